@@ -1,0 +1,53 @@
+# Every target works in a fresh clone: it makes .venv first and never asks anything.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+SYSTEM ?= secure_network
+# Enough processes to keep every core busy; xdist counts the cores itself.
+PYTEST := $(BIN)/pytest -n auto --dist loadfile
+
+.PHONY: help rollout test templates lint check bench clean format docs-links
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: setup.cfg pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+rollout: .venv/.ready ## Roll the secure network out to two regions of the embedded AWS
+	$(BIN)/tapgen rollout $(SYSTEM) --local --yes --timings
+	$(BIN)/tapgen status $(SYSTEM) --local
+
+test: .venv/.ready ## Run all tests
+	$(PYTEST)
+
+templates: .venv/.ready ## Write templates_out/ anew from stacksets/
+	$(BIN)/tapgen templates
+
+lint: .venv/.ready ## cfn-lint every template for its target regions
+	$(BIN)/tapgen lint
+
+check: .venv/.ready ## Format, types and templates, then all tests: what CI runs
+	$(BIN)/black --check --quiet tapgen tests benchmarks
+	$(BIN)/isort --check --quiet tapgen tests benchmarks
+	$(BIN)/flake8 tapgen tests benchmarks
+	$(BIN)/mypy
+	$(BIN)/tapgen templates --check
+	$(BIN)/tapgen lint
+	$(MAKE) test
+
+format: .venv/.ready ## Format the code
+	$(BIN)/isort --quiet tapgen tests benchmarks
+	$(BIN)/black --quiet tapgen tests benchmarks
+
+bench: .venv/.ready ## Measure speed against a peer in the same run
+	$(BIN)/python benchmarks/run.py
+
+clean: ## Stop the embedded AWS and remove everything made here
+	@test ! -x $(BIN)/tapgen || $(BIN)/tapgen local stop --quiet || true
+	rm -rf .venv .tapgen build dist *.egg-info .pytest_cache .mypy_cache .hypothesis
+	find tapgen tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +

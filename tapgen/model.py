@@ -1,0 +1,342 @@
+"""The nouns every stage shares: frozen data, no AWS calls, no files.
+
+Enums hold exactly the words of CloudFormation's API model
+(`cloudformation/2010-05-15/service-2` of botocore); a test compares them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+SELF = "self"
+"""Stands for the caller's own account until a plan is made."""
+
+SAME = "same"
+"""In an `Output`: the account or region of the target that takes the value."""
+
+
+class OperationStatus(StrEnum):
+    """Status of a stack set operation (`StackSetOperationStatus`)."""
+
+    QUEUED = "QUEUED"
+    RUNNING = "RUNNING"
+    STOPPING = "STOPPING"
+    STOPPED = "STOPPED"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
+class ResultStatus(StrEnum):
+    """How an operation ended for one target (`StackSetOperationResultStatus`)."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+class InstanceStatus(StrEnum):
+    """Whether a stack instance is in sync with its stack set (`StackInstanceStatus`)."""
+
+    CURRENT = "CURRENT"
+    OUTDATED = "OUTDATED"
+    INOPERABLE = "INOPERABLE"
+
+
+class InstanceDetailedStatus(StrEnum):
+    """How the last operation left an instance (`StackInstanceDetailedStatus`)."""
+
+    PENDING = "PENDING"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    INOPERABLE = "INOPERABLE"
+    SKIPPED_SUSPENDED_ACCOUNT = "SKIPPED_SUSPENDED_ACCOUNT"
+    FAILED_IMPORT = "FAILED_IMPORT"
+
+
+class Action(StrEnum):
+    """What an operation does (`StackSetOperationAction`)."""
+
+    CREATE = "CREATE"
+    UPDATE = "UPDATE"
+    DELETE = "DELETE"
+    DETECT_DRIFT = "DETECT_DRIFT"
+
+
+class Strategy(StrEnum):
+    """Named operation preferences; see `PREFERENCES`."""
+
+    SAFE = "safe"
+    BALANCED = "balanced"
+    FAST = "fast"
+
+
+@dataclass(frozen=True, order=True)
+class Target:
+    """Where one stack instance lives: an account and a region, never apart."""
+
+    account: str
+    region: str
+
+    def __str__(self) -> str:
+        return f"{self.account}/{self.region}"
+
+
+@dataclass(frozen=True)
+class Output:
+    """A parameter value that an output of another stack set provides.
+
+    `region` is `same`, a region role of the system, or a region; `account` is `same`
+    or an account. `all` joins the outputs of every matching target with commas.
+    """
+
+    part: str
+    output: str
+    region: str = SAME
+    account: str = SAME
+    all: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.part}.{self.output}"
+
+
+Value = str | Output
+
+
+@dataclass(frozen=True)
+class Override:
+    """Parameter values for the targets in one region, one account, or both.
+
+    Where several overrides match a target, the one naming account and region wins
+    over one naming only the account, which wins over one naming only the region.
+    """
+
+    parameters: Mapping[str, Value]
+    region: str | None = None
+    account: str | None = None
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Operation preferences (`StackSetOperationPreferences`).
+
+    Counts and percentages are of the accounts in one region.
+    """
+
+    region_concurrency: str = "SEQUENTIAL"
+    concurrency_mode: str = "STRICT_FAILURE_TOLERANCE"
+    failure_tolerance_count: int | None = 0
+    failure_tolerance_percentage: int | None = None
+    max_concurrent_count: int | None = 1
+    max_concurrent_percentage: int | None = None
+
+
+PREFERENCES: Mapping[Strategy, Preferences] = {
+    # One account at a time, one region after the other; the first failure stops it.
+    Strategy.SAFE: Preferences(),
+    # A quarter of the accounts of a region at once; up to a tenth may fail.
+    Strategy.BALANCED: Preferences(
+        concurrency_mode="SOFT_FAILURE_TOLERANCE",
+        failure_tolerance_count=None,
+        failure_tolerance_percentage=10,
+        max_concurrent_count=None,
+        max_concurrent_percentage=25,
+    ),
+    # All regions and accounts at once.
+    Strategy.FAST: Preferences(
+        region_concurrency="PARALLEL",
+        concurrency_mode="SOFT_FAILURE_TOLERANCE",
+        failure_tolerance_count=None,
+        failure_tolerance_percentage=10,
+        max_concurrent_count=None,
+        max_concurrent_percentage=100,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """The `rollout` block of a config: how to roll out, in which region order."""
+
+    preferences: Preferences = PREFERENCES[Strategy.SAFE]
+    strategy: Strategy | None = Strategy.SAFE
+    order: tuple[str, ...] = ()  # regions; the first is the canary
+    on_failure: str = "rollback"  # rollback | stop
+
+
+@dataclass(frozen=True)
+class StackSet:
+    """A stack set as it should be.
+
+    `template` is the template's JSON text, exactly as committed.
+    `parameters` are the stack set's values, `overrides` those of single targets.
+    `depends_on` names parts of the same system, besides those that `Output` values
+    imply. `role` is `every`, `global` or a region role of the system.
+    """
+
+    name: str
+    part: str
+    template: str
+    role: str
+    targets: tuple[Target, ...]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def values(self, target: Target) -> dict[str, Value]:
+        """The parameter values of one target, overrides applied."""
+        values = dict(self.parameters)
+        matching = [
+            o
+            for o in self.overrides
+            if o.region in (None, target.region) and o.account in (None, target.account)
+        ]
+        for override in sorted(
+            matching, key=lambda o: (o.account is not None, o.region is not None)
+        ):
+            values.update(override.parameters)
+        return values
+
+    def requires(self) -> set[str]:
+        """The parts this stack set waits for."""
+        values = [*self.parameters.values()]
+        for override in self.overrides:
+            values += override.parameters.values()
+        return {*self.depends_on} | {v.part for v in values if isinstance(v, Output)}
+
+
+@dataclass(frozen=True)
+class System:
+    """A whole system: its stack sets, where they go and how they are rolled out.
+
+    `name` is the stem of the config file, `regions` maps region roles to regions,
+    `admin` is where the stack sets themselves live. Until `resolve`, accounts may be
+    `self`.
+    """
+
+    name: str
+    blueprint: str
+    suffix: str
+    regions: Mapping[str, str]
+    admin: Target
+    stack_sets: tuple[StackSet, ...]
+    rollout: RolloutSettings = RolloutSettings()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    environment: str | None = None
+    procedures: tuple[str, ...] = ()
+
+    @property
+    def prefix(self) -> str:
+        """What the names of this system's stack sets and roles begin with."""
+        return f"{self.name.replace('_', '-')}-{self.suffix}"
+
+    def part(self, name: str) -> StackSet:
+        """The stack set of a part; KeyError when there is none."""
+        return {s.part: s for s in self.stack_sets}[name]
+
+    def resolve(self, account: str) -> System:
+        """The same system with `self` replaced by `account` (12 digits)."""
+
+        def real(target: Target) -> Target:
+            return replace(target, account=account) if target.account == SELF else target
+
+        def real_override(override: Override) -> Override:
+            return (
+                replace(override, account=account)
+                if override.account == SELF
+                else override
+            )
+
+        return replace(
+            self,
+            admin=real(self.admin),
+            stack_sets=tuple(
+                replace(
+                    s,
+                    targets=tuple(map(real, s.targets)),
+                    overrides=tuple(map(real_override, s.overrides)),
+                )
+                for s in self.stack_sets
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class ObservedInstance:
+    """A stack instance as CloudFormation reports it.
+
+    `stack_id` is None where the stack was never made. `outputs` are those of its
+    stack, None where they could not be read.
+    """
+
+    status: InstanceStatus
+    detailed_status: InstanceDetailedStatus | None
+    stack_id: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] | None = None
+    reason: str | None = None
+    drift_status: str = "NOT_CHECKED"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A stack set as CloudFormation reports it (`DescribeStackSet`)."""
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    instances: Mapping[Target, ObservedInstance]
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    execution_role: str | None = None
+    administration_role: str | None = None
+    running: str | None = None  # id of an operation that has not ended
+
+    def values(self, target: Target) -> dict[str, str]:
+        """The parameter values one instance has, overrides applied."""
+        return {**self.parameters, **self.instances[target].overrides}
+
+
+class Severity(StrEnum):
+    """How bad a finding is, in cfn-lint's words."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    INFORMATIONAL = "informational"
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """What lint found at one place of one template.
+
+    `path` are the keys from the top of the template down to the place; `line` and
+    `column` are those of the committed file, from 1.
+    """
+
+    stack_set: str
+    logical_id: str
+    rule: str
+    severity: Severity
+    message: str
+    path: tuple[str | int, ...] = ()
+    file: str = ""
+    line: int = 1
+    column: int = 1
+    url: str = ""
+
+
+def digest(data: Any) -> str:
+    """`sha256:` and the hash of JSON data or text, independent of key order."""
+    text = data if isinstance(data, str) else json.dumps(data, sort_keys=True)
+    return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
