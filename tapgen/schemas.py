@@ -1,0 +1,233 @@
+"""CloudFormation's registry schemas: what a resource type has, needs and cannot change.
+
+They come from the data files bundled with cfn-lint (`cfnlint/data/schemas`), where
+`providers/<region>.json` maps the types of a region to content-addressed files in
+`resources/`. The files are read directly: importing cfn-lint itself takes about half a
+second, and its own loader may prefer a downloaded cache, which would make results
+depend on the machine.
+
+Property and attribute names are paths below `Properties` joined with `/`
+(`VersioningConfiguration/Status`), attributes as `Fn::GetAtt` takes them
+(`Endpoint.Address`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+STATEFUL: frozenset[str] = frozenset(
+    {
+        # Hold data, or an identity (key, address, name) that others keep and that
+        # nothing can bring back once the resource is replaced.
+        "AWS::Backup::BackupVault",
+        "AWS::Backup::LogicallyAirGappedBackupVault",
+        "AWS::Cognito::UserPool",
+        "AWS::DocDB::DBCluster",
+        "AWS::DocDB::DBInstance",
+        "AWS::DynamoDB::GlobalTable",
+        "AWS::DynamoDB::Table",
+        "AWS::EC2::EIP",
+        "AWS::EC2::Volume",
+        "AWS::EFS::FileSystem",
+        "AWS::EMR::Cluster",
+        "AWS::ElastiCache::CacheCluster",
+        "AWS::ElastiCache::ReplicationGroup",
+        "AWS::Elasticsearch::Domain",
+        "AWS::FSx::FileSystem",
+        "AWS::GlobalAccelerator::Accelerator",
+        "AWS::KMS::Key",
+        "AWS::KMS::ReplicaKey",
+        "AWS::Kinesis::Stream",
+        "AWS::Logs::LogGroup",
+        "AWS::Neptune::DBCluster",
+        "AWS::Neptune::DBInstance",
+        "AWS::OpenSearchService::Domain",
+        "AWS::QLDB::Ledger",
+        "AWS::RDS::DBCluster",
+        "AWS::RDS::DBInstance",
+        "AWS::RDS::GlobalCluster",
+        "AWS::Redshift::Cluster",
+        "AWS::Route53::HostedZone",
+        "AWS::S3::Bucket",
+        "AWS::SDB::Domain",
+        "AWS::SQS::Queue",
+        "AWS::SecretsManager::Secret",
+    }
+)
+"""Types whose replacement or deletion loses data or an identity others rely on."""
+
+# What CloudFormation does for types whose schemas list no handlers: it calls the
+# function or topic of a custom resource with the caller's permissions, and nothing
+# for wait conditions and metadata.
+_WITHOUT_HANDLERS: Mapping[str, frozenset[str]] = {
+    "AWS::CDK::Metadata": frozenset(),
+    "AWS::CloudFormation::CustomResource": frozenset(
+        {"lambda:InvokeFunction", "sns:Publish"}
+    ),
+    "AWS::CloudFormation::WaitCondition": frozenset(),
+    "AWS::CloudFormation::WaitConditionHandle": frozenset(),
+}
+
+
+@cache
+def _data() -> Path:
+    """The folder of cfn-lint's data files."""
+    spec = find_spec("cfnlint")
+    assert spec is not None and spec.origin is not None, "cfn-lint is a dependency"
+    return Path(spec.origin).parent / "data"
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@cache
+def regions() -> frozenset[str]:
+    """Every region there are schemas for, of all partitions."""
+    files = (_data() / "schemas" / "providers").glob("*.json")
+    # sam.json lists the types of the Serverless transform.
+    return frozenset(file.stem for file in files) - {"sam"}
+
+
+@cache
+def _hashes(region: str) -> Mapping[str, str]:
+    if region not in regions():
+        return {}
+    hashes: Mapping[str, str] = _read(
+        _data() / "schemas" / "providers" / f"{region}.json"
+    )
+    return hashes
+
+
+@cache
+def types(region: str) -> frozenset[str]:
+    """The resource types a region offers; none for a region that does not exist."""
+    return frozenset(_hashes(region))
+
+
+@cache
+def _resource(content: str) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = _read(
+        _data() / "schemas" / "resources" / f"{content}.json"
+    )
+    return schema
+
+
+def schema(type_name: str, region: str = "us-east-1") -> Mapping[str, Any] | None:
+    """The registry schema of a type in a region, None where it has no such type.
+
+    A `Custom::` type has the schema of `AWS::CloudFormation::CustomResource`. The
+    result is shared: do not change it.
+    """
+    content = _hashes(region).get(_generic(type_name))
+    return None if content is None else _resource(content)
+
+
+def _generic(type_name: str) -> str:
+    if type_name.startswith("Custom::"):
+        return "AWS::CloudFormation::CustomResource"
+    return type_name
+
+
+def _anywhere(type_name: str) -> Mapping[str, Any]:
+    """A type's schema, from us-east-1 or else the first region that has it."""
+    for region in ("us-east-1", *sorted(regions())):
+        found = schema(type_name, region)
+        if found is not None:
+            return found
+    return {}
+
+
+def _pointers(type_name: str, key: str) -> Iterable[str]:
+    for pointer in _anywhere(type_name).get(key, ()):
+        yield pointer.removeprefix("/properties/")
+
+
+@cache
+def attributes(type_name: str) -> frozenset[str]:
+    """What AWS gives back (`readOnlyProperties`), as `Fn::GetAtt` names it."""
+    found = _pointers(type_name, "readOnlyProperties")
+    return frozenset(p.replace("/", ".") for p in found if "*" not in p)
+
+
+@cache
+def create_only(type_name: str) -> frozenset[str]:
+    """Properties whose change replaces the resource (`createOnlyProperties`)."""
+    return frozenset(_pointers(type_name, "createOnlyProperties"))
+
+
+@cache
+def conditional_create_only(type_name: str) -> frozenset[str]:
+    """Properties whose change may replace it (`conditionalCreateOnlyProperties`)."""
+    return frozenset(_pointers(type_name, "conditionalCreateOnlyProperties"))
+
+
+def is_stateful(type_name: str) -> bool:
+    """Whether replacing or deleting such a resource loses something."""
+    return type_name in STATEFUL
+
+
+@cache
+def _services() -> Mapping[str, frozenset[str]]:
+    """IAM's services and their actions, all in lower case, as cfn-lint knows them."""
+    data = _read(_data() / "AdditionalSpecs" / "Policies.json")
+    return {service: frozenset(v["Actions"]) for service, v in data.items()}
+
+
+@cache
+def is_action(action: str) -> bool:
+    """Whether IAM knows the action; with a wildcard, whether it matches any.
+
+    IAM compares without regard to case. A whole service (`s3:*`) is no action.
+    """
+    service, _, name = action.lower().partition(":")
+    if not name or name == "*":
+        return False
+    known = _services().get(service, frozenset())
+    if "*" in name or "?" in name:
+        return any(fnmatchcase(candidate, name) for candidate in known)
+    return name in known
+
+
+def permissions(types: Iterable[str]) -> frozenset[str]:
+    """The IAM actions CloudFormation needs to make, change and remove such resources.
+
+    That is every handler's and the tagging permissions of the schemas, without those
+    that IAM does not know and without whole services. Actions that differ only in
+    case come once.
+    """
+    found: dict[str, str] = {}
+    for type_name in types:
+        for action in _permissions(_generic(type_name)):
+            key = action.lower()
+            # Capitals sort first: Iam:PassRole's service was lowered, so what is left
+            # to choose between is DescribeDBClusters and DescribeDbClusters.
+            found[key] = min(action, found.get(key, action))
+    return frozenset(found.values())
+
+
+@cache
+def _permissions(type_name: str) -> frozenset[str]:
+    found = _anywhere(type_name)
+    listed = {*found.get("tagging", {}).get("permissions", ())}
+    for handler in found.get("handlers", {}).values():
+        listed |= {*handler.get("permissions", ())}
+    listed |= _WITHOUT_HANDLERS.get(type_name, frozenset())
+    split = (action.partition(":") for action in listed)
+    lowered = {f"{service.lower()}:{name}" for service, _, name in split}
+    return frozenset(filter(is_action, lowered))
+
+
+def without_permissions(types: Iterable[str]) -> frozenset[str]:
+    """The types among these whose schemas do not say which actions they need."""
+    return frozenset(
+        t
+        for t in types
+        if not _permissions(_generic(t)) and _generic(t) not in _WITHOUT_HANDLERS
+    )
