@@ -1,0 +1,236 @@
+"""Linting a system's templates: real cfn-lint on tiny templates."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tapgen import lint
+from tapgen.errors import ConfigError
+from tapgen.model import Finding, Severity, StackSet, System, Target
+
+FOLDER = Path("templates_out")
+TOPIC = {"Type": "AWS::SNS::Topic"}
+GOOD = {"Resources": {"Topic": TOPIC}}
+BAD: dict[str, Any] = {
+    "Parameters": {"Unused": {"Type": "String"}},
+    "Resources": {"Topic": {**TOPIC, "Properties": {"Nope": 1}}},
+}
+NOT_EVERYWHERE = {
+    "Resources": {
+        "App": {
+            "Type": "AWS::QBusiness::Application",
+            "Properties": {"DisplayName": "app"},
+        }
+    }
+}
+
+
+def system(*templates: Any, regions: tuple[str, ...] = ("us-east-1",)) -> System:
+    """A system whose parts p0, p1, … have these templates."""
+    return System(
+        name="some_system",
+        blueprint="custom",
+        suffix="dev",
+        regions={"primary": regions[0]},
+        admin=Target("self", "us-east-1"),
+        stack_sets=tuple(
+            StackSet(
+                name=f"some-system-dev-p{i}",
+                part=f"p{i}",
+                template=t if isinstance(t, str) else json.dumps(t, indent=2) + "\n",
+                role="every",
+                targets=tuple(Target("self", region) for region in regions),
+            )
+            for i, t in enumerate(templates)
+        ),
+    )
+
+
+def test_a_good_template_is_clean() -> None:
+    assert lint.check(system(GOOD), FOLDER) == []
+    assert lint.exit_code([]) == 0
+
+
+def test_a_finding_says_what_and_where() -> None:
+    unused, nope = lint.check(system(BAD), FOLDER)
+    assert (unused.rule, unused.severity) == ("W2001", Severity.WARNING)
+    assert unused.logical_id == "Unused"
+    assert nope == Finding(
+        stack_set="some-system-dev-p0",
+        logical_id="Topic",
+        rule="E3002",
+        severity=Severity.ERROR,
+        message="Additional properties are not allowed ('Nope' was unexpected)",
+        path=("Resources", "Topic", "Properties", "Nope"),
+        file="templates_out/some_system/p0.json",
+        line=11,
+        column=9,
+        url=nope.url,
+    )
+    assert nope.url.startswith("https://")
+
+
+def test_a_file_below_the_working_folder_is_named_relative_to_it() -> None:
+    (finding,) = lint.check(system("{"), Path.cwd() / "out")
+    assert finding.file == "out/some_system/p0.json"
+
+
+def test_only_the_target_regions_count() -> None:
+    assert lint.check(system(NOT_EVERYWHERE), FOLDER) == []
+    (finding,) = lint.check(
+        system(NOT_EVERYWHERE, regions=("us-east-1", "ap-southeast-7")), FOLDER
+    )
+    assert finding.rule == "E3006"
+    assert "ap-southeast-7" in finding.message
+    assert "us-east-1" not in finding.message
+
+
+def test_a_template_may_silence_a_rule_for_itself_or_for_one_resource() -> None:
+    silence = {"cfn-lint": {"config": {"ignore_checks": ["W2001", "E3002"]}}}
+    assert lint.check(system({**BAD, "Metadata": silence}), FOLDER) == []
+    bad = BAD["Resources"]["Topic"]
+    resources = {"Silent": {**bad, "Metadata": silence}, "Loud": bad}
+    findings = lint.check(system({"Resources": resources}), FOLDER)
+    assert [f.logical_id for f in findings] == ["Loud"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "3",
+        "[]",
+        "[" * 100_000,
+        '{"Metadata": []}',
+        '{"Metadata": {"cfn-lint": []}, "Resources": {}}',
+        '{"Resources": {"A": []}}',
+        '{"Resources": {"A": {"Type": [], "Metadata": []}}}',
+        '{"Resources": {"A": {"Type": "X"}, "A": {"Type": "X"}}}',
+        "Resources: {}",
+    ],
+)
+def test_what_is_no_template_is_an_error_and_no_traceback(text: str) -> None:
+    findings = lint.check(system(text), FOLDER)
+    assert findings
+    assert all(f.severity is Severity.ERROR for f in findings)
+    assert lint.exit_code(findings) == 2
+
+
+def test_broken_json_is_located() -> None:
+    (finding,) = lint.check(system('{\n  "Resources": {,}\n}'), FOLDER)
+    assert (finding.rule, finding.line, finding.column) == ("E0000", 2, 17)
+    assert finding.message.startswith("not JSON: ")
+
+
+def test_processes_find_what_one_process_finds_in_the_same_order() -> None:
+    it = system(BAD, GOOD, NOT_EVERYWHERE, "{", regions=("us-east-1", "ap-southeast-7"))
+    alone = lint.check(it, FOLDER, processes=1)
+    assert [f.rule for f in alone] == ["W2001", "E3002", "E3006", "E0000"]
+    assert lint.check(it, FOLDER, processes=2) == alone
+
+
+def test_stack_sets_with_the_same_template_each_get_its_findings() -> None:
+    findings = lint.check(system(BAD, GOOD, BAD), FOLDER)
+    assert [f.stack_set[-2:] for f in findings] == ["p0", "p0", "p2", "p2"]
+    assert findings[3].file == "templates_out/some_system/p2.json"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_progress_names_each_stack_set_once(processes: int) -> None:
+    done: list[str] = []
+    lint.check(system(GOOD, BAD, BAD, "{"), FOLDER, done.append, processes)
+    assert sorted(done) == [f"some-system-dev-p{i}" for i in range(4)]
+
+
+def test_a_broken_cfnlintrc_is_the_users_mistake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".cfnlintrc").write_text("regions: 5\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="cfnlintrc"):
+        lint.check(system(GOOD), FOLDER)
+
+
+def test_exit_codes_are_cfnlints_bit_mask() -> None:
+    def of(*severities: Severity) -> int:
+        return lint.exit_code(Finding("s", "", "R", each, "m") for each in severities)
+
+    assert of(Severity.ERROR) == 2
+    assert of(Severity.WARNING, Severity.WARNING) == 4
+    assert of(Severity.INFORMATIONAL) == 8
+    assert of(Severity.INFORMATIONAL, Severity.ERROR, Severity.WARNING) == 14
+
+
+@pytest.fixture(scope="module")
+def findings() -> list[Finding]:
+    return lint.check(system(BAD, GOOD), FOLDER)
+
+
+NAMES = ["some-system-dev-p0", "some-system-dev-p1"]
+
+
+def test_text_groups_by_stack_set_and_counts(findings: list[Finding]) -> None:
+    text = lint.render(findings, "text", NAMES)
+    assert text.splitlines()[0] == "some-system-dev-p0: 1 error, 1 warning"
+    assert "  E3002 error: Additional properties" in text
+    place = "Resources/Topic/Properties/Nope (templates_out/some_system/p0.json:11:9)"
+    assert f"    at {place}\n" in text
+    last = "1 error, 1 warning in 1 stack set (2 stack sets checked)"
+    assert text.splitlines()[-1] == last
+
+
+def test_text_says_clean_when_clean() -> None:
+    assert lint.render([], "text") == "clean: nothing found\n"
+    assert lint.render([], "text", NAMES) == "clean: 2 stack sets checked\n"
+
+
+def test_json_is_a_list_of_findings(findings: list[Finding]) -> None:
+    data = json.loads(lint.render(findings, "json"))
+    assert [d["rule"] for d in data] == ["W2001", "E3002"]
+    assert data[1]["path"] == ["Resources", "Topic", "Properties", "Nope"]
+    assert data[1]["severity"] == "error"
+    assert json.loads(lint.render([], "json")) == []
+
+
+def test_sarif_has_rules_relative_files_and_logical_places(
+    findings: list[Finding],
+) -> None:
+    log = json.loads(lint.render(findings, "sarif"))
+    assert log["version"] == "2.1.0"
+    (run,) = log["runs"]
+    rules = {rule["id"]: rule for rule in run["tool"]["driver"]["rules"]}
+    assert list(rules) == ["E3002", "W2001"]
+    text = rules["E3002"]["shortDescription"]["text"]
+    assert text == "Resource properties are invalid"
+    result = run["results"][1]
+    assert (result["ruleId"], result["level"]) == ("E3002", "error")
+    (location,) = result["locations"]
+    physical = location["physicalLocation"]
+    uri = physical["artifactLocation"]["uri"]
+    assert uri == "templates_out/some_system/p0.json"
+    assert physical["region"] == {"startLine": 11, "startColumn": 9}
+    (logical,) = location["logicalLocations"]
+    assert logical["fullyQualifiedName"] == "some-system-dev-p0/Topic"
+
+
+def test_sarif_of_a_clean_system_says_so() -> None:
+    (run,) = json.loads(lint.render([], "sarif", NAMES))["runs"]
+    # An absent list would mean that nothing was checked (SARIF 2.1.0, 3.14.23).
+    assert run["results"] == []
+
+
+def test_junit_has_one_case_for_each_stack_set(findings: list[Finding]) -> None:
+    root = ElementTree.fromstring(lint.render(findings, "junit", NAMES))
+    cases = {case.get("name"): case for case in root.iter("testcase")}
+    assert sorted(filter(None, cases)) == NAMES
+    bad, good = (cases[name].findall("failure") for name in NAMES)
+    assert [f.get("type") for f in bad] == ["warning", "error"]
+    assert "E3002" in (bad[1].get("message") or "")
+    assert good == []
