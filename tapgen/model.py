@@ -16,6 +16,9 @@ from typing import Any
 SELF = "self"
 """Stands for the caller's own account until a plan is made."""
 
+ADMINISTRATION_ROLE = "tapgen-administration"
+"""Name of the role StackSets itself takes in the administration account."""
+
 SAME = "same"
 """In an `Output`: the account or region of the target that takes the value."""
 
@@ -239,6 +242,16 @@ class System:
     def prefix(self) -> str:
         """What the names of this system's stack sets and roles begin with."""
         return f"{self.name.replace('_', '-')}-{self.suffix}"
+
+    @property
+    def execution_role(self) -> str:
+        """Name of the role StackSets assumes in every target account."""
+        return f"tapgen-{self.prefix}-execution"
+
+    @property
+    def operator_role(self) -> str:
+        """Name of the role tapgen itself assumes in target accounts, to look."""
+        return f"tapgen-{self.prefix}-operator"
 
     def part(self, name: str) -> StackSet:
         """The stack set of a part; KeyError when there is none."""

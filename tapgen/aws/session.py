@@ -1,0 +1,205 @@
+"""Sessions, clients and the calls made with them.
+
+Credentials, profile, region and endpoint follow boto3's own rules (`AWS_PROFILE`,
+`AWS_REGION`, `AWS_ENDPOINT_URL`, …); nothing is stored.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import boto3
+import botocore.config
+import botocore.exceptions
+import botocore.session
+
+from tapgen.errors import AwsError, Busy, NotFound, Unreachable
+from tapgen.model import Target
+
+_ONLY_ENDPOINT_SECRET = "local"  # the embedded AWS accepts any signature
+
+_NOT_FOUND = {
+    "StackSetNotFoundException",
+    "StackInstanceNotFoundException",
+    "OperationNotFoundException",
+    "StackNotFoundException",
+    "NoSuchKey",
+    "NoSuchBucket",
+    "NoSuchEntity",
+    "404",
+}
+_BUSY = {"OperationInProgressException"}
+
+
+@dataclass
+class Aws:
+    """AWS as one caller sees it: clients for any account and region.
+
+    Accounts other than the caller's are reached by assuming `role` there. On the
+    embedded AWS without a role, the account number itself is the access key.
+    """
+
+    session: boto3.session.Session
+    region: str
+    endpoint: str | None = None
+    role: str | None = None
+    local: bool = False
+    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
+    _lock: Any = field(default_factory=threading.RLock, repr=False)
+    _account: str | None = field(default=None, repr=False)
+
+    @property
+    def account(self) -> str:
+        """The caller's own account id (`sts:GetCallerIdentity`)."""
+        if self._account is None:
+            sts = self._client(self.session, "sts", self.region)
+            self._account = str(ask(sts, "get_caller_identity")["Account"])
+        return self._account
+
+    @property
+    def home(self) -> Target:
+        """The caller's account and default region."""
+        return Target(self.account, self.region)
+
+    def assuming(self, role: str | None) -> Aws:
+        """The same caller, reaching other accounts through the role of this name."""
+        return replace(self, role=role, _clients={})
+
+    def client(self, service: str, target: Target | None = None) -> Any:
+        """A client for `service` in a target; the caller's account by default.
+
+        Clients are made one at a time (creating them from one session is not
+        thread-safe) and kept; using them from several threads is safe.
+        """
+        account = target.account if target else self.account
+        region = target.region if target else self.region
+        with self._lock:
+            key = (service, account, region)
+            if key not in self._clients:
+                session = self._session_for(account)
+                self._clients[key] = self._client(session, service, region)
+            return self._clients[key]
+
+    def _session_for(self, account: str) -> boto3.session.Session:
+        if account == self.account:
+            return self.session
+        if self.role is None and self.local:
+            return _keys(account, _ONLY_ENDPOINT_SECRET, None)
+        if self.role is None:
+            raise AwsError(
+                "sts:AssumeRole",
+                "NoRole",
+                f"account {account} is not yours ({self.account}); name the role to "
+                "assume there with --assume-role",
+            )
+        sts = self._client(self.session, "sts", self.region)
+        partition = self.session.get_partition_for_region(self.region)
+        arn = f"arn:{partition}:iam::{account}:role/{self.role}"
+        made = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
+        keys = made["Credentials"]
+        return _keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+    def _client(self, session: boto3.session.Session, service: str, region: str) -> Any:
+        with _translated(f"{service}: making a client"):
+            return session.client(
+                service,
+                region_name=region,
+                endpoint_url=self.endpoint,
+                config=_config(self.local),
+            )
+
+
+def connect(profile: str | None = None, region: str | None = None) -> Aws:
+    """The AWS of boto3's own configuration; `Unreachable` when it names no region."""
+    with _translated("reading the AWS configuration"):
+        session = boto3.session.Session(profile_name=profile, region_name=region)
+    # botocore reads AWS_DEFAULT_REGION only; the other SDKs read AWS_REGION first.
+    found = region or os.environ.get("AWS_REGION") or session.region_name
+    return Aws(session, found or "us-east-1")
+
+
+def connect_local(endpoint: str, region: str, account: str = "000000000000") -> Aws:
+    """The embedded AWS behind `endpoint`, as `account`; real credentials stay out."""
+    return Aws(
+        _keys(account, _ONLY_ENDPOINT_SECRET, None), region, endpoint, local=True
+    )
+
+
+def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
+    """The answer to one call, with errors as AwsError and parameters of None left out.
+
+    Raises NotFound, Busy, Unreachable or AwsError.
+    """
+    given = {k: v for k, v in parameters.items() if v is not None}
+    service = client.meta.service_model.service_name
+    name = client.meta.method_to_api_mapping[operation]
+    with _translated(f"{service}:{name}"):
+        answer: dict[str, Any] = getattr(client, operation)(**given)
+        return answer
+
+
+def pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
+    """Every item under `key` of all pages of a list call."""
+    token: str | None = None
+    while True:
+        answer = ask(client, operation, NextToken=token, **parameters)
+        yield from answer.get(key, [])
+        token = answer.get("NextToken")
+        if not token:
+            return
+
+
+def _keys(key: str, secret: str, token: str | None) -> boto3.session.Session:
+    """A session of exactly these keys, blind to the user's profiles and region."""
+    bare = botocore.session.Session(profile=None)
+    bare.set_credentials(key, secret, token)
+    bare.set_config_variable("profile", None)
+    return boto3.session.Session(botocore_session=bare)
+
+
+def _config(local: bool) -> botocore.config.Config:
+    if local:
+        return botocore.config.Config(
+            retries={"mode": "standard", "max_attempts": 3},
+            connect_timeout=2,
+            read_timeout=60,
+            s3={"addressing_style": "path"},
+        )
+    return botocore.config.Config(
+        retries={"mode": "adaptive", "max_attempts": 10},
+        connect_timeout=10,
+        user_agent_extra="tapgen",
+    )
+
+
+@contextmanager
+def _translated(call: str) -> Iterator[None]:
+    """Turn botocore's exceptions into ours."""
+    try:
+        yield
+    except botocore.exceptions.ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+        message = str(error.response.get("Error", {}).get("Message", error))
+        raise _kind(code, message)(call, code, message) from error
+    except botocore.exceptions.ParamValidationError as error:
+        raise AwsError(call, "ParamValidation", str(error)) from error
+    except (
+        botocore.exceptions.NoCredentialsError,
+        botocore.exceptions.PartialCredentialsError,
+    ) as error:
+        advice = "no AWS credentials; set AWS_PROFILE, log in, or rehearse with --local"
+        raise Unreachable(call, "NoCredentials", advice) from error
+    except botocore.exceptions.BotoCoreError as error:
+        raise Unreachable(call, type(error).__name__, str(error)) from error
+
+
+def _kind(code: str, message: str) -> type[AwsError]:
+    if code in _BUSY:
+        return Busy
+    missing_stack = code == "ValidationError" and "does not exist" in message
+    return NotFound if code in _NOT_FOUND or missing_stack else AwsError

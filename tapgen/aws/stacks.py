@@ -1,0 +1,184 @@
+"""Single stacks: those of bootstrap, and those behind stack instances."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.aws.session import Aws, ask, pages
+from tapgen.errors import AwsError, NotFound
+from tapgen.model import Target
+
+_NO_UPDATES = "No updates are to be performed"
+_ECHOES = ("cancelled", "canceled", "The following resource(s) failed")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The first resource of a stack that failed, in CloudFormation's words."""
+
+    logical_id: str
+    type: str
+    status: str
+    reason: str
+
+
+def deploy(
+    aws: Aws,
+    target: Target,
+    name: str,
+    template: str,
+    *,
+    parameters: Mapping[str, str] | None = None,
+    capabilities: Sequence[str] = (),
+    tags: Mapping[str, str] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> bool:
+    """Create or update a stack and wait for it; True when something changed.
+
+    Raises AwsError with the first failed resource when CloudFormation rolls back.
+    """
+    client = aws.client("cloudformation", target)
+    request = {
+        "StackName": name,
+        "TemplateBody": template,
+        "Parameters": _pairs(parameters or {}, "ParameterKey", "ParameterValue"),
+        "Capabilities": list(capabilities),
+        "Tags": _pairs(tags or {}, "Key", "Value"),
+    }
+    found = _find(client, name)
+    if found and found["StackStatus"] == "ROLLBACK_COMPLETE":
+        # A stack whose creation failed can only be deleted (CloudFormation user
+        # guide, "Stack status codes").
+        ask(client, "delete_stack", StackName=found["StackId"])
+        _settled(client, found["StackId"], sleep)
+        found = None
+    try:
+        operation = "update_stack" if found else "create_stack"
+        stack_id = ask(client, operation, **request)["StackId"]
+    except AwsError as error:
+        if _NO_UPDATES in error.message:
+            return False
+        raise
+    status = _settled(client, stack_id, sleep)
+    if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        failure = first_failure(aws, target, stack_id)
+        where = f"stack {name} in {target} ended {status}"
+        detail = f": {failure.logical_id}: {failure.reason}" if failure else ""
+        raise AwsError(f"cloudformation:{operation}", status, where + detail)
+    return True
+
+
+def delete(
+    aws: Aws, target: Target, name: str, sleep: Callable[[float], None] = time.sleep
+) -> bool:
+    """Delete a stack and wait; False when there was none."""
+    client = aws.client("cloudformation", target)
+    found = _find(client, name)
+    if not found:
+        return False
+    ask(client, "delete_stack", StackName=name)
+    status = _settled(client, found["StackId"], sleep)
+    if status == "DELETE_FAILED":
+        failure = first_failure(aws, target, found["StackId"])
+        detail = f": {failure.logical_id}: {failure.reason}" if failure else ""
+        raise AwsError("cloudformation:DeleteStack", status, f"{name}{detail}")
+    return True
+
+
+def template(aws: Aws, target: Target, name: str) -> str | None:
+    """The template text a stack was made from; None when there is no such stack."""
+    client = aws.client("cloudformation", target)
+    if not _find(client, name):
+        return None
+    body = ask(client, "get_template", StackName=name, TemplateStage="Original")
+    text = body["TemplateBody"]
+    if isinstance(text, str):
+        return text
+    import json
+
+    return json.dumps(text)
+
+
+def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:
+    """The outputs of a stack, by name or id; None when there is no such stack."""
+    found = _find(aws.client("cloudformation", target), name)
+    if not found or found["StackStatus"] == "DELETE_COMPLETE":
+        return None
+    return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+
+
+def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]:
+    """Logical id → (type, physical id) of every resource of a stack."""
+    client = aws.client("cloudformation", target)
+    found = pages(
+        client, "list_stack_resources", "StackResourceSummaries", StackName=name
+    )
+    return {
+        r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", ""))
+        for r in found
+        if r["ResourceStatus"] != "DELETE_COMPLETE"
+    }
+
+
+def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
+    """The earliest real failure of a stack's latest operation.
+
+    Works on deleted stacks when `name` is the stack id (`DescribeStackEvents`).
+    Later failures are echoes: resources that were cancelled because of the first.
+    """
+    client = aws.client("cloudformation", target)
+    try:
+        newest_first = list(
+            pages(client, "describe_stack_events", "StackEvents", StackName=name)
+        )
+    except NotFound:
+        return None
+    for event in reversed(list(_latest_operation(newest_first))):
+        reason = event.get("ResourceStatusReason", "")
+        failed = event["ResourceStatus"].endswith("_FAILED")
+        if failed and not any(echo in reason for echo in _ECHOES):
+            return Failure(
+                event["LogicalResourceId"],
+                event["ResourceType"],
+                event["ResourceStatus"],
+                reason or "no reason given",
+            )
+    return None
+
+
+def _latest_operation(newest_first: Iterable[dict[str, Any]]) -> Iterable[Any]:
+    """Events back to the one with which the user's latest operation began."""
+    for event in newest_first:
+        yield event
+        starts = event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        if starts and event.get("PhysicalResourceId") == event["StackId"]:
+            return
+
+
+def _find(client: Any, name: str) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = ask(client, "describe_stacks", StackName=name)[
+            "Stacks"
+        ][0]
+    except NotFound:
+        return None
+    return found
+
+
+def _settled(client: Any, stack_id: str, sleep: Callable[[float], None]) -> str:
+    """Wait until a stack's status is final; return it."""
+    wait = 0.05
+    while True:
+        found = _find(client, stack_id)
+        status = found["StackStatus"] if found else "DELETE_COMPLETE"
+        if not status.endswith("_IN_PROGRESS"):
+            return str(status)
+        sleep(wait)
+        wait = min(wait * 1.5, 5)
+
+
+def _pairs(values: Mapping[str, str], key: str, value: str) -> list[dict[str, str]]:
+    return [{key: k, value: v} for k, v in values.items()]

@@ -1,0 +1,443 @@
+"""Stack sets: what is there, and the operations that change it.
+
+Semantics are those of CloudFormation's API reference (StackSet actions) and of the
+user guide's chapter on StackSets.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.aws import stacks
+from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.store import Store
+from tapgen.errors import AwsError, NotFound
+from tapgen.model import (
+    InstanceDetailedStatus,
+    InstanceStatus,
+    Observed,
+    ObservedInstance,
+    OperationStatus,
+    Preferences,
+    ResultStatus,
+    Target,
+    digest,
+)
+
+MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
+MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
+HIDDEN = "****"
+"""What CloudFormation shows instead of the value of a NoEcho parameter."""
+
+_ACTIVE = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.STOPPING)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a stack set is made or updated with; values of None stay as they are."""
+
+    template: str
+    parameters: Mapping[str, str | None]
+    capabilities: Sequence[str] = ()
+    tags: Mapping[str, str] | None = None
+    description: str = ""
+    administration_role: str | None = None  # ARN; repeated on every update
+    execution_role: str | None = None  # name
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation as `DescribeStackSetOperation` reports it."""
+
+    id: str
+    stack_set: str
+    status: OperationStatus
+    reason: str = ""
+    failed: int = 0
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in _ACTIVE
+
+    @property
+    def green(self) -> bool:
+        """Succeeded, and no target failed: SUCCEEDED alone only means that the
+        failure tolerance was not exceeded (`StatusDetails`)."""
+        return self.status is OperationStatus.SUCCEEDED and self.failed == 0
+
+
+@dataclass(frozen=True)
+class Result:
+    """How an operation ended for one target."""
+
+    target: Target
+    status: ResultStatus
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StackSets:
+    """The stack sets of one administration account and region."""
+
+    aws: Aws
+    admin: Target
+
+    @property
+    def _client(self) -> Any:
+        return self.aws.client("cloudformation", self.admin)
+
+    @property
+    def store(self) -> Store:
+        """The artifact bucket beside these stack sets."""
+        return Store(self.aws, self.admin)
+
+    # -- what is there ---------------------------------------------------------------
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Names of the active stack sets that begin with `prefix`."""
+        found = pages(self._client, "list_stack_sets", "Summaries", Status="ACTIVE")
+        return sorted(
+            s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
+        )
+
+    def observe(self, names: Iterable[str]) -> dict[str, Observed]:
+        """Those of the stack sets that exist, with instances and their outputs."""
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(self.describe, names))
+        return {o.name: o for o in found if o}
+
+    def describe(self, name: str) -> Observed | None:
+        """One stack set with its instances; None when there is none."""
+        try:
+            found = ask(self._client, "describe_stack_set", StackSetName=name)
+        except NotFound:
+            return None
+        known = found["StackSet"]
+        return Observed(
+            name=name,
+            template=known.get("TemplateBody", ""),
+            parameters=_values(known.get("Parameters", [])),
+            instances=self.instances(name),
+            capabilities=tuple(known.get("Capabilities", ())),
+            tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},
+            description=known.get("Description", ""),
+            execution_role=known.get("ExecutionRoleName"),
+            administration_role=known.get("AdministrationRoleARN"),
+            running=self._running(name),
+        )
+
+    def instances(self, name: str) -> dict[Target, ObservedInstance]:
+        """Every stack instance of a stack set, with the outputs of its stack.
+
+        `ListStackInstances` leaves out overrides, so instances of a stack set are
+        also described one by one.
+        """
+        listed = list(
+            pages(self._client, "list_stack_instances", "Summaries", StackSetName=name)
+        )
+        with ThreadPoolExecutor(8) as pool:
+            found = pool.map(lambda s: self._instance(name, s), listed)
+            return {target: instance for target, instance in found if instance}
+
+    def _instance(
+        self, name: str, summary: dict[str, Any]
+    ) -> tuple[Target, ObservedInstance | None]:
+        target = Target(summary["Account"], summary["Region"])
+        try:
+            found = ask(
+                self._client,
+                "describe_stack_instance",
+                StackSetName=name,
+                StackInstanceAccount=target.account,
+                StackInstanceRegion=target.region,
+            )["StackInstance"]
+        except NotFound:  # the list is eventually consistent
+            return target, None
+        detailed = found.get("StackInstanceStatus", {}).get("DetailedStatus")
+        return target, ObservedInstance(
+            status=InstanceStatus(found["Status"]),
+            detailed_status=InstanceDetailedStatus(detailed) if detailed else None,
+            stack_id=found.get("StackId") or None,
+            overrides=_values(found.get("ParameterOverrides", [])),
+            outputs=self._outputs(target, found.get("StackId")),
+            reason=found.get("StatusReason"),
+            drift_status=found.get("DriftStatus", "NOT_CHECKED"),
+        )
+
+    def _outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
+        """The outputs of an instance's stack; None when they cannot be read, as
+        before bootstrap, when nobody may look into the target account."""
+        if not stack_id:
+            return None
+        try:
+            return stacks.outputs(self.aws, target, stack_id)
+        except AwsError as error:
+            if error.code in ("AccessDenied", "NoRole", "NoSuchEntity"):
+                return None
+            raise
+
+    def _running(self, name: str) -> str | None:
+        """Id of an operation that has not ended. Of the newest few only: at most one
+        runs, unless managed execution queues them."""
+        answer = ask(
+            self._client, "list_stack_set_operations", StackSetName=name, MaxResults=10
+        )
+        for operation in answer.get("Summaries", []):
+            if OperationStatus(operation["Status"]) in _ACTIVE:
+                return str(operation["OperationId"])
+        return None
+
+    # -- operations ------------------------------------------------------------------
+
+    def operation(self, name: str, operation_id: str) -> Operation:
+        """The operation as it stands; raises NotFound. Strongly consistent."""
+        found = ask(
+            self._client,
+            "describe_stack_set_operation",
+            StackSetName=name,
+            OperationId=operation_id,
+        )["StackSetOperation"]
+        return Operation(
+            operation_id,
+            name,
+            OperationStatus(found["Status"]),
+            found.get("StatusReason", ""),
+            int(found.get("StatusDetails", {}).get("FailedStackInstancesCount") or 0),
+        )
+
+    def results(self, name: str, operation_id: str) -> list[Result]:
+        """How each target stands; eventually consistent, so never a proof of an end."""
+        found = pages(
+            self._client,
+            "list_stack_set_operation_results",
+            "Summaries",
+            StackSetName=name,
+            OperationId=operation_id,
+        )
+        return [
+            Result(
+                Target(r["Account"], r["Region"]),
+                ResultStatus(r["Status"]),
+                r.get("StatusReason", ""),
+            )
+            for r in found
+        ]
+
+    def create(self, name: str, definition: Definition) -> None:
+        """Make the stack set itself, without instances."""
+        request = self._request(name, definition)
+        token = digest([request, name]).partition(":")[2][:64]
+        ask(self._client, "create_stack_set", ClientRequestToken=token, **request)
+
+    def update(
+        self,
+        name: str,
+        definition: Definition,
+        targets: Sequence[Target] | None,
+        preferences: Mapping[str, Any],
+        operation_id: str,
+    ) -> None:
+        """Start updating the stack set and the instances at `targets`, None for all.
+
+        The targets must be a full product of accounts and regions.
+        """
+        ask(
+            self._client,
+            "update_stack_set",
+            OperationId=operation_id,
+            OperationPreferences=dict(preferences) or None,
+            **self._request(name, definition),
+            **(_product(targets) if targets is not None else {}),
+        )
+
+    def create_instances(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        overrides: Mapping[str, str],
+        preferences: Mapping[str, Any],
+        operation_id: str,
+    ) -> None:
+        """Start making instances at `targets`, a full product."""
+        ask(
+            self._client,
+            "create_stack_instances",
+            StackSetName=name,
+            ParameterOverrides=_parameters(overrides) or None,
+            OperationPreferences=dict(preferences) or None,
+            OperationId=operation_id,
+            **_product(targets),
+        )
+
+    def override(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        overrides: Mapping[str, str],
+        preferences: Mapping[str, Any],
+        operation_id: str,
+    ) -> None:
+        """Start giving instances exactly these overrides: a list replaces the one
+        before, so the whole of it is sent (API reference, UpdateStackInstances)."""
+        ask(
+            self._client,
+            "update_stack_instances",
+            StackSetName=name,
+            ParameterOverrides=_parameters(overrides),
+            OperationPreferences=dict(preferences) or None,
+            OperationId=operation_id,
+            **_product(targets),
+        )
+
+    def delete_instances(
+        self,
+        name: str,
+        targets: Sequence[Target],
+        preferences: Mapping[str, Any],
+        operation_id: str,
+        *,
+        retain_stacks: bool = False,
+    ) -> None:
+        """Start deleting the instances at `targets`, a full product."""
+        ask(
+            self._client,
+            "delete_stack_instances",
+            StackSetName=name,
+            RetainStacks=retain_stacks,
+            OperationPreferences=dict(preferences) or None,
+            OperationId=operation_id,
+            **_product(targets),
+        )
+
+    def delete(self, name: str) -> None:
+        """Delete a stack set that has no instances."""
+        ask(self._client, "delete_stack_set", StackSetName=name)
+
+    def stop(self, name: str, operation_id: str) -> None:
+        """Ask a running operation to stop; what is in flight still finishes."""
+        ask(
+            self._client,
+            "stop_stack_set_operation",
+            StackSetName=name,
+            OperationId=operation_id,
+        )
+
+    def failure(self, name: str, result: Result) -> stacks.Failure | None:
+        """The first failed resource behind a failed target; None when no stack of
+        the target tells more than the result's own reason."""
+        try:
+            found = ask(
+                self._client,
+                "describe_stack_instance",
+                StackSetName=name,
+                StackInstanceAccount=result.target.account,
+                StackInstanceRegion=result.target.region,
+            )["StackInstance"]
+            stack_id = found.get("StackId")
+            if not stack_id:
+                return None
+            return stacks.first_failure(self.aws, result.target, stack_id)
+        except AwsError:  # explaining a failure must never hide it
+            return None
+
+    def _request(self, name: str, definition: Definition) -> dict[str, Any]:
+        request = {
+            "StackSetName": name,
+            "Description": definition.description or None,
+            "Parameters": _parameters(definition.parameters),
+            "Capabilities": list(definition.capabilities),
+            "AdministrationRoleARN": definition.administration_role,
+            "ExecutionRoleName": definition.execution_role,
+            **self._template(definition.template),
+        }
+        if definition.tags is not None:
+            request["Tags"] = [
+                {"Key": k, "Value": v} for k, v in sorted(definition.tags.items())
+            ]
+        return {k: v for k, v in request.items() if v is not None}
+
+    def _template(self, text: str) -> dict[str, str]:
+        """The template as a request carries it: as written, else without white space,
+        else through the artifact bucket."""
+        for body in (text, compact(text)):
+            if len(body.encode()) <= MAX_BODY:
+                return {"TemplateBody": body}
+        if len(body.encode()) > MAX_OBJECT:
+            size = f"{len(body.encode()):,} bytes without white space"
+            raise AwsError(
+                "cloudformation:CreateStackSet",
+                "TemplateTooBig",
+                f"the template has {size}; AWS takes at most {MAX_OBJECT:,}; split the part",
+            )
+        name = digest(body).partition(":")[2]
+        return {"TemplateURL": self.store.put(f"templates/{name}.json", body.encode())}
+
+
+def compact(template: str) -> str:
+    """A JSON template without white space; text that is no JSON as it is."""
+    try:
+        return json.dumps(json.loads(template), separators=(",", ":"))
+    except ValueError:
+        return template
+
+
+def preferences(
+    chosen: Preferences, regions: Sequence[str] = (), *, backwards: bool = False
+) -> dict[str, Any]:
+    """`OperationPreferences` for an operation that touches `regions` in that order."""
+    order = list(reversed(regions)) if backwards else list(regions)
+    sequential = chosen.region_concurrency == "SEQUENTIAL"
+    made = {
+        "RegionConcurrencyType": chosen.region_concurrency,
+        "RegionOrder": order if sequential and len(order) > 1 else None,
+        "ConcurrencyMode": chosen.concurrency_mode,
+        "FailureToleranceCount": chosen.failure_tolerance_count,
+        "FailureTolerancePercentage": chosen.failure_tolerance_percentage,
+        "MaxConcurrentCount": chosen.max_concurrent_count,
+        "MaxConcurrentPercentage": chosen.max_concurrent_percentage,
+    }
+    return {k: v for k, v in made.items() if v is not None}
+
+
+def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
+    """The targets cut into full products of accounts and regions.
+
+    The API takes two lists and means their product; a pair that is not a target must
+    not slip in. Regions with the same accounts go together, in the order given.
+    """
+    accounts_of: dict[str, list[str]] = {}
+    for target in targets:
+        accounts_of.setdefault(target.region, []).append(target.account)
+    regions_of: dict[tuple[str, ...], list[str]] = {}
+    for region, accounts in accounts_of.items():
+        regions_of.setdefault(tuple(sorted(accounts)), []).append(region)
+    return [
+        [Target(account, region) for region in regions for account in accounts]
+        for accounts, regions in regions_of.items()
+    ]
+
+
+def _product(targets: Sequence[Target]) -> dict[str, list[str]]:
+    accounts = list(dict.fromkeys(t.account for t in targets))
+    regions = list(dict.fromkeys(t.region for t in targets))
+    assert len(accounts) * len(regions) == len(set(targets)), "not a full product"
+    return {"Accounts": accounts, "Regions": regions}
+
+
+def _parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    return [
+        (
+            {"ParameterKey": k, "UsePreviousValue": True}
+            if v is None or v == HIDDEN
+            else {"ParameterKey": k, "ParameterValue": v}
+        )
+        for k, v in sorted(values.items())
+    ]
+
+
+def _values(parameters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    return {p["ParameterKey"]: p.get("ParameterValue", "") for p in parameters}

@@ -1,0 +1,546 @@
+"""Decide which operations lead from what is to what should be.
+
+Pure: takes data, returns data. Whoever calls `make` has already read AWS.
+
+Desired pairs (account, region) are held against observed pairs. What has to happen
+to a stack set becomes steps, one for each distinct set of parameter values; steps
+become waves, first by dependency, then by region order. Deleting comes last and
+backwards.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from tapgen import diff
+from tapgen.errors import PlanError
+from tapgen.model import (
+    SAME,
+    Action,
+    InstanceStatus,
+    Observed,
+    Output,
+    StackSet,
+    System,
+    Target,
+    digest,
+)
+
+HIDDEN = "****"  # what CloudFormation shows of NoEcho values: never comparable
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that is known once earlier steps have run: outputs of these sources.
+
+    `now` is what the sources say today, None where one of them is not there yet.
+    """
+
+    part: str
+    output: str
+    sources: tuple[Target, ...]
+    now: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.part}.{self.output}"
+
+
+Value = str | Reference
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stack set's work for targets that share one set of parameter values.
+
+    `first` marks the step that writes the stack set itself before its instances;
+    `settle` the last update of a stack set, which leaves every instance CURRENT. A `conditional`
+    step runs only if a value it waits for turns out to differ.
+    """
+
+    stack_set: str
+    part: str
+    action: Action
+    targets: tuple[Target, ...]
+    values: Mapping[str, Value]
+    reasons: tuple[str, ...]
+    first: bool = False
+    settle: bool = False
+    conditional: bool = False
+    varying: frozenset[str] = frozenset()
+    drop: bool = False  # DELETE: the stack set itself goes too
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The values that are not known before the step starts."""
+        return tuple(v for v in self.values.values() if isinstance(v, Reference))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Waves of steps: a wave starts once the one before it is green."""
+
+    system: System
+    observed: Mapping[str, Observed]
+    waves: tuple[tuple[Step, ...], ...]
+    changes: Mapping[str, tuple[diff.Resource, ...]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for wave in self.waves for step in wave)
+
+    def __bool__(self) -> bool:
+        return bool(self.waves)
+
+    def wave_of(self, reference: Reference) -> int | None:
+        """Number, from 1, of the wave after which a value is known."""
+        numbers = [
+            number
+            for number, wave in enumerate(self.waves, 1)
+            for step in wave
+            if step.part == reference.part and {*step.targets} & {*reference.sources}
+        ]
+        return max(numbers, default=None)
+
+    @cached_property
+    def digest(self) -> str:
+        """Identifies this very plan: what is wanted and what was found."""
+        wanted = [
+            [s.name, s.template, [str(t) for t in s.targets], repr(s.parameters)]
+            for s in self.system.stack_sets
+        ]
+        found = [
+            [
+                name,
+                o.template,
+                dict(o.parameters),
+                [[str(t), i.status, dict(i.overrides)] for t, i in o.instances.items()],
+            ]
+            for name, o in sorted(self.observed.items())
+        ]
+        return digest([wanted, found, repr(self.waves)])
+
+
+def make(system: System, observed: Mapping[str, Observed]) -> Plan:
+    """Return the plan that turns `observed` into `system` (resolved).
+
+    `observed` holds, by name, the system's stack sets that exist, and those that
+    tapgen made for it earlier and that it no longer has. Planning again after a
+    finished rollout returns a plan without waves.
+
+    Raises PlanError for references that cannot be answered, cycles, and stack sets
+    of the same name that tapgen does not own.
+    """
+    by_part = {s.part: s for s in system.stack_sets}
+    _check(system, by_part)
+    _check_ownership(system, observed)
+    busy = {name: o.running for name, o in observed.items() if o.running}
+    if busy:
+        name, operation = next(iter(busy.items()))
+        raise PlanError(
+            f"{name}: operation {operation} is still running; wait for it to end, "
+            "then plan again"
+        )
+    levels = list(_levels(by_part))
+    touched: dict[str, set[Target]] = {}
+    waves: list[tuple[Step, ...]] = []
+    for level in levels:
+        found = {
+            part: _steps(system, by_part[part], observed, touched) for part in level
+        }
+        waves += _interleave(found.values(), system.rollout.order)
+        for part, steps in found.items():
+            touched[part] = {t for step in steps for t in step.targets}
+    waves += _deletions(system, levels, observed)
+    changes = {
+        s.name: diff.resources(observed[s.name].template, s.template)
+        for s in system.stack_sets
+        if s.name in observed
+    }
+    return Plan(system, observed, tuple(waves), changes)
+
+
+def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
+    """Return the plan that deletes everything observed, backwards."""
+    _check_ownership(system, observed)
+    levels = list(_levels({s.part: s for s in system.stack_sets}))
+    names = [[f"{system.prefix}-{part}" for part in level] for level in levels]
+    ordered = [name for level in names for name in level]
+    leftover = [name for name in observed if name not in ordered]
+    waves = [
+        tuple(
+            _deletion(observed[n], tuple(observed[n].instances), "destroyed", drop=True)
+            for n in level
+            if n in observed
+        )
+        for level in [leftover, *reversed(names)]
+    ]
+    return Plan(system, observed, tuple(w for w in waves if w))
+
+
+def parameters_of(template: str) -> dict[str, dict[str, Any]]:
+    """The Parameters block of a template text; empty for a text that has none."""
+    return _block(template, "Parameters")
+
+
+def complete(values: Mapping[str, Any], template: str) -> dict[str, Any]:
+    """Parameter values with the template's defaults filled in."""
+    declared = parameters_of(template)
+    defaults = {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
+    return {**defaults, **values}
+
+
+def _block(template: str, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(template).get(name, {})
+    except (ValueError, AttributeError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+# -- checks ------------------------------------------------------------------------------
+
+
+def _check(system: System, by_part: Mapping[str, StackSet]) -> None:
+    problems = []
+    for s in system.stack_sets:
+        unknown = sorted(s.requires() - set(by_part))
+        if unknown:
+            problems.append(
+                f"{s.part}: waits for {', '.join(unknown)}, which this system does not "
+                f"have; it has {', '.join(sorted(by_part))}"
+            )
+            continue
+        doubled = sorted({str(t) for t in s.targets if s.targets.count(t) > 1})
+        if doubled:
+            problems.append(f"{s.part}: {', '.join(doubled)} is a target twice")
+        for target in s.targets:
+            problems += _check_values(s, target, by_part)
+    if problems:
+        raise PlanError("\n".join(dict.fromkeys(problems)))
+
+
+def _check_values(
+    s: StackSet, target: Target, by_part: Mapping[str, StackSet]
+) -> Iterator[str]:
+    declared = parameters_of(s.template)
+    values = s.values(target)
+    for name in sorted(set(values) - set(declared)):
+        known = ", ".join(sorted(declared)) or "none"
+        yield f"{s.part}: the template has no parameter {name}; it has {known}"
+    for name, parameter in declared.items():
+        if name not in values and "Default" not in parameter:
+            yield f"{s.part}: parameter {name} has no value and no default"
+    for name, value in values.items():
+        if isinstance(value, Output):
+            yield from _check_output(f"{s.part}.{name}", value, target, by_part)
+
+
+def _check_output(
+    where: str, value: Output, target: Target, by_part: Mapping[str, StackSet]
+) -> Iterator[str]:
+    source = by_part[value.part]
+    outputs = _block(source.template, "Outputs")
+    if value.output not in outputs:
+        has = ", ".join(sorted(outputs)) or "none"
+        yield f"{where}: {value.part} has no output {value.output}; it has {has}"
+    found = _sources(value, target, source.targets)
+    if not found:
+        yield f"{where}: {value.part} has no target in {_wanted(value, target)}"
+    elif len(found) > 1 and not value.all:
+        yield (
+            f"{where}: {value.part} has {len(found)} targets in "
+            f"{_wanted(value, target)}; name one account or say all: true"
+        )
+
+
+def _wanted(value: Output, target: Target) -> str:
+    region = target.region if value.region == SAME else value.region
+    account = target.account if value.account == SAME else value.account
+    return f"{account}/{region}"
+
+
+def _sources(
+    value: Output, target: Target, candidates: Iterable[Target]
+) -> tuple[Target, ...]:
+    """The targets of the producing stack set that a value means, for one target."""
+    if value.all and value.region == SAME and value.account == SAME:
+        return tuple(candidates)
+    region = target.region if value.region == SAME else value.region
+    account = target.account if value.account == SAME else value.account
+    return tuple(c for c in candidates if c.region == region and c.account == account)
+
+
+def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
+    """A stack set of the same name that somebody else made is not touched."""
+    for name, found in observed.items():
+        owner = found.tags.get("tapgen:system")
+        if owner != system.name:
+            made = (
+                f"belongs to tapgen system {owner!r}"
+                if owner
+                else "was not made by tapgen"
+            )
+            raise PlanError(
+                f"{name}: a stack set of this name exists and {made}; choose another "
+                "suffix, or delete or rename it"
+            )
+
+
+def _levels(by_part: Mapping[str, StackSet]) -> Iterator[list[str]]:
+    """Parts in groups, each depending only on earlier groups."""
+    sorter = TopologicalSorter({p: sorted(s.requires()) for p, s in by_part.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise PlanError(f"stack sets wait for each other: {circle}") from None
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=list(by_part).index)
+        yield ready
+        sorter.done(*ready)
+
+
+# -- steps -------------------------------------------------------------------------------
+
+
+def _steps(
+    system: System,
+    s: StackSet,
+    observed: Mapping[str, Observed],
+    touched: Mapping[str, set[Target]],
+) -> list[Step]:
+    """The updates, then the creations one stack set needs, in the order to run them."""
+    found = observed.get(s.name)
+    parts = {other.part: other for other in system.stack_sets}
+    order = system.rollout.order
+    wanted = sorted(s.targets, key=lambda t: (_rank(t.region, order), t))
+    values = {
+        target: _resolve(s, target, parts, observed, touched) for target in wanted
+    }
+    there = [t for t in wanted if found and t in found.instances]
+    missing = [t for t in wanted if t not in there]
+    varying = _varying(values)
+    steps: list[Step] = []
+    if found:
+        _refuse_inoperable(found, there)
+        steps += _updates(s, found, there, values, varying)
+    redefine = found is None or (not there and bool(_definition_reasons(s, found)))
+    for number, targets in enumerate(_groups(missing, values, order)):
+        steps.append(
+            Step(
+                s.name,
+                s.part,
+                Action.CREATE,
+                targets,
+                values[targets[0]],
+                ("not there yet",),
+                first=redefine and number == 0,
+                varying=varying,
+            )
+        )
+    return steps
+
+
+def _refuse_inoperable(found: Observed, there: Iterable[Target]) -> None:
+    """CloudFormation leaves INOPERABLE instances out of every update."""
+    for target in there:
+        instance = found.instances[target]
+        if instance.status is InstanceStatus.INOPERABLE:
+            why = f" ({instance.reason})" if instance.reason else ""
+            raise PlanError(
+                f"{found.name} in {target} is INOPERABLE: deleting it failed{why}; mend "
+                "the cause and run tapgen destroy, or detach it with aws cloudformation "
+                "delete-stack-instances --retain-stacks, then roll out again"
+            )
+
+
+def _varying(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:
+    """The parameters that do not have one value at all targets."""
+    seen: dict[str, set[str]] = {}
+    for given in values.values():
+        for name, value in given.items():
+            seen.setdefault(name, set()).add(repr(value))
+    return frozenset(name for name, different in seen.items() if len(different) > 1)
+
+
+def _updates(
+    s: StackSet,
+    found: Observed,
+    there: Sequence[Target],
+    values: Mapping[Target, Mapping[str, Value]],
+    varying: frozenset[str],
+) -> list[Step]:
+    everywhere = _definition_reasons(s, found)
+    reasons = {
+        t: (*everywhere, *_target_reasons(s, found, t, values[t])) for t in there
+    }
+    certain = {t for t in there if reasons[t]}
+    maybe = {t for t in there if not reasons[t] and _waits(values[t])}
+    steps = []
+    chosen = [t for t in there if t in certain or t in maybe]
+    for targets in _groups(chosen, values, ()):
+        why = dict.fromkeys(r for t in targets for r in reasons[t])
+        conditional = not certain.intersection(targets)
+        if conditional:
+            waiting = {str(v): None for v in values[targets[0]].values() if _pending(v)}
+            why = {f"if {name} changes": None for name in waiting}
+        steps.append(
+            Step(
+                s.name,
+                s.part,
+                Action.UPDATE,
+                targets,
+                values[targets[0]],
+                tuple(why),
+                conditional=conditional,
+                varying=varying,
+            )
+        )
+    if steps:
+        steps[-1] = replace(steps[-1], settle=True)
+    return steps
+
+
+def _definition_reasons(s: StackSet, found: Observed) -> tuple[str, ...]:
+    """Why every instance of the stack set has to be updated."""
+    reasons = []
+    if not diff.same(found.template, s.template):
+        reasons.append("template differs")
+    for key, value in s.tags.items():
+        if found.tags.get(key) != value:
+            reasons.append(f"tag {key} differs")
+    gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
+    reasons += [f"tag {key} is no longer wanted" for key in gone]
+    return tuple(reasons)
+
+
+def _target_reasons(
+    s: StackSet, found: Observed, target: Target, values: Mapping[str, Value]
+) -> tuple[str, ...]:
+    """Why this very instance has to be updated."""
+    instance = found.instances[target]
+    reasons = []
+    if instance.status is not InstanceStatus.CURRENT:
+        reasons.append(f"{instance.status} ({instance.detailed_status or 'unknown'})")
+    now = complete(found.values(target), found.template)
+    for name, value in complete(values, s.template).items():
+        known = not _pending(value) and now.get(name) != HIDDEN
+        if known and now.get(name) != value:
+            reasons.append(f"parameter {name} differs")
+    return tuple(reasons)
+
+
+def _pending(value: Value) -> bool:
+    return isinstance(value, Reference)
+
+
+def _waits(values: Mapping[str, Value]) -> bool:
+    return any(_pending(v) for v in values.values())
+
+
+def _resolve(
+    s: StackSet,
+    target: Target,
+    parts: Mapping[str, StackSet],
+    observed: Mapping[str, Observed],
+    touched: Mapping[str, set[Target]],
+) -> dict[str, Value]:
+    """The values of one target: outputs of instances that this plan does not touch
+    are read, the others stay references."""
+    made: dict[str, Value] = {}
+    for name, value in s.values(target).items():
+        if not isinstance(value, Output):
+            made[name] = value
+            continue
+        source = parts[value.part]
+        sources = _sources(value, target, source.targets)
+        found = observed.get(source.name)
+        now = _read(found, value.output, sources) if found else None
+        known = now is not None and not touched[value.part].intersection(sources)
+        reference = Reference(value.part, value.output, sources, now)
+        made[name] = now if known and now is not None else reference
+    return made
+
+
+def _read(found: Observed, output: str, sources: Iterable[Target]) -> str | None:
+    values = []
+    for source in sources:
+        instance = found.instances.get(source)
+        if instance is None or not instance.outputs or output not in instance.outputs:
+            return None
+        values.append(instance.outputs[output])
+    return ",".join(values)
+
+
+def _groups(
+    targets: Sequence[Target],
+    values: Mapping[Target, Mapping[str, Value]],
+    order: Sequence[str],
+) -> list[tuple[Target, ...]]:
+    """Targets with the same values together, in region order."""
+    groups: dict[str, list[Target]] = {}
+    for target in sorted(targets, key=lambda t: _rank(t.region, order)):
+        key = repr(sorted((k, repr(v)) for k, v in values[target].items()))
+        groups.setdefault(key, []).append(target)
+    return [tuple(group) for group in groups.values()]
+
+
+def _rank(region: str, order: Sequence[str]) -> int:
+    return order.index(region) if region in order else len(order)
+
+
+# -- waves -------------------------------------------------------------------------------
+
+
+def _interleave(
+    found: Iterable[Sequence[Step]], order: Sequence[str]
+) -> Iterator[tuple[Step, ...]]:
+    """The steps of one level in waves: those whose first region is the canary run
+    before those of later regions, and one stack set's steps run one after the other."""
+    queues = [list(steps) for steps in found if steps]
+    while queues:
+        heads = [queue[0] for queue in queues]
+        earliest = min(_rank(step.targets[0].region, order) for step in heads)
+        wave = []
+        for queue in queues:
+            if _rank(queue[0].targets[0].region, order) == earliest:
+                wave.append(queue.pop(0))
+        yield tuple(wave)
+        queues = [queue for queue in queues if queue]
+
+
+def _deletions(
+    system: System, levels: Sequence[Sequence[str]], observed: Mapping[str, Observed]
+) -> list[tuple[Step, ...]]:
+    """Stack sets that the system no longer has, then instances it no longer has."""
+    by_part = {s.part: s for s in system.stack_sets}
+    names = {s.name for s in system.stack_sets}
+    gone = tuple(
+        _deletion(o, tuple(o.instances), "no longer in the system", drop=True)
+        for name, o in sorted(observed.items())
+        if name not in names
+    )
+    waves = [gone] if gone else []
+    for level in reversed(levels):
+        wave = []
+        for part in level:
+            s = by_part[part]
+            found = observed.get(s.name)
+            surplus = sorted(set(found.instances) - set(s.targets)) if found else []
+            if found and surplus:
+                wave.append(_deletion(found, tuple(surplus), "no longer a target"))
+        if wave:
+            waves.append(tuple(wave))
+    return waves
+
+
+def _deletion(
+    found: Observed, targets: tuple[Target, ...], reason: str, *, drop: bool = False
+) -> Step:
+    part = found.tags.get("tapgen:part", found.name)
+    return Step(found.name, part, Action.DELETE, targets, {}, (reason,), drop=drop)
