@@ -174,10 +174,16 @@ def is_stateful(type_name: str) -> bool:
 
 
 @cache
-def _services() -> Mapping[str, frozenset[str]]:
-    """IAM's services and their actions, all in lower case, as cfn-lint knows them."""
+def _services() -> Mapping[str, Mapping[str, frozenset[str]]]:
+    """Service → action → kinds of resources, in lower case, as cfn-lint knows IAM."""
     data = _read(_data() / "AdditionalSpecs" / "Policies.json")
-    return {service: frozenset(v["Actions"]) for service, v in data.items()}
+    return {
+        service: {
+            action: frozenset(about.get("Resources", ()))
+            for action, about in its["Actions"].items()
+        }
+        for service, its in data.items()
+    }
 
 
 @cache
@@ -189,10 +195,20 @@ def is_action(action: str) -> bool:
     service, _, name = action.lower().partition(":")
     if not name or name == "*":
         return False
-    known = _services().get(service, frozenset())
+    known = _services().get(service, {})
     if "*" in name or "?" in name:
         return any(fnmatchcase(candidate, name) for candidate in known)
     return name in known
+
+
+def limited_by(action: str) -> frozenset[str]:
+    """The kinds of resources an action can be limited to, in IAM's words.
+
+    `s3:CreateBucket` gives `bucket`. None for an action that IAM only allows on `*`,
+    for one with a wildcard, and for one it does not know.
+    """
+    service, _, name = action.lower().partition(":")
+    return _services().get(service, {}).get(name, frozenset())
 
 
 def permissions(types: Iterable[str]) -> frozenset[str]:

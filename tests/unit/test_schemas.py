@@ -94,6 +94,13 @@ def test_known_actions(action: str, known: bool) -> None:
     assert schemas.is_action(action) is known
 
 
+def test_what_an_action_can_be_limited_to() -> None:
+    assert schemas.limited_by("s3:CreateBucket") == {"bucket"}
+    assert schemas.limited_by("iam:PassRole") == {"role"}
+    assert schemas.limited_by("kms:CreateKey") == frozenset()
+    assert schemas.limited_by("no:Such") == frozenset()
+
+
 def test_every_stateful_type_exists() -> None:
     # QLDB left most regions but may still hold someone's data; so may SimpleDB.
     everywhere = set().union(*map(schemas.types, schemas.regions()))
