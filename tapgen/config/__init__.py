@@ -1,0 +1,162 @@
+"""Reads `stacksets/<system>.yaml`: what the user asked for, validated.
+
+`load` gives a `Config`, or raises one ConfigError that lists every mistake in the file
+with its line, its key, what was given and what is allowed. The default and all
+environments are checked together, whichever is asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+from tapgen.config import checks
+from tapgen.config.document import Node, overlay, read, wrong
+from tapgen.config.nouns import Blueprint, Config
+from tapgen.config.problems import Problems, near, shown
+from tapgen.config.schema import json_schema
+from tapgen.config.shape import SYSTEM, RolloutShape
+from tapgen.model import PREFERENCES, Preferences, RolloutSettings, Strategy, Target
+
+__all__ = ["Blueprint", "Config", "environments", "json_schema", "load"]
+
+
+def load(
+    path: Path,
+    find: Callable[[str], Blueprint | None],
+    environment: str | None = None,
+    known: Iterable[str] = (),
+) -> Config:
+    """The config in a file, with the overlay of an environment.
+
+    `find` gives the blueprint of a name, `known` are the names to suggest. An overlay
+    merges into mappings and replaces anything else; each environment has a suffix of
+    its own. Raises ConfigError with every mistake found.
+    """
+    problems = Problems(path)
+    names = sorted(known)
+    _check_name(path, problems)
+    root = read(path, problems)
+    if root is None:
+        raise problems.error()
+    base = root.without("environments")
+    layers: dict[str | None, Node] = {None: base}
+    for name, node in checks.environments(root, problems).items():
+        layers[name] = overlay(base, node)
+    configs = {
+        name: _config(layer, problems, find, names, path, name)
+        for name, layer in layers.items()
+    }
+    problems.environment = None
+    checks.apart(layers, problems)
+    if environment not in layers:
+        _note_unknown(environment, root, problems)
+    config = configs.get(environment)
+    if problems or config is None:
+        raise problems.error()
+    return config
+
+
+def environments(path: Path) -> tuple[str, ...]:
+    """The names of a file's environments, in its order.
+
+    Raises ConfigError where the file is no YAML mapping or they are no overlays.
+    """
+    problems = Problems(path)
+    root = read(path, problems)
+    names = tuple(checks.environments(root, problems)) if root else ()
+    if problems:
+        raise problems.error()
+    return names
+
+
+def _check_name(path: Path, problems: Problems) -> None:
+    if not re.fullmatch(SYSTEM.strip("^$"), path.stem):
+        problems.add(
+            0,
+            (),
+            f"the file's name {shown(path.stem)} cannot name a system; give at most 40 "
+            "lower-case letters, digits and underscores, a letter first",
+        )
+
+
+def _note_unknown(name: str | None, root: Node, problems: Problems) -> None:
+    node = root.get("environments")
+    names = list(node.mapping) if node else []
+    has = f"it has {', '.join(names)}" if names else "it has none"
+    wrong(
+        problems,
+        node or root,
+        f"{shown(name)} is no environment of this file; {has}{near(name, names)}",
+        *(() if node else ("environments",)),
+    )
+
+
+def _config(
+    root: Node,
+    problems: Problems,
+    find: Callable[[str], Blueprint | None],
+    known: Collection[str],
+    path: Path,
+    environment: str | None,
+) -> Config | None:
+    """The config of one layer; None, with the reasons noted, where it is wrong."""
+    problems.environment = environment
+    blueprint = checks.blueprint(root, problems, find, known)
+    root = checks.supported(root, problems)
+    shape = checks.shape(root, problems)
+    settings = checks.settings(root, problems, blueprint) if blueprint else None
+    checks.relations(root, problems, blueprint)
+    if problems or shape is None or blueprint is None or settings is None:
+        return None
+    regions = {role: shape.regions[role] for role in blueprint.roles}
+    primary = regions[blueprint.roles[0]]
+    return Config(
+        system=path.stem,
+        blueprint=blueprint.name,
+        suffix=shape.suffix,
+        regions=regions,
+        accounts=tuple(shape.accounts),
+        admin=Target(shape.admin.account, shape.admin.region or primary),
+        settings=settings,
+        tags=shape.tags,
+        account_baseline=shape.account_baseline,
+        rollout=_rollout(shape.rollout, regions),
+        environment=environment,
+        path=path,
+    )
+
+
+def _rollout(shape: RolloutShape, regions: Mapping[str, str]) -> RolloutSettings:
+    """How to roll out; by default the primary region comes last, after its replicas."""
+    primary, *others = regions.values()
+    named = [regions.get(given, given) for given in shape.order]
+    order = [*named, *(r for r in (*others, primary) if r not in named)]
+    given = shape.preferences
+    strategy = None if given else Strategy(shape.strategy)
+    preferences = PREFERENCES[strategy] if strategy else Preferences()
+    if given:
+        preferences = Preferences(
+            region_concurrency=given.region_concurrency,
+            concurrency_mode=given.concurrency_mode,
+            failure_tolerance_count=_or(
+                given.failure_tolerance_count, given.failure_tolerance_percentage, 0
+            ),
+            failure_tolerance_percentage=given.failure_tolerance_percentage,
+            max_concurrent_count=_or(
+                given.max_concurrent_count, given.max_concurrent_percentage, 1
+            ),
+            max_concurrent_percentage=given.max_concurrent_percentage,
+        )
+    return RolloutSettings(
+        preferences=preferences,
+        strategy=strategy,
+        order=tuple(order),
+        on_failure=shape.on_failure,
+    )
+
+
+def _or(count: int | None, percentage: int | None, default: int) -> int | None:
+    """A count, or AWS's default where neither count nor percentage is given."""
+    return default if count is None and percentage is None else count
