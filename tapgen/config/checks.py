@@ -1,0 +1,291 @@
+"""What depends on more than one value of the file, or on its blueprint.
+
+Every check looks at nodes and keeps quiet about what is not of the right type, which
+`shape` reports: so one mistake does not hide another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+
+from pydantic import BaseModel, ValidationError
+
+from tapgen.config.document import Node, wrong
+from tapgen.config.nouns import Blueprint
+from tapgen.config.problems import Problems, listed, near, shown
+from tapgen.config.shape import ENVIRONMENT, FileShape
+from tapgen.config.translate import report
+from tapgen.model import SELF
+
+_LATER = "not supported yet by this version; remove it"
+# Keys of later versions: what they ask for must not be left out without a word.
+_LATER_KEYS = [
+    ("stack_sets",),
+    ("organizational_units",),
+    ("auto_deployment",),
+    ("rollout", "gates"),
+]
+# Regions whose names begin with this are of another partition than `aws`.
+_PARTITIONS = ("cn-", "us-gov-", "us-isob-", "us-isof-", "us-iso-", "eu-isoe-", "eusc-")
+
+
+def blueprint(
+    root: Node,
+    problems: Problems,
+    find: Callable[[str], Blueprint | None],
+    known: Collection[str],
+) -> Blueprint | None:
+    """The blueprint a file names; None, with the reason noted, when there is none."""
+    node = root.get("blueprint")
+    if node is None or not isinstance(node.value, str):
+        return None
+    name = node.value
+    found = find(name)
+    if found is None and (name == "custom" or ".py" in name):
+        wrong(
+            problems, node, f"{shown(name)} is {_LATER.split(';')[0]}{_one_of(known)}"
+        )
+    elif found is None:
+        wrong(
+            problems,
+            node,
+            f"{shown(name)} is no blueprint{_one_of(known)}{near(name, known)}",
+        )
+    return found
+
+
+def _one_of(names: Collection[str]) -> str:
+    names = sorted(names)
+    return f"; give {listed(names)}" if names else ""
+
+
+def supported(root: Node, problems: Problems) -> Node:
+    """The file less the keys of later versions, which are noted."""
+    for keys in _LATER_KEYS:
+        node = root.get(*keys)
+        if node is not None:
+            wrong(problems, node, _LATER)
+            root = _less(root, keys)
+    model = root.get("permission_model")
+    if model is not None:
+        if model.value == "SERVICE_MANAGED":
+            wrong(problems, model, f"'SERVICE_MANAGED' is {_LATER}")
+        elif model.value != "SELF_MANAGED":
+            message = f"{model.shown()} is unknown; give SELF_MANAGED"
+            wrong(problems, model, message + near(model.value, ["SELF_MANAGED"]))
+        root = root.without("permission_model")
+    return root
+
+
+def _less(node: Node, keys: tuple[str, ...]) -> Node:
+    first, *rest = keys
+    if not rest:
+        return node.without(first)
+    inner = _less(node.mapping[first], tuple(rest))
+    return Node({**node.mapping, first: inner}, node.line, node.keys, base=node.base)
+
+
+def shape(root: Node, problems: Problems) -> FileShape | None:
+    """The file's values; None, with the reasons noted, where any is wrong."""
+    try:
+        return FileShape.model_validate(root.data())
+    except ValidationError as error:
+        report(problems, root, error, FileShape)
+        return None
+
+
+def settings(root: Node, problems: Problems, kind: Blueprint) -> BaseModel | None:
+    """The blueprint's settings; None, with the reasons noted, where any is wrong."""
+    node = root.get("settings") or _empty(root, "settings")
+    if not isinstance(node.value, dict):
+        return None
+    try:
+        return kind.settings.model_validate(node.data())
+    except ValidationError as error:
+        report(problems, node, error, kind.settings)
+        return None
+
+
+def _empty(root: Node, key: str) -> Node:
+    """What stands for a mapping that the file leaves out."""
+    base = _empty(root.base, key) if root.base else None
+    return Node({}, root.line, (*root.keys, key), base=base)
+
+
+def relations(root: Node, problems: Problems, kind: Blueprint | None) -> None:
+    """Note what does not go together."""
+    if kind is not None:
+        _roles(root, problems, kind)
+    _regions(root, problems)
+    _order(root, problems, kind.roles if kind else ())
+    _accounts(root, problems)
+    _preferences(root, problems)
+
+
+def _text(node: Node | None) -> str | None:
+    return node.value if node is not None and isinstance(node.value, str) else None
+
+
+def _roles(root: Node, problems: Problems, kind: Blueprint) -> None:
+    node = root.get("regions")
+    if node is None or not isinstance(node.value, dict):
+        return
+    roles = f"region roles of {kind.name}: {', '.join(kind.roles)}"
+    for role, region in node.mapping.items():
+        if role not in kind.roles:
+            wrong(
+                problems,
+                region,
+                f"unknown region role; {roles}{near(role, kind.roles)}",
+            )
+    for role in kind.roles:
+        if role not in node.mapping:
+            wrong(problems, node, f"missing; {roles}", role)
+
+
+def _partition(region: str) -> str:
+    return next((p for p in _PARTITIONS if region.startswith(p)), "")
+
+
+def _regions(root: Node, problems: Problems) -> None:
+    """No region has two roles, and all are of one partition."""
+    seen: dict[str, Node] = {}
+    roles = root.get("regions") or _empty(root, "regions")
+    for node in sorted(roles.mapping.values(), key=lambda n: n.line):
+        region = _text(node)
+        if region is None:
+            continue
+        if region in seen:
+            other = seen[region].keys[-1]
+            wrong(
+                problems,
+                node,
+                f"{shown(region)} is the region of {other} too; give another one",
+            )
+        seen[region] = node
+    admin = root.get("admin", "region")
+    name = _text(admin)
+    if admin is not None and name is not None:
+        seen.setdefault(name, admin)
+    first = next(iter(seen), "")
+    for region, node in seen.items():
+        if _partition(region) != _partition(first):
+            wrong(
+                problems,
+                node,
+                f"{shown(region)} and {shown(first)} are of two AWS partitions, which "
+                "share no accounts; give regions of one",
+            )
+
+
+def _order(root: Node, problems: Problems, roles: tuple[str, ...]) -> None:
+    """The region order names roles or regions of this system, each once."""
+    given_regions = root.get("regions") or _empty(root, "regions")
+    regions = {role: role for role in roles}  # where one is missing, that is told
+    regions |= {k: _text(node) or k for k, node in given_regions.mapping.items()}
+    order = root.get("rollout", "order")
+    if order is None or not regions:
+        return
+    seen: set[str] = set()
+    for item in order.items:
+        given = _text(item)
+        if given is None:
+            continue
+        region = regions.get(given, given)
+        if region not in regions.values():
+            allowed = list(dict.fromkeys([*regions, *regions.values()]))
+            wrong(
+                problems,
+                item,
+                f"{shown(given)} is no region role and no region of this system; "
+                f"give {listed(allowed)}{near(given, allowed)}",
+            )
+        elif region in seen:
+            wrong(problems, item, f"{shown(given)} comes twice; name each region once")
+        seen.add(region)
+
+
+def _accounts(root: Node, problems: Problems) -> None:
+    seen: dict[str, Node] = {}
+    node = root.get("accounts")
+    for item in node.items if node else []:
+        account = item.text if not isinstance(item.value, str) else item.value
+        if account in seen:
+            line = seen[account].line
+            message = f"{shown(account)} comes twice, first on line {line}; keep one"
+            wrong(problems, item, message)
+        elif account:
+            seen[account] = item
+
+
+def _preferences(root: Node, problems: Problems) -> None:
+    rollout = root.get("rollout") or _empty(root, "rollout")
+    preferences = rollout.get("preferences") or _empty(rollout, "preferences")
+    for mapping, one, other in (
+        (rollout, "strategy", "preferences"),
+        (preferences, "failure_tolerance_count", "failure_tolerance_percentage"),
+        (preferences, "max_concurrent_count", "max_concurrent_percentage"),
+    ):
+        node = mapping.get(other)
+        if node is not None and node.value is not None and mapping.get(one):
+            wrong(problems, node, f"not together with {one}; keep one of the two")
+
+
+def environments(root: Node, problems: Problems) -> Mapping[str, Node]:
+    """The overlays of a file by name; what is no overlay is noted and left out."""
+    node = root.get("environments")
+    if node is None:
+        return {}
+    if not isinstance(node.value, dict):
+        wrong(
+            problems,
+            node,
+            f"{node.shown()} is not a mapping; write the name of each environment as "
+            "a key, below it what differs there",
+        )
+    found = {}
+    for name, overlay in node.mapping.items():
+        if not re.fullmatch(ENVIRONMENT.strip("^$"), name):
+            wrong(
+                problems,
+                overlay,
+                f"{shown(name)} cannot name an environment; give at most 32 lower-case "
+                "letters, digits, hyphens and underscores, a letter first",
+            )
+        if isinstance(overlay.value, dict):
+            found[name] = overlay
+        else:
+            wrong(
+                problems,
+                overlay,
+                f"{overlay.shown()} is not a mapping; write what differs in this "
+                "environment, such as suffix",
+            )
+    return found
+
+
+def apart(layers: Mapping[str | None, Node], problems: Problems) -> None:
+    """Note environments that would own the same stack sets and roles.
+
+    Their names are made from system and suffix, and are unique in the administration
+    account.
+    """
+    seen: dict[tuple[str, str], str] = {}
+    for name, root in layers.items():
+        node = root.get("suffix")
+        suffix = _text(node)
+        if node is None or suffix is None:
+            continue
+        place = (suffix, _text(root.get("admin", "account")) or SELF)
+        whose = "the default" if name is None else f"environment {name}"
+        other = seen.setdefault(place, whose)
+        if other != whose:
+            own = node.keys[: len(root.keys)] == root.keys
+            wrong(
+                problems,
+                node if own else root,
+                f"{shown(suffix)} is the suffix of {other} too, and both would own the "
+                "same stack sets; give this environment another one",
+                *(() if own else ("suffix",)),
+            )

@@ -1,0 +1,381 @@
+"""Reads YAML 1.2 into nodes that remember their lines.
+
+The file is composed here from ruamel.yaml's events, because that keeps, for every
+value, its line, its key and how it was written (`012` is a number to YAML, and still
+`012` in a message), goes on after duplicate keys, and bounds what a hostile file can
+cost: its size, depth and number of values, those that aliases repeat included.
+"""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML, events
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
+
+from tapgen.config.problems import Keys, Problems, near, shown
+
+MAX_BYTES = 1_000_000
+MAX_DEPTH = 32
+MAX_VALUES = 50_000
+
+Scalar = str | int | float | bool | None
+Content = Scalar | dict[str, "Node"] | list["Node"]
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A value in the file.
+
+    `line` is that of its key, from 1; `keys` are those from the top of the file.
+    `text` is the value as written where that was without quotes. `base` is the
+    mapping that this one was laid over.
+    """
+
+    value: Content
+    line: int
+    keys: Keys = ()
+    text: str | None = None
+    base: Node | None = None
+
+    @property
+    def mapping(self) -> dict[str, Node]:
+        """What it holds; nothing where it is no mapping."""
+        return self.value if isinstance(self.value, dict) else {}
+
+    @property
+    def items(self) -> list[Node]:
+        """What it holds; nothing where it is no list."""
+        return self.value if isinstance(self.value, list) else []
+
+    def get(self, *keys: str) -> Node | None:
+        """The value at a path of mapping keys, None where there is none."""
+        node: Node | None = self
+        for key in keys:
+            node = node.mapping.get(key) if node else None
+        return node
+
+    def without(self, *keys: str) -> Node:
+        """The same mapping less some keys."""
+        kept = {k: v for k, v in self.mapping.items() if k not in keys}
+        return Node(kept, self.line, self.keys, base=self.base)
+
+    def data(self) -> Any:
+        """The value as plain Python data."""
+        if isinstance(self.value, dict):
+            return {key: node.data() for key, node in self.value.items()}
+        if isinstance(self.value, list):
+            return [node.data() for node in self.value]
+        return self.value
+
+    def shown(self) -> str:
+        """The value as a message shows it."""
+        if self.text and not isinstance(self.value, str):
+            return self.text
+        return shown(self.value)
+
+
+def wrong(problems: Problems, node: Node, message: str, *keys: str | int) -> None:
+    """Note a mistake at a node, or at keys below it that are not there.
+
+    What is wrong with the default is told once, not again for every environment; what
+    is wrong with it in an environment only says so.
+    """
+    where = node.keys + keys
+    environment = problems.environment
+    if environment is not None and where[:2] != ("environments", environment):
+        if problems.at(where):
+            return
+        message += f" (in environment {environment})"
+    base = node.base
+    if base is None or not problems.has(base.keys + keys, message):
+        problems.add(node.line, where, message)
+
+
+# Keys of a mapping of which one stands for the other, by the path of the mapping: an
+# overlay that gives one takes back what the other said.
+_EXCLUSIVE: dict[Keys, list[set[str]]] = {
+    ("rollout",): [{"strategy", "preferences"}],
+    ("rollout", "preferences"): [
+        {"failure_tolerance_count", "failure_tolerance_percentage"},
+        {"max_concurrent_count", "max_concurrent_percentage"},
+    ],
+}
+
+
+def overlay(base: Node, over: Node) -> Node:
+    """`base` with what `over` says: mappings merge, anything else is replaced."""
+    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+        return over
+    merged = dict(base.value)
+    for pair in _EXCLUSIVE.get(base.keys, []):
+        if pair & over.value.keys():
+            merged = {k: v for k, v in merged.items() if k not in pair}
+    for key, node in over.value.items():
+        merged[key] = overlay(base.value[key], node) if key in merged else node
+    return Node(merged, over.line, over.keys, base=base)
+
+
+def read(path: Path, problems: Problems) -> Node | None:
+    """The mapping a file holds; None, with the reason noted, where it holds none.
+
+    Raises ConfigError where there is no file to read.
+    """
+    text = _text(path, problems)
+    return None if text is None else _parse(text, problems)
+
+
+def _text(path: Path, problems: Problems) -> str | None:
+    try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            kind = "a folder" if stat.S_ISDIR(mode) else "not a regular file"
+            problems.add(0, (), f"this is {kind}; give a YAML file{_beside(path)}")
+            return None
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        problems.add(0, (), f"no such file{_beside(path)}")
+        return None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problems.add(0, (), f"cannot be read: {reason.lower()}; check its permissions")
+        return None
+    if len(content) > MAX_BYTES:
+        problems.add(0, (), f"larger than {MAX_BYTES:,} bytes; split it into systems")
+        return None
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.add(
+            content.count(b"\n", 0, error.start) + 1,
+            (),
+            f"not UTF-8: byte 0x{content[error.start]:02x} at offset {error.start}; "
+            "save the file as UTF-8",
+        )
+        return None
+
+
+def _beside(path: Path) -> str:
+    """Which systems there are where a file was looked for."""
+    folder = path if path.is_dir() else path.parent
+    try:
+        names = sorted(
+            p.stem for p in folder.iterdir() if p.suffix in (".yaml", ".yml")
+        )
+    except OSError:
+        return f"; there is no folder {folder}"
+    if not names:
+        return f"; no systems in {folder}"
+    return f"; systems in {folder}: {', '.join(names[:20])}{near(path.stem, names)}"
+
+
+def _parse(text: str, problems: Problems) -> Node | None:
+    yaml = YAML(typ="safe", pure=True)
+    try:
+        root = _Composer(yaml.parse(text), problems).document()
+    except _Stop as stop:
+        problems.add(stop.line, (), stop.message)
+        return None
+    except MarkedYAMLError as error:
+        _note_syntax(error, text, problems)
+        return None
+    except ReaderError as error:
+        before = text[: error.position]
+        problems.add(
+            before.count("\n") + 1,
+            (),
+            f"column {len(before) - before.rfind(chr(10))}: character "
+            f"U+{error.character:04X} is not allowed in YAML; remove it",
+        )
+        return None
+    except (YAMLError, ValueError, OverflowError) as error:
+        # ruamel.yaml passes on what chr() says to an escape beyond Unicode.
+        problems.add(1, (), f"not valid YAML: {error}")
+        return None
+    if root is None or root.value is None:
+        problems.add(1, (), "empty; give at least blueprint, suffix and regions")
+        return None
+    if not isinstance(root.value, dict):
+        problems.add(
+            root.line,
+            (),
+            f"{root.shown()} is not a mapping; "
+            "write keys and values, such as blueprint: NAME",
+        )
+        return None
+    return root
+
+
+def _note_syntax(error: MarkedYAMLError, text: str, problems: Problems) -> None:
+    mark = error.problem_mark or error.context_mark
+    line, column = (mark.line, mark.column) if mark else (0, 0)
+    said = str(error.problem or error.context)
+    if error.problem and error.context and error.context.startswith("while parsing"):
+        said = f"{error.context}: {said}"
+    lines = text.splitlines()
+    start = lines[line][: column + 1] if line < len(lines) else ""
+    if start and "\t" in start and not start.strip():
+        said = "a tab in the indentation; indent with spaces"
+    elif "mapping values are not allowed" in said:
+        said += "; a value with a colon needs quotes, a key its own line"
+    problems.add(line + 1, (), f"column {column + 1}: {said}")
+
+
+class _Stop(Exception):
+    """The file costs more than a config file may, or cannot be followed further."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+        self.message = message
+
+
+# The core schema of YAML 1.2.2, section 10.3.2.
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
+_WORDS: dict[str, Scalar] = dict.fromkeys(["", "~", "null", "Null", "NULL"])
+_WORDS |= dict.fromkeys(["true", "True", "TRUE"], True)
+_WORDS |= dict.fromkeys(["false", "False", "FALSE"], False)
+
+
+def _scalar(text: str) -> Scalar:
+    if text in _WORDS:
+        return _WORDS[text]
+    if len(text) > 100:  # no number of a config; int() refuses 4,300 digits anyway
+        return text
+    if _INT.fullmatch(text):
+        base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+        return int(text[2:] if base != 10 else text, base)
+    if _SPECIAL.fullmatch(text):
+        return float(text.replace(".", ""))
+    return float(text) if _FLOAT.fullmatch(text) else text
+
+
+@dataclass
+class _Composer:
+    """Makes nodes of one document's events."""
+
+    events: Iterator[Any]
+    problems: Problems
+    anchors: dict[str, Node] = field(default_factory=dict)
+    values: int = 0
+
+    def document(self) -> Node | None:
+        """The only document; None when there is none."""
+        root: Node | None = None
+        for event in self.events:
+            if not isinstance(event, events.DocumentStartEvent):
+                continue
+            line = event.start_mark.line + 1
+            if root is not None:
+                raise _Stop(line, "a second document; keep one system per file")
+            root = self.node(next(self.events), ())
+        return root
+
+    def node(self, event: Any, keys: Keys, line: int | None = None) -> Node:
+        """The value that begins with an event."""
+        line = line or event.start_mark.line + 1
+        if isinstance(event, events.AliasEvent):
+            if event.anchor not in self.anchors:
+                raise _Stop(line, f"the alias *{event.anchor} has no anchor before it")
+            return self.moved(self.anchors[event.anchor], keys, line)
+        self.count(line, keys)
+        if event.tag is not None:
+            self.problems.add(
+                line, keys, f"the tag {shown(event.tag)} has no meaning here; remove it"
+            )
+        if isinstance(event, events.MappingStartEvent):
+            node = Node(self.pairs(keys), line, keys)
+        elif isinstance(event, events.SequenceStartEvent):
+            node = Node(self.elements(keys), line, keys)
+        else:
+            node = self.scalar(event, keys, line)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = node
+        return node
+
+    def scalar(self, event: Any, keys: Keys, line: int) -> Node:
+        text: str = event.value
+        if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
+            self.problems.add(
+                line, keys, "half of a surrogate pair is no character; remove it"
+            )
+            text = ""
+        if event.style is not None:
+            return Node(text, line, keys)
+        return Node(_scalar(text), line, keys, text=text)
+
+    def elements(self, keys: Keys) -> list[Node]:
+        found: list[Node] = []
+        while not isinstance(event := next(self.events), events.SequenceEndEvent):
+            found.append(self.node(event, (*keys, len(found))))
+        return found
+
+    def pairs(self, keys: Keys) -> dict[str, Node]:
+        found: dict[str, Node] = {}
+        merges: list[Node] = []
+        while not isinstance(event := next(self.events), events.MappingEndEvent):
+            key = self.node(event, keys)
+            value_event = next(self.events)
+            if key.text == "<<":
+                value = self.node(value_event, (*keys, "<<"), key.line)
+                merges += value.items or [value]
+                continue
+            if not isinstance(key.value, str):
+                self.problems.add(key.line, keys, _no_key(key))
+            name = key.value if isinstance(key.value, str) else key.text or "?"
+            value = self.node(value_event, (*keys, name), key.line)
+            if name in found:
+                self.problems.add(
+                    key.line,
+                    value.keys,
+                    f"given twice, first on line {found[name].line}; keep one",
+                )
+            found.setdefault(name, value)
+        for merge in merges:
+            self.merge(merge, found, keys)
+        return found
+
+    def merge(self, merge: Node, found: dict[str, Node], keys: Keys) -> None:
+        """What `<<` stands for: the keys of another mapping, where not given."""
+        if not isinstance(merge.value, dict):
+            message = f"{merge.shown()} is not a mapping; merge a mapping, or a list"
+            self.problems.add(merge.line, merge.keys, message)
+        for name, node in merge.mapping.items():
+            if name not in found:
+                found[name] = self.moved(node, (*keys, name), node.line)
+
+    def moved(self, node: Node, keys: Keys, line: int) -> Node:
+        """A copy for another place in the file."""
+        self.count(line, keys)
+        value = node.value
+        if isinstance(value, dict):
+            value = {k: self.moved(n, (*keys, k), n.line) for k, n in value.items()}
+        elif isinstance(value, list):
+            value = [self.moved(n, (*keys, i), n.line) for i, n in enumerate(value)]
+        return Node(value, line, keys, node.text)
+
+    def count(self, line: int, keys: Keys) -> None:
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise _Stop(
+                line,
+                f"more than {MAX_VALUES:,} values, those repeated by aliases included; "
+                "split the file into systems",
+            )
+        if len(keys) > MAX_DEPTH:
+            raise _Stop(line, f"nested more than {MAX_DEPTH} levels deep; flatten it")
+
+
+def _no_key(key: Node) -> str:
+    if key.text is None:
+        return f"{key.shown()} cannot be a key; give text"
+    return f"the key {key.text or 'null'} is not text; quote it: \"{key.text}\""

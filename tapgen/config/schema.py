@@ -1,0 +1,106 @@
+"""The JSON Schema of a config file, by which editors complete and check it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from tapgen.config.nouns import Blueprint
+from tapgen.config.shape import ENVIRONMENT, FileShape, Region
+
+Json = dict[str, Any]
+
+
+def json_schema(blueprints: Iterable[Blueprint]) -> Json:
+    """The schema (draft 2020-12) of a config file for one of some blueprints.
+
+    It is stricter than `load` nowhere, and laxer where JSON Schema has no words for a
+    rule, such as equal regions. The same blueprints give the same schema.
+    """
+    kinds = sorted(blueprints, key=lambda kind: kind.name)
+    shape = FileShape.model_json_schema(ref_template="#/$defs/{model}")
+    shape["properties"]["blueprint"]["enum"] = [kind.name for kind in kinds]
+    whole: Json = {**shape.pop("$defs"), "file": shape}
+    for kind in kinds:
+        whole |= _settings(kind)
+    objects = {name for name, schema in whole.items() if "properties" in schema}
+    whole |= {f"{name}.overlay": _overlay(whole[name], objects) for name in objects}
+    file, overlay = whole.pop("file"), whole.pop("file.overlay")
+    file["properties"]["environments"] = {
+        "title": "Environments",
+        "description": "What differs in each environment, by its name (`-e NAME`): "
+        "mappings are merged, anything else is replaced.",
+        "type": "object",
+        "default": {},
+        "examples": [{"staging": {"suffix": "stg"}}],
+        "propertyNames": {"pattern": ENVIRONMENT},
+        "additionalProperties": overlay,
+    }
+    file |= {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tapgen config file",
+        "allOf": [_of(kind) for kind in kinds],
+        "$defs": dict(sorted(whole.items())),
+    }
+    return dict(sorted(file.items()))
+
+
+def _settings(kind: Blueprint) -> Json:
+    """The definitions of a blueprint's settings, under names of their own."""
+    prefix = f"{kind.name}."
+    schema = kind.settings.model_json_schema(
+        ref_template="#/$defs/" + prefix + "{model}"
+    )
+    defs = {prefix + name: inner for name, inner in schema.pop("$defs", {}).items()}
+    return {prefix + "settings": schema, **defs}
+
+
+def _overlay(schema: Json, objects: set[str]) -> Json:
+    """The same schema for what is merged over a valid base: nothing is required.
+
+    Lists are replaced as a whole, so what they hold stays as it is.
+    """
+    overlay: Json = {}
+    for key, value in schema.items():
+        if key in ("properties", "patternProperties"):
+            value = {name: _overlay(inner, objects) for name, inner in value.items()}
+        elif key in ("anyOf", "oneOf", "allOf"):
+            value = [_overlay(inner, objects) for inner in value]
+        elif key == "additionalProperties" and isinstance(value, dict):
+            value = _overlay(value, objects)
+        elif key == "$ref" and value.removeprefix("#/$defs/") in objects:
+            value += ".overlay"
+        if key not in ("required", "minProperties", "default"):
+            overlay[key] = value
+    return overlay
+
+
+def _of(kind: Blueprint) -> Json:
+    """What a file is held to when it names this blueprint."""
+    region = TypeAdapter(Region).json_schema()
+    regions: Json = {
+        "properties": {role: dict(region) for role in kind.roles},
+        "additionalProperties": False,
+    }
+    settings = f"#/$defs/{kind.name}.settings"
+    overlay = {
+        "properties": {
+            "regions": regions,
+            "settings": {"$ref": f"{settings}.overlay"},
+        }
+    }
+    return {
+        "if": {
+            "properties": {"blueprint": {"const": kind.name}},
+            "required": ["blueprint"],
+        },
+        "then": {
+            "properties": {
+                "regions": {**regions, "required": list(kind.roles)},
+                "settings": {"$ref": settings},
+                "environments": {"additionalProperties": overlay},
+            }
+        },
+    }

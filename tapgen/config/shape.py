@@ -1,0 +1,268 @@
+"""The shape of a config file: every key, its type and its default.
+
+These models say what one value may be. What depends on several values, or on the
+blueprint, is in `checks`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+
+from tapgen import schemas
+from tapgen.config.problems import near, shown
+from tapgen.model import SELF
+
+# 50 tags are AWS's limit for a stack set and for most resources. Three tell whose a
+# stack set is (tapgen:system, :suffix, :part), three come from the blueprint (Project,
+# Environment, ManagedBy).
+MOST_TAGS = 44
+
+SUFFIX = r"^[a-z](-?[a-z0-9])*$"
+ACCOUNT = r"^(self|[0-9]{12})$"
+SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
+ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
+# IAM's set, the narrowest of the services that take tags.
+_TAG = re.compile(r"[\w .:/=+\-@]*")
+
+
+def _suffix(value: str) -> str:
+    if len(value) > 12:
+        raise ValueError(
+            f"{shown(value)} has {len(value)} characters; at most 12, so that every "
+            "name made from it fits"
+        )
+    if not re.match(SUFFIX, value) or value.endswith("\n"):
+        raise ValueError(
+            f"{shown(value)} cannot be part of every name; give lower-case letters, "
+            "digits and single inner hyphens, a letter first, such as prod"
+        )
+    return value
+
+
+def _all_regions() -> list[str]:
+    return sorted(schemas.regions())
+
+
+def _region(value: str) -> str:
+    if value not in schemas.regions():
+        raise ValueError(
+            f"{shown(value)} is not an AWS region; give one such as us-east-1"
+            + near(value, _all_regions())
+        )
+    return value
+
+
+def _account(value: str) -> str:
+    if not re.fullmatch(ACCOUNT.strip("^$"), value):
+        raise ValueError(
+            f"{shown(value)} is not an account id; give 12 digits in quotes, or self"
+        )
+    return value
+
+
+def _tags(tags: dict[str, str]) -> dict[str, str]:
+    if len(tags) > MOST_TAGS:
+        raise ValueError(
+            f"{len(tags)} tags; at most {MOST_TAGS}, as AWS takes 50 and tapgen adds 6"
+        )
+    seen: dict[str, str] = {}
+    for key in tags:
+        other = seen.setdefault(key.lower(), key)
+        if other != key:
+            raise ValueError(
+                f"{shown(other)} and {shown(key)} differ in case only, which IAM takes "
+                "for the same key; keep one"
+            )
+    return tags
+
+
+def _tag_key(key: str) -> str:
+    if not 1 <= len(key) <= 128:
+        raise ValueError(
+            f"a tag key of {len(key)} characters; AWS takes 1 to 128 characters"
+        )
+    for owner in ("aws:", "tapgen:"):
+        if key.lower().startswith(owner):
+            raise ValueError(
+                f"{shown(key)} begins with {owner}, which is reserved; give another key"
+            )
+    return _tag_text(key)
+
+
+def _tag_value(value: str) -> str:
+    if len(value) > 256:
+        raise ValueError(
+            f"a tag value of {len(value)} characters; AWS takes at most 256"
+        )
+    return _tag_text(value)
+
+
+def _tag_text(text: str) -> str:
+    if not _TAG.fullmatch(text):
+        raise ValueError(
+            f"{shown(text)} has characters that tags cannot have; give letters, "
+            "digits, spaces and _ . : / = + - @"
+        )
+    return text
+
+
+Suffix = Annotated[
+    str,
+    AfterValidator(_suffix),
+    WithJsonSchema({"type": "string", "pattern": SUFFIX, "maxLength": 12}),
+]
+Region = Annotated[
+    str,
+    AfterValidator(_region),
+    Field(json_schema_extra=lambda schema: schema.update(enum=_all_regions())),
+]
+Account = Annotated[
+    str,
+    AfterValidator(_account),
+    WithJsonSchema({"type": "string", "pattern": ACCOUNT}),
+]
+TagKey = Annotated[str, AfterValidator(_tag_key)]
+TagValue = Annotated[
+    str,
+    AfterValidator(_tag_value),
+    WithJsonSchema({"type": "string", "maxLength": 256}),
+]
+
+
+class Shape(BaseModel):
+    """What all parts of the file share: nothing unknown, nothing guessed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class AdminShape(Shape):
+    """Where the stack sets themselves live."""
+
+    account: Account = Field(
+        default=SELF,
+        title="Administration account",
+        description="12 digits in quotes, or self: the caller's own account.",
+        examples=["self", "111111111111"],
+    )
+    region: Region | None = Field(
+        default=None,
+        title="Administration region",
+        description="Default: the region of the blueprint's first region role.",
+        examples=["us-east-1"],
+    )
+
+
+class PreferencesShape(Shape):
+    """Operation preferences, in AWS's words (StackSetOperationPreferences)."""
+
+    region_concurrency: Literal["SEQUENTIAL", "PARALLEL"] = Field(
+        default="SEQUENTIAL",
+        description="One region after the other, or all at once.",
+    )
+    concurrency_mode: Literal["STRICT_FAILURE_TOLERANCE", "SOFT_FAILURE_TOLERANCE"] = (
+        Field(
+            default="STRICT_FAILURE_TOLERANCE",
+            description="Whether failures lower how many accounts run at once.",
+        )
+    )
+    failure_tolerance_count: int | None = Field(
+        default=None,
+        ge=0,
+        description="Accounts of a region that may fail before it stops; default 0.",
+        examples=[0],
+    )
+    failure_tolerance_percentage: int | None = Field(
+        default=None,
+        ge=0,
+        le=100,
+        description="Instead of the count: the percentage of a region's accounts.",
+        examples=[10],
+    )
+    max_concurrent_count: int | None = Field(
+        default=None,
+        ge=1,
+        description="Accounts of a region that run at once; default 1.",
+        examples=[1],
+    )
+    max_concurrent_percentage: int | None = Field(
+        default=None,
+        ge=1,
+        le=100,
+        description="Instead of the count: the percentage of a region's accounts.",
+        examples=[25],
+    )
+
+
+class RolloutShape(Shape):
+    """How to roll out."""
+
+    strategy: Literal["safe", "balanced", "fast"] = Field(
+        default="safe",
+        description="Named operation preferences. safe: one account at a time, region "
+        "by region, the first failure stops; balanced: a quarter of a region's "
+        "accounts at once, a tenth may fail; fast: everything at once.",
+    )
+    preferences: PreferencesShape | None = Field(
+        default=None,
+        description="Operation preferences of your own, instead of a strategy.",
+    )
+    order: list[str] = Field(
+        default=[],
+        title="Region order",
+        description="Region roles or regions; the first is the canary, those not "
+        "named come last. Default: the blueprint's order with the primary last.",
+        examples=[["dr", "primary"]],
+    )
+    on_failure: Literal["rollback", "stop"] = Field(
+        default="rollback",
+        description="Restore what was deployed before, or leave all as it is.",
+    )
+
+
+class FileShape(Shape):
+    """A system: which blueprint, where, and how it is rolled out."""
+
+    blueprint: str = Field(
+        description="The kind of system.", examples=["secure_network"]
+    )
+    suffix: Suffix = Field(
+        title="Environment suffix",
+        description="Part of every name: at most 12 lower-case letters, digits and "
+        "inner hyphens, a letter first.",
+        examples=["prod"],
+    )
+    regions: dict[str, Region] = Field(
+        description="A region for each of the blueprint's region roles.",
+        examples=[{"primary": "us-east-1", "dr": "us-east-2"}],
+    )
+    accounts: list[Account] = Field(
+        default=[SELF],
+        min_length=1,
+        title="Target accounts",
+        description="12 digits each, in quotes; self is the caller's own account.",
+        examples=[["self"], ["111111111111", "222222222222"]],
+    )
+    admin: AdminShape = Field(
+        default=AdminShape(),
+        title="Administration",
+        description="The account and region where the stack sets themselves live.",
+    )
+    settings: dict[str, Any] = Field(
+        default={}, description="The blueprint's own settings."
+    )
+    tags: Annotated[dict[TagKey, TagValue], AfterValidator(_tags)] = Field(
+        default={},
+        description="On every stack set and on every resource that takes tags.",
+        examples=[{"CostCenter": "payments"}],
+    )
+    account_baseline: Literal["create", "existing"] = Field(
+        default="create",
+        description="Whether to make what an account may have only once, such as a "
+        "Config recorder, or to use what is there.",
+    )
+    rollout: RolloutShape = Field(
+        default=RolloutShape(), description="How to roll out."
+    )

@@ -1,0 +1,156 @@
+"""Says pydantic's errors as tapgen's problems: line, key, value given, what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from tapgen.config.document import Node, wrong
+from tapgen.config.problems import MOST, Key, Problems, listed, near
+
+_KINDS: Mapping[str, str] = {
+    "string_type": "text",
+    "string_sub_type": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "dict_type": "a mapping",
+    "mapping_type": "a mapping",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "set_type": "a list",
+    "frozen_set_type": "a list",
+    "none_required": "empty",
+}
+_LIMITS: Mapping[str, str] = {
+    "greater_than_equal": "is too small; at least {ge}",
+    "greater_than": "is too small; more than {gt}",
+    "less_than_equal": "is too large; at most {le}",
+    "less_than": "is too large; less than {lt}",
+    "too_short": "has {actual_length} entries; at least {min_length}",
+    "too_long": "has {actual_length} entries; at most {max_length}",
+    "string_too_short": "is too short; at least {min_length} characters",
+    "string_too_long": "is too long; at most {max_length} characters",
+    "string_pattern_mismatch": "does not fit; give text that matches {pattern}",
+}
+
+
+def report(
+    problems: Problems, node: Node, error: ValidationError, model: type[BaseModel]
+) -> None:
+    """Note every error that a model found in the data of a node."""
+    for details in error.errors(include_url=False, include_input=False):
+        at, rest = _place(node, details["loc"])
+        kind = details["type"]
+        if kind == "extra_forbidden":
+            names = sorted(_names(model, details["loc"][:-1]))
+            message = f"unknown key; allowed: {', '.join(names) or 'none'}"
+            if len(problems) < MOST:
+                message += near(at.keys[-1], names)
+        elif kind == "missing":
+            field = _field(model, details["loc"])
+            message = "missing" + (f"; {field}" if field else "; give it a value")
+        else:
+            rest = ()
+            message = _message(at, kind, details["msg"], details.get("ctx", {}))
+        wrong(problems, at, message, *rest)
+
+
+def _place(node: Node, loc: tuple[Key, ...]) -> tuple[Node, tuple[Key, ...]]:
+    """The innermost node on a way, and the keys that are not in the file.
+
+    Besides keys, pydantic's locations hold names of the types that a union tried.
+    """
+    rest: tuple[Key, ...] = ()
+    for key in loc:
+        inner: Node | None = None
+        if isinstance(key, int):
+            inner = node.items[key] if key < len(node.items) else None
+        elif key in node.mapping:
+            inner = node.mapping[key]
+        if inner is None:
+            rest = (key,)
+        else:
+            node, rest = inner, ()
+    return node, rest
+
+
+def _message(node: Node, kind: str, said: str, context: Mapping[str, Any]) -> str:
+    if kind in ("value_error", "assertion_error"):
+        return str(context["error"])
+    if kind in _KINDS:
+        return f"{node.shown()} is not {_KINDS[kind]}" + _cure(node, _KINDS[kind])
+    if kind in _LIMITS:
+        return f"{node.shown()} {_LIMITS[kind].format(**context)}"
+    if kind in ("literal_error", "enum"):
+        words = re.findall(r"'([^']*)'", context["expected"])
+        allowed = listed(words) if words else context["expected"]
+        return f"{node.shown()} is unknown; give {allowed}{near(node.value, words)}"
+    if said.startswith("Input "):
+        return f"{node.shown()} {said[6:]}"
+    return f"{node.shown()} is refused: {said[:1].lower()}{said[1:]}"
+
+
+def _cure(node: Node, kind: str) -> str:
+    """What to write instead."""
+    written = node.text or ""
+    if kind == "text" and written:
+        return f'; quote it: "{written}"'
+    if kind == "a list" and not isinstance(node.value, dict | None):
+        item = written if isinstance(node.value, str) else f'"{written}"'
+        return f"; put it in brackets: [{item or node.shown()}]"
+    if kind == "a mapping":
+        return "; write keys and values, or leave the key out"
+    if kind == "true or false" or "number" in kind:
+        return f"; give {kind}" + " without quotes" * isinstance(node.value, str)
+    return f"; give {kind}"
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)
+
+
+def _at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[type[BaseModel]]:
+    """The models that can be at a location: several where a union leaves it open."""
+    models = [model]
+    for key in loc:
+        inner = [
+            deeper
+            for outer in models
+            for name, field in outer.model_fields.items()
+            if key in (name, field.alias)
+            for deeper in _models(field.annotation)
+        ]
+        models = inner or [m for m in models if m.__name__ == key] or models
+    return models
+
+
+def _names(model: type[BaseModel], loc: tuple[Key, ...]) -> set[str]:
+    return {
+        field.alias or name
+        for inner in _at(model, loc)
+        for name, field in inner.model_fields.items()
+    }
+
+
+def _field(model: type[BaseModel], loc: tuple[Key, ...]) -> str | None:
+    """What a field is for, as its model says."""
+    for inner in _at(model, loc[:-1]):
+        for name, field in inner.model_fields.items():
+            if loc[-1] in (name, field.alias) and field.description:
+                text = field.description.rstrip(".")
+                return text[:1].lower() + text[1:]
+    return None
