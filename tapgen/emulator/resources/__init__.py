@@ -1,0 +1,29 @@
+"""CloudFormation resource types that ministack lacks or makes only in part."""
+
+from __future__ import annotations
+
+from tapgen.emulator import patches
+from tapgen.emulator.resources import keys, network, shapes
+from tapgen.emulator.resources.kinds import Kind, Shape, install
+from tapgen.emulator.resources.shapes import SHAPE_ONLY_ALLOWED, shape_only
+
+__all__ = ["SHAPE_ONLY_ALLOWED", "register", "shape_only"]
+
+
+def register(shape: Shape) -> None:
+    """Tells ministack of every kind of ours; needs the patches to be applied.
+
+    `shape(type, region)` gives the registry schema of a type in a region, None when the
+    region lacks it: such types are refused. A type that nobody makes is kept as shape
+    only (see `shape_only`). Doing it again changes nothing but `shape`.
+    """
+    patches.apply()
+    for kind in all_kinds():
+        install(kind, shape)
+    shapes.remember_real()
+    patches.refuse_types(lambda types: shapes.unknown(types, shape))
+
+
+def all_kinds() -> list[Kind]:
+    """Every kind of ours, by service."""
+    return [*network.kinds(), *keys.kinds()]

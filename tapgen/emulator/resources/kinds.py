@@ -1,0 +1,175 @@
+"""What a resource type of ours consists of, and how ministack is told of it."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.emulator.resources.calls import CallError
+
+Properties = Mapping[str, Any]
+Attributes = dict[str, Any]
+Made = tuple[str, Attributes]
+"""The physical id (what Ref gives) and what Fn::GetAtt gives."""
+
+Shape = Callable[[str, str], Mapping[str, Any] | None]
+"""Gives the registry schema of a type in a region, None where there is none."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """A resource that a stack asks for: its properties with intrinsics resolved."""
+
+    logical_id: str
+    stack: str
+    properties: Properties
+
+    def name(self, given: str, longest: int = 255, lowercase: bool = False) -> str:
+        """The property `given`, or a name made up as CloudFormation does."""
+        if self.properties.get(given):
+            return str(self.properties[given])
+        made: str = provisioners()._physical_name(
+            self.stack, self.logical_id, max_len=longest, lowercase=lowercase
+        )
+        return made
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one resource type is made, changed and deleted.
+
+    `update` changes it in place and gives the attributes; without it every change
+    replaces the resource. What the schema calls create-only always replaces, except
+    under an unchanged custom name (`named_by`), which CloudFormation refuses.
+    """
+
+    type: str
+    create: Callable[[Request], Made]
+    delete: Callable[[str, Properties], None]
+    update: Callable[[str, Properties, Properties], Attributes] | None = None
+    named_by: str | None = None
+    tags: tuple[str, str] | None = ("Tags", "list")
+
+
+def provisioners() -> Any:
+    """ministack's module of resource handlers."""
+    return importlib.import_module("ministack.services.cloudformation.provisioners")
+
+
+def install(kind: Kind, shape: Shape) -> None:
+    """Registers a kind with ministack, in place of its own handler if it has one."""
+    module = provisioners()
+    module._RESOURCE_HANDLERS[kind.type] = handlers(kind)
+    if kind.tags:
+        module._STACK_TAG_PROPERTY[kind.type] = kind.tags
+    if kind.named_by:
+        module._CUSTOM_NAME_REPLACEMENT.setdefault(kind.type, {"name": kind.named_by})
+    schema = shape(kind.type, "us-east-1") or {}
+    module._REPLACING_PROPERTIES[kind.type] = replacing(schema, kind.update is None)
+
+
+def replacing(schema: Mapping[str, Any], everything: bool) -> tuple[str, ...]:
+    """The properties whose change replaces a resource of this schema."""
+    if everything:
+        return tuple(schema.get("properties", {}))
+    paths = [path.split("/")[2:] for path in schema.get("createOnlyProperties", [])]
+    return tuple(sorted(path[0] for path in paths if len(path) == 1))
+
+
+def handlers(kind: Kind) -> dict[str, Any]:
+    """A kind in the form of ministack's registry."""
+
+    def create(logical_id: str, properties: Properties, stack: str) -> Made:
+        with_refusals = refusing(kind.create)
+        made: Made = with_refusals(Request(logical_id, stack, properties))
+        return made
+
+    def update(
+        physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Made:
+        if kind.update is None:
+            return create(logical_id, new, stack)
+        return physical_id, refusing(kind.update)(physical_id, old, new)
+
+    def delete(physical_id: str, properties: Properties) -> None:
+        try:
+            kind.delete(physical_id, properties)
+        except CallError as error:
+            if not is_absence(error):
+                raise refusal(error) from error
+
+    return {
+        "create": create,
+        "update": update,
+        "update_with_logical_id": True,
+        "delete": delete,
+    }
+
+
+def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` with a service's refusal told as CloudFormation tells it."""
+
+    def told(*args: Any) -> Any:
+        try:
+            return function(*args)
+        except CallError as error:
+            raise refusal(error) from error
+
+    return told
+
+
+def refusal(error: CallError) -> ValueError:
+    """The reason a stack event shows when a resource handler gets an error."""
+    request = uuid.uuid4()
+    return ValueError(
+        f'Resource handler returned message: "{error.message} (Service: '
+        f"{error.service}, Status Code: {error.status}, Request ID: {uuid.uuid4()}) "
+        f'(SDK Attempt Count: 1)" (RequestToken: {request}, HandlerErrorCode: '
+        f"{_handler_code(error)})"
+    )
+
+
+def is_absence(error: CallError) -> bool:
+    """Whether a service says that what it was asked about is not there."""
+    marks = ("NotFound", "NoSuch", "NotExist")
+    return any(mark in error.code for mark in marks)
+
+
+def _handler_code(error: CallError) -> str:
+    if "AlreadyExist" in error.code or "AlreadyOwned" in error.code:
+        return "AlreadyExists"
+    if is_absence(error):
+        return "NotFound"
+    return "GeneralServiceException" if error.status >= 500 else "InvalidRequest"
+
+
+def exists(type_name: str, name: str) -> ValueError:
+    """The reason of a resource whose name is taken by one that is not the stack's."""
+    return ValueError(
+        f"Resource handler returned message: \"Resource of type '{type_name}' with "
+        f"identifier '{name}' already exists.\" (RequestToken: {uuid.uuid4()}, "
+        "HandlerErrorCode: AlreadyExists)"
+    )
+
+
+def tag_list(properties: Properties, name: str = "Tags") -> list[dict[str, str]]:
+    """A Tags property, list or map, as a list of keys and values."""
+    tags = properties.get(name) or []
+    if isinstance(tags, Mapping):
+        return [{"Key": str(k), "Value": str(v)} for k, v in tags.items()]
+    return [{"Key": str(t["Key"]), "Value": str(t.get("Value", ""))} for t in tags]
+
+
+def dropped_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]:
+    """Keys of tags that an update takes away."""
+    kept = {tag["Key"] for tag in tag_list(new, name)}
+    return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in kept]
+
+
+def document(value: Any) -> str:
+    """A policy document as the text that APIs take."""
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,247 @@
+"""Resources that have nothing behind them: an id and attributes of the right form.
+
+For a type that neither ministack nor we make, the registry schema says what Ref and
+Fn::GetAtt give, often with a pattern. Values are drawn so that other resources can use
+them; nothing exists beside the stack's own record, and `shape_only` says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from tapgen.emulator.resources.kinds import (
+    Attributes,
+    Kind,
+    Made,
+    Properties,
+    Request,
+    Shape,
+    install,
+    provisioners,
+)
+
+SHAPE_ONLY_ALLOWED: frozenset[str] = frozenset()
+"""Types that tapgen's systems use and that may be shape only; it may only shrink."""
+
+# Made by CloudFormation or by tools, so in no registry of resource types.
+_WITHOUT_SCHEMA = frozenset({"AWS::CDK::Metadata"})
+# Services whose ARNs have no region.
+_GLOBAL = frozenset({"cloudfront", "globalaccelerator", "iam", "route53"})
+
+_real: set[str] = set()
+
+
+def remember_real() -> None:
+    """Takes what has a handler now for really made."""
+    if not _real:
+        _real.update(provisioners()._RESOURCE_HANDLERS)
+
+
+def unknown(types: frozenset[str], shape: Shape) -> frozenset[str]:
+    """Those types that the current region does not offer.
+
+    A type that is offered and that nobody makes becomes shape only.
+    """
+    region = _responses().get_region()
+    missing = set()
+    for name in types:
+        if name.startswith("Custom::") or name in _WITHOUT_SCHEMA:
+            continue
+        schema = shape(name, region)
+        if schema is None:
+            missing.add(name)
+        elif name not in provisioners()._RESOURCE_HANDLERS:
+            install(_kind(name, schema), shape)
+    return frozenset(missing)
+
+
+def shape_only() -> list[dict[str, str]]:
+    """Every resource now held as shape only, of all accounts and regions."""
+    stacks = importlib.import_module("ministack.services.cloudformation")._stacks
+    found = [
+        {
+            "account": account,
+            "region": region,
+            "stack": name,
+            "logical_id": logical_id,
+            "type": resource["ResourceType"],
+            "physical_id": resource["PhysicalResourceId"],
+        }
+        for (account, region, name), stack in stacks._data.items()
+        for logical_id, resource in stack.get("_resources", {}).items()
+        if _is_shape(resource["ResourceType"])
+    ]
+    return sorted(found, key=lambda one: tuple(one.values()))
+
+
+def _is_shape(name: str) -> bool:
+    return not (name in _real or name in _WITHOUT_SCHEMA or name.startswith("Custom::"))
+
+
+def _responses() -> Any:
+    return importlib.import_module("ministack.core.responses")
+
+
+def _kind(name: str, schema: Mapping[str, Any]) -> Kind:
+    def make(request: Request) -> Made:
+        physical_id = "|".join(_identifiers(name, schema, request))
+        return physical_id, _attributes(name, schema, physical_id)
+
+    def change(physical_id: str, old: Properties, new: Properties) -> Attributes:
+        return _attributes(name, schema, physical_id)
+
+    def forget(physical_id: str, properties: Properties) -> None:
+        """There is nothing to delete."""
+
+    return Kind(name, make, forget, change, tags=None)
+
+
+def _read_only(schema: Mapping[str, Any]) -> list[str]:
+    """Names of attributes, as Fn::GetAtt takes them."""
+    paths = [path.split("/")[2:] for path in schema.get("readOnlyProperties", [])]
+    return [".".join(path) for path in paths if "*" not in path]
+
+
+def _identifiers(
+    name: str, schema: Mapping[str, Any], request: Request
+) -> Iterator[str]:
+    """The parts of the primary identifier: given, or drawn where AWS makes them up."""
+    generated = request.name("")
+    draw = _Draw(name, schema, generated)
+    for path in schema.get("primaryIdentifier", []):
+        part = path.split("/")[-1]
+        if part in request.properties:
+            yield str(request.properties[part])
+        elif part in _read_only(schema):
+            yield str(draw.property(part))
+        else:
+            yield generated
+
+
+def _attributes(name: str, schema: Mapping[str, Any], physical_id: str) -> Attributes:
+    """What Fn::GetAtt gives; the same for as long as the physical id is the same."""
+    draw = _Draw(name, schema, physical_id)
+    parts = [path.split("/")[-1] for path in schema.get("primaryIdentifier", [])]
+    known = dict(zip(parts, physical_id.split("|"), strict=False))
+    found: Attributes = {}
+    for attribute in _read_only(schema):
+        value = known.get(attribute) or draw.property(attribute)
+        found[attribute] = value
+        if isinstance(value, Mapping):
+            found |= {f"{attribute}.{member}": v for member, v in value.items()}
+    return found
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """Draws values for the properties of a schema; equal seeds give equal values."""
+
+    type: str
+    schema: Mapping[str, Any]
+    seed: str
+
+    def property(self, path: str) -> Any:
+        """A value for the property at a dotted path."""
+        node: Mapping[str, Any] = self.schema
+        for name in path.split("."):
+            node = self._resolved(node).get("properties", {}).get(name, {})
+        return self._value(path, node)
+
+    def _resolved(self, node: Mapping[str, Any]) -> Mapping[str, Any]:
+        for _ in range(5):
+            if "$ref" in node:
+                definitions = self.schema.get("definitions", {})
+                node = definitions.get(node["$ref"].rsplit("/", 1)[-1], {})
+            choices = node.get("oneOf") or node.get("anyOf")
+            if not choices or "properties" in node or "type" in node:
+                return node
+            node = choices[0]
+        return node
+
+    def _value(self, path: str, node: Mapping[str, Any]) -> Any:
+        node = self._resolved(node)
+        if node.get("enum"):
+            return _settled(node["enum"])
+        kind = node.get("type", "string")
+        kind = kind[0] if isinstance(kind, list) else kind
+        if kind == "object":
+            return {
+                name: self._value(f"{path}.{name}", member)
+                for name, member in node.get("properties", {}).items()
+                if "$ref" not in member
+            }
+        if kind == "array":
+            return [self._value(f"{path}.0", node.get("items", {}))]
+        if kind in ("integer", "number"):
+            return node.get("minimum", 1)
+        if kind == "boolean":
+            return False
+        return self._text(path.split(".")[-1], path, node)
+
+    def _text(self, name: str, path: str, node: Mapping[str, Any]) -> str:
+        pattern = node.get("pattern", "")
+        longest = node.get("maxLength", 10_000)
+        candidates = list(self._candidates(name, path, node))
+        for candidate in candidates:
+            if len(candidate) <= longest and _matches(pattern, candidate):
+                return candidate
+        return candidates[0][:longest]
+
+    def _candidates(
+        self, name: str, path: str, node: Mapping[str, Any]
+    ) -> Iterator[str]:
+        """Values of the forms AWS uses, the likeliest first."""
+        digest = self._digest(path)
+        identity = str(uuid.UUID(digest[:32]))
+        service, resource = (part.lower() for part in self.type.split("::")[1:3])
+        region, account = _responses().get_region(), _responses().get_account_id()
+        arn_region = "" if service in _GLOBAL else region
+        arn = (
+            f"arn:aws:{service}:{arn_region}:{account}:{resource}/{self._digest('Id')}"
+        )
+        lower = name.lower()
+        if lower.endswith("arn"):
+            yield arn[:-47]
+        if "date-time" in str(node.get("format", "")) or lower.endswith("time"):
+            yield datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if lower.endswith(("url", "uri")):
+            yield f"https://{digest[:12]}.{service}.{region}.amazonaws.com"
+        if lower.endswith(("dnsname", "domainname", "endpoint", "address")):
+            yield f"{digest[:12]}.{service}.{region}.amazonaws.com"
+        # A pattern that begins with letters and a dash, as of vpc-0123456789abcdef0.
+        prefix = re.match(r"\^?\(?([a-zA-Z]{2,12}-)", str(node.get("pattern", "")))
+        if prefix:
+            yield prefix[1] + digest[:17]
+            yield prefix[1] + digest[:8]
+        if node.get("pattern"):
+            yield arn[:-47]
+            yield identity
+        yield digest[:17]
+        yield digest[:32].upper()
+        yield "".join(str(int(c, 16) % 10) for c in digest[:12])
+
+    def _digest(self, path: str) -> str:
+        place = f"{_responses().get_account_id()}/{_responses().get_region()}"
+        text = f"{place}/{self.type}/{self.seed}/{path}"
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _settled(values: list[Any]) -> Any:
+    """Of a status's values one that says that all is well, else the first."""
+    good = ("ACTIVE", "DEPLOYED", "AVAILABLE", "ENABLED", "READY", "RUNNING")
+    return next((v for v in values if str(v).upper() in good), values[0])
+
+
+def _matches(pattern: str, value: str) -> bool:
+    try:
+        return re.search(pattern, value) is not None
+    except re.error:
+        # Written for another dialect; cannot be judged.
+        return True
