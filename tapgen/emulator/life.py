@@ -1,0 +1,489 @@
+"""The embedded AWS as a background process of one project.
+
+Everything it writes is in the project's folder (`.tapgen/`): `local.json` (where it
+listens, readable by the owner only, as it holds the token), `local.log`, `local.lock`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+
+from tapgen.emulator.proof import CONTROL, TOKEN_HEADER, proof
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 4599
+LAST_PORT = 65535
+TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
+"""Environment variable that hands the token to the command that `start` spawns."""
+SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
+"""Environment variable with the listening socket that the command inherits."""
+
+Shape = Callable[[str, str], Mapping[str, Any] | None]
+
+
+class EmulatorError(Exception):
+    """The embedded AWS cannot start, stop or answer; the message is for users."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running embedded AWS."""
+
+    url: str
+    port: int
+    pid: int
+    token: str = field(repr=False)
+    log: Path
+    folder: Path
+
+
+# The process itself
+
+
+def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
+    """Serve the embedded AWS on 127.0.0.1:`port` until told to stop.
+
+    Listens on the socket handed over by `start` if there is one. `shape(type, region)`
+    gives the registry schema of a resource type, None when the region lacks it.
+    EmulatorError when the port is taken or ministack is not the one we know.
+    """
+    from tapgen.emulator import patches
+
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.pop(TOKEN_VARIABLE, None)  # not for the functions it runs
+    listener = _inherited(port) or _listen(port)
+    os.environ.update(patches.environment(port, folder))
+    os.chdir(folder)
+    moved = patches.check()
+    if moved:
+        raise EmulatorError(
+            "the embedded AWS does not know this ministack: "
+            + "; ".join(moved)
+            + "; install the version that tapgen[local] asks for"
+        )
+    asyncio.run(_serve(listener, port, folder, token, shape))
+
+
+async def _serve(
+    listener: socket.socket, port: int, folder: Path, token: str, shape: Shape
+) -> None:
+    from hypercorn.asyncio import serve as hypercorn
+    from hypercorn.config import Config
+    from ministack.app import app as ministack
+
+    from tapgen.emulator import patches, resources
+    from tapgen.emulator.app import Embedded
+    from tapgen.emulator.inner import Inner
+    from tapgen.emulator.stacksets import Engine
+
+    patches.apply()
+    resources.register(shape)
+    started = time.monotonic()
+    engine = Engine(Inner(ministack))
+
+    async def status() -> dict[str, Any]:
+        return {
+            "url": f"http://{HOST}:{port}",
+            "port": port,
+            "pid": os.getpid(),
+            "uptime": time.monotonic() - started,
+            "memory": _memory(),
+            "shape_only": resources.shape_only(),
+            **await counts(engine),
+        }
+
+    def record() -> None:
+        server = {"port": port, "pid": os.getpid(), "token": token}
+        _write(folder / "local.json", json.dumps(server))
+
+    embedded = Embedded(ministack, engine, token, status, on_started=record)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, embedded.closing.set)
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.accesslog = None
+    config.errorlog = "-"
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 1
+    config.shutdown_timeout = 5
+    # A keep-alive longer than the clients': theirs must be the side that closes.
+    config.keep_alive_timeout = 75
+    config.h11_max_incomplete_size = 64 * 1024
+    try:
+        await hypercorn(
+            embedded,
+            config,
+            shutdown_trigger=embedded.closing.wait,
+        )
+    finally:
+        await engine.reset()
+        if _recorded(folder).get("pid") == os.getpid():
+            (folder / "local.json").unlink(missing_ok=True)
+
+
+async def counts(engine: Any) -> dict[str, int]:
+    """How many stack sets, stack instances and stacks there are."""
+    from ministack.services.cloudformation import _stacks
+
+    stack_sets = engine.registry.all()
+    return {
+        "stack_sets": len(stack_sets),
+        "stack_instances": sum(len(s.instances) for s in stack_sets),
+        "stacks": sum(
+            stack.get("StackStatus") != "DELETE_COMPLETE"
+            for stack in _stacks.all_values()
+        ),
+    }
+
+
+def _memory() -> int:
+    """Resident memory in bytes; the peak where the present value is not known."""
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _inherited(port: int) -> socket.socket | None:
+    """The listening socket that `start` has bound, so that nobody takes the port."""
+    number = os.environ.pop(SOCKET_VARIABLE, None)
+    if number is None:
+        return None
+    with suppress(OSError, ValueError):
+        inherited = socket.socket(fileno=int(number))
+        if inherited.getsockname() == (HOST, port):
+            inherited.set_inheritable(False)
+            return inherited
+        inherited.detach()
+    return None
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Also when connections of a server that has ended linger on.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise EmulatorError(
+            f"port {port} is already in use or not allowed ({error}): choose another "
+            "with --port, or stop the program that uses it"
+        ) from error
+    return listener
+
+
+# Looking after it
+
+
+def running(folder: Path) -> Server | None:
+    """The embedded AWS of a project, None when it does not run.
+
+    A process file left behind, of a process that has ended or whose port another
+    program has, is removed. EmulatorError when the process runs but does not answer.
+    """
+    folder = folder.resolve()
+    path = folder / "local.json"
+    found = _recorded(folder)
+    if not found:
+        path.unlink(missing_ok=True)
+        return None
+    server = Server(
+        url=f"http://{HOST}:{found['port']}",
+        port=found["port"],
+        pid=found["pid"],
+        token=found["token"],
+        log=folder / "local.log",
+        folder=folder,
+    )
+    if _alive(server.pid) and _is_ours(server):
+        return server
+    path.unlink(missing_ok=True)
+    return None
+
+
+def start(
+    folder: Path,
+    command: Sequence[str],
+    port: int | None = None,
+    timeout: float = 30,
+) -> Server:
+    """Start the embedded AWS of a project in the background, unless it runs.
+
+    `command` is run with `--port PORT --folder FOLDER` appended, in a session of its
+    own, with the token in the environment variable TOKEN_VARIABLE; it must call
+    `serve` with them. Without `port`, the first free one from 4599 on is taken.
+    EmulatorError when the port is taken or the process does not come up within
+    `timeout` seconds.
+    """
+    folder = folder.resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            server = running(folder)
+            if server is not None:
+                return _same(server, port)
+            with _bound(port) as listener:
+                return _spawn(folder, command, listener, timeout)
+    except OSError as error:
+        raise EmulatorError(
+            f"cannot use {folder} for the embedded AWS: {error.strerror or error}"
+        ) from error
+
+
+def _same(server: Server, port: int | None) -> Server:
+    if port in (None, server.port):
+        return server
+    raise EmulatorError(
+        f"the embedded AWS of this project already runs on port {server.port}, not "
+        f"{port}: stop it first"
+    )
+
+
+@contextmanager
+def _bound(port: int | None) -> Iterator[socket.socket]:
+    """A listening socket on `port`, or on the first free one."""
+    listener: socket.socket | None = None
+    if port is not None:
+        listener = _listen(port)
+    else:
+        for candidate in range(DEFAULT_PORT, LAST_PORT + 1):
+            with suppress(EmulatorError):
+                listener = _listen(candidate)
+                break
+    if listener is None:
+        raise EmulatorError(f"no port from {DEFAULT_PORT} on is free")
+    with listener:
+        yield listener
+
+
+def _spawn(
+    folder: Path, command: Sequence[str], listener: socket.socket, timeout: float
+) -> Server:
+    port = listener.getsockname()[1]
+    token = secrets.token_urlsafe(32)
+    log = folder / "local.log"
+    number = os.dup(listener.fileno())
+    os.set_inheritable(number, True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    arguments = [*command, "--port", str(port), "--folder", str(folder)]
+    try:
+        # Not subprocess: it complains when its process outlives it, as ours must.
+        pid = os.posix_spawnp(
+            arguments[0],
+            arguments,
+            {**os.environ, TOKEN_VARIABLE: token, SOCKET_VARIABLE: str(number)},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(number)
+    listener.close()  # once the process has ended, a connection must be refused
+    server = Server(f"http://{HOST}:{port}", port, pid, token, log, folder)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if _recorded(folder).get("token") == token and _is_ours(server):
+            return server
+        if not _alive(pid):
+            raise EmulatorError(f"the embedded AWS did not start:\n{_tail(log)}")
+        time.sleep(0.02)
+    _end(pid)
+    raise EmulatorError(
+        f"the embedded AWS did not start within {timeout:g} s:\n{_tail(log)}"
+    )
+
+
+def stop(folder: Path) -> bool:
+    """Stop the embedded AWS of a project; False when it did not run."""
+    folder = folder.resolve()
+    if not folder.is_dir():
+        return False
+    with _locked(folder):
+        server = running(folder)
+        if server is None:
+            return False
+        with suppress(EmulatorError):
+            _ask(server, "POST", "shutdown")
+        if not _ended(server.pid, 10):
+            _end(server.pid)
+        (folder / "local.json").unlink(missing_ok=True)
+        return True
+
+
+def reset(folder: Path) -> None:
+    """Empty all state of the running embedded AWS; EmulatorError when none runs."""
+    _ask(_must_run(folder), "POST", "reset", timeout=60)
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """What the running embedded AWS holds; EmulatorError when none runs.
+
+    `url`, `port`, `pid`, `uptime` in seconds, `memory` in bytes, the numbers of
+    `stack_sets`, `stack_instances` and `stacks`, and the resources that are
+    `shape_only`.
+    """
+    return _ask(_must_run(folder), "GET", "status")
+
+
+def _must_run(folder: Path) -> Server:
+    server = running(folder)
+    if server is None:
+        raise EmulatorError(
+            "the embedded AWS does not run: start it with tapgen local start"
+        )
+    return server
+
+
+def _is_ours(server: Server) -> bool:
+    """Whether the listener on the port knows the token, without telling it.
+
+    EmulatorError when something accepts the connection but does not answer.
+    """
+
+    nonce = secrets.token_hex(16)
+    try:
+        answer = _request(server, "GET", f"identity?nonce={nonce}", 5)
+    except TimeoutError as error:
+        raise EmulatorError(
+            f"process {server.pid} on port {server.port} does not answer: end it with "
+            f"kill {server.pid}, or wait"
+        ) from error
+    except (OSError, HTTPException, ValueError):
+        return False
+    expected = proof(server.token, nonce)
+    return answer is not None and answer.get("proof") == expected
+
+
+def _ask(
+    server: Server, method: str, route: str, timeout: float = 10
+) -> dict[str, Any]:
+    try:
+        answer = _request(server, method, route, timeout)
+    except (OSError, HTTPException, ValueError) as error:
+        raise EmulatorError(
+            f"the embedded AWS on port {server.port} does not answer ({error}); its "
+            f"log is {server.log}"
+        ) from error
+    if answer is None:
+        raise EmulatorError(
+            f"the embedded AWS on port {server.port} refuses {route}; its log is "
+            f"{server.log}"
+        )
+    return answer
+
+
+def _request(
+    server: Server, method: str, route: str, timeout: float
+) -> dict[str, Any] | None:
+    """The answer of a control route; None when it is not one of ours."""
+
+    connection = HTTPConnection(HOST, server.port, timeout=timeout)
+    # Only a listener that has proven itself is told the token.
+    known = not route.startswith("identity")
+    headers = {TOKEN_HEADER: server.token} if known else {}
+    try:
+        connection.request(method, CONTROL + route, headers=headers)
+        response = connection.getresponse()
+        body = response.read()
+    finally:
+        connection.close()
+    if response.status != 200:
+        return None
+    answer = json.loads(body)
+    return answer if isinstance(answer, dict) else None
+
+
+# Processes and files
+
+
+def _alive(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours that has ended is no process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _ended(pid: int, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while _alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _end(pid: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        if _ended(pid, 3):
+            return
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from starting or stopping at the same time."""
+    with open(folder / "local.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _recorded(folder: Path) -> dict[str, Any]:
+    """What the process file says; nothing when it is missing or spoilt."""
+    try:
+        found = json.loads((folder / "local.json").read_text())
+        whole = (
+            isinstance(found["port"], int)
+            and isinstance(found["pid"], int)
+            and found["pid"] > 0
+            and isinstance(found["token"], str)
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(found) if whole else {}
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole, for its owner only."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(number, "w") as file:
+        file.write(text)
+    temporary.replace(path)
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return "(there is no log)"
+    return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"
