@@ -16,7 +16,6 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from typing import Any
 
 from tapgen import diff, plan
@@ -116,7 +115,6 @@ class _Run:
     sleep: Callable[[float], None]
     stopping: Callable[[], bool]
     poll_seconds: tuple[float, float]
-    retain_stacks: bool = False
     outputs: dict[tuple[str, Target], Mapping[str, str]] = field(default_factory=dict)
     states: dict[str, _State] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
@@ -312,7 +310,7 @@ class _Run:
         name = step.stack_set
         for targets in stacksets.rectangles(step.targets):
             yield self._start(
-                partial(self.sets.delete_instances, retain_stacks=self.retain_stacks),
+                self.sets.delete_instances,
                 name,
                 targets,
                 self._preferences(targets, backwards=True),
@@ -550,7 +548,6 @@ def run(
     sleep: Callable[[float], None] = time.sleep,
     stopping: Callable[[], bool] = lambda: False,
     poll_seconds: tuple[float, float] = (2.0, 15.0),
-    retain_stacks: bool = False,
 ) -> Outcome:
     """Run a plan to its end, to its first failure, or until `stopping()` says so.
 
@@ -562,7 +559,7 @@ def run(
     reached any more; what was started then goes on by itself.
     """
     _unchanged(made, sets)
-    life = _Run(made, sets, on_event, sleep, stopping, poll_seconds, retain_stacks)
+    life = _Run(made, sets, on_event, sleep, stopping, poll_seconds)
     try:
         return life.run()
     except Unreachable as error:

@@ -17,9 +17,9 @@ LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "aws"},
     {"config", "templates", "rules", "blocks"},
-    {"blueprints", "lint", "diff", "gates", "explain", "journal", "report"},
+    {"blueprints", "lint", "diff", "gates", "explain", "journal"},
     {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
-    {"operate"},
+    {"operate", "report"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -299,15 +299,13 @@ class StackSets:
         targets: Sequence[Target],
         preferences: Mapping[str, Any],
         operation_id: str,
-        *,
-        retain_stacks: bool = False,
     ) -> None:
         """Start deleting the instances at `targets`, a full product."""
         ask(
             self._client,
             "delete_stack_instances",
             StackSetName=name,
-            RetainStacks=retain_stacks,
+            RetainStacks=False,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
             **_product(targets),

@@ -1,0 +1,147 @@
+"""What deleting a stack leaves behind because its template retains it.
+
+Reads which resources those are while the stacks still exist, and deletes them when
+the user asks for that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from tapgen.aws import stacks
+from tapgen.aws.session import Aws, ask
+from tapgen.errors import AwsError, NotFound
+from tapgen.model import Observed, Target
+
+KEY_WAIT_DAYS = 30  # PendingWindowInDays of kms:ScheduleKeyDeletion, the longest
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A resource that outlives its stack; `policy` is its DeletionPolicy."""
+
+    stack_set: str
+    target: Target
+    logical_id: str
+    type: str
+    physical_id: str
+    policy: str
+
+    def __str__(self) -> str:
+        what = " (as a final snapshot)" if self.policy == "Snapshot" else ""
+        return f"{self.target} {self.type} {self.physical_id}{what}"
+
+
+def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
+    """Every resource of these stack sets that deleting its stack does not delete."""
+    found = []
+    for name, stack_set in observed.items():
+        policies = _policies(stack_set.template)
+        for target, instance in sorted(stack_set.instances.items()):
+            if not instance.stack_id or not policies:
+                continue
+            made = stacks.resources(aws, target, instance.stack_id)
+            found += [
+                Leftover(name, target, logical_id, *made[logical_id], policy)
+                for logical_id, policy in policies.items()
+                if logical_id in made
+            ]
+    return found
+
+
+def delete(aws: Aws, left: Leftover) -> str:
+    """Delete one leftover; returns what happened to it in words."""
+    action = _DELETERS.get(left.type)
+    if action is None or left.policy == "Snapshot":
+        return "kept (delete it by hand)"
+    try:
+        return action(aws, left)
+    except NotFound:
+        return "already gone"
+
+
+def _policies(template: str) -> dict[str, str]:
+    """Logical id → DeletionPolicy, of those that keep something."""
+    try:
+        resources = json.loads(template).get("Resources", {})
+    except ValueError:
+        return {}
+    policies = {k: str(r.get("DeletionPolicy", "")) for k, r in resources.items()}
+    return {
+        k: p for k, p in policies.items() if p.startswith("Retain") or p == "Snapshot"
+    }
+
+
+def _bucket(aws: Aws, left: Leftover) -> str:
+    client = aws.client("s3", left.target)
+    name = left.physical_id
+    ask(client, "head_bucket", Bucket=name)
+    while True:
+        page = ask(client, "list_object_versions", Bucket=name, MaxKeys=1000)
+        listed = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if not listed:
+            break
+        objects = [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in listed]
+        answer = ask(
+            client,
+            "delete_objects",
+            Bucket=name,
+            Delete={"Objects": objects, "Quiet": True},
+        )
+        for error in answer.get("Errors", [])[:1]:
+            where = f"s3://{name}/{error.get('Key')}"
+            raise AwsError(
+                "s3:DeleteObjects", error["Code"], f"{where}: {error['Message']}"
+            )
+    ask(client, "delete_bucket", Bucket=name)
+    return "deleted"
+
+
+def _log_group(aws: Aws, left: Leftover) -> str:
+    ask(
+        aws.client("logs", left.target),
+        "delete_log_group",
+        logGroupName=left.physical_id,
+    )
+    return "deleted"
+
+
+def _key(aws: Aws, left: Leftover) -> str:
+    client = aws.client("kms", left.target)
+    state = ask(client, "describe_key", KeyId=left.physical_id)["KeyMetadata"]
+    if state.get("KeyState") == "PendingDeletion":
+        return "already scheduled for deletion"
+    ask(
+        client,
+        "schedule_key_deletion",
+        KeyId=left.physical_id,
+        PendingWindowInDays=KEY_WAIT_DAYS,
+    )
+    return f"scheduled for deletion in {KEY_WAIT_DAYS} days"
+
+
+def _secret(aws: Aws, left: Leftover) -> str:
+    ask(
+        aws.client("secretsmanager", left.target),
+        "delete_secret",
+        SecretId=left.physical_id,
+    )
+    return "scheduled for deletion in 30 days"
+
+
+def _table(aws: Aws, left: Leftover) -> str:
+    ask(aws.client("dynamodb", left.target), "delete_table", TableName=left.physical_id)
+    return "deleted"
+
+
+_DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
+    "AWS::S3::Bucket": _bucket,
+    "AWS::Logs::LogGroup": _log_group,
+    "AWS::KMS::Key": _key,
+    "AWS::KMS::ReplicaKey": _key,
+    "AWS::SecretsManager::Secret": _secret,
+    "AWS::DynamoDB::Table": _table,
+    "AWS::DynamoDB::GlobalTable": _table,
+}

@@ -1,0 +1,112 @@
+"""The command line: the only part that knows all the others, prints and exits.
+
+Commands are imported when they are called, so that `tapgen --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from tapgen.errors import TapgenError
+
+DONE, FAILED, CHANGES, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
+"""Exit codes; `lint` alone follows cfn-lint's. The table is in docs/commands.md."""
+
+# command -> (module, one line of help); the help stands here so that showing the list
+# imports nothing.
+COMMANDS = {
+    "init": ("systems", "Write the YAML file of a new system to start from."),
+    "list": ("systems", "List the systems, their environments and regions."),
+    "schema": ("systems", "Print the JSON Schema of a system's YAML file."),
+    "templates": ("systems", "Write the CloudFormation templates of systems."),
+    "lint": ("systems", "Check templates with cfn-lint for their target regions."),
+    "plan": ("deploy", "Show what a rollout would do, without doing it."),
+    "rollout": ("deploy", "Roll a system out as stack sets, wave by wave."),
+    "destroy": ("deploy", "Delete a system, backwards; stateful data is kept."),
+    "bootstrap": ("deploy", "Make the roles and the bucket a rollout needs."),
+    "status": ("look", "Show every stack instance of a system."),
+    "outputs": ("look", "Show the outputs of a system, by part and region."),
+    "local": ("local", "Start, stop and look at the embedded AWS."),
+}
+
+
+class _Commands(click.Group):
+    """A group that imports a command when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"tapgen.cli.{COMMANDS[name][0]}")
+        command: click.Command = getattr(module, f"{name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            raise click.UsageError(
+                f"{error.message}{near(args[0], COMMANDS)}"
+            ) from None
+
+
+def near(given: str, allowed: Any) -> str:
+    """`; did you mean 'x'?` when something allowed looks like what was given."""
+    import difflib
+
+    close = difflib.get_close_matches(given, list(allowed), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start with: tapgen rollout secure_network --local",
+)
+@click.version_option(package_name="tapgen", prog_name="tapgen")
+def tapgen() -> None:
+    """Multi-region CloudFormation systems, from a YAML file to a StackSets rollout."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    try:
+        code = tapgen.main(
+            None if arguments is None else list(arguments),
+            prog_name="tapgen",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+        return code if isinstance(code, int) else DONE
+    except click.UsageError as error:
+        error.show()
+        return USAGE
+    except click.Abort:
+        click.echo("nothing was done", err=True)
+        return INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return FAILED
+    except TapgenError as error:
+        for line in str(error).splitlines():
+            click.echo(f"error: {line}", err=True)
+        return FAILED
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left, as `tapgen … | head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE

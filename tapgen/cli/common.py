@@ -1,0 +1,213 @@
+"""What several commands share: options, finding systems, reaching AWS, output."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from tapgen import blueprints, config
+from tapgen.cli import near
+from tapgen.errors import ConfigError, LocalError
+from tapgen.model import System
+
+LOCAL_FOLDER = Path(".tapgen")
+TEMPLATES_FOLDER = Path("templates_out")
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _options(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+    def add(function: F) -> F:
+        return functools.reduce(lambda f, d: d(f), reversed(decorators), function)
+
+    return add
+
+
+stacksets_option = click.option(
+    "--stacksets",
+    "folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("stacksets"),
+    envvar="TAPGEN_STACKSETS",
+    show_default=True,
+    help="Folder of the systems' YAML files.",
+)
+environment_option = click.option(
+    "-e",
+    "--environment",
+    envvar="TAPGEN_ENVIRONMENT",
+    metavar="NAME",
+    help="Overlay this entry of `environments:`.",
+)
+system_argument = click.argument("system", required=False, metavar="[SYSTEM]")
+system_options = _options(system_argument, environment_option, stacksets_option)
+output_option = click.option(
+    "--output",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    envvar="TAPGEN_OUTPUT",
+    show_default=True,
+    help="Form of the result on standard output.",
+)
+aws_options = _options(
+    click.option(
+        "--local",
+        is_flag=True,
+        envvar="TAPGEN_LOCAL",
+        help="Use the embedded AWS of this folder; started when needed.",
+    ),
+    click.option("-p", "--profile", metavar="NAME", help="AWS profile [AWS_PROFILE]."),
+    click.option(
+        "-r", "--region", metavar="REGION", help="Region for calls that name none."
+    ),
+    click.option(
+        "--account",
+        metavar="ID",
+        help="Refuse to go on unless this is the caller's account.",
+    ),
+)
+assume_role_option = click.option(
+    "--assume-role",
+    metavar="NAME",
+    help="Role to assume in accounts other than your own.",
+)
+timings_option = click.option(
+    "--timings", is_flag=True, help="Say at the end how long each stage took."
+)
+
+
+def system_path(name: str | None, folder: Path) -> Path:
+    """The YAML file of a system given by name or path; ConfigError when unclear.
+
+    Without a name it is the only one there is.
+    """
+    if name and (name.endswith((".yaml", ".yml")) or os.sep in name):
+        return Path(name)
+    known = system_names(folder)
+    if name is None:
+        if len(known) == 1:
+            return folder / f"{known[0]}.yaml"
+        has = ", ".join(known) or "none; write one with tapgen init"
+        raise click.UsageError(f"name a system; {folder}/ has {has}")
+    if name not in known:
+        has = ", ".join(known) or "no YAML files; write one with tapgen init"
+        hint = near(name, known)
+        raise ConfigError(
+            [f"{folder / name}.yaml: no such file; {folder}/ has {has}{hint}"]
+        )
+    return folder / f"{name}.yaml"
+
+
+def system_names(folder: Path) -> list[str]:
+    """Names of the systems in a folder."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A system and the config and blueprint it comes from."""
+
+    system: System
+    config: config.Config
+    blueprint: config.Blueprint
+
+
+def load(path: Path, environment: str | None) -> Loaded:
+    """Read a config and build its system."""
+    read = config.load(path, blueprints.find, environment, blueprints.NAMES)
+    blueprint = blueprints.find(read.blueprint)
+    assert blueprint, "config.load accepts known blueprints only"
+    return Loaded(blueprint.build(read), read, blueprint)
+
+
+@dataclass
+class Timings:
+    """How long each stage of a command took, in seconds."""
+
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - start
+            self.stages[name] = self.stages.get(name, 0) + spent
+
+    def show(self) -> None:
+        for name, seconds in self.stages.items():
+            say(f"{seconds:8.2f} s  {name}")
+        say(f"{sum(self.stages.values()):8.2f} s  in all")
+
+
+def reach(
+    *,
+    local: bool,
+    profile: str | None,
+    region: str | None,
+    account: str | None,
+    default_region: str,
+) -> Any:
+    """The AWS a command works on: the embedded one, or boto3's own configuration."""
+    from tapgen.aws import session
+
+    if local:
+        if profile:
+            raise click.UsageError("--local and --profile exclude each other")
+        server = local_server()
+        aws = session.connect_local(server.url, region or default_region)
+    else:
+        aws = session.connect(profile, region)
+    if account and aws.account != account:
+        raise click.UsageError(
+            f"these credentials are of account {aws.account}, but --account says "
+            f"{account}; choose another profile with --profile"
+        )
+    return aws
+
+
+def local_server(port: int | None = None, persist: bool = False) -> Any:
+    """This folder's embedded AWS, started when it is not running."""
+    try:
+        from tapgen.emulator import life
+    except ImportError as error:
+        raise LocalError(
+            f"the embedded AWS is not installed ({error}); "
+            "install it with: pip install 'tapgen[local]'"
+        ) from error
+    command = [sys.executable, "-m", "tapgen", "local", "serve"]
+    try:
+        running = life.running(LOCAL_FOLDER)
+        if running and port in (None, running.port):
+            return running
+        if not running:
+            say("starting the embedded AWS …")
+        return life.start(LOCAL_FOLDER, command, port)
+    except life.EmulatorError as error:
+        raise LocalError(str(error)) from error
+
+
+def say(text: str) -> None:
+    """Tell the user something that is not the result: on standard error."""
+    click.echo(text, err=True)
+
+
+def print_json(data: Any) -> None:
+    """The result as JSON on standard output."""
+    click.echo(json.dumps(data, indent=2, default=str))
+
+
+def interactive() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")

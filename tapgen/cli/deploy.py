@@ -1,0 +1,447 @@
+"""Commands that change AWS: plan (which does not yet), rollout, destroy, bootstrap."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import CHANGES, DONE, FAILED, INTERRUPTED, PARTIAL
+from tapgen.cli.common import (
+    TEMPLATES_FOLDER,
+    Loaded,
+    Timings,
+    assume_role_option,
+    aws_options,
+    interactive,
+    load,
+    output_option,
+    print_json,
+    reach,
+    say,
+    system_options,
+    system_path,
+    timings_option,
+)
+from tapgen.errors import RolloutError
+from tapgen.model import SELF, Observed, Severity, System
+
+LOCAL_POLL = (0.05, 0.5)  # seconds; the embedded AWS is quick
+REAL_POLL = (2.0, 15.0)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A resolved system, and AWS as tapgen reaches it."""
+
+    loaded: Loaded
+    system: System
+    aws: Any
+    sets: Any
+    local: bool
+
+
+_PLAN_EPILOG = """\b
+Examples:
+  tapgen plan secure_network --local
+  tapgen plan secure_network -e staging --details
+  tapgen plan secure_network --output json > plan.json
+
+Exit codes: 0 nothing to do, 2 changes planned, 1 error.
+"""
+
+
+@click.command("plan", epilog=_PLAN_EPILOG)
+@system_options
+@aws_options
+@output_option
+@timings_option
+@click.option("--details", is_flag=True, help="List every parameter and resource.")
+def plan_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    timings: bool,
+    details: bool,
+    **aws_choice: Any,
+) -> int:
+    """Show what a rollout of SYSTEM would do, without doing it."""
+    from tapgen.cli.screen import console
+    from tapgen.report import data, text
+
+    clock = Timings()
+    reached = reach_system(system, environment, folder, clock, aws_choice)
+    made = _plan(reached, clock)
+    if output == "json":
+        print_json(data.plan(made))
+    else:
+        console().print(text.plan(made, details=details))
+    if timings:
+        clock.show()
+    return CHANGES if made else DONE
+
+
+_ROLLOUT_EPILOG = """\b
+Examples:
+  tapgen rollout secure_network --local
+  tapgen rollout secure_network -e staging --yes --account 111111111111
+  tapgen rollout secure_network --local --yes --timings
+
+Exit codes: 0 done or nothing to do, 1 failed and nothing is left half done,
+3 partial (some stack sets changed, others not), 130 interrupted.
+"""
+
+
+@click.command("rollout", epilog=_ROLLOUT_EPILOG)
+@system_options
+@aws_options
+@output_option
+@timings_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("--details", is_flag=True, help="List every parameter and resource.")
+def rollout_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    timings: bool,
+    yes: bool,
+    details: bool,
+    **aws_choice: Any,
+) -> int:
+    """Roll SYSTEM out: show the plan, ask, then run it wave by wave.
+
+    A failure is explained by the resource that failed first, and what was changed is
+    put back (rollout.on_failure: rollback). Running it again goes on from there.
+    """
+    from tapgen.cli.screen import console
+    from tapgen.report import data, text
+
+    clock = Timings()
+    reached = reach_system(system, environment, folder, clock, aws_choice)
+    _refuse_unpinned(reached, yes, aws_choice["account"])
+    with clock.stage("lint"):
+        if not _lint_passes(reached.system):
+            return FAILED
+    _bootstrapped(reached, clock)
+    _wait_for_running(reached)
+    made = _plan(reached, clock)
+    console(stderr=output == "json").print(text.plan(made, details=details))
+    if not made:
+        if output == "json":
+            print_json({"plan": data.plan(made), "outcome": None})
+        return DONE
+    _confirm(yes, "Roll this out?")
+    with clock.stage("rollout"):
+        ended = _run(reached, made)
+    resume = " ".join(["tapgen rollout", reached.system.name, *_flags(reached)])
+    console(stderr=output == "json").print(text.outcome(ended, resume=resume))
+    if output == "json":
+        print_json({"plan": data.plan(made), "outcome": data.outcome(ended)})
+    if timings:
+        clock.show()
+    return _exit_code(ended)
+
+
+_DESTROY_EPILOG = """\b
+Examples:
+  tapgen destroy secure_network --local
+  tapgen destroy secure_network --local --yes
+  tapgen destroy secure_network --local --yes --delete-data secure-network-prod
+
+What templates retain (buckets, keys, log groups, snapshots) is kept and listed.
+--delete-data deletes that too: it wants the name it prints, so that nobody deletes
+data by a habit of typing --yes. Kept keys are scheduled for deletion, 30 days ahead.
+
+Exit codes: 0 done or nothing to do, 1 failed, 3 partial, 130 interrupted.
+"""
+
+
+@click.command("destroy", epilog=_DESTROY_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option(
+    "--delete-data",
+    metavar="NAME",
+    help="Also delete retained data; NAME is the system's name and suffix.",
+)
+@assume_role_option
+def destroy_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    yes: bool,
+    delete_data: str | None,
+    assume_role: str | None,
+    **aws_choice: Any,
+) -> int:
+    """Delete SYSTEM's stack sets, waves backwards; says what is kept."""
+    from tapgen import plan, rollout
+    from tapgen.aws import leftovers
+    from tapgen.cli.screen import console
+    from tapgen.report import data, text
+
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    prefix = reached.system.prefix
+    if delete_data not in (None, prefix):
+        raise click.UsageError(
+            f"--delete-data {delete_data}: to delete the data of this system, say "
+            f"--delete-data {prefix}"
+        )
+    _refuse_unpinned(reached, yes, aws_choice["account"])
+    _wait_for_running(reached)
+    observed = rollout.observe(reached.system, reached.sets)
+    made = plan.destroy(reached.system, observed)
+    out = console(stderr=output == "json")
+    out.print(text.plan(made))
+    kept = leftovers.retained(reached.sets.aws, observed)
+    if kept:
+        verb = "deleted too" if delete_data else "kept"
+        out.print(f"\nretained by the templates, and {verb}:")
+        for left in kept:
+            out.print(f"  {left}", markup=False)
+    ended = rollout.Outcome()
+    if made:
+        _confirm(yes, f"Delete {prefix}?")
+        ended = _run(reached, made)
+        out.print(text.outcome(ended, resume=f"tapgen destroy {reached.system.name}"))
+    if delete_data and ended.green:
+        hands = reached.aws.assuming(assume_role)
+        for left in kept:
+            out.print(f"  {leftovers.delete(hands, left)}: {left}", markup=False)
+    if output == "json":
+        print_json(
+            {
+                "plan": data.plan(made),
+                "outcome": data.outcome(ended),
+                "retained": [
+                    vars(left) | {"target": str(left.target)} for left in kept
+                ],
+            }
+        )
+    return _exit_code(ended)
+
+
+_BOOTSTRAP_EPILOG = """\b
+Examples:
+  tapgen bootstrap secure_network --local
+  tapgen bootstrap secure_network --account 111111111111 --yes
+  tapgen bootstrap secure_network --assume-role OrganizationAccountAccessRole
+"""
+
+
+@click.command("bootstrap", epilog=_BOOTSTRAP_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@assume_role_option
+def bootstrap_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    yes: bool,
+    assume_role: str | None,
+    **aws_choice: Any,
+) -> int:
+    """Make what a rollout of SYSTEM needs, as plain stacks.
+
+    In the administration account: the administration role and the artifact bucket.
+    In every target account: the execution role with exactly the permissions that the
+    system's resource types need, and the operator role. Running it again changes
+    nothing.
+    """
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    _refuse_unpinned(reached, yes, aws_choice["account"])
+    accounts = sorted({t.account for s in reached.system.stack_sets for t in s.targets})
+    admin = reached.system.admin
+    say(f"administration role and artifact bucket in {admin}")
+    say(f"execution and operator role in {', '.join(accounts)}")
+    _confirm(yes or reached.local, "Make or update these?")
+    changed = _bootstrap(reached, assume_role)
+    if output == "json":
+        print_json({"changed": changed})
+    else:
+        click.echo(f"changed: {', '.join(changed)}" if changed else "nothing to do")
+    return DONE
+
+
+def reach_system(
+    name: str | None,
+    environment: str | None,
+    folder: Path,
+    clock: Timings,
+    aws_choice: Mapping[str, Any],
+) -> Reached:
+    """Build the system, then connect: a wrong config needs no AWS to be told."""
+    from tapgen.aws.stacksets import StackSets
+
+    with clock.stage("config and templates"):
+        loaded = load(system_path(name, folder), environment)
+    with clock.stage("reaching AWS"):
+        admin = loaded.system.admin
+        aws = reach(default_region=admin.region, **aws_choice)
+        system = loaded.system.resolve(aws.account)
+    looking = aws.assuming(system.operator_role)
+    sets = StackSets(looking, system.admin)
+    return Reached(loaded, system, aws, sets, aws_choice["local"])
+
+
+def _plan(reached: Reached, clock: Timings) -> Any:
+    from tapgen import plan, rollout
+
+    with clock.stage("looking at AWS"):
+        observed = rollout.observe(reached.system, reached.sets)
+    with clock.stage("planning"):
+        return plan.make(reached.system, observed)
+
+
+def _refuse_unpinned(reached: Reached, yes: bool, account: str | None) -> None:
+    """`--yes` on real AWS needs to know the account: nobody looks at what is shown."""
+    pinned = account or reached.loaded.system.admin.account != SELF
+    unattended = yes or not interactive()
+    if unattended and not reached.local and not pinned:
+        raise click.UsageError(
+            f"without anybody to ask, say which account you mean: --account "
+            f"{reached.aws.account}, or admin.account in the config"
+        )
+
+
+def _confirm(yes: bool, question: str) -> None:
+    if yes:
+        return
+    if not interactive():
+        raise click.UsageError("nobody is there to be asked; say --yes to go on")
+    click.confirm(question, abort=True, err=True)
+
+
+def _lint_passes(system: System) -> bool:
+    """Whether no template has errors; shows what was found."""
+    from tapgen import lint
+
+    findings = lint.check(system, TEMPLATES_FOLDER)
+    errors = [f for f in findings if f.severity is Severity.ERROR]
+    if errors:
+        say(lint.render(findings, "text"))
+        say("error: templates with errors are not rolled out; nothing was changed")
+    return not errors
+
+
+def _bootstrapped(reached: Reached, clock: Timings) -> None:
+    """Refuse when roles or bucket are missing; on the embedded AWS, make them."""
+    from tapgen import bootstrap
+
+    with clock.stage("bootstrap"):
+        if reached.local:
+            for name in _bootstrap(reached, None):
+                say(f"bootstrap: made {name}")
+            return
+        missing = bootstrap.ready(reached.aws, reached.system)
+    if missing:
+        lines = [*missing, f"run: tapgen bootstrap {reached.system.name}"]
+        raise RolloutError("\n".join(lines))
+
+
+def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
+    from tapgen import bootstrap, rollout
+
+    system = reached.system
+    observed = rollout.observe(system, reached.sets)
+    return bootstrap.run(
+        reached.aws.assuming(assume_role),
+        system,
+        code=reached.loaded.blueprint.code,
+        deployed_types=_types(observed),
+        on_event=say,
+    )
+
+
+def _types(observed: Mapping[str, Observed]) -> set[str]:
+    """Resource types that are deployed: the execution role must still delete them."""
+    from tapgen import diff
+
+    return {r.type for o in observed.values() for r in diff.resources("{}", o.template)}
+
+
+def _wait_for_running(reached: Reached) -> None:
+    """Wait out operations that an earlier run left behind, and say so."""
+    from tapgen import rollout
+
+    shortest = (LOCAL_POLL if reached.local else REAL_POLL)[1]
+    told: set[str] = set()
+    while True:
+        observed = rollout.observe(reached.system, reached.sets)
+        running = {o.name: o.running for o in observed.values() if o.running}
+        if not running:
+            return
+        for name, operation in running.items():
+            if operation not in told:
+                say(f"waiting for operation {operation} of {name} to end …")
+                told.add(str(operation))
+        time.sleep(shortest)
+
+
+def _run(reached: Reached, made: Any) -> Any:
+    from tapgen import rollout
+    from tapgen.cli.screen import progress
+
+    with progress(made) as screen, _interruptible(screen) as stopping:
+        return rollout.run(
+            made,
+            reached.sets,
+            screen,
+            stopping=stopping,
+            poll_seconds=LOCAL_POLL if reached.local else REAL_POLL,
+        )
+
+
+@contextmanager
+def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]]:
+    """Make the first Ctrl-C a request to stop, and the second leave at once."""
+    from tapgen.rollout import Event
+
+    asked = False
+
+    def on_signal(number: int, frame: Any) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        text = (
+            "stopping: nothing new is started, what runs is waited for; look with "
+            "tapgen status, go on with tapgen rollout; Ctrl-C again leaves at once"
+        )
+        screen(Event("stopping", text))
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _exit_code(ended: Any) -> int:
+    if ended.interrupted:
+        return INTERRUPTED
+    if ended.green:
+        return DONE
+    return PARTIAL if ended.partial else FAILED
+
+
+def _flags(reached: Reached) -> list[str]:
+    environment = reached.system.environment
+    return [
+        *(["-e", environment] if environment else []),
+        *(["--local"] if reached.local else []),
+    ]

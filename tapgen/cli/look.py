@@ -1,0 +1,115 @@
+"""Commands that only look: status and outputs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import CHANGES, DONE
+from tapgen.cli.common import (
+    Timings,
+    aws_options,
+    output_option,
+    print_json,
+    system_options,
+)
+from tapgen.cli.deploy import reach_system
+
+
+@click.command(
+    "status",
+    epilog="\b\nExamples:\n  tapgen status secure_network --local\n"
+    "  tapgen status secure_network -e staging --output json\n\n"
+    "Exit codes: 0 every instance is CURRENT, 2 some are not or are missing, 1 error.",
+)
+@system_options
+@aws_options
+@output_option
+def status_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    **aws_choice: Any,
+) -> int:
+    """Show every stack instance of SYSTEM: account, region, status."""
+    from tapgen import rollout
+    from tapgen.cli.screen import console
+    from tapgen.report import data, text
+
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    observed = rollout.observe(reached.system, reached.sets)
+    found = data.status(reached.system, observed)
+    if output == "json":
+        print_json(found)
+    else:
+        console().print(text.status(found))
+        for s in found["stack_sets"]:
+            if s["running"]:
+                click.echo(f"{s['name']}: operation {s['running']} is running")
+    green = all(
+        not s["missing"] and all(i["status"] == "CURRENT" for i in s["instances"])
+        for s in found["stack_sets"]
+    )
+    return DONE if green else CHANGES
+
+
+@click.command(
+    "outputs",
+    epilog="\b\nExamples:\n  tapgen outputs secure_network --local\n"
+    "  tapgen outputs secure_network --local --output json\n"
+    '  eval "$(tapgen outputs secure_network --local --output env)"',
+)
+@system_options
+@aws_options
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "env"]),
+    default="text",
+    show_default=True,
+    help="Form of the result; env prints shell assignments PART_OUTPUT_REGION.",
+)
+def outputs_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    **aws_choice: Any,
+) -> int:
+    """Show the outputs of SYSTEM's stacks, by part, region and account."""
+    from tapgen import rollout
+    from tapgen.report import data
+
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    observed = rollout.observe(reached.system, reached.sets)
+    found = data.outputs(reached.system, observed)
+    if output == "json":
+        print_json(found)
+        return DONE
+    rows = list(_rows(found))
+    several = len({account for _, _, account, _, _ in rows}) > 1
+    for part, region, account, name, value in rows:
+        where = [region, account] if several else [region]
+        if output == "env":
+            variable = re.sub(r"[^A-Za-z0-9]+", "_", "_".join([part, name, *where]))
+            click.echo(f"{variable.upper()}={shlex.quote(value)}")
+        else:
+            click.echo(f"{part}.{name}  {' '.join(where)}  {value}")
+    if not rows:
+        click.echo(
+            f"{reached.system.prefix} has no outputs: it is not rolled out", err=True
+        )
+    return DONE
+
+
+def _rows(found: Any) -> Iterator[tuple[str, str, str, str, str]]:
+    for part, regions in found.items():
+        for region, accounts in regions.items():
+            for account, values in accounts.items():
+                for name, value in values.items():
+                    yield part, region, account, name, value

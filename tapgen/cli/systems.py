@@ -1,0 +1,218 @@
+"""Commands on systems as files: init, list, schema, templates, lint. They need no AWS."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from tapgen.cli import CHANGES, DONE, near
+from tapgen.cli.common import (
+    TEMPLATES_FOLDER,
+    Loaded,
+    Timings,
+    load,
+    output_option,
+    print_json,
+    say,
+    stacksets_option,
+    system_names,
+    system_path,
+    timings_option,
+)
+from tapgen.errors import ConfigError
+
+_FOLDER_HELP = "Folder the templates are written to."
+folder_option = click.option(
+    "--to",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=TEMPLATES_FOLDER,
+    show_default=True,
+    help=_FOLDER_HELP,
+)
+
+
+@click.command("init", epilog="\b\nExample:\n  tapgen init secure_network")
+@click.argument("blueprint")
+@stacksets_option
+def init_command(blueprint: str, folder: Path) -> int:
+    """Write stacksets/BLUEPRINT.yaml and the schema that editors complete it with.
+
+    Leaves a file that is there already as it is.
+    """
+    from tapgen import blueprints
+
+    if blueprint not in blueprints.NAMES:
+        has = ", ".join(blueprints.NAMES)
+        hint = near(blueprint, blueprints.NAMES)
+        raise click.UsageError(f"no blueprint {blueprint!r}; there are {has}{hint}")
+    path = folder / f"{blueprint}.yaml"
+    if path.exists():
+        raise ConfigError([f"{path}: is there already; edit it, or remove it first"])
+    text = (
+        resources.files("tapgen.blueprints").joinpath(f"{blueprint}.yaml").read_text()
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tapgen.schema.json").write_text(_schema_text())
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written ({error.strerror})"]) from error
+    click.echo(f"wrote {path}; next: tapgen rollout {blueprint} --local")
+    return DONE
+
+
+@click.command("list", epilog="\b\nExample:\n  tapgen list --output json")
+@stacksets_option
+@output_option
+def list_command(folder: Path, output: str) -> int:
+    """List the systems with their blueprints, environments and regions."""
+    from tapgen import config
+
+    found: list[dict[str, Any]] = []
+    for name in system_names(folder):
+        path = folder / f"{name}.yaml"
+        loaded = load(path, None)
+        found.append(
+            {
+                "system": name,
+                "blueprint": loaded.config.blueprint,
+                "suffix": loaded.config.suffix,
+                "regions": dict(loaded.config.regions),
+                "environments": list(config.environments(path)),
+                "stack_sets": [s.name for s in loaded.system.stack_sets],
+            }
+        )
+    if output == "json":
+        print_json(found)
+        return DONE
+    for row in found:
+        regions = ", ".join(f"{k} {v}" for k, v in row["regions"].items())
+        environments = ", ".join(row["environments"]) or "none"
+        click.echo(
+            f"{row['system']}  blueprint {row['blueprint']}, suffix {row['suffix']}"
+        )
+        click.echo(f"  regions: {regions}; environments: {environments}")
+        click.echo(f"  {len(row['stack_sets'])} stack sets")
+    if not found:
+        say(f"{folder}/ has no systems; write one with tapgen init")
+    return DONE
+
+
+@click.command(
+    "schema", epilog="\b\nExample:\n  tapgen schema > stacksets/tapgen.schema.json"
+)
+def schema_command() -> int:
+    """Print the JSON Schema of a system's YAML file, for editors."""
+    click.echo(_schema_text(), nl=False)
+    return DONE
+
+
+@click.command(
+    "templates",
+    epilog="\b\nExamples:\n  tapgen templates\n  tapgen templates secure_network --check\n\n"
+    "Exit codes: 0 written (or, with --check, up to date), 2 stale, 1 error.",
+)
+@click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
+@stacksets_option
+@folder_option
+@click.option(
+    "--check", is_flag=True, help="Write nothing; exit 2 when files are stale."
+)
+@timings_option
+def templates_command(
+    systems: tuple[str, ...], folder: Path, to: Path, check: bool, timings: bool
+) -> int:
+    """Write the templates and manifests of SYSTEMs (default: all), all environments."""
+    from tapgen import templates
+
+    clock = Timings()
+    with clock.stage("config and templates"):
+        files = generate(systems, folder)
+    with clock.stage("comparing" if check else "writing"):
+        changed = templates.stale(to, files) if check else templates.write(to, files)
+    for path in changed:
+        click.echo(f"{'stale' if check else 'wrote'} {to / path}")
+    if not changed:
+        click.echo(f"{len(files)} files are up to date")
+    if timings:
+        clock.show()
+    if check and changed:
+        say("run: tapgen templates")
+        return CHANGES
+    return DONE
+
+
+@click.command(
+    "lint",
+    epilog="\b\nExamples:\n  tapgen lint\n  tapgen lint secure_network --format sarif > lint.sarif\n\n"
+    "Exit codes are cfn-lint's: 0 clean, 2 errors, 4 warnings, 8 informational, added up; "
+    "1 when the config is wrong.",
+)
+@click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
+@click.option("-e", "--environment", metavar="NAME", help="Only this environment.")
+@stacksets_option
+@folder_option
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif", "junit"]),
+    default="text",
+    show_default=True,
+    help="Form of the findings on standard output.",
+)
+def lint_command(
+    systems: tuple[str, ...],
+    environment: str | None,
+    folder: Path,
+    to: Path,
+    form: Literal["text", "json", "sarif", "junit"],
+) -> int:
+    """Check the templates of SYSTEMs with cfn-lint, for exactly their target regions."""
+    from tapgen import lint
+
+    names = systems or tuple(system_names(folder))
+    findings = []
+    for name in names:
+        for loaded in _environments(system_path(name, folder), environment):
+            label = loaded.system.environment or "default"
+            say(f"checking {loaded.system.name} ({label}) …")
+            findings += lint.check(loaded.system, to)
+    findings = sorted(set(findings))
+    click.echo(lint.render(findings, form))
+    return lint.exit_code(findings)
+
+
+def generate(systems: tuple[str, ...], folder: Path) -> dict[str, str]:
+    """Path → text of everything under templates_out/ for these systems, or all."""
+    from tapgen import bootstrap, templates
+
+    files: dict[str, str] = {}
+    for name in systems or tuple(system_names(folder)):
+        default, *others = _environments(system_path(name, folder), None)
+        files |= templates.files(default.system)
+        files |= bootstrap.files(default.system, default.blueprint.code)
+        for other in others:
+            files |= templates.files(other.system, default.system)
+    return files
+
+
+def _environments(path: Path, only: str | None) -> list[Loaded]:
+    """The system itself and each of its environments, or only one of them."""
+    from tapgen import config
+
+    if only:
+        return [load(path, only)]
+    names = (None, *config.environments(path)) if path.exists() else (None,)
+    return [load(path, name) for name in names]
+
+
+def _schema_text() -> str:
+    import json
+
+    from tapgen import blueprints, config
+
+    known = [b for b in map(blueprints.find, blueprints.NAMES) if b]
+    return json.dumps(config.json_schema(known), indent=2) + "\n"

@@ -1,0 +1,1 @@
+"""Plans, outcomes and observed systems as text and as JSON data."""

@@ -1,0 +1,149 @@
+"""Plans, outcomes and observed systems as JSON data: the contract of `--output json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.diff import Resource
+from tapgen.model import Observed, ObservedInstance, System, Target
+from tapgen.plan import Plan, Reference, Step, Value
+from tapgen.rollout import Failure, Outcome
+
+
+def plan(made: Plan) -> dict[str, Any]:
+    """A plan: waves of steps, each with targets, values, reasons and resources."""
+    return {
+        "system": made.system.name,
+        "suffix": made.system.suffix,
+        "environment": made.system.environment,
+        "admin": _target(made.system.admin),
+        "digest": made.digest,
+        "changes": bool(made),
+        "waves": [[_step(made, step) for step in wave] for wave in made.waves],
+    }
+
+
+def outcome(ended: Outcome) -> dict[str, Any]:
+    """How a rollout ended."""
+    return {
+        "green": ended.green,
+        "partial": ended.partial,
+        "interrupted": ended.interrupted,
+        "done": list(ended.done),
+        "restored": list(ended.restored),
+        "left": list(ended.left),
+        "failures": [_failure(f) for f in ended.failures],
+    }
+
+
+def status(system: System, observed: Mapping[str, Observed]) -> dict[str, Any]:
+    """Every stack set of a system with its instances; missing ones are said."""
+    wanted = {s.name: s for s in system.stack_sets}
+    return {
+        "system": system.name,
+        "suffix": system.suffix,
+        "admin": _target(system.admin),
+        "stack_sets": [
+            {
+                "name": name,
+                "part": part_of(system, name, observed),
+                "exists": name in observed,
+                "running": observed[name].running if name in observed else None,
+                "instances": [
+                    {**_target(t), **_instance(i)}
+                    for t, i in _instances(observed, name)
+                ],
+                "missing": [
+                    _target(t)
+                    for t in (wanted[name].targets if name in wanted else ())
+                    if name not in observed or t not in observed[name].instances
+                ],
+            }
+            for name in [*wanted, *(n for n in observed if n not in wanted)]
+        ],
+    }
+
+
+def outputs(
+    system: System, observed: Mapping[str, Observed]
+) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
+    """Part → region → account → output name → value."""
+    made: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
+    for name in observed:
+        part = part_of(system, name, observed)
+        for target, instance in _instances(observed, name):
+            regions = made.setdefault(part, {}).setdefault(target.region, {})
+            regions[target.account] = dict(sorted((instance.outputs or {}).items()))
+    return made
+
+
+def part_of(system: System, name: str, observed: Mapping[str, Observed]) -> str:
+    """The part a stack set stands for, also when the system no longer has it."""
+    for s in system.stack_sets:
+        if s.name == name:
+            return s.part
+    return observed[name].tags.get("tapgen:part", name)
+
+
+def _instances(
+    observed: Mapping[str, Observed], name: str
+) -> list[tuple[Target, ObservedInstance]]:
+    return sorted(observed[name].instances.items()) if name in observed else []
+
+
+def _instance(instance: ObservedInstance) -> dict[str, Any]:
+    return {
+        "status": str(instance.status),
+        "detailed_status": instance.detailed_status and str(instance.detailed_status),
+        "stack_id": instance.stack_id,
+        "reason": instance.reason,
+        "drift_status": instance.drift_status,
+        "parameter_overrides": dict(instance.overrides),
+    }
+
+
+def _step(made: Plan, step: Step) -> dict[str, Any]:
+    return {
+        "stack_set": step.stack_set,
+        "part": step.part,
+        "action": str(step.action),
+        "targets": [_target(t) for t in step.targets],
+        "conditional": step.conditional,
+        "reasons": list(step.reasons),
+        "parameters": {k: _value(made, v) for k, v in sorted(step.values.items())},
+        "resources": [_resource(r) for r in made.changes.get(step.stack_set, ())],
+    }
+
+
+def _value(made: Plan, value: Value) -> Any:
+    if isinstance(value, Reference):
+        wave = made.wave_of(value)
+        return {"output": str(value), "known_after_wave": wave, "now": value.now}
+    return value
+
+
+def _resource(change: Resource) -> dict[str, Any]:
+    return {
+        "action": str(change.verb),
+        "logical_id": change.logical_id,
+        "type": change.type,
+        "properties": [
+            {"path": list(p.path), "old": p.old, "new": p.new}
+            for p in change.properties
+        ],
+    }
+
+
+def _failure(failure: Failure) -> dict[str, Any]:
+    return {
+        "stack_set": failure.stack_set,
+        "target": failure.target and _target(failure.target),
+        "logical_id": failure.logical_id,
+        "type": failure.type,
+        "reason": failure.reason,
+    }
+
+
+def _target(target: Target) -> dict[str, str]:
+    return {"account": target.account, "region": target.region}

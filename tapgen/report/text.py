@@ -1,0 +1,203 @@
+"""Plans, outcomes and observed systems as text with rich's styles.
+
+Meaning never hangs on colour alone: every mark is also a character or a word.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from tapgen import diff
+from tapgen.model import Action, Target
+from tapgen.plan import Plan, Reference, Step, Value, parameters_of
+from tapgen.rollout import Outcome
+
+MARKS = {
+    "CURRENT": "[green]✓ CURRENT[/]",
+    "OUTDATED": "[yellow]~ OUTDATED[/]",
+    "INOPERABLE": "[red]✗ INOPERABLE[/]",
+    "SUCCEEDED": "[green]✓ done[/]",
+    "FAILED": "[red]✗ failed[/]",
+    "RUNNING": "[cyan]… running[/]",
+    "PENDING": "[dim]· waits[/]",
+    "CANCELLED": "[yellow]- cancelled[/]",
+    "missing": "[red]? missing[/]",
+}
+_SIGNS = {
+    Action.CREATE: "[green]+[/]",
+    Action.UPDATE: "[yellow]~[/]",
+    Action.DELETE: "[red]-[/]",
+}
+_VERBS = {
+    diff.Verb.ADD: "[green]+[/]",
+    diff.Verb.CHANGE: "[yellow]~[/]",
+    diff.Verb.REMOVE: "[red]-[/]",
+}
+_MAX_VALUE = 60  # characters of a value shown in a line
+
+
+def plan(made: Plan, *, details: bool = False) -> str:
+    """A plan as lines; with `details` every parameter and resource is listed."""
+    if not made:
+        return f"[green]{escape(_title(made))}: nothing to do[/]"
+    lines = [f"[bold]{escape(_title(made))}[/]"]
+    shown: set[str] = set()
+    for number, wave in enumerate(made.waves, 1):
+        lines.append(f"\n[bold]wave {number}[/]")
+        for step in wave:
+            lines += _step(made, step, details=details)
+            if step.action is Action.UPDATE and step.stack_set not in shown:
+                lines += _resources(made.changes.get(step.stack_set, ()))
+            if step.action is Action.CREATE and step.stack_set not in shown:
+                lines.append(_new_resources(made, step, details=details))
+            shown.add(step.stack_set)
+    lines.append(f"\n{_summary(made)}")
+    return "\n".join(lines)
+
+
+def status(made: Mapping[str, Any]) -> Table:
+    """The data of `report.data.status` as a table, a row for each instance."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("stack set", "account", "region", "status", "last operation"):
+        table.add_column(column, overflow="fold")
+    for s in made["stack_sets"]:
+        for instance in s["instances"]:
+            note = instance["detailed_status"] or ""
+            if instance["status"] != "CURRENT" and instance["reason"]:
+                note += f": {instance['reason']}"
+            mark = MARKS[instance["status"]]
+            table.add_row(
+                s["name"], instance["account"], instance["region"], mark, escape(note)
+            )
+        for target in s["missing"]:
+            table.add_row(
+                s["name"], target["account"], target["region"], MARKS["missing"], ""
+            )
+    return table
+
+
+def outcome(ended: Outcome, *, resume: str) -> str:
+    """How a rollout ended, the root cause first, and what to do next."""
+    if ended.green:
+        return f"[green]✓ done:[/] {len(ended.done)} stack sets are green"
+    lines = []
+    if ended.failures:
+        lines.append("[red]✗ failed[/]")
+        lines += [f"  {escape(str(f))}" for f in ended.failures]
+    if ended.interrupted:
+        lines.append(
+            "[yellow]interrupted[/]: no operation of this rollout runs any more"
+        )
+    if ended.restored:
+        lines.append(f"put back as it was: {', '.join(ended.restored)}")
+    if ended.left:
+        lines.append(f"changed and not finished: {', '.join(ended.left)}")
+    lines.append(f"look with: tapgen status; go on with: {escape(resume)}")
+    return "\n".join(lines)
+
+
+def _title(made: Plan) -> str:
+    system = made.system
+    name = f"{system.name} ({system.suffix})"
+    return f"{name}, stack sets in {system.admin}"
+
+
+def _step(made: Plan, step: Step, *, details: bool) -> Iterator[str]:
+    why = escape("; ".join(step.reasons))
+    verb = str(step.action).lower()
+    condition = "[dim]perhaps[/] " if step.conditional else ""
+    sign = _SIGNS[step.action]
+    yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
+    yield f"      {_targets(step.targets)}"
+    for name, value in sorted(step.values.items()):
+        if details or _is_news(made, step, name, value):
+            yield f"      {escape(_parameter(made, step, name, value))}"
+
+
+def _is_news(made: Plan, step: Step, name: str, value: Value) -> bool:
+    """Whether a parameter's value is worth a line without being asked."""
+    if step.conditional:
+        return False
+    if isinstance(value, Reference):
+        return True
+    found = made.observed.get(step.stack_set)
+    if step.action is not Action.UPDATE or not found:
+        return False
+    return any(found.values(t).get(name) != value for t in step.targets)
+
+
+def _parameter(made: Plan, step: Step, name: str, value: Value) -> str:
+    if isinstance(value, Reference):
+        where = ", ".join(map(str, value.sources))
+        wave = made.wave_of(value)
+        return f"{name} = {value} of {where} (known after wave {wave})"
+    if _hidden(made, step, name):
+        return f"{name} = (hidden)"
+    found = made.observed.get(step.stack_set)
+    old = (
+        {found.values(t).get(name, "") for t in step.targets}
+        if found and step.action is Action.UPDATE
+        else set()
+    )
+    if old and old != {value}:
+        return f"{name}: {' / '.join(sorted(map(_short, old)))} → {_short(value)}"
+    return f"{name} = {_short(value)}"
+
+
+def _hidden(made: Plan, step: Step, name: str) -> bool:
+    template = made.system.part(step.part).template
+    return bool(parameters_of(template).get(name, {}).get("NoEcho"))
+
+
+def _targets(targets: Sequence[Target]) -> str:
+    """`account in region, region` for each account."""
+    regions: dict[str, list[str]] = {}
+    for target in targets:
+        regions.setdefault(target.account, []).append(target.region)
+    return "; ".join(f"{a} in {', '.join(r)}" for a, r in regions.items())
+
+
+def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
+    for change in changes:
+        yield f"      {_VERBS[change.verb]} {change.logical_id} [dim]{change.type}[/]"
+        for p in change.properties:
+            path = ".".join(map(str, p.path))
+            yield f"          {path}: {escape(_short(p.old))} → {escape(_short(p.new))}"
+
+
+def _new_resources(made: Plan, step: Step, *, details: bool) -> str:
+    template = made.system.part(step.part).template
+    changes = diff.resources("{}", template)
+    if details:
+        return "\n".join(_resources(changes))
+    return f"      [green]+[/] {len(changes)} resources"
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "(absent)"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
+
+
+def _summary(made: Plan) -> str:
+    counts = {action: 0 for action in (Action.CREATE, Action.UPDATE, Action.DELETE)}
+    perhaps = 0
+    for step in made.steps:
+        if step.conditional:
+            perhaps += len(step.targets)
+        else:
+            counts[step.action] += len(step.targets)
+    words = [
+        f"{n} stack instances to {str(action).lower()}"
+        for action, n in counts.items()
+        if n
+    ]
+    if perhaps:
+        words.append(f"{perhaps} perhaps to update")
+    return f"{', '.join(words)}, in {len(made.waves)} waves"
