@@ -1,0 +1,216 @@
+"""What every template of a multi-region system has around its resources.
+
+`start` gives a template that knows its suffix, its regions and which role the region
+plays, and refuses to run anywhere else. `parameter` and `output` add the rest; each
+parameter also finds its place in the console's form (`AWS::CloudFormation::Interface`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Equals, Not, Output, Parameter, Ref, Template
+
+from tapgen.blocks import names
+
+EVERY = "every"
+GLOBAL = "global"
+
+IS_PRIMARY = "IsPrimary"
+"""The condition that a template for every region has for its primary region."""
+
+IS_DR = "IsDr"
+"""The same for the other region."""
+
+REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
+CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])$"
+KEY_ARN_PATTERN = (
+    r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]+$"  # not an alias
+)
+TOPIC_ARN_PATTERN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$"
+ROLE_ARN_PATTERN = r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$"
+BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+
+# Groups of parameters in the console's form, in this order.
+PLACE = "Where this stack runs"
+WIRING = "From other parts of the system"
+SETTINGS = "Settings"
+
+
+def start(description: str, *, role: str) -> Template:
+    """A template for a region role, for `every` region or, like IAM, `global`.
+
+    It has the parameters `EnvironmentSuffix`, `PrimaryRegion` and `DrRegion`, and rules
+    that stop a stack in any region but its own before it makes a resource. One for
+    every region also has `RegionRole` and the conditions `IsPrimary` and `IsDr`.
+    """
+    t = Template(Description=description)
+    t.set_version()
+    parameter(
+        t,
+        names.SUFFIX,
+        group=PLACE,
+        label="Environment suffix",
+        description="Part of every name, so that environments never collide.",
+        pattern="^[a-z0-9]+(-[a-z0-9]+)*$",
+        constraint="lower-case letters, digits and single hyphens, 12 at most",
+        MaxLength=12,
+    )
+    for name, label in (("PrimaryRegion", "primary"), ("DrRegion", "recovery")):
+        parameter(
+            t,
+            name,
+            group=PLACE,
+            label=f"{label.title()} region",
+            description=f"The {label} region of the system.",
+            pattern=REGION_PATTERN,
+            constraint="a region, such as eu-central-1",
+        )
+    t.add_rule(
+        "RegionsDiffer",
+        {
+            "Assertions": [
+                {
+                    "Assert": Not(Equals(Ref("PrimaryRegion"), Ref("DrRegion"))),
+                    "AssertDescription": "PrimaryRegion and DrRegion must differ",
+                }
+            ]
+        },
+    )
+    if role == EVERY:
+        _every_region(t)
+    else:
+        _one_region(t, "DrRegion" if role == "dr" else "PrimaryRegion")
+    return t
+
+
+def _one_region(t: Template, parameter_name: str) -> None:
+    t.add_rule(
+        f"RunsIn{parameter_name}",
+        {
+            "Assertions": [
+                {
+                    "Assert": Equals(Ref("AWS::Region"), Ref(parameter_name)),
+                    "AssertDescription": f"this stack belongs in {parameter_name} only",
+                }
+            ]
+        },
+    )
+
+
+def _every_region(t: Template) -> None:
+    parameter(
+        t,
+        names.ROLE,
+        group=PLACE,
+        label="Region role",
+        description="Which of the two regions this stack runs in.",
+        AllowedValues=["primary", "dr"],
+    )
+    for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion")):
+        t.add_rule(
+            f"RunsIn{region}",
+            {
+                "RuleCondition": Equals(Ref(names.ROLE), role),
+                "Assertions": [
+                    {
+                        "Assert": Equals(Ref("AWS::Region"), Ref(region)),
+                        "AssertDescription": f"RegionRole {role} belongs in {region}",
+                    }
+                ],
+            },
+        )
+
+
+def roles_differ(t: Template) -> None:
+    """Give a template for every region the conditions `IsPrimary` and `IsDr`.
+
+    Only where it needs them: a condition nobody uses is a lint finding.
+    """
+    t.add_condition(IS_PRIMARY, Equals(Ref(names.ROLE), "primary"))
+    t.add_condition(IS_DR, Equals(Ref(names.ROLE), "dr"))
+
+
+def parameter(
+    t: Template,
+    name: str,
+    *,
+    description: str,
+    group: str = SETTINGS,
+    label: str = "",
+    type: str = "String",
+    pattern: str = "",
+    constraint: str = "",
+    **more: Any,
+) -> Ref:
+    """Add a parameter, labelled and grouped for the console, and give its `Ref`.
+
+    `constraint` says what is allowed, for the message that CloudFormation shows when
+    the value does not match `pattern`; `more` are further properties as
+    CloudFormation names them.
+    """
+    if pattern:
+        more["AllowedPattern"] = pattern
+    if constraint:
+        more["ConstraintDescription"] = constraint
+    t.add_parameter(Parameter(name, Type=type, Description=description, **more))
+    interface = t.metadata.setdefault(
+        "AWS::CloudFormation::Interface", {"ParameterGroups": [], "ParameterLabels": {}}
+    )
+    groups = interface["ParameterGroups"]
+    here = next((g for g in groups if g["Label"]["default"] == group), None)
+    if here is None:
+        here = {"Label": {"default": group}, "Parameters": []}
+        groups.append(here)
+        order = [PLACE, WIRING, SETTINGS]
+        groups.sort(key=lambda g: order.index(g["Label"]["default"]))
+    here["Parameters"].append(name)
+    interface["ParameterLabels"][name] = {"default": label or _words(name)}
+    return Ref(name)
+
+
+def _words(name: str) -> str:
+    """`VpcCidr` as `Vpc cidr`."""
+    spaced = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+    return spaced[0].upper() + spaced[1:]
+
+
+def flag(t: Template, name: str, *, description: str, condition: str) -> Ref:
+    """Add a parameter that is `true` or `false`, and the condition that it is true."""
+    ref = parameter(t, name, description=description, AllowedValues=["true", "false"])
+    t.add_condition(condition, Equals(Ref(name), "true"))
+    return ref
+
+
+def output(
+    t: Template, name: str, value: Any, *, description: str, condition: str = ""
+) -> None:
+    """Add an output; never an export, which would tie stacks together."""
+    more = {"Condition": condition} if condition else {}
+    t.add_output(Output(name, Description=description, Value=value, **more))
+
+
+def key_arn(t: Template) -> Ref:
+    """The parameter for the ARN of this region's encryption key."""
+    return parameter(
+        t,
+        "KmsKeyArn",
+        group=WIRING,
+        label="Encryption key",
+        description="ARN of the encryption key of this region.",
+        pattern=KEY_ARN_PATTERN,
+        constraint="the ARN of a key (an alias will not do)",
+    )
+
+
+def alert_topic(t: Template) -> Ref:
+    """The parameter for the ARN of this region's alert topic."""
+    return parameter(
+        t,
+        "AlertTopicArn",
+        group=WIRING,
+        label="Alert topic",
+        description="ARN of the topic of this region that alarms notify.",
+        pattern=TOPIC_ARN_PATTERN,
+        constraint="the ARN of an SNS topic",
+    )

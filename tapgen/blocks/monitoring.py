@@ -1,0 +1,249 @@
+"""Topics, alarms, log groups, metric filters and dashboards."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awacs import logs as log_actions
+from awacs import sns as actions
+from awacs.aws import Statement
+from troposphere import Equals, Not, Ref, Sub, Tags, Template, cloudwatch, logs, sns
+
+from tapgen.blocks import frame, names, security
+
+RETENTION_DAYS = (
+    *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
+    *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
+)
+"""The days that CloudWatch Logs can keep events for."""
+
+
+def topic(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
+    """Add a topic that the alarms of this account and region may publish to.
+
+    Its parameter `AlertEmail` subscribes one address, or none when empty.
+    """
+    resource = t.add_resource(
+        sns.Topic(
+            title,
+            TopicName=names.sub(name),
+            # Never alias/aws/sns: its policy cannot let alarms in.
+            KmsMasterKeyId=key_arn,
+            Tags=Tags(Name=names.sub(name)),
+        )
+    )
+    publish = security.statement(
+        "PublishAlarms",
+        [actions.Publish],
+        [Ref(resource)],
+        security.own_account(),
+        service="cloudwatch.amazonaws.com",
+    )
+    t.add_resource(
+        sns.TopicPolicy(
+            f"{title}Policy",
+            Topics=[Ref(resource)],
+            PolicyDocument=security.document(publish),
+        )
+    )
+    email = frame.parameter(
+        t,
+        "AlertEmail",
+        description="Address that alarms are sent to; empty for none.",
+        Default="",
+        pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$",
+        constraint="an e-mail address, or nothing",
+    )
+    t.add_condition("HasAlertEmail", Not(Equals(email, "")))
+    t.add_resource(
+        sns.SubscriptionResource(
+            f"{title}Email",
+            Condition="HasAlertEmail",
+            TopicArn=Ref(resource),
+            Protocol="email",
+            Endpoint=email,
+        )
+    )
+    return resource
+
+
+def alarm(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    description: str,
+    namespace: Any,
+    metric: str,
+    dimensions: Mapping[str, Any],
+    statistic: str,
+    period: int,
+    datapoints: tuple[int, int],
+    comparison: str,
+    threshold: Any,
+    missing: str,
+    topic_arn: Any,
+    condition: str = "",
+) -> Any:
+    """Add an alarm, nothing left to a default.
+
+    `period` is in seconds, `datapoints` are (how many must breach, of how many),
+    `comparison` is one of > >= < <=, and `missing` says what a period without data
+    means: `breaching`, `notBreaching`, `ignore` or `missing`.
+    """
+    breaching, evaluated = datapoints
+    return t.add_resource(
+        cloudwatch.Alarm(
+            title,
+            AlarmName=names.sub(name),
+            AlarmDescription=description,
+            ActionsEnabled=True,
+            Namespace=namespace,
+            MetricName=metric,
+            Dimensions=[
+                cloudwatch.MetricDimension(Name=key, Value=value)
+                for key, value in dimensions.items()
+            ],
+            Statistic=statistic,
+            Period=period,
+            EvaluationPeriods=evaluated,
+            DatapointsToAlarm=breaching,
+            ComparisonOperator=_COMPARISONS[comparison],
+            Threshold=threshold,
+            TreatMissingData=missing,
+            AlarmActions=[topic_arn],
+            OKActions=[topic_arn],
+            **({"Condition": condition} if condition else {}),
+        )
+    )
+
+
+_COMPARISONS = {
+    ">": "GreaterThanThreshold",
+    ">=": "GreaterThanOrEqualToThreshold",
+    "<": "LessThanThreshold",
+    "<=": "LessThanOrEqualToThreshold",
+}
+
+
+def retention(t: Template) -> Ref:
+    """The parameter for how long log groups keep their events."""
+    return frame.parameter(
+        t,
+        "LogRetentionDays",
+        type="Number",
+        description="Days that log groups keep their events.",
+        AllowedValues=list(RETENTION_DAYS),
+    )
+
+
+def log_group(
+    t: Template, title: str, *, name: str, key_arn: Any, retention_days: Any
+) -> Any:
+    """Add an encrypted log group; `key_arn` must be an ARN, CloudWatch takes no alias."""
+    return t.add_resource(
+        logs.LogGroup(
+            title,
+            DeletionPolicy="RetainExceptOnCreate",
+            UpdateReplacePolicy="Retain",
+            LogGroupName=names.sub(name),
+            KmsKeyId=key_arn,
+            RetentionInDays=retention_days,
+        )
+    )
+
+
+def write_logs(log_group_arns: Sequence[str]) -> list[Statement]:
+    """What a role needs to write to log groups, given by ARN without `:*`."""
+    return [
+        security.statement(
+            "WriteLogStreams",
+            [log_actions.CreateLogStream, log_actions.PutLogEvents],
+            [f"{arn}:*" for arn in log_group_arns],
+        ),
+        security.statement(
+            "DescribeLogStreams",
+            [log_actions.DescribeLogStreams],
+            [f"{arn}:*" for arn in log_group_arns],
+        ),
+    ]
+
+
+def metric_filter(
+    t: Template,
+    title: str,
+    *,
+    log_group: Any,
+    pattern: str,
+    namespace: Any,
+    metric: str,
+    value: str,
+) -> Any:
+    """Add a metric counted from log events; it is 0 while nothing matches."""
+    return t.add_resource(
+        logs.MetricFilter(
+            title,
+            LogGroupName=Ref(log_group),
+            FilterPattern=pattern,
+            MetricTransformations=[
+                logs.MetricTransformation(
+                    MetricNamespace=namespace,
+                    MetricName=metric,
+                    MetricValue=value,
+                    DefaultValue=0,
+                )
+            ],
+        )
+    )
+
+
+def graph(
+    title: str,
+    metrics: Sequence[Sequence[Any]],
+    *,
+    region: str,
+    statistic: str,
+    period: int,
+) -> dict[str, Any]:
+    """A dashboard widget: metrics over time, always with its region spelled out."""
+    return {
+        "type": "metric",
+        "width": 12,
+        "height": 6,
+        "properties": {
+            "title": title,
+            "view": "timeSeries",
+            "region": region,
+            "stat": statistic,
+            "period": period,
+            "metrics": [list(m) for m in metrics],
+        },
+    }
+
+
+def dashboard(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    widgets: Sequence[Mapping[str, Any]],
+    **values: Any,
+) -> Any:
+    """Add a dashboard of graphs, two in a row; `values` fill `${…}` in their texts.
+
+    The name must hold the region role: dashboards share one namespace in an account.
+    """
+    placed = [
+        {**widget, "x": 12 * (i % 2), "y": 6 * (i // 2)}
+        for i, widget in enumerate(widgets)
+    ]
+    body = json.dumps({"widgets": placed}, separators=(",", ":"))
+    return t.add_resource(
+        cloudwatch.Dashboard(
+            title,
+            DashboardName=names.sub(name),
+            DashboardBody=Sub(body, **values) if values else Sub(body),
+        )
+    )

@@ -1,0 +1,120 @@
+"""Names and ARNs, as text for `Fn::Sub`, and the check that they fit.
+
+A name is `<code>-<suffix>-<thing>[-<region role>]`. The suffix stays a parameter, so
+that one template serves every environment; a name that others must find (an ARN in a
+policy, a bucket to replicate to) is thereby known before the resource exists, and no
+two systems, environments or regions ever claim the same one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from troposphere import Ref, Sub
+
+SUFFIX = "EnvironmentSuffix"
+"""The parameter that every template takes its suffix from."""
+
+ROLE = "RegionRole"
+"""The parameter that says which region role a stack plays, where it may be several."""
+
+THIS_ROLE = f"${{{ROLE}}}"
+"""As a region role: whichever this stack plays."""
+
+# The longest name of each kind that AWS accepts, from the API reference of its
+# service. Where the schema of the type has no limit of its own (or a looser one), a
+# longer name only fails while the stack is being made.
+LIMITS: Mapping[tuple[str, str], int] = {
+    ("AWS::CloudTrail::Trail", "Name"): 128,
+    ("AWS::CloudTrail::Trail", "TrailName"): 128,
+    ("AWS::CloudWatch::Alarm", "AlarmName"): 255,
+    ("AWS::CloudWatch::Dashboard", "DashboardName"): 255,
+    ("AWS::Config::ConfigRule", "ConfigRuleName"): 128,
+    ("AWS::Config::ConfigurationRecorder", "Name"): 256,
+    ("AWS::Config::DeliveryChannel", "Name"): 256,
+    ("AWS::EC2::SecurityGroup", "GroupName"): 255,
+    ("AWS::IAM::InstanceProfile", "InstanceProfileName"): 128,
+    ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"): 128,
+    ("AWS::IAM::Role", "RoleName"): 64,
+    ("AWS::KMS::Alias", "AliasName"): 256,
+    ("AWS::Lambda::Function", "FunctionName"): 64,
+    ("AWS::Logs::LogGroup", "LogGroupName"): 512,
+    ("AWS::RDS::DBInstance", "DBInstanceIdentifier"): 63,
+    ("AWS::RDS::DBParameterGroup", "DBParameterGroupName"): 255,
+    ("AWS::RDS::DBSubnetGroup", "DBSubnetGroupName"): 255,
+    ("AWS::S3::Bucket", "BucketName"): 63,
+    ("AWS::SNS::Topic", "TopicName"): 256,
+    ("AWS::SecretsManager::Secret", "Name"): 512,
+}
+
+
+def name(code: str, thing: str, role: str = "", *, unique: bool = False) -> str:
+    """The name of a resource, with the suffix still a parameter.
+
+    `role` is a region role for what exists once in each region, `THIS_ROLE` where the
+    template serves several; empty for what an account has once. `unique` adds the
+    account, for names that all accounts share (buckets).
+    """
+    parts = [code, f"${{{SUFFIX}}}", thing, role, "${AWS::AccountId}" if unique else ""]
+    return "-".join(part for part in parts if part)
+
+
+def arn(
+    service: str,
+    resource: str,
+    *,
+    region: str = "${AWS::Region}",
+    account: str = "${AWS::AccountId}",
+) -> str:
+    """An ARN in whatever partition the stack runs in."""
+    return f"arn:${{AWS::Partition}}:{service}:{region}:{account}:{resource}"
+
+
+def bucket_arn(bucket: str) -> str:
+    """The ARN of a bucket; it names neither region nor account."""
+    return arn("s3", bucket, region="", account="")
+
+
+def sub(text: str) -> Any:
+    """The text as a template value: plain, a `Ref`, or `Fn::Sub` where needed."""
+    whole = re.fullmatch(r"\$\{([\w:]+)\}", text)
+    if whole:
+        return Ref(whole[1])
+    return Sub(text) if "${" in text else text
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text that a name may come out as: both sides of an `Fn::If` count."""
+    match value:
+        case str():
+            yield value
+        case {"Ref": parameter}:
+            yield f"${{{parameter}}}"
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), *_]}:
+            yield text
+        case {"Fn::If": [_, *sides]}:
+            for side in sides:
+                yield from _texts(side)
+
+
+def too_long(template: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
+    """A line for each name in a template that AWS would refuse for its length.
+
+    `values` are those that stand in names: parameters, and the longest region and an
+    account as pseudo parameters. Anything else in `${…}` counts as it is written.
+    """
+    problems = []
+    for logical_id, resource in template["Resources"].items():
+        for key, value in resource.get("Properties", {}).items():
+            limit = LIMITS.get((resource["Type"], key))
+            for text in _texts(value) if limit else ():
+                real = re.sub(r"\$\{([\w:]+)\}", lambda m: values.get(m[1], m[0]), text)
+                if limit and len(real) > limit:
+                    problems.append(
+                        f"{logical_id}: {key} {real!r} has {len(real)} characters,"
+                        f" {resource['Type']} allows {limit}; shorten the suffix by"
+                        f" {len(real) - limit}"
+                    )
+    return problems

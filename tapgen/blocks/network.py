@@ -1,0 +1,380 @@
+"""A VPC in tiers: public, private (out through NAT) and isolated subnets.
+
+Subnets are numbered so that none ever has to move: each tier has room for four zones
+in a sixteenth-by-sixteenth grid of the VPC, whether it uses them or not. Adding a zone
+or a tier later leaves every existing subnet as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from troposphere import (
+    Cidr,
+    Equals,
+    GetAtt,
+    GetAZs,
+    If,
+    Join,
+    Not,
+    Ref,
+    Select,
+    Tags,
+    Template,
+    ec2,
+)
+
+from tapgen.blocks import frame, names
+
+MAX_ZONES = 4
+"""Zones that each tier has room for."""
+
+GRID_BITS = 4
+"""A VPC is divided into two to the power of this many subnets."""
+
+TIERS = ("public", "private", "isolated")
+
+ANYWHERE = "0.0.0.0/0"
+# A rule towards the machine itself: the only way to write "nothing" in a group, since
+# EC2 adds "everything" to a group that states no way out.
+NOWHERE = "127.0.0.1/32"
+
+
+@dataclass(frozen=True)
+class Vpc:
+    """A VPC in a template, its zones and where its subnets begin and end."""
+
+    resource: Any
+    attachment: Any
+    zones: tuple[Any, ...]
+    cidrs: Any
+    name: str
+
+    @property
+    def id(self) -> Ref:
+        """The id of the VPC."""
+        return Ref(self.resource)
+
+
+def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
+    """Add a VPC with its way to the internet.
+
+    It brings the parameters `VpcCidr`, `SubnetBits` and, for each zone, `Zone<n>`,
+    which overrides AWS's choice where that zone lacks something.
+    """
+    cidr = frame.parameter(
+        t,
+        "VpcCidr",
+        label="Address range",
+        description="Address range of the VPC; no other network it talks to has it.",
+        pattern=frame.CIDR_PATTERN,
+        constraint="an IPv4 range such as 10.20.0.0/16",
+    )
+    bits = frame.parameter(
+        t,
+        "SubnetBits",
+        type="Number",
+        description="Bits of an address that are left to hosts: 8 for a /24 subnet.",
+        MinValue=4,
+        MaxValue=12,
+    )
+    resource = t.add_resource(
+        ec2.VPC(
+            title,
+            CidrBlock=cidr,
+            EnableDnsSupport=True,
+            EnableDnsHostnames=True,
+            Tags=_tags(name),
+        )
+    )
+    gateway = t.add_resource(ec2.InternetGateway("InternetGateway", Tags=_tags(name)))
+    attachment = t.add_resource(
+        ec2.VPCGatewayAttachment(
+            "InternetGatewayAttachment",
+            VpcId=Ref(resource),
+            InternetGatewayId=Ref(gateway),
+        )
+    )
+    return Vpc(
+        resource=resource,
+        attachment=attachment,
+        zones=tuple(_zone(t, number) for number in range(1, zones + 1)),
+        cidrs=Cidr(cidr, len(TIERS) * MAX_ZONES, bits),
+        name=name,
+    )
+
+
+def _zone(t: Template, number: int) -> Any:
+    chosen = frame.parameter(
+        t,
+        f"Zone{number}",
+        label=f"Zone {number}",
+        description=f"Availability zone number {number}; empty for AWS's choice.",
+        Default="",
+        pattern=r"^$|^[a-z]{2}(-[a-z]+)+-\d[a-z]$",
+        constraint="a zone of this region, such as eu-central-1a, or nothing",
+    )
+    t.add_condition(f"HasZone{number}", Not(Equals(chosen, "")))
+    return If(f"HasZone{number}", chosen, Select(number - 1, GetAZs("")))
+
+
+def _tags(name: str, thing: str = "") -> Tags:
+    return Tags(Name=names.sub(f"{name}-{thing}" if thing else name))
+
+
+def subnets(
+    t: Template, vpc: Vpc, tier: str, *, public_addresses: bool = False
+) -> list[Any]:
+    """Add the subnets of a tier, one in each zone.
+
+    `public_addresses` gives instances started there an address on the internet.
+    """
+    first = TIERS.index(tier) * MAX_ZONES
+    return [
+        t.add_resource(
+            ec2.Subnet(
+                f"{tier.title()}Subnet{number}",
+                VpcId=vpc.id,
+                CidrBlock=Select(first + number - 1, vpc.cidrs),
+                AvailabilityZone=zone,
+                MapPublicIpOnLaunch=public_addresses,
+                Tags=_tags(vpc.name, f"{tier}-{number}"),
+            )
+        )
+        for number, zone in enumerate(vpc.zones, 1)
+    ]
+
+
+def route_table(
+    t: Template,
+    title: str,
+    *,
+    vpc: Vpc,
+    thing: str,
+    subnets: Mapping[str, Any],
+    default: Mapping[str, Any] | None = None,
+) -> Any:
+    """Add a route table, its subnets (association's title -> subnet) and way out.
+
+    `default` is the target of 0.0.0.0/0, as a property of a route (`GatewayId`, …).
+    """
+    table = t.add_resource(
+        ec2.RouteTable(title, VpcId=vpc.id, Tags=_tags(vpc.name, thing))
+    )
+    if default is not None:
+        t.add_resource(
+            ec2.Route(
+                f"{title}DefaultRoute",
+                # A route to a gateway that is not attached yet is refused.
+                DependsOn=[vpc.attachment.title],
+                RouteTableId=Ref(table),
+                DestinationCidrBlock=ANYWHERE,
+                **default,
+            )
+        )
+    for association, subnet in subnets.items():
+        t.add_resource(
+            ec2.SubnetRouteTableAssociation(
+                association, SubnetId=Ref(subnet), RouteTableId=Ref(table)
+            )
+        )
+    return table
+
+
+def public_tier(
+    t: Template, vpc: Vpc, *, public_addresses: bool
+) -> tuple[list[Any], Any]:
+    """Add the public subnets and their one route table, out by the gateway."""
+    made = subnets(t, vpc, "public", public_addresses=public_addresses)
+    table = route_table(
+        t,
+        "PublicRoutes",
+        vpc=vpc,
+        thing="public",
+        subnets={f"{s.title}Routes": s for s in made},
+        default={"GatewayId": Ref("InternetGateway")},
+    )
+    return made, table
+
+
+def private_tier(
+    t: Template, vpc: Vpc, *, public: Sequence[Any]
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Add private subnets, each with the NAT gateway of its own zone.
+
+    Gives the subnets, their route tables and the NAT gateways. One gateway per zone:
+    the loss of a zone takes no other zone's way out, and nothing pays to cross zones.
+    """
+    made = subnets(t, vpc, "private")
+    tables, gateways = [], []
+    for number, (subnet, outside) in enumerate(zip(made, public, strict=True), 1):
+        address = t.add_resource(
+            ec2.EIP(
+                f"NatAddress{number}",
+                DependsOn=[vpc.attachment.title],
+                Domain="vpc",
+                Tags=_tags(vpc.name, f"nat-{number}"),
+            )
+        )
+        gateway = t.add_resource(
+            ec2.NatGateway(
+                f"NatGateway{number}",
+                DependsOn=[vpc.attachment.title],
+                AllocationId=GetAtt(address, "AllocationId"),
+                SubnetId=Ref(outside),
+                Tags=_tags(vpc.name, f"nat-{number}"),
+            )
+        )
+        table = route_table(
+            t,
+            f"PrivateRoutes{number}",
+            vpc=vpc,
+            thing=f"private-{number}",
+            subnets={f"{subnet.title}Routes": subnet},
+            default={"NatGatewayId": Ref(gateway)},
+        )
+        tables.append(table)
+        gateways.append(gateway)
+    return made, tables, gateways
+
+
+def isolated_tier(t: Template, vpc: Vpc) -> tuple[list[Any], Any]:
+    """Add subnets for data, whose one route table leads nowhere outside the VPC."""
+    made = subnets(t, vpc, "isolated")
+    table = route_table(
+        t,
+        "IsolatedRoutes",
+        vpc=vpc,
+        thing="isolated",
+        subnets={f"{s.title}Routes": s for s in made},
+    )
+    return made, table
+
+
+def security_group(
+    t: Template,
+    title: str,
+    *,
+    vpc: Vpc,
+    name: str,
+    description: str,
+    ingress: Sequence[Any] = (),
+    egress: Sequence[Any],
+) -> Any:
+    """Add a security group with every rule stated; an empty `egress` is no way out.
+
+    Groups that refer to each other do so in `egress`, or with `from_group`, which is a
+    resource of its own: two groups whose own rules name each other are a cycle.
+    """
+    closed = [rule(None, to=NOWHERE, description="No way out")]
+    return t.add_resource(
+        ec2.SecurityGroup(
+            title,
+            GroupName=names.sub(name),
+            GroupDescription=description,
+            VpcId=vpc.id,
+            SecurityGroupIngress=list(ingress),
+            SecurityGroupEgress=list(egress) or closed,
+            Tags=_tags(name),
+        )
+    )
+
+
+def rule(port: Any, *, description: str, to: Any = None, to_group: Any = None) -> Any:
+    """A rule for TCP at one port, or for everything when `port` is None.
+
+    The other side is a range of addresses or the members of another group.
+    """
+    where: dict[str, Any] = {"IpProtocol": "-1"}
+    if port is not None:
+        where = {"IpProtocol": "tcp", "FromPort": port, "ToPort": port}
+    if to_group is None:
+        where["CidrIp"] = to
+    else:
+        where["DestinationSecurityGroupId"] = GetAtt(to_group, "GroupId")
+    return ec2.SecurityGroupRule(Description=description, **where)
+
+
+def from_group(
+    t: Template, title: str, *, group: Any, source: Any, port: Any, description: str
+) -> Any:
+    """Let the members of one group into another, at one port."""
+    return t.add_resource(
+        ec2.SecurityGroupIngress(
+            title,
+            GroupId=GetAtt(group, "GroupId"),
+            SourceSecurityGroupId=GetAtt(source, "GroupId"),
+            Description=description,
+            IpProtocol="tcp",
+            FromPort=port,
+            ToPort=port,
+        )
+    )
+
+
+def flow_log(
+    t: Template, title: str, *, vpc: Vpc, log_group: Any, role_arn: Any
+) -> Any:
+    """Add a flow log of all traffic of a VPC, a record each minute."""
+    return t.add_resource(
+        ec2.FlowLog(
+            title,
+            ResourceType="VPC",
+            ResourceId=vpc.id,
+            TrafficType="ALL",
+            LogDestinationType="cloud-watch-logs",
+            LogDestination=GetAtt(log_group, "Arn"),
+            DeliverLogsPermissionArn=role_arn,
+            MaxAggregationInterval=60,
+            Tags=_tags(vpc.name),
+        )
+    )
+
+
+def gateway_endpoint(
+    t: Template, title: str, *, vpc: Vpc, service: str, tables: Sequence[Any]
+) -> Any:
+    """Add a gateway endpoint (S3 or DynamoDB): free, and past the NAT gateways."""
+    return t.add_resource(
+        ec2.VPCEndpoint(
+            title,
+            VpcEndpointType="Gateway",
+            ServiceName=_service(service),
+            VpcId=vpc.id,
+            RouteTableIds=[Ref(table) for table in tables],
+        )
+    )
+
+
+def interface_endpoint(
+    t: Template,
+    title: str,
+    *,
+    vpc: Vpc,
+    service: str,
+    subnets: Sequence[Any],
+    group: Any,
+) -> Any:
+    """Add an interface endpoint: a service at private addresses, under its own name."""
+    return t.add_resource(
+        ec2.VPCEndpoint(
+            title,
+            VpcEndpointType="Interface",
+            ServiceName=_service(service),
+            VpcId=vpc.id,
+            SubnetIds=[Ref(subnet) for subnet in subnets],
+            SecurityGroupIds=[GetAtt(group, "GroupId")],
+            PrivateDnsEnabled=True,
+        )
+    )
+
+
+def _service(service: str) -> Any:
+    return names.sub(f"com.amazonaws.${{AWS::Region}}.{service}")
+
+
+def ids(resources: Sequence[Any]) -> Any:
+    """The ids of resources as one text: what a parameter of a list type takes."""
+    return Join(",", [Ref(resource) for resource in resources])

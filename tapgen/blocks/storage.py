@@ -1,0 +1,305 @@
+"""Buckets: private, encrypted, versioned, TLS only, kept when their stack goes.
+
+A `Bucket` is known by its name alone, so that roles and policies in other templates can
+be written before it exists; it hands out the statements needed to use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from awacs import kms
+from awacs import s3 as actions
+from awacs.aws import Action, Bool, Principal, Statement, StringEquals, StringLike
+from troposphere import If, NoValue, Ref, Tags, Template, s3
+
+from tapgen.blocks import names, security
+
+MULTIPART_DAYS = 7
+"""Days after which the parts of an upload that never ended are removed."""
+
+REPLICATION_MINUTES = 15
+"""The only threshold that S3 knows, for metrics and for time control."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket by its name, the region it is in and the key it is encrypted with.
+
+    All three are text for `Fn::Sub`, or for the key any value.
+    """
+
+    name: str
+    region: str = "${AWS::Region}"
+    key_arn: Any = None
+
+    @property
+    def arn(self) -> str:
+        """The ARN of the bucket, as text for `Fn::Sub`."""
+        return names.bucket_arn(self.name)
+
+    @property
+    def objects(self) -> str:
+        """The ARN of its objects, as text for `Fn::Sub`."""
+        return f"{self.arn}/*"
+
+    def read(self, sid: str = "Read") -> list[Statement]:
+        """What a role needs to list the bucket and read its objects."""
+        return [
+            security.statement(f"{sid}List", [actions.ListBucket], [self.arn]),
+            security.statement(f"{sid}Objects", [actions.GetObject], [self.objects]),
+            *self._with_key(f"{sid}Key", [kms.Decrypt]),
+        ]
+
+    def write(self, sid: str = "Write") -> list[Statement]:
+        """What a role needs to add objects, large ones in several parts."""
+        return [
+            security.statement(
+                f"{sid}Objects",
+                [actions.AbortMultipartUpload, actions.PutObject],
+                [self.objects],
+            ),
+            # Completing an upload in parts decrypts them.
+            *self._with_key(f"{sid}Key", [kms.Decrypt, kms.GenerateDataKey]),
+        ]
+
+    def replicate_from(self) -> list[Statement]:
+        """What a replication role needs of its source."""
+        return [
+            security.statement(
+                "ReadConfiguration",
+                [actions.GetReplicationConfiguration, actions.ListBucket],
+                [self.arn],
+            ),
+            security.statement(
+                "ReadVersions",
+                [
+                    actions.GetObjectVersionAcl,
+                    actions.GetObjectVersionForReplication,
+                    actions.GetObjectVersionTagging,
+                ],
+                [self.objects],
+            ),
+            *self._with_key("DecryptSource", [kms.Decrypt]),
+        ]
+
+    def replicate_to(self) -> list[Statement]:
+        """What a replication role needs of its destination."""
+        return [
+            security.statement(
+                "WriteReplicas",
+                [
+                    actions.ReplicateDelete,
+                    actions.ReplicateObject,
+                    actions.ReplicateTags,
+                ],
+                [self.objects],
+            ),
+            *self._with_key("EncryptReplicas", [kms.Encrypt, kms.GenerateDataKey]),
+        ]
+
+    def _with_key(self, sid: str, use: Sequence[Action]) -> list[Statement]:
+        """Use of the key, by S3 in the bucket's region, for this bucket only.
+
+        With a bucket key the encryption context is the bucket's ARN, without one the
+        object's; a policy that knows only one of them fails in silence.
+        """
+        if self.key_arn is None:
+            return []
+        context = [names.sub(self.arn), names.sub(self.objects)]
+        via = names.sub(f"s3.{self.region}.${{AWS::URLSuffix}}")
+        return [
+            security.statement(
+                sid,
+                use,
+                [self.key_arn],
+                StringEquals({"kms:ViaService": via}),
+                StringLike({"kms:EncryptionContext:aws:s3:arn": context}),
+            )
+        ]
+
+
+@dataclass(frozen=True)
+class Replication:
+    """Where a bucket's objects are copied to.
+
+    `time_control` is the name of a condition: whether S3 promises to copy within 15
+    minutes, at a price per gigabyte.
+    """
+
+    destination: Any
+    key_arn: Any
+    role_arn: Any
+    rule: str
+    time_control: str
+
+
+def bucket(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    purpose: str,
+    key_arn: Any,
+    lifecycle: Sequence[s3.LifecycleRule],
+    log_to: Any = None,
+    replication: Replication | None = None,
+    policy: Sequence[Statement] = (),
+) -> Bucket:
+    """Add a bucket and its policy.
+
+    `key_arn` None encrypts with S3's own keys, for what may not be encrypted otherwise.
+    `log_to` is the name of the bucket in the same region that takes its access logs.
+    `policy` holds the statements besides the one that refuses plain HTTP.
+    """
+    optional: dict[str, Any] = {}
+    if log_to is not None:
+        optional["LoggingConfiguration"] = s3.LoggingConfiguration(
+            DestinationBucketName=log_to, LogFilePrefix=f"access/{purpose}/"
+        )
+    if replication is not None:
+        optional["ReplicationConfiguration"] = _replication(replication)
+    resource = t.add_resource(
+        s3.Bucket(
+            title,
+            # A failed first try leaves nothing behind that the next would trip over;
+            # from then on the data outlives the stack.
+            DeletionPolicy="RetainExceptOnCreate",
+            UpdateReplacePolicy="Retain",
+            BucketName=names.sub(name),
+            BucketEncryption=_encryption(key_arn),
+            VersioningConfiguration=s3.VersioningConfiguration(Status="Enabled"),
+            OwnershipControls=s3.OwnershipControls(
+                Rules=[s3.OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")]
+            ),
+            PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
+                BlockPublicAcls=True,
+                BlockPublicPolicy=True,
+                IgnorePublicAcls=True,
+                RestrictPublicBuckets=True,
+            ),
+            LifecycleConfiguration=s3.LifecycleConfiguration(Rules=list(lifecycle)),
+            Tags=Tags(Purpose=purpose),
+            **optional,
+        )
+    )
+    made = Bucket(name, key_arn=key_arn)
+    t.add_resource(
+        s3.BucketPolicy(
+            f"{title}Policy",
+            Bucket=Ref(resource),
+            PolicyDocument=security.document(_tls_only(made), *policy),
+        )
+    )
+    return made
+
+
+def _tls_only(bucket: Bucket) -> Statement:
+    return security.statement(
+        "DenyPlainHttp",
+        [Action("s3", "*")],
+        [bucket.arn, bucket.objects],
+        Bool({"aws:SecureTransport": "false"}),
+        principal=Principal("*"),
+        deny=True,
+    )
+
+
+def _encryption(key_arn: Any) -> Any:
+    by_default = (
+        s3.ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
+        if key_arn is None
+        else s3.ServerSideEncryptionByDefault(
+            SSEAlgorithm="aws:kms", KMSMasterKeyID=key_arn
+        )
+    )
+    rule = s3.ServerSideEncryptionRule(ServerSideEncryptionByDefault=by_default)
+    if key_arn is not None:
+        # One data key for many objects: a hundredth of the calls to KMS.
+        rule.BucketKeyEnabled = True
+    return s3.BucketEncryption(ServerSideEncryptionConfiguration=[rule])
+
+
+def _replication(to: Replication) -> Any:
+    minutes = REPLICATION_MINUTES
+    return s3.ReplicationConfiguration(
+        Role=to.role_arn,
+        Rules=[
+            s3.ReplicationConfigurationRules(
+                Id=to.rule,
+                Status="Enabled",
+                Priority=1,
+                # An empty filter takes everything, and makes this a rule of the second
+                # schema, the only one that can copy delete markers.
+                Filter=s3.ReplicationRuleFilter(Prefix=""),
+                DeleteMarkerReplication=s3.DeleteMarkerReplication(Status="Enabled"),
+                SourceSelectionCriteria=s3.SourceSelectionCriteria(
+                    SseKmsEncryptedObjects=s3.SseKmsEncryptedObjects(Status="Enabled")
+                ),
+                Destination=s3.ReplicationConfigurationRulesDestination(
+                    Bucket=to.destination,
+                    StorageClass="STANDARD",
+                    EncryptionConfiguration=s3.EncryptionConfiguration(
+                        ReplicaKmsKeyID=to.key_arn
+                    ),
+                    Metrics=s3.Metrics(
+                        Status="Enabled",
+                        EventThreshold=If(
+                            to.time_control,
+                            s3.ReplicationTimeValue(Minutes=minutes),
+                            NoValue,
+                        ),
+                    ),
+                    ReplicationTime=If(
+                        to.time_control,
+                        s3.ReplicationTime(
+                            Status="Enabled",
+                            Time=s3.ReplicationTimeValue(Minutes=minutes),
+                        ),
+                        NoValue,
+                    ),
+                ),
+            )
+        ],
+    )
+
+
+def lifecycle(
+    *,
+    noncurrent_days: Any,
+    transitions: Sequence[tuple[str, int]] = (),
+    expire_days: Any = None,
+) -> list[s3.LifecycleRule]:
+    """Rules for a versioned bucket.
+
+    Old versions go after `noncurrent_days`, uploads that never ended after a week,
+    current versions move to other storage classes after the days given, and go after
+    `expire_days` where that is set.
+    """
+    current: dict[str, Any] = {}
+    if transitions:
+        current["Transitions"] = [
+            s3.LifecycleRuleTransition(StorageClass=storage, TransitionInDays=days)
+            for storage, days in transitions
+        ]
+    if expire_days is not None:
+        current["ExpirationInDays"] = expire_days
+    rules = [
+        s3.LifecycleRule(
+            Id="old-versions",
+            Status="Enabled",
+            NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(
+                NoncurrentDays=noncurrent_days
+            ),
+            AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(
+                DaysAfterInitiation=MULTIPART_DAYS
+            ),
+        )
+    ]
+    if current:
+        rules.append(
+            s3.LifecycleRule(Id="current-versions", Status="Enabled", **current)
+        )
+    return rules

@@ -1,0 +1,511 @@
+"""The roles and the bucket that must exist before the first stack set.
+
+Two templates. `administration` is deployed once, in the administration account: the
+role CloudFormation takes to reach the target accounts, and the bucket for plans,
+journals and snapshots. `target` is deployed once per system, suffix and target account:
+the execution role, with which CloudFormation makes the system's resources there, and
+the operator role, with which tapgen reads its stacks.
+
+Source for roles and trust: "Grant self-managed permissions" in CloudFormation's user
+guide. Source for sizes: "IAM and AWS STS quotas" in IAM's user guide.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from awacs import cloudformation as acfn
+from awacs import iam as aiam
+from awacs import s3 as as3
+from awacs.aws import (
+    Action,
+    Allow,
+    AWSPrincipal,
+    Condition,
+    PolicyDocument,
+    Principal,
+    Statement,
+    StringEquals,
+    StringLike,
+    StringNotEquals,
+)
+from awacs.sts import AssumeRole
+from troposphere import (
+    AccountId,
+    GetAtt,
+    Join,
+    Output,
+    Parameter,
+    Ref,
+    Template,
+    encode_to_dict,
+    iam,
+)
+
+from tapgen import schemas, templates
+from tapgen.blocks import names, security, storage
+from tapgen.errors import BlueprintError
+
+ADMINISTRATION_ROLE = "tapgen-administration"
+
+# The regions every account has from the start. The list is closed: regions launched
+# after 20 March 2019 are opt-in (AWS General Reference, "Managing AWS Regions").
+_DEFAULT_REGIONS = frozenset(
+    "ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-southeast-1 "
+    "ap-southeast-2 ca-central-1 eu-central-1 eu-north-1 eu-west-1 eu-west-2 eu-west-3 "
+    "sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2".split()
+)
+_OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
+
+# Quotas of IAM: characters of a managed policy without white space; managed policies
+# on one role without asking for more; characters of a role's name.
+_POLICY_SIZE = 6144
+_POLICIES_PER_ROLE = 10
+_ROLE_NAME = 64
+# Days for which an older version of a plan, a journal or a snapshot is kept.
+_OLD_VERSIONS = 90
+# The longest values that can take the place of a variable in a policy.
+_LONGEST = {
+    "${AWS::Partition}": "aws-us-gov",
+    "${AWS::AccountId}": "0" * 12,
+    "${AdministrationAccount}": "0" * 12,
+    "${EnvironmentSuffix}": "x" * 12,
+}
+
+_SERVICE_LINKED = names.arn("iam", "role/aws-service-role/*", region="")
+
+# What StackSets does with a stack of the system, as the execution role.
+_STACK_ACTIONS = frozenset(
+    f"cloudformation:{name}"
+    for name in (
+        "CancelUpdateStack ContinueUpdateRollback CreateChangeSet CreateStack "
+        "DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents "
+        "DescribeStackResource DescribeStackResourceDrifts DescribeStackResources "
+        "DescribeStacks DetectStackDrift DetectStackResourceDrift ExecuteChangeSet "
+        "GetStackPolicy GetTemplate ListStackResources SetStackPolicy TagResource "
+        "UntagResource UpdateStack UpdateTerminationProtection"
+    ).split()
+)
+# The same, for which IAM knows no resource, or none while there is no stack yet.
+_UNSCOPED_STACK_ACTIONS = frozenset(
+    f"cloudformation:{name}"
+    for name in (
+        "DescribeStackDriftDetectionStatus GetTemplateSummary ListExports ListStacks "
+        "ValidateTemplate"
+    ).split()
+)
+_OPERATOR_ACTIONS = (
+    acfn.CreateChangeSet,
+    acfn.DeleteChangeSet,
+    acfn.DescribeChangeSet,
+    acfn.DescribeStackEvents,
+    acfn.DescribeStackResource,
+    acfn.DescribeStackResourceDrifts,
+    acfn.DescribeStackResources,
+    acfn.DescribeStacks,
+    acfn.GetStackPolicy,
+    acfn.GetTemplate,
+    acfn.ListChangeSets,
+    acfn.ListStackResources,
+)
+
+
+def service_principals(regions: Iterable[str]) -> tuple[str, ...]:
+    """Who takes the administration role when stacks go to these regions.
+
+    For opt-in regions that is the region's own service principal, besides the global
+    one (CloudFormation user guide, "Prerequisites for opt-in Regions").
+    """
+    opt_in = sorted(
+        region
+        for region in {*regions} - _DEFAULT_REGIONS
+        if not region.startswith(_OTHER_PARTITIONS)
+    )
+    return (
+        "cloudformation.amazonaws.com",
+        *(f"cloudformation.{region}.amazonaws.com" for region in opt_in),
+    )
+
+
+def role_names(system: str, suffix: str) -> tuple[str, str]:
+    """The execution role's and the operator role's name; `system` with hyphens.
+
+    Raises BlueprintError for a name longer than IAM allows.
+    """
+    names = tuple(f"tapgen-{system}-{suffix}-{r}" for r in ("execution", "operator"))
+    for name in names:
+        if len(name) > _ROLE_NAME:
+            raise BlueprintError(
+                f"role name {name} has {len(name)} characters, IAM allows "
+                f"{_ROLE_NAME}; shorten the system's name or the suffix"
+            )
+    return names[0], names[1]
+
+
+# Administration ----------------------------------------------------------------------
+
+
+def administration() -> str:
+    """The template of stack `tapgen-administration`."""
+    template = _start("tapgen: administration role and artifact bucket")
+    services = template.add_parameter(
+        Parameter(
+            "ServicePrincipals",
+            Type="CommaDelimitedList",
+            Default="cloudformation.amazonaws.com",
+            Description="Who may take the administration role: CloudFormation, and "
+            "cloudformation.REGION.amazonaws.com for each opt-in target region",
+        )
+    )
+    role = template.add_resource(_administration_role(services))
+    bucket = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
+    storage.bucket(
+        template,
+        "ArtifactBucket",
+        name=bucket,
+        purpose="tapgen-artifacts",
+        # S3's own keys, not KMS: journals and snapshots must stay readable when a key
+        # or its policy is what a rollout has broken.
+        key_arn=None,
+        lifecycle=storage.lifecycle(noncurrent_days=_OLD_VERSIONS),
+    )
+    template.add_output(
+        [
+            Output("AdministrationRoleArn", Value=GetAtt(role, "Arn")),
+            Output("ArtifactBucket", Value=names.sub(bucket)),
+            Output("TrustedServices", Value=Join(",", Ref(services))),
+        ]
+    )
+    return templates.render(template)
+
+
+def _start(description: str) -> Template:
+    template = Template(Description=description)
+    template.set_version()
+    return template
+
+
+def _administration_role(services: Parameter) -> iam.Role:
+    stack_sets = names.arn("cloudformation", "stackset/*", region="*")
+    return _role(
+        "AdministrationRole",
+        name=ADMINISTRATION_ROLE,
+        description="Lets StackSets reach the execution roles of tapgen's systems",
+        trusted=Principal("Service", Ref(services)),
+        # Only for stack sets of this account (confused deputy).
+        when=[
+            StringEquals({"aws:SourceAccount": AccountId}),
+            StringLike({"aws:SourceArn": names.sub(stack_sets)}),
+        ],
+        allow=[
+            security.statement(
+                "ExecutionRoles",
+                [AssumeRole],
+                [names.arn("iam", "role/tapgen-*-execution", region="", account="*")],
+            )
+        ],
+    )
+
+
+def _role(
+    title: str,
+    *,
+    name: str,
+    description: str,
+    trusted: Principal,
+    when: Sequence[Any] = (),
+    allow: Sequence[Statement] = (),
+    policies: Sequence[iam.ManagedPolicy] = (),
+) -> iam.Role:
+    condition = {"Condition": Condition(list(when))} if when else {}
+    trust = Statement(
+        Sid="Assume", Effect=Allow, Principal=trusted, Action=[AssumeRole], **condition
+    )
+    optional: dict[str, Any] = {}
+    if allow:
+        document = security.document(*allow)
+        optional["Policies"] = [iam.Policy(PolicyName=title, PolicyDocument=document)]
+    if policies:
+        optional["ManagedPolicyArns"] = [Ref(policy) for policy in policies]
+    return iam.Role(
+        title,
+        RoleName=names.sub(name),
+        Description=description,
+        AssumeRolePolicyDocument=security.document(trust),
+        **optional,
+    )
+
+
+# Target accounts ---------------------------------------------------------------------
+
+
+def target(
+    system: str, code: str, types: Iterable[str], passed_to: Iterable[str]
+) -> str:
+    """The template of stack `tapgen-<system>-<suffix>-roles`.
+
+    `system` is the system's name with hyphens, `code` what its resources' names begin
+    with, `types` the resource types it makes, `passed_to` the services that its roles
+    are for. Raises BlueprintError when the permissions do not fit into a role.
+    """
+    types = sorted({*types})
+    template = _start(f"tapgen: execution and operator role of {system}")
+    template.set_metadata({"tapgen": {"types": types}})
+    template.add_parameter(
+        Parameter(
+            "AdministrationAccount",
+            Type="String",
+            AllowedPattern="[0-9]{12}",
+            Description="The account in which the stack sets live",
+        )
+    )
+    template.add_parameter(
+        Parameter(
+            names.SUFFIX,
+            Type="String",
+            AllowedPattern="[a-z0-9]+(-[a-z0-9]+)*",
+            MaxLength=12,
+            Description="The environment's suffix, part of every name",
+        )
+    )
+    name = f"tapgen-{system}-${{EnvironmentSuffix}}"
+    documents = _packed(_execution_statements(system, code, types, passed_to))
+    if len(documents) > _POLICIES_PER_ROLE:
+        raise BlueprintError(
+            f"{system}: the execution role would need {len(documents)} managed "
+            f"policies, IAM attaches {_POLICIES_PER_ROLE}; split the system in two"
+        )
+    policies = [
+        template.add_resource(
+            iam.ManagedPolicy(
+                f"ExecutionPolicy{number}",
+                ManagedPolicyName=names.sub(f"{name}-execution-{number}"),
+                Description=f"What the resource types of {system} need, {number} of "
+                f"{len(documents)}",
+                PolicyDocument=document,
+            )
+        )
+        for number, document in enumerate(documents, start=1)
+    ]
+    execution = template.add_resource(_execution_role(system, name, policies))
+    operator = template.add_resource(_operator_role(system, name))
+    template.add_output(
+        [
+            Output("ExecutionRoleName", Value=Ref(execution)),
+            Output("ExecutionRoleArn", Value=GetAtt(execution, "Arn")),
+            Output("OperatorRoleArn", Value=GetAtt(operator, "Arn")),
+        ]
+    )
+    return templates.render(template)
+
+
+def _execution_role(
+    system: str, name: str, policies: Sequence[iam.ManagedPolicy]
+) -> iam.Role:
+    administration = _in_administration(f"role/{ADMINISTRATION_ROLE}")
+    return _role(
+        "ExecutionRole",
+        name=f"{name}-execution",
+        description=f"With this role StackSets makes the resources of {system}",
+        trusted=AWSPrincipal(names.sub(administration)),
+        policies=policies,
+    )
+
+
+def _operator_role(system: str, name: str) -> iam.Role:
+    return _role(
+        "OperatorRole",
+        name=f"{name}-operator",
+        description=f"With this role tapgen reads the stacks of {system}",
+        # The account as a whole: its own policies say who there may take this role.
+        trusted=AWSPrincipal(names.sub(_in_administration("root"))),
+        allow=[
+            security.statement(
+                "StacksOfThisSystem", _OPERATOR_ACTIONS, [_stacks(system)]
+            ),
+            # IAM knows no resource for these two.
+            security.statement(
+                "NoResourceInIam",
+                [acfn.DescribeStackDriftDetectionStatus, acfn.ListStacks],
+                ["*"],
+            ),
+            security.statement("TemplatesByUrl", [as3.GetObject], [_artifacts()]),
+            security.statement(
+                "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True
+            ),
+        ],
+    )
+
+
+def _in_administration(resource: str) -> str:
+    return names.arn("iam", resource, region="", account="${AdministrationAccount}")
+
+
+def _stacks(system: str) -> str:
+    """ARNs of the stacks StackSets makes: `StackSet-<stack set>-<uuid>`."""
+    stacks = f"stack/StackSet-{system}-${{{names.SUFFIX}}}-*"
+    return names.arn("cloudformation", stacks, region="*")
+
+
+def _artifacts() -> str:
+    return names.bucket_arn("tapgen-artifacts-${AdministrationAccount}-*/*")
+
+
+# Permissions of the execution role ---------------------------------------------------
+
+
+def _execution_statements(
+    system: str, code: str, types: Iterable[str], passed_to: Iterable[str]
+) -> list[Statement]:
+    needed = {*schemas.permissions(types)} - {"iam:PassRole"}
+    needed |= _STACK_ACTIONS | _UNSCOPED_STACK_ACTIONS
+    scopes = _scopes(system, code)
+    by_scope: dict[tuple[str, tuple[str, ...]], list[Action]] = {}
+    for action in sorted(needed):
+        service, _, name = action.partition(":")
+        resources = _resources(action, scopes)
+        by_scope.setdefault((service, resources), []).append(Action(service, name))
+    sids: Counter[str] = Counter()
+    statements = []
+    for (service, resources), actions in by_scope.items():
+        sid = _sid(service, resources)
+        sids[sid] += 1
+        number = str(sids[sid]) if sids[sid] > 1 else ""
+        statements.append(security.statement(sid + number, actions, resources))
+    return [*statements, *_pass_role(code, passed_to), *_stack_sets_own()]
+
+
+def _scopes(system: str, code: str) -> Mapping[tuple[str, str], str]:
+    """(Service, kind of resource) → ARN of what this system may touch.
+
+    Only where names are ours to choose and every action of a type goes by that name.
+    """
+    mine = names.name(code, "*")
+
+    def role_like(kind: str) -> str:
+        return names.arn("iam", f"{kind}/{mine}", region="")
+
+    return {
+        ("cloudformation", "stack"): _stacks(system),
+        ("iam", "instance-profile"): role_like("instance-profile"),
+        ("iam", "policy"): role_like("policy"),
+        ("iam", "role"): role_like("role"),
+        ("kms", "alias"): names.arn("kms", f"alias/{mine}", region="*"),
+        # Keys have ids that nobody knows in advance; at least they are this account's.
+        ("kms", "key"): names.arn("kms", "key/*", region="*"),
+        ("s3", "bucket"): names.bucket_arn(mine),
+        ("s3", "object"): names.bucket_arn(f"{mine}/*"),
+    }
+
+
+def _resources(action: str, scopes: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+    """What the action is allowed on, `*` where it cannot be told in advance."""
+    service, _, name = action.partition(":")
+    if action in _UNSCOPED_STACK_ACTIONS:
+        return ("*",)
+    if name.endswith("ServiceLinkedRole"):
+        return (_SERVICE_LINKED,)
+    kinds = schemas.limited_by(action)
+    found = [
+        scopes[service, kind] for kind in sorted(kinds) if (service, kind) in scopes
+    ]
+    if service == "iam" and found and name.startswith(("Get", "List")):
+        # Some types look up the service-linked role they depend on.
+        found.append(_SERVICE_LINKED)
+    return tuple(found) or ("*",)
+
+
+def _sid(service: str, resources: Sequence[str]) -> str:
+    """Says for which service a statement is, and why it is on `*` where it is."""
+    word = "".join(part.capitalize() for part in service.split("-"))
+    return word + ("IdsUnknownInAdvance" if resources == ("*",) else "OfThisSystem")
+
+
+def _pass_role(code: str, passed_to: Iterable[str]) -> Iterator[Statement]:
+    """Roles of this system may be passed to the services they are for, to no other."""
+    services = sorted({*passed_to})
+    if not services:
+        return
+    test = StringLike if any("*" in s for s in services) else StringEquals
+    yield security.statement(
+        "PassRolesOfThisSystem",
+        [aiam.PassRole],
+        [names.arn("iam", f"role/{names.name(code, '*')}", region="")],
+        test({"iam:PassedToService": services}),
+    )
+
+
+def _stack_sets_own() -> Iterator[Statement]:
+    """StackSets moves templates and instance state through buckets of its own.
+
+    The user guide asks for `s3:*` on everything. The buckets belong to AWS, so that
+    reading and writing objects outside this account is what remains of it; templates
+    given by URL are in the artifact bucket.
+    """
+    yield security.statement(
+        "StackSetsOwnBuckets",
+        [as3.GetObject, as3.PutObject],
+        [names.bucket_arn("*/*")],
+        StringNotEquals({"s3:ResourceAccount": AccountId}),
+    )
+    yield security.statement("TemplatesByUrl", [as3.GetObject], [_artifacts()])
+
+
+# Fitting into IAM's limits -----------------------------------------------------------
+
+
+def size(document: Mapping[str, Any]) -> int:
+    """Characters IAM counts of a policy as it stands in a template.
+
+    White space does not count; variables count at their longest.
+    """
+    text = json.dumps(_resolved(document), separators=(",", ":"))
+    for variable, longest in _LONGEST.items():
+        text = text.replace(variable, longest)
+    return len(text)
+
+
+def _resolved(value: Any) -> Any:
+    """The document with each `Fn::Sub` and `Ref` replaced by its text."""
+    match value:
+        case {"Fn::Sub": text}:
+            return text
+        case {"Ref": name}:
+            return f"${{{name}}}"
+        case dict():
+            return {key: _resolved(inner) for key, inner in value.items()}
+        case list():
+            return [_resolved(inner) for inner in value]
+    return value
+
+
+def _fits(statements: Iterable[Statement]) -> bool:
+    document = encode_to_dict(security.document(*statements))
+    return size(document) <= _POLICY_SIZE
+
+
+def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
+    """The statements, in order, in as few managed policies as that order allows."""
+    documents: list[list[Statement]] = [[]]
+    for statement in statements:
+        for piece in _pieces(statement):
+            if not _fits([*documents[-1], piece]):
+                documents.append([])
+            documents[-1].append(piece)
+    return [security.document(*document) for document in documents]
+
+
+def _pieces(statement: Statement) -> Iterator[Statement]:
+    """A statement, in halves of its actions until each fits into a policy."""
+    if _fits([statement]):
+        yield statement
+        return
+    properties = statement.properties
+    actions = properties["Action"]
+    middle = len(actions) // 2
+    for letter, half in (("a", actions[:middle]), ("b", actions[middle:])):
+        sid = properties["Sid"] + letter
+        yield from _pieces(Statement(**{**properties, "Action": half, "Sid": sid}))

@@ -1,0 +1,199 @@
+"""From the parts of a blueprint to a system of stack sets.
+
+A part is one template and what its parameters take. `assemble` gives every part its
+targets, fills in what all parts need (suffix, regions, region role), and refuses a
+blueprint whose parts do not fit together, before AWS would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from troposphere import Template
+
+from tapgen import templates
+from tapgen.blocks import frame, names
+from tapgen.config import Config
+from tapgen.errors import BlueprintError
+from tapgen.model import SAME, Output, Override, StackSet, System, Target, Value
+
+_ACCOUNT = "0" * 12
+
+# Types that CloudFormation makes only with a capability, and the property that, when
+# given, asks for the stronger one.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html
+_IAM_NAMES = {
+    "AWS::IAM::AccessKey": None,
+    "AWS::IAM::Group": "GroupName",
+    "AWS::IAM::InstanceProfile": "InstanceProfileName",
+    "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+    "AWS::IAM::Policy": None,
+    "AWS::IAM::Role": "RoleName",
+    "AWS::IAM::User": "UserName",
+    "AWS::IAM::UserToGroupAddition": None,
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a system: one template, in the regions of one role.
+
+    `role` is a region role, `every`, or `global` (the primary region, for what an
+    account has once). `outputs` are all that the template gives to other parts and to
+    the user. `values` are what its parameters take, `by_role` those that differ
+    between region roles. `Output.region` may name a region role.
+    """
+
+    name: str
+    role: str
+    template: Template
+    outputs: tuple[str, ...]
+    values: Mapping[str, Value] = field(default_factory=dict)
+    by_role: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+
+
+def assemble(config: Config, code: str, parts: Iterable[Part]) -> System:
+    """The system that a config asks for, made of these parts, in this order.
+
+    Raises BlueprintError with every name that is too long, every output that is
+    declared and not given (or given and not declared), and every parameter without a
+    value (or value without a parameter).
+    """
+    parts = list(parts)
+    outputs = {part.name: part.outputs for part in parts}
+    bodies = {part.name: part.template.to_dict() for part in parts}
+    problems = [
+        f"{config.system}: {part.name}: {problem}"
+        for part in parts
+        for problem in _problems(config, code, part, bodies[part.name], outputs)
+    ]
+    if problems:
+        raise BlueprintError("\n".join(problems))
+    system = System(
+        name=config.system,
+        blueprint=config.blueprint,
+        suffix=config.suffix,
+        regions=config.regions,
+        admin=config.admin,
+        stack_sets=(),
+        rollout=config.rollout,
+        tags={
+            "Project": config.system,
+            "Environment": config.suffix,
+            "ManagedBy": "tapgen",
+            **config.tags,
+        },
+        environment=config.environment,
+    )
+    stack_sets = tuple(_stack_set(config, system, p, bodies[p.name]) for p in parts)
+    return replace(system, stack_sets=stack_sets)
+
+
+def _roles(config: Config, part: Part) -> tuple[str, ...]:
+    """The region roles a part runs in; the first of a system is its primary one."""
+    if part.role == frame.EVERY:
+        return tuple(config.regions)
+    return (next(iter(config.regions)) if part.role == frame.GLOBAL else part.role,)
+
+
+def _stack_set(
+    config: Config, system: System, part: Part, body: Mapping[str, Any]
+) -> StackSet:
+    first, *others = _roles(config, part)
+    return StackSet(
+        name=f"{system.prefix}-{part.name}",
+        part=part.name,
+        template=templates.render(part.template),
+        role=part.role,
+        targets=tuple(
+            Target(account, config.regions[role])
+            for role in (first, *others)
+            for account in config.accounts
+        ),
+        parameters=_values(config, part, body, first),
+        overrides=tuple(
+            Override(_differing(config, part, body, role), region=config.regions[role])
+            for role in others
+        ),
+        depends_on=part.depends_on,
+        capabilities=_capabilities(body),
+        tags=system.tags,
+    )
+
+
+def _values(
+    config: Config, part: Part, body: Mapping[str, Any], role: str
+) -> dict[str, Value]:
+    """The values of a part in one region role, in the order of its parameters."""
+    given: dict[str, Value] = {
+        names.SUFFIX: config.suffix,
+        **{f"{r.title()}Region": region for r, region in config.regions.items()},
+        names.ROLE: role,
+        **part.values,
+        **part.by_role.get(role, {}),
+    }
+    return {
+        name: _real(config, given[name])
+        for name in body.get("Parameters", {})
+        if name in given
+    }
+
+
+def _differing(
+    config: Config, part: Part, body: Mapping[str, Any], role: str
+) -> dict[str, Value]:
+    """What a part takes in a role and not in the first one."""
+    first = _values(config, part, body, _roles(config, part)[0])
+    values = _values(config, part, body, role)
+    return {name: v for name, v in values.items() if first.get(name) != v}
+
+
+def _real(config: Config, value: Value) -> Value:
+    """The value with a region role replaced by the region that has it."""
+    if isinstance(value, Output):
+        region = value.region if value.region == SAME else config.regions[value.region]
+        return replace(value, region=region)
+    return value
+
+
+def _capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """What CloudFormation wants acknowledged for a template."""
+    found = [r for r in body["Resources"].values() if r["Type"] in _IAM_NAMES]
+    if any(_IAM_NAMES[r["Type"]] in r.get("Properties", {}) for r in found):
+        return ("CAPABILITY_NAMED_IAM",)
+    return ("CAPABILITY_IAM",) if found else ()
+
+
+def _problems(
+    config: Config,
+    code: str,
+    part: Part,
+    body: Mapping[str, Any],
+    outputs: Mapping[str, tuple[str, ...]],
+) -> Iterator[str]:
+    longest = {
+        names.SUFFIX: config.suffix,
+        names.ROLE: max(config.regions, key=len),
+        "AWS::AccountId": _ACCOUNT,
+        "AWS::Region": max(config.regions.values(), key=len),
+    }
+    yield from names.too_long(body, longest)
+    given = set(body.get("Outputs", {}))
+    for name in sorted(given ^ set(part.outputs)):
+        yield f"output {name} is {'not declared' if name in given else 'not given'}"
+    parameters = body.get("Parameters", {})
+    for role in _roles(config, part):
+        values = _values(config, part, body, role)
+        for name in sorted(set(parameters) - set(values)):
+            if "Default" not in parameters[name]:
+                yield f"parameter {name} has no value in {role}"
+        taken = {**part.values, **part.by_role.get(role, {})}
+        for name in sorted(set(taken) - set(parameters)):
+            yield f"there is no parameter {name}"
+        for value in values.values():
+            if isinstance(value, Output):
+                if value.output not in outputs.get(value.part, ()):
+                    yield f"there is no output {value}"
