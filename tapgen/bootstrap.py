@@ -53,7 +53,7 @@ def files(system: System, code: str) -> dict[str, str]:
     """
     return {
         "bootstrap/administration.json": blueprint.administration(),
-        f"bootstrap/{system.name}.json": _roles(system, code, types(system)),
+        f"bootstrap/{system.name}.json": _roles(system, code, _needs(system)),
     }
 
 
@@ -68,18 +68,18 @@ def run(
     """Deploy what is missing or has changed; the names of the stacks that changed.
 
     `system` is resolved. `deployed_types` are the resource types of what is deployed
-    now: removing and rolling back need permissions too. `on_event` takes a line about
-    each stack. Raises AwsError with the first failed resource when a stack cannot be
+    now: removing and rolling back need permissions too, and to the services that the
+    roles could be passed to until now. `on_event` takes a line about each stack. Raises AwsError with the first failed resource when a stack cannot be
     deployed, BlueprintError or TemplateError when the roles cannot be built.
     """
-    needed = types(system) | {*deployed_types}
-    for name in sorted(schemas.without_permissions(needed)):
+    deployed = frozenset(deployed_types)
+    for name in sorted(schemas.without_permissions(types(system) | deployed)):
         on_event(
             f"{name}: its schema does not say which permissions it needs; the "
             "execution role has none for it"
         )
     changed = []
-    for stack in _stacks(aws, system, _roles(system, code, needed)):
+    for stack in _stacks(aws, system, code, deployed):
         done = stacks.deploy(
             aws,
             stack.target,
@@ -122,6 +122,17 @@ def ready(aws: Aws, system: System) -> list[str]:
 
 
 @dataclass(frozen=True)
+class _Needs:
+    """What an execution role is made for: resource types, services to pass roles to."""
+
+    types: frozenset[str]
+    passed_to: frozenset[str] = frozenset()
+
+    def __or__(self, other: _Needs) -> _Needs:
+        return _Needs(self.types | other.types, self.passed_to | other.passed_to)
+
+
+@dataclass(frozen=True)
 class _Stack:
     target: Target
     name: str
@@ -130,7 +141,9 @@ class _Stack:
     tags: Mapping[str, str]
 
 
-def _stacks(aws: Aws, system: System, roles: str) -> Iterator[_Stack]:
+def _stacks(
+    aws: Aws, system: System, code: str, deployed: frozenset[str]
+) -> Iterator[_Stack]:
     """What to deploy, in order: IAM refuses to trust a role that does not exist."""
     found = stacks.outputs(aws, system.admin, ADMINISTRATION_STACK) or {}
     # Other systems of this account may go to other opt-in regions: never take away.
@@ -144,10 +157,14 @@ def _stacks(aws: Aws, system: System, roles: str) -> Iterator[_Stack]:
         {"ManagedBy": "tapgen"},
     )
     for target in _role_targets(system):
+        needs = _needs(system) | _Needs(deployed)
+        has = _has(aws, target, system) if deployed else None
+        if has is not None:
+            needs |= _Needs(frozenset(), has.passed_to)
         yield _Stack(
             target,
             roles_stack(system),
-            roles,
+            _roles(system, code, needs),
             {
                 "AdministrationAccount": system.admin.account,
                 "EnvironmentSuffix": system.suffix,
@@ -169,11 +186,11 @@ def _regions(system: System) -> set[str]:
     return {t.region for s in system.stack_sets for t in s.targets}
 
 
-def _roles(system: System, code: str, needed: Iterable[str]) -> str:
+def _roles(system: System, code: str, needs: _Needs) -> str:
     """The template of the roles, checked against CloudFormation's limit."""
     name = system.name.replace("_", "-")
     blueprint.role_names(name, system.suffix)
-    text = blueprint.target(name, code, needed, _passed_to(system))
+    text = blueprint.target(name, code, needs.types, needs.passed_to)
     if len(text.encode()) > _TEMPLATE_BYTES:
         raise TemplateError(
             f"{roles_stack(system)}: the template has {len(text.encode())} bytes, "
@@ -182,22 +199,29 @@ def _roles(system: System, code: str, needed: Iterable[str]) -> str:
     return text
 
 
-def _lacking(aws: Aws, target: Target, system: System) -> Iterator[str]:
+def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
+    """What the roles in an account were made for; None when there are none of ours."""
     text = stacks.template(aws, target, roles_stack(system))
-    if text is None:
+    try:
+        made = json.loads(text or "")["Metadata"]["tapgen"]
+        return _Needs(frozenset(made["types"]), frozenset(made["passed_to"]))
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _lacking(aws: Aws, target: Target, system: System) -> Iterator[str]:
+    has = _has(aws, target, system)
+    if has is None:
         yield f"{target} has no execution and operator role for {system.prefix}"
         return
-    try:
-        has = {*json.loads(text)["Metadata"]["tapgen"]["types"]}
-    except (ValueError, LookupError, TypeError):
-        yield f"{target}: stack {roles_stack(system)} is not one that tapgen made"
-        return
-    lacking = sorted(types(system) - has)
+    needs = _needs(system)
+    role = f"the execution role for {system.prefix} in {target}"
+    lacking = sorted(needs.types - has.types)
     if lacking:
-        yield (
-            f"the execution role for {system.prefix} in {target} lacks what "
-            f"{', '.join(lacking)} needs"
-        )
+        yield f"{role} lacks what {', '.join(lacking)} needs"
+    services = sorted(needs.passed_to - has.passed_to)
+    if services:
+        yield f"{role} may not pass roles to {', '.join(services)}"
 
 
 # What the templates say --------------------------------------------------------------
@@ -214,15 +238,16 @@ def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
         ) from error
 
 
-def _passed_to(system: System) -> set[str]:
-    """The services that the roles of a system are for: those that they trust."""
-    return {
+def _needs(system: System) -> _Needs:
+    """The types in the templates, and the services that their roles trust."""
+    services = frozenset(
         service
         for stack_set in system.stack_sets
         for resource in _resources(stack_set)
         if resource.get("Type") == "AWS::IAM::Role"
         for service in _trusted(resource.get("Properties", {}))
-    }
+    )
+    return _Needs(types(system), services)
 
 
 def _trusted(role: Mapping[str, Any]) -> Iterator[str]:

@@ -249,11 +249,12 @@ def target(
 
     `system` is the system's name with hyphens, `code` what its resources' names begin
     with, `types` the resource types it makes, `passed_to` the services that its roles
-    are for. Raises BlueprintError when the permissions do not fit into a role.
+    are for; the template's metadata repeats both. Raises BlueprintError when the
+    permissions do not fit into a role.
     """
-    types = sorted({*types})
+    types, passed_to = sorted({*types}), sorted({*passed_to})
     template = _start(f"tapgen: execution and operator role of {system}")
-    template.set_metadata({"tapgen": {"types": types}})
+    template.set_metadata({"tapgen": {"types": types, "passed_to": passed_to}})
     template.add_parameter(
         Parameter(
             "AdministrationAccount",
@@ -283,8 +284,9 @@ def target(
             iam.ManagedPolicy(
                 f"ExecutionPolicy{number}",
                 ManagedPolicyName=names.sub(f"{name}-execution-{number}"),
-                Description=f"What the resource types of {system} need, {number} of "
-                f"{len(documents)}",
+                # Constant: changing it would replace the policy, which cannot be, since
+                # the name is taken.
+                Description=f"A share of what the resource types of {system} need",
                 PolicyDocument=document,
             )
         )
@@ -426,7 +428,7 @@ def _sid(service: str, resources: Sequence[str]) -> str:
 
 def _pass_role(code: str, passed_to: Iterable[str]) -> Iterator[Statement]:
     """Roles of this system may be passed to the services they are for, to no other."""
-    services = sorted({*passed_to})
+    services = [*passed_to]
     if not services:
         return
     test = StringLike if any("*" in s for s in services) else StringEquals

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 from botocore.exceptions import ClientError
 
-from tapgen import bootstrap, lint, schemas
+from tapgen import blueprints, bootstrap, config, lint, schemas
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.errors import BlueprintError, TemplateError
@@ -27,6 +27,7 @@ TYPES = [
     "AWS::RDS::DBInstance",
     "AWS::S3::Bucket",
 ]
+SHIPPED = sorted((Path(__file__).parents[2] / "stacksets").glob("*.yaml"))
 ADMIN = Target("111111111111", "eu-west-1")
 OTHER = "222222222222"
 
@@ -532,6 +533,30 @@ def test_a_role_that_lacks_permissions_is_not_ready() -> None:
     assert all("lacks what AWS::SQS::Queue needs" in line for line in roles)
 
 
+def test_a_role_for_another_service_needs_the_permission_to_pass_it() -> None:
+    aws = FakeAws()
+    deploy(aws, system(template(A=role("ec2.amazonaws.com"))))
+    other = system(template(A=role("s3.amazonaws.com")))
+    for line in lacking(aws, other):
+        assert "may not pass roles to s3.amazonaws.com; run tapgen bootstrap" in line
+    deploy(aws, other, deployed_types=["AWS::IAM::Role"])
+    assert lacking(aws, other) == []
+    # Rolling back to the first system must still be possible.
+    assert lacking(aws, system(template(A=role("ec2.amazonaws.com")))) == []
+    deploy(aws, other)
+    assert len(lacking(aws, system(template(A=role("ec2.amazonaws.com"))))) == 2
+
+
+def test_more_policies_change_nothing_that_would_replace_the_first() -> None:
+    few = json.loads(blueprint.target("some-system", "ss", TYPES[:2], []))["Resources"]
+    many = json.loads(blueprint.target("some-system", "ss", TYPES, []))["Resources"]
+    assert set(few) < set(many)
+    for name, resource in few.items():
+        for key in schemas.create_only(resource["Type"]):
+            before, after = (r[name]["Properties"].get(key) for r in (few, many))
+            assert before == after
+
+
 def test_a_stack_of_that_name_that_is_not_ours_is_not_ready() -> None:
     aws = FakeAws()
     it = system(template("AWS::SNS::Topic"))
@@ -539,7 +564,7 @@ def test_a_stack_of_that_name_that_is_not_ours_is_not_ready() -> None:
     theirs = aws.stacks[(OTHER, "eu-west-1", "tapgen-some-system-dev-roles")]
     theirs["request"]["TemplateBody"] = "Resources: {}"
     (line,) = lacking(aws, it)
-    assert "is not one that tapgen made" in line
+    assert line.startswith("222222222222/eu-west-1 has no execution")
 
 
 def test_types_are_those_of_all_templates() -> None:
@@ -551,3 +576,25 @@ def test_types_are_those_of_all_templates() -> None:
 def test_a_template_that_cannot_be_read_is_named(text: str) -> None:
     with pytest.raises(TemplateError, match="some-system-dev-p0.*tapgen lint"):
         bootstrap.types(system(text))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_shipped_systems_name_only_what_their_execution_role_may_touch(
+    path: Path,
+) -> None:
+    it = config.load(path, blueprints.find)
+    found = blueprints.find(it.blueprint)
+    assert found is not None
+    named = {
+        "AWS::IAM::InstanceProfile": "InstanceProfileName",
+        "AWS::IAM::ManagedPolicy": "ManagedPolicyName",
+        "AWS::IAM::Role": "RoleName",
+        "AWS::KMS::Alias": "AliasName",
+        "AWS::S3::Bucket": "BucketName",
+    }
+    for stack_set in found.build(it).stack_sets:
+        for resource in json.loads(stack_set.template)["Resources"].values():
+            key = named.get(resource["Type"])
+            if key:
+                name = resource["Properties"][key]["Fn::Sub"].removeprefix("alias/")
+                assert name.startswith(f"{found.code}-${{EnvironmentSuffix}}-")
