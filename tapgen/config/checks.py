@@ -18,6 +18,8 @@ from tapgen.config.shape import ENVIRONMENT, FileShape
 from tapgen.config.translate import report
 from tapgen.model import SELF
 
+MOST_ENVIRONMENTS = 50
+
 _LATER = "not supported yet by this version; remove it"
 # Keys of later versions: what they ask for must not be left out without a word.
 _LATER_KEYS = [
@@ -68,12 +70,8 @@ def supported(root: Node, problems: Problems) -> Node:
             wrong(problems, node, _LATER)
             root = _less(root, keys)
     model = root.get("permission_model")
-    if model is not None:
-        if model.value == "SERVICE_MANAGED":
-            wrong(problems, model, f"'SERVICE_MANAGED' is {_LATER}")
-        elif model.value != "SELF_MANAGED":
-            message = f"{model.shown()} is unknown; give SELF_MANAGED"
-            wrong(problems, model, message + near(model.value, ["SELF_MANAGED"]))
+    if model is not None and model.value == "SERVICE_MANAGED":
+        wrong(problems, model, f"'SERVICE_MANAGED' is {_LATER}")
         root = root.without("permission_model")
     return root
 
@@ -244,6 +242,10 @@ def environments(root: Node, problems: Problems) -> Mapping[str, Node]:
             f"{node.shown()} is not a mapping; write the name of each environment as "
             "a key, below it what differs there",
         )
+    if len(node.mapping) > MOST_ENVIRONMENTS:
+        many = f"{len(node.mapping)} environments; at most {MOST_ENVIRONMENTS}"
+        wrong(problems, node, many)
+        return {}
     found = {}
     for name, overlay in node.mapping.items():
         if not re.fullmatch(ENVIRONMENT.strip("^$"), name):

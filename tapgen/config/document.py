@@ -116,7 +116,9 @@ def overlay(base: Node, over: Node) -> Node:
     merged = dict(base.value)
     for pair in _EXCLUSIVE.get(base.keys, []):
         if pair & over.value.keys():
-            merged = {k: v for k, v in merged.items() if k not in pair}
+            merged = {
+                k: v for k, v in merged.items() if k not in pair - over.value.keys()
+            }
     for key, node in over.value.items():
         merged[key] = overlay(base.value[key], node) if key in merged else node
     return Node(merged, over.line, over.keys, base=base)
@@ -145,7 +147,11 @@ def _text(path: Path, problems: Problems) -> str | None:
         return None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        problems.add(0, (), f"cannot be read: {reason.lower()}; check its permissions")
+        problems.add(
+            0,
+            (),
+            f"cannot be read: {reason.lower()}; check the path and " f"its permissions",
+        )
         return None
     if len(content) > MAX_BYTES:
         problems.add(0, (), f"larger than {MAX_BYTES:,} bytes; split it into systems")
@@ -323,7 +329,7 @@ class _Composer:
         found: dict[str, Node] = {}
         merges: list[Node] = []
         while not isinstance(event := next(self.events), events.MappingEndEvent):
-            key = self.node(event, keys)
+            key = self.node(event, (*keys, "?"))
             value_event = next(self.events)
             if key.text == "<<":
                 value = self.node(value_event, (*keys, "<<"), key.line)
@@ -333,6 +339,8 @@ class _Composer:
                 self.problems.add(key.line, keys, _no_key(key))
             name = key.value if isinstance(key.value, str) else key.text or "?"
             value = self.node(value_event, (*keys, name), key.line)
+            if isinstance(key.value, dict | list):
+                continue
             if name in found:
                 self.problems.add(
                     key.line,

@@ -36,7 +36,8 @@ class Config:
     `system` is the stem of the file. `regions` maps region roles to regions, in the
     order of the blueprint's roles. Accounts may be `self`. `account_baseline` is
     `create` or `existing`. `settings` is an instance of the blueprint's own model.
-    `rollout.order` names every region of the system once. `environment` is None for
+    `rollout.order` names every region of the system once, by default the primary one
+    last, so that its replicas are the canary. `environment` is None for
     the default, the file without any overlay.
     """
 

@@ -28,12 +28,14 @@ class Problems:
         self._file = file
         self._found: dict[tuple[int, str], None] = {}
         self._messages: set[tuple[Keys, str]] = set()
+        self._keys: set[Keys] = set()
 
     def add(self, line: int, keys: Keys, message: str) -> None:
         """Note a mistake: in which line (0: the file itself), at which key."""
         where = dotted(keys)
         self._found[(line, f"{where}: {message}" if where else message)] = None
         self._messages.add((keys, message))
+        self._keys.add(keys)
 
     def has(self, keys: Keys, message: str) -> bool:
         """Whether just this was noted at this key."""
@@ -41,7 +43,7 @@ class Problems:
 
     def at(self, keys: Keys) -> bool:
         """Whether anything was noted at this key."""
-        return any(keys == noted for noted, _ in self._messages)
+        return keys in self._keys
 
     def error(self) -> ConfigError:
         """All of them, each once, by line."""

@@ -16,12 +16,14 @@ Json = dict[str, Any]
 def json_schema(blueprints: Iterable[Blueprint]) -> Json:
     """The schema (draft 2020-12) of a config file for one of some blueprints.
 
-    It is stricter than `load` nowhere, and laxer where JSON Schema has no words for a
-    rule, such as equal regions. The same blueprints give the same schema.
+    It is laxer than `load` where JSON Schema has no words for a rule, such as regions
+    that differ. The same blueprints give the same schema, in the same order.
     """
     kinds = sorted(blueprints, key=lambda kind: kind.name)
     shape = FileShape.model_json_schema(ref_template="#/$defs/{model}")
-    shape["properties"]["blueprint"]["enum"] = [kind.name for kind in kinds]
+    names = [kind.name for kind in kinds]
+    if names:
+        shape["properties"]["blueprint"] |= {"enum": names, "examples": names}
     whole: Json = {**shape.pop("$defs"), "file": shape}
     for kind in kinds:
         whole |= _settings(kind)
@@ -41,7 +43,7 @@ def json_schema(blueprints: Iterable[Blueprint]) -> Json:
     file |= {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "tapgen config file",
-        "allOf": [_of(kind) for kind in kinds],
+        **({"allOf": [_of(kind) for kind in kinds]} if kinds else {}),
         "$defs": dict(sorted(whole.items())),
     }
     return dict(sorted(file.items()))
@@ -85,6 +87,8 @@ def _of(kind: Blueprint) -> Json:
         "additionalProperties": False,
     }
     settings = f"#/$defs/{kind.name}.settings"
+    fields = kind.settings.model_fields.values()
+    required = ["settings"] if any(field.is_required() for field in fields) else []
     overlay = {
         "properties": {
             "regions": regions,
@@ -101,6 +105,7 @@ def _of(kind: Blueprint) -> Json:
                 "regions": {**regions, "required": list(kind.roles)},
                 "settings": {"$ref": settings},
                 "environments": {"additionalProperties": overlay},
-            }
+            },
+            "required": required,
         },
     }

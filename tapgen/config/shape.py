@@ -124,7 +124,18 @@ Account = Annotated[
     AfterValidator(_account),
     WithJsonSchema({"type": "string", "pattern": ACCOUNT}),
 ]
-TagKey = Annotated[str, AfterValidator(_tag_key)]
+TagKey = Annotated[
+    str,
+    AfterValidator(_tag_key),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 128,
+            "not": {"pattern": "^(aws|tapgen):"},
+        }
+    ),
+]
 TagValue = Annotated[
     str,
     AfterValidator(_tag_value),
@@ -197,7 +208,7 @@ class PreferencesShape(Shape):
 
 
 class RolloutShape(Shape):
-    """How to roll out."""
+    """How to roll out: in which order, how much at once, and what when it fails."""
 
     strategy: Literal["safe", "balanced", "fast"] = Field(
         default="safe",
@@ -207,7 +218,9 @@ class RolloutShape(Shape):
     )
     preferences: PreferencesShape | None = Field(
         default=None,
+        title="Operation preferences",
         description="Operation preferences of your own, instead of a strategy.",
+        examples=[{"max_concurrent_count": 2, "failure_tolerance_count": 1}],
     )
     order: list[str] = Field(
         default=[],
@@ -224,6 +237,8 @@ class RolloutShape(Shape):
 
 class FileShape(Shape):
     """A system: which blueprint, where, and how it is rolled out."""
+
+    model_config = ConfigDict(title="System")
 
     blueprint: str = Field(
         description="The kind of system.", examples=["secure_network"]
@@ -244,6 +259,7 @@ class FileShape(Shape):
         title="Target accounts",
         description="12 digits each, in quotes; self is the caller's own account.",
         examples=[["self"], ["111111111111", "222222222222"]],
+        json_schema_extra={"uniqueItems": True},
     )
     admin: AdminShape = Field(
         default=AdminShape(),
@@ -251,18 +267,29 @@ class FileShape(Shape):
         description="The account and region where the stack sets themselves live.",
     )
     settings: dict[str, Any] = Field(
-        default={}, description="The blueprint's own settings."
+        default={},
+        description="The blueprint's own settings.",
+        examples=[{"profile": "minimal"}],
     )
     tags: Annotated[dict[TagKey, TagValue], AfterValidator(_tags)] = Field(
         default={},
         description="On every stack set and on every resource that takes tags.",
         examples=[{"CostCenter": "payments"}],
+        json_schema_extra={"maxProperties": MOST_TAGS},
+    )
+    permission_model: Literal["SELF_MANAGED"] = Field(
+        default="SELF_MANAGED",
+        description="Who may deploy into the accounts: roles that tapgen makes there.",
     )
     account_baseline: Literal["create", "existing"] = Field(
         default="create",
         description="Whether to make what an account may have only once, such as a "
         "Config recorder, or to use what is there.",
+        examples=["existing"],
     )
     rollout: RolloutShape = Field(
-        default=RolloutShape(), description="How to roll out."
+        default=RolloutShape(),
+        title="Rollout",
+        description="How to roll out.",
+        examples=[{"strategy": "balanced", "order": ["dr", "primary"]}],
     )

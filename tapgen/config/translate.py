@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from tapgen.config.document import Node, wrong
-from tapgen.config.problems import MOST, Key, Problems, listed, near
+from tapgen.config.problems import MOST, Key, Problems, listed, near, shown
 
 _KINDS: Mapping[str, str] = {
     "string_type": "text",
@@ -61,8 +61,10 @@ def report(
             field = _field(model, details["loc"])
             message = "missing" + (f"; {field}" if field else "; give it a value")
         else:
+            given = shown(at.keys[-1]) if rest == ("[key]",) else at.shown()
+            context = details.get("ctx", {})
+            message = _message(at, given, kind, details["msg"], context)
             rest = ()
-            message = _message(at, kind, details["msg"], details.get("ctx", {}))
         wrong(problems, at, message, *rest)
 
 
@@ -85,20 +87,22 @@ def _place(node: Node, loc: tuple[Key, ...]) -> tuple[Node, tuple[Key, ...]]:
     return node, rest
 
 
-def _message(node: Node, kind: str, said: str, context: Mapping[str, Any]) -> str:
+def _message(
+    node: Node, given: str, kind: str, said: str, context: Mapping[str, Any]
+) -> str:
     if kind in ("value_error", "assertion_error"):
-        return str(context["error"])
+        return "; ".join(str(context["error"]).splitlines())
     if kind in _KINDS:
-        return f"{node.shown()} is not {_KINDS[kind]}" + _cure(node, _KINDS[kind])
+        return f"{given} is not {_KINDS[kind]}" + _cure(node, _KINDS[kind])
     if kind in _LIMITS:
-        return f"{node.shown()} {_LIMITS[kind].format(**context)}"
+        return f"{given} {_LIMITS[kind].format(**context)}"
     if kind in ("literal_error", "enum"):
         words = re.findall(r"'([^']*)'", context["expected"])
         allowed = listed(words) if words else context["expected"]
-        return f"{node.shown()} is unknown; give {allowed}{near(node.value, words)}"
+        return f"{given} is unknown; give {allowed}{near(node.value, words)}"
     if said.startswith("Input "):
-        return f"{node.shown()} {said[6:]}"
-    return f"{node.shown()} is refused: {said[:1].lower()}{said[1:]}"
+        return f"{given} {said[6:]}"
+    return f"{given} is refused: {said[:1].lower()}{said[1:]}"
 
 
 def _cure(node: Node, kind: str) -> str:
@@ -107,8 +111,9 @@ def _cure(node: Node, kind: str) -> str:
     if kind == "text" and written:
         return f'; quote it: "{written}"'
     if kind == "a list" and not isinstance(node.value, dict | None):
-        item = written if isinstance(node.value, str) else f'"{written}"'
-        return f"; put it in brackets: [{item or node.shown()}]"
+        plain = isinstance(node.value, str) and written
+        item = written if plain else f'"{written or node.value}"'
+        return f"; put it in brackets: [{item}]" if len(item) < 60 else "; give a list"
     if kind == "a mapping":
         return "; write keys and values, or leave the key out"
     if kind == "true or false" or "number" in kind:

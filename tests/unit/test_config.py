@@ -1,0 +1,991 @@
+"""The config file: what a valid one gives, and how every mistake is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from cfnlint.jsonschema import StandardValidator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tapgen import config
+from tapgen.config import Blueprint, Config
+from tapgen.errors import ConfigError
+from tapgen.model import PREFERENCES, Preferences, Strategy, System, Target
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Database(Strict):
+    engine_version: str = "17"
+    instances: int = Field(default=1, ge=1, le=3, description="How many instances.")
+
+
+class Settings(Strict):
+    profile: Literal["minimal", "ideal"] = "ideal"
+    cidr: IPv4Network = IPv4Network("10.0.0.0/16")
+    database: Database | None = None
+    databases: list[Database] = []
+    flow_logs: bool = True
+    days: int = 30
+    labels: dict[str, str] = {}
+
+    @field_validator("days")
+    @classmethod
+    def weeks(cls, days: int) -> int:
+        if days % 7 and days % 30:
+            raise ValueError(f"{days} days; give whole weeks or months")
+        return days
+
+    @model_validator(mode="after")
+    def together(self) -> Settings:
+        if self.profile == "minimal" and self.database:
+            raise ValueError("a database needs profile ideal")
+        return self
+
+
+class Needy(Strict):
+    team: str = Field(description="Who owns the system.")
+
+
+def build(_: Config) -> System:
+    raise AssertionError("loading a config builds nothing")
+
+
+NETWORK = Blueprint("secure_network", "sn", ("primary", "dr"), Settings, build)
+THREE = Blueprint("three_regions", "tr", ("primary", "dr", "audit"), Settings, build)
+NEEDY = Blueprint("needy", "nd", ("primary",), Needy, build)
+BLUEPRINTS = {b.name: b for b in (NETWORK, THREE, NEEDY)}
+
+BASE = """\
+blueprint: secure_network
+suffix: prod
+regions: {primary: us-east-1, dr: us-east-2}
+"""
+
+Load = Callable[..., Config]
+Told = Callable[..., list[str]]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    def load_text(text: str | bytes, environment: str | None = None) -> Config:
+        path = tmp_path / "payments.yaml"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return config.load(path, BLUEPRINTS.get, environment, BLUEPRINTS)
+
+    return load_text
+
+
+@pytest.fixture
+def told(load: Load, tmp_path: Path) -> Told:
+    """The problems of a text, without the folder they are in."""
+
+    def problems(text: str | bytes, environment: str | None = None) -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            load(text, environment)
+        assert str(error.value) == "\n".join(error.value.problems)
+        return [p.removeprefix(f"{tmp_path}/") for p in error.value.problems]
+
+    return problems
+
+
+# What a valid file gives
+
+
+def test_three_lines_are_a_config_and_the_rest_has_defaults(
+    load: Load, tmp_path: Path
+) -> None:
+    found = load(BASE)
+    assert found.system == "payments"
+    assert found.blueprint == "secure_network"
+    assert found.suffix == "prod"
+    assert found.regions == {"primary": "us-east-1", "dr": "us-east-2"}
+    assert found.accounts == ("self",)
+    assert found.admin == Target("self", "us-east-1")
+    assert found.settings == Settings()
+    assert found.tags == {}
+    assert found.account_baseline == "create"
+    assert found.rollout.strategy is Strategy.SAFE
+    assert found.rollout.preferences == PREFERENCES[Strategy.SAFE]
+    assert found.rollout.on_failure == "rollback"
+    assert found.environment is None
+    assert found.path == tmp_path / "payments.yaml"
+
+
+def test_everything_can_be_said(load: Load) -> None:
+    found = load("""\
+# yaml-language-server: $schema=tapgen.schema.json
+blueprint: secure_network
+suffix: eu-1
+regions:
+  dr: eu-west-1
+  primary: eu-central-1
+accounts: ["012345678901", self]
+permission_model: SELF_MANAGED
+admin: {account: "111111111111", region: eu-north-1}
+settings:
+  profile: ideal
+  cidr: 10.1.0.0/16
+  database: {engine_version: "16", instances: 2}
+  flow_logs: no
+tags: {CostCenter: payments, "owner e-mail": a@b.c}
+account_baseline: existing
+rollout: {strategy: fast, order: [primary, dr], on_failure: stop}
+""")
+    assert list(found.regions) == ["primary", "dr"]  # the blueprint's order
+    assert found.accounts == ("012345678901", "self")
+    assert found.admin == Target("111111111111", "eu-north-1")
+    assert found.settings == Settings(
+        cidr=IPv4Network("10.1.0.0/16"),
+        database=Database(engine_version="16", instances=2),
+        flow_logs=False,
+    )
+    assert found.tags == {"CostCenter": "payments", "owner e-mail": "a@b.c"}
+    assert found.account_baseline == "existing"
+    assert found.rollout.strategy is Strategy.FAST
+    assert found.rollout.preferences == PREFERENCES[Strategy.FAST]
+    assert found.rollout.order == ("eu-central-1", "eu-west-1")
+    assert found.rollout.on_failure == "stop"
+
+
+@pytest.mark.parametrize(
+    ("order", "regions"),
+    [
+        (None, ["eu-west-1", "eu-west-2", "us-east-1"]),
+        ("[]", ["eu-west-1", "eu-west-2", "us-east-1"]),
+        ("[audit]", ["eu-west-2", "eu-west-1", "us-east-1"]),
+        ("[primary]", ["us-east-1", "eu-west-1", "eu-west-2"]),
+        ("[eu-west-2, primary, dr]", ["eu-west-2", "us-east-1", "eu-west-1"]),
+    ],
+)
+def test_the_primary_region_comes_last_unless_the_order_says_otherwise(
+    load: Load, order: str | None, regions: list[str]
+) -> None:
+    text = """\
+blueprint: three_regions
+suffix: prod
+regions: {primary: us-east-1, dr: eu-west-1, audit: eu-west-2}
+"""
+    if order is not None:
+        text += f"rollout: {{order: {order}}}\n"
+    assert list(load(text).rollout.order) == regions
+
+
+@pytest.mark.parametrize(
+    ("given", "preferences"),
+    [
+        ("{}", Preferences()),
+        ("{max_concurrent_count: 3}", Preferences(max_concurrent_count=3)),
+        (
+            "{max_concurrent_percentage: 50, failure_tolerance_percentage: 0}",
+            Preferences(
+                max_concurrent_count=None,
+                max_concurrent_percentage=50,
+                failure_tolerance_count=None,
+                failure_tolerance_percentage=0,
+            ),
+        ),
+        (
+            "{region_concurrency: PARALLEL, concurrency_mode: SOFT_FAILURE_TOLERANCE}",
+            Preferences("PARALLEL", "SOFT_FAILURE_TOLERANCE"),
+        ),
+    ],
+)
+def test_preferences_of_ones_own_start_from_what_aws_defaults_to(
+    load: Load, given: str, preferences: Preferences
+) -> None:
+    rollout = load(BASE + f"rollout: {{preferences: {given}}}\n").rollout
+    assert rollout.preferences == preferences
+    assert rollout.strategy is None
+
+
+def test_anchors_and_merge_keys_work(load: Load) -> None:
+    found = load("""\
+blueprint: secure_network
+suffix: prod
+regions: &regions {primary: us-east-1, dr: us-east-2}
+tags: &tags {Team: a}
+environments:
+  staging:
+    suffix: stg
+    regions: *regions
+    tags: {<<: *tags, Extra: b}
+""")
+    assert found.tags == {"Team": "a"}
+
+
+def test_scalars_are_those_of_yaml_1_2(load: Load) -> None:
+    found = load(BASE + """\
+settings: {labels: {a: no, b: 2024-01-01, c: 12:30:45, d: 1_000, e: "1", f: 0b1}}
+""")
+    assert isinstance(found.settings, Settings)
+    assert found.settings.labels == {
+        "a": "no",
+        "b": "2024-01-01",
+        "c": "12:30:45",
+        "d": "1_000",
+        "e": "1",
+        "f": "0b1",
+    }
+
+
+@pytest.mark.parametrize("text", ["7", "+7", "0x7", "0o7", "007", "7.0", "7e0"])
+def test_numbers_are_those_of_yaml_1_2(load: Load, text: str) -> None:
+    found = load(BASE + f"settings: {{days: {text}}}\n").settings
+    assert isinstance(found, Settings)
+    assert found.days == 7
+
+
+def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(load: Load) -> None:
+    text = b"\xef\xbb\xbf" + BASE.replace("\n", "\r\n").encode()
+    assert load(text).suffix == "prod"
+
+
+# Environments
+
+
+STAGING = BASE + """\
+accounts: ["111111111111"]
+settings: {days: 60, database: {instances: 2}}
+rollout: {strategy: fast, on_failure: stop}
+tags: {Team: a}
+environments:
+  staging:
+    suffix: stg
+    regions: {dr: us-west-2}
+    accounts: ["222222222222"]
+    settings: {database: {engine_version: "16"}}
+    rollout: {preferences: {max_concurrent_count: 2}}
+  dev-eu:
+    suffix: dev
+    regions: {primary: eu-west-1, dr: eu-west-2}
+"""
+
+
+def test_an_environment_merges_mappings_and_replaces_the_rest(load: Load) -> None:
+    found = load(STAGING, "staging")
+    assert found.environment == "staging"
+    assert found.suffix == "stg"
+    assert found.regions == {"primary": "us-east-1", "dr": "us-west-2"}
+    assert found.accounts == ("222222222222",)
+    assert found.settings == Settings(
+        days=60, database=Database(engine_version="16", instances=2)
+    )
+    assert found.tags == {"Team": "a"}
+
+
+def test_an_environments_preferences_take_back_the_defaults_strategy(
+    load: Load,
+) -> None:
+    rollout = load(STAGING, "staging").rollout
+    assert rollout.strategy is None
+    assert rollout.preferences == Preferences(max_concurrent_count=2)
+    assert rollout.on_failure == "stop"
+    assert load(STAGING).rollout.strategy is Strategy.FAST
+
+
+def test_an_environments_percentage_takes_back_the_defaults_count(load: Load) -> None:
+    text = BASE + """\
+rollout: {preferences: {max_concurrent_count: 2, failure_tolerance_count: 1}}
+environments:
+  stg: {suffix: stg, rollout: {preferences: {max_concurrent_percentage: 50}}}
+"""
+    assert load(text, "stg").rollout.preferences == Preferences(
+        max_concurrent_count=None,
+        max_concurrent_percentage=50,
+        failure_tolerance_count=1,
+    )
+
+
+def test_the_admin_region_follows_the_environments_primary_region(load: Load) -> None:
+    assert load(STAGING, "dev-eu").admin.region == "eu-west-1"
+
+
+def test_the_default_is_untouched_by_environments(load: Load) -> None:
+    assert load(STAGING).regions == {"primary": "us-east-1", "dr": "us-east-2"}
+
+
+def test_environments_are_listed_in_the_files_order(tmp_path: Path) -> None:
+    path = tmp_path / "payments.yaml"
+    path.write_text(STAGING)
+    assert config.environments(path) == ("staging", "dev-eu")
+    path.write_text(BASE)
+    assert config.environments(path) == ()
+
+
+def test_listing_environments_tells_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "payments.yaml"
+    path.write_text("environments: [a]\n")
+    with pytest.raises(ConfigError, match="environments: a list is not a mapping"):
+        config.environments(path)
+
+
+def test_an_unknown_environment_is_told_with_those_there_are(told: Told) -> None:
+    assert told(STAGING, "stagin") == [
+        "payments.yaml:8: environments: 'stagin' is no environment of this file; it "
+        "has staging, dev-eu; did you mean 'staging'?"
+    ]
+    assert told(BASE, "staging") == [
+        "payments.yaml:1: environments: 'staging' is no environment of this file; it "
+        "has none"
+    ]
+
+
+def test_mistakes_of_every_environment_are_told_at_their_own_lines(told: Told) -> None:
+    text = STAGING.replace("us-west-2", "us-wset-2").replace(
+        "suffix: dev", "sufix: dev"
+    )
+    for environment in (None, "staging"):
+        assert told(text, environment) == [
+            "payments.yaml:11: environments.staging.regions.dr: 'us-wset-2' is not an "
+            "AWS region; give one such as us-east-1; did you mean 'us-west-2'?",
+            "payments.yaml:15: environments.dev-eu.suffix: 'prod' is the suffix of the "
+            "default too, and both would own the same stack sets; give this environment "
+            "another one",
+            "payments.yaml:16: environments.dev-eu.sufix: unknown key; allowed: "
+            "account_baseline, accounts, admin, blueprint, permission_model, regions, "
+            "rollout, settings, suffix, tags; did you mean 'suffix'?",
+        ]
+
+
+def test_a_mistake_of_the_default_is_told_once(told: Told) -> None:
+    text = STAGING.replace("prod", "Prod").replace("days: 60", "days: 61, extra: 1")
+    text = text.replace(", dr: us-east-2", "")
+    assert [problem.split(": ")[1] for problem in told(text)] == [
+        "suffix",
+        "regions.dr",
+        "settings.days",
+        "settings.extra",
+    ]
+
+
+def test_what_is_wrong_with_the_default_only_in_an_environment_says_so(
+    told: Told,
+) -> None:
+    text = BASE + """\
+rollout: {order: [us-east-2, primary]}
+environments:
+  staging: {suffix: stg, regions: {dr: us-west-2}}
+"""
+    assert told(text) == [
+        "payments.yaml:4: rollout.order[0]: 'us-east-2' is no region role and no region "
+        "of this system; give primary, dr, us-east-1 or us-west-2; did you mean "
+        "'us-west-2'? (in environment staging)"
+    ]
+
+
+def test_two_environments_never_share_a_suffix_in_one_account(
+    told: Told, load: Load
+) -> None:
+    text = BASE + "environments:\n  a: {suffix: x}\n  b: {suffix: x}\n"
+    assert told(text) == [
+        "payments.yaml:6: environments.b.suffix: 'x' is the suffix of environment a too, "
+        "and both would own the same stack sets; give this environment another one"
+    ]
+    apart = text.replace("b: {", 'b: {admin: {account: "111111111111"}, ')
+    assert load(apart, "b").suffix == "x"
+
+
+@pytest.mark.parametrize(
+    ("environments", "problem"),
+    [
+        ("{Staging: {suffix: s}}", "environments.Staging: 'Staging' cannot name an"),
+        ("{a: [1]}", "environments.a: a list is not a mapping"),
+        ("{a: }", "environments.a: nothing is not a mapping"),
+        ("{a: {suffix: s, environments: {}}}", "environments.a.environments: unknown"),
+        (
+            "{a: {suffix: s, regions: x}}",
+            "environments.a.regions: 'x' is not a mapping",
+        ),
+        (
+            "{%s}" % ", ".join(f"e{i}: {{suffix: s{i}}}" for i in range(51)),
+            "environments: 51 environments; at most 50",
+        ),
+    ],
+)
+def test_environments_have_names_and_are_mappings(
+    told: Told, environments: str, problem: str
+) -> None:
+    problems = told(BASE + f"environments: {environments}\n")
+    assert [p for p in problems if p.startswith(f"payments.yaml:4: {problem}")]
+
+
+# Files that hold no config
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", ":1: empty; give at least blueprint, suffix and regions"),
+        (b"# nothing\n---\n", ":1: empty; give at least"),
+        (b"~\n", ":1: empty; give at least"),
+        (b"\n- a\n- b\n", ":2: a list is not a mapping; write keys and values"),
+        (b"hello\n", ":1: 'hello' is not a mapping"),
+        (b"a: 1\nb: caf\xe9\n", ":2: not UTF-8: byte 0xe9 at offset 11; save the file"),
+        ("a: 1".encode("utf-16"), ":1: not UTF-8: byte 0xff at offset 0"),
+        (b"a: 1\nb: \x07\n", ":2: column 4: character U+0007 is not allowed in YAML"),
+        (b"a: 1\nb:\n\tc: 2\n", ":3: column 1: a tab in the indentation; indent with"),
+        (b"a: 1\nb: c: d\n", ":2: column 5: mapping values are not allowed here; a"),
+        (b"a: [1\nb: 2\n", ":2: column 2: while parsing a flow sequence: expected ','"),
+        (b"a: 'x\n", ":2: column 1: found unexpected end of stream"),
+        (b"a: *x\n", ":1: the alias *x has no anchor before it"),
+        (b"a: &x [*x]\n", ":1: the alias *x has no anchor before it"),
+        (b"a: 1\n---\nb: 2\n", ":2: a second document; keep one system per file"),
+        (b'a: "\\UFFFFFFFF"\n', ":1: not valid YAML: "),
+        (b"a: " + b"x" * 1_000_000, ": larger than 1,000,000 bytes; split it"),
+    ],
+)
+def test_a_file_that_holds_no_config_is_refused(
+    told: Told, content: bytes, problem: str
+) -> None:
+    found = told(content)
+    assert len(found) == 1
+    assert found[0].startswith(f"payments.yaml{problem}")
+
+
+def problems_of(path: Path) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as error:
+        config.load(path, BLUEPRINTS.get)
+    return error.value.problems
+
+
+def test_a_missing_file_is_told_with_the_systems_beside_it(tmp_path: Path) -> None:
+    for name in ("secure_network", "serverless_api"):
+        (tmp_path / f"{name}.yaml").write_text(BASE)
+    (tmp_path / "notes.txt").write_text("")
+    path = tmp_path / "secure_networks.yaml"
+    assert problems_of(path) == (
+        f"{path}: no such file; systems in {tmp_path}: secure_network, serverless_api; "
+        "did you mean 'secure_network'?",
+    )
+
+
+def test_a_missing_folder_and_an_empty_one_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "stacksets" / "x.yaml"
+    assert problems_of(path) == (
+        f"{path}: no such file; there is no folder {path.parent}",
+    )
+    path.parent.mkdir()
+    assert problems_of(path) == (f"{path}: no such file; no systems in {path.parent}",)
+
+
+def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(BASE)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    assert problems_of(folder)[0].startswith(f"{folder}: this is a folder; give a YAML")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert problems_of(pipe) == (
+        f"{pipe}: this is not a regular file; give a YAML file; systems in {tmp_path}: a",
+    )
+
+
+def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path) -> None:
+    loop = tmp_path / "loop.yaml"
+    loop.symlink_to(loop)
+    assert problems_of(loop) == (
+        f"{loop}: cannot be read: too many levels of symbolic links; check the path and "
+        "its permissions",
+    )
+
+
+@pytest.mark.parametrize("stem", ["Payments", "1a", "a-b", "a.b", "_a", "a" * 41])
+def test_the_file_name_is_the_systems_name_and_is_held_to_it(
+    tmp_path: Path, stem: str
+) -> None:
+    path = tmp_path / f"{stem}.yaml"
+    path.write_text(BASE)
+    assert problems_of(path) == (
+        f"{path}: the file's name {stem!r} cannot name a system; give at most 40 "
+        "lower-case letters, digits and underscores, a letter first",
+    )
+
+
+# Hostile files
+
+
+def test_aliases_that_multiply_are_refused_in_no_time(told: Told) -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for i in range(1, 30):
+        lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
+    start = time.perf_counter()
+    (problem,) = told("\n".join(lines))
+    assert time.perf_counter() - start < 5
+    assert "more than 50,000 values, those repeated by aliases included" in problem
+
+
+@pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
+def test_deep_nesting_is_refused(told: Told, opening: str) -> None:
+    (problem,) = told("a:\n  " + opening * 5_000)
+    assert problem == "payments.yaml:2: nested more than 32 levels deep; flatten it"
+
+
+def test_merge_keys_cannot_multiply_either(told: Told) -> None:
+    lines = ["a0: &a0 {%s}" % ", ".join(f"k{i}: x" for i in range(1000))]
+    lines += [f"b{i}: {{<<: *a0}}" for i in range(100)]
+    (problem,) = told("\n".join(lines))
+    assert "more than 50,000 values" in problem
+
+
+def test_of_a_thousand_problems_a_hundred_are_told(told: Told) -> None:
+    problems = told(BASE + "".join(f"key{i}: x\n" for i in range(1000)))
+    assert len(problems) == 101
+    assert problems[0].startswith("payments.yaml:4: key0: unknown key")
+    assert problems[-1] == "payments.yaml: and 900 more problems"
+
+
+# Mistakes in the values: each is told at its line and key, with a cure
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        # keys
+        (
+            "acounts: [self]",
+            "acounts: unknown key; allowed: account_baseline, accounts, ",
+        ),
+        ("acounts: [self]", "; did you mean 'accounts'?"),
+        ("suffix: other", "suffix: given twice, first on line 2; keep one"),
+        ("tags: {1: x}", 'tags: the key 1 is not text; quote it: "1"'),
+        ("tags: {[a]: x}", "tags: a list cannot be a key; give text"),
+        ("tags: {a: !Ref x}", "tags.a: the tag '!Ref' has no meaning here; remove it"),
+        ('tags: {a: "\\ud800"}', "tags.a: half of a surrogate pair is no character"),
+        ("tags: {<<: 3}", "tags.<<: 3 is not a mapping; merge a mapping, or a list"),
+        # later versions
+        ("stack_sets: {}", "stack_sets: not supported yet by this version; remove it"),
+        ("organizational_units: [a]", "organizational_units: not supported yet by"),
+        ("auto_deployment: {}", "auto_deployment: not supported yet by this version"),
+        ("permission_model: SERVICE_MANAGED", "'SERVICE_MANAGED' is not supported yet"),
+        ("permission_model: self_managed", "; did you mean 'SELF_MANAGED'?"),
+        ("rollout: {gates: []}", "rollout.gates: not supported yet by this version"),
+        # accounts
+        (
+            "accounts: [012345678901]",
+            'accounts[0]: 012345678901 is not text; quote it: "012345678901"',
+        ),
+        ("accounts: [0o1234]", 'accounts[0]: 0o1234 is not text; quote it: "0o1234"'),
+        ("accounts: [1e11]", 'accounts[0]: 1e11 is not text; quote it: "1e11"'),
+        (
+            'accounts: ["1234"]',
+            "accounts[0]: '1234' is not an account id; give 12 digits in quotes, or self",
+        ),
+        ('accounts: ["١٢٣٤٥٦٧٨٩٠١٢"]', "is not an account id; give 12 digits"),
+        (
+            'accounts: ["111111111111", self, "111111111111"]',
+            "accounts[2]: '111111111111' comes twice, first on line 4; keep one",
+        ),
+        ("accounts: [self, self]", "accounts[1]: 'self' comes twice"),
+        ("accounts: []", "accounts: a list has 0 entries; at least 1"),
+        (
+            'accounts: "111111111111"',
+            "accounts: '111111111111' is not a list; put it in brackets: "
+            '["111111111111"]',
+        ),
+        (
+            "accounts: 111111111111",
+            "accounts: 111111111111 is not a list; put it in brackets: "
+            '["111111111111"]',
+        ),
+        ("accounts: self", "'self' is not a list; put it in brackets: [self]"),
+        ("accounts:", "accounts: nothing is not a list; give a list"),
+        # admin
+        (
+            "admin: {account: 111111111111}",
+            "admin.account: 111111111111 is not text; quo",
+        ),
+        (
+            "admin: {region: us-east-9}",
+            "admin.region: 'us-east-9' is not an AWS region",
+        ),
+        (
+            "admin: {acount: self}",
+            "admin.acount: unknown key; allowed: account, region; d",
+        ),
+        ("admin: self", "admin: 'self' is not a mapping; write keys and values"),
+        (
+            "admin: {region: us-gov-west-1}",
+            "admin.region: 'us-gov-west-1' and 'us-east-1' are of two AWS partitions",
+        ),
+        # settings
+        (
+            "settings: {profil: x}",
+            "settings.profil: unknown key; allowed: cidr, database",
+        ),
+        ("settings: {profil: x}", "; did you mean 'profile'?"),
+        (
+            "settings: {profile: idel}",
+            "settings.profile: 'idel' is unknown; give minimal or ideal; did you mean "
+            "'ideal'?",
+        ),
+        ("settings: {cidr: 10.0.0.0/40}", "'10.0.0.0/40' is not a valid IPv4 network"),
+        (
+            "settings: {database: {engine_version: 17}}",
+            'settings.database.engine_version: 17 is not text; quote it: "17"',
+        ),
+        (
+            "settings: {database: {instances: 9}}",
+            "settings.database.instances: 9 is too large; at most 3",
+        ),
+        (
+            "settings: {databases: [{}, {instances: 0}]}",
+            "settings.databases[1].instances: 0 is too small; at least 1",
+        ),
+        (
+            "settings: {databases: [{instance: 1}]}",
+            "settings.databases[0].instance: unknown key; allowed: engine_version, "
+            "instances; did you mean 'instances'?",
+        ),
+        (
+            "settings: {days: many}",
+            "settings.days: 'many' is not a whole number; give a whole number",
+        ),
+        ("settings: {days: .inf}", "settings.days: .inf is not a finite number"),
+        ("settings: {days: 1.5}", "settings.days: 1.5 is not a whole number"),
+        ("settings: {days: 31}", "settings.days: 31 days; give whole weeks or months"),
+        (
+            "settings: {profile: minimal, database: {}}",
+            "settings: a database needs profile ideal",
+        ),
+        (
+            "settings: {flow_logs: maybe}",
+            "settings.flow_logs: 'maybe' is not true or f",
+        ),
+        (
+            "settings: {database: 3}",
+            "settings.database: 3 is not a mapping; write keys",
+        ),
+        ("settings: [a]", "settings: a list is not a mapping"),
+        (
+            "settings:",
+            "settings: nothing is not a mapping; write keys and values, or l",
+        ),
+        # tags
+        ("tags: {aws:x: y}", "tags.aws:x: 'aws:x' begins with aws:, which is reserved"),
+        ("tags: {AWS:x: y}", "tags.AWS:x: 'AWS:x' begins with aws:, which is reserved"),
+        (
+            "tags: {tapgen:part: y}",
+            "begins with tapgen:, which is reserved; give another",
+        ),
+        ("tags: {Cost: 12}", 'tags.Cost: 12 is not text; quote it: "12"'),
+        ("tags: {Cost: yes, cost: no}", "tags: 'Cost' and 'cost' differ in case only"),
+        (
+            "tags: {Cost: 'a|b'}",
+            "tags.Cost: 'a|b' has characters that tags cannot have",
+        ),
+        ('tags: {"": b}', "tags.'': a tag key of 0 characters; AWS takes 1 to 128"),
+        (f"tags: {{{'k' * 129}: b}}", ": a tag key of 129 characters; AWS takes 1 to"),
+        (f"tags: {{k: {'v' * 257}}}", "tags.k: a tag value of 257 characters; AWS"),
+        (
+            "tags: {%s}" % ", ".join(f"k{i}: v" for i in range(45)),
+            "tags: 45 tags; at most 44, as AWS takes 50 and tapgen adds 6",
+        ),
+        # the rest
+        (
+            "account_baseline: exists",
+            "account_baseline: 'exists' is unknown; give create or existing; did you m",
+        ),
+        (
+            "rollout: {strategy: sfae}",
+            "'sfae' is unknown; give safe, balanced or fast; d",
+        ),
+        ("rollout: {strategy: sfae}", "; did you mean 'safe'?"),
+        ("rollout: {on_failure: retry}", "'retry' is unknown; give rollback or stop"),
+        (
+            "rollout: {order: dr}",
+            "rollout.order: 'dr' is not a list; put it in brackets",
+        ),
+        (
+            "rollout: {order: [dr, primry]}",
+            "rollout.order[1]: 'primry' is no region role and no region of this system; "
+            "give primary, dr, us-east-1 or us-east-2; did you mean 'primary'?",
+        ),
+        ("rollout: {order: [eu-west-1]}", "rollout.order[0]: 'eu-west-1' is no region"),
+        (
+            "rollout: {order: [dr, us-east-2]}",
+            "rollout.order[1]: 'us-east-2' comes twice",
+        ),
+        (
+            "rollout: {strategy: safe, preferences: {}}",
+            "rollout.preferences: not together with strategy; keep one of the two",
+        ),
+        (
+            "rollout: {preferences: {region_concurrency: parallel}}",
+            "rollout.preferences.region_concurrency: 'parallel' is unknown; give "
+            "SEQUENTIAL or PARALLEL; did you mean 'PARALLEL'?",
+        ),
+        (
+            "rollout: {preferences: {max_concurrent_count: 0}}",
+            "rollout.preferences.max_concurrent_count: 0 is too small; at least 1",
+        ),
+        (
+            "rollout: {preferences: {failure_tolerance_percentage: 101}}",
+            "failure_tolerance_percentage: 101 is too large; at most 100",
+        ),
+        (
+            'rollout: {preferences: {max_concurrent_count: "2"}}',
+            "'2' is not a whole number; give a whole number without quotes",
+        ),
+        (
+            "rollout: {preferences: {max_concurrent_count: 1, "
+            "max_concurrent_percentage: 9}}",
+            "max_concurrent_percentage: not together with max_concurrent_count; keep",
+        ),
+        (
+            "rollout: {preferences: {failure_tolerance_count: 1, "
+            "failure_tolerance_percentage: 9}}",
+            "not together with failure_tolerance_count; keep one of the two",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_key_the_value_and_a_cure(
+    told: Told, line: str, problem: str
+) -> None:
+    (found,) = told(BASE + line + "\n")
+    assert found.startswith("payments.yaml:4: ")
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "problem"),
+    [
+        (
+            "secure_network",
+            "secure-netwrok",
+            "1: blueprint: 'secure-netwrok' is no blueprint; give needy, secure_network "
+            "or three_regions; did you mean 'secure_network'?",
+        ),
+        (
+            "secure_network",
+            "custom",
+            "1: blueprint: 'custom' is not supported yet by th",
+        ),
+        (
+            "secure_network",
+            "./a.py:build",
+            "1: blueprint: './a.py:build' is not support",
+        ),
+        ("secure_network", "[a]", "1: blueprint: a list is not text; give text"),
+        (
+            "prod",
+            "Prod",
+            "2: suffix: 'Prod' cannot be part of every name; give lower-ca",
+        ),
+        ("prod", "a--b", "2: suffix: 'a--b' cannot be part of every name"),
+        ("prod", "prod-", "2: suffix: 'prod-' cannot be part of every name"),
+        ("prod", "1a", "2: suffix: '1a' cannot be part of every name"),
+        ("prod", '"a\\n"', "2: suffix: 'a\\n' cannot be part of every name"),
+        ("prod", '""', "2: suffix: '' cannot be part of every name"),
+        (
+            "prod",
+            "abcdefghijklm",
+            "2: suffix: 'abcdefghijklm' has 13 characters; at mo",
+        ),
+        ("prod", "5", '2: suffix: 5 is not text; quote it: "5"'),
+        (
+            "suffix: prod\n",
+            "",
+            "1: suffix: missing; part of every name: at most 12 lowe",
+        ),
+        (
+            "us-east-2",
+            "us-east-1",
+            "3: regions.dr: 'us-east-1' is the region of primary too; give another one",
+        ),
+        (
+            "us-east-2",
+            "us-esat-2",
+            "3: regions.dr: 'us-esat-2' is not an AWS region; give one such as "
+            "us-east-1; did you mean 'us-east-2'?",
+        ),
+        ("us-east-2", "us-east-2a", "; did you mean 'us-east-2'?"),
+        ("us-east-2", "cn-north-1", "'cn-north-1' and 'us-east-1' are of two AWS part"),
+        ("us-east-2", "2", '3: regions.dr: 2 is not text; quote it: "2"'),
+        (
+            ", dr: us-east-2",
+            "",
+            "3: regions.dr: missing; region roles of secure_network: ",
+        ),
+        (
+            "us-east-2}",
+            "us-east-2, pirmary: eu-west-1}",
+            "3: regions.pirmary: unknown region role; region roles of secure_network: "
+            "primary, dr; did you mean 'primary'?",
+        ),
+        (
+            "{primary: us-east-1, dr: us-east-2}",
+            "[a]",
+            "3: regions: a list is not a ma",
+        ),
+    ],
+)
+def test_a_mistake_in_what_every_file_has_is_told(
+    told: Told, was: str, becomes: str, problem: str
+) -> None:
+    (found,) = told(BASE.replace(was, becomes))
+    assert problem in found
+
+
+def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines(told: Told) -> None:
+    found = told("""\
+rollout:
+  order: [dr, dr]
+  strategy: none
+regions:
+  primary: mars-1
+  dr: us-east-2
+suffix: TOO LONG FOR THIS
+tags: {a: 1}
+tags: {b: c}
+blueprint: needyy
+unknown: 1
+accounts: [1, "2"]
+""")
+    assert [problem.split(": ")[0] for problem in found] == [
+        f"payments.yaml:{line}" for line in (2, 3, 5, 7, 8, 9, 10, 11, 12, 12)
+    ]
+
+
+def test_what_settings_need_is_told_with_what_it_is_for(told: Told) -> None:
+    text = "blueprint: needy\nsuffix: prod\nregions: {primary: us-east-1}\n"
+    missing = "missing; who owns the system"
+    assert told(text) == [f"payments.yaml:1: settings.team: {missing}"]
+    assert told(text + "settings: {}\n") == [
+        f"payments.yaml:4: settings.team: {missing}"
+    ]
+    assert told(text + "environments: {a: {suffix: b}}\n") == [
+        f"payments.yaml:1: settings.team: {missing}"
+    ]
+
+
+def test_a_message_stays_on_one_line_whatever_the_file_says(told: Told) -> None:
+    for problem in told(BASE + '"a\\nb": 1\nsettings: {"x\\ty.z": 1}\n'):
+        assert problem.isprintable()
+
+
+# The JSON Schema
+
+
+def complaints(data: Mapping[str, Any]) -> list[str]:
+    schema = config.json_schema(BLUEPRINTS.values())
+    return [e.message for e in StandardValidator(schema=schema).iter_errors(data)]
+
+
+VALID: dict[str, Any] = {
+    "blueprint": "secure_network",
+    "suffix": "prod",
+    "regions": {"primary": "us-east-1", "dr": "us-east-2"},
+    "accounts": ["self", "111111111111"],
+    "admin": {"account": "111111111111"},
+    "settings": {"database": {"instances": 2}},
+    "tags": {"Team": "a"},
+    "rollout": {"strategy": "fast", "order": ["dr"]},
+    "environments": {
+        "staging": {"suffix": "stg", "settings": {"database": {"engine_version": "16"}}}
+    },
+}
+
+
+def test_the_schema_takes_what_load_takes(load: Load) -> None:
+    assert complaints(VALID) == []
+    assert load(json.dumps(VALID), "staging").suffix == "stg"
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"blueprint": "other"}, "is not one of"),
+        ({"suffix": "Prod"}, "does not match"),
+        ({"regions": {"primary": "us-east-1"}}, "'dr' is a required property"),
+        ({"regions": {"primary": "us-east-1", "dr": "x"}}, "'x' is not one of"),
+        ({"accounts": [1]}, "is not of type 'string'"),
+        ({"settings": {"days": "x"}}, "is not of type 'integer'"),
+        ({"tags": {"aws:x": "y"}}, "should not be valid"),
+        ({"rollout": {"gates": []}}, "'gates' was unexpected"),
+        ({"foo": 1}, "'foo' was unexpected"),
+        ({"environments": {"Bad": {}}}, "does not match"),
+        (
+            {"environments": {"a": {"regions": {"x": "us-east-1"}}}},
+            "'x' was unexpected",
+        ),
+        ({"environments": {"a": {"settings": {"x": 1}}}}, "'x' was unexpected"),
+        ({"blueprint": "needy", "regions": {"primary": "us-east-1"}}, "was unexpected"),
+    ],
+)
+def test_the_schema_refuses_what_load_refuses(
+    load: Load, change: Mapping[str, Any], complaint: str
+) -> None:
+    data = {**VALID, **change}
+    assert [c for c in complaints(data) if complaint in c]
+    with pytest.raises(ConfigError):
+        load(json.dumps(data))
+
+
+def test_an_overlay_need_not_repeat_what_settings_require() -> None:
+    data = {
+        "blueprint": "needy",
+        "suffix": "prod",
+        "regions": {"primary": "us-east-1"},
+        "settings": {"team": "a"},
+        "environments": {"staging": {"suffix": "stg", "settings": {}}},
+    }
+    assert complaints(data) == []
+    del data["settings"]
+    assert complaints(data) == ["'settings' is a required property"]
+
+
+def test_every_key_of_the_schema_is_explained_with_an_example() -> None:
+    schema = config.json_schema(BLUEPRINTS.values())
+    # Definitions of a blueprint's settings are its own, under `<blueprint>.`.
+    ours = [d for name, d in schema["$defs"].items() if name.endswith("Shape")]
+    assert len(ours) == 3
+    for owner in (schema, *ours):
+        for key, said in owner["properties"].items():
+            assert said["title"] and said["description"], key
+            assert {"examples", "enum", "default"} & said.keys(), key
+
+
+def test_the_schema_is_the_same_whatever_the_order_of_blueprints() -> None:
+    one = json.dumps(config.json_schema([NETWORK, THREE]))
+    assert one == json.dumps(config.json_schema([THREE, NETWORK]))
+    assert '"$schema": "https://json-schema.org/draft/2020-12/schema"' in one
+
+
+def test_a_schema_without_blueprints_is_one_still() -> None:
+    schema = config.json_schema([])
+    assert "allOf" not in schema
+    assert "enum" not in schema["properties"]["blueprint"]
+
+
+# Speed
+
+
+def test_importing_config_loads_nothing_heavy() -> None:
+    heavy = {"boto3", "botocore", "troposphere", "awacs", "cfnlint", "rich", "click"}
+    code = "import sys, tapgen.config; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert not heavy & set(loaded)
+
+
+def test_a_typical_file_loads_within_thirty_milliseconds(load: Load) -> None:
+    load(STAGING)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        load(STAGING)
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.03
