@@ -24,6 +24,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.sax.saxutils import escape
 
+from tapgen.emulator import cbor
+
 TESTED_VERSION = "1.5.33"
 
 _CFN = "ministack.services.cloudformation"
@@ -66,6 +68,23 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_REPLACING_PROPERTIES": None,
         "_RESOURCE_HANDLERS": None,
         "_STACK_TAG_PROPERTY": None,
+        "_delete_resource": (
+            "resource_type",
+            "physical_id",
+            "props",
+            "stack_name",
+            "logical_id",
+        ),
+        "_seeded_create": ("create_fn", "logical_id", "props", "stack_name"),
+        "_update_resource": (
+            "resource_type",
+            "physical_id",
+            "old_props",
+            "new_props",
+            "stack_name",
+            "logical_id",
+            "old_attrs",
+        ),
         "_physical_name": (
             "stack_name",
             "logical_id",
@@ -75,7 +94,20 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         ),
         "s3_bucket_name_conflict": ("name",),
     },
+    f"{_CFN}.drift": {"_DRIFT_READERS": None},
     f"{_CFN}.stacks": {"_deploy_stack_async": None},
+    "ministack.services.cloudformation": {"_stacks": None},
+    "ministack.services.cloudwatch": {
+        "_alarms": None,
+        "_composite_alarms": None,
+        "_dashboards": None,
+        "cloudformation_set_metric_alarm_tags": ("name", "tags"),
+    },
+    "ministack.services.cloudwatch_logs": {"_log_groups": None},
+    "ministack.services.config": {"_delivery_channels": None, "_recorders": None},
+    "ministack.services.dynamodb": {"_tables": None},
+    "ministack.services.iam": {"_policies": None, "_roles": None},
+    "ministack.services.kms": {"_aliases": None},
     "ministack.services.ec2": {
         "_ACTION_MAP": None,
         "_addresses": None,
@@ -90,8 +122,21 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
             "body",
             "query_params",
         ),
+        "_clusters": None,
+        "_instance_xml": ("i",),
         "_instances": None,
+        "_tags": None,
     },
+    "ministack.services.s3": {
+        "_bucket_owner_account": ("name",),
+        "_maybe_replicate": ("bucket_name", "key", "obj", "data", "tags"),
+        "_replication_rule_for": ("bucket_name", "key", "tags"),
+    },
+    "ministack.services.secretsmanager": {
+        "_resolve": ("secret_id", "use_arn_scope"),
+        "_secrets": None,
+    },
+    "ministack.services.sns": {"_topics": None},
 }
 
 Template = Mapping[str, Any]
@@ -188,6 +233,11 @@ def apply() -> None:
     _patch_stack_names()
     _patch_refusals()
     _patch_network_descriptions()
+    _patch_database_descriptions()
+    _patch_replication()
+    _patch_restored_shapes()
+    _patch_drift()
+    _patch_cbor()
     _applied = True
 
 
@@ -282,19 +332,18 @@ class _Conditions(dict[str, bool]):
 
     def _holds(self, expression: Any) -> bool:
         if isinstance(expression, Mapping) and len(expression) == 1:
-            function, arguments = next(iter(expression.items()))
-            if function == "Condition":
-                return self[arguments]
-            if function == "Fn::Equals":
-                left, right = (self._value(argument) for argument in arguments)
-                return bool(left == right)
-            if function == "Fn::And":
-                return all([self._holds(argument) for argument in arguments])
-            if function == "Fn::Or":
-                return any([self._holds(argument) for argument in arguments])
-            if function == "Fn::Not":
-                return not self._holds(arguments[0])
-        return self._value(expression) == "true"
+            match next(iter(expression.items())):
+                case "Condition", str(name):
+                    return self[name]
+                case "Fn::Equals", [left, right]:
+                    return bool(self._value(left) == self._value(right))
+                case "Fn::And", [*parts]:
+                    return all([self._holds(part) for part in parts])
+                case "Fn::Or", [*parts]:
+                    return any([self._holds(part) for part in parts])
+                case "Fn::Not", [part]:
+                    return not self._holds(part)
+        return bool(self._value(expression) == "true")
 
     def _value(self, value: Any) -> Any:
         resolved = _module(f"{_CFN}.engine")._resolve_refs(
@@ -442,9 +491,9 @@ def _reference(
         parts = argument.split(".", 1) if isinstance(argument, str) else argument
         return {(str(parts[0]), function)}, list(parts[1:])
     if function == "Fn::Sub":
-        text, values = argument, {}
-        if isinstance(argument, list):
-            text, values = argument[0], argument[1] if len(argument) > 1 else {}
+        given = argument if isinstance(argument, list) else [argument]
+        text = given[0]
+        values: Mapping[str, Any] = given[1] if len(given) > 1 else {}
         names = {
             name.strip().partition(".")[0]
             for name in re.findall(r"\$\{([^!}][^}]*)\}", str(text))
@@ -768,3 +817,111 @@ def _with_details(
         )
 
     return describe
+
+
+def _patch_database_descriptions() -> None:
+    # DescribeDBInstances says nothing of replication, exported logs or the secret that
+    # RDS keeps the password in.
+    rds = _module("ministack.services.rds")
+    original = rds._instance_xml
+
+    def instance(i: Mapping[str, Any]) -> str:
+        text: str = original(i)
+        statuses = "".join(
+            "<DBInstanceStatusInfo>"
+            + "".join(f"<{k}>{_text(v)}</{k}>" for k, v in status.items())
+            + "</DBInstanceStatusInfo>"
+            for status in i.get("StatusInfos", [])
+        )
+        exports = "".join(
+            f"<member>{escape(name)}</member>"
+            for name in i.get("EnabledCloudwatchLogsExports", [])
+        )
+        secret = "".join(
+            f"<{k}>{escape(v)}</{k}>" for k, v in i.get("MasterUserSecret", {}).items()
+        )
+        for empty, full in (
+            ("<StatusInfos/>", f"<StatusInfos>{statuses}</StatusInfos>"),
+            (
+                "<EnabledCloudwatchLogsExports/>",
+                "<EnabledCloudwatchLogsExports>"
+                f"{exports}</EnabledCloudwatchLogsExports>",
+            ),
+        ):
+            text = text.replace(empty, full)
+        return text + (f"<MasterUserSecret>{secret}</MasterUserSecret>" * bool(secret))
+
+    instance.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    rds._instance_xml = instance
+
+
+_SSE = "x-amz-server-side-encryption"
+_SSE_KEY = f"{_SSE}-aws-kms-key-id"
+
+
+def _patch_replication() -> None:
+    # S3 replicates objects encrypted with a KMS key only where the rule says so, and
+    # encrypts the replica with the rule's own key; ministack copies object and key.
+    s3 = _module("ministack.services.s3")
+    original = s3._maybe_replicate
+
+    def replicate(
+        bucket_name: str,
+        key: str,
+        obj: dict[str, Any],
+        data: Any,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        rule, _ = s3._replication_rule_for(bucket_name, key, tags)
+        headers = obj.get("preserved_headers") or {}
+        if rule is None or headers.get(_SSE) != "aws:kms":
+            original(bucket_name, key, obj, data, tags)
+            return
+        criteria = rule.get("SourceSelectionCriteria") or {}
+        wanted = criteria.get("SseKmsEncryptedObjects") or {}
+        if wanted.get("Status") != "Enabled":
+            return
+        encryption = rule["Destination"].get("EncryptionConfiguration") or {}
+        replica_key = encryption.get("ReplicaKmsKeyID")
+        obj["preserved_headers"] = {**headers, _SSE_KEY: replica_key}
+        original(bucket_name, key, obj, data, tags)
+        obj["preserved_headers"] = headers
+
+    replicate.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    s3._maybe_replicate = replicate
+
+
+def _patch_restored_shapes() -> None:
+    # A stack restored after a restart may hold types that no template has shown yet.
+    def known(original: Any) -> Any:
+        def ensured(resource_type: str, *args: Any, **kwargs: Any) -> Any:
+            for ask in _unknown_types:
+                ask(frozenset({resource_type}))
+            return original(resource_type, *args, **kwargs)
+
+        return ensured
+
+    _everywhere("_delete_resource", known)
+    _everywhere("_update_resource", known)
+
+
+def _patch_drift() -> None:
+    # Secrets are looked up by name, but a stack knows them by ARN (see resources.keys).
+    readers = _module(f"{_CFN}.drift")._DRIFT_READERS
+    read, covered = readers["AWS::SecretsManager::Secret"]
+
+    def by_arn(physical_id: str, props: Mapping[str, Any]) -> Any:
+        secrets = _module("ministack.services.secretsmanager")
+        name, _ = secrets._resolve(physical_id)
+        return read(name, props) if name else None
+
+    readers["AWS::SecretsManager::Secret"] = (by_arn, covered)
+
+
+def _patch_cbor() -> None:
+    # Without cbor2, which ministack does not require, every SDK call of CloudWatch
+    # that has an answer fails.
+    try:
+        importlib.import_module("cbor2")
+    except ImportError:
+        sys.modules["cbor2"] = cbor

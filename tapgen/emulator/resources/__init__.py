@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from tapgen.emulator import patches
-from tapgen.emulator.resources import keys, network, shapes
+from tapgen.emulator.resources import (
+    audit,
+    corrections,
+    database,
+    dns,
+    keys,
+    monitoring,
+    network,
+    shapes,
+    storage,
+)
 from tapgen.emulator.resources.kinds import Kind, Shape, install
 from tapgen.emulator.resources.shapes import SHAPE_ONLY_ALLOWED, shape_only
 
@@ -20,10 +30,12 @@ def register(shape: Shape) -> None:
     patches.apply()
     for kind in all_kinds():
         install(kind, shape)
+    corrections.correct()
     shapes.remember_real()
     patches.refuse_types(lambda types: shapes.unknown(types, shape))
 
 
 def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
-    return [*network.kinds(), *keys.kinds()]
+    modules = (network, keys, storage, database, dns, monitoring, audit, corrections)
+    return [kind for module in modules for kind in module.kinds()]

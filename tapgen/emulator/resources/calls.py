@@ -98,6 +98,13 @@ def fitted(value: Any, shape: Any) -> Any:
     return value
 
 
+def fitted_to(service: str, operation: str, parameters: Mapping[str, Any]) -> Answer:
+    """`parameters` as `operation` takes them, without calling it."""
+    shape = _model(service).operation_model(operation).input_shape
+    made: Answer = fitted(parameters, shape)
+    return made
+
+
 def truth(value: Any) -> bool:
     """A template's boolean, which may be given as text."""
     return str(value).lower() == "true"

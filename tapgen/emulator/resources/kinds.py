@@ -60,28 +60,53 @@ def provisioners() -> Any:
     return importlib.import_module("ministack.services.cloudformation.provisioners")
 
 
+# What ministack itself registered for the types that kinds of ours stand before.
+_originals: dict[str, Mapping[str, Any]] = {}
+
+
+def original(type_name: str) -> Mapping[str, Any]:
+    """ministack's own handlers of a type that has a kind of ours."""
+    return _originals[type_name]
+
+
 def install(kind: Kind, shape: Shape) -> None:
     """Registers a kind with ministack, in place of its own handler if it has one."""
     module = provisioners()
-    module._RESOURCE_HANDLERS[kind.type] = handlers(kind)
+    previous = module._RESOURCE_HANDLERS.get(kind.type, {})
+    _originals.setdefault(kind.type, previous)
+    # Imports and final snapshots stay ministack's.
+    kept = {name: previous[name] for name in ("import", "snapshot") if name in previous}
+    schema = shape(kind.type, "us-east-1") or {}
+    made = handlers(kind, _create_only(schema, nested=True))
+    module._RESOURCE_HANDLERS[kind.type] = {**made, **kept}
     if kind.tags:
         module._STACK_TAG_PROPERTY[kind.type] = kind.tags
     if kind.named_by:
         module._CUSTOM_NAME_REPLACEMENT.setdefault(kind.type, {"name": kind.named_by})
-    schema = shape(kind.type, "us-east-1") or {}
-    module._REPLACING_PROPERTIES[kind.type] = replacing(schema, kind.update is None)
+    top = [path[0] for path in _create_only(schema, nested=False)]
+    module._REPLACING_PROPERTIES[kind.type] = tuple(
+        top if kind.update else schema.get("properties", ())
+    )
 
 
-def replacing(schema: Mapping[str, Any], everything: bool) -> tuple[str, ...]:
-    """The properties whose change replaces a resource of this schema."""
-    if everything:
-        return tuple(schema.get("properties", {}))
+def _create_only(schema: Mapping[str, Any], nested: bool) -> list[list[str]]:
+    """Paths of properties whose change replaces, at the top or below it."""
     paths = [path.split("/")[2:] for path in schema.get("createOnlyProperties", [])]
-    return tuple(sorted(path[0] for path in paths if len(path) == 1))
+    return [path for path in paths if (len(path) > 1) == nested and "*" not in path]
 
 
-def handlers(kind: Kind) -> dict[str, Any]:
-    """A kind in the form of ministack's registry."""
+def _at(properties: Any, path: list[str]) -> Any:
+    for name in path:
+        properties = properties.get(name) if isinstance(properties, Mapping) else None
+    return properties
+
+
+def handlers(kind: Kind, create_only: list[list[str]]) -> dict[str, Any]:
+    """A kind in the form of ministack's registry.
+
+    A change at one of the `create_only` paths replaces the resource; ministack sees to
+    those at the top of the properties itself.
+    """
 
     def create(logical_id: str, properties: Properties, stack: str) -> Made:
         with_refusals = refusing(kind.create)
@@ -91,8 +116,11 @@ def handlers(kind: Kind) -> dict[str, Any]:
     def update(
         physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Made:
-        if kind.update is None:
-            return create(logical_id, new, stack)
+        replaced = any(_at(old, path) != _at(new, path) for path in create_only)
+        if kind.update is None or replaced:
+            # The engine deletes the old one once the update has succeeded.
+            made: Made = provisioners()._seeded_create(create, logical_id, new, stack)
+            return made
         return physical_id, refusing(kind.update)(physical_id, old, new)
 
     def delete(physical_id: str, properties: Properties) -> None:

@@ -1,0 +1,342 @@
+"""Types that ministack makes well but for some detail that AWS has otherwise.
+
+Its handlers stay in place; what they leave out is done after them, the attributes they
+lack are added, and a name that is taken is refused instead of written over.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.emulator.resources.calls import CallError, call, truth
+from tapgen.emulator.resources.kinds import (
+    Attributes,
+    Kind,
+    Made,
+    Properties,
+    Request,
+    dropped_tags,
+    exists,
+    provisioners,
+    refusing,
+    tag_list,
+)
+
+
+def _nothing(physical_id: str, old: Properties, new: Properties) -> None:
+    """Most types need nothing more."""
+
+
+def _no_attributes(physical_id: str, properties: Properties) -> Attributes:
+    return {}
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What to do beside ministack's own handler of a type.
+
+    `name` is the property that names the resource and `stores` where ministack keeps
+    those there are, as module and attribute; `identify` gives the key in it.
+    """
+
+    type: str
+    name: str | None = None
+    stores: tuple[str, str] | None = None
+    identify: Callable[[str], str] = str
+    settle: Callable[[str, Properties, Properties], None] = _nothing
+    attributes: Callable[[str, Properties], Attributes] = _no_attributes
+
+
+def correct() -> None:
+    """Puts every correction in place; doing it again changes nothing."""
+    for correction in _CORRECTIONS:
+        handlers = provisioners()._RESOURCE_HANDLERS[correction.type]
+        if handlers.get("corrected"):
+            continue
+        handlers["create"] = _creating(
+            correction, handlers["create"], handlers["delete"]
+        )
+        if "update" in handlers:
+            handlers["update"] = _updating(correction, handlers["update"])
+        handlers["corrected"] = True
+
+
+def _creating(
+    correction: Correction, create: Callable[..., Any], delete: Callable[..., Any]
+) -> Callable[..., Any]:
+    def corrected(logical_id: str, properties: Properties, stack: str) -> Made:
+        name = properties.get(correction.name or "")
+        if name and correction.stores and _taken(correction, str(name)):
+            raise exists(correction.type, str(name))
+        physical_id, attributes = create(logical_id, properties, stack)
+        try:
+            refusing(correction.settle)(physical_id, {}, properties)
+        except ValueError:
+            # The stack does not know of it yet and would leave it behind.
+            delete(physical_id, properties)
+            raise
+        more = correction.attributes(physical_id, properties)
+        return physical_id, {**attributes, **more}
+
+    return corrected
+
+
+def _taken(correction: Correction, name: str) -> bool:
+    assert correction.stores is not None
+    module, store = correction.stores
+    known = getattr(importlib.import_module(f"ministack.services.{module}"), store)
+    return correction.identify(name) in known
+
+
+def _updating(correction: Correction, update: Callable[..., Any]) -> Callable[..., Any]:
+    def corrected(
+        physical_id: str, old: Properties, new: Properties, *rest: Any
+    ) -> Made:
+        changed, attributes = update(physical_id, old, new, *rest)
+        # A handler may have replaced the resource; then nothing of it is set yet.
+        before = old if changed == physical_id else {}
+        refusing(correction.settle)(changed, before, new)
+        more = correction.attributes(changed, new)
+        return changed, {**attributes, **more}
+
+    return corrected
+
+
+def _place() -> tuple[str, str]:
+    """Account and region of the stack being made."""
+    responses = importlib.import_module("ministack.core.responses")
+    return responses.get_account_id(), responses.get_region()
+
+
+# --- Network: attributes of the registry schema -----------------------------------------
+
+
+def _vpc_attributes(physical_id: str, properties: Properties) -> Attributes:
+    vpc = call("ec2", "DescribeVpcs", VpcIds=[physical_id])["Vpcs"][0]
+    made = {
+        "CidrBlock": vpc["CidrBlock"],
+        "CidrBlockAssociations": [
+            one["AssociationId"] for one in vpc.get("CidrBlockAssociationSet", [])
+        ],
+        "Ipv6CidrBlocks": [],
+    }
+    return made
+
+
+def _subnet_attributes(physical_id: str, properties: Properties) -> Attributes:
+    subnet = call("ec2", "DescribeSubnets", SubnetIds=[physical_id])["Subnets"][0]
+    return {
+        "AvailabilityZoneId": subnet.get("AvailabilityZoneId", ""),
+        "CidrBlock": subnet["CidrBlock"],
+        "Ipv6CidrBlocks": [],
+        "NetworkAclAssociationId": f"aclassoc-{physical_id.partition('-')[2]}",
+        "VpcId": subnet["VpcId"],
+    }
+
+
+def _route_attributes(physical_id: str, properties: Properties) -> Attributes:
+    return {"CidrBlock": physical_id.partition("|")[2]}
+
+
+def _id_attribute(physical_id: str, properties: Properties) -> Attributes:
+    return {"Id": physical_id}
+
+
+def _attachment_attributes(physical_id: str, properties: Properties) -> Attributes:
+    return {"AttachmentType": physical_id.partition("|")[0]}
+
+
+# --- IAM --------------------------------------------------------------------------------
+
+
+def _settle_role(physical_id: str, old: Properties, new: Properties) -> None:
+    boundary = new.get("PermissionsBoundary")
+    if boundary:
+        call(
+            "iam",
+            "PutRolePermissionsBoundary",
+            RoleName=physical_id,
+            PermissionsBoundary=boundary,
+        )
+    elif old.get("PermissionsBoundary"):
+        call("iam", "DeleteRolePermissionsBoundary", RoleName=physical_id)
+
+
+def _policy_arn(name: str) -> str:
+    return f"arn:aws:iam::{_place()[0]}:policy/{name}"
+
+
+# --- Logs, topics ------------------------------------------------------------------------
+
+
+def _settle_log_group(physical_id: str, old: Properties, new: Properties) -> None:
+    key = new.get("KmsKeyId")
+    if not key or key == old.get("KmsKeyId"):
+        return
+    try:
+        call("kms", "DescribeKey", KeyId=key)
+    except CallError as error:
+        account, region = _place()
+        raise CallError(
+            "CloudWatchLogs",
+            "InvalidParameterException",
+            "The specified KMS key does not exist or is not allowed to be used with "
+            f"Arn 'arn:aws:logs:{region}:{account}:log-group:{physical_id}'",
+            400,
+        ) from error
+
+
+def _topic_arn(name: str) -> str:
+    account, region = _place()
+    return f"arn:aws:sns:{region}:{account}:{name}"
+
+
+# Properties that are attributes of the topic under the same name.
+_TOPIC_ATTRIBUTES = (
+    "ArchivePolicy",
+    "ContentBasedDeduplication",
+    "DataProtectionPolicy",
+    "FifoThroughputScope",
+    "FifoTopic",
+    "KmsMasterKeyId",
+    "SignatureVersion",
+    "TracingConfig",
+)
+
+
+def _settle_topic(physical_id: str, old: Properties, new: Properties) -> None:
+    for name in _TOPIC_ATTRIBUTES:
+        if new.get(name) != old.get(name):
+            call(
+                "sns",
+                "SetTopicAttributes",
+                TopicArn=physical_id,
+                AttributeName=name,
+                AttributeValue=new.get(name, ""),
+            )
+
+
+# --- Keys --------------------------------------------------------------------------------
+
+
+def _alias_arn(name: str) -> str:
+    account, region = _place()
+    return f"arn:aws:kms:{region}:{account}:{name}"
+
+
+def _settle_key(physical_id: str, old: Properties, new: Properties) -> None:
+    if truth(new.get("EnableKeyRotation", False)):
+        # ministack keeps the period as the template writes it, perhaps as text.
+        call(
+            "kms",
+            "EnableKeyRotation",
+            KeyId=physical_id,
+            RotationPeriodInDays=new.get("RotationPeriodInDays", 365),
+        )
+
+
+_CORRECTIONS: tuple[Correction, ...] = (
+    Correction("AWS::EC2::VPC", attributes=_vpc_attributes),
+    Correction("AWS::EC2::Subnet", attributes=_subnet_attributes),
+    Correction("AWS::EC2::Route", attributes=_route_attributes),
+    Correction("AWS::EC2::SubnetRouteTableAssociation", attributes=_id_attribute),
+    Correction("AWS::EC2::VPCGatewayAttachment", attributes=_attachment_attributes),
+    Correction("AWS::EC2::SecurityGroup", attributes=_id_attribute),
+    Correction("AWS::IAM::Role", "RoleName", ("iam", "_roles"), settle=_settle_role),
+    Correction(
+        "AWS::IAM::ManagedPolicy",
+        "ManagedPolicyName",
+        ("iam", "_policies"),
+        _policy_arn,
+    ),
+    Correction(
+        "AWS::Logs::LogGroup",
+        "LogGroupName",
+        ("cloudwatch_logs", "_log_groups"),
+        settle=_settle_log_group,
+    ),
+    Correction(
+        "AWS::SNS::Topic",
+        "TopicName",
+        ("sns", "_topics"),
+        _topic_arn,
+        settle=_settle_topic,
+    ),
+    Correction(
+        "AWS::CloudWatch::Dashboard", "DashboardName", ("cloudwatch", "_dashboards")
+    ),
+    Correction("AWS::DynamoDB::Table", "TableName", ("dynamodb", "_tables")),
+    Correction("AWS::RDS::DBCluster", "DBClusterIdentifier", ("rds", "_clusters")),
+    Correction("AWS::KMS::Key", settle=_settle_key),
+    Correction("AWS::KMS::Alias", "AliasName", ("kms", "_aliases"), _alias_arn),
+)
+
+
+# --- Instance profile: Ref is the name, ministack's is the ARN ---------------------------
+
+
+def kinds() -> list[Kind]:
+    """The kinds of this module."""
+    return [
+        Kind(
+            "AWS::IAM::InstanceProfile",
+            _make_profile,
+            _delete_profile,
+            _change_profile,
+            named_by="InstanceProfileName",
+        )
+    ]
+
+
+def _make_profile(request: Request) -> Made:
+    name = request.name("InstanceProfileName", longest=128)
+    made = call(
+        "iam",
+        "CreateInstanceProfile",
+        InstanceProfileName=name,
+        Path=request.properties.get("Path", "/"),
+    )
+    _settle_profile(name, {}, request.properties)
+    return name, {"Arn": made["InstanceProfile"]["Arn"]}
+
+
+def _settle_profile(name: str, old: Properties, new: Properties) -> None:
+    had, wanted = (list(p.get("Roles") or []) for p in (old, new))
+    for operation, roles in (
+        ("RemoveRoleFromInstanceProfile", [r for r in had if r not in wanted]),
+        ("AddRoleToInstanceProfile", [r for r in wanted if r not in had]),
+    ):
+        for role in roles:
+            call("iam", operation, InstanceProfileName=name, RoleName=role)
+    dropped = dropped_tags(old, new)
+    if dropped:
+        call("iam", "UntagInstanceProfile", InstanceProfileName=name, TagKeys=dropped)
+    if tag_list(new):
+        call(
+            "iam",
+            "TagInstanceProfile",
+            InstanceProfileName=name,
+            Tags=tag_list(new),
+        )
+
+
+def _change_profile(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    _settle_profile(physical_id, old, new)
+    found: Mapping[str, Any] = call(
+        "iam", "GetInstanceProfile", InstanceProfileName=physical_id
+    )
+    return {"Arn": found["InstanceProfile"]["Arn"]}
+
+
+def _delete_profile(physical_id: str, properties: Properties) -> None:
+    for role in properties.get("Roles") or []:
+        call(
+            "iam",
+            "RemoveRoleFromInstanceProfile",
+            InstanceProfileName=physical_id,
+            RoleName=role,
+        )
+    call("iam", "DeleteInstanceProfile", InstanceProfileName=physical_id)

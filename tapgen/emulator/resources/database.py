@@ -1,0 +1,435 @@
+"""Databases: RDS read replicas and global clusters, DynamoDB global tables."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.emulator.resources.calls import CallError, call, truth
+from tapgen.emulator.resources.keys import here, in_region
+from tapgen.emulator.resources.kinds import (
+    Attributes,
+    Kind,
+    Made,
+    Properties,
+    Request,
+    dropped_tags,
+    original,
+    tag_list,
+)
+
+
+def kinds() -> list[Kind]:
+    """The kinds of this module."""
+    return [
+        Kind(
+            "AWS::RDS::DBInstance",
+            _make_instance,
+            _delete_instance,
+            _change_instance,
+            named_by="DBInstanceIdentifier",
+        ),
+        Kind(
+            "AWS::RDS::GlobalCluster",
+            _make_global_cluster,
+            _delete_global_cluster,
+            _change_global_cluster,
+            named_by="GlobalClusterIdentifier",
+        ),
+        Kind(
+            "AWS::DynamoDB::GlobalTable",
+            _make_table,
+            _delete_table,
+            _change_table,
+            named_by="TableName",
+            tags=None,
+        ),
+    ]
+
+
+# --- DB instance ----------------------------------------------------------------------
+
+
+def _records() -> Any:
+    """ministack's DB instances of the current account and region, by identifier."""
+    return importlib.import_module("ministack.services.rds")._instances
+
+
+def _make_instance(request: Request) -> Made:
+    properties = dict(request.properties)
+    name = request.name("DBInstanceIdentifier", longest=63, lowercase=True)
+    if name in _records():
+        raise CallError(
+            "Rds", "DBInstanceAlreadyExists", "DB instance already exists", 400
+        )
+    source = properties.get("SourceDBInstanceIdentifier")
+    origin = _source(str(source)) if source else None
+    if origin is not None:
+        properties = {**_inherited(origin), **properties}
+    make = original("AWS::RDS::DBInstance")["create"]
+    _, attributes = make(request.logical_id, properties, request.stack)
+    record = _records()[name]
+    _tag(record)
+    if origin is not None:
+        _follow(record, origin)
+        if "BackupRetentionPeriod" not in request.properties:
+            record["BackupRetentionPeriod"] = 0
+    _remember(record, request.properties)
+    if truth(properties.get("ManageMasterUserPassword", False)):
+        _keep_password(record, properties)
+    return name, {**attributes, **_instance_attributes(record)}
+
+
+def _tag(record: dict[str, Any]) -> None:
+    """Shows the tags to ListTagsForResource too, which has a store of its own."""
+    tags = importlib.import_module("ministack.services.rds")._tags
+    tags[record["DBInstanceArn"]] = list(record.get("TagList", []))
+
+
+def _instance_attributes(record: Mapping[str, Any]) -> Attributes:
+    found = {"Endpoint.HostedZoneId": record["Endpoint"]["HostedZoneId"]}
+    secret = record.get("MasterUserSecret")
+    if secret:
+        found["MasterUserSecret.SecretArn"] = secret["SecretArn"]
+    return found
+
+
+def _remember(record: dict[str, Any], properties: Properties) -> None:
+    """What DescribeDBInstances shows and ministack's handler does not keep."""
+    record["EnabledCloudwatchLogsExports"] = list(
+        properties.get("EnableCloudwatchLogsExports") or []
+    )
+    if truth(properties.get("EnablePerformanceInsights", False)):
+        record["PerformanceInsightsRetentionPeriod"] = int(
+            properties.get("PerformanceInsightsRetentionPeriod", 7)
+        )
+
+
+def _keep_password(record: dict[str, Any], properties: Properties) -> None:
+    wanted = properties.get("MasterUserSecret") or {}
+    made = call(
+        "secretsmanager",
+        "CreateSecret",
+        Name=f"rds!{record['DbiResourceId'].lower()}",
+        KmsKeyId=wanted.get("KmsKeyId"),
+        SecretString={"username": record["MasterUsername"], "password": "generated"},
+    )
+    record["MasterUserSecret"] = {
+        "SecretArn": made["ARN"],
+        "SecretStatus": "active",
+        "KmsKeyId": wanted.get("KmsKeyId") or "alias/aws/secretsmanager",
+    }
+
+
+# --- Read replica: points at its source, and the source at it --------------------------
+
+
+def _region_of(source: str) -> str:
+    """A source in another region is given by its ARN."""
+    return source.split(":")[3] if source.startswith("arn:") else here()
+
+
+def _source(source: str) -> Mapping[str, Any]:
+    """The instance to replicate; refused as AWS does when it cannot be."""
+    name = source.rpartition(":")[2]
+    with in_region(_region_of(source)):
+        record: Mapping[str, Any] | None = _records().get(name)
+    if record is None:
+        raise CallError(
+            "Rds", "DBInstanceNotFound", f"DBInstance {source} not found.", 404
+        )
+    if not int(record.get("BackupRetentionPeriod", 0)):
+        raise CallError(
+            "Rds",
+            "InvalidDBInstanceState",
+            "Automated backups are not enabled for this database instance. To enable "
+            "automated backups, use ModifyDBInstance to set the backup retention period "
+            "to a non-zero value.",
+            400,
+        )
+    return record
+
+
+def _inherited(source: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a replica has because its source has it."""
+    names = (
+        "AllocatedStorage",
+        "DBInstanceClass",
+        "DBName",
+        "Engine",
+        "EngineVersion",
+        "MasterUsername",
+        "StorageEncrypted",
+        "StorageType",
+    )
+    return {name: source[name] for name in names if name in source}
+
+
+def _follow(record: dict[str, Any], source: Mapping[str, Any]) -> None:
+    """Ties replica and source; across regions each knows the other by its ARN."""
+    abroad = source["DBInstanceArn"].split(":")[3] != here()
+    known_as = "DBInstanceArn" if abroad else "DBInstanceIdentifier"
+    record["ReadReplicaSourceDBInstanceIdentifier"] = source[known_as]
+    record["_MasterUserPassword"] = source.get("_MasterUserPassword", "")
+    record["StatusInfos"] = [
+        {"StatusType": "read replication", "Normal": True, "Status": "replicating"}
+    ]
+    source["ReadReplicaDBInstanceIdentifiers"].append(record[known_as])
+
+
+def _part(record: dict[str, Any]) -> None:
+    """Undoes `_follow`: a promoted or deleted replica."""
+    source = record.get("ReadReplicaSourceDBInstanceIdentifier")
+    if not source:
+        return
+    record["ReadReplicaSourceDBInstanceIdentifier"] = ""
+    record["StatusInfos"] = []
+    with in_region(_region_of(source)):
+        origin = _records().get(source.rpartition(":")[2]) or {}
+    replicas = origin.get("ReadReplicaDBInstanceIdentifiers", [])
+    for known_as in (record["DBInstanceArn"], record["DBInstanceIdentifier"]):
+        if known_as in replicas:
+            replicas.remove(known_as)
+
+
+def _change_instance(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    update = original("AWS::RDS::DBInstance")["update"]
+    # Under its own identifier, so that ministack's handler never takes it for another.
+    old_, new_ = ({**p, "DBInstanceIdentifier": physical_id} for p in (old, new))
+    _, attributes = update(physical_id, old_, new_, "", physical_id)
+    record = _records()[physical_id]
+    _tag(record)
+    _remember(record, new)
+    if old.get("SourceDBInstanceIdentifier") and not new.get(
+        "SourceDBInstanceIdentifier"
+    ):
+        # Taking the source away is how a template promotes a replica.
+        _part(record)
+    return {**attributes, **_instance_attributes(record)}
+
+
+def _delete_instance(physical_id: str, properties: Properties) -> None:
+    record = _records().get(physical_id)
+    if record is None:
+        return
+    if record.get("DeletionProtection"):
+        raise CallError(
+            "Rds",
+            "InvalidParameterCombination",
+            "Cannot delete protected DB Instance, please disable deletion protection "
+            "and try again.",
+            400,
+        )
+    _part(record)
+    original("AWS::RDS::DBInstance")["delete"](physical_id, properties)
+    secret = record.get("MasterUserSecret")
+    if secret:
+        call(
+            "secretsmanager",
+            "DeleteSecret",
+            SecretId=secret["SecretArn"],
+            ForceDeleteWithoutRecovery=True,
+        )
+
+
+# --- Global cluster -------------------------------------------------------------------
+
+
+def _make_global_cluster(request: Request) -> Made:
+    properties = request.properties
+    name = request.name("GlobalClusterIdentifier", longest=63, lowercase=True)
+    made = call(
+        "rds",
+        "CreateGlobalCluster",
+        **{**properties, "GlobalClusterIdentifier": name, "Tags": tag_list(properties)},
+    )
+    return name, _global_attributes(made["GlobalCluster"])
+
+
+def _global_attributes(cluster: Mapping[str, Any]) -> Attributes:
+    endpoint = cluster.get("Endpoint")
+    return {"GlobalEndpoint.Address": endpoint} if endpoint else {}
+
+
+def _change_global_cluster(
+    physical_id: str, old: Properties, new: Properties
+) -> Attributes:
+    made = call(
+        "rds",
+        "ModifyGlobalCluster",
+        GlobalClusterIdentifier=physical_id,
+        DeletionProtection=new.get("DeletionProtection", False),
+        EngineVersion=new.get("EngineVersion"),
+    )
+    return _global_attributes(made["GlobalCluster"])
+
+
+def _delete_global_cluster(physical_id: str, properties: Properties) -> None:
+    found = call("rds", "DescribeGlobalClusters", GlobalClusterIdentifier=physical_id)
+    # CloudFormation detaches the writer it was made of; secondaries must be gone.
+    for member in found["GlobalClusters"][0].get("GlobalClusterMembers", []):
+        if member.get("IsWriter"):
+            call(
+                "rds",
+                "RemoveFromGlobalCluster",
+                GlobalClusterIdentifier=physical_id,
+                DbClusterIdentifier=member["DBClusterArn"],
+            )
+    call("rds", "DeleteGlobalCluster", GlobalClusterIdentifier=physical_id)
+
+
+# --- Global table: one table, and its replicas in other regions ------------------------
+
+
+def _make_table(request: Request) -> Made:
+    properties = request.properties
+    name = request.name("TableName")
+    made = call("dynamodb", "CreateTable", **_table_settings(properties, name))
+    local = _replicas(properties).get(here(), {})
+    if local.get("Tags"):
+        _tag_table(made["TableDescription"]["TableArn"], {}, local)
+    _set_replicas(name, {}, properties)
+    _set_expiry(name, {}, properties)
+    return name, _table_attributes(name)
+
+
+def _replicas(properties: Properties) -> dict[str, Mapping[str, Any]]:
+    return {str(r["Region"]): r for r in properties.get("Replicas") or []}
+
+
+def _table_settings(properties: Properties, name: str) -> dict[str, Any]:
+    """CreateTable's parameters; capacities and the key are written per replica."""
+    local = _replicas(properties).get(here(), {})
+    wanted = {
+        key: value
+        for key, value in properties.items()
+        if key not in ("Replicas", "StreamSpecification", "SSESpecification")
+    }
+    wanted["TableName"] = name
+    wanted["DeletionProtectionEnabled"] = local.get("DeletionProtectionEnabled")
+    wanted["TableClass"] = local.get("TableClass")
+    if properties.get("StreamSpecification"):
+        wanted["StreamSpecification"] = {
+            "StreamEnabled": True,
+            **properties["StreamSpecification"],
+        }
+    encryption = properties.get("SSESpecification") or {}
+    if truth(encryption.get("SSEEnabled", False)):
+        key = (local.get("SSESpecification") or {}).get("KMSMasterKeyId")
+        wanted["SSESpecification"] = {
+            "Enabled": True,
+            "SSEType": encryption.get("SSEType", "KMS"),
+            **({"KMSMasterKeyId": key} if key else {}),
+        }
+    if properties.get("BillingMode", "PROVISIONED") == "PROVISIONED":
+        wanted["ProvisionedThroughput"] = {
+            "ReadCapacityUnits": _capacity(local, "Read"),
+            "WriteCapacityUnits": _capacity(properties, "Write"),
+        }
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _capacity(settings: Mapping[str, Any], direction: str) -> int:
+    given = settings.get(f"{direction}ProvisionedThroughputSettings") or {}
+    scaled = given.get(f"{direction}CapacityAutoScalingSettings") or {}
+    return int(scaled.get("MinCapacity") or given.get("ReadCapacityUnits") or 5)
+
+
+def _set_replicas(name: str, old: Properties, new: Properties) -> None:
+    """Adds and drops replicas, then sets what each region has of its own."""
+    had, wanted = _replicas(old), _replicas(new)
+    home = here()
+    updates = [
+        *({"Delete": {"RegionName": r}} for r in had if r not in wanted and r != home),
+        *({"Create": {"RegionName": r}} for r in wanted if r not in had and r != home),
+    ]
+    # DynamoDB takes one change of replicas at a time.
+    for update in updates:
+        call("dynamodb", "UpdateTable", TableName=name, ReplicaUpdates=[update])
+    for region, replica in wanted.items():
+        with in_region(region):
+            _set_replica(name, had.get(region, {}), replica)
+
+
+def _set_replica(name: str, old: Properties, new: Properties) -> None:
+    recovery = new.get("PointInTimeRecoverySpecification")
+    if recovery != old.get("PointInTimeRecoverySpecification"):
+        call(
+            "dynamodb",
+            "UpdateContinuousBackups",
+            TableName=name,
+            PointInTimeRecoverySpecification=recovery
+            or {"PointInTimeRecoveryEnabled": False},
+        )
+    if new.get("DeletionProtectionEnabled") != old.get("DeletionProtectionEnabled"):
+        call(
+            "dynamodb",
+            "UpdateTable",
+            TableName=name,
+            DeletionProtectionEnabled=new.get("DeletionProtectionEnabled", False),
+        )
+    if tag_list(new) != tag_list(old):
+        table = call("dynamodb", "DescribeTable", TableName=name)["Table"]
+        _tag_table(table["TableArn"], old, new)
+
+
+def _tag_table(arn: str, old: Properties, new: Properties) -> None:
+    dropped = dropped_tags(old, new)
+    if dropped:
+        call("dynamodb", "UntagResource", ResourceArn=arn, TagKeys=dropped)
+    if tag_list(new):
+        call("dynamodb", "TagResource", ResourceArn=arn, Tags=tag_list(new))
+
+
+def _set_expiry(name: str, old: Properties, new: Properties) -> None:
+    expiry = new.get("TimeToLiveSpecification")
+    previous = old.get("TimeToLiveSpecification")
+    if expiry == previous:
+        return
+    if expiry is None and previous is not None:
+        expiry = {**previous, "Enabled": False}
+    for region in _replicas(new):
+        with in_region(region):
+            call(
+                "dynamodb",
+                "UpdateTimeToLive",
+                TableName=name,
+                TimeToLiveSpecification=expiry,
+            )
+
+
+def _table_attributes(name: str) -> Attributes:
+    table = call("dynamodb", "DescribeTable", TableName=name)["Table"]
+    found = {"Arn": table["TableArn"], "TableId": table["TableId"]}
+    if table.get("LatestStreamArn"):
+        found["StreamArn"] = table["LatestStreamArn"]
+    return found
+
+
+def _change_table(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    previous, wanted = (_table_settings(p, physical_id) for p in (old, new))
+    changed = {
+        key: value
+        for key, value in wanted.items()
+        if value != previous.get(key)
+        and key in ("BillingMode", "ProvisionedThroughput", "SSESpecification")
+    }
+    if changed:
+        call("dynamodb", "UpdateTable", TableName=physical_id, **changed)
+    _set_replicas(physical_id, old, new)
+    _set_expiry(physical_id, old, new)
+    return _table_attributes(physical_id)
+
+
+def _delete_table(physical_id: str, properties: Properties) -> None:
+    for region in _replicas(properties):
+        if region != here():
+            update = {"Delete": {"RegionName": region}}
+            call(
+                "dynamodb",
+                "UpdateTable",
+                TableName=physical_id,
+                ReplicaUpdates=[update],
+            )
+    call("dynamodb", "DeleteTable", TableName=physical_id)
