@@ -19,9 +19,6 @@ GLOBAL = "global"
 IS_PRIMARY = "IsPrimary"
 """The condition that a template for every region has for its primary region."""
 
-IS_DR = "IsDr"
-"""The same for the other region."""
-
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
 CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])$"
 KEY_ARN_PATTERN = (
@@ -42,7 +39,7 @@ def start(description: str, *, role: str) -> Template:
 
     It has the parameters `EnvironmentSuffix`, `PrimaryRegion` and `DrRegion`, and rules
     that stop a stack in any region but its own before it makes a resource. One for
-    every region also has `RegionRole` and the conditions `IsPrimary` and `IsDr`.
+    every region also has `RegionRole`.
     """
     t = Template(Description=description)
     t.set_version()
@@ -122,13 +119,12 @@ def _every_region(t: Template) -> None:
         )
 
 
-def roles_differ(t: Template) -> None:
-    """Give a template for every region the conditions `IsPrimary` and `IsDr`.
+def is_primary(t: Template) -> None:
+    """Give a template for every region the condition `IsPrimary`.
 
-    Only where it needs them: a condition nobody uses is a lint finding.
+    Only where it needs it: a condition nobody uses is a lint finding.
     """
     t.add_condition(IS_PRIMARY, Equals(Ref(names.ROLE), "primary"))
-    t.add_condition(IS_DR, Equals(Ref(names.ROLE), "dr"))
 
 
 def parameter(

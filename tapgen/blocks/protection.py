@@ -1,0 +1,170 @@
+"""What records who did what, and whether things are as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from awacs import s3 as actions
+from awacs.aws import ArnLike, Statement, StringEquals
+from troposphere import Tags, Template, cloudtrail, config
+
+from tapgen.blocks import names, security, storage
+
+TRAIL_PREFIX = "trail"
+CONFIG_PREFIX = "config"
+ACCESS_PREFIX = "access"
+
+
+def access_log_statements(
+    bucket: storage.Bucket, sources: list[str]
+) -> list[Statement]:
+    """Lets S3 deliver the access logs of the buckets of these names.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+    """
+    arns = [names.sub(names.bucket_arn(source)) for source in sources]
+    return [
+        security.statement(
+            "DeliverAccessLogs",
+            [actions.PutObject],
+            [f"{bucket.arn}/{ACCESS_PREFIX}/*"],
+            security.own_account(),
+            ArnLike({"aws:SourceArn": arns}),
+            service="logging.s3.amazonaws.com",
+        )
+    ]
+
+
+def trail_statements(bucket: storage.Bucket, trail_arn: str) -> list[Statement]:
+    """Lets one trail deliver to the bucket, and CloudTrail check that it may.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
+    """
+    source = {"aws:SourceArn": names.sub(trail_arn)}
+    return [
+        security.statement(
+            "CheckForTrail",
+            [actions.GetBucketAcl],
+            [bucket.arn],
+            StringEquals(source),
+            service="cloudtrail.amazonaws.com",
+        ),
+        security.statement(
+            "DeliverTrail",
+            [actions.PutObject],
+            [f"{bucket.arn}/{TRAIL_PREFIX}/AWSLogs/${{AWS::AccountId}}/*"],
+            StringEquals({**source, "s3:x-amz-acl": "bucket-owner-full-control"}),
+            service="cloudtrail.amazonaws.com",
+        ),
+    ]
+
+
+def record_to(buckets: list[storage.Bucket]) -> list[Statement]:
+    """What the role of AWS Config needs to deliver to buckets."""
+    prefix = f"{CONFIG_PREFIX}/AWSLogs/${{AWS::AccountId}}/Config/*"
+    return [
+        security.statement(
+            "CheckBucket",
+            [actions.GetBucketAcl, actions.ListBucket],
+            [bucket.arn for bucket in buckets],
+        ),
+        security.statement(
+            "DeliverRecords",
+            [actions.PutObject],
+            [f"{bucket.arn}/{prefix}" for bucket in buckets],
+            StringEquals({"s3:x-amz-acl": "bucket-owner-full-control"}),
+        ),
+    ]
+
+
+def trail(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    bucket_name: Any,
+    key_arn: Any,
+    condition: str = "",
+) -> Any:
+    """Add a trail of every region's management events, with digests that prove them.
+
+    One is enough: a second region's would record everything twice, at a price.
+    """
+    return t.add_resource(
+        cloudtrail.Trail(
+            title,
+            TrailName=names.sub(name),
+            S3BucketName=bucket_name,
+            S3KeyPrefix=TRAIL_PREFIX,
+            KMSKeyId=key_arn,
+            IsLogging=True,
+            IsMultiRegionTrail=True,
+            IncludeGlobalServiceEvents=True,
+            EnableLogFileValidation=True,
+            Tags=Tags(Name=names.sub(name)),
+            **({"Condition": condition} if condition else {}),
+        )
+    )
+
+
+def recorder(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    role_arn: Any,
+    bucket_name: Any,
+    global_types: Any,
+) -> Any:
+    """Add the recorder of AWS Config and where it delivers.
+
+    A region has one of each. `global_types` is whether it also records IAM, which one
+    region should. The two wait for each other, so neither may depend on the other.
+    """
+    made = t.add_resource(
+        config.ConfigurationRecorder(
+            title,
+            Name=names.sub(name),
+            RoleARN=role_arn,
+            RecordingGroup=config.RecordingGroup(
+                AllSupported=True, IncludeGlobalResourceTypes=global_types
+            ),
+        )
+    )
+    t.add_resource(
+        config.DeliveryChannel(
+            f"{title}Channel",
+            Name=names.sub(name),
+            S3BucketName=bucket_name,
+            S3KeyPrefix=CONFIG_PREFIX,
+            ConfigSnapshotDeliveryProperties=config.ConfigSnapshotDeliveryProperties(
+                DeliveryFrequency="TwentyFour_Hours"
+            ),
+        )
+    )
+    return made
+
+
+def rules(
+    t: Template,
+    *,
+    checks: Mapping[str, tuple[str, str]],
+    name: str,
+    after: Any | None,
+) -> None:
+    """Add rules of AWS Config: logical id -> (AWS's identifier, description).
+
+    `name` has `%s` for the rule; `after` is the recorder where this template makes it:
+    Config takes no rules before it records.
+    """
+    for title, (identifier, description) in checks.items():
+        t.add_resource(
+            config.ConfigRule(
+                title,
+                ConfigRuleName=names.sub(name % identifier.lower().replace("_", "-")),
+                Description=description,
+                Source=config.Source(Owner="AWS", SourceIdentifier=identifier),
+                **({"DependsOn": [after.title]} if after is not None else {}),
+            )
+        )
