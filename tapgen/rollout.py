@@ -11,14 +11,13 @@ parameters to the instances it is told to update, and leaves overrides alone).
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from tapgen import diff, plan
+from tapgen import diff, plan, snapshot
 from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
@@ -27,7 +26,6 @@ from tapgen.model import (
     Action,
     InstanceStatus,
     Observed,
-    ObservedInstance,
     ResultStatus,
     StackSet,
     System,
@@ -474,17 +472,16 @@ class _Run:
     def _snapshot(self, name: str) -> None:
         """Store the last good definition of a stack set before it is changed."""
         found = self.plan.observed.get(name)
-        if found and name not in self.touched and _all_current(found):
-            self.sets.store.put(
-                _snapshot_key(self.plan.system, name), _snapshot_bytes(found)
-            )
+        if found and name not in self.touched and snapshot.is_good(found):
+            place = snapshot.key(self.plan.system, name)
+            self.sets.store.put(place, snapshot.dump(found))
 
     def _last_good(self, name: str) -> Observed | None:
         found = self.plan.observed.get(name)
-        if found is None or _all_current(found):
+        if found is None or snapshot.is_good(found):
             return found
-        body = self.sets.store.get(_snapshot_key(self.plan.system, name))
-        return _from_snapshot(body) if body else None
+        body = self.sets.store.get(snapshot.key(self.plan.system, name))
+        return snapshot.load(body) if body else None
 
     def _restore(self) -> tuple[str, ...]:
         """Put back the last good definitions, newest change first.
@@ -627,35 +624,3 @@ def _facts(found: Observed | None) -> Any:
         t: (i.status, dict(i.overrides), i.stack_id) for t, i in found.instances.items()
     }
     return found.template, dict(found.parameters), dict(found.tags), instances
-
-
-def _all_current(found: Observed) -> bool:
-    return all(i.status is InstanceStatus.CURRENT for i in found.instances.values())
-
-
-def _snapshot_key(system: System, name: str) -> str:
-    return f"snapshots/{system.prefix}/{name}.json"
-
-
-def _snapshot_bytes(found: Observed) -> bytes:
-    data = asdict(found)
-    data["format"] = 1
-    data["instances"] = [
-        {"account": t.account, "region": t.region, "overrides": dict(i.overrides)}
-        for t, i in found.instances.items()
-    ]
-    return json.dumps(data, indent=2).encode()
-
-
-def _from_snapshot(body: bytes) -> Observed:
-    data = json.loads(body)
-    data.pop("format")
-    listed = data.pop("instances")
-    instances = {
-        Target(i["account"], i["region"]): ObservedInstance(
-            InstanceStatus.CURRENT, None, overrides=i["overrides"]
-        )
-        for i in listed
-    }
-    data["capabilities"] = tuple(data["capabilities"])
-    return Observed(instances=instances, **data)

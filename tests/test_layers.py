@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "aws"},
     {"config", "templates", "rules", "blocks"},
-    {"blueprints", "lint", "diff", "gates", "explain", "journal"},
+    {"blueprints", "lint", "diff", "gates", "explain", "journal", "snapshot"},
     {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
     {"operate", "report"},
     {"cli"},

@@ -84,7 +84,7 @@ def status(made: Mapping[str, Any]) -> Table:
 def outcome(ended: Outcome, *, resume: str) -> str:
     """How a rollout ended, the root cause first, and what to do next."""
     if ended.green:
-        return f"[green]✓ done:[/] {len(ended.done)} stack sets are green"
+        return f"[green]✓ done:[/] {_count(len(ended.done), 'stack set')} green"
     lines = []
     if ended.failures:
         lines.append("[red]✗ failed[/]")
@@ -175,7 +175,7 @@ def _new_resources(made: Plan, step: Step, *, details: bool) -> str:
     changes = diff.resources("{}", template)
     if details:
         return "\n".join(_resources(changes))
-    return f"      [green]+[/] {len(changes)} resources"
+    return f"      [green]+[/] {_count(len(changes), 'resource')}"
 
 
 def _short(value: Any) -> str:
@@ -194,10 +194,14 @@ def _summary(made: Plan) -> str:
         else:
             counts[step.action] += len(step.targets)
     words = [
-        f"{n} stack instances to {str(action).lower()}"
+        f"{_count(n, 'stack instance')} to {str(action).lower()}"
         for action, n in counts.items()
         if n
     ]
     if perhaps:
         words.append(f"{perhaps} perhaps to update")
-    return f"{', '.join(words)}, in {len(made.waves)} waves"
+    return f"{', '.join(words)}, in {_count(len(made.waves), 'wave')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

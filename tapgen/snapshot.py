@@ -1,0 +1,61 @@
+"""The last good definition of a stack set, as bytes and back.
+
+`UpdateStackSet` keeps a bad template even when its operation fails (API reference),
+so what was good is kept elsewhere before every change.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tapgen.model import InstanceStatus, Observed, ObservedInstance, System, Target
+
+FORMAT = 1
+
+
+def key(system: System, name: str) -> str:
+    """Where the snapshot of a stack set lies in the artifact bucket."""
+    return f"snapshots/{system.prefix}/{name}.json"
+
+
+def is_good(found: Observed) -> bool:
+    """Whether this is worth going back to: every instance is CURRENT."""
+    return all(i.status is InstanceStatus.CURRENT for i in found.instances.values())
+
+
+def dump(found: Observed) -> bytes:
+    """The definition and every instance's overrides as JSON.
+
+    Values of NoEcho parameters are not in it: CloudFormation never shows them.
+    """
+    instances = [
+        {"account": t.account, "region": t.region, "overrides": dict(i.overrides)}
+        for t, i in sorted(found.instances.items())
+    ]
+    data = {
+        "format": FORMAT,
+        "name": found.name,
+        "template": found.template,
+        "parameters": dict(found.parameters),
+        "capabilities": list(found.capabilities),
+        "tags": dict(found.tags),
+        "description": found.description,
+        "execution_role": found.execution_role,
+        "administration_role": found.administration_role,
+        "instances": instances,
+    }
+    return json.dumps(data, indent=2).encode()
+
+
+def load(body: bytes) -> Observed:
+    """What `dump` wrote."""
+    data = json.loads(body)
+    del data["format"]
+    instances = {
+        Target(i["account"], i["region"]): ObservedInstance(
+            InstanceStatus.CURRENT, None, overrides=i["overrides"]
+        )
+        for i in data.pop("instances")
+    }
+    data["capabilities"] = tuple(data["capabilities"])
+    return Observed(instances=instances, **data)

@@ -1,0 +1,84 @@
+"""One embedded AWS for the tests here, each test in an account of its own."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import pytest
+
+from tapgen import bootstrap, plan, rollout
+from tapgen.aws import session
+from tapgen.aws.stacksets import StackSets
+from tapgen.emulator import life
+from tapgen.model import Observed, System, Target
+from tapgen.plan import Plan
+from tapgen.rollout import Event, Outcome
+
+SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[life.Server]:
+    folder = tmp_path_factory.mktemp("embedded")
+    yield life.start(folder, SERVE)
+    life.stop(folder)
+
+
+@dataclass
+class Cloud:
+    """An account of the embedded AWS as tapgen works on it."""
+
+    url: str
+    account: str
+    events: list[Event] = field(default_factory=list)
+
+    @cached_property
+    def aws(self) -> session.Aws:
+        return session.connect_local(self.url, "us-east-1", self.account)
+
+    @property
+    def sets(self) -> StackSets:
+        return StackSets(self.aws, Target(self.account, "us-east-1"))
+
+    def client(self, service: str, region: str = "us-east-1") -> Any:
+        return self.aws.client(service, Target(self.account, region))
+
+    def bootstrap(self, system: System) -> list[str]:
+        return bootstrap.run(self.aws, system.resolve(self.account), code="demo")
+
+    def observe(self, system: System) -> dict[str, Observed]:
+        return rollout.observe(system.resolve(self.account), self.sets)
+
+    def plan(self, system: System) -> Plan:
+        return plan.make(system.resolve(self.account), self.observe(system))
+
+    def run(self, made: Plan, stopping: Callable[[], bool] = lambda: False) -> Outcome:
+        return rollout.run(
+            made,
+            self.sets,
+            self.events.append,
+            stopping=stopping,
+            poll_seconds=(0.02, 0.1),
+        )
+
+    def rollout(self, system: System) -> Outcome:
+        """Bootstrap, plan and run."""
+        self.bootstrap(system)
+        return self.run(self.plan(system))
+
+    def statuses(self, system: System) -> set[str]:
+        found = self.observe(system)
+        return {str(i.status) for o in found.values() for i in o.instances.values()}
+
+
+@pytest.fixture
+def cloud(server: life.Server) -> Cloud:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+    return Cloud(server.url, f"{int(worker) + 1:04}{next(_numbers):08}")

@@ -1,0 +1,424 @@
+"""Rolling out for real: boto3 against the embedded AWS."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tapgen import plan, rollout, snapshot
+from tapgen.aws import stacks
+from tapgen.emulator import life
+from tapgen.errors import PlanError, RolloutError
+from tapgen.model import (
+    SELF,
+    Action,
+    Output,
+    Override,
+    RolloutSettings,
+    StackSet,
+    System,
+    Target,
+    Value,
+)
+from tests.emulated.conftest import SERVE, Cloud
+
+EAST, WEST = Target(SELF, "us-east-1"), Target(SELF, "us-west-2")
+ORDER = ("us-west-2", "us-east-1")
+
+
+def template(resources: Mapping[str, Any], **outputs: Any) -> str:
+    body = {
+        "Parameters": {"Text": {"Type": "String", "Default": "none"}},
+        "Resources": dict(resources),
+        "Outputs": {k: {"Value": v} for k, v in outputs.items()},
+    }
+    return json.dumps(body)
+
+
+def parameter(name: str) -> dict[str, Any]:
+    """A resource whose history shows every value it ever had."""
+    return {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Name": name, "Type": "String", "Value": {"Ref": "Text"}},
+    }
+
+
+SOURCE = template({"Here": parameter("/demo/source")}, Name={"Ref": "Here"})
+BUCKET = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "demo-test-taken"}}
+BROKEN = template({"Here": parameter("/demo/source"), "Taken": BUCKET})
+
+
+def part(
+    name: str,
+    text: str = SOURCE,
+    targets: tuple[Target, ...] = (EAST, WEST),
+    overrides: tuple[Override, ...] = (),
+    **values: Value,
+) -> StackSet:
+    return StackSet(
+        name=f"demo-test-{name}",
+        part=name,
+        template=text,
+        role="every",
+        targets=targets,
+        parameters=values,
+        overrides=overrides,
+    )
+
+
+def system(*parts: StackSet, on_failure: str = "rollback") -> System:
+    return System(
+        name="demo",
+        blueprint="demo",
+        suffix="test",
+        regions={"primary": "us-east-1", "dr": "us-west-2"},
+        admin=EAST,
+        stack_sets=parts,
+        rollout=RolloutSettings(order=ORDER, on_failure=on_failure),
+    )
+
+
+def history(cloud: Cloud, name: str, region: str) -> list[str]:
+    found = cloud.client("ssm", region).get_parameter_history(Name=name)
+    return [p["Value"] for p in found["Parameters"]]
+
+
+def by_region(east: str, west: str) -> dict[str, Any]:
+    override = Override({"Text": west}, region="us-west-2")
+    return {"Text": east, "overrides": (override,)}
+
+
+def take_the_bucket_name(cloud: Cloud) -> None:
+    """Let the broken template fail in us-west-2, as a name that is taken does."""
+    place = {"LocationConstraint": "us-west-2"}
+    client = cloud.client("s3", "us-west-2")
+    client.create_bucket(Bucket="demo-test-taken", CreateBucketConfiguration=place)
+
+
+def test_outputs_of_finished_instances_feed_later_parameters(cloud: Cloud) -> None:
+    consumer = template({"There": parameter("/demo/consumer")})
+    wanted = system(
+        part("source", **by_region("east", "west")),
+        part("consumer", consumer, Text=Output("source", "Name")),
+        part("single", SOURCE.replace("/source", "/single"), (EAST,), Text="x"),
+    )
+
+    ended = cloud.rollout(wanted)
+
+    assert ended.green, ended
+    assert cloud.statuses(wanted) == {"CURRENT"}
+    for region, value in (("us-east-1", "east"), ("us-west-2", "west")):
+        assert history(cloud, "/demo/source", region) == [value]
+        assert history(cloud, "/demo/consumer", region) == ["/demo/source"]
+
+
+def test_a_second_rollout_plans_nothing(cloud: Cloud) -> None:
+    wanted = system(part("source", **by_region("east", "west")))
+    assert cloud.rollout(wanted).green
+
+    assert not cloud.plan(wanted)
+    assert cloud.bootstrap(wanted) == []
+
+
+def test_the_canary_region_goes_first(cloud: Cloud) -> None:
+    wanted = system(part("source", Text="same"))
+
+    cloud.rollout(wanted)
+
+    done = [
+        e.target.region
+        for e in cloud.events
+        if e.kind == "target" and e.target and e.status == "SUCCEEDED"
+    ]
+    assert done == list(ORDER)
+
+
+def test_no_target_ever_runs_the_value_of_another(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", **by_region("e1", "w1")))).green
+    described = parameter("/demo/source")
+    described["Properties"]["Description"] = "new"
+    changed = template({"Here": described}, Name={"Ref": "Here"})
+
+    ended = cloud.rollout(system(part("source", changed, **by_region("e2", "w2"))))
+
+    assert ended.green, ended
+    assert set(history(cloud, "/demo/source", "us-east-1")) == {"e1", "e2"}
+    assert set(history(cloud, "/demo/source", "us-west-2")) == {"w1", "w2"}
+    assert history(cloud, "/demo/source", "us-west-2")[-1] == "w2"
+
+
+def test_one_regions_setting_changes_only_that_region(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", **by_region("e1", "w1")))).green
+    wanted = system(part("source", **by_region("e1", "w2")))
+    before = cloud.sets.instances("demo-test-source")
+
+    made = cloud.plan(wanted)
+    ended = cloud.run(made)
+
+    assert [[t.region for t in s.targets] for s in made.steps] == [["us-west-2"]]
+    assert ended.green, ended
+    assert history(cloud, "/demo/source", "us-west-2") == ["w1", "w2"]
+    east = next(t for t in before if t.region == "us-east-1")
+    stack = before[east].stack_id
+    events = cloud.client("cloudformation").describe_stack_events(StackName=stack)
+    statuses = {e["ResourceStatus"] for e in events["StackEvents"]}
+    assert "UPDATE_IN_PROGRESS" not in statuses
+    assert cloud.statuses(wanted) == {"CURRENT"}
+    assert not cloud.plan(wanted)
+
+
+def test_a_value_that_becomes_different_between_regions(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", Text="same"))).green
+    wanted = system(part("source", **by_region("same", "other")))
+
+    assert cloud.rollout(wanted).green
+
+    assert history(cloud, "/demo/source", "us-east-1") == ["same"]
+    assert history(cloud, "/demo/source", "us-west-2") == ["same", "other"]
+    assert not cloud.plan(wanted)
+
+
+def test_a_value_that_becomes_the_same_everywhere(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", **by_region("e", "w")))).green
+    wanted = system(part("source", Text="both"))
+
+    assert cloud.rollout(wanted).green
+
+    assert history(cloud, "/demo/source", "us-east-1")[-1] == "both"
+    assert history(cloud, "/demo/source", "us-west-2")[-1] == "both"
+    assert not cloud.plan(wanted)
+
+
+def test_a_consumer_is_left_alone_when_its_value_stays(cloud: Cloud) -> None:
+    consumer = template({"There": parameter("/demo/consumer")})
+    app = part("consumer", consumer, Text=Output("source", "Name"))
+    assert cloud.rollout(system(part("source", Text="1"), app)).green
+    wanted = system(part("source", Text="2"), app)
+
+    made = cloud.plan(wanted)
+    ended = cloud.run(made)
+
+    assert any(s.conditional for s in made.steps)
+    assert ended.green
+    assert ended.done == ("demo-test-source",)
+    assert [e.stack_set for e in cloud.events if e.kind == "skipped"]
+
+
+def test_a_broken_template_leaves_the_system_as_it_was_and_says_why(
+    cloud: Cloud,
+) -> None:
+    good = system(part("source", **by_region("e1", "w1")))
+    assert cloud.rollout(good).green
+    before = cloud.observe(good)
+    take_the_bucket_name(cloud)
+    bad = system(part("source", BROKEN, **by_region("e2", "w2")))
+
+    ended = cloud.rollout(bad)
+
+    assert not ended.green
+    assert not ended.partial
+    assert ended.restored == ("demo-test-source",)
+    failure = ended.failures[0]
+    assert (failure.logical_id, failure.type) == ("Taken", "AWS::S3::Bucket")
+    assert failure.target == Target(cloud.account, "us-west-2")
+    assert "already" in failure.reason
+    after = cloud.observe(good)
+    for name, found in before.items():
+        assert json.loads(after[name].template) == json.loads(found.template)
+    assert cloud.statuses(good) == {"CURRENT"}
+    assert history(cloud, "/demo/source", "us-east-1") == ["e1"]
+    assert history(cloud, "/demo/source", "us-west-2")[-1] == "w1"
+    assert not cloud.plan(good)
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+
+
+def test_the_last_good_version_is_stored_before_a_change(cloud: Cloud) -> None:
+    good = system(part("source", Text="1"))
+    assert cloud.rollout(good).green
+
+    assert cloud.rollout(system(part("source", Text="2"))).green
+
+    resolved = good.resolve(cloud.account)
+    body = cloud.sets.store.get(snapshot.key(resolved, "demo-test-source"))
+    assert body
+    assert snapshot.load(body).parameters["Text"] == "1"
+
+
+def test_on_failure_stop_leaves_the_failed_version_for_a_look(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", Text="1"))).green
+    take_the_bucket_name(cloud)
+    bad = system(part("source", BROKEN, Text="2"), on_failure="stop")
+
+    ended = cloud.rollout(bad)
+
+    assert ended.partial
+    assert ended.left == ("demo-test-source",)
+    (name,) = cloud.observe(bad)
+    found = cloud.observe(bad)[name]
+    assert json.loads(found.template) == json.loads(BROKEN)
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+
+
+def test_a_failed_first_rollout_goes_on_once_the_cause_is_gone(cloud: Cloud) -> None:
+    take_the_bucket_name(cloud)
+    only_west = part("source", BROKEN, (WEST,), Text="1")
+    wanted = system(only_west)
+
+    ended = cloud.rollout(wanted)
+
+    assert ended.partial
+    assert ended.failures[0].logical_id == "Taken"
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+    assert cloud.rollout(wanted).green
+    assert cloud.statuses(wanted) == {"CURRENT"}
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+
+
+def test_parts_and_targets_that_are_gone_are_deleted(cloud: Cloud) -> None:
+    other = part("other", SOURCE.replace("/source", "/other"), Text="1")
+    assert cloud.rollout(system(part("source", Text="1"), other)).green
+
+    smaller = system(part("source", targets=(EAST,), Text="1"))
+    ended = cloud.rollout(smaller)
+
+    assert ended.green, ended
+    assert cloud.sets.names("demo-test-") == ["demo-test-source"]
+    instances = cloud.sets.instances("demo-test-source")
+    assert [t.region for t in instances] == ["us-east-1"]
+    assert not cloud.plan(smaller)
+
+
+def test_destroying_removes_everything_backwards(cloud: Cloud) -> None:
+    app = part(
+        "app",
+        template({"There": parameter("/demo/app")}),
+        Text=Output("source", "Name"),
+    )
+    wanted = system(part("source", Text="1"), app)
+    assert cloud.rollout(wanted).green
+    resolved = wanted.resolve(cloud.account)
+
+    made = plan.destroy(resolved, cloud.observe(wanted))
+    ended = cloud.run(made)
+
+    assert ended.green, ended
+    assert [s.part for s in made.steps] == ["app", "source"]
+    assert cloud.sets.names("demo-test-") == []
+    found = cloud.client("ssm").describe_parameters()["Parameters"]
+    assert found == []
+
+
+def test_somebody_elses_stack_set_is_refused(cloud: Cloud) -> None:
+    wanted = system(part("source", Text="1"))
+    cloud.client("cloudformation").create_stack_set(
+        StackSetName="demo-test-source", TemplateBody=SOURCE
+    )
+
+    with pytest.raises(PlanError, match="was not made by tapgen"):
+        cloud.plan(wanted)
+
+
+def test_a_plan_is_refused_when_aws_has_changed(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", Text="1"))).green
+    made = cloud.plan(system(part("source", Text="2")))
+    assert cloud.rollout(system(part("source", Text="3"))).green
+
+    with pytest.raises(RolloutError, match="changed since the plan was made"):
+        cloud.run(made)
+
+    assert history(cloud, "/demo/source", "us-east-1") == ["1", "3"]
+
+
+def test_an_interrupted_rollout_is_finished_by_the_next(cloud: Cloud) -> None:
+    wanted = system(
+        part("source", Text="1"),
+        part("app", SOURCE.replace("/source", "/app"), Text=Output("source", "Name")),
+    )
+    cloud.bootstrap(wanted)
+    made = cloud.plan(wanted)
+
+    def asked() -> bool:
+        return any(e.kind == "start" for e in cloud.events)
+
+    ended = cloud.run(made, stopping=asked)
+
+    assert ended.interrupted
+    assert ended.partial
+    assert cloud.sets.names("demo-test-") == ["demo-test-source"]
+    assert cloud.rollout(wanted).green
+    assert cloud.statuses(wanted) == {"CURRENT"}
+
+
+def test_missing_roles_are_named_as_aws_names_them(cloud: Cloud) -> None:
+    wanted = system(part("source", Text="1"))
+    cloud.bootstrap(wanted)
+    made = cloud.plan(
+        replace(
+            wanted,
+            suffix="other",
+            stack_sets=(replace(part("source", Text="1"), name="demo-other-source"),),
+        )
+    )
+
+    ended = cloud.run(made)
+
+    assert "tapgen-demo-other-execution" in ended.failures[0].reason
+
+
+def test_other_accounts_are_reached_through_the_operator_role(cloud: Cloud) -> None:
+    other = "9" + cloud.account[1:]
+    here, there = Target(SELF, "us-east-1"), Target(other, "eu-west-1")
+    wanted = system(part("source", targets=(here, there), Text="1"))
+    cloud.bootstrap(wanted)
+    resolved = wanted.resolve(cloud.account)
+    looking = cloud.aws.assuming(resolved.operator_role)
+
+    ended = cloud.run(cloud.plan(wanted))
+
+    assert ended.green, ended
+    instance = cloud.sets.instances("demo-test-source")[there]
+    assert instance.stack_id
+    assert stacks.outputs(looking, there, instance.stack_id) == {"Name": "/demo/source"}
+
+
+def test_losing_aws_under_a_rollout_says_how_to_go_on(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tmp_path_factory.mktemp("killed")
+    # A port of its own: nobody else may answer there once this server is gone.
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = life.start(folder, SERVE, port)
+    cloud = Cloud(server.url, "000000000000")
+    wanted = system(part("source", Text="1"))
+    cloud.bootstrap(wanted)
+    made = cloud.plan(wanted)
+
+    def kill(event: Any) -> None:
+        if event.kind == "start":
+            os.kill(server.pid, signal.SIGKILL)
+
+    with pytest.raises(RolloutError, match="lost AWS.*run tapgen rollout again"):
+        rollout.run(made, cloud.sets, kill, poll_seconds=(0.02, 0.1))
+
+
+def test_actions_of_a_plan_are_those_that_happen(cloud: Cloud) -> None:
+    wanted = system(part("source", Text="1"))
+    cloud.bootstrap(wanted)
+    made = cloud.plan(wanted)
+    cloud.run(made)
+
+    client = cloud.client("cloudformation")
+    listed = client.list_stack_set_operations(StackSetName="demo-test-source")
+    (operation,) = listed["Summaries"]
+
+    assert operation["Action"] == Action.CREATE
+    assert operation["OperationId"].startswith("tapgen-")
