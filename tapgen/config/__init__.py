@@ -14,7 +14,7 @@ from pathlib import Path
 from tapgen.config import checks
 from tapgen.config.document import Node, overlay, read, wrong
 from tapgen.config.nouns import Blueprint, Config
-from tapgen.config.problems import Problems, near, shown
+from tapgen.config.problems import MOST, Problems, near, shown
 from tapgen.config.schema import json_schema
 from tapgen.config.shape import SYSTEM, RolloutShape
 from tapgen.model import PREFERENCES, Preferences, RolloutSettings, Strategy, Target
@@ -41,13 +41,13 @@ def load(
     if root is None:
         raise problems.error()
     base = root.without("environments")
+    overlays = checks.environments(root, problems)
     layers: dict[str | None, Node] = {None: base}
-    for name, node in checks.environments(root, problems).items():
-        layers[name] = overlay(base, node)
-    configs = {
-        name: _config(layer, problems, find, names, path, name)
-        for name, layer in layers.items()
-    }
+    layers |= {name: overlay(base, node) for name, node in overlays.items()}
+    configs = {}
+    for name, layer in layers.items():
+        if len(problems) <= MOST:
+            configs[name] = _config(layer, problems, find, names, path, name)
     problems.environment = None
     checks.apart(layers, problems)
     if environment not in layers:

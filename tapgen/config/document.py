@@ -22,6 +22,7 @@ from ruamel.yaml.reader import ReaderError
 from tapgen.config.problems import Keys, Problems, near, shown
 
 MAX_BYTES = 1_000_000
+MAX_LINE = 100_000  # ruamel.yaml takes time with the square of a token's length
 MAX_DEPTH = 32
 MAX_VALUES = 50_000
 
@@ -183,6 +184,12 @@ def _beside(path: Path) -> str:
 
 
 def _parse(text: str, problems: Problems) -> Node | None:
+    for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > MAX_LINE:
+            problems.add(
+                number, (), f"longer than {MAX_LINE:,} characters; break the line"
+            )
+            return None
     yaml = YAML(typ="safe", pure=True)
     try:
         root = _Composer(yaml.parse(text), problems).document()

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Literal
@@ -208,6 +209,18 @@ def test_preferences_of_ones_own_start_from_what_aws_defaults_to(
     rollout = load(BASE + f"rollout: {{preferences: {given}}}\n").rollout
     assert rollout.preferences == preferences
     assert rollout.strategy is None
+
+
+@pytest.mark.parametrize("strategy", Strategy)
+def test_every_strategy_can_be_named(load: Load, strategy: Strategy) -> None:
+    rollout = load(BASE + f"rollout: {{strategy: {strategy}}}\n").rollout
+    assert rollout.strategy is strategy
+    assert rollout.preferences == PREFERENCES[strategy]
+
+
+def test_every_operation_preference_has_a_key() -> None:
+    schema = config.json_schema([])["$defs"]["PreferencesShape"]
+    assert set(schema["properties"]) == {f.name for f in fields(Preferences)}
 
 
 def test_anchors_and_merge_keys_work(load: Load) -> None:
@@ -530,6 +543,12 @@ def test_aliases_that_multiply_are_refused_in_no_time(told: Told) -> None:
 def test_deep_nesting_is_refused(told: Told, opening: str) -> None:
     (problem,) = told("a:\n  " + opening * 5_000)
     assert problem == "payments.yaml:2: nested more than 32 levels deep; flatten it"
+
+
+def test_a_line_that_would_take_minutes_to_scan_is_refused(told: Told) -> None:
+    assert told(BASE + "tags: !" + "a" * 900_000) == [
+        "payments.yaml:4: longer than 100,000 characters; break the line"
+    ]
 
 
 def test_merge_keys_cannot_multiply_either(told: Told) -> None:
