@@ -1,0 +1,375 @@
+"""Where the data is: buckets that replicate, PostgreSQL and its replica."""
+
+from __future__ import annotations
+
+from troposphere import GetAtt, Ref, Template
+
+from tapgen.blocks import database, frame, monitoring, names, storage
+from tapgen.blueprints.secure_network.shape import (
+    BACKUP,
+    DATA,
+    REPLICA,
+    RULE,
+    SECRET,
+    Shape,
+    access_log_bucket,
+    arn_parameter,
+    name,
+)
+
+
+def _noncurrent_days(t: Template) -> Ref:
+    return frame.parameter(
+        t,
+        "NoncurrentVersionDays",
+        type="Number",
+        description="Days that replaced and deleted objects can still be brought back.",
+        MinValue=1,
+        MaxValue=3650,
+    )
+
+
+_REPLICATION = {
+    "SourceBucket": names.sub(DATA),
+    "DestinationBucket": names.sub(REPLICA),
+    "RuleId": RULE,
+}
+
+
+def storage_dr(shape: Shape) -> Template:
+    """The bucket that is replicated to, and the one for backups."""
+    t = frame.start("Destination of the replication, and backups", role="dr")
+    key = frame.key_arn(t)
+    topic = frame.alert_topic(t)
+    log_bucket = access_log_bucket(t, shape)
+    days = _noncurrent_days(t)
+    storage.bucket(
+        t,
+        "DestinationBucket",
+        name=REPLICA,
+        purpose="data",
+        key_arn=key,
+        log_to=log_bucket,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=days, transitions=_data_transitions(shape)
+        ),
+    )
+    frame.output(
+        t,
+        "DestinationBucketName",
+        Ref("DestinationBucket"),
+        description="Bucket that objects are replicated to",
+    )
+    frame.output(
+        t,
+        "DestinationBucketArn",
+        GetAtt("DestinationBucket", "Arn"),
+        description="ARN of that bucket",
+    )
+    if shape.ideal:
+        # Away from the primary region: a backup that goes down with it is none.
+        storage.bucket(
+            t,
+            "BackupBucket",
+            name=BACKUP,
+            purpose="backup",
+            key_arn=key,
+            log_to=log_bucket,
+            lifecycle=storage.lifecycle(
+                noncurrent_days=days,
+                transitions=[("GLACIER_IR", 30), ("DEEP_ARCHIVE", 180)],
+            ),
+        )
+        frame.output(
+            t,
+            "BackupBucketName",
+            Ref("BackupBucket"),
+            description="Bucket for exports and dumps",
+        )
+    # S3 publishes how far behind a replica is in the region of the destination, and
+    # what failed in that of the source.
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
+    monitoring.alarm(
+        t,
+        "ReplicationLatencyAlarm",
+        name=name("replication-latency", "dr"),
+        description="The replica is more than fifteen minutes behind its source",
+        namespace="AWS/S3",
+        metric="ReplicationLatency",
+        dimensions=_REPLICATION,
+        statistic="Maximum",
+        period=300,
+        datapoints=(3, 3),
+        comparison=">",
+        threshold=storage.REPLICATION_MINUTES * 60,
+        missing="notBreaching",
+        topic_arn=topic,
+    )
+    return t
+
+
+def _data_transitions(shape: Shape) -> list[tuple[str, int]]:
+    return [("INTELLIGENT_TIERING", 30)] if shape.ideal else []
+
+
+def storage_primary(shape: Shape) -> Template:
+    """The bucket that is replicated from."""
+    t = frame.start("Data bucket with replication", role="primary")
+    key = frame.key_arn(t)
+    topic = frame.alert_topic(t)
+    log_bucket = access_log_bucket(t, shape)
+    days = _noncurrent_days(t)
+    destination = arn_parameter(
+        t,
+        "DestinationBucketArn",
+        "ARN of the bucket to replicate to; it must exist.",
+        r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
+        "bucket",
+    )
+    replica_key = arn_parameter(
+        t,
+        "DestinationKeyArn",
+        "ARN of the key, in the recovery region, that replicas get.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    role = arn_parameter(
+        t,
+        "ReplicationRoleArn",
+        "ARN of the role by which S3 replicates.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )
+    frame.flag(
+        t,
+        "ReplicationTimeControl",
+        description="Whether S3 promises to replicate within 15 minutes, at a price.",
+        condition="HasTimeControl",
+    )
+    storage.bucket(
+        t,
+        "DataBucket",
+        name=DATA,
+        purpose="data",
+        key_arn=key,
+        log_to=log_bucket,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=days, transitions=_data_transitions(shape)
+        ),
+        replication=storage.Replication(
+            destination=destination,
+            key_arn=replica_key,
+            role_arn=role,
+            rule=RULE,
+            time_control="HasTimeControl",
+        ),
+    )
+    monitoring.alarm(
+        t,
+        "ReplicationFailedAlarm",
+        name=name("replication-failed", "primary"),
+        description="S3 could not replicate an object: look at its ReplicationStatus",
+        namespace="AWS/S3",
+        metric="OperationsFailedReplication",
+        dimensions=_REPLICATION,
+        statistic="Sum",
+        period=300,
+        datapoints=(1, 1),
+        comparison=">",
+        threshold=0,
+        missing="notBreaching",
+        topic_arn=topic,
+    )
+    frame.output(
+        t,
+        "PrimaryBucketName",
+        Ref("DataBucket"),
+        description="Bucket that holds the data",
+    )
+    frame.output(
+        t,
+        "PrimaryBucketArn",
+        GetAtt("DataBucket", "Arn"),
+        description="ARN of that bucket",
+    )
+    return t
+
+
+def _database_settings(t: Template) -> dict[str, Ref]:
+    """The parameters that the database and its replica share, by property."""
+    found = {
+        "instance_class": frame.parameter(
+            t,
+            "InstanceClass",
+            description="Class of the instance.",
+            pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
+            constraint="a class such as db.r6g.large",
+        ),
+        "max_storage": frame.parameter(
+            t,
+            "MaxStorageGiB",
+            label="Largest storage (GiB)",
+            type="Number",
+            description="Size in GiB that the storage may grow to by itself.",
+            MinValue=22,
+            MaxValue=65536,
+        ),
+        "deletion_protection": frame.parameter(
+            t,
+            "DeletionProtection",
+            description="Whether RDS refuses to delete the instance.",
+            AllowedValues=["true", "false"],
+        ),
+    }
+    return found
+
+
+def _database_alarms(t: Template, identifier: str, role: str) -> None:
+    free = frame.parameter(
+        t,
+        "FreeStorageLimit",
+        type="Number",
+        description="Bytes of free storage below which an alarm is raised.",
+        MinValue=1,
+    )
+    connections = frame.parameter(
+        t,
+        "ConnectionsLimit",
+        type="Number",
+        description="Connections above which an alarm is raised.",
+        MinValue=1,
+    )
+    database.alarms(
+        t,
+        identifier=identifier,
+        alarm_name=name("db-%s", role),
+        topic_arn=frame.alert_topic(t),
+        free_storage=free,
+        connections=connections,
+    )
+
+
+def _database_place(t: Template, role: str) -> database.Place:
+    return database.place(
+        t,
+        identifier=name("db", role),
+        name=name("db", role),
+        parameter_group_name=name("postgres${Major}", role),
+        key_arn=frame.key_arn(t),
+        retention_days=monitoring.retention(t),
+    )
+
+
+def database_primary(shape: Shape) -> Template:
+    """PostgreSQL in two zones, with the password in Secrets Manager."""
+    t = frame.start("PostgreSQL", role="primary")
+    place = _database_place(t, "primary")
+    replica_key = arn_parameter(
+        t,
+        "DestinationKeyArn",
+        "ARN of the key, in the recovery region, for the copy of the secret.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    settings = _database_settings(t)
+    secret = database.secret(
+        t,
+        "DatabaseSecret",
+        name=SECRET,
+        key_arn=place.key_arn,
+        replica_region=Ref("DrRegion"),
+        replica_key_arn=replica_key,
+    )
+    instance = database.postgres(
+        t,
+        "Database",
+        place=place,
+        secret=secret,
+        database=frame.parameter(
+            t,
+            "DatabaseName",
+            description="Name of the database that is made at first.",
+            pattern=r"^[a-z][a-z0-9_]{0,62}$",
+            constraint="a lower-case letter, then letters, digits and underscores",
+        ),
+        storage=frame.parameter(
+            t,
+            "StorageGiB",
+            label="Storage (GiB)",
+            type="Number",
+            description="Size of the storage in GiB.",
+            MinValue=20,
+            MaxValue=65536,
+        ),
+        backup_days=frame.parameter(
+            t,
+            "BackupDays",
+            type="Number",
+            description="Days back to which the database can be restored.",
+            MinValue=7,
+            MaxValue=35,
+        ),
+        multi_az=frame.parameter(
+            t,
+            "MultiAz",
+            description="Whether a standby in another zone takes over.",
+            AllowedValues=["true", "false"],
+        ),
+        **settings,
+    )
+    _database_alarms(t, name("db", "primary"), "primary")
+    for title, value, what in (
+        ("DatabaseIdentifier", Ref(instance), "Identifier of the instance"),
+        ("DatabaseArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
+        ("DatabaseEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
+        ("DatabasePort", GetAtt(instance, "Endpoint.Port"), "Port"),
+        ("DatabaseSecretArn", Ref(secret), "Secret with user name and password"),
+    ):
+        frame.output(t, title, value, description=what)
+    return t
+
+
+def database_dr(shape: Shape) -> Template:
+    """The read replica in the recovery region, ready to be promoted."""
+    t = frame.start("PostgreSQL read replica", role="dr")
+    place = _database_place(t, "dr")
+    source = arn_parameter(
+        t,
+        "SourceDatabaseArn",
+        "ARN of the instance to replicate.",
+        r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]*$",
+        "database instance",
+    )
+    instance = database.replica(
+        t,
+        "Replica",
+        place=place,
+        source_arn=source,
+        source_region=Ref("PrimaryRegion"),
+        **_database_settings(t),
+    )
+    _database_alarms(t, name("db", "dr"), "dr")
+    monitoring.alarm(
+        t,
+        "ReplicaLagAlarm",
+        name=name("db-lag", "dr"),
+        description="The replica is more than a minute behind, or says nothing",
+        namespace="AWS/RDS",
+        metric="ReplicaLag",
+        dimensions={"DBInstanceIdentifier": names.sub(name("db", "dr"))},
+        statistic="Maximum",
+        period=60,
+        datapoints=(5, 5),
+        comparison=">",
+        threshold=60,
+        # A replica that stopped replicating stops publishing, too.
+        missing="breaching",
+        topic_arn=Ref("AlertTopicArn"),
+    )
+    for title, value, what in (
+        ("ReplicaIdentifier", Ref(instance), "Identifier of the replica"),
+        ("ReplicaArn", GetAtt(instance, "DBInstanceArn"), "ARN of the replica"),
+        ("ReplicaEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
+    ):
+        frame.output(t, title, value, description=what)
+    return t

@@ -1,0 +1,336 @@
+"""Keys, roles, the bucket for logs, and the audit trail."""
+
+from __future__ import annotations
+
+from awacs import logs as log_actions
+from awacs.aws import ArnLike, Statement
+from troposphere import GetAtt, If, Ref, Template
+
+from tapgen.blocks import (
+    database,
+    frame,
+    monitoring,
+    names,
+    protection,
+    security,
+    storage,
+)
+from tapgen.blueprints.secure_network.shape import (
+    BACKUP,
+    DATA,
+    REPLICA,
+    SECRET,
+    TRAIL,
+    Shape,
+    access_log_bucket,
+    arn_parameter,
+    logs_bucket,
+    name,
+)
+
+# What AWS Config checks: that nothing in the account undoes what is built here.
+CHECKS = {
+    "DefaultSecurityGroupClosed": (
+        "VPC_DEFAULT_SECURITY_GROUP_CLOSED",
+        "The default security group of a VPC lets nothing in or out",
+    ),
+    "SshClosed": (
+        "INCOMING_SSH_DISABLED",
+        "No security group lets SSH in from everywhere",
+    ),
+    "BucketsTakeTlsOnly": (
+        "S3_BUCKET_SSL_REQUESTS_ONLY",
+        "Every bucket refuses plain HTTP",
+    ),
+    "DatabasesEncrypted": (
+        "RDS_STORAGE_ENCRYPTED",
+        "Every database encrypts its storage",
+    ),
+}
+
+
+def keys(shape: Shape) -> Template:
+    """The multi-Region key of the system, and where the alarms of the region go."""
+    t = frame.start("Encryption key and alert topic, primary region", role="primary")
+    key = security.key(
+        t,
+        "Key",
+        name=name("key", "primary"),
+        description="Encrypts the data of the system, in every region",
+        policy=[
+            *_key_users(shape),
+            *(security.trail_statements(TRAIL) if shape.ideal else ()),
+        ],
+    )
+    topic = monitoring.topic(
+        t, "AlertTopic", name=name("alerts", "primary"), key_arn=GetAtt(key, "Arn")
+    )
+    frame.output(t, "KmsKeyId", Ref(key), description="Id of the key")
+    frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the key")
+    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    return t
+
+
+def keys_dr(shape: Shape) -> Template:
+    """The replica of the key in the recovery region, and its alert topic.
+
+    A key works only in its own region, so a single one cannot encrypt both buckets.
+    """
+    t = frame.start("Replica of the encryption key, and alert topic", role="dr")
+    primary = frame.parameter(
+        t,
+        "PrimaryKeyArn",
+        group=frame.WIRING,
+        label="Primary key",
+        description="ARN of the multi-Region key that this one is a replica of.",
+        pattern=frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
+        constraint="the ARN of a multi-Region key",
+    )
+    key = security.replica_key(
+        t,
+        "Key",
+        name=name("key", "dr"),
+        description="Encrypts the data of the system in the recovery region",
+        primary_arn=primary,
+        policy=_key_users(shape),
+    )
+    topic = monitoring.topic(
+        t, "AlertTopic", name=name("alerts", "dr"), key_arn=GetAtt(key, "Arn")
+    )
+    frame.output(
+        t,
+        "DestinationKmsKeyArn",
+        GetAtt(key, "Arn"),
+        description="ARN of the key in the recovery region",
+    )
+    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    return t
+
+
+def _key_users(shape: Shape) -> list[Statement]:
+    """The services that use the key of a region by themselves."""
+    groups = [name("*")]
+    if shape.ideal:
+        groups.append(f"/aws/rds/instance/{name('*')}")
+    return [security.logs_statement(*groups), security.alarms_statement()]
+
+
+def roles(shape: Shape) -> Template:
+    """Every role of the system: IAM is global, so they are made once."""
+    t = frame.start("IAM roles, one for each service", role=frame.GLOBAL)
+    source_key = arn_parameter(
+        t,
+        "SourceKeyArn",
+        "ARN of the key in the primary region.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    destination_key = arn_parameter(
+        t,
+        "DestinationKeyArn",
+        "ARN of the key in the recovery region.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    source = storage.Bucket(DATA, "${PrimaryRegion}", source_key)
+    destination = storage.Bucket(REPLICA, "${DrRegion}", destination_key)
+    role = security.service_role(
+        t,
+        "ReplicationRole",
+        name=name("replication"),
+        service="s3.amazonaws.com",
+        description="Lets S3 copy objects to the recovery region",
+        allow=[*source.replicate_from(), *destination.replicate_to()],
+        when=[
+            security.own_account(),
+            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
+        ],
+    )
+    frame.output(
+        t,
+        "ReplicationRoleArn",
+        GetAtt(role, "Arn"),
+        description="Role by which S3 replicates",
+    )
+    if shape.ideal:
+        _service_roles(t, shape)
+        _instance_role(
+            t, source, storage.Bucket(BACKUP, "${DrRegion}", destination_key)
+        )
+    return t
+
+
+def _service_roles(t: Template, shape: Shape) -> None:
+    flow_logs = [
+        names.arn("logs", f"log-group:{name('flow', role)}", region=f"${{{region}}}")
+        for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion"))
+    ]
+    every_group = [
+        names.arn("logs", "log-group:*", region=f"${{{region}}}")
+        for region in ("PrimaryRegion", "DrRegion")
+    ]
+    role = security.service_role(
+        t,
+        "FlowLogsRole",
+        name=name("flow-logs"),
+        service="vpc-flow-logs.amazonaws.com",
+        description="Lets the VPCs write their flow logs",
+        allow=[
+            *monitoring.write_logs(flow_logs),
+            # Listing is by region: it takes no single log group as its resource.
+            security.statement(
+                "FindLogGroups", [log_actions.DescribeLogGroups], every_group
+            ),
+        ],
+    )
+    frame.output(
+        t,
+        "FlowLogsRoleArn",
+        GetAtt(role, "Arn"),
+        description="Role by which VPCs write flow logs",
+    )
+    role = security.service_role(
+        t,
+        "MonitoringRole",
+        name=name("db-monitoring"),
+        service="monitoring.rds.amazonaws.com",
+        description="Lets RDS publish operating system metrics",
+        managed=["service-role/AmazonRDSEnhancedMonitoringRole"],
+    )
+    frame.output(
+        t,
+        "MonitoringRoleArn",
+        GetAtt(role, "Arn"),
+        description="Role by which RDS publishes operating system metrics",
+    )
+    if shape.baseline:
+        buckets = [storage.Bucket(logs_bucket(role)) for role in ("primary", "dr")]
+        role = security.service_role(
+            t,
+            "ConfigRole",
+            name=name("config"),
+            service="config.amazonaws.com",
+            description="Lets AWS Config read and record configurations",
+            allow=protection.record_to(buckets),
+            managed=["service-role/AWS_ConfigRole"],
+        )
+        frame.output(
+            t,
+            "ConfigRoleArn",
+            GetAtt(role, "Arn"),
+            description="Role by which AWS Config records",
+        )
+
+
+def _instance_role(t: Template, data: storage.Bucket, backup: storage.Bucket) -> None:
+    app_logs = [
+        names.arn("logs", f"log-group:{name('app', role)}", region=f"${{{region}}}")
+        for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion"))
+    ]
+    role = security.service_role(
+        t,
+        "InstanceRole",
+        name=name("instance"),
+        service="ec2.${AWS::URLSuffix}",
+        description="What the instances of the application may do",
+        allow=[
+            *data.read("ReadData"),
+            *data.write("WriteData"),
+            *backup.write("WriteBackup"),
+            *database.read_secret(
+                SECRET, region="${PrimaryRegion}", key_arn=Ref("SourceKeyArn")
+            ),
+            *monitoring.write_logs(app_logs),
+        ],
+        # Session Manager, instead of SSH from anywhere.
+        managed=["AmazonSSMManagedInstanceCore"],
+        # EC2 gives no source when it assumes a role for an instance.
+        when=(),
+    )
+    profile = security.instance_profile(
+        t, "InstanceProfile", name=name("instance"), role=role
+    )
+    frame.output(
+        t,
+        "InstanceProfileName",
+        Ref(profile),
+        description="Instance profile for the application's instances",
+    )
+
+
+def logs(shape: Shape) -> Template:
+    """The bucket that takes the logs of a region: access, trail, configuration."""
+    t = frame.start("Bucket for access and audit logs", role=frame.EVERY)
+    days = frame.parameter(
+        t,
+        "AuditRetentionDays",
+        type="Number",
+        description="Days that access and audit logs are kept.",
+        MinValue=91,
+        MaxValue=3650,
+    )
+    bucket = storage.Bucket(logs_bucket(names.THIS_ROLE))
+    trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
+    storage.bucket(
+        t,
+        "LogBucket",
+        name=bucket.name,
+        purpose="logs",
+        # S3 delivers access logs only to a bucket with its own keys; the trail brings
+        # its own encryption.
+        key_arn=None,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=30,
+            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
+            expire_days=days,
+        ),
+        policy=[
+            *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP]),
+            *protection.trail_statements(bucket, trail),
+        ],
+    )
+    frame.output(
+        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
+    )
+    return t
+
+
+def audit(shape: Shape) -> Template:
+    """One trail for all regions; in each region a recorder and rules."""
+    t = frame.start("CloudTrail and AWS Config", role=frame.EVERY)
+    frame.is_primary(t)
+    bucket = access_log_bucket(t, shape)
+    protection.trail(
+        t,
+        "Trail",
+        name=TRAIL,
+        bucket_name=bucket,
+        key_arn=frame.key_arn(t),
+        condition=frame.IS_PRIMARY,
+    )
+    recorder = None
+    if shape.baseline:
+        recorder = protection.recorder(
+            t,
+            "Recorder",
+            name=name("recorder", names.THIS_ROLE),
+            role_arn=arn_parameter(
+                t,
+                "ConfigRoleArn",
+                "ARN of the role by which AWS Config records.",
+                frame.ROLE_ARN_PATTERN,
+                "role",
+            ),
+            bucket_name=bucket,
+            # IAM is the same everywhere: recorded once, or paid for twice.
+            global_types=If(frame.IS_PRIMARY, True, False),
+        )
+    protection.rules(t, checks=CHECKS, name=name("%s", names.THIS_ROLE), after=recorder)
+    frame.output(
+        t,
+        "TrailArn",
+        GetAtt("Trail", "Arn"),
+        description="Trail of all regions",
+        condition=frame.IS_PRIMARY,
+    )
+    return t

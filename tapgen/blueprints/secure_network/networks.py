@@ -1,0 +1,293 @@
+"""The VPC of a region: subnets, gateways, security groups, flow log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from troposphere import GetAtt, Ref, Template
+
+from tapgen.blocks import database, frame, monitoring, names, network
+from tapgen.blueprints.secure_network.shape import METRICS, Shape, arn_parameter, name
+
+WEB_PORTS = (80, 443)
+
+
+# The default format of a flow log record, by field.
+_REJECTED = (
+    "[version, account, interface, source, destination, sourceport, destinationport,"
+    ' protocol, packets, bytes, start, end, action="REJECT", status]'
+)
+
+
+def vpc(shape: Shape) -> Template:
+    """The VPC and its security groups."""
+    t = frame.start("VPC, subnets and security groups", role=shape.spread)
+    made = network.vpc(t, "Vpc", name=name("vpc", shape.role), zones=shape.zones)
+    public, public_routes = network.public_tier(
+        t,
+        made,
+        # In the ideal profile only load balancers are here, with addresses of their own.
+        public_addresses=not shape.ideal,
+    )
+    if shape.ideal:
+        web = _tiers_of_groups(t, made)
+        _tiers_of_subnets(t, made, public, public_routes)
+        _flow_log(t, made)
+    else:
+        web = _web_group(
+            t,
+            made,
+            "primary",
+            [network.rule(None, to=network.ANYWHERE, description="Anything out")],
+        )
+        _private_logs(t, made, public, web)
+    frame.output(t, "VpcId", made.id, description="The VPC")
+    frame.output(
+        t,
+        "SubnetIds",
+        network.ids(public),
+        description="Public subnets, comma-separated",
+    )
+    frame.output(
+        t,
+        "SecurityGroupId",
+        GetAtt(web, "GroupId"),
+        description="Security group of the web tier",
+    )
+    return t
+
+
+def _web_group(t: Template, made: network.Vpc, role: str, egress: Sequence[Any]) -> Any:
+    allowed = frame.parameter(
+        t,
+        "AllowedCidr",
+        label="Allowed addresses",
+        description="Addresses that may reach the web tier.",
+        pattern=frame.CIDR_PATTERN,
+        constraint="an IPv4 range such as 203.0.113.0/24",
+    )
+    return network.security_group(
+        t,
+        "WebSecurityGroup",
+        vpc=made,
+        name=name("web", role),
+        description="Web tier: HTTP and HTTPS from the allowed addresses",
+        ingress=[
+            network.rule(port, to=allowed, description="From the allowed addresses")
+            for port in WEB_PORTS
+        ],
+        egress=egress,
+    )
+
+
+def _private_logs(
+    t: Template, made: network.Vpc, public: Sequence[Any], web: Any
+) -> None:
+    """CloudWatch Logs inside the VPC.
+
+    It is also the only thing in a VPC with neither NAT nor a role for flow logs that
+    publishes a count of dropped packets.
+    """
+    endpoint = network.interface_endpoint(
+        t, "LogsEndpoint", vpc=made, service="logs", subnets=public, group=web
+    )
+    network.from_group(
+        t,
+        "WebToLogsEndpoint",
+        group=web,
+        source=web,
+        port=443,
+        description="Members reach the endpoint, which is one of them",
+    )
+    frame.output(
+        t,
+        "LogsEndpointId",
+        Ref(endpoint),
+        description="Endpoint of CloudWatch Logs inside the VPC",
+    )
+
+
+def _tiers_of_groups(t: Template, made: network.Vpc) -> Any:
+    """Security groups, each letting in only the one before it.
+
+    Ways out name the next group in the group itself; ways in are resources of their
+    own, so that no two groups wait for each other.
+    """
+    role = names.THIS_ROLE
+    port = frame.parameter(
+        t,
+        "AppPort",
+        type="Number",
+        description="Port that the application tier listens on.",
+        MinValue=1024,
+        MaxValue=65535,
+    )
+    services = network.rule(443, to=network.ANYWHERE, description="HTTPS out")
+    db = network.security_group(
+        t,
+        "DatabaseSecurityGroup",
+        vpc=made,
+        name=name("database", role),
+        description="Database tier: PostgreSQL from the application, nothing out",
+        egress=[],
+    )
+    app = network.security_group(
+        t,
+        "AppSecurityGroup",
+        vpc=made,
+        name=name("app", role),
+        description="Application tier: from the web tier only",
+        egress=[
+            services,
+            network.rule(database.PORT, to_group=db, description="To the database"),
+        ],
+    )
+    web = _web_group(
+        t,
+        made,
+        role,
+        [services, network.rule(port, to_group=app, description="To the application")],
+    )
+    ssh = network.security_group(
+        t,
+        "SshSecurityGroup",
+        vpc=made,
+        name=name("ssh", role),
+        description="Bastion: reached over Session Manager, so nothing in",
+        egress=[
+            services,
+            network.rule(22, to_group=app, description="SSH to the application"),
+        ],
+    )
+    for title, group, source, number, description in (
+        ("WebToApp", app, web, port, "From the web tier"),
+        ("SshToApp", app, ssh, 22, "SSH from the bastion only"),
+        ("AppToDatabase", db, app, database.PORT, "From the application tier"),
+    ):
+        network.from_group(
+            t, title, group=group, source=source, port=number, description=description
+        )
+    for title, group, tier in (
+        ("AppSecurityGroupId", app, "application tier"),
+        ("DatabaseSecurityGroupId", db, "database tier"),
+        ("SshSecurityGroupId", ssh, "bastion"),
+    ):
+        frame.output(
+            t,
+            title,
+            GetAtt(group, "GroupId"),
+            description=f"Security group of the {tier}",
+        )
+    return web
+
+
+def _tiers_of_subnets(
+    t: Template, made: network.Vpc, public: Sequence[Any], public_routes: Any
+) -> None:
+    private, private_routes, gateways = network.private_tier(t, made, public=public)
+    isolated, isolated_routes = network.isolated_tier(t, made)
+    network.gateway_endpoint(
+        t,
+        "S3Endpoint",
+        vpc=made,
+        service="s3",
+        tables=[public_routes, *private_routes, isolated_routes],
+    )
+    topic = frame.alert_topic(t)
+    for number, gateway in enumerate(gateways, 1):
+        for title, metric, thing, threshold, datapoints, description in (
+            (
+                "Drops",
+                "PacketsDropCount",
+                "nat-drops",
+                100,
+                (3, 3),
+                "The NAT gateway has been dropping packets for fifteen minutes",
+            ),
+            (
+                "Ports",
+                "ErrorPortAllocation",
+                "nat-ports",
+                0,
+                (1, 1),
+                "The NAT gateway has no port left for another connection",
+            ),
+        ):
+            monitoring.alarm(
+                t,
+                f"Nat{title}Alarm{number}",
+                name=name(f"{thing}-{number}", names.THIS_ROLE),
+                description=description,
+                namespace="AWS/NATGateway",
+                metric=metric,
+                dimensions={"NatGatewayId": Ref(gateway)},
+                statistic="Sum",
+                period=300,
+                datapoints=datapoints,
+                comparison=">",
+                threshold=threshold,
+                missing="notBreaching",
+                topic_arn=topic,
+            )
+    for title, resources, what in (
+        ("PrivateSubnetIds", private, "Private subnets"),
+        ("IsolatedSubnetIds", isolated, "Isolated subnets"),
+        ("NatGatewayIds", gateways, "NAT gateways"),
+    ):
+        frame.output(
+            t, title, network.ids(resources), description=f"{what}, comma-separated"
+        )
+
+
+def _flow_log(t: Template, made: network.Vpc) -> None:
+    role = arn_parameter(
+        t,
+        "FlowLogsRoleArn",
+        "ARN of the role by which the VPC writes its flow log.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )
+    threshold = frame.parameter(
+        t,
+        "RejectedPacketsAlarm",
+        type="Number",
+        description="Packets refused in five minutes that raise an alarm.",
+        MinValue=1,
+    )
+    group = monitoring.log_group(
+        t,
+        "FlowLogGroup",
+        name=name("flow", names.THIS_ROLE),
+        key_arn=frame.key_arn(t),
+        retention_days=monitoring.retention(t),
+    )
+    network.flow_log(t, "FlowLog", vpc=made, log_group=group, role_arn=role)
+    monitoring.metric_filter(
+        t,
+        "RejectedPackets",
+        log_group=group,
+        pattern=_REJECTED,
+        namespace=names.sub(METRICS),
+        metric="RejectedPackets",
+        value="$packets",
+    )
+    monitoring.alarm(
+        t,
+        "RejectedPacketsRaised",
+        name=name("rejected-packets", names.THIS_ROLE),
+        description="Security groups or network ACLs refuse unusually many packets",
+        namespace=names.sub(METRICS),
+        metric="RejectedPackets",
+        dimensions={},
+        statistic="Sum",
+        period=300,
+        datapoints=(3, 3),
+        comparison=">",
+        threshold=threshold,
+        missing="notBreaching",
+        topic_arn=Ref("AlertTopicArn"),
+    )
+    frame.output(
+        t, "FlowLogGroupName", Ref(group), description="Log group of the flow log"
+    )

@@ -1,0 +1,265 @@
+"""From a config to the parts of a secure_network, and who gives what to whom."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Literal, cast
+
+from tapgen.blueprints.parts import Part, assemble
+from tapgen.blueprints.secure_network import data, foundation, networks, observability
+from tapgen.blueprints.secure_network.settings import Settings
+from tapgen.blueprints.secure_network.shape import CODE, Shape
+from tapgen.config import Config
+from tapgen.errors import BlueprintError
+from tapgen.model import Output, System, Value
+
+GIB = 2**30
+
+
+def _text(value: bool | int | str) -> str:
+    """A setting as the text of a parameter."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _zones(config: Config, settings: Settings, role: str) -> dict[str, Value]:
+    """The zones chosen for a region role, as parameters."""
+    given = settings.zone_names.get(cast(Literal["primary", "dr"], role), ())
+    for zone in given:
+        if not re.fullmatch(re.escape(config.regions[role]) + "[a-z]", zone):
+            raise BlueprintError(
+                f"{config.path}: settings.zone_names.{role}: {zone!r} is not a zone of"
+                f" {config.regions[role]}; give ones such as {config.regions[role]}a"
+            )
+    return {f"Zone{number}": zone for number, zone in enumerate(given, 1)}
+
+
+# What the parts give each other. Regions are named by role.
+KEY = Output("keys", "KmsKeyArn", region="primary")
+DR_KEY = Output("keys-dr", "DestinationKmsKeyArn", region="dr")
+_GUARDS: Mapping[str, Mapping[str, Value]] = {
+    "primary": {
+        "KmsKeyArn": KEY,
+        "AlertTopicArn": Output("keys", "AlertTopicArn", region="primary"),
+    },
+    "dr": {
+        "KmsKeyArn": DR_KEY,
+        "AlertTopicArn": Output("keys-dr", "AlertTopicArn", region="dr"),
+    },
+}
+
+
+def _role(output: str) -> Output:
+    return Output("roles", output, region="primary")
+
+
+def _only(role: str, *wanted: str) -> dict[str, Value]:
+    return {name: _GUARDS[role][name] for name in wanted}
+
+
+def _everywhere(*wanted: str) -> dict[str, dict[str, Value]]:
+    return {role: _only(role, *wanted) for role in _GUARDS}
+
+
+def build(config: Config) -> System:
+    """The system of a config.
+
+    Raises BlueprintError where a name does not fit or a zone is in another region.
+    """
+    settings = cast(Settings, config.settings)
+    shape = Shape(
+        ideal=settings.profile == "ideal",
+        zones=settings.zones,
+        baseline=config.account_baseline == "create",
+    )
+    parts = [*_keys_and_roles(shape, settings)]
+    parts += _network(config, shape, settings)
+    parts += _storage(shape, settings)
+    if shape.ideal:
+        parts += _database(shape, settings)
+        parts.append(_audit(shape))
+    parts.append(_observability(shape, settings))
+    return assemble(config, CODE, parts)
+
+
+def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
+    email = {"AlertEmail": settings.alert_email}
+    yield Part(
+        "keys",
+        "primary",
+        foundation.keys(shape),
+        ("KmsKeyId", "KmsKeyArn", "AlertTopicArn"),
+        email,
+    )
+    yield Part(
+        "keys-dr",
+        "dr",
+        foundation.keys_dr(shape),
+        ("DestinationKmsKeyArn", "AlertTopicArn"),
+        {"PrimaryKeyArn": KEY, **email},
+    )
+    outputs = ["ReplicationRoleArn"]
+    if shape.ideal:
+        outputs += ["FlowLogsRoleArn", "MonitoringRoleArn", "InstanceProfileName"]
+        outputs += ["ConfigRoleArn"] if shape.baseline else []
+    yield Part(
+        "roles",
+        "global",
+        foundation.roles(shape),
+        tuple(outputs),
+        {"SourceKeyArn": KEY, "DestinationKeyArn": DR_KEY},
+    )
+    if shape.ideal:
+        yield Part(
+            "logs",
+            "every",
+            foundation.logs(shape),
+            ("LogBucketName",),
+            {"AuditRetentionDays": _text(settings.audit_retention_days)},
+        )
+
+
+def _network(config: Config, shape: Shape, settings: Settings) -> Iterator[Part]:
+    outputs = ["VpcId", "SubnetIds", "SecurityGroupId"]
+    values: dict[str, Value] = {
+        "SubnetBits": _text(32 - settings.prefix()),
+        "AllowedCidr": settings.allowed_cidr,
+    }
+    by_role: dict[str, dict[str, Value]] = {
+        "primary": {
+            "VpcCidr": settings.vpc_cidr,
+            **_zones(config, settings, "primary"),
+        }
+    }
+    if shape.ideal:
+        values |= {
+            "AppPort": _text(settings.app_port),
+            "RejectedPacketsAlarm": _text(settings.rejected_packets_alarm),
+            "LogRetentionDays": _text(settings.log_retention_days),
+            "FlowLogsRoleArn": _role("FlowLogsRoleArn"),
+        }
+        by_role["dr"] = {
+            "VpcCidr": settings.dr_vpc_cidr or "",
+            **_zones(config, settings, "dr"),
+        }
+        for role, guards in _everywhere("KmsKeyArn", "AlertTopicArn").items():
+            by_role[role] |= guards
+        outputs += ["AppSecurityGroupId", "DatabaseSecurityGroupId"]
+        outputs += ["SshSecurityGroupId", "PrivateSubnetIds", "IsolatedSubnetIds"]
+        outputs += ["NatGatewayIds", "FlowLogGroupName"]
+    else:
+        outputs.append("LogsEndpointId")
+    yield Part(
+        "network", shape.spread, networks.vpc(shape), tuple(outputs), values, by_role
+    )
+
+
+def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
+    shared: dict[str, Value] = {
+        "NoncurrentVersionDays": _text(settings.noncurrent_version_days)
+    }
+    if shape.ideal:
+        shared["LogBucketName"] = Output("logs", "LogBucketName")
+    yield Part(
+        "storage-dr",
+        "dr",
+        data.storage_dr(shape),
+        ("DestinationBucketName", "DestinationBucketArn")
+        + (("BackupBucketName",) if shape.ideal else ()),
+        {**_GUARDS["dr"], **shared},
+    )
+    yield Part(
+        "storage",
+        "primary",
+        data.storage_primary(shape),
+        ("PrimaryBucketName", "PrimaryBucketArn"),
+        {
+            **_GUARDS["primary"],
+            **shared,
+            "DestinationBucketArn": Output(
+                "storage-dr", "DestinationBucketArn", region="dr"
+            ),
+            "DestinationKeyArn": DR_KEY,
+            "ReplicationRoleArn": _role("ReplicationRoleArn"),
+            "ReplicationTimeControl": _text(settings.replication_time_control),
+        },
+    )
+
+
+def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
+    given = settings.database
+    shared: dict[str, Value] = {
+        "SubnetIds": Output("network", "IsolatedSubnetIds"),
+        "SecurityGroupId": Output("network", "DatabaseSecurityGroupId"),
+        "MonitoringRoleArn": _role("MonitoringRoleArn"),
+        "LogRetentionDays": _text(settings.log_retention_days),
+        "PostgresVersion": given.postgres_version,
+        "InstanceClass": given.instance_class,
+        "MaxStorageGiB": _text(given.max_storage_gib),
+        "DeletionProtection": _text(given.deletion_protection),
+        # A tenth of what it begins with.
+        "FreeStorageLimit": _text(given.storage_gib * GIB // 10),
+        "ConnectionsLimit": _text(given.connections_alarm),
+    }
+    yield Part(
+        "database",
+        "primary",
+        data.database_primary(shape),
+        (
+            *("DatabaseIdentifier", "DatabaseArn", "DatabaseEndpoint"),
+            *("DatabasePort", "DatabaseSecretArn"),
+        ),
+        {
+            **_GUARDS["primary"],
+            **shared,
+            "DestinationKeyArn": DR_KEY,
+            "DatabaseName": given.name,
+            "StorageGiB": _text(given.storage_gib),
+            "BackupDays": _text(given.backup_days),
+            "MultiAz": _text(given.multi_az),
+        },
+    )
+    yield Part(
+        "database-dr",
+        "dr",
+        data.database_dr(shape),
+        ("ReplicaIdentifier", "ReplicaArn", "ReplicaEndpoint"),
+        {
+            **_GUARDS["dr"],
+            **shared,
+            "SourceDatabaseArn": Output("database", "DatabaseArn", region="primary"),
+        },
+    )
+
+
+def _audit(shape: Shape) -> Part:
+    values: dict[str, Value] = {"LogBucketName": Output("logs", "LogBucketName")}
+    if shape.baseline:
+        values["ConfigRoleArn"] = _role("ConfigRoleArn")
+    return Part(
+        "audit",
+        "every",
+        foundation.audit(shape),
+        ("TrailArn",),
+        values,
+        _everywhere("KmsKeyArn"),
+    )
+
+
+def _observability(shape: Shape, settings: Settings) -> Part:
+    values: dict[str, Value] = {"LogRetentionDays": _text(settings.log_retention_days)}
+    if shape.ideal:
+        values["NatGatewayIds"] = Output("network", "NatGatewayIds")
+        by_role = _everywhere("KmsKeyArn", "AlertTopicArn")
+    else:
+        values["LogsEndpointId"] = Output("network", "LogsEndpointId")
+        values["VpcId"] = Output("network", "VpcId")
+        by_role = {"primary": _only("primary", "KmsKeyArn")}
+    return Part(
+        "observability",
+        shape.spread,
+        observability.observability(shape),
+        ("LogGroupName", "DashboardName"),
+        values,
+        by_role,
+    )
