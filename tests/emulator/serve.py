@@ -12,14 +12,14 @@ from typing import Any
 from tapgen.emulator import life
 
 
-def shape(type_name: str, region: str) -> Mapping[str, Any] | None:
+def everywhere(type_name: str, region: str) -> Mapping[str, Any] | None:
     """Every AWS type everywhere, without any detail."""
     if not type_name.startswith("AWS::") or type_name.startswith("AWS::Nowhere::"):
         return None
     return {"typeName": type_name, "properties": {}}
 
 
-def main() -> int:
+def main(shape: life.Shape = everywhere) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
