@@ -34,7 +34,6 @@ LIMITS: Mapping[tuple[str, str], int] = {
     ("AWS::Config::ConfigRule", "ConfigRuleName"): 128,
     ("AWS::Config::ConfigurationRecorder", "Name"): 256,
     ("AWS::Config::DeliveryChannel", "Name"): 256,
-    ("AWS::EC2::SecurityGroup", "GroupName"): 255,
     ("AWS::IAM::InstanceProfile", "InstanceProfileName"): 128,
     ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"): 128,
     ("AWS::IAM::Role", "RoleName"): 64,

@@ -269,15 +269,17 @@ def security_group(
     resource of its own: two groups whose own rules name each other are a cycle.
     """
     closed = [rule(None, to=NOWHERE, description="No way out")]
+    rules = {"SecurityGroupIngress": list(ingress)} if ingress else {}
     return t.add_resource(
         ec2.SecurityGroup(
             title,
-            GroupName=names.sub(name),
+            # No GroupName: a group of a fixed name could never make way for its own
+            # replacement, which a new description already asks for.
             GroupDescription=description,
             VpcId=vpc.id,
-            SecurityGroupIngress=list(ingress),
             SecurityGroupEgress=list(egress) or closed,
             Tags=_tags(name),
+            **rules,
         )
     )
 
