@@ -261,7 +261,9 @@ class System:
         """The same system with `self` replaced by `account` (12 digits)."""
 
         def real(target: Target) -> Target:
-            return replace(target, account=account) if target.account == SELF else target
+            return (
+                replace(target, account=account) if target.account == SELF else target
+            )
 
         def real_override(override: Override) -> Override:
             return (

@@ -200,9 +200,11 @@ class _Run:
             key = (operation.id, result.target)
             if self.seen.get(key) != result.status:
                 self.seen[key] = result.status
+                # Why it failed is told once, with the resource behind it.
+                failed = result.status is ResultStatus.FAILED
                 self.tell(
                     "target",
-                    result.reason,
+                    "" if failed else result.reason,
                     stack_set=name,
                     target=result.target,
                     status=str(result.status),

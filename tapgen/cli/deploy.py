@@ -333,7 +333,8 @@ def _lint_passes(system: System) -> bool:
     findings = lint.check(system, TEMPLATES_FOLDER)
     errors = [f for f in findings if f.severity is Severity.ERROR]
     if errors:
-        say(lint.render(findings, "text"))
+        names = [s.name for s in system.stack_sets]
+        say(lint.render(findings, "text", names))
         say("error: templates with errors are not rolled out; nothing was changed")
     return not errors
 
@@ -344,13 +345,11 @@ def _bootstrapped(reached: Reached, clock: Timings) -> None:
 
     with clock.stage("bootstrap"):
         if reached.local:
-            for name in _bootstrap(reached, None):
-                say(f"bootstrap: made {name}")
+            _bootstrap(reached, None)
             return
         missing = bootstrap.ready(reached.aws, reached.system)
     if missing:
-        lines = [*missing, f"run: tapgen bootstrap {reached.system.name}"]
-        raise RolloutError("\n".join(lines))
+        raise RolloutError("\n".join(missing))
 
 
 def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
@@ -363,7 +362,7 @@ def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
         system,
         code=reached.loaded.blueprint.code,
         deployed_types=_types(observed),
-        on_event=say,
+        on_event=lambda line: None if line.endswith("up to date") else say(line),
     )
 
 

@@ -58,6 +58,11 @@ class Screen:
         if event.kind == "wave":
             self.out.print(f"{seconds} [bold]{escape(event.message)}[/]")
             return
+        if event.kind == "failed":
+            self.out.print(f"{seconds}   {MARKS['FAILED']}  {escape(event.message)}")
+            return
+        if event.status == "FAILED":  # told by the line above, with its cause
+            return
         what = MARKS.get(event.status, escape(event.kind))
         where = f" {event.target}" if event.target else ""
         note = f"  {escape(event.message)}" if event.message else ""

@@ -175,13 +175,15 @@ def lint_command(
 
     names = systems or tuple(system_names(folder))
     findings = []
+    checked: list[str] = []
     for name in names:
         for loaded in _environments(system_path(name, folder), environment):
             label = loaded.system.environment or "default"
             say(f"checking {loaded.system.name} ({label}) …")
             findings += lint.check(loaded.system, to)
-    findings = sorted(set(findings))
-    click.echo(lint.render(findings, form))
+            checked += [s.name for s in loaded.system.stack_sets]
+    findings = list(dict.fromkeys(findings))
+    click.echo(lint.render(findings, form, checked))
     return lint.exit_code(findings)
 
 

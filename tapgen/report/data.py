@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tapgen.diff import Resource
+from tapgen.explain import advice
 from tapgen.model import Observed, ObservedInstance, System, Target
 from tapgen.plan import Plan, Reference, Step, Value
 from tapgen.rollout import Failure, Outcome
@@ -142,6 +143,7 @@ def _failure(failure: Failure) -> dict[str, Any]:
         "logical_id": failure.logical_id,
         "type": failure.type,
         "reason": failure.reason,
+        "advice": advice(failure.reason),
     }
 
 

@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from tapgen import diff
+from tapgen.explain import advice
 from tapgen.model import Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.rollout import Outcome
@@ -88,7 +89,10 @@ def outcome(ended: Outcome, *, resume: str) -> str:
     lines = []
     if ended.failures:
         lines.append("[red]✗ failed[/]")
-        lines += [f"  {escape(str(f))}" for f in ended.failures]
+        for failure in ended.failures:
+            lines.append(f"  {escape(str(failure))}")
+            hint = advice(failure.reason)
+            lines += [f"    [bold]→[/] {escape(hint)}"] if hint else []
     if ended.interrupted:
         lines.append(
             "[yellow]interrupted[/]: no operation of this rollout runs any more"
