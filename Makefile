@@ -4,6 +4,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SYSTEM ?= secure_network
+# For `make bench`: --runs N, --json.
+BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
@@ -45,7 +47,7 @@ format: .venv/.ready ## Format the code
 	$(BIN)/black --quiet tapgen tests benchmarks
 
 bench: .venv/.ready ## Measure speed against a peer in the same run
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean: ## Stop the embedded AWS and remove everything made here
 	@test ! -x $(BIN)/tapgen || $(BIN)/tapgen local stop --quiet || true

@@ -1,0 +1,220 @@
+"""`make bench`: what tapgen costs, as a ratio to a peer measured in the same run.
+
+Whole processes, ours and the peer's in turn, so that a busy machine slows both; each
+round gives one ratio, and the median of those is the result. Times of another machine
+or another day are not comparable, ratios are. Nothing here fails for being slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+ROOT = Path(__file__).resolve().parents[1]
+TAPGEN = Path(sys.executable).with_name("tapgen")
+
+HEAVY = ("troposphere", "boto3", "botocore", "cfnlint", "pydantic", "rich")
+"""What `tapgen --help` must not import."""
+
+Command = Callable[[Path], Sequence[str]]
+"""A command line that may write into a new empty folder."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The least, the middle and the most of several numbers."""
+
+    min: float
+    median: float
+    max: float
+
+    @classmethod
+    def of(cls, numbers: Sequence[float]) -> Spread:
+        return cls(min(numbers), median(numbers), max(numbers))
+
+
+@dataclass(frozen=True)
+class Result:
+    """Seconds of both sides, and their ratio round by round."""
+
+    name: str
+    peer: str
+    goal: float
+    ours_seconds: Spread
+    peer_seconds: Spread
+    ratio: Spread
+
+    @property
+    def met(self) -> bool:
+        return self.ratio.median <= self.goal
+
+
+def compare(
+    name: str, ours: Command, peer_name: str, peer: Command, goal: float, runs: int
+) -> Result:
+    """Measure both `runs` times in turn, after one run each that is not counted."""
+    spent: dict[str, list[float]] = {"ours": [], "peer": []}
+    sides = [("ours", ours), ("peer", peer)]
+    for _, command in sides:
+        _seconds(command)  # writes bytecode and fills the disk's cache
+    for _ in range(runs):
+        for side, command in sides:
+            spent[side].append(_seconds(command))
+        sides.reverse()
+    ratios = [o / p for o, p in zip(spent["ours"], spent["peer"], strict=True)]
+    return Result(
+        name,
+        peer_name,
+        goal,
+        Spread.of(spent["ours"]),
+        Spread.of(spent["peer"]),
+        Spread.of(ratios),
+    )
+
+
+def _seconds(command: Command) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        arguments = command(Path(folder))
+        start = time.perf_counter()
+        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+        spent = time.perf_counter() - start
+    if done.returncode:
+        raise SystemExit(f"{' '.join(arguments)}: exit {done.returncode}{done.stderr}")
+    return spent
+
+
+def imported(arguments: Sequence[str]) -> set[str]:
+    """Which of HEAVY a tapgen command imports."""
+    code = (
+        "import sys\n"
+        "from tapgen.cli import main\n"
+        f"code = main({list(arguments)!r})\n"
+        "print(*sorted(sys.modules), file=sys.stderr)\n"
+        "sys.exit(code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    return set(HEAVY) & set(done.stderr.split())
+
+
+def startup(runs: int) -> Result:
+    """`tapgen --help` against an interpreter that does nothing."""
+    return compare(
+        "tapgen --help",
+        lambda _: [str(TAPGEN), "--help"],
+        "python -c pass",
+        lambda _: [sys.executable, "-c", "pass"],
+        6.0,
+        runs,
+    )
+
+
+def generation(runs: int) -> Result:
+    """`tapgen templates` against a bare Troposphere script of the same templates."""
+    # Loads troposphere and awacs, which the other comparison is not to wait for.
+    from benchmarks.bare_script import transcribe
+
+    def ours(folder: Path) -> list[str]:
+        return [str(TAPGEN), "templates", "--to", str(folder)]
+
+    with tempfile.TemporaryDirectory() as scripts, tempfile.TemporaryDirectory() as out:
+        subprocess.run(ours(Path(out)), cwd=ROOT, check=True, capture_output=True)
+        made = _templates(Path(out))
+        # A module, so that its bytecode is kept as tapgen's is.
+        (Path(scripts) / "bare_templates.py").write_text(transcribe(made))
+
+        def peer(folder: Path) -> list[str]:
+            path = f"import sys; sys.argv = ['', {str(folder)!r}]; "
+            path += f"sys.path.insert(0, {scripts!r}); import bare_templates"
+            return [sys.executable, "-c", path]
+
+        _same(made, peer)
+        files = f"{len(made)} templates"
+        return compare(
+            "tapgen templates", ours, f"bare script, {files}", peer, 1.5, runs
+        )
+
+
+def _templates(folder: Path) -> dict[str, str]:
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in folder.rglob("*.json")
+        if not path.name.startswith("manifest")
+    }
+
+
+def _same(made: dict[str, str], peer: Command) -> None:
+    """SystemExit unless the bare script builds the same templates."""
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(peer(Path(folder)), cwd=ROOT, check=True)
+        built = _templates(Path(folder))
+    differing = sorted(
+        path
+        for path in {*made, *built}
+        if json.loads(made.get(path, "null")) != json.loads(built.get(path, "null"))
+    )
+    if differing:
+        raise SystemExit(f"the bare script builds others: {', '.join(differing)}")
+
+
+def _table(results: Sequence[Result], heavy: set[str], runs: int) -> str:
+    lines = [
+        f"{runs} rounds, whole processes, ours and the peer's in turn; "
+        f"Python {platform.python_version()}, {os.cpu_count()} cores",
+        "",
+        f"{'':18}{'peer':28}{'ours':>8}{'peer':>8}  "
+        f"{'ratio: min':>10}{'median':>8}{'max':>8}{'goal':>6}",
+    ]
+    for r in results:
+        ours, peer = r.ours_seconds.median * 1000, r.peer_seconds.median * 1000
+        lines.append(
+            f"{r.name:18}{r.peer:28}{ours:5.0f} ms{peer:5.0f} ms  "
+            f"{r.ratio.min:10.2f}{r.ratio.median:8.2f}{r.ratio.max:8.2f}"
+            f"{r.goal:6.1f}  {'met' if r.met else 'MISSED'}"
+        )
+    found = ", ".join(sorted(heavy)) or "none"
+    lines += ["", f"of {', '.join(HEAVY)}, tapgen --help imports: {found}"]
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=9, help="rounds (default 9)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    given = parser.parse_args(arguments)
+    if given.runs < 1:
+        parser.error("--runs: at least 1")
+    results = [startup(given.runs), generation(given.runs)]
+    heavy = imported(["--help"])
+    if not given.json:
+        print(_table(results, heavy, given.runs))
+        return
+    data = {
+        "runs": given.runs,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "results": [{**asdict(r), "met": r.met} for r in results],
+        "heavy_imports_of_help": sorted(heavy),
+    }
+    print(json.dumps(data, indent=2))
+
+
+if __name__ == "__main__":
+    main()
