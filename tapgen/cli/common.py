@@ -17,6 +17,7 @@ import click
 
 from tapgen import blueprints, config
 from tapgen.cli import near
+from tapgen.config import Blueprint, Config
 from tapgen.errors import ConfigError, LocalError
 from tapgen.model import System
 
@@ -118,8 +119,8 @@ class Loaded:
     """A system and the config and blueprint it comes from."""
 
     system: System
-    config: config.Config
-    blueprint: config.Blueprint
+    config: Config
+    blueprint: Blueprint
 
 
 def load(path: Path, environment: str | None) -> Loaded:

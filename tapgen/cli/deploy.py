@@ -128,7 +128,7 @@ def rollout_command(
     reached = reach_system(system, environment, folder, clock, aws_choice)
     _refuse_unpinned(reached, yes, aws_choice["account"])
     with clock.stage("lint"):
-        if not _lint_passes(reached.system):
+        if not lint_passes(reached.system):
             return FAILED
     _bootstrapped(reached, clock)
     _wait_for_running(reached)
@@ -326,7 +326,7 @@ def _confirm(yes: bool, question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def _lint_passes(system: System) -> bool:
+def lint_passes(system: System) -> bool:
     """Whether no template has errors; shows what was found."""
     from tapgen import lint
 

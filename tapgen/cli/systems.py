@@ -51,9 +51,7 @@ def init_command(blueprint: str, folder: Path) -> int:
     path = folder / f"{blueprint}.yaml"
     if path.exists():
         raise ConfigError([f"{path}: is there already; edit it, or remove it first"])
-    text = (
-        resources.files("tapgen.blueprints").joinpath(f"{blueprint}.yaml").read_text()
-    )
+    text = resources.files("tapgen").joinpath(f"data/{blueprint}.yaml").read_text()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "tapgen.schema.json").write_text(_schema_text())

@@ -1,0 +1,386 @@
+"""The command line from end to end: whole processes, files, exit codes, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TAPGEN = [sys.executable, "-m", "tapgen"]
+MINIMAL = """\
+blueprint: secure_network
+suffix: test
+regions: {primary: us-east-1, dr: us-west-2}
+settings:
+  profile: minimal
+  vpc_cidr: 10.20.0.0/16
+  allowed_cidr: 203.0.113.0/24
+"""
+
+
+@dataclass
+class Shell:
+    """A project folder, and tapgen run in it as a user would."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """A user's environment without AWS settings."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        for name in ("TAPGEN_LOCAL", "CI", "NO_COLOR", "FORCE_COLOR"):
+            kept.pop(name, None)
+        nowhere = str(self.folder / "no-such-file")
+        return kept | {
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": nowhere,
+            "AWS_SHARED_CREDENTIALS_FILE": nowhere,
+            "PYTHONWARNINGS": "error",
+        }
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*TAPGEN, *arguments],
+            cwd=self.folder,
+            env=self.environment | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(
+        self, *arguments: str, expect: int = 0, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, **environment)
+        out, err = process.communicate(timeout=120)
+        assert process.returncode == expect, f"{arguments}\n{out}\n{err}"
+        assert "Traceback" not in err, err
+        return subprocess.CompletedProcess(arguments, expect, out, err)
+
+    def config(self, text: str, name: str = "secure_network") -> Path:
+        path = self.folder / "stacksets" / f"{name}.yaml"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        return path
+
+    @property
+    def url(self) -> str:
+        found = json.loads(self.run("local", "status", "--output", "json").stdout)
+        return str(found["url"])
+
+    def client(self, service: str, region: str = "us-east-1") -> Any:
+        return boto3.client(
+            service,
+            endpoint_url=self.url,
+            region_name=region,
+            aws_access_key_id="000000000000",
+            aws_secret_access_key="local",
+        )
+
+
+@pytest.fixture(scope="module")
+def rolled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    """A minimal system, rolled out; tests with it leave it as they find it."""
+    shell = Shell(tmp_path_factory.mktemp("rolled"))
+    shell.config(MINIMAL)
+    shell.run("rollout", "--local", "--yes")
+    yield shell
+    shell.run("local", "stop")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """An empty project folder."""
+    shell = Shell(tmp_path)
+    yield shell
+    if (tmp_path / ".tapgen").exists():
+        shell.run("local", "stop")
+
+
+def test_the_shipped_system_is_rolled_out_changed_and_destroyed(shell: Shell) -> None:
+    shutil.copytree(ROOT / "stacksets", shell.folder / "stacksets")
+    first = shell.run("rollout", "secure_network", "--local", "--yes", "--timings")
+    assert "✓ done" in first.stdout
+    assert re.search(r"\d s  rollout", first.stderr)
+    assert "nothing to do" in shell.run("plan", "--local").stdout
+
+    path = shell.folder / "stacksets" / "secure_network.yaml"
+    text = path.read_text()
+    assert "allowed_cidr: 203.0.113.0/24" in text
+    path.write_text(text.replace("203.0.113.0/24", "198.51.100.0/24"))
+    plan = json.loads(shell.run("plan", "--local", "--output", "json", expect=2).stdout)
+    assert {step["part"] for wave in plan["waves"] for step in wave} == {"network"}
+    shell.run("rollout", "--local", "--yes")
+    status = json.loads(shell.run("status", "--local", "--output", "json").stdout)
+    found = [i for s in status["stack_sets"] for i in s["instances"]]
+    assert {i["status"] for i in found} == {"CURRENT"}
+    assert {i["region"] for i in found} == {"us-east-1", "us-west-2"}
+
+
+def test_a_plan_says_waves_targets_and_what_is_known_later(shell: Shell) -> None:
+    shell.config(MINIMAL)
+
+    shown = shell.run("plan", "secure_network", "--local", expect=2).stdout
+
+    assert "wave 1" in shown
+    assert "000000000000 in us-west-2" in shown
+    assert "KmsKeyArn = keys.KmsKeyArn of" in shown
+    assert "(known after wave 1)" in shown
+
+
+def test_json_is_all_that_is_on_standard_output(rolled: Shell) -> None:
+    for command in (("plan",), ("status",), ("outputs",), ("rollout", "--yes")):
+        answer = rolled.run(*command, "--local", "--output", "json")
+        json.loads(answer.stdout)
+
+
+def test_status_shows_every_instance_current_in_both_regions(rolled: Shell) -> None:
+    shown = rolled.run("status", "--local").stdout
+
+    rows = [line for line in shown.splitlines() if line.startswith("secure-network")]
+    assert len(rows) == 6
+    assert all("✓ CURRENT" in row for row in rows)
+    assert "us-east-1" in shown and "us-west-2" in shown
+
+
+def test_outputs_are_told_by_part_and_region_and_for_a_shell(rolled: Shell) -> None:
+    data = json.loads(rolled.run("outputs", "--local", "--output", "json").stdout)
+    text = rolled.run("outputs", "--local").stdout
+    variables = rolled.run("outputs", "--local", "--output", "env").stdout
+
+    vpc = data["network"]["us-east-1"]["000000000000"]["VpcId"]
+    assert vpc.startswith("vpc-")
+    assert f"network.VpcId  us-east-1  {vpc}" in text
+    assert f"NETWORK_VPCID_US_EAST_1={vpc}" in variables
+
+
+def test_a_second_rollout_has_nothing_to_do(rolled: Shell) -> None:
+    assert "nothing to do" in rolled.run("rollout", "--local", "--yes").stdout
+
+
+def test_without_a_terminal_nobody_is_asked_and_nothing_is_done(shell: Shell) -> None:
+    shell.config(MINIMAL)
+
+    refused = shell.run("rollout", "--local", expect=64)
+
+    assert "say --yes" in refused.stderr
+    shown = shell.run("status", "--local", expect=2).stdout
+    assert shown.count("? missing") == 6
+
+
+def test_destroying_says_what_is_kept_and_deletes_data_only_by_name(
+    shell: Shell,
+) -> None:
+    shell.config(MINIMAL)
+    shell.run("rollout", "--local", "--yes")
+    s3 = shell.client("s3")
+    s3.put_object(Bucket="sn-test-data-primary-000000000000", Key="a", Body=b"1")
+
+    wrong = ("--delete-data", "yes")
+    refused = shell.run("destroy", "--local", "--yes", *wrong, expect=64)
+    assert "--delete-data secure-network-test" in refused.stderr
+    right = ("--delete-data", "secure-network-test")
+    done = shell.run("destroy", "--local", "--yes", *right)
+
+    assert "deleted: 000000000000/us-east-1 AWS::S3::Bucket" in done.stdout
+    assert "scheduled for deletion in 30 days" in done.stdout
+    names = [b["Name"] for b in s3.list_buckets()["Buckets"]]
+    assert [n for n in names if n.startswith("sn-")] == []
+    cloudformation = shell.client("cloudformation")
+    assert cloudformation.list_stack_sets(Status="ACTIVE")["Summaries"] == []
+    assert "nothing to do" in shell.run("destroy", "--local", "--yes").stdout
+
+
+def test_retained_data_survives_and_the_next_failure_says_so(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    shell.run("rollout", "--local", "--yes")
+
+    kept = shell.run("destroy", "--local", "--yes").stdout
+    again = shell.run("rollout", "--local", "--yes", expect=3).stdout
+
+    assert "AWS::S3::Bucket sn-test-data-dr-000000000000" in kept
+    assert "already exists" in again
+    assert "left by an earlier stack that retained it" in again
+
+
+def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    process = shell.start("rollout", "--local", "--yes")
+    assert process.stderr
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "wave 1 of" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+
+    text = "".join(lines) + err + out
+    assert process.returncode == 130, text
+    assert "stopping: nothing new is started" in text
+    assert "go on with: tapgen rollout secure_network --local" in text
+    shell.run("rollout", "--local", "--yes")
+    shell.run("status", "--local")
+
+
+def test_a_killed_embedded_aws_is_told_without_a_traceback(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    shell.run("local", "start")
+    pid = json.loads(shell.run("local", "status", "--output", "json").stdout)["pid"]
+    process = shell.start("rollout", "--local", "--yes")
+    assert process.stderr
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "wave 1 of" in line:
+            os.kill(pid, signal.SIGKILL)
+            break
+    out, err = process.communicate(timeout=60)
+
+    text = "".join(lines) + err + out
+    assert process.returncode == 1, text
+    assert "lost AWS while rolling out" in text
+    assert "Traceback" not in text
+    time.sleep(0.1)
+    shell.run("rollout", "--local", "--yes")
+
+
+def test_the_aws_cli_sees_what_tapgen_rolled_out(rolled: Shell) -> None:
+    aws = str(Path(sys.executable).with_name("aws"))
+    arguments = ["--endpoint-url", rolled.url, "cloudformation"]
+    keys = {"AWS_ACCESS_KEY_ID": "000000000000", "AWS_SECRET_ACCESS_KEY": "local"}
+    answer = subprocess.run(
+        [
+            *(aws, *arguments, "list-stack-instances", "--stack-set-name"),
+            "secure-network-test-keys-dr",
+        ],
+        env=rolled.environment | keys | {"AWS_DEFAULT_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    (instance,) = json.loads(answer.stdout)["Summaries"]
+    assert (instance["Region"], instance["Status"]) == ("us-west-2", "CURRENT")
+
+
+def test_real_aws_needs_a_pinned_account_when_nobody_is_asked(rolled: Shell) -> None:
+    # The embedded AWS stands in for AWS behind AWS_ENDPOINT_URL: no --local here.
+    here = {
+        "AWS_ENDPOINT_URL": rolled.url,
+        "AWS_ACCESS_KEY_ID": "000000000000",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_REGION": "us-east-1",
+    }
+    refused = rolled.run("rollout", "--yes", expect=64, **here)
+    wrong = rolled.run("plan", "--account", "123456789012", expect=64, **here)
+    done = rolled.run("rollout", "--yes", "--account", "000000000000", **here)
+
+    assert "--account 000000000000" in refused.stderr
+    assert "these credentials are of account 000000000000" in wrong.stderr
+    assert "nothing to do" in done.stdout
+
+
+def test_without_credentials_or_endpoint_the_advice_is_clear(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    nobody = shell.run("plan", expect=1)
+    dead = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "000000000000",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    unreachable = shell.run("plan", expect=1, **dead)
+    profile = shell.run("plan", "--profile", "nope", expect=1)
+
+    assert "no AWS credentials" in nobody.stderr
+    assert "Could not connect to the endpoint" in unreachable.stderr
+    assert "profile (nope) could not be found" in profile.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["plan", "secure_netwrk"], 1, "did you mean 'secure_network'?"),
+        (["plan", "nope.yaml"], 1, "no such file"),
+        (["rolout"], 64, "did you mean 'rollout'?"),
+        (["plan", "--outptu", "json"], 64, "--output"),
+        (["plan", "-e", "nope"], 1, "'nope' is no environment"),
+        (["init", "secure_netwrk"], 64, "did you mean 'secure_network'?"),
+        (["templates", "--to", "stacksets/secure_network.yaml/x"], 1, "stacksets"),
+        (["local", "start", "--port", "99999"], 64, "99999"),
+    ],
+)
+def test_wrong_usage_gets_one_clear_message(
+    shell: Shell, arguments: list[str], code: int, words: str
+) -> None:
+    shell.config(MINIMAL)
+
+    answer = shell.run(*arguments, expect=code)
+
+    assert words in answer.stderr
+    assert len(answer.stderr.splitlines()) <= 5
+
+
+def test_every_mistake_of_a_file_is_told_in_one_go(shell: Shell) -> None:
+    shell.config(
+        "blueprint: secure_network\nsuffix: Nope\nsufix: x\n"
+        "regions: {primary: us-east-1, dr: us-east-1}\nsettings: {vpc_cdir: 1}\n"
+    )
+
+    errors = shell.run("plan", expect=1).stderr.splitlines()
+
+    assert len(errors) >= 4
+    assert all(e.startswith("error: stacksets/secure_network.yaml:") for e in errors)
+
+
+def test_init_writes_a_system_that_rolls_out(shell: Shell) -> None:
+    wrote = shell.run("init", "secure_network").stdout
+    assert "wrote stacksets/secure_network.yaml" in wrote
+    assert "is there already" in shell.run("init", "secure_network", expect=1).stderr
+
+    listed = json.loads(shell.run("list", "--output", "json").stdout)
+    shell.run("templates")
+    assert shell.run("templates", "--check").stdout
+    path = shell.folder / "templates_out/secure_network/keys.json"
+    path.write_text("{}")
+    stale = shell.run("templates", "--check", expect=2)
+
+    assert [s["system"] for s in listed] == ["secure_network"]
+    assert "stale templates_out/secure_network/keys.json" in stale.stdout
+    schema = json.loads((shell.folder / "stacksets/tapgen.schema.json").read_text())
+    assert schema == json.loads(shell.run("schema").stdout)
+
+
+def test_colour_goes_to_terminals_only(rolled: Shell) -> None:
+    assert "\x1b[" not in rolled.run("status", "--local").stdout
+    forced = rolled.run("status", "--local", FORCE_COLOR="1").stdout
+    assert "\x1b[" in forced
+    plain = rolled.run("status", "--local", NO_COLOR="1", FORCE_COLOR="1").stdout
+    assert "\x1b[3" not in plain
+
+
+def test_two_projects_have_embedded_clouds_of_their_own(
+    rolled: Shell, shell: Shell
+) -> None:
+    shell.config(MINIMAL)
+
+    shell.run("local", "start")
+
+    assert shell.url != rolled.url
+    assert shell.run("status", "--local", expect=2).stdout.count("? missing") == 6
+    rolled.run("status", "--local")
