@@ -135,9 +135,20 @@ def _make_secret(request: Request) -> Made:
         KmsKeyId=properties.get("KmsKeyId"),
         SecretString=_secret_value(properties),
         Tags=tag_list(properties),
-        AddReplicaRegions=properties.get("ReplicaRegions"),
     )
+    _copy_secret(made["ARN"], properties)
     return made["ARN"], {"Id": made["ARN"]}
+
+
+def _copy_secret(arn: str, properties: Properties) -> None:
+    # By a call of its own: ministack's CreateSecret does not read replica regions.
+    if properties.get("ReplicaRegions"):
+        call(
+            "secretsmanager",
+            "ReplicateSecretToRegions",
+            SecretId=arn,
+            AddReplicaRegions=properties["ReplicaRegions"],
+        )
 
 
 def _secret_value(properties: Properties) -> str:
@@ -168,13 +179,8 @@ def _change_secret(physical_id: str, old: Properties, new: Properties) -> Attrib
     if dropped:
         call("secretsmanager", "UntagResource", SecretId=physical_id, TagKeys=dropped)
     call("secretsmanager", "TagResource", SecretId=physical_id, Tags=tag_list(new))
-    if new.get("ReplicaRegions") and new["ReplicaRegions"] != old.get("ReplicaRegions"):
-        call(
-            "secretsmanager",
-            "ReplicateSecretToRegions",
-            SecretId=physical_id,
-            AddReplicaRegions=new["ReplicaRegions"],
-        )
+    if new.get("ReplicaRegions") != old.get("ReplicaRegions"):
+        _copy_secret(physical_id, new)
     return {"Id": physical_id}
 
 

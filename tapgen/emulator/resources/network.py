@@ -198,11 +198,15 @@ def _rule_kind(direction: str) -> Kind:
 
     def describe(physical_id: str, old: Properties, new: Properties) -> Attributes:
         # The one property that can change.
+        # ministack keeps what a rule is not told; AWS wants the whole rule here.
+        wanted = {"Description": new.get("Description", "")}
         call(
             "ec2",
-            f"UpdateSecurityGroupRuleDescriptions{direction}",
+            "ModifySecurityGroupRules",
             GroupId=new.get("GroupId"),
-            IpPermissions=[_permission(new)],
+            SecurityGroupRules=[
+                {"SecurityGroupRuleId": physical_id, "SecurityGroupRule": wanted}
+            ],
         )
         return {"Id": physical_id}
 

@@ -1,0 +1,18 @@
+"""The command that `places.served` gives to `life.start`: with the real schemas."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+from tapgen import schemas
+from tapgen.emulator import life
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    options = parser.parse_args()
+    token = os.environ[life.TOKEN_VARIABLE]
+    life.serve(options.port, options.folder, token, schemas.schema)
