@@ -293,6 +293,8 @@ def lifecycle(
             NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(
                 NoncurrentDays=noncurrent_days
             ),
+            # A marker whose last old version is gone hides nothing any more.
+            ExpiredObjectDeleteMarker=True,
             AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(
                 DaysAfterInitiation=MULTIPART_DAYS
             ),

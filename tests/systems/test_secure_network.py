@@ -1,0 +1,920 @@
+"""What secure_network promises, checked on the templates it makes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapgen import blueprints, config, lint, schemas, templates
+from tapgen.errors import BlueprintError, ConfigError
+from tapgen.model import Output, StackSet, System
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "stacksets" / "secure_network.yaml"
+
+SETTINGS = {
+    "vpc_cidr": "10.20.0.0/16",
+    "dr_vpc_cidr": "10.21.0.0/16",
+    "allowed_cidr": "203.0.113.0/24",
+}
+
+
+def load(folder: Path, settings: dict[str, Any], **more: Any) -> config.Config:
+    """The config that a file with these settings gives."""
+    file = folder / "secure_network.yaml"
+    content = {
+        "blueprint": "secure_network",
+        "suffix": "prod",
+        "regions": {"primary": "us-east-1", "dr": "us-west-2"},
+        "settings": settings,
+        **more,
+    }
+    file.write_text(json.dumps(content))  # JSON is YAML
+    return config.load(file, blueprints.find)
+
+
+def build(folder: Path, settings: dict[str, Any], **more: Any) -> System:
+    loaded = load(folder, {**SETTINGS, **settings}, **more)
+    blueprint = blueprints.find("secure_network")
+    assert blueprint is not None
+    return blueprint.build(loaded)
+
+
+@pytest.fixture(scope="module")
+def ideal(tmp_path_factory: pytest.TempPathFactory) -> System:
+    return build(tmp_path_factory.mktemp("ideal"), {"profile": "ideal"})
+
+
+@pytest.fixture(scope="module")
+def minimal(tmp_path_factory: pytest.TempPathFactory) -> System:
+    return build(tmp_path_factory.mktemp("minimal"), {"profile": "minimal"})
+
+
+@pytest.fixture(scope="module", params=["minimal", "ideal"])
+def system(request: pytest.FixtureRequest) -> System:
+    found = request.getfixturevalue(request.param)
+    assert isinstance(found, System)
+    return found
+
+
+def body(system: System, part: str) -> dict[str, Any]:
+    loaded = json.loads(system.part(part).template)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def every(system: System, *types: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(part, logical id) -> resource, of these types in all templates."""
+    return {
+        (s.part, logical_id): resource
+        for s in system.stack_sets
+        for logical_id, resource in json.loads(s.template)["Resources"].items()
+        if resource["Type"] in types
+    }
+
+
+def only(system: System, part: str, type_name: str) -> dict[str, Any]:
+    """The properties of the one resource of a type in a part."""
+    (found,) = (r for (p, _), r in every(system, type_name).items() if p == part)
+    properties = found["Properties"]
+    assert isinstance(properties, dict)
+    return properties
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text inside a piece of a template."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from texts(inner)
+        case list():
+            for inner in value:
+                yield from texts(inner)
+
+
+def statements(value: Any) -> Iterator[dict[str, Any]]:
+    """Every policy statement inside a piece of a template."""
+    match value:
+        case {"Effect": _, "Action": _}:
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from statements(inner)
+        case list():
+            for inner in value:
+                yield from statements(inner)
+
+
+def service(statement: dict[str, Any]) -> str:
+    """The service principal of a statement, as text."""
+    principal = statement.get("Principal", {})
+    found = principal.get("Service", "") if isinstance(principal, dict) else ""
+    return "".join(texts(found))
+
+
+# --- the committed files -------------------------------------------------------------
+
+
+def test_the_committed_templates_are_what_the_shipped_config_gives() -> None:
+    blueprint = blueprints.find("secure_network")
+    assert blueprint is not None
+    default = blueprint.build(config.load(SHIPPED, blueprints.find))
+    files = templates.files(default)
+    for environment in config.environments(SHIPPED):
+        loaded = config.load(SHIPPED, blueprints.find, environment)
+        files |= templates.files(blueprint.build(loaded), default)
+    assert templates.stale(ROOT / "templates_out", files) == []
+    assert "secure_network/manifest.staging.json" in files
+    # Environments differ in parameters alone, so none needs a template of its own.
+    shared = {f"{s.part}.json" for s in default.stack_sets}
+    assert {Path(f).name for f in files if "manifest" not in f} == shared
+
+
+def test_the_bytes_do_not_depend_on_the_process(ideal: System) -> None:
+    program = (
+        "from pathlib import Path; from tapgen import blueprints, config\n"
+        "b = blueprints.find('secure_network')\n"
+        f"s = b.build(config.load(Path({str(SHIPPED)!r}), blueprints.find))\n"
+        "print(hash(1) and [x.template for x in s.stack_sets])"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            cwd=ROOT,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "more"),
+    [
+        ({"profile": "minimal"}, {}),
+        ({"profile": "ideal"}, {"account_baseline": "existing"}),
+        ({"profile": "ideal", "zones": 4}, {}),
+    ],
+    ids=["minimal", "existing baseline", "four zones"],
+)
+def test_cfn_lint_has_nothing_to_say(
+    tmp_path: Path, settings: dict[str, Any], more: dict[str, Any]
+) -> None:
+    found = lint.check(build(tmp_path, settings, **more), tmp_path, processes=1)
+    assert [f for f in found if f.severity != "informational"] == []
+
+
+def test_every_template_fits_into_a_call(tmp_path: Path, system: System) -> None:
+    for stack_set in system.stack_sets:
+        assert len(stack_set.template.encode()) <= 51_200, stack_set.part
+
+
+def test_no_template_names_an_account_a_region_or_a_partition(system: System) -> None:
+    for stack_set in system.stack_sets:
+        for text in texts(json.loads(stack_set.template)["Resources"]):
+            assert not re.search(r"\b\d{12}\b", text), text
+            assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b", text), text
+            assert "arn:aws:" not in text
+
+
+def test_no_stack_exports_anything(system: System) -> None:
+    for stack_set in system.stack_sets:
+        outputs = json.loads(stack_set.template)["Outputs"]
+        assert all("Export" not in o and o["Description"] for o in outputs.values())
+
+
+def test_every_parameter_is_described_constrained_and_in_the_form(
+    system: System,
+) -> None:
+    for stack_set in system.stack_sets:
+        template = json.loads(stack_set.template)
+        interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+        shown = [p for g in interface["ParameterGroups"] for p in g["Parameters"]]
+        assert sorted(shown) == sorted(template["Parameters"])
+        assert set(interface["ParameterLabels"]) == set(shown)
+        for name, parameter in template["Parameters"].items():
+            assert parameter["Description"], name
+            plain = parameter["Type"] == "String"
+            limits = {"AllowedPattern", "AllowedValues"}
+            assert not plain or limits & set(parameter), (stack_set.part, name)
+            if "AllowedPattern" in parameter:
+                assert parameter["ConstraintDescription"], name
+                re.compile(parameter["AllowedPattern"])
+
+
+def test_every_value_given_passes_its_own_parameter(system: System) -> None:
+    for stack_set in system.stack_sets:
+        parameters = json.loads(stack_set.template)["Parameters"]
+        for target in stack_set.targets:
+            for name, value in stack_set.values(target).items():
+                if isinstance(value, Output):
+                    continue
+                parameter = parameters[name]
+                assert re.search(parameter.get("AllowedPattern", ""), value), name
+                allowed = parameter.get("AllowedValues")
+                assert allowed is None or value in map(str, allowed), name
+                assert int(parameter.get("MinValue", 0)) <= int(
+                    value if parameter["Type"] == "Number" else 0
+                ) or (parameter["Type"] != "Number")
+
+
+def test_a_stack_in_the_wrong_region_is_refused_before_it_makes_anything(
+    system: System,
+) -> None:
+    for stack_set in system.stack_sets:
+        rules = json.loads(stack_set.template)["Rules"]
+        assert "RegionsDiffer" in rules
+        roles = {
+            "every": {"RunsInPrimaryRegion", "RunsInDrRegion"},
+            "dr": {"RunsInDrRegion"},
+        }
+        expected = roles.get(stack_set.role, {"RunsInPrimaryRegion"})
+        assert set(rules) - {"RegionsDiffer"} == expected
+        for name in expected:
+            (assertion,) = rules[name]["Assertions"]
+            region = name.removeprefix("RunsIn")
+            assert assertion["Assert"] == {
+                "Fn::Equals": [{"Ref": "AWS::Region"}, {"Ref": region}]
+            }
+
+
+def test_each_region_takes_its_own_role_ranges_and_keys(ideal: System) -> None:
+    network = ideal.part("network")
+    here, there = (network.values(t) for t in network.targets)
+    assert (here["RegionRole"], there["RegionRole"]) == ("primary", "dr")
+    assert (here["VpcCidr"], there["VpcCidr"]) == ("10.20.0.0/16", "10.21.0.0/16")
+    assert here["KmsKeyArn"] == Output("keys", "KmsKeyArn", region="us-east-1")
+    assert there["KmsKeyArn"] == Output(
+        "keys-dr", "DestinationKmsKeyArn", region="us-west-2"
+    )
+
+
+# --- S001-01 … 06: the network -------------------------------------------------------
+
+
+def test_there_is_one_vpc_with_names_in_the_primary_region(system: System) -> None:
+    vpc = only(system, "network", "AWS::EC2::VPC")
+    assert vpc["EnableDnsSupport"] is True
+    assert vpc["EnableDnsHostnames"] is True
+    assert vpc["CidrBlock"] == {"Ref": "VpcCidr"}
+    assert system.part("network").targets[0].region == "us-east-1"
+
+
+def test_the_default_route_waits_for_the_attached_gateway(system: System) -> None:
+    resources = body(system, "network")["Resources"]
+    only(system, "network", "AWS::EC2::InternetGateway")
+    attachment = only(system, "network", "AWS::EC2::VPCGatewayAttachment")
+    assert attachment["InternetGatewayId"] == {"Ref": "InternetGateway"}
+    route = resources["PublicRoutesDefaultRoute"]
+    assert route["DependsOn"] == ["InternetGatewayAttachment"]
+    assert route["Properties"]["DestinationCidrBlock"] == "0.0.0.0/0"
+    assert route["Properties"]["GatewayId"] == {"Ref": "InternetGateway"}
+
+
+def test_only_one_route_table_leads_to_the_internet_gateway(system: System) -> None:
+    routes = [
+        r["Properties"]
+        for (part, _), r in every(system, "AWS::EC2::Route").items()
+        if "GatewayId" in r["Properties"]
+    ]
+    assert [r["RouteTableId"] for r in routes] == [{"Ref": "PublicRoutes"}]
+
+
+def subnets(system: System, tier: str) -> dict[str, dict[str, Any]]:
+    return {
+        logical_id: r["Properties"]
+        for (_, logical_id), r in every(system, "AWS::EC2::Subnet").items()
+        if logical_id.startswith(tier)
+    }
+
+
+def zone_index(subnet: dict[str, Any]) -> int:
+    _, chosen, default = subnet["AvailabilityZone"]["Fn::If"]
+    assert chosen["Ref"].startswith("Zone")
+    index, zones = default["Fn::Select"]
+    assert zones == {"Fn::GetAZs": ""}
+    assert isinstance(index, int)
+    return index
+
+
+def test_public_subnets_are_in_different_zones_and_routed(system: System) -> None:
+    public = subnets(system, "Public")
+    assert len(public) == 2
+    assert len({zone_index(s) for s in public.values()}) == 2
+    associations = every(system, "AWS::EC2::SubnetRouteTableAssociation").values()
+    routed = {
+        a["Properties"]["SubnetId"]["Ref"]: a["Properties"]["RouteTableId"]["Ref"]
+        for a in associations
+    }
+    assert all(routed[name] == "PublicRoutes" for name in public)
+
+
+def test_no_two_subnets_overlap(system: System) -> None:
+    network = system.part("network")
+    values = network.values(network.targets[0])
+    vpc, bits = values["VpcCidr"], values["SubnetBits"]
+    assert isinstance(vpc, str) and isinstance(bits, str)
+    grid = list(IPv4Network(vpc).subnets(new_prefix=32 - int(bits)))
+    taken = []
+    for subnet in subnets(system, "").values():
+        index, cidrs = subnet["CidrBlock"]["Fn::Select"]
+        start, count, _ = cidrs["Fn::Cidr"]
+        assert start == {"Ref": "VpcCidr"} and index < count <= len(grid)
+        taken.append(grid[index])
+    assert len(taken) == len(set(taken)) >= 2
+
+
+def test_more_zones_move_no_existing_subnet(tmp_path: Path, ideal: System) -> None:
+    wider = subnets(build(tmp_path, {"zones": 4}), "")
+    for name, subnet in subnets(ideal, "").items():
+        assert wider[name]["CidrBlock"] == subnet["CidrBlock"]
+
+
+def test_the_web_group_lets_in_web_traffic_from_the_allowed_addresses_only(
+    system: System,
+) -> None:
+    web = body(system, "network")["Resources"]["WebSecurityGroup"]["Properties"]
+    ingress = web["SecurityGroupIngress"]
+    assert {(r["FromPort"], r["ToPort"]) for r in ingress} == {(80, 80), (443, 443)}
+    assert all(r["CidrIp"] == {"Ref": "AllowedCidr"} for r in ingress)
+    assert web["SecurityGroupEgress"]
+
+
+def test_the_minimal_web_group_lets_everything_out(minimal: System) -> None:
+    groups = every(minimal, "AWS::EC2::SecurityGroup")
+    ((_, group),) = groups.items()
+    (rule,) = group["Properties"]["SecurityGroupEgress"]
+    assert (rule["IpProtocol"], rule["CidrIp"]) == ("-1", "0.0.0.0/0")
+
+
+# --- S001-07 … 13: keys, buckets, replication ----------------------------------------
+
+
+def test_a_multi_region_key_rotates_and_serves_log_groups_of_this_system_only(
+    system: System,
+) -> None:
+    key = only(system, "keys", "AWS::KMS::Key")
+    assert key["MultiRegion"] is True
+    assert key["EnableKeyRotation"] is True
+    (logs,) = (s for s in statements(key) if service(s).startswith("logs."))
+    assert service(logs) == "logs.${AWS::Region}.${AWS::URLSuffix}"
+    context = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    assert context and all(
+        "sn-${EnvironmentSuffix}-" in text for text in texts(context)
+    )
+
+
+def test_alarms_can_publish_to_the_encrypted_topic_of_each_region(
+    system: System,
+) -> None:
+    for part in ("keys", "keys-dr"):
+        resources = body(system, part)["Resources"]
+        (publish,) = (
+            s
+            for s in statements(resources["Key"])
+            if service(s) == "cloudwatch.amazonaws.com"
+        )
+        assert publish["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+        topic = resources["AlertTopic"]["Properties"]
+        assert topic["KmsMasterKeyId"] == {"Fn::GetAtt": ["Key", "Arn"]}
+        (allowed,) = statements(resources["AlertTopicPolicy"])
+        assert allowed["Condition"]["StringEquals"]["aws:SourceAccount"]
+
+
+def test_each_region_has_a_key_and_the_second_replicates_the_first(
+    system: System,
+) -> None:
+    replica = only(system, "keys-dr", "AWS::KMS::ReplicaKey")
+    assert replica["PrimaryKeyArn"] == {"Ref": "PrimaryKeyArn"}
+    assert system.part("keys-dr").parameters["PrimaryKeyArn"] == Output(
+        "keys", "KmsKeyArn", region="us-east-1"
+    )
+    assert {t.region for t in system.part("keys-dr").targets} == {"us-west-2"}
+
+
+def buckets(system: System) -> dict[tuple[str, str], dict[str, Any]]:
+    found = every(system, "AWS::S3::Bucket")
+    return {key: resource["Properties"] for key, resource in found.items()}
+
+
+def test_data_is_encrypted_with_the_key_of_its_own_region(system: System) -> None:
+    for (part, _), bucket in buckets(system).items():
+        if part == "logs":
+            continue
+        (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        assert rule["BucketKeyEnabled"] is True
+        assert rule["ServerSideEncryptionByDefault"] == {
+            "SSEAlgorithm": "aws:kms",
+            "KMSMasterKeyID": {"Ref": "KmsKeyArn"},
+        }
+        stack_set = system.part(part)
+        (target,) = stack_set.targets
+        key = stack_set.values(target)["KmsKeyArn"]
+        assert isinstance(key, Output) and key.region == target.region
+
+
+def test_every_bucket_is_versioned_private_and_takes_tls_only(system: System) -> None:
+    for (part, name), bucket in buckets(system).items():
+        assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
+        (ownership,) = bucket["OwnershipControls"]["Rules"]
+        assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
+        policy = body(system, part)["Resources"][f"{name}Policy"]
+        (deny,) = (s for s in statements(policy) if s["Effect"] == "Deny")
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert deny["Principal"] == "*"
+        assert len(deny["Resource"]) == 2
+
+
+def test_old_versions_and_unfinished_uploads_expire(system: System) -> None:
+    for bucket in buckets(system).values():
+        rules = bucket["LifecycleConfiguration"]["Rules"]
+        assert any("NoncurrentVersionExpiration" in rule for rule in rules)
+        assert any("AbortIncompleteMultipartUpload" in rule for rule in rules)
+
+
+def test_everything_is_replicated_encrypted_with_delete_markers_and_metrics(
+    system: System,
+) -> None:
+    bucket = only(system, "storage", "AWS::S3::Bucket")
+    (rule,) = bucket["ReplicationConfiguration"]["Rules"]
+    assert rule["Status"] == "Enabled"
+    assert rule["Filter"] == {"Prefix": ""} and "Priority" in rule
+    assert rule["DeleteMarkerReplication"] == {"Status": "Enabled"}
+    criteria = rule["SourceSelectionCriteria"]
+    assert criteria["SseKmsEncryptedObjects"] == {"Status": "Enabled"}
+    destination = rule["Destination"]
+    assert destination["Metrics"]["Status"] == "Enabled"
+    assert destination["EncryptionConfiguration"] == {
+        "ReplicaKmsKeyID": {"Ref": "DestinationKeyArn"}
+    }
+    values = system.part("storage").parameters
+    assert values["DestinationKeyArn"] == Output(
+        "keys-dr", "DestinationKmsKeyArn", region="us-west-2"
+    )
+
+
+def test_the_destination_exists_before_the_source(system: System) -> None:
+    assert "storage-dr" in system.part("storage").requires()
+    names = (only(system, p, "AWS::S3::Bucket") for p in ["storage"])
+    assert all(n["BucketName"] for n in names)
+
+
+def test_replication_may_do_exactly_what_it_needs_between_these_two_buckets(
+    system: System,
+) -> None:
+    role = body(system, "roles")["Resources"]["ReplicationRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert trust["Condition"]["StringEquals"]["aws:SourceAccount"]
+    (policy,) = role["Policies"]
+    granted = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
+    assert {a for s in granted.values() for a in s["Action"]} == {
+        *("s3:GetReplicationConfiguration", "s3:ListBucket"),
+        *("s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication"),
+        *("s3:GetObjectVersionTagging", "s3:ReplicateDelete"),
+        *("s3:ReplicateObject", "s3:ReplicateTags"),
+        *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
+    }
+    for sid, region in (("DecryptSource", "Primary"), ("EncryptReplicas", "Dr")):
+        condition = granted[sid]["Condition"]
+        (via,) = texts(condition["StringEquals"]["kms:ViaService"])
+        assert via == f"s3.${{{region}Region}}.${{AWS::URLSuffix}}"
+        # A bucket key encrypts under the bucket's ARN, an object key under the object's.
+        contexts = list(texts(condition["StringLike"]))
+        assert len(contexts) == 2 and contexts[1] == f"{contexts[0]}/*"
+
+
+def test_the_role_names_the_very_buckets_that_are_made(system: System) -> None:
+    source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
+    made = body(system, "storage-dr")["Resources"]["DestinationBucket"]
+    destination = made["Properties"]["BucketName"]["Fn::Sub"]
+    named = list(texts(body(system, "roles")["Resources"]["ReplicationRole"]))
+    assert f"arn:${{AWS::Partition}}:s3:::{source}" in named
+    assert f"arn:${{AWS::Partition}}:s3:::{destination}/*" in named
+
+
+def test_the_minimal_profile_has_one_role(minimal: System) -> None:
+    assert list(every(minimal, "AWS::IAM::Role")) == [("roles", "ReplicationRole")]
+
+
+# --- S001-14, 15, 17, 34, 35 -----------------------------------------------------------
+
+
+def test_every_log_group_is_encrypted_by_arn_and_expires(system: System) -> None:
+    groups = every(system, "AWS::Logs::LogGroup")
+    assert ("observability", "AppLogGroup") in groups
+    for (part, _), group in groups.items():
+        assert group["Properties"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+        pattern = body(system, part)["Parameters"]["KmsKeyArn"]["AllowedPattern"]
+        arn = "arn:aws:kms:us-east-1:111111111111:key/mrk-0a"
+        assert re.search(pattern, arn)
+        assert not re.search(pattern, arn.replace("key/mrk-0a", "alias/sn"))
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def board(system: System) -> dict[str, Any]:
+    """The dashboard as CloudWatch gets it, parameters put in."""
+    text = only(system, "observability", "AWS::CloudWatch::Dashboard")["DashboardBody"]
+    text = text["Fn::Sub"]
+    if isinstance(text, list):
+        text = text[0]
+    parsed = json.loads(re.sub(r"\$\{([\w:]+)\}", r"<\1>", text))
+    assert isinstance(parsed, dict)
+    return parsed
+
+
+def test_the_dashboard_shows_sizes_and_drops_that_somebody_publishes(
+    system: System,
+) -> None:
+    widgets = [w["properties"] for w in board(system)["widgets"]]
+    assert all(w["region"] for w in widgets)
+    metrics = [m for w in widgets for m in w["metrics"]]
+    size = [m for m in metrics if m[1] == "BucketSizeBytes"]
+    assert len(size) == 2 and all("StorageType" in m for m in size)
+    assert {m[-1]["region"] for m in size} == {"<PrimaryRegion>", "<DrRegion>"}
+    dropped = {(m[0], m[1]) for m in metrics if "Packets" in m[1]}
+    if every(system, "AWS::EC2::NatGateway"):
+        (transformation,) = every(system, "AWS::Logs::MetricFilter")[
+            ("network", "RejectedPackets")
+        ]["Properties"]["MetricTransformations"]
+        counted = transformation["MetricNamespace"]["Fn::Sub"].replace("${", "<")
+        assert dropped == {
+            ("AWS/NATGateway", "PacketsDropCount"),
+            (counted.replace("}", ">"), transformation["MetricName"]),
+        }
+    else:
+        assert dropped == {("AWS/PrivateLinkEndpoints", "PacketsDropped")}
+        endpoint = only(system, "network", "AWS::EC2::VPCEndpoint")
+        assert endpoint["VpcEndpointType"] == "Interface"
+
+
+def test_the_seven_outputs_are_there(system: System) -> None:
+    outputs = {
+        name
+        for s in system.stack_sets
+        for name in json.loads(s.template).get("Outputs", {})
+    }
+    assert outputs >= {
+        *("VpcId", "SubnetIds", "SecurityGroupId", "PrimaryBucketName"),
+        *("DestinationBucketName", "LogGroupName", "KmsKeyId"),
+    }
+
+
+def test_only_the_replication_crosses_regions_in_the_minimal_profile(
+    minimal: System,
+) -> None:
+    in_dr = {
+        s.part
+        for s in minimal.stack_sets
+        if any(t.region == "us-west-2" for t in s.targets)
+    }
+    assert in_dr == {"keys-dr", "storage-dr"}
+
+
+def test_values_come_only_from_outputs_that_exist_where_they_are_read(
+    system: System,
+) -> None:
+    def given(stack_set: StackSet) -> Iterator[tuple[str, Output]]:
+        for target in stack_set.targets:
+            for value in stack_set.values(target).values():
+                if isinstance(value, Output):
+                    region = target.region if value.region == "same" else value.region
+                    yield region, value
+
+    for stack_set in system.stack_sets:
+        for region, value in given(stack_set):
+            source = system.part(value.part)
+            assert value.output in json.loads(source.template)["Outputs"]
+            assert region in {t.region for t in source.targets}
+
+
+# --- S001-24 … 31: the ideal profile ---------------------------------------------------
+
+
+@pytest.mark.parametrize("zones", [2, 3])
+def test_each_zone_has_its_own_nat_gateway(tmp_path: Path, zones: int) -> None:
+    system = build(tmp_path, {"zones": zones})
+    assert {t.region for t in system.part("network").targets} == {
+        "us-east-1",
+        "us-west-2",
+    }
+    resources = body(system, "network")["Resources"]
+    gateways = every(system, "AWS::EC2::NatGateway")
+    assert len(gateways) == len(every(system, "AWS::EC2::EIP")) == zones
+    for number in range(1, zones + 1):
+        gateway = resources[f"NatGateway{number}"]["Properties"]
+        outside = resources[gateway["SubnetId"]["Ref"]]["Properties"]
+        route = resources[f"PrivateRoutes{number}DefaultRoute"]["Properties"]
+        assert route["NatGatewayId"] == {"Ref": f"NatGateway{number}"}
+        association = resources[f"PrivateSubnet{number}Routes"]["Properties"]
+        assert association["RouteTableId"] == route["RouteTableId"]
+        inside = resources[f"PrivateSubnet{number}"]["Properties"]
+        assert zone_index(inside) == zone_index(outside) == number - 1
+
+
+def test_the_isolated_tier_has_no_way_out(ideal: System) -> None:
+    routes = every(ideal, "AWS::EC2::Route").values()
+    tables = {r["Properties"]["RouteTableId"]["Ref"] for r in routes}
+    assert "IsolatedRoutes" not in tables
+    assert not any(s["MapPublicIpOnLaunch"] for s in subnets(ideal, "").values())
+
+
+def test_each_tier_is_reached_only_from_the_one_before(ideal: System) -> None:
+    chain = {
+        (
+            r["Properties"]["GroupId"]["Fn::GetAtt"][0],
+            r["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0],
+            str(r["Properties"]["FromPort"]),
+        )
+        for r in every(ideal, "AWS::EC2::SecurityGroupIngress").values()
+    }
+    assert chain == {
+        ("DatabaseSecurityGroup", "AppSecurityGroup", "5432"),
+        ("AppSecurityGroup", "WebSecurityGroup", "{'Ref': 'AppPort'}"),
+        ("AppSecurityGroup", "SshSecurityGroup", "22"),
+    }
+    groups = every(ideal, "AWS::EC2::SecurityGroup")
+    inline = {
+        k[1] for k, g in groups.items() if "SecurityGroupIngress" in g["Properties"]
+    }
+    assert inline == {"WebSecurityGroup"}
+
+
+def test_the_database_group_lets_nothing_out(ideal: System) -> None:
+    group = body(ideal, "network")["Resources"]["DatabaseSecurityGroup"]["Properties"]
+    (rule,) = group["SecurityGroupEgress"]
+    assert rule["CidrIp"] == "127.0.0.1/32"
+
+
+def test_data_backups_and_logs_have_buckets_of_their_own(ideal: System) -> None:
+    purposes = {
+        tag["Value"]
+        for bucket in buckets(ideal).values()
+        for tag in bucket["Tags"]
+        if tag["Key"] == "Purpose"
+    }
+    assert purposes == {"data", "backup", "logs"}
+    policy = body(ideal, "logs")["Resources"]["LogBucketPolicy"]
+    (deliver,) = (s for s in statements(policy) if service(s).startswith("logging.s3"))
+    assert deliver["Action"] == ["s3:PutObject"]
+    assert {"StringEquals", "ArnLike"} == set(deliver["Condition"])
+    for (part, _), bucket in buckets(ideal).items():
+        if part != "logs":
+            logging = bucket["LoggingConfiguration"]
+            assert logging["DestinationBucketName"] == {"Ref": "LogBucketName"}
+            assert ideal.part(part).parameters["LogBucketName"].region == "same"  # type: ignore[union-attr]
+
+
+def test_each_service_has_a_role_of_its_own(ideal: System) -> None:
+    roles = every(ideal, "AWS::IAM::Role")
+    trusted = [
+        service(next(statements(r["Properties"]["AssumeRolePolicyDocument"])))
+        for r in roles.values()
+    ]
+    assert {part for part, _ in roles} == {"roles"}
+    assert sorted(trusted) == sorted(set(trusted))
+    assert set(trusted) == {
+        "config.amazonaws.com",
+        "ec2.${AWS::URLSuffix}",
+        "monitoring.rds.amazonaws.com",
+        "s3.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    }
+
+
+def test_nothing_is_allowed_that_is_not_spelled_out(system: System) -> None:
+    for stack_set in system.stack_sets:
+        resources = json.loads(stack_set.template)["Resources"]
+        for logical_id, resource in resources.items():
+            for statement in statements(resource):
+                if statement["Effect"] == "Deny":
+                    continue
+                assert not any("*" in action for action in statement["Action"])
+                if "*" in statement.get("Resource", []):
+                    # "This key": a key policy cannot name its own key.
+                    assert resource["Type"].startswith("AWS::KMS::"), logical_id
+
+
+def test_logs_are_counted_and_alarms_raised(ideal: System) -> None:
+    assert len(every(ideal, "AWS::Logs::LogGroup")) >= 2
+    assert {k[0] for k in every(ideal, "AWS::Logs::MetricFilter")} == {
+        "network",
+        "observability",
+    }
+    watched = {
+        r["Properties"]["MetricName"]
+        for r in every(ideal, "AWS::CloudWatch::Alarm").values()
+    }
+    assert watched >= {
+        *("CPUUtilization", "FreeStorageSpace", "DatabaseConnections", "ReplicaLag"),
+        *("ReplicationLatency", "OperationsFailedReplication", "PacketsDropCount"),
+        *("RejectedPackets", "AppErrors"),
+    }
+
+
+def test_alarms_leave_nothing_to_defaults_and_notify_their_own_region(
+    system: System,
+) -> None:
+    for key, resource in every(system, "AWS::CloudWatch::Alarm").items():
+        alarm = resource["Properties"]
+        assert set(alarm) >= {
+            *("AlarmName", "AlarmDescription", "ActionsEnabled", "Namespace"),
+            *("MetricName", "Dimensions", "Statistic", "Period", "EvaluationPeriods"),
+            *("DatapointsToAlarm", "ComparisonOperator", "Threshold"),
+            *("TreatMissingData", "AlarmActions", "OKActions"),
+        }, key
+        assert alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]
+        stack_set = system.part(key[0])
+        for target in stack_set.targets:
+            topic = stack_set.values(target)["AlertTopicArn"]
+            assert isinstance(topic, Output) and topic.region == target.region
+
+
+def test_replication_lag_is_watched_where_s3_publishes_it(system: System) -> None:
+    parts = {
+        r["Properties"]["MetricName"]: part
+        for (part, _), r in every(system, "AWS::CloudWatch::Alarm").items()
+    }
+    assert parts["ReplicationLatency"] == "storage-dr"
+    assert parts["OperationsFailedReplication"] == "storage"
+
+
+def test_one_trail_covers_all_regions_and_proves_its_files(ideal: System) -> None:
+    ((_, trail),) = every(ideal, "AWS::CloudTrail::Trail").items()
+    assert trail["Condition"] == "IsPrimary"
+    properties = trail["Properties"]
+    assert properties["IsMultiRegionTrail"] is True
+    assert properties["EnableLogFileValidation"] is True
+    assert properties["KMSKeyId"] == {"Ref": "KmsKeyArn"}
+    policy = body(ideal, "logs")["Resources"]["LogBucketPolicy"]
+    deliver = [s for s in statements(policy) if service(s).startswith("cloudtrail")]
+    assert all("aws:SourceArn" in s["Condition"]["StringEquals"] for s in deliver)
+    assert len(deliver) == 2
+
+
+def test_each_region_records_and_one_records_global_types(ideal: System) -> None:
+    recorder = only(ideal, "audit", "AWS::Config::ConfigurationRecorder")
+    assert recorder["RecordingGroup"]["IncludeGlobalResourceTypes"] == {
+        "Fn::If": ["IsPrimary", True, False]
+    }
+    assert len(ideal.part("audit").targets) == 2
+    only(ideal, "audit", "AWS::Config::DeliveryChannel")
+
+
+def test_an_account_that_records_already_keeps_its_recorder(tmp_path: Path) -> None:
+    system = build(tmp_path, {}, account_baseline="existing")
+    assert not every(
+        system, "AWS::Config::ConfigurationRecorder", "AWS::Config::DeliveryChannel"
+    )
+    assert ("roles", "ConfigRole") not in every(system, "AWS::IAM::Role")
+    rules = every(system, "AWS::Config::ConfigRule")
+    assert rules and all("DependsOn" not in r for r in rules.values())
+    assert every(system, "AWS::CloudTrail::Trail")
+
+
+def test_the_database_can_be_restored_and_is_guarded(ideal: System) -> None:
+    resource = body(ideal, "database")["Resources"]["Database"]
+    database = resource["Properties"]
+    assert body(ideal, "database")["Parameters"]["BackupDays"]["MinValue"] == 7
+    assert database["BackupRetentionPeriod"] == {"Ref": "BackupDays"}
+    assert database["StorageEncrypted"] is True
+    assert database["PubliclyAccessible"] is False
+    assert ideal.part("database").parameters["MultiAz"] == "true"
+    assert ideal.part("database").parameters["DeletionProtection"] == "true"
+    assert resource["DeletionPolicy"] == "Snapshot"
+    (password,) = texts(database["MasterUserPassword"])
+    assert password.startswith("{{resolve:secretsmanager:")
+    assert "ManageMasterUserPassword" not in database
+
+
+def test_the_replica_has_what_a_replica_may_have(ideal: System) -> None:
+    replica = only(ideal, "database-dr", "AWS::RDS::DBInstance")
+    assert replica["SourceDBInstanceIdentifier"] == {"Ref": "SourceDatabaseArn"}
+    assert replica["SourceRegion"] == {"Ref": "PrimaryRegion"}
+    assert replica["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+    assert not {
+        *("StorageEncrypted", "MasterUsername", "MasterUserPassword", "DBName"),
+        *("BackupRetentionPeriod", "DBSnapshotIdentifier", "AllocatedStorage"),
+    } & set(replica)
+    assert replica["VPCSecurityGroups"] and replica["DBSubnetGroupName"]
+    values = ideal.part("database-dr").parameters
+    assert values["SourceDatabaseArn"] == Output(
+        "database", "DatabaseArn", region="us-east-1"
+    )
+
+
+def test_the_database_logs_exist_before_rds_would_make_them(ideal: System) -> None:
+    for part, name in (("database", "Database"), ("database-dr", "Replica")):
+        resources = body(ideal, part)["Resources"]
+        groups = [
+            key for key, r in resources.items() if r["Type"] == "AWS::Logs::LogGroup"
+        ]
+        assert sorted(resources[name]["DependsOn"]) == sorted(groups)
+
+
+def test_what_holds_data_outlives_its_stack(system: System) -> None:
+    for stack_set in system.stack_sets:
+        for logical_id, r in json.loads(stack_set.template)["Resources"].items():
+            # An address is no data: once released another one does as well.
+            if not schemas.is_stateful(r["Type"]) or r["Type"] == "AWS::EC2::EIP":
+                continue
+            kept = "Snapshot" if "RDS" in r["Type"] else "RetainExceptOnCreate"
+            assert r["DeletionPolicy"] == kept, logical_id
+            assert r["UpdateReplacePolicy"] in ("Retain", "Snapshot"), logical_id
+
+
+# --- S001-16, 33: settings -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vpc_cidr": "10.20.0.1/16"}, "did you mean 10.20.0.0/16"),
+        ({"vpc_cidr": "10.20.0.0"}, "give a prefix from /16 to /24"),
+        ({"vpc_cidr": "ten"}, "'ten' is not an IPv4 range"),
+        ({"vpc_cidr": "8.8.0.0/16"}, "is not private"),
+        ({"vpc_cidr": "10.0.0.0/8"}, "/16 to /24"),
+        ({"dr_vpc_cidr": "10.20.128.0/17"}, "overlap"),
+        ({"dr_vpc_cidr": None}, "dr_vpc_cidr is missing"),
+        ({"allowed_cidr": "0.0.0.0/0"}, "allow_public: true"),
+        ({"allowed_cidr": "0.0.0.0/1"}, "allow_public: true"),
+        ({"subnet_prefix": 29}, "at most 28"),
+        ({"vpc_cidr": "10.20.0.0/22"}, None),
+        ({"vpc_cidr": "10.20.0.0/22", "subnet_prefix": 24}, "give 26 to 28"),
+        ({"log_retention_days": 31}, "31 is not a retention of CloudWatch"),
+        ({"zones": 1}, "at least 2"),
+        ({"zone_names": {"dr": ["us-west-2a"]}}, "give 2 different zones"),
+        ({"database": {"postgres_version": "latest"}}, "not a PostgreSQL version"),
+        ({"database": {"instance_class": "t4g.medium"}}, "not an instance class"),
+        ({"database": {"backup_days": 0}}, "at least 7"),
+        ({"database": {"name": "postgres"}}, "cannot name a database"),
+        ({"database": {"storage_gib": 100, "max_storage_gib": 105}}, "at least 110"),
+        ({"alert_email": "nobody"}, "not an e-mail address"),
+        ({"profil": "ideal"}, "unknown key"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_is_allowed(
+    tmp_path: Path, settings: dict[str, Any], message: str | None
+) -> None:
+    given = {k: v for k, v in {**SETTINGS, **settings}.items() if v is not None}
+    if message is None:
+        load(tmp_path, given)
+        return
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, given)
+    assert message in str(caught.value)
+
+
+def test_all_missing_settings_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, {})
+    assert "vpc_cidr" in str(caught.value)
+    assert "allowed_cidr" in str(caught.value)
+
+
+def test_a_zone_of_another_region_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BlueprintError, match="'us-east-1a' is not a zone of us-west-2"):
+        build(tmp_path, {"zone_names": {"dr": ["us-east-1a", "us-west-2b"]}})
+
+
+def test_chosen_zones_reach_their_region(tmp_path: Path) -> None:
+    system = build(tmp_path, {"zone_names": {"dr": ["us-west-2b", "us-west-2c"]}})
+    network = system.part("network")
+    here, there = (network.values(t) for t in network.targets)
+    assert (there["Zone1"], there["Zone2"]) == ("us-west-2b", "us-west-2c")
+    assert "Zone1" not in here
+
+
+def test_the_internet_may_come_in_when_it_is_asked_to(tmp_path: Path) -> None:
+    system = build(tmp_path, {"allowed_cidr": "0.0.0.0/0", "allow_public": True})
+    assert system.part("network").parameters["AllowedCidr"] == "0.0.0.0/0"
+
+
+def test_the_longest_suffix_and_region_fit_every_name(tmp_path: Path) -> None:
+    system = build(
+        tmp_path,
+        {},
+        suffix="a1234567890b",
+        regions={"primary": "ap-southeast-1", "dr": "ap-northeast-1"},
+    )
+    assert system.part("keys").name == "secure-network-a1234567890b-keys"
+
+
+def test_accounts_have_the_system_each(tmp_path: Path) -> None:
+    system = build(tmp_path, {}, accounts=["111111111111", "222222222222"])
+    assert len(system.part("network").targets) == 4
+    assert len(system.part("roles").targets) == 2
