@@ -7,7 +7,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from tapgen.emulator.inner import Inner, Place
-from tapgen.emulator.patches import large_bodies, path_style
+from tapgen.emulator.patches import large_bodies
+from tapgen.emulator.template_checks import path_style
 from tapgen.emulator.wire import ServiceError, invalid
 
 BODY_LIMIT = 51_200
@@ -33,7 +34,7 @@ async def load(inner: Inner, caller: Place, request: Mapping[str, Any]) -> str |
     if body is not None and url is not None:
         raise invalid("You cannot specify both TemplateBody and TemplateURL")
     if url is not None:
-        return await _fetch(inner, caller, url)
+        return await fetch(inner, caller, url)
     if body is not None and len(body.encode()) > BODY_LIMIT:
         raise invalid(
             f"1 validation error detected: Value '{body}' at 'templateBody' failed to "
@@ -43,7 +44,8 @@ async def load(inner: Inner, caller: Place, request: Mapping[str, Any]) -> str |
     return None if body is None else str(body)
 
 
-async def _fetch(inner: Inner, caller: Place, url: str) -> str:
+async def fetch(inner: Inner, caller: Place, url: str) -> str:
+    """The text of an S3 object by its URL; ServiceError when there is none."""
     bucket, key = _object(url)
     try:
         data = await inner.get_object(caller, bucket, key)
