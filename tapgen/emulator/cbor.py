@@ -16,6 +16,16 @@ from typing import Any
 
 _EPOCH = 1
 _BREAK = object()
+# What reading bytes that are not CBOR, or more than can be read, comes to.
+_UNREADABLE = (
+    IndexError,
+    KeyError,
+    OSError,
+    OverflowError,
+    RecursionError,
+    TypeError,
+    struct.error,
+)
 
 
 @dataclass(frozen=True)
@@ -70,8 +80,8 @@ def loads(data: bytes) -> Any:
     """The value that `data` holds; raises ValueError when it is not CBOR."""
     try:
         value, _ = _item(data, 0)
-    except (IndexError, struct.error) as error:
-        raise ValueError(f"CBOR ends early: {error}") from error
+    except _UNREADABLE as error:
+        raise ValueError(f"not CBOR: {error!r}") from error
     return value
 
 

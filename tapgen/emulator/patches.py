@@ -110,6 +110,9 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         ),
         "s3_bucket_name_conflict": ("name",),
     },
+    f"{_CFN}.changesets": {
+        "_resolve_props_for_diff": ("template", "params", "stack_name", "stack_id")
+    },
     f"{_CFN}.drift": {"_DRIFT_READERS": None},
     f"{_CFN}.stacks": {"_deploy_stack_async": None},
     "ministack.services.cloudformation": {"_stacks": None},
@@ -317,7 +320,25 @@ def _patch_conditions() -> None:
 
         return evaluated(template, resolve)
 
+    def in_force(original: Any) -> Any:
+        def resolve(
+            template: Template, params: Parameters, stack_name: str, stack_id: str
+        ) -> dict[str, Any]:
+            resolved: dict[str, Any] = original(template, params, stack_name, stack_id)
+            if resolved:
+                holds = evaluate(template, params)
+                resolved["Resources"] = {
+                    name: resource
+                    for name, resource in resolved["Resources"].items()
+                    if holds.get(resource.get("Condition", ""), True)
+                }
+            return resolved
+
+        return resolve
+
     _everywhere("_evaluate_conditions", lambda original: evaluate)
+    # A change set would list resources whose condition is false.
+    _everywhere("_resolve_props_for_diff", in_force)
 
 
 # --- Parameters -----------------------------------------------------------------------
