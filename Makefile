@@ -9,7 +9,7 @@ BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: help rollout test templates lint check bench clean format docs-links
+.PHONY: help rollout test templates lint check style types fresh format bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,20 +33,25 @@ templates: .venv/.ready ## Write templates_out/ anew from stacksets/
 lint: .venv/.ready ## cfn-lint every template for its target regions
 	$(BIN)/tapgen lint
 
-check: .venv/.ready ## Format, types and templates, then all tests: what CI runs
-	$(BIN)/black --check --quiet tapgen tests benchmarks
-	$(BIN)/isort --check --quiet tapgen tests benchmarks
+check: ## Everything a merge needs, as CI runs it: style types fresh lint test
+	@$(MAKE) --no-print-directory style types fresh lint test
+
+style: .venv/.ready ## Fail when the code is not formatted as `make format` does
+	$(BIN)/black --check tapgen tests benchmarks
+	$(BIN)/isort --check tapgen tests benchmarks
 	$(BIN)/flake8 tapgen tests benchmarks
+
+types: .venv/.ready ## Check all types
 	$(BIN)/mypy
+
+fresh: .venv/.ready ## Fail when templates_out/ is not what stacksets/ gives
 	$(BIN)/tapgen templates --check
-	$(BIN)/tapgen lint
-	$(MAKE) test
 
 format: .venv/.ready ## Format the code
 	$(BIN)/isort --quiet tapgen tests benchmarks
 	$(BIN)/black --quiet tapgen tests benchmarks
 
-bench: .venv/.ready ## Measure speed against a peer in the same run
+bench: .venv/.ready ## Measure speed against a peer in the same run (BENCH="--runs N --json")
 	$(BIN)/python -m benchmarks.run $(BENCH)
 
 clean: ## Stop the embedded AWS and remove everything made here
