@@ -55,7 +55,7 @@ class Part:
     depends_on: tuple[str, ...] = ()
 
 
-def assemble(config: Config, code: str, parts: Iterable[Part]) -> System:
+def assemble(config: Config, parts: Iterable[Part]) -> System:
     """The system that a config asks for, made of these parts, in this order.
 
     Raises BlueprintError with every name that is too long, every output that is
@@ -68,7 +68,7 @@ def assemble(config: Config, code: str, parts: Iterable[Part]) -> System:
     problems = [
         f"{config.system}: {part.name}: {problem}"
         for part in parts
-        for problem in _problems(config, code, part, bodies[part.name], outputs)
+        for problem in _problems(config, part, bodies[part.name], outputs)
     ]
     if problems:
         raise BlueprintError("\n".join(problems))
@@ -169,7 +169,6 @@ def _capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _problems(
     config: Config,
-    code: str,
     part: Part,
     body: Mapping[str, Any],
     outputs: Mapping[str, tuple[str, ...]],
@@ -183,7 +182,8 @@ def _problems(
     yield from names.too_long(body, longest)
     given = set(body.get("Outputs", {}))
     for name in sorted(given ^ set(part.outputs)):
-        yield f"output {name} is {'not declared' if name in given else 'not given'}"
+        what = "given but not declared" if name in given else "declared but not given"
+        yield f"output {name} is {what}"
     parameters = body.get("Parameters", {})
     for role in _roles(config, part):
         values = _values(config, part, body, role)

@@ -9,7 +9,7 @@ from typing import Literal, cast
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.secure_network import data, foundation, networks, observability
 from tapgen.blueprints.secure_network.settings import Settings
-from tapgen.blueprints.secure_network.shape import CODE, Shape
+from tapgen.blueprints.secure_network.shape import Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System, Value
@@ -79,7 +79,7 @@ def build(config: Config) -> System:
         parts += _database(shape, settings)
         parts.append(_audit(shape))
     parts.append(_observability(shape, settings))
-    return assemble(config, CODE, parts)
+    return assemble(config, parts)
 
 
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:

@@ -1,0 +1,44 @@
+"""Alarms, topics and dashboards."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from troposphere import Template
+
+from tapgen import schemas
+from tapgen.blocks import monitoring
+
+
+def test_the_retention_days_are_those_of_the_service() -> None:
+    schema = schemas.schema("AWS::Logs::LogGroup")
+    assert schema is not None
+    allowed = schema["properties"]["RetentionInDays"]["enum"]
+    assert sorted(allowed) == list(monitoring.RETENTION_DAYS)
+
+
+def test_a_dashboard_places_two_graphs_in_a_row() -> None:
+    t = Template()
+    graph: Any = monitoring.graph(
+        "Load", [["AWS/RDS", "CPUUtilization"]], region="x", statistic="Sum", period=60
+    )
+    monitoring.dashboard(t, "Dashboard", name="sn-x", widgets=[graph] * 3, Nat1="nat-1")
+    body = t.to_dict()["Resources"]["Dashboard"]["Properties"]["DashboardBody"]
+    text, values = body["Fn::Sub"]
+    assert values == {"Nat1": "nat-1"}
+    places = [(w["x"], w["y"]) for w in json.loads(text)["widgets"]]
+    assert places == [(0, 0), (12, 0), (0, 6)]
+
+
+def test_an_address_is_subscribed_only_when_given() -> None:
+    t = Template()
+    monitoring.topic(t, "Topic", name="sn-x", key_arn="key")
+    body = t.to_dict()
+    assert body["Resources"]["TopicEmail"]["Condition"] == "HasAlertEmail"
+    assert body["Parameters"]["AlertEmail"]["Default"] == ""
+
+
+def test_writing_logs_reaches_streams_only() -> None:
+    for statement in monitoring.write_logs(["arn:x"]):
+        assert statement.properties["Resource"] == ["arn:x:*"]

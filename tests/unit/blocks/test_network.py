@@ -1,0 +1,81 @@
+"""Tiers of subnets and the groups between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Ref, Template
+
+from tapgen.blocks import network
+
+
+def vpc(zones: int) -> tuple[Template, network.Vpc]:
+    t = Template()
+    return t, network.vpc(t, "Vpc", name="sn-vpc", zones=zones)
+
+
+def select(t: Template, title: str) -> int:
+    cidr = t.to_dict()["Resources"][title]["Properties"]["CidrBlock"]
+    index = cidr["Fn::Select"][0]
+    assert isinstance(index, int)
+    return index
+
+
+def test_every_tier_has_room_for_all_zones() -> None:
+    t, made = vpc(network.MAX_ZONES)
+    for tier in network.TIERS:
+        network.subnets(t, made, tier)
+    taken = [
+        select(t, f"{tier.title()}Subnet{number}")
+        for tier in network.TIERS
+        for number in range(1, network.MAX_ZONES + 1)
+    ]
+    assert taken == list(range(len(network.TIERS) * network.MAX_ZONES))
+    assert len(taken) <= 2**network.GRID_BITS
+
+
+def test_a_zone_can_be_chosen_and_is_aws_choice_otherwise() -> None:
+    t, made = vpc(2)
+    network.subnets(t, made, "public")
+    subnet = t.to_dict()["Resources"]["PublicSubnet2"]["Properties"]
+    assert subnet["AvailabilityZone"] == {
+        "Fn::If": [
+            "HasZone2",
+            {"Ref": "Zone2"},
+            {"Fn::Select": [1, {"Fn::GetAZs": ""}]},
+        ]
+    }
+    assert t.to_dict()["Parameters"]["Zone2"]["Default"] == ""
+
+
+def group(**more: Any) -> dict[str, Any]:
+    t, made = vpc(2)
+    network.security_group(
+        t, "Group", vpc=made, name="sn-x", description="A group", **more
+    )
+    properties = t.to_dict()["Resources"]["Group"]["Properties"]
+    assert isinstance(properties, dict)
+    return properties
+
+
+def test_a_group_without_a_way_out_says_so() -> None:
+    # Without any rule EC2 would let everything out.
+    (rule,) = group(egress=[])["SecurityGroupEgress"]
+    assert (rule["IpProtocol"], rule["CidrIp"]) == ("-1", "127.0.0.1/32")
+
+
+def test_a_group_can_be_replaced() -> None:
+    assert "GroupName" not in group(egress=[])
+
+
+def test_a_rule_is_for_one_port_or_for_everything() -> None:
+    one = network.rule(443, to="10.0.0.0/8", description="HTTPS").to_dict()
+    assert (one["IpProtocol"], one["FromPort"], one["ToPort"]) == ("tcp", 443, 443)
+    everything = network.rule(None, to="10.0.0.0/8", description="All").to_dict()
+    assert everything["IpProtocol"] == "-1" and "FromPort" not in everything
+
+
+def test_ids_are_joined_for_a_list_parameter() -> None:
+    _, made = vpc(2)
+    joined = network.ids([made.resource]).to_dict()
+    assert joined == {"Fn::Join": [",", [Ref("Vpc").to_dict()]]}

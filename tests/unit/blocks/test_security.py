@@ -1,0 +1,86 @@
+"""Keys and roles allow what they say and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awacs import s3 as actions
+from troposphere import Ref, Template, encode_to_dict
+
+from tapgen.blocks import security
+
+
+def role(**more: Any) -> dict[str, Any]:
+    t = Template()
+    security.service_role(
+        t,
+        "Role",
+        name="sn-${EnvironmentSuffix}-x",
+        service="s3.amazonaws.com",
+        description="For a test",
+        **more,
+    )
+    properties = t.to_dict()["Resources"]["Role"]["Properties"]
+    assert isinstance(properties, dict)
+    return properties
+
+
+def test_a_role_is_trusted_only_for_its_own_account() -> None:
+    (trust,) = role()["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert trust["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
+    }
+
+
+def test_a_role_may_be_trusted_without_conditions() -> None:
+    (trust,) = role(when=())["AssumeRolePolicyDocument"]["Statement"]
+    assert "Condition" not in trust
+
+
+def test_a_role_has_policies_only_when_it_is_allowed_something() -> None:
+    assert "Policies" not in role()
+    read = security.statement("Read", [actions.GetObject], ["${AWS::Region}"])
+    (policy,) = role(allow=[read])["Policies"]
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["s3:GetObject"]
+    assert statement["Resource"] == [{"Ref": "AWS::Region"}]
+
+
+def test_policies_of_aws_are_named_in_any_partition() -> None:
+    (arn,) = role(managed=["service-role/AWS_ConfigRole"])["ManagedPolicyArns"]
+    expected = "arn:${AWS::Partition}:iam::aws:policy/service-role/AWS_ConfigRole"
+    assert arn == {"Fn::Sub": expected}
+
+
+def test_a_key_stays_manageable_by_its_account() -> None:
+    granted = {
+        action
+        for statement in security.owner_statements()
+        for action in encode_to_dict(statement)["Action"]
+    }
+    # Without these nobody could ever change the policy again, or delete the key.
+    assert granted >= {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CreateGrant"}
+    assert not any("*" in action for action in granted)
+
+
+def test_key_and_replica_are_kept_and_have_an_alias() -> None:
+    t = Template()
+    policy = [security.alarms_statement()]
+    security.key(t, "Key", name="a", description="A key", policy=policy)
+    security.replica_key(
+        t,
+        "Replica",
+        name="b",
+        description="Its replica",
+        primary_arn=Ref("Arn"),
+        policy=policy,
+    )
+    resources = t.to_dict()["Resources"]
+    for title in ("Key", "Replica"):
+        assert resources[title]["DeletionPolicy"] == "RetainExceptOnCreate"
+        assert resources[title]["UpdateReplacePolicy"] == "Retain"
+        target = resources[f"{title}Alias"]["Properties"]["TargetKeyId"]
+        assert target == {"Fn::GetAtt": [title, "Arn"]}
+    # The primary key rotates its replicas; one of them cannot be asked to.
+    assert "EnableKeyRotation" not in resources["Replica"]["Properties"]

@@ -1,0 +1,86 @@
+"""Buckets, and what it takes to use them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Ref, Template, encode_to_dict
+
+from tapgen.blocks import storage
+
+
+def plain(statements: list[Any]) -> list[dict[str, Any]]:
+    return [encode_to_dict(statement) for statement in statements]
+
+
+def made(**more: Any) -> dict[str, Any]:
+    t = Template()
+    storage.bucket(
+        t,
+        "Bucket",
+        name="sn-x",
+        purpose="test",
+        **{
+            "key_arn": Ref("Key"),
+            "lifecycle": storage.lifecycle(noncurrent_days=3),
+            **more,
+        },
+    )
+    resources = t.to_dict()["Resources"]
+    assert isinstance(resources, dict)
+    return resources
+
+
+def test_without_a_key_s3_encrypts_with_its_own() -> None:
+    properties = made(key_arn=None)["Bucket"]["Properties"]
+    (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+
+
+def test_access_logs_go_under_the_purpose_of_the_bucket() -> None:
+    properties = made(log_to="logs")["Bucket"]["Properties"]
+    assert properties["LoggingConfiguration"] == {
+        "DestinationBucketName": "logs",
+        "LogFilePrefix": "access/test/",
+    }
+
+
+def test_time_control_comes_with_metrics_or_not_at_all() -> None:
+    replication = storage.Replication("arn", "key", "role", "all", "Fast")
+    properties = made(replication=replication)["Bucket"]["Properties"]
+    (rule,) = properties["ReplicationConfiguration"]["Rules"]
+    destination = rule["Destination"]
+    threshold = destination["Metrics"]["EventThreshold"]["Fn::If"]
+    time = destination["ReplicationTime"]["Fn::If"]
+    assert threshold == ["Fast", {"Minutes": 15}, {"Ref": "AWS::NoValue"}]
+    assert time[0] == "Fast" and time[1]["Time"] == {"Minutes": 15}
+
+
+def test_lifecycle_moves_and_expires_only_what_it_is_told() -> None:
+    (old,) = storage.lifecycle(noncurrent_days=3)
+    assert "Transitions" not in old.to_dict()
+    rules = storage.lifecycle(
+        noncurrent_days=3, transitions=[("GLACIER_IR", 30)], expire_days=90
+    )
+    current = rules[1].to_dict()
+    assert current["Transitions"] == [
+        {"StorageClass": "GLACIER_IR", "TransitionInDays": 30}
+    ]
+    assert current["ExpirationInDays"] == 90
+
+
+def test_reading_and_writing_use_the_key_through_s3_for_this_bucket_only() -> None:
+    bucket = storage.Bucket("sn-x", "us-east-1", Ref("Key"))
+    for statements, uses in (
+        (bucket.read(), ["kms:Decrypt"]),
+        (bucket.write(), ["kms:Decrypt", "kms:GenerateDataKey"]),
+    ):
+        key = plain(statements)[-1]
+        assert key["Action"] == uses
+        assert key["Resource"] == [{"Ref": "Key"}]
+        assert set(key["Condition"]) == {"StringEquals", "StringLike"}
+
+
+def test_a_bucket_with_keys_of_s3_needs_no_key() -> None:
+    actions = {a for s in plain(storage.Bucket("sn-x").write()) for a in s["Action"]}
+    assert actions == {"s3:PutObject", "s3:AbortMultipartUpload"}
