@@ -11,9 +11,11 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -55,7 +57,7 @@ class Server:
 
 
 def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
-    """Serve the embedded AWS on 127.0.0.1:`port` until told to stop.
+    """Serve the embedded AWS on 127.0.0.1:`port` until told to stop, then exit.
 
     Listens on the socket handed over by `start` if there is one. `shape(type, region)`
     gives the registry schema of a resource type, None when the region lacks it.
@@ -68,6 +70,9 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     os.environ.pop(TOKEN_VARIABLE, None)  # not for the functions it runs
     listener = _inherited(port) or _listen(port)
     os.environ.update(patches.environment(port, folder))
+    # The code of functions is unpacked into temporary folders.
+    os.environ["TMPDIR"] = str(_scratch(folder))
+    tempfile.tempdir = None
     os.chdir(folder)
     moved = patches.check()
     if moved:
@@ -77,6 +82,25 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
             + "; install the version that tapgen[local] asks for"
         )
     asyncio.run(_serve(listener, port, folder, token, shape))
+
+
+def _scratch(folder: Path) -> Path:
+    """An empty folder for temporary files, without those of a killed process."""
+    scratch = folder / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    return scratch
+
+
+def _leave() -> None:
+    """End the process at once.
+
+    Threads of emulated functions and wait conditions, which may wait for minutes more,
+    would keep the interpreter from ending.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 async def _serve(
@@ -135,6 +159,8 @@ async def _serve(
         await engine.reset()
         if _recorded(folder).get("pid") == os.getpid():
             (folder / "local.json").unlink(missing_ok=True)
+        shutil.rmtree(folder / "tmp", ignore_errors=True)
+    _leave()
 
 
 async def counts(engine: Any) -> dict[str, int]:

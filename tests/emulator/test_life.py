@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,7 +23,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tapgen.emulator import life
-from tests.emulator.conftest import SERVE, connect, free_port
+from tests.emulator.conftest import HELD, SERVE, Aws, connect, free_port
 
 FAILS = [sys.executable, "-c", "import sys; print('no luck'); sys.exit(3)"]
 HANGS = [sys.executable, "-c", "import time; print('yawn', flush=True); time.sleep(60)"]
@@ -304,6 +306,23 @@ def test_the_server_outlives_the_process_that_started_it(folder: Path) -> None:
     assert os.getsid(server.pid) == server.pid
 
 
+def invoke_function(server: life.Server) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context): return event")
+    client = connect(server.url, "lambda", "111111111111")
+    client.create_function(
+        FunctionName="echo",
+        Runtime="python3.11",
+        Role="arn:aws:iam::111111111111:role/any",
+        Handler="index.handler",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    answer = client.invoke(FunctionName="echo", Payload=b'"hello"')["Payload"]
+    with closing(answer):
+        assert answer.read() == b'"hello"'
+
+
 def test_it_writes_nothing_outside_its_folder(tmp_path: Path) -> None:
     folder = tmp_path / ".tapgen"
     server = start(folder)
@@ -312,9 +331,28 @@ def test_it_writes_nothing_outside_its_folder(tmp_path: Path) -> None:
         s3 = connect(server.url, "s3", "111111111111")
         s3.create_bucket(Bucket="a-bucket")
         s3.put_object(Bucket="a-bucket", Key="k", Body=b"x" * 100_000)
+        invoke_function(server)
+        assert list((folder / "tmp").iterdir()), "functions are unpacked elsewhere"
         assert os.readlink(f"/proc/{server.pid}/cwd") == str(folder.resolve())
     finally:
         life.stop(folder)
     assert [path.name for path in tmp_path.iterdir()] == [".tapgen"]
     left = {path.name for path in folder.iterdir()}
-    assert left <= {"local.lock", "local.log", "state", "s3", "tmp"}
+    assert left <= {"local.lock", "local.log", "state", "s3"}
+
+
+def test_stopping_and_resetting_do_not_wait_for_what_runs(folder: Path) -> None:
+    server = start(folder)
+    aws = Aws(server.url, "111111111111")
+    for end in (life.reset, life.stop):
+        aws.make_roles(aws.account)
+        aws.cloudformation.create_stack_set(StackSetName="held", TemplateBody=HELD)
+        aws.cloudformation.create_stack_instances(
+            StackSetName="held", Accounts=[aws.account], Regions=["us-east-1"]
+        )
+        while not aws.cloudformation.describe_stacks()["Stacks"]:
+            pass
+        begun = time.monotonic()
+        end(folder)
+        assert time.monotonic() - begun < 5  # the stack would wait for a minute
+    assert "Traceback" not in (folder / "local.log").read_text()
