@@ -10,7 +10,6 @@ backwards.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -51,6 +50,8 @@ class Reference:
 
 
 Value = str | Reference
+_Touched = Mapping[Target, frozenset[str]]
+_NOTHING: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
             "then plan again"
         )
     levels = list(_levels(by_part))
-    touched: dict[str, set[Target]] = {}
+    touched: dict[str, _Touched] = {}
     waves: list[tuple[Step, ...]] = []
     for level in levels:
         found = {
@@ -154,7 +155,8 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         }
         waves += _interleave(found.values(), system.rollout.order)
         for part, steps in found.items():
-            touched[part] = {t for step in steps for t in step.targets}
+            s = by_part[part]
+            touched[part] = _touched(s, observed.get(s.name), steps)
     waves += _deletions(system, levels, observed)
     changes = {
         s.name: diff.resources(observed[s.name].template, s.template)
@@ -195,11 +197,7 @@ def complete(values: Mapping[str, Any], template: str) -> dict[str, Any]:
 
 
 def _block(template: str, name: str) -> dict[str, Any]:
-    try:
-        found = json.loads(template).get(name, {})
-    except (ValueError, AttributeError):
-        return {}
-    return found if isinstance(found, dict) else {}
+    return dict(diff.block(template, name))
 
 
 # -- checks ------------------------------------------------------------------------------
@@ -312,7 +310,7 @@ def _steps(
     system: System,
     s: StackSet,
     observed: Mapping[str, Observed],
-    touched: Mapping[str, set[Target]],
+    touched: Mapping[str, _Touched],
 ) -> list[Step]:
     """The updates, then the creations one stack set needs, in the order to run them."""
     found = observed.get(s.name)
@@ -448,7 +446,7 @@ def _resolve(
     target: Target,
     parts: Mapping[str, StackSet],
     observed: Mapping[str, Observed],
-    touched: Mapping[str, set[Target]],
+    touched: Mapping[str, _Touched],
 ) -> dict[str, Value]:
     """The values of one target: outputs of instances that this plan does not touch
     are read, the others stay references."""
@@ -461,10 +459,31 @@ def _resolve(
         sources = _sources(value, target, source.targets)
         found = observed.get(source.name)
         now = _read(found, value.output, sources) if found else None
-        known = now is not None and not touched[value.part].intersection(sources)
+        moves = any(
+            value.output in touched[value.part].get(t, _NOTHING) for t in sources
+        )
+        known = now is not None and not moves
         reference = Reference(value.part, value.output, sources, now)
         made[name] = now if known and now is not None else reference
     return made
+
+
+def _touched(s: StackSet, found: Observed | None, steps: Iterable[Step]) -> _Touched:
+    """The outputs that these steps may change, for each target they touch."""
+    every = frozenset(_block(s.template, "Outputs"))
+    touched: dict[Target, frozenset[str]] = {}
+    for step in steps:
+        for target in step.targets:
+            touched[target] = every
+            instance = found.instances.get(target) if found else None
+            if found and instance and instance.status is InstanceStatus.CURRENT:
+                now = complete(found.values(target), found.template)
+                then = complete(step.values, s.template)
+                changed = {k for k, v in then.items() if now.get(k) != v}
+                touched[target] = diff.moving_outputs(
+                    found.template, s.template, changed
+                )
+    return touched
 
 
 def _read(found: Observed, output: str, sources: Iterable[Target]) -> str | None:

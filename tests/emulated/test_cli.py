@@ -29,6 +29,7 @@ settings:
   vpc_cidr: 10.20.0.0/16
   allowed_cidr: 203.0.113.0/24
 """
+STACK_SETS = 7  # of the minimal profile, each with one instance
 
 
 @dataclass
@@ -152,7 +153,7 @@ def test_status_shows_every_instance_current_in_both_regions(rolled: Shell) -> N
     shown = rolled.run("status", "--local").stdout
 
     rows = [line for line in shown.splitlines() if line.startswith("secure-network")]
-    assert len(rows) == 6
+    assert len(rows) == STACK_SETS
     assert all("✓ CURRENT" in row for row in rows)
     assert "us-east-1" in shown and "us-west-2" in shown
 
@@ -179,7 +180,7 @@ def test_without_a_terminal_nobody_is_asked_and_nothing_is_done(shell: Shell) ->
 
     assert "say --yes" in refused.stderr
     shown = shell.run("status", "--local", expect=2).stdout
-    assert shown.count("? missing") == 6
+    assert shown.count("? missing") == STACK_SETS
 
 
 def test_destroying_says_what_is_kept_and_deletes_data_only_by_name(
@@ -382,5 +383,7 @@ def test_two_projects_have_embedded_clouds_of_their_own(
     shell.run("local", "start")
 
     assert shell.url != rolled.url
-    assert shell.run("status", "--local", expect=2).stdout.count("? missing") == 6
+    assert (
+        shell.run("status", "--local", expect=2).stdout.count("? missing") == STACK_SETS
+    )
     rolled.run("status", "--local")

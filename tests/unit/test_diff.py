@@ -54,3 +54,65 @@ def test_text_that_is_no_template_has_no_resources() -> None:
 
     assert [c.verb for c in added] == [diff.Verb.ADD]
     assert diff.resources("[]", "null") == ()
+
+
+MOVES = json.dumps(
+    {
+        "Parameters": {p: {"Type": "String"} for p in ("Cidr", "Allowed", "Name")},
+        "Conditions": {"Named": {"Fn::Equals": [{"Ref": "Name"}, "x"]}},
+        "Resources": {
+            "Vpc": {
+                "Type": "AWS::EC2::VPC",
+                "Properties": {"CidrBlock": {"Ref": "Cidr"}},
+            },
+            "Web": {
+                "Type": "AWS::EC2::SecurityGroup",
+                "Properties": {
+                    "GroupDescription": "web",
+                    "VpcId": {"Ref": "Vpc"},
+                    "SecurityGroupIngress": [{"CidrIp": {"Ref": "Allowed"}}],
+                },
+            },
+            "Bucket": {"Type": "AWS::S3::Bucket", "Condition": "Named"},
+        },
+        "Outputs": {
+            "VpcId": {"Value": {"Ref": "Vpc"}},
+            "GroupId": {"Value": {"Fn::GetAtt": ["Web", "GroupId"]}},
+            "Text": {"Value": {"Fn::Sub": "${Allowed}/${!Cidr}"}},
+            "Bucket": {"Value": {"Ref": "Bucket"}},
+        },
+    }
+)
+
+
+def moving(*parameters: str, new: str = MOVES) -> set[str]:
+    return set(diff.moving_outputs(MOVES, new, parameters))
+
+
+def test_nothing_moves_when_nothing_changes() -> None:
+    assert moving() == set()
+
+
+def test_an_identifier_stays_when_a_property_changes_in_place() -> None:
+    assert moving("Allowed") == {"Text"}
+
+
+def test_a_replacement_moves_what_refers_to_it() -> None:
+    # A VPC's CidrBlock and a security group's VpcId are create-only.
+    assert moving("Cidr") == {"VpcId", "GroupId"}
+
+
+def test_a_condition_moves_with_its_parameter() -> None:
+    assert moving("Name") == {"Bucket"}
+
+
+def test_an_output_that_is_written_differently_moves() -> None:
+    new = MOVES.replace('"${Allowed}/${!Cidr}"', '"other"')
+
+    assert moving(new=new) == {"Text"}
+
+
+def test_a_resource_of_another_type_moves() -> None:
+    new = MOVES.replace("AWS::S3::Bucket", "AWS::SQS::Queue")
+
+    assert moving(new=new) == {"Bucket"}

@@ -132,6 +132,22 @@ def test_an_output_of_an_untouched_instance_is_read_at_once() -> None:
 
 
 def test_a_consumer_of_a_changing_output_updates_only_perhaps() -> None:
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}
+    text = make.template(["Name"], ["Arn"], {"Topic": topic})
+    data = make.stack_set("data", parameters={"Name": "2"}, text=text)
+    app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
+    found = {
+        data.name: make.observed(data, parameters={"Name": "1"}),
+        app.name: make.observed(app, parameters={"Arn": "arn:it"}),
+    }
+
+    made = plan.make(make.system(data, app), found)
+
+    assert [s.conditional for s in made.steps] == [False, True]
+    assert made.steps[1].reasons == ("if data.Arn changes",)
+
+
+def test_a_consumer_of_an_output_that_stays_is_not_planned() -> None:
     data = make.stack_set("data", parameters={"Size": "2"})
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = {
@@ -141,8 +157,7 @@ def test_a_consumer_of_a_changing_output_updates_only_perhaps() -> None:
 
     made = plan.make(make.system(data, app), found)
 
-    assert [s.conditional for s in made.steps] == [False, True]
-    assert made.steps[1].reasons == ("if data.Arn changes",)
+    assert [s.part for s in made.steps] == ["data"]
 
 
 def test_an_outdated_instance_is_repaired() -> None:
