@@ -133,7 +133,13 @@ def describe_databases() -> None:
             ),
         ):
             text = text.replace(empty, full)
-        return text + (f"<MasterUserSecret>{secret}</MasterUserSecret>" * bool(secret))
+        key = escape(i.get("PerformanceInsightsKMSKeyId", ""))
+        for name, value in (
+            ("MasterUserSecret", secret),
+            ("PerformanceInsightsKMSKeyId", key),
+        ):
+            text += f"<{name}>{value}</{name}>" * bool(value)
+        return text
 
     instance.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     rds._instance_xml = instance

@@ -100,6 +100,9 @@ def _remember(record: dict[str, Any], properties: Properties) -> None:
     record["EnabledCloudwatchLogsExports"] = list(
         properties.get("EnableCloudwatchLogsExports") or []
     )
+    for name in ("CACertificateIdentifier", "Iops", "PerformanceInsightsKMSKeyId"):
+        if name in properties:
+            record[name] = properties[name]
     if truth(properties.get("EnablePerformanceInsights", False)):
         record["PerformanceInsightsRetentionPeriod"] = int(
             properties.get("PerformanceInsightsRetentionPeriod", 7)

@@ -13,7 +13,6 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from tapgen.emulator.resources.kinds import (
@@ -26,6 +25,7 @@ from tapgen.emulator.resources.kinds import (
     install,
     provisioners,
 )
+from tapgen.emulator.resources.patterns import matching
 
 SHAPE_ONLY_ALLOWED: frozenset[str] = frozenset()
 """Types that tapgen's systems use and that may be shape only; it may only shrink."""
@@ -186,46 +186,35 @@ class _Draw:
         return self._text(path.split(".")[-1], path, node)
 
     def _text(self, name: str, path: str, node: Mapping[str, Any]) -> str:
-        pattern = node.get("pattern", "")
-        longest = node.get("maxLength", 10_000)
-        candidates = list(self._candidates(name, path, node))
-        for candidate in candidates:
+        pattern = str(node.get("pattern", ""))
+        longest = int(node.get("maxLength", 10_000))
+        for candidate in self._candidates(name.lower(), path, pattern):
             if len(candidate) <= longest and _matches(pattern, candidate):
                 return candidate
-        return candidates[0][:longest]
+        return self._digest(path)[:longest]
 
-    def _candidates(
-        self, name: str, path: str, node: Mapping[str, Any]
-    ) -> Iterator[str]:
+    def _candidates(self, name: str, path: str, pattern: str) -> Iterator[str]:
         """Values of the forms AWS uses, the likeliest first."""
         digest = self._digest(path)
-        identity = str(uuid.UUID(digest[:32]))
         service, resource = (part.lower() for part in self.type.split("::")[1:3])
         region, account = _responses().get_region(), _responses().get_account_id()
-        arn_region = "" if service in _GLOBAL else region
-        arn = (
-            f"arn:aws:{service}:{arn_region}:{account}:{resource}/{self._digest('Id')}"
-        )
-        lower = name.lower()
-        if lower.endswith("arn"):
-            yield arn[:-47]
-        if "date-time" in str(node.get("format", "")) or lower.endswith("time"):
-            yield datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        if lower.endswith(("url", "uri")):
-            yield f"https://{digest[:12]}.{service}.{region}.amazonaws.com"
-        if lower.endswith(("dnsname", "domainname", "endpoint", "address")):
-            yield f"{digest[:12]}.{service}.{region}.amazonaws.com"
-        # A pattern that begins with letters and a dash, as of vpc-0123456789abcdef0.
-        prefix = re.match(r"\^?\(?([a-zA-Z]{2,12}-)", str(node.get("pattern", "")))
-        if prefix:
-            yield prefix[1] + digest[:17]
-            yield prefix[1] + digest[:8]
-        if node.get("pattern"):
-            yield arn[:-47]
-            yield identity
+        where = f"{digest[:12]}.{service}.{region}.amazonaws.com"
+        if name.endswith("arn"):
+            at = "" if service in _GLOBAL else region
+            yield f"arn:aws:{service}:{at}:{account}:{resource}/{digest[:17]}"
+        if name.endswith(("time", "date", "timestamp", "createdat", "updatedat")):
+            # Always the same one: an attribute must not change with every update.
+            yield "2026-01-01T00:00:00Z"
+        if name.endswith(("url", "uri")):
+            yield f"https://{where}"
+        if name.endswith(("dnsname", "domainname", "endpoint", "address")):
+            yield where
+        made = matching(pattern, digest) if pattern else None
+        if made is not None:
+            yield _placed(made, region, account)
+            yield made
         yield digest[:17]
-        yield digest[:32].upper()
-        yield "".join(str(int(c, 16) % 10) for c in digest[:12])
+        yield str(uuid.UUID(digest[:32]))
 
     def _digest(self, path: str) -> str:
         place = f"{_responses().get_account_id()}/{_responses().get_region()}"
@@ -237,6 +226,17 @@ def _settled(values: list[Any]) -> Any:
     """Of a status's values one that says that all is well, else the first."""
     good = ("ACTIVE", "DEPLOYED", "AVAILABLE", "ENABLED", "READY", "RUNNING")
     return next((v for v in values if str(v).upper() in good), values[0])
+
+
+def _placed(text: str, region: str, account: str) -> str:
+    """An ARN with the current region and account where it has any."""
+    parts = text.split(":", 5)
+    if parts[0] != "arn" or len(parts) < 6:
+        return text
+    parts[1] = "aws"
+    parts[3] = parts[3] and region
+    parts[4] = parts[4] and account
+    return ":".join(parts)
 
 
 def _matches(pattern: str, value: str) -> bool:
