@@ -327,7 +327,8 @@ def flow_log(
             ResourceId=vpc.id,
             TrafficType="ALL",
             LogDestinationType="cloud-watch-logs",
-            LogDestination=GetAtt(log_group, "Arn"),
+            # By name: the ARN that a log group gives ends in `:*`, EC2 wants it bare.
+            LogGroupName=Ref(log_group),
             DeliverLogsPermissionArn=role_arn,
             MaxAggregationInterval=60,
             Tags=_tags(vpc.name),

@@ -918,3 +918,19 @@ def test_accounts_have_the_system_each(tmp_path: Path) -> None:
     system = build(tmp_path, {}, accounts=["111111111111", "222222222222"])
     assert len(system.part("network").targets) == 4
     assert len(system.part("roles").targets) == 2
+
+
+def test_the_page_lists_every_setting_and_part(ideal: System) -> None:
+    page = (ROOT / "docs" / "secure_network.md").read_text()
+    blueprint = blueprints.find("secure_network")
+    assert blueprint is not None
+    settings = dict(blueprint.settings.model_fields)
+    database = settings.pop("database").annotation
+    assert database is not None
+    listed = [*settings, *(f"database.{f}" for f in database.model_fields)]
+    table = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
+    assert [row for row in table if row in listed] == listed
+    waves = {s["part"]: s["wave"] for s in templates.manifest(ideal)["stack_sets"]}
+    for part, wave in waves.items():
+        row = rf"^\| `{part}`[^|]*\|[^|]*\| {wave} \|"
+        assert re.search(row, page, re.MULTILINE), part
