@@ -55,7 +55,8 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "request_scope": ("account_id", "region"),
     },
     f"{_CFN}.engine": {
-        "_NO_VALUE": None,
+        "CfnLoader": None,
+        "_construct_cfn_tag": ("tag_name",),
         "_TransformFailed": None,
         "_constraint_error": ("name", "defn", "reason"),
         "_evaluate_conditions": ("template", "params"),
@@ -74,6 +75,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     },
     f"{_CFN}.handlers": {"_ACTION_HANDLERS": None, "_capabilities_enforced": ()},
     f"{_CFN}.helpers": {
+        "_error": ("code", "message", "status"),
         "_p": ("params", "key", "default"),
         "_resolve_document": ("params", "body_key", "url_key", "label"),
         "_template_body_problem": ("body",),
@@ -251,6 +253,7 @@ def apply() -> None:
     _patch_stack_names()
     _patch_refusals()
     _patch_restored_shapes()
+    _patch_yaml()
     service_patches.apply()
     _applied = True
 
@@ -495,6 +498,7 @@ def _patch_stack_names() -> None:
     handlers = _module(f"{_CFN}.handlers")._ACTION_HANDLERS
     for action in ("CreateStack", "UpdateStack", "CreateChangeSet"):
         handlers[action] = _naming_stack(handlers[action])
+    handlers["CreateStack"] = _refusing_leftovers(handlers["CreateStack"])
 
 
 def _naming_stack(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -508,6 +512,40 @@ def _naming_stack(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
             _stack_name.reset(token)
 
     return named
+
+
+def _refusing_leftovers(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    # A stack whose creation was rolled back can only be deleted; ministack makes
+    # another one over it, and so hides that nobody did.
+    def create(params: Any) -> Any:
+        helpers = _module(f"{_CFN}.helpers")
+        name = helpers._p(params, "StackName")
+        stack = _module(_CFN)._stacks.get(name) or {}
+        if stack.get("StackStatus") == "ROLLBACK_COMPLETE":
+            message = f"Stack [{name}] already exists"
+            return helpers._error("AlreadyExistsException", message)
+        return handler(params)
+
+    return create
+
+
+def _patch_yaml() -> None:
+    # The short forms of the functions that rules and language extensions have.
+    engine = _module(f"{_CFN}.engine")
+    for name in (
+        "Contains",
+        "EachMemberEquals",
+        "EachMemberIn",
+        "GetStackOutput",
+        "Length",
+        "RefAll",
+        "ToJsonString",
+        "Transform",
+        "ValueOf",
+        "ValueOfAll",
+    ):
+        construct = engine._construct_cfn_tag(f"Fn::{name}")
+        engine.CfnLoader.add_constructor(f"!{name}", construct)
 
 
 def _patch_refusals() -> None:

@@ -562,6 +562,38 @@ def test_a_failed_stack_rolls_back_what_it_had_made(place: Place) -> None:
     assert place.client("sns").list_topics()["Topics"] == []
 
 
+def test_a_stack_that_was_rolled_back_is_deleted_before_it_is_made_again(
+    place: Place,
+) -> None:
+    place.failed("again", {"R": of("EC2::NatGateway", AllocationId="no")})
+    with pytest.raises(ClientError) as error:
+        place.begin("again", TOPIC)
+    assert error.value.response["Error"]["Code"] == "AlreadyExistsException"
+    place.delete("again")
+    place.create("again", TOPIC)
+
+
+def test_rules_in_yaml_may_use_the_short_forms_of_their_functions(
+    place: Place,
+) -> None:
+    body = """\
+Parameters: {Size: {Type: String, Default: m}}
+Rules:
+  Sizes:
+    Assertions:
+      - Assert: !Contains [[s, l], !Ref Size]
+        AssertDescription: s or l
+Resources: {R: {Type: AWS::SNS::Topic}}
+"""
+    with pytest.raises(ClientError, match="s or l"):
+        place.cloudformation.create_stack(StackName="short", TemplateBody=body)
+    large = [{"ParameterKey": "Size", "ParameterValue": "l"}]
+    place.cloudformation.create_stack(
+        StackName="short", TemplateBody=body, Parameters=large
+    )
+    assert place.settled("short")["StackStatus"] == "CREATE_COMPLETE"
+
+
 def test_an_output_of_what_a_resource_lacks_fails_the_stack(place: Place) -> None:
     place.begin("lacking", TOPIC, Outputs=get("R", "Nothing"))
     assert place.settled("lacking")["StackStatus"] == "ROLLBACK_COMPLETE"
