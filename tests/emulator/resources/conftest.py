@@ -1,0 +1,21 @@
+"""An embedded AWS that knows all schemas, and a place in it for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tapgen.emulator import life
+from tests.emulator.places import Place, new_account, served
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[life.Server]:
+    yield from served(tmp_path_factory.mktemp("resources"))
+
+
+@pytest.fixture
+def place(server: life.Server) -> Place:
+    """An account that no other test has, in us-east-1."""
+    return Place(server.url, new_account())

@@ -1,0 +1,71 @@
+"""What nobody makes is kept as shape only, and never passed off as real."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tapgen import schemas
+from tapgen.emulator import life
+from tapgen.emulator.resources import SHAPE_ONLY_ALLOWED
+from tests.emulator.places import Place, get, of
+from tests.emulator.resources.samples import EAST
+
+
+def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
+    place: Place, server: life.Server
+) -> None:
+    resources = {
+        "R": of("GlobalAccelerator::Accelerator", Name="edge"),
+        "Cost": of("CE::CostCategory", Name="teams", RuleVersion="x", Rules="[]"),
+        "Topic": of("SNS::Topic"),
+    }
+    outputs = {
+        **get("R", "AcceleratorArn", "DnsName"),
+        "Cost": {"Value": {"Ref": "Cost"}},
+    }
+    made = place.create("shapes", resources, Outputs=outputs)
+    assert made["Ref"] == made["AcceleratorArn"]
+    assert made["Ref"].startswith(
+        f"arn:aws:globalaccelerator::{place.account}:accelerator/"
+    )
+    assert made["DnsName"].endswith(".amazonaws.com")
+    assert made["Cost"].startswith("arn:aws:ce:")
+    listed = [
+        one
+        for one in life.status(server.folder)["shape_only"]
+        if one["account"] == place.account
+    ]
+    assert [one["logical_id"] for one in listed] == ["Cost", "R"]
+    assert listed[1] == {
+        "account": place.account,
+        "region": EAST,
+        "stack": "shapes",
+        "logical_id": "R",
+        "type": "AWS::GlobalAccelerator::Accelerator",
+        "physical_id": made["Ref"],
+    }
+    resources["R"]["Properties"]["Enabled"] = False
+    again = place.update("shapes", resources, Outputs=outputs)
+    assert again == made
+    place.delete("shapes")
+    left = life.status(server.folder)["shape_only"]
+    assert place.account not in {one["account"] for one in left}
+
+
+def test_no_type_that_our_systems_use_is_shape_only() -> None:
+    assert SHAPE_ONLY_ALLOWED == frozenset()
+
+
+def test_a_type_that_a_region_lacks_is_refused_there(place: Place) -> None:
+    lacking = "AWS::GlobalAccelerator::Accelerator"
+    region = next(
+        r for r in sorted(schemas.regions()) if lacking not in schemas.types(r)
+    )
+    with pytest.raises(ClientError) as error:
+        place.at(region).begin("x", {"R": {"Type": lacking, "Properties": {}}})
+    assert error.value.response["Error"] == {
+        "Type": "Sender",
+        "Code": "ValidationError",
+        "Message": f"Template format error: Unrecognized resource types: [{lacking}]",
+    }
