@@ -57,7 +57,8 @@ class Aws:
     def account(self) -> str:
         """The caller's own account id (`sts:GetCallerIdentity`)."""
         if self._account is None:
-            sts = self._client(self.session, "sts", self.region)
+            # The first call of every command: say quickly that nobody answers.
+            sts = self._client(self.session, "sts", self.region, attempts=2)
             self._account = str(ask(sts, "get_caller_identity")["Account"])
         return self._account
 
@@ -104,13 +105,19 @@ class Aws:
         keys = made["Credentials"]
         return _keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
 
-    def _client(self, session: boto3.session.Session, service: str, region: str) -> Any:
+    def _client(
+        self,
+        session: boto3.session.Session,
+        service: str,
+        region: str,
+        attempts: int | None = None,
+    ) -> Any:
         with _translated(f"{service}: making a client"):
             return session.client(
                 service,
                 region_name=region,
                 endpoint_url=self.endpoint,
-                config=_config(self.local),
+                config=_config(self.local, attempts),
             )
 
 
@@ -162,16 +169,16 @@ def _keys(key: str, secret: str, token: str | None) -> boto3.session.Session:
     return boto3.session.Session(botocore_session=bare)
 
 
-def _config(local: bool) -> botocore.config.Config:
+def _config(local: bool, attempts: int | None) -> botocore.config.Config:
     if local:
         return botocore.config.Config(
-            retries={"mode": "standard", "max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": 4},
             connect_timeout=2,
             read_timeout=60,
             s3={"addressing_style": "path"},
         )
     return botocore.config.Config(
-        retries={"mode": "adaptive", "max_attempts": 10},
+        retries={"mode": "adaptive", "total_max_attempts": attempts or 10},
         connect_timeout=10,
         user_agent_extra="tapgen",
     )
