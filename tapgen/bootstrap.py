@@ -69,8 +69,10 @@ def run(
 
     `system` is resolved. `deployed_types` are the resource types of what is deployed
     now: removing and rolling back need permissions too, and to the services that the
-    roles could be passed to until now. `on_event` takes a line about each stack. Raises AwsError with the first failed resource when a stack cannot be
-    deployed, BlueprintError or TemplateError when the roles cannot be built.
+    roles could be passed to until now. `on_event` takes a line about each stack.
+
+    Raises AwsError with the first failed resource when a stack cannot be deployed,
+    BlueprintError or TemplateError when the roles cannot be built.
     """
     deployed = frozenset(deployed_types)
     for name in sorted(schemas.without_permissions(types(system) | deployed)):

@@ -16,9 +16,6 @@ from typing import Any
 SELF = "self"
 """Stands for the caller's own account until a plan is made."""
 
-ADMINISTRATION_ROLE = "tapgen-administration"
-"""Name of the role StackSets itself takes in the administration account."""
-
 SAME = "same"
 """In an `Output`: the account or region of the target that takes the value."""
 
@@ -242,6 +239,15 @@ class System:
     def prefix(self) -> str:
         """What the names of this system's stack sets and roles begin with."""
         return f"{self.name.replace('_', '-')}-{self.suffix}"
+
+    @property
+    def administration_role(self) -> str:
+        """Name of the role StackSets itself takes in the administration account.
+
+        IAM is global, and an account may administer systems from several regions, each
+        with a bootstrap stack of its own: so the region is in the name.
+        """
+        return f"tapgen-administration-{self.admin.region}"
 
     @property
     def execution_role(self) -> str:

@@ -22,7 +22,6 @@ from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
 from tapgen.model import (
-    ADMINISTRATION_ROLE,
     Action,
     InstanceStatus,
     Observed,
@@ -595,7 +594,9 @@ def observe(system: System, sets: StackSets) -> dict[str, Observed]:
 def administration_role(sets: StackSets, system: System) -> str:
     """ARN of the administration role, to be repeated on every update."""
     partition = sets.aws.session.get_partition_for_region(system.admin.region)
-    return f"arn:{partition}:iam::{system.admin.account}:role/{ADMINISTRATION_ROLE}"
+    return (
+        f"arn:{partition}:iam::{system.admin.account}:role/{system.administration_role}"
+    )
 
 
 def operation_id(made: Plan, name: str, number: int, attempt: int) -> str:

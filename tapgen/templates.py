@@ -133,9 +133,9 @@ def manifest(system: System, default: System | None = None) -> dict[str, Any]:
         "admin": {"account": system.admin.account, "region": system.admin.region},
         "permission_model": "SELF_MANAGED",
         "managed_execution": False,
-        "administration_role": "tapgen-administration",
-        "execution_role": f"tapgen-{system.prefix}-execution",
-        "operator_role": f"tapgen-{system.prefix}-operator",
+        "administration_role": system.administration_role,
+        "execution_role": system.execution_role,
+        "operator_role": system.operator_role,
         "rollout": _rollout(system),
         "tags": dict(system.tags),
         "stack_sets": [

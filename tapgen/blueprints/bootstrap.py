@@ -49,7 +49,9 @@ from tapgen import schemas, templates
 from tapgen.blocks import names, security, storage
 from tapgen.errors import BlueprintError
 
-ADMINISTRATION_ROLE = "tapgen-administration"
+# One for each administration region: IAM is global, the bootstrap stack is not. Both
+# stacks that use the name are in that region.
+ADMINISTRATION_ROLE = "tapgen-administration-${AWS::Region}"
 
 # The regions every account has from the start. The list is closed: regions launched
 # after 20 March 2019 are opt-in (AWS General Reference, "Managing AWS Regions").

@@ -358,6 +358,24 @@ def test_an_interrupted_rollout_is_finished_by_the_next(cloud: Cloud) -> None:
     assert cloud.statuses(wanted) == {"CURRENT"}
 
 
+def test_one_account_administers_systems_from_two_regions(cloud: Cloud) -> None:
+    here = system(part("source", targets=(EAST,), Text="1"))
+    assert cloud.rollout(here).green
+    europe = replace(
+        here,
+        suffix="eu",
+        admin=Target(SELF, "eu-west-1"),
+        stack_sets=(replace(here.stack_sets[0], name="demo-eu-source"),),
+    )
+
+    changed = cloud.bootstrap(europe)
+
+    assert changed == ["tapgen-administration", "tapgen-demo-eu-roles"]
+    roles = cloud.client("iam").list_roles()["Roles"]
+    names = {r["RoleName"] for r in roles}
+    assert {f"tapgen-administration-{r}" for r in ("us-east-1", "eu-west-1")} <= names
+
+
 def test_missing_roles_are_named_as_aws_names_them(cloud: Cloud) -> None:
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)

@@ -100,7 +100,8 @@ def test_only_stack_sets_of_the_own_account_take_the_administration_role(
     administration: dict[str, Any],
 ) -> None:
     properties = administration["Resources"]["AdministrationRole"]["Properties"]
-    assert properties["RoleName"] == "tapgen-administration"
+    name = "tapgen-administration-${AWS::Region}"
+    assert properties["RoleName"] == {"Fn::Sub": name}
     (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": {"Ref": "ServicePrincipals"}}
     default = administration["Parameters"]["ServicePrincipals"]["Default"]
@@ -172,9 +173,7 @@ def test_only_the_administration_role_takes_the_execution_role(
     name = {"Fn::Sub": "tapgen-some-system-${EnvironmentSuffix}-execution"}
     assert properties["RoleName"] == name
     (trust,) = properties["AssumeRolePolicyDocument"]["Statement"]
-    arn = (
-        "arn:${AWS::Partition}:iam::${AdministrationAccount}:role/tapgen-administration"
-    )
+    arn = "arn:${AWS::Partition}:iam::${AdministrationAccount}:role/tapgen-administration-${AWS::Region}"
     assert trust["Principal"] == {"AWS": {"Fn::Sub": arn}}
     assert trust["Action"] == ["sts:AssumeRole"]
 
