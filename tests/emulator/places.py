@@ -109,6 +109,25 @@ class Place:
         assert self.settled(name)["StackStatus"] == "ROLLBACK_COMPLETE"
         return self.reasons(name)["R"]
 
+    def changes(self, name: str, resources: Any, **sections: Any) -> dict[str, str]:
+        """What a change set says of replacement, by logical id."""
+        self.cloudformation.create_change_set(
+            StackName=name,
+            ChangeSetName="c",
+            TemplateBody=template(resources, sections),
+            Capabilities=["CAPABILITY_NAMED_IAM"],
+        )
+        waiter = self.cloudformation.get_waiter("change_set_create_complete")
+        waiter.config.delay = 0.05
+        waiter.wait(StackName=name, ChangeSetName="c")
+        found = self.cloudformation.describe_change_set(
+            StackName=name, ChangeSetName="c"
+        )
+        changes = [one["ResourceChange"] for one in found["Changes"]]
+        return {
+            c["LogicalResourceId"]: c.get("Replacement", c["Action"]) for c in changes
+        }
+
     def ids(self, name: str) -> dict[str, str]:
         """Physical ids by logical id."""
         found = self.cloudformation.describe_stack_resources(StackName=name)

@@ -177,25 +177,15 @@ def _role() -> list[Any]:
 
 def test_a_change_set_knows_conditions_on_the_region(place: Place) -> None:
     place.create("changing", TOPIC)
-    body = {
-        "Conditions": {"Here": {"Fn::Equals": [{"Ref": "AWS::Region"}, EAST]}},
-        "Resources": {
-            **TOPIC,
-            "New": {**of("SNS::Topic"), "Condition": "Here"},
-            "Not": {**of("SNS::Topic"), "Condition": "There"},
-        },
+    resources = {
+        **TOPIC,
+        "New": {**of("SNS::Topic"), "Condition": "Here"},
+        "Not": {**of("SNS::Topic"), "Condition": "There"},
     }
-    body["Conditions"]["There"] = {"Fn::Not": [{"Condition": "Here"}]}
+    here = {"Fn::Equals": [{"Ref": "AWS::Region"}, EAST]}
+    sections = {"Here": here, "There": {"Fn::Not": [{"Condition": "Here"}]}}
+    assert place.changes("changing", resources, Conditions=sections) == {"New": "Add"}
     cloudformation = place.cloudformation
-    cloudformation.create_change_set(
-        StackName="changing", ChangeSetName="c", TemplateBody=json.dumps(body)
-    )
-    waiter = cloudformation.get_waiter("change_set_create_complete")
-    waiter.config.delay = 0.05
-    waiter.wait(StackName="changing", ChangeSetName="c")
-    found = cloudformation.describe_change_set(StackName="changing", ChangeSetName="c")
-    changes = [c["ResourceChange"] for c in found["Changes"]]
-    assert [(c["Action"], c["LogicalResourceId"]) for c in changes] == [("Add", "New")]
     cloudformation.execute_change_set(StackName="changing", ChangeSetName="c")
     assert place.settled("changing")["StackStatus"] == "UPDATE_COMPLETE"
     assert set(place.ids("changing")) == {"R", "New"}
@@ -205,18 +195,7 @@ def test_a_change_set_says_what_replaces_our_kinds(place: Place) -> None:
     first = {"R": of("Config::ConfigRule", ConfigRuleName="a", Source={"Owner": "AWS"})}
     later = {"R": of("Config::ConfigRule", ConfigRuleName="b", Source={"Owner": "AWS"})}
     place.create("replacing", first)
-    cloudformation = place.cloudformation
-    cloudformation.create_change_set(
-        StackName="replacing",
-        ChangeSetName="c",
-        TemplateBody=json.dumps({"Resources": later}),
-    )
-    waiter = cloudformation.get_waiter("change_set_create_complete")
-    waiter.config.delay = 0.05
-    waiter.wait(StackName="replacing", ChangeSetName="c")
-    found = cloudformation.describe_change_set(StackName="replacing", ChangeSetName="c")
-    [change] = [c["ResourceChange"] for c in found["Changes"]]
-    assert (change["Action"], change["Replacement"]) == ("Modify", "True")
+    assert place.changes("replacing", later) == {"R": "True"}
 
 
 def plain(value: Any, known: Any, mappings: Any) -> Any:

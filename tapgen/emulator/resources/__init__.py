@@ -30,7 +30,7 @@ def register(shape: Shape) -> None:
     patches.apply()
     for kind in all_kinds():
         install(kind, shape)
-    corrections.correct()
+    corrections.correct(shape)
     shapes.remember_real()
     patches.refuse_types(lambda types: shapes.unknown(types, shape))
 

@@ -18,6 +18,8 @@ from tapgen.emulator.resources.kinds import (
     Made,
     Properties,
     Request,
+    Shape,
+    create_only,
     dropped_tags,
     exists,
     provisioners,
@@ -50,8 +52,30 @@ class Correction:
     attributes: Callable[[str, Properties], Attributes] = _no_attributes
 
 
-def correct() -> None:
+# Of these ministack does not know which properties replace: change sets say that it
+# depends, and an endpoint stays in a VPC that is gone.
+_REPLACING_UNKNOWN = (
+    "AWS::CloudWatch::Dashboard",
+    "AWS::IAM::Policy",
+    "AWS::KMS::Alias",
+    "AWS::KMS::Key",
+    "AWS::Logs::LogGroup",
+    "AWS::SNS::TopicPolicy",
+)
+# Names that a replacement cannot share, so that CloudFormation refuses it.
+_CUSTOM_NAMES = {"AWS::EC2::SecurityGroup": "GroupName"}
+
+
+def correct(shape: Shape) -> None:
     """Puts every correction in place; doing it again changes nothing."""
+    replacing = provisioners()._REPLACING_PROPERTIES
+    for name in provisioners()._RESOURCE_HANDLERS:
+        if name in _REPLACING_UNKNOWN or name.startswith("AWS::EC2::"):
+            schema = shape(name, "us-east-1") or {}
+            only = tuple(path[0] for path in create_only(schema, nested=False))
+            replacing.setdefault(name, only)
+    for name, given in _CUSTOM_NAMES.items():
+        provisioners()._CUSTOM_NAME_REPLACEMENT.setdefault(name, {"name": given})
     for correction in _CORRECTIONS:
         handlers = provisioners()._RESOURCE_HANDLERS[correction.type]
         if handlers.get("corrected"):

@@ -77,19 +77,19 @@ def install(kind: Kind, shape: Shape) -> None:
     # Imports and final snapshots stay ministack's.
     kept = {name: previous[name] for name in ("import", "snapshot") if name in previous}
     schema = shape(kind.type, "us-east-1") or {}
-    made = handlers(kind, _create_only(schema, nested=True))
+    made = handlers(kind, create_only(schema, nested=True))
     module._RESOURCE_HANDLERS[kind.type] = {**made, **kept}
     if kind.tags:
         module._STACK_TAG_PROPERTY[kind.type] = kind.tags
     if kind.named_by:
         module._CUSTOM_NAME_REPLACEMENT.setdefault(kind.type, {"name": kind.named_by})
-    top = [path[0] for path in _create_only(schema, nested=False)]
+    top = [path[0] for path in create_only(schema, nested=False)]
     module._REPLACING_PROPERTIES[kind.type] = tuple(
         top if kind.update else schema.get("properties", ())
     )
 
 
-def _create_only(schema: Mapping[str, Any], nested: bool) -> list[list[str]]:
+def create_only(schema: Mapping[str, Any], nested: bool) -> list[list[str]]:
     """Paths of properties whose change replaces, at the top or below it."""
     paths = [path.split("/")[2:] for path in schema.get("createOnlyProperties", [])]
     return [path for path in paths if (len(path) > 1) == nested and "*" not in path]
@@ -101,10 +101,10 @@ def _at(properties: Any, path: list[str]) -> Any:
     return properties
 
 
-def handlers(kind: Kind, create_only: list[list[str]]) -> dict[str, Any]:
+def handlers(kind: Kind, replacing: list[list[str]]) -> dict[str, Any]:
     """A kind in the form of ministack's registry.
 
-    A change at one of the `create_only` paths replaces the resource; ministack sees to
+    A change at one of the `replacing` paths replaces the resource; ministack sees to
     those at the top of the properties itself.
     """
 
@@ -116,7 +116,7 @@ def handlers(kind: Kind, create_only: list[list[str]]) -> dict[str, Any]:
     def update(
         physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Made:
-        replaced = any(_at(old, path) != _at(new, path) for path in create_only)
+        replaced = any(_at(old, path) != _at(new, path) for path in replacing)
         if kind.update is None or replaced:
             # The engine deletes the old one once the update has succeeded.
             made: Made = provisioners()._seeded_create(create, logical_id, new, stack)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.emulator.places import Place, get, of, tags
 from tests.emulator.resources.samples import EAST, RETAGGED, TAG, WEST, network
 
@@ -227,3 +229,47 @@ def test_network_resources_give_the_attributes_of_their_schemas(place: Place) ->
     assert made["Associated"] == ids["Associated"]
     assert (made["Gateway"], made["Table"]) == (ids["Gateway"], ids["Table"])
     assert made["Group"] == ids["Group"]
+
+
+def test_another_address_range_is_another_network_with_everything_in_it(
+    place: Place,
+) -> None:
+    resources = network(
+        Table=of("EC2::RouteTable", VpcId={"Ref": "Vpc"}),
+        Endpoint=of(
+            "EC2::VPCEndpoint",
+            VpcId={"Ref": "Vpc"},
+            ServiceName=f"com.amazonaws.{EAST}.s3",
+            VpcEndpointType="Gateway",
+            RouteTableIds=[{"Ref": "Table"}],
+        ),
+        Group=of("EC2::SecurityGroup", GroupDescription="g", VpcId={"Ref": "Vpc"}),
+    )
+    place.create("net", resources)
+    before = place.ids("net")
+    resources["Vpc"]["Properties"]["CidrBlock"] = "10.1.0.0/16"
+    resources["Subnet"]["Properties"]["CidrBlock"] = "10.1.0.0/24"
+    changes = place.changes("net", resources)
+    assert changes == dict.fromkeys(resources, "True")
+    place.update("net", resources)
+    after = place.ids("net")
+    assert not set(before.values()) & set(after.values())
+    ec2 = place.client("ec2")
+    [endpoint] = ec2.describe_vpc_endpoints()["VpcEndpoints"]
+    assert endpoint["VpcId"] == after["Vpc"]
+    vpcs = {v["VpcId"] for v in ec2.describe_vpcs()["Vpcs"] if not v["IsDefault"]}
+    assert vpcs == {after["Vpc"]}
+
+
+def test_a_security_group_is_not_replaced_under_its_own_name(place: Place) -> None:
+    group = of(
+        "EC2::SecurityGroup",
+        GroupName="web",
+        GroupDescription="one",
+        VpcId={"Ref": "Vpc"},
+    )
+    place.create("net", network(R=group))
+    group["Properties"]["GroupDescription"] = "two"
+    with pytest.raises(AssertionError, match="custom-named resource requires"):
+        place.update("net", network(R=group))
+    assert place.stack("net")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
