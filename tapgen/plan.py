@@ -157,7 +157,9 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         for part, steps in found.items():
             s = by_part[part]
             touched[part] = _touched(s, observed.get(s.name), steps)
-    waves += _deletions(system, levels, observed)
+    deletions = _deletions(system, levels, observed)
+    _refuse_protected(observed, deletions)
+    waves += deletions
     changes = {
         s.name: diff.resources(observed[s.name].template, s.template)
         for s in system.stack_sets
@@ -167,7 +169,11 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
-    """Return the plan that deletes everything observed, backwards."""
+    """Return the plan that deletes everything observed, backwards.
+
+    Raises PlanError where deletion protection would stop it half-way, and for stack
+    sets that tapgen does not own.
+    """
     _check_ownership(system, observed)
     levels = list(_levels({s.part: s for s in system.stack_sets}))
     names = [[f"{system.prefix}-{part}" for part in level] for level in levels]
@@ -181,6 +187,7 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
         )
         for level in [leftover, *reversed(names)]
     ]
+    _refuse_protected(observed, waves)
     return Plan(system, observed, tuple(w for w in waves if w))
 
 
@@ -287,6 +294,36 @@ def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
                 f"{name}: a stack set of this name exists and {made}; choose another "
                 "suffix, or delete or rename it"
             )
+
+
+def _refuse_protected(
+    observed: Mapping[str, Observed], waves: Iterable[Iterable[Step]]
+) -> None:
+    """A protected resource fails its stack's deletion, and leaves it INOPERABLE."""
+    going = [(observed[s.stack_set], t) for w in waves for s in w for t in s.targets]
+    protected = [
+        f"{found.name}: {logical_id} in {target}"
+        for found, target in going
+        for logical_id, resource in diff.block(found.template, "Resources").items()
+        if _is_protected(resource, complete(found.values(target), found.template))
+    ]
+    if protected:
+        raise PlanError(
+            "deletion protection is on, so deleting would stop half-way; turn it off "
+            "in the settings, roll that out, then destroy:\n" + "\n".join(protected)
+        )
+
+
+def _is_protected(resource: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
+    properties = resource.get("Properties", {})
+    kept = str(resource.get("DeletionPolicy", "")).startswith("Retain")
+    for name in ("DeletionProtection", "DeletionProtectionEnabled"):
+        value = properties.get(name)
+        if isinstance(value, dict):
+            value = values.get(str(value.get("Ref")))
+        if str(value).lower() == "true" and not kept:
+            return True
+    return False
 
 
 def _levels(by_part: Mapping[str, StackSet]) -> Iterator[list[str]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from tapgen.aws import stacks
 from tapgen.aws.session import Aws, ask
@@ -70,8 +71,18 @@ def _policies(template: str) -> dict[str, str]:
         return {}
     policies = {k: str(r.get("DeletionPolicy", "")) for k, r in resources.items()}
     return {
-        k: p for k, p in policies.items() if p.startswith("Retain") or p == "Snapshot"
+        k: p
+        for k, p in policies.items()
+        if p.startswith("Retain") or (p == "Snapshot" and _has_snapshot(resources[k]))
     }
+
+
+def _has_snapshot(resource: Mapping[str, Any]) -> bool:
+    """Read replicas and members of clusters are deleted without a final snapshot
+    (CloudFormation user guide, "DeletionPolicy attribute")."""
+    properties = resource.get("Properties", {})
+    copies = ("SourceDBInstanceIdentifier", "DBClusterIdentifier")
+    return not any(name in properties for name in copies)
 
 
 def _bucket(aws: Aws, left: Leftover) -> str:

@@ -28,7 +28,9 @@ def console(*, stderr: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() else 10_000
-    return Console(stderr=stderr, highlight=False, soft_wrap=True, width=wide)
+    return Console(
+        stderr=stderr, highlight=False, soft_wrap=True, width=wide, emoji=False
+    )
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from tapgen import diff
 from tapgen.explain import advice
@@ -61,25 +60,25 @@ def plan(made: Plan, *, details: bool = False) -> str:
     return "\n".join(lines)
 
 
-def status(made: Mapping[str, Any]) -> Table:
-    """The data of `report.data.status` as a table, a row for each instance."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("stack set", "account", "region", "status", "last operation"):
-        table.add_column(column, overflow="fold")
+def status(made: Mapping[str, Any]) -> str:
+    """The data of `report.data.status` as lines, one for each instance."""
+    rows = [("stack set", "account", "region", "status")]
     for s in made["stack_sets"]:
         for instance in s["instances"]:
-            note = instance["detailed_status"] or ""
-            if instance["status"] != "CURRENT" and instance["reason"]:
-                note += f": {instance['reason']}"
-            mark = MARKS[instance["status"]]
-            table.add_row(
-                s["name"], instance["account"], instance["region"], mark, escape(note)
-            )
+            note = MARKS[instance["status"]]
+            if instance["status"] != "CURRENT":
+                note += f"  {instance['detailed_status'] or ''}"
+                note += f": {escape(instance['reason'])}" if instance["reason"] else ""
+            rows.append((s["name"], instance["account"], instance["region"], note))
         for target in s["missing"]:
-            table.add_row(
-                s["name"], target["account"], target["region"], MARKS["missing"], ""
-            )
-    return table
+            mark = MARKS["missing"]
+            rows.append((s["name"], target["account"], target["region"], mark))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    lines = [
+        "  ".join([*(c.ljust(w) for c, w in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    ]
+    return "\n".join([f"[bold]{lines[0]}[/]", *lines[1:]])
 
 
 def outcome(ended: Outcome, *, resume: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -368,3 +369,29 @@ def test_a_plan_accounts_for_every_pair(before: System, after: System) -> None:
             assert pairs <= have
             have -= pairs
     assert have == {(s.name, t) for s in after.stack_sets for t in s.targets}
+
+
+@pytest.mark.parametrize("value", ["true", {"Ref": "Protect"}])
+def test_destroying_what_is_protected_is_refused_before_anything_goes(
+    value: Any,
+) -> None:
+    database = {
+        "Type": "AWS::RDS::DBInstance",
+        "Properties": {"DeletionProtection": value},
+    }
+    text = make.template(defaults={"Protect": "true"}, resources={"Db": database})
+    data = make.stack_set(text=text)
+
+    with pytest.raises(PlanError, match="deletion protection is on.*\n.*Db in 1111"):
+        plan.destroy(make.system(data), {data.name: make.observed(data)})
+
+
+def test_a_kept_resource_may_be_protected() -> None:
+    table = {
+        "Type": "AWS::DynamoDB::Table",
+        "DeletionPolicy": "RetainExceptOnCreate",
+        "Properties": {"DeletionProtectionEnabled": True},
+    }
+    data = make.stack_set(text=make.template(resources={"Table": table}))
+
+    assert plan.destroy(make.system(data), {data.name: make.observed(data)})
