@@ -34,12 +34,15 @@ WIRING = "From other parts of the system"
 SETTINGS = "Settings"
 
 
-def start(description: str, *, role: str) -> Template:
+def start(
+    description: str, *, role: str, roles: tuple[str, ...] = ("primary", "dr")
+) -> Template:
     """A template for a region role, for `every` region or, like IAM, `global`.
 
-    It has the parameters `EnvironmentSuffix`, `PrimaryRegion` and `DrRegion`, and rules
-    that stop a stack in any region but its own before it makes a resource. One for
-    every region also has `RegionRole`.
+    `roles` are the region roles of the system, the first one being where global things
+    are. The template has the parameters `EnvironmentSuffix` and one for the region of
+    each role (`PrimaryRegion`, `DrRegion`), and rules that stop a stack in any region
+    but its own before it makes a resource. One for every region also has `RegionRole`.
     """
     t = Template(Description=description)
     t.set_version()
@@ -53,32 +56,42 @@ def start(description: str, *, role: str) -> Template:
         constraint="lower-case letters, digits and single hyphens, 12 at most",
         MaxLength=12,
     )
-    for name, label in (("PrimaryRegion", "primary"), ("DrRegion", "recovery")):
+    for each in roles:
+        label = _LABELS.get(each, each)
         parameter(
             t,
-            name,
+            region_parameter(each),
             group=PLACE,
             label=f"{label.title()} region",
             description=f"The {label} region of the system.",
             pattern=REGION_PATTERN,
             constraint="a region, such as eu-central-1",
         )
+    first, second = map(region_parameter, roles)
     t.add_rule(
         "RegionsDiffer",
         {
             "Assertions": [
                 {
-                    "Assert": Not(Equals(Ref("PrimaryRegion"), Ref("DrRegion"))),
-                    "AssertDescription": "PrimaryRegion and DrRegion must differ",
+                    "Assert": Not(Equals(Ref(first), Ref(second))),
+                    "AssertDescription": f"{first} and {second} must differ",
                 }
             ]
         },
     )
     if role == EVERY:
-        _every_region(t)
+        _every_region(t, roles)
     else:
-        _one_region(t, "DrRegion" if role == "dr" else "PrimaryRegion")
+        _one_region(t, region_parameter(roles[0] if role == GLOBAL else role))
     return t
+
+
+_LABELS = {"dr": "recovery"}
+
+
+def region_parameter(role: str) -> str:
+    """The parameter that holds the region of a region role: `DrRegion` for `dr`."""
+    return f"{role.title()}Region"
 
 
 def _one_region(t: Template, parameter_name: str) -> None:
@@ -95,16 +108,17 @@ def _one_region(t: Template, parameter_name: str) -> None:
     )
 
 
-def _every_region(t: Template) -> None:
+def _every_region(t: Template, roles: tuple[str, ...]) -> None:
     parameter(
         t,
         names.ROLE,
         group=PLACE,
         label="Region role",
         description="Which of the two regions this stack runs in.",
-        AllowedValues=["primary", "dr"],
+        AllowedValues=list(roles),
     )
-    for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion")):
+    for role in roles:
+        region = region_parameter(role)
         t.add_rule(
             f"RunsIn{region}",
             {
@@ -119,12 +133,13 @@ def _every_region(t: Template) -> None:
         )
 
 
-def is_primary(t: Template) -> None:
+def is_primary(t: Template, role: str = "primary") -> None:
     """Give a template for every region the condition `IsPrimary`.
 
-    Only where it needs it: a condition nobody uses is a lint finding.
+    `role` is the first region role of the system. Only where a template needs it: a
+    condition nobody uses is a lint finding.
     """
-    t.add_condition(IS_PRIMARY, Equals(Ref(names.ROLE), "primary"))
+    t.add_condition(IS_PRIMARY, Equals(Ref(names.ROLE), role))
 
 
 def parameter(

@@ -33,6 +33,16 @@ def test_a_rule_for_every_region_holds_for_its_role_only() -> None:
     assert condition == {"Fn::Equals": [{"Ref": "RegionRole"}, "dr"]}
 
 
+def test_a_system_names_its_own_region_roles() -> None:
+    roles = ("source", "target")
+    body = frame.start("A thing", role="global", roles=roles).to_dict()
+    assert set(body["Parameters"]) >= {"SourceRegion", "TargetRegion"}
+    assert set(body["Rules"]) == {"RegionsDiffer", "RunsInSourceRegion"}
+    body = frame.start("A thing", role="every", roles=roles).to_dict()
+    assert body["Parameters"]["RegionRole"]["AllowedValues"] == ["source", "target"]
+    assert set(body["Rules"]) >= {"RunsInSourceRegion", "RunsInTargetRegion"}
+
+
 def test_groups_come_in_one_order_whatever_was_added_first() -> None:
     t = frame.start("A thing", role="dr")
     frame.parameter(t, "SomeSetting", description="A setting.")
