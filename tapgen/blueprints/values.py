@@ -1,0 +1,166 @@
+"""What the settings of several blueprints are made of."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network
+from typing import Annotated
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
+
+from tapgen.blocks import monitoring, network
+
+SMALLEST_SUBNET = 28
+"""The prefix of the smallest subnet a VPC takes."""
+
+# What a VPC may be made of without hiding a part of the internet from its instances.
+_PRIVATE = [
+    IPv4Network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
+]
+PUBLIC_PREFIX = 7
+"""A range at least this wide is no longer somebody's addresses but the internet's."""
+
+
+def ipv4_range(text: str) -> str:
+    """An IPv4 range without host bits, or a ValueError that says what is wrong."""
+    try:
+        return str(IPv4Network(text))
+    except ValueError as error:
+        try:
+            meant = f"; did you mean {IPv4Network(text, strict=False)}?"
+        except ValueError:
+            meant = ""
+        raise ValueError(
+            f"{text!r} is not an IPv4 range; give one such as 10.20.0.0/16{meant}"
+        ) from error
+
+
+def _vpc_range(text: str) -> str:
+    given = IPv4Network(ipv4_range(text))
+    if not any(given.subnet_of(private) for private in _PRIVATE):
+        allowed = ", ".join(map(str, _PRIVATE))
+        raise ValueError(f"{text!r} is not private; give a range within {allowed}")
+    largest, smallest = 16, SMALLEST_SUBNET - network.GRID_BITS
+    if not largest <= given.prefixlen <= smallest:
+        raise ValueError(
+            f"{text!r} cannot hold the subnets; give a prefix from /{largest} to"
+            f" /{smallest}"
+        )
+    return text
+
+
+def _retention(days: int) -> int:
+    if days not in monitoring.RETENTION_DAYS:
+        allowed = ", ".join(map(str, monitoring.RETENTION_DAYS))
+        raise ValueError(f"{days} is not a retention of CloudWatch; give {allowed}")
+    return days
+
+
+def _email(address: str) -> str:
+    if address and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", address):
+        raise ValueError(
+            f"{address!r} is not an e-mail address; give one, or leave it out"
+        )
+    return address
+
+
+Range = Annotated[str, AfterValidator(ipv4_range)]
+"""An IPv4 range without host bits."""
+
+VpcRange = Annotated[str, AfterValidator(_vpc_range)]
+"""A private IPv4 range that holds the subnets of a VPC."""
+
+RetentionDays = Annotated[int, AfterValidator(_retention)]
+"""Days that CloudWatch Logs can keep events for."""
+
+Email = Annotated[str, AfterValidator(_email)]
+"""An e-mail address, or nothing."""
+
+
+class Database(BaseModel):
+    """A PostgreSQL database, its standby and its replica."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(
+        default="app", description="Name of the database that is made at first"
+    )
+    postgres_version: str = Field(
+        default="17",
+        description="PostgreSQL version, major or full, quoted: '17' or '17.6'",
+    )
+    instance_class: str = Field(
+        default="db.t4g.medium", description="Instance class, of source and replica"
+    )
+    storage_gib: int = Field(
+        default=50, ge=20, le=65536, description="Size at first, in GiB"
+    )
+    max_storage_gib: int = Field(
+        default=200,
+        ge=22,
+        le=65536,
+        description="Size that storage may grow to, in GiB",
+    )
+    backup_days: int = Field(
+        default=14, ge=7, le=35, description="Days back to which it can be restored"
+    )
+    multi_az: bool = Field(
+        default=True, description="Whether a standby in another zone waits"
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Whether RDS refuses to delete it"
+    )
+    connections_alarm: int = Field(
+        default=300, ge=1, description="Connections above which an alarm is raised"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in reserved:
+            raise ValueError(
+                f"{name!r} cannot name a database; give a lower-case letter, then"
+                f" letters, digits and underscores, and none of {', '.join(reserved)}"
+            )
+        return name
+
+    @field_validator("postgres_version")
+    @classmethod
+    def _version(cls, version: str) -> str:
+        if not re.fullmatch(r"\d{2}(\.\d{1,2})?", version):
+            raise ValueError(
+                f"{version!r} is not a PostgreSQL version; give one such as '17' or"
+                " '17.6'"
+            )
+        return version
+
+    @field_validator("instance_class")
+    @classmethod
+    def _class(cls, name: str) -> str:
+        if not re.fullmatch(r"db\.[a-z0-9-]+\.[a-z0-9]+", name):
+            raise ValueError(
+                f"{name!r} is not an instance class; give one such as db.t4g.medium or"
+                " db.r6g.large"
+            )
+        return name
+
+    @field_validator("max_storage_gib")
+    @classmethod
+    def _room(cls, most: int, info: ValidationInfo) -> int:
+        first = info.data.get("storage_gib", 0)
+        # RDS wants a tenth more, or storage autoscaling never acts.
+        if most * 10 < first * 11:
+            raise ValueError(
+                f"{most} leaves no room above storage_gib {first}; give at least"
+                f" {-(-first * 11 // 10)}"
+            )
+        return most
