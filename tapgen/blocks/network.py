@@ -200,22 +200,27 @@ def public_tier(
 
 
 def private_tier(
-    t: Template, vpc: Vpc, *, public: Sequence[Any]
+    t: Template, vpc: Vpc, *, public: Sequence[Any], in_each_zone: str = ""
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Add private subnets, each with the NAT gateway of its own zone.
 
     Gives the subnets, their route tables and the NAT gateways. One gateway per zone:
     the loss of a zone takes no other zone's way out, and nothing pays to cross zones.
+    `in_each_zone` is the name of a condition without which there is only the first
+    gateway, for every zone: cheaper, and down with its zone.
     """
     made = subnets(t, vpc, "private")
-    tables, gateways = [], []
+    tables: list[Any] = []
+    gateways: list[Any] = []
     for number, (subnet, outside) in enumerate(zip(made, public, strict=True), 1):
+        optional = {"Condition": in_each_zone} if in_each_zone and gateways else {}
         address = t.add_resource(
             ec2.EIP(
                 f"NatAddress{number}",
                 DependsOn=[vpc.attachment.title],
                 Domain="vpc",
                 Tags=_tags(vpc.name, f"nat-{number}"),
+                **optional,
             )
         )
         gateway = t.add_resource(
@@ -225,15 +230,19 @@ def private_tier(
                 AllocationId=GetAtt(address, "AllocationId"),
                 SubnetId=Ref(outside),
                 Tags=_tags(vpc.name, f"nat-{number}"),
+                **optional,
             )
         )
+        way_out: Any = Ref(gateway)
+        if optional:
+            way_out = If(in_each_zone, way_out, Ref(gateways[0]))
         table = route_table(
             t,
             f"PrivateRoutes{number}",
             vpc=vpc,
             thing=f"private-{number}",
             subnets={f"{subnet.title}Routes": subnet},
-            default={"NatGatewayId": Ref(gateway)},
+            default={"NatGatewayId": way_out},
         )
         tables.append(table)
         gateways.append(gateway)
@@ -316,6 +325,40 @@ def from_group(
     )
 
 
+def from_range(
+    t: Template, title: str, *, group_id: Any, cidr: Any, port: Any, description: str
+) -> Any:
+    """Let a range of addresses, such as a peer's, into a group at one port."""
+    return t.add_resource(
+        ec2.SecurityGroupIngress(
+            title,
+            GroupId=group_id,
+            CidrIp=cidr,
+            Description=description,
+            IpProtocol="tcp",
+            FromPort=port,
+            ToPort=port,
+        )
+    )
+
+
+def to_range(
+    t: Template, title: str, *, group_id: Any, cidr: Any, port: Any, description: str
+) -> Any:
+    """Let the members of a group out to a range of addresses at one port."""
+    return t.add_resource(
+        ec2.SecurityGroupEgress(
+            title,
+            GroupId=group_id,
+            CidrIp=cidr,
+            Description=description,
+            IpProtocol="tcp",
+            FromPort=port,
+            ToPort=port,
+        )
+    )
+
+
 def flow_log(
     t: Template, title: str, *, vpc: Vpc, log_group: Any, role_arn: Any
 ) -> Any:
@@ -334,6 +377,47 @@ def flow_log(
             Tags=_tags(vpc.name),
         )
     )
+
+
+def peering(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    vpc_id: Any,
+    peer_vpc_id: Any,
+    peer_region: Any,
+) -> Any:
+    """Add a connection between a VPC of this region and one of another.
+
+    Within an account CloudFormation also accepts it. Nothing flows until both sides
+    have routes (`to_peer`), and groups of one region cannot name those of the other:
+    rules for the peer go by address.
+    """
+    return t.add_resource(
+        ec2.VPCPeeringConnection(
+            title,
+            VpcId=vpc_id,
+            PeerVpcId=peer_vpc_id,
+            PeerRegion=peer_region,
+            Tags=_tags(name),
+        )
+    )
+
+
+def to_peer(
+    t: Template, *, tables: Mapping[str, Any], peer_cidr: Any, peering_id: Any
+) -> None:
+    """Add the routes of one side to its peer (route's title -> route table's id)."""
+    for title, table in tables.items():
+        t.add_resource(
+            ec2.Route(
+                title,
+                RouteTableId=table,
+                DestinationCidrBlock=peer_cidr,
+                VpcPeeringConnectionId=peering_id,
+            )
+        )
 
 
 def gateway_endpoint(
@@ -359,6 +443,7 @@ def interface_endpoint(
     service: str,
     subnets: Sequence[Any],
     group: Any,
+    condition: str = "",
 ) -> Any:
     """Add an interface endpoint: a service at private addresses, under its own name."""
     return t.add_resource(
@@ -370,6 +455,7 @@ def interface_endpoint(
             SubnetIds=[Ref(subnet) for subnet in subnets],
             SecurityGroupIds=[GetAtt(group, "GroupId")],
             PrivateDnsEnabled=True,
+            **({"Condition": condition} if condition else {}),
         )
     )
 

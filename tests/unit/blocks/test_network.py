@@ -79,3 +79,76 @@ def test_ids_are_joined_for_a_list_parameter() -> None:
     _, made = vpc(2)
     joined = network.ids([made.resource]).to_dict()
     assert joined == {"Fn::Join": [",", [Ref("Vpc").to_dict()]]}
+
+
+def test_without_nat_in_each_zone_all_zones_go_out_by_the_first() -> None:
+    t, made = vpc(3)
+    public, _ = network.public_tier(t, made, public_addresses=False)
+    network.private_tier(t, made, public=public, in_each_zone="HasNatInEachZone")
+    resources = t.to_dict()["Resources"]
+    assert "Condition" not in resources["NatGateway1"]
+    for number in (2, 3):
+        for title in (f"NatGateway{number}", f"NatAddress{number}"):
+            assert resources[title]["Condition"] == "HasNatInEachZone"
+        route = resources[f"PrivateRoutes{number}DefaultRoute"]["Properties"]
+        assert route["NatGatewayId"] == {
+            "Fn::If": [
+                "HasNatInEachZone",
+                {"Ref": f"NatGateway{number}"},
+                {"Ref": "NatGateway1"},
+            ]
+        }
+
+
+def test_peers_are_routed_to_and_let_in_by_address() -> None:
+    t = Template()
+    network.peering(
+        t,
+        "Peering",
+        name="pd-peering",
+        vpc_id=Ref("VpcId"),
+        peer_vpc_id=Ref("PeerVpcId"),
+        peer_region=Ref("DrRegion"),
+    )
+    network.to_peer(
+        t,
+        tables={"First": "rtb-1", "Second": "rtb-2"},
+        peer_cidr="10.1.0.0/16",
+        peering_id=Ref("Peering"),
+    )
+    shared: dict[str, Any] = {
+        "cidr": "10.1.0.0/16",
+        "port": 5432,
+        "description": "The peer",
+    }
+    network.from_range(t, "In", group_id="sg-1", **shared)
+    network.to_range(t, "Out", group_id="sg-2", **shared)
+    made = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
+    assert made["Peering"]["PeerRegion"] == {"Ref": "DrRegion"}
+    for title, table in (("First", "rtb-1"), ("Second", "rtb-2")):
+        assert made[title] == {
+            "RouteTableId": table,
+            "DestinationCidrBlock": "10.1.0.0/16",
+            "VpcPeeringConnectionId": {"Ref": "Peering"},
+        }
+    for rule in (made["In"], made["Out"]):
+        assert (rule["FromPort"], rule["ToPort"]) == (5432, 5432)
+        # A group of another region cannot be named.
+        assert rule["CidrIp"] == "10.1.0.0/16"
+        assert not {k for k in rule if k.endswith("SecurityGroupId")}
+
+
+def test_an_interface_endpoint_can_be_left_out() -> None:
+    t, made = vpc(2)
+    private = network.subnets(t, made, "private")
+    members = network.security_group(
+        t, "Group", vpc=made, name="pd-x", description="A group", egress=[]
+    )
+    shared: dict[str, Any] = {"vpc": made, "subnets": private, "group": members}
+    network.interface_endpoint(t, "Always", service="sns", **shared)
+    network.interface_endpoint(
+        t, "Maybe", service="rds", condition="HasEndpoints", **shared
+    )
+    resources = t.to_dict()["Resources"]
+    assert "Condition" not in resources["Always"]
+    assert resources["Maybe"]["Condition"] == "HasEndpoints"

@@ -1,0 +1,142 @@
+"""Aurora over two regions: what each side may have, and what it may not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from troposphere import Ref, Template, secretsmanager
+
+from tapgen.blocks import aurora
+
+CREDENTIALS = {
+    "MasterUsername",
+    "MasterUserPassword",
+    "ManageMasterUserPassword",
+    "DatabaseName",
+}
+
+
+def at_home(t: Template) -> aurora.Home:
+    return aurora.home(
+        t,
+        identifier="pd-x-db",
+        parameter_group_name="pd-x-aurora${Major}",
+        key_arn=Ref("Key"),
+        retention_days=30,
+    )
+
+
+def resources(t: Template) -> dict[str, Any]:
+    found = t.to_dict()["Resources"]
+    assert isinstance(found, dict)
+    return found
+
+
+def primary() -> tuple[Template, aurora.Home, Any]:
+    t = Template()
+    home = at_home(t)
+    secret = t.add_resource(secretsmanager.Secret("Secret"))
+    cluster = aurora.primary(
+        t,
+        "Cluster",
+        home=home,
+        secret=secret,
+        database="payments",
+        backup_days=35,
+        deletion_protection="true",
+    )
+    return t, home, cluster
+
+
+def test_the_primary_takes_its_password_from_the_secret() -> None:
+    t, *_ = primary()
+    cluster = resources(t)["Cluster"]
+    password = cluster["Properties"]["MasterUserPassword"]["Fn::Sub"]
+    assert password == "{{resolve:secretsmanager:${Secret}:SecretString:password}}"
+    assert cluster["Properties"]["StorageEncrypted"] is True
+    assert "GlobalClusterIdentifier" not in cluster["Properties"]
+    attachment = resources(t)["SecretAttachment"]["Properties"]
+    assert attachment["TargetType"] == "AWS::RDS::DBCluster"
+
+
+def test_the_global_cluster_takes_everything_from_its_source() -> None:
+    t, _, cluster = primary()
+    aurora.global_cluster(
+        t, "Global", name="pd-x-global", source=cluster, deletion_protection="true"
+    )
+    made = resources(t)["Global"]["Properties"]
+    assert made["SourceDBClusterIdentifier"] == {
+        "Fn::GetAtt": ["Cluster", "DBClusterArn"]
+    }
+    assert not {"Engine", "EngineVersion", "StorageEncrypted"} & set(made)
+
+
+def test_a_secondary_brings_no_credentials_but_its_own_key() -> None:
+    t = Template()
+    aurora.secondary(
+        t,
+        "Cluster",
+        home=at_home(t),
+        global_cluster_id=Ref("GlobalClusterId"),
+        backup_days=35,
+        deletion_protection="true",
+    )
+    made = resources(t)["Cluster"]
+    assert not CREDENTIALS & set(made["Properties"])
+    assert made["Properties"]["KmsKeyId"] == {"Ref": "Key"}
+    assert made["Properties"]["EngineVersion"] == {"Ref": "AuroraVersion"}
+    assert made["DeletionPolicy"] == "Snapshot"
+
+
+def test_instances_take_over_in_order_and_leave_the_data_to_their_cluster() -> None:
+    t, home, cluster = primary()
+    aurora.instances(
+        t, cluster=cluster, home=home, number=3, instance_class="db.r6g.large"
+    )
+    made = [resources(t)[f"ClusterInstance{n}"] for n in (1, 2, 3)]
+    assert [i["Properties"]["PromotionTier"] for i in made] == [0, 1, 2]
+    assert {i["DeletionPolicy"] for i in made} == {"Delete"}
+    assert not any(i["Properties"]["PubliclyAccessible"] for i in made)
+    # RDS takes these from the cluster and refuses them on a member.
+    forbidden = {"AllocatedStorage", "StorageEncrypted", "KmsKeyId", "MultiAZ"}
+    assert not any(forbidden & set(i["Properties"]) for i in made)
+
+
+def test_one_instance_is_refused() -> None:
+    t, home, cluster = primary()
+    with pytest.raises(ValueError, match="cannot take over; give 2"):
+        aurora.instances(t, cluster=cluster, home=home, number=1, instance_class="c")
+
+
+def test_its_log_group_is_there_before_the_cluster_and_encrypted() -> None:
+    t, *_ = primary()
+    (group,) = resources(t)["Cluster"]["DependsOn"]
+    made = resources(t)[group]["Properties"]
+    assert made["LogGroupName"] == "/aws/rds/cluster/pd-x-db/postgresql"
+    assert made["KmsKeyId"] == {"Ref": "Key"}
+
+
+def test_lag_is_in_milliseconds_and_silence_is_an_alarm_of_its_own() -> None:
+    t = Template()
+    limit = Ref("ReplicationLagThresholdMs")
+    aurora.lag_alarm(
+        t, identifier="pd-x-db", name="lag", threshold=limit, topic_arn="topic"
+    )
+    aurora.silence_alarm(t, identifier="pd-x-db", name="silent", topic_arn="topic")
+    lag, silent = resources(t).values()
+    assert lag["Properties"]["Threshold"] == {"Ref": "ReplicationLagThresholdMs"}
+    assert lag["Properties"]["MetricName"] == aurora.LAG_METRIC
+    assert lag["Properties"]["TreatMissingData"] == "notBreaching"
+    assert silent["Properties"]["TreatMissingData"] == "breaching"
+    assert silent["Properties"]["Threshold"] == 0
+
+
+def test_a_health_check_can_watch_the_alarm_on_life() -> None:
+    t = Template()
+    aurora.alarms(t, identifier="pd-x-db", alarm_name="db-%s", topic_arn="topic")
+    alive = resources(t)["DatabaseAliveAlarm"]["Properties"]
+    # Route 53 takes standard resolution and plain statistics only.
+    assert alive["Statistic"] == "Average" and alive["Period"] == 60
+    assert alive["TreatMissingData"] == "breaching"
+    assert alive["AlarmName"] == "db-alive"
