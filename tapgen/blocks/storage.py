@@ -126,7 +126,9 @@ class Replication:
     """Where a bucket's objects are copied to.
 
     `time_control` is the name of a condition: whether S3 promises to copy within 15
-    minutes, at a price per gigabyte.
+    minutes, at a price per gigabyte. `when` is the name of a condition without which
+    nothing is copied. `both_ways` is the name of the condition that the destination also
+    copies back: then changes to the metadata of copies are copied, too.
     """
 
     destination: Any
@@ -134,6 +136,8 @@ class Replication:
     role_arn: Any
     rule: str
     time_control: str
+    when: str = ""
+    both_ways: str = ""
 
 
 def bucket(
@@ -224,7 +228,11 @@ def _encryption(key_arn: Any) -> Any:
 
 def _replication(to: Replication) -> Any:
     minutes = REPLICATION_MINUTES
-    return s3.ReplicationConfiguration(
+    both_ways: dict[str, Any] = {}
+    if to.both_ways:
+        modifications = s3.ReplicaModifications(Status="Enabled")
+        both_ways["ReplicaModifications"] = If(to.both_ways, modifications, NoValue)
+    made = s3.ReplicationConfiguration(
         Role=to.role_arn,
         Rules=[
             s3.ReplicationConfigurationRules(
@@ -236,7 +244,8 @@ def _replication(to: Replication) -> Any:
                 Filter=s3.ReplicationRuleFilter(Prefix=""),
                 DeleteMarkerReplication=s3.DeleteMarkerReplication(Status="Enabled"),
                 SourceSelectionCriteria=s3.SourceSelectionCriteria(
-                    SseKmsEncryptedObjects=s3.SseKmsEncryptedObjects(Status="Enabled")
+                    SseKmsEncryptedObjects=s3.SseKmsEncryptedObjects(Status="Enabled"),
+                    **both_ways,
                 ),
                 Destination=s3.ReplicationConfigurationRulesDestination(
                     Bucket=to.destination,
@@ -264,6 +273,7 @@ def _replication(to: Replication) -> Any:
             )
         ],
     )
+    return If(to.when, made, NoValue) if to.when else made
 
 
 def lifecycle(

@@ -56,6 +56,19 @@ def test_time_control_comes_with_metrics_or_not_at_all() -> None:
     assert time[0] == "Fast" and time[1]["Time"] == {"Minutes": 15}
 
 
+def test_replication_can_be_off_and_can_go_both_ways() -> None:
+    replication = storage.Replication(
+        "arn", "key", "role", "all", "Fast", when="Reverse", both_ways="Reverse"
+    )
+    properties = made(replication=replication)["Bucket"]["Properties"]
+    when, configuration, otherwise = properties["ReplicationConfiguration"]["Fn::If"]
+    assert (when, otherwise) == ("Reverse", {"Ref": "AWS::NoValue"})
+    (rule,) = configuration["Rules"]
+    assert rule["SourceSelectionCriteria"]["ReplicaModifications"] == {
+        "Fn::If": ["Reverse", {"Status": "Enabled"}, {"Ref": "AWS::NoValue"}]
+    }
+
+
 def test_lifecycle_moves_and_expires_only_what_it_is_told() -> None:
     (old,) = storage.lifecycle(noncurrent_days=3)
     assert "Transitions" not in old.to_dict()
