@@ -90,10 +90,12 @@ def alarm(
     """Add an alarm, nothing left to a default.
 
     `period` is in seconds, `datapoints` are (how many must breach, of how many),
-    `comparison` is one of > >= < <=, and `missing` says what a period without data
-    means: `breaching`, `notBreaching`, `ignore` or `missing`.
+    `statistic` is Average, Sum … or a percentile such as p99, `comparison` is one of
+    > >= < <=, and `missing` says what a period without data means: `breaching`,
+    `notBreaching`, `ignore` or `missing`.
     """
     breaching, evaluated = datapoints
+    percentile = statistic.startswith("p")
     return t.add_resource(
         cloudwatch.Alarm(
             title,
@@ -106,7 +108,7 @@ def alarm(
                 cloudwatch.MetricDimension(Name=key, Value=value)
                 for key, value in dimensions.items()
             ],
-            Statistic=statistic,
+            **{"ExtendedStatistic" if percentile else "Statistic": statistic},
             Period=period,
             EvaluationPeriods=evaluated,
             DatapointsToAlarm=breaching,

@@ -1,0 +1,274 @@
+"""Lambda functions from `tapgen/handlers`, with their log group and alarms.
+
+    made = compute.function(
+        t,
+        "Function",
+        name=name("validate", names.THIS_ROLE),
+        handler="payments",                     # tapgen/handlers/payments.py
+        description="Validates and records payments",
+        role_arn=Ref("FunctionRoleArn"),
+        key_arn=Ref("KmsKeyArn"),
+        retention_days=Ref("LogRetentionDays"),
+        environment={"TABLE_NAME": names.sub(name("payments"))},
+    )
+    compute.alarms(
+        t, function=made, alarm_name=name("fn-%s", ROLE), topic_arn=Ref("AlertTopicArn")
+    )
+
+The source is embedded as text, so a template needs nothing beside itself. The role is
+made elsewhere, from what `write_logs`, `trace` and (in a VPC) `attach_to_vpc` hand out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from awacs import ec2, xray
+from awacs.aws import Statement
+from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda
+
+from tapgen.blocks import monitoring, names, security
+
+RUNTIME = "python3.13"
+LARGEST_SOURCE = 4 * 2**20
+"""Bytes of source that a template may embed (`Code.ZipFile`)."""
+
+LIVE = "live"
+CANARY = "canary"
+
+
+def source(handler: str) -> str:
+    """The text of a handler of ours, `tapgen/handlers/<handler>.py`."""
+    file = resources.files("tapgen") / "handlers" / f"{handler}.py"
+    text = file.read_text(encoding="utf-8")
+    assert len(text.encode()) <= LARGEST_SOURCE, handler
+    return text
+
+
+def log_group_name(function: str) -> str:
+    """The log group of a function, by the function's name."""
+    return f"/aws/lambda/{function}"
+
+
+def write_logs(functions: Sequence[str], regions: Sequence[str]) -> list[Statement]:
+    """What the role of functions needs to log, by their names and regions.
+
+    Both are text for `Fn::Sub`. The groups are in the templates, with their retention,
+    so that the role need not make any.
+    """
+    return monitoring.write_logs(
+        [
+            names.arn("logs", f"log-group:{log_group_name(function)}", region=region)
+            for function in functions
+            for region in regions
+        ]
+    )
+
+
+def trace() -> Statement:
+    """What a role needs to send traces to X-Ray, which has no resources to name.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
+    """
+    return security.statement(
+        "SendTraces", [xray.PutTelemetryRecords, xray.PutTraceSegments], ["*"]
+    )
+
+
+def attach_to_vpc() -> Statement:
+    """What a role needs for functions in a VPC: Lambda makes their interfaces with it.
+
+    Lambda itself asks for this on all resources when it validates the role.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+    """
+    return security.statement(
+        "ManageNetworkInterfaces",
+        [
+            ec2.AssignPrivateIpAddresses,
+            ec2.CreateNetworkInterface,
+            ec2.DeleteNetworkInterface,
+            ec2.DescribeNetworkInterfaces,
+            ec2.DescribeSubnets,
+            ec2.UnassignPrivateIpAddresses,
+        ],
+        ["*"],
+    )
+
+
+def function(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    handler: str,
+    description: str,
+    role_arn: Any,
+    key_arn: Any,
+    retention_days: Any,
+    environment: Mapping[str, Any],
+    memory: Any = 256,
+    timeout: int = 10,
+    subnet_ids: Any = None,
+    security_group_ids: Sequence[Any] = (),
+) -> Any:
+    """Add a function from one of our handlers, and its encrypted log group.
+
+    `timeout` is in seconds, `memory` in MiB. With `subnet_ids` (a list, or a parameter
+    that is one) it runs in a VPC. It logs JSON and traces every call.
+    """
+    group = monitoring.log_group(
+        t,
+        f"{title}Logs",
+        name=log_group_name(name),
+        key_arn=key_arn,
+        retention_days=retention_days,
+    )
+    optional: dict[str, Any] = {}
+    if subnet_ids is not None:
+        optional["VpcConfig"] = awslambda.VPCConfig(
+            SubnetIds=subnet_ids, SecurityGroupIds=list(security_group_ids)
+        )
+    return t.add_resource(
+        awslambda.Function(
+            title,
+            FunctionName=names.sub(name),
+            Description=description,
+            Runtime=RUNTIME,
+            Architectures=["arm64"],
+            Handler="index.handler",
+            Code=awslambda.Code(ZipFile=source(handler)),
+            Role=role_arn,
+            MemorySize=memory,
+            Timeout=timeout,
+            Environment=awslambda.Environment(Variables=dict(environment)),
+            LoggingConfig=_Logging(
+                LogFormat="JSON",
+                LogGroup=Ref(group),
+                ApplicationLogLevel="INFO",
+                SystemLogLevel="WARN",
+            ),
+            TracingConfig=awslambda.TracingConfig(Mode="Active"),
+            Tags=Tags(Name=names.sub(name)),
+            **optional,
+        )
+    )
+
+
+class _Logging(awslambda.LoggingConfig):  # type: ignore[misc]
+    """Troposphere's own lacks the format (another type of that name took its place)."""
+
+    props = {**awslambda.LoggingConfig.props, "LogFormat": (str, True)}
+
+
+@dataclass(frozen=True)
+class Release:
+    """The aliases of a function: what serves everybody, and what a canary serves."""
+
+    live: Any
+    canary: Any
+
+
+def release(
+    t: Template,
+    function: Any,
+    *,
+    settings: Sequence[str] = (),
+    stable_version: Any = None,
+    has_stable: str = "",
+) -> Release:
+    """Add a version of a function whenever it changes, and aliases for it.
+
+    `canary` is the newest version. So is `live`, unless the condition `has_stable`
+    holds: then it is `stable_version`, the number of an older one. `settings` are the
+    parameters that change the function: they are part of the version's description,
+    which cannot change without a new version being published.
+    """
+    code = hashlib.sha256(function.Code.ZipFile.encode()).hexdigest()[:12]
+    values = "".join(f", {name} ${{{name}}}" for name in settings)
+    title = function.title
+    version = t.add_resource(
+        awslambda.Version(
+            f"{title}Version",
+            # Old versions stay: they are what a rollback goes back to.
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            FunctionName=Ref(function),
+            Description=Sub(f"code {code}{values}") if values else f"code {code}",
+        )
+    )
+    newest = GetAtt(version, "Version")
+    live = If(has_stable, stable_version, newest) if has_stable else newest
+    made = [
+        t.add_resource(
+            awslambda.Alias(
+                f"{title}{alias.title()}",
+                Name=alias,
+                FunctionName=Ref(function),
+                FunctionVersion=number,
+            )
+        )
+        for alias, number in ((LIVE, live), (CANARY, newest))
+    ]
+    return Release(*made)
+
+
+def alarms(
+    t: Template,
+    *,
+    function: Any,
+    alarm_name: str,
+    topic_arn: Any,
+    title: str = "Function",
+) -> None:
+    """Alarms on errors, duration and throttles of a function of this template.
+
+    `alarm_name` has a `%s` for what each is about.
+    """
+    dimensions = {"FunctionName": Ref(function)}
+    shared: dict[str, Any] = {
+        "namespace": "AWS/Lambda",
+        "dimensions": dimensions,
+        "period": 60,
+        "missing": "notBreaching",
+        "topic_arn": topic_arn,
+    }
+    monitoring.alarm(
+        t,
+        f"{title}ErrorsAlarm",
+        name=alarm_name % "errors",
+        description="The function fails, three minutes out of five",
+        metric="Errors",
+        statistic="Sum",
+        datapoints=(3, 5),
+        comparison=">=",
+        threshold=1,
+        **shared,
+    )
+    monitoring.alarm(
+        t,
+        f"{title}DurationAlarm",
+        name=alarm_name % "duration",
+        description="The slowest calls of the function take most of its timeout",
+        metric="Duration",
+        statistic="p99",
+        datapoints=(3, 5),
+        comparison=">",
+        threshold=function.Timeout * 800,  # in milliseconds: four fifths of it
+        **shared,
+    )
+    monitoring.alarm(
+        t,
+        f"{title}ThrottlesAlarm",
+        name=alarm_name % "throttles",
+        description="Lambda refuses to run the function: its concurrency is used up",
+        metric="Throttles",
+        statistic="Sum",
+        datapoints=(2, 5),
+        comparison=">=",
+        threshold=1,
+        **shared,
+    )

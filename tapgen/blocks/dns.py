@@ -1,0 +1,275 @@
+"""Route 53: health checks, and records that move traffic between regions.
+
+    check = dns.https_check(
+        t, "PrimaryCheck", name=name("api", "primary"), host=Ref("PrimaryApiHost"),
+        path=Ref("HealthPath"),
+    )
+    dns.failover(
+        t, "PrimaryRecord", zone=zone, domain=domain, identifier="primary",
+        first=True, to=dns.Alias(Ref("PrimaryHost"), Ref("PrimaryZone")), check=check,
+    )
+
+Checks and records are global, and their control plane is in us-east-1: what happens in
+an outage must be settled by the checks, never by a change of records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from troposphere import Equals, Ref, Tags, Template, route53
+
+from tapgen.blocks import frame, monitoring, names
+
+DOMAIN_PATTERN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}"
+ZONE_PATTERN = "Z[A-Z0-9]{1,31}"
+HOST_PATTERN = r"^[a-z0-9][a-z0-9.-]+$"
+MOST_WEIGHT = 255
+
+CHECKER_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
+"""Where checks are made from: three of the eight regions, the fewest allowed.
+
+https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
+"""
+
+METRICS_REGION = "us-east-1"
+"""The only region in which Route 53 publishes the state of health checks."""
+
+
+@dataclass(frozen=True)
+class Alias:
+    """What an alias record points at: host name and the zone that AWS has for it."""
+
+    host: Any
+    zone: Any
+
+
+def https_check(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    host: Any,
+    path: Any,
+    regions: Sequence[str] | None = None,
+    interval: int = 30,
+) -> Any:
+    """Add a check that asks a public host over HTTPS; three failures make it fail.
+
+    `interval` is 10 or 30 seconds, for each of the checkers' regions. Neither it nor
+    the kind of a check can be changed without replacing it.
+    """
+    assert interval in (10, 30), interval
+    optional = {} if regions is None else {"Regions": list(regions)}
+    return _check(
+        t,
+        title,
+        name,
+        Type="HTTPS",
+        FullyQualifiedDomainName=host,
+        Port=443,
+        ResourcePath=path,
+        EnableSNI=True,
+        MeasureLatency=True,
+        RequestInterval=interval,
+        FailureThreshold=3,
+        **optional,
+    )
+
+
+def alarm_check(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    alarm: str,
+    region: Any,
+    without_data: str = "LastKnownStatus",
+    inverted: bool = False,
+) -> Any:
+    """Add a check that fails while an alarm (by name, text for `Fn::Sub`) rings.
+
+    For what no checker can reach: databases, or a switch that an operator holds. The
+    alarm must be one of a plain statistic: Route 53 takes neither percentiles nor
+    metric math. `without_data` is `Healthy`, `Unhealthy` or `LastKnownStatus`.
+    """
+    return _check(
+        t,
+        title,
+        name,
+        Type="CLOUDWATCH_METRIC",
+        AlarmIdentifier=route53.AlarmIdentifier(Name=names.sub(alarm), Region=region),
+        InsufficientDataHealthStatus=without_data,
+        Inverted=inverted,
+    )
+
+
+def calculated_check(
+    t: Template, title: str, *, name: str, checks: Sequence[Any], healthy: int
+) -> Any:
+    """Add a check that is well while at least `healthy` of other checks are."""
+    return _check(
+        t,
+        title,
+        name,
+        Type="CALCULATED",
+        ChildHealthChecks=[Ref(check) for check in checks],
+        HealthThreshold=healthy,
+    )
+
+
+def _check(t: Template, title: str, name: str, **config: Any) -> Any:
+    return t.add_resource(
+        route53.HealthCheck(
+            title,
+            HealthCheckConfig=route53.HealthCheckConfig(**config),
+            HealthCheckTags=Tags(Name=names.sub(name)),
+        )
+    )
+
+
+def in_metrics_region(t: Template) -> str:
+    """Add, and name, the condition that the stack is where the metrics are."""
+    t.add_condition("HasHealthMetrics", Equals(Ref("AWS::Region"), METRICS_REGION))
+    return "HasHealthMetrics"
+
+
+def check_alarm(
+    t: Template, title: str, *, check: Any, name: str, topic_arn: Any, condition: str
+) -> None:
+    """An alarm on a failing check; `condition` is that of `in_metrics_region`."""
+    monitoring.alarm(
+        t,
+        title,
+        name=name,
+        description="A health check fails, or says nothing",
+        namespace="AWS/Route53",
+        metric="HealthCheckStatus",
+        dimensions={"HealthCheckId": Ref(check)},
+        statistic="Minimum",
+        period=60,
+        datapoints=(2, 2),
+        comparison="<",
+        threshold=1,
+        missing="breaching",
+        topic_arn=topic_arn,
+        condition=condition,
+    )
+
+
+def domain(t: Template, *, optional: bool = False) -> Ref:
+    """The parameter for the name that the records have."""
+    return frame.parameter(
+        t,
+        "DomainName",
+        description="Name that the API answers to"
+        + (", or nothing." if optional else "."),
+        pattern=("^$|" if optional else "") + f"^{DOMAIN_PATTERN}$",
+        constraint="a domain in lower case, such as api.example.com",
+        **({"Default": ""} if optional else {}),
+    )
+
+
+def zone(t: Template, *, optional: bool = False) -> Ref:
+    """The parameter for the hosted zone of the records, which must exist."""
+    return frame.parameter(
+        t,
+        "HostedZoneId",
+        description="Id of the hosted zone that holds the name"
+        + (", or nothing." if optional else "."),
+        pattern=("^$|" if optional else "") + f"^{ZONE_PATTERN}$",
+        constraint="the id of a hosted zone, such as Z0123456789ABCDEFGHIJ",
+        **({"Default": ""} if optional else {}),
+    )
+
+
+def weight(t: Template, name: str, *, description: str) -> Ref:
+    """The parameter for the weight of a record."""
+    return frame.parameter(
+        t,
+        name,
+        type="Number",
+        description=description,
+        MinValue=0,
+        MaxValue=MOST_WEIGHT,
+    )
+
+
+def weighted(
+    t: Template,
+    title: str,
+    *,
+    zone: Any,
+    domain: Any,
+    identifier: str,
+    weight: Any,
+    to: Alias,
+    check: Any,
+    condition: str = "",
+) -> Any:
+    """Add an alias record that takes its share of the traffic while its check is well.
+
+    Shares are weights by the sum of all weights. Where every record with a weight
+    fails its check, those with weight 0 answer: so both sides need a check.
+    """
+    return _record(
+        t, title, zone, domain, identifier, to, check, condition, Weight=weight
+    )
+
+
+def failover(
+    t: Template,
+    title: str,
+    *,
+    zone: Any,
+    domain: Any,
+    identifier: str,
+    first: bool,
+    to: Alias,
+    check: Any = None,
+    condition: str = "",
+) -> Any:
+    """Add one of two alias records: the first, or the one for when that is unwell.
+
+    The first needs a check; the second answers without one, for want of another.
+    """
+    assert check is not None or not first, "the first record needs a check"
+    order = "PRIMARY" if first else "SECONDARY"
+    return _record(
+        t, title, zone, domain, identifier, to, check, condition, Failover=order
+    )
+
+
+def _record(
+    t: Template,
+    title: str,
+    zone: Any,
+    domain: Any,
+    identifier: str,
+    to: Alias,
+    check: Any,
+    condition: str,
+    **routing: Any,
+) -> Any:
+    if check is not None:
+        routing["HealthCheckId"] = Ref(check)
+    if condition:
+        routing["Condition"] = condition
+    return t.add_resource(
+        route53.RecordSetType(
+            title,
+            HostedZoneId=zone,
+            Name=domain,
+            Type="A",
+            SetIdentifier=identifier,
+            AliasTarget=route53.AliasTarget(
+                DNSName=to.host,
+                HostedZoneId=to.zone,
+                # It would only say whether the region has API Gateway at all.
+                EvaluateTargetHealth=False,
+            ),
+            **routing,
+        )
+    )

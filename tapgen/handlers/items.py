@@ -1,0 +1,211 @@
+"""The function behind the items API: GET and POST, and a check that it can do both.
+
+    POST /items         {"name": "tea"}       201  the item as it was stored
+    GET  /items/{id}                          200  the item, or 404
+    GET  /items?name=tea                      200  the newest items of a name, a page
+    GET  /health                              200  or 503 when the table is out of reach
+
+`TABLE_NAME` and `REGION` come from the environment. Items are in a global table, so
+that what one region takes the other one shows a moment later.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+import os
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import Any
+
+import boto3
+from boto3.dynamodb.conditions import Key
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+log = logging.getLogger()
+log.setLevel(logging.INFO)
+
+BY_NAME = "by-name"
+PAGE = 25
+LONGEST = 256
+LARGEST_BODY = 16_384
+
+_table: Any = None
+
+
+class Refused(Exception):
+    """What the caller asked for cannot be done; the status says why."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    """The entry point that Lambda calls."""
+    return respond(event, table())
+
+
+def table() -> Any:
+    """The table, connected to once for each instance of the function."""
+    global _table
+    if _table is None:
+        # Shorter than the function's own timeout, so that a failure is answered.
+        patience = Config(
+            connect_timeout=2, read_timeout=2, retries={"total_max_attempts": 2}
+        )
+        resource = boto3.resource(
+            "dynamodb", region_name=os.environ["REGION"], config=patience
+        )
+        _table = resource.Table(os.environ["TABLE_NAME"])
+    return _table
+
+
+def respond(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
+    """The answer to a request, whatever happens on the way."""
+    try:
+        return dispatch(event, items)
+    except Refused as refusal:
+        return answer(refusal.status, {"message": str(refusal)})
+    except (ClientError, BotoCoreError):
+        log.exception("the table does not answer")
+        if event.get("resource") == "/health":
+            return answer(503, {"status": "unavailable"})
+        return answer(500, {"message": "internal error"})
+
+
+def dispatch(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
+    """The answer to a request. Raises Refused, or what the table's client raises."""
+    method = event.get("httpMethod", "")
+    if event.get("resource") == "/health":
+        items.get_item(Key={"id": "health"})
+        return answer(200, {"status": "ok", "region": os.environ["REGION"]})
+    if method == "GET":
+        wanted = (event.get("pathParameters") or {}).get("id")
+        if wanted:
+            return answer(200, get(items, wanted))
+        return answer(200, find(items, event.get("queryStringParameters") or {}))
+    if method == "POST":
+        return answer(201, post(items, body(event)))
+    raise Refused(405, f"{method or 'this method'} is not allowed; use GET or POST")
+
+
+def body(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON object that a request carries."""
+    text = event.get("body") or ""
+    try:
+        if event.get("isBase64Encoded"):
+            text = base64.b64decode(text, validate=True).decode()
+        if len(text) > LARGEST_BODY:
+            raise Refused(413, f"the body has more than {LARGEST_BODY} characters")
+        # Numbers as DynamoDB takes them: it refuses binary floating point.
+        found = json.loads(text, parse_float=Decimal, parse_constant=not_json)
+    except (ValueError, binascii.Error) as error:
+        raise Refused(400, "the body is not JSON") from error
+    if not isinstance(found, dict):
+        raise Refused(400, "the body is not a JSON object")
+    return found
+
+
+def not_json(text: str) -> Any:
+    """Refuses NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(f"{text} is not JSON")
+
+
+def post(items: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Store an item and give it as stored."""
+    name = given.get("name")
+    if not isinstance(name, str) or not name.strip():
+        raise Refused(400, "name is missing; give a text")
+    if len(name) > LONGEST:
+        raise Refused(400, f"name has more than {LONGEST} characters")
+    unknown = sorted(set(given) - {"name", "value"})
+    if unknown:
+        raise Refused(400, f"unknown: {', '.join(unknown)}; give name and value")
+    item = {
+        "id": str(uuid.uuid4()),
+        "name": name.strip(),
+        "createdAt": datetime.now(timezone.utc).isoformat(),
+        "region": os.environ["REGION"],
+    }
+    if "value" in given:
+        item["value"] = given["value"]
+    try:
+        items.put_item(Item=item, ConditionExpression="attribute_not_exists(id)")
+    except ArithmeticError as error:
+        # The client checks numbers before it sends them.
+        raise Refused(400, "value has a number of more than 38 digits") from error
+    log.info("stored item %s", item["id"])
+    return item
+
+
+def get(items: Any, wanted: str) -> dict[str, Any]:
+    """The item of an id."""
+    found: dict[str, Any] | None = items.get_item(Key={"id": wanted}).get("Item")
+    if found is None:
+        raise Refused(404, "there is no such item")
+    return found
+
+
+def find(items: Any, query: Mapping[str, str]) -> dict[str, Any]:
+    """The newest items of a name, a page at a time.
+
+    `next` in the answer is what to give as `after` for the next page.
+    """
+    name = query.get("name")
+    if not name:
+        raise Refused(400, "give the name of the items, or an id in the path")
+    more: dict[str, Any] = {}
+    if query.get("after"):
+        more["ExclusiveStartKey"] = position(query["after"])
+    page = items.query(
+        IndexName=BY_NAME,
+        KeyConditionExpression=Key("name").eq(name),
+        ScanIndexForward=False,
+        Limit=PAGE,
+        **more,
+    )
+    found: dict[str, Any] = {"items": page["Items"]}
+    if page.get("LastEvaluatedKey"):
+        text = json.dumps(page["LastEvaluatedKey"])
+        found["next"] = base64.urlsafe_b64encode(text.encode()).decode()
+    return found
+
+
+def position(text: str) -> dict[str, str]:
+    """Where a page begins: the key of an index, as `find` gave it."""
+    try:
+        key = json.loads(base64.urlsafe_b64decode(text.encode()))
+    except ValueError as error:
+        raise Refused(
+            400, "after is not what an earlier answer gave as next"
+        ) from error
+    keys = {"id", "name", "createdAt"}
+    if not isinstance(key, dict) or set(key) != keys:
+        raise Refused(400, "after is not what an earlier answer gave as next")
+    return {name: str(value) for name, value in key.items()}
+
+
+def answer(status: int, content: Mapping[str, Any]) -> dict[str, Any]:
+    """A response in the form API Gateway takes from a function."""
+    return {
+        "statusCode": status,
+        "headers": {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+        "body": json.dumps(content, default=plain),
+    }
+
+
+def plain(value: Any) -> Any:
+    """Numbers as DynamoDB has them, as JSON has them."""
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
