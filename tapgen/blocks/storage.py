@@ -100,6 +100,21 @@ class Bucket:
             *self._with_key("EncryptReplicas", [kms.Encrypt, kms.GenerateDataKey]),
         ]
 
+    def serve_to(self, distribution_arn: Any) -> list[Statement]:
+        """Lets one CloudFront distribution, and nobody else, read the objects.
+
+        https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
+        """
+        return [
+            security.statement(
+                "ServeToCloudFront",
+                [actions.GetObject],
+                [self.objects],
+                StringEquals({"aws:SourceArn": distribution_arn}),
+                service="cloudfront.amazonaws.com",
+            )
+        ]
+
     def _with_key(self, sid: str, use: Sequence[Action]) -> list[Statement]:
         """Use of the key, by S3 in the bucket's region, for this bucket only.
 
@@ -125,6 +140,8 @@ class Bucket:
 class Replication:
     """Where a bucket's objects are copied to.
 
+    `key_arn` is the key, in the destination's region, that copies are encrypted with;
+    None for a bucket with S3's own keys, to another one of that kind.
     `time_control` is the name of a condition: whether S3 promises to copy within 15
     minutes, at a price per gigabyte. `when` is the name of a condition without which
     nothing is copied. `both_ways` is the name of the condition that the destination also
@@ -140,6 +157,18 @@ class Replication:
     both_ways: str = ""
 
 
+@dataclass(frozen=True)
+class Website:
+    """A bucket whose objects everybody may read, as pages: the objects, nothing else.
+
+    Website endpoints speak plain HTTP only, so such a bucket does not insist on TLS.
+    Nor can it have a key: who is anonymous cannot decrypt.
+    """
+
+    index: str = "index.html"
+    error: str = "error.html"
+
+
 def bucket(
     t: Template,
     title: str,
@@ -150,6 +179,7 @@ def bucket(
     lifecycle: Sequence[s3.LifecycleRule],
     log_to: Any = None,
     replication: Replication | None = None,
+    website: Website | None = None,
     policy: Sequence[Statement] = (),
 ) -> Bucket:
     """Add a bucket and its policy.
@@ -158,7 +188,12 @@ def bucket(
     `log_to` is the name of the bucket in the same region that takes its access logs.
     `policy` holds the statements besides the one that refuses plain HTTP.
     """
+    assert website is None or key_arn is None, "who is anonymous cannot decrypt"
     optional: dict[str, Any] = {}
+    if website is not None:
+        optional["WebsiteConfiguration"] = s3.WebsiteConfiguration(
+            IndexDocument=website.index, ErrorDocument=website.error
+        )
     if log_to is not None:
         optional["LoggingConfiguration"] = s3.LoggingConfiguration(
             DestinationBucketName=log_to, LogFilePrefix=f"access/{purpose}/"
@@ -180,9 +215,9 @@ def bucket(
             ),
             PublicAccessBlockConfiguration=s3.PublicAccessBlockConfiguration(
                 BlockPublicAcls=True,
-                BlockPublicPolicy=True,
+                BlockPublicPolicy=website is None,
                 IgnorePublicAcls=True,
-                RestrictPublicBuckets=True,
+                RestrictPublicBuckets=website is None,
             ),
             LifecycleConfiguration=s3.LifecycleConfiguration(Rules=list(lifecycle)),
             Tags=Tags(Purpose=purpose),
@@ -194,7 +229,9 @@ def bucket(
         s3.BucketPolicy(
             f"{title}Policy",
             Bucket=Ref(resource),
-            PolicyDocument=security.document(_tls_only(made), *policy),
+            PolicyDocument=security.document(
+                _tls_only(made) if website is None else _anybody_reads(made), *policy
+            ),
         )
     )
     return made
@@ -208,6 +245,15 @@ def _tls_only(bucket: Bucket) -> Statement:
         Bool({"aws:SecureTransport": "false"}),
         principal=Principal("*"),
         deny=True,
+    )
+
+
+def _anybody_reads(bucket: Bucket) -> Statement:
+    return security.statement(
+        "AnybodyReadsObjects",
+        [actions.GetObject],
+        [bucket.objects],
+        principal=Principal("*"),
     )
 
 
@@ -228,10 +274,19 @@ def _encryption(key_arn: Any) -> Any:
 
 def _replication(to: Replication) -> Any:
     minutes = REPLICATION_MINUTES
-    both_ways: dict[str, Any] = {}
+    optional: dict[str, Any] = {}
+    encryption: dict[str, Any] = {}
+    criteria: dict[str, Any] = {}
+    if to.key_arn is not None:
+        criteria["SseKmsEncryptedObjects"] = s3.SseKmsEncryptedObjects(Status="Enabled")
+        encryption["EncryptionConfiguration"] = s3.EncryptionConfiguration(
+            ReplicaKmsKeyID=to.key_arn
+        )
     if to.both_ways:
         modifications = s3.ReplicaModifications(Status="Enabled")
-        both_ways["ReplicaModifications"] = If(to.both_ways, modifications, NoValue)
+        criteria["ReplicaModifications"] = If(to.both_ways, modifications, NoValue)
+    if criteria:
+        optional["SourceSelectionCriteria"] = s3.SourceSelectionCriteria(**criteria)
     made = s3.ReplicationConfiguration(
         Role=to.role_arn,
         Rules=[
@@ -243,16 +298,11 @@ def _replication(to: Replication) -> Any:
                 # schema, the only one that can copy delete markers.
                 Filter=s3.ReplicationRuleFilter(Prefix=""),
                 DeleteMarkerReplication=s3.DeleteMarkerReplication(Status="Enabled"),
-                SourceSelectionCriteria=s3.SourceSelectionCriteria(
-                    SseKmsEncryptedObjects=s3.SseKmsEncryptedObjects(Status="Enabled"),
-                    **both_ways,
-                ),
+                **optional,
                 Destination=s3.ReplicationConfigurationRulesDestination(
                     Bucket=to.destination,
                     StorageClass="STANDARD",
-                    EncryptionConfiguration=s3.EncryptionConfiguration(
-                        ReplicaKmsKeyID=to.key_arn
-                    ),
+                    **encryption,
                     Metrics=s3.Metrics(
                         Status="Enabled",
                         EventThreshold=If(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from troposphere import Ref, Template, encode_to_dict
 
 from tapgen.blocks import storage
@@ -97,3 +98,44 @@ def test_reading_and_writing_use_the_key_through_s3_for_this_bucket_only() -> No
 def test_a_bucket_with_keys_of_s3_needs_no_key() -> None:
     actions = {a for s in plain(storage.Bucket("sn-x").write()) for a in s["Action"]}
     assert actions == {"s3:PutObject", "s3:AbortMultipartUpload"}
+
+
+def test_everybody_reads_the_objects_of_a_website_and_nothing_else() -> None:
+    resources = made(key_arn=None, website=storage.Website())
+    properties = resources["Bucket"]["Properties"]
+    assert properties["WebsiteConfiguration"] == {
+        "IndexDocument": "index.html",
+        "ErrorDocument": "error.html",
+    }
+    assert properties["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": False,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": False,
+    }
+    policy = resources["BucketPolicy"]["Properties"]["PolicyDocument"]
+    (statement,) = policy["Statement"]
+    assert (statement["Principal"], statement["Action"]) == ("*", ["s3:GetObject"])
+    ((only,),) = (list(r.values()) for r in statement["Resource"])
+    assert only.endswith(":sn-x/*")
+
+
+def test_a_website_with_a_key_is_refused() -> None:
+    with pytest.raises(AssertionError, match="anonymous"):
+        made(website=storage.Website())
+
+
+def test_without_keys_replication_says_nothing_of_encryption() -> None:
+    replication = storage.Replication("arn", None, "role", "all", "Fast")
+    properties = made(key_arn=None, replication=replication)["Bucket"]["Properties"]
+    (rule,) = properties["ReplicationConfiguration"]["Rules"]
+    assert "SourceSelectionCriteria" not in rule
+    assert "EncryptionConfiguration" not in rule["Destination"]
+
+
+def test_one_distribution_reads_and_no_other() -> None:
+    (statement,) = plain(storage.Bucket("sn-x").serve_to(Ref("DistributionArn")))
+    assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceArn": {"Ref": "DistributionArn"}}
+    }
