@@ -27,6 +27,8 @@ THIS_ROLE = f"${{{ROLE}}}"
 # service. Where the schema of the type has no limit of its own (or a looser one), a
 # longer name only fails while the stack is being made.
 LIMITS: Mapping[tuple[str, str], int] = {
+    ("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName"): 255,
+    ("AWS::Backup::BackupVault", "BackupVaultName"): 50,
     ("AWS::CloudTrail::Trail", "Name"): 128,
     ("AWS::CloudTrail::Trail", "TrailName"): 128,
     ("AWS::CloudWatch::Alarm", "AlarmName"): 255,
@@ -34,6 +36,9 @@ LIMITS: Mapping[tuple[str, str], int] = {
     ("AWS::Config::ConfigRule", "ConfigRuleName"): 128,
     ("AWS::Config::ConfigurationRecorder", "Name"): 256,
     ("AWS::Config::DeliveryChannel", "Name"): 256,
+    ("AWS::EC2::LaunchTemplate", "LaunchTemplateName"): 128,
+    ("AWS::ElasticLoadBalancingV2::LoadBalancer", "Name"): 32,
+    ("AWS::GlobalAccelerator::Accelerator", "Name"): 64,
     ("AWS::IAM::InstanceProfile", "InstanceProfileName"): 128,
     ("AWS::IAM::ManagedPolicy", "ManagedPolicyName"): 128,
     ("AWS::IAM::Role", "RoleName"): 64,

@@ -14,6 +14,7 @@ from awacs.aws import (
     Action,
     Allow,
     ArnLike,
+    Bool,
     Condition,
     ConditionElement,
     Deny,
@@ -153,6 +154,38 @@ def alarms_statement() -> Statement:
         own_account(),
         service="cloudwatch.amazonaws.com",
     )
+
+
+def scaling_statements() -> list[Statement]:
+    """Lets Auto Scaling start instances whose disks are encrypted with the key.
+
+    Its service-linked role does that, and has no other permission for keys. The role
+    exists only once something has used Auto Scaling, and a policy cannot name as its
+    principal what does not exist; a condition can.
+    https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html
+    """
+    scaling = names.arn(
+        "iam",
+        "role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling",
+        region="",
+    )
+    who = StringEquals(
+        {
+            "aws:PrincipalArn": names.sub(scaling),
+            "kms:CallerAccount": Ref("AWS::AccountId"),
+        }
+    )
+    return [
+        statement("EncryptDisks", _USE, ["*"], who, principal=Principal("AWS", "*")),
+        statement(
+            "GrantDisks",
+            [actions.CreateGrant],
+            ["*"],
+            who,
+            Bool({"kms:GrantIsForAWSResource": "true"}),
+            principal=Principal("AWS", "*"),
+        ),
+    ]
 
 
 def trail_statements(trail: str) -> list[Statement]:

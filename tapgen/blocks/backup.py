@@ -1,0 +1,171 @@
+"""AWS Backup: a vault in each region, and a plan that copies to the other one.
+
+A plan takes what is tagged for it, whatever its type: buckets, instances, databases.
+
+    vault = backup.vault(t, "Vault", name=…, key_arn=…)
+    plan = backup.plan(t, "Plan", vault_name=…, copy_to=…, …)
+    backup.selection(t, "Tagged", plan=plan, role_arn=…, tag=(backup.TAG, …))
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import GetAtt, Ref, Template
+from troposphere import backup as aws_backup
+
+from tapgen.blocks import frame, monitoring, names, security
+
+TAG = "BackupPlan"
+"""The tag by which a plan knows what to take."""
+
+MANAGED = (
+    "service-role/AWSBackupServiceRolePolicyForBackup",
+    "service-role/AWSBackupServiceRolePolicyForRestores",
+    "AWSBackupServiceRolePolicyForS3Backup",
+    "AWSBackupServiceRolePolicyForS3Restore",
+)
+"""AWS's policies for backing up and restoring, S3 apart.
+
+https://docs.aws.amazon.com/aws-backup/latest/devguide/iam-service-roles.html
+"""
+
+VAULT_ARN_PATTERN = (
+    r"^arn:aws[a-z-]*:backup:[a-z0-9-]+:\d{12}:backup-vault:[\w-]{2,50}$"
+)
+
+
+def vault(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
+    """Add a vault; it is kept when its stack goes, with what is in it."""
+    return t.add_resource(
+        aws_backup.BackupVault(
+            title,
+            DeletionPolicy="RetainExceptOnCreate",
+            UpdateReplacePolicy="Retain",
+            BackupVaultName=names.sub(name),
+            EncryptionKeyArn=key_arn,
+            BackupVaultTags={"Name": names.sub(name)},
+        )
+    )
+
+
+def vault_parameter(t: Template, name: str, *, description: str) -> Ref:
+    """Add a parameter for the ARN of a vault."""
+    return frame.parameter(
+        t,
+        name,
+        group=frame.WIRING,
+        description=description,
+        pattern=VAULT_ARN_PATTERN,
+        constraint="the ARN of a backup vault",
+    )
+
+
+def role(t: Template, title: str, *, name: str) -> Any:
+    """Add the role by which AWS Backup backs up and restores."""
+    return security.service_role(
+        t,
+        title,
+        name=name,
+        service="backup.amazonaws.com",
+        description="Lets AWS Backup back up and restore what is tagged for it",
+        managed=MANAGED,
+    )
+
+
+def plan(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    vault_name: Any,
+    copy_to: Any,
+    days: Any,
+    copy_days: Any,
+    hour: int = 3,
+) -> Any:
+    """Add a plan: a backup each day at an hour (UTC), copied to a second vault.
+
+    `days` and `copy_days` are how long the two are kept; the copy is encrypted with
+    the key of its own vault. A copy is a snapshot: only in its own region can data be
+    restored to any second.
+    """
+    return t.add_resource(
+        aws_backup.BackupPlan(
+            title,
+            BackupPlan=aws_backup.BackupPlanResourceType(
+                BackupPlanName=names.sub(name),
+                BackupPlanRule=[
+                    aws_backup.BackupRuleResourceType(
+                        RuleName="daily",
+                        TargetBackupVault=vault_name,
+                        ScheduleExpression=f"cron(0 {hour} * * ? *)",
+                        StartWindowMinutes=60,
+                        CompletionWindowMinutes=360,
+                        Lifecycle=aws_backup.LifecycleResourceType(
+                            DeleteAfterDays=days
+                        ),
+                        CopyActions=[
+                            aws_backup.CopyActionResourceType(
+                                DestinationBackupVaultArn=copy_to,
+                                Lifecycle=aws_backup.LifecycleResourceType(
+                                    DeleteAfterDays=copy_days
+                                ),
+                            )
+                        ],
+                    )
+                ],
+            ),
+            BackupPlanTags={"Name": names.sub(name)},
+        )
+    )
+
+
+def selection(
+    t: Template, title: str, *, plan: Any, name: str, role_arn: Any, tag: Any
+) -> Any:
+    """Add what a plan takes: everything in the region that has this value of `TAG`."""
+    return t.add_resource(
+        aws_backup.BackupSelection(
+            title,
+            BackupPlanId=GetAtt(plan, "BackupPlanId"),
+            BackupSelection=aws_backup.BackupSelectionResourceType(
+                SelectionName=names.sub(name),
+                IamRoleArn=role_arn,
+                ListOfTags=[
+                    aws_backup.ConditionResourceType(
+                        ConditionType="STRINGEQUALS",
+                        ConditionKey=TAG,
+                        ConditionValue=tag,
+                    )
+                ],
+            ),
+        )
+    )
+
+
+def failed_alarms(t: Template, *, name: str, topic_arn: Any) -> None:
+    """Add alarms on backups and copies that failed; `name` has `%s` for which.
+
+    AWS Backup counts over the whole region: a failure of another plan rings as well.
+    """
+    for title, metric, thing in (
+        ("Backup", "NumberOfBackupJobsFailed", "backup"),
+        ("Copy", "NumberOfCopyJobsFailed", "copy"),
+    ):
+        monitoring.alarm(
+            t,
+            f"{title}FailedAlarm",
+            name=name % thing,
+            description=f"A {thing} job of AWS Backup failed in the last hour",
+            namespace="AWS/Backup",
+            metric=metric,
+            dimensions={},
+            statistic="Sum",
+            period=3600,
+            datapoints=(1, 1),
+            comparison=">",
+            threshold=0,
+            missing="notBreaching",
+            topic_arn=topic_arn,
+        )
