@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from tapgen.emulator import describe, trust
+from tapgen.emulator import access, describe, gate, organizations, regions, trust
 from tapgen.emulator.inner import Inner, Place
 from tapgen.emulator.model import Instance, Operation, Preferences, Registry, StackSet
-from tapgen.emulator.operations import Runner, Work
+from tapgen.emulator.operations import Runner, Skipped, Work
 from tapgen.emulator.stacks import Stacks
+from tapgen.emulator.targets import Targets, resolve
 from tapgen.emulator.wire import ServiceError, invalid, modelled
 
-REGION = r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}"
 Request = Mapping[str, Any]
 Answer = dict[str, Any]
 
@@ -59,13 +58,20 @@ class Core:
 
     def __init__(self, inner: Inner, pace: float = 0.05) -> None:
         self.inner = inner
+        self.lag = 0.0
+        """How old what eventually consistent lists show is, in seconds."""
         self.registry = Registry()
         self.runner = Runner(pace)
         self.stacks = Stacks(inner)
 
     def find(self, caller: Place, request: Request) -> StackSet:
         """The stack set a request names; StackSetNotFoundException."""
-        return self.registry.get(caller, request["StackSetName"])
+        name = request["StackSetName"]
+        found = self.registry.get(caller, name)
+        if not access.visible(found, request):
+            message = f"StackSet {name} not found"
+            raise modelled("StackSetNotFoundException", message)
+        return found
 
     def _repeated(
         self, stack_set: StackSet, action: str, request: Request
@@ -93,28 +99,12 @@ class Core:
             )
         return {"OperationId": id_}
 
-    def targets(
-        self, stack_set: StackSet, request: Request
-    ) -> tuple[Place, ...] | None:
-        """The places a request names; None when it names none."""
-        _check_preferences(request)
-        accounts, regions = request.get("Accounts"), request.get("Regions")
-        named = request.get("DeploymentTargets")
-        if named is not None and stack_set.permission_model == "SELF_MANAGED":
-            if named.get("OrganizationalUnitIds") or accounts is not None:
-                raise invalid(
-                    "StackSets with SELF_MANAGED permission model can only have "
-                    "accounts as target."
-                )
-            accounts = named.get("Accounts")
-        if accounts is None and regions is None:
-            return None
-        if not accounts or not regions:
-            raise invalid("Accounts and Regions must both be specified")
-        wrong = [r for r in regions if not re.fullmatch(REGION, r)]
-        if wrong:
-            raise invalid(f"Region {wrong[0]} is not supported")
-        return tuple(dict.fromkeys(Place(a, r) for r in regions for a in accounts))
+    async def targets(
+        self, stack_set: StackSet, request: Request, creating: bool = False
+    ) -> Targets | None:
+        """What a request is about; None when it names neither accounts nor regions."""
+        check_preferences(request)
+        return await resolve(self.inner, stack_set, request, creating)
 
     def enlist(
         self,
@@ -169,15 +159,55 @@ class Core:
             administration_role=stack_set.administration_role_arn,
             execution_role=stack_set.execution_role,
         )
-        roles = _Roles(self.inner, stack_set)
+        job = self._job(stack_set, begin, work, outcome, finish)
+        self.runner.submit(stack_set, operation, job)
+        return {"OperationId": operation.id}
+
+    def automatic(
+        self,
+        stack_set: StackSet,
+        action: str,
+        places: tuple[Place, ...],
+        begin: Callable[[Operation], tuple[Place, ...]],
+        work: Callable[[StackSet, Place], Awaitable[None]],
+        outcome: Outcome,
+        after: Sequence[Operation],
+        needs: Sequence[Operation],
+    ) -> Operation:
+        """Start or queue an operation that nobody asked for; see `Runner.queue`.
+
+        "Operation preferences don't apply to automatic deployments."
+        """
+        id_ = describe.new_id()
+        operation = Operation(id_, action, id_, Preferences(), places)
+        job = self._job(stack_set, begin, work, outcome, lambda operation: None)
+        self.runner.queue(stack_set, operation, job, after, needs)
+        return operation
+
+    def _job(
+        self,
+        stack_set: StackSet,
+        begin: Callable[[Operation], tuple[Place, ...]],
+        work: Callable[[StackSet, Place], Awaitable[None]],
+        outcome: Outcome,
+        finish: Callable[[Operation], None],
+    ) -> Work:
+        entry = _Entry(self.inner, stack_set)
 
         async def at(operation: Operation, place: Place) -> None:
             instance = stack_set.instances[place]
             outcome(instance, "RUNNING", None)
             try:
-                await roles.check(place)
-                operation.results[place].gate = describe.gate(place)
+                if not operation.retain:
+                    _refuse_region(stack_set, place)
+                await entry.check(place)
+                verdict = await gate.ask(self.inner, stack_set, place)
+                operation.results[place].gate = verdict
+                gate.refuse(verdict)
                 await work(stack_set, place)
+            except Skipped as skipped:
+                outcome(instance, "SKIPPED_SUSPENDED_ACCOUNT", str(skipped))
+                raise
             except ServiceError as error:
                 outcome(instance, "FAILED", error.message)
                 raise
@@ -187,32 +217,47 @@ class Core:
             reason = operation.results[place].reason
             outcome(stack_set.instances[place], "CANCELLED", reason)
 
-        job = Work(begin, at, cancelled, finish)
-        self.runner.submit(stack_set, operation, job)
-        return {"OperationId": operation.id}
+        return Work(begin, at, cancelled, finish)
 
 
-class _Roles:
+def _refuse_region(stack_set: StackSet, place: Place) -> None:
+    """Skipped or ServiceError when an account cannot be used, there or at all."""
+    if organizations.suspended(place.account):
+        raise Skipped(f"Account {place.account} is suspended")
+    for account in (stack_set.owner.account, place.account):
+        if not regions.enabled(account, place.region):
+            raise ServiceError(
+                "InvalidClientTokenId",
+                f"Region {place.region} is not enabled in account {account}: The "
+                "security token included in the request is invalid. (Service: "
+                "AmazonCloudFormation; Status Code: 403; Error Code: "
+                "InvalidClientTokenId)",
+            )
+
+
+class _Entry:
     """Checks the roles of a self-managed stack set once per account and operation."""
 
     def __init__(self, inner: Inner, stack_set: StackSet) -> None:
         self.inner = inner
         self.stack_set = stack_set
-        self._verdicts: dict[str, ServiceError | None] = {}
+        self._verdicts: dict[tuple[str, str], ServiceError | None] = {}
 
     async def check(self, place: Place) -> None:
         """ServiceError when an account's roles do not let the operation in."""
         if self.stack_set.permission_model != "SELF_MANAGED":
             return
-        if place.account not in self._verdicts:
-            self._verdicts[place.account] = await self._verdict(place)
-        verdict = self._verdicts[place.account]
+        opt_in = place.region if place.region in regions.OPT_IN else ""
+        key = (place.account, opt_in)
+        if key not in self._verdicts:
+            self._verdicts[key] = await self._verdict(place)
+        verdict = self._verdicts[key]
         if verdict is not None:
             raise verdict
 
     async def _verdict(self, place: Place) -> ServiceError | None:
         try:
-            await trust.check_administration(self.inner, self.stack_set)
+            await trust.check_administration(self.inner, self.stack_set, place.region)
             await trust.check_execution(self.inner, self.stack_set, place)
         except ServiceError as error:
             return error
@@ -224,7 +269,7 @@ def fingerprint(request: Request, action: str = "") -> str:
     return action + json.dumps(sent, sort_keys=True)
 
 
-def _check_preferences(request: Request) -> None:
+def check_preferences(request: Request) -> None:
     preferences = request.get("OperationPreferences", {})
     for kind in ("FailureTolerance", "MaxConcurrent"):
         if f"{kind}Count" in preferences and f"{kind}Percentage" in preferences:

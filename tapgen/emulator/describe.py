@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from tapgen.emulator.inner import Place
 from tapgen.emulator.model import Instance, Operation, Result, StackSet
 from tapgen.emulator.wire import invalid
 
@@ -14,7 +13,6 @@ Shown = dict[str, Any]
 T = TypeVar("T")
 PAGE = 100
 HIDDEN = "****"  # the value of a NoEcho parameter
-GATE = "AWSCloudFormationStackSetAccountGate"
 
 
 def new_id() -> str:
@@ -76,7 +74,7 @@ def stack_set(found: StackSet) -> Shown:
         "StackSetDriftDetectionDetails": found.drift or {"DriftStatus": "NOT_CHECKED"},
         "AutoDeployment": found.auto_deployment,
         "PermissionModel": found.permission_model,
-        "OrganizationalUnitIds": found.units,
+        "OrganizationalUnitIds": list(found.deployments),
         "ManagedExecution": {"Active": found.managed},
         "Regions": list(regions),
     }
@@ -177,9 +175,3 @@ def result(found: Result) -> Shown:
         "AccountGateResult": found.gate,
         "OrganizationalUnitId": found.unit,
     }
-
-
-def gate(place: Place) -> dict[str, str]:
-    """The result of an account gate that is not there."""
-    arn = f"arn:aws:lambda:{place.region}:{place.account}:function:{GATE}"
-    return {"Status": "SKIPPED", "StatusReason": f"Function not found: {arn}"}

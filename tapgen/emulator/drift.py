@@ -12,7 +12,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from tapgen.emulator import describe
-from tapgen.emulator.core import Answer, Core, Request, untouched
+from tapgen.emulator.core import Answer, Core, Request, check_preferences, untouched
 from tapgen.emulator.inner import Place, members, text
 from tapgen.emulator.model import Instance, Operation, StackSet, now
 from tapgen.emulator.wire import ServiceError, invalid
@@ -30,7 +30,7 @@ DIFFERENCE = ("PropertyPath", "ExpectedValue", "ActualValue", "DifferenceType")
 async def detect(core: Core, caller: Place, request: Request) -> Answer:
     """DetectStackSetDrift."""
     stack_set = core.find(caller, request)
-    core.targets(stack_set, request)  # checks the preferences
+    check_preferences(request)
     running: list[Operation] = []
 
     def begin(operation: Operation) -> tuple[Place, ...]:

@@ -9,9 +9,10 @@ import re
 from typing import Any
 
 from tapgen.emulator import templates
-from tapgen.emulator.core import Answer, Core, Request, settle
+from tapgen.emulator.core import Answer, Core, Request, check_preferences, settle
 from tapgen.emulator.inner import Place, members, text
 from tapgen.emulator.model import Instance, Operation, StackSet
+from tapgen.emulator.targets import ONLY_ACCOUNTS, members_by_unit
 from tapgen.emulator.wire import ServiceError, invalid, modelled
 
 BY_CALL, BY_URL = 10, 200  # stacks in one operation
@@ -24,7 +25,8 @@ STACK_ID = re.compile(
 async def import_stacks(core: Core, caller: Place, request: Request) -> Answer:
     """ImportStacksToStackSet."""
     stack_set = core.find(caller, request)
-    core.targets(stack_set, request)  # checks the preferences
+    check_preferences(request)
+    units = _units(stack_set, request)
     stacks: dict[Place, Instance] = {}
     for id_ in await _stack_ids(core, caller, request):
         instance = await _instance(core, id_)
@@ -39,6 +41,11 @@ async def import_stacks(core: Core, caller: Place, request: Request) -> Answer:
     def begin(operation: Operation) -> tuple[Place, ...]:
         _refuse_owned(core, stack_set, stacks)
         stack_set.instances.update(stacks)
+        for place, instance in stacks.items():
+            instance.unit = units.get(place.account)
+            if instance.unit is not None:
+                regions = stack_set.deployments.setdefault(instance.unit, [])
+                regions += [place.region] * (place.region not in regions)
         return core.enlist(stack_set, operation, stacks)
 
     async def work(stack_set: StackSet, place: Place) -> None:
@@ -53,6 +60,14 @@ async def import_stacks(core: Core, caller: Place, request: Request) -> Answer:
         work,
         outcome=settle("INOPERABLE", "FAILED_IMPORT"),
     )
+
+
+def _units(stack_set: StackSet, request: Request) -> dict[str, str]:
+    """Account to unit: "OU IDs to which the imported stacks must be mapped"."""
+    units = request.get("OrganizationalUnitIds", ())
+    if units and stack_set.permission_model == "SELF_MANAGED":
+        raise invalid(ONLY_ACCOUNTS)
+    return members_by_unit(stack_set.owner.account, units)
 
 
 async def _stack_ids(core: Core, caller: Place, request: Request) -> list[str]:

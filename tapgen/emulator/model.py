@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
@@ -61,6 +61,15 @@ class Result:
     status: str = "PENDING"
     reason: str | None = None
     gate: Mapping[str, str] | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+
+    def as_of(self, when: datetime) -> Result:
+        """This result the way it was at a time."""
+        if self.ended is not None and self.ended <= when:
+            return self
+        running = self.started is not None and self.started <= when
+        return Result(self.place, self.unit, "RUNNING" if running else "PENDING")
 
 
 @dataclass(frozen=True)
@@ -120,6 +129,8 @@ class Operation:
     administration_role: str | None = None
     execution_role: str | None = None
     created: datetime = field(default_factory=now)
+    started: datetime | None = None
+    stopping: datetime | None = None
     ended: datetime | None = None
     failed: int = 0
     results: dict[Place, Result] = field(default_factory=dict)
@@ -130,6 +141,19 @@ class Operation:
     def unfinished(self) -> bool:
         """Whether it is queued, running or stopping."""
         return self.status in UNFINISHED
+
+    def as_of(self, when: datetime) -> Operation | None:
+        """This operation the way it was at a time; None when it was not there yet."""
+        if self.created > when:
+            return None
+        if self.ended is not None and self.ended <= when:
+            return self
+        status = "RUNNING"
+        if self.stopping is not None and self.stopping <= when:
+            status = "STOPPING"
+        elif self.started is None or self.started > when:
+            status = "QUEUED"
+        return replace(self, status=status, ended=None, reason=None, failed=0)
 
     def conflicts(self, other: Operation) -> bool:
         """Whether the two must not run at the same time."""
@@ -162,7 +186,7 @@ class StackSet:
     instances: dict[Place, Instance] = field(default_factory=dict)
     operations: dict[str, Operation] = field(default_factory=dict)
     active: list[Operation] = field(default_factory=list)
-    units: list[str] = field(default_factory=list)
+    deployments: dict[str, list[str]] = field(default_factory=dict)  # unit -> regions
     drift: dict[str, Any] | None = None
 
     @property

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from tapgen.emulator.inner import Place
 from tapgen.emulator.model import Operation, Result, StackSet, now
-from tapgen.emulator.wire import ServiceError, modelled
+from tapgen.emulator.wire import ServiceError, invalid, modelled
 
 logger = logging.getLogger("tapgen.stacksets")
 
@@ -38,6 +38,10 @@ class Work:
     finish: Callable[[Operation], None] = lambda operation: None
 
 
+class Skipped(Exception):
+    """Raised at a place where nothing is done, which is no failure."""
+
+
 class Runner:
     """Runs operations, one asyncio task for each.
 
@@ -48,6 +52,8 @@ class Runner:
     def __init__(self, pace: float = 0.05) -> None:
         self.pace = pace
         self._work: dict[int, Work] = {}
+        self._after: dict[int, Sequence[Operation]] = {}
+        self._needs: dict[int, Sequence[Operation]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, stack_set: StackSet, operation: Operation, work: Work) -> None:
@@ -57,8 +63,29 @@ class Runner:
         have managed execution.
         """
         self.refuse_when_busy(stack_set)
+        self.queue(stack_set, operation, work)
+
+    def queue(
+        self,
+        stack_set: StackSet,
+        operation: Operation,
+        work: Work,
+        after: Sequence[Operation] = (),
+        needs: Sequence[Operation] = (),
+    ) -> None:
+        """Start an operation, or queue it behind those that run and those given.
+
+        When one of `needs` does not succeed, the operation fails without being tried.
+        """
         self._work[id(operation)] = work
-        if stack_set.active:
+        waiting = [earlier for earlier in (*after, *needs) if earlier.unfinished]
+        self._needs[id(operation)] = needs
+        if waiting:
+            self._after[id(operation)] = waiting
+            task = asyncio.create_task(self._wait(stack_set, waiting))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        if stack_set.active or waiting:
             # "If there are already running or queued operations, StackSets queues
             # all incoming operations even if they are non-conflicting."
             operation.status = "QUEUED"
@@ -82,6 +109,7 @@ class Runner:
             self._ended(stack_set, operation)
         elif operation.status in ("RUNNING", "STOPPING"):
             operation.status = "STOPPING"
+            operation.stopping = operation.stopping or now()
         else:
             raise modelled(
                 "InvalidOperationException",
@@ -95,10 +123,17 @@ class Runner:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._work.clear()
+        self._after.clear()
+        self._needs.clear()
+
+    async def _wait(self, stack_set: StackSet, waiting: Sequence[Operation]) -> None:
+        for operation in waiting:
+            await operation.done.wait()
+        self._advance(stack_set)
 
     def _start(self, stack_set: StackSet, operation: Operation) -> None:
         work = self._work[id(operation)]
-        operation.status = "RUNNING"
+        operation.status, operation.started = "RUNNING", now()
         operation.places = work.begin(operation)
         for place in operation.places:
             instance = stack_set.instances.get(place)
@@ -130,15 +165,31 @@ class Runner:
         operation.done.set()
         stack_set.active.remove(operation)
         self._work.pop(id(operation), None)
+        self._after.pop(id(operation), None)
+        self._needs.pop(id(operation), None)
+        self._advance(stack_set)
+
+    def _advance(self, stack_set: StackSet) -> None:
+        """Start the queued operations whose turn it is."""
         for index, candidate in enumerate(list(stack_set.active)):
             earlier = stack_set.active[:index]
-            if candidate.status == "QUEUED" and not any(
-                candidate.conflicts(other) for other in earlier
+            after = self._after.get(id(candidate), ())
+            if (
+                candidate.status == "QUEUED"
+                and not any(candidate.conflicts(other) for other in earlier)
+                and not any(other.unfinished for other in after)
             ):
                 self._start_queued(stack_set, candidate)
 
     def _start_queued(self, stack_set: StackSet, operation: Operation) -> None:
+        failed = [
+            other.id
+            for other in self._needs.get(id(operation), ())
+            if other.status != "SUCCEEDED"
+        ]
         try:
+            if failed:
+                raise invalid(f"Operation {failed[0]}, which comes first, has failed")
             self._start(stack_set, operation)
         except ServiceError as error:
             # What it was asked for is not possible any more.
@@ -193,9 +244,12 @@ async def _region(operation: Operation, work: Work, places: list[Place]) -> bool
 
 async def _place(operation: Operation, work: Work, place: Place) -> bool:
     result = operation.results[place]
-    result.status = "RUNNING"
+    result.status, result.started = "RUNNING", now()
     try:
         await work.at(operation, place)
+    except Skipped as skipped:
+        result.reason = str(skipped)
+        return _placed(result, "SUCCEEDED")
     except ServiceError as error:
         result.reason = error.message
     except Exception:
@@ -203,11 +257,14 @@ async def _place(operation: Operation, work: Work, place: Place) -> bool:
         logger.exception("%s of %s", operation.id, place)
         result.reason = "Internal failure; the log of the emulator has details"
     else:
-        result.status = "SUCCEEDED"
-        return True
-    result.status = "FAILED"
+        return _placed(result, "SUCCEEDED")
     operation.failed += 1
-    return False
+    return _placed(result, "FAILED")
+
+
+def _placed(result: Result, status: str) -> bool:
+    result.status, result.ended = status, now()
+    return status == "SUCCEEDED"
 
 
 def _cancel(
@@ -216,6 +273,6 @@ def _cancel(
     stopped = operation.status == "STOPPING"
     for place in places:
         result = operation.results[place]
-        result.status = "CANCELLED"
+        result.status, result.ended = "CANCELLED", now()
         result.reason = STOPPED_BY_USER if stopped else OVER_TOLERANCE
         work.cancelled(operation, place)

@@ -8,12 +8,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
 from functools import partial
 
-from tapgen.emulator import describe, drift, imports, templates
+from tapgen.emulator import (
+    access,
+    autodeploy,
+    describe,
+    drift,
+    imports,
+    organizations,
+    templates,
+)
 from tapgen.emulator.core import Answer, Core, Request, fingerprint, settle
 from tapgen.emulator.inner import Inner, Place
-from tapgen.emulator.model import DEFAULT_EXECUTION_ROLE, Instance, Operation, StackSet
+from tapgen.emulator.model import (
+    DEFAULT_EXECUTION_ROLE,
+    Instance,
+    Operation,
+    StackSet,
+    now,
+)
 from tapgen.emulator.wire import invalid, modelled
 
 NAME = r"[a-zA-Z][-a-zA-Z0-9]{0,127}"
@@ -45,16 +60,17 @@ class Engine(Core):
             "DetectStackSetDrift": partial(drift.detect, self),
             "ListStackInstanceResourceDrifts": partial(drift.list_drifts, self),
             "ImportStacksToStackSet": partial(imports.import_stacks, self),
+            "ActivateOrganizationsAccess": access.activate,
+            "DeactivateOrganizationsAccess": access.deactivate,
+            "DescribeOrganizationsAccess": access.describe,
+            "ListStackSetAutoDeploymentTargets": self.list_deployment_targets,
         }
+        organizations.watch(partial(autodeploy.follow, self))
 
     async def call(self, action: str, caller: Place, request: Request) -> Answer:
         """Answer an action as `caller`; ServiceError when it is refused."""
-        if request.get("CallAs") == "DELEGATED_ADMIN":
-            raise invalid(
-                "You must be the management account or delegated admin account of an "
-                "organization before operating a SERVICE_MANAGED stack set"
-            )
-        return await self.actions[action](caller, request)
+        owner = access.owner(caller, request)
+        return await self.actions[action](owner, request)
 
     async def reset(self) -> None:
         """Abandon all operations and forget all stack sets; stacks stay."""
@@ -66,7 +82,11 @@ class Engine(Core):
     async def create_stack_set(self, caller: Place, request: Request) -> Answer:
         name = request["StackSetName"]
         _check_name(name)
-        _check_model(request)
+        _check_tags(request)
+        model = request.get("PermissionModel", "SELF_MANAGED")
+        access.check_caller(caller, model)
+        access.check_model(request, model, new=True)
+        self._check_deployment(caller, name, request)
         existing = self._existing(caller, request)
         if existing is not None:
             return {"StackSetId": existing.id}
@@ -75,6 +95,7 @@ class Engine(Core):
             raise invalid("Either Template URL or Template Body must be specified.")
         capabilities = tuple(request.get("Capabilities", ()))
         parsed = await templates.check(self.inner, caller, template, capabilities)
+        access.check_template(parsed, model)
         values = templates.parameters(parsed, request.get("Parameters", ()), {})
         # Another request may have taken the name while the template was checked.
         existing = self._existing(caller, request)
@@ -91,7 +112,7 @@ class Engine(Core):
             tags=_tags(request),
             administration_role=request.get("AdministrationRoleARN"),
             execution_role=request.get("ExecutionRoleName", DEFAULT_EXECUTION_ROLE),
-            permission_model=request.get("PermissionModel", "SELF_MANAGED"),
+            permission_model=model,
             auto_deployment=request.get("AutoDeployment"),
             managed=request.get("ManagedExecution", {}).get("Active", False),
             token=request.get("ClientRequestToken"),
@@ -99,6 +120,10 @@ class Engine(Core):
         )
         self.registry.add(stack_set)
         return {"StackSetId": stack_set.id}
+
+    def _check_deployment(self, owner: Place, name: str, request: Request) -> None:
+        if "AutoDeployment" in request:
+            autodeploy.check(self, owner, name, request["AutoDeployment"])
 
     def _existing(self, caller: Place, request: Request) -> StackSet | None:
         """The stack set that this very request has made before."""
@@ -120,25 +145,31 @@ class Engine(Core):
     async def list_stack_sets(self, caller: Place, request: Request) -> Answer:
         status = request.get("Status")
         found = [
-            s for s in self.registry.of(caller) if status is None or s.status == status
+            s
+            for s in self.registry.of(caller)
+            if status in (None, s.status) and access.visible(s, request)
         ]
         return describe.page(found, request, describe.stack_set_summary)
 
     async def update_stack_set(self, caller: Place, request: Request) -> Answer:
         stack_set = self.find(caller, request)
         self._check_update(stack_set, request)
-        _check_model(request)
+        _check_tags(request)
+        model = request.get("PermissionModel", stack_set.permission_model)
+        access.check_caller(caller, model)
+        access.check_model(request, model, new=model != stack_set.permission_model)
+        self._check_deployment(caller, stack_set.name, request)
         template = await templates.load(self.inner, caller, request)
         capabilities = tuple(request.get("Capabilities", ()))
         parsed = await templates.check(
             self.inner, caller, template or stack_set.template, capabilities
         )
+        access.check_template(parsed, model)
         # Refused at once, though a queued operation computes them again.
         given = request.get("Parameters", ())
         templates.parameters(parsed, given, stack_set.parameters)
-        places = self.targets(stack_set, request)
-        for place in places or ():
-            stack_set.instance(place)
+        targets = await self.targets(stack_set, request)
+        places = None if targets is None else targets.present(stack_set)
 
         def begin(operation: Operation) -> tuple[Place, ...]:
             if template is not None:
@@ -169,6 +200,11 @@ class Engine(Core):
             raise invalid(
                 "Exactly one of TemplateBody, TemplateURL or UsePreviousTemplate must "
                 "be specified."
+            )
+        if "AutoDeployment" in request and "Regions" in request:
+            raise invalid(
+                "AutoDeployment cannot be specified together with DeploymentTargets or "
+                "Regions"
             )
         model = request.get("PermissionModel", stack_set.permission_model)
         if model != stack_set.permission_model and stack_set.instances:
@@ -201,7 +237,10 @@ class Engine(Core):
 
     async def create_stack_instances(self, caller: Place, request: Request) -> Answer:
         stack_set = self.find(caller, request)
-        places = self.targets(stack_set, request) or ()
+        access.check_caller(caller, stack_set.permission_model)
+        targets = await self.targets(stack_set, request, creating=True)
+        places = () if targets is None else targets.places
+        units = {} if targets is None else targets.units
         defined = stack_set.parameters
         given = request.get("ParameterOverrides", ())
         overrides = templates.chosen(defined, given, {})
@@ -214,6 +253,9 @@ class Engine(Core):
                     stack_set.instances[place] = instance
                 elif not instance.exists:
                     instance.overrides = dict(overrides)
+                instance.unit = units.get(place.account)
+            if targets is not None:
+                autodeploy.remember(stack_set, targets)
             return self.enlist(stack_set, operation, places)
 
         async def create(stack_set: StackSet, place: Place) -> None:
@@ -227,7 +269,9 @@ class Engine(Core):
 
     async def update_stack_instances(self, caller: Place, request: Request) -> Answer:
         stack_set = self.find(caller, request)
-        places = self.targets(stack_set, request) or ()
+        access.check_caller(caller, stack_set.permission_model)
+        targets = await self.targets(stack_set, request)
+        places = () if targets is None else targets.present(stack_set)
         given = request.get("ParameterOverrides")
         for place in places:
             previous = stack_set.instance(place).overrides
@@ -250,18 +294,17 @@ class Engine(Core):
 
     async def delete_stack_instances(self, caller: Place, request: Request) -> Answer:
         stack_set = self.find(caller, request)
-        places = self.targets(stack_set, request) or ()
+        access.check_caller(caller, stack_set.permission_model)
+        targets = await self.targets(stack_set, request)
+        places = () if targets is None else targets.places
         retain = request["RetainStacks"]
 
         def begin(operation: Operation) -> tuple[Place, ...]:
             operation.retain = retain
+            if targets is not None:
+                autodeploy.forget(stack_set, targets)
             present = [place for place in places if place in stack_set.instances]
             return self.enlist(stack_set, operation, present, inoperable=True)
-
-        async def delete(stack_set: StackSet, place: Place) -> None:
-            if not retain:
-                await self.stacks.delete(stack_set.instances[place])
-            del stack_set.instances[place]
 
         return self.submit(
             stack_set,
@@ -269,7 +312,7 @@ class Engine(Core):
             request,
             places,
             begin,
-            delete,
+            autodeploy.deletion(self, retain),
             outcome=settle("INOPERABLE", "INOPERABLE"),
         )
 
@@ -303,15 +346,23 @@ class Engine(Core):
     async def list_operations(self, caller: Place, request: Request) -> Answer:
         stack_set = self.find(caller, request)
         newest_first = list(reversed(stack_set.operations.values()))
+        if self.lag:
+            before = now() - timedelta(seconds=self.lag)
+            newest_first = [o for op in newest_first if (o := op.as_of(before))]
         return describe.page(newest_first, request, describe.operation_summary)
 
     async def list_operation_results(self, caller: Place, request: Request) -> Answer:
         stack_set = self.find(caller, request)
         operation = stack_set.operation(request["OperationId"])
+        results = list(operation.results.values())
+        if self.lag:
+            before = now() - timedelta(seconds=self.lag)
+            started = operation.started is not None and operation.started <= before
+            results = [r.as_of(before) for r in results] if started else []
         wanted = [f["Values"] for f in request.get("Filters", ()) if "Values" in f]
         found = [
             result
-            for result in operation.results.values()
+            for result in results
             if all(result.status == value for value in wanted)
         ]
         return describe.page(found, request, describe.result)
@@ -320,6 +371,10 @@ class Engine(Core):
         stack_set = self.find(caller, request)
         self.runner.stop(stack_set, stack_set.operation(request["OperationId"]))
         return {}
+
+    async def list_deployment_targets(self, caller: Place, request: Request) -> Answer:
+        stack_set = self.find(caller, request)
+        return describe.page(autodeploy.targets(stack_set), request, dict)
 
 
 def _tags(request: Request) -> dict[str, str]:
@@ -354,7 +409,7 @@ def _check_name(name: str) -> None:
         )
 
 
-def _check_model(request: Request) -> None:
+def _check_tags(request: Request) -> None:
     tags = [tag["Key"] for tag in request.get("Tags", ())]
     if len(set(tags)) != len(tags):
         raise invalid("Duplicate tag keys found. Please note that Tag keys are unique.")
@@ -363,15 +418,4 @@ def _check_model(request: Request) -> None:
         raise invalid(
             "aws: prefixed tag key names are not allowed for external use: "
             f"{reserved[0]}"
-        )
-    model = request.get("PermissionModel", "SELF_MANAGED")
-    if model == "SERVICE_MANAGED":
-        raise invalid(
-            "You must enable organizations access to operate a service managed stack "
-            "set"
-        )
-    if "AutoDeployment" in request:
-        raise invalid(
-            "AutoDeployment is not supported for stack sets with SELF_MANAGED "
-            "permission model"
         )

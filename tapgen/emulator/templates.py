@@ -109,7 +109,7 @@ def parse(template: str) -> dict[str, Any]:
 def required_capabilities(template: Mapping[str, Any]) -> list[str]:
     """The capabilities a caller must acknowledge for a template."""
     named = plain = False
-    for resource in template.get("Resources", {}).values():
+    for resource in resources(template).values():
         kind = resource.get("Type") if isinstance(resource, dict) else None
         if kind in IAM_NAMES:
             name = IAM_NAMES[kind]
@@ -121,9 +121,20 @@ def required_capabilities(template: Mapping[str, Any]) -> list[str]:
         needed.append("CAPABILITY_NAMED_IAM")
     elif plain:
         needed.append("CAPABILITY_IAM")
-    if template.get("Transform") or _has_transform(template.get("Resources")):
+    if transforms(template):
         needed.append("CAPABILITY_AUTO_EXPAND")
     return needed
+
+
+def resources(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The resources of a template, none when it has no such section."""
+    found = template.get("Resources")
+    return found if isinstance(found, dict) else {}
+
+
+def transforms(template: Mapping[str, Any]) -> bool:
+    """Whether a template uses macros."""
+    return bool(template.get("Transform")) or _has_transform(template)
 
 
 def _has_transform(node: Any) -> bool:

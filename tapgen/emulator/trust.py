@@ -15,19 +15,27 @@ from urllib.parse import unquote
 
 from tapgen.emulator.inner import Inner, Place, text
 from tapgen.emulator.model import StackSet
+from tapgen.emulator.regions import OPT_IN
 from tapgen.emulator.wire import ServiceError, invalid
 
 SERVICE = "cloudformation.amazonaws.com"
 
 
-async def check_administration(inner: Inner, stack_set: StackSet) -> None:
-    """ServiceError unless CloudFormation may assume the administration role."""
+async def check_administration(inner: Inner, stack_set: StackSet, region: str) -> None:
+    """ServiceError unless CloudFormation may assume the administration role.
+
+    Opt-in regions, of the stack set or of its target, have a principal of their own.
+    See "Prepare to perform StackSet operations in AWS Regions that are disabled by
+    default" in the user guide.
+    """
     arn = stack_set.administration_role_arn
     name = arn.rpartition("/")[2]
     account = stack_set.owner.account
     context = {"aws:sourceaccount": account, "aws:sourcearn": stack_set.arn}
     statements = await _trust(inner, stack_set.owner, name)
-    if not _allows(statements, "Service", {SERVICE}, context):
+    regions = [r for r in (stack_set.owner.region, region) if r in OPT_IN]
+    services = [SERVICE, *(f"cloudformation.{r}.amazonaws.com" for r in regions)]
+    if not all(_allows(statements, "Service", {s}, context) for s in services):
         raise invalid(
             f"Account {account} should have '{name}' role with trust relationship to "
             "CloudFormation service."
