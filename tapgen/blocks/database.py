@@ -6,8 +6,8 @@ own managed password would be simpler, but RDS refuses it for an instance with r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from awacs import kms
@@ -48,7 +48,8 @@ _PARAMETERS = {
 class Place:
     """Where an instance lives and what it is guarded with; all are template values.
 
-    `log_groups` are the logical ids of the log groups that must exist before it.
+    `log_groups` are the logical ids of the log groups that must exist before it, `tags`
+    its tags besides the name.
     """
 
     identifier: str
@@ -58,6 +59,7 @@ class Place:
     parameter_group: Any
     monitoring_role_arn: Any
     log_groups: tuple[str, ...]
+    tags: Mapping[str, Any] = field(default_factory=dict)
 
 
 def secret(
@@ -126,6 +128,7 @@ def place(
     parameter_group_name: str,
     key_arn: Any,
     retention_days: Any,
+    tags: Mapping[str, Any] | None = None,
 ) -> Place:
     """Add what an instance or a replica needs around it, and the parameters for it.
 
@@ -204,6 +207,7 @@ def place(
         parameter_group=Ref(parameters),
         monitoring_role_arn=role,
         log_groups=tuple(groups),
+        tags=tags or {},
     )
 
 
@@ -234,7 +238,7 @@ def _common(place: Place) -> dict[str, Any]:
         "PerformanceInsightsRetentionPeriod": 7,
         "MonitoringInterval": 60,
         "MonitoringRoleArn": place.monitoring_role_arn,
-        "Tags": Tags(Name=names.sub(place.identifier)),
+        "Tags": Tags(Name=names.sub(place.identifier), **place.tags),
     }
 
 
@@ -299,8 +303,12 @@ def replica(
     instance_class: Any,
     max_storage: Any,
     deletion_protection: Any,
+    promoted: Mapping[str, Any] | None = None,
 ) -> Any:
     """Add a read replica of an instance in another region.
+
+    `promoted` are properties that it takes on once it is its own master, as backups:
+    each must be `AWS::NoValue` until an update after the promotion.
 
     What it has from its source may not be given: engine, user, database, size, backups,
     even that it is encrypted, though the key of its own region must be. Promotion is
@@ -315,6 +323,7 @@ def replica(
         DBInstanceClass=instance_class,
         MaxAllocatedStorage=max_storage,
         DeletionProtection=deletion_protection,
+        **(promoted or {}),
     )
     # Troposphere asks for Engine and StorageEncrypted, which a replica may not have.
     made.no_validation()

@@ -242,6 +242,51 @@ def failover(
     )
 
 
+def private_zone(t: Template, title: str, *, name: Any, vpcs: Sequence[Any]) -> Any:
+    """Add a zone that only these VPCs see (their ids, each with its region)."""
+    return t.add_resource(
+        route53.HostedZone(
+            title,
+            Name=name,
+            VPCs=[
+                route53.HostedZoneVPCs(VPCId=vpc_id, VPCRegion=region)
+                for vpc_id, region in vpcs
+            ],
+            HostedZoneTags=Tags(Name=name),
+        )
+    )
+
+
+def weighted_name(
+    t: Template,
+    title: str,
+    *,
+    zone: Any,
+    domain: Any,
+    identifier: str,
+    weight: Any,
+    host: Any,
+    ttl: int,
+) -> Any:
+    """Add a record that is another name for a host, by weight and without a check.
+
+    For what must move only when told, such as the writer of a database: a check would
+    send its clients to a replica. `ttl` is how many seconds they may remember it.
+    """
+    return t.add_resource(
+        route53.RecordSetType(
+            title,
+            HostedZoneId=zone,
+            Name=domain,
+            Type="CNAME",
+            TTL=str(ttl),
+            SetIdentifier=identifier,
+            Weight=weight,
+            ResourceRecords=[host],
+        )
+    )
+
+
 def _record(
     t: Template,
     title: str,

@@ -6,7 +6,7 @@ be written before it exists; it hands out the statements needed to use it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -181,12 +181,14 @@ def bucket(
     replication: Replication | None = None,
     website: Website | None = None,
     policy: Sequence[Statement] = (),
+    tags: Mapping[str, Any] | None = None,
 ) -> Bucket:
     """Add a bucket and its policy.
 
     `key_arn` None encrypts with S3's own keys, for what may not be encrypted otherwise.
     `log_to` is the name of the bucket in the same region that takes its access logs.
-    `policy` holds the statements besides the one that refuses plain HTTP.
+    `policy` holds the statements besides the one that refuses plain HTTP, `tags` the
+    tags besides the purpose.
     """
     assert website is None or key_arn is None, "who is anonymous cannot decrypt"
     optional: dict[str, Any] = {}
@@ -220,7 +222,7 @@ def bucket(
                 RestrictPublicBuckets=website is None,
             ),
             LifecycleConfiguration=s3.LifecycleConfiguration(Rules=list(lifecycle)),
-            Tags=Tags(Purpose=purpose),
+            Tags=Tags(Purpose=purpose, **(tags or {})),
             **optional,
         )
     )
