@@ -20,10 +20,18 @@ RETENTION_DAYS = (
 """The days that CloudWatch Logs can keep events for."""
 
 
-def topic(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
+def topic(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    key_arn: Any,
+    publishers: Sequence[security.Publisher] = (),
+) -> Any:
     """Add a topic that the alarms of this account and region may publish to.
 
-    Its parameter `AlertEmail` subscribes one address, or none when empty.
+    So may `publishers`, besides. Its parameter `AlertEmail` subscribes one address, or
+    none when empty.
     """
     resource = t.add_resource(
         sns.Topic(
@@ -34,18 +42,21 @@ def topic(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
             Tags=Tags(Name=names.sub(name)),
         )
     )
-    publish = security.statement(
-        "PublishAlarms",
-        [actions.Publish],
-        [Ref(resource)],
-        security.own_account(),
-        service="cloudwatch.amazonaws.com",
-    )
+    publish = [
+        security.statement(
+            f"Publish{publisher.what}",
+            [actions.Publish],
+            [Ref(resource)],
+            *publisher.conditions,
+            service=publisher.service,
+        )
+        for publisher in (security.ALARMS, *publishers)
+    ]
     t.add_resource(
         sns.TopicPolicy(
             f"{title}Policy",
             Topics=[Ref(resource)],
-            PolicyDocument=security.document(publish),
+            PolicyDocument=security.document(*publish),
         )
     )
     email = frame.parameter(

@@ -7,6 +7,7 @@ where it means "this key" (a key policy cannot name its own key).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from awacs import kms as actions
@@ -141,18 +142,44 @@ def logs_statement(*log_groups: str) -> Statement:
     )
 
 
+@dataclass(frozen=True)
+class Publisher:
+    """A service that publishes to topics by itself, and when it may."""
+
+    what: str
+    service: str
+    conditions: tuple[ConditionElement, ...]
+
+
+ALARMS = Publisher("Alarms", "cloudwatch.amazonaws.com", (own_account(),))
+BUDGETS = Publisher("Budgets", "budgets.amazonaws.com", (own_account(),))
+EVENTS = Publisher(
+    # Rules of EventBridge come without their source: with a condition on it nothing
+    # arrives, and nobody is told.
+    # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+    "Events",
+    "events.amazonaws.com",
+    (),
+)
+
+
 def alarms_statement() -> Statement:
     """Lets CloudWatch alarms publish to topics encrypted with the key.
 
     Without it alarms fire and nobody hears: they cannot use `alias/aws/sns`.
     https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
     """
+    return publisher_statement(ALARMS)
+
+
+def publisher_statement(publisher: Publisher) -> Statement:
+    """Lets a service publish to topics encrypted with the key."""
     return statement(
-        "PublishAlarms",
+        f"Publish{publisher.what}",
         [actions.Decrypt, actions.GenerateDataKey],
         ["*"],
-        own_account(),
-        service="cloudwatch.amazonaws.com",
+        *publisher.conditions,
+        service=publisher.service,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from troposphere import Template
 
 from tapgen import schemas
-from tapgen.blocks import monitoring
+from tapgen.blocks import monitoring, security
 
 
 def test_the_retention_days_are_those_of_the_service() -> None:
@@ -42,3 +42,19 @@ def test_an_address_is_subscribed_only_when_given() -> None:
 def test_writing_logs_reaches_streams_only() -> None:
     for statement in monitoring.write_logs(["arn:x"]):
         assert statement.properties["Resource"] == ["arn:x:*"]
+
+
+def test_other_services_may_publish_to_a_topic_too() -> None:
+    t = Template()
+    publishers = [security.EVENTS, security.BUDGETS]
+    monitoring.topic(t, "Topic", name="pd-alerts", key_arn="key", publishers=publishers)
+    policy = t.to_dict()["Resources"]["TopicPolicy"]["Properties"]["PolicyDocument"]
+    by_service = {s["Principal"]["Service"]: s for s in policy["Statement"]}
+    assert set(by_service) == {
+        "cloudwatch.amazonaws.com",
+        "events.amazonaws.com",
+        "budgets.amazonaws.com",
+    }
+    assert "Condition" in by_service["budgets.amazonaws.com"]
+    # EventBridge says no source: a condition on it would keep every event out.
+    assert "Condition" not in by_service["events.amazonaws.com"]

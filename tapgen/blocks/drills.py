@@ -1,0 +1,292 @@
+"""Rehearsing a bad day: experiments, when they are due, and what to do in them.
+
+    experiment = drills.fail_over(
+        t, "Experiment", name=name("failover", ROLE), cluster_arn=..., role_arn=...,
+        stop_alarm_arn=...,
+    )
+    drills.reminder(t, "Drill", name=name("drill", ROLE), schedule=Ref("DrillSchedule"),
+                    topic_arn=..., role_arn=..., message="...")
+    drills.runbook(t, "SwitchOver", name=name("switchover", ROLE), steps=[...], ...)
+
+An experiment stops by itself as soon as its alarm rings.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from awacs import fis as fis_actions
+from awacs import rds as actions
+from awacs import sns as sns_actions
+from awacs.aws import Statement, StringEquals
+from troposphere import Sub, Tags, Template, fis, scheduler, ssm
+
+from tapgen.blocks import names, security
+
+START_EXPERIMENT = "arn:${AWS::Partition}:scheduler:::aws-sdk:fis:startExperiment"
+"""The schedule target that starts an experiment, as text for `Fn::Sub`."""
+
+
+def fail_over_statements(cluster_arns: Sequence[str]) -> list[Statement]:
+    """What the role of experiments needs to fail clusters over within their region.
+
+    FIS looks clusters up before it acts, and describing them takes no resource it would
+    accept for the instances that come with them.
+    https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html
+    """
+    return [
+        security.statement("FailOver", [actions.FailoverDBCluster], cluster_arns),
+        security.statement(
+            "FindClusters",
+            [actions.DescribeDBClusters, actions.DescribeDBInstances],
+            ["*"],
+        ),
+    ]
+
+
+def remind_statements(
+    topic_arns: Sequence[Any], key_arns: Sequence[Any]
+) -> list[Statement]:
+    """What the role of schedules needs to publish to encrypted topics."""
+    return [
+        security.statement("Remind", [sns_actions.Publish], topic_arns),
+        *security.use_key(key_arns, "EncryptReminder"),
+    ]
+
+
+def start_statements(tag: tuple[str, Any], regions: Sequence[str]) -> list[Statement]:
+    """What the role of schedules needs to start experiments with a tag (key, value).
+
+    Ids of experiments are made up by FIS, so the tag says which ones are meant.
+    """
+    key, value = tag
+    return [
+        security.statement(
+            "StartExperiments",
+            [fis_actions.StartExperiment],
+            [names.arn("fis", "experiment-template/*", region=r) for r in regions],
+            StringEquals({f"aws:ResourceTag/{key}": value}),
+        ),
+        # What is started is an experiment of its own, made by the same call.
+        security.statement(
+            "RunExperiments",
+            [fis_actions.StartExperiment, fis_actions.TagResource],
+            [names.arn("fis", "experiment/*", region=r) for r in regions],
+        ),
+    ]
+
+
+def fail_over(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    cluster_arn: str,
+    role_arn: Any,
+    stop_alarm_arn: str,
+) -> Any:
+    """Add an experiment in which a cluster loses its writer to another instance.
+
+    Within the region: the loss of a whole region is for the runbooks to rehearse.
+    """
+    return t.add_resource(
+        fis.ExperimentTemplate(
+            title,
+            Description="The database's writer fails over to another instance",
+            RoleArn=role_arn,
+            StopConditions=[
+                fis.ExperimentTemplateStopCondition(
+                    Source="aws:cloudwatch:alarm", Value=names.sub(stop_alarm_arn)
+                )
+            ],
+            Targets={
+                "cluster": fis.ExperimentTemplateTarget(
+                    ResourceType="aws:rds:cluster",
+                    ResourceArns=[names.sub(cluster_arn)],
+                    SelectionMode="ALL",
+                )
+            },
+            Actions={
+                "failover": fis.ExperimentTemplateAction(
+                    ActionId="aws:rds:failover-db-cluster",
+                    Description="Another instance becomes the writer",
+                    Targets={"Clusters": "cluster"},
+                )
+            },
+            Tags={"Name": names.sub(name)},
+        )
+    )
+
+
+def reminder(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    schedule: Any,
+    topic_arn: Any,
+    role_arn: Any,
+    message: str,
+) -> Any:
+    """Add a schedule that sends a message (text for `Fn::Sub`) to a topic."""
+    return _schedule(
+        t,
+        title,
+        name=name,
+        schedule=schedule,
+        target=scheduler.Target(
+            Arn=topic_arn, RoleArn=role_arn, Input=names.sub(message)
+        ),
+    )
+
+
+def start(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    schedule: Any,
+    experiment: Any,
+    role_arn: Any,
+    state: Any,
+) -> Any:
+    """Add a schedule that starts an experiment; `state` is ENABLED or DISABLED."""
+    call = json.dumps({"ExperimentTemplateId": f"${{{experiment.title}}}"})
+    return _schedule(
+        t,
+        title,
+        name=name,
+        schedule=schedule,
+        State=state,
+        target=scheduler.Target(
+            Arn=names.sub(START_EXPERIMENT), RoleArn=role_arn, Input=Sub(call)
+        ),
+    )
+
+
+def _schedule(
+    t: Template, title: str, *, name: str, schedule: Any, target: Any, **more: Any
+) -> Any:
+    return t.add_resource(
+        scheduler.Schedule(
+            title,
+            Name=names.sub(name),
+            ScheduleExpression=schedule,
+            ScheduleExpressionTimezone="UTC",
+            FlexibleTimeWindow=scheduler.FlexibleTimeWindow(Mode="OFF"),
+            Target=target,
+            **more,
+        )
+    )
+
+
+def runbook(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    procedure: str,
+    description: str,
+    parameters: Mapping[str, Any],
+    steps: Sequence[Mapping[str, Any]],
+    role_arn: Any,
+) -> Any:
+    """Add a runbook of Systems Manager: the steps of a procedure, in order.
+
+    It is there beforehand, in the region it is needed in, and takes nothing from
+    CloudFormation or the other region when it runs. `role_arn` is what it acts as.
+    """
+    return t.add_resource(
+        ssm.Document(
+            title,
+            Name=names.sub(name),
+            DocumentType="Automation",
+            DocumentFormat="JSON",
+            # A document of a fixed name can only be changed by another version of it.
+            UpdateMethod="NewVersion",
+            Content={
+                "schemaVersion": "0.3",
+                "description": description,
+                "assumeRole": role_arn,
+                "parameters": dict(parameters),
+                "mainSteps": [dict(step) for step in steps],
+            },
+            Tags=Tags(Name=names.sub(name), Procedure=procedure),
+        )
+    )
+
+
+def call(name: str, service: str, api: str, /, **inputs: Any) -> dict[str, Any]:
+    """A step that makes one AWS call."""
+    return {
+        "name": name,
+        "action": "aws:executeAwsApi",
+        "inputs": {"Service": service, "Api": api, **inputs},
+    }
+
+
+def wait(
+    name: str,
+    service: str,
+    api: str,
+    /,
+    *,
+    selector: str,
+    wanted: Sequence[str],
+    seconds: int,
+    **inputs: Any,
+) -> dict[str, Any]:
+    """A step that waits until a value in an answer is one of those wanted."""
+    return {
+        "name": name,
+        "action": "aws:waitForAwsResourceProperty",
+        "timeoutSeconds": seconds,
+        "inputs": {
+            "Service": service,
+            "Api": api,
+            "PropertySelector": selector,
+            "DesiredValues": list(wanted),
+            **inputs,
+        },
+    }
+
+
+def check(
+    name: str,
+    service: str,
+    api: str,
+    /,
+    *,
+    selector: str,
+    wanted: Sequence[str],
+    **inputs: Any,
+) -> dict[str, Any]:
+    """A step that stops the runbook unless a value is one of those wanted."""
+    return {
+        "name": name,
+        "action": "aws:assertAwsResourceProperty",
+        "onFailure": "Abort",
+        "inputs": {
+            "Service": service,
+            "Api": api,
+            "PropertySelector": selector,
+            "DesiredValues": list(wanted),
+            **inputs,
+        },
+    }
+
+
+def sleep(name: str, minutes: int) -> dict[str, Any]:
+    """A step that waits for a time."""
+    return {
+        "name": name,
+        "action": "aws:sleep",
+        "inputs": {"Duration": f"PT{minutes}M"},
+    }
+
+
+def ref(parameter: str) -> Any:
+    """The value of a runbook's parameter, in one of its steps."""
+    return f"{{{{ {parameter} }}}}"

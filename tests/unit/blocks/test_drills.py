@@ -1,0 +1,87 @@
+"""Experiments that stop, schedules that act for themselves, runbooks in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Ref, Template, encode_to_dict
+
+from tapgen.blocks import drills
+
+
+def properties(t: Template, title: str) -> dict[str, Any]:
+    found = t.to_dict()["Resources"][title]["Properties"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_an_experiment_names_its_cluster_and_stops_at_an_alarm() -> None:
+    t = Template()
+    made = drills.fail_over(
+        t,
+        "Experiment",
+        name="pd-x",
+        cluster_arn="arn:x:cluster:db",
+        role_arn="role",
+        stop_alarm_arn="arn:x:alarm:errors",
+    )
+    experiment = properties(t, "Experiment")
+    assert experiment["StopConditions"] == [
+        {"Source": "aws:cloudwatch:alarm", "Value": "arn:x:alarm:errors"}
+    ]
+    assert experiment["Targets"]["cluster"]["ResourceArns"] == ["arn:x:cluster:db"]
+    (action,) = experiment["Actions"].values()
+    assert action["ActionId"] == "aws:rds:failover-db-cluster"
+    drills.start(
+        t,
+        "Start",
+        name="pd-x",
+        schedule="cron(0 9 ? 1/3 2#1 *)",
+        experiment=made,
+        role_arn="role",
+        state=Ref("State"),
+    )
+    target = properties(t, "Start")["Target"]
+    assert target["Input"] == {"Fn::Sub": '{"ExperimentTemplateId": "${Experiment}"}'}
+
+
+def test_roles_of_schedules_start_only_experiments_with_the_tag() -> None:
+    started, running = (
+        encode_to_dict(s)
+        for s in drills.start_statements(("Project", "Pay"), ["us-east-1"])
+    )
+    assert started["Condition"]["StringEquals"] == {"aws:ResourceTag/Project": "Pay"}
+    assert "Condition" not in running
+    for statement in (started, running):
+        assert statement["Resource"] != ["*"]
+
+
+def test_a_runbook_is_an_automation_with_its_steps_in_order() -> None:
+    t = Template()
+    drills.runbook(
+        t,
+        "Runbook",
+        name="pd-x-switchover",
+        procedure="switchover",
+        description="d",
+        parameters={"Id": {"type": "String"}},
+        steps=[
+            drills.check(
+                "First", "rds", "DescribeX", selector="$.Y", wanted=["ok"], Id="1"
+            ),
+            drills.call("Second", "rds", "DoX", Id=drills.ref("Id")),
+            drills.wait(
+                "Third", "rds", "DescribeX", selector="$.Y", wanted=["ok"], seconds=60
+            ),
+            drills.sleep("Fourth", 5),
+        ],
+        role_arn="role",
+    )
+    made = properties(t, "Runbook")
+    assert made["DocumentType"] == "Automation"
+    assert made["UpdateMethod"] == "NewVersion"
+    steps = made["Content"]["mainSteps"]
+    assert [s["name"] for s in steps] == ["First", "Second", "Third", "Fourth"]
+    assert steps[0]["onFailure"] == "Abort"
+    assert steps[1]["inputs"]["Id"] == "{{ Id }}"
+    assert steps[3]["inputs"]["Duration"] == "PT5M"
