@@ -30,6 +30,8 @@ PORT = 5432
 OWNER = "dbowner"
 """The name of the user that owns the database."""
 
+ARN_PATTERN = r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]*$"
+
 LOGS = ("postgresql", "upgrade")
 """What PostgreSQL writes to CloudWatch Logs."""
 
@@ -211,6 +213,77 @@ def place(
     )
 
 
+def size_parameters(t: Template) -> dict[str, Ref]:
+    """Add the parameters that an instance and its replica share, by argument."""
+    return {
+        "instance_class": frame.parameter(
+            t,
+            "InstanceClass",
+            description="Class of the instance.",
+            pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
+            constraint="a class such as db.r6g.large",
+        ),
+        "max_storage": frame.parameter(
+            t,
+            "MaxStorageGiB",
+            label="Largest storage (GiB)",
+            type="Number",
+            description="Size in GiB that the storage may grow to by itself.",
+            MinValue=22,
+            MaxValue=65536,
+        ),
+        "deletion_protection": frame.parameter(
+            t,
+            "DeletionProtection",
+            description="Whether RDS refuses to delete the instance.",
+            AllowedValues=["true", "false"],
+        ),
+    }
+
+
+def database_parameters(t: Template) -> dict[str, Ref]:
+    """Add the parameters of an instance that is no replica, by argument."""
+    return {
+        "database": frame.parameter(
+            t,
+            "DatabaseName",
+            description="Name of the database that is made at first.",
+            pattern=r"^[a-z][a-z0-9_]{0,62}$",
+            constraint="a lower-case letter, then letters, digits and underscores",
+        ),
+        "storage": frame.parameter(
+            t,
+            "StorageGiB",
+            label="Storage (GiB)",
+            type="Number",
+            description="Size of the storage in GiB.",
+            MinValue=20,
+            MaxValue=65536,
+        ),
+        **keeping_parameters(t),
+    }
+
+
+def keeping_parameters(t: Template) -> dict[str, Ref]:
+    """Add the parameters for backups and the standby, by argument."""
+    return {
+        "backup_days": frame.parameter(
+            t,
+            "BackupDays",
+            type="Number",
+            description="Days back to which the database can be restored.",
+            MinValue=7,
+            MaxValue=35,
+        ),
+        "multi_az": frame.parameter(
+            t,
+            "MultiAz",
+            description="Whether a standby in another zone takes over.",
+            AllowedValues=["true", "false"],
+        ),
+    }
+
+
 def _common(place: Place) -> dict[str, Any]:
     """What an instance and a replica have alike.
 
@@ -328,6 +401,62 @@ def replica(
     # Troposphere asks for Engine and StorageEncrypted, which a replica may not have.
     made.no_validation()
     return t.add_resource(made)
+
+
+def watch(t: Template, *, identifier: str, alarm_name: str) -> None:
+    """Add the alarms of an instance, and the parameters for limits and topic."""
+    free = frame.parameter(
+        t,
+        "FreeStorageLimit",
+        type="Number",
+        description="Bytes of free storage below which an alarm is raised.",
+        MinValue=1,
+    )
+    connections = frame.parameter(
+        t,
+        "ConnectionsLimit",
+        type="Number",
+        description="Connections above which an alarm is raised.",
+        MinValue=1,
+    )
+    alarms(
+        t,
+        identifier=identifier,
+        alarm_name=alarm_name,
+        topic_arn=frame.alert_topic(t),
+        free_storage=free,
+        connections=connections,
+    )
+
+
+def lag_alarm(
+    t: Template,
+    title: str,
+    *,
+    identifier: str,
+    name: str,
+    topic_arn: Any,
+    condition: str = "",
+) -> None:
+    """Add the alarm that a replica is more than a minute behind, or silent."""
+    monitoring.alarm(
+        t,
+        title,
+        name=name,
+        description="The replica is more than a minute behind, or says nothing",
+        namespace="AWS/RDS",
+        metric="ReplicaLag",
+        dimensions={"DBInstanceIdentifier": names.sub(identifier)},
+        statistic="Maximum",
+        period=60,
+        datapoints=(5, 5),
+        comparison=">",
+        threshold=60,
+        # A replica that stopped replicating stops publishing, too.
+        missing="breaching",
+        topic_arn=topic_arn,
+        condition=condition,
+    )
 
 
 def alarms(

@@ -195,60 +195,6 @@ def storage_primary(shape: Shape) -> Template:
     return t
 
 
-def _database_settings(t: Template) -> dict[str, Ref]:
-    """The parameters that the database and its replica share, by property."""
-    found = {
-        "instance_class": frame.parameter(
-            t,
-            "InstanceClass",
-            description="Class of the instance.",
-            pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
-            constraint="a class such as db.r6g.large",
-        ),
-        "max_storage": frame.parameter(
-            t,
-            "MaxStorageGiB",
-            label="Largest storage (GiB)",
-            type="Number",
-            description="Size in GiB that the storage may grow to by itself.",
-            MinValue=22,
-            MaxValue=65536,
-        ),
-        "deletion_protection": frame.parameter(
-            t,
-            "DeletionProtection",
-            description="Whether RDS refuses to delete the instance.",
-            AllowedValues=["true", "false"],
-        ),
-    }
-    return found
-
-
-def _database_alarms(t: Template, identifier: str, role: str) -> None:
-    free = frame.parameter(
-        t,
-        "FreeStorageLimit",
-        type="Number",
-        description="Bytes of free storage below which an alarm is raised.",
-        MinValue=1,
-    )
-    connections = frame.parameter(
-        t,
-        "ConnectionsLimit",
-        type="Number",
-        description="Connections above which an alarm is raised.",
-        MinValue=1,
-    )
-    database.alarms(
-        t,
-        identifier=identifier,
-        alarm_name=name("db-%s", role),
-        topic_arn=frame.alert_topic(t),
-        free_storage=free,
-        connections=connections,
-    )
-
-
 def _database_place(t: Template, role: str) -> database.Place:
     return database.place(
         t,
@@ -258,6 +204,10 @@ def _database_place(t: Template, role: str) -> database.Place:
         key_arn=frame.key_arn(t),
         retention_days=monitoring.retention(t),
     )
+
+
+def _watch(t: Template, role: str) -> None:
+    database.watch(t, identifier=name("db", role), alarm_name=name("db-%s", role))
 
 
 def database_primary(shape: Shape) -> Template:
@@ -271,7 +221,7 @@ def database_primary(shape: Shape) -> Template:
         frame.KEY_ARN_PATTERN,
         "key",
     )
-    settings = _database_settings(t)
+    sizes = database.size_parameters(t)
     secret = database.secret(
         t,
         "DatabaseSecret",
@@ -285,39 +235,10 @@ def database_primary(shape: Shape) -> Template:
         "Database",
         place=place,
         secret=secret,
-        database=frame.parameter(
-            t,
-            "DatabaseName",
-            description="Name of the database that is made at first.",
-            pattern=r"^[a-z][a-z0-9_]{0,62}$",
-            constraint="a lower-case letter, then letters, digits and underscores",
-        ),
-        storage=frame.parameter(
-            t,
-            "StorageGiB",
-            label="Storage (GiB)",
-            type="Number",
-            description="Size of the storage in GiB.",
-            MinValue=20,
-            MaxValue=65536,
-        ),
-        backup_days=frame.parameter(
-            t,
-            "BackupDays",
-            type="Number",
-            description="Days back to which the database can be restored.",
-            MinValue=7,
-            MaxValue=35,
-        ),
-        multi_az=frame.parameter(
-            t,
-            "MultiAz",
-            description="Whether a standby in another zone takes over.",
-            AllowedValues=["true", "false"],
-        ),
-        **settings,
+        **database.database_parameters(t),
+        **sizes,
     )
-    _database_alarms(t, name("db", "primary"), "primary")
+    _watch(t, "primary")
     for title, value, what in (
         ("DatabaseIdentifier", Ref(instance), "Identifier of the instance"),
         ("DatabaseArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
@@ -337,7 +258,7 @@ def database_dr(shape: Shape) -> Template:
         t,
         "SourceDatabaseArn",
         "ARN of the instance to replicate.",
-        r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]*$",
+        database.ARN_PATTERN,
         "database instance",
     )
     instance = database.replica(
@@ -346,24 +267,14 @@ def database_dr(shape: Shape) -> Template:
         place=place,
         source_arn=source,
         source_region=Ref("PrimaryRegion"),
-        **_database_settings(t),
+        **database.size_parameters(t),
     )
-    _database_alarms(t, name("db", "dr"), "dr")
-    monitoring.alarm(
+    _watch(t, "dr")
+    database.lag_alarm(
         t,
         "ReplicaLagAlarm",
+        identifier=name("db", "dr"),
         name=name("db-lag", "dr"),
-        description="The replica is more than a minute behind, or says nothing",
-        namespace="AWS/RDS",
-        metric="ReplicaLag",
-        dimensions={"DBInstanceIdentifier": names.sub(name("db", "dr"))},
-        statistic="Maximum",
-        period=60,
-        datapoints=(5, 5),
-        comparison=">",
-        threshold=60,
-        # A replica that stopped replicating stops publishing, too.
-        missing="breaching",
         topic_arn=Ref("AlertTopicArn"),
     )
     for title, value, what in (
