@@ -10,6 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from tapgen.emulator import (
     access,
@@ -31,6 +32,7 @@ from tapgen.emulator.model import (
 )
 from tapgen.emulator.wire import invalid, modelled
 
+MAX_LAG = 3600  # seconds
 NAME = r"[a-zA-Z][-a-zA-Z0-9]{0,127}"
 
 
@@ -74,8 +76,26 @@ class Engine(Core):
 
     async def reset(self) -> None:
         """Abandon all operations and forget all stack sets; stacks stay."""
+        self.lag = 0.0
         await self.runner.clear()
         self.registry.clear()
+
+    @property
+    def settings(self) -> dict[str, float]:
+        """What `configure` can change."""
+        return {"list_lag_seconds": self.lag}
+
+    def configure(self, given: Any) -> dict[str, float]:
+        """Change settings; all of them then. ValueError when one makes no sense."""
+        if not isinstance(given, dict) or set(given) - set(self.settings):
+            raise ValueError(f"settings are {', '.join(self.settings)}")
+        lag = given.get("list_lag_seconds", self.lag)
+        if isinstance(lag, bool) or not isinstance(lag, (int, float)):
+            raise ValueError("list_lag_seconds must be a number")
+        if not 0 <= lag <= MAX_LAG:
+            raise ValueError(f"list_lag_seconds must be from 0 to {MAX_LAG}, not {lag}")
+        self.lag = float(lag)
+        return self.settings
 
     # Stack sets
 

@@ -130,7 +130,11 @@ def test_a_member_account_activates_nothing(organization: Organization) -> None:
 @pytest.mark.parametrize(
     ("body", "more", "message"),
     [
-        (SHOWN, {"AdministrationRoleARN": "arn:aws:iam::1:role/admin"}, "not supported"),
+        (
+            SHOWN,
+            {"AdministrationRoleARN": "arn:aws:iam::1:role/admin"},
+            "not supported",
+        ),
         (SHOWN, {"ExecutionRoleName": "mine"}, "not supported"),
         (template(Transform="AWS::Serverless-2016-10-31"), {}, "Transform is not"),
         (
@@ -147,7 +151,12 @@ def test_a_member_account_activates_nothing(organization: Organization) -> None:
         ),
         (
             SHOWN,
-            {"AutoDeployment": {"Enabled": False, "RetainStacksOnAccountRemoval": True}},
+            {
+                "AutoDeployment": {
+                    "Enabled": False,
+                    "RetainStacksOnAccountRemoval": True,
+                }
+            },
             "RetainStacksOnAccountRemoval",
         ),
         (

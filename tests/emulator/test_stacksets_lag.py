@@ -1,0 +1,96 @@
+"""Lists that are eventually consistent, made to lag.
+
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperations.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
+
+Both: "This API provides eventually consistent reads meaning it may take some time but
+will eventually return the most up-to-date data."
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tapgen.emulator import life
+from tests.emulator.conftest import PATIENCE, Aws, template
+from tests.emulator.test_stacksets_operations import start
+
+LAG = 1.5
+
+
+def configure(server: life.Server, given: Any) -> dict[str, Any]:
+    request = Request(
+        f"{server.url}/_tapgen/settings",
+        json.dumps(given).encode(),
+        {"x-tapgen-token": server.token},
+    )
+    with urlopen(request) as response:
+        answer: dict[str, Any] = json.load(response)
+        return answer
+
+
+@pytest.fixture
+def lagging(server: life.Server) -> Iterator[None]:
+    configure(server, {"list_lag_seconds": LAG})
+    yield
+    configure(server, {"list_lag_seconds": 0})
+
+
+def seen(aws: Aws, id_: str) -> tuple[list[str], list[str]]:
+    """Statuses of all operations, and of the results of one."""
+    client = aws.cloudformation
+    operations = client.list_stack_set_operations(StackSetName="s")["Summaries"]
+    results = client.list_stack_set_operation_results(StackSetName="s", OperationId=id_)
+    return (
+        [o["Status"] for o in operations],
+        [r["Status"] for r in results["Summaries"]],
+    )
+
+
+def test_lists_lag_behind_descriptions(aws: Aws, lagging: None) -> None:
+    """DescribeStackSetOperation is strongly consistent, both lists are not."""
+    aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
+    id_ = start(aws, "s", Regions=["us-east-1"])
+    assert aws.finished("s", id_)["Status"] == "SUCCEEDED"
+    assert seen(aws, id_) == ([], [])
+    shown = []
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and (["SUCCEEDED"], ["SUCCEEDED"]) not in shown:
+        shown.append(seen(aws, id_))
+        time.sleep(0.005)
+    assert shown[-1] == (["SUCCEEDED"], ["SUCCEEDED"])
+    assert (["RUNNING"], ["PENDING"]) in shown
+    # Instances are not said to be eventually consistent.
+    assert set(aws.states("s").values()) == {("CURRENT", "SUCCEEDED")}
+
+
+def test_without_the_setting_nothing_lags(aws: Aws) -> None:
+    aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
+    id_ = start(aws, "s", Regions=["us-east-1"])
+    aws.finished("s", id_)
+    assert seen(aws, id_) == (["SUCCEEDED"], ["SUCCEEDED"])
+
+
+def test_the_setting_is_shown(server: life.Server, lagging: None) -> None:
+    assert life.status(server.folder)["list_lag_seconds"] == LAG
+
+
+@pytest.mark.parametrize(
+    "given", [[], {"lag": 1}, *({"list_lag_seconds": n} for n in (-1, "2", True, 1e9))]
+)
+def test_settings_that_make_no_sense_are_refused(
+    server: life.Server, given: Any
+) -> None:
+    with pytest.raises(HTTPError) as refusal:
+        configure(server, given)
+    with refusal.value as answer:
+        assert answer.code == 400
+        assert "settings are" in (told := answer.read().decode()) or "must be" in told
+    assert life.status(server.folder)["list_lag_seconds"] == 0
