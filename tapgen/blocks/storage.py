@@ -15,7 +15,7 @@ from awacs import s3 as actions
 from awacs.aws import Action, Bool, Principal, Statement, StringEquals, StringLike
 from troposphere import If, NoValue, Ref, Tags, Template, s3
 
-from tapgen.blocks import names, security
+from tapgen.blocks import monitoring, names, security
 
 MULTIPART_DAYS = 7
 """Days after which the parts of an upload that never ended are removed."""
@@ -326,6 +326,56 @@ def _replication(to: Replication) -> Any:
         ],
     )
     return If(to.when, made, NoValue) if to.when else made
+
+
+def latency_alarm(
+    t: Template, title: str, *, name: str, replicated: Mapping[str, Any], topic_arn: Any
+) -> None:
+    """An alarm on a replica that falls behind, for the region of the destination.
+
+    S3 publishes there how far behind a replica is, and in the region of the source what
+    failed. `replicated` are the dimensions of both: `SourceBucket`,
+    `DestinationBucket` and `RuleId`.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
+    """
+    monitoring.alarm(
+        t,
+        title,
+        name=name,
+        description="The replica is more than fifteen minutes behind its source",
+        namespace="AWS/S3",
+        metric="ReplicationLatency",
+        dimensions=replicated,
+        statistic="Maximum",
+        period=300,
+        datapoints=(3, 3),
+        comparison=">",
+        threshold=REPLICATION_MINUTES * 60,
+        missing="notBreaching",
+        topic_arn=topic_arn,
+    )
+
+
+def failed_alarm(
+    t: Template, title: str, *, name: str, replicated: Mapping[str, Any], topic_arn: Any
+) -> None:
+    """An alarm on objects that S3 cannot replicate, for the region of the source."""
+    monitoring.alarm(
+        t,
+        title,
+        name=name,
+        description="S3 could not replicate an object: look at its ReplicationStatus",
+        namespace="AWS/S3",
+        metric="OperationsFailedReplication",
+        dimensions=replicated,
+        statistic="Sum",
+        period=300,
+        datapoints=(1, 1),
+        comparison=">",
+        threshold=0,
+        missing="notBreaching",
+        topic_arn=topic_arn,
+    )
 
 
 def lifecycle(

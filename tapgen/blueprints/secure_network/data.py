@@ -86,23 +86,11 @@ def storage_dr(shape: Shape) -> Template:
             Ref("BackupBucket"),
             description="Bucket for exports and dumps",
         )
-    # S3 publishes how far behind a replica is in the region of the destination, and
-    # what failed in that of the source.
-    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
-    monitoring.alarm(
+    storage.latency_alarm(
         t,
         "ReplicationLatencyAlarm",
         name=name("replication-latency", "dr"),
-        description="The replica is more than fifteen minutes behind its source",
-        namespace="AWS/S3",
-        metric="ReplicationLatency",
-        dimensions=_REPLICATION,
-        statistic="Maximum",
-        period=300,
-        datapoints=(3, 3),
-        comparison=">",
-        threshold=storage.REPLICATION_MINUTES * 60,
-        missing="notBreaching",
+        replicated=_REPLICATION,
         topic_arn=topic,
     )
     return t
@@ -164,20 +152,11 @@ def storage_primary(shape: Shape) -> Template:
             time_control="HasTimeControl",
         ),
     )
-    monitoring.alarm(
+    storage.failed_alarm(
         t,
         "ReplicationFailedAlarm",
         name=name("replication-failed", "primary"),
-        description="S3 could not replicate an object: look at its ReplicationStatus",
-        namespace="AWS/S3",
-        metric="OperationsFailedReplication",
-        dimensions=_REPLICATION,
-        statistic="Sum",
-        period=300,
-        datapoints=(1, 1),
-        comparison=">",
-        threshold=0,
-        missing="notBreaching",
+        replicated=_REPLICATION,
         topic_arn=topic,
     )
     frame.output(
