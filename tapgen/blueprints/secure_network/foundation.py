@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from awacs import logs as log_actions
 from awacs.aws import ArnLike, Statement
 from troposphere import GetAtt, If, Ref, Template
 
 from tapgen.blocks import (
     database,
+    flows,
     frame,
     monitoring,
     names,
@@ -165,23 +165,13 @@ def _service_roles(t: Template, shape: Shape) -> None:
         names.arn("logs", f"log-group:{name('flow', role)}", region=f"${{{region}}}")
         for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion"))
     ]
-    every_group = [
-        names.arn("logs", "log-group:*", region=f"${{{region}}}")
-        for region in ("PrimaryRegion", "DrRegion")
-    ]
     role = security.service_role(
         t,
         "FlowLogsRole",
         name=name("flow-logs"),
         service="vpc-flow-logs.amazonaws.com",
         description="Lets the VPCs write their flow logs",
-        allow=[
-            *monitoring.write_logs(flow_logs),
-            # Listing is by region: it takes no single log group as its resource.
-            security.statement(
-                "FindLogGroups", [log_actions.DescribeLogGroups], every_group
-            ),
-        ],
+        allow=flows.write_flow_logs(flow_logs, ("${PrimaryRegion}", "${DrRegion}")),
     )
     frame.output(
         t,

@@ -7,17 +7,10 @@ from typing import Any
 
 from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import database, frame, monitoring, names, network
-from tapgen.blueprints.secure_network.shape import METRICS, Shape, arn_parameter, name
+from tapgen.blocks import database, flows, frame, names, network
+from tapgen.blueprints.secure_network.shape import METRICS, Shape, name
 
 WEB_PORTS = (80, 443)
-
-
-# The default format of a flow log record, by field.
-_REJECTED = (
-    "[version, account, interface, source, destination, sourceport, destinationport,"
-    ' protocol, packets, bytes, start, end, action="REJECT", status]'
-)
 
 
 def vpc(shape: Shape) -> Template:
@@ -195,41 +188,7 @@ def _tiers_of_subnets(
         tables=[public_routes, *private_routes, isolated_routes],
     )
     topic = frame.alert_topic(t)
-    for number, gateway in enumerate(gateways, 1):
-        for title, metric, thing, threshold, datapoints, description in (
-            (
-                "Drops",
-                "PacketsDropCount",
-                "nat-drops",
-                100,
-                (3, 3),
-                "The NAT gateway has been dropping packets for fifteen minutes",
-            ),
-            (
-                "Ports",
-                "ErrorPortAllocation",
-                "nat-ports",
-                0,
-                (1, 1),
-                "The NAT gateway has no port left for another connection",
-            ),
-        ):
-            monitoring.alarm(
-                t,
-                f"Nat{title}Alarm{number}",
-                name=name(f"{thing}-{number}", names.THIS_ROLE),
-                description=description,
-                namespace="AWS/NATGateway",
-                metric=metric,
-                dimensions={"NatGatewayId": Ref(gateway)},
-                statistic="Sum",
-                period=300,
-                datapoints=datapoints,
-                comparison=">",
-                threshold=threshold,
-                missing="notBreaching",
-                topic_arn=topic,
-            )
+    flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
     for title, resources, what in (
         ("PrivateSubnetIds", private, "Private subnets"),
         ("IsolatedSubnetIds", isolated, "Isolated subnets"),
@@ -241,51 +200,12 @@ def _tiers_of_subnets(
 
 
 def _flow_log(t: Template, made: network.Vpc) -> None:
-    role = arn_parameter(
+    group = flows.flow_log(
         t,
-        "FlowLogsRoleArn",
-        "ARN of the role by which the VPC writes its flow log.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
-    )
-    threshold = frame.parameter(
-        t,
-        "RejectedPacketsAlarm",
-        type="Number",
-        description="Packets refused in five minutes that raise an alarm.",
-        MinValue=1,
-    )
-    group = monitoring.log_group(
-        t,
-        "FlowLogGroup",
+        vpc=made,
         name=name("flow", names.THIS_ROLE),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
-    )
-    network.flow_log(t, "FlowLog", vpc=made, log_group=group, role_arn=role)
-    monitoring.metric_filter(
-        t,
-        "RejectedPackets",
-        log_group=group,
-        pattern=_REJECTED,
-        namespace=names.sub(METRICS),
-        metric="RejectedPackets",
-        value="$packets",
-    )
-    monitoring.alarm(
-        t,
-        "RejectedPacketsRaised",
-        name=name("rejected-packets", names.THIS_ROLE),
-        description="Security groups or network ACLs refuse unusually many packets",
-        namespace=names.sub(METRICS),
-        metric="RejectedPackets",
-        dimensions={},
-        statistic="Sum",
-        period=300,
-        datapoints=(3, 3),
-        comparison=">",
-        threshold=threshold,
-        missing="notBreaching",
+        alarm_name=name("rejected-packets", names.THIS_ROLE),
+        metrics=METRICS,
         topic_arn=Ref("AlertTopicArn"),
     )
     frame.output(

@@ -1,0 +1,147 @@
+"""What watches a VPC: its flow log, and alarms on what is refused or dropped.
+
+flows.flow_log(t, vpc=made, name=…, alarm_name=…, metrics=…, topic_arn=topic)
+flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from awacs import logs as log_actions
+from awacs.aws import Statement
+from troposphere import Ref, Template
+
+from tapgen.blocks import frame, monitoring, names, network, security
+
+# The default format of a flow log record, by field.
+REJECTED = (
+    "[version, account, interface, source, destination, sourceport, destinationport,"
+    ' protocol, packets, bytes, start, end, action="REJECT", status]'
+)
+
+
+def write_flow_logs(
+    log_groups: Sequence[str], regions: Sequence[str]
+) -> list[Statement]:
+    """What the role of flow logs needs: to write these groups (ARNs) in these regions."""
+    every_group = [
+        names.arn("logs", "log-group:*", region=region) for region in regions
+    ]
+    return [
+        *monitoring.write_logs(log_groups),
+        # Listing is by region: it takes no single log group as its resource.
+        security.statement(
+            "FindLogGroups", [log_actions.DescribeLogGroups], every_group
+        ),
+    ]
+
+
+def flow_log(
+    t: Template,
+    *,
+    vpc: network.Vpc,
+    name: str,
+    alarm_name: str,
+    metrics: str,
+    topic_arn: Any,
+) -> Any:
+    """Add the flow log of a VPC and its group, rejected packets counted; give the group.
+
+    `metrics` is the namespace of what is counted. It brings the parameters
+    `FlowLogsRoleArn`, `RejectedPacketsAlarm`, `KmsKeyArn` and `LogRetentionDays`.
+    """
+    role = frame.parameter(
+        t,
+        "FlowLogsRoleArn",
+        group=frame.WIRING,
+        description="ARN of the role by which the VPC writes its flow log.",
+        pattern=frame.ROLE_ARN_PATTERN,
+        constraint="the ARN of a role",
+    )
+    threshold = frame.parameter(
+        t,
+        "RejectedPacketsAlarm",
+        type="Number",
+        description="Packets refused in five minutes that raise an alarm.",
+        MinValue=1,
+    )
+    group = monitoring.log_group(
+        t,
+        "FlowLogGroup",
+        name=name,
+        key_arn=frame.key_arn(t),
+        retention_days=monitoring.retention(t),
+    )
+    network.flow_log(t, "FlowLog", vpc=vpc, log_group=group, role_arn=role)
+    monitoring.metric_filter(
+        t,
+        "RejectedPackets",
+        log_group=group,
+        pattern=REJECTED,
+        namespace=names.sub(metrics),
+        metric="RejectedPackets",
+        value="$packets",
+    )
+    monitoring.alarm(
+        t,
+        "RejectedPacketsRaised",
+        name=alarm_name,
+        description="Security groups or network ACLs refuse unusually many packets",
+        namespace=names.sub(metrics),
+        metric="RejectedPackets",
+        dimensions={},
+        statistic="Sum",
+        period=300,
+        datapoints=(3, 3),
+        comparison=">",
+        threshold=threshold,
+        missing="notBreaching",
+        topic_arn=topic_arn,
+    )
+    return group
+
+
+def nat_alarms(
+    t: Template, gateways: Sequence[Any], *, name: str, topic_arn: Any
+) -> None:
+    """Add alarms on NAT gateways that drop packets or run out of ports.
+
+    `name` has `%s` for what is watched, such as `drops-1`.
+    """
+    for number, gateway in enumerate(gateways, 1):
+        for title, metric, thing, threshold, datapoints, description in (
+            (
+                "Drops",
+                "PacketsDropCount",
+                "drops",
+                100,
+                (3, 3),
+                "The NAT gateway has been dropping packets for fifteen minutes",
+            ),
+            (
+                "Ports",
+                "ErrorPortAllocation",
+                "ports",
+                0,
+                (1, 1),
+                "The NAT gateway has no port left for another connection",
+            ),
+        ):
+            monitoring.alarm(
+                t,
+                f"Nat{title}Alarm{number}",
+                name=name % f"{thing}-{number}",
+                description=description,
+                namespace="AWS/NATGateway",
+                metric=metric,
+                dimensions={"NatGatewayId": Ref(gateway)},
+                statistic="Sum",
+                period=300,
+                datapoints=datapoints,
+                comparison=">",
+                threshold=threshold,
+                missing="notBreaching",
+                topic_arn=topic_arn,
+            )
