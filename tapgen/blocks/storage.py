@@ -100,6 +100,32 @@ class Bucket:
             *self._with_key("EncryptReplicas", [kms.Encrypt, kms.GenerateDataKey]),
         ]
 
+    def replicate_existing(self, reports: Bucket, prefix: str) -> list[Statement]:
+        """What S3 Batch Operations needs to replicate what was there before.
+
+        It makes its own list of objects, starts their replication and reports under a
+        prefix of another bucket.
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-policies.html
+        """
+        return [
+            security.statement(
+                "StartReplication", [actions.InitiateReplication], [self.objects]
+            ),
+            security.statement(
+                "ListObjects",
+                [
+                    actions.GetReplicationConfiguration,
+                    actions.PutInventoryConfiguration,
+                ],
+                [self.arn],
+            ),
+            security.statement(
+                "WriteReports",
+                [actions.GetObject, actions.GetObjectVersion, actions.PutObject],
+                [f"{reports.arn}/{prefix}/*"],
+            ),
+        ]
+
     def serve_to(self, distribution_arn: Any) -> list[Statement]:
         """Lets one CloudFront distribution, and nobody else, read the objects.
 
