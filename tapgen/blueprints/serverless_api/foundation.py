@@ -1,0 +1,204 @@
+"""Keys, roles, what a region has once, and the table."""
+
+from __future__ import annotations
+
+from awacs import dynamodb as actions
+from awacs.aws import ArnLike, Statement
+from troposphere import GetAtt, Ref, Template
+
+from tapgen.blocks import api, compute, frame, monitoring, names, security, table
+from tapgen.blueprints.serverless_api.shape import (
+    ITEMS,
+    Shape,
+    arn_parameter,
+    items,
+    name,
+    start,
+    website_buckets,
+)
+
+INDEX = "by-name"
+"""The index that the function asks for the newest items of a name."""
+
+
+def keys() -> Template:
+    """The multi-Region key of the system, and where the alarms of the region go."""
+    t = start("Encryption key and alert topic, source region", role="source")
+    key = security.key(
+        t,
+        "Key",
+        name=name("key", "source"),
+        description="Encrypts the items, logs and alerts of the system, in both regions",
+        policy=_key_users(),
+    )
+    topic = monitoring.topic(
+        t, "AlertTopic", name=name("alerts", "source"), key_arn=GetAtt(key, "Arn")
+    )
+    frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the key")
+    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    return t
+
+
+def keys_target() -> Template:
+    """The replica of the key in the target region, and its alert topic."""
+    t = start("Replica of the encryption key, and alert topic", role="target")
+    key = security.replica_key(
+        t,
+        "Key",
+        name=name("key", "target"),
+        description="Encrypts items, logs and alerts in the target region",
+        primary_arn=arn_parameter(
+            t,
+            "SourceKeyArn",
+            "ARN of the multi-Region key that this one is a replica of.",
+            frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
+            "multi-Region key",
+        ),
+        policy=_key_users(),
+    )
+    topic = monitoring.topic(
+        t, "AlertTopic", name=name("alerts", "target"), key_arn=GetAtt(key, "Arn")
+    )
+    frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the replica")
+    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    return t
+
+
+def _key_users() -> list[Statement]:
+    """The services that use the key of a region by themselves."""
+    groups = [
+        compute.log_group_name(name("*")),
+        api.log_group_name(name("*")),
+        # Named by API Gateway after the id of an API, which nobody knows beforehand.
+        f"{api.EXECUTION_LOGS}*",
+    ]
+    return [security.logs_statement(*groups), security.alarms_statement()]
+
+
+def roles(shape: Shape) -> Template:
+    """Every role of the system: IAM is global, so they are made once."""
+    t = start("IAM roles, one for each service", role=frame.GLOBAL)
+    source_key, target_key = (
+        arn_parameter(
+            t,
+            f"{role.title()}KeyArn",
+            f"ARN of the key in the {role} region.",
+            frame.KEY_ARN_PATTERN,
+            "key",
+        )
+        for role in ("source", "target")
+    )
+    functions = [name("items", role) for role in ("source", "target")]
+    role = security.service_role(
+        t,
+        "FunctionRole",
+        name=name("items"),
+        service="lambda.amazonaws.com",
+        description="What the function behind the API may do",
+        allow=[
+            *items(source_key, target_key).allow(
+                "UseItems", [actions.GetItem, actions.PutItem, actions.Query]
+            ),
+            *compute.write_logs(functions, ("${SourceRegion}", "${TargetRegion}")),
+            compute.trace(),
+        ],
+        # Lambda gives no source when it assumes a role for a function.
+        when=(),
+    )
+    frame.output(
+        t,
+        "FunctionRoleArn",
+        GetAtt(role, "Arn"),
+        description="Role of the function behind the API",
+    )
+    website, copy = website_buckets()
+    role = security.service_role(
+        t,
+        "ReplicationRole",
+        name=name("replication"),
+        service="s3.amazonaws.com",
+        description="Lets S3 copy pages to the target region",
+        allow=[*website.replicate_from(), *copy.replicate_to()],
+        when=[
+            security.own_account(),
+            ArnLike({"aws:SourceArn": names.sub(website.arn)}),
+        ],
+    )
+    frame.output(
+        t,
+        "ReplicationRoleArn",
+        GetAtt(role, "Arn"),
+        description="Role by which S3 replicates",
+    )
+    if shape.baseline:
+        role = api.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
+        frame.output(
+            t,
+            "ApiLoggingRoleArn",
+            GetAtt(role, "Arn"),
+            description="Role by which API Gateway writes logs",
+        )
+    return t
+
+
+def api_account() -> Template:
+    """That API Gateway may write logs: once in a region, for all its APIs."""
+    t = start("What API Gateway logs with, for all APIs of a region", role=frame.EVERY)
+    api.account(
+        t,
+        "ApiAccount",
+        role_arn=arn_parameter(
+            t,
+            "ApiLoggingRoleArn",
+            "ARN of the role by which API Gateway writes logs.",
+            frame.ROLE_ARN_PATTERN,
+            "role",
+        ),
+    )
+    frame.output(
+        t,
+        "SetBy",
+        names.sub(name("api-account")),
+        description="The environment that set it, and takes its role along when it goes",
+    )
+    return t
+
+
+def items_table() -> Template:
+    """The table, with a replica in each region; made in one of them only."""
+    t = start("Items, in a table of both regions", role="source")
+    replicas = [
+        table.Replica(
+            Ref(frame.region_parameter(role)),
+            role,
+            arn_parameter(
+                t,
+                f"{role.title()}KeyArn",
+                f"ARN of the key that encrypts the items in the {role} region.",
+                frame.KEY_ARN_PATTERN,
+                "key",
+            ),
+        )
+        for role in ("source", "target")
+    ]
+    made = table.global_table(
+        t,
+        "Items",
+        name=ITEMS,
+        key=table.Key("id"),
+        indexes={INDEX: table.Key("name", "createdAt")},
+        replicas=replicas,
+        deletion_protection=frame.parameter(
+            t,
+            "DeletionProtection",
+            description="Whether DynamoDB refuses to delete the table.",
+            AllowedValues=["true", "false"],
+        ),
+        purpose="items",
+    )
+    frame.output(t, "TableName", Ref(made), description="Table of the items")
+    frame.output(t, "TableArn", GetAtt(made, "Arn"), description="ARN of the table")
+    frame.output(
+        t, "StreamArn", GetAtt(made, "StreamArn"), description="Stream of its changes"
+    )
+    return t

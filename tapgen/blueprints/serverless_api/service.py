@@ -1,0 +1,364 @@
+"""The API of a region with its function, and what is before both regions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awacs import execute_api
+from awacs.aws import IpAddress, PolicyDocument, Principal
+from troposphere import Equals, GetAtt, If, Not, Ref, Template
+
+from tapgen.blocks import (
+    api,
+    compute,
+    dns,
+    frame,
+    monitoring,
+    names,
+    security,
+    table,
+)
+from tapgen.blueprints.serverless_api.shape import (
+    API,
+    FUNCTION,
+    ITEMS,
+    STAGE,
+    Shape,
+    arn_parameter,
+    name,
+    start,
+)
+
+HEALTH = "health"
+ROUTES = (
+    api.Route("GET", "items"),
+    api.Route("POST", "items"),
+    api.Route("GET", "items/{id}"),
+    api.Route("GET", HEALTH),
+)
+_HAS_DOMAIN = "HasDomain"
+
+
+def service(shape: Shape) -> Template:
+    """A region's function and REST API, the same in both regions."""
+    t = start("Function and REST API", role=frame.EVERY)
+    frame.is_primary(t, "source")
+    key = frame.key_arn(t)
+    topic = frame.alert_topic(t)
+    retention = monitoring.retention(t)
+    canary = api.canary(t)
+    function = _function(t, key, retention)
+    release = compute.release(
+        t,
+        function,
+        settings=("MemorySize",),
+        stable_version=canary.stable_version,
+        has_stable=canary.has_stable_version,
+    )
+    made = api.rest_api(
+        t,
+        "Api",
+        name=API,
+        description="Items, stored in both regions",
+        function=function,
+        release=release,
+        canary=canary,
+        routes=ROUTES,
+        stage_name=STAGE,
+        key_arn=key,
+        retention_days=retention,
+        policy=_policy(t),
+        policy_values={"AllowedCidr": shape.allowed_cidr},
+        throttle=_throttle(t),
+    )
+    _domain(t, made)
+    compute.alarms(
+        t,
+        function=function,
+        alarm_name=name("fn-%s", names.THIS_ROLE),
+        topic_arn=topic,
+    )
+    api.alarms(t, made, alarm_name=name("api-%s", names.THIS_ROLE), topic_arn=topic)
+    _table_alarms(t, topic)
+    _dashboard(t, made)
+    _outputs(t, made, function)
+    return t
+
+
+def _function(t: Template, key: Ref, retention: Ref) -> Any:
+    return compute.function(
+        t,
+        "Function",
+        name=FUNCTION,
+        handler="items",
+        description="Takes and gives items",
+        role_arn=arn_parameter(
+            t,
+            "FunctionRoleArn",
+            "ARN of the role of the function.",
+            frame.ROLE_ARN_PATTERN,
+            "role",
+        ),
+        key_arn=key,
+        retention_days=retention,
+        memory=frame.parameter(
+            t,
+            "MemorySize",
+            label="Memory (MiB)",
+            type="Number",
+            description="Memory of the function in MiB; its processor grows with it.",
+            MinValue=128,
+            MaxValue=10240,
+        ),
+        environment={
+            "TABLE_NAME": frame.parameter(
+                t,
+                "TableName",
+                group=frame.WIRING,
+                description="Name of the table of the items.",
+                pattern=r"^[\w.-]{3,255}$",
+                constraint="the name of a table",
+            ),
+            "REGION": Ref("AWS::Region"),
+        },
+    )
+
+
+def _throttle(t: Template) -> tuple[Ref, Ref]:
+    rate = frame.parameter(
+        t,
+        "RequestsPerSecond",
+        type="Number",
+        description="Requests that the API takes in a second; more are refused.",
+        MinValue=1,
+        MaxValue=10000,
+    )
+    burst = frame.parameter(
+        t,
+        "Burst",
+        type="Number",
+        description="Requests that the API takes at once; more are refused.",
+        MinValue=1,
+        MaxValue=5000,
+    )
+    return rate, burst
+
+
+def _policy(t: Template) -> PolicyDocument:
+    """Lets in the allowed addresses, and everybody to the health check.
+
+    Route 53 checks from addresses of its own, which are public and change.
+    """
+    allowed = frame.parameter(
+        t,
+        "AllowedCidr",
+        label="Allowed addresses",
+        description="Addresses that may call the API.",
+        pattern=frame.CIDR_PATTERN,
+        constraint="an IPv4 range, such as 203.0.113.0/24",
+    )
+    anybody = Principal("*")
+    return security.document(
+        security.statement(
+            "AllowedAddresses",
+            [execute_api.Invoke],
+            ["execute-api:/*"],
+            IpAddress({"aws:SourceIp": allowed}),
+            principal=anybody,
+        ),
+        security.statement(
+            "HealthChecks",
+            [execute_api.Invoke],
+            [f"execute-api:/*/GET/{HEALTH}"],
+            principal=anybody,
+        ),
+    )
+
+
+def _domain(t: Template, made: api.Api) -> None:
+    """The API's own name, where one is given."""
+    domain = dns.domain(t, optional=True)
+    t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
+    certificate = frame.parameter(
+        t,
+        "CertificateArn",
+        description="Certificate of ACM for the domain, in this region, or nothing.",
+        Default="",
+        pattern=r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$",
+        constraint="the ARN of a certificate, or nothing",
+    )
+    named = api.custom_domain(
+        t,
+        "Domain",
+        domain=domain,
+        certificate_arn=certificate,
+        api=made,
+        when=_HAS_DOMAIN,
+    )
+    for title, attribute, what in (
+        ("CustomDomainTarget", "RegionalDomainName", "Host that records point at"),
+        ("CustomDomainTargetZone", "RegionalHostedZoneId", "Its zone, for records"),
+    ):
+        frame.output(
+            t,
+            title,
+            GetAtt(named, attribute),
+            description=what,
+            condition=_HAS_DOMAIN,
+        )
+
+
+def _table_alarms(t: Template, topic: Ref) -> None:
+    """Alarms on the table as this region uses it."""
+    table.alarms(
+        t,
+        table=ITEMS,
+        alarm_name=name("table-%s", names.THIS_ROLE),
+        topic_arn=topic,
+    )
+    table.lag_alarm(
+        t,
+        "TableLagAlarm",
+        name=name("table-lag", names.THIS_ROLE),
+        table=ITEMS,
+        to=If(frame.IS_PRIMARY, Ref("TargetRegion"), Ref("SourceRegion")),
+        topic_arn=topic,
+    )
+
+
+def _dashboard(t: Template, made: api.Api) -> None:
+    shown = ["ApiName", API, "Stage", STAGE]
+    run = ["FunctionName", FUNCTION]
+    graphs = [
+        ("Requests", "AWS/ApiGateway", ("Count", "4XXError", "5XXError"), shown, "Sum"),
+        ("Latency", "AWS/ApiGateway", ("Latency", "IntegrationLatency"), shown, "p95"),
+        ("Function", "AWS/Lambda", ("Invocations", "Errors", "Throttles"), run, "Sum"),
+        ("Duration", "AWS/Lambda", ("Duration",), run, "p99"),
+        (
+            "Table",
+            "AWS/DynamoDB",
+            ("ReadThrottleEvents", "WriteThrottleEvents"),
+            ["TableName", ITEMS],
+            "Sum",
+        ),
+    ]
+    board = monitoring.dashboard(
+        t,
+        "Dashboard",
+        name=name("overview", names.THIS_ROLE),
+        widgets=[
+            monitoring.graph(
+                title,
+                [[namespace, metric, *dimensions] for metric in metrics],
+                region="${AWS::Region}",
+                statistic=statistic,
+                period=60,
+            )
+            for title, namespace, metrics, dimensions, statistic in graphs
+        ],
+    )
+    frame.output(t, "DashboardName", Ref(board), description="The dashboard")
+
+
+def _outputs(t: Template, made: api.Api, function: Any) -> None:
+    for title, value, what in (
+        ("ApiUrl", names.sub(made.url), "Address of the API in this region"),
+        ("ApiHost", names.sub(made.host), "Its host, for health checks"),
+        ("ApiId", Ref(made.rest_api), "Id of the API"),
+        ("ApiName", names.sub(API), "Name of the API, a dimension of its metrics"),
+        ("StageName", Ref(made.stage), "Stage of the API"),
+        ("DeploymentId", Ref(made.deployment), "Newest deployment of the API"),
+        ("FunctionName", Ref(function), "Function behind the API"),
+        ("FunctionArn", GetAtt(function, "Arn"), "ARN of the function"),
+        ("FunctionVersion", GetAtt("FunctionVersion", "Version"), "Its newest version"),
+        ("AccessLogGroup", Ref(made.access_logs), "Log group of the requests"),
+    ):
+        frame.output(t, title, value, description=what)
+
+
+def edge() -> Template:
+    """Health checks of both APIs, and the records that divide the traffic."""
+    t = start("Health checks and weighted records", role=frame.GLOBAL)
+    topic = frame.alert_topic(t)
+    zone = dns.zone(t, optional=True)
+    domain = dns.domain(t, optional=True)
+    t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
+    measured = dns.in_metrics_region(t)
+    for role, colour in (("source", "blue"), ("target", "green")):
+        prefix = role.title()
+        check = dns.https_check(
+            t,
+            f"{prefix}Check",
+            name=name("api", role),
+            host=_host(t, f"{prefix}ApiHost", f"Host of the API in the {role} region."),
+            path=f"/{STAGE}/{HEALTH}",
+        )
+        dns.check_alarm(
+            t,
+            f"{prefix}CheckAlarm",
+            check=check,
+            name=name("health", role),
+            topic_arn=topic,
+            condition=measured,
+        )
+        dns.weighted(
+            t,
+            f"{colour.title()}Record",
+            zone=zone,
+            domain=domain,
+            identifier=colour,
+            weight=dns.weight(
+                t,
+                f"{colour.title()}Weight",
+                description=f"Weight of the {role} region ({colour}).",
+            ),
+            to=dns.Alias(*_target(t, prefix, role)),
+            check=check,
+            condition=_HAS_DOMAIN,
+        )
+        frame.output(
+            t,
+            "HealthCheckId" if role == "source" else f"{prefix}HealthCheckId",
+            Ref(check),
+            description=f"Health check of the API in the {role} region",
+        )
+    frame.output(
+        t,
+        "DomainUrl",
+        names.sub("https://${DomainName}"),
+        description="Address of the API, in whichever region",
+        condition=_HAS_DOMAIN,
+    )
+    return t
+
+
+def _host(t: Template, title: str, description: str, **more: Any) -> Ref:
+    return frame.parameter(
+        t,
+        title,
+        group=frame.WIRING,
+        description=description,
+        pattern=("^$|" if more else "") + dns.HOST_PATTERN,
+        constraint="a host name",
+        **more,
+    )
+
+
+def _target(t: Template, prefix: str, role: str) -> tuple[Ref, Ref]:
+    """What the record of a region points at, where there is a domain."""
+    host = _host(
+        t,
+        f"{prefix}DomainTarget",
+        f"Host of the custom domain in the {role} region, or nothing.",
+        Default="",
+    )
+    zone = frame.parameter(
+        t,
+        f"{prefix}DomainTargetZone",
+        group=frame.WIRING,
+        description=f"Zone of that host in the {role} region, or nothing.",
+        Default="",
+        pattern=f"^$|^{dns.ZONE_PATTERN}$",
+        constraint="the id of a hosted zone, or nothing",
+    )
+    return host, zone

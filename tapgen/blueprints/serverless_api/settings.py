@@ -1,0 +1,180 @@
+"""The `settings` block of a serverless_api."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tapgen.blocks import dns
+from tapgen.blueprints.serverless_api.shape import TEAM_PATTERN
+from tapgen.blueprints.values import PUBLIC_PREFIX, Email, Range, RetentionDays
+
+_CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
+
+
+class Certificates(BaseModel):
+    """A certificate of ACM for the domain in each region: they do not travel."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    source: str = Field(description="ARN of the one in the source region")
+    target: str = Field(description="ARN of the one in the target region")
+
+    @field_validator("source", "target")
+    @classmethod
+    def _arn(cls, arn: str) -> str:
+        if not re.fullmatch(_CERTIFICATE, arn):
+            raise ValueError(
+                f"{arn!r} is not a certificate of ACM; give an ARN such as"
+                " arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
+            )
+        return arn
+
+
+class Domain(BaseModel):
+    """A name of your own for the API, and how it divides the traffic."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="Name that the API answers to, in both regions")
+    hosted_zone_id: str = Field(description="Hosted zone that holds the name")
+    certificates: Certificates = Field(description="A certificate for each region")
+    blue_weight: int = Field(
+        default=100,
+        ge=0,
+        le=dns.MOST_WEIGHT,
+        description="Weight of the source region (blue)",
+    )
+    green_weight: int = Field(
+        default=0,
+        ge=0,
+        le=dns.MOST_WEIGHT,
+        description="Weight of the target region (green)",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        if not re.fullmatch(dns.DOMAIN_PATTERN, name):
+            raise ValueError(
+                f"{name!r} is not a domain; give one in lower case such as"
+                " api.example.com"
+            )
+        return name
+
+    @field_validator("hosted_zone_id")
+    @classmethod
+    def _zone(cls, zone: str) -> str:
+        if not re.fullmatch(dns.ZONE_PATTERN, zone):
+            raise ValueError(
+                f"{zone!r} is not a hosted zone; give its id, such as"
+                " Z0123456789ABCDEFGHIJ"
+            )
+        return zone
+
+    @model_validator(mode="after")
+    def _weights(self) -> Domain:
+        if self.blue_weight == self.green_weight == 0:
+            raise ValueError(
+                "blue_weight and green_weight are both 0, which Route 53 takes for equal"
+                " shares; give one of them at least 1"
+            )
+        return self
+
+
+class Canary(BaseModel):
+    """A share of the requests that gets the newest version first."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    percent: int = Field(
+        default=0, ge=0, le=100, description="Share of the requests; 0 for no canary"
+    )
+    stable_deployment: str = Field(
+        default="",
+        pattern="^$|^[a-z0-9]{6,32}$",
+        description="Deployment that the others get; by default the newest",
+    )
+    stable_version: str = Field(
+        default="",
+        pattern="^$|^[1-9][0-9]*$",
+        description="Version of the function that the others get, quoted;"
+        " by default the newest",
+    )
+
+
+class Settings(BaseModel):
+    """The `settings` of a serverless_api."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    team: str = Field(description="The team that owns the system")
+    environment: Literal["dev", "staging", "prod"] = Field(
+        description="What the system is for"
+    )
+    allowed_cidr: Range = Field(description="Addresses that may call the API")
+    allow_public: bool = Field(
+        default=False, description="Whether allowed_cidr may be the whole internet"
+    )
+    website: Literal["public", "cloudfront"] = Field(
+        default="public",
+        description="public: S3 serves everybody; cloudfront: private buckets behind it",
+    )
+    alert_email: Email = Field(default="", description="Address that alarms go to")
+    log_retention_days: RetentionDays = Field(
+        default=90, description="Days that log groups keep their events"
+    )
+    noncurrent_version_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days that replaced and deleted pages can be brought back",
+    )
+    replication_time_control: bool = Field(
+        default=False,
+        description="Whether S3 promises to replicate in 15 minutes, at a price",
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Whether DynamoDB refuses to delete the table"
+    )
+    memory_mib: int = Field(
+        default=256, ge=128, le=10240, description="Memory of the function, in MiB"
+    )
+    requests_per_second: int = Field(
+        default=100,
+        ge=1,
+        le=10000,
+        description="Requests that the API takes in a second",
+    )
+    burst: int = Field(
+        default=200, ge=1, le=5000, description="Requests that it takes at once"
+    )
+    canary: Canary = Field(
+        default=Canary(), description="A share that gets the newest version first"
+    )
+    domain: Domain | None = Field(
+        default=None, description="A name of your own, with weighted records"
+    )
+
+    @field_validator("team")
+    @classmethod
+    def _team(cls, team: str) -> str:
+        if not re.fullmatch(TEAM_PATTERN.strip("^$"), team):
+            raise ValueError(
+                f"{team!r} is not a team name; give a lower-case letter, then 1 to 30"
+                " letters, digits and hyphens"
+            )
+        return team
+
+    @model_validator(mode="after")
+    def _closed(self) -> Settings:
+        wide = IPv4Network(self.allowed_cidr).prefixlen <= PUBLIC_PREFIX
+        if wide and not self.allow_public:
+            raise ValueError(
+                f"allowed_cidr {self.allowed_cidr!r} lets in the internet; give the"
+                " addresses of your users, or set allow_public: true"
+            )
+        return self

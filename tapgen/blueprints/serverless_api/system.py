@@ -1,0 +1,225 @@
+"""From a config to the parts of a serverless_api, and who gives what to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import cast
+
+from tapgen.blueprints.parts import Part, assemble
+from tapgen.blueprints.serverless_api import foundation, service, website
+from tapgen.blueprints.serverless_api.settings import Domain, Settings
+from tapgen.blueprints.serverless_api.shape import Shape
+from tapgen.config import Config
+from tapgen.errors import BlueprintError
+from tapgen.model import Output, System, Value
+
+# What the parts give each other. Regions are named by role.
+_KEYS: Mapping[str, Value] = {
+    "SourceKeyArn": Output("keys", "KmsKeyArn", region="source"),
+    "TargetKeyArn": Output("keys-target", "KmsKeyArn", region="target"),
+}
+_GUARDS: Mapping[str, Mapping[str, Value]] = {
+    "source": {
+        "KmsKeyArn": _KEYS["SourceKeyArn"],
+        "AlertTopicArn": Output("keys", "AlertTopicArn", region="source"),
+    },
+    "target": {
+        "KmsKeyArn": _KEYS["TargetKeyArn"],
+        "AlertTopicArn": Output("keys-target", "AlertTopicArn", region="target"),
+    },
+}
+
+
+def _text(value: bool | int | str) -> str:
+    """A setting as the text of a parameter."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _role(output: str) -> Output:
+    return Output("roles", output, region="source")
+
+
+def _topic(role: str) -> dict[str, Value]:
+    return {"AlertTopicArn": _GUARDS[role]["AlertTopicArn"]}
+
+
+def build(config: Config) -> System:
+    """The system of a config.
+
+    Raises BlueprintError where a name does not fit or a certificate is of another
+    region than its API.
+    """
+    settings = cast(Settings, config.settings)
+    shape = Shape(
+        baseline=config.account_baseline == "create",
+        cloudfront=settings.website == "cloudfront",
+        allowed_cidr=settings.allowed_cidr,
+    )
+    if settings.domain is not None:
+        _check_certificates(config, settings.domain)
+    parts = [*_foundation(shape, settings), *_website(shape, settings)]
+    parts += [_service(shape, settings), _edge(settings)]
+    # Nothing that holds data or code is made before the roles it is used with.
+    first = {"keys", "keys-target", "roles", "cdn"}
+    owned: dict[str, Value] = {
+        "TeamName": settings.team,
+        "Environment": settings.environment,
+    }
+    tags = {"Team": settings.team, "Environment": settings.environment}
+    return assemble(
+        replace(config, tags={**tags, **config.tags}),
+        [
+            replace(
+                part,
+                values={**owned, **part.values},
+                depends_on=part.depends_on if part.name in first else _after(part),
+            )
+            for part in parts
+        ],
+    )
+
+
+def _after(part: Part) -> tuple[str, ...]:
+    return ("roles", *part.depends_on)
+
+
+def _check_certificates(config: Config, domain: Domain) -> None:
+    for role, arn in domain.certificates:
+        region = arn.split(":")[3]
+        if region != config.regions[role]:
+            raise BlueprintError(
+                f"{config.path}: settings.domain.certificates.{role}: {arn!r} is of"
+                f" {region}; give one of {config.regions[role]}, where the API is"
+            )
+
+
+def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
+    email = {"AlertEmail": settings.alert_email}
+    yield Part(
+        "keys", "source", foundation.keys(), ("KmsKeyArn", "AlertTopicArn"), email
+    )
+    yield Part(
+        "keys-target",
+        "target",
+        foundation.keys_target(),
+        ("KmsKeyArn", "AlertTopicArn"),
+        {"SourceKeyArn": _KEYS["SourceKeyArn"], **email},
+    )
+    outputs = ["FunctionRoleArn", "ReplicationRoleArn"]
+    outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
+    yield Part("roles", "global", foundation.roles(shape), tuple(outputs), _KEYS)
+    if shape.baseline:
+        yield Part(
+            "api-account",
+            "every",
+            foundation.api_account(),
+            ("SetBy",),
+            {"ApiLoggingRoleArn": _role("ApiLoggingRoleArn")},
+        )
+    yield Part(
+        "table",
+        "source",
+        foundation.items_table(),
+        ("TableName", "TableArn", "StreamArn"),
+        {**_KEYS, "DeletionProtection": _text(settings.deletion_protection)},
+    )
+
+
+def _website(shape: Shape, settings: Settings) -> Iterator[Part]:
+    shared: dict[str, Value] = {
+        "NoncurrentVersionDays": _text(settings.noncurrent_version_days)
+    }
+    outputs: tuple[str, ...] = ("BucketName", "BucketArn")
+    if shape.cloudfront:
+        yield Part(
+            "cdn",
+            "global",
+            website.cdn(),
+            ("WebsiteUrl", "DistributionId", "DistributionArn"),
+        )
+        shared["DistributionArn"] = Output("cdn", "DistributionArn", region="source")
+    else:
+        outputs += ("WebsiteUrl",)
+    yield Part(
+        "website-target",
+        "target",
+        website.website_target(shape),
+        outputs,
+        {**_topic("target"), **shared},
+    )
+    yield Part(
+        "website",
+        "source",
+        website.website(shape),
+        outputs,
+        {
+            **_topic("source"),
+            **shared,
+            "DestinationBucketArn": Output(
+                "website-target", "BucketArn", region="target"
+            ),
+            "ReplicationRoleArn": _role("ReplicationRoleArn"),
+            "ReplicationTimeControl": _text(settings.replication_time_control),
+        },
+    )
+
+
+def _service(shape: Shape, settings: Settings) -> Part:
+    values: dict[str, Value] = {
+        "FunctionRoleArn": _role("FunctionRoleArn"),
+        "TableName": Output("table", "TableName", region="source"),
+        "LogRetentionDays": _text(settings.log_retention_days),
+        "MemorySize": _text(settings.memory_mib),
+        "AllowedCidr": settings.allowed_cidr,
+        "RequestsPerSecond": _text(settings.requests_per_second),
+        "Burst": _text(settings.burst),
+        "CanaryPercent": _text(settings.canary.percent),
+        "StableDeployment": settings.canary.stable_deployment,
+        "StableVersion": settings.canary.stable_version,
+    }
+    by_role = {role: dict(guards) for role, guards in _GUARDS.items()}
+    if settings.domain is not None:
+        values["DomainName"] = settings.domain.name
+        for role, certificate in settings.domain.certificates:
+            by_role[role]["CertificateArn"] = certificate
+    return Part(
+        "api",
+        "every",
+        service.service(shape),
+        (
+            *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName", "DeploymentId"),
+            *("FunctionName", "FunctionArn", "FunctionVersion", "AccessLogGroup"),
+            *("DashboardName", "CustomDomainTarget", "CustomDomainTargetZone"),
+        ),
+        values,
+        by_role,
+        # A stage cannot log before API Gateway may.
+        depends_on=("api-account",) if shape.baseline else (),
+    )
+
+
+def _edge(settings: Settings) -> Part:
+    domain = settings.domain
+    values: dict[str, Value] = {
+        **_topic("source"),
+        "BlueWeight": _text(domain.blue_weight if domain else 100),
+        "GreenWeight": _text(domain.green_weight if domain else 0),
+    }
+    for role in ("source", "target"):
+        values[f"{role.title()}ApiHost"] = Output("api", "ApiHost", region=role)
+    if domain is not None:
+        values["DomainName"] = domain.name
+        values["HostedZoneId"] = domain.hosted_zone_id
+        for role in ("source", "target"):
+            for given in ("DomainTarget", "DomainTargetZone"):
+                values[f"{role.title()}{given}"] = Output(
+                    "api", f"Custom{given}", region=role
+                )
+    return Part(
+        "edge",
+        "global",
+        service.edge(),
+        ("HealthCheckId", "TargetHealthCheckId", "DomainUrl"),
+        values,
+    )

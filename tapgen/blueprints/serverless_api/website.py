@@ -1,0 +1,225 @@
+"""The website: two buckets, pages copied from one to the other, and CloudFront."""
+
+from __future__ import annotations
+
+from troposphere import GetAtt, Ref, Sub, Tags, Template, cloudfront
+
+from tapgen.blocks import frame, names, storage
+from tapgen.blueprints.serverless_api.shape import (
+    REPLICATED,
+    RULE,
+    WEBSITE,
+    WEBSITE_COPY,
+    Shape,
+    arn_parameter,
+    name,
+    start,
+    website_buckets,
+)
+
+# Policies that AWS manages, by their ids, which are the same in every account.
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
+CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
+# https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-response-headers-policies.html
+SECURITY_HEADERS = "67f7725c-6f97-4210-82d7-5512b31e9d03"
+
+_PAGES = storage.Website()
+
+
+def cdn() -> Template:
+    """CloudFront before both buckets; it asks the second when the first cannot serve."""
+    t = start("CloudFront distribution of the website", role=frame.GLOBAL)
+    control = t.add_resource(
+        cloudfront.OriginAccessControl(
+            "OriginAccess",
+            OriginAccessControlConfig=cloudfront.OriginAccessControlConfig(
+                Name=names.sub(name("website")),
+                Description="Signs what the distribution asks of the buckets",
+                OriginAccessControlOriginType="s3",
+                SigningBehavior="always",
+                SigningProtocol="sigv4",
+            ),
+        )
+    )
+    origins = [
+        cloudfront.Origin(
+            Id=role,
+            # By region, or S3 answers a new bucket's first requests with a redirect.
+            DomainName=names.sub(
+                f"{bucket.name}.s3.{bucket.region}.${{AWS::URLSuffix}}"
+            ),
+            OriginAccessControlId=GetAtt(control, "Id"),
+            # Empty: the older way of access, which CloudFront still wants to see.
+            S3OriginConfig=cloudfront.S3OriginConfig(OriginAccessIdentity=""),
+        )
+        for role, bucket in zip(("source", "target"), website_buckets(), strict=True)
+    ]
+    made = t.add_resource(
+        cloudfront.Distribution(
+            "Distribution",
+            DistributionConfig=cloudfront.DistributionConfig(
+                Enabled=True,
+                Comment=names.sub(name("website")),
+                DefaultRootObject=_PAGES.index,
+                HttpVersion="http2and3",
+                IPV6Enabled=True,
+                PriceClass="PriceClass_100",
+                Origins=origins,
+                OriginGroups=_both(),
+                DefaultCacheBehavior=cloudfront.DefaultCacheBehavior(
+                    TargetOriginId="both",
+                    ViewerProtocolPolicy="redirect-to-https",
+                    AllowedMethods=["GET", "HEAD"],
+                    Compress=True,
+                    CachePolicyId=CACHING_OPTIMIZED,
+                    ResponseHeadersPolicyId=SECURITY_HEADERS,
+                ),
+                CustomErrorResponses=[
+                    # What S3 says of a missing object to who may not list the bucket.
+                    cloudfront.CustomErrorResponse(
+                        ErrorCode=403,
+                        ResponseCode=404,
+                        ResponsePagePath=f"/{_PAGES.error}",
+                        ErrorCachingMinTTL=10,
+                    )
+                ],
+            ),
+            Tags=Tags(Name=names.sub(name("website"))),
+        )
+    )
+    arn = names.arn("cloudfront", "distribution/${Distribution}", region="")
+    frame.output(
+        t,
+        "WebsiteUrl",
+        Sub("https://${Distribution.DomainName}"),
+        description="Address of the website",
+    )
+    frame.output(t, "DistributionId", Ref(made), description="Id of the distribution")
+    frame.output(
+        t, "DistributionArn", names.sub(arn), description="ARN of the distribution"
+    )
+    return t
+
+
+def _both() -> cloudfront.OriginGroups:
+    return cloudfront.OriginGroups(
+        Quantity=1,
+        Items=[
+            cloudfront.OriginGroup(
+                Id="both",
+                FailoverCriteria=cloudfront.OriginGroupFailoverCriteria(
+                    StatusCodes=cloudfront.StatusCodes(
+                        Quantity=4, Items=[500, 502, 503, 504]
+                    )
+                ),
+                Members=cloudfront.OriginGroupMembers(
+                    Quantity=2,
+                    Items=[
+                        cloudfront.OriginGroupMember(OriginId="source"),
+                        cloudfront.OriginGroupMember(OriginId="target"),
+                    ],
+                ),
+            )
+        ],
+    )
+
+
+def website_target(shape: Shape) -> Template:
+    """The bucket that pages are replicated to."""
+    t = start("Copy of the website", role="target")
+    _bucket(t, shape, WEBSITE_COPY, None)
+    storage.latency_alarm(
+        t,
+        "ReplicationLatencyAlarm",
+        name=name("replication-latency", "target"),
+        replicated=REPLICATED,
+        topic_arn=frame.alert_topic(t),
+    )
+    return t
+
+
+def website(shape: Shape) -> Template:
+    """The bucket that pages are replicated from."""
+    t = start("Website, replicated to the target region", role="source")
+    destination = arn_parameter(
+        t,
+        "DestinationBucketArn",
+        "ARN of the bucket to replicate to; it must exist.",
+        r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
+        "bucket",
+    )
+    role = arn_parameter(
+        t,
+        "ReplicationRoleArn",
+        "ARN of the role by which S3 replicates.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )
+    frame.flag(
+        t,
+        "ReplicationTimeControl",
+        description="Whether S3 promises to replicate within 15 minutes, at a price.",
+        condition="HasTimeControl",
+    )
+    replication = storage.Replication(
+        destination=destination,
+        key_arn=None,
+        role_arn=role,
+        rule=RULE,
+        time_control="HasTimeControl",
+    )
+    _bucket(t, shape, WEBSITE, replication)
+    storage.failed_alarm(
+        t,
+        "ReplicationFailedAlarm",
+        name=name("replication-failed", "source"),
+        replicated=REPLICATED,
+        topic_arn=frame.alert_topic(t),
+    )
+    return t
+
+
+def _bucket(
+    t: Template, shape: Shape, bucket: str, replication: storage.Replication | None
+) -> None:
+    """One of the two buckets: read by everybody, or by CloudFront alone."""
+    days = frame.parameter(
+        t,
+        "NoncurrentVersionDays",
+        type="Number",
+        description="Days that replaced and deleted pages can still be brought back.",
+        MinValue=1,
+        MaxValue=3650,
+    )
+    policy = []
+    if shape.cloudfront:
+        distribution = arn_parameter(
+            t,
+            "DistributionArn",
+            "ARN of the CloudFront distribution that reads the pages.",
+            r"^arn:aws[a-z-]*:cloudfront::\d{12}:distribution/[A-Z0-9]+$",
+            "distribution",
+        )
+        policy = storage.Bucket(bucket).serve_to(distribution)
+    storage.bucket(
+        t,
+        "Website",
+        name=bucket,
+        purpose="website",
+        key_arn=None,
+        lifecycle=storage.lifecycle(noncurrent_days=days),
+        replication=replication,
+        website=None if shape.cloudfront else _PAGES,
+        policy=policy,
+    )
+    frame.output(t, "BucketName", Ref("Website"), description="Bucket of the pages")
+    frame.output(
+        t, "BucketArn", GetAtt("Website", "Arn"), description="ARN of that bucket"
+    )
+    if not shape.cloudfront:
+        frame.output(
+            t,
+            "WebsiteUrl",
+            GetAtt("Website", "WebsiteURL"),
+            description="Address of the website in this region",
+        )
