@@ -1,21 +1,30 @@
-"""Compare two templates, resource by resource and property by property.
+"""Compare two evaluated templates, resource by resource and property by property.
 
-Data in, data out. Key order and formatting make no difference; what a template
-computes at run time (conditions, intrinsics) is compared as written.
+Data in, data out. Formatting, key order, and whether a value is written out or
+computed by an intrinsic function make no difference. Verdicts come from the resource
+schemas: `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
+(CloudFormation resource provider schema).
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from tapgen import schemas
+from tapgen import intrinsics, schemas
+from tapgen.intrinsics import LATER, Evaluated
+from tapgen.model import Target
 
 Path = tuple[str | int, ...]
+ANYWHERE = Target("000000000000", "us-east-1")
+
+# Keys by which items of a list are told apart, whatever their order.
+_NAMES = ("Key", "Sid", "Id", "PolicyName", "Name", "AttributeName", "IndexName")
+# Where IAM takes one text for a list of one.
+_ONE_OR_MANY = {"Action", "NotAction", "Resource", "NotResource", "AWS", "Service"}
 
 
 class Verb(StrEnum):
@@ -26,6 +35,17 @@ class Verb(StrEnum):
     REMOVE = "remove"
 
 
+class Verdict(StrEnum):
+    """What CloudFormation does to carry a change out, mildest first."""
+
+    IN_PLACE = "in place"
+    MAY_REPLACE = "may replace"
+    REPLACES = "replaces"
+
+
+_ORDER = list(Verdict)
+
+
 @dataclass(frozen=True)
 class Property:
     """One place of a resource that differs; None stands for absent."""
@@ -33,31 +53,73 @@ class Property:
     path: Path
     old: Any
     new: Any
+    verdict: Verdict = Verdict.IN_PLACE
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource that differs. Of added and removed ones, no properties are told."""
+    """One resource that differs.
+
+    Of added and removed ones no properties are told. `kept` says that what a removal
+    or replacement leaves behind is kept (or snapshotted) by its policies. `after` are
+    the evaluated properties it will have, `before` those it has.
+    """
 
     verb: Verb
     logical_id: str
     type: str
     properties: tuple[Property, ...] = ()
+    verdict: Verdict = Verdict.IN_PLACE
+    kept: bool = False
+    before: Any = None
+    after: Any = None
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it holds data."""
+        return schemas.is_stateful(self.type)
 
 
-def resources(old: str, new: str) -> tuple[Resource, ...]:
-    """What differs between the resources of two template texts, by logical id.
+def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
+    """What differs between two evaluated templates, by logical id, with what follows
+    for the resources that refer to what is replaced."""
+    found: dict[str, Resource] = {}
+    for logical_id in sorted({*old.resources, *new.resources}):
+        change = _resource(
+            logical_id, old.resources.get(logical_id), new.resources.get(logical_id)
+        )
+        if change:
+            found[logical_id] = change
+    while _spread(found, new):
+        pass
+    return tuple(found[logical_id] for logical_id in sorted(found))
 
-    A text that is no JSON object counts as a template without resources.
+
+def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:
+    """What differs between two template texts with their defaults, for one target."""
+    return compare(
+        intrinsics.evaluate(old, {}, target), intrinsics.evaluate(new, {}, target)
+    )
+
+
+def moving_outputs(
+    old: Evaluated, new: Evaluated, changes: Iterable[Resource]
+) -> frozenset[str]:
+    """The outputs whose values these changes may change.
+
+    A resource's Ref and its identifiers (`…Arn`, `…Id`) change only when it is
+    replaced; other attributes may change with any property.
     """
-    before, after = _resources(old), _resources(new)
-    return tuple(
-        change
-        for logical_id in sorted({*before, *after})
-        if (
-            change := _resource(
-                logical_id, before.get(logical_id), after.get(logical_id)
-            )
+    moved = {change.logical_id: change for change in changes}
+    made = {name for name, change in moved.items() if change.verb is Verb.ADD}
+    return frozenset(
+        name
+        for name, value in new.outputs.items()
+        if name not in old.outputs
+        or not intrinsics.same(old.outputs[name], value)
+        or any(
+            reference.partition(".")[0] in made or _moves(reference, moved)
+            for reference in intrinsics.references(value)
         )
     )
 
@@ -70,156 +132,170 @@ def same(old: str, new: str) -> bool:
         return old == new
 
 
-def moving_outputs(old: str, new: str, parameters: Iterable[str]) -> frozenset[str]:
-    """The outputs of `new` whose values may differ from those of `old`, when these
-    parameters get other values.
-
-    A resource's Ref and its identifiers (`…Arn`, `…Id`) change only when it is
-    replaced, that is when a create-only property changes; other attributes may change
-    with any property. What cannot be told counts as moving.
-    """
-    before, after = block(old, "Outputs"), block(new, "Outputs")
-    moving = _Moving(old, new, frozenset(parameters))
-    return frozenset(
-        name
-        for name, output in after.items()
-        if before.get(name) != output or moving.touches(output)
-    )
-
-
-class _Moving:
-    """Which parameters, conditions and resource attributes may have other values."""
-
-    def __init__(self, old: str, new: str, parameters: frozenset[str]) -> None:
-        before = block(old, "Parameters")
-        declared = block(new, "Parameters")
-        self.plain = set(parameters) | {
-            name for name, p in declared.items() if before.get(name) != p
-        }
-        self.resources = _resources(new)
-        self.changed: dict[str, set[str]] = {}
-        for change in resources(old, new):
-            tops = {str(p.path[1]) for p in change.properties if len(p.path) > 1}
-            other = any(p.path[0] != "Properties" for p in change.properties)
-            # An attribute of the resource, as its condition, may do anything to it.
-            whole = other or change.verb is not Verb.CHANGE
-            self.changed[change.logical_id] = tops | ({"*"} if whole else set())
-        self._conditions(block(old, "Conditions"), block(new, "Conditions"))
-        self._mappings = block(old, "Mappings") != block(new, "Mappings")
-        while self._spread():
-            pass
-
-    def _conditions(self, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-        """Conditions move with the parameters and conditions they name."""
-        moving = {name for name in new if old.get(name) != new[name]}
-        for _ in new:
-            moving |= {
-                name for name, body in new.items() if self.plain & {*_names(body)}
-            } | {name for name, body in new.items() if moving & {*_names(body)}}
-        self.plain |= moving
-
-    def _spread(self) -> bool:
-        """Carry changes on to the resources that refer to what changed."""
-        grown = False
-        for logical_id, resource in self.resources.items():
-            properties = resource.get("Properties", {})
-            known = self.changed.get(logical_id, set())
-            found = {k for k, v in properties.items() if self.touches(v)} - known
-            if resource.get("Condition") in self.plain and "*" not in known:
-                found.add("*")
-            if found:
-                self.changed[logical_id] = known | found
-                grown = True
-        return grown
-
-    def touches(self, node: Any) -> bool:
-        """Whether a value computed by this expression may change."""
-        if isinstance(node, dict) and "Fn::FindInMap" in node and self._mappings:
-            return True
-        return any(self._moves(name) for name in _names(node))
-
-    def _moves(self, name: str) -> bool:
-        if name in self.plain:
-            return True
-        logical_id, _, attribute = name.partition(".")
-        changed = self.changed.get(logical_id)
-        if not changed:
-            return False
-        return self._replaces(logical_id, changed) or not _is_identifier(attribute)
-
-    def _replaces(self, logical_id: str, changed: set[str]) -> bool:
-        kind = str(self.resources.get(logical_id, {}).get("Type"))
-        if "*" in changed or schemas.schema(kind) is None:
-            return True
-        paths = schemas.create_only(kind) | schemas.conditional_create_only(kind)
-        return bool(changed & {path.partition("/")[0] for path in paths})
-
-
-def _is_identifier(attribute: str) -> bool:
-    return attribute == "" or attribute.endswith(("Arn", "Id"))
-
-
-def _names(node: Any) -> Iterator[str]:
-    """Every parameter, condition, resource or `resource.attribute` an expression names."""
-    if isinstance(node, list):
-        for item in node:
-            yield from _names(item)
-        return
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
-        if key in ("Ref", "Condition") and isinstance(value, str):
-            yield value
-        elif key == "Fn::GetAtt":
-            yield value if isinstance(value, str) else ".".join(map(str, value))
-        elif key == "Fn::Sub":
-            text, local = value if isinstance(value, list) else (value, {})
-            yield from (n for n in _placeholders(text) if n not in local)
-            yield from _names(list(local.values()))
-        elif key == "Fn::If":
-            yield str(value[0])
-            yield from _names(value[1:])
-        else:
-            yield from _names(value)
-
-
-def _placeholders(text: str) -> list[str]:
-    return re.findall(r"\$\{([^!}][^}]*)\}", text)
-
-
 def block(text: str, name: str) -> Mapping[str, Any]:
     """One top-level block of a template text; empty when there is none to read."""
     try:
         found = json.loads(text).get(name, {})
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
 
-def _resources(text: str) -> Mapping[str, Mapping[str, Any]]:
-    return block(text, "Resources")
+def show(path: Path) -> str:
+    """A path as a user reads it: `Tags[Owner].Value`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) or part[:1] == "=" else f".{part}"
+    return text.lstrip(".").replace("[=", "[")
 
 
 def _resource(
     logical_id: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
 ) -> Resource | None:
+    before, after = _properties(old), _properties(new)
     if old is None and new is not None:
-        return Resource(Verb.ADD, logical_id, new.get("Type", "?"))
-    if new is None and old is not None:
-        return Resource(Verb.REMOVE, logical_id, old.get("Type", "?"))
-    assert old is not None and new is not None
-    found = tuple(_differences((), old, new))
+        kind = str(new.get("Type", "?"))
+        return Resource(Verb.ADD, logical_id, kind, after=after)
+    assert old is not None
+    kind = str((new or old).get("Type", "?"))
+    if new is None:
+        kept = _keeps(old.get("DeletionPolicy"))
+        return Resource(
+            Verb.REMOVE, logical_id, kind, kept=kept, before=before, after=None
+        )
+    found = [_judged(kind, p) for p in _differences((), before, after)]
+    if old.get("Type") != kind:
+        found.append(Property(("Type",), old.get("Type"), kind, Verdict.REPLACES))
+    attributes = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
+    for name in attributes:
+        if not intrinsics.same(old.get(name), new.get(name)):
+            found.append(Property((name,), old.get(name), new.get(name)))
     if not found:
         return None
-    return Resource(Verb.CHANGE, logical_id, new.get("Type", "?"), found)
+    return _weighed(
+        Resource(
+            Verb.CHANGE,
+            logical_id,
+            kind,
+            tuple(found),
+            kept=_keeps(new.get("UpdateReplacePolicy")),
+            before=before,
+            after=after,
+        )
+    )
+
+
+def _properties(resource: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    found = (resource or {}).get("Properties")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _keeps(policy: Any) -> bool:
+    return str(policy).startswith("Retain") or policy == "Snapshot"
+
+
+def _judged(kind: str, found: Property) -> Property:
+    path = "/".join(str(part) for part in found.path if isinstance(part, str))
+    return replace(found, verdict=_verdict(kind, path))
+
+
+def _verdict(kind: str, path: str) -> Verdict:
+    def within(names: Iterable[str]) -> bool:
+        return any(
+            path == name or path.startswith(f"{name}/") or name.startswith(f"{path}/")
+            for name in names
+        )
+
+    if schemas.schema(kind) is None:
+        return Verdict.MAY_REPLACE  # a type whose schema is not known
+    if within(schemas.create_only(kind)):
+        return Verdict.REPLACES
+    conditional = within(schemas.conditional_create_only(kind))
+    return Verdict.MAY_REPLACE if conditional else Verdict.IN_PLACE
+
+
+def _weighed(change: Resource) -> Resource:
+    """The change with the gravest verdict of its properties."""
+    verdicts = [p.verdict for p in change.properties] or [Verdict.IN_PLACE]
+    return replace(change, verdict=max(verdicts, key=_ORDER.index))
+
+
+def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
+    """Carry changes on to the resources that refer to them; False once all is told."""
+    grown = False
+    for logical_id, resource in new.resources.items():
+        known = found.get(logical_id)
+        if known and known.verb is not Verb.CHANGE:
+            continue
+        told = {p.path[0] for p in known.properties} if known else set()
+        more = []
+        for name, value in _properties(resource).items():
+            causes = [r for r in intrinsics.references(value) if _moves(r, found)]
+            if causes and name not in told:
+                kind = str(resource.get("Type", "?"))
+                later = {LATER: f"new {', '.join(sorted({*causes}))}"}
+                more.append(Property((name,), value, later, _verdict(kind, name)))
+        if more:
+            start = known or Resource(
+                Verb.CHANGE,
+                logical_id,
+                str(resource.get("Type", "?")),
+                kept=_keeps(resource.get("UpdateReplacePolicy")),
+                before=_properties(resource),
+                after=_properties(resource),
+            )
+            found[logical_id] = _weighed(
+                replace(start, properties=(*start.properties, *more))
+            )
+            grown = True
+    return grown
+
+
+def _moves(name: str, found: Mapping[str, Resource]) -> bool:
+    """Whether a `resource` or `resource.attribute` may have another value."""
+    logical_id, _, attribute = name.partition(".")
+    change = found.get(logical_id)
+    if change is None or change.verb is Verb.ADD:
+        return False  # who refers to something new is written differently already
+    if change.verdict is not Verdict.IN_PLACE:
+        return True
+    return not (attribute == "" or attribute.endswith(("Arn", "Id")))
+
+
+# -- places --------------------------------------------------------------------------
 
 
 def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in sorted({*old, *new}):
+    if intrinsics.same(old, new):
+        return
+    if path and path[-1] in _ONE_OR_MANY and intrinsics.same(_many(old), _many(new)):
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*map(str, old), *map(str, new)}):
             yield from _differences((*path, key), old.get(key), new.get(key))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (before, after) in enumerate(zip(old, new, strict=True)):
-            yield from _differences((*path, index), before, after)
-    elif old != new:
-        yield Property(path, old, new)
+        return
+    if isinstance(old, list) and isinstance(new, list):
+        named = _named(old), _named(new)
+        if named[0] is not None and named[1] is not None:
+            for key in dict.fromkeys([*named[0], *named[1]]):
+                place = (*path, f"={key}")
+                yield from _differences(place, named[0].get(key), named[1].get(key))
+            return
+        if len(old) == len(new):
+            for index, (before, after) in enumerate(zip(old, new, strict=True)):
+                yield from _differences((*path, index), before, after)
+            return
+    yield Property(path, old, new)
+
+
+def _named(items: Sequence[Any]) -> dict[str, Any] | None:
+    """The items by their names; None unless each has one of its own."""
+    for name in _NAMES:
+        found = [i.get(name) if isinstance(i, Mapping) else None for i in items]
+        if all(isinstance(f, str) for f in found) and len({*found}) == len(items):
+            return {str(f): item for f, item in zip(found, items, strict=True)}
+    return None
+
+
+def _many(value: Any) -> Any:
+    return value if isinstance(value, list) or value is None else [value]

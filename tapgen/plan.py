@@ -16,8 +16,9 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tapgen import diff
+from tapgen import diff, intrinsics
 from tapgen.errors import PlanError
+from tapgen.intrinsics import LATER, Evaluated
 from tapgen.model import (
     SAME,
     Action,
@@ -73,6 +74,7 @@ class Step:
     settle: bool = False
     conditional: bool = False
     varying: frozenset[str] = frozenset()
+    changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
     drop: bool = False  # DELETE: the stack set itself goes too
 
     @property
@@ -88,7 +90,6 @@ class Plan:
     system: System
     observed: Mapping[str, Observed]
     waves: tuple[tuple[Step, ...], ...]
-    changes: Mapping[str, tuple[diff.Resource, ...]] = field(default_factory=dict)
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -160,12 +161,8 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     deletions = _deletions(system, levels, observed)
     _refuse_protected(observed, deletions)
     waves += deletions
-    changes = {
-        s.name: diff.resources(observed[s.name].template, s.template)
-        for s in system.stack_sets
-        if s.name in observed
-    }
-    return Plan(system, observed, tuple(waves), changes)
+    told = [tuple(_told(s, by_part, observed) for s in wave) for wave in waves]
+    return Plan(system, observed, tuple(told))
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
@@ -188,7 +185,8 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
         for level in [leftover, *reversed(names)]
     ]
     _refuse_protected(observed, waves)
-    return Plan(system, observed, tuple(w for w in waves if w))
+    told = [tuple(_told(s, {}, observed) for s in wave) for wave in waves if wave]
+    return Plan(system, observed, tuple(told))
 
 
 def parameters_of(template: str) -> dict[str, dict[str, Any]]:
@@ -514,13 +512,52 @@ def _touched(s: StackSet, found: Observed | None, steps: Iterable[Step]) -> _Tou
             touched[target] = every
             instance = found.instances.get(target) if found else None
             if found and instance and instance.status is InstanceStatus.CURRENT:
-                now = complete(found.values(target), found.template)
-                then = complete(step.values, s.template)
-                changed = {k for k, v in then.items() if now.get(k) != v}
-                touched[target] = diff.moving_outputs(
-                    found.template, s.template, changed
-                )
+                old, new = _evaluated(found, s, target, step.values)
+                changes = diff.compare(old, new)
+                touched[target] = diff.moving_outputs(old, new, changes)
     return touched
+
+
+def _told(
+    step: Step, by_part: Mapping[str, StackSet], observed: Mapping[str, Observed]
+) -> Step:
+    """The step with what it does to the resources of each target."""
+    found = observed.get(step.stack_set)
+    s = None if step.action is Action.DELETE else by_part[step.part]
+    changes = {
+        target: diff.compare(*_evaluated(found, s, target, step.values))
+        for target in step.targets
+    }
+    return replace(step, changes=changes)
+
+
+def _evaluated(
+    found: Observed | None,
+    s: StackSet | None,
+    target: Target,
+    values: Mapping[str, Value],
+) -> tuple[Evaluated, Evaluated]:
+    """The deployed and the wanted template as this target has them.
+
+    Where a value is not known yet, what its source says today stands in for it.
+    Values that CloudFormation hides are not comparable: they are left out of both.
+    """
+    deployed = found and target in found.instances
+    old = found.template if found and deployed else "{}"
+    before = found.values(target) if found and deployed else {}
+    hidden = {name for name, value in before.items() if value == HIDDEN}
+    wanted = {n: _foreseen(v) for n, v in values.items() if n not in hidden}
+    before = {n: v for n, v in before.items() if n not in hidden}
+    return (
+        intrinsics.evaluate(old, before, target),
+        intrinsics.evaluate(s.template if s else "{}", wanted, target),
+    )
+
+
+def _foreseen(value: Value) -> Any:
+    if isinstance(value, Reference):
+        return {LATER: str(value)} if value.now is None else value.now
+    return value
 
 
 def _read(found: Observed, output: str, sources: Iterable[Target]) -> str | None:

@@ -370,7 +370,11 @@ def _types(observed: Mapping[str, Observed]) -> set[str]:
     """Resource types that are deployed: the execution role must still delete them."""
     from tapgen import diff
 
-    return {r.type for o in observed.values() for r in diff.resources("{}", o.template)}
+    return {
+        str(resource.get("Type"))
+        for found in observed.values()
+        for resource in diff.block(found.template, "Resources").values()
+    }
 
 
 def _wait_for_running(reached: Reached) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tapgen.diff import Resource
+from tapgen.diff import Resource, show
 from tapgen.explain import advice
 from tapgen.model import Observed, ObservedInstance, System, Target
 from tapgen.plan import Plan, Reference, Step, Value
@@ -113,7 +113,10 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
         "conditional": step.conditional,
         "reasons": list(step.reasons),
         "parameters": {k: _value(made, v) for k, v in sorted(step.values.items())},
-        "resources": [_resource(r) for r in made.changes.get(step.stack_set, ())],
+        "resources": [
+            {**_target(target), "changes": [_resource(c) for c in changes]}
+            for target, changes in step.changes.items()
+        ],
     }
 
 
@@ -129,8 +132,16 @@ def _resource(change: Resource) -> dict[str, Any]:
         "action": str(change.verb),
         "logical_id": change.logical_id,
         "type": change.type,
+        "verdict": str(change.verdict),
+        "stateful": change.stateful,
+        "kept": change.kept,
         "properties": [
-            {"path": list(p.path), "old": p.old, "new": p.new}
+            {
+                "path": show(p.path),
+                "old": p.old,
+                "new": p.new,
+                "verdict": str(p.verdict),
+            }
             for p in change.properties
         ],
     }

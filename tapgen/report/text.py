@@ -13,6 +13,7 @@ from rich.markup import escape
 
 from tapgen import diff
 from tapgen.explain import advice
+from tapgen.intrinsics import LATER
 from tapgen.model import Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.rollout import Outcome
@@ -38,6 +39,10 @@ _VERBS = {
     diff.Verb.CHANGE: "[yellow]~[/]",
     diff.Verb.REMOVE: "[red]-[/]",
 }
+_VERDICTS = {
+    diff.Verdict.REPLACES: "[red]±[/]",
+    diff.Verdict.MAY_REPLACE: "[yellow]±?[/]",
+}
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
@@ -46,16 +51,11 @@ def plan(made: Plan, *, details: bool = False) -> str:
     if not made:
         return f"[green]{escape(_title(made))}: nothing to do[/]"
     lines = [f"[bold]{escape(_title(made))}[/]"]
-    shown: set[str] = set()
     for number, wave in enumerate(made.waves, 1):
         lines.append(f"\n[bold]wave {number}[/]")
         for step in wave:
             lines += _step(made, step, details=details)
-            if step.action is Action.UPDATE and step.stack_set not in shown:
-                lines += _resources(made.changes.get(step.stack_set, ()))
-            if step.action is Action.CREATE and step.stack_set not in shown:
-                lines.append(_new_resources(made, step, details=details))
-            shown.add(step.stack_set)
+            lines += _changes(step, details=details)
     lines.append(f"\n{_summary(made)}")
     return "\n".join(lines)
 
@@ -165,25 +165,58 @@ def _targets(targets: Sequence[Target]) -> str:
     return "; ".join(f"{a} in {', '.join(r)}" for a, r in regions.items())
 
 
+def _changes(step: Step, *, details: bool) -> Iterator[str]:
+    """What happens to resources; targets to which the same happens, once."""
+    if step.conditional:
+        return
+    alike: dict[str, list[Target]] = {}
+    for target, changes in step.changes.items():
+        alike.setdefault(repr(changes), []).append(target)
+    for targets in alike.values():
+        changes = step.changes[targets[0]]
+        if len(alike) > 1:
+            yield f"      in {_targets(targets)}:"
+        if step.action is not Action.UPDATE and not details:
+            yield f"      {_SIGNS[step.action]} {_count(len(changes), 'resource')}"
+        else:
+            yield from _resources(changes)
+
+
 def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
-    for change in changes:
-        yield f"      {_VERBS[change.verb]} {change.logical_id} [dim]{change.type}[/]"
+    for change in sorted(changes, key=_gravity):
+        mark = _VERDICTS.get(change.verdict, _VERBS[change.verb])
+        verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"
+        kept = (
+            ", what it leaves is kept" if change.kept and verdict == " replaces" else ""
+        )
+        data = " [bold red]holds data[/]" if _loses(change) else ""
+        name = f"{change.logical_id} [dim]{change.type}[/]"
+        yield f"      {mark} {name}{verdict}{data}{kept}"
         for p in change.properties:
-            path = ".".join(map(str, p.path))
-            yield f"          {path}: {escape(_short(p.old))} → {escape(_short(p.new))}"
+            old, new = escape(_short(p.old)), escape(_short(p.new))
+            because = "" if p.verdict is diff.Verdict.IN_PLACE else f"  [{p.verdict}]"
+            follows = isinstance(p.new, dict) and LATER in p.new
+            value = new if follows else f"{old} → {new}"
+            yield f"          {escape(diff.show(p.path))}: {value}{escape(because)}"
 
 
-def _new_resources(made: Plan, step: Step, *, details: bool) -> str:
-    template = made.system.part(step.part).template
-    changes = diff.resources("{}", template)
-    if details:
-        return "\n".join(_resources(changes))
-    return f"      [green]+[/] {_count(len(changes), 'resource')}"
+def _gravity(change: diff.Resource) -> tuple[bool, int]:
+    """What may lose data first, then replacements."""
+    return not _loses(change), -list(diff.Verdict).index(change.verdict)
+
+
+def _loses(change: diff.Resource) -> bool:
+    """Whether carrying this out may leave data behind or delete it."""
+    replaced = change.verdict is not diff.Verdict.IN_PLACE
+    gone = change.verb is diff.Verb.REMOVE or replaced
+    return change.stateful and change.verb is not diff.Verb.ADD and gone
 
 
 def _short(value: Any) -> str:
     if value is None:
         return "(absent)"
+    if isinstance(value, dict) and LATER in value:
+        return f"({value[LATER]})"
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
 

@@ -3,57 +3,138 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from tapgen import diff
+import pytest
+
+from tapgen import diff, intrinsics
+from tapgen.diff import Verb, Verdict
 from tests import make
+from tests.make import EAST
+
+
+def resource(kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": kind, "Properties": properties}
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> dict[str, diff.Resource]:
+    texts = make.template(resources=old), make.template(resources=new)
+    return {c.logical_id: c for c in diff.templates(*texts)}
+
+
+TOPIC = "AWS::SNS::Topic"
+QUEUE = "AWS::SQS::Queue"
 
 
 def test_added_removed_and_changed_resources_are_told_apart() -> None:
-    old = make.template(
-        resources={
-            "Gone": {"Type": "AWS::SQS::Queue"},
-            "Kept": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "a"}},
-        }
-    )
-    new = make.template(
-        resources={
-            "Kept": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "b"}},
-            "Made": {"Type": "AWS::SQS::Queue"},
-        }
-    )
+    old = {"Gone": resource(QUEUE), "Kept": resource(TOPIC, DisplayName="a")}
+    new = {"Made": resource(QUEUE), "Kept": resource(TOPIC, DisplayName="b")}
 
-    gone, kept, added = diff.resources(old, new)
+    found = changes(old, new)
 
-    assert (gone.verb, gone.logical_id) == (diff.Verb.REMOVE, "Gone")
-    assert (added.verb, added.logical_id) == (diff.Verb.ADD, "Made")
-    assert kept.properties == (diff.Property(("Properties", "TopicName"), "a", "b"),)
+    assert {k: c.verb for k, c in found.items()} == {
+        "Gone": Verb.REMOVE,
+        "Kept": Verb.CHANGE,
+        "Made": Verb.ADD,
+    }
+    (place,) = found["Kept"].properties
+    assert (place.path, place.old, place.new) == (("DisplayName",), "a", "b")
 
 
-def test_key_order_and_white_space_are_no_change() -> None:
+def test_formatting_key_order_and_the_way_it_is_written_are_no_change() -> None:
+    old = {"T": resource(TOPIC, TopicName="a-us-east-1", FifoTopic=True)}
+    name = {"Fn::Sub": "a-${AWS::Region}"}
+    new = {"T": resource(TOPIC, FifoTopic="true", TopicName=name)}
+
+    assert changes(old, new) == {}
     text = make.template(["A", "B"])
-    other = json.dumps(json.loads(text), indent=3, sort_keys=True)
-
-    assert diff.resources(text, other) == ()
-    assert diff.same(text, other)
+    assert diff.same(text, json.dumps(json.loads(text), indent=3, sort_keys=True))
 
 
-def test_an_item_of_a_list_is_found_by_its_place() -> None:
-    def tagged(value: str) -> str:
-        tags = {"Tags": [{"Key": "a", "Value": "1"}, {"Key": "b", "Value": value}]}
-        return make.template(
-            resources={"T": {"Type": "AWS::SNS::Topic", "Properties": tags}}
-        )
+def test_one_action_and_a_list_of_it_are_the_same() -> None:
+    def role(action: Any) -> dict[str, Any]:
+        document = {"Statement": [{"Effect": "Allow", "Action": action}]}
+        return {"R": resource("AWS::IAM::Role", AssumeRolePolicyDocument=document)}
 
-    (change,) = diff.resources(tagged("1"), tagged("2"))
+    assert changes(role("sts:AssumeRole"), role(["sts:AssumeRole"])) == {}
 
-    assert change.properties[0].path == ("Properties", "Tags", 1, "Value")
+
+def test_items_with_names_are_compared_by_name() -> None:
+    def tagged(**tags: str) -> dict[str, Any]:
+        items = [{"Key": k, "Value": v} for k, v in tags.items()]
+        return {"T": resource(TOPIC, Tags=items)}
+
+    found = changes(tagged(A="1", B="2"), tagged(B="3", C="4", A="1"))["T"]
+
+    assert [(diff.show(p.path), p.old, p.new) for p in found.properties] == [
+        ("Tags[B].Value", "2", "3"),
+        ("Tags[C]", None, {"Key": "C", "Value": "4"}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "verdict"),
+    [
+        ("AWS::EC2::VPC", "CidrBlock", Verdict.REPLACES),
+        ("AWS::RDS::DBInstance", "MultiAZ", Verdict.MAY_REPLACE),
+        ("AWS::RDS::DBInstance", "AllocatedStorage", Verdict.IN_PLACE),
+        ("My::Own::Thing", "Anything", Verdict.MAY_REPLACE),
+    ],
+)
+def test_verdicts_are_those_of_the_schema(
+    kind: str, name: str, verdict: Verdict
+) -> None:
+    old, new = resource(kind, **{name: "1"}), resource(kind, **{name: "2"})
+
+    assert changes({"R": old}, {"R": new})["R"].verdict is verdict
+
+
+def test_a_replacement_is_carried_on_to_what_refers_to_it() -> None:
+    def network(cidr: str) -> dict[str, Any]:
+        return {
+            "Vpc": resource("AWS::EC2::VPC", CidrBlock=cidr),
+            "Net": resource("AWS::EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="x"),
+            "Api": resource(QUEUE, QueueName={"Fn::Sub": "q-${Net}"}),
+            "Other": resource(TOPIC),
+        }
+
+    found = changes(network("10.0.0.0/16"), network("10.1.0.0/16"))
+
+    assert {k: c.verdict for k, c in found.items()} == {
+        "Vpc": Verdict.REPLACES,
+        "Net": Verdict.REPLACES,
+        "Api": Verdict.REPLACES,
+    }
+    assert found["Net"].properties[0].new == {intrinsics.LATER: "new Vpc"}
+
+
+def test_a_change_in_place_leaves_identifiers_alone() -> None:
+    def pair(size: int) -> dict[str, Any]:
+        database = resource("AWS::RDS::DBInstance", AllocatedStorage=size)
+        return {
+            "Db": database,
+            "ByName": resource(TOPIC, DisplayName={"Ref": "Db"}),
+            "ByArn": resource(TOPIC, DisplayName={"Fn::GetAtt": "Db.DBInstanceArn"}),
+            "ByPort": resource(TOPIC, DisplayName={"Fn::GetAtt": "Db.Endpoint.Port"}),
+        }
+
+    assert set(changes(pair(1), pair(2))) == {"Db", "ByPort"}
+
+
+def test_what_policies_keep_is_said() -> None:
+    kept = resource("AWS::S3::Bucket") | {"DeletionPolicy": "Retain"}
+
+    found = changes({"Kept": kept, "Lost": resource("AWS::S3::Bucket")}, {})
+
+    assert found["Kept"].kept and not found["Lost"].kept
+    assert found["Lost"].stateful
 
 
 def test_text_that_is_no_template_has_no_resources() -> None:
-    added = diff.resources("not json", make.template())
+    added = diff.templates("not json", make.template())
 
-    assert [c.verb for c in added] == [diff.Verb.ADD]
-    assert diff.resources("[]", "null") == ()
+    assert [c.verb for c in added] == [Verb.ADD]
+    assert diff.templates("[]", "null") == ()
 
 
 MOVES = json.dumps(
@@ -86,7 +167,13 @@ MOVES = json.dumps(
 
 
 def moving(*parameters: str, new: str = MOVES) -> set[str]:
-    return set(diff.moving_outputs(MOVES, new, parameters))
+    before = dict.fromkeys(("Cidr", "Allowed", "Name"), "x")
+    after = before | dict.fromkeys(parameters, "y")
+    old, then = (
+        intrinsics.evaluate(text, values, EAST)
+        for text, values in ((MOVES, before), (new, after))
+    )
+    return set(diff.moving_outputs(old, then, diff.compare(old, then)))
 
 
 def test_nothing_moves_when_nothing_changes() -> None:
@@ -103,7 +190,12 @@ def test_a_replacement_moves_what_refers_to_it() -> None:
 
 
 def test_a_condition_moves_with_its_parameter() -> None:
-    assert moving("Name") == {"Bucket"}
+    made = MOVES.replace(
+        '{"Fn::Equals": [{"Ref": "Name"}, "x"]}', '{"Fn::Equals": [1, 2]}'
+    )
+    before = intrinsics.evaluate(made, {}, EAST)
+    after = intrinsics.evaluate(MOVES, {"Name": "x"}, EAST)
+    assert "Bucket" in diff.moving_outputs(before, after, diff.compare(before, after))
 
 
 def test_an_output_that_is_written_differently_moves() -> None:
