@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tapgen"
 # from its own layer or below. A part is a module or a package directly in tapgen/.
 LAYERS = [
     {"errors", "model"},
-    {"schemas", "intrinsics", "aws"},
+    {"schemas", "intrinsics", "decode", "aws"},
     {"config", "templates", "rules", "blocks"},
     {"blueprints", "lint", "diff", "gates", "explain", "journal", "snapshot"},
     {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
@@ -39,6 +39,7 @@ OWNERS = {
     "awacs": {"blocks", "blueprints"},
     "cfnlint": {"lint", "rules", "schemas"},
     "ruamel": {"config"},
+    "yaml": {"decode"},
     "click": {"cli"},
     "rich": {"cli", "report"},
     "jinja2": {"report"},
