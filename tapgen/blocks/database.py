@@ -102,7 +102,9 @@ def secret(
     )
 
 
-def read_secret(name: str, *, region: str, key_arn: Any) -> list[Statement]:
+def read_secret(
+    name: str, *, region: str, key_arn: Any, sid: str = "Secret"
+) -> list[Statement]:
     """What a role needs to read the secret of a name, in one region.
 
     Secrets Manager adds a hyphen and six random characters to the name in the ARN.
@@ -111,10 +113,10 @@ def read_secret(name: str, *, region: str, key_arn: Any) -> list[Statement]:
     via = names.sub(f"secretsmanager.{region}.${{AWS::URLSuffix}}")
     return [
         security.statement(
-            "ReadSecret", [actions.DescribeSecret, actions.GetSecretValue], [arn]
+            f"Read{sid}", [actions.DescribeSecret, actions.GetSecretValue], [arn]
         ),
         security.statement(
-            "DecryptSecret",
+            f"Decrypt{sid}",
             [kms.Decrypt],
             [key_arn],
             StringEquals({"kms:ViaService": via}),

@@ -19,7 +19,6 @@ from typing import Any
 
 from awacs import fis as fis_actions
 from awacs import rds as actions
-from awacs import sns as sns_actions
 from awacs.aws import Statement, StringEquals
 from troposphere import Sub, Tags, Template, fis, scheduler, ssm
 
@@ -43,16 +42,6 @@ def fail_over_statements(cluster_arns: Sequence[str]) -> list[Statement]:
             [actions.DescribeDBClusters, actions.DescribeDBInstances],
             ["*"],
         ),
-    ]
-
-
-def remind_statements(
-    topic_arns: Sequence[Any], key_arns: Sequence[Any]
-) -> list[Statement]:
-    """What the role of schedules needs to publish to encrypted topics."""
-    return [
-        security.statement("Remind", [sns_actions.Publish], topic_arns),
-        *security.use_key(key_arns, "EncryptReminder"),
     ]
 
 

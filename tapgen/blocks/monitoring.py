@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from awacs import kms
 from awacs import logs as log_actions
 from awacs import sns as actions
-from awacs.aws import Statement
+from awacs.aws import Statement, StringEquals
 from troposphere import Equals, Not, Ref, Sub, Tags, Template, cloudwatch, logs, sns
 
 from tapgen.blocks import frame, names, security
@@ -18,6 +19,19 @@ RETENTION_DAYS = (
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
 """The days that CloudWatch Logs can keep events for."""
+
+
+def plain_topic(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
+    """Add an encrypted topic, to which only this account's own roles may publish."""
+    return t.add_resource(
+        sns.Topic(
+            title,
+            TopicName=names.sub(name),
+            # Never alias/aws/sns: its policy cannot let alarms in.
+            KmsMasterKeyId=key_arn,
+            Tags=Tags(Name=names.sub(name)),
+        )
+    )
 
 
 def topic(
@@ -33,15 +47,7 @@ def topic(
     So may `publishers`, besides. Its parameter `AlertEmail` subscribes one address, or
     none when empty.
     """
-    resource = t.add_resource(
-        sns.Topic(
-            title,
-            TopicName=names.sub(name),
-            # Never alias/aws/sns: its policy cannot let alarms in.
-            KmsMasterKeyId=key_arn,
-            Tags=Tags(Name=names.sub(name)),
-        )
-    )
+    resource = plain_topic(t, title, name=name, key_arn=key_arn)
     publish = [
         security.statement(
             f"Publish{publisher.what}",
@@ -78,6 +84,22 @@ def topic(
         )
     )
     return resource
+
+
+def publish_to(
+    topic_arns: Sequence[str], key_arns: Sequence[Any], regions: Sequence[str]
+) -> list[Statement]:
+    """What a role needs to publish to encrypted topics of some regions."""
+    via = [names.sub(f"sns.{region}.${{AWS::URLSuffix}}") for region in regions]
+    return [
+        security.statement("PublishToTopics", [actions.Publish], topic_arns),
+        security.statement(
+            "EncryptMessages",
+            [kms.Decrypt, kms.GenerateDataKey],
+            key_arns,
+            StringEquals({"kms:ViaService": via}),
+        ),
+    ]
 
 
 def alarm(
