@@ -22,7 +22,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tapgen.emulator import organizations, regions, service_patches
+from tapgen.emulator import gateway, organizations, regions, service_patches
 from tapgen.emulator.template_checks import (
     Template,
     evaluated,
@@ -219,7 +219,12 @@ def check() -> list[str]:
     problems = []
     if found != TESTED_VERSION:
         problems.append(f"ministack is {found}, tested with {TESTED_VERSION}")
-    for private in (PRIVATE, organizations.PRIVATE, regions.PRIVATE):
+    for private in (
+        PRIVATE,
+        gateway.PRIVATE,
+        organizations.PRIVATE,
+        regions.PRIVATE,
+    ):
         for module, names in private.items():
             problems += moved(module, names)
     return problems
@@ -256,6 +261,7 @@ def apply() -> None:
     _patch_restored_shapes()
     _patch_yaml()
     service_patches.apply()
+    gateway.apply()
     organizations.apply()
     regions.apply()
     _applied = True

@@ -8,6 +8,7 @@ from tapgen.emulator.resources import (
     corrections,
     database,
     dns,
+    gateway,
     keys,
     monitoring,
     network,
@@ -37,5 +38,8 @@ def register(shape: Shape) -> None:
 
 def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
-    modules = (network, keys, storage, database, dns, monitoring, audit, corrections)
+    modules = (
+        *(network, keys, storage, database, dns, monitoring, audit, gateway),
+        corrections,
+    )
     return [kind for module in modules for kind in module.kinds()]
