@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 SELF = "self"
@@ -94,8 +95,8 @@ class Target:
 class Output:
     """A parameter value that an output of another stack set provides.
 
-    `region` is `same`, a region role of the system, or a region; `account` is `same`
-    or an account. `all` joins the outputs of every matching target with commas.
+    `region` is `same`, a region role of the system, or a region; `account` is `same`,
+    `self` or an account. `all` joins the outputs of every matching target with commas.
     """
 
     part: str
@@ -172,12 +173,42 @@ class RolloutSettings:
     on_failure: str = "rollback"  # rollback | stop
 
 
+def artifact_bucket(target: Target) -> str:
+    """Name of the bucket that holds what stacks in an account and region are made of."""
+    return f"tapgen-artifacts-{target.account}-{target.region}"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file that a template refers to by bucket and key, such as a function's code.
+
+    `path` is as the config gives it, `source` where that is; a folder is zipped. `key`
+    names the content by its hash. `bucket_parameter` and `key_parameter` are the
+    template's parameters that take the target's artifact bucket and the key.
+    """
+
+    path: str
+    source: Path
+    key: str
+    bytes: int
+    bucket_parameter: str
+    key_parameter: str
+
+    def values(self, target: Target) -> dict[str, str]:
+        """What the two parameters take at a target."""
+        return {
+            self.bucket_parameter: artifact_bucket(target),
+            self.key_parameter: self.key,
+        }
+
+
 @dataclass(frozen=True)
 class StackSet:
     """A stack set as it should be.
 
     `template` is the template's JSON text, exactly as committed.
-    `parameters` are the stack set's values, `overrides` those of single targets.
+    `parameters` are the stack set's values, `overrides` those of single targets,
+    `artifacts` by name what is uploaded beside the template.
     `depends_on` names parts of the same system, besides those that `Output` values
     imply. `role` is `every`, `global` or a region role of the system.
     """
@@ -192,6 +223,7 @@ class StackSet:
     depends_on: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
 
     def values(self, target: Target) -> dict[str, Value]:
         """The parameter values of one target, overrides applied."""
@@ -205,6 +237,8 @@ class StackSet:
             matching, key=lambda o: (o.account is not None, o.region is not None)
         ):
             values.update(override.parameters)
+        for artifact in self.artifacts.values():
+            values.update(artifact.values(target))
         return values
 
     def requires(self) -> set[str]:
@@ -271,11 +305,22 @@ class System:
                 replace(target, account=account) if target.account == SELF else target
             )
 
+        def real_values(values: Mapping[str, Value]) -> dict[str, Value]:
+            return {
+                name: (
+                    replace(value, account=account)
+                    if isinstance(value, Output) and value.account == SELF
+                    else value
+                )
+                for name, value in values.items()
+            }
+
         def real_override(override: Override) -> Override:
-            return (
-                replace(override, account=account)
-                if override.account == SELF
-                else override
+            mine = override.account == SELF
+            return replace(
+                override,
+                account=account if mine else override.account,
+                parameters=real_values(override.parameters),
             )
 
         return replace(
@@ -285,6 +330,7 @@ class System:
                 replace(
                     s,
                     targets=tuple(map(real, s.targets)),
+                    parameters=real_values(s.parameters),
                     overrides=tuple(map(real_override, s.overrides)),
                 )
                 for s in self.stack_sets

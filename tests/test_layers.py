@@ -16,16 +16,17 @@ PACKAGE = ROOT / "tapgen"
 LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "decode", "aws"},
-    {"config", "templates", "rules", "blocks"},
-    {"blueprints", "lint", "diff", "gates", "explain", "journal", "snapshot"},
+    {"config", "templates", "artifacts", "checks", "rules", "blocks"},
+    {"blueprints", "lint", "diff", "risk", "gates", "explain", "journal", "snapshot"},
     {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
     {"operate", "report"},
     {"cli"},
     {"__init__", "__main__"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-# `plan` makes what `rollout` obeys: the one pair within a layer, one way.
-ALLOWED_WITHIN = {("rollout", "plan")}
+# Pairs within a layer, one way: `plan` makes what `rollout` obeys, and `risk` judges
+# what `diff` finds.
+ALLOWED_WITHIN = {("rollout", "plan"), ("risk", "diff")}
 # Lambda sources: they run in AWS and belong to no layer.
 HANDLERS = "handlers"
 

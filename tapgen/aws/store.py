@@ -1,6 +1,6 @@
-"""The artifact bucket: what a rollout must not lose, and templates too big to send.
+"""Artifact buckets: what a rollout must not lose, and what is too big to send.
 
-`tapgen bootstrap` makes it; its name follows from account and region.
+`tapgen bootstrap` makes them; their names follow from account and region.
 """
 
 from __future__ import annotations
@@ -10,17 +10,12 @@ from typing import Any
 
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError, NotFound
-from tapgen.model import Target
-
-
-def bucket(target: Target) -> str:
-    """The name of the artifact bucket of an administration account and region."""
-    return f"tapgen-artifacts-{target.account}-{target.region}"
+from tapgen.model import Target, artifact_bucket
 
 
 @dataclass(frozen=True)
 class Store:
-    """Objects in the artifact bucket of one administration account and region."""
+    """Objects in the artifact bucket of one account and region."""
 
     aws: Aws
     target: Target
@@ -31,7 +26,7 @@ class Store:
 
     def put(self, key: str, body: bytes, *, kind: str = "application/json") -> str:
         """Store an object; returns the https URL CloudFormation can read it by."""
-        name = bucket(self.target)
+        name = artifact_bucket(self.target)
         owner = {"ExpectedBucketOwner": self.target.account}
         try:
             ask(
@@ -56,10 +51,19 @@ class Store:
     def get(self, key: str) -> bytes | None:
         """An object's bytes; None when there is none."""
         try:
-            answer = ask(
-                self._client, "get_object", Bucket=bucket(self.target), Key=key
-            )
+            name = artifact_bucket(self.target)
+            answer = ask(self._client, "get_object", Bucket=name, Key=key)
         except NotFound:
             return None
         body: bytes = answer["Body"].read()
         return body
+
+    def has(self, key: str) -> bool:
+        """Whether there is an object of this key; no where there is no bucket."""
+        try:
+            name = artifact_bucket(self.target)
+            owner = {"ExpectedBucketOwner": self.target.account}
+            ask(self._client, "head_object", Bucket=name, Key=key, **owner)
+        except NotFound:
+            return False
+        return True

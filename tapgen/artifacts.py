@@ -1,0 +1,100 @@
+"""Files that templates refer to by bucket and key: read, zipped, named by content.
+
+A folder becomes a zip whose bytes depend on nothing but its files' names, contents and
+whether they are executable, so that what has not changed is not uploaded, and not
+deployed, again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from functools import lru_cache
+from pathlib import Path
+
+from tapgen.errors import TemplateError
+from tapgen.model import Artifact
+
+LARGEST = 250 * 1024 * 1024
+"""Bytes: Lambda takes no larger package, and all of it is held in memory."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can say
+_SKIPPED = frozenset({"__pycache__", ".git", ".DS_Store"})
+
+
+def artifact(
+    path: str, base: Path, bucket_parameter: str, key_parameter: str
+) -> Artifact:
+    """The artifact of a file or folder at a path relative to `base`.
+
+    Raises TemplateError where it cannot be read.
+    """
+    source = base / path
+    content = read(source)
+    suffix = ".zip" if source.is_dir() else "".join(source.suffixes[-1:])
+    return Artifact(
+        path=path,
+        source=source,
+        key=f"artifacts/{hashlib.sha256(content).hexdigest()}{suffix}",
+        bytes=len(content),
+        bucket_parameter=bucket_parameter,
+        key_parameter=key_parameter,
+    )
+
+
+def content(found: Artifact) -> bytes:
+    """The bytes to upload; TemplateError when they are no longer those of the key."""
+    data = read(found.source)
+    if hashlib.sha256(data).hexdigest() not in found.key:
+        raise TemplateError(
+            f"{found.path}: has changed since it was planned; plan again"
+        )
+    return data
+
+
+def read(source: Path) -> bytes:
+    """The bytes of a file, or of the zip of a folder; TemplateError when unreadable."""
+    try:
+        if source.is_dir():
+            return _zipped(source, _stamp(source))
+        if source.stat().st_size > LARGEST:
+            raise TemplateError(f"{source}: larger than {LARGEST:,} bytes")
+        return source.read_bytes()
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise TemplateError(
+            f"{source}: cannot be read: {reason}; build it first, or check the path"
+        ) from error
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and not _SKIPPED & {*path.relative_to(folder).parts}
+    )
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """What tells one state of a folder from the next without reading its files."""
+    facts = ((path, path.stat()) for path in _files(folder))
+    return tuple((str(p), s.st_mtime_ns, s.st_size) for p, s in facts)
+
+
+@lru_cache(maxsize=8)
+def _zipped(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> bytes:
+    if not stamp:
+        raise TemplateError(f"{folder}: an empty folder makes no artifact")
+    if sum(size for *_, size in stamp) > LARGEST:
+        raise TemplateError(f"{folder}: larger than {LARGEST:,} bytes")
+    buffer = io.BytesIO()
+    # Not compressed: what zlib makes of the same bytes depends on its version.
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for path in _files(folder):
+            entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+            entry.create_system = 3  # Unix, on whatever system this runs
+            executable = path.stat().st_mode & 0o100
+            entry.external_attr = (0o100755 if executable else 0o100644) << 16
+            archive.writestr(entry, path.read_bytes())
+    return buffer.getvalue()
