@@ -79,6 +79,24 @@ class Resource:
         """Whether it holds data."""
         return schemas.is_stateful(self.type)
 
+    @property
+    def loses_data(self) -> bool:
+        """Whether carrying this out may leave data behind, or delete it. A removed
+        resource that its policy keeps loses nothing."""
+        if not self.stateful or self.verb is Verb.ADD:
+            return False
+        if self.verb is Verb.REMOVE:
+            return not self.kept
+        return self.verdict is not Verdict.IN_PLACE
+
+    @property
+    def fate(self) -> str:
+        """What happens to it, as the end of a sentence."""
+        if self.verb is Verb.REMOVE:
+            return "deleted"
+        word = {Verdict.REPLACES: "replaced", Verdict.MAY_REPLACE: "perhaps replaced"}
+        return word.get(self.verdict, "changed in place")
+
 
 def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
     """What differs between two evaluated templates, by logical id, with what follows

@@ -165,6 +165,42 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     return Plan(system, observed, tuple(told))
 
 
+def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
+    """What a plan must not do unless the user names it, one sentence each.
+
+    Replacing or deleting what holds data, and removing the last target of a stack set
+    that holds data. `allowed` are logical ids (and parts, for a last target).
+    """
+    names = set(allowed)
+    found: dict[str, None] = {}
+    for step in made.steps:
+        where = ", ".join(map(str, step.targets))
+        if step.action is Action.DELETE and step.part not in names:
+            left = set(made.observed[step.stack_set].instances) - set(step.targets)
+            held = sorted(
+                {c.logical_id for r in step.changes.values() for c in r if c.stateful}
+            )
+            if held and not left:
+                text = (
+                    f"{step.stack_set} in {where}: its last target would go, and it "
+                    f"holds data ({', '.join(held)}); to remove all of the system use "
+                    f"tapgen destroy, or say --allow-replacement {step.part}"
+                )
+                found[text] = None
+        if step.action is not Action.UPDATE or step.conditional:
+            continue
+        for target, changes in step.changes.items():
+            for change in changes:
+                if change.loses_data and change.logical_id not in names:
+                    text = (
+                        f"{step.stack_set} in {target}: {change.logical_id} "
+                        f"({change.type}) holds data and would be {change.fate}; "
+                        f"if that is meant, say --allow-replacement {change.logical_id}"
+                    )
+                    found[text] = None
+    return list(found)
+
+
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
     """Return the plan that deletes everything observed, backwards.
 

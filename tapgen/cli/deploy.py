@@ -47,6 +47,14 @@ class Reached:
     local: bool
 
 
+allow_option = click.option(
+    "--allow-replacement",
+    "allowed",
+    metavar="LOGICAL_ID",
+    multiple=True,
+    help="Let this resource be replaced or deleted although it holds data.",
+)
+
 _PLAN_EPILOG = """\b
 Examples:
   tapgen plan secure_network --local
@@ -63,6 +71,7 @@ Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 @output_option
 @timings_option
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
+@allow_option
 def plan_command(
     system: str | None,
     environment: str | None,
@@ -70,6 +79,7 @@ def plan_command(
     output: str,
     timings: bool,
     details: bool,
+    allowed: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Show what a rollout of SYSTEM would do, without doing it."""
@@ -80,11 +90,13 @@ def plan_command(
     reached = reach_system(system, environment, folder, clock, aws_choice)
     made = _plan(reached, clock)
     if output == "json":
-        print_json(data.plan(made))
+        print_json(data.plan(made, allowed))
     else:
         console().print(text.plan(made, details=details))
     if timings:
         clock.show()
+    if _refused(made, allowed):
+        return FAILED
     return CHANGES if made else DONE
 
 
@@ -106,6 +118,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing is left half done,
 @timings_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
+@allow_option
 def rollout_command(
     system: str | None,
     environment: str | None,
@@ -114,6 +127,7 @@ def rollout_command(
     timings: bool,
     yes: bool,
     details: bool,
+    allowed: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Roll SYSTEM out: show the plan, ask, then run it wave by wave.
@@ -138,6 +152,8 @@ def rollout_command(
         if output == "json":
             print_json({"plan": data.plan(made), "outcome": None})
         return DONE
+    if _refused(made, allowed):
+        return FAILED
     _confirm(yes, "Roll this out?")
     with clock.stage("rollout"):
         ended = _run(reached, made)
@@ -305,6 +321,16 @@ def _plan(reached: Reached, clock: Timings) -> Any:
         observed = rollout.observe(reached.system, reached.sets)
     with clock.stage("planning"):
         return plan.make(reached.system, observed)
+
+
+def _refused(made: Any, allowed: tuple[str, ...]) -> bool:
+    """Whether the plan does what nobody allowed; says so."""
+    from tapgen import plan
+
+    found = plan.refusals(made, allowed)
+    for text in found:
+        say(f"refused: {text}")
+    return bool(found)
 
 
 def _refuse_unpinned(reached: Reached, yes: bool, account: str | None) -> None:

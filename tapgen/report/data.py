@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from tapgen import risk
 from tapgen.diff import Resource, show
 from tapgen.explain import advice
 from tapgen.model import Observed, ObservedInstance, System, Target
-from tapgen.plan import Plan, Reference, Step, Value
+from tapgen.plan import Plan, Reference, Step, Value, refusals
 from tapgen.rollout import Failure, Outcome
 
 
-def plan(made: Plan) -> dict[str, Any]:
+def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
     """A plan: waves of steps, each with targets, values, reasons and resources."""
     return {
         "system": made.system.name,
@@ -21,6 +22,7 @@ def plan(made: Plan) -> dict[str, Any]:
         "admin": _target(made.system.admin),
         "digest": made.digest,
         "changes": bool(made),
+        "refusals": refusals(made, allowed),
         "waves": [[_step(made, step) for step in wave] for wave in made.waves],
     }
 
@@ -135,6 +137,9 @@ def _resource(change: Resource) -> dict[str, Any]:
         "verdict": str(change.verdict),
         "stateful": change.stateful,
         "kept": change.kept,
+        "risks": [
+            {"kind": str(one.kind), "detail": one.detail} for one in risk.of(change)
+        ],
         "properties": [
             {
                 "path": show(p.path),

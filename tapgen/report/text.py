@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen import diff
+from tapgen import diff, risk
 from tapgen.explain import advice
 from tapgen.intrinsics import LATER
 from tapgen.model import Action, Target
@@ -50,7 +50,7 @@ def plan(made: Plan, *, details: bool = False) -> str:
     """A plan as lines; with `details` every parameter and resource is listed."""
     if not made:
         return f"[green]{escape(_title(made))}: nothing to do[/]"
-    lines = [f"[bold]{escape(_title(made))}[/]"]
+    lines = [f"[bold]{escape(_title(made))}[/]", *_first(made)]
     for number, wave in enumerate(made.waves, 1):
         lines.append(f"\n[bold]wave {number}[/]")
         for step in wave:
@@ -58,6 +58,34 @@ def plan(made: Plan, *, details: bool = False) -> str:
             lines += _changes(step, details=details)
     lines.append(f"\n{_summary(made)}")
     return "\n".join(lines)
+
+
+def risks(made: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
+    """Kind → what → where, of everything a reviewer has to look at first.
+
+    Of stack instances that are new, only what becomes public.
+    """
+    found: dict[risk.Kind, dict[str, list[Target]]] = {}
+    for step in made.steps:
+        for target, changes in step.changes.items():
+            for change in () if step.conditional else changes:
+                for one in risk.of(change):
+                    if (
+                        step.action is Action.CREATE
+                        and one.kind is not risk.Kind.PUBLIC
+                    ):
+                        continue
+                    what = f"{step.part}.{one.logical_id} ({one.type}): {one.detail}"
+                    found.setdefault(one.kind, {}).setdefault(what, []).append(target)
+    return {kind: found[kind] for kind in risk.Kind if kind in found}
+
+
+def _first(made: Plan) -> Iterator[str]:
+    for kind, named in risks(made).items():
+        yield f"\n[bold red]{kind}[/]"
+        for what, targets in named.items():
+            yield f"  [red]![/] {escape(what)}"
+            yield f"      {_targets(targets)}"
 
 
 def status(made: Mapping[str, Any]) -> str:
@@ -189,7 +217,7 @@ def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
         kept = (
             ", what it leaves is kept" if change.kept and verdict == " replaces" else ""
         )
-        data = " [bold red]holds data[/]" if _loses(change) else ""
+        data = " [bold red]holds data[/]" if change.loses_data else ""
         name = f"{change.logical_id} [dim]{change.type}[/]"
         yield f"      {mark} {name}{verdict}{data}{kept}"
         for p in change.properties:
@@ -202,14 +230,7 @@ def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
 
 def _gravity(change: diff.Resource) -> tuple[bool, int]:
     """What may lose data first, then replacements."""
-    return not _loses(change), -list(diff.Verdict).index(change.verdict)
-
-
-def _loses(change: diff.Resource) -> bool:
-    """Whether carrying this out may leave data behind or delete it."""
-    replaced = change.verdict is not diff.Verdict.IN_PLACE
-    gone = change.verb is diff.Verb.REMOVE or replaced
-    return change.stateful and change.verb is not diff.Verb.ADD and gone
+    return not change.loses_data, -list(diff.Verdict).index(change.verdict)
 
 
 def _short(value: Any) -> str:

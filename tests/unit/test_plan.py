@@ -395,3 +395,65 @@ def test_a_kept_resource_may_be_protected() -> None:
     data = make.stack_set(text=make.template(resources={"Table": table}))
 
     assert plan.destroy(make.system(data), {data.name: make.observed(data)})
+
+
+def bucket(name: str, **more: Any) -> dict[str, Any]:
+    properties = {"BucketName": name}
+    return {"Bucket": {"Type": "AWS::S3::Bucket", "Properties": properties, **more}}
+
+
+def test_replacing_what_holds_data_is_refused_unless_it_is_named() -> None:
+    data = make.stack_set(text=make.template(resources=bucket("new")))
+    old = make.template(resources=bucket("old"))
+
+    made = plan.make(make.system(data), {data.name: make.observed(data, template=old)})
+
+    (refused,) = plan.refusals(made)
+    assert "Bucket (AWS::S3::Bucket) holds data and would be replaced" in refused
+    assert "--allow-replacement Bucket" in refused
+    assert plan.refusals(made, ["Bucket"]) == []
+
+
+def test_deleting_what_holds_data_is_refused_unless_it_is_kept() -> None:
+    data = make.stack_set(text=make.template())
+    observed = [
+        make.observed(data, template=make.template(resources=bucket("a", **more)))
+        for more in ({}, {"DeletionPolicy": "RetainExceptOnCreate"})
+    ]
+
+    lost, kept = (plan.make(make.system(data), {data.name: o}) for o in observed)
+
+    assert "would be deleted" in plan.refusals(lost)[0]
+    assert plan.refusals(kept) == []
+
+
+def test_the_last_target_of_a_stack_set_with_data_is_not_removed() -> None:
+    text = make.template(resources=bucket("a"))
+    data = make.stack_set(text=text, targets=(EAST, WEST))
+    found = {data.name: make.observed(data)}
+
+    moved = plan.make(make.system(replace(data, targets=(EAST,))), found)
+    gone = plan.make(make.system(make.stack_set("other")), found)
+
+    assert plan.refusals(moved) == []
+    (refused,) = plan.refusals(gone)
+    assert "its last target would go, and it holds data (Bucket)" in refused
+    assert plan.refusals(gone, ["data"]) == []
+
+
+def test_each_target_is_told_its_own_changes() -> None:
+    def text(value: Any) -> str:
+        topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": value}}
+        return make.template(resources={"Topic": topic})
+
+    data = make.stack_set(
+        text=text({"Fn::Sub": "in ${AWS::Region}"}), targets=(EAST, WEST)
+    )
+    found = make.observed(data, template=text("in us-east-1"))
+
+    (step,) = plan.make(make.system(data), {data.name: found}).steps
+
+    assert step.changes[EAST] == ()
+    (change,) = step.changes[WEST]
+    (place,) = change.properties
+    assert (place.old, place.new) == ("in us-east-1", "in us-west-2")
