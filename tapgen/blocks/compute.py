@@ -193,8 +193,8 @@ def release(
     version = t.add_resource(
         awslambda.Version(
             f"{title}Version",
-            # Old versions stay: they are what a rollback goes back to.
-            DeletionPolicy="Retain",
+            # Old versions stay, as what a rollback goes back to, until the function
+            # itself goes.
             UpdateReplacePolicy="Retain",
             FunctionName=Ref(function),
             Description=Sub(f"code {code}{values}") if values else f"code {code}",

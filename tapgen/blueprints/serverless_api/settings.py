@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import Literal
+from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tapgen.blocks import dns
-from tapgen.blueprints.serverless_api.shape import TEAM_PATTERN
+from tapgen.blueprints.serverless_api.shape import ROLES, TEAM_PATTERN
 from tapgen.blueprints.values import PUBLIC_PREFIX, Email, Range, RetentionDays
 
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
@@ -85,6 +86,23 @@ class Domain(BaseModel):
         return self
 
 
+class Stable(BaseModel):
+    """What of a region the requests get that are not the canary's."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: str = Field(
+        default="",
+        pattern="^$|^[1-9][0-9]*$",
+        description="Version of the function, quoted; by default the newest",
+    )
+    deployment: str = Field(
+        default="",
+        pattern="^$|^[a-z0-9]{6,32}$",
+        description="Deployment of the API; by default the newest",
+    )
+
+
 class Canary(BaseModel):
     """A share of the requests that gets the newest version first."""
 
@@ -93,17 +111,22 @@ class Canary(BaseModel):
     percent: int = Field(
         default=0, ge=0, le=100, description="Share of the requests; 0 for no canary"
     )
-    stable_deployment: str = Field(
-        default="",
-        pattern="^$|^[a-z0-9]{6,32}$",
-        description="Deployment that the others get; by default the newest",
+    stable: Mapping[Literal["source", "target"], Stable] = Field(
+        default_factory=dict,
+        description="What the others get, by region role: version, deployment or both",
     )
-    stable_version: str = Field(
-        default="",
-        pattern="^$|^[1-9][0-9]*$",
-        description="Version of the function that the others get, quoted;"
-        " by default the newest",
-    )
+
+    @model_validator(mode="after")
+    def _differs(self) -> Canary:
+        for role in ROLES if self.percent else ():
+            given = self.stable.get(cast(Literal["source", "target"], role), Stable())
+            if not (given.version or given.deployment):
+                raise ValueError(
+                    f"stable.{role} is missing: all requests would get the newest;"
+                    " give the version or the deployment that the others keep, as the"
+                    " outputs of part api have it"
+                )
+        return self
 
 
 class Settings(BaseModel):

@@ -175,14 +175,16 @@ def _service(shape: Shape, settings: Settings) -> Part:
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),
         "CanaryPercent": _text(settings.canary.percent),
-        "StableDeployment": settings.canary.stable_deployment,
-        "StableVersion": settings.canary.stable_version,
     }
-    by_role = {role: dict(guards) for role, guards in _GUARDS.items()}
+    by_role = {region: dict(guards) for region, guards in _GUARDS.items()}
+    for role, stable in settings.canary.stable.items():
+        # Each region counts its own versions, and names its own deployments.
+        by_role[role]["StableVersion"] = stable.version
+        by_role[role]["StableDeployment"] = stable.deployment
     if settings.domain is not None:
         values["DomainName"] = settings.domain.name
-        for role, certificate in settings.domain.certificates:
-            by_role[role]["CertificateArn"] = certificate
+        for region, certificate in settings.domain.certificates:
+            by_role[region]["CertificateArn"] = certificate
     return Part(
         "api",
         "every",
