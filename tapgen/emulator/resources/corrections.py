@@ -213,6 +213,38 @@ def _settle_log_group(physical_id: str, old: Properties, new: Properties) -> Non
         ) from error
 
 
+def _settle_table(physical_id: str, old: Properties, new: Properties) -> None:
+    # ministack leaves out recovery, expiry and encryption of a table.
+    def changed(name: str) -> Any:
+        return new.get(name) if new.get(name) != old.get(name) else None
+
+    recovery = changed("PointInTimeRecoverySpecification")
+    if recovery:
+        call(
+            "dynamodb",
+            "UpdateContinuousBackups",
+            TableName=physical_id,
+            PointInTimeRecoverySpecification=recovery,
+        )
+    expiry = changed("TimeToLiveSpecification")
+    if expiry:
+        call(
+            "dynamodb",
+            "UpdateTimeToLive",
+            TableName=physical_id,
+            TimeToLiveSpecification=expiry,
+        )
+    encryption = changed("SSESpecification")
+    if encryption:
+        wanted = {**encryption, "Enabled": encryption.get("SSEEnabled")}
+        call(
+            "dynamodb",
+            "UpdateTable",
+            TableName=physical_id,
+            SSESpecification=wanted,
+        )
+
+
 def _topic_arn(name: str) -> str:
     account, region = _place()
     return f"arn:aws:sns:{region}:{account}:{name}"
@@ -292,7 +324,12 @@ _CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         "AWS::CloudWatch::Dashboard", "DashboardName", ("cloudwatch", "_dashboards")
     ),
-    Correction("AWS::DynamoDB::Table", "TableName", ("dynamodb", "_tables")),
+    Correction(
+        "AWS::DynamoDB::Table",
+        "TableName",
+        ("dynamodb", "_tables"),
+        settle=_settle_table,
+    ),
     Correction("AWS::RDS::DBCluster", "DBClusterIdentifier", ("rds", "_clusters")),
     Correction("AWS::KMS::Key", settle=_settle_key),
     Correction("AWS::KMS::Alias", "AliasName", ("kms", "_aliases"), _alias_arn),

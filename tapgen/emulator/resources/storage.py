@@ -183,12 +183,12 @@ def _expire(bucket: str, given: Parameters) -> None:
         "PutBucketLifecycleConfiguration",
         Bucket=bucket,
         LifecycleConfiguration={
-            "Rules": [_lifecycle_rule(rule) for rule in given.get("Rules", [])]
+            "Rules": [lifecycle_rule(rule) for rule in given.get("Rules", [])]
         },
     )
 
 
-def _lifecycle_rule(rule: Parameters) -> Parameters:
+def lifecycle_rule(rule: Parameters) -> Parameters:
     """A rule in S3's words; templates write its parts flat and with other names."""
     made: dict[str, Any] = {"Status": rule["Status"], "Filter": _lifecycle_filter(rule)}
     if rule.get("Id"):
@@ -263,12 +263,13 @@ def _replicate(bucket: str, given: Parameters) -> None:
         Bucket=bucket,
         ReplicationConfiguration={
             "Role": given["Role"],
-            "Rules": [_replication_rule(rule) for rule in given.get("Rules", [])],
+            "Rules": [replication_rule(rule) for rule in given.get("Rules", [])],
         },
     )
 
 
-def _replication_rule(rule: Parameters) -> Parameters:
+def replication_rule(rule: Parameters) -> Parameters:
+    """A rule in S3's words."""
     made = dict(rule)
     given = rule.get("Filter")
     if given is not None:

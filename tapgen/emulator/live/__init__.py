@@ -1,0 +1,28 @@
+"""What services really have, in the form of templates: what drift is compared with.
+
+One table, type to reader. Properties that a reader does not cover are never drift, and
+types without a reader are NOT_CHECKED.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+
+from tapgen.emulator.live import identity, messages, network, storage
+from tapgen.emulator.live.reading import Covering, guarded
+
+TABLE: Mapping[str, Covering] = {
+    **identity.READERS,
+    **messages.READERS,
+    **network.READERS,
+    **storage.READERS,
+}
+"""Resource type to its reader and the properties that it reads."""
+
+
+def apply() -> None:
+    """Let drift detection use the table, before ministack's own readers."""
+    readers = import_module("ministack.services.cloudformation.drift")._DRIFT_READERS
+    for type_name, (read, covered) in TABLE.items():
+        readers[type_name] = (guarded(read), covered)
