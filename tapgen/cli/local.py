@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,32 @@ _EPILOG = """\b
 Examples:
   tapgen local start
   tapgen local start --port 4600
+  tapgen local start --persist
   aws --endpoint-url http://127.0.0.1:4599 cloudformation list-stack-sets
+  tapgen local fault add throttle --action CreateStackInstances
   tapgen local reset
+"""
+
+_FAULT_EPILOG = """\b
+Effects:
+  fail         a resource fails (--logical-id or --type), and its stack rolls back
+  delay        an answer, or a resource, comes --seconds later
+  throttle     the service asks for fewer requests
+  error        the service fails: --status 500 or 503, or an error --code of its own
+  cut          no answer: the connection ends --when before or after the work is done
+  unavailable  a service, or all of them, is away until the fault is cleared
+  expired      the credentials have expired
+  denied       no policy allows the call
+
+\b
+Examples:
+  tapgen local fault add throttle --action CreateStackInstances --times 3
+  tapgen local fault add cut --when after --action CreateStackInstances
+  tapgen local fault add fail --logical-id Bucket --region eu-west-1 --reason "no luck"
+  tapgen local fault add delay --seconds 5 --type AWS::S3::Bucket
+  tapgen local fault add unavailable --service s3 --region us-east-2
+  tapgen local fault add error --service dynamodb --probability 0.1 --seed 7
+  tapgen local fault add --file bad_day.yaml
 """
 
 
@@ -36,9 +61,15 @@ def local_command() -> None:
 
 @local_command.command("start")
 @click.option("--port", type=click.IntRange(1, 65535), help="Listen here [4599].")
-def _start(port: int | None) -> None:
+@click.option(
+    "--persist",
+    is_flag=True,
+    envvar="TAPGEN_LOCAL_PERSIST",
+    help="Keep all state in .tapgen/state/, also when it is killed.",
+)
+def _start(port: int | None, persist: bool) -> None:
     """Start it; does nothing when it runs already."""
-    server = local_server(port)
+    server = local_server(port, persist)
     click.echo(f"the embedded AWS runs at {server.url} (process {server.pid})")
     say("for other tools:")
     say(f"  export AWS_ENDPOINT_URL={server.url} AWS_REGION=us-east-1")
@@ -48,17 +79,21 @@ def _start(port: int | None) -> None:
 @local_command.command("stop")
 @click.option("--quiet", is_flag=True, help="Say nothing.")
 def _stop(quiet: bool) -> None:
-    """Stop it; its state is gone then."""
+    """Stop it; its state is gone then, unless it was started with --persist."""
     stopped = _life().stop(LOCAL_FOLDER)
-    if not quiet:
-        click.echo("stopped" if stopped else "it was not running")
+    if quiet:
+        return
+    kept = ""
+    if _life().kept(LOCAL_FOLDER):
+        kept = "; its state is kept, go on with tapgen local start --persist"
+    click.echo(f"{'stopped' if stopped else 'it was not running'}{kept}")
 
 
 @local_command.command("reset")
 def _reset() -> None:
-    """Empty it: every account, region and resource."""
-    _needed()
-    _life().reset(LOCAL_FOLDER)
+    """Empty it: every account, region, resource and fault, also what is kept."""
+    if _life().running(LOCAL_FOLDER) or not _life().forget(LOCAL_FOLDER):
+        _asked("reset")
     click.echo("empty again")
 
 
@@ -90,6 +125,103 @@ def _status(output: str) -> int:
     for shape in shapes:
         click.echo("  " + "  ".join(str(v) for v in shape.values()))
     return 0
+
+
+@local_command.group("fault", epilog=_FAULT_EPILOG)
+def _fault() -> None:
+    """Rehearse a bad day: let calls and resources go wrong."""
+
+
+def _texts(*names: str) -> Callable[[Any], Any]:
+    """Options that take a name or a pattern."""
+
+    def add(command: Any) -> Any:
+        for name in reversed(names):
+            text = f"Only where this is the {name.replace('-', ' ')}; may have *."
+            command = click.option(f"--{name}", metavar="NAME", help=text)(command)
+        return command
+
+    return add
+
+
+@_fault.command("add", epilog=_FAULT_EPILOG)
+@click.argument("effect", required=False)
+@_texts("service", "action", "account", "region", "stack-set", "logical-id", "type")
+@click.option("--nth", metavar="N", help="The first of the matching times [1].")
+@click.option("--times", metavar="N|always", help="How often [1].")
+@click.option("--probability", metavar="P", help="How likely each time, 0 to 1.")
+@click.option("--seed", metavar="N", help="Makes the same choice of times again.")
+@click.option("--reason", metavar="TEXT", help="What the error says.")
+@click.option("--seconds", metavar="N", help="Of a delay.")
+@click.option("--when", metavar="before|after", help="Of a cut [before].")
+@click.option("--status", metavar="N", help="HTTP status of an error [500].")
+@click.option("--code", metavar="CODE", help="AWS error code of an error.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="YAML list of faults with `effect` and `match`.",
+)
+@output_option
+def _fault_add(
+    effect: str | None, path: Path | None, output: str, **given: str | None
+) -> None:
+    """Set a fault, or those of a file; the embedded AWS must run."""
+    options = {k: v for k, v in given.items() if v is not None}
+    if (effect is None) == (path is None):
+        raise click.UsageError("name an effect, or give a file of faults with --file")
+    if path is not None and options:
+        raise click.UsageError(f"--file and --{min(options)} do not go together")
+    module = _faults()
+    try:
+        wanted = module.read(path) if path else module.of_options(effect, options)
+    except module.FaultError as error:
+        raise LocalError(str(error)) from error
+    _show_faults(_asked("add_faults", wanted), output)
+
+
+@_fault.command("list")
+@output_option
+def _fault_list(output: str) -> None:
+    """Show the faults, and how often each matched and fired."""
+    _show_faults(_asked("faults"), output)
+
+
+@_fault.command("clear")
+@click.argument("id_", metavar="[ID]", required=False)
+def _fault_clear(id_: str | None) -> None:
+    """Remove a fault, or all."""
+    removed = _asked("clear_faults", id_)
+    click.echo(f"{removed} fault{'s' * (removed != 1)} removed")
+
+
+def _show_faults(found: list[dict[str, Any]], output: str) -> None:
+    if output == "json":
+        print_json({"faults": found})
+        return
+    if not found:
+        click.echo("there are no faults")
+    for fault in found:
+        counts = f"matched {fault['matched']}, fired {fault['fired']}"
+        shown = _faults().in_words(fault)
+        click.echo(f"{fault['id']:>3}  {shown}  ({counts})")
+
+
+def _asked(name: str, *arguments: Any) -> Any:
+    """What a function of `life` gives for this folder."""
+    _needed()
+    life = _life()
+    try:
+        return getattr(life, name)(LOCAL_FOLDER, *arguments)
+    except life.EmulatorError as error:
+        raise LocalError(str(error)) from error
+
+
+def _faults() -> Any:
+    _life()
+    from tapgen.emulator import faults
+
+    return faults
 
 
 @local_command.command("serve", hidden=True)

@@ -1,7 +1,7 @@
-"""The embedded AWS as one ASGI application: StackSets, control routes, ministack.
+"""The embedded AWS as one ASGI application: faults, StackSets, control, ministack.
 
 StackSets actions go to our engine; everything else passes through to the wrapped
-application untouched, bodies unread.
+application untouched, bodies unread, unless faults are set.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
-from tapgen.emulator import wire
+from tapgen.emulator import protocols, wire
+from tapgen.emulator.connection import cut
+from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
 from tapgen.emulator.inner import Asgi, Inner, Message, Place, Receive, Send, text
 from tapgen.emulator.proof import CONTROL, TOKEN_HEADER, proof
+from tapgen.emulator.protocols import Call, Refusal, Signature
 from tapgen.emulator.stacksets import Engine
 from tapgen.emulator.wire import ServiceError
 
 logger = logging.getLogger("tapgen.local")
 
 DEFAULT_ACCOUNT = "000000000000"
-BODY_LIMIT = 8 * 1024 * 1024  # of a CloudFormation request
-CREDENTIAL = re.compile(
-    r"Credential=(?P<key>[^/,\s]+)/[0-9]{8}/(?P<region>[^/,\s]+)/cloudformation/"
-)
+DEFAULT_REGION = "us-east-1"
+BODY_LIMIT = 8 * 1024 * 1024  # of a CloudFormation request, or of a form
 
 STACK_SETS = re.compile(
     "StackSet|StackInstance|OrganizationsAccess|ImportStacksToStackSet"
@@ -37,7 +38,11 @@ STACK_SETS = re.compile(
 
 @dataclass
 class Embedded:
-    """The application; `status` gives what the status route answers."""
+    """The application; `status` gives what the status route answers.
+
+    `keep` runs before every answer: what an answer says must be kept by then. `empty`
+    runs after a reset.
+    """
 
     inner: Asgi
     engine: Engine
@@ -45,16 +50,32 @@ class Embedded:
     status: Callable[[], Awaitable[dict[str, Any]]]
     on_started: Callable[[], None] = lambda: None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    faults: Faults = field(default_factory=Faults)
+    keep: Callable[[], None] | None = None
+    empty: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"].startswith(CONTROL):
-            await self._control(scope, send)
-        elif scope["type"] == "http" and (found := _credential(scope)):
-            await self._cloudformation(scope, receive, send, found)
-        else:
+        elif scope["type"] != "http":
             await self.inner(scope, receive, send)
+        elif scope["path"].startswith(CONTROL):
+            await self._control(scope, receive, send)
+        else:
+            if self.keep is not None:
+                send = _keeping(self.keep, send)
+            if self.faults:
+                await self._suffer(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["method"] in ("GET", "POST"):
+            signed = protocols.signature(scope)
+            if signed.service == "cloudformation":
+                await self._cloudformation(scope, receive, send, signed)
+                return
+        await self.inner(scope, receive, send)
 
     async def _lifespan(self, scope: Any, receive: Receive, send: Send) -> None:
         async def announce(message: Message) -> None:
@@ -67,7 +88,7 @@ class Embedded:
     # StackSets
 
     async def _cloudformation(
-        self, scope: Any, receive: Receive, send: Send, credential: re.Match[str]
+        self, scope: Any, receive: Receive, send: Send, signed: Signature
     ) -> None:
         try:
             body = await _body(receive)
@@ -79,13 +100,13 @@ class Embedded:
             return
         action = given.get("Action", "")
         if action in wire.known_actions() and STACK_SETS.search(action):
-            status, answer = await self._answer(scope, credential, action, given)
+            status, answer = await self._answer(signed, action, given)
             await _reply(send, status, answer)
         else:
             await self.inner(scope, _again(body, receive), send)
 
     async def _answer(
-        self, scope: Any, credential: re.Match[str], action: str, given: dict[str, str]
+        self, signed: Signature, action: str, given: dict[str, str]
     ) -> tuple[int, bytes]:
         try:
             request = wire.parse(action, given)
@@ -94,7 +115,7 @@ class Embedded:
                     "UnsupportedOperation",
                     f"{action} is not emulated by the embedded AWS",
                 )
-            caller = await self._caller(scope, credential)
+            caller = Place(await self._account(signed), signed.region)
             result = await self.engine.call(action, caller, request)
             return 200, wire.answer(action, result)
         except ServiceError as error:
@@ -106,22 +127,76 @@ class Embedded:
             failure = ServiceError("InternalFailure", message, wire.FAULT_STATUS)
             return failure.status, wire.refusal(failure)
 
-    async def _caller(self, scope: Any, credential: re.Match[str]) -> Place:
+    async def _account(self, signed: Signature) -> str:
         """Who calls: a key of twelve digits is the account, others ask STS."""
-        key, region = unquote(credential["key"]), credential["region"]
-        if re.fullmatch(r"[0-9]{12}", key):
-            return Place(key, region)
-        account = DEFAULT_ACCOUNT
-        if key.startswith("ASIA"):
-            inner = Inner(self.inner)
-            session = Place(key, region)
-            answer = await inner.query(session, "sts", "GetCallerIdentity")
-            account = text(answer, "Account")
-        return Place(account, region)
+        if re.fullmatch(r"[0-9]{12}", signed.key):
+            return signed.key
+        if not signed.key.startswith("ASIA"):
+            return DEFAULT_ACCOUNT
+        return text(await self._identity(signed), "Account")
+
+    async def _identity(self, signed: Signature) -> Any:
+        session = Place(signed.key, signed.region)
+        return await Inner(self.inner).query(session, "sts", "GetCallerIdentity")
+
+    # Faults
+
+    async def _suffer(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request as the faults want."""
+        signed = protocols.signature(scope)
+        body = b""
+        if protocols.is_form(scope):
+            try:
+                found = await _body(receive)
+            except ServiceError as error:
+                await _reply(send, error.status, wire.refusal(error))
+                return
+            if found is None:
+                return
+            body, receive = found, _again(found, receive)
+        call = protocols.identify(scope, signed, await self._account(signed), body)
+        for fault in self.faults.on_call(call):
+            if fault.effect == "delay":
+                await asyncio.sleep(fault.seconds or 0)
+            elif fault.effect == "cut":
+                await self._cut(fault, scope, receive, send)
+                return
+            else:
+                refusal = await self._refusal(fault, call, signed)
+                await _send(send, *protocols.formed(call, refusal))
+                return
+        await self._serve(scope, receive, send)
+
+    async def _cut(
+        self, fault: Fault, scope: Any, receive: Receive, send: Send
+    ) -> None:
+        if fault.when == "after":
+            if self.keep is not None:
+                unheard = _keeping(self.keep, _nowhere)
+                await self._serve(scope, receive, unheard)
+            else:
+                await self._serve(scope, receive, _nowhere)
+        cut()
+
+    async def _refusal(self, fault: Fault, call: Call, signed: Signature) -> Refusal:
+        if fault.effect == "denied":
+            refusal = protocols.denied(call, await self._caller_arn(call, signed))
+        elif fault.effect == "error" and fault.code:
+            message = "An error occurred"
+            refusal = Refusal(fault.code, message, fault.status or 400)
+        else:
+            make = _REFUSALS[fault.effect, fault.status]
+            refusal = make(call)
+        return replace(refusal, message=fault.reason) if fault.reason else refusal
+
+    async def _caller_arn(self, call: Call, signed: Signature) -> str:
+        if signed.key.startswith("ASIA"):
+            return text(await self._identity(signed), "Arn")
+        return f"arn:aws:iam::{call.account}:user/local"
 
     # Control
 
-    async def _control(self, scope: Any, send: Send) -> None:
+    async def _control(self, scope: Any, receive: Receive, send: Send) -> None:
         route = scope["path"].removeprefix(CONTROL)
         method = scope["method"]
         query = parse_qs(scope["query_string"].decode("latin-1"))
@@ -137,6 +212,9 @@ class Embedded:
         elif (method, route) == ("POST", "reset"):
             await self.reset()
             await _json(send, 200, {})
+        elif route == "faults":
+            given = await _body(receive)
+            await _json(send, *await self._set_faults(method, query, given or b""))
         elif (method, route) == ("POST", "shutdown"):
             await _json(send, 200, {})
             self.closing.set()
@@ -145,6 +223,7 @@ class Embedded:
 
     async def reset(self) -> None:
         """Empty all state, ours and that of the wrapped application."""
+        self.faults.clear()
         await self.engine.reset()
         await self.engine.inner.request(
             Place(DEFAULT_ACCOUNT, "us-east-1"),
@@ -154,17 +233,57 @@ class Embedded:
             b"",
             {},
         )
+        self.empty()
+
+    async def _set_faults(
+        self, method: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
+        """The one route of faults: what to answer."""
+        try:
+            if method == "POST":
+                # An unknown action is looked for in many models.
+                given = await asyncio.to_thread(_parsed_faults, body)
+                self.faults.add(given)
+            elif method == "DELETE":
+                removed = self.faults.clear(query.get("id", [None])[0])
+                return 200, {"removed": removed}
+            elif method != "GET":
+                return 405, {"error": f"faults takes GET, POST, DELETE, not {method}"}
+        except FaultError as error:
+            return 400, {"error": str(error)}
+        return 200, {"faults": self.faults.shown()}
 
 
-def _credential(scope: Any) -> re.Match[str] | None:
-    """The credential of a request signed for CloudFormation."""
-    if scope["method"] not in ("GET", "POST"):
-        return None
-    for name, value in scope["headers"]:
-        if name.lower() == b"authorization":
-            return CREDENTIAL.search(value.decode("latin-1"))
-    query = unquote(scope["query_string"].decode("latin-1"))
-    return CREDENTIAL.search(query.replace("X-Amz-Credential", "Credential"))
+_REFUSALS: dict[tuple[str, int | None], Callable[[Call], Refusal]] = {
+    ("throttle", None): protocols.throttled,
+    ("error", 500): protocols.failed,
+    ("error", 503): protocols.unavailable,
+    ("unavailable", None): protocols.unavailable,
+    ("expired", None): protocols.expired,
+}
+
+
+def _parsed_faults(body: bytes) -> list[Fault]:
+    try:
+        given = json.loads(body)
+    except ValueError as error:
+        raise FaultError(f"the body is not JSON: {error}") from None
+    return parse_all(given)
+
+
+def _keeping(keep: Callable[[], None], send: Send) -> Send:
+    """A `send` that keeps the state before an answer begins."""
+
+    async def keeping(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            keep()
+        await send(message)
+
+    return keeping
+
+
+async def _nowhere(message: Message) -> None:
+    """A `send` for an answer that gets lost."""
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -213,11 +332,13 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 async def _reply(send: Send, status: int, body: bytes, kind: str = "text/xml") -> None:
-    headers = [
-        (b"content-type", kind.encode()),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await _send(send, status, {"content-type": kind}, body)
+
+
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    sent = {**headers, "content-length": str(len(body))}
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})
 
 

@@ -64,10 +64,16 @@ class Response:
 
 
 class Inner:
-    """The wrapped emulator."""
+    """The wrapped emulator.
 
-    def __init__(self, app: Asgi) -> None:
+    `refuses` says why a service cannot be reached at a place, None when it can.
+    """
+
+    def __init__(
+        self, app: Asgi, refuses: Callable[[Place, str], str | None] | None = None
+    ) -> None:
         self.app = app
+        self.refuses = refuses
 
     async def query(
         self, place: Place, service: str, action: str, **parameters: Any
@@ -124,7 +130,13 @@ class Inner:
         body: bytes,
         headers: Mapping[str, str],
     ) -> Response:
-        """One HTTP request, as if signed by `place.account` for `place.region`."""
+        """One HTTP request, as if signed by `place.account` for `place.region`.
+
+        ServiceError when the service cannot be reached there.
+        """
+        reason = self.refuses(place, service) if self.refuses else None
+        if reason is not None:
+            raise ServiceError("ServiceUnavailable", reason, 503)
         scope = f"{place.account}/20260101/{place.region}/{service}/aws4_request"
         sent = {
             "host": "127.0.0.1",

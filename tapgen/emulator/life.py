@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from tapgen.emulator.proof import CONTROL, TOKEN_HEADER, proof
 
@@ -63,7 +64,7 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     gives the registry schema of a resource type, None when the region lacks it.
     EmulatorError when the port is taken or ministack is not the one we know.
     """
-    from tapgen.emulator import patches
+    from tapgen.emulator import patches, provisioning
 
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,7 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     os.environ["TMPDIR"] = str(_scratch(folder))
     tempfile.tempdir = None
     os.chdir(folder)
-    moved = patches.check()
+    moved = [*patches.check(), *provisioning.check()]
     if moved:
         raise EmulatorError(
             "the embedded AWS does not know this ministack: "
@@ -110,15 +111,25 @@ async def _serve(
     from hypercorn.config import Config
     from ministack.app import app as ministack
 
-    from tapgen.emulator import patches, resources
+    from tapgen.emulator import connection, patches, provisioning, resources
     from tapgen.emulator.app import Embedded
-    from tapgen.emulator.inner import Inner
+    from tapgen.emulator.faults import Faults
+    from tapgen.emulator.inner import Inner, Place
     from tapgen.emulator.stacksets import Engine
+
+    faults = Faults()
+
+    def refuses(place: Place, service: str) -> str | None:
+        fault = faults.on_internal(place, service) if faults else None
+        default = f"Service {service} is unavailable in {place.region}"
+        return (fault.reason or default) if fault else None
 
     patches.apply()
     resources.register(shape)
+    provisioning.apply(faults)
+    connection.remember()
     started = time.monotonic()
-    engine = Engine(Inner(ministack))
+    engine = Engine(Inner(ministack, refuses))
 
     async def status() -> dict[str, Any]:
         return {
@@ -127,6 +138,7 @@ async def _serve(
             "pid": os.getpid(),
             "uptime": time.monotonic() - started,
             "memory": _memory(),
+            "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
             **await counts(engine),
         }
@@ -135,7 +147,9 @@ async def _serve(
         server = {"port": port, "pid": os.getpid(), "token": token}
         _write(folder / "local.json", json.dumps(server))
 
-    embedded = Embedded(ministack, engine, token, status, on_started=record)
+    embedded = Embedded(
+        ministack, engine, token, status, on_started=record, faults=faults
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, embedded.closing.set)
@@ -365,6 +379,19 @@ def reset(folder: Path) -> None:
     _ask(_must_run(folder), "POST", "reset", timeout=60)
 
 
+def kept(folder: Path) -> bool:
+    """Whether state of the embedded AWS of a project is kept on disk."""
+    return (folder / "state").is_dir() and any((folder / "state").iterdir())
+
+
+def forget(folder: Path) -> bool:
+    """Remove the state of an embedded AWS that does not run; False when none is kept."""
+    if not kept(folder):
+        return False
+    shutil.rmtree(folder / "state")
+    return True
+
+
 def status(folder: Path) -> dict[str, Any]:
     """What the running embedded AWS holds; EmulatorError when none runs.
 
@@ -373,6 +400,30 @@ def status(folder: Path) -> dict[str, Any]:
     `shape_only`.
     """
     return _ask(_must_run(folder), "GET", "status")
+
+
+def faults(folder: Path) -> list[dict[str, Any]]:
+    """The faults of the running embedded AWS, with how often each matched and fired."""
+    found: list[dict[str, Any]] = _ask(_must_run(folder), "GET", "faults")["faults"]
+    return found
+
+
+def add_faults(folder: Path, given: Any) -> list[dict[str, Any]]:
+    """Set faults, from data as `faults.parse_all` takes it; all faults then.
+
+    EmulatorError when none runs, or when a fault makes no sense; then none is set.
+    """
+    server = _must_run(folder)
+    # Actions are looked for in many service models when one is not known.
+    answer = _ask(server, "POST", "faults", timeout=60, body=given)
+    found: list[dict[str, Any]] = answer["faults"]
+    return found
+
+
+def clear_faults(folder: Path, id_: str | None = None) -> int:
+    """Remove one fault, or all; how many there were."""
+    route = "faults" if id_ is None else f"faults?{urlencode({'id': id_})}"
+    return int(_ask(_must_run(folder), "DELETE", route)["removed"])
 
 
 def _must_run(folder: Path) -> Server:
@@ -405,10 +456,10 @@ def _is_ours(server: Server) -> bool:
 
 
 def _ask(
-    server: Server, method: str, route: str, timeout: float = 10
+    server: Server, method: str, route: str, timeout: float = 10, body: Any = None
 ) -> dict[str, Any]:
     try:
-        answer = _request(server, method, route, timeout)
+        answer = _request(server, method, route, timeout, body)
     except (OSError, HTTPException, ValueError) as error:
         raise EmulatorError(
             f"the embedded AWS on port {server.port} does not answer ({error}); its "
@@ -419,27 +470,33 @@ def _ask(
             f"the embedded AWS on port {server.port} refuses {route}; its log is "
             f"{server.log}"
         )
+    if "error" in answer:
+        raise EmulatorError(answer["error"])
     return answer
 
 
 def _request(
-    server: Server, method: str, route: str, timeout: float
+    server: Server, method: str, route: str, timeout: float, body: Any = None
 ) -> dict[str, Any] | None:
-    """The answer of a control route; None when it is not one of ours."""
+    """The answer of a control route; None when it is not one of ours.
+
+    It has `error` when the route was given something wrong.
+    """
 
     connection = HTTPConnection(HOST, server.port, timeout=timeout)
     # Only a listener that has proven itself is told the token.
     known = not route.startswith("identity")
     headers = {TOKEN_HEADER: server.token} if known else {}
     try:
-        connection.request(method, CONTROL + route, headers=headers)
+        sent = None if body is None else json.dumps(body).encode()
+        connection.request(method, CONTROL + route, body=sent, headers=headers)
         response = connection.getresponse()
-        body = response.read()
+        content = response.read()
     finally:
         connection.close()
-    if response.status != 200:
+    if response.status not in (200, 400):
         return None
-    answer = json.loads(body)
+    answer = json.loads(content)
     return answer if isinstance(answer, dict) else None
 
 

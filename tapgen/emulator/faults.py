@@ -1,0 +1,500 @@
+"""Faults: what goes wrong on purpose, where and how often.
+
+A fault matches AWS calls at the port, or resources that CloudFormation makes, and has
+one effect on them. What is not named matches everything; names may have wildcards.
+
+    match:    service action account region stack_set logical_id type
+              nth (of the matching times, 1 is the first) times (0 is always)
+              probability (with seed)
+    effects:  fail          a resource fails with a reason, and its stack rolls back
+              delay         an answer or a resource comes `seconds` later
+              throttle      the service asks for fewer requests
+              error         the service fails: status 500 or 503, or a `code` and status
+              cut           the connection ends without an answer, `when` before or after
+                            the work was done
+              unavailable   a service, or all of them, is away
+              expired       the credentials have expired
+              denied        no policy allows the call
+"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import random
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from tapgen.emulator import protocols
+from tapgen.emulator.inner import Place
+from tapgen.emulator.protocols import Call
+
+EFFECTS = (
+    "fail",
+    "delay",
+    "throttle",
+    "error",
+    "cut",
+    "unavailable",
+    "expired",
+    "denied",
+)
+NAMES = (
+    "service",
+    "action",
+    "account",
+    "region",
+    "stack_set",
+    "logical_id",
+    "type",
+)
+COUNTS = ("nth", "times", "probability", "seed")
+RESOURCE_ACTIONS = ("create", "update", "delete")
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    "fail": ("reason",),
+    "delay": ("seconds",),
+    "throttle": ("reason",),
+    "error": ("reason", "status", "code"),
+    "cut": ("when",),
+    "unavailable": ("reason",),
+    "expired": ("reason",),
+    "denied": ("reason",),
+}
+"""What each effect takes beside `match`."""
+GLOBAL = frozenset({"iam", "organizations", "sts"})
+"""Services that have one place, GLOBAL_REGION, for all regions."""
+GLOBAL_REGION = "us-east-1"
+LONGEST = 3600  # seconds of a delay
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
+_STACK_OF_SET = re.compile(r"StackSet-(?P<name>.+)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-\w{12}")
+# The service in a resource type -> in signatures, where lower case is not enough.
+_TYPE_SERVICE = {
+    "cloudwatch": "monitoring",
+    "elasticloadbalancingv2": "elasticloadbalancing",
+    "efs": "elasticfilesystem",
+    "opensearchservice": "es",
+    "stepfunctions": "states",
+}
+
+
+class FaultError(ValueError):
+    """A fault that makes no sense; the message says what is allowed."""
+
+
+class ResourceFault(Exception):
+    """The reason for which a resource fails."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One fault as it was asked for."""
+
+    effect: str
+    match: Mapping[str, str] = field(default_factory=dict)
+    nth: int = 1
+    times: int = 1
+    probability: float = 1.0
+    seed: int | None = None
+    reason: str | None = None
+    seconds: float | None = None
+    when: str | None = None
+    status: int | None = None
+    code: str | None = None
+
+    @property
+    def on_resources(self) -> bool:
+        """Whether it is for resources, not for calls."""
+        return self.effect == "fail" or bool({"logical_id", "type"} & set(self.match))
+
+
+@dataclass
+class _Kept:
+    """A fault with its record."""
+
+    id: str
+    fault: Fault
+    chance: random.Random
+    matched: int = 0
+    fired: int = 0
+
+    @property
+    def spent(self) -> bool:
+        return 0 < self.fault.times <= self.fired
+
+    def fires(self) -> bool:
+        """Counts one matching time, and says whether it is one of those."""
+        self.matched += 1
+        if self.spent or self.matched < self.fault.nth:
+            return False
+        if self.chance.random() >= self.fault.probability:
+            return False
+        self.fired += 1
+        return True
+
+    def shown(self) -> dict[str, Any]:
+        fault = {k: v for k, v in asdict(self.fault).items() if v not in (None, {})}
+        return {"id": self.id, **fault, "matched": self.matched, "fired": self.fired}
+
+
+class Faults:
+    """The faults that are set; safe to ask from any thread."""
+
+    def __init__(self) -> None:
+        self._kept: list[_Kept] = []
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+
+    def __bool__(self) -> bool:
+        return bool(self._kept)
+
+    def add(self, faults: Iterable[Fault]) -> list[str]:
+        """Set faults; their ids."""
+        with self._lock:
+            added = [
+                _Kept(str(next(self._numbers)), fault, random.Random(fault.seed))
+                for fault in faults
+            ]
+            self._kept += added
+        return [kept.id for kept in added]
+
+    def shown(self) -> list[dict[str, Any]]:
+        """Every fault, with how often it `matched` and `fired`."""
+        with self._lock:
+            return [kept.shown() for kept in self._kept]
+
+    def clear(self, id_: str | None = None) -> int:
+        """Remove one fault, or all; how many. FaultError when there is no such one."""
+        with self._lock:
+            left = [kept for kept in self._kept if id_ not in (None, kept.id)]
+            if id_ is not None and len(left) == len(self._kept):
+                has = ", ".join(kept.id for kept in self._kept) or "none"
+                raise FaultError(f"there is no fault {id_}; there are: {has}")
+            removed = len(self._kept) - len(left)
+            self._kept = left
+            return removed
+
+    def on_call(self, call: Call) -> list[Fault]:
+        """What happens to a call: delays, then at most one other effect."""
+        at = {
+            "action": call.action,
+            "account": call.account,
+            "region": call.region,
+            "stack_set": call.stack_set,
+        }
+        return self._firing(
+            lambda f: not f.on_resources and _meets(f, at, call.services)
+        )
+
+    def on_resource(
+        self, place: Place, stack: str, logical_id: str, type_: str, action: str
+    ) -> list[Fault]:
+        """What happens to a resource that a stack is to create, update or delete."""
+        found = _STACK_OF_SET.fullmatch(stack)
+        at = {
+            "action": action,
+            "account": place.account,
+            "region": place.region,
+            "stack_set": found["name"] if found else "",
+            "logical_id": logical_id,
+            "type": type_,
+        }
+        service = service_of(type_)
+        names = frozenset({service, *protocols.SIGNED_AS.get(service, ())})
+
+        def concerns(fault: Fault) -> bool:
+            if action == "delete" and "action" not in fault.match:
+                return False  # a rollback deletes, too
+            wanted = fault.on_resources or fault.effect == "unavailable"
+            return wanted and _meets(fault, at, names)
+
+        return self._firing(concerns)
+
+    def on_internal(self, place: Place, service: str) -> Fault | None:
+        """The fault that keeps CloudFormation itself from reaching a service."""
+        region = GLOBAL_REGION if service in GLOBAL else place.region
+        at = {"action": "", "account": place.account, "region": region}
+
+        def concerns(fault: Fault) -> bool:
+            gone = fault.effect == "unavailable" and "stack_set" not in fault.match
+            return gone and _meets(fault, at, frozenset({service}))
+
+        return next(iter(self._firing(concerns)), None)
+
+    def may_delay(self, type_: str) -> bool:
+        """Whether a resource of a type may be delayed, so that nothing else waits."""
+        with self._lock:
+            return any(
+                kept.fault.effect == "delay"
+                and kept.fault.on_resources
+                and not kept.spent
+                and fnmatchcase(type_, kept.fault.match.get("type", "*"))
+                for kept in self._kept
+            )
+
+    def _firing(self, concerns: Callable[[Fault], bool]) -> list[Fault]:
+        delays: list[Fault] = []
+        others: list[Fault] = []
+        with self._lock:
+            for kept in self._kept:
+                if not concerns(kept.fault):
+                    continue
+                if kept.fault.effect == "delay":
+                    delays += [kept.fault] * kept.fires()
+                elif not others:
+                    others += [kept.fault] * kept.fires()
+        return delays + others
+
+
+def _meets(fault: Fault, at: Mapping[str, str], services: frozenset[str]) -> bool:
+    for name, pattern in fault.match.items():
+        if name == "service":
+            if pattern not in services:
+                return False
+        elif not fnmatchcase(at.get(name, ""), pattern):
+            return False
+    return True
+
+
+def service_of(type_: str) -> str:
+    """The service that makes resources of a type, as requests to it are signed."""
+    parts = type_.split("::")
+    name = parts[1].lower() if len(parts) == 3 else ""
+    return _TYPE_SERVICE.get(name, name)
+
+
+# Reading
+
+
+def read(path: Path) -> list[Any]:
+    """The faults of a YAML file: a list, or a list under `faults`.
+
+    FaultError when it cannot be read; what is in it is not judged.
+    """
+    import yaml  # type: ignore[import-untyped]
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise FaultError(f"{path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        shown = " ".join(str(error).split())
+        raise FaultError(f"{path}: this is not YAML: {shown}") from error
+    if isinstance(content, dict) and set(content) == {"faults"}:
+        content = content["faults"]
+    if not isinstance(content, list):
+        raise FaultError(f"{path}: expected a list of faults, or `faults:` with one")
+    return content
+
+
+def of_options(effect: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A fault as data, from options that are not told apart."""
+    matching = {k: v for k, v in options.items() if k in (*NAMES, *COUNTS)}
+    others = {k: v for k, v in options.items() if k not in matching}
+    return {"effect": effect, "match": matching, **others}
+
+
+def in_words(shown: Mapping[str, Any]) -> str:
+    """A fault, as `Faults.shown` gives it, on one line."""
+    match = " ".join(f"{k}={v}" for k, v in shown.get("match", {}).items())
+    rest = [
+        f"{k}={v}"
+        for k, v in shown.items()
+        if k not in ("id", "effect", "match", "matched", "fired", "times")
+        and (k, v) not in (("nth", 1), ("probability", 1.0))
+    ]
+    times = shown["times"]
+    often = "always" if times == 0 else f"{times} time{'s' * (times != 1)}"
+    return " ".join(filter(None, [shown["effect"], match, *rest, often]))
+
+
+def parse_all(given: Any) -> list[Fault]:
+    """Faults from data: one, or a list; FaultError names the one that is wrong."""
+    if isinstance(given, Mapping) and set(given) == {"faults"}:
+        given = given["faults"]
+    if not isinstance(given, list):
+        return [parse(given)]
+    parsed = []
+    for number, one in enumerate(given, 1):
+        try:
+            parsed.append(parse(one))
+        except FaultError as error:
+            raise FaultError(f"fault {number}: {error}") from None
+    return parsed
+
+
+def parse(given: Any) -> Fault:
+    """A fault from data; FaultError says what is allowed."""
+    if not isinstance(given, Mapping):
+        raise FaultError("expected a mapping with `effect` and `match`")
+    effect = str(given.get("effect", ""))
+    if effect not in EFFECTS:
+        _refuse("effect", effect, EFFECTS)
+    allowed = ("effect", "match", *OPTIONS[effect])
+    for key in given:
+        if key not in allowed:
+            _refuse(f"key of {effect}", key, allowed)
+    match = given.get("match") or {}
+    if not isinstance(match, Mapping):
+        raise FaultError("match: expected a mapping, such as {region: eu-west-1}")
+    for key in match:
+        if key not in (*NAMES, *COUNTS):
+            _refuse("key of match", key, (*NAMES, *COUNTS))
+    names = {k: _name(k, match[k]) for k in NAMES if match.get(k) is not None}
+    fault = Fault(
+        effect, names, **_counts(effect, names, match), **_options(effect, given)
+    )
+    _check_match(fault)
+    return fault
+
+
+def _refuse(what: str, given: Any, allowed: Iterable[str]) -> None:
+    names = list(allowed)
+    near = difflib.get_close_matches(str(given), names, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    shown = f"{str(given)!r} is not known" if given != "" else "is missing"
+    raise FaultError(f"{what} {shown}{hint}; allowed: {', '.join(names)}")
+
+
+def _name(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise FaultError(
+            f"match.{key}: {value!r} is not text: quote it (YAML reads numbers)"
+        )
+    wild = any(c in value for c in "*?[")
+    if key == "account" and not wild and not re.fullmatch("[0-9]{12}", value):
+        raise FaultError(f"match.account: {value!r} is not a number of 12 digits")
+    if key == "region" and not wild and not _REGION.fullmatch(value):
+        raise FaultError(
+            f"match.region: {value!r} is no region such as eu-west-1 (or eu-*)"
+        )
+    if key == "service" and value not in protocols.services():
+        near = difflib.get_close_matches(value, protocols.services(), 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise FaultError(
+            f"match.service: {value!r} is not a service of boto3, such as s3 or "
+            f"cloudformation{hint}"
+        )
+    return value
+
+
+def _number(name: str, value: Any, low: float, high: float, whole: bool = True) -> Any:
+    """A number from data, which may be text."""
+    try:
+        number = int(value) if whole and not isinstance(value, float) else float(value)
+        fine = low <= number <= high and not isinstance(value, bool)
+    except (TypeError, ValueError):
+        fine = False
+    if not fine or (whole and number != int(number)):
+        kind = "a whole number" if whole else "a number"
+        raise FaultError(f"{name}: {value!r} is not {kind} from {low:g} to {high:g}")
+    return number
+
+
+def _counts(
+    effect: str, names: Mapping[str, str], match: Mapping[str, Any]
+) -> dict[str, Any]:
+    counts: dict[str, Any] = {}
+    if match.get("nth") is not None:
+        counts["nth"] = _number("match.nth", match["nth"], 1, 10**9)
+    if match.get("probability") is not None:
+        chance = match["probability"]
+        counts["probability"] = _number("match.probability", chance, 0, 1, False)
+    if match.get("seed") is not None:
+        counts["seed"] = _number("match.seed", match["seed"], 0, 2**63)
+    times = match.get("times")
+    if times == "always":
+        times = 0
+    if times is None:
+        # What is away stays away, and a probability is about many times.
+        lasting = effect == "unavailable" or match.get("probability") is not None
+        times = 0 if lasting else 1
+    counts["times"] = _number("match.times", times, 0, 10**9)
+    return counts
+
+
+def _options(effect: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    options = {
+        name: _option(name, given[name])
+        for name in OPTIONS[effect]
+        if given.get(name) is not None
+    }
+    if effect == "delay" and "seconds" not in options:
+        raise FaultError(f"delay needs seconds, a number from 0 to {LONGEST}")
+    if effect == "cut":
+        options.setdefault("when", "before")
+    if effect == "error":
+        status = options.setdefault("status", 500)
+        if "code" not in options and status not in (500, 503):
+            raise FaultError(
+                f"error with status {status} needs a code; 500 and 503 do not"
+            )
+    return options
+
+
+def _option(name: str, value: Any) -> Any:
+    if name == "seconds":
+        return _number("seconds", value, 0, LONGEST, whole=False)
+    if name == "status":
+        return _number("status", value, 400, 599)
+    if name == "when" and value not in ("before", "after"):
+        _refuse("when", value, ("before", "after"))
+    if not isinstance(value, str) or not value:
+        raise FaultError(f"{name}: {value!r} is not text")
+    return value
+
+
+def _check_match(fault: Fault) -> None:
+    match, effect = fault.match, fault.effect
+    of_resources = {"logical_id", "type"} & set(match)
+    if effect == "fail" and not of_resources:
+        raise FaultError(
+            "fail needs match.logical_id or match.type of the resource that fails"
+        )
+    if of_resources and effect not in ("fail", "delay"):
+        raise FaultError(
+            f"match.{min(of_resources)} is for resources, that is for fail and delay; "
+            f"{effect} matches calls by service and action"
+        )
+    action = match.get("action")
+    if action is None:
+        return
+    if fault.on_resources:
+        if action not in RESOURCE_ACTIONS:
+            _refuse("match.action of a resource", action, RESOURCE_ACTIONS)
+    elif not any(c in action for c in "*?["):
+        _check_action(match.get("service"), action)
+
+
+def _check_action(service: str | None, action: str) -> None:
+    """FaultError unless a service, or any that is emulated, has the action."""
+    if service is not None:
+        known = protocols.actions(service)
+        if known and action not in known:
+            near = difflib.get_close_matches(action, known, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise FaultError(f"match.action: {service} has no action {action!r}{hint}")
+        return
+    close: list[str] = []
+    for name in _emulated():
+        known = protocols.actions(name)
+        if action in known:
+            return
+        close += difflib.get_close_matches(action, known, 1, 0.75)
+    near = difflib.get_close_matches(action, close, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise FaultError(f"match.action: no service has an action {action!r}{hint}")
+
+
+def _emulated() -> list[str]:
+    """The services that are emulated, the likeliest first."""
+    from ministack.app import SERVICE_REGISTRY
+
+    first = ["cloudformation", "s3", "sts", "iam", "dynamodb", "lambda", "kms", "sqs"]
+    return list(
+        dict.fromkeys([*first, *sorted(SERVICE_REGISTRY), *protocols.SIGNED_AS])
+    )
