@@ -27,8 +27,9 @@ rollout: .venv/.ready ## Roll the secure network out to two regions of the embed
 test: .venv/.ready ## Run all tests
 	$(PYTEST)
 
-templates: .venv/.ready ## Write templates_out/ anew from stacksets/
+templates: .venv/.ready ## Write templates_out/ and the editors' schema anew
 	$(BIN)/tapgen templates
+	$(BIN)/tapgen schema > stacksets/tapgen.schema.json
 
 lint: .venv/.ready ## cfn-lint every template for its target regions
 	$(BIN)/tapgen lint

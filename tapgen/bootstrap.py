@@ -102,8 +102,7 @@ def run(
 def ready(aws: Aws, system: System) -> list[str]:
     """What a rollout of a resolved system still lacks, one sentence each.
 
-    Every sentence ends in what to do about it. Raises AwsError when an account cannot
-    be reached.
+    Raises AwsError when an account cannot be reached.
     """
     problems = []
     admin = system.admin
@@ -120,7 +119,7 @@ def ready(aws: Aws, system: System) -> list[str]:
             )
     for target in _role_targets(system):
         problems.extend(_lacking(aws, target, system))
-    return [f"{problem}; run tapgen bootstrap" for problem in problems]
+    return problems
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the user asks for that.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,24 @@ def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
                 if logical_id in made
             ]
     return found
+
+
+def merged(earlier: Iterable[Leftover], now: Iterable[Leftover]) -> list[Leftover]:
+    """Both, each resource once: what an earlier deletion left, and what is there."""
+    found = {(x.target, x.type, x.physical_id): x for x in (*earlier, *now)}
+    return list(found.values())
+
+
+def dump(found: Iterable[Leftover]) -> bytes:
+    """Leftovers as JSON."""
+    rows = [vars(x) | {"target": vars(x.target)} for x in found]
+    return json.dumps(rows, indent=2).encode()
+
+
+def load(body: bytes) -> list[Leftover]:
+    """What `dump` wrote."""
+    rows = json.loads(body)
+    return [Leftover(**(row | {"target": Target(**row["target"])})) for row in rows]
 
 
 def delete(aws: Aws, left: Leftover) -> str:

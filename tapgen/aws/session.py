@@ -11,15 +11,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import boto3
-import botocore.config
-import botocore.exceptions
-import botocore.session
+from typing import TYPE_CHECKING, Any
 
 from tapgen.errors import AwsError, Busy, NotFound, Unreachable
 from tapgen.model import Target
+
+if TYPE_CHECKING:  # boto3 takes 0.2 s to import: only once AWS is really called
+    import boto3
+    import botocore.config
 
 _ONLY_ENDPOINT_SECRET = "local"  # the embedded AWS accepts any signature
 
@@ -123,6 +122,8 @@ class Aws:
 
 def connect(profile: str | None = None, region: str | None = None) -> Aws:
     """The AWS of boto3's own configuration; `Unreachable` when it names no region."""
+    import boto3
+
     with _translated("reading the AWS configuration"):
         session = boto3.session.Session(profile_name=profile, region_name=region)
     # botocore reads AWS_DEFAULT_REGION only; the other SDKs read AWS_REGION first.
@@ -163,6 +164,9 @@ def pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[
 
 def _keys(key: str, secret: str, token: str | None) -> boto3.session.Session:
     """A session of exactly these keys, blind to the user's profiles and region."""
+    import boto3
+    import botocore.session
+
     bare = botocore.session.Session(profile=None)
     bare.set_credentials(key, secret, token)
     bare.set_config_variable("profile", None)
@@ -170,6 +174,8 @@ def _keys(key: str, secret: str, token: str | None) -> boto3.session.Session:
 
 
 def _config(local: bool, attempts: int | None) -> botocore.config.Config:
+    import botocore.config
+
     if local:
         return botocore.config.Config(
             retries={"mode": "standard", "total_max_attempts": 4},
@@ -187,6 +193,8 @@ def _config(local: bool, attempts: int | None) -> botocore.config.Config:
 @contextmanager
 def _translated(call: str) -> Iterator[None]:
     """Turn botocore's exceptions into ours."""
+    import botocore.exceptions
+
     try:
         yield
     except botocore.exceptions.ClientError as error:

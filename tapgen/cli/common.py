@@ -125,7 +125,16 @@ class Loaded:
 
 def load(path: Path, environment: str | None) -> Loaded:
     """Read a config and build its system."""
-    read = config.load(path, blueprints.find, environment, blueprints.NAMES)
+    return _built(config.load(path, blueprints.find, environment, blueprints.NAMES))
+
+
+def load_all(path: Path) -> list[Loaded]:
+    """The system of a config, and that of each of its environments."""
+    read = config.load_all(path, blueprints.find, blueprints.NAMES)
+    return [_built(one) for one in read.values()]
+
+
+def _built(read: Config) -> Loaded:
     blueprint = blueprints.find(read.blueprint)
     assert blueprint, "config.load accepts known blueprints only"
     return Loaded(blueprint.build(read), read, blueprint)

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,8 @@ def plan_command(
         clock.show()
     if _refused(made, allowed):
         return FAILED
+    if made and output == "text":
+        say(f"to do this: {_again('rollout', reached)}")
     return CHANGES if made else DONE
 
 
@@ -138,12 +140,10 @@ def rollout_command(
     from tapgen.cli.screen import console
     from tapgen.report import data, text
 
+    _somebody_or(yes)
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
     _refuse_unpinned(reached, yes, aws_choice["account"])
-    with clock.stage("lint"):
-        if not lint_passes(reached.system):
-            return FAILED
     _bootstrapped(reached, clock)
     _wait_for_running(reached)
     made = _plan(reached, clock)
@@ -154,11 +154,17 @@ def rollout_command(
         return DONE
     if _refused(made, allowed):
         return FAILED
+    with clock.stage("lint"):
+        if not lint_passes(_touched(made)):
+            return FAILED
     _confirm(yes, "Roll this out?")
     with clock.stage("rollout"):
         ended = _run(reached, made)
-    resume = " ".join(["tapgen rollout", reached.system.name, *_flags(reached)])
-    console(stderr=output == "json").print(text.outcome(ended, resume=resume))
+    console(stderr=output == "json").print(
+        text.outcome(
+            ended, look=_again("status", reached), resume=_again("rollout", reached)
+        )
+    )
     if output == "json":
         print_json({"plan": data.plan(made), "outcome": data.outcome(ended)})
     if timings:
@@ -207,6 +213,7 @@ def destroy_command(
     from tapgen.cli.screen import console
     from tapgen.report import data, text
 
+    _somebody_or(yes)
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
     prefix = reached.system.prefix
     if delete_data not in (None, prefix):
@@ -220,21 +227,32 @@ def destroy_command(
     made = plan.destroy(reached.system, observed)
     out = console(stderr=output == "json")
     out.print(text.plan(made))
-    kept = leftovers.retained(reached.sets.aws, observed)
+    store, place = reached.sets.store, f"leftovers/{prefix}.json"
+    kept = leftovers.merged(
+        leftovers.load(store.get(place) or b"[]"),
+        leftovers.retained(reached.sets.aws, observed),
+    )
     if kept:
-        verb = "deleted too" if delete_data else "kept"
-        out.print(f"\nretained by the templates, and {verb}:")
+        verb = "to be deleted with --delete-data" if delete_data else "kept"
+        out.print(f"\nretained by the templates, {verb}:")
         for left in kept:
             out.print(f"  {left}", markup=False)
     ended = rollout.Outcome()
     if made:
         _confirm(yes, f"Delete {prefix}?")
+        # Once the stacks are gone nobody knows what they retained: note it before.
+        store.put(place, leftovers.dump(kept))
         ended = _run(reached, made)
-        out.print(text.outcome(ended, resume=f"tapgen destroy {reached.system.name}"))
+        look, resume = _again("status", reached), _again("destroy", reached)
+        out.print(text.outcome(ended, look=look, resume=resume))
     if delete_data and ended.green:
+        if not made and kept:
+            _confirm(yes, f"Delete what is left of {prefix}?")
         hands = reached.aws.assuming(assume_role)
         for left in kept:
             out.print(f"  {leftovers.delete(hands, left)}: {left}", markup=False)
+        if kept:
+            store.put(place, leftovers.dump([]))
     if output == "json":
         print_json(
             {
@@ -344,11 +362,24 @@ def _refuse_unpinned(reached: Reached, yes: bool, account: str | None) -> None:
         )
 
 
+def _touched(made: Any) -> System:
+    """The system with only the stack sets that a plan makes or updates."""
+    system: System = made.system
+    names = {step.stack_set for step in made.steps}
+    chosen = tuple(s for s in system.stack_sets if s.name in names)
+    return replace(system, stack_sets=chosen)
+
+
+def _somebody_or(yes: bool) -> None:
+    """Refuse at once what would be refused when the question comes."""
+    if not yes and not interactive():
+        raise click.UsageError("nobody is there to be asked; say --yes to go on")
+
+
 def _confirm(yes: bool, question: str) -> None:
     if yes:
         return
-    if not interactive():
-        raise click.UsageError("nobody is there to be asked; say --yes to go on")
+    _somebody_or(yes)
     click.confirm(question, abort=True, err=True)
 
 
@@ -375,7 +406,8 @@ def _bootstrapped(reached: Reached, clock: Timings) -> None:
             return
         missing = bootstrap.ready(reached.aws, reached.system)
     if missing:
-        raise RolloutError("\n".join(missing))
+        lines = [*missing, f"run: {_again('bootstrap', reached)}"]
+        raise RolloutError("\n".join(lines))
 
 
 def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
@@ -448,8 +480,8 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
             raise KeyboardInterrupt
         asked = True
         text = (
-            "stopping: nothing new is started, what runs is waited for; look with "
-            "tapgen status, go on with tapgen rollout; Ctrl-C again leaves at once"
+            "stopping: nothing new is started, what runs is waited for; then look with "
+            "tapgen status and go on with tapgen rollout; Ctrl-C again leaves at once"
         )
         screen(Event("stopping", text))
 
@@ -468,9 +500,9 @@ def _exit_code(ended: Any) -> int:
     return PARTIAL if ended.partial else FAILED
 
 
-def _flags(reached: Reached) -> list[str]:
-    environment = reached.system.environment
-    return [
-        *(["-e", environment] if environment else []),
-        *(["--local"] if reached.local else []),
-    ]
+def _again(command: str, reached: Reached) -> str:
+    """The command line that does something with the same system, in the same place."""
+    system = reached.system
+    words = ["tapgen", command, system.name]
+    words += ["-e", system.environment] if system.environment else []
+    return " ".join([*words, *(["--local"] if reached.local else [])])

@@ -14,6 +14,7 @@ from tapgen.cli.common import (
     Loaded,
     Timings,
     load,
+    load_all,
     output_option,
     print_json,
     say,
@@ -54,7 +55,7 @@ def init_command(blueprint: str, folder: Path) -> int:
     text = resources.files("tapgen").joinpath(f"data/{blueprint}.yaml").read_text()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "tapgen.schema.json").write_text(_schema_text())
+        (folder / "tapgen.schema.json").write_text(schema_text())
         path.write_text(text)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be written ({error.strerror})"]) from error
@@ -67,19 +68,16 @@ def init_command(blueprint: str, folder: Path) -> int:
 @output_option
 def list_command(folder: Path, output: str) -> int:
     """List the systems with their blueprints, environments and regions."""
-    from tapgen import config
-
     found: list[dict[str, Any]] = []
     for name in system_names(folder):
-        path = folder / f"{name}.yaml"
-        loaded = load(path, None)
+        loaded, *others = load_all(folder / f"{name}.yaml")
         found.append(
             {
                 "system": name,
                 "blueprint": loaded.config.blueprint,
                 "suffix": loaded.config.suffix,
                 "regions": dict(loaded.config.regions),
-                "environments": list(config.environments(path)),
+                "environments": [o.config.environment for o in others],
                 "stack_sets": [s.name for s in loaded.system.stack_sets],
             }
         )
@@ -104,7 +102,7 @@ def list_command(folder: Path, output: str) -> int:
 )
 def schema_command() -> int:
     """Print the JSON Schema of a system's YAML file, for editors."""
-    click.echo(_schema_text(), nl=False)
+    click.echo(schema_text(), nl=False)
     return DONE
 
 
@@ -201,15 +199,10 @@ def generate(systems: tuple[str, ...], folder: Path) -> dict[str, str]:
 
 def _environments(path: Path, only: str | None) -> list[Loaded]:
     """The system itself and each of its environments, or only one of them."""
-    from tapgen import config
-
-    if only:
-        return [load(path, only)]
-    names = (None, *config.environments(path)) if path.exists() else (None,)
-    return [load(path, name) for name in names]
+    return [load(path, only)] if only else load_all(path)
 
 
-def _schema_text() -> str:
+def schema_text() -> str:
     import json
 
     from tapgen import blueprints, config

@@ -19,7 +19,7 @@ from tapgen.config.schema import json_schema
 from tapgen.config.shape import SYSTEM, RolloutShape
 from tapgen.model import PREFERENCES, Preferences, RolloutSettings, Strategy, Target
 
-__all__ = ["Blueprint", "Config", "environments", "json_schema", "load"]
+__all__ = ["Blueprint", "Config", "environments", "json_schema", "load", "load_all"]
 
 
 def load(
@@ -34,6 +34,22 @@ def load(
     merges into mappings and replaces anything else; each environment has a suffix of
     its own. Raises ConfigError with every mistake found.
     """
+    return _load(path, find, known, environment)[environment]
+
+
+def load_all(
+    path: Path, find: Callable[[str], Blueprint | None], known: Iterable[str] = ()
+) -> dict[str | None, Config]:
+    """The config in a file (under None), and that of each of its environments."""
+    return _load(path, find, known, None)
+
+
+def _load(
+    path: Path,
+    find: Callable[[str], Blueprint | None],
+    known: Iterable[str],
+    environment: str | None,
+) -> dict[str | None, Config]:
     problems = Problems(path)
     names = sorted(known)
     _check_name(path, problems)
@@ -44,7 +60,7 @@ def load(
     overlays = checks.environments(root, problems)
     layers: dict[str | None, Node] = {None: base}
     layers |= {name: overlay(base, node) for name, node in overlays.items()}
-    configs = {}
+    configs: dict[str | None, Config | None] = {}
     for name, layer in layers.items():
         if len(problems) <= MOST:
             configs[name] = _config(layer, problems, find, names, path, name)
@@ -52,10 +68,9 @@ def load(
     checks.apart(layers, problems)
     if environment not in layers:
         _note_unknown(environment, root, problems)
-    config = configs.get(environment)
-    if problems or config is None:
+    if problems:
         raise problems.error()
-    return config
+    return {name: config for name, config in configs.items() if config}
 
 
 def environments(path: Path) -> tuple[str, ...]:

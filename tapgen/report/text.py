@@ -109,8 +109,9 @@ def status(made: Mapping[str, Any]) -> str:
     return "\n".join([f"[bold]{lines[0]}[/]", *lines[1:]])
 
 
-def outcome(ended: Outcome, *, resume: str) -> str:
-    """How a rollout ended, the root cause first, and what to do next."""
+def outcome(ended: Outcome, *, look: str, resume: str) -> str:
+    """How a rollout ended, the root cause first, and what to do next: the command
+    lines to look and to go on with."""
     if ended.green:
         return f"[green]✓ done:[/] {_count(len(ended.done), 'stack set')} green"
     lines = []
@@ -128,7 +129,7 @@ def outcome(ended: Outcome, *, resume: str) -> str:
         lines.append(f"put back as it was: {', '.join(ended.restored)}")
     if ended.left:
         lines.append(f"changed and not finished: {', '.join(ended.left)}")
-    lines.append(f"look with: tapgen status; go on with: {escape(resume)}")
+    lines.append(f"look with: {escape(look)}; go on with: {escape(resume)}")
     return "\n".join(lines)
 
 

@@ -513,7 +513,6 @@ def test_before_bootstrap_everything_is_missing_and_after_it_nothing() -> None:
     it = system(template("AWS::SNS::Topic"), regions=("eu-west-1", "ap-east-1"))
     missing = lacking(aws, it)
     assert len(missing) == 3
-    assert all(line.endswith("; run tapgen bootstrap") for line in missing)
     assert "111111111111/eu-west-1 has no administration role" in missing[0]
     assert "222222222222/eu-west-1 has no execution" in missing[2]
     deploy(aws, it)
@@ -537,7 +536,7 @@ def test_a_role_for_another_service_needs_the_permission_to_pass_it() -> None:
     deploy(aws, system(template(A=role("ec2.amazonaws.com"))))
     other = system(template(A=role("s3.amazonaws.com")))
     for line in lacking(aws, other):
-        assert "may not pass roles to s3.amazonaws.com; run tapgen bootstrap" in line
+        assert "may not pass roles to s3.amazonaws.com" in line
     deploy(aws, other, deployed_types=["AWS::IAM::Role"])
     assert lacking(aws, other) == []
     # Rolling back to the first system must still be possible.
