@@ -132,10 +132,12 @@ def launch_template(
 ) -> Any:
     """Add a launch template: IMDSv2 only, encrypted disk, no SSH key.
 
-    `tags` are those of instances and disks, besides their name. The key's policy must
-    let Auto Scaling use it (`security.scaling_statements`), or nothing starts.
+    `tags` are those of instances, besides their name. Disks have the name only: with
+    the tag of a backup plan they would be saved twice, alone and with their instance.
+    The key's policy must let Auto Scaling use it (`security.scaling_statements`), or
+    nothing starts.
     """
-    tagged = Tags(Name=names.sub(name), **tags)
+    named = names.sub(name)
     return t.add_resource(
         ec2.LaunchTemplate(
             title,
@@ -163,8 +165,11 @@ def launch_template(
                 ],
                 UserData=user_data,
                 TagSpecifications=[
-                    ec2.TagSpecifications(ResourceType=kind, Tags=tagged)
-                    for kind in ("instance", "volume")
+                    ec2.TagSpecifications(ResourceType=kind, Tags=Tags(**tagged))
+                    for kind, tagged in (
+                        ("instance", {"Name": named, **tags}),
+                        ("volume", {"Name": named}),
+                    )
                 ],
             ),
         )

@@ -9,7 +9,7 @@ from importlib import import_module
 
 from tapgen.config import Blueprint
 
-NAMES: tuple[str, ...] = ("secure_network", "serverless_api")
+NAMES: tuple[str, ...] = ("secure_network", "serverless_api", "region_migration")
 """The names a config file may give as `blueprint`."""
 
 

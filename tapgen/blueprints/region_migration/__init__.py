@@ -1,0 +1,40 @@
+"""Moves storage, servers and a database from one region to another.
+
+Everything is made in the target region, fed from the source region, and takes over by
+weights and dials, while clients keep their addresses. The source side is made here,
+too, or named in `existing` where it is there already (parts marked *).
+
+    keys             source            the multi-Region key, the alert topic
+    keys-target      target            its replica, the alert topic there
+    roles            global            every role, each for one service
+    logs             every             the bucket for access logs and reports
+    vaults           every             the backup vault
+    backups          every*            daily backups, copied to the other region
+    network          every*            VPC, subnets, security groups
+    storage-target   target            the bucket that is migrated to, and for exports
+    storage          source            the bucket that is migrated*, what watches it
+    database         source*           PostgreSQL
+    database-target  target            its replica, promoted in place in two steps
+    servers          every*            blue and green servers behind a load balancer
+    accelerator      global            fixed addresses, a dial for each region
+    dns              global            names that move by weight
+    observability    every*            application logs, dashboard
+    operations       global            the role that migrates, and the plan
+"""
+
+from __future__ import annotations
+
+from tapgen.blueprints.region_migration.settings import Settings
+from tapgen.blueprints.region_migration.shape import CODE, ROLES
+from tapgen.blueprints.region_migration.system import build
+from tapgen.config import Blueprint
+
+BLUEPRINT = Blueprint(
+    name="region_migration",
+    code=CODE,
+    roles=ROLES,
+    settings=Settings,
+    build=build,
+)
+
+__all__ = ["BLUEPRINT", "Settings", "build"]

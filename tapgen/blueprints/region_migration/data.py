@@ -1,0 +1,330 @@
+"""Where the data is: buckets that replicate, PostgreSQL and its promotable replica."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import (
+    And,
+    Condition,
+    Equals,
+    GetAtt,
+    If,
+    Not,
+    NoValue,
+    Or,
+    Ref,
+    Template,
+)
+
+from tapgen.blocks import database, frame, monitoring, names, storage
+from tapgen.blueprints.region_migration.shape import (
+    BACKED_UP,
+    BACKUP,
+    DATA,
+    REPLICA,
+    RULE,
+    SECRET,
+    Shape,
+    arn_parameter,
+    log_bucket,
+    name,
+    source_bucket,
+    start,
+)
+
+
+def replication_metrics(shape: Shape) -> dict[str, Any]:
+    """The dimensions of what S3 publishes about the replication."""
+    return {
+        "SourceBucket": names.sub(shape.data),
+        "DestinationBucket": names.sub(REPLICA),
+        "RuleId": RULE,
+    }
+
+
+def _noncurrent_days(t: Template) -> Ref:
+    return frame.parameter(
+        t,
+        "NoncurrentVersionDays",
+        type="Number",
+        description="Days that replaced and deleted objects can still be brought back.",
+        MinValue=1,
+        MaxValue=3650,
+    )
+
+
+def storage_target(shape: Shape) -> Template:
+    """The bucket that is migrated to, and the one for exports and dumps."""
+    t = start("Target of the migration, and backups", role="target")
+    source_bucket(t, shape)
+    key = frame.key_arn(t)
+    topic = frame.alert_topic(t)
+    logs = log_bucket(t)
+    days = _noncurrent_days(t)
+    storage.bucket(
+        t,
+        "TargetBucket",
+        name=REPLICA,
+        purpose="data",
+        key_arn=key,
+        log_to=logs,
+        lifecycle=storage.lifecycle(noncurrent_days=days),
+        tags=BACKED_UP,
+    )
+    storage.bucket(
+        t,
+        "BackupBucket",
+        name=BACKUP,
+        purpose="backup",
+        key_arn=key,
+        log_to=logs,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=days,
+            transitions=[("STANDARD_IA", 30), ("GLACIER", 90)],
+            expire_days=frame.parameter(
+                t,
+                "BackupBucketDays",
+                type="Number",
+                description="Days that objects in the backup bucket are kept.",
+                MinValue=120,
+                MaxValue=3650,
+            ),
+        ),
+    )
+    monitoring.alarm(
+        t,
+        "ReplicationLatencyAlarm",
+        name=name("replication-latency", "target"),
+        description="The target is more than fifteen minutes behind its source",
+        namespace="AWS/S3",
+        metric="ReplicationLatency",
+        dimensions=replication_metrics(shape),
+        statistic="Maximum",
+        period=300,
+        datapoints=(3, 3),
+        comparison=">",
+        threshold=storage.REPLICATION_MINUTES * 60,
+        missing="notBreaching",
+        topic_arn=topic,
+    )
+    for title, value, what in (
+        ("TargetBucketName", Ref("TargetBucket"), "Bucket that is migrated to"),
+        ("TargetBucketArn", GetAtt("TargetBucket", "Arn"), "ARN of that bucket"),
+        ("BackupBucketName", Ref("BackupBucket"), "Bucket for exports and dumps"),
+    ):
+        frame.output(t, title, value, description=what)
+    return t
+
+
+def storage_source(shape: Shape) -> Template:
+    """The bucket that is migrated; where it is there already, what watches it."""
+    t = start("Source of the migration", role="source")
+    source_bucket(t, shape)
+    topic = frame.alert_topic(t)
+    if shape.builds_source:
+        _data_bucket(t)
+    monitoring.alarm(
+        t,
+        "ReplicationFailedAlarm",
+        name=name("replication-failed", "source"),
+        description="S3 could not replicate an object: look at its ReplicationStatus",
+        namespace="AWS/S3",
+        metric="OperationsFailedReplication",
+        dimensions=replication_metrics(shape),
+        statistic="Sum",
+        period=300,
+        datapoints=(1, 1),
+        comparison=">",
+        threshold=0,
+        missing="notBreaching",
+        topic_arn=topic,
+    )
+    frame.output(
+        t,
+        "SourceBucketName",
+        Ref("DataBucket") if shape.builds_source else Ref("SourceBucketName"),
+        description="Bucket that is migrated",
+    )
+    return t
+
+
+def _data_bucket(t: Template) -> None:
+    key = frame.key_arn(t)
+    logs = log_bucket(t)
+    days = _noncurrent_days(t)
+    frame.flag(
+        t,
+        "ReplicationTimeControl",
+        description="Whether S3 promises to replicate within 15 minutes, at a price.",
+        condition="HasTimeControl",
+    )
+    storage.bucket(
+        t,
+        "DataBucket",
+        name=DATA,
+        purpose="data",
+        key_arn=key,
+        log_to=logs,
+        lifecycle=storage.lifecycle(noncurrent_days=days),
+        replication=storage.Replication(
+            destination=arn_parameter(
+                t,
+                "TargetBucketArn",
+                "ARN of the bucket to migrate to; it must exist.",
+                r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
+                "bucket",
+            ),
+            key_arn=arn_parameter(
+                t,
+                "TargetKeyArn",
+                "ARN of the key, in the target region, that copies get.",
+                frame.KEY_ARN_PATTERN,
+                "key",
+            ),
+            role_arn=arn_parameter(
+                t,
+                "ReplicationRoleArn",
+                "ARN of the role by which S3 replicates.",
+                frame.ROLE_ARN_PATTERN,
+                "role",
+            ),
+            rule=RULE,
+            time_control="HasTimeControl",
+        ),
+        tags=BACKED_UP,
+    )
+
+
+def _place(t: Template, role: str) -> database.Place:
+    return database.place(
+        t,
+        identifier=name("db", role),
+        name=name("db", role),
+        parameter_group_name=name("postgres${Major}", role),
+        key_arn=frame.key_arn(t),
+        retention_days=monitoring.retention(t),
+        tags=BACKED_UP,
+    )
+
+
+def _finish(t: Template, instance: Any, role: str) -> None:
+    database.watch(t, identifier=name("db", role), alarm_name=name("db-%s", role))
+    for title, value, what in (
+        ("RdsIdentifier", Ref(instance), "Identifier of the instance"),
+        ("RdsArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
+        ("RdsEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
+        ("RdsPort", GetAtt(instance, "Endpoint.Port"), "Port"),
+    ):
+        frame.output(t, title, value, description=what)
+
+
+def database_source(shape: Shape) -> Template:
+    """PostgreSQL in the source region, with the password in Secrets Manager."""
+    t = start("PostgreSQL in the source region", role="source")
+    place = _place(t, "source")
+    replica_key = arn_parameter(
+        t,
+        "TargetKeyArn",
+        "ARN of the key, in the target region, for the copy of the secret.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    secret = database.secret(
+        t,
+        "DatabaseSecret",
+        name=SECRET,
+        key_arn=place.key_arn,
+        replica_region=Ref("TargetRegion"),
+        replica_key_arn=replica_key,
+    )
+    instance = database.postgres(
+        t,
+        "Database",
+        place=place,
+        secret=secret,
+        **database.database_parameters(t),
+        **database.size_parameters(t),
+    )
+    _finish(t, instance, "source")
+    frame.output(
+        t, "SecretArn", Ref(secret), description="Secret with user name and password"
+    )
+    return t
+
+
+def database_target(shape: Shape) -> Template:
+    """The read replica in the target region, which becomes the new database.
+
+    Two parameters turn it into its own master in place. `Promoted` takes away what it
+    replicates and changes nothing else of it: any other change in that update might
+    replace the instance. `EnableBackups`, in a later update, gives it backups and a
+    standby. The instance, its name and its host name stay the same throughout.
+    """
+    t = start(
+        "PostgreSQL in the target region, a replica until promoted", role="target"
+    )
+    place = _place(t, "target")
+    source = arn_parameter(
+        t,
+        "SourceDbArn",
+        "ARN of the instance to replicate.",
+        database.ARN_PATTERN,
+        "database instance",
+    )
+    _promotion(t)
+    keeping = database.keeping_parameters(t)
+    instance = database.replica(
+        t,
+        "Database",
+        place=place,
+        source_arn=If("IsReplica", source, NoValue),
+        # Dropping it at the promotion would replace the instance.
+        source_region=Ref("SourceRegion"),
+        promoted={
+            "BackupRetentionPeriod": If("BackupsOn", keeping["backup_days"], NoValue),
+            "MultiAZ": If("BackupsOn", keeping["multi_az"], NoValue),
+        },
+        **database.size_parameters(t),
+    )
+    _finish(t, instance, "target")
+    database.lag_alarm(
+        t,
+        "ReplicaLagAlarm",
+        identifier=name("db", "target"),
+        name=name("db-lag", "target"),
+        topic_arn=Ref("AlertTopicArn"),
+        # Who is no replica publishes no lag, and would ring for ever.
+        condition="IsReplica",
+    )
+    return t
+
+
+def _promotion(t: Template) -> None:
+    for title, text in (
+        ("Promoted", "Whether the replica is its own master. There is no way back."),
+        (
+            "EnableBackups",
+            "Whether, after the promotion, it has backups and a standby.",
+        ),
+    ):
+        frame.parameter(
+            t, title, description=text, AllowedValues=["true", "false"], Default="false"
+        )
+    promoted, backups = (Equals(Ref(p), "true") for p in ("Promoted", "EnableBackups"))
+    t.add_condition("IsReplica", Not(promoted))
+    t.add_condition("BackupsOn", And(Not(Condition("IsReplica")), backups))
+    t.add_rule(
+        "BackupsAfterPromotion",
+        {
+            "Assertions": [
+                {
+                    "Assert": Or(promoted, Not(backups)),
+                    "AssertDescription": (
+                        "EnableBackups is for a promoted replica: set Promoted first,"
+                        " in an update of its own"
+                    ),
+                }
+            ]
+        },
+    )

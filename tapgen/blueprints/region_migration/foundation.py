@@ -1,0 +1,343 @@
+"""Keys, roles, the buckets for logs and the vaults."""
+
+from __future__ import annotations
+
+from awacs import ssm
+from awacs.aws import ArnLike, Statement
+from troposphere import GetAtt, Ref, Template
+
+from tapgen.blocks import (
+    backup,
+    database,
+    flows,
+    frame,
+    monitoring,
+    names,
+    protection,
+    security,
+    servers,
+    storage,
+)
+from tapgen.blueprints.region_migration.shape import (
+    BACKUP,
+    DATA,
+    REPLICA,
+    REPORTS,
+    SECRET,
+    WRITES,
+    Shape,
+    arn_parameter,
+    logs_bucket,
+    name,
+    source_bucket,
+    start,
+    wired,
+)
+
+
+def keys(shape: Shape) -> Template:
+    """The multi-Region key of the system, and where the alarms of the region go."""
+    t = start("Encryption key and alert topic, source region", role="source")
+    security.key(
+        t,
+        "Key",
+        name=name("key", "source"),
+        description="Encrypts the data of the system, in every region",
+        policy=_key_users(),
+    )
+    _key_and_topic(t, "source")
+    return t
+
+
+def keys_target(shape: Shape) -> Template:
+    """The replica of the key in the target region, and its alert topic."""
+    t = start("Replica of the encryption key, and alert topic", role="target")
+    primary = arn_parameter(
+        t,
+        "PrimaryKeyArn",
+        "ARN of the multi-Region key that this one is a replica of.",
+        frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
+        "multi-Region key",
+    )
+    security.replica_key(
+        t,
+        "Key",
+        name=name("key", "target"),
+        description="Encrypts the data of the system in the target region",
+        primary_arn=primary,
+        policy=_key_users(),
+    )
+    _key_and_topic(t, "target")
+    return t
+
+
+def _key_users() -> list[Statement]:
+    """Who uses the key of a region without a role of this system."""
+    groups = [name("*"), f"/aws/rds/instance/{name('*')}"]
+    return [
+        security.logs_statement(*groups),
+        security.alarms_statement(),
+        *security.scaling_statements(),
+    ]
+
+
+def _key_and_topic(t: Template, role: str) -> None:
+    topic = monitoring.topic(
+        t, "AlertTopic", name=name("alerts", role), key_arn=GetAtt("Key", "Arn")
+    )
+    frame.output(t, "KmsKeyArn", GetAtt("Key", "Arn"), description="ARN of the key")
+    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+
+
+def roles(shape: Shape) -> Template:
+    """Every role that a service takes: IAM is global, so they are made once."""
+    t = start("IAM roles, one for each service", role=frame.GLOBAL)
+    source_bucket(t, shape)
+    source_key = arn_parameter(
+        t,
+        "SourceKeyArn",
+        "ARN of the key that the source bucket is encrypted with.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    target_key = arn_parameter(
+        t,
+        "TargetKeyArn",
+        "ARN of the key in the target region.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    source = storage.Bucket(shape.data, "${SourceRegion}", source_key)
+    target = storage.Bucket(REPLICA, "${TargetRegion}", target_key)
+    _replication_roles(t, source, target)
+    _database_and_network_roles(t, shape)
+    backup.role(t, "BackupRole", name=name("backup"))
+    _instance_role(t, shape, source, target)
+    for title, what in (
+        ("ReplicationRole", "Role by which S3 replicates"),
+        ("BatchRole", "Role by which S3 Batch Operations replicates what was there"),
+        ("MonitoringRole", "Role by which RDS publishes operating system metrics"),
+        ("FlowLogsRole", "Role by which VPCs write flow logs"),
+        ("BackupRole", "Role by which AWS Backup works"),
+    ):
+        frame.output(t, f"{title}Arn", GetAtt(title, "Arn"), description=what)
+    frame.output(
+        t,
+        "InstanceProfileName",
+        Ref("InstanceProfile"),
+        description="Instance profile of the servers",
+    )
+    return t
+
+
+def _replication_roles(
+    t: Template, source: storage.Bucket, target: storage.Bucket
+) -> None:
+    """Two roles: for what is written from now on, and for what was there before."""
+    security.service_role(
+        t,
+        "ReplicationRole",
+        name=name("replication"),
+        service="s3.amazonaws.com",
+        description="Lets S3 copy objects to the target region",
+        allow=[*source.replicate_from(), *target.replicate_to()],
+        when=[
+            security.own_account(),
+            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
+        ],
+    )
+    security.service_role(
+        t,
+        "BatchRole",
+        name=name("batch-replication"),
+        service="batchoperations.s3.amazonaws.com",
+        description="Lets S3 Batch Operations replicate what was there before",
+        allow=source.replicate_existing(storage.Bucket(logs_bucket("source")), REPORTS),
+    )
+
+
+def _database_and_network_roles(t: Template, shape: Shape) -> None:
+    security.service_role(
+        t,
+        "MonitoringRole",
+        name=name("db-monitoring"),
+        service="monitoring.rds.amazonaws.com",
+        description="Lets RDS publish operating system metrics",
+        managed=["service-role/AmazonRDSEnhancedMonitoringRole"],
+    )
+    regions = [f"${{{frame.region_parameter(role)}}}" for role in shape.roles]
+    groups = [
+        names.arn("logs", f"log-group:{name('flow', role)}", region=region)
+        for role, region in zip(shape.roles, regions, strict=True)
+    ]
+    security.service_role(
+        t,
+        "FlowLogsRole",
+        name=name("flow-logs"),
+        service="vpc-flow-logs.amazonaws.com",
+        description="Lets the VPCs write their flow logs",
+        allow=flows.write_flow_logs(groups, regions),
+    )
+
+
+def _instance_role(
+    t: Template, shape: Shape, source: storage.Bucket, target: storage.Bucket
+) -> None:
+    """What the servers may do: the same in both regions, since they are the same."""
+    secret = SECRET
+    if not shape.builds_source:
+        secret = "${DatabaseSecretName}"
+        wired(
+            t,
+            "DatabaseSecretName",
+            "Name of the database's secret; it has a copy in the target region.",
+            r"^[\w/+=.@-]+$",
+            "the name of a secret",
+        )
+    keys = {"source": Ref("SourceKeyArn"), "target": Ref("TargetKeyArn")}
+    allow = []
+    for role, bucket in (("source", source), ("target", target)):
+        if role not in shape.roles:
+            continue
+        what, region = role.title(), f"${{{frame.region_parameter(role)}}}"
+        allow += [*bucket.read(f"Read{what}"), *bucket.write(f"Write{what}")]
+        allow += [
+            _renamed(statement, what)
+            for statement in (
+                *database.read_secret(secret, region=region, key_arn=keys[role]),
+                *monitoring.write_logs(
+                    [names.arn("logs", f"log-group:{name('app', role)}", region=region)]
+                ),
+                security.statement(
+                    "ReadSwitch",
+                    [ssm.GetParameter],
+                    [names.arn("ssm", f"parameter{WRITES}", region=region)],
+                ),
+            )
+        ]
+    exports = storage.Bucket(BACKUP, "${TargetRegion}", keys["target"])
+    security.service_role(
+        t,
+        "InstanceRole",
+        name=name("instance"),
+        service="ec2.${AWS::URLSuffix}",
+        description="What the servers may do",
+        allow=[*allow, *exports.write("WriteExports")],
+        # Session Manager, instead of SSH from anywhere.
+        managed=["AmazonSSMManagedInstanceCore"],
+        # EC2 gives no source when it assumes a role for an instance.
+        when=(),
+    )
+    security.instance_profile(
+        t, "InstanceProfile", name=name("instance"), role=t.resources["InstanceRole"]
+    )
+
+
+def _renamed(statement: Statement, suffix: str) -> Statement:
+    """The statement with an id of its own, where another region has the same."""
+    statement.properties["Sid"] += suffix
+    return statement
+
+
+def logs(shape: Shape) -> Template:
+    """The bucket of a region for access logs, and for reports of batch replication."""
+    t = start("Bucket for access logs and reports", role=frame.EVERY)
+    days = frame.parameter(
+        t,
+        "AccessLogDays",
+        type="Number",
+        description="Days that access logs are kept.",
+        MinValue=91,
+        MaxValue=3650,
+    )
+    bucket = storage.Bucket(logs_bucket(names.THIS_ROLE))
+    storage.bucket(
+        t,
+        "LogBucket",
+        name=bucket.name,
+        purpose="logs",
+        # Neither S3 nor load balancers deliver access logs to a bucket with a key.
+        key_arn=None,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=30,
+            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
+            expire_days=days,
+        ),
+        policy=[
+            *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP]),
+            *servers.access_log_statements(bucket),
+        ],
+    )
+    frame.output(
+        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
+    )
+    return t
+
+
+def vaults(shape: Shape) -> Template:
+    """The backup vault of a region; before the plans, which copy to each other's."""
+    t = start("Backup vault", role=frame.EVERY)
+    made = backup.vault(
+        t,
+        "Vault",
+        name=name("vault", names.THIS_ROLE),
+        key_arn=frame.key_arn(t),
+    )
+    frame.output(t, "VaultName", Ref(made), description="Backup vault")
+    frame.output(
+        t, "VaultArn", GetAtt(made, "BackupVaultArn"), description="ARN of that vault"
+    )
+    return t
+
+
+def backups(shape: Shape) -> Template:
+    """The daily backups of a region, copied to the other one."""
+    t = start("Daily backups, copied to the other region", role=shape.spread)
+    vault = wired(
+        t,
+        "VaultName",
+        "Vault of this region.",
+        r"^[\w-]{2,50}$",
+        "the name of a backup vault",
+    )
+    other = backup.vault_parameter(
+        t, "OtherVaultArn", description="ARN of the vault that backups are copied to."
+    )
+    role = arn_parameter(
+        t,
+        "BackupRoleArn",
+        "ARN of the role by which AWS Backup works.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )
+    days = {
+        title: frame.parameter(
+            t, title, type="Number", description=text, MinValue=1, MaxValue=3650
+        )
+        for title, text in (
+            ("BackupRetentionDays", "Days that a backup is kept."),
+            ("CopyRetentionDays", "Days that its copy in the other region is kept."),
+        )
+    }
+    plan = backup.plan(
+        t,
+        "Plan",
+        name=name("daily"),
+        vault_name=vault,
+        copy_to=other,
+        days=days["BackupRetentionDays"],
+        copy_days=days["CopyRetentionDays"],
+    )
+    backup.selection(
+        t,
+        "Tagged",
+        plan=plan,
+        name=name("tagged"),
+        role_arn=role,
+        tag=names.sub(name("daily")),
+    )
+    backup.failed_alarms(
+        t, name=name("%s-failed", shape.role), topic_arn=frame.alert_topic(t)
+    )
+    frame.output(t, "PlanId", Ref(plan), description="Backup plan")
+    return t

@@ -1,0 +1,129 @@
+"""The VPC of a region: subnets, gateways, security groups, flow log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import GetAtt, Template
+
+from tapgen.blocks import database, flows, frame, network
+from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start
+
+WEB_PORTS = (80, 443)
+
+
+def vpc(shape: Shape) -> Template:
+    """The VPC and its security groups."""
+    t = start("VPC, subnets and security groups", role=shape.spread)
+    made = network.vpc(t, "Vpc", name=name("vpc", shape.role), zones=shape.zones)
+    public, public_routes = network.public_tier(t, made, public_addresses=False)
+    private, private_routes, gateways = network.private_tier(t, made, public=public)
+    isolated, isolated_routes = network.isolated_tier(t, made)
+    network.gateway_endpoint(
+        t,
+        "S3Endpoint",
+        vpc=made,
+        service="s3",
+        tables=[public_routes, *private_routes, isolated_routes],
+    )
+    _groups(t, made, shape)
+    topic = frame.alert_topic(t)
+    flows.nat_alarms(t, gateways, name=name("nat-%s", shape.role), topic_arn=topic)
+    flows.flow_log(
+        t,
+        vpc=made,
+        name=name("flow", shape.role),
+        alarm_name=name("rejected-packets", shape.role),
+        metrics=METRICS,
+        topic_arn=topic,
+    )
+    frame.output(t, "VpcId", made.id, description="The VPC")
+    for title, resources, what in (
+        ("PublicSubnetIds", public, "Public subnets"),
+        ("PrivateSubnetIds", private, "Private subnets"),
+        ("IsolatedSubnetIds", isolated, "Isolated subnets"),
+    ):
+        frame.output(
+            t, title, network.ids(resources), description=f"{what}, comma-separated"
+        )
+    return t
+
+
+def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
+    """Security groups, each letting in only the one before it.
+
+    Global Accelerator keeps the addresses of visitors, so the balancer's group is for
+    them, whichever way they come.
+    """
+    allowed = frame.parameter(
+        t,
+        "AllowedCidr",
+        label="Allowed addresses",
+        description="Addresses that may reach the servers.",
+        pattern=frame.CIDR_PATTERN,
+        constraint="an IPv4 range such as 203.0.113.0/24",
+    )
+    port = frame.parameter(
+        t,
+        "AppPort",
+        type="Number",
+        description="Port that the application listens on.",
+        MinValue=1024,
+        MaxValue=65535,
+    )
+    db = _group(t, made, shape, "Database", "PostgreSQL from the servers, nothing out")
+    server = _group(
+        t,
+        made,
+        shape,
+        "Server",
+        "Servers: from the load balancer only",
+        egress=[
+            network.rule(443, to=network.ANYWHERE, description="HTTPS out"),
+            network.rule(database.PORT, to_group=db, description="To the database"),
+        ],
+    )
+    balancer = _group(
+        t,
+        made,
+        shape,
+        "Balancer",
+        "Load balancer: HTTP and HTTPS from the allowed addresses",
+        ingress=[
+            network.rule(number, to=allowed, description="From the allowed addresses")
+            for number in WEB_PORTS
+        ],
+        egress=[network.rule(port, to_group=server, description="To the servers")],
+    )
+    for title, group, source, number, description in (
+        ("BalancerToServer", server, balancer, port, "From the load balancer"),
+        ("ServerToDatabase", db, server, database.PORT, "From the servers"),
+    ):
+        network.from_group(
+            t, title, group=group, source=source, port=number, description=description
+        )
+
+
+def _group(
+    t: Template,
+    made: network.Vpc,
+    shape: Shape,
+    title: str,
+    description: str,
+    **rules: Any,
+) -> Any:
+    group = network.security_group(
+        t,
+        f"{title}SecurityGroup",
+        vpc=made,
+        name=name(title.lower(), shape.role),
+        description=description,
+        **{"egress": [], **rules},
+    )
+    frame.output(
+        t,
+        f"{title}SecurityGroupId",
+        GetAtt(group, "GroupId"),
+        description=f"Security group: {title.lower()}",
+    )
+    return group

@@ -1,0 +1,440 @@
+"""Who may carry out the migration, and its plan as data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from awacs import autoscaling as scaling_actions
+from awacs import cloudwatch as metric_actions
+from awacs import elasticloadbalancing as balancer_actions
+from awacs import globalaccelerator as accelerator_actions
+from awacs import iam as iam_actions
+from awacs import kms as key_actions
+from awacs import rds as database_actions
+from awacs import route53 as dns_actions
+from awacs import s3 as bucket_actions
+from awacs import ssm as switch_actions
+from awacs.aws import (
+    Allow,
+    Bool,
+    Condition,
+    ForAllValuesStringEquals,
+    Principal,
+    Statement,
+    StringEquals,
+    StringLike,
+)
+from awacs.sts import AssumeRole
+from troposphere import GetAtt, Ref, Sub, Template, iam, ssm
+
+from tapgen.blocks import frame, names, security
+from tapgen.blueprints.region_migration.shape import (
+    COLOURS,
+    ROLES,
+    WRITES,
+    Shape,
+    arn_parameter,
+    fleet,
+    name,
+    source_bucket,
+    start,
+    wired,
+)
+from tapgen.blueprints.region_migration.traffic import ZONE_NAME
+
+PLAN = f"{WRITES.removesuffix('writes')}plan"
+"""The SSM parameter that holds the plan of the migration."""
+
+LARGEST_PLAN = 4096
+"""Characters that a standard parameter of SSM holds."""
+
+SESSION_SECONDS = 4 * 3600
+"""How long one may work on a migration before taking the role anew."""
+
+
+def operations(shape: Shape) -> Template:
+    """The role for whoever migrates, and the plan."""
+    t = start("Role and plan of the migration", role=frame.GLOBAL)
+    source_bucket(t, shape)
+    t.add_resource(
+        iam.Role(
+            "MigrationRole",
+            RoleName=names.sub(name("migration")),
+            Description="Carries out the migration, step by step",
+            MaxSessionDuration=SESSION_SECONDS,
+            AssumeRolePolicyDocument=security.document(
+                Statement(
+                    Sid="Assume",
+                    Effect=Allow,
+                    Principal=Principal(
+                        "AWS", names.sub(names.arn("iam", "root", region=""))
+                    ),
+                    Action=[AssumeRole],
+                    # The account hands this on through IAM, but never to a user with
+                    # keys that do not expire.
+                    Condition=Condition(
+                        StringLike(
+                            {
+                                "aws:PrincipalArn": names.sub(
+                                    names.arn("iam", "role/*", region="")
+                                )
+                            }
+                        )
+                    ),
+                )
+            ),
+            Policies=[
+                iam.Policy(
+                    PolicyName=thing,
+                    PolicyDocument=security.document(*statements),
+                )
+                for thing, statements in (
+                    ("look", _look()),
+                    ("storage", _storage(t, shape)),
+                    ("servers", _servers(t, shape)),
+                    ("database", _database(t, shape)),
+                    ("traffic", _traffic(t)),
+                )
+            ],
+        )
+    )
+    t.add_resource(
+        ssm.Parameter(
+            "MigrationPlan",
+            Name=names.sub(PLAN),
+            Type="String",
+            Value=Sub(json.dumps(plan(shape), separators=(",", ":"))),
+            Description="Phases of the migration, and what must hold before and after",
+        )
+    )
+    frame.output(
+        t,
+        "MigrationRoleArn",
+        GetAtt("MigrationRole", "Arn"),
+        description="Role that carries out the migration",
+    )
+    frame.output(
+        t,
+        "MigrationPlanName",
+        Ref("MigrationPlan"),
+        description="Parameter that holds the plan of the migration",
+    )
+    return t
+
+
+def _look() -> list[Statement]:
+    """What may be looked at. These services know no resource for these actions.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+    """
+    return [
+        security.statement(
+            "ReadWhereNoResourceCanBeNamed",
+            [
+                balancer_actions.DescribeListeners,
+                balancer_actions.DescribeTargetGroups,
+                balancer_actions.DescribeTargetHealth,
+                scaling_actions.DescribeAutoScalingGroups,
+                scaling_actions.DescribeInstanceRefreshes,
+                metric_actions.GetMetricData,
+            ],
+            ["*"],
+        ),
+        security.statement(
+            "ReadAlarms",
+            [metric_actions.DescribeAlarms],
+            [names.arn("cloudwatch", "alarm:*", region="*")],
+        ),
+    ]
+
+
+def _storage(t: Template, shape: Shape) -> list[Statement]:
+    bucket = names.bucket_arn(shape.data)
+    roles = {
+        title: arn_parameter(t, f"{title}Arn", text, frame.ROLE_ARN_PATTERN, "role")
+        for title, text in (
+            ("BatchRole", "ARN of the role of S3 Batch Operations."),
+            ("ReplicationRole", "ARN of the role by which S3 replicates."),
+        )
+    }
+    jobs = names.arn("s3", "job/*", region="${SourceRegion}")
+    return [
+        security.statement(
+            "Replication",
+            [
+                bucket_actions.GetReplicationConfiguration,
+                bucket_actions.PutReplicationConfiguration,
+            ],
+            [bucket],
+        ),
+        # A job has no name before it is created, so none can be named here; what it
+        # may do is what the role passed to it may.
+        security.statement(
+            "CreateJobWhereNoResourceCanBeNamed",
+            [bucket_actions.CreateJob],
+            ["*"],
+            StringEquals({"aws:RequestedRegion": Ref("SourceRegion")}),
+        ),
+        security.statement(
+            "WatchJobs",
+            [bucket_actions.DescribeJob, bucket_actions.UpdateJobStatus],
+            [jobs],
+        ),
+        *(
+            security.statement(
+                f"Pass{title}",
+                [iam_actions.PassRole],
+                [roles[title]],
+                StringEquals({"iam:PassedToService": service}),
+            )
+            for title, service in (
+                ("BatchRole", "batchoperations.s3.amazonaws.com"),
+                ("ReplicationRole", "s3.amazonaws.com"),
+            )
+        ),
+    ]
+
+
+def _regions(shape: Shape) -> list[tuple[str, str]]:
+    """Each region role in which something is made, and its region."""
+    return [(role, f"${{{frame.region_parameter(role)}}}") for role in shape.roles]
+
+
+def _servers(t: Template, shape: Shape) -> list[Statement]:
+    listeners = [
+        arn_parameter(
+            t,
+            f"{role.title()}ListenerArn",
+            f"ARN of the listener in the {role} region.",
+            r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:listener/app/.+$",
+            "listener",
+        )
+        for role in shape.roles
+    ]
+    groups = [
+        names.arn(
+            "autoscaling",
+            f"autoScalingGroup:*:autoScalingGroupName/{fleet(colour, role)}",
+            region=region,
+        )
+        for role, region in _regions(shape)
+        for colour in COLOURS
+    ]
+    switches = [
+        names.arn("ssm", f"parameter{WRITES}", region=region)
+        for _, region in _regions(shape)
+    ]
+    return [
+        security.statement("TurnWeights", [balancer_actions.ModifyListener], listeners),
+        security.statement(
+            "ScaleColours",
+            [
+                scaling_actions.CancelInstanceRefresh,
+                scaling_actions.RollbackInstanceRefresh,
+                scaling_actions.StartInstanceRefresh,
+                scaling_actions.UpdateAutoScalingGroup,
+            ],
+            groups,
+        ),
+        security.statement(
+            "PauseWrites",
+            [switch_actions.GetParameter, switch_actions.PutParameter],
+            switches,
+        ),
+    ]
+
+
+def _database(t: Template, shape: Shape) -> list[Statement]:
+    source = arn_parameter(
+        t,
+        "SourceDbArn",
+        "ARN of the database that is migrated.",
+        r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]*$",
+        "database instance",
+    )
+    target = names.arn("rds", f"db:{name('db', 'target')}", region="${TargetRegion}")
+    snapshots = [
+        names.arn("rds", f"snapshot:{name('*')}", region=f"${{{region}}}")
+        for region in map(frame.region_parameter, ROLES)
+    ]
+    keys = [
+        arn_parameter(
+            t,
+            f"{role.title()}KeyArn",
+            f"ARN of the key of the database in the {role} region.",
+            frame.KEY_ARN_PATTERN,
+            "key",
+        )
+        for role in ROLES
+    ]
+    via = [
+        names.sub(f"rds.${{{region}}}.${{AWS::URLSuffix}}")
+        for region in map(frame.region_parameter, ROLES)
+    ]
+    return [
+        security.statement(
+            "Promote",
+            [
+                database_actions.ModifyDBInstance,
+                database_actions.PromoteReadReplica,
+            ],
+            [target],
+        ),
+        security.statement(
+            "Snapshot",
+            [
+                database_actions.AddTagsToResource,
+                database_actions.CreateDBSnapshot,
+                database_actions.DescribeDBSnapshots,
+            ],
+            [source, target, *snapshots],
+        ),
+        security.statement(
+            "Look", [database_actions.DescribeDBInstances], [source, target]
+        ),
+        security.statement(
+            "EncryptSnapshots",
+            [key_actions.CreateGrant, key_actions.DescribeKey],
+            keys,
+            StringEquals({"kms:ViaService": via}),
+            Bool({"kms:GrantIsForAWSResource": "true"}),
+        ),
+    ]
+
+
+def _traffic(t: Template) -> list[Statement]:
+    groups = [
+        arn_parameter(
+            t,
+            f"{role.title()}EndpointGroupArn",
+            f"ARN of the accelerator's endpoint group of the {role} region.",
+            r"^arn:aws[a-z-]*:globalaccelerator::\d{12}:accelerator/.+/endpoint-group/"
+            r"[\w-]+$",
+            "endpoint group",
+        )
+        for role in ROLES
+    ]
+    zone_id = wired(
+        t,
+        "PrivateZoneId",
+        "Zone that has the names of application and database.",
+        r"^Z[A-Z0-9]+$",
+        "the id of a hosted zone",
+    )
+    zone = names.arn(
+        "route53", f"hostedzone/${{{zone_id.data['Ref']}}}", region="", account=""
+    )
+    changes = names.arn("route53", "change/*", region="", account="")
+    records: Sequence[Any] = [
+        names.sub(f"{thing}.{ZONE_NAME}") for thing in ("app", "db")
+    ]
+    return [
+        security.statement(
+            "TurnDials",
+            [
+                accelerator_actions.DescribeEndpointGroup,
+                accelerator_actions.UpdateEndpointGroup,
+            ],
+            groups,
+        ),
+        security.statement(
+            "MoveNames",
+            [dns_actions.ChangeResourceRecordSets],
+            [zone],
+            ForAllValuesStringEquals(
+                {"route53:ChangeResourceRecordSetsNormalizedRecordNames": records}
+            ),
+        ),
+        security.statement("ReadNames", [dns_actions.ListResourceRecordSets], [zone]),
+        security.statement("AwaitChanges", [dns_actions.GetChange], [changes]),
+    ]
+
+
+def plan(shape: Shape) -> dict[str, Any]:
+    """The phases of the migration: what must hold before and after, and what is turned.
+
+    `gates` are alarms that must be OK to leave the phase, `turns` are parameters, each
+    as part and name, in the order in which they change.
+    """
+
+    def phase(
+        title: str,
+        criteria: dict[str, tuple[str, str]],
+        gates: Sequence[str] = (),
+        turns: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = {"phase": title}
+        for thing, (before, after) in criteria.items():
+            made[thing] = {"entry": before, "exit": after}
+        return {**made, "gates": list(gates), "turns": list(turns)}
+
+    target = [name(f"{c}-unhealthy", "target") for c in COLOURS]
+    lag, failed = name("db-lag", "target"), name("replication-failed", "source")
+    behind = name("replication-latency", "target")
+    return {
+        "system": name(""),
+        "phases": [
+            phase(
+                "prepare",
+                {
+                    "s3": ("source versioned", "rule enabled, target encrypted"),
+                    "ec2": ("image in target region", "all targets healthy"),
+                    "rds": ("source has backups", "replica replicating"),
+                },
+                gates=target,
+            ),
+            phase(
+                "sync",
+                {
+                    "s3": ("rule enabled", "batch job complete, 0 failed, 0 pending"),
+                    "ec2": ("targets healthy", "smoke test on target passes"),
+                    "rds": ("replica replicating", "ReplicaLag < 5 s"),
+                },
+                gates=[failed, behind, lag],
+            ),
+            phase(
+                "shift",
+                {
+                    "s3": ("0 pending", "writers use target bucket"),
+                    "ec2": ("targets healthy", "target takes all requests, no 5XX"),
+                    "rds": (
+                        "ReplicaLag < 5 s",
+                        "writes paused, ReplicaLag 0 three times",
+                    ),
+                },
+                gates=[*target, lag],
+                turns=[
+                    "accelerator.TargetDial",
+                    "accelerator.SourceDial",
+                    "dns.AppTargetWeight",
+                    "dns.AppSourceWeight",
+                ],
+            ),
+            phase(
+                "promote",
+                {
+                    "s3": ("writers use target bucket", "final delta replicated"),
+                    "ec2": ("writes paused", "writes allowed in target"),
+                    "rds": ("lag 0, snapshot taken", "own master, backups on"),
+                },
+                gates=[name("db-cpu", "target"), name("db-storage", "target")],
+                turns=[
+                    "database-target.Promoted",
+                    "database-target.EnableBackups",
+                    "dns.DbTargetWeight",
+                    "dns.DbSourceWeight",
+                ],
+            ),
+            phase(
+                "decommission",
+                {
+                    "s3": ("inventories equal", "rule removed, source kept read-only"),
+                    "ec2": ("24 h without requests", "source at 0 servers"),
+                    "rds": ("24 h without connections", "final snapshot, source gone"),
+                },
+                gates=[name("backup-failed", "target")],
+            ),
+        ],
+    }

@@ -1,0 +1,426 @@
+"""The `settings` block of a region_migration."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tapgen.blocks import dns, frame, network, servers
+from tapgen.blueprints.values import (
+    PUBLIC_PREFIX,
+    SMALLEST_SUBNET,
+    Database,
+    Email,
+    Range,
+    RetentionDays,
+    VpcRange,
+)
+
+Role = Literal["source", "target"]
+
+INSTANCE_TYPES = (
+    *("t3.micro", "t3.small", "t3.medium", "t3.large", "t3.xlarge"),
+    *("m6i.large", "m6i.xlarge", "m6i.2xlarge", "m6i.4xlarge"),
+    *("m7i.large", "m7i.xlarge", "m7i.2xlarge", "m7i.4xlarge"),
+    *("c6i.large", "c6i.xlarge", "c6i.2xlarge", "c6i.4xlarge"),
+    *("r6i.large", "r6i.xlarge", "r6i.2xlarge", "r6i.4xlarge"),
+)
+"""Instance types of the same architecture as the default image (x86-64)."""
+
+START_SCRIPT = """\
+# Answers every visitor, and the health check, until your own script takes this place.
+mkdir -p /srv/app
+echo "Served by $(hostname)" > /srv/app/index.html
+test "$HEALTH_PATH" = / || install -D /dev/null "/srv/app$HEALTH_PATH"
+systemd-run --unit=app --property=DynamicUser=yes --property=Restart=always \\
+  python3 -m http.server "$PORT" --directory /srv/app
+"""
+
+_ARN = r"arn:aws[a-z-]*:%s:[a-z0-9-]*:\d{12}:%s"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _matching(value: str, pattern: str, what: str) -> str:
+    if not re.fullmatch(pattern, value):
+        raise ValueError(f"{value!r} is not {what}")
+    return value
+
+
+class Existing(_Model):
+    """What the source region has already, when nothing is to be made there."""
+
+    bucket: str = Field(description="Bucket to migrate; versioned")
+    bucket_key_arn: str = Field(description="ARN of the key it is encrypted with")
+    database_arn: str = Field(description="ARN of the database instance to migrate")
+    database_key_arn: str = Field(description="ARN of the key it is encrypted with")
+    database_host: str = Field(description="Host name of that instance")
+    secret_name: str = Field(
+        description="Name of its secret, which has a copy in the target region"
+    )
+    load_balancer_arn: str = Field(description="ARN of the load balancer in use")
+    load_balancer_host: str = Field(description="Host name of the load balancer")
+    load_balancer_zone: str = Field(
+        description="Hosted zone that AWS has for that host name"
+    )
+
+    @model_validator(mode="after")
+    def _forms(self) -> Existing:
+        balancer = _ARN % ("elasticloadbalancing", r"loadbalancer/app/[\w-]+/[0-9a-f]+")
+        for name, pattern, what in (
+            ("bucket", frame.BUCKET_PATTERN, "the name of a bucket"),
+            ("bucket_key_arn", frame.KEY_ARN_PATTERN, "the ARN of a key"),
+            ("database_arn", _ARN % ("rds", r"db:[a-z][a-z0-9-]*"), "a database's ARN"),
+            ("database_key_arn", frame.KEY_ARN_PATTERN, "the ARN of a key"),
+            ("database_host", dns.HOST_PATTERN, "a host name"),
+            ("secret_name", r"[\w/+=.@-]+", "the name of a secret"),
+            ("load_balancer_arn", balancer, "the ARN of an application load balancer"),
+            ("load_balancer_host", dns.HOST_PATTERN, "a host name"),
+            ("load_balancer_zone", dns.ZONE_PATTERN, "the id of a hosted zone"),
+        ):
+            try:
+                _matching(getattr(self, name), pattern, what)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
+        return self
+
+
+class Fleet(_Model):
+    """The servers of one region, in two colours."""
+
+    blue_min: int = Field(default=2, ge=0, le=100, description="Blue servers at least")
+    green_min: int = Field(
+        default=0, ge=0, le=100, description="Green servers at least"
+    )
+    most: int = Field(
+        default=6, ge=1, le=200, description="Servers of a colour at most"
+    )
+    blue_weight: int = Field(
+        default=100,
+        ge=0,
+        le=servers.MAX_WEIGHT,
+        description="Share of the requests that blue gets",
+    )
+    green_weight: int = Field(
+        default=0,
+        ge=0,
+        le=servers.MAX_WEIGHT,
+        description="Share of the requests that green gets",
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Fleet:
+        if self.most <= max(self.blue_min, self.green_min):
+            raise ValueError(
+                f"most {self.most} leaves no room for an update one server at a time;"
+                f" give {max(self.blue_min, self.green_min) + 1} at least"
+            )
+        if not self.blue_weight + self.green_weight:
+            raise ValueError(
+                "blue_weight and green_weight are both 0: nobody would be served; give"
+                " one of them a share"
+            )
+        return self
+
+
+class Servers(_Model):
+    """What servers are made of, in both regions."""
+
+    instance_type: str = Field(
+        default="t3.small",
+        description="Instance type",
+        json_schema_extra={"enum": list(INSTANCE_TYPES)},
+    )
+    volume_gib: int = Field(default=20, ge=8, le=16384, description="Disk, in GiB")
+    port: int = Field(
+        default=8080, ge=1024, le=65535, description="Port the application listens on"
+    )
+    health_path: str = Field(
+        default="/health", description="Path that answers 200 while a server is healthy"
+    )
+    blue_image: str = Field(
+        default=servers.LATEST_IMAGE,
+        description="SSM parameter that names the image of blue servers",
+    )
+    green_image: str = Field(
+        default=servers.LATEST_IMAGE,
+        description="SSM parameter that names the image of green servers",
+    )
+    start_script: str = Field(
+        default=START_SCRIPT,
+        description="Shell that a new server runs, with PORT and HEALTH_PATH set",
+    )
+    source: Fleet = Field(default=Fleet(), description="The source region's servers")
+    target: Fleet = Field(default=Fleet(), description="The target region's servers")
+
+    @field_validator("instance_type")
+    @classmethod
+    def _type(cls, name: str) -> str:
+        if name not in INSTANCE_TYPES:
+            raise ValueError(
+                f"{name!r} is not offered; give one of {', '.join(INSTANCE_TYPES)}"
+            )
+        return name
+
+    @field_validator("health_path")
+    @classmethod
+    def _path(cls, path: str) -> str:
+        return _matching(path, r"/[\w./-]*", "a path such as /health")
+
+    @field_validator("blue_image", "green_image")
+    @classmethod
+    def _image(cls, parameter: str) -> str:
+        return _matching(
+            parameter,
+            r"/?[\w.-]+(/[\w.-]+)*(:\d+)?",
+            "the name of an SSM parameter; give one that holds the id of an image",
+        )
+
+    @field_validator("start_script")
+    @classmethod
+    def _script(cls, script: str) -> str:
+        most = 8192
+        if len(script.encode()) > most:
+            raise ValueError(
+                f"the script has {len(script.encode())} bytes, {most} are allowed; keep"
+                " the rest in the data bucket and fetch it"
+            )
+        if "END_OF_SCRIPT" in script:
+            raise ValueError(
+                "END_OF_SCRIPT ends the script in its template; take it out"
+            )
+        return script
+
+
+class Traffic(_Model):
+    """Where requests and connections go; what a migration turns, step by step."""
+
+    source_dial: int = Field(
+        default=100, ge=0, le=100, description="Percent that the source region takes"
+    )
+    target_dial: int = Field(
+        default=0, ge=0, le=100, description="Percent that the target region takes"
+    )
+    app_source_weight: int = Field(
+        default=100, ge=0, le=255, description="Weight of the source's servers in DNS"
+    )
+    app_target_weight: int = Field(
+        default=0, ge=0, le=255, description="Weight of the target's servers in DNS"
+    )
+    db_source_weight: int = Field(
+        default=100, ge=0, le=255, description="Weight of the source's database in DNS"
+    )
+    db_target_weight: int = Field(
+        default=0, ge=0, le=255, description="Weight of the target's database in DNS"
+    )
+    source_writes: Literal["allowed", "paused"] = Field(
+        default="allowed", description="Whether the source's application may write"
+    )
+    target_writes: Literal["allowed", "paused"] = Field(
+        default="paused", description="Whether the target's application may write"
+    )
+
+    @model_validator(mode="after")
+    def _somewhere(self) -> Traffic:
+        for first, second in (
+            ("source_dial", "target_dial"),
+            ("app_source_weight", "app_target_weight"),
+            ("db_source_weight", "db_target_weight"),
+        ):
+            if not getattr(self, first) + getattr(self, second):
+                raise ValueError(f"{first} and {second} are both 0; give one a share")
+        return self
+
+
+class Promotion(_Model):
+    """The two switches of the replica, thrown in two rollouts, in this order."""
+
+    promoted: bool = Field(
+        default=False, description="Whether the replica is its own master"
+    )
+    enable_backups: bool = Field(
+        default=False,
+        description="Whether, once promoted, it has backups and its standby",
+    )
+
+    @model_validator(mode="after")
+    def _order(self) -> Promotion:
+        if self.enable_backups and not self.promoted:
+            raise ValueError(
+                "enable_backups is for a promoted replica; set promoted: true first, in"
+                " a rollout of its own"
+            )
+        return self
+
+
+class Backups(_Model):
+    """How long AWS Backup keeps what."""
+
+    days: int = Field(default=35, ge=1, le=3650, description="Days a backup is kept")
+    copy_days: int = Field(
+        default=35, ge=1, le=3650, description="Days its copy in the other region is"
+    )
+    bucket_days: int = Field(
+        default=365,
+        ge=120,
+        le=3650,
+        description="Days that objects in the backup bucket are kept",
+    )
+
+
+class Settings(_Model):
+    """The `settings` of a region_migration."""
+
+    existing: Existing | None = Field(
+        default=None,
+        description="What the source region has; without it the source is made, too",
+    )
+    vpc_cidr: VpcRange | None = Field(
+        default=None, description="Addresses of the source region's VPC"
+    )
+    target_vpc_cidr: VpcRange = Field(
+        description="Addresses of the target region's VPC"
+    )
+    zones: int = Field(
+        default=2,
+        ge=2,
+        le=network.MAX_ZONES,
+        description="Availability zones to spread over",
+    )
+    allowed_cidr: Range = Field(description="Addresses that may reach the servers")
+    allow_public: bool = Field(
+        default=False, description="Whether allowed_cidr may be the whole internet"
+    )
+    certificate_arns: Mapping[Role, str] = Field(
+        default_factory=dict,
+        description="Certificate of each region's load balancer, by region role",
+    )
+    allow_http: bool = Field(
+        default=False, description="Whether to serve without certificates, on port 80"
+    )
+    domain: str = Field(
+        default="", description="Public name for the accelerator, in hosted_zone_id"
+    )
+    hosted_zone_id: str = Field(
+        default="", description="Hosted zone that has the public name"
+    )
+    alert_email: Email = Field(
+        default="", description="Address that alarms are sent to"
+    )
+    log_retention_days: RetentionDays = Field(
+        default=90, description="Days that log groups keep their events"
+    )
+    access_log_days: int = Field(
+        default=400, ge=91, le=3650, description="Days that access logs are kept"
+    )
+    noncurrent_version_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days that replaced and deleted objects can be brought back",
+    )
+    replication_time_control: bool = Field(
+        default=True,
+        description="Whether S3 promises to replicate in 15 minutes, at a price",
+    )
+    rejected_packets_alarm: int = Field(
+        default=10_000,
+        ge=1,
+        description="Packets refused in five minutes that raise an alarm",
+    )
+    deletion_protection: bool = Field(
+        default=True, description="Whether load balancers refuse to be deleted"
+    )
+    servers: Servers = Field(default=Servers(), description="The servers")
+    database: Database = Field(default=Database(), description="The database")
+    traffic: Traffic = Field(default=Traffic(), description="Where traffic goes")
+    promotion: Promotion = Field(
+        default=Promotion(), description="How far the replica has come"
+    )
+    backups: Backups = Field(default=Backups(), description="How long backups stay")
+
+    @field_validator("domain")
+    @classmethod
+    def _domain(cls, name: str) -> str:
+        return _matching(name, f"|{dns.DOMAIN_PATTERN}", "a domain in lower case")
+
+    @field_validator("hosted_zone_id")
+    @classmethod
+    def _zone(cls, zone: str) -> str:
+        return _matching(zone, f"|{dns.ZONE_PATTERN}", "the id of a hosted zone")
+
+    @field_validator("certificate_arns")
+    @classmethod
+    def _certificates(cls, given: Mapping[Role, str]) -> Mapping[Role, str]:
+        for arn in given.values():
+            _matching(
+                arn, _ARN % ("acm", "certificate/[0-9a-f-]+"), "a certificate's ARN"
+            )
+        return given
+
+    @model_validator(mode="after")
+    def _together(self) -> Settings:
+        problems = [
+            *self._addresses(),
+            *self._tls(),
+            *self._order(),
+        ]
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _addresses(self) -> Iterator[str]:
+        if IPv4Network(self.allowed_cidr).prefixlen <= PUBLIC_PREFIX:
+            if not self.allow_public:
+                yield (
+                    f"allowed_cidr {self.allowed_cidr!r} lets in the internet; give"
+                    " the addresses of your users, or set allow_public: true"
+                )
+        if self.existing is None and self.vpc_cidr is None:
+            yield "vpc_cidr is missing: the source side is made here, with its own VPC"
+        if self.existing is not None and self.vpc_cidr is not None:
+            yield "vpc_cidr is of no use: with existing nothing is made in the source"
+        if self.vpc_cidr is not None:
+            here, there = IPv4Network(self.vpc_cidr), IPv4Network(self.target_vpc_cidr)
+            if here.overlaps(there):
+                yield (
+                    f"vpc_cidr {here} and target_vpc_cidr {there} overlap; give two"
+                    " that do not, so that the networks can be joined"
+                )
+
+    def _tls(self) -> Iterator[str]:
+        wanted = {"target"} if self.existing is not None else {"source", "target"}
+        if self.certificate_arns and set(self.certificate_arns) != wanted:
+            yield f"certificate_arns needs exactly {', '.join(sorted(wanted))}"
+        if not self.certificate_arns and not self.allow_http:
+            yield (
+                "certificate_arns is missing: give the ARN of a certificate in each"
+                " region, or set allow_http: true"
+            )
+        if bool(self.domain) != bool(self.hosted_zone_id):
+            yield "domain and hosted_zone_id go together; give both or neither"
+
+    def _order(self) -> Iterator[str]:
+        ready = self.promotion.promoted
+        if self.traffic.db_target_weight and not ready:
+            yield (
+                "traffic.db_target_weight sends writers to a replica; set"
+                " promotion.promoted: true first, in a rollout of its own"
+            )
+        if self.traffic.target_writes == "allowed" and not ready:
+            yield (
+                "traffic.target_writes is allowed, but the target's database is a"
+                " replica; set promotion.promoted: true first"
+            )
+
+    def prefix(self) -> int:
+        """The prefix length of every subnet."""
+        given = [r for r in (self.vpc_cidr, self.target_vpc_cidr) if r is not None]
+        narrowest = max(IPv4Network(text).prefixlen for text in given)
+        return min(SMALLEST_SUBNET, max(24, narrowest + network.GRID_BITS))

@@ -1,0 +1,433 @@
+"""From a config to the parts of a region_migration, and who gives what to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+from tapgen.blueprints.parts import Part, assemble
+from tapgen.blueprints.region_migration import (
+    compute,
+    data,
+    foundation,
+    networks,
+    observability,
+    operations,
+    traffic,
+)
+from tapgen.blueprints.region_migration.settings import Settings
+from tapgen.blueprints.region_migration.shape import ROLES, Shape
+from tapgen.config import Config
+from tapgen.errors import BlueprintError
+from tapgen.model import Output, System, Value
+
+GIB = 2**30
+
+Values = dict[str, Value]
+
+
+def _text(value: bool | int | str) -> str:
+    """A setting as the text of a parameter."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# What the parts give each other. Regions are named by role.
+SOURCE_KEY = Output("keys", "KmsKeyArn", region="source")
+TARGET_KEY = Output("keys-target", "KmsKeyArn", region="target")
+_GUARDS: Mapping[str, Mapping[str, Value]] = {
+    "source": {
+        "KmsKeyArn": SOURCE_KEY,
+        "AlertTopicArn": Output("keys", "AlertTopicArn", region="source"),
+    },
+    "target": {
+        "KmsKeyArn": TARGET_KEY,
+        "AlertTopicArn": Output("keys-target", "AlertTopicArn", region="target"),
+    },
+}
+_LOGS = Output("logs", "LogBucketName")
+
+
+def _role(output: str) -> Output:
+    return Output("roles", output, region="source")
+
+
+def _only(role: str, *wanted: str) -> Values:
+    return {name: _GUARDS[role][name] for name in wanted}
+
+
+def _everywhere(*wanted: str) -> dict[str, Values]:
+    return {role: _only(role, *wanted) for role in ROLES}
+
+
+def build(config: Config) -> System:
+    """The system of a config.
+
+    Raises BlueprintError where a name does not fit or a certificate is of another
+    region.
+    """
+    settings = cast(Settings, config.settings)
+    _certificates_at_home(config, settings)
+    shape = Shape(
+        builds_source=settings.existing is None,
+        zones=settings.zones,
+        start_script=settings.servers.start_script,
+    )
+    return assemble(
+        config,
+        [
+            *_keys_and_roles(shape, settings),
+            *_backups(shape, settings),
+            _network(shape, settings),
+            *_storage(shape, settings),
+            *_databases(shape, settings),
+            _servers(shape, settings),
+            *_traffic(shape, settings),
+            _observability(shape, settings),
+            _operations(shape, settings),
+        ],
+    )
+
+
+def _certificates_at_home(config: Config, settings: Settings) -> None:
+    for role, arn in settings.certificate_arns.items():
+        region = arn.split(":")[3]
+        if region != config.regions[role]:
+            raise BlueprintError(
+                f"{config.path}: settings.certificate_arns.{role}: {arn!r} is in"
+                f" {region}; a load balancer in {config.regions[role]} takes only"
+                " certificates of its own region"
+            )
+
+
+def _existing_bucket(settings: Settings) -> Values:
+    if settings.existing is None:
+        return {}
+    return {"SourceBucketName": settings.existing.bucket}
+
+
+def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
+    email: Values = {"AlertEmail": settings.alert_email}
+    outputs = ("KmsKeyArn", "AlertTopicArn")
+    yield Part("keys", "source", foundation.keys(shape), outputs, email)
+    yield Part(
+        "keys-target",
+        "target",
+        foundation.keys_target(shape),
+        outputs,
+        {"PrimaryKeyArn": SOURCE_KEY, **email},
+    )
+    values: Values = {"SourceKeyArn": SOURCE_KEY, "TargetKeyArn": TARGET_KEY}
+    if settings.existing is not None:
+        values |= {
+            **_existing_bucket(settings),
+            "SourceKeyArn": settings.existing.bucket_key_arn,
+            "DatabaseSecretName": settings.existing.secret_name,
+        }
+    yield Part(
+        "roles",
+        "global",
+        foundation.roles(shape),
+        (
+            *("ReplicationRoleArn", "BatchRoleArn", "MonitoringRoleArn"),
+            *("FlowLogsRoleArn", "BackupRoleArn", "InstanceProfileName"),
+        ),
+        values,
+    )
+    yield Part(
+        "logs",
+        "every",
+        foundation.logs(shape),
+        ("LogBucketName",),
+        {"AccessLogDays": _text(settings.access_log_days)},
+    )
+
+
+def _backups(shape: Shape, settings: Settings) -> Iterator[Part]:
+    yield Part(
+        "vaults",
+        "every",
+        foundation.vaults(shape),
+        ("VaultName", "VaultArn"),
+        {},
+        _everywhere("KmsKeyArn"),
+    )
+    by_role = _everywhere("AlertTopicArn")
+    for role, other in (("source", "target"), ("target", "source")):
+        by_role[role]["OtherVaultArn"] = Output("vaults", "VaultArn", region=other)
+    yield Part(
+        "backups",
+        shape.spread,
+        foundation.backups(shape),
+        ("PlanId",),
+        {
+            "VaultName": Output("vaults", "VaultName"),
+            "BackupRoleArn": _role("BackupRoleArn"),
+            "BackupRetentionDays": _text(settings.backups.days),
+            "CopyRetentionDays": _text(settings.backups.copy_days),
+        },
+        by_role,
+    )
+
+
+def _network(shape: Shape, settings: Settings) -> Part:
+    by_role = _everywhere("KmsKeyArn", "AlertTopicArn")
+    by_role["source"]["VpcCidr"] = settings.vpc_cidr or ""
+    by_role["target"]["VpcCidr"] = settings.target_vpc_cidr
+    return Part(
+        "network",
+        shape.spread,
+        networks.vpc(shape),
+        (
+            *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
+            *("BalancerSecurityGroupId", "ServerSecurityGroupId"),
+            "DatabaseSecurityGroupId",
+        ),
+        {
+            "SubnetBits": _text(32 - settings.prefix()),
+            "AllowedCidr": settings.allowed_cidr,
+            "AppPort": _text(settings.servers.port),
+            "RejectedPacketsAlarm": _text(settings.rejected_packets_alarm),
+            "LogRetentionDays": _text(settings.log_retention_days),
+            "FlowLogsRoleArn": _role("FlowLogsRoleArn"),
+        },
+        by_role,
+    )
+
+
+def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
+    existing = _existing_bucket(settings)
+    shared: Values = {
+        "NoncurrentVersionDays": _text(settings.noncurrent_version_days),
+        "LogBucketName": _LOGS,
+    }
+    yield Part(
+        "storage-target",
+        "target",
+        data.storage_target(shape),
+        ("TargetBucketName", "TargetBucketArn", "BackupBucketName"),
+        {
+            **_GUARDS["target"],
+            **shared,
+            **existing,
+            "BackupBucketDays": _text(settings.backups.bucket_days),
+        },
+    )
+    values: Values = {**_only("source", "AlertTopicArn"), **existing}
+    if shape.builds_source:
+        values |= {
+            **_GUARDS["source"],
+            **shared,
+            "TargetBucketArn": Output(
+                "storage-target", "TargetBucketArn", region="target"
+            ),
+            "TargetKeyArn": TARGET_KEY,
+            "ReplicationRoleArn": _role("ReplicationRoleArn"),
+            "ReplicationTimeControl": _text(settings.replication_time_control),
+        }
+    yield Part(
+        "storage", "source", data.storage_source(shape), ("SourceBucketName",), values
+    )
+
+
+_DATABASE = ("RdsIdentifier", "RdsArn", "RdsEndpoint", "RdsPort")
+
+
+def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
+    given = settings.database
+    shared: Values = {
+        "SubnetIds": Output("network", "IsolatedSubnetIds"),
+        "SecurityGroupId": Output("network", "DatabaseSecurityGroupId"),
+        "MonitoringRoleArn": _role("MonitoringRoleArn"),
+        "LogRetentionDays": _text(settings.log_retention_days),
+        "PostgresVersion": given.postgres_version,
+        "InstanceClass": given.instance_class,
+        "MaxStorageGiB": _text(given.max_storage_gib),
+        "DeletionProtection": _text(given.deletion_protection),
+        "BackupDays": _text(given.backup_days),
+        "MultiAz": _text(given.multi_az),
+        # A tenth of what it begins with.
+        "FreeStorageLimit": _text(given.storage_gib * GIB // 10),
+        "ConnectionsLimit": _text(given.connections_alarm),
+    }
+    if shape.builds_source:
+        yield Part(
+            "database",
+            "source",
+            data.database_source(shape),
+            (*_DATABASE, "SecretArn"),
+            {
+                **_GUARDS["source"],
+                **shared,
+                "TargetKeyArn": TARGET_KEY,
+                "DatabaseName": given.name,
+                "StorageGiB": _text(given.storage_gib),
+            },
+        )
+    yield Part(
+        "database-target",
+        "target",
+        data.database_target(shape),
+        _DATABASE,
+        {
+            **_GUARDS["target"],
+            **shared,
+            "SourceDbArn": _source_database(settings),
+            "Promoted": _text(settings.promotion.promoted),
+            "EnableBackups": _text(settings.promotion.enable_backups),
+        },
+    )
+
+
+def _source_database(settings: Settings) -> Value:
+    if settings.existing is not None:
+        return settings.existing.database_arn
+    return Output("database", "RdsArn", region="source")
+
+
+def _servers(shape: Shape, settings: Settings) -> Part:
+    given = settings.servers
+    by_role = _everywhere("KmsKeyArn", "AlertTopicArn")
+    certificates: dict[str, str] = {
+        str(role): arn for role, arn in settings.certificate_arns.items()
+    }
+    for role, here, writes in (
+        ("source", given.source, settings.traffic.source_writes),
+        ("target", given.target, settings.traffic.target_writes),
+    ):
+        by_role[role] |= {
+            "CertificateArn": certificates.get(role, ""),
+            "BlueMinSize": _text(here.blue_min),
+            "GreenMinSize": _text(here.green_min),
+            "MaxSize": _text(here.most),
+            "BlueWeight": _text(here.blue_weight),
+            "GreenWeight": _text(here.green_weight),
+            "Writes": writes,
+        }
+    network = ("VpcId", "PublicSubnetIds", "PrivateSubnetIds")
+    groups = ("BalancerSecurityGroupId", "ServerSecurityGroupId")
+    return Part(
+        "servers",
+        shape.spread,
+        compute.fleet_of(shape),
+        (
+            *("AlbArn", "AlbDns", "AlbZone", "AlbFullName", "ListenerArn"),
+            *("WriteSwitchName", "BlueTgArn", "BlueTgFullName"),
+            *("GreenTgArn", "GreenTgFullName", "AsgName", "GreenAsgName"),
+        ),
+        {
+            **{output: Output("network", output) for output in (*network, *groups)},
+            "LogBucketName": _LOGS,
+            "InstanceProfileName": _role("InstanceProfileName"),
+            "AppPort": _text(given.port),
+            "HealthPath": given.health_path,
+            "InstanceType": given.instance_type,
+            "VolumeGiB": _text(given.volume_gib),
+            "BlueImage": given.blue_image,
+            "GreenImage": given.green_image,
+            "DeletionProtection": _text(settings.deletion_protection),
+        },
+        by_role,
+    )
+
+
+def _from_each(shape: Shape, part: str, output: str) -> dict[str, Value]:
+    """The output of a part in each region where it is made, by prefixed name."""
+    return {
+        f"{role.title()}{output}": Output(part, output, region=role)
+        for role in shape.roles
+    }
+
+
+def _traffic(shape: Shape, settings: Settings) -> Iterator[Part]:
+    given, existing = settings.traffic, settings.existing
+    balancers = _from_each(shape, "servers", "AlbArn")
+    names: Values = {
+        **_from_each(shape, "network", "VpcId"),
+        **_from_each(shape, "servers", "AlbDns"),
+        **_from_each(shape, "servers", "AlbZone"),
+        "TargetRdsEndpoint": Output("database-target", "RdsEndpoint", region="target"),
+    }
+    if existing is None:
+        names["SourceRdsEndpoint"] = Output("database", "RdsEndpoint", region="source")
+    else:
+        balancers["SourceAlbArn"] = existing.load_balancer_arn
+        names |= {
+            "SourceAlbDns": existing.load_balancer_host,
+            "SourceAlbZone": existing.load_balancer_zone,
+            "SourceRdsEndpoint": existing.database_host,
+        }
+    yield Part(
+        "accelerator",
+        "global",
+        traffic.accelerator(shape),
+        (
+            *("AcceleratorArn", "AcceleratorDns", "AcceleratorIps"),
+            *("SourceEndpointGroupArn", "TargetEndpointGroupArn"),
+        ),
+        {
+            **balancers,
+            "SourceDial": _text(given.source_dial),
+            "TargetDial": _text(given.target_dial),
+            "HealthPath": settings.servers.health_path,
+            "Tls": _text(bool(settings.certificate_arns)),
+        },
+    )
+    yield Part(
+        "dns",
+        "global",
+        traffic.names_of(shape),
+        ("PrivateZoneId", "AppName", "DatabaseName"),
+        {
+            **names,
+            "AppSourceWeight": _text(given.app_source_weight),
+            "AppTargetWeight": _text(given.app_target_weight),
+            "DbSourceWeight": _text(given.db_source_weight),
+            "DbTargetWeight": _text(given.db_target_weight),
+            "AcceleratorDns": Output("accelerator", "AcceleratorDns", region="source"),
+            "DomainName": settings.domain,
+            "HostedZoneId": settings.hosted_zone_id,
+        },
+    )
+
+
+def _observability(shape: Shape, settings: Settings) -> Part:
+    balancer = ("AlbFullName", "BlueTgFullName", "GreenTgFullName")
+    return Part(
+        "observability",
+        shape.spread,
+        observability.observability(shape),
+        ("LogGroupName", "DashboardName"),
+        {
+            **_existing_bucket(settings),
+            **{output: Output("servers", output) for output in balancer},
+            "LogRetentionDays": _text(settings.log_retention_days),
+        },
+        _everywhere("KmsKeyArn", "AlertTopicArn"),
+    )
+
+
+def _operations(shape: Shape, settings: Settings) -> Part:
+    return Part(
+        "operations",
+        "global",
+        operations.operations(shape),
+        ("MigrationRoleArn", "MigrationPlanName"),
+        {
+            **_existing_bucket(settings),
+            **_from_each(shape, "servers", "ListenerArn"),
+            "BatchRoleArn": _role("BatchRoleArn"),
+            "ReplicationRoleArn": _role("ReplicationRoleArn"),
+            "SourceDbArn": _source_database(settings),
+            "SourceKeyArn": (
+                SOURCE_KEY
+                if settings.existing is None
+                else settings.existing.database_key_arn
+            ),
+            "TargetKeyArn": TARGET_KEY,
+            "PrivateZoneId": Output("dns", "PrivateZoneId", region="source"),
+            **{
+                output: Output("accelerator", output, region="source")
+                for output in ("SourceEndpointGroupArn", "TargetEndpointGroupArn")
+            },
+        },
+    )

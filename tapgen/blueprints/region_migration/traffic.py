@@ -1,0 +1,221 @@
+"""What sends traffic to a region: fixed addresses with dials, and names with weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import And, Equals, GetAtt, If, Not, Ref, Sub, Template, route53
+
+from tapgen.blocks import dns, frame, names, servers
+from tapgen.blueprints.region_migration.shape import (
+    CODE,
+    ROLES,
+    Shape,
+    arn_parameter,
+    name,
+    start,
+    wired,
+)
+
+DATABASE_TTL = 30
+"""Seconds that clients may remember where the database is."""
+
+# AWS writes parts of the host names of load balancers in capitals.
+HOST_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.-]+$"
+
+# The zone of every accelerator's host name.
+# https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
+_ACCELERATOR_ZONE = "Z2BJ6XQ5FK7U4H"
+
+ZONE_NAME = f"{CODE}-${{{names.SUFFIX}}}.internal"
+
+
+def accelerator(shape: Shape) -> Template:
+    """Two addresses for good, and a dial for each region behind them."""
+    t = start("Fixed addresses, and a dial for each region", role=frame.GLOBAL)
+    endpoints = [
+        servers.Endpoint(
+            title=f"{role.title()}Endpoints",
+            region=Ref(frame.region_parameter(role)),
+            balancer_arn=arn_parameter(
+                t,
+                f"{role.title()}AlbArn",
+                f"ARN of the load balancer in the {role} region.",
+                r"^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:\d{12}:loadbalancer/"
+                r"app/[\w-]+/[0-9a-z]+$",
+                "load balancer",
+            ),
+            dial=_dial(t, role),
+        )
+        for role in ROLES
+    ]
+    path = frame.parameter(
+        t,
+        "HealthPath",
+        description="Path that answers 200 while a server is healthy.",
+        pattern=r"^/[\w./-]*$",
+        constraint="a path such as /health",
+    )
+    frame.flag(
+        t,
+        "Tls",
+        description="Whether the load balancers serve with certificates.",
+        condition="HasTls",
+    )
+    made = servers.accelerator(
+        t,
+        "Accelerator",
+        name=name("front"),
+        endpoints=endpoints,
+        port=If("HasTls", 443, 80),
+        protocol=If("HasTls", "HTTPS", "HTTP"),
+        health_path=path,
+    )
+    for title, value, what in (
+        ("AcceleratorArn", Ref(made), "The accelerator"),
+        ("AcceleratorDns", GetAtt(made, "DnsName"), "Its host name"),
+        ("AcceleratorIps", servers.addresses(made), "Its two addresses"),
+        ("SourceEndpointGroupArn", Ref("SourceEndpoints"), "Source behind it"),
+        ("TargetEndpointGroupArn", Ref("TargetEndpoints"), "Target behind it"),
+    ):
+        frame.output(t, title, value, description=what)
+    return t
+
+
+def _dial(t: Template, role: str) -> Ref:
+    return frame.parameter(
+        t,
+        f"{role.title()}Dial",
+        type="Number",
+        description=f"Percent of its traffic that the {role} region takes.",
+        MinValue=0,
+        MaxValue=100,
+    )
+
+
+def names_of(shape: Shape) -> Template:
+    """A private zone with the application's and the database's name, by weight.
+
+    And, where there is a domain, its record for the accelerator, which a migration
+    never has to touch.
+    """
+    t = start("Names that move by weight", role=frame.GLOBAL)
+    zone = dns.private_zone(
+        t,
+        "PrivateZone",
+        name=names.sub(ZONE_NAME),
+        vpcs=[
+            (_vpc_id(t, role), Ref(frame.region_parameter(role)))
+            for role in shape.roles
+        ],
+    )
+    for role in ROLES:
+        _records(t, shape, zone, role)
+    _public_name(t)
+    for title, value, what in (
+        ("PrivateZoneId", Ref(zone), "Zone that the VPCs see"),
+        ("AppName", Sub(f"app.{ZONE_NAME}"), "Name of the application in the VPCs"),
+        ("DatabaseName", Sub(f"db.{ZONE_NAME}"), "Name of the database in the VPCs"),
+    ):
+        frame.output(t, title, value, description=what)
+    return t
+
+
+def _vpc_id(t: Template, role: str) -> Ref:
+    # Not of type VPC: one of them is in another region, where it would not be found.
+    return wired(
+        t,
+        f"{role.title()}VpcId",
+        f"VPC of the {role} region.",
+        r"^vpc-[0-9a-f]+$",
+        "the id of a VPC",
+    )
+
+
+def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
+    what = role.title()
+    weights = {
+        thing: dns.weight(
+            t,
+            f"{thing}{what}Weight",
+            description=f"Weight of the {role} region's {text}.",
+        )
+        for thing, text in (("App", "servers"), ("Db", "database"))
+    }
+    check = None
+    if role in shape.roles:
+        check = dns.alarm_check(
+            t,
+            f"{what}Check",
+            name=name("app", role),
+            # Rings when no server of any colour answers; no checker has to get in.
+            alarm=name("no-servers", role),
+            region=Ref(frame.region_parameter(role)),
+            without_data="Healthy",
+        )
+    hosts = {
+        thing: wired(
+            t,
+            f"{what}{thing}",
+            f"{text} of the {role} region.",
+            pattern,
+            constraint,
+        )
+        for thing, text, pattern, constraint in (
+            ("AlbDns", "Load balancer", HOST_PATTERN, "a host name"),
+            ("AlbZone", "Its hosted zone", f"^{dns.ZONE_PATTERN}$", "a hosted zone id"),
+            ("RdsEndpoint", "Database", HOST_PATTERN, "a host name"),
+        )
+    }
+    dns.weighted(
+        t,
+        f"App{what}",
+        zone=Ref(zone),
+        domain=Sub(f"app.{ZONE_NAME}"),
+        identifier=role,
+        weight=weights["App"],
+        to=dns.Alias(hosts["AlbDns"], hosts["AlbZone"]),
+        check=check,
+    )
+    dns.weighted_name(
+        t,
+        f"Database{what}",
+        zone=Ref(zone),
+        domain=Sub(f"db.{ZONE_NAME}"),
+        identifier=role,
+        weight=weights["Db"],
+        host=hosts["RdsEndpoint"],
+        ttl=DATABASE_TTL,
+    )
+
+
+def _public_name(t: Template) -> None:
+    host = wired(
+        t,
+        "AcceleratorDns",
+        "Host name of the accelerator.",
+        HOST_PATTERN,
+        "a host name",
+    )
+    domain = frame.parameter(
+        t,
+        "DomainName",
+        description="Public name of the application; empty for none.",
+        Default="",
+        pattern=f"^$|^{dns.DOMAIN_PATTERN}$",
+        constraint="a domain in lower case, such as app.example.com, or nothing",
+    )
+    zone = dns.zone(t, optional=True)
+    t.add_condition("HasDomain", And(Not(Equals(domain, "")), Not(Equals(zone, ""))))
+    t.add_resource(
+        route53.RecordSetType(
+            "PublicName",
+            Condition="HasDomain",
+            HostedZoneId=zone,
+            Name=domain,
+            Type="A",
+            AliasTarget=route53.AliasTarget(
+                DNSName=host, HostedZoneId=_ACCELERATOR_ZONE, EvaluateTargetHealth=False
+            ),
+        )
+    )
