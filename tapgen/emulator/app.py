@@ -215,6 +215,8 @@ class Embedded:
         elif route == "faults":
             given = await _body(receive)
             await _json(send, *await self._set_faults(method, query, given or b""))
+        elif (method, route) == ("POST", "settings"):
+            await _json(send, *self._configure(await _body(receive) or b""))
         elif (method, route) == ("POST", "shutdown"):
             await _json(send, 200, {})
             self.closing.set()
@@ -234,6 +236,13 @@ class Embedded:
             {},
         )
         self.empty()
+
+    def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """The route of settings: what to answer."""
+        try:
+            return 200, self.engine.configure(json.loads(body))
+        except ValueError as error:
+            return 400, {"error": str(error)}
 
     async def _set_faults(
         self, method: str, query: dict[str, list[str]], body: bytes

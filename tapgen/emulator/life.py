@@ -140,6 +140,7 @@ async def _serve(
             "memory": _memory(),
             "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
+            **engine.settings,
             **await counts(engine),
         }
 

@@ -18,6 +18,7 @@ from tapgen.emulator import (
     describe,
     drift,
     imports,
+    live,
     organizations,
     templates,
 )
@@ -68,6 +69,7 @@ class Engine(Core):
             "ListStackSetAutoDeploymentTargets": self.list_deployment_targets,
         }
         organizations.watch(partial(autodeploy.follow, self))
+        live.apply()
 
     async def call(self, action: str, caller: Place, request: Request) -> Answer:
         """Answer an action as `caller`; ServiceError when it is refused."""

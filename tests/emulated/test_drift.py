@@ -1,0 +1,80 @@
+"""A system that was just rolled out has not drifted, and what was changed has."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapgen import config
+from tapgen.blueprints import find
+from tapgen.model import System
+from tests.emulated.conftest import Cloud
+
+SHIPPED = Path(__file__).parents[2] / "stacksets" / "secure_network.yaml"
+PATIENCE = 60  # seconds
+
+
+def secure_network(profile: str, folder: Path) -> System:
+    """The shipped system with another profile."""
+    file = folder / "secure_network.yaml"
+    shipped = config.load(SHIPPED, find).settings.model_dump(mode="json")["profile"]
+    text = SHIPPED.read_text()
+    assert f"profile: {shipped}" in text
+    file.write_text(text.replace(f"profile: {shipped}", f"profile: {profile}"))
+    blueprint = find("secure_network")
+    assert blueprint is not None
+    return blueprint.build(config.load(file, find))
+
+
+def drifts(cloud: Cloud, name: str) -> Iterator[dict[str, Any]]:
+    """Detect drift of a stack set: every resource drift that was found."""
+    client = cloud.client("cloudformation")
+    started = client.detect_stack_set_drift(StackSetName=name)["OperationId"]
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = client.describe_stack_set_operation(
+            StackSetName=name, OperationId=started
+        )["StackSetOperation"]
+        if found["Status"] not in ("QUEUED", "RUNNING"):
+            break
+        time.sleep(0.02)
+    results = client.list_stack_set_operation_results(
+        StackSetName=name, OperationId=started
+    )["Summaries"]
+    assert found["Status"] == "SUCCEEDED", results
+    for instance in client.list_stack_instances(StackSetName=name)["Summaries"]:
+        yield from client.list_stack_instance_resource_drifts(
+            StackSetName=name,
+            StackInstanceAccount=instance["Account"],
+            StackInstanceRegion=instance["Region"],
+            OperationId=started,
+            MaxResults=100,
+        )["Summaries"]
+
+
+@pytest.mark.parametrize("profile", ["minimal", "ideal"])
+def test_a_fresh_rollout_has_no_drift(
+    cloud: Cloud, profile: str, tmp_path: Path
+) -> None:
+    system = secure_network(profile, tmp_path)
+    assert cloud.rollout(system).green
+    client = cloud.client("cloudformation")
+    names = [s["StackSetName"] for s in client.list_stack_sets()["Summaries"]]
+    found = [drift for name in names for drift in drifts(cloud, name)]
+    wrong = [
+        (d["LogicalResourceId"], d["ResourceType"], d["PropertyDifferences"])
+        for d in found
+        if d["StackResourceDriftStatus"] not in ("IN_SYNC", "NOT_CHECKED")
+    ]
+    assert wrong == []
+    checked = Counter(
+        d["ResourceType"] for d in found if d["StackResourceDriftStatus"] == "IN_SYNC"
+    )
+    assert {"AWS::EC2::SecurityGroup", "AWS::IAM::Role", "AWS::S3::Bucket"} <= set(
+        checked
+    )
