@@ -16,11 +16,10 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tapgen import diff, intrinsics
+from tapgen import checks, diff, intrinsics
 from tapgen.errors import PlanError
 from tapgen.intrinsics import LATER, Evaluated
 from tapgen.model import (
-    SAME,
     Action,
     InstanceStatus,
     Observed,
@@ -138,7 +137,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     of the same name that tapgen does not own.
     """
     by_part = {s.part: s for s in system.stack_sets}
-    _check(system, by_part)
+    _check(system)
     _check_ownership(system, observed)
     busy = {name: o.running for name, o in observed.items() if o.running}
     if busy:
@@ -244,74 +243,10 @@ def _block(template: str, name: str) -> dict[str, Any]:
 # -- checks ------------------------------------------------------------------------------
 
 
-def _check(system: System, by_part: Mapping[str, StackSet]) -> None:
-    problems = []
-    for s in system.stack_sets:
-        unknown = sorted(s.requires() - set(by_part))
-        if unknown:
-            problems.append(
-                f"{s.part}: waits for {', '.join(unknown)}, which this system does not "
-                f"have; it has {', '.join(sorted(by_part))}"
-            )
-            continue
-        doubled = sorted({str(t) for t in s.targets if s.targets.count(t) > 1})
-        if doubled:
-            problems.append(f"{s.part}: {', '.join(doubled)} is a target twice")
-        for target in s.targets:
-            problems += _check_values(s, target, by_part)
+def _check(system: System) -> None:
+    problems = checks.problems(system)
     if problems:
-        raise PlanError("\n".join(dict.fromkeys(problems)))
-
-
-def _check_values(
-    s: StackSet, target: Target, by_part: Mapping[str, StackSet]
-) -> Iterator[str]:
-    declared = parameters_of(s.template)
-    values = s.values(target)
-    for name in sorted(set(values) - set(declared)):
-        known = ", ".join(sorted(declared)) or "none"
-        yield f"{s.part}: the template has no parameter {name}; it has {known}"
-    for name, parameter in declared.items():
-        if name not in values and "Default" not in parameter:
-            yield f"{s.part}: parameter {name} has no value and no default"
-    for name, value in values.items():
-        if isinstance(value, Output):
-            yield from _check_output(f"{s.part}.{name}", value, target, by_part)
-
-
-def _check_output(
-    where: str, value: Output, target: Target, by_part: Mapping[str, StackSet]
-) -> Iterator[str]:
-    source = by_part[value.part]
-    outputs = _block(source.template, "Outputs")
-    if value.output not in outputs:
-        has = ", ".join(sorted(outputs)) or "none"
-        yield f"{where}: {value.part} has no output {value.output}; it has {has}"
-    found = _sources(value, target, source.targets)
-    if not found:
-        yield f"{where}: {value.part} has no target in {_wanted(value, target)}"
-    elif len(found) > 1 and not value.all:
-        yield (
-            f"{where}: {value.part} has {len(found)} targets in "
-            f"{_wanted(value, target)}; name one account or say all: true"
-        )
-
-
-def _wanted(value: Output, target: Target) -> str:
-    region = target.region if value.region == SAME else value.region
-    account = target.account if value.account == SAME else value.account
-    return f"{account}/{region}"
-
-
-def _sources(
-    value: Output, target: Target, candidates: Iterable[Target]
-) -> tuple[Target, ...]:
-    """The targets of the producing stack set that a value means, for one target."""
-    if value.all and value.region == SAME and value.account == SAME:
-        return tuple(candidates)
-    region = target.region if value.region == SAME else value.region
-    account = target.account if value.account == SAME else value.account
-    return tuple(c for c in candidates if c.region == region and c.account == account)
+        raise PlanError("\n".join(problems))
 
 
 def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
@@ -527,7 +462,7 @@ def _resolve(
             made[name] = value
             continue
         source = parts[value.part]
-        sources = _sources(value, target, source.targets)
+        sources = checks.sources(value, target, source.targets)
         found = observed.get(source.name)
         now = _read(found, value.output, sources) if found else None
         moves = any(
