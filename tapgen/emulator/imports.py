@@ -6,7 +6,6 @@ See "Import stacks into CloudFormation StackSets" in the user guide.
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from tapgen.emulator import templates
 from tapgen.emulator.core import Answer, Core, Request, check_preferences, settle
@@ -123,22 +122,35 @@ def _refuse_owned(
                 )
 
 
-async def _adopt(core: Core, stack_set: StackSet, instance: Instance) -> None:
-    """Compare a stack with the stack set; what its parameters have else is override."""
+async def contents(core: Core, id_: str) -> tuple[str, dict[str, str]]:
+    """The template of a stack, and its parameters; ValidationError without a stack."""
+    try:
+        instance = await _instance(core, id_)
+    except ServiceError as error:
+        raise invalid(error.message) from error
+    return await _contents(core, instance)
+
+
+async def _contents(core: Core, instance: Instance) -> tuple[str, dict[str, str]]:
     place, name = instance.place, instance.stack_name
     call = core.inner.query
     found = await call(place, "cloudformation", "GetTemplate", StackName=name)
-    body = templates.parse(text(found, "TemplateBody"))
-    if body != templates.parse(stack_set.template):
+    described = await call(place, "cloudformation", "DescribeStacks", StackName=name)
+    values = {
+        text(parameter, "ParameterKey"): text(parameter, "ParameterValue")
+        for parameter in members(described, "Parameters")
+    }
+    return text(found, "TemplateBody"), values
+
+
+async def _adopt(core: Core, stack_set: StackSet, instance: Instance) -> None:
+    """Compare a stack with the stack set; what its parameters have else is override."""
+    body, values = await _contents(core, instance)
+    if templates.parse(body) != templates.parse(stack_set.template):
         raise invalid(
             f"The template of stack {instance.stack_id} does not match the template of "
             f"StackSet {stack_set.id}"
         )
-    described = await call(place, "cloudformation", "DescribeStacks", StackName=name)
-    values: dict[str, Any] = {
-        text(parameter, "ParameterKey"): text(parameter, "ParameterValue")
-        for parameter in members(described, "Parameters")
-    }
     hidden = sorted(stack_set.no_echo & set(values))
     if hidden:
         raise invalid(

@@ -22,7 +22,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tapgen.emulator import gateway, organizations, regions, service_patches
+from tapgen.emulator import (
+    gateway,
+    not_emulated,
+    organizations,
+    regions,
+    service_patches,
+)
 from tapgen.emulator.template_checks import (
     Template,
     evaluated,
@@ -262,6 +268,7 @@ def apply() -> None:
     _patch_yaml()
     service_patches.apply()
     gateway.apply()
+    not_emulated.apply()
     organizations.apply()
     regions.apply()
     _applied = True

@@ -112,13 +112,15 @@ class Engine(Core):
         existing = self._existing(caller, request)
         if existing is not None:
             return {"StackSetId": existing.id}
-        template = await templates.load(self.inner, caller, request)
+        template, previous = await self._source(caller, request)
         if template is None:
             raise invalid("Either Template URL or Template Body must be specified.")
         capabilities = tuple(request.get("Capabilities", ()))
         parsed = await templates.check(self.inner, caller, template, capabilities)
         access.check_template(parsed, model)
-        values = templates.parameters(parsed, request.get("Parameters", ()), {})
+        values = templates.parameters(
+            parsed, request.get("Parameters", ()), previous, keep=True
+        )
         # Another request may have taken the name while the template was checked.
         existing = self._existing(caller, request)
         if existing is not None:
@@ -142,6 +144,20 @@ class Engine(Core):
         )
         self.registry.add(stack_set)
         return {"StackSetId": stack_set.id}
+
+    async def _source(
+        self, caller: Place, request: Request
+    ) -> tuple[str | None, dict[str, str]]:
+        """The template of a new stack set, and the values of the stack it is of.
+
+        "The stack ID you are importing into a new stack set" (StackId).
+        """
+        id_ = request.get("StackId")
+        if id_ is None:
+            return await templates.load(self.inner, caller, request), {}
+        if "TemplateBody" in request or "TemplateURL" in request:
+            raise invalid("StackId cannot be specified together with a template")
+        return await imports.contents(self, id_)
 
     def _check_deployment(self, owner: Place, name: str, request: Request) -> None:
         if "AutoDeployment" in request:

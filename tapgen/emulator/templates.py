@@ -154,10 +154,12 @@ def parameters(
     template: Mapping[str, Any],
     given: Iterable[Mapping[str, Any]],
     previous: Mapping[str, str],
+    keep: bool = False,
 ) -> dict[str, str]:
     """The value of every parameter of a template.
 
-    A parameter that is not given takes its default, not its previous value.
+    A parameter that is not given takes its default, not its previous value, unless
+    that is to be kept.
     ServiceError for unknown parameters and for those without any value.
     """
     defined: Mapping[str, Any] = template.get("Parameters") or {}
@@ -166,8 +168,9 @@ def parameters(
         for key, definition in defined.items()
         if isinstance(definition, dict) and "Default" in definition
     }
-    for key, value in chosen(defined, given, previous).items():
-        values[key] = value
+    if keep:
+        values.update((k, v) for k, v in previous.items() if k in defined)
+    values.update(chosen(defined, given, previous))
     missing = [key for key in defined if key not in values]
     if missing:
         raise invalid(f"Parameters: [{', '.join(missing)}] must have values")

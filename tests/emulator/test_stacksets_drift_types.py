@@ -748,7 +748,7 @@ def test_changes_made_through_cloudformation_are_no_drift(aws: Aws) -> None:
     deployed = Deployed(aws, one(queue))
     queue["Properties"]["VisibilityTimeout"] = 90
     started = aws.cloudformation.update_stack_set(
-        StackSetName="named", TemplateBody=template(one(queue))
+        StackSetName="named", TemplateBody=template({"R": queue})
     )
     assert aws.finished("named", started)["Status"] == "SUCCEEDED"
     assert deployed.differences() == []

@@ -231,14 +231,6 @@ def test_a_query_may_be_sent_by_get(raw: Raw) -> None:
         assert answer.status == 200 and b"kept" in answer.read()
 
 
-def test_an_action_that_is_not_emulated_says_so(raw: Raw) -> None:
-    status, code, message = raw.refused(Action="DescribeOrganizationsAccess")
-    assert (status, code) == (400, "UnsupportedOperation")
-    assert message == (
-        "DescribeOrganizationsAccess is not emulated by the embedded AWS"
-    )
-
-
 def test_control_routes_are_not_for_aws_clients(raw: Raw) -> None:
     with closing(HTTPConnection("127.0.0.1", raw.port, timeout=10)) as connection:
         connection.request("POST", "/_tapgen/reset")
