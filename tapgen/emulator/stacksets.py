@@ -74,7 +74,8 @@ class Engine(Core):
     async def call(self, action: str, caller: Place, request: Request) -> Answer:
         """Answer an action as `caller`; ServiceError when it is refused."""
         owner = access.owner(caller, request)
-        return await self.actions[action](owner, request)
+        with templates.read_by(caller):
+            return await self.actions[action](owner, request)
 
     async def reset(self) -> None:
         """Abandon all operations and forget all stack sets; stacks stay."""

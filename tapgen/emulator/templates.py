@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +30,9 @@ IAM_NAMES = {
 }
 
 
+_reader: ContextVar[Place | None] = ContextVar("tapgen_reader", default=None)
+
+
 async def load(inner: Inner, caller: Place, request: Mapping[str, Any]) -> str | None:
     """The template a request carries, by value or by URL; None when it has none."""
     body, url = request.get("TemplateBody"), request.get("TemplateURL")
@@ -44,11 +49,21 @@ async def load(inner: Inner, caller: Place, request: Mapping[str, Any]) -> str |
     return None if body is None else str(body)
 
 
-async def fetch(inner: Inner, caller: Place, url: str) -> str:
+@contextmanager
+def read_by(caller: Place) -> Iterator[None]:
+    """Within it, objects are read as `caller`, who may work in another's name."""
+    token = _reader.set(caller)
+    try:
+        yield
+    finally:
+        _reader.reset(token)
+
+
+async def fetch(inner: Inner, owner: Place, url: str) -> str:
     """The text of an S3 object by its URL; ServiceError when there is none."""
     bucket, key = _object(url)
     try:
-        data = await inner.get_object(caller, bucket, key)
+        data = await inner.get_object(_reader.get() or owner, bucket, key)
         text = data.decode()
     except (ServiceError, UnicodeDecodeError) as error:
         raise invalid(f"S3 error: {getattr(error, 'message', error)}") from error

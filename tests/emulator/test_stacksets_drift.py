@@ -224,3 +224,21 @@ def test_an_import_that_makes_no_sense_is_refused(
     with refused(code):
         take(aws, **request_)
     assert aws.instances("named") == {}
+
+
+def test_a_stack_set_is_made_from_a_stack(aws: Aws) -> None:
+    """CreateStackSet, StackId: the stack's template and parameter values; the stack is
+    then imported."""
+    id_ = plain_stack(aws, "us-east-1", Name="own", Display="mine")
+    client = aws.cloudformation
+    with refused("ValidationError", "StackId"):
+        client.create_stack_set(StackSetName="named", StackId=id_, TemplateBody=NAMED)
+    with refused("ValidationError", "not found"):
+        client.create_stack_set(StackSetName="named", StackId=f"{id_}0")
+    client.create_stack_set(StackSetName="named", StackId=id_)
+    found = client.describe_stack_set(StackSetName="named")["StackSet"]
+    assert found["TemplateBody"] == NAMED
+    parameters = {p["ParameterKey"]: p["ParameterValue"] for p in found["Parameters"]}
+    assert parameters == {"Name": "own", "Display": "mine"}
+    assert take(aws, StackIds=[id_])["Status"] == "SUCCEEDED"
+    assert overrides(aws, "us-east-1") == {}

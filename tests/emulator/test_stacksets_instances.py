@@ -384,3 +384,43 @@ def test_a_set_shows_in_which_regions_it_has_instances(aws: Aws) -> None:
     create(aws, "regions")
     found = aws.cloudformation.describe_stack_set(StackSetName="regions")["StackSet"]
     assert sorted(found["Regions"]) == sorted(REGIONS)
+
+
+# Stacks that were deleted behind the stack set's back
+
+
+def delete_by_hand(aws: Aws) -> dict[str, Any]:
+    """Delete the stack of the instance in us-east-1."""
+    instance = aws.instances("named")[aws.account, "us-east-1"]
+    client = aws.cloudformation
+    client.delete_stack(StackName=instance["StackId"])
+    client.get_waiter("stack_delete_complete").wait(
+        StackName=instance["StackId"], WaiterConfig={"Delay": 0}
+    )
+    return instance
+
+
+def test_an_update_of_a_stack_deleted_by_hand_fails(aws: Aws) -> None:
+    """User guide, "Troubleshooting CloudFormation StackSets": the stack does not exist
+    any more, the instance stays OUTDATED."""
+    named(aws)
+    create(aws, Regions=["us-east-1"])
+    delete_by_hand(aws)
+    started = aws.cloudformation.update_stack_set(
+        StackSetName="named",
+        UsePreviousTemplate=True,
+        Parameters=values(Name=f"t-{aws.account}", Display="new"),
+    )
+    assert aws.finished("named", started)["Status"] == "FAILED"
+    (result,) = aws.results("named", started).values()
+    assert "does not exist" in result["StatusReason"]
+    assert set(aws.states("named").values()) == {("OUTDATED", "FAILED")}
+
+
+def test_an_instance_whose_stack_was_deleted_by_hand_can_be_deleted(aws: Aws) -> None:
+    """DeleteStackInstances."""
+    named(aws)
+    create(aws, Regions=["us-east-1"])
+    delete_by_hand(aws)
+    assert delete(aws, Regions=["us-east-1"])["Status"] == "SUCCEEDED"
+    assert aws.instances("named") == {}

@@ -472,3 +472,46 @@ def test_a_delegated_administrator_sees_service_managed_stack_sets_only(
     )
     with refused("ValidationError", "delegated admin account"):
         member.list_stack_sets(CallAs="DELEGATED_ADMIN")
+
+
+def test_a_delegated_administrators_template_may_come_from_its_bucket(
+    organization: Organization,
+) -> None:
+    """CreateStackSet, TemplateURL, with CallAs DELEGATED_ADMIN."""
+    organization.client.register_delegated_administrator(
+        AccountId=organization.account, ServicePrincipal=PRINCIPAL
+    )
+    bucket = f"templates-{organization.account}"
+    s3 = organization.aws.client("s3", organization.account)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="t.json", Body=SHOWN)
+    member = organization.aws.client("cloudformation", organization.account)
+    member.create_stack_set(
+        StackSetName="org",
+        TemplateURL=f"https://{bucket}.s3.amazonaws.com/t.json",
+        PermissionModel="SERVICE_MANAGED",
+        AutoDeployment={"Enabled": False},
+        CallAs="DELEGATED_ADMIN",
+    )
+    found = organization.aws.cloudformation.describe_stack_set(StackSetName="org")
+    assert found["StackSet"]["TemplateBody"] == SHOWN
+
+
+def test_imported_stacks_are_mapped_to_units(organization: Organization) -> None:
+    """ImportStacksToStackSet, OrganizationalUnitIds: "to which the imported stacks must
+    be mapped as deployment targets"."""
+    client = organization.aws.client("cloudformation", organization.account)
+    id_ = client.create_stack(StackName="plain", TemplateBody=SHOWN)["StackId"]
+    client.get_waiter("stack_create_complete").wait(
+        StackName="plain", WaiterConfig={"Delay": 0}
+    )
+    organization.make()
+    started = organization.aws.cloudformation.import_stacks_to_stack_set(
+        StackSetName="org",
+        StackIds=[id_],
+        OrganizationalUnitIds=[organization.unit],
+    )
+    assert organization.aws.finished("org", started)["Status"] == "SUCCEEDED"
+    (instance,) = organization.aws.instances("org").values()
+    assert instance["OrganizationalUnitId"] == organization.unit
+    assert instance["StackId"] == id_

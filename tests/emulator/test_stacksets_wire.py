@@ -17,6 +17,8 @@ from xml.etree import ElementTree
 
 import boto3
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.emulator.conftest import Aws, template
 
@@ -237,3 +239,29 @@ def test_control_routes_are_not_for_aws_clients(raw: Raw) -> None:
         answer = connection.getresponse()
         assert answer.status == 403
         assert "x-tapgen-token" in json.loads(answer.read())["error"]
+
+
+PARTS = st.sampled_from(
+    """Action StackSetName TemplateBody Parameters Accounts Regions RetainStacks member
+    entry 1 2 0 -1 999999999999 DeploymentTargets OperationPreferences Tags NextToken
+    MaxResults OrganizationalUnitIds AutoDeployment Enabled a.b""".split()
+)
+KEYS = st.lists(PARTS, min_size=1, max_size=5).map(".".join)
+WORDS = st.one_of(st.sampled_from(["kept", "", "1", "true", "us-east-1"]), st.text())
+ACTIONS = st.sampled_from(
+    """CreateStackSet UpdateStackSet CreateStackInstances UpdateStackInstances
+    DeleteStackInstances ListStackInstances ListStackSets ImportStacksToStackSet
+    DetectStackSetDrift StopStackSetOperation""".split()
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(action=ACTIONS, fields=st.dictionaries(KEYS, WORDS, max_size=6))
+def test_no_form_breaks_the_service(
+    raw: Raw, action: str, fields: dict[str, str]
+) -> None:
+    """Query protocol: fields of any name, nested in any way, with any value."""
+    form = {"Version": "2010-05-15", **fields, "Action": action}
+    status, body = raw.send(urlencode(form, errors="surrogatepass").encode())
+    assert status < 500 and b"Traceback" not in body, form
+    assert raw.aws.cloudformation.describe_stack_set(StackSetName="kept")
