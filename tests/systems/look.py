@@ -1,0 +1,90 @@
+"""Looking into the templates of a system."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tapgen import blueprints, config
+from tapgen.model import System
+
+ROOT = Path(__file__).parents[2]
+
+
+def shipped(name: str, environment: str | None = None) -> System:
+    """The system that a shipped config file asks for."""
+    path = ROOT / "stacksets" / f"{name}.yaml"
+    return built(config.load(path, blueprints.find, environment))
+
+
+def built(loaded: config.Config) -> System:
+    blueprint = blueprints.find(loaded.blueprint)
+    assert blueprint is not None
+    return blueprint.build(loaded)
+
+
+def load(folder: Path, name: str, content: dict[str, Any]) -> config.Config:
+    """The config that a file with this content gives."""
+    file = folder / f"{name}.yaml"
+    file.write_text(json.dumps({"blueprint": name, **content}))  # JSON is YAML
+    return config.load(file, blueprints.find)
+
+
+def body(system: System, part: str) -> dict[str, Any]:
+    """The template of a part."""
+    loaded = json.loads(system.part(part).template)
+    assert isinstance(loaded, dict)
+    return loaded
+
+
+def every(system: System, *types: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """(part, logical id) -> resource, of these types in all templates."""
+    return {
+        (s.part, logical_id): resource
+        for s in system.stack_sets
+        for logical_id, resource in json.loads(s.template)["Resources"].items()
+        if not types or resource["Type"] in types
+    }
+
+
+def only(system: System, part: str, type_name: str) -> dict[str, Any]:
+    """The properties of the one resource of a type in a part."""
+    (found,) = (r for (p, _), r in every(system, type_name).items() if p == part)
+    properties = found["Properties"]
+    assert isinstance(properties, dict)
+    return properties
+
+
+def texts(value: Any) -> Iterator[str]:
+    """Every text inside a piece of a template."""
+    match value:
+        case str():
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from texts(inner)
+        case list():
+            for inner in value:
+                yield from texts(inner)
+
+
+def statements(value: Any) -> Iterator[dict[str, Any]]:
+    """Every policy statement inside a piece of a template."""
+    match value:
+        case {"Effect": _, "Action": _}:
+            yield value
+        case dict():
+            for inner in value.values():
+                yield from statements(inner)
+        case list():
+            for inner in value:
+                yield from statements(inner)
+
+
+def service(statement: dict[str, Any]) -> str:
+    """The service principal of a statement, as text."""
+    principal = statement.get("Principal", {})
+    found = principal.get("Service", "") if isinstance(principal, dict) else ""
+    return "".join(texts(found))

@@ -1,0 +1,253 @@
+"""What every shipped system promises, whatever it builds."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapgen import blueprints, config, lint, schemas, templates
+from tapgen.model import Output, System
+from tests.systems import look
+from tests.systems.look import ROOT, every, statements, texts
+
+# Where a service offers no resource to name: Sid -> why.
+ANY_RESOURCE = {
+    "SendTraces": "traces of X-Ray are no resources",
+    "ManageNetworkInterfaces": "Lambda asks for it on all of them",
+    "ReadWhereNoResourceCanBeNamed": "lists of load balancers, groups and metrics",
+}
+# What schemas count as holding state and what the stack makes again as it was.
+NO_DATA = (
+    "AWS::EC2::EIP",
+    "AWS::GlobalAccelerator::Accelerator",
+    "AWS::Route53::HostedZone",
+)
+
+
+@pytest.fixture(scope="module", params=blueprints.NAMES)
+def system(request: pytest.FixtureRequest) -> System:
+    return look.shipped(request.param)
+
+
+@pytest.mark.parametrize("name", blueprints.NAMES)
+def test_the_committed_templates_are_what_the_shipped_config_gives(name: str) -> None:
+    path = ROOT / "stacksets" / f"{name}.yaml"
+    default = look.shipped(name)
+    files = templates.files(default)
+    for environment in config.environments(path):
+        files |= templates.files(look.shipped(name, environment), default)
+    assert templates.stale(ROOT / "templates_out", files) == []
+    assert f"{name}/manifest.staging.json" in files
+    # Environments differ in parameters alone, so none needs a template of its own.
+    shared = {f"{s.part}.json" for s in default.stack_sets}
+    assert {Path(f).name for f in files if "manifest" not in f} == shared
+
+
+def test_the_bytes_do_not_depend_on_the_process() -> None:
+    program = (
+        "from tests.systems import look; from tapgen import blueprints\n"
+        "systems = [look.shipped(name) for name in blueprints.NAMES]\n"
+        "print([x.template for s in systems for x in s.stack_sets])"
+    )
+    seen = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            cwd=ROOT,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("name", blueprints.NAMES)
+@pytest.mark.parametrize("environment", [None, "staging"])
+def test_cfn_lint_has_nothing_to_say(name: str, environment: str | None) -> None:
+    system = look.shipped(name, environment)
+    found = lint.check(system, ROOT / "templates_out", processes=1)
+    assert [f for f in found if f.severity != "informational"] == []
+
+
+def test_every_template_fits_into_a_call(system: System) -> None:
+    for stack_set in system.stack_sets:
+        assert len(stack_set.template.encode()) <= 51_200, stack_set.part
+
+
+def test_no_template_names_an_account_a_region_or_a_partition(system: System) -> None:
+    # Metrics of health checks are in one region of all; checks come from three.
+    global_services = ("AWS::Route53::HealthCheck",)
+    for key, resource in every(system).items():
+        if resource["Type"] in global_services:
+            continue
+        for text in texts({k: v for k, v in resource.items() if k != "Metadata"}):
+            assert not re.search(r"\b\d{12}\b", text), (key, text)
+            assert "arn:aws:" not in text, (key, text)
+            if "def handler" not in text:
+                assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b", text), (key, text)
+
+
+def test_no_stack_exports_anything(system: System) -> None:
+    for stack_set in system.stack_sets:
+        outputs = json.loads(stack_set.template)["Outputs"]
+        assert all("Export" not in o and o["Description"] for o in outputs.values())
+
+
+def test_every_parameter_is_described_constrained_and_in_the_form(
+    system: System,
+) -> None:
+    for stack_set in system.stack_sets:
+        template = json.loads(stack_set.template)
+        interface = template["Metadata"]["AWS::CloudFormation::Interface"]
+        shown = [p for g in interface["ParameterGroups"] for p in g["Parameters"]]
+        assert sorted(shown) == sorted(template["Parameters"])
+        assert set(interface["ParameterLabels"]) == set(shown)
+        for name, parameter in template["Parameters"].items():
+            assert parameter["Description"], name
+            limits = {"AllowedPattern", "AllowedValues"}
+            plain = parameter["Type"] == "String"
+            assert not plain or limits & set(parameter), (stack_set.part, name)
+            if "AllowedPattern" in parameter:
+                assert parameter["ConstraintDescription"], name
+                re.compile(parameter["AllowedPattern"])
+
+
+def _passes(parameter: dict[str, Any], value: str) -> bool:
+    allowed = parameter.get("AllowedValues")
+    if allowed is not None:
+        return value in map(str, allowed)
+    if parameter["Type"] == "Number":
+        least, most = parameter.get("MinValue", 0), parameter.get("MaxValue", 2**62)
+        return bool(least <= float(value) <= most)
+    return re.search(parameter.get("AllowedPattern", ""), value) is not None
+
+
+@pytest.mark.parametrize("environment", [None, "staging"])
+@pytest.mark.parametrize("name", blueprints.NAMES)
+def test_every_value_given_passes_its_own_parameter(
+    name: str, environment: str | None
+) -> None:
+    for stack_set in look.shipped(name, environment).stack_sets:
+        parameters = json.loads(stack_set.template)["Parameters"]
+        for target in stack_set.targets:
+            for parameter, value in stack_set.values(target).items():
+                if isinstance(value, str):
+                    assert _passes(parameters[parameter], value), (parameter, value)
+
+
+def test_a_stack_in_the_wrong_region_is_refused_before_it_makes_anything(
+    system: System,
+) -> None:
+    titles = {role: f"RunsIn{role.title()}Region" for role in system.regions}
+    first = next(iter(system.regions))
+    for stack_set in system.stack_sets:
+        rules = json.loads(stack_set.template)["Rules"]
+        assert "RegionsDiffer" in rules
+        expected = (
+            set(titles.values())
+            if stack_set.role == "every"
+            else {titles.get(stack_set.role, titles[first])}
+        )
+        assert {r for r in rules if r.startswith("RunsIn")} == expected
+        for rule in expected:
+            (assertion,) = rules[rule]["Assertions"]
+            region = {"Ref": rule.removeprefix("RunsIn")}
+            assert assertion["Assert"] == {
+                "Fn::Equals": [{"Ref": "AWS::Region"}, region]
+            }
+
+
+def test_nothing_is_allowed_that_is_not_spelled_out(system: System) -> None:
+    for key, resource in every(system).items():
+        for statement in statements(resource):
+            if statement["Effect"] == "Deny":
+                continue
+            assert not any("*" in action for action in statement["Action"]), key
+            if "*" in statement.get("Resource", []):
+                # "This key": a key policy cannot name its own key.
+                a_key = resource["Type"].startswith("AWS::KMS::")
+                assert a_key or statement["Sid"] in ANY_RESOURCE, (key, statement)
+
+
+def test_roles_are_made_in_one_part_and_trust_one_service_each(system: System) -> None:
+    for key, role in every(system, "AWS::IAM::Role").items():
+        trust = list(statements(role["Properties"]["AssumeRolePolicyDocument"]))
+        assert len(trust) == 1, key
+        principals = trust[0]["Principal"]
+        assert principals != "*" and principals.get("AWS") != "*", key
+
+
+def test_alarms_leave_nothing_to_defaults_and_notify_their_own_region(
+    system: System,
+) -> None:
+    for key, resource in every(system, "AWS::CloudWatch::Alarm").items():
+        alarm = resource["Properties"]
+        assert set(alarm) >= {
+            *("AlarmName", "AlarmDescription", "ActionsEnabled", "EvaluationPeriods"),
+            *("ComparisonOperator", "Threshold", "TreatMissingData"),
+            *("AlarmActions", "OKActions"),
+        }, key
+        if "Metrics" not in alarm:
+            assert set(alarm) >= {"Namespace", "MetricName", "Dimensions", "Period"}
+            assert ("Statistic" in alarm) != ("ExtendedStatistic" in alarm), key
+        assert alarm["DatapointsToAlarm"] <= alarm["EvaluationPeriods"]
+        stack_set = system.part(key[0])
+        for target in stack_set.targets:
+            topic = stack_set.values(target).get("AlertTopicArn")
+            if isinstance(topic, Output):
+                assert topic.region in ("same", target.region), key
+
+
+def test_what_holds_data_outlives_its_stack(system: System) -> None:
+    for key, resource in every(system).items():
+        if not schemas.is_stateful(resource["Type"]) or resource["Type"] in NO_DATA:
+            continue
+        kept = {"Snapshot", "Retain", "RetainExceptOnCreate"}
+        assert resource["DeletionPolicy"] in kept, key
+        assert resource["UpdateReplacePolicy"] in kept, key
+
+
+def test_the_longest_suffix_fits_every_name(system: System, tmp_path: Path) -> None:
+    content = (ROOT / "stacksets" / f"{system.name}.yaml").read_text()
+    file = tmp_path / f"{system.name}.yaml"
+    file.write_text(content.replace("suffix: prod", "suffix: a1234567890b"))
+    look.built(config.load(file, blueprints.find))
+
+
+def test_two_suffixes_share_no_name(tmp_path: Path) -> None:
+    """Nor do two systems: the code and the suffix begin every name."""
+    seen: set[str] = set()
+    for name in blueprints.NAMES:
+        for environment in (None, "staging"):
+            system = look.shipped(name, environment)
+            code = blueprints.find(name)
+            assert code is not None
+            for stack_set in system.stack_sets:
+                assert stack_set.name not in seen
+                seen.add(stack_set.name)
+            roles = every(system, "AWS::IAM::Role").values()
+            for role in roles:
+                (text,) = texts(role["Properties"]["RoleName"])
+                assert text.startswith(f"{code.code}-${{EnvironmentSuffix}}-")
+
+
+def test_the_page_lists_every_setting_and_part(system: System) -> None:
+    page = (ROOT / "docs" / f"{system.name}.md").read_text()
+    blueprint = blueprints.find(system.name)
+    assert blueprint is not None
+    table = re.findall(r"^\| `([\w.]+)`", page, re.MULTILINE)
+    for setting in blueprint.settings.model_fields:
+        assert any(row.split(".")[0] == setting for row in table), setting
+    waves = {s["part"]: s["wave"] for s in templates.manifest(system)["stack_sets"]}
+    for part, wave in waves.items():
+        row = rf"^\| `{part}`[^|]*\|[^|]*\| {wave} \|"
+        assert re.search(row, page, re.MULTILINE), (part, wave)
+    assert "```mermaid" in page
