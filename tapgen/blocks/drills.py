@@ -180,13 +180,15 @@ def runbook(
     description: str,
     parameters: Mapping[str, Any],
     steps: Sequence[Mapping[str, Any]],
-    role_arn: Any,
+    role_arn: Any = None,
 ) -> Any:
     """Add a runbook of Systems Manager: the steps of a procedure, in order.
 
     It is there beforehand, in the region it is needed in, and takes nothing from
-    CloudFormation or the other region when it runs. `role_arn` is what it acts as.
+    CloudFormation or the other region when it runs. `role_arn` is what it acts as, by
+    default whoever starts it.
     """
+    acting = {} if role_arn is None else {"assumeRole": role_arn}
     return t.add_resource(
         ssm.Document(
             title,
@@ -198,7 +200,7 @@ def runbook(
             Content={
                 "schemaVersion": "0.3",
                 "description": description,
-                "assumeRole": role_arn,
+                **acting,
                 "parameters": dict(parameters),
                 "mainSteps": [dict(step) for step in steps],
             },

@@ -106,6 +106,11 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
     )
 
 
+def elsewhere(vpc_id: Ref, name: str) -> Vpc:
+    """A VPC of another template, by the parameter that holds its id."""
+    return Vpc(vpc_id.data["Ref"], None, (), None, name)
+
+
 def _zone(t: Template, number: int) -> Any:
     chosen = frame.parameter(
         t,
@@ -311,18 +316,25 @@ def rule(port: Any, *, description: str, to: Any = None, to_group: Any = None) -
 def from_group(
     t: Template, title: str, *, group: Any, source: Any, port: Any, description: str
 ) -> Any:
-    """Let the members of one group into another, at one port."""
+    """Let the members of one group into another, at one port.
+
+    Each is a group of this template, or the parameter that holds the id of one.
+    """
     return t.add_resource(
         ec2.SecurityGroupIngress(
             title,
-            GroupId=GetAtt(group, "GroupId"),
-            SourceSecurityGroupId=GetAtt(source, "GroupId"),
+            GroupId=_group_id(group),
+            SourceSecurityGroupId=_group_id(source),
             Description=description,
             IpProtocol="tcp",
             FromPort=port,
             ToPort=port,
         )
     )
+
+
+def _group_id(group: Any) -> Any:
+    return group if isinstance(group, Ref) else GetAtt(group, "GroupId")
 
 
 def from_range(
@@ -441,21 +453,25 @@ def interface_endpoint(
     *,
     vpc: Vpc,
     service: str,
-    subnets: Sequence[Any],
+    subnets: Sequence[Any] | Ref,
     group: Any,
-    condition: str = "",
 ) -> Any:
-    """Add an interface endpoint: a service at private addresses, under its own name."""
+    """Add an interface endpoint: a service at private addresses, under its own name.
+
+    Where the VPC is in another template, `subnets` is the parameter that is a list of
+    their ids.
+    """
     return t.add_resource(
         ec2.VPCEndpoint(
             title,
             VpcEndpointType="Interface",
             ServiceName=_service(service),
             VpcId=vpc.id,
-            SubnetIds=[Ref(subnet) for subnet in subnets],
-            SecurityGroupIds=[GetAtt(group, "GroupId")],
+            SubnetIds=(
+                subnets if isinstance(subnets, Ref) else [Ref(s) for s in subnets]
+            ),
+            SecurityGroupIds=[_group_id(group)],
             PrivateDnsEnabled=True,
-            **({"Condition": condition} if condition else {}),
         )
     )
 

@@ -312,7 +312,11 @@ def _replication(to: Replication) -> Any:
         )
     if to.both_ways:
         modifications = s3.ReplicaModifications(Status="Enabled")
-        criteria["ReplicaModifications"] = If(to.both_ways, modifications, NoValue)
+        # Within what hangs on a condition it cannot be asked a second time.
+        always = to.both_ways == to.when
+        criteria["ReplicaModifications"] = (
+            modifications if always else If(to.both_ways, modifications, NoValue)
+        )
     if criteria:
         optional["SourceSelectionCriteria"] = s3.SourceSelectionCriteria(**criteria)
     made = s3.ReplicationConfiguration(

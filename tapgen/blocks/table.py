@@ -26,7 +26,7 @@ from typing import Any
 
 from awacs import dynamodb as actions
 from awacs import kms
-from awacs.aws import Action, Statement, StringEquals
+from awacs.aws import Action, ConditionElement, Statement, StringEquals
 from troposphere import Tags, Template, dynamodb
 
 from tapgen.blocks import monitoring, names, security
@@ -82,13 +82,18 @@ class Table:
             for region in self.regions
         ]
 
-    def allow(self, sid: str, use: Sequence[Action]) -> list[Statement]:
+    def allow(
+        self, sid: str, use: Sequence[Action], *conditions: ConditionElement
+    ) -> list[Statement]:
         """What a role needs for some actions on the items, in every region.
 
         Queries of an index are asked of the index's own ARN.
         """
         resources = [r for arn in self.arns for r in (arn, f"{arn}/index/*")]
-        return [security.statement(sid, use, resources), *self._with_keys(f"{sid}Key")]
+        return [
+            security.statement(sid, use, resources, *conditions),
+            *self._with_keys(f"{sid}Key"),
+        ]
 
     def read(self, sid: str = "ReadItems") -> list[Statement]:
         """What a role needs to get items and to query the table and its indexes."""

@@ -138,17 +138,20 @@ def test_peers_are_routed_to_and_let_in_by_address() -> None:
         assert not {k for k in rule if k.endswith("SecurityGroupId")}
 
 
-def test_an_interface_endpoint_can_be_left_out() -> None:
-    t, made = vpc(2)
-    private = network.subnets(t, made, "private")
-    members = network.security_group(
-        t, "Group", vpc=made, name="pd-x", description="A group", egress=[]
+def test_endpoints_can_be_added_to_a_vpc_of_another_template() -> None:
+    t = Template()
+    there = network.elsewhere(Ref("VpcId"), "pd-vpc")
+    group = network.security_group(
+        t, "Group", vpc=there, name="pd-x", description="A group", egress=[]
     )
-    shared: dict[str, Any] = {"vpc": made, "subnets": private, "group": members}
-    network.interface_endpoint(t, "Always", service="sns", **shared)
+    network.from_group(
+        t, "In", group=group, source=Ref("SourceId"), port=443, description="d"
+    )
     network.interface_endpoint(
-        t, "Maybe", service="rds", condition="HasEndpoints", **shared
+        t, "Sns", vpc=there, service="sns", subnets=Ref("SubnetIds"), group=group
     )
-    resources = t.to_dict()["Resources"]
-    assert "Condition" not in resources["Always"]
-    assert resources["Maybe"]["Condition"] == "HasEndpoints"
+    made = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
+    assert made["Group"]["VpcId"] == made["Sns"]["VpcId"] == {"Ref": "VpcId"}
+    assert made["In"]["SourceSecurityGroupId"] == {"Ref": "SourceId"}
+    assert made["In"]["GroupId"] == {"Fn::GetAtt": ["Group", "GroupId"]}
+    assert made["Sns"]["SubnetIds"] == {"Ref": "SubnetIds"}

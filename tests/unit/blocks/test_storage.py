@@ -59,15 +59,26 @@ def test_time_control_comes_with_metrics_or_not_at_all() -> None:
 
 def test_replication_can_be_off_and_can_go_both_ways() -> None:
     replication = storage.Replication(
-        "arn", "key", "role", "all", "Fast", when="Reverse", both_ways="Reverse"
+        "arn", "key", "role", "all", "Fast", when="Copies", both_ways="Reverse"
     )
     properties = made(replication=replication)["Bucket"]["Properties"]
     when, configuration, otherwise = properties["ReplicationConfiguration"]["Fn::If"]
-    assert (when, otherwise) == ("Reverse", {"Ref": "AWS::NoValue"})
+    assert (when, otherwise) == ("Copies", {"Ref": "AWS::NoValue"})
     (rule,) = configuration["Rules"]
     assert rule["SourceSelectionCriteria"]["ReplicaModifications"] == {
         "Fn::If": ["Reverse", {"Status": "Enabled"}, {"Ref": "AWS::NoValue"}]
     }
+
+
+def test_what_is_on_only_when_both_ways_are_asks_no_second_time() -> None:
+    replication = storage.Replication(
+        "arn", "key", "role", "all", "Fast", when="Reverse", both_ways="Reverse"
+    )
+    properties = made(replication=replication)["Bucket"]["Properties"]
+    _, configuration, _ = properties["ReplicationConfiguration"]["Fn::If"]
+    (rule,) = configuration["Rules"]
+    criteria = rule["SourceSelectionCriteria"]
+    assert criteria["ReplicaModifications"] == {"Status": "Enabled"}
 
 
 def test_lifecycle_moves_and_expires_only_what_it_is_told() -> None:
