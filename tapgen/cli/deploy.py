@@ -29,7 +29,7 @@ from tapgen.cli.common import (
     system_path,
     timings_option,
 )
-from tapgen.errors import RolloutError
+from tapgen.errors import PlanError, RolloutError
 from tapgen.model import SELF, Observed, Severity, System
 
 LOCAL_POLL = (0.05, 0.5)  # seconds; the embedded AWS is quick
@@ -59,7 +59,8 @@ _PLAN_EPILOG = """\b
 Examples:
   tapgen plan secure_network --local
   tapgen plan secure_network -e staging --details
-  tapgen plan secure_network --output json > plan.json
+  tapgen plan secure_network --output markdown > comment.md
+  tapgen plan secure_network --local --out plan.json
 
 Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 """
@@ -68,10 +69,21 @@ Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 @click.command("plan", epilog=_PLAN_EPILOG)
 @system_options
 @aws_options
-@output_option
 @timings_option
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
 @allow_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the plan to this file, for rollout --plan.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    show_default=True,
+    help="Form of the plan; markdown fits a comment on a pull request.",
+)
 def plan_command(
     system: str | None,
     environment: str | None,
@@ -80,25 +92,31 @@ def plan_command(
     timings: bool,
     details: bool,
     allowed: tuple[str, ...],
+    out: Path | None,
     **aws_choice: Any,
 ) -> int:
     """Show what a rollout of SYSTEM would do, without doing it."""
     from tapgen.cli.screen import console
-    from tapgen.report import data, text
+    from tapgen.report import data, markdown, saved, text
 
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
     made = _plan(reached, clock)
     if output == "json":
         print_json(data.plan(made, allowed))
+    elif output == "markdown":
+        click.echo(markdown.plan(made, allowed), nl=False)
     else:
         console().print(text.plan(made, details=details))
+    if out:
+        _write(out, saved.dump(made, allowed))
     if timings:
         clock.show()
     if _refused(made, allowed):
         return FAILED
     if made and output == "text":
-        say(f"to do this: {_again('rollout', reached)}")
+        more = f" --plan {out}" if out else ""
+        say(f"to do this: {_again('rollout', reached)}{more}")
     return CHANGES if made else DONE
 
 
@@ -107,6 +125,7 @@ Examples:
   tapgen rollout secure_network --local
   tapgen rollout secure_network -e staging --yes --account 111111111111
   tapgen rollout secure_network --local --yes --timings
+  tapgen rollout --plan plan.json --local --yes
 
 Exit codes: 0 done or nothing to do, 1 failed and nothing is left half done,
 3 partial (some stack sets changed, others not), 130 interrupted.
@@ -121,6 +140,12 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing is left half done,
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
 @allow_option
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Do exactly what this saved plan says, or nothing.",
+)
 def rollout_command(
     system: str | None,
     environment: str | None,
@@ -130,6 +155,7 @@ def rollout_command(
     yes: bool,
     details: bool,
     allowed: tuple[str, ...],
+    plan_file: Path | None,
     **aws_choice: Any,
 ) -> int:
     """Roll SYSTEM out: show the plan, ask, then run it wave by wave.
@@ -138,15 +164,21 @@ def rollout_command(
     put back (rollout.on_failure: rollback). Running it again goes on from there.
     """
     from tapgen.cli.screen import console
-    from tapgen.report import data, text
+    from tapgen.report import data, saved, text
 
     _somebody_or(yes)
     clock = Timings()
+    agreed = saved.load(_read(plan_file), str(plan_file)) if plan_file else None
+    if agreed:
+        system, environment = system or agreed.system, agreed.environment
+        allowed = agreed.allowed
     reached = reach_system(system, environment, folder, clock, aws_choice)
     _refuse_unpinned(reached, yes, aws_choice["account"])
     _bootstrapped(reached, clock)
     _wait_for_running(reached)
     made = _plan(reached, clock)
+    if agreed:
+        saved.check(agreed, made, str(plan_file))
     console(stderr=output == "json").print(text.plan(made, details=details))
     if not made:
         if output == "json":
@@ -339,6 +371,24 @@ def _plan(reached: Reached, clock: Timings) -> Any:
         observed = rollout.observe(reached.system, reached.sets)
     with clock.stage("planning"):
         return plan.make(reached.system, observed)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{path}: cannot be read ({error})") from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f".{path.name}.new")
+    try:
+        draft.write_text(text)
+        draft.replace(path)
+    except OSError as error:
+        raise PlanError(f"{path}: cannot be written ({error.strerror})") from None
+    say(f"saved {path}")
 
 
 def _refused(made: Any, allowed: tuple[str, ...]) -> bool:

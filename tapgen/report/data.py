@@ -9,7 +9,15 @@ from tapgen import risk
 from tapgen.diff import Resource, show
 from tapgen.explain import advice
 from tapgen.model import Observed, ObservedInstance, System, Target
-from tapgen.plan import Plan, Reference, Step, Value, refusals
+from tapgen.plan import (
+    HIDDEN,
+    Plan,
+    Reference,
+    Step,
+    Value,
+    parameters_of,
+    refusals,
+)
 from tapgen.rollout import Failure, Outcome
 
 
@@ -114,11 +122,21 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
         "targets": [_target(t) for t in step.targets],
         "conditional": step.conditional,
         "reasons": list(step.reasons),
-        "parameters": {k: _value(made, v) for k, v in sorted(step.values.items())},
+        "parameters": _parameters(made, step),
         "resources": [
             {**_target(target), "changes": [_resource(c) for c in changes]}
             for target, changes in step.changes.items()
         ],
+    }
+
+
+def _parameters(made: Plan, step: Step) -> dict[str, Any]:
+    """A step's values; those of NoEcho parameters are hidden, whatever they are."""
+    template = made.system.part(step.part).template if step.values else "{}"
+    declared = parameters_of(template)
+    return {
+        name: HIDDEN if declared.get(name, {}).get("NoEcho") else _value(made, value)
+        for name, value in sorted(step.values.items())
     }
 
 

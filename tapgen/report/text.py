@@ -56,7 +56,7 @@ def plan(made: Plan, *, details: bool = False) -> str:
         for step in wave:
             lines += _step(made, step, details=details)
             lines += _changes(step, details=details)
-    lines.append(f"\n{_summary(made)}")
+    lines.append(f"\n{summary(made)}")
     return "\n".join(lines)
 
 
@@ -83,9 +83,9 @@ def risks(made: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
 def _first(made: Plan) -> Iterator[str]:
     for kind, named in risks(made).items():
         yield f"\n[bold red]{kind}[/]"
-        for what, targets in named.items():
+        for what, places in named.items():
             yield f"  [red]![/] {escape(what)}"
-            yield f"      {_targets(targets)}"
+            yield f"      {targets(places)}"
 
 
 def status(made: Mapping[str, Any]) -> str:
@@ -145,7 +145,7 @@ def _step(made: Plan, step: Step, *, details: bool) -> Iterator[str]:
     condition = "[dim]perhaps[/] " if step.conditional else ""
     sign = _SIGNS[step.action]
     yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
-    yield f"      {_targets(step.targets)}"
+    yield f"      {targets(step.targets)}"
     for name, value in sorted(step.values.items()):
         if details or _is_news(made, step, name, value):
             yield f"      {escape(_parameter(made, step, name, value))}"
@@ -177,8 +177,8 @@ def _parameter(made: Plan, step: Step, name: str, value: Value) -> str:
         else set()
     )
     if old and old != {value}:
-        return f"{name}: {' / '.join(sorted(map(_short, old)))} → {_short(value)}"
-    return f"{name} = {_short(value)}"
+        return f"{name}: {' / '.join(sorted(map(short, old)))} → {short(value)}"
+    return f"{name} = {short(value)}"
 
 
 def _hidden(made: Plan, step: Step, name: str) -> bool:
@@ -186,25 +186,32 @@ def _hidden(made: Plan, step: Step, name: str) -> bool:
     return bool(parameters_of(template).get(name, {}).get("NoEcho"))
 
 
-def _targets(targets: Sequence[Target]) -> str:
+def targets(places: Sequence[Target]) -> str:
     """`account in region, region` for each account."""
     regions: dict[str, list[str]] = {}
-    for target in targets:
+    for target in places:
         regions.setdefault(target.account, []).append(target.region)
     return "; ".join(f"{a} in {', '.join(r)}" for a, r in regions.items())
+
+
+def changes_alike(
+    step: Step,
+) -> list[tuple[tuple[Target, ...], tuple[diff.Resource, ...]]]:
+    """(targets, what happens to their resources), targets that change alike together."""
+    alike: dict[str, list[Target]] = {}
+    for target, changes in step.changes.items():
+        alike.setdefault(repr(changes), []).append(target)
+    return [(tuple(group), step.changes[group[0]]) for group in alike.values()]
 
 
 def _changes(step: Step, *, details: bool) -> Iterator[str]:
     """What happens to resources; targets to which the same happens, once."""
     if step.conditional:
         return
-    alike: dict[str, list[Target]] = {}
-    for target, changes in step.changes.items():
-        alike.setdefault(repr(changes), []).append(target)
-    for targets in alike.values():
-        changes = step.changes[targets[0]]
-        if len(alike) > 1:
-            yield f"      in {_targets(targets)}:"
+    groups = changes_alike(step)
+    for places, changes in groups:
+        if len(groups) > 1:
+            yield f"      in {targets(places)}:"
         if step.action is not Action.UPDATE and not details:
             yield f"      {_SIGNS[step.action]} {_count(len(changes), 'resource')}"
         else:
@@ -222,7 +229,7 @@ def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
         name = f"{change.logical_id} [dim]{change.type}[/]"
         yield f"      {mark} {name}{verdict}{data}{kept}"
         for p in change.properties:
-            old, new = escape(_short(p.old)), escape(_short(p.new))
+            old, new = escape(short(p.old)), escape(short(p.new))
             because = "" if p.verdict is diff.Verdict.IN_PLACE else f"  [{p.verdict}]"
             follows = isinstance(p.new, dict) and LATER in p.new
             value = new if follows else f"{old} → {new}"
@@ -234,7 +241,8 @@ def _gravity(change: diff.Resource) -> tuple[bool, int]:
     return not change.loses_data, -list(diff.Verdict).index(change.verdict)
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """A value in a line: text as it is, anything else as JSON, long ones cut."""
     if value is None:
         return "(absent)"
     if isinstance(value, dict) and LATER in value:
@@ -243,7 +251,8 @@ def _short(value: Any) -> str:
     return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
 
 
-def _summary(made: Plan) -> str:
+def summary(made: Plan) -> str:
+    """How many stack instances a plan makes, changes and deletes."""
     counts = {action: 0 for action in (Action.CREATE, Action.UPDATE, Action.DELETE)}
     perhaps = 0
     for step in made.steps:

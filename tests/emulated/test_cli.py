@@ -117,16 +117,18 @@ def test_the_shipped_system_is_rolled_out_changed_and_destroyed(shell: Shell) ->
     first = shell.run("rollout", "secure_network", "--local", "--yes", "--timings")
     assert "✓ done" in first.stdout
     assert re.search(r"\d s  rollout", first.stderr)
-    assert "nothing to do" in shell.run("plan", "--local").stdout
+    assert "nothing to do" in shell.run("plan", "secure_network", "--local").stdout
 
+    named = ("plan", "secure_network", "--local")
     path = shell.folder / "stacksets" / "secure_network.yaml"
     text = path.read_text()
     assert "allowed_cidr: 203.0.113.0/24" in text
     path.write_text(text.replace("203.0.113.0/24", "198.51.100.0/24"))
-    plan = json.loads(shell.run("plan", "--local", "--output", "json", expect=2).stdout)
+    plan = json.loads(shell.run(*named, "--output", "json", expect=2).stdout)
     assert {step["part"] for wave in plan["waves"] for step in wave} == {"network"}
-    shell.run("rollout", "--local", "--yes")
-    status = json.loads(shell.run("status", "--local", "--output", "json").stdout)
+    shell.run("rollout", "secure_network", "--local", "--yes")
+    shown = shell.run("status", "secure_network", "--local", "--output", "json")
+    status = json.loads(shown.stdout)
     found = [i for s in status["stack_sets"] for i in s["instances"]]
     assert {i["status"] for i in found} == {"CURRENT"}
     assert {i["region"] for i in found} == {"us-east-1", "us-west-2"}
@@ -173,12 +175,45 @@ def test_a_second_rollout_has_nothing_to_do(rolled: Shell) -> None:
     assert "nothing to do" in rolled.run("rollout", "--local", "--yes").stdout
 
 
+def test_a_saved_plan_is_obeyed_once_and_then_refused(shell: Shell) -> None:
+    path = shell.config(MINIMAL)
+    shell.run("rollout", "--local", "--yes")
+    path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
+    shell.run("plan", "--local", "--out", "plan.json", expect=2)
+    agreed = ("rollout", "--local", "--yes", "--plan", "plan.json")
+    path.write_text(MINIMAL.replace("203.0.113.0/24", "192.0.2.0/24"))
+    changed = shell.run(*agreed, expect=1).stderr
+    path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
+
+    assert "✓ done" in shell.run(*agreed).stdout
+    again = shell.run(*agreed, expect=1).stderr
+
+    assert "secure-network-test-network: wanted parameters changed" in changed
+    assert "secure-network-test-network: deployed parameters changed" in again
+    missing = shell.run("rollout", "--local", "--yes", "--plan", "no.json", expect=1)
+    assert "no.json: cannot be read" in missing.stderr
+    shown = shell.run("plan", "--local", "--output", "markdown").stdout
+    assert "Nothing to do" in shown
+
+
+def test_a_plan_shows_what_a_replacement_carries_along(shell: Shell) -> None:
+    path = shell.config(MINIMAL)
+    shell.run("rollout", "--local", "--yes")
+    text = path.read_text()
+    path.write_text(text.replace("10.20.0.0/16", "10.30.0.0/16"))
+    plan = shell.run("plan", "--local", expect=2).stdout
+
+    assert "Vpc AWS::EC2::VPC replaces" in plan
+    assert "(new Vpc)" in plan
+
+
 def test_without_a_terminal_nobody_is_asked_and_nothing_is_done(shell: Shell) -> None:
     shell.config(MINIMAL)
 
     refused = shell.run("rollout", "--local", expect=64)
 
     assert "say --yes" in refused.stderr
+    assert not (shell.folder / ".tapgen").exists(), "refused before anything started"
     shown = shell.run("status", "--local", expect=2).stdout
     assert shown.count("? missing") == STACK_SETS
 
@@ -216,6 +251,24 @@ def test_retained_data_survives_and_the_next_failure_says_so(shell: Shell) -> No
     assert "AWS::S3::Bucket sn-test-data-dr-000000000000" in kept
     assert "already exists" in again
     assert "left by an earlier stack that retained it" in again
+
+
+def test_data_kept_by_an_earlier_destroy_can_still_be_deleted(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    shell.run("rollout", "--local", "--yes")
+    shell.run("destroy", "--local", "--yes")
+
+    data = ("--delete-data", "secure-network-test")
+    done = shell.run("destroy", "--local", "--yes", *data).stdout
+
+    assert "nothing to do" in done
+    assert "deleted: 000000000000/us-west-2 AWS::S3::Bucket" in done
+    assert shell.client("s3").list_buckets()["Buckets"] == [
+        b
+        for b in shell.client("s3").list_buckets()["Buckets"]
+        if b["Name"].startswith("tapgen-artifacts-")
+    ]
+    shell.run("rollout", "--local", "--yes")
 
 
 def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) -> None:

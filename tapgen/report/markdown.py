@@ -1,0 +1,73 @@
+"""A plan as Markdown for a comment on a pull request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tapgen import diff
+from tapgen.model import Action
+from tapgen.plan import Plan, Step, refusals
+from tapgen.report.text import changes_alike, risks, short, summary, targets
+
+LIMIT = 65_536
+"""Characters a comment on GitHub may have (REST API, "Create an issue comment")."""
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
+_CUT = "\n\n… cut here: the whole plan is longer than a comment may be\n"
+
+
+def plan(made: Plan, allowed: tuple[str, ...] = ()) -> str:
+    """The plan: a summary and what to look at first, then the steps, folded.
+
+    At most `LIMIT` characters; what does not fit is left out, and that is said.
+    """
+    system = made.system
+    title = f"## tapgen plan: {system.name} ({system.suffix})"
+    if not made:
+        return f"{title}\n\nNothing to do.\n"
+    head = [title, "", f"**{summary(made)}**, stack sets in `{system.admin}`"]
+    head += [f"\n> ❌ refused: {text}" for text in refusals(made, allowed)]
+    for kind, named in risks(made).items():
+        head.append(f"\n**⚠️ {kind}**\n")
+        head += [f"- `{_plain(what)}` in {targets(t)}" for what, t in named.items()]
+    text = "\n".join(head) + "\n"
+    for number, wave in enumerate(made.waves, 1):
+        block = "\n".join(_wave(number, wave)) + "\n"
+        if len(text) + len(block) + len(_CUT) > LIMIT:
+            return text[: LIMIT - len(_CUT)] + _CUT
+        text += block
+    return text
+
+
+def _wave(number: int, wave: tuple[Step, ...]) -> Iterator[str]:
+    names = ", ".join(dict.fromkeys(step.part for step in wave))
+    yield f"\n<details><summary>wave {number}: {names}</summary>\n\n```diff"
+    for step in wave:
+        perhaps = "perhaps " if step.conditional else ""
+        verb = f"{_SIGNS[step.action]} {perhaps}{str(step.action).lower()}"
+        yield f"{verb} {step.stack_set}: {'; '.join(step.reasons)}"
+        yield f"  {targets(step.targets)}"
+        if not step.conditional:
+            groups = changes_alike(step)
+            for where, changes in groups:
+                if len(groups) > 1:
+                    yield f"  in {targets(where)}:"
+                for change in changes:
+                    yield from _change(change)
+    yield "```\n\n</details>"
+
+
+def _change(change: diff.Resource) -> Iterator[str]:
+    signs = {diff.Verb.ADD: "+", diff.Verb.REMOVE: "-"}
+    sign = signs.get(change.verb, "!")
+    verdict = f" {change.verdict}" if change.verb is diff.Verb.CHANGE else ""
+    data = " HOLDS DATA" if change.loses_data else ""
+    yield f"{sign}   {change.logical_id} {change.type}{verdict}{data}"
+    for p in change.properties:
+        line = f"{diff.show(p.path)}: {short(p.old)} → {short(p.new)}"
+        yield f"      {_plain(line)}"
+
+
+def _plain(text: str) -> str:
+    """Text that cannot end the block of code it stands in."""
+    return text.replace("`", "'").replace("\n", " ")

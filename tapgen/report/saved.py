@@ -1,0 +1,135 @@
+"""Plans as files: made by `tapgen plan --out`, obeyed by `tapgen rollout --plan`.
+
+A saved plan is evidence, not a script. It is obeyed by planning again and refusing
+unless the very same plan comes out; what has changed since is named. It holds no
+values of NoEcho parameters.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.errors import PlanError
+from tapgen.model import Observed, System, digest
+from tapgen.plan import Plan
+from tapgen.report import data
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A saved plan: for which system, what the user allowed, and everything else."""
+
+    system: str
+    environment: str | None
+    allowed: tuple[str, ...]
+    content: Mapping[str, Any]
+
+
+def dump(made: Plan, allowed: Iterable[str]) -> str:
+    """The text of a saved plan."""
+    body = _body(made, allowed)
+    return json.dumps(body | {"seal": digest(body)}, indent=2) + "\n"
+
+
+def load(text: str, name: str) -> Saved:
+    """What `dump` wrote; `name` is for messages.
+
+    Raises PlanError for a text that is no plan, of another format, or was edited.
+    """
+    try:
+        body = json.loads(text)
+        seal = body.pop("seal")
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
+        raise PlanError(
+            f"{name}: not a saved plan; make one with tapgen plan --out {name}"
+        ) from None
+    if body.get("format") != FORMAT:
+        raise PlanError(
+            f"{name}: a plan of format {body.get('format')!r}; this tapgen obeys format "
+            f"{FORMAT}: plan again"
+        )
+    if seal != digest(body):
+        raise PlanError(f"{name}: was edited after it was saved; plan again")
+    allowed = tuple(body["allowed"])
+    return Saved(body["system"], body["environment"], allowed, body)
+
+
+def check(saved: Saved, made: Plan, name: str) -> None:
+    """Refuse unless planning again gave what was saved.
+
+    Raises PlanError that names what has changed: a stack set's template, parameters,
+    targets or tags, or what is deployed.
+    """
+    now = _body(made, saved.allowed)
+    if now == saved.content:
+        return
+    changed = list(_changes(saved.content, now)) or ["the steps of the plan differ"]
+    raise PlanError(
+        f"{name}: no longer true, nothing was changed; plan again\n"
+        + "\n".join(changed)
+    )
+
+
+def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("system", "environment", "suffix", "admin", "rollout"):
+        if old.get(key) != new.get(key):
+            yield f"{key}: was {old.get(key)}, is {new.get(key)}"
+    for part in ("wanted", "deployed"):
+        before, after = old.get(part, {}), new.get(part, {})
+        for stack_set in sorted({*before, *after}):
+            was, now = before.get(stack_set), after.get(stack_set)
+            if was is None or now is None:
+                yield f"{stack_set}: {part} {'since' if was is None else 'no longer'}"
+                continue
+            for fact in sorted({*was, *now}):
+                if was.get(fact) != now.get(fact):
+                    yield f"{stack_set}: {part} {fact} changed"
+
+
+def _body(made: Plan, allowed: Iterable[str]) -> dict[str, Any]:
+    system = made.system
+    body = {
+        "format": FORMAT,
+        "system": system.name,
+        "environment": system.environment,
+        "suffix": system.suffix,
+        "admin": {"account": system.admin.account, "region": system.admin.region},
+        "rollout": digest(repr(system.rollout)),
+        "allowed": sorted(allowed),
+        "wanted": _wanted(system),
+        "deployed": {name: _deployed(o) for name, o in made.observed.items()},
+        "plan": data.plan(made, allowed),
+    }
+    copy: dict[str, Any] = json.loads(json.dumps(body, sort_keys=True))
+    return copy
+
+
+def _wanted(system: System) -> dict[str, Any]:
+    """Digests, not values: they show a change and hide what it is."""
+    return {
+        s.name: {
+            "template": digest(s.template),
+            "parameters": digest(repr((sorted(s.parameters.items()), s.overrides))),
+            "targets": sorted(map(str, s.targets)),
+            "tags": digest(dict(s.tags)),
+        }
+        for s in system.stack_sets
+    }
+
+
+def _deployed(found: Observed) -> dict[str, Any]:
+    instances = {
+        str(target): [str(i.status), dict(i.overrides), dict(i.outputs or {})]
+        for target, i in sorted(found.instances.items())
+    }
+    return {
+        "template": digest(found.template),
+        "parameters": digest(dict(found.parameters)),
+        "instances": digest(instances),
+        "tags": digest(dict(found.tags)),
+    }
