@@ -58,3 +58,29 @@ def test_other_services_may_publish_to_a_topic_too() -> None:
     assert "Condition" in by_service["budgets.amazonaws.com"]
     # EventBridge says no source: a condition on it would keep every event out.
     assert "Condition" not in by_service["events.amazonaws.com"]
+
+
+def test_a_percentile_is_an_extended_statistic() -> None:
+    def statistics(statistic: str) -> set[str]:
+        t = Template()
+        monitoring.alarm(
+            t,
+            "Alarm",
+            name="x",
+            description="d",
+            namespace="AWS/Lambda",
+            metric="Duration",
+            dimensions={},
+            statistic=statistic,
+            period=60,
+            datapoints=(3, 5),
+            comparison=">",
+            threshold=1,
+            missing="notBreaching",
+            topic_arn="t",
+        )
+        found = t.to_dict()["Resources"]["Alarm"]["Properties"]
+        return {"Statistic", "ExtendedStatistic"} & set(found)
+
+    assert statistics("p99") == {"ExtendedStatistic"}
+    assert statistics("Sum") == {"Statistic"}
