@@ -375,7 +375,7 @@ def _symbolic(
         actual = str(resources.get(logical_id, {}).get("Type", ""))
         plain = actual.startswith("AWS::") and "::CloudFormation::" not in actual
         if plain and actual != expected and (expected or kind == "Number"):
-            yield f"{value} is the Ref of an {actual}, not an {kind}"
+            yield f"{value} is the Ref of an {actual}, not of type {kind}"
 
 
 def _form(made: Any) -> str:

@@ -40,7 +40,7 @@ OWNERS = {
     "awacs": {"blocks", "blueprints"},
     "cfnlint": {"lint", "rules", "schemas"},
     "ruamel": {"config"},
-    "yaml": {"decode"},
+    "yaml": {"decode", "emulator"},
     "click": {"cli"},
     "rich": {"cli", "report"},
     "jinja2": {"report"},

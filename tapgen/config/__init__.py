@@ -11,26 +11,43 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-from tapgen.config import checks
+from tapgen.config import checks, stack_sets
 from tapgen.config.document import Node, overlay, read, wrong
-from tapgen.config.nouns import Blueprint, Config
+from tapgen.config.nouns import (
+    ArtifactConfig,
+    Blueprint,
+    Config,
+    StackSetConfig,
+)
 from tapgen.config.problems import MOST, Problems, near, shown
 from tapgen.config.schema import json_schema
 from tapgen.config.shape import SYSTEM, RolloutShape
 from tapgen.model import PREFERENCES, Preferences, RolloutSettings, Strategy, Target
 
-__all__ = ["Blueprint", "Config", "environments", "json_schema", "load", "load_all"]
+__all__ = [
+    "ArtifactConfig",
+    "Blueprint",
+    "Config",
+    "StackSetConfig",
+    "environments",
+    "json_schema",
+    "load",
+    "load_all",
+]
+
+Names = Callable[[], Collection[str]]
 
 
 def load(
     path: Path,
     find: Callable[[str], Blueprint | None],
     environment: str | None = None,
-    known: Iterable[str] = (),
+    known: Iterable[str] | Names = (),
 ) -> Config:
     """The config in a file, with the overlay of an environment.
 
-    `find` gives the blueprint of a name, `known` are the names to suggest. An overlay
+    `find` gives the blueprint of a name, or raises BlueprintError; `known` are the
+    names to suggest, or a function that gives them when they are needed. An overlay
     merges into mappings and replaces anything else; each environment has a suffix of
     its own. Raises ConfigError with every mistake found.
     """
@@ -38,7 +55,9 @@ def load(
 
 
 def load_all(
-    path: Path, find: Callable[[str], Blueprint | None], known: Iterable[str] = ()
+    path: Path,
+    find: Callable[[str], Blueprint | None],
+    known: Iterable[str] | Names = (),
 ) -> dict[str | None, Config]:
     """The config in a file (under None), and that of each of its environments."""
     return _load(path, find, known, None)
@@ -47,11 +66,11 @@ def load_all(
 def _load(
     path: Path,
     find: Callable[[str], Blueprint | None],
-    known: Iterable[str],
+    known: Iterable[str] | Names,
     environment: str | None,
 ) -> dict[str | None, Config]:
     problems = Problems(path)
-    names = sorted(known)
+    names = known if callable(known) else list(known).copy
     _check_name(path, problems)
     root = read(path, problems)
     if root is None:
@@ -112,7 +131,7 @@ def _config(
     root: Node,
     problems: Problems,
     find: Callable[[str], Blueprint | None],
-    known: Collection[str],
+    known: Names,
     path: Path,
     environment: str | None,
 ) -> Config | None:
@@ -122,11 +141,15 @@ def _config(
     root = checks.supported(root, problems)
     shape = checks.shape(root, problems)
     settings = checks.settings(root, problems, blueprint) if blueprint else None
-    checks.relations(root, problems, blueprint)
+    checks.relations(root, problems, blueprint, path)
     if problems or shape is None or blueprint is None or settings is None:
         return None
-    regions = {role: shape.regions[role] for role in blueprint.roles}
-    primary = regions[blueprint.roles[0]]
+    listed = stack_sets.read(root, shape)
+    roles = blueprint.roles or tuple(shape.regions)
+    named = {role: shape.regions[role] for role in roles}
+    regions = stack_sets.regions(named, listed)
+    primary, *others = regions.values()
+    order = [*others, primary] if blueprint.roles else [primary, *others]
     return Config(
         system=path.stem,
         blueprint=blueprint.name,
@@ -137,17 +160,20 @@ def _config(
         settings=settings,
         tags=shape.tags,
         account_baseline=shape.account_baseline,
-        rollout=_rollout(shape.rollout, regions),
+        rollout=_rollout(shape.rollout, regions, order),
         environment=environment,
         path=path,
+        stack_sets=listed,
     )
 
 
-def _rollout(shape: RolloutShape, regions: Mapping[str, str]) -> RolloutSettings:
-    """How to roll out; by default the primary region comes last, after its replicas."""
-    primary, *others = regions.values()
+def _rollout(
+    shape: RolloutShape, regions: Mapping[str, str], default: Iterable[str]
+) -> RolloutSettings:
+    """How to roll out; what the file does not order comes last, in the default order:
+    with a blueprint's roles the primary region after its replicas, else as listed."""
     named = [regions.get(given, given) for given in shape.order]
-    order = [*named, *(r for r in (*others, primary) if r not in named)]
+    order = [*named, *(region for region in default if region not in named)]
     given = shape.preferences
     strategy = None if given else Strategy(shape.strategy)
     preferences = PREFERENCES[strategy] if strategy else Preferences()

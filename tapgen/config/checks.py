@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from tapgen.config import stack_sets
 from tapgen.config.document import Node, wrong
 from tapgen.config.nouns import Blueprint
 from tapgen.config.problems import Problems, listed, near, shown
 from tapgen.config.shape import ENVIRONMENT, FileShape
 from tapgen.config.translate import report
+from tapgen.errors import BlueprintError
 from tapgen.model import SELF
 
 MOST_ENVIRONMENTS = 50
@@ -23,7 +26,6 @@ MOST_ENVIRONMENTS = 50
 _LATER = "not supported yet by this version; remove it"
 # Keys of later versions: what they ask for must not be left out without a word.
 _LATER_KEYS = [
-    ("stack_sets",),
     ("organizational_units",),
     ("auto_deployment",),
     ("rollout", "gates"),
@@ -36,23 +38,24 @@ def blueprint(
     root: Node,
     problems: Problems,
     find: Callable[[str], Blueprint | None],
-    known: Collection[str],
+    known: Callable[[], Collection[str]],
 ) -> Blueprint | None:
     """The blueprint a file names; None, with the reason noted, when there is none."""
     node = root.get("blueprint")
     if node is None or not isinstance(node.value, str):
         return None
     name = node.value
-    found = find(name)
-    if found is None and (name == "custom" or ".py" in name):
-        wrong(
-            problems, node, f"{shown(name)} is {_LATER.split(';')[0]}{_one_of(known)}"
-        )
-    elif found is None:
+    try:
+        found = find(name)
+    except BlueprintError as error:
+        wrong(problems, node, str(error))
+        return None
+    if found is None:
+        names = known()
         wrong(
             problems,
             node,
-            f"{shown(name)} is no blueprint{_one_of(known)}{near(name, known)}",
+            f"{shown(name)} is no blueprint{_one_of(names)}{near(name, names)}",
         )
     return found
 
@@ -111,14 +114,26 @@ def _empty(root: Node, key: str) -> Node:
     return Node({}, root.line, (*root.keys, key), base=base)
 
 
-def relations(root: Node, problems: Problems, kind: Blueprint | None) -> None:
-    """Note what does not go together."""
+def relations(
+    root: Node, problems: Problems, kind: Blueprint | None, path: Path
+) -> None:
+    """Note what does not go together in the file at `path`."""
     if kind is not None:
         _roles(root, problems, kind)
+        _stack_sets(root, problems, kind, path)
     _regions(root, problems)
     _order(root, problems, kind.roles if kind else ())
     _accounts(root, problems)
     _preferences(root, problems)
+
+
+def _stack_sets(root: Node, problems: Problems, kind: Blueprint, path: Path) -> None:
+    node = root.get("stack_sets")
+    if kind.stack_sets:
+        stack_sets.check(root, problems, path)
+    elif node is not None:
+        message = "only the blueprint custom takes stack sets; remove it"
+        wrong(problems, node, message)
 
 
 def _text(node: Node | None) -> str | None:
@@ -127,7 +142,10 @@ def _text(node: Node | None) -> str | None:
 
 def _roles(root: Node, problems: Problems, kind: Blueprint) -> None:
     node = root.get("regions")
-    if node is None or not isinstance(node.value, dict):
+    if node is None and not kind.stack_sets:
+        message = "missing; a region for each of the blueprint's region roles"
+        wrong(problems, root, message, "regions")
+    if node is None or not isinstance(node.value, dict) or not kind.roles:
         return
     roles = f"region roles of {kind.name}: {', '.join(kind.roles)}"
     for role, region in node.mapping.items():
@@ -162,10 +180,10 @@ def _regions(root: Node, problems: Problems) -> None:
                 f"{shown(region)} is the region of {other} too; give another one",
             )
         seen[region] = node
-    admin = root.get("admin", "region")
-    name = _text(admin)
-    if admin is not None and name is not None:
-        seen.setdefault(name, admin)
+    for place in (root.get("admin", "region"), *stack_sets.region_nodes(root)):
+        name = _text(place)
+        if place is not None and name is not None and name not in roles.mapping:
+            seen.setdefault(name, place)
     first = next(iter(seen), "")
     for region, node in seen.items():
         if _partition(region) != _partition(first):
@@ -182,6 +200,8 @@ def _order(root: Node, problems: Problems, roles: tuple[str, ...]) -> None:
     given_regions = root.get("regions") or _empty(root, "regions")
     regions = {role: role for role in roles}  # where one is missing, that is told
     regions |= {k: _text(node) or k for k, node in given_regions.mapping.items()}
+    listed_ones = {_text(node) or "" for node in stack_sets.region_nodes(root)}
+    regions |= {name: name for name in listed_ones - {*regions, *regions.values()}}
     order = root.get("rollout", "order")
     if order is None or not regions:
         return

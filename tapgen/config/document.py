@@ -110,12 +110,30 @@ _EXCLUSIVE: dict[Keys, list[set[str]]] = {
 }
 
 
+# The same for a stack set, whatever its name.
+_EXCLUSIVE_OF_STACK_SET = [{"regions", "targets"}, {"accounts", "targets"}]
+
+
+def _exclusive(keys: Keys) -> list[set[str]]:
+    if len(keys) == 2 and keys[0] == "stack_sets":
+        return _EXCLUSIVE_OF_STACK_SET
+    return _EXCLUSIVE.get(keys, [])
+
+
+def _is_value(keys: Keys) -> bool:
+    """Whether a mapping is one value, such as a reference to an output: half of one
+    and half of another would be a third that nobody wrote."""
+    return len(keys) == 4 and keys[0] == "stack_sets" and keys[2] == "parameters"
+
+
 def overlay(base: Node, over: Node) -> Node:
     """`base` with what `over` says: mappings merge, anything else is replaced."""
-    if not isinstance(base.value, dict) or not isinstance(over.value, dict):
+    mappings = isinstance(base.value, dict) and isinstance(over.value, dict)
+    if not mappings or _is_value(base.keys):
         return over
+    assert isinstance(base.value, dict) and isinstance(over.value, dict)
     merged = dict(base.value)
-    for pair in _EXCLUSIVE.get(base.keys, []):
+    for pair in _exclusive(base.keys):
         if pair & over.value.keys():
             merged = {
                 k: v for k, v in merged.items() if k not in pair - over.value.keys()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydantic
 
-from tapgen.model import RolloutSettings, System, Target
+from tapgen.model import Override, RolloutSettings, System, Target, Value
 
 
 @dataclass(frozen=True)
 class Blueprint:
     """A kind of system: what its config file may say, and how it is built.
 
-    `code` (at most four letters) begins the names of its resources. `roles` are its
-    region roles, the first being the primary one. `settings` is the model of the
+    `code` (at most four letters) begins the names of its resources; without one their
+    names are what the templates say. `roles` are its region roles, the first being the
+    primary one; without any the file may name its own. `stack_sets` says that the file
+    lists the stack sets. `settings` is the model of the
     `settings` block, which should forbid extra keys; the ValueErrors of its validators
     reach the user as they are. `build` raises BlueprintError for a config it cannot
     build.
@@ -27,6 +29,37 @@ class Blueprint:
     roles: tuple[str, ...]
     settings: type[pydantic.BaseModel]
     build: Callable[[Config], System]
+    stack_sets: bool = False
+
+
+@dataclass(frozen=True)
+class ArtifactConfig:
+    """A file beside a template: its path as written, the parameters that take it."""
+
+    path: str
+    bucket: str
+    key: str
+
+
+@dataclass(frozen=True)
+class StackSetConfig:
+    """A stack set as a file of blueprint `custom` describes it.
+
+    `template` is the path as written, `line` that of the part in the file. Regions are
+    regions, whatever roles the file uses for them. `capabilities` of None are those
+    that the template asks for.
+    """
+
+    part: str
+    template: str
+    line: int
+    targets: tuple[Target, ...]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+    artifacts: Mapping[str, ArtifactConfig] = field(default_factory=dict)
+    depends_on: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,7 +71,8 @@ class Config:
     `create` or `existing`. `settings` is an instance of the blueprint's own model.
     `rollout.order` names every region of the system once, by default the primary one
     last, so that its replicas are the canary. `environment` is None for
-    the default, the file without any overlay.
+    the default, the file without any overlay. `stack_sets` are those that the file
+    lists, for a blueprint that takes them; a region without a role is its own role.
     """
 
     system: str
@@ -53,3 +87,4 @@ class Config:
     rollout: RolloutSettings
     environment: str | None
     path: Path
+    stack_sets: tuple[StackSetConfig, ...] = ()

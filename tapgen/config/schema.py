@@ -23,7 +23,9 @@ def json_schema(blueprints: Iterable[Blueprint]) -> Json:
     shape = FileShape.model_json_schema(ref_template="#/$defs/{model}")
     names = [kind.name for kind in kinds]
     if names:
-        shape["properties"]["blueprint"] |= {"enum": names, "examples": names}
+        # Besides those of this installation: one of a file.
+        known = [{"enum": names}, {"pattern": r"\.py:"}]
+        shape["properties"]["blueprint"] |= {"anyOf": known, "examples": names}
     whole: Json = {**shape.pop("$defs"), "file": shape}
     for kind in kinds:
         whole |= _settings(kind)
@@ -84,15 +86,18 @@ def _of(kind: Blueprint) -> Json:
     region = TypeAdapter(Region).json_schema()
     regions: Json = {
         "properties": {role: dict(region) for role in kind.roles},
-        "additionalProperties": False,
+        "additionalProperties": False if kind.roles else dict(region),
     }
     settings = f"#/$defs/{kind.name}.settings"
     fields = kind.settings.model_fields.values()
-    required = ["settings"] if any(field.is_required() for field in fields) else []
+    required = ["stack_sets"] if kind.stack_sets else ["regions"]
+    required += ["settings"] if any(field.is_required() for field in fields) else []
+    no_stack_sets: Json = {} if kind.stack_sets else {"stack_sets": False}
     overlay = {
         "properties": {
             "regions": regions,
             "settings": {"$ref": f"{settings}.overlay"},
+            **no_stack_sets,
         }
     }
     return {
@@ -105,6 +110,7 @@ def _of(kind: Blueprint) -> Json:
                 "regions": {**regions, "required": list(kind.roles)},
                 "settings": {"$ref": settings},
                 "environments": {"additionalProperties": overlay},
+                **no_stack_sets,
             },
             "required": required,
         },

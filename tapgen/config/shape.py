@@ -235,6 +235,145 @@ class RolloutShape(Shape):
     )
 
 
+# A value of a parameter: `stack_sets.value` reads it, with how it is written.
+_SCALAR = {"type": ["string", "number", "boolean"]}
+_VALUE = {
+    "anyOf": [
+        _SCALAR,
+        {"type": "array", "items": _SCALAR},
+        {
+            "type": "object",
+            "required": ["output"],
+            "additionalProperties": False,
+            "properties": {
+                "output": {"type": "string", "pattern": r"^[a-z0-9-]+\.[A-Za-z0-9]+$"},
+                "region": {"type": "string"},
+                "account": {"type": "string", "pattern": "^(same|self|[0-9]{12})$"},
+                "all": {"type": "boolean"},
+            },
+        },
+    ]
+}
+_VALUES = WithJsonSchema({"type": "object", "additionalProperties": _VALUE})
+_PARAMETERS: Any = Field(
+    default={},
+    description="Values of the template's parameters: text, numbers, lists, or an "
+    "output of another stack set.",
+    examples=[
+        {"Cidr": "10.0.0.0/16", "VpcId": {"output": "network.VpcId"}},
+        {"Subnets": {"output": "network.Subnets", "region": "us-east-1"}},
+    ],
+)
+Parameters = Annotated[dict[str, Any], _VALUES]
+
+
+class TargetShape(Shape):
+    """One place: an account and a region."""
+
+    account: Account = Field(
+        default=SELF,
+        description="12 digits in quotes, or self: the caller's own account.",
+        examples=["111111111111"],
+    )
+    region: str = Field(
+        description="A region, or a region role of this file.", examples=["us-east-1"]
+    )
+
+
+class OverrideShape(Shape):
+    """Values for one region, one account, or both; the most specific wins."""
+
+    region: str | None = Field(
+        default=None,
+        description="A region, or a region role of this file.",
+        examples=["eu-west-1"],
+    )
+    account: Account | None = Field(
+        default=None,
+        description="12 digits in quotes, or self.",
+        examples=["111111111111"],
+    )
+    parameters: Parameters = _PARAMETERS
+
+
+class ArtifactShape(Shape):
+    """A file or folder that is uploaded beside the template."""
+
+    path: str = Field(
+        description="A file, or a folder that is zipped; relative to this file.",
+        examples=["build/app.zip", "src"],
+    )
+    bucket: str | None = Field(
+        default=None,
+        description="The parameter that takes the bucket; default: NAMEBucket.",
+        examples=["CodeBucket"],
+    )
+    key: str | None = Field(
+        default=None,
+        description="The parameter that takes the key; default: NAMEKey.",
+        examples=["CodeKey"],
+    )
+
+
+Capability = Literal["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
+
+
+class StackSetShape(Shape):
+    """A template, where it goes, and what its parameters take."""
+
+    template: str = Field(
+        description="CloudFormation in JSON or YAML, or a Python file with a "
+        "Troposphere template; relative to this file.",
+        examples=["network.yaml", "app.py", "app.py:build"],
+    )
+    regions: list[str] | None = Field(
+        default=None,
+        min_length=1,
+        description="Regions, or region roles of this file; default: all roles.",
+        examples=[["us-east-1", "eu-west-1"]],
+    )
+    accounts: list[Account] | None = Field(
+        default=None,
+        min_length=1,
+        description="Default: the accounts of the file.",
+        examples=[["111111111111", "222222222222"]],
+    )
+    targets: list[TargetShape] | None = Field(
+        default=None,
+        min_length=1,
+        description="Instead of regions and accounts: pairs of the two.",
+        examples=[[{"account": "111111111111", "region": "us-east-1"}]],
+    )
+    parameters: Parameters = _PARAMETERS
+    overrides: list[OverrideShape] = Field(
+        default=[],
+        description="Other values in a region, an account, or both.",
+        examples=[[{"region": "eu-west-1", "parameters": {"Size": "small"}}]],
+    )
+    artifacts: dict[str, ArtifactShape] = Field(
+        default={},
+        description="Files uploaded to a bucket in each target's region; bucket and "
+        "key come as parameters.",
+        examples=[{"Code": {"path": "build/app.zip"}}],
+    )
+    depends_on: list[str] = Field(
+        default=[],
+        description="Stack sets to wait for, besides those that outputs come from.",
+        examples=[["audit"]],
+    )
+    capabilities: list[Capability] | None = Field(
+        default=None,
+        description="Default: what the template's resources ask for.",
+        examples=[["CAPABILITY_NAMED_IAM"]],
+    )
+    tags: Annotated[dict[TagKey, TagValue], AfterValidator(_tags)] = Field(
+        default={},
+        description="On this stack set, besides those of the file.",
+        examples=[{"Team": "network"}],
+        json_schema_extra={"maxProperties": MOST_TAGS},
+    )
+
+
 class FileShape(Shape):
     """A system: which blueprint, where, and how it is rolled out."""
 
@@ -250,6 +389,7 @@ class FileShape(Shape):
         examples=["prod"],
     )
     regions: dict[str, Region] = Field(
+        default={},
         description="A region for each of the blueprint's region roles.",
         examples=[{"primary": "us-east-1", "dr": "us-east-2"}],
     )
@@ -265,6 +405,12 @@ class FileShape(Shape):
         default=AdminShape(),
         title="Administration",
         description="The account and region where the stack sets themselves live.",
+    )
+    stack_sets: dict[str, StackSetShape] = Field(
+        default={},
+        title="Stack sets",
+        description="Of the blueprint custom: its stack sets by their parts' names.",
+        examples=[{"network": {"template": "network.yaml", "regions": ["us-east-1"]}}],
     )
     settings: dict[str, Any] = Field(
         default={},

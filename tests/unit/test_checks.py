@@ -161,12 +161,12 @@ def test_an_output_of_the_right_type_passes(expression: Any, kind: str) -> None:
         (
             {"Ref": "Topic"},
             "AWS::EC2::VPC::Id",
-            "net.Out is the Ref of an AWS::SNS::Topic, not an AWS::EC2::VPC::Id",
+            "net.Out is the Ref of an AWS::SNS::Topic, not of type AWS::EC2::VPC::Id",
         ),
         (
             {"Fn::Join": [",", [{"Ref": "One"}, {"Ref": "Vpc"}]]},
             SUBNETS,
-            "net.Out is the Ref of an AWS::EC2::VPC, not an AWS::EC2::Subnet::Id",
+            "net.Out is the Ref of an AWS::EC2::VPC, not of type AWS::EC2::Subnet::Id",
         ),
         ({"Ref": "Topic"}, "Number", "net.Out is the Ref of an AWS::SNS::Topic"),
         ("vpc-1", "AWS::EC2::Subnet::Id", "'vpc-1' is no AWS::EC2::Subnet::Id"),

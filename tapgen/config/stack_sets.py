@@ -1,0 +1,477 @@
+"""The `stack_sets` block of a file: templates of the user's own, and their wiring.
+
+`check` notes what does not go together, and keeps quiet about what is not of the right
+type, which `shape` reports. `read` makes nouns of a block without mistakes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+from tapgen import schemas
+from tapgen.config.document import Node, wrong
+from tapgen.config.nouns import ArtifactConfig, StackSetConfig
+from tapgen.config.problems import Problems, listed, near, shown
+from tapgen.config.shape import ACCOUNT, FileShape, OverrideShape, StackSetShape
+from tapgen.model import SAME, SELF, Output, Override, Target, Value
+
+# CloudFormation names the stacks `StackSet-<stack set>-<uuid>`, 128 characters at most;
+# 40 are for the system, 12 for the suffix.
+PART = re.compile(r"[a-z](-?[a-z0-9])*")
+MOST_PART = 28
+_RESERVED = ("manifest",)  # the file of that name is the manifest
+
+_OUTPUT = re.compile(r"([^.]+)\.([A-Za-z0-9]+)")
+_ROLE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+_REFERENCE = ("account", "all", "output", "region")
+
+
+@dataclass(frozen=True)
+class Places:
+    """What regions a file may name: its region roles, and every region of AWS."""
+
+    roles: Mapping[str, str]
+
+    def region(self, given: str) -> str | None:
+        """The region that is meant; None where there is none."""
+        known = self.roles.get(given, given)
+        return known if known in schemas.regions() else None
+
+    def refused(self, given: str) -> str:
+        """Why a region is none."""
+        words = [*self.roles, *sorted(schemas.regions())]
+        roles = f"a region role ({', '.join(self.roles)}), or " if self.roles else ""
+        return (
+            f"{shown(given)} is not an AWS region; give {roles}a region such as "
+            f"us-east-1{near(given, words)}"
+        )
+
+
+def places(root: Node) -> Places:
+    """The region roles that a file names."""
+    node = root.get("regions")
+    mapping = node.mapping if node else {}
+    return Places({k: n.value for k, n in mapping.items() if isinstance(n.value, str)})
+
+
+# What does not go together -------------------------------------------------------------
+
+
+def check(root: Node, problems: Problems, path: Path) -> None:
+    """Note what is wrong with the stack sets of the file at `path`."""
+    node = root.get("stack_sets")
+    if node is None or not node.mapping:
+        if node is None or node.value in ({}, None):
+            message = "give each stack set a name and a template"
+            here = () if node else ("stack_sets",)
+            wrong(problems, node or root, f"missing; {message}", *here)
+        return
+    found = places(root)
+    _check_roles(root, problems)
+    for part, inner in node.mapping.items():
+        _check_part(part, inner, problems)
+        look = _Part(part, inner, node, found, problems)
+        look.template(path)
+        look.targets(root)
+        look.overrides(root)
+        look.values()
+        look.artifacts(path)
+        look.waits()
+    _check_circles(node, problems)
+
+
+def _check_roles(root: Node, problems: Problems) -> None:
+    node = root.get("regions")
+    for role, region in (node.mapping if node else {}).items():
+        taken = role == SAME or (role in schemas.regions() and role != region.value)
+        if taken or not _ROLE.fullmatch(role):
+            wrong(
+                problems,
+                region,
+                f"{shown(role)} cannot name a region role; give lower-case letters, "
+                "digits, hyphens and underscores, and no region's name",
+            )
+
+
+def _check_part(part: str, node: Node, problems: Problems) -> None:
+    fits = PART.fullmatch(part) and len(part) <= MOST_PART
+    if not fits or part in _RESERVED:
+        wrong(
+            problems,
+            node,
+            f"{shown(part)} cannot name a stack set; give at most {MOST_PART} "
+            "lower-case letters, digits and single inner hyphens, a letter first"
+            + (", and not manifest" if part in _RESERVED else ""),
+        )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One stack set in the file, and what it is checked against."""
+
+    name: str
+    node: Node
+    every: Node  # all stack sets
+    places: Places
+    problems: Problems
+
+    def wrong(self, node: Node, message: str, *keys: str | int) -> None:
+        wrong(self.problems, node, message, *keys)
+
+    def template(self, path: Path) -> None:
+        node = self.node.get("template")
+        if node is not None and isinstance(node.value, str):
+            file = template_path(path, node.value)
+            if not file.is_file():
+                what = "is a folder" if file.is_dir() else "does not exist"
+                self.wrong(node, f"{shown(node.value)}: {file} {what}; give a file")
+
+    def region(self, node: Node | None, *, same: bool = False) -> str | None:
+        """The region that a node means; None, noted, where it means none."""
+        if node is None or not isinstance(node.value, str):
+            return None
+        if same and node.value == SAME:
+            return None
+        found = self.places.region(node.value)
+        if found is None:
+            self.wrong(node, self.places.refused(node.value))
+        return found
+
+    def targets(self, root: Node) -> None:
+        pairs, regions = self.node.get("targets"), self.node.get("regions")
+        for other in ("regions", "accounts"):
+            if pairs is not None and self.node.get(other):
+                self.wrong(pairs, f"not together with {other}; keep one of the two")
+        if pairs is None and regions is None and not self.places.roles:
+            message = "missing; give regions, or pairs of account and region in targets"
+            self.wrong(self.node, message, "regions")
+        if regions is not None:
+            self.once((self.region(n), n) for n in regions.items)
+        if pairs is not None:
+            self.once((self.pair(n), n) for n in pairs.items)
+        accounts = self.node.get("accounts")
+        if accounts is not None:
+            self.once((n.value, n) for n in accounts.items)
+
+    def pair(self, node: Node) -> tuple[str, str] | None:
+        region = self.region(node.get("region"))
+        account = node.get("account")
+        return region and (str(account.value) if account else SELF, region) or None
+
+    def once(self, found: Iterable[tuple[Any, Node]]) -> None:
+        """Note what comes twice in a list."""
+        seen: dict[str, Node] = {}
+        for value, node in found:
+            first = seen.setdefault(repr(value), node)
+            if value is not None and first is not node:
+                line = first.line
+                self.wrong(node, f"comes twice, first on line {line}; keep one")
+
+    def overrides(self, root: Node) -> None:
+        node = self.node.get("overrides")
+        wanted = set(_pairs(self.node, root, self.places))
+        seen: dict[tuple[str | None, str | None], Node] = {}
+        for item in node.items if node else []:
+            where, account = item.get("region"), item.get("account")
+            if where is None and account is None and item.mapping:
+                self.wrong(item, "give it a region, an account, or both")
+                continue
+            region = self.region(where)
+            if where is not None and region is None:
+                continue
+            whose = str(account.value) if account else None
+            first = seen.setdefault((region, whose), item)
+            if first is not item:
+                self.wrong(item, f"for the same targets as on line {first.line}")
+            if not any(_covers(region, whose, t) for t in wanted):
+                self.wrong(item, "matches no target of this stack set; remove it")
+
+    def values(self) -> None:
+        for node in _parameter_blocks(self.node):
+            for value in node.mapping.values():
+                self.value(value)
+
+    def value(self, node: Node) -> None:
+        if isinstance(node.value, dict):
+            self.reference(node)
+        elif isinstance(node.value, list):
+            for item in node.items:
+                if isinstance(item.value, dict | list):
+                    message = f"{item.shown()} in a list; give text or numbers only"
+                    self.wrong(item, message + "; outputs are joined with all: true")
+                elif isinstance(item.value, str) and "," in item.value:
+                    self.wrong(item, "a comma in an item would make two of it")
+                else:
+                    self.scalar(item)
+        else:
+            self.scalar(node)
+
+    def scalar(self, node: Node) -> None:
+        text = node.text or ""
+        if node.value is None:
+            self.wrong(node, 'nothing is given; give a value, or "" for an empty one')
+        elif isinstance(node.value, int | float) and not isinstance(node.value, bool):
+            # What YAML reads as a number may have been meant as an account.
+            if re.match(r"[-+]?0[0-9ox]", text) or len(text) >= 12:
+                self.wrong(node, f'{text} may lose digits; quote it: "{text}"')
+
+    def reference(self, node: Node) -> None:
+        for key, inner in node.mapping.items():
+            if key not in _REFERENCE:
+                allowed = ", ".join(_REFERENCE)
+                hint = near(key, _REFERENCE)
+                self.wrong(inner, f"unknown key; allowed: {allowed}{hint}")
+        self.output(node)
+        region, account = node.get("region"), node.get("account")
+        if region is not None and not isinstance(region.value, str):
+            self.wrong(region, f"{region.shown()} is not text; give a region")
+        self.region(region, same=True)
+        if account is not None and not _is_account(account.value):
+            message = "is not an account id; give 12 digits in quotes, self or same"
+            self.wrong(account, f"{account.shown()} {message}")
+        every = node.get("all")
+        if every is not None and not isinstance(every.value, bool):
+            self.wrong(every, f"{every.shown()} is not true or false")
+
+    def output(self, node: Node) -> None:
+        output = node.get("output")
+        if output is None:
+            self.wrong(node, "missing; give STACK_SET.OUTPUT", "output")
+            return
+        written = output.value if isinstance(output.value, str) else ""
+        found = _OUTPUT.fullmatch(written)
+        if found is None:
+            self.wrong(output, f"{output.shown()} is no STACK_SET.OUTPUT")
+        else:
+            self.part(output, found[1])
+
+    def part(self, node: Node, name: str) -> None:
+        others = [part for part in self.every.mapping if part != self.name]
+        if name == self.name:
+            self.wrong(node, "a stack set cannot wait for itself; name another one")
+        elif name not in others:
+            has = f"give {listed(others)}" if others else "there is no other one"
+            hint = near(name, others)
+            self.wrong(node, f"{shown(name)} is no stack set of this file; {has}{hint}")
+
+    def waits(self) -> None:
+        node = self.node.get("depends_on")
+        items = node.items if node else []
+        self.once((n.value, n) for n in items if _is_text(n))
+        for item in items:
+            if isinstance(item.value, str):
+                self.part(item, item.value)
+
+    def artifacts(self, path: Path) -> None:
+        node = self.node.get("artifacts")
+        given = {
+            name: value
+            for block in _parameter_blocks(self.node)
+            for name, value in block.mapping.items()
+        }
+        for name, inner in (node.mapping if node else {}).items():
+            if not re.fullmatch(r"[A-Za-z0-9]+", name):
+                self.wrong(inner, f"{shown(name)}: give letters and digits only")
+            source = inner.get("path")
+            if source is not None and isinstance(source.value, str):
+                self.exists(source, path.parent / source.value)
+            for parameter in _artifact_parameters(name, inner):
+                if parameter in given:
+                    message = f"the artifact {name} provides it; remove one of the two"
+                    self.wrong(given[parameter], message)
+
+    def exists(self, node: Node, file: Path) -> None:
+        if not file.exists():
+            message = f"{file} does not exist; build it first, or check the path"
+            self.wrong(node, message)
+
+
+def _is_text(node: Node | None) -> bool:
+    return node is not None and isinstance(node.value, str)
+
+
+def _is_account(value: object) -> bool:
+    known = isinstance(value, str) and re.fullmatch(ACCOUNT.strip("^$"), value)
+    return value == SAME or bool(known)
+
+
+def _parameter_blocks(part: Node) -> Iterator[Node]:
+    node = part.get("parameters")
+    if node is not None:
+        yield node
+    overrides = part.get("overrides")
+    for item in overrides.items if overrides else []:
+        inner = item.get("parameters")
+        if inner is not None:
+            yield inner
+
+
+def _artifact_parameters(name: str, node: Node) -> tuple[str, str]:
+    bucket, key = node.get("bucket"), node.get("key")
+    return (
+        str(bucket.value) if bucket else f"{name}Bucket",
+        str(key.value) if key else f"{name}Key",
+    )
+
+
+def _covers(region: str | None, account: str | None, target: Target) -> bool:
+    return region in (None, target.region) and account in (None, target.account)
+
+
+def _check_circles(every: Node, problems: Problems) -> None:
+    waits = {
+        part: sorted(set(_waits_for(node)) & set(every.mapping) - {part})
+        for part, node in every.mapping.items()
+    }
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        circle = list(reversed(error.args[1]))
+        said = " -> ".join(circle)
+        node = every.mapping[circle[0]]
+        wrong(
+            problems, node, f"stack sets wait for each other: {said}; break the circle"
+        )
+
+
+def _waits_for(part: Node) -> Iterator[str]:
+    node = part.get("depends_on")
+    for item in node.items if node else []:
+        yield str(item.value)
+    for block in _parameter_blocks(part):
+        for value in block.mapping.values():
+            output = value.get("output")
+            if output is not None:
+                yield str(output.value).partition(".")[0]
+
+
+def _pairs(part: Node, root: Node, known: Places) -> Iterator[Target]:
+    """The targets of a stack set, as far as they can be told."""
+    pairs = part.get("targets")
+    for item in pairs.items if pairs else []:
+        region, account = item.get("region"), item.get("account")
+        found = known.region(str(region.value)) if region else None
+        if found:
+            yield Target(str(account.value) if account else SELF, found)
+    if pairs is not None:
+        return
+    regions = part.get("regions")
+    given = [str(n.value) for n in regions.items] if regions else [*known.roles]
+    accounts = part.get("accounts") or root.get("accounts")
+    whose = [str(n.value) for n in accounts.items] if accounts else [SELF]
+    for name in given:
+        found = known.region(name)
+        if found:
+            yield from (Target(account, found) for account in whose)
+
+
+def region_nodes(root: Node) -> Iterator[Node]:
+    """Where the stack sets of a file name the regions they go to."""
+    node = root.get("stack_sets")
+    for part in (node.mapping if node else {}).values():
+        regions, pairs = part.get("regions"), part.get("targets")
+        yield from regions.items if regions else []
+        for item in pairs.items if pairs else []:
+            region = item.get("region")
+            if region is not None:
+                yield region
+
+
+def template_path(path: Path, given: str) -> Path:
+    """The file of a template, as the file at `path` gives it: `app.py:build` is in
+    `app.py`."""
+    file, colon, _ = given.partition(".py:")
+    return path.parent / (f"{file}.py" if colon else given)
+
+
+# Nouns ----------------------------------------------------------------------------------
+
+
+def read(root: Node, shape: FileShape) -> tuple[StackSetConfig, ...]:
+    """The stack sets of a file without mistakes, in its order."""
+    known = places(root)
+    node = root.get("stack_sets")
+    mapping = node.mapping if node else {}
+    return tuple(
+        _read(part, mapping[part], inner, root, known)
+        for part, inner in shape.stack_sets.items()
+    )
+
+
+def regions(
+    roles: Mapping[str, str], found: Iterable[StackSetConfig]
+) -> dict[str, str]:
+    """Every region of a system by its role; one without a role is its own."""
+    named = dict(roles)
+    for target in (t for s in found for t in s.targets):
+        if target.region not in named.values():
+            named[target.region] = target.region
+    return named
+
+
+def _read(
+    part: str, node: Node, shape: StackSetShape, root: Node, known: Places
+) -> StackSetConfig:
+    artifacts = node.get("artifacts")
+    return StackSetConfig(
+        part=part,
+        template=shape.template,
+        line=node.line,
+        targets=tuple(_pairs(node, root, known)),
+        parameters=_values(node, known),
+        overrides=tuple(_overrides(node, shape.overrides, known)),
+        artifacts={
+            name: ArtifactConfig(
+                shape.artifacts[name].path, *_artifact_parameters(name, inner)
+            )
+            for name, inner in (artifacts.mapping if artifacts else {}).items()
+        },
+        depends_on=tuple(shape.depends_on),
+        capabilities=None if shape.capabilities is None else (*shape.capabilities,),
+        tags=shape.tags,
+    )
+
+
+def _overrides(
+    node: Node, shapes: Iterable[OverrideShape], known: Places
+) -> Iterator[Override]:
+    given = node.get("overrides")
+    items = given.items if given else []
+    for shape, item in zip(shapes, items, strict=True):
+        region = known.region(shape.region) if shape.region else None
+        yield Override(_values(item, known), region, shape.account)
+
+
+def _values(node: Node, known: Places) -> dict[str, Value]:
+    given = node.get("parameters")
+    mapping = given.mapping if given else {}
+    return {name: _value(value, known) for name, value in mapping.items()}
+
+
+def _value(node: Node, known: Places) -> Value:
+    if isinstance(node.value, list):
+        return ",".join(map(_text, node.items))
+    if not isinstance(node.value, dict):
+        return _text(node)
+    data = node.data()
+    part, _, output = data["output"].partition(".")
+    region = data.get("region", SAME)
+    return Output(
+        part=part,
+        output=output,
+        region=SAME if region == SAME else known.region(region) or region,
+        account=data.get("account", SAME),
+        all=data.get("all", False),
+    )
+
+
+def _text(node: Node) -> str:
+    """A scalar as CloudFormation takes it: numbers as they are written."""
+    if isinstance(node.value, bool):
+        return str(node.value).lower()
+    return node.value if isinstance(node.value, str) else node.text or str(node.value)
