@@ -23,6 +23,8 @@ from types import ModuleType
 from typing import Any
 
 from tapgen.emulator import (
+    accelerators,
+    balancers,
     gateway,
     not_emulated,
     organizations,
@@ -227,6 +229,8 @@ def check() -> list[str]:
         problems.append(f"ministack is {found}, tested with {TESTED_VERSION}")
     for private in (
         PRIVATE,
+        accelerators.PRIVATE,
+        balancers.PRIVATE,
         gateway.PRIVATE,
         organizations.PRIVATE,
         regions.PRIVATE,

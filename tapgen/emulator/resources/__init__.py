@@ -12,6 +12,7 @@ from tapgen.emulator.resources import (
     keys,
     monitoring,
     network,
+    servers,
     shapes,
     storage,
 )
@@ -29,9 +30,10 @@ def register(shape: Shape) -> None:
     only (see `shape_only`). Doing it again changes nothing but `shape`.
     """
     patches.apply()
+    servers.prepare()
     for kind in all_kinds():
         install(kind, shape)
-    corrections.correct(shape)
+    corrections.correct(shape, servers.corrections())
     shapes.remember_real()
     patches.refuse_types(lambda types: shapes.unknown(types, shape))
 
@@ -40,6 +42,6 @@ def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
         *(network, keys, storage, database, dns, monitoring, audit, gateway),
-        corrections,
+        *(servers, corrections),
     )
     return [kind for module in modules for kind in module.kinds()]

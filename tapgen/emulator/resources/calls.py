@@ -22,7 +22,7 @@ import botocore.serialize
 Answer = dict[str, Any]
 
 # botocore's name of a service -> ministack's, where they differ.
-_SERVICES = {"cloudwatch": "monitoring"}
+_SERVICES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
 # ministack reads the new binary protocol only with a library it does not require.
 _PROTOCOLS = {"cloudwatch": "query"}
 

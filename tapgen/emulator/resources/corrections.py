@@ -7,7 +7,7 @@ lack are added, and a name that is taken is refused instead of written over.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,8 +66,11 @@ _REPLACING_UNKNOWN = (
 _CUSTOM_NAMES = {"AWS::EC2::SecurityGroup": "GroupName"}
 
 
-def correct(shape: Shape) -> None:
-    """Puts every correction in place; doing it again changes nothing."""
+def correct(shape: Shape, more: Sequence[Correction]) -> None:
+    """Puts every correction in place; doing it again changes nothing.
+
+    `more` are those of other modules.
+    """
     replacing = provisioners()._REPLACING_PROPERTIES
     for name in provisioners()._RESOURCE_HANDLERS:
         if name in _REPLACING_UNKNOWN or name.startswith("AWS::EC2::"):
@@ -76,7 +79,7 @@ def correct(shape: Shape) -> None:
             replacing.setdefault(name, only)
     for name, given in _CUSTOM_NAMES.items():
         provisioners()._CUSTOM_NAME_REPLACEMENT.setdefault(name, {"name": given})
-    for correction in _CORRECTIONS:
+    for correction in (*_CORRECTIONS, *more):
         handlers = provisioners()._RESOURCE_HANDLERS[correction.type]
         if handlers.get("corrected"):
             continue

@@ -16,18 +16,20 @@ def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
     place: Place, server: life.Server
 ) -> None:
     resources = {
-        "R": of("GlobalAccelerator::Accelerator", Name="edge"),
+        "R": of("GlobalAccelerator::CrossAccountAttachment", Name="edge"),
+        "Files": of("FSx::FileSystem", FileSystemType="LUSTRE", SubnetIds=["subnet-1"]),
         "Cost": of("CE::CostCategory", Name="teams", RuleVersion="x", Rules="[]"),
         "Topic": of("SNS::Topic"),
     }
     outputs = {
-        **get("R", "AcceleratorArn", "DnsName"),
+        **get("R", "AttachmentArn"),
+        "DnsName": {"Value": {"Fn::GetAtt": ["Files", "DNSName"]}},
         "Cost": {"Value": {"Ref": "Cost"}},
     }
     made = place.create("shapes", resources, Outputs=outputs)
-    assert made["Ref"] == made["AcceleratorArn"]
+    assert made["Ref"] == made["AttachmentArn"]
     assert made["Ref"].startswith(
-        f"arn:aws:globalaccelerator::{place.account}:accelerator/"
+        f"arn:aws:globalaccelerator::{place.account}:"
     )
     assert made["DnsName"].endswith(".amazonaws.com")
     assert made["Cost"].startswith("arn:aws:ce:")
@@ -36,16 +38,16 @@ def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
         for one in life.status(server.folder)["shape_only"]
         if one["account"] == place.account
     ]
-    assert [one["logical_id"] for one in listed] == ["Cost", "R"]
-    assert listed[1] == {
+    assert [one["logical_id"] for one in listed] == ["Cost", "Files", "R"]
+    assert listed[2] == {
         "account": place.account,
         "region": EAST,
         "stack": "shapes",
         "logical_id": "R",
-        "type": "AWS::GlobalAccelerator::Accelerator",
+        "type": "AWS::GlobalAccelerator::CrossAccountAttachment",
         "physical_id": made["Ref"],
     }
-    resources["R"]["Properties"]["Enabled"] = False
+    resources["R"]["Properties"]["Principals"] = [place.account]
     again = place.update("shapes", resources, Outputs=outputs)
     assert again == made
     place.delete("shapes")

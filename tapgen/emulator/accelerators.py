@@ -1,0 +1,334 @@
+"""Global Accelerator, which ministack lacks: accelerators, listeners, endpoint groups.
+
+It keeps what it is told and refuses what AWS refuses; no traffic goes through it.
+https://docs.aws.amazon.com/global-accelerator/latest/api/Welcome.html
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import sys
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+NAME = "globalaccelerator"
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    "ministack.app": {
+        "SERVICE_HANDLERS": None,
+        "SERVICE_REGISTRY": None,
+        "_lazy_handler": ("module_name",),
+        "_loaded_modules": None,
+        "_state_map": None,
+    },
+    "ministack.core.router": {"SERVICE_PATTERNS": None},
+}
+"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+
+PREFIX = "GlobalAccelerator_V20180706"
+"""What `X-Amz-Target` begins with."""
+
+Answer = dict[str, Any]
+
+
+class Refusal(Exception):
+    """A request that the service refuses, with AWS's code."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def install() -> None:
+    """Makes it a service of ministack's, reset and saved with the others.
+
+    Doing it again changes nothing.
+    """
+    import_module("ministack.core.router").SERVICE_PATTERNS[NAME] = {
+        "target_prefixes": [PREFIX]
+    }
+    app = import_module("ministack.app")
+    app.SERVICE_REGISTRY[NAME] = {"module": NAME}
+    app._state_map[NAME] = NAME
+    app._loaded_modules[NAME] = sys.modules[__name__]
+    app.SERVICE_HANDLERS[NAME] = app._lazy_handler(NAME)
+
+
+async def handle_request(
+    method: str, path: str, headers: Mapping[str, str], body: bytes, query: Any
+) -> tuple[int, dict[str, str], bytes]:
+    """Answers a request, as ministack asks its services to."""
+    action = headers.get("x-amz-target", "").partition(".")[2]
+    kind = {"Content-Type": "application/x-amz-json-1.1"}
+    operation = _OPERATIONS.get(action)
+    try:
+        if operation is None:
+            raise Refusal("UnknownOperationException", f"Unknown operation {action}")
+        answer = operation(json.loads(body or b"{}"))
+    except Refusal as refusal:
+        error = {"__type": refusal.code, "Message": str(refusal)}
+        return 400, kind, json.dumps(error).encode()
+    return 200, kind, json.dumps(answer).encode()
+
+
+# By ARN, which has the account in it.
+_accelerators: dict[str, Answer] = {}
+_listeners: dict[str, Answer] = {}
+_groups: dict[str, Answer] = {}
+_tags: dict[str, dict[str, str]] = {}
+_ALL: dict[str, dict[str, Any]] = {
+    "accelerators": _accelerators,
+    "listeners": _listeners,
+    "groups": _groups,
+    "tags": _tags,
+}
+
+
+def reset() -> None:
+    """Forgets everything."""
+    for store in _ALL.values():
+        store.clear()
+
+
+def get_state() -> dict[str, Any]:
+    """Everything, to be saved."""
+    return copy.deepcopy(_ALL)
+
+
+def load_persisted_state(data: Mapping[str, Any]) -> None:
+    """Takes back what `get_state` gave."""
+    for name, store in _ALL.items():
+        store.clear()
+        store.update(data.get(name, {}))
+
+
+def _account() -> str:
+    return str(import_module("ministack.core.responses").get_account_id())
+
+
+def _own(arn: str) -> bool:
+    return arn.startswith(f"arn:aws:globalaccelerator::{_account()}:")
+
+
+def _found(store: Mapping[str, Answer], arn: str, what: str) -> Answer:
+    record = store.get(arn)
+    if record is None or not _own(arn):
+        raise Refusal(f"{what}NotFoundException", f"{what} {arn} does not exist")
+    return record
+
+
+def _changed(record: Answer, given: Answer, *names: str) -> Answer:
+    record.update({name: given[name] for name in names if name in given})
+    return record
+
+
+# --- Accelerators ----------------------------------------------------------------------
+
+
+def _create_accelerator(given: Answer) -> Answer:
+    id_ = str(uuid.uuid4())
+    arn = f"arn:aws:globalaccelerator::{_account()}:accelerator/{id_}"
+    number = int(id_[:4], 16)
+    record = {
+        "AcceleratorArn": arn,
+        "Name": given["Name"],
+        "IpAddressType": given.get("IpAddressType", "IPV4"),
+        "Enabled": given.get("Enabled", True),
+        "IpSets": [
+            {
+                "IpFamily": "IPv4",
+                "IpAddressFamily": "IPv4",
+                # AWS's accelerators have addresses of these two ranges.
+                "IpAddresses": [
+                    f"75.2.{number >> 8}.{number & 255}",
+                    f"99.83.{number >> 8}.{number & 255}",
+                ],
+            }
+        ],
+        "DnsName": f"a{id_.replace('-', '')[:16]}.awsglobalaccelerator.com",
+        "Status": "DEPLOYED",
+        "CreatedTime": time.time(),
+        "LastModifiedTime": time.time(),
+    }
+    _accelerators[arn] = record
+    _tags[arn] = {tag["Key"]: tag["Value"] for tag in given.get("Tags") or []}
+    return {"Accelerator": record}
+
+
+def _update_accelerator(given: Answer) -> Answer:
+    record = _found(_accelerators, given["AcceleratorArn"], "Accelerator")
+    _changed(record, given, "Name", "IpAddressType", "Enabled")
+    record["LastModifiedTime"] = time.time()
+    return {"Accelerator": record}
+
+
+def _delete_accelerator(given: Answer) -> Answer:
+    arn = given["AcceleratorArn"]
+    record = _found(_accelerators, arn, "Accelerator")
+    if record["Enabled"]:
+        raise Refusal("AcceleratorNotDisabledException", f"{arn} is not disabled")
+    if any(one.startswith(f"{arn}/") for one in _listeners):
+        raise Refusal("AssociatedListenerFoundException", f"{arn} has listeners")
+    del _accelerators[arn]
+    _tags.pop(arn, None)
+    return {}
+
+
+# --- Listeners -------------------------------------------------------------------------
+
+
+def _create_listener(given: Answer) -> Answer:
+    above = given["AcceleratorArn"]
+    _found(_accelerators, above, "Accelerator")
+    arn = f"{above}/listener/{uuid.uuid4().hex[:8]}"
+    _listeners[arn] = {
+        "ListenerArn": arn,
+        "PortRanges": given["PortRanges"],
+        "Protocol": given.get("Protocol", "TCP"),
+        "ClientAffinity": given.get("ClientAffinity", "NONE"),
+    }
+    return {"Listener": _listeners[arn]}
+
+
+def _update_listener(given: Answer) -> Answer:
+    record = _found(_listeners, given["ListenerArn"], "Listener")
+    return {
+        "Listener": _changed(record, given, "PortRanges", "Protocol", "ClientAffinity")
+    }
+
+
+def _delete_listener(given: Answer) -> Answer:
+    arn = given["ListenerArn"]
+    _found(_listeners, arn, "Listener")
+    if any(one.startswith(f"{arn}/") for one in _groups):
+        raise Refusal("AssociatedEndpointGroupFoundException", f"{arn} has groups")
+    del _listeners[arn]
+    return {}
+
+
+# --- Endpoint groups -------------------------------------------------------------------
+
+_HEALTH: Answer = {
+    "HealthCheckPort": 443,
+    "HealthCheckProtocol": "TCP",
+    "HealthCheckPath": "/",
+    "HealthCheckIntervalSeconds": 30,
+    "ThresholdCount": 3,
+    "PortOverrides": [],
+}
+
+
+def _endpoints(given: Answer) -> list[Answer]:
+    return [
+        {
+            "EndpointId": one["EndpointId"],
+            "Weight": one.get("Weight", 128),
+            "ClientIPPreservationEnabled": one.get("ClientIPPreservationEnabled", True),
+            "HealthState": "HEALTHY",
+        }
+        for one in given.get("EndpointConfigurations") or []
+    ]
+
+
+def _create_group(given: Answer) -> Answer:
+    above, region = given["ListenerArn"], given["EndpointGroupRegion"]
+    _found(_listeners, above, "Listener")
+    for arn, record in _groups.items():
+        if arn.startswith(f"{above}/") and record["EndpointGroupRegion"] == region:
+            raise Refusal(
+                "EndpointGroupAlreadyExistsException", f"{above} has one for {region}"
+            )
+    arn = f"{above}/endpoint-group/{uuid.uuid4().hex[:12]}"
+    _groups[arn] = {
+        "EndpointGroupArn": arn,
+        "EndpointGroupRegion": region,
+        "EndpointDescriptions": _endpoints(given),
+        "TrafficDialPercentage": float(given.get("TrafficDialPercentage", 100)),
+        **{name: given.get(name, value) for name, value in _HEALTH.items()},
+    }
+    return {"EndpointGroup": _groups[arn]}
+
+
+def _update_group(given: Answer) -> Answer:
+    record = _found(_groups, given["EndpointGroupArn"], "EndpointGroup")
+    _changed(record, given, "TrafficDialPercentage", *_HEALTH)
+    if "EndpointConfigurations" in given:
+        record["EndpointDescriptions"] = _endpoints(given)
+    return {"EndpointGroup": record}
+
+
+def _delete_group(given: Answer) -> Answer:
+    _found(_groups, given["EndpointGroupArn"], "EndpointGroup")
+    del _groups[given["EndpointGroupArn"]]
+    return {}
+
+
+# --- All of them -----------------------------------------------------------------------
+
+
+def _described(store: Mapping[str, Answer], what: str) -> Callable[[Answer], Answer]:
+    def describe(given: Answer) -> Answer:
+        return {what: _found(store, given[f"{what}Arn"], what)}
+
+    return describe
+
+
+def _listed(
+    store: Mapping[str, Answer], what: str, above: str = ""
+) -> Callable[[Answer], Answer]:
+    def list_(given: Answer) -> Answer:
+        prefix = f"{given[above]}/" if above else ""
+        return {
+            f"{what}s": [
+                record
+                for arn, record in store.items()
+                if arn.startswith(prefix) and _own(arn)
+            ]
+        }
+
+    return list_
+
+
+def _tag(given: Answer) -> Answer:
+    _found(_accelerators, given["ResourceArn"], "Accelerator")
+    _tags[given["ResourceArn"]].update({t["Key"]: t["Value"] for t in given["Tags"]})
+    return {}
+
+
+def _untag(given: Answer) -> Answer:
+    _found(_accelerators, given["ResourceArn"], "Accelerator")
+    for key in given["TagKeys"]:
+        _tags[given["ResourceArn"]].pop(key, None)
+    return {}
+
+
+def _list_tags(given: Answer) -> Answer:
+    _found(_accelerators, given["ResourceArn"], "Accelerator")
+    tags = _tags[given["ResourceArn"]]
+    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+_OPERATIONS: Mapping[str, Callable[[Answer], Answer]] = {
+    "CreateAccelerator": _create_accelerator,
+    "DescribeAccelerator": _described(_accelerators, "Accelerator"),
+    "ListAccelerators": _listed(_accelerators, "Accelerator"),
+    "UpdateAccelerator": _update_accelerator,
+    "DeleteAccelerator": _delete_accelerator,
+    "CreateListener": _create_listener,
+    "DescribeListener": _described(_listeners, "Listener"),
+    "ListListeners": _listed(_listeners, "Listener", "AcceleratorArn"),
+    "UpdateListener": _update_listener,
+    "DeleteListener": _delete_listener,
+    "CreateEndpointGroup": _create_group,
+    "DescribeEndpointGroup": _described(_groups, "EndpointGroup"),
+    "ListEndpointGroups": _listed(_groups, "EndpointGroup", "ListenerArn"),
+    "UpdateEndpointGroup": _update_group,
+    "DeleteEndpointGroup": _delete_group,
+    "TagResource": _tag,
+    "UntagResource": _untag,
+    "ListTagsForResource": _list_tags,
+}
