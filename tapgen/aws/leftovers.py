@@ -165,6 +165,17 @@ def _table(aws: Aws, left: Leftover) -> str:
     return "deleted"
 
 
+def _vault(aws: Aws, left: Leftover) -> str:
+    """A vault can be deleted once it is empty; backups go when their time is over."""
+    client = aws.client("backup", left.target)
+    vault = ask(client, "describe_backup_vault", BackupVaultName=left.physical_id)
+    count = vault.get("NumberOfRecoveryPoints", 0)
+    if count:
+        return f"kept (delete its {count} recovery points, then the vault, by hand)"
+    ask(client, "delete_backup_vault", BackupVaultName=left.physical_id)
+    return "deleted"
+
+
 _DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
     "AWS::S3::Bucket": _bucket,
     "AWS::Logs::LogGroup": _log_group,
@@ -173,4 +184,5 @@ _DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
     "AWS::SecretsManager::Secret": _secret,
     "AWS::DynamoDB::Table": _table,
     "AWS::DynamoDB::GlobalTable": _table,
+    "AWS::Backup::BackupVault": _vault,
 }
