@@ -61,6 +61,10 @@ def check_caller(owner: Place, model: str) -> None:
 def check_model(request: Request, model: str, new: bool) -> None:
     """ServiceError when a request does not go with its permission model."""
     if model == "SELF_MANAGED":
+        if request.get("CallAs") == "DELEGATED_ADMIN":
+            raise invalid(
+                "A delegated administrator can only operate SERVICE_MANAGED stack sets"
+            )
         if "AutoDeployment" in request:
             raise invalid(
                 "AutoDeployment is not supported for stack sets with SELF_MANAGED "

@@ -145,7 +145,10 @@ def _summarise(stack_set: StackSet, operation: Operation, status: str) -> None:
         ),
         "FailedStackInstancesCount": operation.failed,
     }
-    operation.drift = stack_set.drift = details
+    operation.drift = details
+    if status != "IN_PROGRESS":
+        # DescribeStackSet tells of "the last completed drift operation" only.
+        stack_set.drift = details
 
 
 def _overall(found: Iterable[str]) -> str:

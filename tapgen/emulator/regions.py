@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
+
+from tapgen.emulator import organizations
 
 OPT_IN = (
     "af-south-1",
@@ -51,6 +53,11 @@ def enabled(account: str, region: str) -> bool:
     return region in _enabled_by(account)
 
 
+def known(region: str) -> bool:
+    """Whether there is such a region."""
+    return region in _account()._REGIONS_LIST
+
+
 def _enabled_by(account: str) -> list[str]:
     kept = import_module("ministack.services.organizations")._orgs
     return list(kept.get_scoped(account, None, "regions") or ())
@@ -62,10 +69,10 @@ def apply() -> None:
     account._REGIONS_LIST[:] = list(dict.fromkeys([*account._REGIONS_LIST, *OPT_IN]))
     account._DISPATCH.update(
         {
-            "/listRegions": _list,
-            "/getRegionOptStatus": _status,
-            "/enableRegion": lambda payload: _switch(payload, True),
-            "/disableRegion": lambda payload: _switch(payload, False),
+            "/listRegions": _guarded(_list),
+            "/getRegionOptStatus": _guarded(_status),
+            "/enableRegion": _guarded(lambda payload: _switch(payload, True)),
+            "/disableRegion": _guarded(lambda payload: _switch(payload, False)),
         }
     )
     ec2: Any = import_module("ministack.services.ec2")
@@ -94,6 +101,21 @@ def _opt_status(account: str, region: str) -> str:
     return "ENABLED" if enabled(account, region) else "DISABLED"
 
 
+def _refuse(payload: Payload) -> Any:
+    """An error when a caller asks about an account that it does not manage."""
+    account = payload.get("AccountId")
+    if account and organizations.management_of(account) != _caller():
+        return _error(
+            "AccessDeniedException",
+            f"The account {account} is not a member of your organization",
+        )
+    return None
+
+
+def _guarded(handler: Callable[[Payload], Any]) -> Callable[[Payload], Any]:
+    return lambda payload: _refuse(payload) or handler(payload)
+
+
 def _list(payload: Payload) -> Any:
     wanted = payload.get("RegionOptStatusContains")
     every = [
@@ -106,7 +128,7 @@ def _list(payload: Payload) -> Any:
 
 def _status(payload: Payload) -> Any:
     region = payload.get("RegionName", "")
-    if region not in _account()._REGIONS_LIST:
+    if not known(region):
         return _unknown(region)
     status = _opt_status(_of(payload), region)
     return _json(200, {"RegionName": region, "RegionOptStatus": status})
@@ -115,7 +137,7 @@ def _status(payload: Payload) -> Any:
 def _switch(payload: Payload, on: bool) -> Any:
     region = payload.get("RegionName", "")
     if region not in OPT_IN:
-        if region in _account()._REGIONS_LIST:
+        if known(region):
             message = f"Region {region} is enabled by default"
             return _error("ValidationException", message)
         return _unknown(region)

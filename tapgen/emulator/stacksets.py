@@ -20,6 +20,7 @@ from tapgen.emulator import (
     imports,
     live,
     organizations,
+    regions,
     templates,
 )
 from tapgen.emulator.core import Answer, Core, Request, fingerprint, settle
@@ -31,7 +32,7 @@ from tapgen.emulator.model import (
     StackSet,
     now,
 )
-from tapgen.emulator.wire import invalid, modelled
+from tapgen.emulator.wire import ServiceError, invalid, modelled
 
 MAX_LAG = 3600  # seconds
 NAME = r"[a-zA-Z][-a-zA-Z0-9]{0,127}"
@@ -73,6 +74,12 @@ class Engine(Core):
 
     async def call(self, action: str, caller: Place, request: Request) -> Answer:
         """Answer an action as `caller`; ServiceError when it is refused."""
+        if not regions.known(caller.region):
+            raise ServiceError(
+                "SignatureDoesNotMatch",
+                "Credential should be scoped to a valid region.",
+                403,
+            )
         owner = access.owner(caller, request)
         with templates.read_by(caller):
             return await self.actions[action](owner, request)

@@ -14,9 +14,9 @@ from typing import Any
 from tapgen.emulator import organizations, templates
 from tapgen.emulator.inner import Inner, Place
 from tapgen.emulator.model import StackSet
+from tapgen.emulator.regions import known
 from tapgen.emulator.wire import ServiceError, invalid
 
-REGION = r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}"
 MAX_UNITS = 50  # in one call (CreateStackInstances)
 ONLY_ACCOUNTS = (
     "StackSets with SELF_MANAGED permission model can only have accounts as target."
@@ -78,7 +78,7 @@ async def resolve(
         found = await _service_managed(inner, stack_set, accounts, units, creating)
     if not regions:
         raise invalid("Accounts and Regions must both be specified")
-    wrong = [r for r in regions if not re.fullmatch(REGION, r)]
+    wrong = [r for r in regions if not known(r)]
     if wrong:
         raise invalid(f"Region {wrong[0]} is not supported")
     return Targets(**{**found, "regions": tuple(dict.fromkeys(regions))})

@@ -36,6 +36,7 @@ def change_topic(aws: Aws, region: str) -> None:
 
 
 def test_what_was_not_changed_by_hand_is_in_sync(aws: Aws) -> None:
+    """DetectStackSetDrift; StackSetDriftDetectionDetails."""
     named(aws)
     create(aws)
     operation = detect(aws)
@@ -52,6 +53,7 @@ def test_what_was_not_changed_by_hand_is_in_sync(aws: Aws) -> None:
 
 
 def test_a_property_changed_by_hand_is_drift_of_one_instance(aws: Aws) -> None:
+    """ListStackInstanceResourceDrifts; ListStackInstances, Filters DRIFT_STATUS."""
     named(aws, Display="by template")
     create(aws)
     change_topic(aws, "eu-west-1")
@@ -92,6 +94,7 @@ def test_a_property_changed_by_hand_is_drift_of_one_instance(aws: Aws) -> None:
 
 
 def test_a_resource_deleted_by_hand_is_drift(aws: Aws) -> None:
+    """StackSetDriftDetectionDetails, DriftStatus DRIFTED."""
     named(aws)
     create(aws, Regions=["us-east-1"])
     sns = aws.client("sns")
@@ -100,6 +103,7 @@ def test_a_resource_deleted_by_hand_is_drift(aws: Aws) -> None:
 
 
 def test_drift_of_what_is_not_there_is_not_found(aws: Aws) -> None:
+    """ListStackInstanceResourceDrifts: its errors."""
     named(aws)
     create(aws)
     operation = detect(aws)["OperationId"]
@@ -136,6 +140,7 @@ def take(aws: Aws, **request: Any) -> dict[str, Any]:
 
 
 def test_imported_stacks_become_instances_with_their_own_values(aws: Aws) -> None:
+    """ImportStacksToStackSet, StackIds."""
     named(aws)
     ids = [
         plain_stack(aws, "us-east-1", Name=f"t-{aws.account}"),
@@ -157,6 +162,7 @@ def test_imported_stacks_become_instances_with_their_own_values(aws: Aws) -> Non
 
 
 def test_a_stack_with_another_template_is_not_imported(aws: Aws) -> None:
+    """StackInstanceComprehensiveStatus, FAILED_IMPORT."""
     aws.cloudformation.create_stack_set(StackSetName="named", TemplateBody=template())
     id_ = plain_stack(aws, "us-east-1", Name="n")
     assert take(aws, StackIds=[id_])["Status"] == "FAILED"
@@ -175,6 +181,7 @@ def test_a_stack_with_another_template_is_not_imported(aws: Aws) -> None:
 
 
 def test_a_list_of_stacks_may_come_from_s3(aws: Aws) -> None:
+    """ImportStacksToStackSet, StackIdsUrl."""
     named(aws)
     ids = [plain_stack(aws, region, Name=f"n-{aws.account}") for region in REGIONS]
     bucket = f"ids-{aws.account}"
@@ -186,6 +193,7 @@ def test_a_list_of_stacks_may_come_from_s3(aws: Aws) -> None:
 
 
 def test_a_stack_belongs_to_one_stack_set(aws: Aws) -> None:
+    """User guide, "Import stacks": a stack belongs to one stack set."""
     named(aws)
     create(aws, Regions=["us-east-1"])
     (instance,) = aws.instances("named").values()
@@ -220,6 +228,7 @@ def test_a_stack_belongs_to_one_stack_set(aws: Aws) -> None:
 def test_an_import_that_makes_no_sense_is_refused(
     aws: Aws, request_: dict[str, Any], code: str
 ) -> None:
+    """ImportStacksToStackSet: StackNotFoundException, up to 10 stacks."""
     named(aws)
     with refused(code):
         take(aws, **request_)

@@ -57,6 +57,7 @@ def shown(aws: Aws, region: str, name: str = "named") -> str:
 
 
 def test_an_instance_has_a_real_stack_in_its_account_and_region(aws: Aws) -> None:
+    """StackInstance: StackId; user guide, "StackSets concepts"."""
     named(aws)
     other = aws.other_account()
     started = create(aws, Accounts=[aws.account, other])
@@ -77,6 +78,7 @@ def test_an_instance_has_a_real_stack_in_its_account_and_region(aws: Aws) -> Non
 
 
 def test_a_deployed_instance_is_current(aws: Aws) -> None:
+    """StackInstance: Status CURRENT; DetailedStatus SUCCEEDED."""
     named(aws)
     operation = create(aws)
     instance = aws.instances("named")[aws.account, "us-east-1"]
@@ -88,6 +90,7 @@ def test_a_deployed_instance_is_current(aws: Aws) -> None:
 
 
 def test_overrides_apply_to_all_targets_of_a_call_and_win(aws: Aws) -> None:
+    """CreateStackInstances, ParameterOverrides."""
     named(aws, Display="set")
     create(aws, Regions=["us-east-1"])
     create(aws, Regions=["eu-west-1"], ParameterOverrides=values(Display="over"))
@@ -98,6 +101,7 @@ def test_overrides_apply_to_all_targets_of_a_call_and_win(aws: Aws) -> None:
 
 
 def test_an_override_of_an_unknown_parameter_is_refused(aws: Aws) -> None:
+    """CreateStackInstances, ParameterOverrides: only what the stack set specifies."""
     named(aws)
     with refused("ValidationError", "Nope"):
         create(aws, ParameterOverrides=values(Nope="1"))
@@ -114,6 +118,7 @@ def update(aws: Aws, region: str, **more: Any) -> dict[str, Any]:
 def test_update_stack_instances_changes_only_the_overrides_of_its_targets(
     aws: Aws,
 ) -> None:
+    """UpdateStackInstances, ParameterOverrides: set, kept and dropped."""
     named(aws, Display="set")
     create(aws)
     update(aws, "eu-west-1", ParameterOverrides=values(Display="over"))
@@ -138,6 +143,7 @@ def test_update_stack_instances_changes_only_the_overrides_of_its_targets(
 def test_an_override_has_a_value_or_keeps_the_previous_one_but_not_both(
     aws: Aws,
 ) -> None:
+    """UpdateStackInstances, ParameterOverrides: UsePreviousValue."""
     named(aws)
     create(aws)
     both = {
@@ -150,6 +156,7 @@ def test_an_override_has_a_value_or_keeps_the_previous_one_but_not_both(
 
 
 def test_updating_an_instance_that_does_not_exist_is_refused(aws: Aws) -> None:
+    """UpdateStackInstances: StackInstanceNotFoundException."""
     named(aws)
     create(aws, Regions=["us-east-1"])
     with refused("StackInstanceNotFoundException"):
@@ -163,6 +170,7 @@ def test_updating_an_instance_that_does_not_exist_is_refused(aws: Aws) -> None:
 
 
 def test_creating_an_instance_that_is_current_changes_nothing(aws: Aws) -> None:
+    """CreateStackInstances: the stack is there already."""
     named(aws)
     create(aws)
     before = aws.instances("named")
@@ -178,6 +186,8 @@ def test_creating_an_instance_that_is_current_changes_nothing(aws: Aws) -> None:
 def test_a_failed_create_deletes_the_stack_but_its_events_stay_readable(
     aws: Aws,
 ) -> None:
+    """StackInstance: OUTDATED and FAILED; DescribeStackEvents of a deleted stack, by
+    its id."""
     client = aws.cloudformation
     client.create_stack_set(
         StackSetName="broken", TemplateBody=BROKEN, Capabilities=["CAPABILITY_IAM"]
@@ -203,6 +213,8 @@ def test_a_failed_create_deletes_the_stack_but_its_events_stay_readable(
 
 
 def test_a_failed_create_is_repaired_by_updating_the_stack_set(aws: Aws) -> None:
+    """StackInstance, Status OUTDATED: "part of a CreateStackSet or UpdateStackSet
+    operation that failed"."""
     aws.cloudformation.create_stack_set(
         StackSetName="broken", TemplateBody=BROKEN, Capabilities=["CAPABILITY_IAM"]
     )
@@ -228,6 +240,7 @@ def delete(aws: Aws, name: str = "named", **more: Any) -> dict[str, Any]:
 
 
 def test_deleting_instances_deletes_their_stacks_and_resources(aws: Aws) -> None:
+    """DeleteStackInstances, RetainStacks false."""
     named(aws)
     create(aws)
     operation = delete(aws, Regions=["eu-west-1"])
@@ -241,6 +254,7 @@ def test_deleting_instances_deletes_their_stacks_and_resources(aws: Aws) -> None
 
 
 def test_retained_stacks_stay(aws: Aws) -> None:
+    """DeleteStackInstances, RetainStacks true."""
     named(aws)
     create(aws)
     instance = aws.instances("named")[aws.account, "us-east-1"]
@@ -252,6 +266,7 @@ def test_retained_stacks_stay(aws: Aws) -> None:
 
 
 def test_a_stack_set_with_instances_cannot_be_deleted(aws: Aws) -> None:
+    """DeleteStackSet: StackSetNotEmptyException."""
     named(aws)
     create(aws)
     with refused("StackSetNotEmptyException") as error:
@@ -269,6 +284,8 @@ def protect(aws: Aws, instance: dict[str, Any], enabled: bool) -> None:
 
 
 def test_an_instance_whose_stack_cannot_be_deleted_is_inoperable(aws: Aws) -> None:
+    """StackInstance, Status INOPERABLE: "excluded from further UpdateStackSet
+    operations"."""
     named(aws)
     create(aws)
     pair = (aws.account, "us-east-1")
@@ -294,11 +311,13 @@ def test_an_instance_whose_stack_cannot_be_deleted_is_inoperable(aws: Aws) -> No
 
 
 def test_deleting_instances_that_do_not_exist_succeeds(aws: Aws) -> None:
+    """DeleteStackInstances."""
     named(aws)
     assert delete(aws)["Status"] == "SUCCEEDED"
 
 
 def test_retain_stacks_must_be_given(aws: Aws) -> None:
+    """DeleteStackInstances, RetainStacks: required."""
     named(aws)
     client = aws.client("cloudformation")
     # Past the client's own check, as another client would send it.
@@ -312,6 +331,7 @@ def test_retain_stacks_must_be_given(aws: Aws) -> None:
 
 
 def test_instances_are_filtered_and_paginated(aws: Aws) -> None:
+    """ListStackInstances: Filters, StackInstanceAccount, StackInstanceRegion."""
     named(aws)
     other = aws.other_account()
     create(aws, Accounts=[aws.account, other])
@@ -349,6 +369,7 @@ def test_instances_are_filtered_and_paginated(aws: Aws) -> None:
         {"Accounts": ["12345"], "Regions": ["us-east-1"]},
         {"Accounts": ["111111111111"], "Regions": ["not a region"]},
         {"Accounts": ["111111111111"], "Regions": ["nowhere"]},
+        {"Accounts": ["111111111111"], "Regions": ["us-nowhere-1"]},
         {"Regions": ["us-east-1"]},
         {
             "DeploymentTargets": {"OrganizationalUnitIds": ["ou-abcd-12345678"]},
@@ -359,6 +380,7 @@ def test_instances_are_filtered_and_paginated(aws: Aws) -> None:
 def test_targets_that_make_no_sense_are_refused(
     aws: Aws, targets: dict[str, Any]
 ) -> None:
+    """CreateStackInstances: Accounts or DeploymentTargets, Regions."""
     named(aws)
     with pytest.raises(ClientError, match="ValidationError"):
         aws.cloudformation.create_stack_instances(StackSetName="named", **targets)
@@ -366,6 +388,7 @@ def test_targets_that_make_no_sense_are_refused(
 
 
 def test_every_region_and_account_of_a_call_is_a_target_once(aws: Aws) -> None:
+    """CreateStackInstances: Accounts, Regions."""
     aws.cloudformation.create_stack_set(StackSetName="twice", TemplateBody=template())
     started = aws.cloudformation.create_stack_instances(
         StackSetName="twice",
@@ -378,6 +401,7 @@ def test_every_region_and_account_of_a_call_is_a_target_once(aws: Aws) -> None:
 
 
 def test_a_set_shows_in_which_regions_it_has_instances(aws: Aws) -> None:
+    """StackSet, Regions."""
     aws.cloudformation.create_stack_set(
         StackSetName="regions", TemplateBody=template({"T": topic()})
     )

@@ -72,6 +72,7 @@ def test_lists_lag_behind_descriptions(aws: Aws, lagging: None) -> None:
 
 
 def test_without_the_setting_nothing_lags(aws: Aws) -> None:
+    """The emulated AWS is strongly consistent unless told otherwise."""
     aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
     id_ = start(aws, "s", Regions=["us-east-1"])
     aws.finished("s", id_)
@@ -79,6 +80,7 @@ def test_without_the_setting_nothing_lags(aws: Aws) -> None:
 
 
 def test_the_setting_is_shown(server: life.Server, lagging: None) -> None:
+    """Not AWS: the status route."""
     assert life.status(server.folder)["list_lag_seconds"] == LAG
 
 
@@ -88,6 +90,7 @@ def test_the_setting_is_shown(server: life.Server, lagging: None) -> None:
 def test_settings_that_make_no_sense_are_refused(
     server: life.Server, given: Any
 ) -> None:
+    """Not AWS: the settings route."""
     with pytest.raises(HTTPError) as refusal:
         configure(server, given)
     with refusal.value as answer:

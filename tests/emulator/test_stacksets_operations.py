@@ -53,6 +53,7 @@ def held(aws: Aws, name: str, region: str) -> None:
 
 
 def test_the_call_answers_before_the_work_is_done(aws: Aws) -> None:
+    """CreateStackInstances: OperationId; StackSetOperation, Status RUNNING."""
     make(aws, "slow", HELD)
     id_ = start(aws, "slow", Regions=["us-east-1", "us-east-2"])
     assert status(aws, "slow", id_) == "RUNNING"
@@ -66,6 +67,7 @@ def test_the_call_answers_before_the_work_is_done(aws: Aws) -> None:
 
 
 def test_results_go_from_pending_over_running_to_succeeded(aws: Aws) -> None:
+    """StackSetOperationResultSummary, Status."""
     make(aws, "steps", HELD)
     id_ = start(aws, "steps", Regions=["us-east-1", "us-east-2"])
     client = aws.client("cloudformation")
@@ -86,6 +88,7 @@ def test_results_go_from_pending_over_running_to_succeeded(aws: Aws) -> None:
 
 
 def test_an_operation_keeps_its_id_and_preferences(aws: Aws) -> None:
+    """StackSetOperation: OperationId, OperationPreferences."""
     make(aws, "ids", template())
     preferences = {
         "RegionConcurrencyType": "PARALLEL",
@@ -100,6 +103,7 @@ def test_an_operation_keeps_its_id_and_preferences(aws: Aws) -> None:
 
 
 def test_operations_are_listed_newest_first(aws: Aws) -> None:
+    """ListStackSetOperations: Summaries."""
     make(aws, "list", template())
     for number in range(3):
         id_ = start(aws, "list", OperationId=f"op-{number}", Regions=[REGIONS[number]])
@@ -112,6 +116,7 @@ def test_operations_are_listed_newest_first(aws: Aws) -> None:
 
 
 def test_the_same_request_with_the_same_operation_id_runs_once(aws: Aws) -> None:
+    """CreateStackInstances, OperationId: "functions as an idempotency token"."""
     make(aws, "once", HELD)
     request = {"OperationId": "the-op", "Regions": ["us-east-1"]}
     assert start(aws, "once", **request) == start(aws, "once", **request)
@@ -123,6 +128,7 @@ def test_the_same_request_with_the_same_operation_id_runs_once(aws: Aws) -> None
 
 
 def test_an_operation_id_is_not_used_for_something_else(aws: Aws) -> None:
+    """OperationIdAlreadyExistsException."""
     make(aws, "reuse", template())
     aws.finished("reuse", start(aws, "reuse", OperationId="a", Regions=["us-east-1"]))
     with refused("OperationIdAlreadyExistsException") as error:
@@ -131,6 +137,7 @@ def test_an_operation_id_is_not_used_for_something_else(aws: Aws) -> None:
 
 
 def test_an_operation_id_from_before_another_operation_is_stale(aws: Aws) -> None:
+    """StaleRequestException."""
     make(aws, "stale", template())
     for id_, region in (("a", "us-east-1"), ("b", "us-east-2")):
         aws.finished("stale", start(aws, "stale", OperationId=id_, Regions=[region]))
@@ -140,6 +147,7 @@ def test_an_operation_id_from_before_another_operation_is_stale(aws: Aws) -> Non
 
 
 def test_one_operation_at_a_time(aws: Aws) -> None:
+    """OperationInProgressException."""
     make(aws, "busy", HELD)
     id_ = start(aws, "busy", Regions=["us-east-1"])
     arn = aws.cloudformation.describe_stack_set(StackSetName="busy")["StackSet"]
@@ -154,6 +162,7 @@ def test_one_operation_at_a_time(aws: Aws) -> None:
 
 
 def test_an_operation_that_is_not_known_is_not_found(aws: Aws) -> None:
+    """OperationNotFoundException."""
     make(aws, "known", template())
     for action in (
         "describe_stack_set_operation",
@@ -165,6 +174,7 @@ def test_an_operation_that_is_not_known_is_not_found(aws: Aws) -> None:
 
 
 def test_a_failure_stops_the_regions_that_follow(aws: Aws) -> None:
+    """StackSetOperation, Status FAILED: the rest is CANCELLED."""
     make(aws, "order")
     order = {"RegionOrder": ["us-east-1", "eu-west-1", "ap-south-1"]}
     id_ = start(aws, "order", OperationPreferences=order)
@@ -187,6 +197,7 @@ def test_a_failure_stops_the_regions_that_follow(aws: Aws) -> None:
 
 
 def test_a_failure_within_the_tolerance_does_not_stop_anything(aws: Aws) -> None:
+    """StackSetOperationPreferences, FailureToleranceCount."""
     make(aws, "tolerant")
     preferences = {
         "RegionOrder": ["eu-west-1", "us-east-1", "ap-south-1"],
@@ -204,6 +215,7 @@ def test_a_failure_within_the_tolerance_does_not_stop_anything(aws: Aws) -> None
 
 
 def test_parallel_regions_do_not_stop_each_other(aws: Aws) -> None:
+    """StackSetOperationPreferences, RegionConcurrencyType PARALLEL."""
     make(aws, "parallel")
     preferences = {"RegionConcurrencyType": "PARALLEL"}
     id_ = start(aws, "parallel", OperationPreferences=preferences)
@@ -241,6 +253,8 @@ def test_parallel_regions_do_not_stop_each_other(aws: Aws) -> None:
 def test_tolerance_and_concurrency_are_counted_in_accounts_per_region(
     aws: Aws, preferences: dict[str, Any], failed: int
 ) -> None:
+    """StackSetOperationPreferences: FailureTolerance, MaxConcurrent,
+    ConcurrencyMode."""
     make(aws, "count")
     accounts = [aws.account, *(aws.other_account() for _ in range(3))]
     id_ = start(
@@ -267,12 +281,14 @@ def test_tolerance_and_concurrency_are_counted_in_accounts_per_region(
 def test_count_and_percentage_exclude_each_other(
     aws: Aws, preferences: dict[str, Any]
 ) -> None:
+    """StackSetOperationPreferences: "you must specify either"."""
     make(aws, "both", template())
     with refused("ValidationError", "not both"):
         start(aws, "both", OperationPreferences=preferences)
 
 
 def test_results_are_filtered(aws: Aws) -> None:
+    """ListStackSetOperationResults, Filters: OPERATION_RESULT_STATUS."""
     make(aws, "filter")
     preferences = {"RegionConcurrencyType": "PARALLEL"}
     id_ = start(aws, "filter", OperationPreferences=preferences)
@@ -287,6 +303,7 @@ def test_results_are_filtered(aws: Aws) -> None:
 
 
 def test_stopping_lets_what_runs_end_and_cancels_the_rest(aws: Aws) -> None:
+    """StopStackSetOperation: STOPPING, then STOPPED."""
     make(aws, "stop", HELD)
     id_ = start(aws, "stop", Regions=["us-east-1", "us-east-2"])
     client = aws.cloudformation
@@ -309,6 +326,7 @@ def test_stopping_lets_what_runs_end_and_cancels_the_rest(aws: Aws) -> None:
 
 
 def test_managed_execution_queues_what_conflicts(aws: Aws) -> None:
+    """ManagedExecution, Active: "queues conflicting operations"."""
     make(aws, "queue", HELD, ManagedExecution={"Active": True})
     first = start(aws, "queue", Regions=["us-east-1"])
     second = start(aws, "queue", Regions=["us-east-1"])
@@ -333,6 +351,7 @@ def test_managed_execution_queues_what_conflicts(aws: Aws) -> None:
 
 
 def test_a_queued_operation_can_be_stopped(aws: Aws) -> None:
+    """StopStackSetOperation; StackSetOperation, Status QUEUED."""
     make(aws, "unqueue", HELD, ManagedExecution={"Active": True})
     first = start(aws, "unqueue", Regions=["us-east-1"])
     second = start(aws, "unqueue", Regions=["us-east-2"])

@@ -41,6 +41,7 @@ def reason(aws: Aws, name: str = "s", account: str | None = None) -> str | None:
 
 
 def test_without_administration_role_nothing_is_deployed(bare: Aws) -> None:
+    """User guide, "Grant self-managed permissions": the administration role."""
     assert reason(bare) == (
         f"Account {bare.account} should have '{ADMINISTRATION}' role with trust "
         "relationship to CloudFormation service."
@@ -48,6 +49,7 @@ def test_without_administration_role_nothing_is_deployed(bare: Aws) -> None:
 
 
 def test_without_execution_role_nothing_is_deployed(bare: Aws) -> None:
+    """User guide, "Grant self-managed permissions": the execution role."""
     bare.make_role(bare.account, ADMINISTRATION, CLOUDFORMATION)
     assert reason(bare) == (
         f"Account {bare.account} should have '{EXECUTION}' role with trust "
@@ -56,6 +58,7 @@ def test_without_execution_role_nothing_is_deployed(bare: Aws) -> None:
 
 
 def test_the_execution_role_is_that_of_the_target_account(aws: Aws) -> None:
+    """User guide, "Grant self-managed permissions": in each target account."""
     aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
     target = "7" + aws.account[1:]
     assert f"Account {target} should have" in str(reason(aws, account=target))
@@ -67,6 +70,7 @@ def test_the_execution_role_is_that_of_the_target_account(aws: Aws) -> None:
 def test_an_execution_role_may_trust_the_whole_account(
     bare: Aws, principal: str
 ) -> None:
+    """User guide, "Grant self-managed permissions": trust of the account."""
     bare.make_role(bare.account, ADMINISTRATION, CLOUDFORMATION)
     trusted = principal.format(account=bare.account)
     bare.make_role(bare.account, EXECUTION, {"AWS": [trusted]})
@@ -74,6 +78,7 @@ def test_an_execution_role_may_trust_the_whole_account(
 
 
 def test_an_execution_role_that_trusts_another_account_does_not_do(bare: Aws) -> None:
+    """User guide, "Grant self-managed permissions": trust."""
     bare.make_role(bare.account, ADMINISTRATION, CLOUDFORMATION)
     other = f"arn:aws:iam::123456789012:role/{ADMINISTRATION}"
     bare.make_role(bare.account, EXECUTION, {"AWS": other})
@@ -81,6 +86,7 @@ def test_an_execution_role_that_trusts_another_account_does_not_do(bare: Aws) ->
 
 
 def test_an_administration_role_must_trust_the_service(bare: Aws) -> None:
+    """User guide, "Grant self-managed permissions": cloudformation.amazonaws.com."""
     bare.make_role(bare.account, ADMINISTRATION, {"Service": "lambda.amazonaws.com"})
     assert "relationship to CloudFormation service" in str(reason(bare))
 
@@ -112,6 +118,7 @@ def test_an_administration_role_must_trust_the_service(bare: Aws) -> None:
 def test_conditions_of_the_administration_roles_trust_are_honoured(
     bare: Aws, condition: dict[str, dict[str, str]], trusted: bool
 ) -> None:
+    """User guide, "Confused deputy": aws:SourceAccount, aws:SourceArn."""
     filled = {
         operator: {k: v.format(account=bare.account) for k, v in tests.items()}
         for operator, tests in condition.items()
@@ -123,6 +130,7 @@ def test_conditions_of_the_administration_roles_trust_are_honoured(
 
 
 def test_roles_of_other_names_are_used_when_named(bare: Aws) -> None:
+    """CreateStackSet: AdministrationRoleARN, ExecutionRoleName."""
     bare.make_roles(bare.account, "executors", "admins")
     request: dict[str, Any] = {
         "TemplateBody": template(),
@@ -141,6 +149,7 @@ def test_roles_of_other_names_are_used_when_named(bare: Aws) -> None:
 
 
 def test_a_missing_role_on_deletion_leaves_the_instance_inoperable(aws: Aws) -> None:
+    """StackInstance, Status INOPERABLE."""
     aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
     assert reason(aws) is None
     aws.client("iam").delete_role(RoleName=EXECUTION)

@@ -22,6 +22,7 @@ def refused(code: str, match: str = "") -> pytest.RaisesExc[ClientError]:
 def test_a_stack_set_has_a_name_an_id_and_an_arn_in_the_administrators_region(
     aws: Aws,
 ) -> None:
+    """StackSet: StackSetName, StackSetId, StackSetARN."""
     client = aws.client("cloudformation", region="eu-west-2")
     id_ = client.create_stack_set(StackSetName="plain", TemplateBody=template())[
         "StackSetId"
@@ -38,12 +39,14 @@ def test_a_stack_set_has_a_name_an_id_and_an_arn_in_the_administrators_region(
 
 
 def test_creating_a_stack_set_makes_no_stacks(aws: Aws) -> None:
+    """CreateStackSet; user guide, "StackSets concepts": a stack set is a container."""
     aws.cloudformation.create_stack_set(StackSetName="empty", TemplateBody=template())
     assert aws.instances("empty") == {}
     assert aws.cloudformation.describe_stacks()["Stacks"] == []
 
 
 def test_everything_a_stack_set_was_given_is_described(aws: Aws) -> None:
+    """CreateStackSet and DescribeStackSet: all members."""
     body = template({"Role": ROLE}, {"Size": {"Type": "String", "Default": "s"}})
     aws.cloudformation.create_stack_set(
         StackSetName="full",
@@ -69,6 +72,7 @@ def test_everything_a_stack_set_was_given_is_described(aws: Aws) -> None:
 
 
 def test_the_default_roles_are_described(aws: Aws) -> None:
+    """StackSet: AdministrationRoleARN, ExecutionRoleName."""
     aws.cloudformation.create_stack_set(StackSetName="roles", TemplateBody=template())
     found = aws.cloudformation.describe_stack_set(StackSetName="roles")["StackSet"]
     assert found["AdministrationRoleARN"] == (
@@ -78,6 +82,7 @@ def test_the_default_roles_are_described(aws: Aws) -> None:
 
 
 def test_parameters_that_are_not_given_have_their_defaults(aws: Aws) -> None:
+    """CreateStackSet, Parameters."""
     aws.cloudformation.create_stack_set(
         StackSetName="defaults",
         TemplateBody=NAMED,
@@ -89,6 +94,7 @@ def test_parameters_that_are_not_given_have_their_defaults(aws: Aws) -> None:
 
 
 def test_a_no_echo_parameter_is_never_shown(aws: Aws) -> None:
+    """User guide, "Parameters", NoEcho: shown as asterisks."""
     secret = {"Secret": {"Type": "String", "NoEcho": True}}
     aws.cloudformation.create_stack_set(
         StackSetName="secret",
@@ -100,11 +106,13 @@ def test_a_no_echo_parameter_is_never_shown(aws: Aws) -> None:
 
 
 def test_a_parameter_without_any_value_is_refused(aws: Aws) -> None:
+    """CreateStackSet, Parameters: those without a default are required."""
     with refused("ValidationError", r"Parameters: \[Name\] must have values"):
         aws.cloudformation.create_stack_set(StackSetName="x", TemplateBody=NAMED)
 
 
 def test_a_parameter_that_the_template_lacks_is_refused(aws: Aws) -> None:
+    """CreateStackSet, Parameters."""
     with refused("ValidationError", r"Parameters: \[Nope\] do not exist"):
         aws.cloudformation.create_stack_set(
             StackSetName="x",
@@ -117,11 +125,13 @@ def test_a_parameter_that_the_template_lacks_is_refused(aws: Aws) -> None:
 def test_a_name_must_start_with_a_letter_and_have_no_other_characters_than_hyphens(
     aws: Aws, name: str
 ) -> None:
+    """CreateStackSet, StackSetName: pattern and length."""
     with refused("ValidationError", "stackSetName"):
         aws.cloudformation.create_stack_set(StackSetName=name, TemplateBody=template())
 
 
 def test_a_name_is_taken_once_per_account_and_region(aws: Aws) -> None:
+    """CreateStackSet: NameAlreadyExistsException."""
     for region in ("us-east-1", "eu-west-1"):
         client = aws.client("cloudformation", region=region)
         client.create_stack_set(StackSetName="taken", TemplateBody=template())
@@ -133,6 +143,7 @@ def test_a_name_is_taken_once_per_account_and_region(aws: Aws) -> None:
 
 
 def test_the_same_request_with_the_same_token_is_done_once(aws: Aws) -> None:
+    """CreateStackSet, ClientRequestToken: CreatedButModifiedException."""
     request = {"StackSetName": "once", "ClientRequestToken": "token"}
     first = aws.cloudformation.create_stack_set(**request, TemplateBody=template())
     again = aws.cloudformation.create_stack_set(**request, TemplateBody=template())
@@ -146,6 +157,7 @@ def test_the_same_request_with_the_same_token_is_done_once(aws: Aws) -> None:
 def test_a_deleted_stack_set_is_listed_as_deleted_and_its_name_is_free(
     aws: Aws,
 ) -> None:
+    """DeleteStackSet; ListStackSets, Status."""
     client = aws.cloudformation
     first = client.create_stack_set(StackSetName="gone", TemplateBody=template())
     client.delete_stack_set(StackSetName="gone")
@@ -163,12 +175,14 @@ def test_a_deleted_stack_set_is_listed_as_deleted_and_its_name_is_free(
 
 
 def test_deleting_a_stack_set_that_does_not_exist_is_refused(aws: Aws) -> None:
+    """StackSetNotFoundException."""
     with refused("StackSetNotFoundException") as error:
         aws.cloudformation.delete_stack_set(StackSetName="nothing")
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
 
 
 def test_lists_are_paginated(aws: Aws) -> None:
+    """ListStackSets: MaxResults, NextToken."""
     client = aws.cloudformation
     for number in range(5):
         client.create_stack_set(StackSetName=f"s{number}", TemplateBody=template())
@@ -182,6 +196,7 @@ def test_lists_are_paginated(aws: Aws) -> None:
 
 
 def test_stack_sets_of_one_region_are_not_seen_from_another(aws: Aws) -> None:
+    """User guide, "StackSets concepts": a stack set is a Regional resource."""
     aws.cloudformation.create_stack_set(StackSetName="here", TemplateBody=template())
     elsewhere = aws.client("cloudformation", region="us-east-2")
     assert elsewhere.list_stack_sets()["Summaries"] == []
@@ -190,6 +205,7 @@ def test_stack_sets_of_one_region_are_not_seen_from_another(aws: Aws) -> None:
 
 
 def test_a_template_is_required(aws: Aws) -> None:
+    """CreateStackSet: TemplateBody, TemplateURL or StackId."""
     with refused("ValidationError", "Template"):
         aws.cloudformation.create_stack_set(StackSetName="x")
 
@@ -199,18 +215,21 @@ def test_a_template_is_required(aws: Aws) -> None:
     ["{", "[]", "just text", "{}", '{"Resources": {}}', "a: [", '{"Resources": []}'],
 )
 def test_what_is_no_template_is_refused(aws: Aws, body: str) -> None:
+    """CreateStackSet, TemplateBody."""
     with refused("ValidationError", "Template"):
         aws.cloudformation.create_stack_set(StackSetName="x", TemplateBody=body)
     assert aws.cloudformation.list_stack_sets()["Summaries"] == []
 
 
 def test_a_template_of_unknown_resource_types_is_refused(aws: Aws) -> None:
+    """ValidateTemplate: ValidationError."""
     body = template({"X": {"Type": "AWS::Nowhere::Thing"}})
     with refused("ValidationError", "AWS::Nowhere::Thing"):
         aws.cloudformation.create_stack_set(StackSetName="x", TemplateBody=body)
 
 
 def test_a_template_may_be_yaml(aws: Aws) -> None:
+    """User guide, "CloudFormation template formats"."""
     body = "Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n"
     body += "      DisplayName: !Sub '${AWS::Region}'\n"
     aws.cloudformation.create_stack_set(StackSetName="yaml", TemplateBody=body)
@@ -225,6 +244,7 @@ def test_a_template_may_be_yaml(aws: Aws) -> None:
 def test_iam_resources_need_a_capability(
     aws: Aws, properties: dict[str, str], needed: str
 ) -> None:
+    """CreateStackSet, Capabilities: CAPABILITY_IAM, CAPABILITY_NAMED_IAM."""
     role = {**ROLE, "Properties": {**ROLE["Properties"], **properties}}  # type: ignore
     body = template({"Role": role})
     with refused("InsufficientCapabilitiesException", rf"\[{needed}\]"):
@@ -235,6 +255,7 @@ def test_iam_resources_need_a_capability(
 
 
 def test_a_transform_needs_auto_expand(aws: Aws) -> None:
+    """CreateStackSet, Capabilities: CAPABILITY_AUTO_EXPAND."""
     body = template(Transform="AWS::LanguageExtensions")
     with refused("InsufficientCapabilitiesException", "AUTO_EXPAND"):
         aws.cloudformation.create_stack_set(StackSetName="x", TemplateBody=body)
@@ -248,6 +269,7 @@ def big(size: int) -> str:
 
 
 def test_a_template_body_may_have_51200_bytes_and_no_more(aws: Aws) -> None:
+    """CreateStackSet, TemplateBody: 51,200 bytes."""
     aws.cloudformation.create_stack_set(StackSetName="fits", TemplateBody=big(51_200))
     with refused("ValidationError", "less than or equal to 51200"):
         aws.cloudformation.create_stack_set(
@@ -265,6 +287,7 @@ def test_a_template_body_may_have_51200_bytes_and_no_more(aws: Aws) -> None:
     ],
 )
 def test_a_template_from_s3_may_be_larger_and_is_deployed(aws: Aws, url: str) -> None:
+    """CreateStackSet, TemplateURL: path and virtual-hosted style."""
     bucket = f"templates-{aws.account}"
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=bucket)
@@ -289,11 +312,13 @@ def test_a_template_from_s3_may_be_larger_and_is_deployed(aws: Aws, url: str) ->
     ],
 )
 def test_a_template_url_that_leads_nowhere_is_refused(aws: Aws, url: str) -> None:
+    """CreateStackSet, TemplateURL."""
     with refused("ValidationError"):
         aws.cloudformation.create_stack_set(StackSetName="x", TemplateURL=url)
 
 
 def test_a_template_from_s3_may_have_one_megabyte_and_no_more(aws: Aws) -> None:
+    """CreateStackSet, TemplateURL: 1 MB."""
     bucket = f"huge-{aws.account}"
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=bucket)
@@ -305,6 +330,7 @@ def test_a_template_from_s3_may_have_one_megabyte_and_no_more(aws: Aws) -> None:
 
 
 def test_auto_deployment_is_for_service_managed_stack_sets(aws: Aws) -> None:
+    """CreateStackSet, AutoDeployment."""
     with refused("ValidationError", "AutoDeployment"):
         aws.cloudformation.create_stack_set(
             StackSetName="x",
@@ -314,6 +340,7 @@ def test_auto_deployment_is_for_service_managed_stack_sets(aws: Aws) -> None:
 
 
 def test_tag_keys_are_unique_and_not_aws_own(aws: Aws) -> None:
+    """CreateStackSet, Tags; user guide, "Resource tag"."""
     for keys in (["a", "a"], ["aws:x"]):
         with refused("ValidationError", "[Tt]ag"):
             aws.cloudformation.create_stack_set(

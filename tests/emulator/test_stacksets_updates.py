@@ -38,6 +38,7 @@ def described(aws: Aws, name: str = "named") -> dict[str, Any]:
 
 
 def test_an_update_without_targets_updates_all_stacks(aws: Aws) -> None:
+    """UpdateStackSet: without Accounts and Regions."""
     named(aws)
     create(aws)
     before = aws.instances("named")
@@ -56,6 +57,7 @@ def test_an_update_without_targets_updates_all_stacks(aws: Aws) -> None:
 
 
 def test_a_new_template_reaches_the_resources(aws: Aws) -> None:
+    """UpdateStackSet, TemplateBody."""
     aws.cloudformation.create_stack_set(
         StackSetName="grow", TemplateBody=template({"A": topic()})
     )
@@ -68,6 +70,8 @@ def test_a_new_template_reaches_the_resources(aws: Aws) -> None:
 def test_targets_of_an_update_are_updated_and_the_others_are_outdated(
     aws: Aws,
 ) -> None:
+    """UpdateStackSet, Accounts: "marks all stack instances with a status of
+    OUTDATED"."""
     named(aws)
     create(aws)
     update(
@@ -91,6 +95,7 @@ def test_targets_of_an_update_are_updated_and_the_others_are_outdated(
 def test_without_template_and_parameters_the_others_keep_their_status(
     aws: Aws,
 ) -> None:
+    """UpdateStackSet, Accounts: "leaving all other stack instances"."""
     aws.cloudformation.create_stack_set(StackSetName="tags", TemplateBody=template())
     create(aws, "tags")
     update(
@@ -110,6 +115,7 @@ def test_without_template_and_parameters_the_others_keep_their_status(
 
 
 def test_tags_are_kept_replaced_or_removed(aws: Aws) -> None:
+    """UpdateStackSet, Tags."""
     named(aws)
     kept = [{"Key": "Project", "Value": "tests"}]
     update(aws, UsePreviousTemplate=True, Parameters=BOTH)
@@ -124,6 +130,8 @@ def test_tags_are_kept_replaced_or_removed(aws: Aws) -> None:
 def test_a_failed_update_rolls_the_stack_back_and_keeps_the_bad_template(
     aws: Aws,
 ) -> None:
+    """UpdateStackSet: "Even if the stack set operation fails, the stack set is
+    updated"."""
     aws.cloudformation.create_stack_set(
         StackSetName="bad", TemplateBody=template({"Topic": topic()})
     )
@@ -161,6 +169,7 @@ def test_a_failed_update_rolls_the_stack_back_and_keeps_the_bad_template(
 
 
 def test_the_reason_is_that_of_the_last_operation_only(aws: Aws) -> None:
+    """StackInstance, StatusReason."""
     aws.cloudformation.create_stack_set(StackSetName="twice", TemplateBody=template())
     create(aws, "twice", Regions=["eu-west-1"])
     bad = json.loads(BROKEN_IN_EUROPE)
@@ -172,6 +181,7 @@ def test_the_reason_is_that_of_the_last_operation_only(aws: Aws) -> None:
 
 
 def test_nothing_to_update_is_a_success(aws: Aws) -> None:
+    """UpdateStackSet, as observed: no updates are no failure."""
     named(aws)
     create(aws)
     operation = update(aws, UsePreviousTemplate=True, Parameters=BOTH)
@@ -183,6 +193,7 @@ def test_nothing_to_update_is_a_success(aws: Aws) -> None:
 
 
 def test_a_parameter_that_is_not_given_falls_back_to_its_default(aws: Aws) -> None:
+    """UpdateStackSet, Parameters; as UpdateStack does."""
     named(aws, Display="first")
     update(aws, UsePreviousTemplate=True, Parameters=[BOTH[0]])
     assert described(aws)["values"] == {"Name": f"t-{aws.account}", "Display": "plain"}
@@ -193,6 +204,7 @@ def test_a_parameter_that_is_not_given_falls_back_to_its_default(aws: Aws) -> No
 
 
 def test_overrides_are_not_touched_by_the_stack_sets_parameters(aws: Aws) -> None:
+    """UpdateStackInstances: overridden values are retained during updates."""
     named(aws)
     create(aws, Regions=["us-east-1"])
     create(aws, Regions=["eu-west-1"], ParameterOverrides=values(Display="over"))
@@ -201,6 +213,7 @@ def test_overrides_are_not_touched_by_the_stack_sets_parameters(aws: Aws) -> Non
 
 
 def test_an_override_outlives_its_parameter_without_harm(aws: Aws) -> None:
+    """UpdateStackSet, TemplateBody; ParameterOverrides."""
     named(aws)
     create(aws, ParameterOverrides=values(Display="over"))
     body = json.loads(NAMED)
@@ -223,6 +236,7 @@ def test_an_override_outlives_its_parameter_without_harm(aws: Aws) -> None:
 def test_an_update_that_makes_no_sense_is_refused(
     aws: Aws, request_: dict[str, Any]
 ) -> None:
+    """UpdateStackSet: TemplateBody, TemplateURL, UsePreviousTemplate, Regions."""
     aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
     with refused("ValidationError"):
         update(aws, "s", **request_)
@@ -231,6 +245,7 @@ def test_an_update_that_makes_no_sense_is_refused(
 
 
 def test_targets_of_an_update_must_exist(aws: Aws) -> None:
+    """UpdateStackSet: StackInstanceNotFoundException."""
     named(aws)
     create(aws, Regions=["us-east-1"])
     with refused("StackInstanceNotFoundException"):
@@ -244,6 +259,7 @@ def test_targets_of_an_update_must_exist(aws: Aws) -> None:
 
 
 def test_a_refused_update_changes_nothing(aws: Aws) -> None:
+    """UpdateStackSet: ValidationError."""
     named(aws)
     create(aws)
     for body in ("{", template({"X": {"Type": "AWS::Nowhere::Thing"}})):
@@ -254,6 +270,7 @@ def test_a_refused_update_changes_nothing(aws: Aws) -> None:
 
 
 def test_capabilities_are_given_with_every_update(aws: Aws) -> None:
+    """UpdateStackSet, Capabilities."""
     role = {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": {}}}
     aws.cloudformation.create_stack_set(
         StackSetName="iam",
@@ -265,6 +282,7 @@ def test_capabilities_are_given_with_every_update(aws: Aws) -> None:
 
 
 def test_a_custom_administration_role_is_given_with_every_update(aws: Aws) -> None:
+    """UpdateStackSet, AdministrationRoleARN."""
     arn = f"arn:aws:iam::{aws.account}:role/custom"
     aws.cloudformation.create_stack_set(
         StackSetName="roles",
@@ -281,6 +299,7 @@ def test_a_custom_administration_role_is_given_with_every_update(aws: Aws) -> No
 
 
 def test_the_permission_model_stays_while_there_are_instances(aws: Aws) -> None:
+    """UpdateStackSet, PermissionModel."""
     named(aws)
     create(aws)
     with refused("ValidationError", "PermissionModel"):

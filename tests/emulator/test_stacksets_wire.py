@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -107,6 +108,7 @@ def raw(aws: Aws) -> Raw:
 def test_what_breaks_the_service_model_is_told_in_its_words(
     raw: Raw, fields: dict[str, str], problem: str
 ) -> None:
+    """API reference, "Common Error Types": ValidationError."""
     assert raw.refused(**fields) == (400, "ValidationError", problem)
 
 
@@ -127,17 +129,20 @@ def test_what_breaks_the_service_model_is_told_in_its_words(
     ],
 )
 def test_malformed_parameters_are_refused(raw: Raw, fields: dict[str, str]) -> None:
+    """API reference, "Making Query Requests"."""
     request = {"Action": "ListStackInstances", "StackSetName": "kept", **fields}
     status, code, _ = raw.refused(**request)
     assert (status, code) == (400, "ValidationError")
 
 
 def test_parameters_that_are_not_known_are_ignored_as_aws_does(raw: Raw) -> None:
+    """API reference, "Making Query Requests"."""
     status, body = raw.send({"Action": "ListStackSets", "Unknown.x..y": "1"})
     assert status == 200 and b"kept" in body
 
 
 def test_unknown_actions_are_refused(raw: Raw) -> None:
+    """API reference, "Common Error Types": InvalidAction."""
     for action in ("MakeStackSetsFly", "", "StackSet"):
         status, code, _ = raw.refused(Action=action)
         assert (status, code) == (400, "InvalidAction")
@@ -147,11 +152,13 @@ def test_unknown_actions_are_refused(raw: Raw) -> None:
     "body", [b"", b"\xff\xfe\x00", b"&&&=", b"Action", b"{}", b"%zz" * 1000]
 )
 def test_bodies_that_are_no_form_are_refused(raw: Raw, body: bytes) -> None:
+    """API reference, "Common Error Types": MalformedQueryString."""
     status, _, _ = error(*raw.send(body))
     assert status == 400
 
 
 def test_a_huge_body_is_refused(raw: Raw) -> None:
+    """HTTP status 413."""
     body = b"Action=CreateStackSet&TemplateBody=" + b"x" * (9 * 1024 * 1024)
     status, code, _ = error(*raw.send(body))
     assert (status, code) == (413, "RequestEntityTooLarge")
@@ -159,6 +166,7 @@ def test_a_huge_body_is_refused(raw: Raw) -> None:
 
 
 def test_text_that_xml_cannot_hold_is_answered_all_the_same(raw: Raw) -> None:
+    """XML 1.0, "Characters"."""
     status, code, message = raw.refused(
         Action="DescribeStackSet", StackSetName="a\x00<&\x0b>b"
     )
@@ -167,6 +175,7 @@ def test_text_that_xml_cannot_hold_is_answered_all_the_same(raw: Raw) -> None:
 
 
 def test_a_template_comes_back_byte_for_byte(raw: Raw) -> None:
+    """StackSet, TemplateBody."""
     body = "Resources:\r\n  T:\n    Type: AWS::SNS::Topic\n# <é ]]> & \t>\n"
     client = raw.aws.cloudformation
     client.create_stack_set(StackSetName="bytes", TemplateBody=body)
@@ -175,6 +184,7 @@ def test_a_template_comes_back_byte_for_byte(raw: Raw) -> None:
 
 
 def test_a_request_cut_half_way_changes_nothing(raw: Raw) -> None:
+    """A request that is not complete is none."""
     request = urlencode(
         {
             "Action": "CreateStackSet",
@@ -194,6 +204,7 @@ def test_a_request_cut_half_way_changes_nothing(raw: Raw) -> None:
 
 
 def test_everything_else_passes_through_whole(aws: Aws) -> None:
+    """S3: PutObject, GetObject."""
     s3 = aws.client("s3")
     s3.create_bucket(Bucket=f"through-{aws.account}")
     body = bytes(range(256)) * 20_000
@@ -207,6 +218,7 @@ def test_everything_else_passes_through_whole(aws: Aws) -> None:
 
 
 def test_an_assumed_role_acts_in_its_own_account(aws: Aws) -> None:
+    """STS: AssumeRole."""
     aws.cloudformation.create_stack_set(StackSetName="own", TemplateBody=template())
     aws.make_role(aws.account, "visitors", {"AWS": "*"})
     session = aws.client("sts", "222222222222").assume_role(
@@ -225,6 +237,7 @@ def test_an_assumed_role_acts_in_its_own_account(aws: Aws) -> None:
 
 
 def test_a_query_may_be_sent_by_get(raw: Raw) -> None:
+    """API reference, "Making Query Requests": GET."""
     query = urlencode({"Action": "ListStackSets", "Version": "2010-05-15"})
     with closing(HTTPConnection("127.0.0.1", raw.port, timeout=10)) as connection:
         headers = {"Authorization": raw.authorization}
@@ -233,7 +246,19 @@ def test_a_query_may_be_sent_by_get(raw: Raw) -> None:
         assert answer.status == 200 and b"kept" in answer.read()
 
 
+def test_a_signature_for_a_region_that_is_none_is_refused(aws: Aws) -> None:
+    """SignatureDoesNotMatch: the credential's scope."""
+    client = aws.client("cloudformation", region="us-nowhere-7")
+    with pytest.raises(ClientError) as refusal:
+        client.list_stack_sets()
+    answer = refusal.value.response
+    assert answer["Error"]["Code"] == "SignatureDoesNotMatch"
+    assert answer["Error"]["Message"].endswith("scoped to a valid region.")
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
 def test_control_routes_are_not_for_aws_clients(raw: Raw) -> None:
+    """Not AWS: the control routes need the token."""
     with closing(HTTPConnection("127.0.0.1", raw.port, timeout=10)) as connection:
         connection.request("POST", "/_tapgen/reset")
         answer = connection.getresponse()
