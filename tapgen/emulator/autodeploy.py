@@ -158,11 +158,18 @@ def _create(
     needs: list[Operation],
 ) -> Operation:
     def begin(operation: Operation) -> tuple[Place, ...]:
-        for place, unit in places.items():
+        # An account may have left again while the operation was queued.
+        management = stack_set.owner.account
+        present = [
+            place
+            for place, unit in places.items()
+            if unit in organizations.units_of(management, place.account)
+        ]
+        for place in present:
             # "will use the StackSet default values and not the overridden values"
             instance = stack_set.instances.setdefault(place, Instance(place, {}))
-            instance.unit = unit
-        return core.enlist(stack_set, operation, places)
+            instance.unit = places[place]
+        return core.enlist(stack_set, operation, present)
 
     return core.automatic(
         stack_set,

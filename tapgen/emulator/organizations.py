@@ -109,6 +109,13 @@ def members_of(management: str, unit: str) -> dict[str, bool] | None:
         }
 
 
+def units_of(management: str, account: str) -> tuple[str, ...]:
+    """The units that a member is in, innermost first, root last; none for others."""
+    with _scope(management):
+        record = _module()._accounts.get(account)
+        return () if record is None else tuple(_units(record))
+
+
 def suspended(account: str) -> bool:
     """Whether an organization knows an account as suspended."""
     management = management_of(account)

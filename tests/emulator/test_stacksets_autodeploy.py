@@ -180,6 +180,28 @@ def test_dependencies_are_deployed_first(organization: Organization) -> None:
     assert organization.accounts("top") == {new}
 
 
+def test_an_account_that_leaves_before_its_turn_gets_nothing(
+    organization: Organization,
+) -> None:
+    """StackSetOperation, Status QUEUED: what is queued is done as things are then."""
+    aws = organization.aws
+    organization.make("org", HELD, AutoDeployment=ENABLED)
+    free = organization.new_unit(organization.root, "free")
+    organization.create(OrganizationalUnitIds=[free])
+    first = organization.join(free)
+
+    def started() -> Any:
+        return aws.instances("org").get((first, "us-east-1"), {}).get("StackId")
+
+    stack = until(started)
+    second = organization.join(free)
+    assert operations(aws, "org")[0]["Status"] == "QUEUED"
+    organization.move(second, free, organization.root)
+    aws.signal(first, "us-east-1", stack)
+    settled(aws, "org")
+    assert organization.accounts() == {first}
+
+
 def test_what_depends_on_a_failure_is_not_tried(organization: Organization) -> None:
     """AutoDeployment, DependsOn: dependencies must "complete successfully"."""
     aws = organization.aws
