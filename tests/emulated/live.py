@@ -1,0 +1,62 @@
+"""A shipped system, rolled out on the embedded AWS, and its data plane."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from tapgen import blueprints, bootstrap
+from tapgen.model import System
+from tapgen.rollout import Outcome
+from tests.emulated.conftest import Cloud
+
+UNSIGNED = "000000000000"
+"""The account in which APIs answer calls that nobody signed."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """A system and the account it is rolled out in."""
+
+    cloud: Cloud
+    system: System
+
+    def rollout(self) -> Outcome:
+        """Bootstrap as `tapgen bootstrap` does, plan and run."""
+        blueprint = blueprints.find(self.system.blueprint)
+        assert blueprint is not None
+        resolved = self.system.resolve(self.cloud.account)
+        bootstrap.run(self.cloud.aws, resolved, code=blueprint.code)
+        return self.cloud.run(self.cloud.plan(self.system))
+
+    def outputs(self, part: str, role: str) -> dict[str, str]:
+        """The outputs of a part in the region of a role."""
+        region = self.system.regions[role]
+        stack_set = self.system.part(part)
+        found = self.cloud.observe(self.system)[stack_set.name]
+        for target, instance in found.instances.items():
+            if target.region == region:
+                return dict(instance.outputs or {})
+        raise AssertionError(f"{part} is not in {region}")
+
+    def client(self, service: str, role: str) -> Any:
+        return self.cloud.client(service, self.system.regions[role])
+
+    def ask(
+        self, role: str, method: str, path: str, content: Any = None, part: str = "api"
+    ) -> tuple[int, Any]:
+        """Status and content of what the API of a region answers."""
+        outputs = self.outputs(part, role)
+        place = f"restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
+        body = None if content is None else json.dumps(content).encode()
+        request = Request(f"{self.cloud.url}/{place}{path}", body, method=method)
+        request.add_header("Content-Type", "application/json")
+        try:
+            with urlopen(request) as answer:
+                return answer.status, json.load(answer)
+        except HTTPError as error:
+            with error:
+                return error.code, json.load(error)

@@ -1,0 +1,235 @@
+"""serverless_api as shipped, on the embedded AWS: its requests, its pages, its life."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tapgen import blueprints, config, plan
+from tapgen.emulator import life
+from tapgen.model import System
+from tests.emulated.conftest import Cloud
+from tests.emulated.live import UNSIGNED, Live
+from tests.systems import look
+
+REGIONS = ("source", "target")
+OTHER = {"source": "target", "target": "source"}
+
+
+@pytest.fixture(scope="module")
+def live(server: life.Server) -> Live:
+    """The shipped file, rolled out once for all tests here."""
+    deployed = Live(Cloud(server.url, UNSIGNED), look.shipped("serverless_api"))
+    assert deployed.rollout().green
+    return deployed
+
+
+def soon(found: Callable[[], Any]) -> Any:
+    """What is found within a few seconds: copies arrive a moment later."""
+    deadline = time.monotonic() + 10
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+def test_everything_is_current_and_a_second_time_plans_nothing(live: Live) -> None:
+    assert live.cloud.statuses(live.system) == {"CURRENT"}
+    assert not live.cloud.plan(live.system)
+    regions = {t.region for s in live.system.stack_sets for t in s.targets}
+    assert regions == {"us-east-1", "us-west-2"}
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_what_is_posted_in_a_region_is_got_in_both(live: Live, role: str) -> None:
+    name = f"tea of {role}"
+    status, made = live.ask(role, "POST", "/items", {"name": name, "value": 1.5})
+    assert (status, made["value"]) == (201, 1.5)
+    assert made["region"] == live.system.regions[role]
+    for asked in (role, OTHER[role]):
+        path = f"/items/{made['id']}"
+        assert soon(lambda: live.ask(asked, "GET", path)[0] == 200)
+        assert live.ask(asked, "GET", path) == (200, made)
+        query = f"/items?name={name.replace(' ', '%20')}"
+        assert live.ask(asked, "GET", query) == (200, {"items": [made]})
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_what_an_api_takes_is_in_the_table_of_the_other_region(
+    live: Live, role: str
+) -> None:
+    _, made = live.ask(role, "POST", "/items", {"name": "milk"})
+    table = live.outputs("table", "source")["TableName"]
+    client = live.client("dynamodb", OTHER[role])
+    key = {"id": {"S": made["id"]}}
+    found = soon(lambda: client.get_item(TableName=table, Key=key).get("Item"))
+    assert found["name"] == {"S": "milk"}
+    assert found["region"] == {"S": live.system.regions[role]}
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_requests_are_refused_with_a_reason(live: Live, role: str) -> None:
+    status, told = live.ask(role, "POST", "/items", {"nam": "tea"})
+    assert (status, told["message"]) == (400, "name is missing; give a text")
+    assert live.ask(role, "GET", "/items/nothing")[0] == 404
+    assert live.ask(role, "DELETE", "/items")[0] == 403  # no such route
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_the_health_check_asks_for_what_answers(live: Live, role: str) -> None:
+    output = "HealthCheckId" if role == "source" else "TargetHealthCheckId"
+    check = live.client("route53", "source").get_health_check(
+        HealthCheckId=live.outputs("edge", "source")[output]
+    )
+    probe = check["HealthCheck"]["HealthCheckConfig"]
+    outputs = live.outputs("api", role)
+    assert probe["FullyQualifiedDomainName"] == outputs["ApiHost"]
+    stage, path = probe["ResourcePath"].removeprefix("/").split("/")
+    assert stage == outputs["StageName"]
+    answer = (200, {"status": "ok", "region": live.system.regions[role]})
+    assert live.ask(role, "GET", f"/{path}") == answer
+
+
+def test_a_page_put_into_the_source_appears_in_the_target(live: Live) -> None:
+    source = live.outputs("website", "source")["BucketName"]
+    target = live.outputs("website-target", "target")["BucketName"]
+    page = {"Body": b"<h1>Hello</h1>", "ContentType": "text/html"}
+    live.client("s3", "source").put_object(Bucket=source, Key="index.html", **page)
+    client = live.client("s3", "target")
+
+    def copied() -> Any:
+        listed = client.list_objects_v2(Bucket=target, Prefix="index.html")
+        return listed.get("Contents")
+
+    assert soon(copied)
+    copy = client.get_object(Bucket=target, Key="index.html")
+    assert copy["Body"].read() == page["Body"]
+    assert copy["ContentType"] == "text/html"
+    website = client.get_bucket_website(Bucket=target)
+    assert website["IndexDocument"] == {"Suffix": "index.html"}
+
+
+def test_the_table_is_restorable_and_encrypted_in_both_regions(live: Live) -> None:
+    table = live.outputs("table", "source")["TableName"]
+    for role in REGIONS:
+        client = live.client("dynamodb", role)
+        backups = client.describe_continuous_backups(TableName=table)
+        recovery = backups["ContinuousBackupsDescription"]
+        recovery = recovery["PointInTimeRecoveryDescription"]
+        assert recovery["PointInTimeRecoveryStatus"] == "ENABLED"
+        assert client.describe_table(TableName=table)["Table"]["StreamSpecification"]
+
+
+# --- Changes, and a second environment in the same account and regions ------------------
+
+
+def changed(live: Live, suffix: str = "prod", **settings: Any) -> Live:
+    """The shipped system under a suffix, with some settings changed."""
+    path = look.ROOT / "stacksets" / "serverless_api.yaml"
+    loaded = config.load(path, blueprints.find)
+    given = loaded.settings.model_dump() | settings
+    checked = type(loaded.settings).model_validate(given)
+    # An account logs by one role in a region: a second environment finds it there.
+    baseline = "create" if suffix == loaded.suffix else "existing"
+    loaded = replace(loaded, suffix=suffix, settings=checked, account_baseline=baseline)
+    return Live(live.cloud, look.built(loaded))
+
+
+def domain(live: Live) -> dict[str, Any]:
+    """The setting of a domain, in a hosted zone of its own."""
+    zone = live.client("route53", "source").create_hosted_zone(
+        Name="example.com", CallerReference=str(time.monotonic_ns())
+    )
+    return {
+        "name": "api.example.com",
+        "hosted_zone_id": zone["HostedZone"]["Id"].rpartition("/")[2],
+        "certificates": {
+            role: f"arn:aws:acm:{region}:{UNSIGNED}:certificate/1234abcd"
+            for role, region in live.system.regions.items()
+        },
+        "blue_weight": 90,
+        "green_weight": 10,
+    }
+
+
+def records(live: Live, system: System) -> dict[str, int]:
+    zone = system.part("edge").parameters["HostedZoneId"]
+    found = live.client("route53", "source").list_resource_record_sets(
+        HostedZoneId=zone
+    )
+    return {
+        r["SetIdentifier"]: r["Weight"]
+        for r in found["ResourceRecordSets"]
+        if "SetIdentifier" in r
+    }
+
+
+def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> None:
+    two = changed(live, "two")
+    assert two.rollout().green
+    assert not two.cloud.plan(two.system)
+    # Neither sees what the other has.
+    _, made = two.ask("source", "POST", "/items", {"name": "only two"})
+    assert live.ask("source", "GET", f"/items/{made['id']}")[0] == 404
+    assert not live.cloud.plan(live.system)
+
+    two = changed(
+        live, "two", memory_mib=512, website="cloudfront", domain=domain(live)
+    )
+    assert two.rollout().green
+    assert not two.cloud.plan(two.system)
+    function = two.outputs("api", "target")["FunctionName"]
+    settings = two.client("lambda", "target").get_function_configuration(
+        FunctionName=function, Qualifier="live"
+    )
+    # The alias has the change, too: a new version was published for it.
+    assert (settings["MemorySize"], settings["Version"]) == (512, "2")
+    assert two.ask("target", "GET", f"/items/{made['id']}")[0] == 200
+    assert records(live, two.system) == {"blue": 90, "green": 10}
+    bucket = two.outputs("website", "source")["BucketName"]
+    s3 = two.client("s3", "source")
+    access = s3.get_public_access_block(Bucket=bucket)
+    assert set(access["PublicAccessBlockConfiguration"].values()) == {True}
+
+    observed = two.cloud.observe(two.system)
+    gone = plan.destroy(two.system.resolve(UNSIGNED), observed)
+    assert two.cloud.run(gone).green
+    assert two.cloud.observe(two.system) == {}
+    # What holds data stays, and the first environment does not notice.
+    assert s3.head_bucket(Bucket=bucket)
+    assert live.cloud.statuses(live.system) == {"CURRENT"}
+    assert live.ask("source", "GET", "/health")[0] == 200
+
+
+def test_a_canary_gets_the_new_version_and_the_others_keep_theirs(
+    live: Live,
+) -> None:
+    stable = {
+        role: {"version": live.outputs("api", role)["FunctionVersion"]}
+        for role in REGIONS
+    }
+    canary = {"percent": 100, "stable": stable}
+    with_canary = changed(live, memory_mib=512, canary=canary)
+    function = live.outputs("api", "source")["FunctionName"]
+    client = live.client("lambda", "source")
+
+    def version(alias: str) -> str:
+        found = client.get_alias(FunctionName=function, Name=alias)
+        return str(found["FunctionVersion"])
+
+    before = version("live")
+    assert with_canary.rollout().green
+    assert (version("live"), version("canary")) == (before, str(int(before) + 1))
+    outputs = with_canary.outputs("api", "source")
+    stage = live.client("apigateway", "source").get_stage(
+        restApiId=outputs["ApiId"], stageName=outputs["StageName"]
+    )
+    assert stage["canarySettings"]["deploymentId"] != stage["deploymentId"]
+    assert float(stage["canarySettings"]["percentTraffic"]) == 100
+    assert with_canary.ask("source", "GET", "/health")[0] == 200
+    # And back, so that the other tests find what they were promised.
+    assert live.rollout().green
+    assert not live.cloud.plan(live.system)
