@@ -123,7 +123,12 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     f"{_CFN}.changesets": {
         "_resolve_props_for_diff": ("template", "params", "stack_name", "stack_id")
     },
-    f"{_CFN}.drift": {"_DRIFT_READERS": None},
+    f"{_CFN}.drift": {
+        "_DRIFT_READERS": None,
+        "_read_log_group": ("physical_id", "props"),
+        "_read_sns_topic": ("physical_id", "props"),
+        "_read_sqs_queue": ("physical_id", "props"),
+    },
     f"{_CFN}.stacks": {"_deploy_stack_async": None},
     "ministack.services.cloudformation": {"_stacks": None},
     "ministack.services.cloudwatch": {
