@@ -71,9 +71,10 @@ def template(text: str, name: str) -> dict[str, Any]:
         ("Outputs", "Value"),
     ):
         for logical_id, inner in body.get(section, {}).items():
-            # Fn::ForEach holds what a transform makes of it.
-            loop = logical_id.startswith("Fn::")
-            if not loop and not (isinstance(inner, dict) and key in inner):
+            if logical_id.startswith("Fn::"):
+                message = "tapgen reads templates as they are; write it out"
+                raise TemplateError(f"{name}: {section}.{logical_id}: {message}")
+            if not (isinstance(inner, dict) and key in inner):
                 raise TemplateError(f"{name}: {section}.{logical_id} has no {key}")
     return body
 

@@ -22,7 +22,15 @@ from troposphere import Template
 
 from tapgen import schemas
 from tapgen.errors import TemplateError
-from tapgen.model import Output, StackSet, System, Value, digest
+from tapgen.model import (
+    Artifact,
+    Output,
+    StackSet,
+    System,
+    Value,
+    artifact_bucket,
+    digest,
+)
 
 FORMAT = 1
 """The version of the manifest's format."""
@@ -63,19 +71,23 @@ def render(template: Template) -> str:
     order they were added, so that a file reads from top to bottom. Raises
     TemplateError when it is larger than CloudFormation takes.
     """
-    body = template.to_dict()
-    ordered = _in_order(body, _SECTIONS)
-    ordered["Resources"] = {
-        logical_id: _in_order(resource, _ATTRIBUTES)
-        for logical_id, resource in body["Resources"].items()
-    }
-    text = json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
+    text = written(template.to_dict())
     if len(text.encode()) > LARGEST:
         raise TemplateError(
             f"{template.description}: {len(text.encode())} bytes, CloudFormation takes"
             f" {LARGEST}; split the part"
         )
     return text
+
+
+def written(body: Mapping[str, Any]) -> str:
+    """A template's data as text, in that order, whatever its size."""
+    ordered = _in_order(body, _SECTIONS)
+    ordered["Resources"] = {
+        logical_id: _in_order(resource, _ATTRIBUTES)
+        for logical_id, resource in body["Resources"].items()
+    }
+    return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
 
 
 def _in_order(mapping: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
@@ -212,7 +224,10 @@ def _stack_set(
             if schemas.is_stateful(resource["Type"])
         ],
         "alarms": _alarms(system, stack_set, body),
-        "artifacts": {},
+        "artifacts": {
+            name: _artifact(stack_set, artifact)
+            for name, artifact in stack_set.artifacts.items()
+        },
         "capabilities": list(stack_set.capabilities),
         "tags": dict(stack_set.tags),
     }
@@ -232,6 +247,21 @@ def _reference(value: Output) -> dict[str, Any]:
         "account": value.account,
     }
     return found | ({"all": True} if value.all else {})
+
+
+def _artifact(stack_set: StackSet, artifact: Artifact) -> dict[str, Any]:
+    return {
+        "path": artifact.path,
+        "bytes": artifact.bytes,
+        "key": artifact.key,
+        "buckets": {
+            str(target): artifact_bucket(target) for target in stack_set.targets
+        },
+        "parameters": {
+            "bucket": artifact.bucket_parameter,
+            "key": artifact.key_parameter,
+        },
+    }
 
 
 def _alarms(

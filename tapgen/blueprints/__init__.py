@@ -1,4 +1,4 @@
-"""The shipped blueprints: from a config to a system.
+"""Blueprints: from a config to a system. Those tapgen ships, and where others are.
 
 They are imported only when asked for: a blueprint loads Troposphere, which is slow.
 """
@@ -6,17 +6,36 @@ They are imported only when asked for: a blueprint loads Troposphere, which is s
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 
 from tapgen.config import Blueprint
 
 NAMES: tuple[str, ...] = ("secure_network", "serverless_api", "region_migration")
-"""The names a config file may give as `blueprint`."""
+"""The systems that tapgen ships."""
+
+CUSTOM = "custom"
+"""The blueprint of templates that the user has."""
 
 
-def find(name: str) -> Blueprint | None:
-    """The shipped blueprint of a name, None when there is none."""
-    if name not in NAMES:
-        return None
-    found = import_module(f"tapgen.blueprints.{name}").BLUEPRINT
-    assert isinstance(found, Blueprint)
-    return found
+def names() -> tuple[str, ...]:
+    """The names a config file may give as `blueprint`, besides files."""
+    from tapgen.blueprints import yours
+
+    return (*NAMES, CUSTOM, *yours.installed())
+
+
+def find(name: str, folder: Path | None = None) -> Blueprint | None:
+    """The blueprint that a config file in `folder` names; None when there is none.
+
+    That is a shipped one, `file.py:name` relative to the folder, or one that an
+    installed package offers. Raises BlueprintError where that cannot be loaded.
+    """
+    if name in (*NAMES, CUSTOM):
+        found = import_module(f"tapgen.blueprints.{name}").BLUEPRINT
+        assert isinstance(found, Blueprint)
+        return found
+    from tapgen.blueprints import yours
+
+    if ".py:" in name or name.endswith(".py"):
+        return yours.of_file(name, folder or Path())
+    return yours.of_package(name)

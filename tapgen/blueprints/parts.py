@@ -7,6 +7,7 @@ blueprint whose parts do not fit together, before AWS would.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,6 +16,7 @@ from troposphere import Template
 
 from tapgen import templates
 from tapgen.blocks import frame, names
+from tapgen.blueprints import python
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import SAME, Output, Override, StackSet, System, Target, Value
@@ -64,7 +66,10 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
     """
     parts = list(parts)
     outputs = {part.name: part.outputs for part in parts}
-    bodies = {part.name: part.template.to_dict() for part in parts}
+    bodies = {}
+    for part in parts:
+        with python.told(where=f"{config.system}: {part.name}"):
+            bodies[part.name] = part.template.to_dict()
     problems = [
         f"{config.system}: {part.name}: {problem}"
         for part in parts
@@ -72,7 +77,14 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
     ]
     if problems:
         raise BlueprintError("\n".join(problems))
-    system = System(
+    system = empty(config)
+    stack_sets = tuple(_stack_set(config, system, p, bodies[p.name]) for p in parts)
+    return replace(system, stack_sets=stack_sets)
+
+
+def empty(config: Config) -> System:
+    """The system that a config asks for, without its stack sets."""
+    return System(
         name=config.system,
         blueprint=config.blueprint,
         suffix=config.suffix,
@@ -88,8 +100,6 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
         },
         environment=config.environment,
     )
-    stack_sets = tuple(_stack_set(config, system, p, bodies[p.name]) for p in parts)
-    return replace(system, stack_sets=stack_sets)
 
 
 def _roles(config: Config, part: Part) -> tuple[str, ...]:
@@ -119,7 +129,7 @@ def _stack_set(
             for role in others
         ),
         depends_on=part.depends_on,
-        capabilities=_capabilities(body),
+        capabilities=capabilities(body),
         tags=system.tags,
     )
 
@@ -159,12 +169,16 @@ def _real(config: Config, value: Value) -> Value:
     return value
 
 
-def _capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
+def capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
     """What CloudFormation wants acknowledged for a template."""
-    found = [r for r in body["Resources"].values() if r["Type"] in _IAM_NAMES]
+    resources = [*body["Resources"].values()]
+    found = [r for r in resources if r["Type"] in _IAM_NAMES]
+    wanted = ["CAPABILITY_IAM"] if found else []
     if any(_IAM_NAMES[r["Type"]] in r.get("Properties", {}) for r in found):
-        return ("CAPABILITY_NAMED_IAM",)
-    return ("CAPABILITY_IAM",) if found else ()
+        wanted = ["CAPABILITY_NAMED_IAM"]
+    if "Transform" in body or "Fn::Transform" in json.dumps(body):
+        wanted.append("CAPABILITY_AUTO_EXPAND")
+    return tuple(wanted)
 
 
 def _problems(

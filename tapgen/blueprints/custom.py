@@ -1,0 +1,152 @@
+"""Stack sets of the user's own: the templates they already have, wired by the config.
+
+A template is CloudFormation in JSON or YAML, or a Python file with a Troposphere
+`template`, or a function `build` that gives one. What is sent, committed and compared
+is always its JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from troposphere import Template
+
+from tapgen import artifacts, checks, decode, templates
+from tapgen.blocks import names
+from tapgen.blueprints import parts, python
+from tapgen.config import Blueprint, Config, StackSetConfig
+from tapgen.errors import BlueprintError, TemplateError
+from tapgen.model import SELF, StackSet, System, Value
+
+NAMES = ("template", "build")
+"""What a Python file of a template has, one or the other."""
+
+
+class Settings(BaseModel):
+    """A system of one's own has its values in the parameters of its stack sets."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def build(config: Config) -> System:
+    """The system of the stack sets that a config lists.
+
+    Raises BlueprintError with every template that cannot be read, every reference that
+    is not answered, and every value that a template does not take.
+    """
+    system = parts.empty(config)
+    problems: list[str] = []
+    made: list[StackSet] = []
+    for given in config.stack_sets:
+        try:
+            made.append(_stack_set(config, system, given))
+        except (BlueprintError, TemplateError) as error:
+            problems += _located(config, given, str(error))
+    system = replace(system, stack_sets=tuple(made))
+    if not problems and _is_definite(system):
+        lines = {given.part: given for given in config.stack_sets}
+        for problem in checks.problems(system):
+            part = problem.partition(":")[0].partition(".")[0]
+            found = lines.get(part)
+            problems += _located(config, found, problem) if found else [problem]
+    if problems:
+        raise BlueprintError("\n".join(problems))
+    return system
+
+
+def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:
+    for line in text.splitlines():
+        where = f"{config.path}:{given.line}: stack_sets"
+        own = line.startswith((f"{given.part}:", f"{given.part}."))
+        yield f"{where}.{line}" if own else f"{where}.{given.part}: {line}"
+
+
+def _is_definite(system: System) -> bool:
+    """Whether targets can be compared: `self` may be any of the accounts beside it."""
+    accounts = {t.account for s in system.stack_sets for t in s.targets}
+    return SELF not in accounts or len(accounts) == 1
+
+
+def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSet:
+    body = _body(config, given)
+    text = templates.written(body)
+    return StackSet(
+        name=f"{system.prefix}-{given.part}",
+        part=given.part,
+        template=text,
+        role=_role(config, given),
+        targets=given.targets,
+        parameters={**_implied(config, body), **given.parameters},
+        overrides=given.overrides,
+        depends_on=given.depends_on,
+        capabilities=(
+            parts.capabilities(body)
+            if given.capabilities is None
+            else given.capabilities
+        ),
+        tags={**system.tags, **given.tags},
+        artifacts={
+            name: artifacts.artifact(a.path, config.path.parent, a.bucket, a.key)
+            for name, a in given.artifacts.items()
+        },
+    )
+
+
+def _role(config: Config, given: StackSetConfig) -> str:
+    """`every`, the one region role, or `some` of several."""
+    regions = {t.region for t in given.targets}
+    roles = [role for role, region in config.regions.items() if region in regions]
+    if len(roles) == 1:
+        return roles[0]
+    return "every" if len(roles) == len(config.regions) else "some"
+
+
+def _implied(config: Config, body: Mapping[str, Any]) -> dict[str, Value]:
+    """The suffix, for a template that asks for it as the shipped ones do: so that one
+    template serves every environment."""
+    asked = names.SUFFIX in body.get("Parameters", {})
+    return {names.SUFFIX: config.suffix} if asked else {}
+
+
+def _body(config: Config, given: StackSetConfig) -> Mapping[str, Any]:
+    """The template's data. Raises BlueprintError or TemplateError."""
+    folder = config.path.parent
+    if ".py:" in given.template or given.template.endswith(".py"):
+        return _of_python(given.template, folder)
+    file = folder / given.template
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise TemplateError(f"{file}: cannot be read: {reason}") from error
+    except UnicodeDecodeError as error:
+        raise TemplateError(f"{file}: not UTF-8; save the file as UTF-8") from error
+    return decode.template(text, str(file))
+
+
+def _of_python(reference: str, folder: Path) -> Mapping[str, Any]:
+    found, file = python.load(reference, folder, NAMES)
+    with python.told(file):
+        made = found() if callable(found) else found
+        body = made.to_dict() if isinstance(made, Template) else made
+    if isinstance(body, Mapping):
+        body = templates.written({"Resources": {}, **body})
+    if not isinstance(body, str):
+        raise BlueprintError(
+            f"{file}: gives {type(made).__name__}; give a troposphere.Template"
+        )
+    return decode.template(body, str(file))
+
+
+BLUEPRINT = Blueprint(
+    name="custom",
+    code="",
+    roles=(),
+    settings=Settings,
+    build=build,
+    stack_sets=True,
+)

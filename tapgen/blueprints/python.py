@@ -1,0 +1,179 @@
+"""Python of the user's own: loads it, runs it, and tells its errors in their words.
+
+What goes wrong in a blueprint or a template file is told with the file and the line of
+the user's code, and what Troposphere refuses with the logical id and the properties it
+would take; nobody has to read a traceback through tapgen and Troposphere.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from types import CodeType, FrameType, ModuleType
+from typing import Any
+
+import troposphere
+
+from tapgen.errors import BlueprintError, TapgenError
+
+_TROPOSPHERE = Path(troposphere.__file__).parent
+_TAPGEN = Path(__file__).parents[1]
+_REQUIRED = re.compile(r"Resource (\w+) required in type ")
+
+
+def load(reference: str, folder: Path, names: tuple[str, ...]) -> tuple[Any, Path]:
+    """What `file.py:name` refers to, the file relative to `folder`, and the file.
+
+    Without a name it is the first of `names` that the file has. Raises BlueprintError
+    when there is none, and for whatever the file raises when it is run.
+    """
+    path, colon, name = reference.partition(".py:")
+    file = (folder / (f"{path}.py" if colon else reference)).resolve()
+    if not file.is_file():
+        raise BlueprintError(f"{file} does not exist; give the path of a Python file")
+    wanted = (name,) if name else names
+    with told(file):
+        found = module(file)
+    for each in wanted:
+        if hasattr(found, each):
+            return getattr(found, each), file
+    has = [n for n in vars(found) if not n.startswith("_")]
+    close = get_close_matches(wanted[0], has, 1)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    raise BlueprintError(f"{file}: has no {' and no '.join(wanted)}{hint}")
+
+
+def module(file: Path) -> ModuleType:
+    """The module of a file, run again only when the file has changed."""
+    facts = file.stat()
+    return _module(file, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=64)
+def _module(file: Path, changed: int, size: int) -> ModuleType:
+    name = f"tapgen_user_{sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None, "the file ends in .py"
+    made = importlib.util.module_from_spec(spec)
+    # Files beside it can be imported, now and later, by their names.
+    if str(file.parent) not in sys.path:
+        sys.path.append(str(file.parent))
+    sys.modules[name] = made  # pydantic looks annotations up there
+    try:
+        spec.loader.exec_module(made)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return made
+
+
+@contextmanager
+def told(file: Path | None = None, where: str = "") -> Iterator[None]:
+    """Raise as BlueprintError whatever code of the user's in a file raises.
+
+    `where` says which system and stack set it is about. tapgen's own errors, which are
+    told already, pass.
+    """
+    try:
+        yield
+    except TapgenError:
+        raise
+    # Whatever somebody else's code raises, also when it calls sys.exit.
+    except (Exception, SystemExit) as error:
+        raise BlueprintError(said(error, file, where)) from error
+
+
+def said(error: BaseException, file: Path | None = None, where: str = "") -> str:
+    """An error of the user's code in one line: place, subject, reason."""
+    found = list(traceback.walk_tb(error.__traceback__))
+    reason = _refused(error, found) or f"{type(error).__name__}: {error}"
+    parts = [_line(error, found, file), where, " ".join(reason.split())]
+    return ": ".join(part for part in parts if part)
+
+
+# Where ----------------------------------------------------------------------------------
+
+
+def _line(
+    error: BaseException, frames: list[tuple[FrameType, int]], file: Path | None
+) -> str:
+    """The last line of the user's own code on the way to an error."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{_short(Path(error.filename))}:{error.lineno}"
+    folder = file.parent if file else None
+    for frame, line in reversed(frames):
+        path = Path(frame.f_code.co_filename)
+        if _is_theirs(path, folder):
+            return f"{_short(path)}:{line}{_function(frame.f_code)}"
+    return _short(file) if file else ""
+
+
+def _is_theirs(path: Path, folder: Path | None) -> bool:
+    if folder is None or not path.is_relative_to(folder):
+        return False
+    inner = path.relative_to(folder).parts
+    return "site-packages" not in inner and not path.is_relative_to(_TAPGEN)
+
+
+def _function(code: CodeType) -> str:
+    return "" if code.co_name.startswith("<") else f" in {code.co_name}()"
+
+
+def _short(path: Path) -> str:
+    """A path as somebody in this folder would write it."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+
+
+# What Troposphere refuses ---------------------------------------------------------------
+
+
+def _refused(error: BaseException, frames: list[tuple[FrameType, int]]) -> str | None:
+    """What Troposphere said about an object, with what the object would take."""
+    objects = [
+        (frame, frame.f_locals["self"])
+        for frame, _ in frames
+        if Path(frame.f_code.co_filename).is_relative_to(_TROPOSPHERE)
+        and isinstance(frame.f_locals.get("self"), troposphere.BaseAWSObject)
+    ]
+    if not objects:
+        return None
+    frame, subject = objects[-1]
+    title = next((str(o.title) for _, o in objects if o.title), "")
+    kind = getattr(subject, "resource_type", None) or type(subject).__name__
+    who = f"{title} ({kind})" if title else str(kind)
+    return f"{who}: {_reason(error, frame, subject)}"
+
+
+def _reason(error: BaseException, frame: FrameType, subject: Any) -> str:
+    takes = sorted(subject.props)
+    given = frame.f_locals.get("name")
+    if isinstance(error, AttributeError) and isinstance(given, str):
+        close = get_close_matches(given, takes, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"there is no property {given}; it takes {', '.join(takes)}{hint}"
+    missing = _REQUIRED.match(str(error))
+    if missing:
+        needed = [name for name, (_, required) in subject.props.items() if required]
+        return f"property {missing[1]} is missing; it needs {', '.join(needed)}"
+    if isinstance(error, TypeError) and isinstance(given, str):
+        value = frame.f_locals.get("value")
+        expected = _type(subject.props[given][0]) if given in subject.props else ""
+        return f"{given} is {value!r}, {type(value).__name__}; it takes {expected}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _type(expected: Any) -> str:
+    if isinstance(expected, list):
+        return f"a list of {_type(tuple(expected))}"
+    if isinstance(expected, tuple):
+        return " or ".join(_type(each) for each in expected)
+    return str(getattr(expected, "__name__", expected))

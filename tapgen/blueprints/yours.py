@@ -1,0 +1,121 @@
+"""Blueprints that tapgen does not ship: of a file beside the config, or installed.
+
+Either is a `Blueprint`, or just its `build(config) -> System`, for which the module
+says the rest: `Settings` (a pydantic model), `ROLES` (region roles, the first is the
+primary one), `CODE` (what names of resources begin with). All of these may be left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from tapgen.blueprints import python
+from tapgen.config import Blueprint, Config
+from tapgen.errors import BlueprintError
+from tapgen.model import System
+
+GROUP = "tapgen.blueprints"
+"""The entry points by which installed packages offer blueprints."""
+
+ATTRIBUTES = ("build", "BLUEPRINT")
+"""What a file is searched for that is named without `:name`."""
+
+
+def installed() -> tuple[str, ...]:
+    """The names of the blueprints that installed packages offer."""
+    return tuple(sorted({point.name for point in metadata.entry_points(group=GROUP)}))
+
+
+def of_package(name: str) -> Blueprint | None:
+    """The blueprint that an installed package offers; None when none does.
+
+    Raises BlueprintError when it cannot be loaded, or several offer it.
+    """
+    points = list(metadata.entry_points(group=GROUP, name=name))
+    if not points:
+        return None
+    if len({point.value for point in points}) > 1:
+        values = ", ".join(sorted(point.value for point in points))
+        raise BlueprintError(f"several packages offer it: {values}; uninstall one")
+    point, *_ = points
+    with python.told(where=f"entry point {name} = {point.value}"):
+        found = point.load()
+    module = sys.modules[point.module]
+    file = Path(module.__file__) if module.__file__ else None
+    return _blueprint(found, name, vars(module), file)
+
+
+def of_file(reference: str, folder: Path) -> Blueprint:
+    """The blueprint `file.py:name`, the file relative to `folder`.
+
+    Raises BlueprintError when there is none, and for whatever the file raises.
+    """
+    found, file = python.load(reference, folder, ATTRIBUTES)
+    with python.told(file):
+        module = vars(python.module(file))
+    return _blueprint(found, reference, module, file)
+
+
+def _blueprint(
+    found: Any, name: str, module: dict[str, Any], file: Path | None
+) -> Blueprint:
+    if not isinstance(found, Blueprint):
+        if not callable(found) or isinstance(found, type):
+            raise BlueprintError(
+                f"{file}: {type(found).__name__} is no blueprint; name a function "
+                "build(config), or a tapgen.config.Blueprint"
+            )
+        build: Callable[[Config], System] = found
+        found = Blueprint(
+            name,
+            code=_given(module, "CODE", str, "", file),
+            roles=_given(module, "ROLES", tuple, (), file),
+            settings=_settings(module, file),
+            build=build,
+        )
+    made: Blueprint = found
+    return replace(made, name=name, build=_telling(made.build, file))
+
+
+def _given(
+    module: dict[str, Any], name: str, kind: type, default: Any, file: Path | None
+) -> Any:
+    value = module.get(name, default)
+    if not isinstance(value, kind):
+        given = type(value).__name__
+        raise BlueprintError(f"{file}: {name} is a {given}; give a {kind.__name__}")
+    return value
+
+
+def _settings(module: dict[str, Any], file: Path | None) -> type[BaseModel]:
+    none = create_model("Settings", __config__=ConfigDict(extra="forbid"))
+    found = module.get("Settings", none)
+    if not (isinstance(found, type) and issubclass(found, BaseModel)):
+        raise BlueprintError(f"{file}: Settings is not a pydantic.BaseModel")
+    return found
+
+
+def _telling(
+    build: Callable[[Config], System], file: Path | None
+) -> Callable[[Config], System]:
+    """`build` with its errors told as its author would."""
+
+    def told(config: Config) -> System:
+        with python.told(file, where=config.system):
+            made = build(config)
+        if not isinstance(made, System):
+            given = type(made).__name__
+            raise BlueprintError(
+                f"{config.system}: {file}: build gave {given}; give a System, such as "
+                "tapgen.blueprints.parts.assemble does"
+            )
+        return made
+
+    return told
