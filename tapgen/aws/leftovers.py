@@ -7,6 +7,7 @@ the user asks for that.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,8 @@ from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Observed, Target
 
+REPLICA_MINUTES = 15  # replicas of a large table take their time to go
+REPLICA_POLL_SECONDS = 2
 KEY_WAIT_DAYS = 30  # PendingWindowInDays of kms:ScheduleKeyDeletion, the longest
 
 
@@ -165,6 +168,37 @@ def _table(aws: Aws, left: Leftover) -> str:
     return "deleted"
 
 
+def _global_table(aws: Aws, left: Leftover) -> str:
+    """Its replicas go first, one after the other: a table with replicas stays.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables.tutorial.html
+    """
+    client = aws.client("dynamodb", left.target)
+    name = left.physical_id
+    deadline = time.monotonic() + REPLICA_MINUTES * 60
+    while others := _replicas(client, name, left.target.region):
+        if time.monotonic() > deadline:
+            there = ", ".join(others)
+            return f"kept (its replica in {there} is still there; delete it by hand)"
+        region, status = next(iter(others.items()))
+        if status == "ACTIVE":
+            update = {"Delete": {"RegionName": region}}
+            ask(client, "update_table", TableName=name, ReplicaUpdates=[update])
+        else:
+            time.sleep(REPLICA_POLL_SECONDS)
+    return _table(aws, left)
+
+
+def _replicas(client: Any, table: str, home: str) -> dict[str, str]:
+    """Region → status of a table's replicas in other regions."""
+    found = ask(client, "describe_table", TableName=table)["Table"]
+    return {
+        r["RegionName"]: r.get("ReplicaStatus", "ACTIVE")
+        for r in found.get("Replicas", [])
+        if r["RegionName"] != home
+    }
+
+
 def _vault(aws: Aws, left: Leftover) -> str:
     """A vault can be deleted once it is empty; backups go when their time is over."""
     client = aws.client("backup", left.target)
@@ -176,6 +210,18 @@ def _vault(aws: Aws, left: Leftover) -> str:
     return "deleted"
 
 
+def _accelerator(aws: Aws, left: Leftover) -> str:
+    """Disables it first, as AWS wants; that takes it a few minutes."""
+    # Its API is in one region of all.
+    client = aws.client("globalaccelerator", Target(left.target.account, "us-west-2"))
+    ask(client, "update_accelerator", AcceleratorArn=left.physical_id, Enabled=False)
+    state = ask(client, "describe_accelerator", AcceleratorArn=left.physical_id)
+    if state["Accelerator"]["Status"] != "DEPLOYED":
+        return "disabled (delete it by hand in a few minutes)"
+    ask(client, "delete_accelerator", AcceleratorArn=left.physical_id)
+    return "deleted"
+
+
 _DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
     "AWS::S3::Bucket": _bucket,
     "AWS::Logs::LogGroup": _log_group,
@@ -183,6 +229,7 @@ _DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
     "AWS::KMS::ReplicaKey": _key,
     "AWS::SecretsManager::Secret": _secret,
     "AWS::DynamoDB::Table": _table,
-    "AWS::DynamoDB::GlobalTable": _table,
+    "AWS::DynamoDB::GlobalTable": _global_table,
     "AWS::Backup::BackupVault": _vault,
+    "AWS::GlobalAccelerator::Accelerator": _accelerator,
 }

@@ -506,6 +506,9 @@ def accelerator(
     made = t.add_resource(
         globalaccelerator.Accelerator(
             title,
+            # The addresses that clients know would be gone for good.
+            DeletionPolicy="RetainExceptOnCreate",
+            UpdateReplacePolicy="Retain",
             Name=names.sub(name),
             Enabled=True,
             IpAddressType="IPV4",

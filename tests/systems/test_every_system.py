@@ -21,7 +21,9 @@ from tests.systems.look import ROOT, every, statements, texts
 ANY_RESOURCE = {
     "SendTraces": "traces of X-Ray are no resources",
     "ManageNetworkInterfaces": "Lambda asks for it on all of them",
+    "CreateJobWhereNoResourceCanBeNamed": "a batch job has no name before it is made",
     "ReadWhereNoResourceCanBeNamed": "lists of load balancers, groups and metrics",
+    "AskForFailover": "metrics are no resources; a condition names their namespace",
 }
 # What schemas count as holding state and what the stack makes again as it was.
 NO_DATA = (

@@ -421,10 +421,12 @@ def plan(shape: Shape) -> dict[str, Any]:
                 },
                 gates=[name("db-cpu", "target"), name("db-storage", "target")],
                 turns=[
+                    "servers.Writes",
                     "database-target.Promoted",
                     "database-target.EnableBackups",
                     "dns.DbTargetWeight",
                     "dns.DbSourceWeight",
+                    "servers.Writes",
                 ],
             ),
             phase(

@@ -1,0 +1,908 @@
+"""What region_migration promises, checked on the templates it makes."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapgen import lint, schemas
+from tapgen.config import Config
+from tapgen.errors import BlueprintError, ConfigError
+from tapgen.model import Output, System
+from tests.systems import look
+from tests.systems.look import body, every, only, service, statements, texts
+
+HERE, THERE = "us-west-1", "us-west-2"
+SETTINGS: dict[str, Any] = {
+    "vpc_cidr": "10.30.0.0/16",
+    "target_vpc_cidr": "10.31.0.0/16",
+    "allowed_cidr": "203.0.113.0/24",
+    "allow_http": True,
+}
+CERTIFICATE = "arn:aws:acm:{}:111111111111:certificate/12ab"
+CERTIFICATES = {
+    "source": CERTIFICATE.format(HERE),
+    "target": CERTIFICATE.format(THERE),
+}
+KEY = f"arn:aws:kms:{HERE}:111111111111:key/12ab"
+EXISTING = {
+    "bucket": "my-data",
+    "bucket_key_arn": KEY,
+    "database_arn": f"arn:aws:rds:{HERE}:111111111111:db:mine",
+    "database_key_arn": KEY,
+    "database_host": f"mine.abc.{HERE}.rds.amazonaws.com",
+    "secret_name": "mine/owner",
+    "load_balancer_arn": (
+        f"arn:aws:elasticloadbalancing:{HERE}:111111111111:loadbalancer/app/mine/1a2b"
+    ),
+    "load_balancer_host": f"mine-1.{HERE}.elb.amazonaws.com",
+    "load_balancer_zone": "Z368ELLRRE2KJ0",
+}
+
+
+def load(folder: Path, settings: dict[str, Any], **more: Any) -> Config:
+    content = {
+        "suffix": "prod",
+        "regions": {"source": HERE, "target": THERE},
+        "settings": settings,
+        **more,
+    }
+    return look.load(folder, "region_migration", content)
+
+
+def build(folder: Path, settings: dict[str, Any], **more: Any) -> System:
+    given = {k: v for k, v in {**SETTINGS, **settings}.items() if v is not None}
+    return look.built(load(folder, given, **more))
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> System:
+    return build(tmp_path_factory.mktemp("migration"), {})
+
+
+@pytest.fixture(scope="module")
+def existing(tmp_path_factory: pytest.TempPathFactory) -> System:
+    folder = tmp_path_factory.mktemp("existing")
+    return build(folder, {"existing": EXISTING, "vpc_cidr": None})
+
+
+def granted(system: System, part: str, role: str) -> dict[str, dict[str, Any]]:
+    """Sid -> statement, of everything a role may do."""
+    policies = body(system, part)["Resources"][role]["Properties"]["Policies"]
+    return {
+        s["Sid"]: s
+        for policy in policies
+        for s in policy["PolicyDocument"]["Statement"]
+    }
+
+
+def values(system: System, part: str, region: str) -> dict[str, Any]:
+    stack_set = system.part(part)
+    (target,) = (t for t in stack_set.targets if t.region == region)
+    return dict(stack_set.values(target))
+
+
+# --- S002-01, 28: the plan of the migration --------------------------------------------
+
+
+def plan_of(system: System) -> dict[str, Any]:
+    parameter = body(system, "operations")["Resources"]["MigrationPlan"]["Properties"]
+    text = parameter["Value"]["Fn::Sub"]
+    assert len(text) + 12 * text.count("${EnvironmentSuffix}") < 4096
+    plan = json.loads(text)
+    assert isinstance(plan, dict)
+    return plan
+
+
+def test_the_plan_says_for_each_phase_what_must_hold_before_and_after(
+    system: System,
+) -> None:
+    phases = plan_of(system)["phases"]
+    assert [p["phase"] for p in phases] == [
+        *("prepare", "sync", "shift", "promote", "decommission")
+    ]
+    for phase in phases:
+        for thing in ("s3", "ec2", "rds"):
+            assert phase[thing]["entry"] and phase[thing]["exit"], (phase, thing)
+    sync = next(p for p in phases if p["phase"] == "sync")
+    assert "batch job complete" in sync["s3"]["exit"]
+
+
+@pytest.mark.parametrize("which", ["system", "existing"])
+def test_the_plan_names_only_alarms_and_parameters_that_exist(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    system = request.getfixturevalue(which)
+    alarms = set()
+    for (part, _), alarm in every(system, "AWS::CloudWatch::Alarm").items():
+        (text,) = texts(alarm["Properties"]["AlarmName"])
+        for role in {"every": ("source", "target")}.get(
+            system.part(part).role, (system.part(part).role,)
+        ):
+            alarms.add(text.replace("${RegionRole}", role))
+    for phase in plan_of(system)["phases"]:
+        assert set(phase["gates"]) <= alarms, set(phase["gates"]) - alarms
+        for turned in phase["turns"]:
+            part, _, name = turned.partition(".")
+            assert name in body(system, part)["Parameters"], turned
+
+
+def test_both_switches_of_the_promotion_are_turned_in_order(system: System) -> None:
+    (promote,) = (p for p in plan_of(system)["phases"] if p["phase"] == "promote")
+    turns = promote["turns"]
+    assert turns.index("database-target.Promoted") < turns.index(
+        "database-target.EnableBackups"
+    )
+    # Writers stop before, and are let in again at the very end.
+    assert turns[0] == turns[-1] == "servers.Writes"
+
+
+# --- S002-02: DNS ------------------------------------------------------------------------
+
+
+def test_application_and_database_have_names_that_move_by_weight(
+    system: System,
+) -> None:
+    resources = body(system, "dns")["Resources"]
+    for thing, record_type in (("App", "A"), ("Database", "CNAME")):
+        pair = [
+            resources[f"{thing}{role}"]["Properties"] for role in ("Source", "Target")
+        ]
+        assert {r["SetIdentifier"] for r in pair} == {"source", "target"}
+        assert len({json.dumps(r["Name"]) for r in pair}) == 1
+        assert {r["Type"] for r in pair} == {record_type}
+        short = {"App": "App", "Database": "Db"}[thing]
+        assert [r["Weight"] for r in pair] == [
+            {"Ref": f"{short}SourceWeight"},
+            {"Ref": f"{short}TargetWeight"},
+        ]
+    for role in ("Source", "Target"):
+        database = resources[f"Database{role}"]["Properties"]
+        assert int(database["TTL"]) <= 60
+        # A check would send writers to a replica by itself.
+        assert "HealthCheckId" not in database
+        assert database["ResourceRecords"] == [{"Ref": f"{role}RdsEndpoint"}]
+    weights = body(system, "dns")["Parameters"]["DbTargetWeight"]
+    assert (weights["MinValue"], weights["MaxValue"]) == (0, 255)
+
+
+def test_a_region_without_servers_gets_no_requests_from_dns(system: System) -> None:
+    resources = body(system, "dns")["Resources"]
+    for role, region in (("Source", HERE), ("Target", THERE)):
+        record = resources[f"App{role}"]["Properties"]
+        assert record["HealthCheckId"] == {"Ref": f"{role}Check"}
+        check = resources[f"{role}Check"]["Properties"]["HealthCheckConfig"]
+        assert check["Type"] == "CLOUDWATCH_METRIC"
+        name = check["AlarmIdentifier"]["Name"]["Fn::Sub"]
+        alarm = body(system, "servers")["Resources"]["BalancerErrorsAlarm"][
+            "Properties"
+        ]
+        made = alarm["AlarmName"]["Fn::Sub"]
+        assert name == made.replace("${RegionRole}", role.lower())
+        # Route 53 takes alarms of plain statistics only.
+        assert alarm["Statistic"] == "Sum"
+        assert check["AlarmIdentifier"]["Region"] == {"Ref": f"{role}Region"}
+
+
+def test_the_private_zone_is_seen_by_both_vpcs(system: System) -> None:
+    zone = only(system, "dns", "AWS::Route53::HostedZone")
+    assert {v["VPCRegion"]["Ref"] for v in zone["VPCs"]} == {
+        "SourceRegion",
+        "TargetRegion",
+    }
+    given = values(system, "dns", HERE)
+    assert given["SourceVpcId"] == Output("network", "VpcId", region=HERE)
+    assert given["TargetVpcId"] == Output("network", "VpcId", region=THERE)
+
+
+def test_a_public_name_points_at_the_accelerator_for_good(tmp_path: Path) -> None:
+    domain = {"domain": "app.example.com", "hosted_zone_id": "Z0123456789"}
+    system = build(tmp_path, domain)
+    record = body(system, "dns")["Resources"]["PublicName"]
+    assert record["Condition"] == "HasDomain"
+    alias = record["Properties"]["AliasTarget"]
+    assert alias["DNSName"] == {"Ref": "AcceleratorDns"}
+    given = values(system, "dns", HERE)
+    assert given["DomainName"] == "app.example.com"
+    assert given["AcceleratorDns"] == Output(
+        "accelerator", "AcceleratorDns", region=HERE
+    )
+
+
+# --- S002-03 … 06: storage ---------------------------------------------------------------
+
+
+def test_the_target_is_encrypted_with_the_key_of_its_region_and_versioned(
+    system: System,
+) -> None:
+    target = body(system, "storage-target")["Resources"]["TargetBucket"]["Properties"]
+    (rule,) = target["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": {"Ref": "KmsKeyArn"},
+    }
+    assert target["VersioningConfiguration"] == {"Status": "Enabled"}
+    key = values(system, "storage-target", THERE)["KmsKeyArn"]
+    assert key == Output("keys-target", "KmsKeyArn", region=THERE)
+
+
+def test_the_replication_role_does_exactly_that(system: System) -> None:
+    role = body(system, "roles")["Resources"]["ReplicationRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert {"StringEquals", "ArnLike"} == set(trust["Condition"])
+    found = granted(system, "roles", "ReplicationRole")
+    assert {a for s in found.values() for a in s["Action"]} == {
+        *("s3:GetReplicationConfiguration", "s3:ListBucket"),
+        *("s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication"),
+        *("s3:GetObjectVersionTagging", "s3:ReplicateDelete"),
+        *("s3:ReplicateObject", "s3:ReplicateTags"),
+        *("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"),
+    }
+    source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
+    assert f"arn:${{AWS::Partition}}:s3:::{source}" in texts(found)
+
+
+def test_everything_is_replicated_to_the_target_and_measured(system: System) -> None:
+    source = only(system, "storage", "AWS::S3::Bucket")
+    configuration = source["ReplicationConfiguration"]
+    assert configuration["Role"] == {"Ref": "ReplicationRoleArn"}
+    (rule,) = configuration["Rules"]
+    assert rule["Status"] == "Enabled" and rule["Filter"] == {"Prefix": ""}
+    criteria = rule["SourceSelectionCriteria"]["SseKmsEncryptedObjects"]
+    assert criteria == {"Status": "Enabled"}
+    assert rule["Destination"]["Metrics"]["Status"] == "Enabled"
+    given = values(system, "storage", HERE)
+    assert given["TargetBucketArn"] == Output(
+        "storage-target", "TargetBucketArn", region=THERE
+    )
+    assert given["TargetKeyArn"] == Output("keys-target", "KmsKeyArn", region=THERE)
+
+
+def test_what_was_there_before_can_be_replicated_by_a_batch_job(
+    system: System,
+) -> None:
+    """The job itself is started by who migrates; everything it needs is here."""
+    role = body(system, "roles")["Resources"]["BatchRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "batchoperations.s3.amazonaws.com"}
+    found = granted(system, "roles", "BatchRole")
+    assert {a for s in found.values() for a in s["Action"]} == {
+        *("s3:InitiateReplication", "s3:GetReplicationConfiguration"),
+        *("s3:PutInventoryConfiguration", "s3:GetObject", "s3:GetObjectVersion"),
+        "s3:PutObject",
+    }
+    (objects,) = texts(found["StartReplication"]["Resource"])
+    source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
+    assert objects == f"arn:${{AWS::Partition}}:s3:::{source}/*"
+    (reports,) = texts(found["WriteReports"]["Resource"])
+    assert "logs-source" in reports and reports.endswith("/batch/*")
+    create = granted(system, "operations", "MigrationRole")
+    (passed,) = texts(create["PassBatchRole"]["Condition"])
+    assert passed == "batchoperations.s3.amazonaws.com"
+    assert create["CreateJobWhereNoResourceCanBeNamed"]["Action"] == ["s3:CreateJob"]
+
+
+# --- S002-07 … 10: servers ---------------------------------------------------------------
+
+COLOURS = ("Blue", "Green")
+
+
+def servers(system: System) -> dict[str, Any]:
+    resources = body(system, "servers")["Resources"]
+    assert isinstance(resources, dict)
+    return resources
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_servers_start_from_a_guarded_template(system: System, colour: str) -> None:
+    data = servers(system)[f"{colour}Template"]["Properties"]["LaunchTemplateData"]
+    assert data["MetadataOptions"]["HttpTokens"] == "required"
+    (disk,) = data["BlockDeviceMappings"]
+    assert disk["Ebs"]["Encrypted"] is True
+    assert disk["Ebs"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+    assert disk["Ebs"]["VolumeType"] == "gp3"
+    assert data["ImageId"] == {"Ref": f"{colour}Image"}
+    parameter = body(system, "servers")["Parameters"][f"{colour}Image"]
+    assert parameter["Type"] == "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"
+    assert data["IamInstanceProfile"] == {"Name": {"Ref": "InstanceProfileName"}}
+    assert "KeyName" not in data
+
+
+def test_auto_scaling_may_use_the_key_of_each_region(system: System) -> None:
+    for part in ("keys", "keys-target"):
+        found = {
+            s["Sid"]: s for s in statements(body(system, part)["Resources"]["Key"])
+        }
+        for sid in ("EncryptDisks", "GrantDisks"):
+            equals = found[sid]["Condition"]["StringEquals"]
+            (role,) = texts(equals["aws:PrincipalArn"])
+            assert role.endswith(
+                "autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+            )
+            assert equals["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+        assert found["GrantDisks"]["Condition"]["Bool"] == {
+            "kms:GrantIsForAWSResource": "true"
+        }
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_target_groups_ask_for_health(system: System, colour: str) -> None:
+    group = servers(system)[f"{colour}Targets"]["Properties"]
+    assert group["HealthCheckPath"] == {"Ref": "HealthPath"}
+    assert group["HealthyThresholdCount"] > 1 and group["UnhealthyThresholdCount"] > 1
+    assert group["HealthCheckTimeoutSeconds"] < group["HealthCheckIntervalSeconds"]
+    assert group["Matcher"] == {"HttpCode": "200"}
+    # A name would stand in the way of its own replacement.
+    assert "Name" not in group
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_groups_of_servers_go_by_the_health_the_balancer_sees(
+    system: System, colour: str
+) -> None:
+    resource = servers(system)[f"{colour}Servers"]
+    group = resource["Properties"]
+    assert group["HealthCheckType"] == "ELB" and group["HealthCheckGracePeriod"] > 0
+    assert group["LaunchTemplate"] == {
+        "LaunchTemplateId": {"Ref": f"{colour}Template"},
+        "Version": {"Fn::GetAtt": [f"{colour}Template", "LatestVersionNumber"]},
+    }
+    assert group["TargetGroupARNs"] == [{"Ref": f"{colour}Targets"}]
+    assert group["VPCZoneIdentifier"] == {"Ref": "PrivateSubnetIds"}
+    kind = body(system, "servers")["Parameters"]["PrivateSubnetIds"]["Type"]
+    assert kind == "List<AWS::EC2::Subnet::Id>"
+    # What scaling has changed must survive the next update.
+    assert "DesiredCapacity" not in group
+    rolling = resource["UpdatePolicy"]["AutoScalingRollingUpdate"]
+    assert rolling["WaitOnResourceSignals"] is True
+    data = servers(system)[f"{colour}Template"]["Properties"]["LaunchTemplateData"]
+    script, _ = data["UserData"]["Fn::Base64"]["Fn::Sub"]
+    assert f"--resource {colour}Servers" in script
+    assert "HttpListener" in resource["DependsOn"]
+
+
+def test_one_listener_forwards_to_both_colours_by_weight(system: System) -> None:
+    listener = servers(system)["HttpListener"]["Properties"]
+    condition, redirect, forward = listener["DefaultActions"][0]["Fn::If"]
+    assert condition == "HasCertificate"
+    assert redirect["RedirectConfig"]["Protocol"] == "HTTPS"
+    https = servers(system)["HttpsListener"]
+    assert https["Condition"] == "HasCertificate"
+    assert https["Properties"]["DefaultActions"] == [forward]
+    assert "TLS13" in https["Properties"]["SslPolicy"]
+    config = forward["ForwardConfig"]
+    assert config["TargetGroups"] == [
+        {"TargetGroupArn": {"Ref": f"{c}Targets"}, "Weight": {"Ref": f"{c}Weight"}}
+        for c in COLOURS
+    ]
+    assert config["TargetGroupStickinessConfig"]["Enabled"] is True
+    weight = body(system, "servers")["Parameters"]["GreenWeight"]
+    assert (weight["MinValue"], weight["MaxValue"]) == (0, 999)
+
+
+def test_each_region_has_its_own_colours_and_weights(tmp_path: Path) -> None:
+    target = {"blue_weight": 10, "green_weight": 90, "green_min": 2}
+    system = build(tmp_path, {"servers": {"target": target}})
+    here, there = (values(system, "servers", region) for region in (HERE, THERE))
+    assert (here["BlueWeight"], here["GreenWeight"]) == ("100", "0")
+    assert (there["BlueWeight"], there["GreenWeight"]) == ("10", "90")
+    assert (here["GreenMinSize"], there["GreenMinSize"]) == ("0", "2")
+
+
+def test_certificates_belong_to_their_region(tmp_path: Path) -> None:
+    given = {"certificate_arns": CERTIFICATES, "allow_http": False}
+    system = build(tmp_path, given)
+    assert values(system, "servers", THERE)["CertificateArn"] == CERTIFICATES["target"]
+    assert values(system, "accelerator", HERE)["Tls"] == "true"
+    swapped = {
+        "source": CERTIFICATES["target"],
+        "target": CERTIFICATES["source"],
+    }
+    with pytest.raises(BlueprintError, match="takes only certificates of its own"):
+        build(tmp_path, {"certificate_arns": swapped})
+
+
+def test_a_start_script_reaches_the_server_as_it_is_written(tmp_path: Path) -> None:
+    script = "echo \"${HOME}\" $(date) 'quoted'\n"
+    system = build(tmp_path, {"servers": {"start_script": script}})
+    data = servers(system)["BlueTemplate"]["Properties"]["LaunchTemplateData"]
+    text, substituted = data["UserData"]["Fn::Base64"]["Fn::Sub"]
+    assert set(substituted) == {"Port", "HealthPath"}
+    assert "echo \"${!HOME}\" $(date) 'quoted'" in text
+    assert set(re.findall(r"\$\{([^!}]+)\}", text)) == {
+        *("Port", "HealthPath", "AWS::StackName", "AWS::Region")
+    }
+
+
+# --- S002-11, 12: the accelerator ----------------------------------------------------------
+
+
+def test_two_regions_are_behind_addresses_that_stay(system: System) -> None:
+    accelerator = body(system, "accelerator")
+    parameters = accelerator["Parameters"]
+    for role in ("Source", "Target"):
+        group = accelerator["Resources"][f"{role}Endpoints"]["Properties"]
+        assert group["EndpointGroupRegion"] == {"Ref": f"{role}Region"}
+        assert group["TrafficDialPercentage"] == {"Ref": f"{role}Dial"}
+        dial = parameters[f"{role}Dial"]
+        assert (dial["MinValue"], dial["MaxValue"]) == (0, 100)
+        assert group["HealthCheckPath"] == {"Ref": "HealthPath"}
+        assert group["ThresholdCount"] == 3
+        (endpoint,) = group["EndpointConfigurations"]
+        assert endpoint["EndpointId"] == {"Ref": f"{role}AlbArn"}
+        assert endpoint["ClientIPPreservationEnabled"] is True
+    assert "Ipv4Addresses" in texts(accelerator["Outputs"]["AcceleratorIps"])
+    assert accelerator["Resources"]["Accelerator"]["DeletionPolicy"].startswith(
+        "Retain"
+    )
+    given = values(system, "accelerator", HERE)
+    assert given["TargetAlbArn"] == Output("servers", "AlbArn", region=THERE)
+    # Before the migration nobody is sent to the target.
+    assert (given["SourceDial"], given["TargetDial"]) == ("100", "0")
+
+
+# --- S002-13 … 15: the database ------------------------------------------------------------
+
+
+def replica(system: System) -> dict[str, Any]:
+    return only(system, "database-target", "AWS::RDS::DBInstance")
+
+
+@pytest.mark.parametrize("which", ["system", "existing"])
+def test_the_target_database_is_a_replica_and_says_no_more_than_one_may(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    system = request.getfixturevalue(which)
+    database = replica(system)
+    assert database["SourceRegion"] == {"Ref": "SourceRegion"}
+    assert database["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+    assert not {
+        *("MasterUsername", "MasterUserPassword", "DBName", "StorageEncrypted"),
+        *("DBSnapshotIdentifier", "AllocatedStorage", "ManageMasterUserPassword"),
+    } & set(database)
+    assert database["VPCSecurityGroups"] and database["DBSubnetGroupName"]
+    # One instance, which is promoted: a second one beside it would be empty.
+    instances = every(system, "AWS::RDS::DBInstance")
+    assert [key for key in instances if key[0] == "database-target"] == [
+        ("database-target", "Database")
+    ]
+
+
+def test_the_replica_points_at_the_source(system: System, existing: System) -> None:
+    here = values(system, "database-target", THERE)["SourceDbArn"]
+    assert here == Output("database", "RdsArn", region=HERE)
+    there = values(existing, "database-target", THERE)["SourceDbArn"]
+    assert there == EXISTING["database_arn"]
+
+
+def resolved(value: Any, conditions: dict[str, bool]) -> Any:
+    """A piece of a template with its conditions decided; None where there is none."""
+    match value:
+        case {"Fn::If": [name, yes, no]}:
+            return resolved(yes if conditions[name] else no, conditions)
+        case {"Ref": "AWS::NoValue"}:
+            return None
+        case dict():
+            found = {k: resolved(v, conditions) for k, v in value.items()}
+            return {k: v for k, v in found.items() if v is not None}
+        case list():
+            return [resolved(v, conditions) for v in value]
+    return value
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    return {k for k in {*before, *after} if before.get(k) != after.get(k)}
+
+
+def test_promotion_takes_away_the_source_and_changes_nothing_else(
+    system: System,
+) -> None:
+    states = [
+        resolved(replica(system), {"IsReplica": is_replica, "BackupsOn": backups})
+        for is_replica, backups in ((True, False), (False, False), (False, True))
+    ]
+    assert changed(states[0], states[1]) == {"SourceDBInstanceIdentifier"}
+    assert changed(states[1], states[2]) == {"BackupRetentionPeriod", "MultiAZ"}
+    fixed = schemas.create_only("AWS::RDS::DBInstance")
+    for before, after in zip(states, states[1:], strict=False):
+        assert not changed(before, after) & fixed
+
+
+def test_the_two_switches_are_parameters_in_an_order(system: System) -> None:
+    template = body(system, "database-target")
+    for name in ("Promoted", "EnableBackups"):
+        parameter = template["Parameters"][name]
+        assert parameter["AllowedValues"] == ["true", "false"]
+        assert parameter["Default"] == "false"
+    conditions = template["Conditions"]
+    assert conditions["IsReplica"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "Promoted"}, "true"]}]
+    }
+    assert {"Condition": "IsReplica"} in conditions["BackupsOn"]["Fn::And"][0][
+        "Fn::Not"
+    ]
+    (rule,) = template["Rules"]["BackupsAfterPromotion"]["Assertions"]
+    assert {"Fn::Equals": [{"Ref": "Promoted"}, "true"]} in rule["Assert"]["Fn::Or"]
+    # Who is no replica has no lag: the alarm goes with the promotion.
+    alarm = template["Resources"]["ReplicaLagAlarm"]
+    assert alarm["Condition"] == "IsReplica"
+    assert alarm["Properties"]["TreatMissingData"] == "breaching"
+
+
+def test_the_source_can_have_a_replica(system: System) -> None:
+    database = only(system, "database", "AWS::RDS::DBInstance")
+    assert database["BackupRetentionPeriod"] == {"Ref": "BackupDays"}
+    assert body(system, "database")["Parameters"]["BackupDays"]["MinValue"] >= 1
+    assert "ManageMasterUserPassword" not in database
+
+
+# --- S002-16, 17: who may do what ----------------------------------------------------------
+
+
+def test_who_migrates_may_touch_only_what_is_migrated(system: System) -> None:
+    found = granted(system, "operations", "MigrationRole")
+    for sid, statement in found.items():
+        if "*" in statement["Resource"]:
+            assert sid.endswith("WhereNoResourceCanBeNamed"), sid
+            reads = all(
+                a.split(":")[1].startswith(("Describe", "Get"))
+                for a in statement["Action"]
+            )
+            assert reads or sid.startswith("CreateJob")
+    assert {a for s in found.values() for a in s["Action"]} >= {
+        *("rds:PromoteReadReplica", "rds:ModifyDBInstance", "rds:CreateDBSnapshot"),
+        *("elasticloadbalancing:ModifyListener", "s3:CreateJob", "s3:DescribeJob"),
+        *("globalaccelerator:UpdateEndpointGroup", "route53:GetChange"),
+        *("route53:ChangeResourceRecordSets", "autoscaling:UpdateAutoScalingGroup"),
+        *("autoscaling:StartInstanceRefresh", "ssm:PutParameter", "iam:PassRole"),
+    }
+    assert found["TurnWeights"]["Resource"] == [
+        {"Ref": "SourceListenerArn"},
+        {"Ref": "TargetListenerArn"},
+    ]
+    (promoted,) = texts(found["Promote"]["Resource"])
+    made = replica(system)["DBInstanceIdentifier"]["Fn::Sub"]
+    assert promoted.endswith(f"db:{made}") and "${TargetRegion}" in promoted
+    (names,) = found["MoveNames"]["Condition"].values()
+    allowed = set(texts(names["route53:ChangeResourceRecordSetsNormalizedRecordNames"]))
+    assert {n.split(".")[0] for n in allowed} == {"app", "db"}
+    groups = set(texts(found["ScaleColours"]["Resource"]))
+    assert len(groups) == 4 and all(":autoScalingGroupName/rm-" in g for g in groups)
+
+
+def test_roles_are_passed_to_one_service_each(system: System) -> None:
+    for key, resource in every(system).items():
+        for statement in statements(resource):
+            if "iam:PassRole" in statement["Action"]:
+                assert "iam:PassedToService" in statement["Condition"]["StringEquals"]
+                assert "*" not in statement["Resource"], key
+
+
+def test_each_service_has_a_role_of_its_own(system: System) -> None:
+    trusted = [
+        service(next(statements(r["Properties"]["AssumeRolePolicyDocument"])))
+        for (part, _), r in every(system, "AWS::IAM::Role").items()
+        if part == "roles"
+    ]
+    assert sorted(trusted) == [
+        "backup.amazonaws.com",
+        "batchoperations.s3.amazonaws.com",
+        "ec2.${AWS::URLSuffix}",
+        "monitoring.rds.amazonaws.com",
+        "s3.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
+    ]
+
+
+def test_roles_fit_into_what_iam_allows(system: System) -> None:
+    for key, role in every(system, "AWS::IAM::Role").items():
+        policies = role["Properties"].get("Policies", [])
+        text = json.dumps(
+            [p["PolicyDocument"] for p in policies], separators=(",", ":")
+        )
+        assert len(text) < 10_240, key
+
+
+def test_servers_read_one_secret_and_the_buckets_of_the_migration(
+    system: System,
+) -> None:
+    found = granted(system, "roles", "InstanceRole")
+    for role in ("Source", "Target"):
+        (secret,) = texts(found[f"ReadSecret{role}"]["Resource"])
+        assert f"${{{role}Region}}" in secret
+        assert secret.endswith("secret:rm-${EnvironmentSuffix}-db-owner-source-??????")
+        assert found[f"ReadSwitch{role}"]["Action"] == ["ssm:GetParameter"]
+    assert found["WriteExportsObjects"]["Action"] == [
+        "s3:AbortMultipartUpload",
+        "s3:PutObject",
+    ]
+
+
+# --- S002-18 … 21: what can be seen --------------------------------------------------------
+
+
+def test_the_dashboard_shows_the_metrics_of_this_system(system: System) -> None:
+    text = only(system, "observability", "AWS::CloudWatch::Dashboard")["DashboardBody"]
+    widgets = json.loads(text["Fn::Sub"])["widgets"]
+    assert all(w["properties"]["region"] for w in widgets)
+    shown = {m[1]: m for w in widgets for m in w["properties"]["metrics"]}
+    assert set(shown) >= {
+        *("ReplicaLag", "HealthyHostCount", "UnHealthyHostCount"),
+        *("BytesPendingReplication", "OperationsFailedReplication", "CPUUtilization"),
+    }
+    lag = shown["ReplicaLag"]
+    assert lag[3] == replica(system)["DBInstanceIdentifier"]["Fn::Sub"]
+    source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
+    assert source in shown["BytesPendingReplication"]
+    fleet = servers(system)["GreenServers"]["Properties"]["AutoScalingGroupName"]
+    assert fleet["Fn::Sub"] in shown["CPUUtilization"]
+
+
+def test_the_five_metrics_are_watched_where_they_are_published(system: System) -> None:
+    where = {
+        (r["Properties"]["MetricName"], r["Properties"]["Namespace"]): part
+        for (part, _), r in every(system, "AWS::CloudWatch::Alarm").items()
+        if isinstance(r["Properties"]["Namespace"], str)
+    }
+    assert where[("ReplicaLag", "AWS/RDS")] == "database-target"
+    assert where[("UnHealthyHostCount", "AWS/ApplicationELB")] == "servers"
+    assert where[("CPUUtilization", "AWS/EC2")] == "servers"
+    assert where[("FreeStorageSpace", "AWS/RDS")] in ("database", "database-target")
+    assert where[("OperationsFailedReplication", "AWS/S3")] == "storage"
+    assert where[("NumberOfCopyJobsFailed", "AWS/Backup")] == "backups"
+
+
+def test_unhealthy_servers_are_counted_for_each_colour(system: System) -> None:
+    for colour in COLOURS:
+        alarm = servers(system)[f"{colour}UnhealthyAlarm"]["Properties"]
+        dimensions = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
+        assert dimensions == {
+            "TargetGroup": {"Fn::GetAtt": [f"{colour}Targets", "TargetGroupFullName"]},
+            "LoadBalancer": {"Fn::GetAtt": ["LoadBalancer", "LoadBalancerFullName"]},
+        }
+
+
+def test_every_log_group_is_encrypted_and_expires(system: System) -> None:
+    groups = every(system, "AWS::Logs::LogGroup")
+    assert {part for part, _ in groups} == {
+        *("network", "database", "database-target", "observability")
+    }
+    for group in groups.values():
+        assert group["Properties"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+        assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+
+
+def test_metrics_are_published(system: System) -> None:
+    for colour in COLOURS:
+        group = servers(system)[f"{colour}Servers"]["Properties"]
+        assert group["MetricsCollection"] == [{"Granularity": "1Minute"}]
+    for part in ("database", "database-target"):
+        database = only(system, part, "AWS::RDS::DBInstance")
+        assert database["MonitoringInterval"] > 0
+        assert database["MonitoringRoleArn"] == {"Ref": "MonitoringRoleArn"}
+    assert ("observability", "AppErrors") in every(system, "AWS::Logs::MetricFilter")
+
+
+# --- S002-22 … 24: backups -----------------------------------------------------------------
+
+
+def test_the_backup_bucket_is_versioned_aged_and_emptied(system: System) -> None:
+    bucket = body(system, "storage-target")["Resources"]["BackupBucket"]["Properties"]
+    assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert {"Key": "Purpose", "Value": "backup"} in bucket["Tags"]
+    rules = {r["Id"]: r for r in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["current-versions"]["Transitions"] == [
+        {"StorageClass": "STANDARD_IA", "TransitionInDays": 30},
+        {"StorageClass": "GLACIER", "TransitionInDays": 90},
+    ]
+    assert rules["current-versions"]["ExpirationInDays"] == {"Ref": "BackupBucketDays"}
+    assert "NoncurrentVersionExpiration" in rules["old-versions"]
+    assert "AbortIncompleteMultipartUpload" in rules["old-versions"]
+
+
+def test_backups_are_kept_and_copied_to_the_other_region(system: System) -> None:
+    plan = only(system, "backups", "AWS::Backup::BackupPlan")["BackupPlan"]
+    (rule,) = plan["BackupPlanRule"]
+    assert rule["Lifecycle"]["DeleteAfterDays"] == {"Ref": "BackupRetentionDays"}
+    (copy,) = rule["CopyActions"]
+    assert copy["DestinationBackupVaultArn"] == {"Ref": "OtherVaultArn"}
+    assert copy["Lifecycle"]["DeleteAfterDays"] == {"Ref": "CopyRetentionDays"}
+    for here, there in ((HERE, THERE), (THERE, HERE)):
+        given = values(system, "backups", here)
+        assert given["OtherVaultArn"] == Output("vaults", "VaultArn", region=there)
+    vault = only(system, "vaults", "AWS::Backup::BackupVault")
+    assert vault["EncryptionKeyArn"] == {"Ref": "KmsKeyArn"}
+
+
+def test_buckets_servers_and_databases_carry_the_tag_that_is_backed_up(
+    system: System,
+) -> None:
+    chosen = only(system, "backups", "AWS::Backup::BackupSelection")
+    (tag,) = chosen["BackupSelection"]["ListOfTags"]
+    wanted = {"Key": tag["ConditionKey"], "Value": tag["ConditionValue"]}
+    for part, name in (
+        ("storage", "DataBucket"),
+        ("storage-target", "TargetBucket"),
+        ("database", "Database"),
+        ("database-target", "Database"),
+    ):
+        assert wanted in body(system, part)["Resources"][name]["Properties"]["Tags"]
+    for colour in COLOURS:
+        data = servers(system)[f"{colour}Template"]["Properties"]["LaunchTemplateData"]
+        tagged = {t["ResourceType"]: t["Tags"] for t in data["TagSpecifications"]}
+        assert wanted in tagged["instance"]
+        # A disk is saved with its instance already.
+        assert wanted not in tagged["volume"]
+    role = body(system, "roles")["Resources"]["BackupRole"]["Properties"]
+    managed = " ".join(texts(role["ManagedPolicyArns"]))
+    assert "AWSBackupServiceRolePolicyForBackup" in managed
+    assert "AWSBackupServiceRolePolicyForS3Backup" in managed
+
+
+# --- S002-25 … 27: outputs and secrets -----------------------------------------------------
+
+
+def test_the_outputs_are_there(system: System) -> None:
+    outputs = {
+        name
+        for s in system.stack_sets
+        for name in json.loads(s.template).get("Outputs", {})
+    }
+    assert outputs >= {
+        *("TargetBucketName", "RdsEndpoint", "RdsArn", "AsgName", "KmsKeyArn"),
+        *("AlbDns", "AlbZone", "AlbFullName", "BlueTgArn", "GreenTgArn"),
+        *("AcceleratorIps", "AcceleratorDns", "VaultArn", "DashboardName"),
+        *("SecretArn", "BatchRoleArn", "MigrationRoleArn"),
+    }
+
+
+def test_nobody_writes_down_a_password(system: System) -> None:
+    for key, database in every(system, "AWS::RDS::DBInstance").items():
+        password = database["Properties"].get("MasterUserPassword")
+        assert key[0] == "database" or password is None, key
+        for text in texts(password):
+            assert text.startswith("{{resolve:secretsmanager:")
+    secret = only(system, "database", "AWS::SecretsManager::Secret")
+    assert secret["GenerateSecretString"]["PasswordLength"] >= 30
+
+
+def test_the_secret_has_a_copy_in_the_target_region(system: System) -> None:
+    secret = only(system, "database", "AWS::SecretsManager::Secret")
+    assert secret["ReplicaRegions"] == [
+        {"Region": {"Ref": "TargetRegion"}, "KmsKeyId": {"Ref": "TargetKeyArn"}}
+    ]
+    key = values(system, "database", HERE)["TargetKeyArn"]
+    assert key == Output("keys-target", "KmsKeyArn", region=THERE)
+
+
+def test_writers_can_be_paused_in_each_region(tmp_path: Path, system: System) -> None:
+    switch = servers(system)["WriteSwitch"]["Properties"]
+    assert switch["Value"] == {"Ref": "Writes"}
+    assert values(system, "servers", HERE)["Writes"] == "allowed"
+    # Until the promotion nobody can write there anyway.
+    assert values(system, "servers", THERE)["Writes"] == "paused"
+    paused = build(tmp_path, {"traffic": {"source_writes": "paused"}})
+    assert values(paused, "servers", HERE)["Writes"] == "paused"
+
+
+# --- networks -------------------------------------------------------------------------------
+
+
+def test_each_tier_is_reached_only_from_the_one_before(system: System) -> None:
+    chain = {
+        (
+            r["Properties"]["GroupId"]["Fn::GetAtt"][0],
+            r["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0],
+        )
+        for r in every(system, "AWS::EC2::SecurityGroupIngress").values()
+    }
+    assert chain == {
+        ("DatabaseSecurityGroup", "ServerSecurityGroup"),
+        ("ServerSecurityGroup", "BalancerSecurityGroup"),
+    }
+    groups = body(system, "network")["Resources"]
+    inline = groups["BalancerSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert {r["FromPort"] for r in inline} == {80, 443}
+    assert all(r["CidrIp"] == {"Ref": "AllowedCidr"} for r in inline)
+    (nowhere,) = groups["DatabaseSecurityGroup"]["Properties"]["SecurityGroupEgress"]
+    assert nowhere["CidrIp"] == "127.0.0.1/32"
+
+
+# --- a source that is there already ---------------------------------------------------------
+
+
+def test_an_existing_source_gets_nothing_it_has_already(existing: System) -> None:
+    here = {
+        (part, r["Type"])
+        for (part, _), r in every(existing).items()
+        if any(t.region == HERE for t in existing.part(part).targets)
+    }
+    made = {type_name for _, type_name in here}
+    assert not {t for t in made if t.startswith(("AWS::EC2", "AWS::RDS"))}
+    assert "AWS::ElasticLoadBalancingV2::LoadBalancer" not in made
+    buckets = {part for part, t in here if t == "AWS::S3::Bucket"}
+    assert buckets == {"logs"}
+    # Failures are published in the source region, so that is where the alarm is.
+    alarm = only(existing, "storage", "AWS::CloudWatch::Alarm")
+    dimensions = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
+    assert dimensions["SourceBucket"] == {"Ref": "SourceBucketName"}
+
+
+def test_an_existing_source_is_wired_in_by_its_names(existing: System) -> None:
+    given = values(existing, "accelerator", HERE)
+    assert given["SourceAlbArn"] == EXISTING["load_balancer_arn"]
+    records = values(existing, "dns", HERE)
+    assert records["SourceRdsEndpoint"] == EXISTING["database_host"]
+    role = values(existing, "roles", HERE)
+    assert role["SourceBucketName"] == "my-data"
+    assert role["SourceKeyArn"] == KEY
+    named = set(texts(granted(existing, "roles", "ReplicationRole")))
+    assert "arn:${AWS::Partition}:s3:::${SourceBucketName}/*" in named
+
+
+def test_cfn_lint_has_nothing_to_say(existing: System, tmp_path: Path) -> None:
+    domain = {"domain": "app.example.com", "hosted_zone_id": "Z0123456789"}
+    wide = build(tmp_path, {**domain, "zones": 3, "certificate_arns": CERTIFICATES})
+    for system in (existing, wide):
+        found = lint.check(system, tmp_path, processes=1)
+        assert [f for f in found if f.severity != "informational"] == []
+
+
+# --- settings -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"vpc_cidr": None}, "vpc_cidr is missing"),
+        ({"target_vpc_cidr": "10.30.128.0/17"}, "overlap"),
+        ({"allowed_cidr": "0.0.0.0/0"}, "allow_public: true"),
+        ({"allow_http": False}, "or set allow_http: true"),
+        ({"certificate_arns": {"source": CERTIFICATES["source"]}}, "source, target"),
+        ({"certificate_arns": {"source": "mine"}}, "not a certificate's ARN"),
+        ({"domain": "app.example.com"}, "give both or neither"),
+        ({"existing": EXISTING}, "vpc_cidr is of no use"),
+        ({"existing": {**EXISTING, "database_arn": "mine"}}, "not a database's ARN"),
+        ({"traffic": {"source_dial": 0}}, "both 0"),
+        ({"traffic": {"source_dial": 101}}, "at most 100"),
+        ({"traffic": {"db_target_weight": 100}}, "promotion.promoted: true first"),
+        ({"traffic": {"target_writes": "allowed"}}, "database is a replica"),
+        ({"promotion": {"enable_backups": True}}, "set promoted: true first"),
+        ({"servers": {"instance_type": "t4g.small"}}, "is not offered"),
+        ({"servers": {"health_path": "health"}}, "not a path such as /health"),
+        ({"servers": {"target": {"blue_min": 6}}}, "leaves no room for an update"),
+        ({"servers": {"source": {"blue_weight": 0}}}, "nobody would be served"),
+        ({"servers": {"start_script": "x" * 9000}}, "8192 are allowed"),
+        ({"servers": {"start_script": "END_OF_SCRIPT"}}, "take it out"),
+        ({"backups": {"bucket_days": 30}}, "at least 120"),
+    ],
+)
+def test_a_wrong_setting_is_refused_with_what_is_allowed(
+    tmp_path: Path, settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build(tmp_path, settings)
+    assert message in str(caught.value)
+
+
+def test_a_migration_that_is_done_may_say_so(tmp_path: Path) -> None:
+    done = {
+        "promotion": {"promoted": True, "enable_backups": True},
+        "traffic": {
+            "source_dial": 0,
+            "target_dial": 100,
+            "db_source_weight": 0,
+            "db_target_weight": 100,
+            "source_writes": "paused",
+            "target_writes": "allowed",
+        },
+    }
+    system = build(tmp_path, done)
+    given = values(system, "database-target", THERE)
+    assert (given["Promoted"], given["EnableBackups"]) == ("true", "true")
+    assert values(system, "accelerator", HERE)["TargetDial"] == "100"
