@@ -119,3 +119,33 @@ def test_names_and_zones_are_checked_at_the_door(optional: bool) -> None:
         assert re.search(pattern, good) and not re.search(pattern, bad)
         assert bool(re.search(pattern, "")) is optional
         assert ("Default" in parameters[name]) is optional
+
+
+def test_a_private_zone_is_for_the_vpcs_it_is_given() -> None:
+    t = Template()
+    dns.private_zone(
+        t, "Zone", name="rm.internal", vpcs=[("vpc-1", "us-east-1"), ("vpc-2", "x")]
+    )
+    zone = t.to_dict()["Resources"]["Zone"]["Properties"]
+    assert zone["VPCs"] == [
+        {"VPCId": "vpc-1", "VPCRegion": "us-east-1"},
+        {"VPCId": "vpc-2", "VPCRegion": "x"},
+    ]
+
+
+def test_a_name_by_weight_moves_only_when_told() -> None:
+    t = Template()
+    dns.weighted_name(
+        t,
+        "Record",
+        zone="Z1",
+        domain="db.rm.internal",
+        identifier="source",
+        weight=100,
+        host="one.example.com",
+        ttl=30,
+    )
+    record = t.to_dict()["Resources"]["Record"]["Properties"]
+    assert (record["Type"], record["TTL"], record["Weight"]) == ("CNAME", "30", 100)
+    assert record["SetIdentifier"] == "source"
+    assert "HealthCheckId" not in record

@@ -1,0 +1,61 @@
+"""What watches a VPC."""
+
+from __future__ import annotations
+
+from troposphere import Ref, encode_to_dict
+
+from tapgen.blocks import flows, frame, network
+
+
+def test_refused_packets_are_counted_and_ring() -> None:
+    t = frame.start("A thing", role="dr")
+    made = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
+    flows.flow_log(
+        t,
+        vpc=made,
+        name="rm-flow",
+        alarm_name="rm-rejected",
+        metrics="rm-metrics",
+        topic_arn=Ref("Topic"),
+    )
+    resources = t.to_dict()["Resources"]
+    (counted,) = resources["RejectedPackets"]["Properties"]["MetricTransformations"]
+    alarm = resources["RejectedPacketsRaised"]["Properties"]
+    assert alarm["Namespace"] == counted["MetricNamespace"] == "rm-metrics"
+    assert alarm["MetricName"] == counted["MetricName"]
+    assert alarm["Threshold"] == {"Ref": "RejectedPacketsAlarm"}
+    assert resources["FlowLog"]["Properties"]["TrafficType"] == "ALL"
+    assert resources["FlowLogGroup"]["Properties"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+
+
+def test_every_nat_gateway_has_two_alarms() -> None:
+    t = frame.start("A thing", role="dr")
+    made = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
+    public, _ = network.public_tier(t, made, public_addresses=False)
+    _, _, gateways = network.private_tier(t, made, public=public)
+    flows.nat_alarms(t, gateways, name="rm-nat-%s", topic_arn=Ref("Topic"))
+    alarms = [
+        r["Properties"]
+        for r in t.to_dict()["Resources"].values()
+        if r["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    assert sorted(a["AlarmName"] for a in alarms) == [
+        *("rm-nat-drops-1", "rm-nat-drops-2", "rm-nat-ports-1", "rm-nat-ports-2")
+    ]
+    assert {a["Dimensions"][0]["Value"]["Ref"] for a in alarms} == {
+        "NatGateway1",
+        "NatGateway2",
+    }
+
+
+def test_the_role_writes_these_groups_and_lists_those_of_its_regions() -> None:
+    group = "arn:${AWS::Partition}:logs:us-east-1:${AWS::AccountId}:log-group:rm-flow"
+    found = {
+        s["Sid"]: s
+        for s in (
+            encode_to_dict(s) for s in flows.write_flow_logs([group], ["us-east-1"])
+        )
+    }
+    assert found["WriteLogStreams"]["Resource"] == [{"Fn::Sub": f"{group}:*"}]
+    (every,) = found["FindLogGroups"]["Resource"]
+    assert ":us-east-1:" in every["Fn::Sub"]
