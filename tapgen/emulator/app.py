@@ -1,4 +1,4 @@
-"""The embedded AWS as one ASGI application: faults, StackSets, control, ministack.
+"""The embedded AWS as one ASGI application: guard, faults, StackSets, control, ministack.
 
 StackSets actions go to our engine; everything else passes through to the wrapped
 application untouched, bodies unread, unless faults are set.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from tapgen.emulator import protocols, wire
+from tapgen.emulator import guard, protocols, wire
 from tapgen.emulator.connection import cut
 from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
 from tapgen.emulator.inner import Asgi, Inner, Message, Place, Receive, Send, text
@@ -57,6 +57,10 @@ class Embedded:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
+            return
+        reason = guard.reason_to_refuse(scope)
+        if reason is not None:
+            await _turn_away(scope, send, reason)
         elif scope["type"] != "http":
             await self.inner(scope, receive, send)
         elif scope["path"].startswith(CONTROL):
@@ -64,13 +68,16 @@ class Embedded:
         else:
             if self.keep is not None:
                 send = _keeping(self.keep, send)
+            if not guard.is_deployed(scope):
+                send = guard.silent(send)
             if self.faults:
                 await self._suffer(scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "POST"):
+        # What is open to pages leads nowhere but to what is deployed.
+        if scope["method"] in ("GET", "POST") and not guard.is_deployed(scope):
             signed = protocols.signature(scope)
             if signed.service == "cloudformation":
                 await self._cloudformation(scope, receive, send, signed)
@@ -338,6 +345,14 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return again
+
+
+async def _turn_away(scope: Any, send: Send, reason: str) -> None:
+    logger.warning("refused %s: %s", scope["path"], reason)
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await _send(send, *guard.answer(scope, reason))
 
 
 async def _reply(send: Send, status: int, body: bytes, kind: str = "text/xml") -> None:

@@ -26,6 +26,7 @@ from tapgen.emulator import (
     accelerators,
     balancers,
     gateway,
+    guard,
     not_emulated,
     organizations,
     regions,
@@ -237,6 +238,7 @@ def check() -> list[str]:
         accelerators.PRIVATE,
         balancers.PRIVATE,
         gateway.PRIVATE,
+        guard.PRIVATE,
         organizations.PRIVATE,
         regions.PRIVATE,
     ):
