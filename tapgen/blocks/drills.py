@@ -28,11 +28,12 @@ START_EXPERIMENT = "arn:${AWS::Partition}:scheduler:::aws-sdk:fis:startExperimen
 """The schedule target that starts an experiment, as text for `Fn::Sub`."""
 
 
-def fail_over_statements(cluster_arns: Sequence[str]) -> list[Statement]:
+def fail_over_statements(
+    cluster_arns: Sequence[str], regions: Sequence[str]
+) -> list[Statement]:
     """What the role of experiments needs to fail clusters over within their region.
 
-    FIS looks clusters up before it acts, and describing them takes no resource it would
-    accept for the instances that come with them.
+    FIS lists clusters and their instances before it acts on those that are meant.
     https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html
     """
     return [
@@ -40,7 +41,11 @@ def fail_over_statements(cluster_arns: Sequence[str]) -> list[Statement]:
         security.statement(
             "FindClusters",
             [actions.DescribeDBClusters, actions.DescribeDBInstances],
-            ["*"],
+            [
+                names.arn("rds", f"{kind}:*", region=region)
+                for region in regions
+                for kind in ("cluster", "db")
+            ],
         ),
     ]
 

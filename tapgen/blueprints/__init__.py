@@ -10,7 +10,12 @@ from pathlib import Path
 
 from tapgen.config import Blueprint
 
-NAMES: tuple[str, ...] = ("secure_network", "serverless_api", "region_migration")
+NAMES: tuple[str, ...] = (
+    "secure_network",
+    "serverless_api",
+    "region_migration",
+    "payments_dr",
+)
 """The systems that tapgen ships."""
 
 CUSTOM = "custom"

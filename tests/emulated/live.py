@@ -8,6 +8,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
 from tapgen import blueprints, bootstrap
 from tapgen.model import System
 from tapgen.rollout import Outcome
@@ -46,17 +50,36 @@ class Live:
         return self.cloud.client(service, self.system.regions[role])
 
     def ask(
-        self, role: str, method: str, path: str, content: Any = None, part: str = "api"
+        self,
+        role: str,
+        method: str,
+        path: str,
+        content: Any = None,
+        part: str = "api",
+        signed: bool = False,
     ) -> tuple[int, Any]:
-        """Status and content of what the API of a region answers."""
+        """Status and content of what the API of a region answers.
+
+        Methods with the authorization AWS_IAM answer those who sign only.
+        """
         outputs = self.outputs(part, role)
         place = f"restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
         body = None if content is None else json.dumps(content).encode()
         request = Request(f"{self.cloud.url}/{place}{path}", body, method=method)
         request.add_header("Content-Type", "application/json")
+        if signed:
+            self._sign(request, self.system.regions[role])
         try:
             with urlopen(request) as answer:
                 return answer.status, json.load(answer)
         except HTTPError as error:
             with error:
                 return error.code, json.load(error)
+
+    def _sign(self, request: Request, region: str) -> None:
+        """Sign a request as an SDK does, with keys of the account."""
+        unsigned = AWSRequest(request.method, request.full_url, data=request.data)
+        keys = Credentials(self.cloud.account, "test")
+        SigV4Auth(keys, "execute-api", region).add_auth(unsigned)
+        for name, value in unsigned.headers.items():
+            request.add_header(name, value)

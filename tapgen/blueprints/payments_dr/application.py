@@ -1,0 +1,375 @@
+"""The payments API of a region, and how clients find the region that is well."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import And, Condition, Equals, GetAtt, If, Not, Ref, Template
+from troposphere import certificatemanager as acm
+
+from tapgen.blocks import api, compute, dns, frame, monitoring, names
+from tapgen.blueprints.payments_dr.shape import (
+    GLOBAL_DATABASE,
+    HERE,
+    OVERRIDE_ALARM,
+    REGIONS,
+    ROLES,
+    STAGE,
+    arn_parameter,
+    database,
+    function,
+    name,
+)
+
+HEALTH = "health"
+_HAS_DOMAIN = "HasDomain"
+_NEEDS_CERTIFICATE = "NeedsCertificate"
+
+# What a request must look like before the function sees it; the function knows better
+# (currencies, digits, card numbers) and says more.
+_PAYMENT = {
+    "type": "object",
+    "required": ["paymentId", "customerId", "amount", "currency"],
+    "properties": {
+        **dict.fromkeys(("paymentId", "customerId", "currency"), {"type": "string"}),
+        "amount": {"type": ["string", "number"]},
+    },
+}
+
+ROUTES = (
+    api.Route("POST", "validate", authorization="AWS_IAM", body=_PAYMENT),
+    # Open: the checkers of Route 53 cannot sign.
+    api.Route("GET", HEALTH),
+    api.Route("GET", "status", authorization="AWS_IAM"),
+)
+
+
+def app() -> Template:
+    """A region's function and REST API: the same template in both."""
+    t = frame.start("Payments function and REST API", role=frame.EVERY)
+    key = frame.key_arn(t)
+    retention = monitoring.retention(t)
+    made = _function(t, key, retention)
+    served = api.rest_api(
+        t,
+        "Api",
+        name=name("api", HERE),
+        description="Validates and records payments",
+        function=made,
+        routes=ROUTES,
+        stage_name=STAGE,
+        key_arn=key,
+        retention_days=retention,
+        throttle=_throttle(t),
+    )
+    domain = _domain(t, served)
+    topic = frame.alert_topic(t)
+    compute.alarms(
+        t, function=made, alarm_name=name("function-%s", HERE), topic_arn=topic
+    )
+    api.alarms(t, served, alarm_name=name("api-%s", HERE), topic_arn=topic)
+    _outputs(t, served, made, domain)
+    return t
+
+
+def _function(t: Template, key: Ref, retention: Ref) -> Any:
+    return compute.function(
+        t,
+        "Function",
+        name=function(HERE),
+        handler="payments",
+        description="Validates and records payments",
+        role_arn=arn_parameter(
+            t,
+            "FunctionRoleArn",
+            "ARN of the role of the function.",
+            frame.ROLE_ARN_PATTERN,
+            "role",
+        ),
+        key_arn=key,
+        retention_days=retention,
+        memory=frame.parameter(
+            t,
+            "MemorySize",
+            label="Memory (MiB)",
+            type="Number",
+            description="Memory of the function in MiB; its processor grows with it.",
+            MinValue=128,
+            MaxValue=10240,
+        ),
+        environment=_environment(t),
+        subnet_ids=frame.parameter(
+            t,
+            "SubnetIds",
+            group=frame.WIRING,
+            label="Subnets",
+            type="List<AWS::EC2::Subnet::Id>",
+            description="Private subnets, one in each zone.",
+        ),
+        security_group_ids=[
+            frame.parameter(
+                t,
+                "SecurityGroupId",
+                group=frame.WIRING,
+                label="Security group",
+                type="AWS::EC2::SecurityGroup::Id",
+                description="Security group of the function.",
+            )
+        ],
+    )
+
+
+def _environment(t: Template) -> dict[str, Any]:
+    """What the function is told; names only, never a secret."""
+    return {
+        "DYNAMODB_TABLE": _wired(
+            t, "TableName", "Table of the payments.", r"^[\w.-]{3,255}$", "table"
+        ),
+        "SNS_TOPIC_ARN": arn_parameter(
+            t,
+            "PaymentTopicArn",
+            "ARN of the topic of this region that payments are told to.",
+            frame.TOPIC_ARN_PATTERN,
+            "topic",
+        ),
+        "REGION": Ref("AWS::Region"),
+        "REGION_ROLE": Ref(names.ROLE),
+        "BUCKET_NAME": _wired(
+            t, "BucketName", "Bucket for receipts.", frame.BUCKET_PATTERN, "bucket"
+        ),
+        "CLUSTER_ID": names.sub(database(HERE)),
+        "GLOBAL_CLUSTER_ID": names.sub(GLOBAL_DATABASE),
+        "MAX_AMOUNT": frame.parameter(
+            t,
+            "MaxAmount",
+            description="The largest payment, in any currency.",
+            pattern=r"^\d{1,13}(\.\d+)?$",
+            constraint="an amount such as 100000",
+        ),
+        "CURRENCIES": frame.parameter(
+            t,
+            "Currencies",
+            description="Currencies that payments may have.",
+            pattern="^[A-Z]{3}(,[A-Z]{3})*$",
+            constraint="codes of ISO 4217, comma-separated",
+        ),
+    }
+
+
+def _wired(t: Template, title: str, description: str, pattern: str, what: str) -> Ref:
+    return frame.parameter(
+        t,
+        title,
+        group=frame.WIRING,
+        description=description,
+        pattern=pattern,
+        constraint=f"the name of a {what}",
+    )
+
+
+def _throttle(t: Template) -> tuple[Ref, Ref]:
+    rate = frame.parameter(
+        t,
+        "RequestsPerSecond",
+        type="Number",
+        description="Requests that the API takes in a second; more are refused.",
+        MinValue=1,
+        MaxValue=10000,
+    )
+    burst = frame.parameter(
+        t,
+        "Burst",
+        type="Number",
+        description="Requests that the API takes at once; more are refused.",
+        MinValue=1,
+        MaxValue=5000,
+    )
+    return rate, burst
+
+
+def _domain(t: Template, served: api.Api) -> Any:
+    """The API's own name where one is given, with a certificate of this region."""
+    domain, zone = dns.domain(t, optional=True), dns.zone(t, optional=True)
+    given = frame.parameter(
+        t,
+        "CertificateArn",
+        description="Certificate of this region; empty to have one requested.",
+        Default="",
+        pattern=r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$",
+        constraint="the ARN of a certificate, or nothing",
+    )
+    t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
+    t.add_condition(_NEEDS_CERTIFICATE, And(Condition(_HAS_DOMAIN), Equals(given, "")))
+    requested = t.add_resource(
+        acm.Certificate(
+            "Certificate",
+            Condition=_NEEDS_CERTIFICATE,
+            DomainName=domain,
+            ValidationMethod="DNS",
+            # CloudFormation writes the record that proves it, and waits.
+            DomainValidationOptions=[
+                acm.DomainValidationOption(DomainName=domain, HostedZoneId=zone)
+            ],
+        )
+    )
+    return api.custom_domain(
+        t,
+        "Domain",
+        domain=domain,
+        certificate_arn=If(_NEEDS_CERTIFICATE, Ref(requested), given),
+        api=served,
+        when=_HAS_DOMAIN,
+    )
+
+
+def _outputs(t: Template, served: api.Api, made: Any, domain: Any) -> None:
+    for title, value, what in (
+        ("ApiUrl", names.sub(served.url), "Address of the API in this region"),
+        ("ApiHost", names.sub(served.host), "Its host, for health checks"),
+        ("ApiId", Ref(served.rest_api), "Id of the API"),
+        ("ApiName", names.sub(served.name), "Its name, a dimension of its metrics"),
+        ("StageName", Ref(served.stage), "Stage of the API"),
+        ("FunctionName", Ref(made), "Function behind the API"),
+        ("FunctionArn", GetAtt(made, "Arn"), "ARN of the function"),
+    ):
+        frame.output(t, title, value, description=what)
+    for title, attribute, what in (
+        ("DomainTarget", "RegionalDomainName", "Host that records point at"),
+        ("DomainTargetZone", "RegionalHostedZoneId", "Its zone, for records"),
+    ):
+        frame.output(
+            t,
+            title,
+            GetAtt(domain, attribute),
+            description=what,
+            condition=_HAS_DOMAIN,
+        )
+
+
+# --- DNS ------------------------------------------------------------------------------
+
+
+def failover_records() -> Template:
+    """Health checks of both regions, and the records that follow them.
+
+    The primary region is well while its API answers, its database lives, and no
+    operator asks for a failover: three checks, of which the last two watch alarms,
+    since no checker reaches into a VPC. Nobody has to change a record in an outage.
+    """
+    t = frame.start("Health checks and failover records", role=frame.GLOBAL)
+    topic = frame.alert_topic(t)
+    zone, domain = dns.zone(t, optional=True), dns.domain(t, optional=True)
+    t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
+    measured = dns.in_metrics_region(t)
+    checks = {role: _region_check(t, role, measured, topic) for role in ROLES}
+    for role in ROLES:
+        first = role == "primary"
+        dns.failover(
+            t,
+            f"{role.title()}Record",
+            zone=zone,
+            domain=domain,
+            identifier=role,
+            first=first,
+            to=dns.Alias(*_target(t, role)),
+            # The second one answers whatever happens: there is no third.
+            check=checks[role] if first else None,
+            condition=_HAS_DOMAIN,
+        )
+        frame.output(
+            t,
+            f"{role.title()}HealthCheckId",
+            Ref(checks[role]),
+            description=f"Whether the {role} region is well",
+        )
+    frame.output(
+        t,
+        "FailoverFqdn",
+        domain,
+        description="Name of the API, in whichever region",
+        condition=_HAS_DOMAIN,
+    )
+    return t
+
+
+def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
+    """Whether a region is well: all of its checks are."""
+    prefix = role.title()
+    parts = [
+        dns.https_check(
+            t,
+            f"{prefix}ApiCheck",
+            name=name("check-api", role),
+            host=_host(t, f"{prefix}ApiHost", f"Host of the API in the {role} region."),
+            path=f"/{STAGE}/{HEALTH}",
+            regions=dns.CHECKER_REGIONS,
+        ),
+        dns.alarm_check(
+            t,
+            f"{prefix}DatabaseCheck",
+            name=name("check-db", role),
+            alarm=name("db-alive", role),
+            region=names.sub(REGIONS[role]),
+        ),
+    ]
+    if role == "primary":
+        parts.append(
+            dns.alarm_check(
+                t,
+                "PrimaryOverrideCheck",
+                name=name("check-override", role),
+                alarm=OVERRIDE_ALARM,
+                region=names.sub(REGIONS["dr"]),
+                # Nobody has ever asked.
+                without_data="Healthy",
+            )
+        )
+    made = dns.calculated_check(
+        t,
+        f"{prefix}Check",
+        name=name("check", role),
+        checks=parts,
+        healthy=len(parts),
+    )
+    dns.check_alarm(
+        t,
+        f"{prefix}CheckAlarm",
+        check=made,
+        name=name("unwell", role),
+        topic_arn=topic,
+        condition=measured,
+    )
+    return made
+
+
+def _host(t: Template, title: str, description: str, **more: Any) -> Ref:
+    return frame.parameter(
+        t,
+        title,
+        group=frame.WIRING,
+        description=description,
+        pattern=("^$|" if more else "") + dns.HOST_PATTERN,
+        constraint="a host name",
+        **more,
+    )
+
+
+def _target(t: Template, role: str) -> tuple[Ref, Ref]:
+    """What the record of a region points at, where there is a domain."""
+    prefix = role.title()
+    host = _host(
+        t,
+        f"{prefix}DomainTarget",
+        f"Host of the custom domain in the {role} region, or nothing.",
+        Default="",
+    )
+    zone = frame.parameter(
+        t,
+        f"{prefix}DomainTargetZone",
+        group=frame.WIRING,
+        description=f"Zone of that host in the {role} region, or nothing.",
+        Default="",
+        pattern=f"^$|^{dns.ZONE_PATTERN}$",
+        constraint="the id of a hosted zone, or nothing",
+    )
+    return host, zone

@@ -1,0 +1,351 @@
+"""Where the data is: the table, the buckets, the database, all of them twice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import GetAtt, Ref, Tags, Template
+
+from tapgen.blocks import (
+    aurora,
+    backup,
+)
+from tapgen.blocks import database as postgres
+from tapgen.blocks import frame, monitoring, names, storage, table
+from tapgen.blueprints.payments_dr.shape import (
+    BACKED_UP,
+    DATA,
+    GLOBAL_DATABASE,
+    PAYMENTS,
+    REPLICA,
+    ROLES,
+    RULE,
+    SECRET,
+    Shape,
+    access_log_bucket,
+    arn_parameter,
+    database,
+    deletion_protection,
+    key_parameters,
+    name,
+)
+
+INDEXES = {
+    "by-customer": table.Key("customerId", "timestamp"),
+    "by-status": table.Key("status", "timestamp"),
+}
+
+
+def _backed_up(*resources: Any) -> None:
+    """Have AWS Backup take these."""
+    for resource in resources:
+        had = resource.properties.get("Tags", Tags())
+        resource.Tags = had + Tags({backup.TAG: names.sub(BACKED_UP)})
+
+
+# --- Table ----------------------------------------------------------------------------
+
+
+def payments_table() -> Template:
+    """The table of the payments, made in the primary region for both."""
+    t = frame.start("Payments, in a table of both regions", role="primary")
+    keys = key_parameters(t)
+    made = table.global_table(
+        t,
+        "Payments",
+        name=PAYMENTS,
+        key=table.Key("paymentId", "timestamp"),
+        indexes=INDEXES,
+        replicas=[
+            table.Replica(Ref(frame.region_parameter(role)), role, key)
+            for role, key in zip(ROLES, keys, strict=True)
+        ],
+        deletion_protection=deletion_protection(t, "the table"),
+        purpose="payments",
+    )
+    for role, replica in zip(ROLES, made.Replicas, strict=True):
+        # A replica's tags are its own: the table has none to hand down.
+        replica.Tags += Tags(
+            {
+                "Environment": Ref(names.SUFFIX),
+                "Region": replica.Region,
+                "DR-Role": role,
+            }
+        )
+    _backed_up(made.Replicas[0])
+    frame.output(t, "TableName", Ref(made), description="Table of the payments")
+    frame.output(t, "TableArn", GetAtt(made, "Arn"), description="ARN of the table")
+    frame.output(
+        t, "StreamArn", GetAtt(made, "StreamArn"), description="Stream of its changes"
+    )
+    return t
+
+
+# --- Buckets --------------------------------------------------------------------------
+
+_FORTH = (DATA, REPLICA)
+_BACK = (REPLICA, DATA)
+
+
+def _replicated(way: tuple[str, str]) -> dict[str, Any]:
+    """The dimensions of the metrics of one way."""
+    source, to = way
+    return {
+        "SourceBucket": names.sub(source),
+        "DestinationBucket": names.sub(to),
+        "RuleId": RULE,
+    }
+
+
+def _replication_alarms(
+    t: Template, role: str, *, received: tuple[str, str], sent: tuple[str, str]
+) -> None:
+    """Alarms on what this region receives late, and on what it cannot send."""
+    topic = Ref("AlertTopicArn")
+    storage.latency_alarm(
+        t,
+        "ReplicationLatencyAlarm",
+        name=name("replication-latency", role),
+        replicated=_replicated(received),
+        topic_arn=topic,
+    )
+    storage.failed_alarm(
+        t,
+        "ReplicationFailedAlarm",
+        name=name("replication-failed", role),
+        replicated=_replicated(sent),
+        topic_arn=topic,
+    )
+
+
+def _bucket(t: Template, role: str, *, always: bool) -> None:
+    """The bucket of a region, which copies to the other one.
+
+    From the recovery region it does so only with `reverse`: the bucket to copy to must
+    exist, and the one there is made after this one.
+    """
+    key = frame.key_arn(t)
+    frame.alert_topic(t)
+    log_bucket = access_log_bucket(t)
+    days = frame.parameter(
+        t,
+        "NoncurrentVersionDays",
+        type="Number",
+        description="Days that replaced and deleted objects can still be brought back.",
+        MinValue=1,
+        MaxValue=3650,
+    )
+    replica_key = arn_parameter(
+        t,
+        "DestinationKeyArn",
+        "ARN of the key, in the other region, that copies get.",
+        frame.KEY_ARN_PATTERN,
+        "key",
+    )
+    replication_role = arn_parameter(
+        t,
+        "ReplicationRoleArn",
+        "ARN of the role by which S3 replicates.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )
+    frame.flag(
+        t,
+        "ReplicationTimeControl",
+        description="Whether S3 promises to replicate within 15 minutes, at a price.",
+        condition="HasTimeControl",
+    )
+    frame.flag(
+        t,
+        "ReverseReplication",
+        description="Whether the recovery region copies back to the primary one.",
+        condition="IsBothWays",
+    )
+    source, to = _FORTH if role == "primary" else _BACK
+    storage.bucket(
+        t,
+        "DataBucket",
+        name=source,
+        purpose="receipts",
+        key_arn=key,
+        log_to=log_bucket,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=days, transitions=[("INTELLIGENT_TIERING", 30)]
+        ),
+        replication=storage.Replication(
+            destination=names.sub(names.bucket_arn(to)),
+            key_arn=replica_key,
+            role_arn=replication_role,
+            rule=RULE,
+            time_control="HasTimeControl",
+            when="" if always else "IsBothWays",
+            both_ways="IsBothWays",
+        ),
+    )
+    frame.output(
+        t, "BucketName", Ref("DataBucket"), description="Bucket of this region"
+    )
+    frame.output(
+        t, "BucketArn", GetAtt("DataBucket", "Arn"), description="ARN of that bucket"
+    )
+
+
+def storage_dr() -> Template:
+    """The bucket that is replicated to; there before the one that replicates."""
+    t = frame.start("Receipts, recovery region", role="dr")
+    _bucket(t, "dr", always=False)
+    _replication_alarms(t, "dr", received=_FORTH, sent=_BACK)
+    return t
+
+
+def storage_primary() -> Template:
+    """The bucket that is replicated from."""
+    t = frame.start("Receipts, primary region", role="primary")
+    _bucket(t, "primary", always=True)
+    _replication_alarms(t, "primary", received=_BACK, sent=_FORTH)
+    _backed_up(t.resources["DataBucket"])
+    return t
+
+
+# --- Database -------------------------------------------------------------------------
+
+
+def _cluster_parameters(t: Template) -> dict[str, Any]:
+    return {
+        "backup_days": frame.parameter(
+            t,
+            "BackupDays",
+            type="Number",
+            description="Days back to which the database can be restored.",
+            MinValue=7,
+            MaxValue=35,
+        ),
+        "deletion_protection": deletion_protection(t, "the database"),
+    }
+
+
+def _home(t: Template, role: str) -> aurora.Home:
+    return aurora.home(
+        t,
+        identifier=database(role),
+        parameter_group_name=name("aurora${Major}", role),
+        key_arn=frame.key_arn(t),
+        retention_days=monitoring.retention(t),
+    )
+
+
+def _instances(t: Template, shape: Shape, cluster: Any, home: aurora.Home) -> None:
+    aurora.instances(
+        t,
+        cluster=cluster,
+        home=home,
+        number=shape.instances,
+        instance_class=frame.parameter(
+            t,
+            "InstanceClass",
+            description="Class of the instances.",
+            pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
+            constraint="a class such as db.r6g.large",
+        ),
+    )
+
+
+def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
+    aurora.alarms(
+        t,
+        identifier=database(role),
+        alarm_name=name("db-%s", role),
+        topic_arn=frame.alert_topic(t),
+    )
+    for title, value, what in (
+        ("ClusterId", Ref(cluster), "Identifier of the cluster"),
+        ("ClusterArn", GetAtt(cluster, "DBClusterArn"), "ARN of the cluster"),
+        ("ReaderEndpoint", GetAtt(cluster, "ReadEndpoint.Address"), "Host for reading"),
+    ):
+        frame.output(t, title, value, description=what)
+
+
+def database_primary(shape: Shape) -> Template:
+    """The cluster that writes at first, its secret, and the global database."""
+    t = frame.start("Aurora PostgreSQL, and the global database", role="primary")
+    home = _home(t, "primary")
+    secret = postgres.secret(
+        t,
+        "DatabaseSecret",
+        name=SECRET,
+        key_arn=home.key_arn,
+        replica_region=Ref("DrRegion"),
+        replica_key_arn=arn_parameter(
+            t,
+            "DestinationKeyArn",
+            "ARN of the key, in the recovery region, for the copy of the secret.",
+            frame.KEY_ARN_PATTERN,
+            "key",
+        ),
+    )
+    settings = _cluster_parameters(t)
+    cluster = aurora.primary(
+        t,
+        "Cluster",
+        home=home,
+        secret=secret,
+        database=frame.parameter(
+            t,
+            "DatabaseName",
+            description="Name of the database that is made at first.",
+            pattern=r"^[a-z][a-z0-9_]{0,62}$",
+            constraint="a lower-case letter, then letters, digits and underscores",
+        ),
+        **settings,
+    )
+    _backed_up(cluster)
+    around = aurora.global_cluster(
+        t,
+        "GlobalDatabase",
+        name=GLOBAL_DATABASE,
+        source=cluster,
+        deletion_protection=settings["deletion_protection"],
+    )
+    _instances(t, shape, cluster, home)
+    _cluster_outputs(t, cluster, "primary")
+    for title, value, what in (
+        ("GlobalClusterId", Ref(around), "Identifier of the global database"),
+        (
+            "WriterEndpoint",
+            GetAtt(cluster, "Endpoint.Address"),
+            "Host for writing, while this region writes",
+        ),
+        ("DatabaseSecretArn", Ref(secret), "Secret with user name and password"),
+    ):
+        frame.output(t, title, value, description=what)
+    return t
+
+
+def database_dr(shape: Shape) -> Template:
+    """The cluster that copies the primary one and can take over."""
+    t = frame.start("Aurora PostgreSQL, recovery region", role="dr")
+    home = _home(t, "dr")
+    cluster = aurora.secondary(
+        t,
+        "Cluster",
+        home=home,
+        global_cluster_id=frame.parameter(
+            t,
+            "GlobalClusterId",
+            group=frame.WIRING,
+            label="Global database",
+            description="Identifier of the global database to join.",
+            pattern=r"^[a-z][a-z0-9-]{0,62}$",
+            constraint="the identifier of a global database",
+        ),
+        **_cluster_parameters(t),
+    )
+    _instances(t, shape, cluster, home)
+    _cluster_outputs(t, cluster, "dr")
+    aurora.silence_alarm(
+        t,
+        identifier=database("dr"),
+        name=name("db-silent", "dr"),
+        topic_arn=Ref("AlertTopicArn"),
+    )
+    return t

@@ -1,0 +1,209 @@
+"""Keys, topics, the bucket for logs, the trail, and what a region has once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from awacs.aws import Statement
+from troposphere import GetAtt, Ref, Template, events
+
+from tapgen.blocks import (
+    api,
+    compute,
+    frame,
+    monitoring,
+    names,
+    protection,
+    security,
+    storage,
+)
+from tapgen.blueprints.payments_dr.shape import (
+    DATA,
+    GLOBAL_DATABASE,
+    HERE,
+    REPLICA,
+    TRAIL,
+    access_log_bucket,
+    arn_parameter,
+    database,
+    logs_bucket,
+    name,
+)
+
+
+def keys() -> Template:
+    """The multi-Region key of the system."""
+    t = frame.start("Encryption key, primary region", role="primary")
+    key = security.key(
+        t,
+        "Key",
+        name=name("key", "primary"),
+        description="Encrypts payments, logs and messages, in every region",
+        policy=[*_key_users(), *security.trail_statements(TRAIL)],
+    )
+    frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the key")
+    return t
+
+
+def keys_dr() -> Template:
+    """Its replica in the recovery region: a key works only in its own."""
+    t = frame.start("Replica of the encryption key", role="dr")
+    key = security.replica_key(
+        t,
+        "Key",
+        name=name("key", "dr"),
+        description="Encrypts payments, logs and messages in the recovery region",
+        primary_arn=arn_parameter(
+            t,
+            "PrimaryKeyArn",
+            "ARN of the multi-Region key that this one is a replica of.",
+            frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
+            "multi-Region key",
+        ),
+        policy=_key_users(),
+    )
+    frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the replica")
+    return t
+
+
+def _key_users() -> list[Statement]:
+    """The services that use the key of a region by themselves."""
+    groups = [
+        name("*"),
+        compute.log_group_name(name("*")),
+        api.log_group_name(name("*")),
+        # Named by API Gateway after the id of an API, which nobody knows beforehand.
+        f"{api.EXECUTION_LOGS}*",
+        f"/aws/rds/cluster/{name('*')}",
+    ]
+    return [
+        security.logs_statement(*groups),
+        security.alarms_statement(),
+        security.publisher_statement(security.EVENTS),
+        security.publisher_statement(security.BUDGETS),
+    ]
+
+
+def logs() -> Template:
+    """The bucket that takes the logs of a region: accesses, and the trail."""
+    t = frame.start("Bucket for access logs and the trail", role=frame.EVERY)
+    days = frame.parameter(
+        t,
+        "AuditRetentionDays",
+        type="Number",
+        description="Days that access logs and the trail are kept.",
+        MinValue=91,
+        MaxValue=3650,
+    )
+    bucket = storage.Bucket(logs_bucket(HERE))
+    trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
+    storage.bucket(
+        t,
+        "LogBucket",
+        name=bucket.name,
+        purpose="logs",
+        # S3 delivers access logs only to a bucket with its own keys; the trail brings
+        # its own encryption.
+        key_arn=None,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=30,
+            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
+            expire_days=days,
+        ),
+        policy=[
+            *protection.access_log_statements(bucket, [DATA, REPLICA]),
+            *protection.trail_statements(bucket, trail),
+        ],
+    )
+    frame.output(
+        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
+    )
+    return t
+
+
+def audit() -> Template:
+    """One trail for all regions."""
+    t = frame.start("CloudTrail of all regions", role="primary")
+    made = protection.trail(
+        t,
+        "Trail",
+        name=TRAIL,
+        bucket_name=access_log_bucket(t),
+        key_arn=frame.key_arn(t),
+    )
+    frame.output(t, "TrailArn", GetAtt(made, "Arn"), description="Trail of all regions")
+    return t
+
+
+def messages() -> Template:
+    """The topics of a region, and the events of its database that go there.
+
+    Alarms and failovers go to one topic, what the function says to another: who is on
+    call wants to hear of the one, and of every payment of the other nobody.
+    """
+    t = frame.start("Topics for alerts and payments", role=frame.EVERY)
+    key = frame.key_arn(t)
+    alerts = monitoring.topic(
+        t,
+        "AlertTopic",
+        name=name("alerts", HERE),
+        key_arn=key,
+        publishers=[security.EVENTS, security.BUDGETS],
+    )
+    payments = monitoring.plain_topic(
+        t, "PaymentTopic", name=name("payments", HERE), key_arn=key
+    )
+    _database_events(t, alerts)
+    frame.output(t, "AlertTopicArn", Ref(alerts), description="Topic of alarms")
+    frame.output(t, "AlertTopicName", GetAtt(alerts, "TopicName"), description="Name")
+    frame.output(t, "PaymentTopicArn", Ref(payments), description="Topic of payments")
+    return t
+
+
+def _database_events(t: Template, topic: Any) -> None:
+    """Every failover and failure of the cluster here, and of the global database."""
+    t.add_resource(
+        events.Rule(
+            "DatabaseEvents",
+            Name=names.sub(name("db-events", HERE)),
+            Description="Failovers and failures of the database notify the alert topic",
+            State="ENABLED",
+            EventPattern={
+                "source": ["aws.rds"],
+                "detail-type": ["RDS DB Cluster Event"],
+                "detail": {
+                    "EventCategories": ["failover", "failure", "global-failover"],
+                    "SourceIdentifier": [
+                        names.sub(database(HERE)),
+                        names.sub(GLOBAL_DATABASE),
+                    ],
+                },
+            },
+            Targets=[events.Target(Id="alerts", Arn=Ref(topic))],
+        )
+    )
+
+
+def api_account() -> Template:
+    """That API Gateway may write logs: once in a region, for all its APIs."""
+    t = frame.start(
+        "What API Gateway logs with, for all APIs of a region", role=frame.EVERY
+    )
+    api.account(
+        t,
+        "ApiAccount",
+        role_arn=arn_parameter(
+            t,
+            "ApiLoggingRoleArn",
+            "ARN of the role by which API Gateway writes logs.",
+            frame.ROLE_ARN_PATTERN,
+            "role",
+        ),
+    )
+    frame.output(
+        t,
+        "SetBy",
+        names.sub(name("api-account")),
+        description="The environment that set it, and takes its role along when it goes",
+    )
+    return t

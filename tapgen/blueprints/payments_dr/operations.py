@@ -1,0 +1,348 @@
+"""What is watched, backed up, paid for and rehearsed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import GetAtt, If, Ref, Template
+
+from tapgen.blocks import (
+    aurora,
+    backup,
+    budget,
+    drills,
+    frame,
+    monitoring,
+    names,
+    table,
+)
+from tapgen.blueprints.payments_dr import runbooks
+from tapgen.blueprints.payments_dr.shape import (
+    BACKED_UP,
+    DATA,
+    HERE,
+    METRICS,
+    OVERRIDE_ALARM,
+    OVERRIDE_METRIC,
+    PAYMENTS,
+    REGIONS,
+    REPLICA,
+    ROLES,
+    RULE,
+    STAGE,
+    arn_parameter,
+    database,
+    experiment,
+    function,
+    is_dr,
+    name,
+)
+
+# --- Alarms and dashboard --------------------------------------------------------------
+
+
+def observe() -> Template:
+    """Alarms on what both regions share, the operator's switch, the dashboard."""
+    t = frame.start("Alarms on replication, and dashboard", role=frame.EVERY)
+    frame.is_primary(t)
+    topic = frame.alert_topic(t)
+    aurora.lag_alarm(
+        t,
+        identifier=database(HERE),
+        name=name("db-lag", HERE),
+        threshold=frame.parameter(
+            t,
+            "ReplicationLagThresholdMs",
+            label="Lag (ms)",
+            type="Number",
+            description="Milliseconds behind that raise an alarm on the database.",
+            MinValue=100,
+            MaxValue=600000,
+        ),
+        topic_arn=topic,
+    )
+    table.alarms(t, table=PAYMENTS, alarm_name=name("table-%s", HERE), topic_arn=topic)
+    table.lag_alarm(
+        t,
+        "TableLagAlarm",
+        name=name("table-lag", HERE),
+        table=PAYMENTS,
+        to=If(frame.IS_PRIMARY, Ref("DrRegion"), Ref("PrimaryRegion")),
+        topic_arn=topic,
+    )
+    _override(t, topic)
+    board = monitoring.dashboard(
+        # Dashboards of all regions share one namespace in an account.
+        t,
+        "Dashboard",
+        name=f"{name('overview', HERE)}-${{AWS::Region}}",
+        widgets=_widgets(),
+    )
+    frame.output(t, "DashboardName", Ref(board), description="The dashboard")
+    frame.output(
+        t,
+        "LagAlarmName",
+        Ref("ReplicationLagAlarm"),
+        description="Alarm on the database's lag; a drill rings it",
+    )
+    return t
+
+
+def _override(t: Template, topic: Ref) -> None:
+    """The switch by which an operator sends traffic to the recovery region.
+
+    It stays as the last value of its metric put it, and works without the primary
+    region.
+    """
+    monitoring.alarm(
+        t,
+        "FailoverRequestedAlarm",
+        name=OVERRIDE_ALARM,
+        description="An operator sends traffic to the recovery region",
+        namespace=names.sub(METRICS),
+        metric=OVERRIDE_METRIC,
+        dimensions={},
+        statistic="Maximum",
+        period=60,
+        datapoints=(1, 1),
+        comparison=">=",
+        threshold=1,
+        missing="ignore",
+        topic_arn=topic,
+        condition=is_dr(t),
+    )
+
+
+def _widgets() -> list[dict[str, Any]]:
+    here = "${AWS::Region}"
+    api = ["ApiName", name("api", HERE), "Stage", STAGE]
+    run = ["FunctionName", function(HERE)]
+    items = ["TableName", PAYMENTS]
+    copied = ["SourceBucket", DATA, "DestinationBucket", REPLICA, "RuleId", RULE]
+    graphs = [
+        ("Requests", "AWS/ApiGateway", ("Count", "4XXError", "5XXError"), api, "Sum"),
+        ("Latency (p95)", "AWS/ApiGateway", ("Latency",), api, "p95"),
+        ("Function", "AWS/Lambda", ("Invocations", "Errors", "Throttles"), run, "Sum"),
+        ("Duration (p99)", "AWS/Lambda", ("Duration",), run, "p99"),
+        (
+            "Table",
+            "AWS/DynamoDB",
+            ("ReadThrottleEvents", "WriteThrottleEvents"),
+            items,
+            "Sum",
+        ),
+    ]
+    made = [
+        monitoring.graph(
+            title,
+            [[namespace, metric, *dimensions] for metric in metrics],
+            region=here,
+            statistic=statistic,
+            period=60,
+        )
+        for title, namespace, metrics, dimensions, statistic in graphs
+    ]
+    return [
+        *made,
+        monitoring.graph(
+            "Table behind (ms)",
+            [
+                ["AWS/DynamoDB", "ReplicationLatency", *items]
+                + ["ReceivingRegion", REGIONS[to], {"region": REGIONS[role]}]
+                for role, to in zip(ROLES, reversed(ROLES), strict=True)
+            ],
+            region=here,
+            statistic="Average",
+            period=60,
+        ),
+        monitoring.graph(
+            "Database behind (ms)",
+            [
+                ["AWS/RDS", aurora.LAG_METRIC, "DBClusterIdentifier", database(role)]
+                + [{"region": REGIONS[role], "label": role}]
+                for role in ROLES
+            ],
+            region=here,
+            statistic="Maximum",
+            period=60,
+        ),
+        monitoring.graph(
+            "Objects behind (s)",
+            [
+                ["AWS/S3", "ReplicationLatency", *copied, {"region": REGIONS["dr"]}],
+            ],
+            region=here,
+            statistic="Maximum",
+            period=300,
+        ),
+    ]
+
+
+# --- Backup ----------------------------------------------------------------------------
+
+
+def backup_dr() -> Template:
+    """The vault that backups are copied to; there before the plan."""
+    t = frame.start("Vault for copies of backups", role="dr")
+    _vault(t, "dr")
+    return t
+
+
+def _vault(t: Template, role: str) -> Any:
+    made = backup.vault(t, "Vault", name=name("vault", role), key_arn=frame.key_arn(t))
+    backup.failed_alarms(
+        t, name=name("%s-failed", role), topic_arn=frame.alert_topic(t)
+    )
+    frame.output(
+        t, "VaultArn", GetAtt(made, "BackupVaultArn"), description="ARN of the vault"
+    )
+    return made
+
+
+def backup_primary() -> Template:
+    """The vault, the plan that copies to the other region, and what it takes."""
+    t = frame.start("Daily backups, copied to the recovery region", role="primary")
+    vault = _vault(t, "primary")
+    days = frame.parameter(
+        t,
+        "BackupDays",
+        type="Number",
+        description="Days that a backup and its copy are kept.",
+        MinValue=7,
+        MaxValue=3650,
+    )
+    made = backup.plan(
+        t,
+        "Plan",
+        name=name("daily"),
+        vault_name=Ref(vault),
+        copy_to=backup.vault_parameter(
+            t, "DrVaultArn", description="ARN of the vault in the recovery region."
+        ),
+        days=days,
+        copy_days=days,
+    )
+    backup.selection(
+        t,
+        "Tagged",
+        plan=made,
+        name=name("tagged"),
+        role_arn=arn_parameter(
+            t,
+            "BackupRoleArn",
+            "ARN of the role by which AWS Backup works.",
+            frame.ROLE_ARN_PATTERN,
+            "role",
+        ),
+        tag=names.sub(BACKED_UP),
+    )
+    return t
+
+
+# --- Costs -----------------------------------------------------------------------------
+
+
+def cost() -> Template:
+    """The monthly budget, and the cost category where one is wanted."""
+    t = frame.start("Budget and cost category", role=frame.GLOBAL)
+    frame.parameter(
+        t,
+        "ProjectTag",
+        description="Value of the tag Project that the costs of the system have.",
+        pattern=r"^[\w .:/=+@-]{1,256}$",
+        constraint="the value of a tag",
+    )
+    made = budget.monthly(
+        t,
+        "Budget",
+        name=name("monthly"),
+        limit=frame.parameter(
+            t,
+            "MonthlyBudgetUsd",
+            label="Budget (USD)",
+            type="Number",
+            description="US dollars a month.",
+            MinValue=1,
+        ),
+        tag=("Project", "${ProjectTag}"),
+        topic_arn=frame.alert_topic(t),
+    )
+    frame.flag(
+        t,
+        "CostCategory",
+        description="Whether costs are sorted by region role, in the paying account.",
+        condition="HasCostCategory",
+    )
+    budget.cost_category(
+        t,
+        "ByRegionRole",
+        name=name("by-region-role"),
+        tag="DR-Role",
+        otherwise="none",
+        condition="HasCostCategory",
+    )
+    frame.output(t, "BudgetName", Ref(made), description="The budget")
+    return t
+
+
+# --- Drills ----------------------------------------------------------------------------
+
+
+def rehearsals() -> Template:
+    """The experiment of a region, when drills are due, and the runbooks."""
+    t = frame.start("Failover experiment, drill schedule, runbooks", role=frame.EVERY)
+    due = frame.parameter(
+        t,
+        "DrillSchedule",
+        description="When drills are due, in UTC.",
+        pattern=r"^(cron|rate)\([^()]+\)$",
+        constraint="a schedule of EventBridge, such as cron(0 9 ? 1/3 2#1 *)",
+    )
+    schedule_role = _role(t, "ScheduleRoleArn", "schedules act")
+    made = drills.fail_over(
+        t,
+        "Experiment",
+        name=experiment(HERE),
+        cluster_arn=names.arn("rds", f"cluster:{database(HERE)}"),
+        role_arn=_role(t, "ExperimentRoleArn", "experiments act"),
+        # What clients would feel; the database's own alarms are meant to ring.
+        stop_alarm_arn=names.arn("cloudwatch", f"alarm:{name('api-5xx', HERE)}"),
+    )
+    drills.reminder(
+        t,
+        "DrillReminder",
+        name=name("drill", HERE),
+        schedule=due,
+        topic_arn=frame.alert_topic(t),
+        role_arn=schedule_role,
+        message=f"A drill is due: run the runbook {runbooks.document('drill')}",
+    )
+    drills.start(
+        t,
+        "ExperimentStart",
+        name=name("experiment", HERE),
+        schedule=due,
+        experiment=made,
+        role_arn=schedule_role,
+        state=frame.parameter(
+            t,
+            "AutomaticExperiment",
+            description="Whether the experiment starts by itself when drills are due.",
+            AllowedValues=["ENABLED", "DISABLED"],
+        ),
+    )
+    runbooks.add(t, _role(t, "RunbookRoleArn", "runbooks act"))
+    frame.output(
+        t, "ExperimentId", Ref(made), description="Id of the experiment's template"
+    )
+    return t
+
+
+def _role(t: Template, title: str, what: str) -> Ref:
+    return arn_parameter(
+        t,
+        title,
+        f"ARN of the role by which {what}.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )

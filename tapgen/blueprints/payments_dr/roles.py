@@ -1,0 +1,368 @@
+"""Every role of the system: IAM is global, so they are made once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from awacs import cloudwatch, dynamodb, logs, rds, route53
+from awacs.aws import (
+    Allow,
+    ArnLike,
+    Bool,
+    Condition,
+    ForAllValuesStringEquals,
+    Principal,
+    Statement,
+    StringEquals,
+)
+from awacs.sts import AssumeRole
+from troposphere import GetAtt, Ref, Template, iam
+
+from tapgen.blocks import (
+    api,
+    backup,
+    compute,
+)
+from tapgen.blocks import database as postgres
+from tapgen.blocks import drills, frame, monitoring, names, security, storage
+from tapgen.blueprints.payments_dr.shape import (
+    METRICS,
+    REGIONS,
+    ROLES,
+    SECRET,
+    Shape,
+    buckets,
+    database_arn,
+    experiment,
+    function,
+    global_database_arn,
+    key_parameters,
+    name,
+    payments,
+    topic_arn,
+)
+
+FENCE = "#fence"
+"""The id of the items that close regions for payments, in the table."""
+
+EXTERNAL_ID = name("failover")
+"""What automation must give to take the operators' role."""
+
+
+def roles(shape: Shape) -> Template:
+    """One role for each service that the system runs by."""
+    t = frame.start("IAM roles, one for each service", role=frame.GLOBAL)
+    primary_key, dr_key = key_parameters(t)
+    _function_role(t, primary_key, dr_key)
+    _replication_roles(t, primary_key, dr_key)
+    for title, thing, service, what, managed in (
+        (
+            "MonitoringRole",
+            "db-monitoring",
+            "monitoring.rds.amazonaws.com",
+            "Lets RDS publish operating system metrics",
+            ("service-role/AmazonRDSEnhancedMonitoringRole",),
+        ),
+        (
+            "BackupRole",
+            "backup",
+            "backup.amazonaws.com",
+            "Lets AWS Backup back up and restore what is tagged for it",
+            backup.MANAGED,
+        ),
+    ):
+        security.service_role(
+            t,
+            title,
+            name=name(thing),
+            service=service,
+            description=what,
+            managed=managed,
+        )
+        _give(t, title, what)
+    _flow_logs_role(t)
+    if shape.baseline:
+        api.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
+        _give(t, "ApiLoggingRole", "Lets API Gateway write its logs")
+    return t
+
+
+def operators() -> Template:
+    """The roles for moving and rehearsing: of people, runbooks, experiments."""
+    t = frame.start("IAM roles for failing over and for drills", role=frame.GLOBAL)
+    primary_key, dr_key = key_parameters(t)
+    _operator_roles(t, primary_key, dr_key)
+    _drill_roles(t, primary_key, dr_key)
+    return t
+
+
+def _give(t: Template, title: str, what: str) -> None:
+    frame.output(t, f"{title}Arn", GetAtt(title, "Arn"), description=what)
+
+
+def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
+    """What the function may do: the same in both regions, with the means of each."""
+    regions = [REGIONS[role] for role in ROLES]
+    keys = {"primary": primary_key, "dr": dr_key}
+    what = "What the function behind the payments API may do"
+    security.service_role(
+        t,
+        "FunctionRole",
+        name=name("validate"),
+        service="lambda.amazonaws.com",
+        description=what,
+        allow=[
+            *payments(primary_key, dr_key).allow(
+                "UsePayments",
+                [
+                    dynamodb.GetItem,
+                    dynamodb.PutItem,
+                    dynamodb.Query,
+                    dynamodb.UpdateItem,
+                ],
+            ),
+            *_objects(primary_key, dr_key),
+            *monitoring.publish_to(
+                [topic_arn("payments", role) for role in ROLES],
+                [*keys.values()],
+                regions,
+            ),
+            security.statement(
+                "DescribeDatabase",
+                [rds.DescribeDBClusters],
+                [database_arn(role) for role in ROLES],
+            ),
+            security.statement(
+                "DescribeGlobalDatabase",
+                [rds.DescribeGlobalClusters],
+                [global_database_arn()],
+            ),
+            *(
+                statement
+                for role in ROLES
+                for statement in postgres.read_secret(
+                    SECRET,
+                    region=REGIONS[role],
+                    key_arn=keys[role],
+                    sid=f"{role.title()}Secret",
+                )
+            ),
+            *compute.write_logs([function(role) for role in ROLES], regions),
+            compute.trace(),
+            compute.attach_to_vpc(),
+        ],
+        # Lambda gives no source when it assumes a role for a function.
+        when=(),
+    )
+    _give(t, "FunctionRole", what)
+
+
+def _objects(primary_key: Ref, dr_key: Ref) -> Iterator[Statement]:
+    """Objects are read and written in both regions."""
+    for role, bucket in buckets(primary_key, dr_key).items():
+        yield from bucket.read(f"Read{role.title()}")
+        yield from bucket.write(f"Write{role.title()}")
+
+
+def _replication_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
+    both = buckets(primary_key, dr_key)
+    for title, thing, source, to in (
+        ("ReplicationRole", "replication", both["primary"], both["dr"]),
+        ("ReverseReplicationRole", "replication-back", both["dr"], both["primary"]),
+    ):
+        what = "Lets S3 copy objects from one region to the other"
+        _copies(t, title, thing, what, source, to)
+        _give(t, title, what)
+
+
+def _copies(
+    t: Template,
+    title: str,
+    thing: str,
+    what: str,
+    source: storage.Bucket,
+    to: storage.Bucket,
+) -> None:
+    security.service_role(
+        t,
+        title,
+        name=name(thing),
+        service="s3.amazonaws.com",
+        description=what,
+        allow=[*source.replicate_from(), *to.replicate_to()],
+        when=[
+            security.own_account(),
+            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
+        ],
+    )
+
+
+def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
+    """The roles for failing over, in either direction, and for nothing else.
+
+    People take theirs with a second factor, automation with an external id, and
+    runbooks are given one. All three may do the same, in both regions: IAM is global.
+    """
+    operators = frame.parameter(
+        t,
+        "OperatorArns",
+        type="CommaDelimitedList",
+        description="Patterns of the ARNs of those who may fail over.",
+    )
+    policy = t.add_resource(
+        iam.ManagedPolicy(
+            "OperatorPolicy",
+            ManagedPolicyName=names.sub(name("operator")),
+            Description="Moves payments from one region to the other",
+            PolicyDocument=security.document(*_operations(primary_key, dr_key)),
+        )
+    )
+    account = Principal("AWS", names.sub(names.arn("iam", "root", region="")))
+    named = ArnLike({"aws:PrincipalArn": operators})
+    for title, thing, who, conditions in (
+        ("OperatorRole", "operator", account, [named, Bool(_SECOND_FACTOR)]),
+        (
+            "AutomationRole",
+            "automation",
+            account,
+            [named, StringEquals({"sts:ExternalId": names.sub(EXTERNAL_ID)})],
+        ),
+        (
+            "RunbookRole",
+            "runbook",
+            Principal("Service", "ssm.amazonaws.com"),
+            [security.own_account()],
+        ),
+    ):
+        trust = Statement(
+            Sid="Assume",
+            Effect=Allow,
+            Principal=who,
+            Action=[AssumeRole],
+            Condition=Condition(conditions),
+        )
+        t.add_resource(
+            iam.Role(
+                title,
+                RoleName=names.sub(name(thing)),
+                Description="Fails payments over from one region to the other",
+                MaxSessionDuration=3600,
+                AssumeRolePolicyDocument=security.document(trust),
+                ManagedPolicyArns=[Ref(policy)],
+            )
+        )
+        _give(t, title, "Role for failing over")
+
+
+_SECOND_FACTOR = {"aws:MultiFactorAuthPresent": "true"}
+
+
+def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
+    regions = [REGIONS[role] for role in ROLES]
+    clusters = [database_arn(role) for role in ROLES]
+    metrics = StringEquals({"cloudwatch:namespace": names.sub(METRICS)})
+    fence = ForAllValuesStringEquals({"dynamodb:LeadingKeys": [FENCE]})
+    return [
+        security.statement(
+            "MoveDatabase",
+            [rds.FailoverGlobalCluster, rds.SwitchoverGlobalCluster],
+            [global_database_arn(), *clusters],
+        ),
+        security.statement(
+            "SeeDatabase",
+            [rds.DescribeDBClusters, rds.DescribeGlobalClusters],
+            [global_database_arn(), *clusters],
+        ),
+        security.statement(
+            "RingAlarms",
+            [cloudwatch.SetAlarmState],
+            [names.arn("cloudwatch", f"alarm:{name('*')}", region=r) for r in regions],
+        ),
+        security.statement(
+            "SeeAlarms",
+            [cloudwatch.DescribeAlarms],
+            [names.arn("cloudwatch", "alarm:*", region=r) for r in regions],
+        ),
+        # Metrics are no resources; writing them is kept to the system's namespace.
+        security.statement(
+            "AskForFailover", [cloudwatch.PutMetricData], ["*"], metrics
+        ),
+        security.statement(
+            "ReadWhereNoResourceCanBeNamed", [cloudwatch.GetMetricData], ["*"]
+        ),
+        security.statement(
+            "InvertHealthChecks",
+            [
+                route53.GetHealthCheck,
+                route53.GetHealthCheckStatus,
+                route53.UpdateHealthCheck,
+            ],
+            [names.arn("route53", "healthcheck/*", region="", account="")],
+        ),
+        *payments(primary_key, dr_key).allow(
+            "CloseRegions", [dynamodb.GetItem, dynamodb.PutItem], fence
+        ),
+    ]
+
+
+def _drill_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
+    regions = [REGIONS[role] for role in ROLES]
+    what = "Lets FIS fail the database's writer over"
+    security.service_role(
+        t,
+        "ExperimentRole",
+        name=name("experiment"),
+        service="fis.amazonaws.com",
+        description=what,
+        allow=drills.fail_over_statements(
+            [database_arn(role) for role in ROLES], regions
+        ),
+    )
+    _give(t, "ExperimentRole", what)
+    what = "Lets schedules remind of drills and start experiments"
+    experiments = ("Name", [names.sub(experiment(role)) for role in ROLES])
+    security.service_role(
+        t,
+        "ScheduleRole",
+        name=name("schedule"),
+        service="scheduler.amazonaws.com",
+        description=what,
+        allow=[
+            *monitoring.publish_to(
+                [topic_arn("alerts", role) for role in ROLES],
+                [primary_key, dr_key],
+                regions,
+            ),
+            *drills.start_statements(experiments, regions),
+        ],
+    )
+    _give(t, "ScheduleRole", what)
+
+
+def _flow_logs_role(t: Template) -> None:
+    what = "Lets the VPCs write their flow logs"
+    regions = [REGIONS[role] for role in ROLES]
+    security.service_role(
+        t,
+        "FlowLogsRole",
+        name=name("flow-logs"),
+        service="vpc-flow-logs.amazonaws.com",
+        description=what,
+        allow=[
+            *monitoring.write_logs(
+                [
+                    names.arn(
+                        "logs", f"log-group:{name('flow', role)}", region=REGIONS[role]
+                    )
+                    for role in ROLES
+                ]
+            ),
+            # Listing is by region: it takes no single log group as its resource.
+            security.statement(
+                "FindLogGroups",
+                [logs.DescribeLogGroups],
+                [names.arn("logs", "log-group:*", region=r) for r in regions],
+            ),
+        ],
+    )
+    _give(t, "FlowLogsRole", what)

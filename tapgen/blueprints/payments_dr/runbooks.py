@@ -1,0 +1,278 @@
+"""What to do in a switchover, a failover, on the way back, and in a drill.
+
+A runbook runs in the region that is to write, or in the recovery region where it says
+so. It calls the data planes of that region alone: no stack, no record set and nothing
+in the other region has to be changed for payments to go on.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import If, Ref, Template
+
+from tapgen.blocks import drills, frame, names
+from tapgen.blueprints.payments_dr.roles import FENCE
+from tapgen.blueprints.payments_dr.shape import (
+    GLOBAL_DATABASE,
+    HERE,
+    METRICS,
+    OVERRIDE_METRIC,
+    PAYMENTS,
+    database,
+    is_dr,
+    name,
+)
+
+COST_TAGS = ("DR-Role", "Environment", "Project")
+"""The tags that are activated for cost allocation."""
+
+_GLOBAL = names.sub(GLOBAL_DATABASE)
+_CLUSTER = names.sub(names.arn("rds", f"cluster:{database(HERE)}"))
+_LAG = names.sub(name("db-lag", HERE))
+
+
+def document(procedure: str) -> str:
+    """The name of the runbook of a procedure in a region, as text for `Fn::Sub`."""
+    return name(procedure, HERE)
+
+
+def add(t: Template, role_arn: Any) -> None:
+    """Add every runbook of a region. `role_arn` is the operators' role."""
+    frame.is_primary(t)
+    recovery = is_dr(t)
+    for title, procedure, description, parameters, steps in (
+        (
+            "SwitchoverRunbook",
+            "switchover",
+            "Planned: this region's database becomes the one that writes, without loss",
+            {},
+            _switchover(),
+        ),
+        (
+            "FailoverRunbook",
+            "failover",
+            "Unplanned: this region takes over; what was not copied yet is lost",
+            {
+                "LossAccepted": _asked(
+                    "Say yes: payments of the last moments may be lost"
+                )
+            },
+            _failover(),
+        ),
+        (
+            "FailbackRunbook",
+            "failback",
+            "This region is opened for payments again, and its database writes again",
+            {},
+            _failback(),
+        ),
+        (
+            "DrillRunbook",
+            "drill",
+            "Rehearsal: the lag alarm rings and is heard; nothing is moved",
+            {},
+            _drill(),
+        ),
+    ):
+        _add(t, title, procedure, description, parameters, steps, role_arn)
+    redirect = _add(
+        t,
+        "RedirectRunbook",
+        "redirect",
+        "Sends traffic to this region (1), or back to where it is well (0)",
+        {"Requested": {"type": "String", "allowedValues": ["0", "1"]}},
+        [_redirect()],
+        role_arn,
+    )
+    redirect.Condition = recovery
+    costs = _add(
+        t,
+        "CostTagsRunbook",
+        "cost-tags",
+        "Activates the tags that costs are told apart by, in the paying account",
+        {},
+        [_cost_tags()],
+        None,
+    )
+    costs.Condition = frame.IS_PRIMARY
+
+
+def _add(
+    t: Template,
+    title: str,
+    procedure: str,
+    description: str,
+    parameters: dict[str, Any],
+    steps: list[dict[str, Any]],
+    role_arn: Any,
+) -> Any:
+    return drills.runbook(
+        t,
+        title,
+        name=document(procedure),
+        procedure=procedure,
+        description=description,
+        parameters=parameters,
+        steps=steps,
+        role_arn=role_arn,
+    )
+
+
+def _asked(description: str) -> dict[str, Any]:
+    return {"type": "String", "allowedValues": ["yes"], "description": description}
+
+
+def _healthy() -> dict[str, Any]:
+    return drills.check(
+        "GlobalDatabaseIsAvailable",
+        "rds",
+        "DescribeGlobalClusters",
+        selector="$.GlobalClusters[0].Status",
+        wanted=["available"],
+        GlobalClusterIdentifier=_GLOBAL,
+    )
+
+
+def _close_behind() -> dict[str, Any]:
+    return drills.check(
+        "CopyIsCloseBehind",
+        "cloudwatch",
+        "DescribeAlarms",
+        selector="$.MetricAlarms[0].StateValue",
+        wanted=["OK", "INSUFFICIENT_DATA"],
+        AlarmNames=[_LAG],
+    )
+
+
+def _move(api: str, **more: Any) -> dict[str, Any]:
+    return drills.call(
+        "MoveDatabase",
+        "rds",
+        api,
+        GlobalClusterIdentifier=_GLOBAL,
+        TargetDbClusterIdentifier=_CLUSTER,
+        **more,
+    )
+
+
+def _settled() -> list[dict[str, Any]]:
+    return [
+        drills.wait(
+            "WaitForGlobalDatabase",
+            "rds",
+            "DescribeGlobalClusters",
+            selector="$.GlobalClusters[0].Status",
+            wanted=["available"],
+            seconds=3600,
+            GlobalClusterIdentifier=_GLOBAL,
+        ),
+        drills.wait(
+            "WaitForClusterHere",
+            "rds",
+            "DescribeDBClusters",
+            selector="$.DBClusters[0].Status",
+            wanted=["available"],
+            seconds=3600,
+            DBClusterIdentifier=names.sub(database(HERE)),
+        ),
+    ]
+
+
+def _fence(step: str, role: Any, closed: bool) -> dict[str, Any]:
+    """Close or open a region for payments, in the table that both share."""
+    return drills.call(
+        step,
+        "dynamodb",
+        "PutItem",
+        TableName=names.sub(PAYMENTS),
+        Item={
+            "paymentId": {"S": FENCE},
+            "timestamp": {"S": role},
+            "closed": {"BOOL": closed},
+        },
+    )
+
+
+_OTHER = If(frame.IS_PRIMARY, "dr", "primary")
+
+
+def _switchover() -> list[dict[str, Any]]:
+    return [
+        _healthy(),
+        _close_behind(),
+        _fence("OpenThisRegion", Ref(names.ROLE), False),
+        _move("SwitchoverGlobalCluster"),
+        *_settled(),
+    ]
+
+
+def _failover() -> list[dict[str, Any]]:
+    return [
+        # First: where the other region still half lives, it must take no more payments.
+        # Its health check fails by that as well, and traffic comes here.
+        _fence("CloseOtherRegion", _OTHER, True),
+        _fence("OpenThisRegion", Ref(names.ROLE), False),
+        _move("FailoverGlobalCluster", AllowDataLoss=True),
+        *_settled(),
+    ]
+
+
+def _failback() -> list[dict[str, Any]]:
+    return [
+        _healthy(),
+        _close_behind(),
+        _move("SwitchoverGlobalCluster"),
+        *_settled(),
+        # Last: payments come back to a region whose database writes already.
+        _fence("OpenThisRegion", Ref(names.ROLE), False),
+    ]
+
+
+def _drill() -> list[dict[str, Any]]:
+    # A cluster of a global database cannot be stopped, so the alarm is rung by hand;
+    # the next evaluation puts it right.
+    return [
+        _healthy(),
+        drills.call(
+            "RingLagAlarm",
+            "cloudwatch",
+            "SetAlarmState",
+            AlarmName=_LAG,
+            StateValue="ALARM",
+            StateReason="A drill: see that the alert topic has been heard",
+        ),
+        drills.sleep("LetItBeHeard", 5),
+        drills.wait(
+            "WaitForAlarmToEnd",
+            "cloudwatch",
+            "DescribeAlarms",
+            selector="$.MetricAlarms[0].StateValue",
+            wanted=["OK", "INSUFFICIENT_DATA"],
+            seconds=1800,
+            AlarmNames=[_LAG],
+        ),
+    ]
+
+
+def _redirect() -> dict[str, Any]:
+    return drills.call(
+        "AskForFailover",
+        "cloudwatch",
+        "PutMetricData",
+        Namespace=names.sub(METRICS),
+        MetricData=[
+            {"MetricName": OVERRIDE_METRIC, "Value": drills.ref("Requested")},
+        ],
+    )
+
+
+def _cost_tags() -> dict[str, Any]:
+    return drills.call(
+        "ActivateTags",
+        "ce",
+        "UpdateCostAllocationTagsStatus",
+        CostAllocationTagsStatus=[
+            {"TagKey": key, "Status": "Active"} for key in COST_TAGS
+        ],
+    )

@@ -1,0 +1,268 @@
+"""The `settings` block of a payments_dr."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+from ipaddress import IPv4Network
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from tapgen.blocks import dns, network
+from tapgen.blueprints.values import Email, RetentionDays, VpcRange
+
+Role = Literal["primary", "dr"]
+
+_CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
+_SCHEDULE = r"(cron|rate)\([^()]+\)"
+_OPERATOR = r"(role|user)/[\w+=,.@/-]{1,512}"
+
+
+def _matching(value: str, pattern: str, what: str, example: str) -> str:
+    if not re.fullmatch(pattern, value):
+        raise ValueError(f"{value!r} is not {what}; give one such as {example}")
+    return value
+
+
+class Domain(BaseModel):
+    """The name by which clients find whichever region is well."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="Name that the API answers to, in both regions")
+    hosted_zone_id: str = Field(description="Hosted zone that holds the name")
+    certificates: Mapping[Role, str] = Field(
+        default_factory=dict,
+        description="Certificates of ACM by region role; without one it is requested"
+        " and validated through the hosted zone",
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        example = "payments.example.com"
+        return _matching(name, dns.DOMAIN_PATTERN, "a domain in lower case", example)
+
+    @field_validator("hosted_zone_id")
+    @classmethod
+    def _zone(cls, zone: str) -> str:
+        example = "Z0123456789ABCDEFGHIJ"
+        return _matching(zone, dns.ZONE_PATTERN, "the id of a hosted zone", example)
+
+    @field_validator("certificates")
+    @classmethod
+    def _certificates(cls, given: Mapping[Role, str]) -> Mapping[Role, str]:
+        for arn in given.values():
+            example = "arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
+            _matching(arn, _CERTIFICATE, "a certificate of ACM", example)
+        return given
+
+
+class Database(BaseModel):
+    """The global database."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(
+        default="payments", description="Name of the database that is made at first"
+    )
+    aurora_version: str = Field(
+        default="16.8",
+        description="Full version of Aurora PostgreSQL, quoted, for both regions",
+    )
+    instance_class: str = Field(
+        default="db.r6g.large", description="Class of the instances of both clusters"
+    )
+    instances: int = Field(
+        default=2, ge=2, le=15, description="Instances of each cluster"
+    )
+    backup_days: int = Field(
+        default=35, ge=7, le=35, description="Days back to which it can be restored"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in reserved:
+            raise ValueError(
+                f"{name!r} cannot name a database; give a lower-case letter, then"
+                f" letters, digits and underscores, and none of {', '.join(reserved)}"
+            )
+        return name
+
+    @field_validator("aurora_version")
+    @classmethod
+    def _version(cls, version: str) -> str:
+        return _matching(version, r"\d{2}\.\d{1,2}", "a full version", "'16.8'")
+
+    @field_validator("instance_class")
+    @classmethod
+    def _class(cls, name: str) -> str:
+        # Global databases run on memory-optimised classes only.
+        # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database.configuration.requirements.html
+        what = "a class that global databases run on"
+        return _matching(name, r"db\.[rx][a-z0-9]+\.[a-z0-9]+", what, "db.r6g.large")
+
+
+class Drills(BaseModel):
+    """How failures are rehearsed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schedule: str = Field(
+        default="cron(0 9 ? 1/3 2#1 *)",
+        description="When drills are due (UTC): the first Monday of every quarter",
+    )
+    automatic: bool = Field(
+        default=False,
+        description="Whether the database's writer fails over at that time by itself",
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _schedule(cls, schedule: str) -> str:
+        what, example = "a schedule of EventBridge", "cron(0 9 ? 1/3 2#1 *)"
+        return _matching(schedule, _SCHEDULE, what, example)
+
+
+class Settings(BaseModel):
+    """The `settings` of a payments_dr."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vpc_cidr: VpcRange = Field(
+        default="10.0.0.0/16", description="Addresses of the VPC in the primary region"
+    )
+    dr_vpc_cidr: VpcRange = Field(
+        default="10.1.0.0/16", description="Addresses of the VPC in the recovery region"
+    )
+    nat: Literal["per_zone", "single"] = Field(
+        default="per_zone",
+        description="per_zone: a NAT gateway in each zone; single: one for all of them",
+    )
+    private_endpoints: bool = Field(
+        default=True,
+        description="Whether AWS's services are reached inside the VPC, at a price",
+    )
+    domain: Domain | None = Field(
+        default=None, description="A name of your own, with failover records"
+    )
+    currencies: tuple[str, ...] = Field(
+        default=("USD", "EUR", "GBP"), description="Currencies that payments may have"
+    )
+    max_amount: str = Field(default="100000", description="The largest payment, quoted")
+    requests_per_second: int = Field(
+        default=100, ge=1, le=10000, description="Requests that the API takes a second"
+    )
+    burst: int = Field(
+        default=200, ge=1, le=5000, description="Requests that it takes at once"
+    )
+    memory_mib: int = Field(
+        default=512, ge=128, le=10240, description="Memory of the function, in MiB"
+    )
+    database: Database = Field(default=Database(), description="The database")
+    deletion_protection: bool = Field(
+        default=True, description="Whether AWS refuses to delete database and table"
+    )
+    replication_lag_ms: int = Field(
+        default=1000,
+        ge=100,
+        le=600_000,
+        description="Milliseconds behind that raise an alarm on the database's copy",
+    )
+    replication_time_control: bool = Field(
+        default=True,
+        description="Whether S3 promises to replicate in 15 minutes, at a price",
+    )
+    reverse_replication: bool = Field(
+        default=False,
+        description="Whether objects are copied back, too; set it once both buckets"
+        " exist",
+    )
+    noncurrent_version_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days that replaced and deleted objects can be brought back",
+    )
+    backup_days: int = Field(
+        default=35, ge=7, le=3650, description="Days that AWS Backup keeps a backup"
+    )
+    log_retention_days: RetentionDays = Field(
+        default=365, description="Days that log groups keep their events"
+    )
+    audit_retention_days: int = Field(
+        default=400,
+        ge=91,
+        le=3650,
+        description="Days that access logs and the trail are kept",
+    )
+    alert_email: Email = Field(default="", description="Address that alarms go to")
+    operators: tuple[str, ...] = Field(
+        default=("role/payments-oncall",),
+        min_length=1,
+        description="Who may fail over: roles and users of the account",
+    )
+    drills: Drills = Field(default=Drills(), description="How failures are rehearsed")
+    monthly_budget_usd: int = Field(
+        default=3000, ge=1, description="US dollars a month that a warning is sent at"
+    )
+    cost_category: bool = Field(
+        default=False,
+        description="Whether costs are sorted by region role (in the paying account)",
+    )
+
+    @field_validator("currencies")
+    @classmethod
+    def _currencies(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        if not given:
+            raise ValueError("no currency is given; give one at least, such as USD")
+        for each in given:
+            _matching(each, "[A-Z]{3}", "a currency (ISO 4217)", "USD")
+        return given
+
+    @field_validator("max_amount")
+    @classmethod
+    def _amount(cls, text: str) -> str:
+        try:
+            fits = 0 < Decimal(text) <= 10**12
+        except InvalidOperation:
+            fits = False
+        if not fits or not re.fullmatch(r"\d+(\.\d+)?", text):
+            raise ValueError(
+                f"{text!r} is not an amount; give one up to 1000000000000, such as"
+                " '100000'"
+            )
+        return text
+
+    @field_validator("operators")
+    @classmethod
+    def _operators(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for each in given:
+            what = "a role or user of the account"
+            _matching(each, _OPERATOR, what, "role/payments-oncall")
+        return given
+
+    @model_validator(mode="after")
+    def _together(self) -> Settings:
+        problems = list(self._conflicts())
+        if problems:
+            raise ValueError("\n".join(problems))
+        return self
+
+    def _conflicts(self) -> Iterator[str]:
+        here, there = IPv4Network(self.vpc_cidr), IPv4Network(self.dr_vpc_cidr)
+        if here.overlaps(there):
+            yield (
+                f"vpc_cidr {here} and dr_vpc_cidr {there} overlap; give two that do"
+                " not, or there is no route between them"
+            )
+
+    def prefix(self) -> int:
+        """The prefix length of every subnet."""
+        ranges = (self.vpc_cidr, self.dr_vpc_cidr)
+        narrowest = max(IPv4Network(text).prefixlen for text in ranges)
+        return max(24, narrowest + network.GRID_BITS)

@@ -1,0 +1,430 @@
+"""From a config to the parts of a payments_dr, and who gives what to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import cast
+
+from tapgen.blueprints.parts import Part, assemble
+from tapgen.blueprints.payments_dr import (
+    application,
+    data,
+    foundation,
+    networks,
+    operations,
+    roles,
+)
+from tapgen.blueprints.payments_dr.settings import Domain, Settings
+from tapgen.blueprints.payments_dr.shape import OTHER, ROLES, Shape, finish
+from tapgen.config import Config
+from tapgen.errors import BlueprintError
+from tapgen.model import Output, System, Value
+
+TAGS = {"Project": "PaymentProcessing", "Purpose": "DisasterRecovery"}
+"""Tags of every stack set, besides those that all systems have."""
+
+By = dict[str, dict[str, Value]]
+
+# What the parts give each other. Regions are named by role.
+_KEYS: Mapping[str, Value] = {
+    "primary": Output("keys", "KmsKeyArn", region="primary"),
+    "dr": Output("keys-dr", "KmsKeyArn", region="dr"),
+}
+_BOTH_KEYS: Mapping[str, Value] = {
+    "PrimaryKeyArn": _KEYS["primary"],
+    "DrKeyArn": _KEYS["dr"],
+}
+_TOPIC = Output("messages", "AlertTopicArn")
+_LOG_BUCKET = Output("logs", "LogBucketName")
+
+
+def _text(value: bool | int | str) -> str:
+    """A setting as the text of a parameter."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _role(output: str) -> Output:
+    return Output("roles", output, region="primary")
+
+
+def _own_keys() -> By:
+    return {role: {"KmsKeyArn": key} for role, key in _KEYS.items()}
+
+
+def build(config: Config) -> System:
+    """The system of a config.
+
+    Raises BlueprintError where a name does not fit or a certificate is of another
+    region than its API.
+    """
+    settings = cast(Settings, config.settings)
+    if settings.domain is not None:
+        _check_certificates(config, settings.domain)
+    shape = Shape(
+        instances=settings.database.instances,
+        baseline=config.account_baseline == "create",
+    )
+    tags = {**TAGS, **config.tags}
+    areas: tuple[Callable[[Shape, Settings], Iterator[Part]], ...] = (
+        _foundation,
+        _network,
+        _data,
+        _database,
+        _application,
+        _backup,
+        _rehearsals,
+    )
+    parts = [part for area in areas for part in area(shape, settings)]
+    parts.append(_cost(settings, tags["Project"]))
+    for part in parts:
+        finish(part.template, part.role)
+    return assemble(replace(config, tags=tags), parts)
+
+
+def _check_certificates(config: Config, domain: Domain) -> None:
+    for role, arn in domain.certificates.items():
+        region = arn.split(":")[3]
+        if region != config.regions[role]:
+            raise BlueprintError(
+                f"{config.path}: settings.domain.certificates.{role}: {arn!r} is of"
+                f" {region}; give one of {config.regions[role]}, where the API is"
+            )
+
+
+def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
+    yield Part("keys", "primary", foundation.keys(), ("KmsKeyArn",))
+    yield Part(
+        "keys-dr",
+        "dr",
+        foundation.keys_dr(),
+        ("KmsKeyArn",),
+        {"PrimaryKeyArn": _KEYS["primary"]},
+    )
+    yield Part(
+        "logs",
+        "every",
+        foundation.logs(),
+        ("LogBucketName",),
+        {"AuditRetentionDays": _text(settings.audit_retention_days)},
+    )
+    outputs = ["FunctionRoleArn", "ReplicationRoleArn", "ReverseReplicationRoleArn"]
+    outputs += ["MonitoringRoleArn", "BackupRoleArn", "FlowLogsRoleArn"]
+    outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
+    yield Part("roles", "global", roles.roles(shape), tuple(outputs), _BOTH_KEYS)
+    # Any account will do: the role trusts none but its own.
+    who = [f"arn:*:iam::*:{each}" for each in settings.operators]
+    yield Part(
+        "operators",
+        "global",
+        roles.operators(),
+        (
+            *("OperatorRoleArn", "AutomationRoleArn", "RunbookRoleArn"),
+            *("ExperimentRoleArn", "ScheduleRoleArn"),
+        ),
+        {**_BOTH_KEYS, "OperatorArns": ",".join(who)},
+    )
+    yield Part(
+        "messages",
+        "every",
+        foundation.messages(),
+        ("AlertTopicArn", "AlertTopicName", "PaymentTopicArn"),
+        {"AlertEmail": settings.alert_email},
+        _own_keys(),
+    )
+    yield Part(
+        "audit",
+        "primary",
+        foundation.audit(),
+        ("TrailArn",),
+        {"LogBucketName": _LOG_BUCKET, "KmsKeyArn": _KEYS["primary"]},
+    )
+
+
+def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
+    ranges = {"primary": settings.vpc_cidr, "dr": settings.dr_vpc_cidr}
+    yield Part(
+        "network",
+        "every",
+        networks.vpc(),
+        (
+            *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
+            *("RouteTableIds", "NatGatewayIds"),
+            *("FunctionSecurityGroupId", "DatabaseSecurityGroupId"),
+        ),
+        {
+            "SubnetBits": _text(32 - settings.prefix()),
+            "NatInEachZone": _text(settings.nat == "per_zone"),
+            "FlowLogsRoleArn": _role("FlowLogsRoleArn"),
+            "LogRetentionDays": _text(settings.log_retention_days),
+            "AlertTopicArn": _TOPIC,
+        },
+        {
+            role: {"VpcCidr": ranges[role], "KmsKeyArn": key}
+            for role, key in _KEYS.items()
+        },
+    )
+    if settings.private_endpoints:
+        yield Part(
+            "endpoints",
+            "every",
+            networks.endpoints(),
+            ("EndpointIds",),
+            {
+                "VpcId": Output("network", "VpcId"),
+                "SubnetIds": Output("network", "PrivateSubnetIds"),
+                "FunctionSecurityGroupId": Output("network", "FunctionSecurityGroupId"),
+            },
+        )
+    yield Part(
+        "peering",
+        "primary",
+        networks.peering(),
+        ("PeeringId",),
+        {
+            "VpcId": Output("network", "VpcId"),
+            "PeerVpcId": Output("network", "VpcId", region="dr"),
+        },
+    )
+    yield Part(
+        "routes",
+        "every",
+        networks.routes(),
+        ("JoinedVpc",),
+        {
+            "PeeringId": Output("peering", "PeeringId", region="primary"),
+            "RouteTableIds": Output("network", "RouteTableIds"),
+            "FunctionSecurityGroupId": Output("network", "FunctionSecurityGroupId"),
+            "DatabaseSecurityGroupId": Output("network", "DatabaseSecurityGroupId"),
+        },
+        {role: {"PeerCidr": ranges[OTHER[role]]} for role in ROLES},
+    )
+
+
+def _data(shape: Shape, settings: Settings) -> Iterator[Part]:
+    yield Part(
+        "table",
+        "primary",
+        data.payments_table(),
+        ("TableName", "TableArn", "StreamArn"),
+        {
+            **_BOTH_KEYS,
+            "DeletionProtection": _text(settings.deletion_protection),
+        },
+    )
+    shared: dict[str, Value] = {
+        "AlertTopicArn": _TOPIC,
+        "LogBucketName": _LOG_BUCKET,
+        "NoncurrentVersionDays": _text(settings.noncurrent_version_days),
+        "ReplicationTimeControl": _text(settings.replication_time_control),
+        "ReverseReplication": _text(settings.reverse_replication),
+    }
+    for name, role, template, copier, after in (
+        ("storage-dr", "dr", data.storage_dr, "ReverseReplicationRoleArn", ()),
+        (
+            "storage",
+            "primary",
+            data.storage_primary,
+            "ReplicationRoleArn",
+            # The bucket to copy to must be there.
+            ("storage-dr",),
+        ),
+    ):
+        yield Part(
+            name,
+            role,
+            template(),
+            ("BucketName", "BucketArn"),
+            {
+                **shared,
+                "KmsKeyArn": _KEYS[role],
+                "DestinationKeyArn": _KEYS[OTHER[role]],
+                "ReplicationRoleArn": _role(copier),
+            },
+            depends_on=after,
+        )
+
+
+def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
+    given = settings.database
+    shared: dict[str, Value] = {
+        "SubnetIds": Output("network", "IsolatedSubnetIds"),
+        "SecurityGroupId": Output("network", "DatabaseSecurityGroupId"),
+        "MonitoringRoleArn": _role("MonitoringRoleArn"),
+        "AlertTopicArn": _TOPIC,
+        "LogRetentionDays": _text(settings.log_retention_days),
+        "AuroraVersion": given.aurora_version,
+        "InstanceClass": given.instance_class,
+        "BackupDays": _text(given.backup_days),
+        "DeletionProtection": _text(settings.deletion_protection),
+    }
+    outputs = ("ClusterId", "ClusterArn", "ReaderEndpoint")
+    yield Part(
+        "database",
+        "primary",
+        data.database_primary(shape),
+        (*outputs, "GlobalClusterId", "WriterEndpoint", "DatabaseSecretArn"),
+        {
+            **shared,
+            "KmsKeyArn": _KEYS["primary"],
+            "DestinationKeyArn": _KEYS["dr"],
+            "DatabaseName": given.name,
+        },
+    )
+    yield Part(
+        "database-dr",
+        "dr",
+        data.database_dr(shape),
+        outputs,
+        {
+            **shared,
+            "KmsKeyArn": _KEYS["dr"],
+            "GlobalClusterId": Output("database", "GlobalClusterId", region="primary"),
+        },
+    )
+
+
+def _application(shape: Shape, settings: Settings) -> Iterator[Part]:
+    if shape.baseline:
+        yield Part(
+            "api-account",
+            "every",
+            foundation.api_account(),
+            ("SetBy",),
+            {"ApiLoggingRoleArn": _role("ApiLoggingRoleArn")},
+        )
+    yield _app(shape, settings)
+    yield Part(
+        "observe",
+        "every",
+        operations.observe(),
+        ("DashboardName", "LagAlarmName"),
+        {
+            "AlertTopicArn": _TOPIC,
+            "ReplicationLagThresholdMs": _text(settings.replication_lag_ms),
+        },
+    )
+    yield _dns(settings)
+
+
+def _app(shape: Shape, settings: Settings) -> Part:
+    buckets = {"primary": "storage", "dr": "storage-dr"}
+    by_role: By = {
+        role: {
+            "KmsKeyArn": key,
+            "BucketName": Output(buckets[role], "BucketName", region=role),
+        }
+        for role, key in _KEYS.items()
+    }
+    values: dict[str, Value] = {
+        "FunctionRoleArn": _role("FunctionRoleArn"),
+        "AlertTopicArn": _TOPIC,
+        "PaymentTopicArn": Output("messages", "PaymentTopicArn"),
+        "TableName": Output("table", "TableName", region="primary"),
+        "SubnetIds": Output("network", "PrivateSubnetIds"),
+        "SecurityGroupId": Output("network", "FunctionSecurityGroupId"),
+        "LogRetentionDays": _text(settings.log_retention_days),
+        "MemorySize": _text(settings.memory_mib),
+        "RequestsPerSecond": _text(settings.requests_per_second),
+        "Burst": _text(settings.burst),
+        "MaxAmount": settings.max_amount,
+        "Currencies": ",".join(settings.currencies),
+    }
+    if settings.domain is not None:
+        values["DomainName"] = settings.domain.name
+        values["HostedZoneId"] = settings.domain.hosted_zone_id
+        for role, certificate in settings.domain.certificates.items():
+            by_role[role]["CertificateArn"] = certificate
+    return Part(
+        "app",
+        "every",
+        application.app(),
+        (
+            *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName"),
+            *("FunctionName", "FunctionArn", "DomainTarget", "DomainTargetZone"),
+        ),
+        values,
+        by_role,
+        # A stage cannot log before API Gateway may, and the function is of no use
+        # before it reaches what it calls, on either side.
+        depends_on=(
+            "routes",
+            *(("api-account",) if shape.baseline else ()),
+            *(("endpoints",) if settings.private_endpoints else ()),
+        ),
+    )
+
+
+def _dns(settings: Settings) -> Part:
+    values: dict[str, Value] = {"AlertTopicArn": _TOPIC}
+    for role in ROLES:
+        values[f"{role.title()}ApiHost"] = Output("app", "ApiHost", region=role)
+    if settings.domain is not None:
+        values["DomainName"] = settings.domain.name
+        values["HostedZoneId"] = settings.domain.hosted_zone_id
+        for role in ROLES:
+            for given in ("DomainTarget", "DomainTargetZone"):
+                values[f"{role.title()}{given}"] = Output("app", given, region=role)
+    return Part(
+        "dns",
+        "global",
+        application.failover_records(),
+        ("PrimaryHealthCheckId", "DrHealthCheckId", "FailoverFqdn"),
+        values,
+        # Health checks watch alarms, which must be there.
+        depends_on=("database", "database-dr", "observe"),
+    )
+
+
+def _backup(shape: Shape, settings: Settings) -> Iterator[Part]:
+    for name, role, template in (
+        ("backup-dr", "dr", operations.backup_dr),
+        ("backup", "primary", operations.backup_primary),
+    ):
+        values: dict[str, Value] = {
+            "KmsKeyArn": _KEYS[role],
+            "AlertTopicArn": _TOPIC,
+        }
+        if role == "primary":
+            values["BackupDays"] = _text(settings.backup_days)
+            values["DrVaultArn"] = Output("backup-dr", "VaultArn", region="dr")
+            values["BackupRoleArn"] = _role("BackupRoleArn")
+        yield Part(name, role, template(), ("VaultArn",), values)
+
+
+def _rehearsals(shape: Shape, settings: Settings) -> Iterator[Part]:
+    yield Part(
+        "drills",
+        "every",
+        operations.rehearsals(),
+        ("ExperimentId",),
+        {
+            "DrillSchedule": settings.drills.schedule,
+            "AutomaticExperiment": (
+                "ENABLED" if settings.drills.automatic else "DISABLED"
+            ),
+            "ScheduleRoleArn": Output("operators", "ScheduleRoleArn", region="primary"),
+            "ExperimentRoleArn": Output(
+                "operators", "ExperimentRoleArn", region="primary"
+            ),
+            "RunbookRoleArn": Output("operators", "RunbookRoleArn", region="primary"),
+            "AlertTopicArn": _TOPIC,
+        },
+        # The alarm that stops an experiment must be there.
+        depends_on=("app", "database", "database-dr"),
+    )
+
+
+def _cost(settings: Settings, project: str) -> Part:
+    return Part(
+        "cost",
+        "global",
+        operations.cost(),
+        ("BudgetName",),
+        {
+            "ProjectTag": project,
+            "MonthlyBudgetUsd": _text(settings.monthly_budget_usd),
+            "CostCategory": _text(settings.cost_category),
+            "AlertTopicArn": _TOPIC,
+        },
+    )

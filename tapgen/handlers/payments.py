@@ -1,0 +1,404 @@
+"""The function behind the payments API: it validates a payment and records it once.
+
+    POST /validate   {"paymentId", "customerId", "amount", "currency", "reference"?}
+                     201 recorded, 200 had been before, 400 what is wrong, 409 the id is
+                     another payment's, 503 this region takes none now
+    GET  /health     200, or 503 when the table is out of reach or writes are closed
+    GET  /status     role, writes, and whether the database here is the one that writes
+
+The record counts: where receipt or notification fail, the payment stands, and a retry
+completes them. What could be a card number is neither stored nor logged nor sent back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+log = logging.getLogger()
+log.setLevel(logging.INFO)
+
+FENCE = "#fence"
+"""The id of the items that close regions; no payment can have it."""
+
+REQUEST = "#request"
+"""The sort key of the item that makes an id unique."""
+
+LARGEST_BODY = 16_384
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
+# Digits after the point, where it is not two (ISO 4217).
+_DIGITS = {
+    **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+_FIELDS = ("paymentId", "customerId", "amount", "currency", "reference")
+
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """`problems` say why, by field, never with values."""
+
+    def __init__(self, status: int, message: str, **problems: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Payment:
+    """A valid payment: what was asked for, the amount exact."""
+
+    id: str
+    customer: str
+    amount: Decimal
+    currency: str
+    reference: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal payments: how a retry is told from another payment."""
+        parts = (self.id, self.customer, self.amount, self.currency, self.reference)
+        return hashlib.sha256(json.dumps([str(p) for p in parts]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class World:
+    """What the function works with."""
+
+    table: Any
+    objects: Any
+    topics: Any
+    databases: Any
+    settings: Mapping[str, str]
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+
+
+def handler(event: Mapping[str, Any], context: Any) -> Answer:
+    """The entry point that Lambda calls."""
+    return respond(event, connect())
+
+
+@cache
+def connect() -> World:
+    """The clients, connected once for each instance of the function."""
+    region = os.environ["REGION"]
+    # Shorter than the function's own timeout, so that a failure is answered.
+    patience = Config(
+        connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}
+    )
+    tables = boto3.resource("dynamodb", region_name=region, config=patience)
+    return World(
+        table=tables.Table(os.environ["DYNAMODB_TABLE"]),
+        objects=boto3.client("s3", region_name=region, config=patience),
+        topics=boto3.client("sns", region_name=region, config=patience),
+        databases=boto3.client("rds", region_name=region, config=patience),
+        settings=os.environ,
+    )
+
+
+def respond(event: Mapping[str, Any], world: World) -> Answer:
+    """The answer to a request, whatever happens on the way."""
+    route = f"{event.get('httpMethod', '')} {event.get('resource', '')}"
+    do = _ROUTES.get(route)
+    if do is None:
+        return answer(404, {"message": "there is nothing here"})
+    try:
+        return do(event, world)
+    except Refused as refusal:
+        fields = sorted(refusal.problems)
+        log.info("request refused", extra={"status": refusal.status, "fields": fields})
+        content: Answer = {"message": str(refusal)}
+        if refusal.problems:
+            content["problems"] = refusal.problems
+        return answer(refusal.status, content)
+    except (ClientError, BotoCoreError) as error:
+        log.error("a service does not answer", extra={"error": kind(error)})
+        return answer(503, {"message": "try again"})
+
+
+def kind(error: Exception) -> str:
+    """What went wrong, without its text, which may quote the request."""
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response['Error']['Code']}"
+    return type(error).__name__
+
+
+def validate(event: Mapping[str, Any], world: World) -> Answer:
+    """Validate a payment and record it; the same payment again changes nothing."""
+    payment = read(body(event), world.settings)
+    if fenced(world):
+        raise Refused(503, "this region takes no payments now; try again")
+    first, at = claim(payment, world)
+    record = {
+        "paymentId": payment.id,
+        "timestamp": at,
+        "customerId": payment.customer,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "status": "VALIDATED",
+        "region": world.settings["REGION"],
+        **({"reference": payment.reference} if payment.reference else {}),
+    }
+    new = put_once(world.table, record)
+    keep_receipt(record, world, retry=not first)
+    if new:
+        notify(record, world)
+    what = "payment recorded" if new else "payment had been recorded"
+    log.info(what, extra={"paymentId": payment.id})
+    shown = ("paymentId", "timestamp", "status")
+    return answer(201 if new else 200, {name: record[name] for name in shown})
+
+
+def body(event: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON object that a request carries, its numbers exact."""
+    text = event.get("body") or ""
+    if len(text) > LARGEST_BODY:
+        raise Refused(413, f"the body has more than {LARGEST_BODY} characters")
+    try:
+        # Never binary floating point: 0.1 would be another amount.
+        found = json.loads(
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=not_json
+        )
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise Refused(400, "the body is not JSON") from error
+    if not isinstance(found, dict):
+        raise Refused(400, "the body is not a JSON object")
+    return found
+
+
+def not_json(text: str) -> Any:
+    """Refuses NaN and Infinity, which Python reads and JSON does not know."""
+    raise ValueError(f"{text} is not JSON")
+
+
+def read(given: Mapping[str, Any], settings: Mapping[str, str]) -> Payment:
+    """The payment that a request asks for. Raises Refused with every problem."""
+    problems: dict[str, str] = {}
+    if set(given) - set(_FIELDS):
+        problems["unknown"] = f"give only {', '.join(_FIELDS)}"
+    for name in _FIELDS[:-1]:
+        if given.get(name) in (None, ""):
+            problems[name] = "is missing"
+    for name, problem in _wrong(given, settings):
+        problems.setdefault(name, problem)
+    if problems:
+        raise Refused(400, "the payment is not valid", **problems)
+    currency = given["currency"]
+    return Payment(
+        given["paymentId"],
+        given["customerId"],
+        # Always with the currency's digits, so that 12.5 and 12.50 are one payment.
+        Decimal(given["amount"]).quantize(Decimal(1).scaleb(-digits(currency))),
+        currency,
+        given.get("reference") or "",
+    )
+
+
+def _wrong(
+    given: Mapping[str, Any], settings: Mapping[str, str]
+) -> Iterator[tuple[str, str]]:
+    for name in ("paymentId", "customerId"):
+        value = given.get(name)
+        if value is not None and not (isinstance(value, str) and _ID.fullmatch(value)):
+            yield name, "give 1 to 64 letters, digits, hyphens or underscores"
+    reference = given.get("reference") or ""
+    if not isinstance(reference, str) or len(reference) > 140:
+        yield "reference", "give a text of 140 characters at most"
+    for name in ("paymentId", "customerId", "reference"):
+        if isinstance(given.get(name), str) and has_card(given[name]):
+            yield name, "looks like a card number, which must never be sent here"
+    currency = given.get("currency")
+    allowed = settings["CURRENCIES"].split(",")
+    if currency not in allowed:
+        yield "currency", f"give one of {', '.join(allowed)}"
+        return
+    problem = _wrong_amount(given.get("amount"), str(currency), settings["MAX_AMOUNT"])
+    if problem:
+        yield "amount", problem
+
+
+def _wrong_amount(value: Any, currency: str, largest: str) -> str:
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,6})?", value):
+        value = Decimal(value)
+    if not isinstance(value, Decimal):
+        return "give a decimal number, such as 12.50"
+    if value <= 0:
+        return "give more than 0"
+    if value > Decimal(largest):
+        return f"give {largest} at most"
+    exponent = value.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent > digits(currency):
+        return f"{currency} has {digits(currency)} digits after the point"
+    return ""
+
+
+def digits(currency: str) -> int:
+    """How many digits a currency has after the point."""
+    return _DIGITS.get(currency, 2)
+
+
+def has_card(text: str) -> bool:
+    """Whether a text holds a number that passes the check of card numbers (Luhn)."""
+    for found in _CARD.findall(text):
+        number = [int(c) for c in found if c.isdigit()][::-1]
+        doubled = (sum(divmod(2 * d, 10)) for d in number[1::2])
+        if (sum(number[::2]) + sum(doubled)) % 10 == 0:
+            return True
+    return False
+
+
+def fenced(world: World) -> bool:
+    """Whether this region is closed, by an item written in whichever still works."""
+    key = {"paymentId": FENCE, "timestamp": world.settings["REGION_ROLE"]}
+    item = world.table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
+    return bool(item.get("closed"))
+
+
+def claim(payment: Payment, world: World) -> tuple[bool, str]:
+    """Take the payment's id; whether this is the first try, and when that was.
+
+    The key of a payment has a time: alone it would let a retry through as another one.
+    """
+    at = world.now().isoformat(timespec="microseconds")
+    mine = {
+        "paymentId": payment.id,
+        "timestamp": REQUEST,
+        "fingerprint": payment.fingerprint,
+        "at": at,
+    }
+    if put_once(world.table, mine):
+        return True, at
+    key = {"paymentId": payment.id, "timestamp": REQUEST}
+    theirs = world.table.get_item(Key=key, ConsistentRead=True)["Item"]
+    if theirs["fingerprint"] != payment.fingerprint:
+        raise Refused(409, "another payment has this id", paymentId="is taken")
+    return False, str(theirs["at"])
+
+
+def put_once(table: Any, item: Mapping[str, Any]) -> bool:
+    """Put an item unless its key is there; whether it was put."""
+    try:
+        table.put_item(
+            Item=dict(item), ConditionExpression="attribute_not_exists(paymentId)"
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ConditionalCheckFailedException":
+            raise
+        return False
+    return True
+
+
+def keep_receipt(record: Mapping[str, Any], world: World, retry: bool) -> None:
+    """Keep the record as an object, too; on a retry only where it is missing."""
+    where = {
+        "Bucket": world.settings["BUCKET_NAME"],
+        "Key": f"receipts/{record['timestamp'][:10]}/{record['paymentId']}.json",
+    }
+    try:
+        if retry and exists(world.objects, where):
+            return
+        world.objects.put_object(
+            **where,
+            Body=json.dumps(record, default=str, sort_keys=True).encode(),
+            ContentType="application/json",
+        )
+    except (ClientError, BotoCoreError) as error:
+        extra = {"paymentId": record["paymentId"], "error": kind(error)}
+        log.warning("the receipt was not kept", extra=extra)
+
+
+def exists(objects: Any, where: Mapping[str, str]) -> bool:
+    """Whether an object is there; unknown counts as no."""
+    try:
+        objects.head_object(**where)
+    except ClientError:
+        return False
+    return True
+
+
+def notify(record: Mapping[str, Any], world: World) -> None:
+    """Tell the topic; the payment stands all the same when that fails."""
+    told = ("paymentId", "timestamp", "status", "region")
+    try:
+        world.topics.publish(
+            TopicArn=world.settings["SNS_TOPIC_ARN"],
+            Subject="Payment validated",
+            Message=json.dumps({name: record[name] for name in told}),
+        )
+    except (ClientError, BotoCoreError) as error:
+        extra = {"paymentId": record["paymentId"], "error": kind(error)}
+        log.warning("the notification was not sent", extra=extra)
+
+
+def health(event: Mapping[str, Any], world: World) -> Answer:
+    """Whether this region takes payments: what Route 53 asks."""
+    if fenced(world):
+        return answer(503, {"status": "closed"})
+    return answer(200, {"status": "ok", "region": world.settings["REGION"]})
+
+
+def status(event: Mapping[str, Any], world: World) -> Answer:
+    """What an operator wants to see of this region during a failover."""
+    return answer(
+        200,
+        {
+            "region": world.settings["REGION"],
+            "role": world.settings["REGION_ROLE"],
+            "writes": "closed" if fenced(world) else "open",
+            "database": database(world),
+        },
+    )
+
+
+def database(world: World) -> Answer:
+    """The state of this region's cluster, and whether it is the one that writes."""
+    name = world.settings["CLUSTER_ID"]
+    try:
+        found = world.databases.describe_db_clusters(DBClusterIdentifier=name)
+        cluster = found["DBClusters"][0]
+        around = world.databases.describe_global_clusters(
+            GlobalClusterIdentifier=world.settings["GLOBAL_CLUSTER_ID"]
+        )
+        members = around["GlobalClusters"][0]["GlobalClusterMembers"]
+    except (ClientError, BotoCoreError) as error:
+        return {"status": "unknown", "error": kind(error)}
+    writers = {m["DBClusterArn"] for m in members if m.get("IsWriter")}
+    return {
+        "status": cluster["Status"],
+        "writer": cluster["DBClusterArn"] in writers,
+    }
+
+
+def answer(code: int, content: Mapping[str, Any]) -> Answer:
+    """A response in the form API Gateway takes from a function."""
+    return {
+        "statusCode": code,
+        "headers": {
+            "Content-Type": "application/json",
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+        },
+        "body": json.dumps(content),
+    }
+
+
+_ROUTES: Mapping[str, Callable[[Mapping[str, Any], World], Answer]] = {
+    "POST /validate": validate,
+    "GET /health": health,
+    "GET /status": status,
+}
