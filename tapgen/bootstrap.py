@@ -1,8 +1,9 @@
-"""Prepares accounts for stack sets: roles and the artifact bucket, as plain stacks.
+"""Prepares accounts for stack sets: roles and artifact buckets, as plain stacks.
 
 `run` deploys what `blueprints.bootstrap` describes: `tapgen-administration` once, and
 `tapgen-<system>-<suffix>-roles` in every target account, all in the administration
-region (IAM is global, one region is enough). A second run changes nothing.
+region (IAM is global, one region is enough); `tapgen-artifacts` wherever the system
+uploads something and there is no artifact bucket yet. A second run changes nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen import schemas
+from tapgen import owned, schemas
 from tapgen.aws import stacks
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
@@ -21,6 +22,7 @@ from tapgen.errors import TemplateError
 from tapgen.model import StackSet, System, Target
 
 ADMINISTRATION_STACK = "tapgen-administration"
+ARTIFACTS_STACK = "tapgen-artifacts"
 
 _CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
 # Quota of CloudFormation for a template given as text.
@@ -48,13 +50,17 @@ def types(system: System) -> frozenset[str]:
 def files(system: System, code: str) -> dict[str, str]:
     """The bootstrap templates by path, as committed and as deployed.
 
-    `code` is what the names of the system's resources begin with. Raises
-    BlueprintError or TemplateError when the roles cannot be built.
+    `code` is what the names of the system's resources begin with, empty where only its
+    templates tell. Raises BlueprintError or TemplateError when the roles cannot be
+    built.
     """
-    return {
+    found = {
         "bootstrap/administration.json": blueprint.administration(),
-        f"bootstrap/{system.name}.json": _roles(system, code, _needs(system)),
+        f"bootstrap/{system.name}.json": _roles(system, code, _needs(system, code)),
     }
+    if owned.targets_of_artifacts(system):
+        found["bootstrap/artifacts.json"] = blueprint.artifacts()
+    return found
 
 
 def run(
@@ -99,10 +105,10 @@ def run(
     return changed
 
 
-def ready(aws: Aws, system: System) -> list[str]:
+def ready(aws: Aws, system: System, code: str) -> list[str]:
     """What a rollout of a resolved system still lacks, one sentence each.
 
-    Raises AwsError when an account cannot be reached.
+    `code` is that of `run`. Raises AwsError when an account cannot be reached.
     """
     problems = []
     admin = system.admin
@@ -118,19 +124,36 @@ def ready(aws: Aws, system: System) -> list[str]:
                 f"{', '.join(missing)}, which opt-in regions need"
             )
     for target in _role_targets(system):
-        problems.extend(_lacking(aws, target, system))
+        problems.extend(_lacking(aws, target, system, code))
+    for target in _bucket_targets(aws, system):
+        if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
+            problems.append(f"{target} has no artifact bucket")
     return problems
 
 
 @dataclass(frozen=True)
 class _Needs:
-    """What an execution role is made for: resource types, services to pass roles to."""
+    """What an execution role is made for: resource types, services to pass roles to,
+    and, where no code tells, names as (kind, pattern)."""
 
     types: frozenset[str]
     passed_to: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
+    artifacts: bool = False
 
     def __or__(self, other: _Needs) -> _Needs:
-        return _Needs(self.types | other.types, self.passed_to | other.passed_to)
+        return _Needs(
+            self.types | other.types,
+            self.passed_to | other.passed_to,
+            self.names | other.names,
+            self.artifacts or other.artifacts,
+        )
+
+    def scope(self, code: str) -> blueprint.Scope:
+        found: dict[str, list[str]] = {}
+        for kind, pattern in sorted(self.names):
+            found.setdefault(kind, []).append(pattern)
+        return blueprint.Scope(code, found, self.artifacts)
 
 
 @dataclass(frozen=True)
@@ -154,14 +177,27 @@ def _stacks(
         system.admin,
         ADMINISTRATION_STACK,
         blueprint.administration(),
-        {"ServicePrincipals": ",".join(sorted(trusted))},
+        {
+            "ServicePrincipals": ",".join(sorted(trusted)),
+            **_bucket_is_there(aws, system.admin),
+        },
         {"ManagedBy": "tapgen"},
     )
+    for target in _bucket_targets(aws, system):
+        yield _Stack(
+            target,
+            ARTIFACTS_STACK,
+            blueprint.artifacts(),
+            {},
+            {"ManagedBy": "tapgen"},
+        )
     for target in _role_targets(system):
-        needs = _needs(system) | _Needs(deployed)
+        needs = _needs(system, code) | _Needs(deployed)
         has = _has(aws, target, system) if deployed else None
         if has is not None:
-            needs |= _Needs(frozenset(), has.passed_to)
+            # What is there is called as it was, and must go by those names.
+            kept = has.names if not code else frozenset()
+            needs |= _Needs(frozenset(), has.passed_to, kept, has.artifacts)
         yield _Stack(
             target,
             roles_stack(system),
@@ -178,6 +214,23 @@ def _stacks(
         )
 
 
+def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:
+    """The parameter that says so where a system administered from elsewhere, which
+    uploads something to this region, has made the artifact bucket before."""
+    there = stacks.outputs(aws, admin, ARTIFACTS_STACK) is not None
+    return {"Bucket": "existing"} if there else {}
+
+
+def _bucket_targets(aws: Aws, system: System) -> list[Target]:
+    """Where the system needs an artifact bucket that no administration stack has."""
+    return [
+        target
+        for target in owned.targets_of_artifacts(system)
+        if target != system.admin
+        and stacks.outputs(aws, target, ADMINISTRATION_STACK) is None
+    ]
+
+
 def _role_targets(system: System) -> list[Target]:
     accounts = {t.account for s in system.stack_sets for t in s.targets}
     return [Target(account, system.admin.region) for account in sorted(accounts)]
@@ -191,7 +244,8 @@ def _roles(system: System, code: str, needs: _Needs) -> str:
     """The template of the roles, checked against CloudFormation's limit."""
     name = system.name.replace("_", "-")
     blueprint.role_names(name, system.suffix)
-    text = blueprint.target(name, code, needs.types, needs.passed_to)
+    scope = needs.scope(code)
+    text = blueprint.target(name, scope, needs.types, needs.passed_to)
     if len(text.encode()) > _TEMPLATE_BYTES:
         raise TemplateError(
             f"{roles_stack(system)}: the template has {len(text.encode())} bytes, "
@@ -205,17 +259,26 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
     text = stacks.template(aws, target, roles_stack(system))
     try:
         made = json.loads(text or "")["Metadata"]["tapgen"]
-        return _Needs(frozenset(made["types"]), frozenset(made["passed_to"]))
+        return _Needs(
+            frozenset(made["types"]),
+            frozenset(made["passed_to"]),
+            frozenset(
+                (kind, pattern)
+                for kind, patterns in made.get("names", {}).items()
+                for pattern in patterns
+            ),
+            bool(made.get("artifacts")),
+        )
     except (ValueError, LookupError, TypeError):
         return None
 
 
-def _lacking(aws: Aws, target: Target, system: System) -> Iterator[str]:
+def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[str]:
     has = _has(aws, target, system)
     if has is None:
         yield f"{target} has no execution and operator role for {system.prefix}"
         return
-    needs = _needs(system)
+    needs = _needs(system, code)
     role = f"the execution role for {system.prefix} in {target}"
     lacking = sorted(needs.types - has.types)
     if lacking:
@@ -223,6 +286,11 @@ def _lacking(aws: Aws, target: Target, system: System) -> Iterator[str]:
     services = sorted(needs.passed_to - has.passed_to)
     if services:
         yield f"{role} may not pass roles to {', '.join(services)}"
+    names = sorted(f"{kind} {pattern}" for kind, pattern in needs.names - has.names)
+    if names:
+        yield f"{role} may not touch {', '.join(names)}"
+    if needs.artifacts and not has.artifacts:
+        yield f"{role} may not read artifacts"
 
 
 # What the templates say --------------------------------------------------------------
@@ -239,8 +307,9 @@ def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
         ) from error
 
 
-def _needs(system: System) -> _Needs:
-    """The types in the templates, and the services that their roles trust."""
+def _needs(system: System, code: str) -> _Needs:
+    """The types in the templates, the services that their roles trust, and, without a
+    code, what they call their resources."""
     services = frozenset(
         service
         for stack_set in system.stack_sets
@@ -248,7 +317,10 @@ def _needs(system: System) -> _Needs:
         if resource.get("Type") == "AWS::IAM::Role"
         for service in _trusted(resource.get("Properties", {}))
     )
-    return _Needs(types(system), services)
+    patterns = {} if code else owned.patterns(system)
+    names = frozenset((kind, p) for kind, found in patterns.items() for p in found)
+    artifacts = bool(owned.targets_of_artifacts(system))
+    return _Needs(types(system), services, names, artifacts)
 
 
 def _trusted(role: Mapping[str, Any]) -> Iterator[str]:

@@ -17,7 +17,7 @@ LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "decode", "aws"},
     {"config", "templates", "artifacts", "checks", "rules", "blocks"},
-    {"blueprints", "lint", "diff", "risk", "gates", "explain", "journal", "snapshot"},
+    {"blueprints", "owned", "lint", "diff", "risk", "gates", "explain", "journal", "snapshot"},
     {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
     {"operate", "report"},
     {"cli"},

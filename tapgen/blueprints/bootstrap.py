@@ -1,10 +1,11 @@
-"""The roles and the bucket that must exist before the first stack set.
+"""The roles and the buckets that must exist before the first stack set.
 
-Two templates. `administration` is deployed once, in the administration account: the
+Three templates. `administration` is deployed once, in the administration account: the
 role CloudFormation takes to reach the target accounts, and the bucket for plans,
 journals and snapshots. `target` is deployed once per system, suffix and target account:
 the execution role, with which CloudFormation makes the system's resources there, and
-the operator role, with which tapgen reads its stacks.
+the operator role, with which tapgen reads its stacks. `artifacts` is deployed where
+functions and the like take their code from: a bucket has to be in their own region.
 
 Source for roles and trust: "Grant self-managed permissions" in CloudFormation's user
 guide. Source for sizes: "IAM and AWS STS quotas" in IAM's user guide.
@@ -14,7 +15,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from awacs import cloudformation as acfn
@@ -35,6 +37,7 @@ from awacs.aws import (
 from awacs.sts import AssumeRole
 from troposphere import (
     AccountId,
+    Equals,
     GetAtt,
     Join,
     Output,
@@ -52,6 +55,8 @@ from tapgen.errors import BlueprintError
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
 # stacks that use the name are in that region.
 ADMINISTRATION_ROLE = "tapgen-administration-${AWS::Region}"
+
+_BUCKET = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
 
 # The regions every account has from the start. The list is closed: regions launched
 # after 20 March 2019 are opt-in (AWS General Reference, "Managing AWS Regions").
@@ -162,26 +167,50 @@ def administration() -> str:
             "cloudformation.REGION.amazonaws.com for each opt-in target region",
         )
     )
+    made_here = template.add_parameter(
+        Parameter(
+            "Bucket",
+            Type="String",
+            Default="create",
+            AllowedValues=["create", "existing"],
+            Description="existing where stack tapgen-artifacts has made it already",
+        )
+    )
     role = template.add_resource(_administration_role(services))
-    bucket = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
+    _artifact_bucket(template)
+    template.add_condition("MakesBucket", Equals(Ref(made_here), "create"))
+    for resource in template.resources.values():
+        if resource is not role:
+            resource.Condition = "MakesBucket"
+    template.add_output(
+        [
+            Output("AdministrationRoleArn", Value=GetAtt(role, "Arn")),
+            Output("ArtifactBucket", Value=names.sub(_BUCKET)),
+            Output("TrustedServices", Value=Join(",", Ref(services))),
+        ]
+    )
+    return templates.render(template)
+
+
+def artifacts() -> str:
+    """The template of stack `tapgen-artifacts`: the bucket of an account and region."""
+    template = _start("tapgen: artifact bucket")
+    _artifact_bucket(template)
+    template.add_output(Output("ArtifactBucket", Value=names.sub(_BUCKET)))
+    return templates.render(template)
+
+
+def _artifact_bucket(template: Template) -> None:
     storage.bucket(
         template,
         "ArtifactBucket",
-        name=bucket,
+        name=_BUCKET,
         purpose="tapgen-artifacts",
         # S3's own keys, not KMS: journals and snapshots must stay readable when a key
         # or its policy is what a rollout has broken.
         key_arn=None,
         lifecycle=storage.lifecycle(noncurrent_days=_OLD_VERSIONS),
     )
-    template.add_output(
-        [
-            Output("AdministrationRoleArn", Value=GetAtt(role, "Arn")),
-            Output("ArtifactBucket", Value=names.sub(bucket)),
-            Output("TrustedServices", Value=Join(",", Ref(services))),
-        ]
-    )
-    return templates.render(template)
 
 
 def _start(description: str) -> Template:
@@ -244,19 +273,39 @@ def _role(
 # Target accounts ---------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What an execution role may touch, by name.
+
+    `code` is what the names of a shipped system's resources begin with. Without one
+    `names` are patterns by kind of resource, as `owned.patterns` gives them. With
+    `artifacts` the roles also reach the artifact bucket of their own account.
+    """
+
+    code: str = ""
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    artifacts: bool = False
+
+
 def target(
-    system: str, code: str, types: Iterable[str], passed_to: Iterable[str]
+    system: str, scope: Scope | str, types: Iterable[str], passed_to: Iterable[str]
 ) -> str:
     """The template of stack `tapgen-<system>-<suffix>-roles`.
 
-    `system` is the system's name with hyphens, `code` what its resources' names begin
-    with, `types` the resource types it makes, `passed_to` the services that its roles
-    are for; the template's metadata repeats both. Raises BlueprintError when the
-    permissions do not fit into a role.
+    `system` is the system's name with hyphens, `scope` what its resources are called
+    (or just their code), `types` the resource types it makes, `passed_to` the services
+    that its roles are for; the template's metadata repeats all but the code. Raises
+    BlueprintError when the permissions do not fit into a role.
     """
+    scope = Scope(scope) if isinstance(scope, str) else scope
     types, passed_to = sorted({*types}), sorted({*passed_to})
     template = _start(f"tapgen: execution and operator role of {system}")
-    template.set_metadata({"tapgen": {"types": types, "passed_to": passed_to}})
+    facts: dict[str, Any] = {"types": types, "passed_to": passed_to}
+    if scope.names:
+        facts["names"] = {kind: list(found) for kind, found in scope.names.items()}
+    if scope.artifacts:
+        facts["artifacts"] = True
+    template.set_metadata({"tapgen": facts})
     template.add_parameter(
         Parameter(
             "AdministrationAccount",
@@ -275,7 +324,7 @@ def target(
         )
     )
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
-    documents = _packed(_execution_statements(system, code, types, passed_to))
+    documents = _packed(_execution_statements(system, scope, types, passed_to))
     if len(documents) > _POLICIES_PER_ROLE:
         raise BlueprintError(
             f"{system}: the execution role would need {len(documents)} managed "
@@ -295,7 +344,7 @@ def target(
         for number, document in enumerate(documents, start=1)
     ]
     execution = template.add_resource(_execution_role(system, name, policies))
-    operator = template.add_resource(_operator_role(system, name))
+    operator = template.add_resource(_operator_role(system, name, scope))
     template.add_output(
         [
             Output("ExecutionRoleName", Value=Ref(execution)),
@@ -319,7 +368,7 @@ def _execution_role(
     )
 
 
-def _operator_role(system: str, name: str) -> iam.Role:
+def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
     return _role(
         "OperatorRole",
         name=f"{name}-operator",
@@ -340,6 +389,7 @@ def _operator_role(system: str, name: str) -> iam.Role:
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True
             ),
+            *(_uploads() if scope.artifacts else ()),
         ],
     )
 
@@ -354,6 +404,19 @@ def _stacks(system: str) -> str:
     return names.arn("cloudformation", stacks, region="*")
 
 
+def _uploads() -> Iterator[Statement]:
+    """Artifacts are put in the bucket of the account they are used in."""
+    yield security.statement(
+        "Artifacts", [as3.GetObject, as3.PutObject], [_own_artifacts("/artifacts/*")]
+    )
+    # Without it S3 does not tell a missing object from a forbidden one.
+    yield security.statement("MissingArtifacts", [as3.ListBucket], [_own_artifacts()])
+
+
+def _own_artifacts(objects: str = "") -> str:
+    return names.bucket_arn(f"tapgen-artifacts-${{AWS::AccountId}}-*{objects}")
+
+
 def _artifacts() -> str:
     return names.bucket_arn("tapgen-artifacts-${AdministrationAccount}-*/*")
 
@@ -362,11 +425,11 @@ def _artifacts() -> str:
 
 
 def _execution_statements(
-    system: str, code: str, types: Iterable[str], passed_to: Iterable[str]
+    system: str, scope: Scope, types: Iterable[str], passed_to: Iterable[str]
 ) -> list[Statement]:
     needed = {*schemas.permissions(types)} - {"iam:PassRole"}
     needed |= _STACK_ACTIONS | _UNSCOPED_STACK_ACTIONS
-    scopes = _scopes(system, code)
+    scopes = _scopes(system, scope)
     by_scope: dict[tuple[str, tuple[str, ...]], list[Action]] = {}
     for action in sorted(needed):
         service, _, name = action.partition(":")
@@ -379,33 +442,56 @@ def _execution_statements(
         sids[sid] += 1
         number = str(sids[sid]) if sids[sid] > 1 else ""
         statements.append(security.statement(sid + number, actions, resources))
-    return [*statements, *_pass_role(code, passed_to), *_stack_sets_own()]
+    return [
+        *statements,
+        *_pass_role(scopes["iam", "role"], passed_to),
+        *_code(scope),
+        *_stack_sets_own(),
+    ]
 
 
-def _scopes(system: str, code: str) -> Mapping[tuple[str, str], str]:
-    """(Service, kind of resource) → ARN of what this system may touch.
+def _scopes(system: str, scope: Scope) -> Mapping[tuple[str, str], Sequence[str]]:
+    """(Service, kind of resource) → ARNs of what this system may touch.
 
     Only where names are ours to choose and every action of a type goes by that name.
     """
-    mine = names.name(code, "*")
 
-    def role_like(kind: str) -> str:
-        return names.arn("iam", f"{kind}/{mine}", region="")
+    def named(kind: str, arn: Callable[[str], str]) -> list[str]:
+        # Where nothing of a kind is made, what the system could call its own.
+        mine = names.name(scope.code or system, "*")
+        return [arn(pattern) for pattern in scope.names.get(kind) or [mine]]
 
+    def role_like(kind: str) -> list[str]:
+        return named(
+            f"iam:{kind}", lambda name: names.arn("iam", f"{kind}/{name}", region="")
+        )
+
+    users = {
+        ("iam", kind): role_like(kind)
+        for kind in ("group", "user")
+        if scope.names.get(f"iam:{kind}")
+    }
     return {
-        ("cloudformation", "stack"): _stacks(system),
+        **users,
+        ("cloudformation", "stack"): [_stacks(system)],
         ("iam", "instance-profile"): role_like("instance-profile"),
         ("iam", "policy"): role_like("policy"),
         ("iam", "role"): role_like("role"),
-        ("kms", "alias"): names.arn("kms", f"alias/{mine}", region="*"),
+        ("kms", "alias"): named(
+            "kms:alias", lambda name: names.arn("kms", f"alias/{name}", region="*")
+        ),
         # Keys have ids that nobody knows in advance; at least they are this account's.
-        ("kms", "key"): names.arn("kms", "key/*", region="*"),
-        ("s3", "bucket"): names.bucket_arn(mine),
-        ("s3", "object"): names.bucket_arn(f"{mine}/*"),
+        ("kms", "key"): [names.arn("kms", "key/*", region="*")],
+        ("s3", "bucket"): named("s3:bucket", names.bucket_arn),
+        ("s3", "object"): named(
+            "s3:bucket", lambda name: names.bucket_arn(f"{name}/*")
+        ),
     }
 
 
-def _resources(action: str, scopes: Mapping[tuple[str, str], str]) -> tuple[str, ...]:
+def _resources(
+    action: str, scopes: Mapping[tuple[str, str], Sequence[str]]
+) -> tuple[str, ...]:
     """What the action is allowed on, `*` where it cannot be told in advance."""
     service, _, name = action.partition(":")
     if action in _UNSCOPED_STACK_ACTIONS:
@@ -414,7 +500,10 @@ def _resources(action: str, scopes: Mapping[tuple[str, str], str]) -> tuple[str,
         return (_SERVICE_LINKED,)
     kinds = schemas.limited_by(action)
     found = [
-        scopes[service, kind] for kind in sorted(kinds) if (service, kind) in scopes
+        arn
+        for kind in sorted(kinds)
+        if (service, kind) in scopes
+        for arn in scopes[service, kind]
     ]
     if service == "iam" and found and name.startswith(("Get", "List")):
         # Some types look up the service-linked role they depend on.
@@ -425,10 +514,22 @@ def _resources(action: str, scopes: Mapping[tuple[str, str], str]) -> tuple[str,
 def _sid(service: str, resources: Sequence[str]) -> str:
     """Says for which service a statement is, and why it is on `*` where it is."""
     word = "".join(part.capitalize() for part in service.split("-"))
-    return word + ("IdsUnknownInAdvance" if resources == ("*",) else "OfThisSystem")
+    if resources == ("*",):
+        return f"{word}IdsUnknownInAdvance"
+    # A template that takes a name from elsewhere does not tell it.
+    unknown = any(_is_any(arn) for arn in resources)
+    return word + ("NamesUnknownInAdvance" if unknown else "OfThisSystem")
 
 
-def _pass_role(code: str, passed_to: Iterable[str]) -> Iterator[Statement]:
+def _is_any(arn: str) -> bool:
+    """Whether an ARN means every resource of its kind that has a name to choose."""
+    kind = arn.rpartition(":")[2]
+    return kind in ("*", "*/*", "alias/*") or kind.endswith(
+        ("role/*", "policy/*", "instance-profile/*", "user/*", "group/*")
+    )
+
+
+def _pass_role(roles: Sequence[str], passed_to: Iterable[str]) -> Iterator[Statement]:
     """Roles of this system may be passed to the services they are for, to no other."""
     services = [*passed_to]
     if not services:
@@ -437,9 +538,20 @@ def _pass_role(code: str, passed_to: Iterable[str]) -> Iterator[Statement]:
     yield security.statement(
         "PassRolesOfThisSystem",
         [aiam.PassRole],
-        [names.arn("iam", f"role/{names.name(code, '*')}", region="")],
+        roles,
         test({"iam:PassedToService": services}),
     )
+
+
+def _code(scope: Scope) -> Iterator[Statement]:
+    """Reading what functions and the like are made of."""
+    found = [names.bucket_arn(f"{name}/*") for name in scope.names.get("s3:read", ())]
+    if scope.artifacts:
+        found.append(_own_artifacts("/artifacts/*"))
+    if found:
+        yield security.statement(
+            "CodeOfThisSystem", [as3.GetObject, as3.GetObjectVersion], found
+        )
 
 
 def _stack_sets_own() -> Iterator[Statement]:

@@ -454,7 +454,8 @@ def _bootstrapped(reached: Reached, clock: Timings) -> None:
         if reached.local:
             _bootstrap(reached, None)
             return
-        missing = bootstrap.ready(reached.aws, reached.system)
+        code = reached.loaded.blueprint.code
+        missing = bootstrap.ready(reached.aws, reached.system, code)
     if missing:
         lines = [*missing, f"run: {_again('bootstrap', reached)}"]
         raise RolloutError("\n".join(lines))

@@ -432,7 +432,7 @@ def deploy(aws: FakeAws, it: System, **more: Any) -> list[str]:
 
 
 def lacking(aws: FakeAws, it: System) -> list[str]:
-    return bootstrap.ready(cast(Aws, aws), it)
+    return bootstrap.ready(cast(Aws, aws), it, "ss")
 
 
 def test_the_administration_stack_comes_first_then_roles_in_every_account() -> None:
