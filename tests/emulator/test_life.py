@@ -180,7 +180,17 @@ def test_a_killed_server_is_recognised_and_started_anew(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "content",
-    ["", "{", "[]", '{"port": 1}', '{"port": "1", "pid": 1, "token": "t"}'],
+    [
+        "",
+        "{",
+        "[]",
+        '{"port": 1}',
+        '{"port": "1", "pid": 1, "token": "t"}',
+        '{"port": 1, "pid": 123456789012345678901, "token": "t"}',
+        '{"port": 1, "pid": 0, "token": "t"}',
+        '{"port": 65536, "pid": 1, "token": "t"}',
+        '{"port": 1, "pid": 1, "token": "\\ud800"}',
+    ],
 )
 def test_a_spoilt_process_file_is_removed(folder: Path, content: str) -> None:
     folder.mkdir()
@@ -230,6 +240,25 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(life.EmulatorError, match="cannot use"):
         life.start(tmp_path / "file" / ".tapgen", SERVE)
+
+
+def test_a_file_in_place_of_the_folder_is_said_so(tmp_path: Path) -> None:
+    file = tmp_path / ".tapgen"
+    file.write_text("mine")
+    for ask in (life.running, life.status, life.reset, life.faults):
+        with pytest.raises(life.EmulatorError, match=r"\.tapgen is a file.*move it"):
+            ask(file)
+    with pytest.raises(life.EmulatorError, match="cannot use .*tapgen"):
+        life.start(file, SERVE)
+    assert life.stop(file) is False
+    assert file.read_text() == "mine"
+
+
+def test_a_process_file_that_cannot_be_removed_is_said_so(folder: Path) -> None:
+    (folder / "local.json").mkdir(parents=True)
+    with pytest.raises(life.EmulatorError, match="cannot remove .*local.json"):
+        life.running(folder)
+    (folder / "local.json").rmdir()
 
 
 def test_resetting_empties_everything_without_a_restart(folder: Path) -> None:
