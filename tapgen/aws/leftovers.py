@@ -82,6 +82,8 @@ def delete(aws: Aws, left: Leftover) -> str:
         return action(aws, left)
     except NotFound:
         return "already gone"
+    except AwsError as error:  # one refusal must not keep the others
+        return f"not deleted ({error.message})"
 
 
 def _policies(template: str) -> dict[str, str]:
@@ -143,7 +145,7 @@ def _log_group(aws: Aws, left: Leftover) -> str:
 def _key(aws: Aws, left: Leftover) -> str:
     client = aws.client("kms", left.target)
     state = ask(client, "describe_key", KeyId=left.physical_id)["KeyMetadata"]
-    if state.get("KeyState") == "PendingDeletion":
+    if state.get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
         return "already scheduled for deletion"
     ask(
         client,
@@ -155,16 +157,26 @@ def _key(aws: Aws, left: Leftover) -> str:
 
 
 def _secret(aws: Aws, left: Leftover) -> str:
-    ask(
-        aws.client("secretsmanager", left.target),
-        "delete_secret",
-        SecretId=left.physical_id,
-    )
-    return "scheduled for deletion in 30 days"
+    client = aws.client("secretsmanager", left.target)
+    found = ask(client, "describe_secret", SecretId=left.physical_id)
+    copies = [r["Region"] for r in found.get("ReplicationStatus", [])]
+    if copies:  # a secret with replicas is not deleted (API reference, DeleteSecret)
+        ask(
+            client,
+            "remove_regions_from_replication",
+            SecretId=left.physical_id,
+            RemoveReplicaRegions=copies,
+        )
+    ask(client, "delete_secret", SecretId=left.physical_id)
+    return "scheduled for deletion in 30 days; its name is free after that"
 
 
 def _table(aws: Aws, left: Leftover) -> str:
-    ask(aws.client("dynamodb", left.target), "delete_table", TableName=left.physical_id)
+    client = aws.client("dynamodb", left.target)
+    found = ask(client, "describe_table", TableName=left.physical_id)["Table"]
+    if found.get("DeletionProtectionEnabled"):
+        return "kept (its deletion protection is on; turn it off and delete it by hand)"
+    ask(client, "delete_table", TableName=left.physical_id)
     return "deleted"
 
 
@@ -175,6 +187,9 @@ def _global_table(aws: Aws, left: Leftover) -> str:
     """
     client = aws.client("dynamodb", left.target)
     name = left.physical_id
+    found = ask(client, "describe_table", TableName=name)["Table"]
+    if found.get("DeletionProtectionEnabled"):
+        return _table(aws, left)  # which says that it is kept, and why
     deadline = time.monotonic() + REPLICA_MINUTES * 60
     while others := _replicas(client, name, left.target.region):
         if time.monotonic() > deadline:

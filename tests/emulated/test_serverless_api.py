@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tapgen import blueprints, config, plan
+from tapgen.aws import leftovers
 from tapgen.emulator import life
 from tapgen.model import System
 from tests.emulated.conftest import Cloud
@@ -155,6 +156,12 @@ def domain(live: Live) -> dict[str, Any]:
     }
 
 
+def leftover(kept: list[leftovers.Leftover]) -> leftovers.Leftover:
+    """The table among what a template retains."""
+    (found,) = (left for left in kept if left.type == "AWS::DynamoDB::GlobalTable")
+    return found
+
+
 def records(live: Live, system: System) -> dict[str, int]:
     zone = system.part("edge").parameters["HostedZoneId"]
     found = live.client("route53", "source").list_resource_record_sets(
@@ -176,17 +183,16 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     assert live.ask("source", "GET", f"/items/{made['id']}")[0] == 404
     assert not live.cloud.plan(live.system)
 
-    two = changed(
-        live, "two", memory_mib=512, website="cloudfront", domain=domain(live)
-    )
+    settings = {"website": "cloudfront", "domain": domain(live), "memory_mib": 512}
+    two = changed(live, "two", deletion_protection=False, **settings)
     assert two.rollout().green
     assert not two.cloud.plan(two.system)
     function = two.outputs("api", "target")["FunctionName"]
-    settings = two.client("lambda", "target").get_function_configuration(
+    served = two.client("lambda", "target").get_function_configuration(
         FunctionName=function, Qualifier="live"
     )
     # The alias has the change, too: a new version was published for it.
-    assert (settings["MemorySize"], settings["Version"]) == (512, "2")
+    assert (served["MemorySize"], served["Version"]) == (512, "2")
     assert two.ask("target", "GET", f"/items/{made['id']}")[0] == 200
     assert records(live, two.system) == {"blue": 90, "green": 10}
     bucket = two.outputs("website", "source")["BucketName"]
@@ -195,11 +201,19 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     assert set(access["PublicAccessBlockConfiguration"].values()) == {True}
 
     observed = two.cloud.observe(two.system)
+    table = two.outputs("table", "source")["TableName"]
+    kept = leftovers.retained(two.cloud.aws, observed)
     gone = plan.destroy(two.system.resolve(UNSIGNED), observed)
     assert two.cloud.run(gone).green
     assert two.cloud.observe(two.system) == {}
-    # What holds data stays, and the first environment does not notice.
+    # What holds data stays until that is asked for, too, and then goes in both regions.
     assert s3.head_bucket(Bucket=bucket)
+    assert leftovers.delete(two.cloud.aws, leftover(kept)) == "deleted"
+    for role in REGIONS:
+        assert table not in two.client("dynamodb", role).list_tables()["TableNames"]
+    # The first environment does not notice; its table would even be protected.
+    first = leftovers.retained(live.cloud.aws, live.cloud.observe(live.system))
+    assert "protection is on" in leftovers.delete(live.cloud.aws, leftover(first))
     assert live.cloud.statuses(live.system) == {"CURRENT"}
     assert live.ask("source", "GET", "/health")[0] == 200
 
