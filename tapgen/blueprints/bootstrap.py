@@ -84,6 +84,10 @@ _LONGEST = {
 
 _SERVICE_LINKED = names.arn("iam", "role/aws-service-role/*", region="")
 
+_ANY = frozenset(
+    "* */* alias/* group/* instance-profile/* policy/* role/* user/*".split()
+)
+
 # What StackSets does with a stack of the system, as the execution role.
 _STACK_ACTIONS = frozenset(
     f"cloudformation:{name}"
@@ -523,10 +527,7 @@ def _sid(service: str, resources: Sequence[str]) -> str:
 
 def _is_any(arn: str) -> bool:
     """Whether an ARN means every resource of its kind that has a name to choose."""
-    kind = arn.rpartition(":")[2]
-    return kind in ("*", "*/*", "alias/*") or kind.endswith(
-        ("role/*", "policy/*", "instance-profile/*", "user/*", "group/*")
-    )
+    return arn.rpartition(":")[2] in _ANY
 
 
 def _pass_role(roles: Sequence[str], passed_to: Iterable[str]) -> Iterator[Statement]:

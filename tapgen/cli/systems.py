@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -191,10 +192,22 @@ def generate(systems: tuple[str, ...], folder: Path) -> dict[str, str]:
     for name in systems or tuple(system_names(folder)):
         default, *others = _environments(system_path(name, folder), None)
         files |= templates.files(default.system)
-        files |= bootstrap.files(default.system, default.blueprint.code)
+        code = default.blueprint.code
+        files |= bootstrap.files(default.system, code)
         for other in others:
             files |= templates.files(other.system, default.system)
+            # Where templates alone tell names, an environment may have its own.
+            for path, text in _roles_of(other, code):
+                if files.get(path) != text:
+                    stem = path.removesuffix(".json")
+                    files[f"{stem}.{other.system.environment}.json"] = text
     return files
+
+
+def _roles_of(loaded: Loaded, code: str) -> Iterable[tuple[str, str]]:
+    from tapgen import bootstrap
+
+    return () if code else bootstrap.files(loaded.system, code).items()
 
 
 def _environments(path: Path, only: str | None) -> list[Loaded]:
