@@ -1,0 +1,316 @@
+"""region_migration as shipped, on the embedded AWS: replication, promotion, its life."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tapgen import blueprints, config, plan
+from tapgen.aws import leftovers
+from tapgen.emulator import life
+from tests.emulated.conftest import Cloud
+from tests.emulated.live import Live
+from tests.systems import look
+
+ACCOUNT = "777700000001"
+REGIONS = ("source", "target")
+
+
+@pytest.fixture(scope="module")
+def live(server: life.Server) -> Live:
+    """The shipped file, rolled out once for all tests here."""
+    deployed = Live(Cloud(server.url, ACCOUNT), look.shipped("region_migration"))
+    assert deployed.rollout().green
+    return deployed
+
+
+def soon(found: Callable[[], Any]) -> Any:
+    """What is found within a few seconds: copies arrive a moment later."""
+    deadline = time.monotonic() + 10
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+def changed(live: Live, suffix: str = "prod", **settings: Any) -> Live:
+    """The shipped system with some settings changed."""
+    path = look.ROOT / "stacksets" / "region_migration.yaml"
+    loaded = config.load(path, blueprints.find)
+    given = loaded.settings.model_dump() | settings
+    checked = type(loaded.settings).model_validate(given)
+    loaded = replace(loaded, suffix=suffix, settings=checked)
+    return Live(live.cloud, look.built(loaded))
+
+
+def database(live: Live, role: str) -> dict[str, Any]:
+    part = "database" if role == "source" else "database-target"
+    identifier = live.outputs(part, role)["RdsIdentifier"]
+    found = live.client("rds", role).describe_db_instances(
+        DBInstanceIdentifier=identifier
+    )
+    (instance,) = found["DBInstances"]
+    assert isinstance(instance, dict)
+    return instance
+
+
+def test_everything_is_current_and_a_second_time_plans_nothing(live: Live) -> None:
+    assert live.cloud.statuses(live.system) == {"CURRENT"}
+    assert not live.cloud.plan(live.system)
+    regions = {t.region for s in live.system.stack_sets for t in s.targets}
+    assert regions == {"us-west-1", "us-west-2"}
+
+
+def test_nothing_is_shape_only(live: Live, server: life.Server) -> None:
+    shapes = life.status(server.folder)["shape_only"]
+    assert [one for one in shapes if one["account"] == ACCOUNT] == []
+
+
+def test_an_object_put_into_the_source_appears_in_the_target(live: Live) -> None:
+    source = live.outputs("storage", "source")["SourceBucketName"]
+    target = live.outputs("storage-target", "target")["TargetBucketName"]
+    live.client("s3", "source").put_object(Bucket=source, Key="a/b.txt", Body=b"moved")
+    client = live.client("s3", "target")
+
+    def copied() -> Any:
+        listed = client.list_objects_v2(Bucket=target, Prefix="a/b.txt")
+        return listed.get("Contents")
+
+    assert soon(copied)
+    copy = client.get_object(Bucket=target, Key="a/b.txt")
+    assert copy["Body"].read() == b"moved"
+    rules = client.get_bucket_encryption(Bucket=target)
+    (rule,) = rules["ServerSideEncryptionConfiguration"]["Rules"]
+    key = rule["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"]
+    assert key == live.outputs("keys-target", "target")["KmsKeyArn"]
+
+
+def test_the_replica_points_at_the_source(live: Live) -> None:
+    source, target = (database(live, role) for role in REGIONS)
+    assert target["ReadReplicaSourceDBInstanceIdentifier"] == source["DBInstanceArn"]
+    assert target["KmsKeyId"] == live.outputs("keys-target", "target")["KmsKeyArn"]
+
+
+def test_the_secret_can_be_read_in_the_target_region(live: Live) -> None:
+    name = "rm-prod-db-owner-source"
+    secrets = [
+        json.loads(
+            live.client("secretsmanager", role).get_secret_value(SecretId=name)[
+                "SecretString"
+            ]
+        )
+        for role in REGIONS
+    ]
+    assert secrets[0]["password"] == secrets[1]["password"]
+    assert len(secrets[0]["password"]) == 32
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_the_listener_forwards_by_weight_to_two_colours(live: Live, role: str) -> None:
+    outputs = live.outputs("servers", role)
+    found = live.client("elbv2", role).describe_listeners(
+        ListenerArns=[outputs["ListenerArn"]]
+    )
+    (listener,) = found["Listeners"]
+    (action,) = listener["DefaultActions"]
+    weights = {
+        g["TargetGroupArn"]: g["Weight"]
+        for g in action["ForwardConfig"]["TargetGroups"]
+    }
+    assert weights == {outputs["BlueTgArn"]: 100, outputs["GreenTgArn"]: 0}
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_servers_of_the_serving_colour_are_wanted_and_of_the_other_none(
+    live: Live, role: str
+) -> None:
+    outputs = live.outputs("servers", role)
+    found = live.client("autoscaling", role).describe_auto_scaling_groups(
+        AutoScalingGroupNames=[outputs["AsgName"], outputs["GreenAsgName"]]
+    )
+    groups = {g["AutoScalingGroupName"]: g for g in found["AutoScalingGroups"]}
+    blue, green = groups[outputs["AsgName"]], groups[outputs["GreenAsgName"]]
+    assert (blue["MinSize"], green["MinSize"]) == (2, 0)
+    assert blue["HealthCheckType"] == "ELB"
+    assert len(blue["VPCZoneIdentifier"].split(",")) == 2
+
+
+def dials(live: Live) -> dict[str, float]:
+    """The dial of each region behind the accelerator."""
+    outputs = live.outputs("accelerator", "source")
+    client = live.cloud.client("globalaccelerator", "us-west-2")
+    groups = [
+        client.describe_endpoint_group(EndpointGroupArn=outputs[name])["EndpointGroup"]
+        for name in ("SourceEndpointGroupArn", "TargetEndpointGroupArn")
+    ]
+    return {g["EndpointGroupRegion"]: g["TrafficDialPercentage"] for g in groups}
+
+
+def test_two_addresses_lead_to_the_source_first(live: Live) -> None:
+    outputs = live.outputs("accelerator", "source")
+    assert len(outputs["AcceleratorIps"].split(",")) == 2
+    assert dials(live) == {"us-west-1": 100, "us-west-2": 0}
+
+
+def records(live: Live) -> dict[tuple[str, str], Any]:
+    """(name, region role) -> weight, in the zone that the VPCs see."""
+    outputs = live.outputs("dns", "source")
+    found = live.client("route53", "source").list_resource_record_sets(
+        HostedZoneId=outputs["PrivateZoneId"]
+    )
+    return {
+        (r["Name"].split(".")[0], r["SetIdentifier"]): r["Weight"]
+        for r in found["ResourceRecordSets"]
+        if "SetIdentifier" in r
+    }
+
+
+def test_names_lead_to_the_source_first(live: Live) -> None:
+    assert records(live) == {
+        ("app", "source"): 100,
+        ("app", "target"): 0,
+        ("db", "source"): 100,
+        ("db", "target"): 0,
+    }
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_backups_are_copied_to_the_other_region(live: Live, role: str) -> None:
+    client = live.client("backup", role)
+    plan_id = live.outputs("backups", role)["PlanId"]
+    kept = client.get_backup_plan(BackupPlanId=plan_id)["BackupPlan"]
+    (rule,) = kept["Rules"]
+    (copy,) = rule["CopyActions"]
+    other = {"source": "target", "target": "source"}[role]
+    vault = live.outputs("vaults", other)["VaultArn"]
+    assert copy["DestinationBackupVaultArn"] == vault
+    (chosen,) = client.list_backup_selections(BackupPlanId=plan_id)[
+        "BackupSelectionsList"
+    ]
+    selection = client.get_backup_selection(
+        BackupPlanId=plan_id, SelectionId=chosen["SelectionId"]
+    )["BackupSelection"]
+    (tag,) = selection["ListOfTags"]
+    for bucket in (
+        [live.outputs("storage", "source")["SourceBucketName"]]
+        if role == "source"
+        else [live.outputs("storage-target", "target")["TargetBucketName"]]
+    ):
+        tags = live.client("s3", role).get_bucket_tagging(Bucket=bucket)["TagSet"]
+        assert {"Key": tag["ConditionKey"], "Value": tag["ConditionValue"]} in tags
+
+
+def test_the_plan_of_the_migration_can_be_read(live: Live) -> None:
+    name = live.outputs("operations", "source")["MigrationPlanName"]
+    found = live.client("ssm", "source").get_parameter(Name=name)["Parameter"]
+    phases = json.loads(found["Value"])["phases"]
+    gates = {gate for phase in phases for gate in phase["gates"]}
+    alarms = {
+        alarm["AlarmName"]
+        for role in REGIONS
+        for page in live.client("cloudwatch", role)
+        .get_paginator("describe_alarms")
+        .paginate()
+        for alarm in page["MetricAlarms"]
+    }
+    assert gates and gates <= alarms
+
+
+# --- The migration itself, in a second environment of the same account and regions -------
+
+
+def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
+    """Two rollouts promote the replica in place; then everything is turned, and goes."""
+    shipped = config.load(
+        look.ROOT / "stacksets" / "region_migration.yaml", blueprints.find
+    ).settings.model_dump()
+    unprotected = {
+        "deletion_protection": False,
+        "database": {**shipped["database"], "deletion_protection": False},
+    }
+
+    def environment(**settings: Any) -> Live:
+        return changed(live, "two", **unprotected, **settings)
+
+    two = environment()
+    assert two.rollout().green
+    assert not two.cloud.plan(two.system)
+    assert not live.cloud.plan(live.system)
+    before = database(two, "target")
+
+    two = environment(promotion={"promoted": True})
+    assert two.rollout().green
+    promoted = database(two, "target")
+    assert not promoted.get("ReadReplicaSourceDBInstanceIdentifier")
+    # In place: the same instance, under the same name.
+    for same in ("DbiResourceId", "DBInstanceArn", "Endpoint", "InstanceCreateTime"):
+        assert promoted[same] == before[same], same
+    assert promoted["BackupRetentionPeriod"] == before["BackupRetentionPeriod"]
+
+    traffic = {
+        **shipped["traffic"],
+        "source_dial": 0,
+        "target_dial": 100,
+        "db_source_weight": 0,
+        "db_target_weight": 100,
+        "source_writes": "paused",
+        "target_writes": "allowed",
+    }
+    done = {"promoted": True, "enable_backups": True}
+    two = environment(promotion=done, traffic=traffic)
+    assert two.rollout().green
+    kept = database(two, "target")
+    assert kept["DbiResourceId"] == before["DbiResourceId"]
+    assert kept["BackupRetentionPeriod"] == shipped["database"]["backup_days"]
+    assert kept["MultiAZ"] is True
+    assert dials(two) == {"us-west-1": 0, "us-west-2": 100}
+    assert records(two)[("db", "target")] == 100
+    for role, word in (("source", "paused"), ("target", "allowed")):
+        name = two.outputs("servers", role)["WriteSwitchName"]
+        switch = two.client("ssm", role).get_parameter(Name=name)["Parameter"]
+        assert switch["Value"] == word
+    assert not two.cloud.plan(two.system)
+    # The first environment does not notice.
+    assert dials(live) == {"us-west-1": 100, "us-west-2": 0}
+    assert database(live, "target")["ReadReplicaSourceDBInstanceIdentifier"]
+
+    _destroyed(two)
+    assert live.cloud.statuses(live.system) == {"CURRENT"}
+
+
+def _destroyed(two: Live) -> None:
+    observed = two.cloud.observe(two.system)
+    source = two.outputs("storage", "source")["SourceBucketName"]
+    two.client("s3", "source").put_object(Bucket=source, Key="kept", Body=b"data")
+    left = leftovers.retained(two.cloud.aws, observed)
+    assert two.cloud.run(plan.destroy(two.system.resolve(ACCOUNT), observed)).green
+    assert two.cloud.observe(two.system) == {}
+    # What holds data stays until that is asked for, too.
+    kept = two.client("s3", "source").get_object(Bucket=source, Key="kept")
+    assert kept["Body"].read() == b"data"
+    told = {one.type: leftovers.delete(two.cloud.aws, one) for one in left}
+    for gone in ("S3::Bucket", "Backup::BackupVault", "GlobalAccelerator::Accelerator"):
+        assert told[f"AWS::{gone}"] == "deleted", told
+    names = two.client("s3", "source").list_buckets()["Buckets"]
+    assert not [b for b in names if b["Name"].startswith("rm-two-")]
+
+
+def test_a_setting_changes_only_what_it_says(live: Live) -> None:
+    fleet = {"blue_min": 2, "green_min": 2, "most": 6, "blue_weight": 90}
+    servers = {"target": {**fleet, "green_weight": 10}}
+    changed_live = changed(live, servers=servers)
+    made = live.cloud.plan(changed_live.system)
+    parts = {step.part for wave in made.waves for step in wave if not step.conditional}
+    assert parts == {"servers"}
+    assert changed_live.rollout().green
+    outputs = live.outputs("servers", "target")
+    (listener,) = live.client("elbv2", "target").describe_listeners(
+        ListenerArns=[outputs["ListenerArn"]]
+    )["Listeners"]
+    groups = listener["DefaultActions"][0]["ForwardConfig"]["TargetGroups"]
+    assert [g["Weight"] for g in groups] == [90, 10]
+    assert live.rollout().green
