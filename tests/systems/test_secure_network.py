@@ -696,6 +696,43 @@ def test_each_service_has_a_role_of_its_own(ideal: System) -> None:
     }
 
 
+def test_instances_find_in_either_region_what_they_need_after_a_failover(
+    ideal: System,
+) -> None:
+    role = body(ideal, "roles")["Resources"]["InstanceRole"]["Properties"]
+    (policy,) = role["Policies"]
+    allowed = policy["PolicyDocument"]["Statement"]
+
+    def resources(action: str) -> set[str]:
+        found = (s["Resource"] for s in allowed if action in s["Action"])
+        return {text for given in found for text in texts(given)}
+
+    sub = "${EnvironmentSuffix}"
+    buckets = [
+        f"arn:${{AWS::Partition}}:s3:::sn-{sub}-data-{r}-${{AWS::AccountId}}/*"
+        for r in ("primary", "dr")
+    ]
+    assert resources("s3:GetObject") == {*buckets}
+    assert resources("s3:PutObject") > {*buckets}
+    secret = f"${{AWS::AccountId}}:secret:sn-{sub}-db-owner-primary-??????"
+    assert resources("secretsmanager:GetSecretValue") == {
+        f"arn:${{AWS::Partition}}:secretsmanager:${{{region}}}:{secret}"
+        for region in ("PrimaryRegion", "DrRegion")
+    }
+    keys = {
+        via: [*texts(s["Resource"])]
+        for s in allowed
+        if "kms:Decrypt" in s["Action"]
+        for via in texts(s["Condition"]["StringEquals"]["kms:ViaService"])
+    }
+    assert keys == {
+        "s3.${PrimaryRegion}.${AWS::URLSuffix}": ["SourceKeyArn"],
+        "s3.${DrRegion}.${AWS::URLSuffix}": ["DestinationKeyArn"],
+        "secretsmanager.${PrimaryRegion}.${AWS::URLSuffix}": ["SourceKeyArn"],
+        "secretsmanager.${DrRegion}.${AWS::URLSuffix}": ["DestinationKeyArn"],
+    }
+
+
 def test_nothing_is_allowed_that_is_not_spelled_out(system: System) -> None:
     for stack_set in system.stack_sets:
         resources = json.loads(stack_set.template)["Resources"]

@@ -154,9 +154,8 @@ def roles(shape: Shape) -> Template:
     )
     if shape.ideal:
         _service_roles(t, shape)
-        _instance_role(
-            t, source, storage.Bucket(BACKUP, "${DrRegion}", destination_key)
-        )
+        backup = storage.Bucket(BACKUP, "${DrRegion}", destination_key)
+        _instance_role(t, source, destination, backup)
     return t
 
 
@@ -212,7 +211,14 @@ def _service_roles(t: Template, shape: Shape) -> None:
         )
 
 
-def _instance_role(t: Template, data: storage.Bucket, backup: storage.Bucket) -> None:
+def _instance_role(
+    t: Template, data: storage.Bucket, replica: storage.Bucket, backup: storage.Bucket
+) -> None:
+    """The role of the application's instances, in both regions.
+
+    After a failover they work with what is in the recovery region, each through the
+    key of that region: its bucket, and the secret's copy.
+    """
     app_logs = [
         names.arn("logs", f"log-group:{name('app', role)}", region=f"${{{region}}}")
         for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion"))
@@ -226,9 +232,17 @@ def _instance_role(t: Template, data: storage.Bucket, backup: storage.Bucket) ->
         allow=[
             *data.read("ReadData"),
             *data.write("WriteData"),
+            *replica.read("ReadReplica"),
+            *replica.write("WriteReplica"),
             *backup.write("WriteBackup"),
             *database.read_secret(
                 SECRET, region="${PrimaryRegion}", key_arn=Ref("SourceKeyArn")
+            ),
+            *database.read_secret(
+                SECRET,
+                region="${DrRegion}",
+                key_arn=Ref("DestinationKeyArn"),
+                sid="SecretCopy",
             ),
             *monitoring.write_logs(app_logs),
         ],
