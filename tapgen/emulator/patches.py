@@ -162,6 +162,10 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_instances": None,
         "_tags": None,
     },
+    "ministack.services.route53": {
+        "_find": ("el", "tag"),
+        "_parse_health_check_config": ("el",),
+    },
     "ministack.services.s3": {
         "_bucket_owner_account": ("name",),
         "_maybe_replicate": ("bucket_name", "key", "obj", "data", "tags"),

@@ -18,6 +18,7 @@ def apply() -> None:
     describe_networks()
     describe_databases()
     replicate_by_rule()
+    read_health_checks()
     read_drift()
     speak_cbor()
 
@@ -179,6 +180,24 @@ def replicate_by_rule() -> None:
 
     replicate.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     s3._maybe_replicate = replicate
+
+
+def read_health_checks() -> None:
+    # Of the checks that a calculated one adds up, and of the regions that checks are
+    # made from, ministack reads how many there are and not which.
+    route53: Any = import_module("ministack.services.route53")
+    original = route53._parse_health_check_config
+
+    def parse(el: Any) -> dict[str, Any]:
+        config: dict[str, Any] = original(el)
+        for name in ("ChildHealthChecks", "Regions"):
+            given = route53._find(el, name)
+            if given is not None:
+                config[name] = [each.text or "" for each in given]
+        return config
+
+    parse.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    route53._parse_health_check_config = parse
 
 
 def read_drift() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tapgen.emulator import patches
 from tapgen.emulator.resources import (
     audit,
+    clusters,
     corrections,
     database,
     dns,
@@ -42,6 +43,6 @@ def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
         *(network, keys, storage, database, dns, monitoring, audit, gateway),
-        *(servers, corrections),
+        *(servers, clusters, corrections),
     )
     return [kind for module in modules for kind in module.kinds()]

@@ -77,3 +77,31 @@ def test_a_health_check_is_found_by_its_id(place: Place) -> None:
         ResourceType="healthcheck", ResourceId=other
     )
     assert tags(tagged["ResourceTagSet"]["Tags"]) == {"Project": "one"}
+
+
+def test_a_calculated_check_knows_its_parts_and_a_check_its_regions(
+    place: Place,
+) -> None:
+    regions = ["eu-west-1", "us-east-1", "us-west-2"]
+    part = {"Type": "HTTPS", "FullyQualifiedDomainName": "x", "Regions": regions}
+    whole = {
+        "Type": "CALCULATED",
+        "ChildHealthChecks": [{"Ref": "P"}],
+        "HealthThreshold": 1,
+    }
+    place.create(
+        "checks",
+        {
+            "P": of("Route53::HealthCheck", HealthCheckConfig=part),
+            "R": of("Route53::HealthCheck", HealthCheckConfig=whole),
+        },
+    )
+    ids = place.ids("checks")
+
+    def config(check: str) -> dict[str, Any]:
+        found = place.client("route53").get_health_check(HealthCheckId=check)
+        one: dict[str, Any] = found["HealthCheck"]["HealthCheckConfig"]
+        return one
+
+    assert config(ids["R"])["ChildHealthChecks"] == [ids["P"]]
+    assert config(ids["P"])["Regions"] == regions
