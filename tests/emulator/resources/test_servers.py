@@ -1,0 +1,196 @@
+"""Global Accelerator, and load balancers that forward by weight."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.emulator.places import Place, get, of, tags
+from tests.emulator.resources.samples import RETAGGED, TAG, absent, network
+
+ARN = "arn:aws:elasticloadbalancing:us-east-1:1:loadbalancer/app/one/1"
+
+
+def front(dial: int = 100, **more: Any) -> dict[str, Any]:
+    listener = {"Ref": "Listener"}
+    return {
+        "R": of("GlobalAccelerator::Accelerator", Name="front", **more),
+        "Listener": of(
+            "GlobalAccelerator::Listener",
+            AcceleratorArn={"Ref": "R"},
+            Protocol="TCP",
+            PortRanges=[{"FromPort": "80", "ToPort": "80"}],
+        ),
+        "Group": of(
+            "GlobalAccelerator::EndpointGroup",
+            ListenerArn=listener,
+            EndpointGroupRegion="us-east-1",
+            TrafficDialPercentage=str(dial),
+            HealthCheckPath="/up",
+            EndpointConfigurations=[{"EndpointId": ARN, "Weight": 128}],
+        ),
+    }
+
+
+OUTPUTS = {
+    **get("R", "AcceleratorArn", "DnsName"),
+    "Ips": {"Value": {"Fn::Join": [",", {"Fn::GetAtt": ["R", "Ipv4Addresses"]}]}},
+    "Group": {"Value": {"Fn::GetAtt": ["Group", "EndpointGroupArn"]}},
+}
+
+
+def test_an_accelerator_is_made_turned_and_deleted(place: Place) -> None:
+    made = place.create("front", front(Tags=TAG), Outputs=OUTPUTS)
+    assert made["Ref"] == made["AcceleratorArn"]
+    assert len(made["Ips"].split(",")) == 2
+    client = place.at("us-west-2").client("globalaccelerator")
+    arn = made["AcceleratorArn"]
+    found = client.describe_accelerator(AcceleratorArn=arn)["Accelerator"]
+    assert (found["Name"], found["Status"]) == ("front", "DEPLOYED")
+    assert ",".join(found["IpSets"][0]["IpAddresses"]) == made["Ips"]
+    assert tags(client.list_tags_for_resource(ResourceArn=arn)["Tags"]) == {
+        "Project": "one"
+    }
+    group = client.describe_endpoint_group(EndpointGroupArn=made["Group"])
+    group = group["EndpointGroup"]
+    assert (group["TrafficDialPercentage"], group["HealthCheckPath"]) == (100, "/up")
+    (endpoint,) = group["EndpointDescriptions"]
+    assert (endpoint["EndpointId"], endpoint["Weight"]) == (ARN, 128)
+
+    again = place.update("front", front(dial=10, Tags=RETAGGED), Outputs=OUTPUTS)
+    # The addresses stay: that is what it is for.
+    assert again == made
+    group = client.describe_endpoint_group(EndpointGroupArn=made["Group"])
+    assert group["EndpointGroup"]["TrafficDialPercentage"] == 10
+    assert tags(client.list_tags_for_resource(ResourceArn=arn)["Tags"]) == {
+        "Owner": "two"
+    }
+    place.delete("front")
+    gone = absent(client.describe_accelerator, AcceleratorArn=arn)
+    assert gone == "AcceleratorNotFoundException"
+
+
+def test_the_service_refuses_what_aws_refuses(place: Place) -> None:
+    client = place.at("us-west-2").client("globalaccelerator")
+    made = client.create_accelerator(Name="x", IdempotencyToken="t")["Accelerator"]
+    arn = made["AcceleratorArn"]
+    refused = absent(client.delete_accelerator, AcceleratorArn=arn)
+    assert refused == "AcceleratorNotDisabledException"
+    listener = client.create_listener(
+        AcceleratorArn=arn,
+        Protocol="TCP",
+        PortRanges=[{"FromPort": 443, "ToPort": 443}],
+        IdempotencyToken="t",
+    )["Listener"]["ListenerArn"]
+    where = {"ListenerArn": listener, "EndpointGroupRegion": "us-east-1"}
+    client.create_endpoint_group(**where, IdempotencyToken="a")
+    twice = absent(client.create_endpoint_group, **where, IdempotencyToken="b")
+    assert twice == "EndpointGroupAlreadyExistsException"
+    client.update_accelerator(AcceleratorArn=arn, Enabled=False)
+    refused = absent(client.delete_accelerator, AcceleratorArn=arn)
+    assert refused == "AssociatedListenerFoundException"
+    refused = absent(client.delete_listener, ListenerArn=listener)
+    assert refused == "AssociatedEndpointGroupFoundException"
+
+
+def test_accounts_do_not_see_each_others_accelerators(
+    place: Place,
+) -> None:
+    client = place.client("globalaccelerator")
+    client.create_accelerator(Name="mine", IdempotencyToken="t")
+    other = Place(place.url, place.account.replace("5", "6", 1))
+    names = [a["Name"] for a in client.list_accelerators()["Accelerators"]]
+    assert names == ["mine"]
+    assert other.client("globalaccelerator").list_accelerators()["Accelerators"] == []
+
+
+def balanced(blue: int, green: int) -> dict[str, Any]:
+    def group(**more: Any) -> dict[str, Any]:
+        return of(
+            "ElasticLoadBalancingV2::TargetGroup",
+            VpcId={"Ref": "Vpc"},
+            Port=80,
+            Protocol="HTTP",
+            **more,
+        )
+
+    forward = {
+        "Type": "forward",
+        "ForwardConfig": {
+            "TargetGroups": [
+                {"TargetGroupArn": {"Ref": "Blue"}, "Weight": str(blue)},
+                {"TargetGroupArn": {"Ref": "Green"}, "Weight": str(green)},
+            ],
+            "TargetGroupStickinessConfig": {"Enabled": "true", "DurationSeconds": 60},
+        },
+    }
+    return network(
+        Blue=group(),
+        Green=group(),
+        Balancer=of(
+            "ElasticLoadBalancingV2::LoadBalancer",
+            Name="front",
+            Subnets=[{"Ref": "Subnet"}],
+        ),
+        R=of(
+            "ElasticLoadBalancingV2::Listener",
+            LoadBalancerArn={"Ref": "Balancer"},
+            Port=80,
+            Protocol="HTTP",
+            DefaultActions=[forward],
+        ),
+    )
+
+
+def weights(place: Place, listener: str) -> dict[str, int]:
+    client = place.client("elbv2")
+    (found,) = client.describe_listeners(ListenerArns=[listener])["Listeners"]
+    (action,) = found["DefaultActions"]
+    assert "TargetGroupArn" not in action
+    sticky = action["ForwardConfig"]["TargetGroupStickinessConfig"]
+    assert sticky == {"Enabled": True, "DurationSeconds": 60}
+    groups = action["ForwardConfig"]["TargetGroups"]
+    return {g["TargetGroupArn"]: g["Weight"] for g in groups}
+
+
+def test_a_listener_keeps_the_weights_of_a_forward(place: Place) -> None:
+    outputs = {
+        **get("R", "ListenerArn"),
+        "Blue": {"Value": {"Fn::GetAtt": ["Blue", "TargetGroupArn"]}},
+        "Green": {"Value": {"Fn::GetAtt": ["Green", "TargetGroupArn"]}},
+        "Name": {"Value": {"Fn::GetAtt": ["Blue", "TargetGroupFullName"]}},
+    }
+    made = place.create("b", balanced(100, 0), Outputs=outputs)
+    listener, blue, green = made["ListenerArn"], made["Blue"], made["Green"]
+    assert weights(place, listener) == {blue: 100, green: 0}
+    # As CloudWatch names it.
+    assert made["Name"].startswith("targetgroup/") and blue.endswith(made["Name"])
+    assert place.update("b", balanced(10, 90), Outputs=outputs) == made
+    assert weights(place, listener) == {blue: 10, green: 90}
+    # Those who turn the weights themselves are heard, too.
+    sticky = {"Enabled": True, "DurationSeconds": 60}
+    groups = [
+        {"TargetGroupArn": blue, "Weight": 0},
+        {"TargetGroupArn": green, "Weight": 999},
+    ]
+    config = {"TargetGroups": groups, "TargetGroupStickinessConfig": sticky}
+    place.client("elbv2").modify_listener(
+        ListenerArn=listener,
+        DefaultActions=[{"Type": "forward", "ForwardConfig": config}],
+    )
+    assert weights(place, listener) == {blue: 0, green: 999}
+    place.delete("b")
+
+
+def test_a_forward_to_one_group_stays_as_it_was(place: Place) -> None:
+    resources = balanced(1, 1)
+    resources["R"]["Properties"]["DefaultActions"] = [
+        {"Type": "forward", "TargetGroupArn": {"Ref": "Blue"}}
+    ]
+    made = place.create("one", resources, Outputs=get("R", "ListenerArn"))
+    client = place.client("elbv2")
+    (found,) = client.describe_listeners(ListenerArns=[made["ListenerArn"]])[
+        "Listeners"
+    ]
+    (action,) = found["DefaultActions"]
+    assert ":targetgroup/" in action["TargetGroupArn"]
+    assert "ForwardConfig" not in action
