@@ -16,9 +16,10 @@ from typing import Any
 
 from tapgen import owned, schemas
 from tapgen.aws import stacks
-from tapgen.aws.session import Aws
+from tapgen.aws.session import Aws, role_exists
+from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.errors import TemplateError
+from tapgen.errors import AwsError, TemplateError
 from tapgen.model import StackSet, System, Target
 
 ADMINISTRATION_STACK = "tapgen-administration"
@@ -81,6 +82,7 @@ def run(
     BlueprintError or TemplateError when the roles cannot be built.
     """
     deployed = frozenset(deployed_types)
+    _refuse_strays(aws, system)
     for name in sorted(schemas.without_permissions(types(system) | deployed)):
         on_event(
             f"{name}: its schema does not say which permissions it needs; the "
@@ -105,6 +107,31 @@ def run(
     return changed
 
 
+def _refuse_strays(aws: Aws, system: System) -> None:
+    """Refuse what CloudFormation would fail on with a worse message: a bucket deleted
+    behind its stack's back, and roles that another administration region made."""
+    admin = system.admin
+    made = stacks.template(aws, admin, ADMINISTRATION_STACK)
+    if made and not Store(aws, admin).exists():
+        raise AwsError(
+            "s3:HeadBucket",
+            "NoSuchBucket",
+            f"the artifact bucket of {admin} was deleted, but its stack "
+            f"{ADMINISTRATION_STACK} is there; delete that stack, then run this again",
+        )
+    for target in _role_targets(system):
+        if stacks.template(aws, target, roles_stack(system)):
+            continue
+        if role_exists(aws, target, system.execution_role):
+            raise AwsError(
+                "iam:GetRole",
+                "EntityAlreadyExists",
+                f"role {system.execution_role} exists in {target.account}, but no stack "
+                f"{roles_stack(system)} in {target.region}: the system is administered "
+                "from another region; set admin.region back, or destroy it there first",
+            )
+
+
 def ready(aws: Aws, system: System, code: str) -> list[str]:
     """What a rollout of a resolved system still lacks, one sentence each.
 
@@ -116,6 +143,8 @@ def ready(aws: Aws, system: System, code: str) -> list[str]:
     if found is None:
         problems.append(f"{admin} has no administration role and no artifact bucket")
     else:
+        if not Store(aws, admin).exists():
+            problems.append(f"the artifact bucket of {admin} was deleted")
         wanted = {*blueprint.service_principals(_regions(system))}
         missing = sorted(wanted - {*found.get(_TRUSTED_OUTPUT, "").split(",")})
         if missing:

@@ -203,6 +203,18 @@ class Artifact:
 
 
 @dataclass(frozen=True)
+class Upload:
+    """An artifact on its way to a target's bucket."""
+
+    artifact: Artifact
+    target: Target
+
+    def __str__(self) -> str:
+        size = f"{self.artifact.bytes:,} bytes"
+        return f"{self.artifact.path} ({size}) to {artifact_bucket(self.target)}"
+
+
+@dataclass(frozen=True)
 class StackSet:
     """A stack set as it should be.
 
@@ -369,6 +381,7 @@ class Observed:
     execution_role: str | None = None
     administration_role: str | None = None
     running: str | None = None  # id of an operation that has not ended
+    id: str = ""  # StackSetId: another one means another stack set of the same name
 
     def values(self, target: Target) -> dict[str, str]:
         """The parameter values one instance has, overrides applied."""

@@ -27,6 +27,7 @@ from tapgen.model import (
     StackSet,
     System,
     Target,
+    Upload,
     digest,
 )
 
@@ -59,7 +60,7 @@ class Step:
     """One stack set's work for targets that share one set of parameter values.
 
     `first` marks the step that writes the stack set itself before its instances;
-    `settle` the last update of a stack set, which leaves every instance CURRENT. A `conditional`
+    `redefine` one that changes what all its instances are made from. A `conditional`
     step runs only if a value it waits for turns out to differ.
     """
 
@@ -70,7 +71,7 @@ class Step:
     values: Mapping[str, Value]
     reasons: tuple[str, ...]
     first: bool = False
-    settle: bool = False
+    redefine: bool = False
     conditional: bool = False
     varying: frozenset[str] = frozenset()
     changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
@@ -89,6 +90,7 @@ class Plan:
     system: System
     observed: Mapping[str, Observed]
     waves: tuple[tuple[Step, ...], ...]
+    uploads: tuple[Upload, ...] = ()  # what is known not to be in its bucket yet
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -96,6 +98,17 @@ class Plan:
 
     def __bool__(self) -> bool:
         return bool(self.waves)
+
+    @property
+    def artifacts(self) -> tuple[Upload, ...]:
+        """What the steps need in the buckets of their targets."""
+        return tuple(
+            Upload(artifact, target)
+            for step in self.steps
+            if step.action is not Action.DELETE
+            for artifact in self.system.part(step.part).artifacts.values()
+            for target in step.targets
+        )
 
     def wave_of(self, reference: Reference) -> int | None:
         """Number, from 1, of the wave after which a value is known."""
@@ -109,21 +122,34 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies this very plan: what is wanted and what was found."""
+        """Identifies this very plan: what is wanted, what was found, what is done. The
+        same in every process, whatever order things were listed in."""
         wanted = [
-            [s.name, s.template, [str(t) for t in s.targets], repr(s.parameters)]
+            [s.name, s.template, sorted(map(str, s.targets)), repr(s.parameters)]
             for s in self.system.stack_sets
         ]
         found = [
             [
                 name,
+                o.id,
                 o.template,
                 dict(o.parameters),
-                [[str(t), i.status, dict(i.overrides)] for t, i in o.instances.items()],
+                sorted(
+                    [str(t), i.status, dict(i.overrides)]
+                    for t, i in o.instances.items()
+                ),
             ]
             for name, o in sorted(self.observed.items())
         ]
-        return digest([wanted, found, repr(self.waves)])
+        steps = [
+            [
+                [s.stack_set, str(s.action), list(map(str, s.targets)), list(s.reasons)]
+                + [sorted((k, repr(v)) for k, v in s.values.items()), sorted(s.varying)]
+                for s in wave
+            ]
+            for wave in self.waves
+        ]
+        return digest([repr(self.system.rollout), wanted, found, steps])
 
 
 def make(system: System, observed: Mapping[str, Observed]) -> Plan:
@@ -222,6 +248,13 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
     _refuse_protected(observed, waves)
     told = [tuple(_told(s, {}, observed) for s in wave) for wave in waves if wave]
     return Plan(system, observed, tuple(told))
+
+
+def administration_role(system: System) -> str:
+    """ARN of the administration role; it is repeated on every update."""
+    partition = intrinsics.partition(system.admin.region)
+    account = system.admin.account
+    return f"arn:{partition}:iam::{account}:role/{system.administration_role}"
 
 
 def parameters_of(template: str) -> dict[str, dict[str, Any]]:
@@ -332,8 +365,10 @@ def _steps(
     steps: list[Step] = []
     if found:
         _refuse_inoperable(found, there)
-        steps += _updates(s, found, there, values, varying)
-    redefine = found is None or (not there and bool(_definition_reasons(s, found)))
+        steps += _updates(system, s, found, there, values, varying)
+    redefine = found is None or (
+        not there and bool(_definition_reasons(system, s, found))
+    )
     for number, targets in enumerate(_groups(missing, values, order)):
         steps.append(
             Step(
@@ -373,13 +408,14 @@ def _varying(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:
 
 
 def _updates(
+    system: System,
     s: StackSet,
     found: Observed,
     there: Sequence[Target],
     values: Mapping[Target, Mapping[str, Value]],
     varying: frozenset[str],
 ) -> list[Step]:
-    everywhere = _definition_reasons(s, found)
+    everywhere = _definition_reasons(system, s, found)
     reasons = {
         t: (*everywhere, *_target_reasons(s, found, t, values[t])) for t in there
     }
@@ -402,15 +438,16 @@ def _updates(
                 values[targets[0]],
                 tuple(why),
                 conditional=conditional,
+                redefine=bool(everywhere),
                 varying=varying,
             )
         )
-    if steps:
-        steps[-1] = replace(steps[-1], settle=True)
     return steps
 
 
-def _definition_reasons(s: StackSet, found: Observed) -> tuple[str, ...]:
+def _definition_reasons(
+    system: System, s: StackSet, found: Observed
+) -> tuple[str, ...]:
     """Why every instance of the stack set has to be updated."""
     reasons = []
     if not diff.same(found.template, s.template):
@@ -418,6 +455,13 @@ def _definition_reasons(s: StackSet, found: Observed) -> tuple[str, ...]:
     for key, value in s.tags.items():
         if found.tags.get(key) != value:
             reasons.append(f"tag {key} differs")
+    roles = (
+        ("administration", found.administration_role, administration_role(system)),
+        ("execution", found.execution_role, system.execution_role),
+    )
+    reasons += [f"{kind} role differs" for kind, was, now in roles if was != now]
+    if set(found.capabilities) != set(s.capabilities):
+        reasons.append("capabilities differ")
     gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
     reasons += [f"tag {key} is no longer wanted" for key in gone]
     return tuple(reasons)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tapgen import diff, plan, snapshot
+from tapgen import plan, snapshot, uploads
 from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
@@ -35,12 +35,22 @@ from tapgen.plan import Plan, Reference, Step
 BUSY_SECONDS = 3600
 """How long a rollout waits for an operation that is not its own."""
 
+MISSES = 5
+"""How many looks at AWS in a row may fail before a rollout gives up looking."""
+
+LOOKS = 30
+"""How often instances are read again until they are CURRENT: lists are eventually
+consistent (API reference, ListStackInstances)."""
+
+ATTEMPTS = 20
+"""How many operation ids are tried before something is badly wrong."""
+
 
 @dataclass(frozen=True)
 class Event:
     """One thing that happened; `kind` is one of the words below.
 
-    wave, start, target, done, skipped, failed, waiting, restoring, restored, stopping
+    upload, wave, start, target, done, skipped, failed, waiting, restoring, restored, stopping
     """
 
     kind: str
@@ -97,9 +107,21 @@ class _State:
     template: str
     parameters: dict[str, str]
     overrides: dict[Target, dict[str, str]]
+    unsettled: Definition | None = None  # written, but not to every instance
 
 
-Steps = Generator[Operation, None, None]
+# What a step yields: an operation to wait for, or None while it cannot start one yet.
+Steps = Generator[Operation | None, None, None]
+
+
+@dataclass
+class _Running:
+    """A step in a wave, with the operation it waits for."""
+
+    name: str
+    steps: Steps
+    operation: Operation | None = None
+    over: bool = False
 
 
 @dataclass
@@ -119,6 +141,8 @@ class _Run:
     failures: list[Failure] = field(default_factory=list)
     seen: dict[tuple[str, Target], ResultStatus] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
+    dropped: set[str] = field(default_factory=set)
+    misses: int = 0
 
     def tell(self, kind: str, message: str, **more: Any) -> None:
         self.on_event(Event(kind, message, **more))
@@ -129,70 +153,103 @@ class _Run:
         self._remember()
         interrupted = False
         for number, wave in enumerate(self.plan.waves, 1):
-            if self.stopping():
-                interrupted = True
-                break
             names = ", ".join(dict.fromkeys(step.part for step in wave))
             self.tell("wave", f"wave {number} of {len(self.plan.waves)}: {names}")
-            interrupted = self._wave(wave)
+            steps = [_Running(step.stack_set, self._step(step)) for step in wave]
+            interrupted = self._together(steps)
             if self.failures or interrupted:
                 break
-        restored = self._restore() if self.failures else ()
-        changed = dict.fromkeys(self.touched)
+        else:
+            interrupted = self._settle()
         green = not self.failures and not interrupted
-        left = () if green else tuple(n for n in changed if n not in restored)
+        restored = self._restore() if self.failures else ()
+        if green:
+            self._note_good()
         return Outcome(
-            tuple(self.failures), interrupted, tuple(self.done), restored, left
+            tuple(self.failures),
+            interrupted,
+            tuple(self.done),
+            restored,
+            () if green else self._left(restored),
         )
 
-    def _wave(self, wave: Sequence[Step]) -> bool:
-        """Run the steps of a wave together; True when interrupted."""
-        running: list[tuple[str, Steps, Operation | None]] = [
-            (step.stack_set, self._step(step), None) for step in wave
-        ]
-        wait = self.poll_seconds[0]
-        interrupted = False
-        while running:
-            interrupted = interrupted or self.stopping()
-            still: list[tuple[str, Steps, Operation | None]] = []
-            for name, steps, operation in running:
-                going = self._advance(name, steps, operation, halt=interrupted)
-                if going:
-                    still.append((name, steps, going))
-            moved = len(still) < len(running)
-            running = still
-            if running:
-                wait = (
-                    self.poll_seconds[0]
-                    if moved
-                    else min(wait * 1.3, self.poll_seconds[1])
-                )
-                self.sleep(wait * random.uniform(0.8, 1.2))
-        return interrupted
+    def _settle(self) -> bool:
+        """Bring every instance of the stack sets whose definition changed up to date:
+        writing a definition marks all instances OUTDATED, also those left alone."""
+        names = [n for n in dict.fromkeys(self.touched) if n not in self.dropped]
+        waiting = [n for n in names if self.states[n].unsettled]
+        if waiting:
+            self.tell("wave", f"settling: {', '.join(waiting)}")
+        return self._together([_Running(n, self._settled(n)) for n in waiting])
 
-    def _advance(
-        self, name: str, steps: Steps, operation: Operation | None, *, halt: bool
-    ) -> Operation | None:
-        """Look after one step: the operation it now waits for, None when it ended."""
-        if operation:
-            operation = self.sets.operation(name, operation.id)
-            self._show_results(name, operation)
-            if not operation.ended:
-                return operation
-            if not operation.green:
-                self._collect(operation)
-                return None
-        if halt:
-            return None
+    def _settled(self, name: str) -> Steps:
+        definition = self.states[name].unsettled
+        assert definition
+        yield from self._define(name, definition, None)
+        self._await_current(name, list(self.states[name].overrides))
+
+    def _left(self, restored: tuple[str, ...]) -> tuple[str, ...]:
+        """What was changed and not put back; of what was put back, what has targets
+        that were not there before."""
+        left = []
+        for name in dict.fromkeys(self.touched):
+            before = self.plan.observed.get(name)
+            now = set(self.states[name].overrides) if name in self.states else set()
+            grown = before is None or bool(now - set(before.instances))
+            if name not in restored or grown:
+                left.append(name)
+        return tuple(left)
+
+    def _together(self, steps: Sequence[_Running]) -> bool:
+        """Run steps side by side; True when interrupted before all were through."""
+        running = list(steps)
+        wait = self.poll_seconds[0]
+        while running:
+            for step in running:
+                self._advance(step)
+            moved = any(step.over for step in running)
+            running = [step for step in running if not step.over]
+            if running:
+                longer = min(wait * 1.3, self.poll_seconds[1])
+                wait = self.poll_seconds[0] if moved else longer
+                self.sleep(wait * random.uniform(0.8, 1.2))
+        return self.stopping()
+
+    def _advance(self, step: _Running) -> None:
+        """Look after one step: follow its operation, then let it go on."""
+        if step.operation and not self._ended(step):
+            return
+        if step.over or self.stopping():
+            step.over = True
+            return
         try:
-            return next(steps)
+            step.operation = next(step.steps)
         except StopIteration:
-            return None
+            step.over = True
         except Unreachable:
             raise
         except (AwsError, RolloutError) as error:
-            self._fail(Failure(name, None, str(error)))
-            return None
+            self._fail(Failure(step.name, None, str(error)))
+            step.over = True
+
+    def _ended(self, step: _Running) -> bool:
+        """Whether the step's operation has ended; a look that fails is no answer."""
+        assert step.operation
+        try:
+            step.operation = self.sets.operation(step.name, step.operation.id)
+            self._show_results(step.name, step.operation)
+        except AwsError:
+            self.misses += 1
+            if self.misses > MISSES:
+                raise
+            return False
+        self.misses = 0
+        if not step.operation.ended:
+            return False
+        if not step.operation.green:
+            self._collect(step.operation)
+            step.over = True
+        return True
 
     def _show_results(self, name: str, operation: Operation) -> None:
         for result in self.sets.results(name, operation.id):
@@ -236,12 +293,12 @@ class _Run:
     def _create(self, step: Step, values: Mapping[str, str]) -> Steps:
         name = step.stack_set
         s = self.plan.system.part(step.part)
+        definition = self._definition(s, values)
         if step.first and name not in self.plan.observed:
-            self.sets.create(name, self._definition(s, values))
+            self.sets.create(name, definition)
+            self.states[name] = _State(s.template, dict(values), {})
         elif step.first:
-            definition = self._definition(s, values)
-            yield self._start(self.sets.update, name, definition, None, {})
-        if step.first:
+            yield from self._define(name, definition, None)
             self.states[name] = _State(s.template, dict(values), {})
         state = self.states[name]
         base = plan.complete(state.parameters, state.template)
@@ -249,32 +306,33 @@ class _Run:
             k: v for k, v in values.items() if k in step.varying or base.get(k) != v
         }
         for targets in stacksets.rectangles(step.targets):
-            yield self._start(
+            state.overrides.update({t: dict(overrides) for t in targets})
+            yield from self._start(
                 self.sets.create_instances,
                 name,
                 targets,
                 overrides,
                 self._preferences(targets),
             )
-        state.overrides.update({t: dict(overrides) for t in step.targets})
 
     def _update(self, step: Step, values: Mapping[str, str]) -> Steps:
         name = step.stack_set
         s = self.plan.system.part(step.part)
         state = self.states[name]
         overrides = {k: v for k, v in values.items() if k in step.varying}
-        if not self._redefines(s, step, state, values):
+        if not step.redefine and not self._redefines(step, state, values):
             # Only what differs between targets changes (or an instance is repaired):
             # the definition stays, and with it every other instance.
             yield from self._override(step, overrides)
             return
         definition = self._definition(s, values)
         everywhere = set(step.targets) == set(state.overrides)
-        groups: list[list[Target] | None] = [
-            *([None] if everywhere else stacksets.rectangles(step.targets))
-        ]
-        for targets in groups:
-            yield self._define(name, definition, targets)
+        state.unsettled = None if everywhere else definition
+        if everywhere:
+            yield from self._define(name, definition, None)
+        else:
+            for targets in stacksets.rectangles(step.targets):
+                yield from self._define(name, definition, targets)
         state.template, state.parameters = s.template, dict(values)
         stale = any(
             {**values, **state.overrides[t]} != {**values, **overrides}
@@ -283,19 +341,17 @@ class _Run:
         )
         if stale:
             yield from self._override(step, overrides)
-        if step.settle and not everywhere:
-            yield self._define(name, definition, None)
 
     def _define(
         self, name: str, definition: Definition, targets: list[Target] | None
-    ) -> Operation:
+    ) -> Steps:
         where = list(targets) if targets else list(self.states[name].overrides)
         preferences = self._preferences(where)
-        return self._start(self.sets.update, name, definition, targets, preferences)
+        yield from self._start(self.sets.update, name, definition, targets, preferences)
 
     def _override(self, step: Step, overrides: Mapping[str, str]) -> Steps:
         for targets in stacksets.rectangles(step.targets):
-            yield self._start(
+            yield from self._start(
                 self.sets.override,
                 step.stack_set,
                 targets,
@@ -307,30 +363,26 @@ class _Run:
 
     def _delete(self, step: Step) -> Steps:
         name = step.stack_set
+        if step.drop:
+            self.dropped.add(name)
         for targets in stacksets.rectangles(step.targets):
-            yield self._start(
+            yield from self._start(
                 self.sets.delete_instances,
                 name,
                 targets,
                 self._preferences(targets, backwards=True),
             )
+            for target in targets:
+                self.states[name].overrides.pop(target, None)
         if step.drop:
             self.sets.delete(name)
 
-    def _redefines(
-        self, s: StackSet, step: Step, state: _State, values: Mapping[str, str]
-    ) -> bool:
-        """Whether the stack set's own definition changes, not only overrides."""
-        found = self.plan.observed[s.name]
+    def _redefines(self, step: Step, state: _State, values: Mapping[str, str]) -> bool:
+        """Whether a value changes that all targets share."""
         base = plan.complete(state.parameters, state.template)
-        return (
-            not diff.same(state.template, s.template)
-            or any(found.tags.get(k) != v for k, v in s.tags.items())
-            or any(k not in s.tags and not k.startswith("tapgen:") for k in found.tags)
-            or any(
-                k not in step.varying and base.get(k) not in (v, stacksets.HIDDEN)
-                for k, v in values.items()
-            )
+        return any(
+            k not in step.varying and base.get(k) not in (v, stacksets.HIDDEN)
+            for k, v in values.items()
         )
 
     def _definition(self, s: StackSet, values: Mapping[str, str]) -> Definition:
@@ -341,7 +393,7 @@ class _Run:
             capabilities=s.capabilities,
             tags={**s.tags, **ownership(system, s.part)},
             description=f"{system.name} ({system.suffix}): {s.part}; made by tapgen",
-            administration_role=administration_role(self.sets, system),
+            administration_role=plan.administration_role(system),
             execution_role=system.execution_role,
         )
 
@@ -388,35 +440,46 @@ class _Run:
 
     def _differs(self, step: Step, values: Mapping[str, str]) -> bool:
         state = self.states[step.stack_set]
+        base = plan.complete(state.parameters, state.template)
         return any(
-            {
-                **plan.complete(state.parameters, state.template),
-                **state.overrides[t],
-            }.get(k)
-            != v
+            {**base, **state.overrides[t]}.get(k) not in (v, stacksets.HIDDEN)
             for t in step.targets
             for k, v in values.items()
         )
 
+    def _await_current(self, name: str, targets: Sequence[Target]) -> Any:
+        """The instances once all targets are CURRENT; raises when they do not become
+        that."""
+        for _ in range(LOOKS):
+            instances = self.sets.instances(name)
+            wrong = [
+                t
+                for t in targets
+                if t not in instances
+                or instances[t].status is not InstanceStatus.CURRENT
+            ]
+            if not wrong:
+                return instances
+            self.sleep(self.poll_seconds[0])
+        instance = instances.get(wrong[0])
+        status = instance.status if instance else "missing"
+        why = (instance.reason if instance else None) or "no reason given"
+        raise RolloutError(f"{wrong[0]} is {status}, not CURRENT: {why}")
+
     def _green(self, step: Step) -> None:
         """Check that the step's targets are CURRENT, and take their outputs."""
-        instances = self.sets.instances(step.stack_set)
+        instances = self._await_current(step.stack_set, step.targets)
         for target in step.targets:
-            instance = instances.get(target)
-            if instance is None or instance.status is not InstanceStatus.CURRENT:
-                status = instance.status if instance else "missing"
-                why = (instance.reason if instance else None) or "no reason given"
-                raise RolloutError(f"{target} is {status}, not CURRENT: {why}")
-            self.outputs[step.part, target] = instance.outputs or {}
+            self.outputs[step.part, target] = instances[target].outputs or {}
 
     # -- operations ------------------------------------------------------------------
 
-    def _start(self, call: Callable[..., None], name: str, *args: Any) -> Operation:
-        """Start an operation under an id that a second try would use again.
+    def _start(self, call: Callable[..., None], name: str, *args: Any) -> Steps:
+        """Start an operation under an id that a second try would use again, and yield
+        it; yield None while another operation holds the stack set.
 
         An id that is taken belongs to an earlier run of this very plan: if that
-        operation still runs it is ours to wait for, else the next id is tried. While
-        another operation holds the stack set, it is waited out.
+        operation still runs it is ours to wait for, else the next id is tried.
         """
         number = self.numbers[name] = self.numbers.get(name, 0) + 1
         waited = 0.0
@@ -425,22 +488,26 @@ class _Run:
             id = operation_id(self.plan, name, number, attempt)
             try:
                 call(name, *args, operation_id=id)
-                return self.sets.operation(name, id)
+                yield self.sets.operation(name, id)
+                return
             except Busy as error:
                 if waited >= BUSY_SECONDS:
                     raise
                 if not waited:
                     self.tell("waiting", error.message, stack_set=name)
-                self.sleep(self.poll_seconds[1])
-                waited += self.poll_seconds[1]
+                waited += self.poll_seconds[0]
             except AwsError as error:
-                if error.code == "OperationIdAlreadyExistsException":
-                    earlier = self.sets.operation(name, id)
-                    if not earlier.ended:
-                        return earlier
-                elif error.code != "StaleRequestException":
+                taken = error.code == "OperationIdAlreadyExistsException"
+                if not taken and error.code != "StaleRequestException":
                     raise
+                if attempt >= ATTEMPTS:
+                    raise
+                earlier = self.sets.operation(name, id) if taken else None
+                if earlier and not earlier.ended:
+                    yield earlier
+                    return
                 attempt += 1
+            yield None
 
     def _collect(self, operation: Operation) -> None:
         """Turn a failed operation into its causes; cancelled targets are none."""
@@ -474,44 +541,50 @@ class _Run:
         """Store the last good definition of a stack set before it is changed."""
         found = self.plan.observed.get(name)
         if found and name not in self.touched and snapshot.is_good(found):
-            place = snapshot.key(self.plan.system, name)
-            self.sets.store.put(place, snapshot.dump(found))
+            self._store(found)
+
+    def _note_good(self) -> None:
+        """Store what is good now, so that it is known also when the next rollout finds
+        something else."""
+        for name in dict.fromkeys(self.touched):
+            found = None if name in self.dropped else self.sets.describe(name)
+            if found and snapshot.is_good(found):
+                self._store(found)
+
+    def _store(self, found: Observed) -> None:
+        place = snapshot.key(self.plan.system, found.name)
+        self.sets.store.put(place, snapshot.dump(found))
 
     def _last_good(self, name: str) -> Observed | None:
+        """The definition to go back to; one of an earlier stack set of the same name
+        is none."""
         found = self.plan.observed.get(name)
         if found is None or snapshot.is_good(found):
             return found
         body = self.sets.store.get(snapshot.key(self.plan.system, name))
-        return snapshot.load(body) if body else None
+        stored = snapshot.load(body) if body else None
+        return stored if stored and stored.id == found.id else None
 
     def _restore(self) -> tuple[str, ...]:
         """Put back the last good definitions, newest change first.
 
-        Stack sets that this rollout made stay, so that the next one goes on there.
+        Stack sets and instances that this rollout made stay, so that the next one goes
+        on there.
         """
         if self.plan.system.rollout.on_failure != "rollback":
             return ()
         restored = []
-        deleted = {s.stack_set for s in self.plan.steps if s.action is Action.DELETE}
         for name in dict.fromkeys(reversed(self.touched)):
-            good = None if name in deleted else self._last_good(name)
+            good = None if name in self.dropped else self._last_good(name)
             if good is None:
                 continue
             self.tell("restoring", "putting back the last good version", stack_set=name)
-            if self._restored(good):
+            before = len(self.failures)
+            self._together([_Running(name, self._put_back(good))])
+            if len(self.failures) == before and not self.stopping():
                 restored.append(name)
                 self.tell("restored", "as it was", stack_set=name)
         return tuple(restored)
-
-    def _restored(self, good: Observed) -> bool:
-        before = len(self.failures)
-        steps = self._put_back(good)
-        operation: Operation | None = None
-        while True:
-            operation = self._advance(good.name, steps, operation, halt=False)
-            if operation is None:
-                return len(self.failures) == before
-            self.sleep(self.poll_seconds[0])
 
     def _put_back(self, good: Observed) -> Steps:
         name = good.name
@@ -524,18 +597,22 @@ class _Run:
             administration_role=good.administration_role,
             execution_role=good.execution_role,
         )
-        yield self._define(name, definition, None)
         now = self.sets.instances(name)
-        for target, instance in good.instances.items():
-            found = now.get(target)
-            if found and dict(found.overrides) != dict(instance.overrides):
-                yield self._start(
+        known = [t for t in good.instances if t in now]
+        groups = [None] if len(known) == len(now) else stacksets.rectangles(known)
+        for targets in groups:
+            yield from self._define(name, definition, targets)
+        for target in known:
+            wanted = dict(good.instances[target].overrides)
+            if dict(now[target].overrides) != wanted:
+                yield from self._start(
                     self.sets.override,
                     name,
                     [target],
-                    instance.overrides,
+                    wanted,
                     self._preferences([target]),
                 )
+        self._await_current(name, known)
 
 
 def run(
@@ -553,20 +630,36 @@ def run(
     are restored, unless the system's `on_failure` says `stop`. `poll_seconds` are the
     shortest and longest pause between two looks at AWS.
 
-    Raises RolloutError when AWS has changed since the plan was made, or cannot be
-    reached any more; what was started then goes on by itself.
+    Raises RolloutError when AWS has changed since the plan was made, and Lost when it
+    cannot be reached any more or a second interrupt leaves at once; what was started
+    then goes on by itself.
     """
     _unchanged(made, sets)
+    uploads.put(
+        sets.aws, made.artifacts, lambda u: on_event(Event("upload", f"artifact {u}"))
+    )
     life = _Run(made, sets, on_event, sleep, stopping, poll_seconds)
     try:
         return life.run()
-    except Unreachable as error:
-        begun = ", ".join(dict.fromkeys(life.touched)) or "nothing"
-        raise RolloutError(
-            f"lost AWS while rolling out ({error}); begun: {begun}; operations that "
-            "were started go on by themselves: look with tapgen status, then run "
-            "tapgen rollout again, which goes on from what it finds"
-        ) from error
+    except AwsError as error:
+        raise Lost(dict.fromkeys(life.touched), error) from error
+    except KeyboardInterrupt:
+        raise Lost(dict.fromkeys(life.touched), None) from None
+
+
+class Lost(RolloutError):
+    """A rollout was left while operations may run; `begun` are the stack sets."""
+
+    def __init__(self, begun: Iterable[str], error: AwsError | None) -> None:
+        self.begun = tuple(begun)
+        self.interrupted = error is None
+        why = f"lost AWS while rolling out ({error})" if error else "left at once"
+        names = ", ".join(self.begun) or "nothing"
+        super().__init__(
+            f"{why}; begun: {names}; operations that were started go on by themselves: "
+            "look with tapgen status, then run tapgen rollout again, which goes on from "
+            "what it finds"
+        )
 
 
 def ownership(system: System, part: str) -> dict[str, str]:
@@ -589,14 +682,6 @@ def observe(system: System, sets: StackSets) -> dict[str, Observed]:
         if name in wanted
         or all(o.tags.get(k) == v for k, v in mine.items() if k != "tapgen:part")
     }
-
-
-def administration_role(sets: StackSets, system: System) -> str:
-    """ARN of the administration role, to be repeated on every update."""
-    partition = sets.aws.session.get_partition_for_region(system.admin.region)
-    return (
-        f"arn:{partition}:iam::{system.admin.account}:role/{system.administration_role}"
-    )
 
 
 def operation_id(made: Plan, name: str, number: int, attempt: int) -> str:

@@ -35,6 +35,7 @@ def dump(found: Observed) -> bytes:
     data = {
         "format": FORMAT,
         "name": found.name,
+        "id": found.id,
         "template": found.template,
         "parameters": dict(found.parameters),
         "capabilities": list(found.capabilities),

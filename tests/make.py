@@ -116,5 +116,9 @@ def observed(s: StackSet, **changes: Any) -> Observed:
             for t in s.targets
         },
         "tags": {**s.tags, **owned},
+        "execution_role": "tapgen-demo-test-execution",
+        "administration_role": f"arn:aws:iam::{ACCOUNT}:role/"
+        "tapgen-administration-us-east-1",
+        "id": f"{s.name}:1",
     }
     return Observed(**{**facts, **changes})

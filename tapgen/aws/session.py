@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,7 @@ class Aws:
     role: str | None = None
     local: bool = False
     _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
+    _sessions: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: Any = field(default_factory=threading.RLock, repr=False)
     _account: str | None = field(default=None, repr=False)
 
@@ -68,7 +69,7 @@ class Aws:
 
     def assuming(self, role: str | None) -> Aws:
         """The same caller, reaching other accounts through the role of this name."""
-        return replace(self, role=role, _clients={})
+        return replace(self, role=role, _clients={}, _sessions={})
 
     def client(self, service: str, target: Target | None = None) -> Any:
         """A client for `service` in a target; the caller's account by default.
@@ -78,16 +79,22 @@ class Aws:
         """
         account = target.account if target else self.account
         region = target.region if target else self.region
-        with self._lock:
-            key = (service, account, region)
-            if key not in self._clients:
-                session = self._session_for(account)
-                self._clients[key] = self._client(session, service, region)
-            return self._clients[key]
+        key = (service, account, region)
+        if key not in self._clients:
+            session = self._session_for(account)
+            with self._lock:
+                if key not in self._clients:
+                    self._clients[key] = self._client(session, service, region)
+        return self._clients[key]
 
     def _session_for(self, account: str) -> boto3.session.Session:
         if account == self.account:
             return self.session
+        if account not in self._sessions:
+            self._sessions[account] = self._made_session(account)
+        return self._sessions[account]
+
+    def _made_session(self, account: str) -> boto3.session.Session:
         if self.role is None and self.local:
             return _keys(account, _ONLY_ENDPOINT_SECRET, None)
         if self.role is None:
@@ -100,9 +107,18 @@ class Aws:
         sts = self._client(self.session, "sts", self.region)
         partition = self.session.get_partition_for_region(self.region)
         arn = f"arn:{partition}:iam::{account}:role/{self.role}"
-        made = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
-        keys = made["Credentials"]
-        return _keys(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"])
+
+        def refresh() -> dict[str, str]:
+            made = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
+            keys = made["Credentials"]
+            return {
+                "access_key": keys["AccessKeyId"],
+                "secret_key": keys["SecretAccessKey"],
+                "token": keys["SessionToken"],
+                "expiry_time": keys["Expiration"].isoformat(),
+            }
+
+        return _assumed(refresh)
 
     def _client(
         self,
@@ -151,6 +167,15 @@ def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
         return answer
 
 
+def role_exists(aws: Aws, target: Target, name: str) -> bool:
+    """Whether an account has an IAM role of this name."""
+    try:
+        ask(aws.client("iam", target), "get_role", RoleName=name)
+    except NotFound:
+        return False
+    return True
+
+
 def pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
     """Every item under `key` of all pages of a list call."""
     token: str | None = None
@@ -165,11 +190,32 @@ def pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[
 def _keys(key: str, secret: str, token: str | None) -> boto3.session.Session:
     """A session of exactly these keys, blind to the user's profiles and region."""
     import boto3
+
+    bare = _bare()
+    bare.set_credentials(key, secret, token)
+    return boto3.session.Session(botocore_session=bare)
+
+
+def _bare() -> Any:
+    """A botocore session without a profile, also where AWS_PROFILE names one."""
     import botocore.session
 
-    bare = botocore.session.Session(profile=None)
-    bare.set_credentials(key, secret, token)
-    bare.set_config_variable("profile", None)
+    nowhere = (None, None, None, None)  # no config key, no variable, no default
+    return botocore.session.Session(session_vars={"profile": nowhere})
+
+
+def _assumed(refresh: Callable[[], dict[str, str]]) -> boto3.session.Session:
+    """A session whose temporary credentials are fetched anew before they expire."""
+    import boto3
+    import botocore.credentials
+
+    bare = _bare()
+    # botocore has no public way to hand it credentials that refresh themselves.
+    bare._credentials = (
+        botocore.credentials.RefreshableCredentials.create_from_metadata(
+            metadata=refresh(), refresh_using=refresh, method="sts-assume-role"
+        )
+    )
     return boto3.session.Session(botocore_session=bare)
 
 

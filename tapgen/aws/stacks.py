@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,14 @@ from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Target
 
+_ONLY_DELETE = (
+    "ROLLBACK_COMPLETE",
+    "ROLLBACK_FAILED",
+    "CREATE_FAILED",
+    "DELETE_FAILED",
+)
 _NO_UPDATES = "No updates are to be performed"
+_STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _ECHOES = ("cancelled", "canceled", "The following resource(s) failed")
 
 
@@ -49,7 +57,9 @@ def deploy(
         "Tags": _pairs(tags or {}, "Key", "Value"),
     }
     found = _find(client, name)
-    if found and found["StackStatus"] == "ROLLBACK_COMPLETE":
+    if found:  # an interrupted run may have left it at work
+        found["StackStatus"] = _settled(client, found["StackId"], sleep)
+    if found and found["StackStatus"] in _ONLY_DELETE:
         # A stack whose creation failed can only be deleted (CloudFormation user
         # guide, "Stack status codes").
         ask(client, "delete_stack", StackName=found["StackId"])
@@ -71,23 +81,6 @@ def deploy(
     return True
 
 
-def delete(
-    aws: Aws, target: Target, name: str, sleep: Callable[[float], None] = time.sleep
-) -> bool:
-    """Delete a stack and wait; False when there was none."""
-    client = aws.client("cloudformation", target)
-    found = _find(client, name)
-    if not found:
-        return False
-    ask(client, "delete_stack", StackName=name)
-    status = _settled(client, found["StackId"], sleep)
-    if status == "DELETE_FAILED":
-        failure = first_failure(aws, target, found["StackId"])
-        detail = f": {failure.logical_id}: {failure.reason}" if failure else ""
-        raise AwsError("cloudformation:DeleteStack", status, f"{name}{detail}")
-    return True
-
-
 def template(aws: Aws, target: Target, name: str) -> str | None:
     """The template text a stack was made from; None when there is no such stack."""
     client = aws.client("cloudformation", target)
@@ -95,11 +88,7 @@ def template(aws: Aws, target: Target, name: str) -> str | None:
         return None
     body = ask(client, "get_template", StackName=name, TemplateStage="Original")
     text = body["TemplateBody"]
-    if isinstance(text, str):
-        return text
-    import json
-
-    return json.dumps(text)
+    return text if isinstance(text, str) else json.dumps(text)
 
 
 def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:
@@ -124,7 +113,7 @@ def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]
 
 
 def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
-    """The earliest real failure of a stack's latest operation.
+    """The earliest real failure of the latest operation on a stack that had one.
 
     Works on deleted stacks when `name` is the stack id (`DescribeStackEvents`).
     Later failures are echoes: resources that were cancelled because of the first.
@@ -136,26 +125,32 @@ def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
         )
     except NotFound:
         return None
-    for event in reversed(list(_latest_operation(newest_first))):
-        reason = event.get("ResourceStatusReason", "")
-        failed = event["ResourceStatus"].endswith("_FAILED")
-        if failed and not any(echo in reason for echo in _ECHOES):
-            return Failure(
-                event["LogicalResourceId"],
-                event["ResourceType"],
-                event["ResourceStatus"],
-                reason or "no reason given",
-            )
+    for events in _operations(newest_first):
+        for event in reversed(events):
+            reason = event.get("ResourceStatusReason", "")
+            failed = event["ResourceStatus"].endswith("_FAILED")
+            if failed and not any(echo in reason for echo in _ECHOES):
+                return Failure(
+                    event["LogicalResourceId"],
+                    event["ResourceType"],
+                    event["ResourceStatus"],
+                    reason or "no reason given",
+                )
     return None
 
 
-def _latest_operation(newest_first: Iterable[dict[str, Any]]) -> Iterable[Any]:
-    """Events back to the one with which the user's latest operation began."""
+def _operations(newest_first: Iterable[dict[str, Any]]) -> Iterable[list[Any]]:
+    """The events of each operation, the latest operation first: StackSets deletes a
+    stack whose creation failed, so the failure may lie one operation back."""
+    events: list[Any] = []
     for event in newest_first:
-        yield event
-        starts = event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        events.append(event)
+        starts = event["ResourceStatus"] in _STARTS
         if starts and event.get("PhysicalResourceId") == event["StackId"]:
-            return
+            yield events
+            events = []
+    if events:
+        yield events
 
 
 def _find(client: Any, name: str) -> dict[str, Any] | None:

@@ -127,7 +127,8 @@ class StackSets:
             description=known.get("Description", ""),
             execution_role=known.get("ExecutionRoleName"),
             administration_role=known.get("AdministrationRoleARN"),
-            running=self._running(name),
+            running=self.running(name),
+            id=known.get("StackSetId", ""),
         )
 
     def instances(self, name: str) -> dict[Target, ObservedInstance]:
@@ -180,7 +181,7 @@ class StackSets:
                 return None
             raise
 
-    def _running(self, name: str) -> str | None:
+    def running(self, name: str) -> str | None:
         """Id of an operation that has not ended. Of the newest few only: at most one
         runs, unless managed execution queues them."""
         answer = ask(
@@ -314,15 +315,6 @@ class StackSets:
     def delete(self, name: str) -> None:
         """Delete a stack set that has no instances."""
         ask(self._client, "delete_stack_set", StackSetName=name)
-
-    def stop(self, name: str, operation_id: str) -> None:
-        """Ask a running operation to stop; what is in flight still finishes."""
-        ask(
-            self._client,
-            "stop_stack_set_operation",
-            StackSetName=name,
-            OperationId=operation_id,
-        )
 
     def failure(self, name: str, result: Result) -> stacks.Failure | None:
         """The first failed resource behind a failed target; None when no stack of

@@ -48,11 +48,20 @@ class Store:
         suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
         return f"https://{name}.s3.{self.target.region}.{suffix}/{key}"
 
+    def exists(self) -> bool:
+        """Whether the bucket is there."""
+        try:
+            ask(self._client, "head_bucket", Bucket=artifact_bucket(self.target))
+        except NotFound:
+            return False
+        return True
+
     def get(self, key: str) -> bytes | None:
         """An object's bytes; None when there is none."""
         try:
             name = artifact_bucket(self.target)
-            answer = ask(self._client, "get_object", Bucket=name, Key=key)
+            owner = {"ExpectedBucketOwner": self.target.account}
+            answer = ask(self._client, "get_object", Bucket=name, Key=key, **owner)
         except NotFound:
             return None
         body: bytes = answer["Body"].read()

@@ -26,6 +26,7 @@ COMMANDS = {
     "schema": ("systems", "Print the JSON Schema of a system's YAML file."),
     "templates": ("systems", "Write the CloudFormation templates of systems."),
     "lint": ("systems", "Check templates with cfn-lint for their target regions."),
+    "diff": ("compare", "Compare two templates or two systems, without AWS."),
     "plan": ("deploy", "Show what a rollout would do, without doing it."),
     "rollout": ("deploy", "Roll a system out as stack sets, wave by wave."),
     "destroy": ("deploy", "Delete a system, backwards; stateful data is kept."),
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         error.show()
         return USAGE
     except click.Abort:
-        click.echo("nothing was done", err=True)
+        click.echo("stopped", err=True)
         return INTERRUPTED
     except click.ClickException as error:
         error.show()

@@ -192,6 +192,8 @@ def rollout_command(
     _confirm(yes, "Roll this out?")
     with clock.stage("rollout"):
         ended = _run(reached, made)
+    if isinstance(ended, int):
+        return ended
     console(stderr=output == "json").print(
         text.outcome(
             ended, look=_again("status", reached), resume=_again("rollout", reached)
@@ -275,6 +277,8 @@ def destroy_command(
         # Once the stacks are gone nobody knows what they retained: note it before.
         store.put(place, leftovers.dump(kept))
         ended = _run(reached, made)
+        if isinstance(ended, int):
+            return ended
         look, resume = _again("status", reached), _again("destroy", reached)
         out.print(text.outcome(ended, look=look, resume=resume))
     if delete_data and ended.green:
@@ -365,12 +369,14 @@ def reach_system(
 
 
 def _plan(reached: Reached, clock: Timings) -> Any:
-    from tapgen import plan, rollout
+    from tapgen import plan, rollout, uploads
 
     with clock.stage("looking at AWS"):
         observed = rollout.observe(reached.system, reached.sets)
     with clock.stage("planning"):
-        return plan.make(reached.system, observed)
+        made = plan.make(reached.system, observed)
+    missing = uploads.missing(reached.sets.aws, made.artifacts)
+    return replace(made, uploads=missing)
 
 
 def _read(path: Path) -> str:
@@ -505,17 +511,24 @@ def _wait_for_running(reached: Reached) -> None:
 
 
 def _run(reached: Reached, made: Any) -> Any:
+    """Run a plan; its outcome, or an exit code when it was left while running."""
     from tapgen import rollout
     from tapgen.cli.screen import progress
 
-    with progress(made) as screen, _interruptible(screen) as stopping:
-        return rollout.run(
-            made,
-            reached.sets,
-            screen,
-            stopping=stopping,
-            poll_seconds=LOCAL_POLL if reached.local else REAL_POLL,
-        )
+    try:
+        with progress(made) as screen, _interruptible(screen) as stopping:
+            return rollout.run(
+                made,
+                reached.sets,
+                screen,
+                stopping=stopping,
+                poll_seconds=LOCAL_POLL if reached.local else REAL_POLL,
+            )
+    except rollout.Lost as lost:
+        say(f"error: {lost}")
+        if lost.interrupted:
+            return INTERRUPTED
+        return PARTIAL if lost.begun else FAILED
 
 
 @contextmanager

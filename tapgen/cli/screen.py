@@ -18,7 +18,16 @@ from tapgen.plan import Plan
 from tapgen.report.text import MARKS
 from tapgen.rollout import Event
 
-_LOUD = ("wave", "failed", "waiting", "restoring", "restored", "stopping", "skipped")
+_LOUD = (
+    "upload",
+    "wave",
+    "failed",
+    "waiting",
+    "restoring",
+    "restored",
+    "stopping",
+    "skipped",
+)
 
 
 def console(*, stderr: bool = False) -> Console:

@@ -31,6 +31,15 @@ def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
         "digest": made.digest,
         "changes": bool(made),
         "refusals": refusals(made, allowed),
+        "uploads": [
+            {
+                "path": u.artifact.path,
+                "key": u.artifact.key,
+                "bytes": u.artifact.bytes,
+                **_target(u.target),
+            }
+            for u in made.uploads
+        ],
         "waves": [[_step(made, step) for step in wave] for wave in made.waves],
     }
 
@@ -124,7 +133,7 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
         "reasons": list(step.reasons),
         "parameters": _parameters(made, step),
         "resources": [
-            {**_target(target), "changes": [_resource(c) for c in changes]}
+            {**_target(target), "changes": [resource(c) for c in changes]}
             for target, changes in step.changes.items()
         ],
     }
@@ -147,7 +156,8 @@ def _value(made: Plan, value: Value) -> Any:
     return value
 
 
-def _resource(change: Resource) -> dict[str, Any]:
+def resource(change: Resource) -> dict[str, Any]:
+    """What happens to one resource, with verdicts and risks."""
     return {
         "action": str(change.verb),
         "logical_id": change.logical_id,

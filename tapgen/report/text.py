@@ -56,7 +56,30 @@ def plan(made: Plan, *, details: bool = False) -> str:
         for step in wave:
             lines += _step(made, step, details=details)
             lines += _changes(step, details=details)
+    if made.uploads:
+        lines.append("\n[bold]artifacts, before the first wave[/]")
+        lines += [f"  [green]↑[/] {escape(str(u))}" for u in made.uploads]
     lines.append(f"\n{summary(made)}")
+    return "\n".join(lines)
+
+
+def differences(
+    found: Sequence[tuple[str, Target, tuple[diff.Resource, ...]]],
+) -> str:
+    """What differs, by (part, target); targets that differ alike are shown once."""
+    alike: dict[tuple[str, str], list[Target]] = {}
+    shown: dict[tuple[str, str], tuple[diff.Resource, ...]] = {}
+    for part, target, changes in found:
+        key = (part, repr(changes))
+        alike.setdefault(key, []).append(target)
+        shown[key] = changes
+    lines: list[str] = []
+    for (part, _), places in alike.items():
+        changes = shown[part, _]
+        lines.append(f"[bold]{part or 'template'}[/] in {targets(places)}")
+        lines += _resources(changes)
+        for change in changes:
+            lines += [f"      [red]![/] {escape(str(one))}" for one in risk.of(change)]
     return "\n".join(lines)
 
 

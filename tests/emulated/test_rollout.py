@@ -241,7 +241,7 @@ def test_a_broken_template_leaves_the_system_as_it_was_and_says_why(
     cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
 
 
-def test_the_last_good_version_is_stored_before_a_change(cloud: Cloud) -> None:
+def test_the_last_good_version_is_stored_once_it_is_good(cloud: Cloud) -> None:
     good = system(part("source", Text="1"))
     assert cloud.rollout(good).green
 
@@ -250,7 +250,99 @@ def test_the_last_good_version_is_stored_before_a_change(cloud: Cloud) -> None:
     resolved = good.resolve(cloud.account)
     body = cloud.sets.store.get(snapshot.key(resolved, "demo-test-source"))
     assert body
-    assert snapshot.load(body).parameters["Text"] == "1"
+    assert snapshot.load(body).parameters["Text"] == "2"
+
+
+def test_what_is_restored_is_the_last_good_version_not_an_older_one(
+    cloud: Cloud,
+) -> None:
+    assert cloud.rollout(system(part("source", Text="1"))).green
+    assert cloud.rollout(system(part("source", Text="2"))).green
+    take_the_bucket_name(cloud)
+    bad = system(part("source", BROKEN, Text="3"), on_failure="stop")
+    assert not cloud.rollout(bad).green  # leaves an instance OUTDATED
+
+    ended = cloud.rollout(system(part("source", BROKEN, Text="4")))
+
+    assert ended.restored == ("demo-test-source",)
+    assert history(cloud, "/demo/source", "us-east-1")[-1] == "2"
+    assert cloud.sets.observe(["demo-test-source"])["demo-test-source"].parameters == {
+        "Text": "2"
+    }
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+
+
+def test_a_stack_set_that_was_to_lose_a_target_is_restored_too(cloud: Cloud) -> None:
+    good = system(part("source", Text="1"))
+    assert cloud.rollout(good).green
+    take_the_bucket_name(cloud)
+    smaller = system(part("source", BROKEN, (WEST,), Text="2"))
+
+    ended = cloud.rollout(smaller)
+
+    assert ended.restored == ("demo-test-source",)
+    assert not ended.partial
+    assert cloud.statuses(good) == {"CURRENT"}
+    assert not cloud.plan(good)
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+
+
+def test_a_target_that_goes_is_not_updated_first(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", Text="1"))).green
+    instances = cloud.sets.instances("demo-test-source")
+    east = next(i for t, i in instances.items() if t.region == "us-east-1")
+    smaller = system(part("source", targets=(WEST,), Text="2"))
+
+    assert cloud.rollout(smaller).green
+
+    client = cloud.client("cloudformation")
+    events = client.describe_stack_events(StackName=east.stack_id)["StackEvents"]
+    assert "UPDATE_IN_PROGRESS" not in {e["ResourceStatus"] for e in events}
+    assert cloud.statuses(smaller) == {"CURRENT"}
+
+
+def test_a_new_target_that_fails_leaves_the_others_as_they_were(cloud: Cloud) -> None:
+    assert cloud.rollout(system(part("source", targets=(EAST,), Text="1"))).green
+    take_the_bucket_name(cloud)
+    body = json.loads(BROKEN)
+    body["Conditions"] = {"West": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-west-2"]}}
+    body["Resources"]["Taken"]["Condition"] = "West"
+    wider = system(part("source", json.dumps(body), (EAST, WEST), Text="1"))
+
+    ended = cloud.rollout(wider)
+
+    assert not ended.green
+    assert ended.partial, "the new target is not as it was: it was not there"
+    east = cloud.sets.instances("demo-test-source")[Target(cloud.account, "us-east-1")]
+    assert str(east.status) == "CURRENT"
+    assert history(cloud, "/demo/source", "us-east-1") == ["1"]
+    cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
+
+
+def test_a_skipped_step_does_not_leave_its_targets_outdated(cloud: Cloud) -> None:
+    """One region's shared value changes for certain; the other's hangs on an output
+    that turns out the same."""
+    kind = {"Fn::GetAtt": ["Here", "Type"]}
+    source = template({"Here": parameter("/demo/source")}, Type=kind)
+    body = json.loads(template({"There": parameter("/demo/app")}))
+    body["Parameters"]["Extra"] = {"Type": "String", "Default": "x"}
+    app = replace(
+        part("app", json.dumps(body), Text="b"),
+        parameters={"Text": Output("source", "Type"), "Extra": "1"},
+    )
+    first = system(part("source", source, **by_region("e", "w")), app)
+    assert cloud.rollout(first).green
+    both = (
+        Override({"Text": Output("source", "Type"), "Extra": "2"}, region="us-west-2"),
+    )
+    second = system(
+        part("source", source, **by_region("e2", "w2")), replace(app, overrides=both)
+    )
+
+    assert cloud.rollout(second).green
+
+    assert cloud.statuses(second) == {"CURRENT"}
+    assert not cloud.plan(second)
 
 
 def test_on_failure_stop_leaves_the_failed_version_for_a_look(cloud: Cloud) -> None:

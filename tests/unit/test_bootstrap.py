@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 from tapgen import blueprints, bootstrap, config, lint, schemas
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.errors import BlueprintError, TemplateError
+from tapgen.errors import AwsError, BlueprintError, TemplateError
 from tapgen.model import StackSet, System, Target
 
 TYPES = [
@@ -365,10 +366,39 @@ class FakeAws:
     def __init__(self) -> None:
         self.stacks: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.calls: list[str] = []
+        self.gone: set[str] = set()  # buckets deleted behind CloudFormation's back
 
     def client(self, service: str, target: Target | None = None) -> Any:
-        assert service == "cloudformation"
-        return FakeCloudFormation(self, target or ADMIN)
+        place = target or ADMIN
+        if service == "cloudformation":
+            return FakeCloudFormation(self, place)
+        return FakeLookUps(self, place, service)
+
+
+class FakeLookUps:
+    """S3 and IAM as stacks would leave them: a bucket and roles with their stacks."""
+
+    def __init__(self, aws: FakeAws, target: Target, service: str) -> None:
+        self.aws = aws
+        self.place = (target.account, target.region)
+        self.meta = SimpleNamespace(
+            service_model=SimpleNamespace(service_name=service),
+            method_to_api_mapping=FakeMapping(),
+        )
+
+    def _found(self, there: bool, code: str) -> dict[str, Any]:
+        if not there:
+            raise ClientError(cast(Any, {"Error": {"Code": code}}), "Call")
+        return {}
+
+    def head_bucket(self, Bucket: str) -> dict[str, Any]:
+        made = (*self.place, "tapgen-administration") in self.aws.stacks
+        return self._found(made and Bucket not in self.aws.gone, "404")
+
+    def get_role(self, RoleName: str) -> dict[str, Any]:
+        stack = RoleName.removesuffix("-execution") + "-roles"
+        everywhere = {(account, name) for account, _, name in self.aws.stacks}
+        return self._found((self.place[0], stack) in everywhere, "NoSuchEntity")
 
 
 class FakeCloudFormation:
@@ -596,3 +626,24 @@ def test_shipped_systems_name_only_what_their_execution_role_may_touch(
             if key:
                 name = resource["Properties"][key]["Fn::Sub"].removeprefix("alias/")
                 assert name.startswith(f"{found.code}-${{EnvironmentSuffix}}-")
+
+
+def test_a_bucket_deleted_behind_its_stack_is_told_with_the_cure() -> None:
+    aws = FakeAws()
+    it = system(template("AWS::SNS::Topic"))
+    deploy(aws, it)
+    aws.gone.add("tapgen-artifacts-111111111111-eu-west-1")
+
+    assert "artifact bucket" in lacking(aws, it)[0]
+    with pytest.raises(AwsError, match="delete that stack, then run this again"):
+        deploy(aws, it)
+
+
+def test_a_system_administered_from_another_region_is_refused() -> None:
+    aws = FakeAws()
+    it = system(template("AWS::SNS::Topic"))
+    deploy(aws, it)
+    moved = replace(it, admin=Target(ADMIN.account, "eu-central-1"))
+
+    with pytest.raises(AwsError, match="administered from another region"):
+        deploy(aws, moved)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,7 +87,7 @@ def test_a_changed_parameter_updates_and_says_which() -> None:
 
     assert step.action is Action.UPDATE
     assert step.reasons == ("parameter Size differs",)
-    assert step.settle
+    assert not step.redefine
 
 
 def test_regions_with_different_values_are_steps_of_their_own_canary_first() -> None:
@@ -457,3 +461,39 @@ def test_each_target_is_told_its_own_changes() -> None:
     (change,) = step.changes[WEST]
     (place,) = change.properties
     assert (place.old, place.new) == ("in us-east-1", "in us-west-2")
+
+
+def test_roles_and_capabilities_that_differ_update_everything() -> None:
+    data = make.stack_set(capabilities=("CAPABILITY_IAM",))
+    for changes in (
+        {"administration_role": "arn:old"},
+        {"execution_role": "old"},
+        {"capabilities": ()},
+    ):
+        found = make.observed(data, **({"capabilities": ("CAPABILITY_IAM",)} | changes))
+
+        (step,) = plan.make(make.system(data), {data.name: found}).steps
+
+        assert step.redefine, changes
+
+
+def test_a_plan_has_the_same_digest_in_every_process() -> None:
+    script = (
+        "from tests import make; from tapgen import plan; from tapgen.model import *;"
+        "s = make.stack_set(targets=(make.EAST, make.WEST), parameters={'A': '1',"
+        "'B': '1', 'C': '1'}, overrides=(Override({'A': '2', 'B': '2', 'C': '2'},"
+        "region='us-west-2'),)); print(plan.make(make.system(s), {}).digest)"
+    )
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+        ).stdout
+        for seed in "123"
+    }
+
+    assert len(found) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tapgen import plan, rollout
+from tapgen import plan, rollout, snapshot
 from tapgen.aws.stacksets import Operation
 from tapgen.errors import AwsError, Busy, RolloutError
 from tapgen.model import InstanceStatus, Observed, OperationStatus
@@ -52,6 +52,9 @@ class FakeSets:
         status = self.taken.get(operation_id, OperationStatus.SUCCEEDED)
         self.taken[operation_id] = OperationStatus.SUCCEEDED
         return Operation(operation_id, name, status)
+
+    def describe(self, name: str) -> Observed | None:
+        return self.found
 
     def results(self, name: str, operation_id: str) -> list[Any]:
         return []
@@ -146,3 +149,81 @@ def test_operation_ids_are_legal_and_short_enough() -> None:
 
     assert len(name) <= 128
     assert name.replace("-", "").isalnum()
+
+
+def test_a_look_that_fails_now_and_then_is_no_failure() -> None:
+    class Flaky(FakeSets):
+        looks = 0
+
+        def results(self, name: str, operation_id: str) -> list[Any]:
+            self.looks += 1
+            if self.looks < 4:
+                raise error("Throttling")
+            return []
+
+    ended, _ = run(Flaky([None], FOUND), WANTED)
+
+    assert ended.green
+
+
+def test_a_look_that_keeps_failing_says_what_was_begun() -> None:
+    class Blind(FakeSets):
+        def results(self, name: str, operation_id: str) -> list[Any]:
+            raise error("ExpiredToken")
+
+    with pytest.raises(rollout.Lost, match="ExpiredToken") as caught:
+        run(Blind([None], FOUND), WANTED)
+
+    assert caught.value.begun == (WANTED.name,)
+
+
+def test_ids_that_are_all_used_up_end_in_a_failure() -> None:
+    sets = FakeSets([error("StaleRequestException")] * 100, FOUND)
+
+    ended, _ = run(sets, WANTED)
+
+    assert not ended.green
+    assert len(sets.asked) < 60
+
+
+def test_an_interrupt_while_waiting_for_somebody_else_is_heeded() -> None:
+    busy = [error("OperationInProgressException", Busy) for _ in range(99)]
+    sets = FakeSets([*busy], FOUND)
+    made = plan.make(make.system(WANTED), {WANTED.name: FOUND})
+
+    ended = rollout.run(
+        made,
+        sets,  # type: ignore[arg-type]
+        lambda event: None,
+        sleep=lambda seconds: None,
+        stopping=lambda: len(sets.asked) > 3,
+    )
+
+    assert ended.interrupted
+    assert len(sets.asked) < 8
+
+
+def test_a_second_interrupt_leaves_and_says_what_was_begun() -> None:
+    class Impatient(FakeSets):
+        def results(self, name: str, operation_id: str) -> list[Any]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(rollout.Lost, match="left at once; begun: demo-test-data"):
+        run(Impatient([None], FOUND), WANTED)
+
+
+def test_a_snapshot_of_another_life_is_not_restored() -> None:
+    bad = make.observed(
+        WANTED,
+        parameters={"Size": "1"},
+        instances={EAST: make.instance(InstanceStatus.OUTDATED)},
+    )
+    stored = snapshot.dump(make.observed(WANTED, id="demo-test-data:0"))
+    sets = FakeSets([error("ValidationError"), None], bad)
+    made = plan.make(make.system(WANTED), {WANTED.name: bad})
+    sets.stored[snapshot.key(made.system, WANTED.name)] = stored
+
+    ended, _ = run(sets, WANTED)
+
+    assert ended.restored == ()
+    assert ended.left == (WANTED.name,)
