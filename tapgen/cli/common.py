@@ -125,24 +125,8 @@ class Loaded:
 
 def load(path: Path, environment: str | None) -> Loaded:
     """Read a config and build its system."""
-    find = _finder(path)
-    return _built(config.load(path, find, environment, blueprints.names), find)
-
-
-def load_all(path: Path) -> list[Loaded]:
-    """The system of a config, and that of each of its environments."""
-    find = _finder(path)
-    read = config.load_all(path, find, blueprints.names)
-    return [_built(one, find) for one in read.values()]
-
-
-def _finder(path: Path) -> Callable[[str], Blueprint | None]:
-    """Finds the blueprints that a file may name, each once."""
-    return functools.cache(functools.partial(blueprints.find, folder=path.parent))
-
-
-def _built(read: Config, find: Callable[[str], Blueprint | None]) -> Loaded:
-    blueprint = find(read.blueprint)
+    read = config.load(path, blueprints.find, environment, blueprints.NAMES)
+    blueprint = blueprints.find(read.blueprint)
     assert blueprint, "config.load accepts known blueprints only"
     return Loaded(blueprint.build(read), read, blueprint)
 
@@ -195,7 +179,10 @@ def reach(
 
 
 def local_server(port: int | None = None, persist: bool = False) -> Any:
-    """This folder's embedded AWS, started when it is not running."""
+    """This folder's embedded AWS, started when it is not running.
+
+    With `persist`, or where TAPGEN_LOCAL_PERSIST says so, its state is kept.
+    """
     try:
         from tapgen.emulator import life
     except ImportError as error:
@@ -206,11 +193,11 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
     command = [sys.executable, "-m", "tapgen", "local", "serve"]
     try:
         running = life.running(LOCAL_FOLDER)
-        if running and port in (None, running.port):
+        if running and port in (None, running.port) and not persist:
             return running
         if not running:
             say("starting the embedded AWS …")
-        return life.start(LOCAL_FOLDER, command, port)
+        return life.start(LOCAL_FOLDER, command, port, persist=persist or None)
     except life.EmulatorError as error:
         raise LocalError(str(error)) from error
 

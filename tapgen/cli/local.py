@@ -70,9 +70,11 @@ def local_command() -> None:
 def _start(port: int | None, persist: bool) -> None:
     """Start it; does nothing when it runs already."""
     server = local_server(port, persist)
+    if not server.persist and _life().kept(LOCAL_FOLDER):
+        say("state is kept of another run; stop, and start with --persist to go on")
     click.echo(f"the embedded AWS runs at {server.url} (process {server.pid})")
     say("for other tools:")
-    say(f"  export AWS_ENDPOINT_URL={server.url} AWS_DEFAULT_REGION=us-east-1")
+    say(f"  export AWS_ENDPOINT_URL={server.url} AWS_REGION=us-east-1")
     say("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local")
 
 
@@ -80,13 +82,13 @@ def _start(port: int | None, persist: bool) -> None:
 @click.option("--quiet", is_flag=True, help="Say nothing.")
 def _stop(quiet: bool) -> None:
     """Stop it; its state is gone then, unless it was started with --persist."""
+    server = _life().running(LOCAL_FOLDER)
     stopped = _life().stop(LOCAL_FOLDER)
     if quiet:
         return
-    kept = ""
-    if _life().kept(LOCAL_FOLDER):
-        kept = "; its state is kept, go on with tapgen local start --persist"
-    click.echo(f"{'stopped' if stopped else 'it was not running'}{kept}")
+    click.echo("stopped" if stopped else "it was not running")
+    if server and server.persist:
+        click.echo("its state is kept: go on with tapgen local start --persist")
 
 
 @local_command.command("reset")

@@ -1,4 +1,4 @@
-"""The embedded AWS as one ASGI application: guard, faults, StackSets, control, ministack.
+"""The embedded AWS as one ASGI application: faults, StackSets, control, ministack.
 
 StackSets actions go to our engine; everything else passes through to the wrapped
 application untouched, bodies unread, unless faults are set.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from tapgen.emulator import guard, protocols, wire
+from tapgen.emulator import protocols, wire
 from tapgen.emulator.connection import cut
 from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
 from tapgen.emulator.inner import Asgi, Inner, Message, Place, Receive, Send, text
@@ -40,8 +40,8 @@ STACK_SETS = re.compile(
 class Embedded:
     """The application; `status` gives what the status route answers.
 
-    `keep` runs before every answer: what an answer says must be kept by then. `empty`
-    runs after a reset.
+    `answering` is asked at the beginning of each request for what must be done before
+    its answer: what an answer says must be kept by then. `empty` runs after a reset.
     """
 
     inner: Asgi
@@ -51,33 +51,25 @@ class Embedded:
     on_started: Callable[[], None] = lambda: None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     faults: Faults = field(default_factory=Faults)
-    keep: Callable[[], None] | None = None
+    answering: Callable[[], Callable[[], None]] | None = None
     empty: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
-            return
-        reason = guard.reason_to_refuse(scope)
-        if reason is not None:
-            await _turn_away(scope, send, reason)
         elif scope["type"] != "http":
             await self.inner(scope, receive, send)
         elif scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
         else:
-            if self.keep is not None:
-                send = _keeping(self.keep, send)
-            if not guard.is_deployed(scope):
-                send = guard.silent(send)
+            keep = self.answering() if self.answering else None
             if self.faults:
-                await self._suffer(scope, receive, send)
+                await self._suffer(scope, receive, _keeping(keep, send))
             else:
-                await self._serve(scope, receive, send)
+                await self._serve(scope, receive, _keeping(keep, send))
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        # What is open to pages leads nowhere but to what is deployed.
-        if scope["method"] in ("GET", "POST") and not guard.is_deployed(scope):
+        if scope["method"] in ("GET", "POST"):
             signed = protocols.signature(scope)
             if signed.service == "cloudformation":
                 await self._cloudformation(scope, receive, send, signed)
@@ -166,24 +158,15 @@ class Embedded:
             if fault.effect == "delay":
                 await asyncio.sleep(fault.seconds or 0)
             elif fault.effect == "cut":
-                await self._cut(fault, scope, receive, send)
+                if fault.when == "after":
+                    await self._serve(scope, receive, _nowhere)
+                cut()
                 return
             else:
                 refusal = await self._refusal(fault, call, signed)
                 await _send(send, *protocols.formed(call, refusal))
                 return
         await self._serve(scope, receive, send)
-
-    async def _cut(
-        self, fault: Fault, scope: Any, receive: Receive, send: Send
-    ) -> None:
-        if fault.when == "after":
-            if self.keep is not None:
-                unheard = _keeping(self.keep, _nowhere)
-                await self._serve(scope, receive, unheard)
-            else:
-                await self._serve(scope, receive, _nowhere)
-        cut()
 
     async def _refusal(self, fault: Fault, call: Call, signed: Signature) -> Refusal:
         if fault.effect == "denied":
@@ -219,11 +202,13 @@ class Embedded:
         elif (method, route) == ("POST", "reset"):
             await self.reset()
             await _json(send, 200, {})
+        elif (method, route) == ("GET", "settings"):
+            await _json(send, 200, self.engine.settings)
+        elif (method, route) == ("POST", "settings"):
+            await _json(send, *self._configure(await _body(receive) or b""))
         elif route == "faults":
             given = await _body(receive)
             await _json(send, *await self._set_faults(method, query, given or b""))
-        elif (method, route) == ("POST", "settings"):
-            await _json(send, *self._configure(await _body(receive) or b""))
         elif (method, route) == ("POST", "shutdown"):
             await _json(send, 200, {})
             self.closing.set()
@@ -245,7 +230,6 @@ class Embedded:
         self.empty()
 
     def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        """The route of settings: what to answer."""
         try:
             return 200, self.engine.configure(json.loads(body))
         except ValueError as error:
@@ -287,13 +271,26 @@ def _parsed_faults(body: bytes) -> list[Fault]:
     return parse_all(given)
 
 
-def _keeping(keep: Callable[[], None], send: Send) -> Send:
+def _keeping(keep: Callable[[], None] | None, send: Send) -> Send:
     """A `send` that keeps the state before an answer begins."""
+    if keep is None:
+        return send
+
+    failed = False
 
     async def keeping(message: Message) -> None:
+        nonlocal failed
         if message["type"] == "http.response.start":
-            keep()
-        await send(message)
+            try:
+                keep()
+            except OSError as error:
+                # The work is done, but it would not outlast a kill.
+                logger.error("%s", error)
+                failed = True
+                refusal = ServiceError("InternalFailure", str(error), wire.FAULT_STATUS)
+                await _reply(send, refusal.status, wire.refusal(refusal))
+        if not failed:
+            await send(message)
 
     return keeping
 
@@ -345,14 +342,6 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return again
-
-
-async def _turn_away(scope: Any, send: Send, reason: str) -> None:
-    logger.warning("refused %s: %s", scope["path"], reason)
-    if scope["type"] == "websocket":
-        await send({"type": "websocket.close", "code": 1008})
-    else:
-        await _send(send, *guard.answer(scope, reason))
 
 
 async def _reply(send: Send, status: int, body: bytes, kind: str = "text/xml") -> None:

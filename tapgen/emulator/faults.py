@@ -275,7 +275,7 @@ def read(path: Path) -> list[Any]:
 
     FaultError when it cannot be read; what is in it is not judged.
     """
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     try:
         content = yaml.safe_load(path.read_text())

@@ -1,7 +1,8 @@
 """The embedded AWS as a background process of one project.
 
 Everything it writes is in the project's folder (`.tapgen/`): `local.json` (where it
-listens, readable by the owner only, as it holds the token), `local.log`, `local.lock`.
+listens, readable by the owner only, as it holds the token), `local.log`, `local.lock`,
+and `state/` when state is kept.
 """
 
 from __future__ import annotations
@@ -22,19 +23,27 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from tapgen.emulator.proof import CONTROL, TOKEN_HEADER, proof
 
+if TYPE_CHECKING:
+    from tapgen.emulator.app import Embedded
+    from tapgen.emulator.persist import Keeper
+
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4599
 LAST_PORT = 65535
-_LAST_PID = 2**31 - 1  # of a signed 32-bit number, which the system takes
+STATE = "state"
+"""The folder of the state that is kept."""
 TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
 """Environment variable that hands the token to the command that `start` spawns."""
 SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
 """Environment variable with the listening socket that the command inherits."""
+
+PERSIST_VARIABLE = "TAPGEN_LOCAL_PERSIST"
+"""Environment variable that has state kept over a stop and over a kill."""
 
 Shape = Callable[[str, str], Mapping[str, Any] | None]
 
@@ -53,6 +62,7 @@ class Server:
     token: str = field(repr=False)
     log: Path
     folder: Path
+    persist: bool = False
 
 
 # The process itself
@@ -65,25 +75,27 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     gives the registry schema of a resource type, None when the region lacks it.
     EmulatorError when the port is taken or ministack is not the one we know.
     """
-    from tapgen.emulator import patches, provisioning
+    from tapgen.emulator import patches, provisioning, stores
 
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     os.environ.pop(TOKEN_VARIABLE, None)  # not for the functions it runs
+    persist = wants_persistence()
+    os.environ.pop(PERSIST_VARIABLE, None)
     listener = _inherited(port) or _listen(port)
     os.environ.update(patches.environment(port, folder))
     # The code of functions is unpacked into temporary folders.
     os.environ["TMPDIR"] = str(_scratch(folder))
     tempfile.tempdir = None
     os.chdir(folder)
-    moved = [*patches.check(), *provisioning.check()]
+    moved = [*patches.check(), *provisioning.check(), *stores.check()]
     if moved:
         raise EmulatorError(
             "the embedded AWS does not know this ministack: "
             + "; ".join(moved)
             + "; install the version that tapgen[local] asks for"
         )
-    asyncio.run(_serve(listener, port, folder, token, shape))
+    asyncio.run(_serve(listener, port, folder, token, shape, persist))
 
 
 def _scratch(folder: Path) -> Path:
@@ -106,13 +118,18 @@ def _leave() -> None:
 
 
 async def _serve(
-    listener: socket.socket, port: int, folder: Path, token: str, shape: Shape
+    listener: socket.socket,
+    port: int,
+    folder: Path,
+    token: str,
+    shape: Shape,
+    persist: bool,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
     from ministack.app import app as ministack
 
-    from tapgen.emulator import connection, patches, provisioning, resources
+    from tapgen.emulator import connection, patches, provisioning, resources, stores
     from tapgen.emulator.app import Embedded
     from tapgen.emulator.faults import Faults
     from tapgen.emulator.inner import Inner, Place
@@ -126,6 +143,7 @@ async def _serve(
         return (fault.reason or default) if fault else None
 
     patches.apply()
+    stores.apply()
     resources.register(shape)
     provisioning.apply(faults)
     connection.remember()
@@ -139,19 +157,25 @@ async def _serve(
             "pid": os.getpid(),
             "uptime": time.monotonic() - started,
             "memory": _memory(),
+            "persistent": persist,
             "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
-            **engine.settings,
             **await counts(engine),
         }
 
     def record() -> None:
-        server = {"port": port, "pid": os.getpid(), "token": token}
+        server = {
+            "port": port,
+            "pid": os.getpid(),
+            "token": token,
+            "persist": persist,
+        }
         _write(folder / "local.json", json.dumps(server))
 
     embedded = Embedded(
         ministack, engine, token, status, on_started=record, faults=faults
     )
+    keeper = await _kept(folder, embedded) if persist else None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, embedded.closing.set)
@@ -172,11 +196,37 @@ async def _serve(
             shutdown_trigger=embedded.closing.wait,
         )
     finally:
+        if keeper is not None:
+            keeper.close()
         await engine.reset()
         if _recorded(folder).get("pid") == os.getpid():
             (folder / "local.json").unlink(missing_ok=True)
         shutil.rmtree(folder / "tmp", ignore_errors=True)
     _leave()
+
+
+async def _kept(folder: Path, embedded: Embedded) -> Keeper:
+    """Go on with the state that is kept, and keep it from now on."""
+    from tapgen.emulator.persist import Keeper, PersistError
+    from tapgen.emulator.wire import ServiceError
+
+    engine = embedded.engine
+    try:
+        keeper = Keeper(folder / STATE, engine.registry)
+        half_made = keeper.restore()
+        keeper.keep()
+    except PersistError as error:
+        raise EmulatorError(str(error)) from error
+    embedded.answering, embedded.empty = keeper.answering, keeper.empty
+
+    async def go_on() -> None:
+        for stack_set, instance in half_made:
+            with suppress(ServiceError):  # the stack says why it is still there
+                await engine.stacks.delete(instance)
+        await keeper.keep_going()
+
+    keeper.task = asyncio.create_task(go_on())
+    return keeper
 
 
 async def counts(engine: Any) -> dict[str, int]:
@@ -242,17 +292,13 @@ def running(folder: Path) -> Server | None:
     """The embedded AWS of a project, None when it does not run.
 
     A process file left behind, of a process that has ended or whose port another
-    program has, is removed. EmulatorError when the process runs but does not answer,
-    and when the folder is none or the file cannot be removed.
+    program has, is removed. EmulatorError when the process runs but does not answer.
     """
     folder = folder.resolve()
-    if folder.exists() and not folder.is_dir():
-        raise EmulatorError(
-            f"{folder} is a file, where the embedded AWS needs a folder: move it away"
-        )
+    path = folder / "local.json"
     found = _recorded(folder)
     if not found:
-        _remove(folder / "local.json")
+        path.unlink(missing_ok=True)
         return None
     server = Server(
         url=f"http://{HOST}:{found['port']}",
@@ -261,10 +307,11 @@ def running(folder: Path) -> Server | None:
         token=found["token"],
         log=folder / "local.log",
         folder=folder,
+        persist=found.get("persist") is True,
     )
     if _alive(server.pid) and _is_ours(server):
         return server
-    _remove(folder / "local.json")
+    path.unlink(missing_ok=True)
     return None
 
 
@@ -273,31 +320,45 @@ def start(
     command: Sequence[str],
     port: int | None = None,
     timeout: float = 30,
+    persist: bool | None = None,
 ) -> Server:
     """Start the embedded AWS of a project in the background, unless it runs.
 
     `command` is run with `--port PORT --folder FOLDER` appended, in a session of its
     own, with the token in the environment variable TOKEN_VARIABLE; it must call
     `serve` with them. Without `port`, the first free one from 4599 on is taken.
+    With `persist`, which PERSIST_VARIABLE decides when it is None, state is kept.
     EmulatorError when the port is taken or the process does not come up within
     `timeout` seconds.
     """
     folder = folder.resolve()
+    persist = wants_persistence() if persist is None else persist
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _locked(folder):
             server = running(folder)
             if server is not None:
-                return _same(server, port)
+                return _same(server, port, persist)
             with _bound(port) as listener:
-                return _spawn(folder, command, listener, timeout)
+                return _spawn(folder, command, listener, timeout, persist)
     except OSError as error:
         raise EmulatorError(
             f"cannot use {folder} for the embedded AWS: {error.strerror or error}"
         ) from error
 
 
-def _same(server: Server, port: int | None) -> Server:
+def wants_persistence() -> bool:
+    """Whether the environment asks for state to be kept."""
+    given = os.environ.get(PERSIST_VARIABLE, "").strip().lower()
+    return given not in ("", "0", "false", "no", "off")
+
+
+def _same(server: Server, port: int | None, persist: bool) -> Server:
+    if persist and not server.persist:
+        raise EmulatorError(
+            "the embedded AWS of this project already runs, without --persist: stop it "
+            "first; its state is gone then"
+        )
     if port in (None, server.port):
         return server
     raise EmulatorError(
@@ -324,7 +385,11 @@ def _bound(port: int | None) -> Iterator[socket.socket]:
 
 
 def _spawn(
-    folder: Path, command: Sequence[str], listener: socket.socket, timeout: float
+    folder: Path,
+    command: Sequence[str],
+    listener: socket.socket,
+    timeout: float,
+    persist: bool,
 ) -> Server:
     port = listener.getsockname()[1]
     token = secrets.token_urlsafe(32)
@@ -338,7 +403,12 @@ def _spawn(
         pid = os.posix_spawnp(
             arguments[0],
             arguments,
-            {**os.environ, TOKEN_VARIABLE: token, SOCKET_VARIABLE: str(number)},
+            {
+                **os.environ,
+                TOKEN_VARIABLE: token,
+                SOCKET_VARIABLE: str(number),
+                PERSIST_VARIABLE: "1" if persist else "0",
+            },
             file_actions=[
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
@@ -349,7 +419,8 @@ def _spawn(
     finally:
         os.close(number)
     listener.close()  # once the process has ended, a connection must be refused
-    server = Server(f"http://{HOST}:{port}", port, pid, token, log, folder)
+    url = f"http://{HOST}:{port}"
+    server = Server(url, port, pid, token, log, folder, persist)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if _recorded(folder).get("token") == token and _is_ours(server):
@@ -387,14 +458,18 @@ def reset(folder: Path) -> None:
 
 def kept(folder: Path) -> bool:
     """Whether state of the embedded AWS of a project is kept on disk."""
-    return (folder / "state").is_dir() and any((folder / "state").iterdir())
+    return (folder / STATE / "state.db").exists()
 
 
 def forget(folder: Path) -> bool:
-    """Remove the state of an embedded AWS that does not run; False when none is kept."""
+    """Remove the state that is kept of an embedded AWS that does not run.
+
+    False when none is kept.
+    """
     if not kept(folder):
         return False
-    shutil.rmtree(folder / "state")
+    with _locked(folder):
+        shutil.rmtree(folder / STATE)
     return True
 
 
@@ -552,24 +627,13 @@ def _recorded(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / "local.json").read_text())
         whole = (
             isinstance(found["port"], int)
-            and 0 < found["port"] <= LAST_PORT
             and isinstance(found["pid"], int)
-            and 0 < found["pid"] <= _LAST_PID
+            and found["pid"] > 0
             and isinstance(found["token"], str)
-            and found["token"].isascii()
         )
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return dict(found) if whole else {}
-
-
-def _remove(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise EmulatorError(
-            f"cannot remove {path}, which is out of date: {error.strerror or error}"
-        ) from error
 
 
 def _write(path: Path, text: str) -> None:

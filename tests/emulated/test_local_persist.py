@@ -1,0 +1,67 @@
+"""`tapgen local start --persist` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulated.test_cli import MINIMAL, STACK_SETS, Shell
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    shell = Shell(tmp_path)
+    yield shell
+    shell.run("local", "stop")
+
+
+def test_a_rollout_outlasts_stop_kill_and_start(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    shell.run("local", "start", "--persist")
+    shell.run("rollout", "--local", "--yes")
+    stopped = shell.run("local", "stop").stdout
+    assert "its state is kept: go on with tapgen local start --persist" in stopped
+
+    plain = shell.run("local", "start")
+    assert "state is kept of another run" in plain.stderr
+    assert "nothing to do" not in shell.run("plan", "--local", expect=2).stdout
+    refused = shell.run("local", "start", "--persist", expect=1).stderr
+    assert "runs, without --persist: stop it first" in refused
+    assert "kept" not in shell.run("local", "stop").stdout
+
+    shell.run("local", "start", TAPGEN_LOCAL_PERSIST="1")
+    assert "nothing to do" in shell.run("plan", "--local").stdout
+    pid = json.loads(shell.run("local", "status", "--output", "json").stdout)["pid"]
+    os.kill(pid, signal.SIGKILL)
+    while Path(f"/proc/{pid}").exists() and alive(pid):
+        time.sleep(0.02)
+
+    shown = shell.run(
+        "status", "--local", "--output", "json", TAPGEN_LOCAL_PERSIST="1"
+    ).stdout
+    sets = json.loads(shown)["stack_sets"]
+    found = [i["status"] for s in sets for i in s["instances"]]
+    assert found == ["CURRENT"] * STACK_SETS
+
+
+def alive(pid: int) -> bool:
+    state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    return state != "Z"
+
+
+def test_a_reset_forgets_what_is_kept_also_when_nothing_runs(shell: Shell) -> None:
+    shell.run("local", "start", "--persist")
+    shell.client("s3").create_bucket(Bucket="forgotten")
+    shell.run("local", "stop")
+
+    assert "empty again" in shell.run("local", "reset").stdout
+
+    assert "does not run" in shell.run("local", "reset", expect=1).stderr
+    shell.run("local", "start", "--persist")
+    assert shell.client("s3").list_buckets()["Buckets"] == []
