@@ -17,7 +17,18 @@ LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "decode", "aws"},
     {"config", "templates", "artifacts", "checks", "rules", "blocks"},
-    {"blueprints", "owned", "lint", "diff", "risk", "gates", "explain", "journal", "snapshot"},
+    {
+        "blueprints",
+        "owned",
+        "lint",
+        "diff",
+        "risk",
+        "gates",
+        "explain",
+        "journal",
+        "snapshot",
+        "uploads",
+    },
     {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
     {"operate", "report"},
     {"cli"},
@@ -43,7 +54,6 @@ OWNERS = {
     "yaml": {"decode", "emulator"},
     "click": {"cli"},
     "rich": {"cli", "report"},
-    "jinja2": {"report"},
 }
 
 
