@@ -163,7 +163,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     of the same name that tapgen does not own.
     """
     by_part = {s.part: s for s in system.stack_sets}
-    _check(system)
+    check(system)
     _check_ownership(system, observed)
     busy = {name: o.running for name, o in observed.items() if o.running}
     if busy:
@@ -276,7 +276,8 @@ def _block(template: str, name: str) -> dict[str, Any]:
 # -- checks ------------------------------------------------------------------------------
 
 
-def _check(system: System) -> None:
+def check(system: System) -> None:
+    """Raise PlanError with every mistake that needs no look at AWS."""
     problems = checks.problems(system)
     if problems:
         raise PlanError("\n".join(problems))

@@ -468,9 +468,10 @@ def _bootstrapped(reached: Reached, clock: Timings) -> None:
 
 
 def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
-    from tapgen import bootstrap, rollout
+    from tapgen import bootstrap, plan, rollout
 
     system = reached.system
+    plan.check(system)
     observed = rollout.observe(system, reached.sets)
     return bootstrap.run(
         reached.aws.assuming(assume_role),
