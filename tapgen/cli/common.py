@@ -125,8 +125,24 @@ class Loaded:
 
 def load(path: Path, environment: str | None) -> Loaded:
     """Read a config and build its system."""
-    read = config.load(path, blueprints.find, environment, blueprints.NAMES)
-    blueprint = blueprints.find(read.blueprint)
+    find = _finder(path)
+    return _built(config.load(path, find, environment, blueprints.names), find)
+
+
+def load_all(path: Path) -> list[Loaded]:
+    """The system of a config, and that of each of its environments."""
+    find = _finder(path)
+    read = config.load_all(path, find, blueprints.names)
+    return [_built(one, find) for one in read.values()]
+
+
+def _finder(path: Path) -> Callable[[str], Blueprint | None]:
+    """Finds the blueprints that a file may name, each once."""
+    return functools.cache(functools.partial(blueprints.find, folder=path.parent))
+
+
+def _built(read: Config, find: Callable[[str], Blueprint | None]) -> Loaded:
+    blueprint = find(read.blueprint)
     assert blueprint, "config.load accepts known blueprints only"
     return Loaded(blueprint.build(read), read, blueprint)
 

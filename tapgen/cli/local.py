@@ -74,7 +74,7 @@ def _start(port: int | None, persist: bool) -> None:
         say("state is kept of another run; stop, and start with --persist to go on")
     click.echo(f"the embedded AWS runs at {server.url} (process {server.pid})")
     say("for other tools:")
-    say(f"  export AWS_ENDPOINT_URL={server.url} AWS_REGION=us-east-1")
+    say(f"  export AWS_ENDPOINT_URL={server.url} AWS_DEFAULT_REGION=us-east-1")
     say("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local")
 
 

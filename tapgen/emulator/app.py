@@ -1,4 +1,4 @@
-"""The embedded AWS as one ASGI application: faults, StackSets, control, ministack.
+"""The embedded AWS as one ASGI application: guard, faults, StackSets, control, ministack.
 
 StackSets actions go to our engine; everything else passes through to the wrapped
 application untouched, bodies unread, unless faults are set.
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from tapgen.emulator import protocols, wire
+from tapgen.emulator import guard, protocols, wire
 from tapgen.emulator.connection import cut
 from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
 from tapgen.emulator.inner import Asgi, Inner, Message, Place, Receive, Send, text
@@ -57,19 +57,27 @@ class Embedded:
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
+            return
+        reason = guard.reason_to_refuse(scope)
+        if reason is not None:
+            await _turn_away(scope, send, reason)
         elif scope["type"] != "http":
             await self.inner(scope, receive, send)
         elif scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
         else:
-            keep = self.answering() if self.answering else None
+            if self.answering is not None:
+                send = _keeping(self.answering(), send)
+            if not guard.is_deployed(scope):
+                send = guard.silent(send)
             if self.faults:
-                await self._suffer(scope, receive, _keeping(keep, send))
+                await self._suffer(scope, receive, send)
             else:
-                await self._serve(scope, receive, _keeping(keep, send))
+                await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["method"] in ("GET", "POST"):
+        # What is open to pages leads nowhere but to what is deployed.
+        if scope["method"] in ("GET", "POST") and not guard.is_deployed(scope):
             signed = protocols.signature(scope)
             if signed.service == "cloudformation":
                 await self._cloudformation(scope, receive, send, signed)
@@ -202,13 +210,11 @@ class Embedded:
         elif (method, route) == ("POST", "reset"):
             await self.reset()
             await _json(send, 200, {})
-        elif (method, route) == ("GET", "settings"):
-            await _json(send, 200, self.engine.settings)
-        elif (method, route) == ("POST", "settings"):
-            await _json(send, *self._configure(await _body(receive) or b""))
         elif route == "faults":
             given = await _body(receive)
             await _json(send, *await self._set_faults(method, query, given or b""))
+        elif (method, route) == ("POST", "settings"):
+            await _json(send, *self._configure(await _body(receive) or b""))
         elif (method, route) == ("POST", "shutdown"):
             await _json(send, 200, {})
             self.closing.set()
@@ -230,6 +236,7 @@ class Embedded:
         self.empty()
 
     def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """The route of settings: what to answer."""
         try:
             return 200, self.engine.configure(json.loads(body))
         except ValueError as error:
@@ -271,11 +278,8 @@ def _parsed_faults(body: bytes) -> list[Fault]:
     return parse_all(given)
 
 
-def _keeping(keep: Callable[[], None] | None, send: Send) -> Send:
+def _keeping(keep: Callable[[], None], send: Send) -> Send:
     """A `send` that keeps the state before an answer begins."""
-    if keep is None:
-        return send
-
     failed = False
 
     async def keeping(message: Message) -> None:
@@ -342,6 +346,14 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return again
+
+
+async def _turn_away(scope: Any, send: Send, reason: str) -> None:
+    logger.warning("refused %s: %s", scope["path"], reason)
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await _send(send, *guard.answer(scope, reason))
 
 
 async def _reply(send: Send, status: int, body: bytes, kind: str = "text/xml") -> None:

@@ -37,6 +37,7 @@ DEFAULT_PORT = 4599
 LAST_PORT = 65535
 STATE = "state"
 """The folder of the state that is kept."""
+_LAST_PID = 2**31 - 1  # of a signed 32-bit number, which the system takes
 TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
 """Environment variable that hands the token to the command that `start` spawns."""
 SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
@@ -160,6 +161,7 @@ async def _serve(
             "persistent": persist,
             "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
+            **engine.settings,
             **await counts(engine),
         }
 
@@ -292,13 +294,17 @@ def running(folder: Path) -> Server | None:
     """The embedded AWS of a project, None when it does not run.
 
     A process file left behind, of a process that has ended or whose port another
-    program has, is removed. EmulatorError when the process runs but does not answer.
+    program has, is removed. EmulatorError when the process runs but does not answer,
+    and when the folder is none or the file cannot be removed.
     """
     folder = folder.resolve()
-    path = folder / "local.json"
+    if folder.exists() and not folder.is_dir():
+        raise EmulatorError(
+            f"{folder} is a file, where the embedded AWS needs a folder: move it away"
+        )
     found = _recorded(folder)
     if not found:
-        path.unlink(missing_ok=True)
+        _remove(folder / "local.json")
         return None
     server = Server(
         url=f"http://{HOST}:{found['port']}",
@@ -311,7 +317,7 @@ def running(folder: Path) -> Server | None:
     )
     if _alive(server.pid) and _is_ours(server):
         return server
-    path.unlink(missing_ok=True)
+    _remove(folder / "local.json")
     return None
 
 
@@ -627,13 +633,24 @@ def _recorded(folder: Path) -> dict[str, Any]:
         found = json.loads((folder / "local.json").read_text())
         whole = (
             isinstance(found["port"], int)
+            and 0 < found["port"] <= LAST_PORT
             and isinstance(found["pid"], int)
-            and found["pid"] > 0
+            and 0 < found["pid"] <= _LAST_PID
             and isinstance(found["token"], str)
+            and found["token"].isascii()
         )
     except (OSError, ValueError, KeyError, TypeError):
         return {}
     return dict(found) if whole else {}
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise EmulatorError(
+            f"cannot remove {path}, which is out of date: {error.strerror or error}"
+        ) from error
 
 
 def _write(path: Path, text: str) -> None:
