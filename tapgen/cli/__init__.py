@@ -22,6 +22,7 @@ DONE, FAILED, CHANGES, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
 # imports nothing.
 COMMANDS = {
     "init": ("systems", "Write the YAML file of a new system to start from."),
+    "new": ("new", "Begin a system of your own: config, template, test."),
     "list": ("systems", "List the systems, their environments and regions."),
     "schema": ("systems", "Print the JSON Schema of a system's YAML file."),
     "templates": ("systems", "Write the CloudFormation templates of systems."),

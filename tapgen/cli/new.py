@@ -1,0 +1,144 @@
+"""The command that begins a system of the user's own: config, template, test."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from tapgen.cli import DONE, near
+from tapgen.cli.common import stacksets_option
+from tapgen.cli.systems import schema_text
+from tapgen.errors import ConfigError
+
+_EPILOG = """\b
+Examples:
+  tapgen new shop
+  tapgen new shop --blueprint payments_dr
+  tapgen new shop --blueprint ./blueprints/queues.py
+"""
+_NAME = r"[a-z][a-z0-9_]{0,39}"  # as config says it of a file's name
+
+
+@click.command("new", epilog=_EPILOG)
+@click.argument("name")
+@click.option(
+    "--blueprint",
+    metavar="NAME|FILE",
+    default="custom",
+    show_default=True,
+    help="custom (templates of your own), a shipped one, or a Python file.",
+)
+@click.option(
+    "--tests",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("tests"),
+    show_default=True,
+    help="Folder of your project's tests.",
+)
+@stacksets_option
+def new_command(name: str, blueprint: str, tests: Path, folder: Path) -> int:
+    """Begin a system NAME: its YAML file, what it builds from, and a pytest test.
+
+    With custom that is two small templates in YAML, with a Python file a blueprint in
+    it; all of them work as they are. Nothing that is there already is touched.
+    """
+    if not re.fullmatch(_NAME, name):
+        raise click.UsageError(
+            f"{name!r} cannot name a system; give at most 40 lower-case letters, digits "
+            "and underscores, a letter first"
+        )
+    files = _files(name, blueprint, folder)
+    test = tests / f"test_{name}.py"
+    files[test] = _test(name, test, folder)
+    there = [path for path in files if path.exists()]
+    # A blueprint that is there already is what the config is for.
+    if there and there != [_python(blueprint)]:
+        names = ", ".join(map(str, there))
+        raise ConfigError([f"{names}: there already; give another name, or edit it"])
+    files[folder / "tapgen.schema.json"] = schema_text()
+    for path, text in files.items():
+        if path not in there:
+            _write(path, text)
+    for path in files:
+        if path not in there and path.suffix != ".json":
+            click.echo(f"wrote {path}")
+    click.echo(f"next: pytest {test}, then tapgen rollout {name} --local")
+    return DONE
+
+
+def _files(name: str, blueprint: str, folder: Path) -> dict[Path, str]:
+    from tapgen import blueprints
+
+    config = folder / f"{name}.yaml"
+    if blueprint == blueprints.CUSTOM:
+        return {
+            config: _data("new_custom.yaml", NAME=name),
+            **{
+                folder / name / f"{part}.yaml": _data(
+                    f"new_{part}.yaml", DASHED=name.replace("_", "-")
+                )
+                for part in ("alerts", "app")
+            },
+        }
+    if blueprint in blueprints.NAMES:
+        return {config: _data(f"{blueprint}.yaml")}
+    file = _python(blueprint)
+    if file is None:
+        known = (*blueprints.NAMES, blueprints.CUSTOM)
+        raise click.UsageError(
+            f"no blueprint {blueprint!r}; there are {', '.join(known)}, or a file such "
+            f"as ./{name}.py{near(blueprint, known)}"
+        )
+    function = blueprint.partition(".py:")[2] or "build"
+    relative = Path(os.path.relpath(file, folder)).as_posix()
+    reference = relative if relative.startswith("..") else f"./{relative}"
+    return {
+        config: _data("new_blueprint.yaml", BLUEPRINT=f"{reference}:{function}"),
+        file: _data("new_blueprint.py.txt", CODE_=_code(file.stem)),
+    }
+
+
+def _python(blueprint: str) -> Path | None:
+    """The file of a blueprint such as `./queues.py:build`; None for a name."""
+    path, colon, _ = blueprint.partition(".py:")
+    if not colon and not blueprint.endswith(".py"):
+        return None
+    return Path(f"{path}.py" if colon else blueprint)
+
+
+def _code(stem: str) -> str:
+    """What names begin with: the initials, else the first letters."""
+    words = [word for word in re.split(r"[^a-z]+", stem.lower()) if word]
+    initials = "".join(word[0] for word in words)
+    return (initials if len(initials) > 1 else "".join(words))[:4] or "my"
+
+
+def _test(name: str, test: Path, folder: Path) -> str:
+    """The test, which finds the config from where it is itself."""
+    root = Path(os.path.commonpath([test.resolve(), folder.resolve()]))
+    return _data(
+        "new_test.py.txt",
+        NAME=name,
+        DEPTH=str(len(test.resolve().relative_to(root).parts) - 1),
+        STACKSETS=folder.resolve().relative_to(root).as_posix(),
+    )
+
+
+def _data(file: str, **words: str) -> str:
+    """One of tapgen's own files, with some words replaced."""
+    text = resources.files("tapgen").joinpath(f"data/{file}").read_text()
+    for word, replacement in words.items():
+        text = text.replace(word, replacement)
+    return text
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written ({error.strerror})"]) from error
