@@ -799,7 +799,8 @@ def test_each_tier_is_reached_only_from_the_one_before(system: System) -> None:
             r["Properties"]["GroupId"]["Fn::GetAtt"][0],
             r["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0],
         )
-        for r in every(system, "AWS::EC2::SecurityGroupIngress").values()
+        for (part, _), r in every(system, "AWS::EC2::SecurityGroupIngress").items()
+        if part == "network"
     }
     assert chain == {
         ("DatabaseSecurityGroup", "ServerSecurityGroup"),
@@ -811,6 +812,28 @@ def test_each_tier_is_reached_only_from_the_one_before(system: System) -> None:
     assert all(r["CidrIp"] == {"Ref": "AllowedCidr"} for r in inline)
     (nowhere,) = groups["DatabaseSecurityGroup"]["Properties"]["SecurityGroupEgress"]
     assert nowhere["CidrIp"] == "127.0.0.1/32"
+
+
+def test_servers_reach_the_database_of_either_region(system: System) -> None:
+    """The name of the database moves; whoever asks must get there."""
+    resources = body(system, "routes")["Resources"]
+    ways = [
+        r["Properties"] for r in resources.values() if r["Type"] == "AWS::EC2::Route"
+    ]
+    assert len(ways) == 3  # of two private route tables and the isolated one
+    for way in ways:
+        assert way["DestinationCidrBlock"] == {"Ref": "PeerCidr"}
+        assert way["VpcPeeringConnectionId"] == {"Ref": "PeeringId"}
+    out, into = resources["ServerPeer"], resources["DatabasePeer"]
+    assert out["Type"] == "AWS::EC2::SecurityGroupEgress"
+    assert into["Type"] == "AWS::EC2::SecurityGroupIngress"
+    for rule in (out, into):
+        assert rule["Properties"]["FromPort"] == rule["Properties"]["ToPort"] == 5432
+        assert rule["Properties"]["CidrIp"] == {"Ref": "PeerCidr"}
+    for region, other in ((HERE, "10.31.0.0/16"), (THERE, "10.30.0.0/16")):
+        assert values(system, "routes", region)["PeerCidr"] == other
+    peering = only(system, "peering", "AWS::EC2::VPCPeeringConnection")
+    assert peering["PeerRegion"] == {"Ref": "TargetRegion"}
 
 
 # --- a source that is there already ---------------------------------------------------------

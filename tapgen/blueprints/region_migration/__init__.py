@@ -11,6 +11,8 @@ too, or named in `existing` where it is there already (parts marked *).
     vaults           every             the backup vault
     backups          every*            daily backups, copied to the other region
     network          every*            VPC, subnets, security groups
+    peering          source*           the connection between the VPCs
+    routes           every*            each VPC's way to the other one's database
     storage-target   target            the bucket that is migrated to, and for exports
     storage          source            the bucket that is migrated*, what watches it
     database         source*           PostgreSQL

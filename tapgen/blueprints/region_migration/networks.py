@@ -1,13 +1,13 @@
-"""The VPC of a region: subnets, gateways, security groups, flow log."""
+"""The VPC of a region and the way to the other one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from troposphere import GetAtt, Template
+from troposphere import GetAtt, Ref, Select, Template
 
-from tapgen.blocks import database, flows, frame, network
-from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start
+from tapgen.blocks import database, flows, frame, names, network
+from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start, wired
 
 WEB_PORTS = (80, 443)
 
@@ -38,10 +38,12 @@ def vpc(shape: Shape) -> Template:
         topic_arn=topic,
     )
     frame.output(t, "VpcId", made.id, description="The VPC")
+    tables = [*private_routes, isolated_routes]
     for title, resources, what in (
         ("PublicSubnetIds", public, "Public subnets"),
         ("PrivateSubnetIds", private, "Private subnets"),
         ("IsolatedSubnetIds", isolated, "Isolated subnets"),
+        ("RouteTableIds", tables, "Route tables, private ones first"),
     ):
         frame.output(
             t, title, network.ids(resources), description=f"{what}, comma-separated"
@@ -127,3 +129,102 @@ def _group(
         description=f"Security group: {title.lower()}",
     )
     return group
+
+
+def peering(shape: Shape) -> Template:
+    """The connection from the source's VPC to the target's.
+
+    Without it servers could only reach the database of their own region, and during a
+    migration the one that takes writes is in the other.
+    """
+    t = start("Peering of the VPCs", role="source")
+    here = frame.parameter(
+        t,
+        "VpcId",
+        group=frame.WIRING,
+        label="VPC",
+        type="AWS::EC2::VPC::Id",
+        description="The VPC of the source region.",
+    )
+    # A type of AWS's would be looked for in this region, where it is not.
+    there = wired(
+        t,
+        "PeerVpcId",
+        "VPC of the target region.",
+        r"^vpc-[0-9a-f]+$",
+        "the id of a VPC",
+    )
+    made = network.peering(
+        t,
+        "Peering",
+        name=name("peering", "source"),
+        vpc_id=here,
+        peer_vpc_id=there,
+        peer_region=Ref("TargetRegion"),
+    )
+    frame.output(t, "PeeringId", Ref(made), description="The connection")
+    return t
+
+
+def routes(shape: Shape) -> Template:
+    """A region's routes to the other VPC, and what may use them: the database."""
+    t = start("Routes and rules to the other VPC", role=frame.EVERY)
+    peering_id = wired(
+        t,
+        "PeeringId",
+        "The connection between the VPCs.",
+        r"^pcx-[0-9a-f]+$",
+        "the id of a peering connection",
+    )
+    tables = frame.parameter(
+        t,
+        "RouteTableIds",
+        group=frame.WIRING,
+        label="Route tables",
+        type="CommaDelimitedList",
+        description="Route tables of the private subnets, then of the isolated ones.",
+    )
+    peer = frame.parameter(
+        t,
+        "PeerCidr",
+        label="Addresses of the peer",
+        description="Address range of the other VPC.",
+        pattern=frame.CIDR_PATTERN,
+        constraint="an IPv4 range such as 10.31.0.0/16",
+    )
+    titles = [f"PrivateToPeer{number}" for number in range(1, shape.zones + 1)]
+    network.to_peer(
+        t,
+        tables={
+            title: Select(place, tables)
+            for place, title in enumerate([*titles, "IsolatedToPeer"])
+        },
+        peer_cidr=peer,
+        peering_id=peering_id,
+    )
+    for title, add, description in (
+        ("Server", network.to_range, "To the other region's database"),
+        ("Database", network.from_range, "From the other region's servers"),
+    ):
+        group_id = frame.parameter(
+            t,
+            f"{title}SecurityGroupId",
+            group=frame.WIRING,
+            type="AWS::EC2::SecurityGroup::Id",
+            description=f"Security group of the {title.lower()}.",
+        )
+        add(
+            t,
+            f"{title}Peer",
+            group_id=group_id,
+            cidr=peer,
+            port=database.PORT,
+            description=description,
+        )
+    frame.output(
+        t,
+        "JoinedVpc",
+        names.sub(name("vpc", names.THIS_ROLE)),
+        description="Name of the VPC that has routes to the other one",
+    )
+    return t

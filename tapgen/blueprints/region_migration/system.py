@@ -77,7 +77,7 @@ def build(config: Config) -> System:
         [
             *_keys_and_roles(shape, settings),
             *_backups(shape, settings),
-            _network(shape, settings),
+            *_network(shape, settings),
             *_storage(shape, settings),
             *_databases(shape, settings),
             _servers(shape, settings),
@@ -169,18 +169,18 @@ def _backups(shape: Shape, settings: Settings) -> Iterator[Part]:
     )
 
 
-def _network(shape: Shape, settings: Settings) -> Part:
+def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     by_role = _everywhere("KmsKeyArn", "AlertTopicArn")
     by_role["source"]["VpcCidr"] = settings.vpc_cidr or ""
     by_role["target"]["VpcCidr"] = settings.target_vpc_cidr
-    return Part(
+    yield Part(
         "network",
         shape.spread,
         networks.vpc(shape),
         (
             *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
             *("BalancerSecurityGroupId", "ServerSecurityGroupId"),
-            "DatabaseSecurityGroupId",
+            *("DatabaseSecurityGroupId", "RouteTableIds"),
         ),
         {
             "SubnetBits": _text(32 - settings.prefix()),
@@ -191,6 +191,33 @@ def _network(shape: Shape, settings: Settings) -> Part:
             "FlowLogsRoleArn": _role("FlowLogsRoleArn"),
         },
         by_role,
+    )
+    if settings.vpc_cidr is None:
+        return
+    yield Part(
+        "peering",
+        "source",
+        networks.peering(shape),
+        ("PeeringId",),
+        {
+            "VpcId": Output("network", "VpcId"),
+            "PeerVpcId": Output("network", "VpcId", region="target"),
+        },
+    )
+    wanted = ("RouteTableIds", "ServerSecurityGroupId", "DatabaseSecurityGroupId")
+    yield Part(
+        "routes",
+        "every",
+        networks.routes(shape),
+        ("JoinedVpc",),
+        {
+            "PeeringId": Output("peering", "PeeringId", region="source"),
+            **{output: Output("network", output) for output in wanted},
+        },
+        {
+            "source": {"PeerCidr": settings.target_vpc_cidr},
+            "target": {"PeerCidr": settings.vpc_cidr},
+        },
     )
 
 
