@@ -142,9 +142,10 @@ def _text(node: Node | None) -> str | None:
 
 def _roles(root: Node, problems: Problems, kind: Blueprint) -> None:
     node = root.get("regions")
-    if node is None and not kind.stack_sets:
+    none = node is None or (node.value == {} and not kind.roles)
+    if none and not kind.stack_sets:
         message = "missing; a region for each of the blueprint's region roles"
-        wrong(problems, root, message, "regions")
+        wrong(problems, node or root, message, *(() if node else ("regions",)))
     if node is None or not isinstance(node.value, dict) or not kind.roles:
         return
     roles = f"region roles of {kind.name}: {', '.join(kind.roles)}"

@@ -1,0 +1,405 @@
+"""The `stack_sets` block: what it gives, and how every mistake in it is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.jsonschema import StandardValidator
+from pydantic import BaseModel, ConfigDict
+
+from tapgen import config
+from tapgen.config import ArtifactConfig, Blueprint, Config, StackSetConfig
+from tapgen.errors import ConfigError
+from tapgen.model import Output, Override, System, Target
+
+
+class Nothing(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+def build(_: Config) -> System:
+    raise AssertionError("loading a config builds nothing")
+
+
+CUSTOM = Blueprint("custom", "", (), Nothing, build, stack_sets=True)
+SHIPPED = Blueprint("shipped", "sh", ("primary", "dr"), Nothing, build)
+FREE = Blueprint("free", "", (), Nothing, build)
+FIND = {b.name: b for b in (CUSTOM, SHIPPED, FREE)}.get
+
+HEAD = "blueprint: custom\nsuffix: prod\n"
+# The first line of a stack set is line 4.
+NET = "stack_sets:\n  net: {template: t.yaml, regions: [us-east-1]}\n"
+
+Load = Callable[..., Config]
+Told = Callable[[str], list[str]]
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    (tmp_path / "t.yaml").write_text("")
+    (tmp_path / "code.zip").write_text("")
+
+    def load_text(text: str, environment: str | None = None) -> Config:
+        path = tmp_path / "shop.yaml"
+        path.write_text(text)
+        return config.load(path, FIND, environment, ["custom", "shipped"])
+
+    return load_text
+
+
+@pytest.fixture
+def told(load: Load, tmp_path: Path) -> Told:
+    def problems(text: str) -> list[str]:
+        with pytest.raises(ConfigError) as error:
+            load(text)
+        found = [p.removeprefix(f"{tmp_path}/shop.yaml:") for p in error.value.problems]
+        return [p.replace(f"{tmp_path}/", "") for p in found]
+
+    return problems
+
+
+def test_a_template_and_a_region_are_a_stack_set(load: Load) -> None:
+    found = load(HEAD + NET)
+
+    assert found.stack_sets == (
+        StackSetConfig("net", "t.yaml", 4, (Target("self", "us-east-1"),)),
+    )
+    assert found.regions == {"us-east-1": "us-east-1"}
+    assert found.admin == Target("self", "us-east-1")
+    assert found.rollout.order == ("us-east-1",)
+
+
+def test_everything_can_be_said(load: Load) -> None:
+    found = load(HEAD + """\
+regions: {main: us-east-1, spare: eu-west-1}
+accounts: ["111111111111", self]
+rollout: {order: [spare]}
+stack_sets:
+  net:
+    template: t.yaml
+    parameters: {Cidr: 10.0.0.0/16, Zones: [a, b], Size: 1.50, Logs: yes, On: true}
+  app:
+    template: t.yaml
+    targets:
+      - {account: "222222222222", region: spare}
+      - {region: ap-south-1}
+    parameters:
+      Vpc: {output: net.Vpc}
+      Peers: {output: net.Vpc, region: main, account: "111111111111"}
+      Every: {output: net.Vpc, all: true}
+    overrides:
+      - {region: spare, parameters: {Size: 2}}
+      - {region: spare, account: "222222222222", parameters: {Vpc: none}}
+      - {account: self, parameters: {Vpc: {output: net.Vpc, region: spare}}}
+    artifacts:
+      Code: {path: code.zip}
+      More: {path: code.zip, bucket: B, key: K}
+    depends_on: [net]
+    capabilities: [CAPABILITY_IAM]
+    tags: {Team: shop}
+""")
+    net, app = found.stack_sets
+
+    assert net.targets == tuple(
+        Target(account, region)
+        for region in ("us-east-1", "eu-west-1")
+        for account in ("111111111111", "self")
+    )
+    assert net.parameters == {
+        "Cidr": "10.0.0.0/16",
+        "Zones": "a,b",
+        "Size": "1.50",
+        "Logs": "yes",
+        "On": "true",
+    }
+    assert app.targets == (
+        Target("222222222222", "eu-west-1"),
+        Target("self", "ap-south-1"),
+    )
+    assert app.parameters == {
+        "Vpc": Output("net", "Vpc"),
+        "Peers": Output("net", "Vpc", "us-east-1", "111111111111"),
+        "Every": Output("net", "Vpc", all=True),
+    }
+    assert app.overrides == (
+        Override({"Size": "2"}, "eu-west-1"),
+        Override({"Vpc": "none"}, "eu-west-1", "222222222222"),
+        Override({"Vpc": Output("net", "Vpc", "eu-west-1")}, None, "self"),
+    )
+    assert app.artifacts == {
+        "Code": ArtifactConfig("code.zip", "CodeBucket", "CodeKey"),
+        "More": ArtifactConfig("code.zip", "B", "K"),
+    }
+    assert (app.depends_on, app.capabilities) == (("net",), ("CAPABILITY_IAM",))
+    assert app.tags == {"Team": "shop"}
+    assert found.regions == {
+        "main": "us-east-1",
+        "spare": "eu-west-1",
+        "ap-south-1": "ap-south-1",
+    }
+    assert found.rollout.order == ("eu-west-1", "us-east-1", "ap-south-1")
+
+
+def test_regions_are_rolled_out_as_they_are_listed(load: Load) -> None:
+    text = NET.replace("[us-east-1]", "[eu-west-1, us-east-1]")
+
+    assert load(HEAD + text).rollout.order == ("eu-west-1", "us-east-1")
+
+
+def test_an_environment_overlays_single_values(load: Load) -> None:
+    text = HEAD + """\
+stack_sets:
+  net: {template: t.yaml, regions: [us-east-1], parameters: {A: "1", B: "2"}}
+  app:
+    template: t.yaml
+    targets: [{region: us-east-1}]
+    parameters: {Vpc: {output: net.Vpc, region: us-east-1}}
+environments:
+  staging:
+    suffix: stg
+    stack_sets:
+      net: {parameters: {B: "3"}}
+      app: {regions: [eu-west-1], parameters: {Vpc: {output: net.Other, all: true}}}
+"""
+    net, app = load(text, "staging").stack_sets
+
+    assert net.parameters == {"A": "1", "B": "3"}
+    assert app.targets == (Target("self", "eu-west-1"),)
+    # A reference is one value: nothing of the one before is left.
+    assert app.parameters == {"Vpc": Output("net", "Other", all=True)}
+    assert load(text).stack_sets[1].targets == (Target("self", "us-east-1"),)
+
+
+PAIR = """\
+stack_sets:
+  net: {template: t.yaml, regions: [us-east-1]}
+  app:
+    template: t.yaml
+    regions: [us-east-1, eu-west-1]
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        # line 8 on: what else the stack set app says
+        ("regons: [a]", "8: stack_sets.app.regons: unknown key; allowed: accounts, "),
+        ("template: u.yaml", "8: stack_sets.app.template: given twice, first on"),
+        ("accounts: [self, self]", "8: stack_sets.app.accounts[1]: comes twice, first"),
+        ("accounts: [1]", '8: stack_sets.app.accounts[0]: 1 is not text; quote it: "1'),
+        (
+            "targets: [{region: us-east-1}]",
+            "8: stack_sets.app.targets: not together with regions; keep one",
+        ),
+        (
+            "depends_on: [ent]",
+            "8: stack_sets.app.depends_on[0]: 'ent' is no stack set ",
+        ),
+        ("depends_on: [ent]", "; give net; did you mean 'net'?"),
+        ("depends_on: [app]", "a stack set cannot wait for itself; name another one"),
+        ("depends_on: [net, net]", "depends_on[1]: comes twice, first on line 8"),
+        (
+            "capabilities: [X]",
+            "8: stack_sets.app.capabilities[0]: 'X' is unknown; give",
+        ),
+        ("tags: {'aws:x': y}", "begins with aws:, which is reserved"),
+        (
+            "parameters: {A: {output: nat.Vpc}}",
+            "8: stack_sets.app.parameters.A.output: 'nat' is no stack set of this file;"
+            " give net; did you mean 'net'?",
+        ),
+        ("parameters: {A: {output: app.Vpc}}", "a stack set cannot wait for itself"),
+        ("parameters: {A: {output: net}}", "A.output: 'net' is no STACK_SET.OUTPUT"),
+        ("parameters: {A: {}}", "8: stack_sets.app.parameters.A.output: missing; give"),
+        (
+            "parameters: {A: {output: net.B, regin: us-east-1}}",
+            "A.regin: unknown key; allowed: account, all, output, region; did you mean",
+        ),
+        (
+            "parameters: {A: {output: net.B, region: us-esat-1}}",
+            "A.region: 'us-esat-1' is not an AWS region; give a region such as us-east-1"
+            "; did you mean 'us-east-1'?",
+        ),
+        (
+            "parameters: {A: {output: net.B, account: 111111111111}}",
+            "A.account: 111111111111 is not an account id; give 12 digits in quotes",
+        ),
+        ("parameters: {A: {output: net.B, all: x}}", "A.all: 'x' is not true or false"),
+        (
+            "parameters: {A: }",
+            "8: stack_sets.app.parameters.A: nothing is given; give a",
+        ),
+        ("parameters: {A: 0123}", 'A: 0123 may lose digits; quote it: "0123"'),
+        ("parameters: {A: 111111111111}", 'may lose digits; quote it: "111111111111"'),
+        ("parameters: {A: [{output: net.B}]}", "a mapping in a list; give text or num"),
+        ("parameters: {A: ['b,c']}", "A[0]: a comma in an item would make two of it"),
+        ("parameters: [a]", "8: stack_sets.app.parameters: a list is not a mapping"),
+        ("overrides: [{parameters: {}}]", "overrides[0]: give it a region, an account"),
+        (
+            "overrides: [{region: ap-south-1, parameters: {}}]",
+            "overrides[0]: matches no target of this stack set; remove it",
+        ),
+        (
+            "overrides: [{region: us-east-1}, {region: us-east-1}]",
+            "overrides[1]: for the same targets as on line 8",
+        ),
+        ("overrides: [{region: x}]", "overrides[0].region: 'x' is not an AWS region"),
+        (
+            "overrides: [{region: us-east-1, parameters: {A: {output: no.B}}}]",
+            "overrides[0].parameters.A.output: 'no' is no stack set of this file",
+        ),
+        (
+            "artifacts: {Code: {path: build/app.zip}}",
+            "8: stack_sets.app.artifacts.Code.path: build/app.zip does not exist; build",
+        ),
+        ("artifacts: {Co-de: {path: code.zip}}", "'Co-de': give letters and digits"),
+        ("artifacts: {Code: {}}", "artifacts.Code.path: missing; a file, or a folder"),
+        (
+            "artifacts: {Code: {path: code.zip}}\n    parameters: {CodeKey: x}",
+            "9: stack_sets.app.parameters.CodeKey: the artifact Code provides it; remove",
+        ),
+    ],
+)
+def test_a_mistake_is_told_with_its_line_and_key(
+    told: Told, line: str, problem: str
+) -> None:
+    (found,) = told(f"{HEAD}{PAIR}    {line}\n")
+
+    assert problem in found
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "1: stack_sets: missing; give each stack set a name and a template"),
+        ("stack_sets: {}\n", "3: stack_sets: missing; give each stack set a name"),
+        ("stack_sets: [a]\n", "3: stack_sets: a list is not a mapping"),
+        (
+            "stack_sets:\n  net: {template: t.yaml}\n",
+            "4: stack_sets.net.regions: missing; give regions, or pairs of account",
+        ),
+        (
+            "stack_sets:\n  net: {regions: [us-east-1]}\n",
+            "4: stack_sets.net.template: missing; cloudFormation in JSON or YAML",
+        ),
+        (
+            NET.replace("t.yaml", "no.yaml"),
+            "4: stack_sets.net.template: 'no.yaml': no.yaml does not exist; give a file",
+        ),
+        (NET.replace("t.yaml", "no.py:x"), "no.py does not exist; give a file"),
+        (NET.replace("t.yaml", "."), " is a folder; give a file"),
+        (
+            NET.replace("net:", "Net:"),
+            "4: stack_sets.Net: 'Net' cannot name a stack set",
+        ),
+        (
+            NET.replace("net:", "manifest:"),
+            "; give at most 28 lower-case letters, digi",
+        ),
+        (
+            NET.replace("net:", f"{'n' * 29}:"),
+            "cannot name a stack set; give at most 28",
+        ),
+        (
+            NET.replace("us-east-1", "primary"),
+            "4: stack_sets.net.regions[0]: 'primary' is not an AWS region; give a region",
+        ),
+        (
+            NET.replace("[us-east-1]", "[us-east-1, us-east-1]"),
+            "4: stack_sets.net.regions[1]: comes twice, first on line 4; keep one",
+        ),
+        (
+            NET.replace("[us-east-1]", "[us-east-1, cn-north-1]"),
+            "'cn-north-1' and 'us-east-1' are of two AWS partitions",
+        ),
+        (NET + "settings: {a: b}\n", "5: settings.a: unknown key; allowed: none"),
+        (NET + "regions: {us-east-2: us-east-1}\n", "cannot name a region role; give"),
+        (NET + "regions: {same: us-east-1}\n", "cannot name a region role; give"),
+        (
+            NET + "rollout: {order: [eu-west-1]}\n",
+            "5: rollout.order[0]: 'eu-west-1' is no region role and no region of this",
+        ),
+    ],
+)
+def test_a_mistake_of_the_block_is_told(told: Told, text: str, problem: str) -> None:
+    found = told(HEAD + text)
+
+    assert any(problem in line for line in found), found
+    assert len(found) == 1
+
+
+def test_a_circle_is_told_by_its_names(told: Told) -> None:
+    (found,) = told(HEAD + """\
+stack_sets:
+  a: {template: t.yaml, regions: [us-east-1], depends_on: [b]}
+  b: {template: t.yaml, regions: [us-east-1], parameters: {X: {output: c.X}}}
+  c: {template: t.yaml, regions: [us-east-1], depends_on: [a]}
+""")
+
+    assert "stack sets wait for each other: " in found and "; break the circle" in found
+    assert any(pair in found for pair in ("a -> b", "b -> c", "c -> a"))
+
+
+def test_every_mistake_is_told_in_one_go(told: Told) -> None:
+    found = told(HEAD + """\
+stack_sets:
+  net: {template: no.yaml, regions: [us-esat-1], parameters: {A: 01}}
+  app: {template: t.yaml, regions: [us-east-1], depends_on: [nte], foo: 1}
+""")
+
+    assert [line.partition(":")[0] for line in found] == ["4", "4", "4", "5", "5"]
+
+
+def test_only_custom_takes_stack_sets_and_the_others_need_regions(told: Told) -> None:
+    both = "regions: {primary: us-east-1, dr: eu-west-1}\n"
+    shipped = HEAD.replace("custom", "shipped")
+
+    assert told(shipped + both + NET) == [
+        "4: stack_sets: only the blueprint custom takes stack sets; remove it"
+    ]
+    missing = "regions: missing; a region for each of the blueprint's region roles"
+    assert told(shipped) == [f"1: {missing}"]
+    assert told(HEAD.replace("custom", "free")) == [f"1: {missing}"]
+    assert told(HEAD.replace("custom", "free") + "regions: {}\n") == [f"3: {missing}"]
+
+
+def test_a_blueprint_without_roles_takes_those_of_the_file(load: Load) -> None:
+    found = load(HEAD.replace("custom", "free") + "regions: {x: eu-west-1}\n")
+
+    assert found.regions == {"x": "eu-west-1"}
+
+
+def complaints(data: Any) -> list[str]:
+    schema = config.json_schema([CUSTOM, SHIPPED])
+    return [e.message for e in StandardValidator(schema=schema).iter_errors(data)]
+
+
+def test_the_schema_knows_stack_sets(load: Load) -> None:
+    one: dict[str, Any] = {
+        "template": "t.yaml",
+        "regions": ["us-east-1"],
+        "parameters": {"A": 1, "B": ["x"], "C": {"output": "other.X", "all": True}},
+        "overrides": [{"region": "us-east-1", "parameters": {"A": "2"}}],
+        "artifacts": {"Code": {"path": "code.zip"}},
+    }
+    other = {"template": "t.yaml", "targets": [{"region": "us-east-1"}]}
+    data: dict[str, Any] = {
+        "blueprint": "custom",
+        "suffix": "prod",
+        "stack_sets": {"one": one, "other": other},
+        "environments": {
+            "staging": {"suffix": "stg", "stack_sets": {"one": {"parameters": {}}}}
+        },
+    }
+
+    assert complaints(data) == []
+    assert load(json.dumps(data), "staging").suffix == "stg"
+    assert complaints({**data, "blueprint": "shipped"}) != []
+    assert complaints({**data, "stack_sets": {"one": {**one, "x": 1}}}) != []
+    assert complaints({**data, "stack_sets": {"one": {"regions": ["a"]}}}) != []
+    wrong = {**one, "parameters": {"A": {"outputs": "a.B"}}}
+    assert complaints({**data, "stack_sets": {"one": wrong}}) != []
