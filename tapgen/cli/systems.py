@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import click
 
-from tapgen.cli import CHANGES, DONE, near
+from tapgen.cli import CHANGES, DONE, FAILED, near
 from tapgen.cli.common import (
     TEMPLATES_FOLDER,
     Loaded,
@@ -24,7 +24,7 @@ from tapgen.cli.common import (
     system_path,
     timings_option,
 )
-from tapgen.errors import ConfigError
+from tapgen.errors import ConfigError, TapgenError
 
 _FOLDER_HELP = "Folder the templates are written to."
 folder_option = click.option(
@@ -70,8 +70,15 @@ def init_command(blueprint: str, folder: Path) -> int:
 def list_command(folder: Path, output: str) -> int:
     """List the systems with their blueprints, environments and regions."""
     found: list[dict[str, Any]] = []
+    problems: list[str] = []
+    read: list[Loaded] = []
     for name in system_names(folder):
-        loaded, *others = load_all(folder / f"{name}.yaml")
+        try:
+            loaded, *others = load_all(folder / f"{name}.yaml")
+        except TapgenError as error:
+            problems.append(str(error))
+            continue
+        read += [loaded, *others]
         found.append(
             {
                 "system": name,
@@ -82,9 +89,12 @@ def list_command(folder: Path, output: str) -> int:
                 "stack_sets": [s.name for s in loaded.system.stack_sets],
             }
         )
+    problems += _clashes(read)
+    for problem in problems:
+        say(f"error: {problem}")
     if output == "json":
         print_json(found)
-        return DONE
+        return FAILED if problems else DONE
     for row in found:
         regions = ", ".join(f"{k} {v}" for k, v in row["regions"].items())
         environments = ", ".join(row["environments"]) or "none"
@@ -95,7 +105,7 @@ def list_command(folder: Path, output: str) -> int:
         click.echo(f"  {len(row['stack_sets'])} stack sets")
     if not found:
         say(f"{folder}/ has no systems; write one with tapgen init")
-    return DONE
+    return FAILED if problems else DONE
 
 
 @click.command(
@@ -170,7 +180,7 @@ def lint_command(
     """Check the templates of SYSTEMs with cfn-lint, for exactly their target regions."""
     from tapgen import lint
 
-    names = systems or tuple(system_names(folder))
+    names = _chosen(systems, folder)
     findings = []
     checked: list[str] = []
     for name in names:
@@ -189,8 +199,13 @@ def generate(systems: tuple[str, ...], folder: Path) -> dict[str, str]:
     from tapgen import bootstrap, templates
 
     files: dict[str, str] = {}
-    for name in systems or tuple(system_names(folder)):
-        default, *others = _environments(system_path(name, folder), None)
+    read = [
+        _environments(system_path(n, folder), None) for n in _chosen(systems, folder)
+    ]
+    clashes = _clashes([loaded for group in read for loaded in group])
+    if clashes:
+        raise ConfigError(clashes)
+    for default, *others in read:
         files |= templates.files(default.system)
         code = default.blueprint.code
         files |= bootstrap.files(default.system, code)
@@ -208,6 +223,36 @@ def _roles_of(loaded: Loaded, code: str) -> Iterable[tuple[str, str]]:
     from tapgen import bootstrap
 
     return () if code else bootstrap.files(loaded.system, code).items()
+
+
+def _chosen(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """The systems named, or all there are; a folder without any is a mistake."""
+    names = systems or tuple(system_names(folder))
+    if not names:
+        raise click.UsageError(
+            f"{folder}/ has no systems; write one with tapgen init, or name another "
+            "folder with --stacksets"
+        )
+    return names
+
+
+def _clashes(read: Iterable[Loaded]) -> list[str]:
+    """Systems whose resources would have the same names: code and suffix are all that
+    tells them apart."""
+    seen: dict[tuple[str, str], Loaded] = {}
+    problems = []
+    for loaded in read:
+        if not loaded.blueprint.code:  # names of a custom system are its own
+            continue
+        key = (loaded.blueprint.code, loaded.config.suffix)
+        other = seen.setdefault(key, loaded)
+        if other.system.name != loaded.system.name:
+            problems.append(
+                f"{loaded.config.path}: suffix: {loaded.config.suffix!r} is that of "
+                f"{other.config.path} too, which makes resources of the same names "
+                f"({key[0]}-{key[1]}-…); give one of them another suffix"
+            )
+    return problems
 
 
 def _environments(path: Path, only: str | None) -> list[Loaded]:

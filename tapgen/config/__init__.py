@@ -113,6 +113,10 @@ def _check_name(path: Path, problems: Problems) -> None:
             f"the file's name {shown(path.stem)} cannot name a system; give at most 40 "
             "lower-case letters, digits and underscores, a letter first",
         )
+    if path.stem == "bootstrap":  # templates_out/bootstrap/ holds everybody's roles
+        problems.add(
+            0, (), "'bootstrap' is tapgen's own folder; name the file otherwise"
+        )
 
 
 def _note_unknown(name: str | None, root: Node, problems: Problems) -> None:

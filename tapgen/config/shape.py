@@ -20,7 +20,9 @@ from tapgen.model import SELF
 # Environment, ManagedBy).
 MOST_TAGS = 44
 
-SUFFIX = r"^[a-z](-?[a-z0-9])*$"
+# No hyphens: names and IAM patterns are `<code>-<suffix>-…`, and those of `prod` must
+# never match what belongs to `prod-eu`.
+SUFFIX = r"^[a-z][a-z0-9]*$"
 ACCOUNT = r"^(self|[0-9]{12})$"
 SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
 ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
@@ -37,7 +39,7 @@ def _suffix(value: str) -> str:
     if not re.match(SUFFIX, value) or value.endswith("\n"):
         raise ValueError(
             f"{shown(value)} cannot be part of every name; give lower-case letters, "
-            "digits and single inner hyphens, a letter first, such as prod"
+            "digits, a letter first, such as prod"
         )
     return value
 

@@ -291,6 +291,54 @@ def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) ->
     shell.run("status", "--local")
 
 
+def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    process = shell.start("rollout", "--local", "--yes")
+    assert process.stderr
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if "wave 1 of" in line:
+            process.send_signal(signal.SIGINT)
+        if "stopping" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+
+    text = "".join(lines) + err + out
+    assert process.returncode == 130, text
+    assert "left at once" in text or "interrupted" in text
+    assert "Traceback" not in text
+    shell.run("rollout", "--local", "--yes")
+
+
+def test_a_profile_that_does_not_exist_does_not_matter_locally(shell: Shell) -> None:
+    shell.config(MINIMAL)
+
+    shell.run("plan", "--local", expect=2, AWS_PROFILE="nope")
+
+
+def test_two_systems_of_the_same_names_are_refused(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    shell.config(MINIMAL, "other_network")
+
+    for command in ("list", "templates"):
+        refused = shell.run(command, expect=1)
+        assert "which makes resources of the same names (sn-test-…)" in refused.stderr
+
+
+def test_a_broken_file_does_not_hide_the_others(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    shell.config("blueprint: [", "broken")
+
+    shown = shell.run("list", expect=1)
+
+    assert "secure_network" in shown.stdout
+    assert "stacksets/broken.yaml:1" in shown.stderr
+    empty = ("--stacksets", "nowhere")
+    assert "nowhere/ has no systems" in shell.run("lint", *empty, expect=64).stderr
+
+
 def test_a_killed_embedded_aws_is_told_without_a_traceback(shell: Shell) -> None:
     shell.config(MINIMAL)
     shell.run("local", "start")
@@ -306,7 +354,7 @@ def test_a_killed_embedded_aws_is_told_without_a_traceback(shell: Shell) -> None
     out, err = process.communicate(timeout=60)
 
     text = "".join(lines) + err + out
-    assert process.returncode == 1, text
+    assert process.returncode in (1, 3), text
     assert "lost AWS while rolling out" in text
     assert "Traceback" not in text
     time.sleep(0.1)

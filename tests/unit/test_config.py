@@ -128,7 +128,7 @@ def test_everything_can_be_said(load: Load) -> None:
     found = load("""\
 # yaml-language-server: $schema=tapgen.schema.json
 blueprint: secure_network
-suffix: eu-1
+suffix: eu1
 regions:
   dr: eu-west-1
   primary: eu-central-1

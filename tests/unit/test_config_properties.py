@@ -146,7 +146,7 @@ REGIONS = sorted(r for r in schemas.regions() if r.startswith(("us-e", "us-w", "
 
 @often
 @given(
-    suffix=st.from_regex(r"\A[a-z](-?[a-z0-9]){0,5}\Z"),
+    suffix=st.from_regex(r"\A[a-z][a-z0-9]{0,9}\Z"),
     regions=st.lists(st.sampled_from(REGIONS), min_size=2, max_size=2, unique=True),
     accounts=st.lists(st.from_regex(r"\A[0-9]{12}\Z"), min_size=1, unique=True),
     order=st.permutations(["primary", "dr"]),
