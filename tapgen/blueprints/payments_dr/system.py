@@ -333,8 +333,10 @@ def _app(shape: Shape, settings: Settings) -> Part:
     if settings.domain is not None:
         values["DomainName"] = settings.domain.name
         values["HostedZoneId"] = settings.domain.hosted_zone_id
-        for role, certificate in settings.domain.certificates.items():
-            by_role[role]["CertificateArn"] = certificate
+        given = {str(k): v for k, v in settings.domain.certificates.items()}
+        for role in ROLES:
+            # Also where there is none, or one region would take the other's.
+            by_role[role]["CertificateArn"] = given.get(role, "")
     return Part(
         "app",
         "every",

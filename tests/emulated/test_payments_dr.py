@@ -1,0 +1,313 @@
+"""payments_dr as shipped, on the embedded AWS: payments, copies, failover, its life."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer
+
+from tapgen import blueprints, config, plan
+from tapgen.aws import leftovers
+from tapgen.blueprints.payments_dr.settings import Settings
+from tapgen.emulator import life
+from tapgen.model import System
+from tests.emulated.conftest import Cloud
+from tests.emulated.live import UNSIGNED, Live
+from tests.systems import look
+
+OTHER = {"primary": "dr", "dr": "primary"}
+ZONE = "payments.example.com"
+
+
+def built(**settings: Any) -> System:
+    """The shipped system with other settings."""
+    loaded = config.load(look.ROOT / "stacksets" / "payments_dr.yaml", blueprints.find)
+    assert isinstance(loaded.settings, Settings)
+    changed = {**loaded.settings.model_dump(), **settings}
+    return look.built(replace(loaded, settings=Settings.model_validate(changed)))
+
+
+@pytest.fixture(scope="module")
+def live(server: life.Server) -> Live:
+    """The shipped file with a name of its own, rolled out once for all tests here."""
+    cloud = Cloud(server.url, UNSIGNED)
+    zone = cloud.client("route53").create_hosted_zone(
+        Name=ZONE, CallerReference=str(uuid.uuid4())
+    )
+    zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
+    domain = {"name": f"api.{ZONE}", "hosted_zone_id": zone_id}
+    deployed = Live(cloud, built(domain=domain, deletion_protection=False))
+    assert deployed.rollout().green
+    return deployed
+
+
+def soon(found: Callable[[], Any]) -> Any:
+    """What is found within a few seconds: copies arrive a moment later."""
+    deadline = time.monotonic() + 10
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
+
+
+def payment(**changes: Any) -> dict[str, Any]:
+    return {
+        "paymentId": str(uuid.uuid4()),
+        "customerId": "customer-1",
+        "amount": "12.50",
+        "currency": "USD",
+        **changes,
+    }
+
+
+def pay(live: Live, role: str, content: Any) -> tuple[int, Any]:
+    return live.ask(role, "POST", "/validate", content, part="app", signed=True)
+
+
+def items(live: Live, role: str, payment_id: str) -> list[dict[str, Any]]:
+    """What the table of a region has under an id."""
+    found = live.client("dynamodb", role).query(
+        TableName="pd-prod-payments",
+        KeyConditionExpression="paymentId = :id",
+        ExpressionAttributeValues={":id": {"S": payment_id}},
+    )["Items"]
+    read = TypeDeserializer().deserialize
+    return [{name: read(value) for name, value in item.items()} for item in found]
+
+
+def recorded(live: Live, role: str, payment_id: str) -> list[dict[str, Any]]:
+    return [i for i in items(live, role, payment_id) if "status" in i]
+
+
+def heard(live: Live, role: str) -> str:
+    """A queue that hears what the payment topic of a region is told."""
+    queue = live.client("sqs", role).create_queue(QueueName=f"heard-{uuid.uuid4()}")
+    url = str(queue["QueueUrl"])
+    arn = live.client("sqs", role).get_queue_attributes(
+        QueueUrl=url, AttributeNames=["QueueArn"]
+    )["Attributes"]["QueueArn"]
+    topic = live.outputs("messages", role)["PaymentTopicArn"]
+    live.client("sns", role).subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    return url
+
+
+def test_it_is_current_in_both_regions_and_a_second_time_plans_nothing(
+    live: Live,
+) -> None:
+    assert live.cloud.statuses(live.system) == {"CURRENT"}
+    assert live.cloud.plan(live.system).waves == ()
+
+
+@pytest.mark.parametrize("role", ["primary", "dr"])
+def test_a_payment_in_one_region_appears_in_the_other(live: Live, role: str) -> None:
+    queue = heard(live, role)
+    wanted = payment(reference="order 7")
+
+    status, content = pay(live, role, wanted)
+
+    assert status == 201, content
+    assert content["status"] == "VALIDATED"
+    for where in (role, OTHER[role]):
+        (item,) = soon(lambda: recorded(live, where, wanted["paymentId"]))
+        assert item["amount"] == Decimal("12.50")
+        assert item["timestamp"] == content["timestamp"]
+        assert item["region"] == live.system.regions[role]
+    (message,) = live.client("sqs", role).receive_message(
+        QueueUrl=queue, WaitTimeSeconds=5
+    )["Messages"]
+    told = json.loads(json.loads(message["Body"])["Message"])
+    assert told["paymentId"] == wanted["paymentId"]
+    assert "amount" not in told and "customerId" not in told
+
+
+def test_only_who_signs_is_answered_save_for_the_health_check(live: Live) -> None:
+    assert live.ask("primary", "POST", "/validate", payment(), part="app")[0] == 403
+    assert live.ask("primary", "GET", "/status", part="app")[0] == 403
+    assert live.ask("primary", "GET", "/health", part="app")[0] == 200
+
+
+def test_a_retry_is_the_same_payment_and_another_one_is_refused(live: Live) -> None:
+    wanted = payment(amount=Decimal("12.5"))
+    wanted["amount"] = 12.5  # a number in JSON; exact all the way
+
+    first = pay(live, "primary", wanted)
+    again = pay(live, "primary", {**wanted, "amount": "12.50"})
+    other = pay(live, "primary", {**wanted, "amount": "13"})
+
+    assert (first[0], again[0], other[0]) == (201, 200, 409)
+    assert first[1] == again[1]
+    assert len(recorded(live, "primary", wanted["paymentId"])) == 1
+
+
+def test_a_receipt_is_kept_and_copied_to_the_recovery_region(live: Live) -> None:
+    wanted = payment()
+    _, content = pay(live, "primary", wanted)
+    key = f"receipts/{content['timestamp'][:10]}/{wanted['paymentId']}.json"
+
+    def copy() -> Any:
+        bucket = live.outputs("storage-dr", "dr")["BucketName"]
+        client = live.client("s3", "dr")
+        listed = client.list_objects_v2(Bucket=bucket, Prefix=key)
+        if not listed.get("Contents"):
+            return None
+        return json.load(client.get_object(Bucket=bucket, Key=key)["Body"])
+
+    assert soon(copy)["amount"] == "12.50"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"amount": "-1"}, "amount"),
+        ({"amount": "0.001"}, "amount"),
+        ({"amount": "100000.01"}, "amount"),
+        ({"amount": True}, "amount"),
+        ({"currency": "XXX"}, "currency"),
+        ({"customerId": "no spaces"}, "customerId"),
+        ({"reference": "paid with 4111 1111 1111 1111"}, "reference"),
+        ({"cardNumber": "4111111111111111"}, "unknown"),
+    ],
+)
+def test_what_is_wrong_is_refused_and_recorded_nowhere(
+    live: Live, changes: Mapping[str, Any], field: str
+) -> None:
+    wanted = payment(**changes)
+    status, content = pay(live, "primary", wanted)
+    assert status == 400
+    assert set(content["problems"]) == {field}
+    assert "4111" not in json.dumps(content)
+    assert items(live, "primary", wanted["paymentId"]) == []
+
+
+def test_a_region_that_is_closed_from_the_other_one_takes_no_payments(
+    live: Live,
+) -> None:
+    """What the runbook of a failover does first; DNS follows the health check."""
+    fence = {"paymentId": {"S": "#fence"}, "timestamp": {"S": "primary"}}
+    table = live.client("dynamodb", "dr")
+
+    table.put_item(
+        TableName="pd-prod-payments", Item={**fence, "closed": {"BOOL": True}}
+    )
+    try:
+        assert soon(lambda: live.ask("primary", "GET", "/health", part="app")[0] == 503)
+        assert pay(live, "primary", payment())[0] == 503
+        assert pay(live, "dr", payment())[0] == 201
+        status, seen = live.ask("primary", "GET", "/status", part="app", signed=True)
+        assert (status, seen["writes"]) == (200, "closed")
+    finally:
+        table.delete_item(TableName="pd-prod-payments", Key=fence)
+    assert soon(lambda: live.ask("primary", "GET", "/health", part="app")[0] == 200)
+
+
+def test_each_region_says_which_database_writes(live: Live) -> None:
+    for role, writes in (("primary", True), ("dr", False)):
+        _, seen = live.ask(role, "GET", "/status", part="app", signed=True)
+        assert seen["role"] == role
+        assert seen["database"] == {"status": "available", "writer": writes}
+
+
+def test_the_database_copy_is_encrypted_and_has_the_same_engine(live: Live) -> None:
+    clusters = {
+        role: live.client("rds", role).describe_db_clusters(
+            DBClusterIdentifier=f"pd-prod-db-{role}"
+        )["DBClusters"][0]
+        for role in OTHER
+    }
+    first, second = clusters["primary"], clusters["dr"]
+    assert first["EngineVersion"] == second["EngineVersion"] == "16.8"
+    assert all(c["StorageEncrypted"] for c in clusters.values())
+    keys = [c["KmsKeyId"].split(":")[3] for c in (first, second)]
+    assert keys == ["us-east-1", "us-east-2"]
+    assert all(len(c["DBClusterMembers"]) == 2 for c in clusters.values())
+
+
+def test_the_name_fails_over_by_health_checks(live: Live) -> None:
+    client = live.cloud.client("route53")
+    zones = client.list_hosted_zones()["HostedZones"]
+    (zone,) = (z["Id"] for z in zones if z["Name"].rstrip(".") == ZONE)
+    records = {
+        r["Failover"]: r
+        for r in client.list_resource_record_sets(HostedZoneId=zone)[
+            "ResourceRecordSets"
+        ]
+        if "Failover" in r
+    }
+    assert set(records) == {"PRIMARY", "SECONDARY"}
+    assert all(r["Name"].startswith(f"api.{ZONE}") for r in records.values())
+    check = records["PRIMARY"]["HealthCheckId"]
+    assert check == live.outputs("dns", "primary")["PrimaryHealthCheckId"]
+    whole = client.get_health_check(HealthCheckId=check)["HealthCheck"]
+    parts = [
+        client.get_health_check(HealthCheckId=child)["HealthCheck"]["HealthCheckConfig"]
+        for child in whole["HealthCheckConfig"]["ChildHealthChecks"]
+    ]
+    watched = {
+        (p["AlarmIdentifier"]["Name"], p["AlarmIdentifier"]["Region"])
+        for p in parts
+        if p["Type"] == "CLOUDWATCH_METRIC"
+    }
+    assert watched == {
+        ("pd-prod-db-alive-primary", "us-east-1"),
+        ("pd-prod-failover-requested-dr", "us-east-2"),
+    }
+    for name, region in watched:
+        alarms = live.cloud.client("cloudwatch", region).describe_alarms(
+            AlarmNames=[name]
+        )
+        assert alarms["MetricAlarms"], name
+
+
+def test_a_change_of_a_setting_reaches_both_regions(live: Live) -> None:
+    settings = {"replication_lag_ms": 2000, "deletion_protection": False}
+    changed = replace(live, system=built(domain=_domain(live), **settings))
+    assert changed.rollout().green
+    for role in OTHER:
+        name = f"pd-prod-db-lag-{role}"
+        found = live.client("cloudwatch", role).describe_alarms(AlarmNames=[name])
+        assert found["MetricAlarms"][0]["Threshold"] == 2000
+    assert live.rollout().green
+
+
+def _domain(live: Live) -> dict[str, Any]:
+    values = live.system.part("dns").parameters
+    return {"name": values["DomainName"], "hosted_zone_id": values["HostedZoneId"]}
+
+
+def test_objects_are_copied_back_once_that_is_asked_for(live: Live) -> None:
+    settings = {"reverse_replication": True, "deletion_protection": False}
+    changed = replace(live, system=built(domain=_domain(live), **settings))
+    assert changed.rollout().green
+    wanted = payment()
+    _, content = pay(live, "dr", wanted)
+    key = f"receipts/{content['timestamp'][:10]}/{wanted['paymentId']}.json"
+    bucket = live.outputs("storage", "primary")["BucketName"]
+    client = live.client("s3", "primary")
+    assert soon(
+        lambda: client.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents")
+    )
+
+
+def test_it_is_destroyed_save_for_what_holds_data(live: Live) -> None:
+    """The last test here: nothing is left to ask afterwards."""
+    observed = live.cloud.observe(live.system)
+    kept = {left.type for left in leftovers.retained(live.cloud.aws, observed)}
+    gone = plan.destroy(live.system.resolve(UNSIGNED), observed)
+    assert live.cloud.run(gone).green
+    assert live.cloud.observe(live.system) == {}
+    assert kept >= {
+        *("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::DynamoDB::GlobalTable"),
+        *("AWS::SecretsManager::Secret", "AWS::Backup::BackupVault"),
+    }
+    for role in OTHER:
+        assert live.client("rds", role).describe_db_clusters()["DBClusters"] == []
+        tables = live.client("dynamodb", role).list_tables()["TableNames"]
+        assert "pd-prod-payments" in tables
+        gateways = live.client("ec2", role).describe_nat_gateways()["NatGateways"]
+        assert {g["State"] for g in gateways} <= {"deleted"}
