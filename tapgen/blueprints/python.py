@@ -26,6 +26,7 @@ from tapgen.errors import BlueprintError, TapgenError
 
 _TROPOSPHERE = Path(troposphere.__file__).parent
 _TAPGEN = Path(__file__).parents[1]
+_OWN = "tapgen_user_"  # what the names of modules made here begin with
 _REQUIRED = re.compile(r"Resource (\w+) required in type ")
 
 
@@ -59,16 +60,14 @@ def module(file: Path) -> ModuleType:
 
 @lru_cache(maxsize=64)
 def _module(file: Path, changed: int, size: int) -> ModuleType:
-    name = f"tapgen_user_{sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
+    name = f"{_OWN}{sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None, "the file ends in .py"
+    assert spec is not None, "the file ends in .py"
     made = importlib.util.module_from_spec(spec)
-    # Files beside it can be imported, now and later, by their names.
-    if str(file.parent) not in sys.path:
-        sys.path.append(str(file.parent))
     sys.modules[name] = made  # pydantic looks annotations up there
     try:
-        spec.loader.exec_module(made)
+        # Not by the loader: what it keeps in __pycache__ may be a second old.
+        exec(compile(file.read_bytes(), str(file), "exec"), vars(made))
     except BaseException:
         del sys.modules[name]
         raise
@@ -79,16 +78,36 @@ def _module(file: Path, changed: int, size: int) -> ModuleType:
 def told(file: Path | None = None, where: str = "") -> Iterator[None]:
     """Raise as BlueprintError whatever code of the user's in a file raises.
 
-    `where` says which system and stack set it is about. tapgen's own errors, which are
-    told already, pass.
+    The code may import files beside its own. `where` says which system and stack set it
+    is about. tapgen's own errors, which are told already, pass.
     """
     try:
-        yield
+        with _beside(file):
+            yield
     except TapgenError:
         raise
     # Whatever somebody else's code raises, also when it calls sys.exit.
     except (Exception, SystemExit) as error:
         raise BlueprintError(said(error, file, where)) from error
+
+
+@contextmanager
+def _beside(file: Path | None) -> Iterator[None]:
+    """Let files in the same folder be imported, and forget them then: the files of
+    another system may have the same names."""
+    if file is None:
+        yield
+        return
+    folder, before = str(file.parent), {*sys.modules}
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+        for name in {*sys.modules} - before:
+            path = getattr(sys.modules[name], "__file__", None) or ""
+            if not name.startswith(_OWN) and Path(path).parent == file.parent:
+                del sys.modules[name]
 
 
 def said(error: BaseException, file: Path | None = None, where: str = "") -> str:
