@@ -790,6 +790,81 @@ def test_writers_can_be_paused_in_each_region(tmp_path: Path, system: System) ->
     assert values(paused, "servers", HERE)["Writes"] == "paused"
 
 
+# --- runbooks -----------------------------------------------------------------------------
+
+
+def steps_of(system: System, title: str) -> list[dict[str, Any]]:
+    document = body(system, "runbooks")["Resources"][f"{title}Runbook"]["Properties"]
+    assert document["DocumentType"] == "Automation"
+    steps = document["Content"]["mainSteps"]
+    assert isinstance(steps, list)
+    return steps
+
+
+def test_a_runbook_replicates_what_was_there_before(system: System) -> None:
+    start, wait, check = steps_of(system, "Sync")
+    job = start["inputs"]
+    assert (job["Service"], job["Api"]) == ("s3control", "CreateJob")
+    assert job["Operation"] == {"S3ReplicateObject": {}}
+    generator = job["ManifestGenerator"]["S3JobManifestGenerator"]
+    assert generator["Filter"] == {
+        "EligibleForReplication": True,
+        "ObjectReplicationStatuses": ["NONE", "FAILED"],
+    }
+    assert job["RoleArn"] == {"Ref": "BatchRoleArn"}
+    # The report goes where the role of the job may write.
+    (written,) = texts(
+        granted(system, "roles", "BatchRole")["WriteReports"]["Resource"]
+    )
+    bucket = job["Report"]["Bucket"]["Fn::Sub"]
+    assert written == f"{bucket}/{job['Report']['Prefix']}/*"
+    assert wait["inputs"]["DesiredValues"] == ["Complete"]
+    assert check["inputs"]["DesiredValues"] == ["0"]
+    assert wait["inputs"]["JobId"] == check["inputs"]["JobId"]
+
+
+def test_a_runbook_stops_before_a_promotion_that_would_lose_something(
+    system: System,
+) -> None:
+    *checks, snapshot = steps_of(system, "ReadyToPromote")
+    assert all(c["action"] == "aws:assertAwsResourceProperty" for c in checks)
+    alarm = body(system, "database-target")["Resources"]["ReplicaLagAlarm"]
+    (asked,) = (c for c in checks if c["inputs"]["Service"] == "cloudwatch")
+    assert asked["inputs"]["AlarmNames"] == [alarm["Properties"]["AlarmName"]]
+    assert asked["inputs"]["DesiredValues"] == ["OK"]
+    assert snapshot["inputs"]["Api"] == "CreateDBSnapshot"
+    made = replica(system)["DBInstanceIdentifier"]
+    assert snapshot["inputs"]["DBInstanceIdentifier"] == made
+
+
+def test_runbooks_turn_the_switch_that_the_application_reads(system: System) -> None:
+    switch = servers(system)["WriteSwitch"]["Properties"]["Name"]
+    for title, value in (("PauseWrites", "paused"), ("ResumeWrites", "allowed")):
+        turn, check = steps_of(system, title)
+        assert (turn["inputs"]["Name"], turn["inputs"]["Value"]) == (switch, value)
+        assert check["inputs"]["DesiredValues"] == [value]
+
+
+@pytest.mark.parametrize("which", ["system", "existing"])
+def test_who_migrates_may_start_exactly_the_runbooks_there_are(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    system = request.getfixturevalue(which)
+    conditions = {"IsSource": ("source",), "IsTarget": ("target",)}
+    made = {
+        (f"${{{role.title()}Region}}", text.replace("${RegionRole}", role))
+        for r in every(system, "AWS::SSM::Document").values()
+        for text in texts(r["Properties"]["Name"])
+        for role in conditions.get(r.get("Condition", ""), ("source", "target"))
+    }
+    allowed = texts(
+        granted(system, "operations", "MigrationRole")["StartRunbooks"]["Resource"]
+    )
+    pattern = r":ssm:(\$\{\w+\}):.*:automation-definition/(.*):\*$"
+    found = {m.groups() for text in allowed if (m := re.search(pattern, text))}
+    assert found == made
+
+
 # --- networks -------------------------------------------------------------------------------
 
 

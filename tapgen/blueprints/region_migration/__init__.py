@@ -21,6 +21,7 @@ too, or named in `existing` where it is there already (parts marked *).
     accelerator      global            fixed addresses, a dial for each region
     dns              global            names that move by weight
     observability    every*            application logs, dashboard
+    runbooks         every             what is done by hand, step by step
     operations       global            the role that migrates, and the plan
 """
 

@@ -30,6 +30,7 @@ from awacs.sts import AssumeRole
 from troposphere import GetAtt, Ref, Sub, Template, iam, ssm
 
 from tapgen.blocks import frame, names, security
+from tapgen.blueprints.region_migration import runbooks
 from tapgen.blueprints.region_migration.shape import (
     COLOURS,
     ROLES,
@@ -96,6 +97,7 @@ def operations(shape: Shape) -> Template:
                     ("servers", _servers(t, shape)),
                     ("database", _database(t, shape)),
                     ("traffic", _traffic(t)),
+                    ("runbooks", _runbooks(shape)),
                 )
             ],
         )
@@ -349,6 +351,32 @@ def _traffic(t: Template) -> list[Statement]:
         ),
         security.statement("ReadNames", [dns_actions.ListResourceRecordSets], [zone]),
         security.statement("AwaitChanges", [dns_actions.GetChange], [changes]),
+    ]
+
+
+def _runbooks(shape: Shape) -> list[Statement]:
+    """Starting the runbooks, which then act as who started them."""
+    documents = [
+        names.arn(
+            "ssm",
+            f"{kind}/{runbooks.document(procedure, role)}{version}",
+            region=f"${{{frame.region_parameter(role)}}}",
+        )
+        for role, procedures in runbooks.procedures(shape).items()
+        for procedure in procedures
+        for kind, version in (("automation-definition", ":*"), ("document", ""))
+    ]
+    executions = [
+        names.arn("ssm", "automation-execution/*", region=f"${{{region}}}")
+        for region in map(frame.region_parameter, ROLES)
+    ]
+    return [
+        security.statement(
+            "StartRunbooks", [switch_actions.StartAutomationExecution], documents
+        ),
+        security.statement(
+            "WatchRunbooks", [switch_actions.GetAutomationExecution], executions
+        ),
     ]
 
 

@@ -13,6 +13,7 @@ from tapgen.blueprints.region_migration import (
     networks,
     observability,
     operations,
+    runbooks,
     traffic,
 )
 from tapgen.blueprints.region_migration.settings import Settings
@@ -83,6 +84,7 @@ def build(config: Config) -> System:
             _servers(shape, settings),
             *_traffic(shape, settings),
             _observability(shape, settings),
+            _runbooks(shape, settings),
             _operations(shape, settings),
         ],
     )
@@ -430,6 +432,16 @@ def _observability(shape: Shape, settings: Settings) -> Part:
             "LogRetentionDays": _text(settings.log_retention_days),
         },
         _everywhere("KmsKeyArn", "AlertTopicArn"),
+    )
+
+
+def _runbooks(shape: Shape, settings: Settings) -> Part:
+    return Part(
+        "runbooks",
+        "every",
+        runbooks.runbooks(shape),
+        ("ResumeWritesRunbook",),
+        {**_existing_bucket(settings), "BatchRoleArn": _role("BatchRoleArn")},
     )
 
 

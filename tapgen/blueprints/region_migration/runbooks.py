@@ -1,0 +1,228 @@
+"""What is done by hand in a migration, beside the rollouts that turn its parameters.
+
+A runbook acts as whoever starts it, which the migration role may. None promotes the
+replica: that is a parameter of its template, or the stack would no longer know what it
+has.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Equals, Ref, Template
+
+from tapgen.blocks import drills, frame, names, storage
+from tapgen.blueprints.region_migration.shape import (
+    REPORTS,
+    ROLES,
+    WRITES,
+    Shape,
+    arn_parameter,
+    logs_bucket,
+    name,
+    source_bucket,
+    start,
+)
+
+SYNC = "sync"
+READY = "ready-to-promote"
+WRITERS = {"paused": "pause-writes", "allowed": "resume-writes"}
+
+_AUTOMATION_ID = "{{ automation:EXECUTION_ID }}"
+
+
+def document(procedure: str, role: str = names.THIS_ROLE) -> str:
+    """The name of the runbook of a procedure in a region, as text for `Fn::Sub`."""
+    return name(procedure, role)
+
+
+def procedures(shape: Shape) -> dict[str, tuple[str, ...]]:
+    """The procedures that have a runbook in each region role."""
+    switch = tuple(WRITERS.values())
+    return {
+        "source": (SYNC, *(switch if shape.builds_source else ())),
+        "target": (READY, *switch),
+    }
+
+
+def runbooks(shape: Shape) -> Template:
+    """The runbooks of a region."""
+    t = start("Runbooks of the migration", role=frame.EVERY)
+    source_bucket(t, shape)
+    at_source, at_target = (_only_in(t, role) for role in ROLES)
+    _add(
+        t, SYNC, "Replicates what was in the bucket before", _sync(t, shape), at_source
+    )
+    _add(
+        t,
+        READY,
+        "Stops unless the replica is close behind and healthy, then takes a snapshot",
+        _ready(),
+        at_target,
+    )
+    for value, procedure in WRITERS.items():
+        _add(
+            t,
+            procedure,
+            f"The application of this region finds its writes {value}",
+            [
+                drills.call(
+                    "TurnSwitch",
+                    "ssm",
+                    "PutParameter",
+                    Name=names.sub(WRITES),
+                    Value=value,
+                    Overwrite=True,
+                ),
+                drills.check(
+                    "SwitchIsTurned",
+                    "ssm",
+                    "GetParameter",
+                    selector="$.Parameter.Value",
+                    wanted=[value],
+                    Name=names.sub(WRITES),
+                ),
+            ],
+            "" if shape.builds_source else at_target,
+        )
+    frame.output(
+        t,
+        "ResumeWritesRunbook",
+        names.sub(document(WRITERS["allowed"])),
+        description="Runbook that lets the application of this region write",
+        condition="" if shape.builds_source else at_target,
+    )
+    return t
+
+
+def _only_in(t: Template, role: str) -> str:
+    """The name of the condition that the stack is in the region of a role."""
+    title = f"Is{role.title()}"
+    t.add_condition(title, Equals(Ref(names.ROLE), role))
+    return title
+
+
+def _add(
+    t: Template,
+    procedure: str,
+    description: str,
+    steps: list[dict[str, Any]],
+    condition: str,
+) -> None:
+    made = drills.runbook(
+        t,
+        "".join(word.title() for word in procedure.split("-")) + "Runbook",
+        name=document(procedure),
+        procedure=procedure,
+        description=description,
+        parameters={},
+        steps=steps,
+    )
+    if condition:
+        made.Condition = condition
+
+
+def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:
+    """A batch job over the objects that no replication has taken yet.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
+    """
+    role = arn_parameter(
+        t,
+        "BatchRoleArn",
+        "ARN of the role of S3 Batch Operations.",
+        frame.ROLE_ARN_PATTERN,
+        "role",
+    )
+    account = Ref("AWS::AccountId")
+    reports = storage.Bucket(logs_bucket("source"))
+    create = drills.call(
+        "StartJob",
+        "s3control",
+        "CreateJob",
+        AccountId=account,
+        ClientRequestToken=_AUTOMATION_ID,
+        ConfirmationRequired=False,
+        Operation={"S3ReplicateObject": {}},
+        ManifestGenerator={
+            "S3JobManifestGenerator": {
+                "ExpectedBucketOwner": account,
+                "SourceBucket": names.sub(names.bucket_arn(shape.data)),
+                "EnableManifestOutput": False,
+                "Filter": {
+                    "EligibleForReplication": True,
+                    "ObjectReplicationStatuses": ["NONE", "FAILED"],
+                },
+            }
+        },
+        Report={
+            "Bucket": names.sub(reports.arn),
+            "Enabled": True,
+            "Format": "Report_CSV_20180820",
+            "Prefix": REPORTS,
+            "ReportScope": "FailedTasksOnly",
+        },
+        Priority=10,
+        RoleArn=role,
+    )
+    create["outputs"] = [{"Name": "JobId", "Selector": "$.JobId", "Type": "String"}]
+    job = {"AccountId": account, "JobId": drills.ref("StartJob.JobId")}
+    return [
+        create,
+        drills.wait(
+            "WaitForJob",
+            "s3control",
+            "DescribeJob",
+            selector="$.Job.Status",
+            wanted=["Complete"],
+            seconds=6 * 3600,
+            **job,
+        ),
+        drills.check(
+            "NothingFailed",
+            "s3control",
+            "DescribeJob",
+            selector="$.Job.ProgressSummary.NumberOfTasksFailed",
+            wanted=["0"],
+            **job,
+        ),
+    ]
+
+
+def _ready() -> list[dict[str, Any]]:
+    replica = names.sub(name("db", "target"))
+    return [
+        drills.check(
+            "ReplicaIsAvailable",
+            "rds",
+            "DescribeDBInstances",
+            selector="$.DBInstances[0].DBInstanceStatus",
+            wanted=["available"],
+            DBInstanceIdentifier=replica,
+        ),
+        drills.check(
+            "ReplicaReplicates",
+            "rds",
+            "DescribeDBInstances",
+            selector="$.DBInstances[0].StatusInfos[0].Status",
+            wanted=["replicating"],
+            DBInstanceIdentifier=replica,
+        ),
+        drills.check(
+            "ReplicaIsCloseBehind",
+            "cloudwatch",
+            "DescribeAlarms",
+            selector="$.MetricAlarms[0].StateValue",
+            wanted=["OK"],
+            AlarmNames=[names.sub(name("db-lag", "target"))],
+        ),
+        drills.call(
+            "TakeSnapshot",
+            "rds",
+            "CreateDBSnapshot",
+            DBInstanceIdentifier=replica,
+            DBSnapshotIdentifier=names.sub(
+                f"{name('before-promotion')}-{_AUTOMATION_ID}"
+            ),
+        ),
+    ]
