@@ -1,0 +1,72 @@
+"""A cfn-lint rule pack for what only shows once it is known where a template goes.
+
+Runs in `tapgen lint`, and under cfn-lint itself: `cfn-lint --append-rules
+tapgen.rules`. There, targets and parameter values come from the `manifest.json` beside
+the template; without one, rules that need them say nothing. A rule that cannot decide
+says nothing either.
+
+Ids begin with E9500 and W9500. They are silenced and configured as all of cfn-lint's
+are. Importing this package imports cfn-lint.
+"""
+
+from __future__ import annotations
+
+import inspect
+from types import ModuleType
+
+from tapgen.rules import (
+    alarms,
+    api,
+    aurora,
+    dns,
+    dynamodb,
+    keys,
+    limits,
+    literals,
+    names,
+    once,
+    rds,
+    replication,
+    security,
+    state,
+)
+from tapgen.rules.base import Rule
+
+_MODULES: tuple[ModuleType, ...] = (
+    names,
+    literals,
+    once,
+    replication,
+    dynamodb,
+    aurora,
+    rds,
+    keys,
+    dns,
+    api,
+    alarms,
+    security,
+    state,
+    limits,
+)
+
+
+def _rules(module: ModuleType) -> list[type[Rule]]:
+    return [
+        found
+        for _, found in inspect.getmembers(module, inspect.isclass)
+        if issubclass(found, Rule) and found.id and found.__module__ == module.__name__
+    ]
+
+
+ALL: tuple[type[Rule], ...] = tuple(
+    sorted((r for m in _MODULES for r in _rules(m)), key=lambda rule: rule.id[1:])
+)
+"""Every rule, by number."""
+
+# cfn-lint takes the rules from the names of the module it is given.
+globals().update({rule.__name__: rule for rule in ALL})
+
+
+def theme(rule: type[Rule]) -> str:
+    """What a rule is about: the name of its module."""
+    return rule.__module__.rpartition(".")[2]

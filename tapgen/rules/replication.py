@@ -1,0 +1,260 @@
+"""S3 replication: what S3 refuses, and what makes it fail without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tapgen.rules.base import DOCS, Found, ResourceRule
+from tapgen.rules.values import absent, get, items, present, text, truth
+from tapgen.rules.view import Resource
+
+_GUIDE = f"{DOCS}AmazonS3/latest/userguide/"
+_BUCKET = """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    Properties:
+{versioning}\
+      ReplicationConfiguration:
+        Role: !Sub arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/replication
+        Rules:
+          - Status: Enabled
+            Priority: 1
+{rule}\
+            Destination:
+              Bucket: !Sub arn:${{AWS::Partition}}:s3:::orders-copy
+{destination}\
+"""
+_VERSIONING = "      VersioningConfiguration: {Status: Enabled}\n"
+_FILTER = """\
+            Filter: {Prefix: ''}
+            DeleteMarkerReplication: {Status: Disabled}
+"""
+
+
+def _example(
+    versioning: str = _VERSIONING, rule: str = _FILTER, destination: str = ""
+) -> str:
+    return _BUCKET.format(versioning=versioning, rule=rule, destination=destination)
+
+
+class _ReplicationRule(ResourceRule):
+    """A rule about each rule of a replication configuration."""
+
+    types = ("AWS::S3::Bucket",)
+
+    def look(self, it: Resource) -> Iterator[Found]:
+        steps = ("ReplicationConfiguration", "Rules")
+        for index, rule in enumerate(items(it.properties, *steps)):
+            for path, message in self.judge(rule):
+                yield (*steps, index, *path), message
+
+    def judge(self, rule: Any) -> Iterator[Found]:
+        yield from ()
+
+
+class ReplicationWithoutVersioning(ResourceRule):
+    id = "E9525"
+    shortdesc = "A bucket is replicated without versioning"
+    description = (
+        "S3 replicates versions: without VersioningConfiguration on the source bucket,"
+        " PutBucketReplication is refused with InvalidRequest and the stack fails."
+    )
+    source_url = f"{_GUIDE}replication-requirements.html"
+    at = "Resources/Bucket/Properties/ReplicationConfiguration"
+    bad = _example(versioning="")
+    good = _example()
+    types = ("AWS::S3::Bucket",)
+
+    def look(self, it: Resource) -> Iterator[Found]:
+        if not present(it.properties, "ReplicationConfiguration"):
+            return
+        status = text(it.properties, "VersioningConfiguration", "Status")
+        if absent(it.properties, "VersioningConfiguration") or status == "Suspended":
+            yield ("ReplicationConfiguration",), (
+                "replication needs VersioningConfiguration: {Status: Enabled}"
+            )
+
+
+class EncryptedObjectsNotSelected(_ReplicationRule):
+    id = "E9526"
+    shortdesc = "A key for replicas is given, but encrypted objects are not replicated"
+    description = (
+        "ReplicaKmsKeyID without SourceSelectionCriteria.SseKmsEncryptedObjects is"
+        " refused, and the criteria without a key as well. Objects encrypted with KMS"
+        " are replicated only where both are there."
+    )
+    source_url = f"{_GUIDE}replication-config-for-kms-objects.html"
+    at = (
+        "Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/Destination/"
+        "EncryptionConfiguration/ReplicaKmsKeyID"
+    )
+    _key = """\
+              EncryptionConfiguration:
+                ReplicaKmsKeyID: !Sub arn:aws:kms:us-west-2:${AWS::AccountId}:key/mrk-1
+"""
+    bad = _example(destination=_key)
+    good = _example(
+        destination=_key,
+        rule=_FILTER
+        + "            SourceSelectionCriteria: {SseKmsEncryptedObjects: {Status: Enabled}}\n",
+    )
+
+    def judge(self, rule: Any) -> Iterator[Found]:
+        criteria = ("SourceSelectionCriteria", "SseKmsEncryptedObjects", "Status")
+        key = ("Destination", "EncryptionConfiguration", "ReplicaKmsKeyID")
+        status = text(rule, *criteria)
+        if present(rule, *key) and (absent(rule, *criteria) or status == "Disabled"):
+            yield key, (
+                "needs SourceSelectionCriteria: {SseKmsEncryptedObjects: {Status:"
+                " Enabled}} in the same rule"
+            )
+        if status == "Enabled" and absent(rule, *key):
+            yield criteria, (
+                "needs Destination.EncryptionConfiguration.ReplicaKmsKeyID, a key in"
+                " the region of the destination"
+            )
+
+
+class ReplicationTimeWithoutMetrics(_ReplicationRule):
+    id = "E9527"
+    shortdesc = "Replication time control without metrics"
+    description = (
+        "S3 refuses ReplicationTime without Metrics; both have the threshold of 15"
+        " minutes, the only one there is."
+    )
+    source_url = f"{_GUIDE}replication-time-control.html"
+    at = (
+        "Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/Destination/"
+        "ReplicationTime"
+    )
+    _time = "              ReplicationTime: {Status: Enabled, Time: {Minutes: 15}}\n"
+    bad = _example(destination=_time)
+    good = _example(
+        destination=_time
+        + "              Metrics: {Status: Enabled, EventThreshold: {Minutes: 15}}\n"
+    )
+
+    def judge(self, rule: Any) -> Iterator[Found]:
+        to = get(rule, "Destination")
+        if text(to, "ReplicationTime", "Status") != "Enabled":
+            return
+        if absent(to, "Metrics") or text(to, "Metrics", "Status") == "Disabled":
+            yield ("Destination", "ReplicationTime"), (
+                "needs Metrics: {Status: Enabled, EventThreshold: {Minutes: 15}}"
+            )
+
+
+class DeleteMarkersWithTags(_ReplicationRule):
+    id = "E9528"
+    shortdesc = "A replication rule mixes what S3 does not take together"
+    description = (
+        "A rule with Filter is of the second version, which needs"
+        " DeleteMarkerReplication and, beside other rules, Priority; delete markers"
+        " have no tags, so that a rule that filters by tags cannot replicate them; and"
+        " ReplicaModifications needs a Filter. S3 refuses the whole configuration."
+    )
+    source_url = f"{_GUIDE}delete-marker-replication.html"
+    at = (
+        "Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/"
+        "DeleteMarkerReplication"
+    )
+    _tags = """\
+            Filter: {{TagFilter: {{Key: copy, Value: 'yes'}}}}
+            DeleteMarkerReplication: {{Status: {status}}}
+"""
+    bad = _example(rule=_tags.format(status="Enabled"))
+    good = _example(rule=_tags.format(status="Disabled"))
+
+    def judge(self, rule: Any) -> Iterator[Found]:
+        markers = ("DeleteMarkerReplication", "Status")
+        tagged = present(rule, "Filter", "TagFilter") or present(
+            rule, "Filter", "And", "TagFilters"
+        )
+        if tagged and text(rule, *markers) == "Enabled":
+            yield ("DeleteMarkerReplication",), (
+                "delete markers have no tags and cannot be replicated by a rule that"
+                " filters by tags; set Status: Disabled"
+            )
+        if present(rule, "Filter") and absent(rule, "DeleteMarkerReplication"):
+            yield ("Filter",), "a rule with Filter needs DeleteMarkerReplication"
+        changes = ("SourceSelectionCriteria", "ReplicaModifications")
+        if present(rule, *changes) and absent(rule, "Filter"):
+            yield changes, "ReplicaModifications needs a rule with Filter"
+
+
+class EncryptedWebsite(ResourceRule):
+    id = "E9529"
+    shortdesc = "A website's objects are encrypted with KMS"
+    description = (
+        "The website endpoint reads anonymously, and anonymous requests cannot use a KMS"
+        " key: every page answers 403. Encrypt with AES256, or put CloudFront with"
+        " origin access control before a bucket that is no website."
+    )
+    source_url = f"{_GUIDE}WebsiteAccessPermissionsReqd.html"
+    at = "Resources/Site/Properties/WebsiteConfiguration"
+    _site = """\
+Resources:
+  Site:
+    Type: AWS::S3::Bucket
+    Properties:
+      WebsiteConfiguration: {{IndexDocument: index.html, ErrorDocument: error.html}}
+      BucketEncryption:
+        ServerSideEncryptionConfiguration:
+          - ServerSideEncryptionByDefault: {{SSEAlgorithm: {algorithm}}}
+"""
+    bad = _site.format(algorithm="'aws:kms'")
+    good = _site.format(algorithm="AES256")
+    types = ("AWS::S3::Bucket",)
+
+    def look(self, it: Resource) -> Iterator[Found]:
+        website = get(it.properties, "WebsiteConfiguration")
+        if not present(website, "IndexDocument"):
+            return  # one that only redirects serves no objects
+        steps = ("BucketEncryption", "ServerSideEncryptionConfiguration")
+        for rule in items(it.properties, *steps):
+            algorithm = (
+                text(rule, "ServerSideEncryptionByDefault", "SSEAlgorithm") or ""
+            )
+            if algorithm.startswith("aws:kms"):
+                yield ("WebsiteConfiguration",), (
+                    f"objects are encrypted with {algorithm}, which anonymous visitors"
+                    " cannot decrypt; use AES256"
+                )
+
+
+class SameDestinationTwice(ResourceRule):
+    id = "E9530"
+    shortdesc = "Replication rules of one bucket have the same priority"
+    description = (
+        "With Filter, rules need a Priority, and no two rules the same one: S3 refuses"
+        " the configuration, as it could not say which rule goes first."
+    )
+    source_url = f"{_GUIDE}replication-add-config.html"
+    at = "Resources/Bucket/Properties/ReplicationConfiguration/Rules/1/Priority"
+    _second = """\
+          - Status: Enabled
+            Priority: {priority}
+            Filter: {{Prefix: invoices/}}
+            DeleteMarkerReplication: {{Status: Disabled}}
+            Destination:
+              Bucket: !Sub arn:${{AWS::Partition}}:s3:::orders-copy
+"""
+    bad = _example() + _second.format(priority=1)
+    good = _example() + _second.format(priority=2)
+    types = ("AWS::S3::Bucket",)
+
+    def look(self, it: Resource) -> Iterator[Found]:
+        steps = ("ReplicationConfiguration", "Rules")
+        rules = items(it.properties, *steps)
+        seen: set[str] = set()
+        for index, rule in enumerate(rules):
+            priority = text(rule, "Priority")
+            if priority in seen:
+                yield (*steps, index, "Priority"), f"priority {priority} is taken"
+            if priority:
+                seen.add(priority)
+            filtered = present(rule, "Filter") and absent(rule, "Priority")
+            if filtered and len(rules) > 1 and truth(rule, "Priority") is False:
+                yield (*steps, index), "a rule with Filter beside others needs Priority"

@@ -1,0 +1,67 @@
+"""Resources that hold data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tapgen import schemas
+from tapgen.rules.base import USER_GUIDE, Found, Rule, goes_to
+from tapgen.rules.values import absent
+from tapgen.rules.view import View
+
+# What is in them is on its way elsewhere, or can be had again.
+_TRANSIENT = {"AWS::EC2::EIP", "AWS::SQS::Queue"}
+# With one of these it is a copy: of a cluster's data, of a source's, or, as a private
+# zone, of what the template says.
+_COPIES = ("DBClusterIdentifier", "SourceDBInstanceIdentifier", "VPCs")
+
+
+class StateWithoutPolicy(Rule):
+    id = "W9565"
+    shortdesc = "What holds data has no DeletionPolicy or UpdateReplacePolicy"
+    description = (
+        "Removing a target, a rollback of a first rollout or a change that replaces the"
+        " resource deletes it in every account and region at once. Say what is to"
+        " become of the data: Retain, RetainExceptOnCreate, Snapshot, or Delete where it"
+        " may go. Types can be left out with configure_rules, `except`."
+    )
+    source_url = f"{USER_GUIDE}aws-attribute-deletionpolicy.html"
+    needs_targets = True
+    goes = goes_to("us-east-1")
+    at = "Resources/Bucket"
+    bad = """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+"""
+    good = """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config_definition = {
+            "except": {"default": [], "type": "list", "itemtype": "string"}
+        }
+        self.configure()
+
+    def check(self, view: View) -> Iterator[Found]:
+        kinds = schemas.STATEFUL - _TRANSIENT - {*self.config["except"]}
+        for place in view.places:
+            for it in place.of(*kinds):
+                named = it.type.endswith("::DBCluster")
+                if not named and any(not absent(it.properties, n) for n in _COPIES):
+                    continue
+                missing = [
+                    name
+                    for name in ("DeletionPolicy", "UpdateReplacePolicy")
+                    if absent(it.attributes, name)
+                ]
+                if missing:
+                    yield ("Resources", it.id), (
+                        f"{it.type} holds data and has no {' and no '.join(missing)}"
+                    )
