@@ -242,7 +242,7 @@ def destroy_command(
     **aws_choice: Any,
 ) -> int:
     """Delete SYSTEM's stack sets, waves backwards; says what is kept."""
-    from tapgen import plan, rollout
+    from tapgen import bootstrap, plan, rollout
     from tapgen.aws import leftovers
     from tapgen.cli.screen import console
     from tapgen.report import data, text
@@ -272,6 +272,7 @@ def destroy_command(
         for left in kept:
             out.print(f"  {left}", markup=False)
     ended = rollout.Outcome()
+    fates: dict[leftovers.Leftover, str] = {}
     if made:
         _confirm(yes, f"Delete {prefix}?")
         # Once the stacks are gone nobody knows what they retained: note it before.
@@ -286,16 +287,26 @@ def destroy_command(
             _confirm(yes, f"Delete what is left of {prefix}?")
         hands = reached.aws.assuming(assume_role)
         for left in kept:
-            out.print(f"  {leftovers.delete(hands, left)}: {left}", markup=False)
+            fates[left] = leftovers.delete(hands, left)
+            out.print(f"  {fates[left]}: {left}", markup=False)
         if kept:
-            store.put(place, leftovers.dump([]))
+            left_over = [x for x in kept if fates[x].startswith("not deleted")]
+            store.put(place, leftovers.dump(left_over))
+    if made and ended.green:
+        out.print(
+            "what bootstrap made stays: delete the stack "
+            f"{bootstrap.roles_stack(reached.system)} in {reached.system.admin.region} "
+            "of each target account when the system will not come back"
+        )
     if output == "json":
         print_json(
             {
                 "plan": data.plan(made),
                 "outcome": data.outcome(ended),
                 "retained": [
-                    vars(left) | {"target": str(left.target)} for left in kept
+                    vars(left)
+                    | {"target": str(left.target), "fate": fates.get(left, "kept")}
+                    for left in kept
                 ],
             }
         )

@@ -15,7 +15,7 @@ from tapgen import diff, risk
 from tapgen.explain import advice
 from tapgen.intrinsics import LATER
 from tapgen.model import Action, Target
-from tapgen.plan import Plan, Reference, Step, Value, parameters_of
+from tapgen.plan import HIDDEN, Plan, Reference, Step, Value, parameters_of
 from tapgen.rollout import Outcome
 
 MARKS = {
@@ -59,8 +59,24 @@ def plan(made: Plan, *, details: bool = False) -> str:
     if made.uploads:
         lines.append("\n[bold]artifacts, before the first wave[/]")
         lines += [f"  [green]↑[/] {escape(str(u))}" for u in made.uploads]
+    hidden = _not_comparable(made)
+    if hidden:
+        lines.append(f"\nnot comparable, values that are hidden: {', '.join(hidden)}")
     lines.append(f"\n{summary(made)}")
     return "\n".join(lines)
+
+
+def _not_comparable(made: Plan) -> list[str]:
+    """Parameters whose deployed values CloudFormation does not show (NoEcho)."""
+    return sorted(
+        {
+            f"{step.part}.{name}"
+            for step in made.steps
+            if step.stack_set in made.observed
+            for name, value in made.observed[step.stack_set].parameters.items()
+            if value == HIDDEN
+        }
+    )
 
 
 def differences(

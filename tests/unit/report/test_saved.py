@@ -155,3 +155,14 @@ def test_nothing_to_do_is_said() -> None:
     same = planned(found=make.observed(WANTED))
 
     assert "Nothing to do" in markdown.plan(same)
+
+
+def test_what_cannot_be_compared_is_said() -> None:
+    from tapgen.report import text as shown
+
+    wanted = make.stack_set(parameters={"Size": "2", "Password": "x"})
+    found = make.observed(wanted, parameters={"Size": "1", "Password": "****"})
+
+    told = shown.plan(planned(wanted, found))
+
+    assert "not comparable, values that are hidden: data.Password" in told
