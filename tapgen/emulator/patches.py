@@ -24,7 +24,9 @@ from typing import Any
 
 from tapgen.emulator import (
     accelerators,
+    added,
     balancers,
+    documents,
     gateway,
     guard,
     not_emulated,
@@ -240,7 +242,9 @@ def check() -> list[str]:
     for private in (
         PRIVATE,
         accelerators.PRIVATE,
+        added.PRIVATE,
         balancers.PRIVATE,
+        documents.PRIVATE,
         gateway.PRIVATE,
         guard.PRIVATE,
         organizations.PRIVATE,

@@ -13,6 +13,7 @@ from tapgen.emulator.resources import (
     keys,
     monitoring,
     network,
+    operating,
     servers,
     shapes,
     storage,
@@ -43,6 +44,6 @@ def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
         *(network, keys, storage, database, dns, monitoring, audit, gateway),
-        *(servers, clusters, corrections),
+        *(servers, clusters, operating, corrections),
     )
     return [kind for module in modules for kind in module.kinds()]

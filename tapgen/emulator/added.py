@@ -1,0 +1,121 @@
+"""Services that ministack lacks, as it takes them: registered, reset, saved with its own.
+
+A service here keeps what it is told and refuses what AWS refuses. What it would do by
+itself (run an experiment, bill) it does not do.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    "ministack.app": {
+        "SERVICE_HANDLERS": None,
+        "SERVICE_REGISTRY": None,
+        "_lazy_handler": ("module_name",),
+        "_loaded_modules": None,
+        "_state_map": None,
+    },
+    "ministack.core.router": {"SERVICE_PATTERNS": None},
+}
+"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+
+Record = dict[str, Any]
+Response = tuple[int, dict[str, str], bytes]
+
+
+class Refusal(Exception):
+    """A request that the service refuses, with AWS's code."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+def place() -> tuple[str, str]:
+    """Account and region of the request."""
+    responses = import_module("ministack.core.responses")
+    return str(responses.get_account_id()), str(responses.get_region())
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service by its name in requests, and what answers them.
+
+    `answer` is given the operation (JSON services) or method and path (REST ones) and
+    the body, with what is in the query, and raises Refusal. `stores` are all its
+    records, of every account.
+    """
+
+    name: str
+    answer: Callable[[str, Record], Record]
+    target_prefix: str = ""
+    stores: Mapping[str, Record] = field(default_factory=dict)
+
+    def install(self) -> None:
+        """Makes it one of ministack's; doing it again changes nothing."""
+        patterns = (
+            {"target_prefixes": [self.target_prefix]} if self.target_prefix else {}
+        )
+        import_module("ministack.core.router").SERVICE_PATTERNS[self.name] = patterns
+        app = import_module("ministack.app")
+        app.SERVICE_REGISTRY[self.name] = {"module": self.name}
+        app._state_map[self.name] = self.name
+        app._loaded_modules[self.name] = self
+        app.SERVICE_HANDLERS[self.name] = app._lazy_handler(self.name)
+
+    async def handle_request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: Any,
+    ) -> Response:
+        """Answers a request, as ministack asks its services to."""
+        target = headers.get("x-amz-target", "").partition(".")[2]
+        return self.respond(target or f"{method} {path}", body, query or {})
+
+    def respond(
+        self,
+        operation: str,
+        body: bytes,
+        query: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Response:
+        """The answer to an operation, as the wire has it."""
+        kind = {"Content-Type": "application/x-amz-json-1.1"}
+        try:
+            given = {**query, **json.loads(body or b"{}")}
+            answer = self.answer(operation, given)
+        except Refusal as refusal:
+            error = {"__type": refusal.code, "message": str(refusal)}
+            kind["x-amzn-ErrorType"] = refusal.code
+            return refusal.status, kind, json.dumps(error).encode()
+        return 200, kind, json.dumps(answer).encode()
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        for store in self.stores.values():
+            store.clear()
+
+    def get_state(self) -> Record:
+        """Everything, to be saved."""
+        return {name: copy.deepcopy(store) for name, store in self.stores.items()}
+
+    def load_persisted_state(self, data: Mapping[str, Any]) -> None:
+        """Takes back what `get_state` gave."""
+        for name, store in self.stores.items():
+            store.clear()
+            store.update(data.get(name, {}))
+
+
+def unknown(operation: str) -> Refusal:
+    """For an operation that is not emulated."""
+    return Refusal("UnknownOperationException", f"{operation} is not emulated")
