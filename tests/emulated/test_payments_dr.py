@@ -43,7 +43,8 @@ def live(server: life.Server) -> Live:
     )
     zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
     domain = {"name": f"api.{ZONE}", "hosted_zone_id": zone_id}
-    deployed = Live(cloud, built(domain=domain, deletion_protection=False))
+    settings = {"deletion_protection": False, "cost_category": True}
+    deployed = Live(cloud, built(domain=domain, **settings))
     assert deployed.rollout().green
     return deployed
 
@@ -98,10 +99,25 @@ def heard(live: Live, role: str) -> str:
 
 
 def test_it_is_current_in_both_regions_and_a_second_time_plans_nothing(
-    live: Live,
+    live: Live, server: life.Server
 ) -> None:
     assert live.cloud.statuses(live.system) == {"CURRENT"}
-    assert live.cloud.plan(live.system).waves == ()
+    assert not live.cloud.plan(live.system)
+    shapes = life.status(server.folder)["shape_only"]
+    assert live.cloud.account not in {one["account"] for one in shapes}
+
+
+def test_runbooks_and_experiments_are_in_both_regions(live: Live) -> None:
+    for role in OTHER:
+        listed = live.client("ssm", role).list_documents()["DocumentIdentifiers"]
+        runbooks = {d["Name"] for d in listed if d["Name"].startswith("pd-prod-")}
+        shared = ("switchover", "failover", "failback", "drill")
+        assert runbooks >= {f"pd-prod-{procedure}-{role}" for procedure in shared}
+        id_ = live.outputs("drills", role)["ExperimentId"]
+        fis = live.client("fis", role)
+        found = fis.get_experiment_template(id=id_)["experimentTemplate"]
+        (arn,) = found["targets"]["cluster"]["resourceArns"]
+        assert arn.endswith(f":cluster:pd-prod-db-{role}")
 
 
 @pytest.mark.parametrize("role", ["primary", "dr"])
