@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -266,11 +266,7 @@ def destroy_command(
         leftovers.load(store.get(place) or b"[]"),
         leftovers.retained(reached.sets.aws, observed),
     )
-    if kept:
-        verb = "to be deleted with --delete-data" if delete_data else "kept"
-        out.print(f"\nretained by the templates, {verb}:")
-        for left in kept:
-            out.print(f"  {left}", markup=False)
+    _show_kept(out, kept, "to be deleted with --delete-data" if delete_data else "kept")
     ended = rollout.Outcome()
     fates: dict[leftovers.Leftover, str] = {}
     if made:
@@ -285,14 +281,11 @@ def destroy_command(
     if delete_data and ended.green:
         if not made and kept:
             _confirm(yes, f"Delete what is left of {prefix}?")
-        hands = reached.aws.assuming(assume_role)
-        for left in kept:
-            fates[left] = leftovers.delete(hands, left)
-            out.print(f"  {fates[left]}: {left}", markup=False)
+        fates = _delete_kept(out, reached.aws.assuming(assume_role), kept)
         if kept:
             left_over = [x for x in kept if fates[x].startswith("not deleted")]
             store.put(place, leftovers.dump(left_over))
-    if made and ended.green:
+    elif made and ended.green:
         out.print(
             "what bootstrap made stays: delete the stack "
             f"{bootstrap.roles_stack(reached.system)} in {reached.system.admin.region} "
@@ -311,6 +304,24 @@ def destroy_command(
             }
         )
     return _exit_code(ended)
+
+
+def _show_kept(out: Any, kept: Sequence[Any], verb: str) -> None:
+    if kept:
+        out.print(f"\nretained by the templates, {verb}:")
+    for left in kept:
+        out.print(f"  {left}", markup=False)
+
+
+def _delete_kept(out: Any, aws: Any, kept: Sequence[Any]) -> dict[Any, str]:
+    """Delete what was retained; what happened to each, in words."""
+    from tapgen.aws import leftovers
+
+    fates = {}
+    for left in kept:
+        fates[left] = leftovers.delete(aws, left)
+        out.print(f"  {fates[left]}: {left}", markup=False)
+    return fates
 
 
 _BOOTSTRAP_EPILOG = """\b
