@@ -6,122 +6,32 @@ https://docs.aws.amazon.com/global-accelerator/latest/api/Welcome.html
 
 from __future__ import annotations
 
-import copy
-import json
-import sys
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import Any
 
-NAME = "globalaccelerator"
-
-PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    "ministack.app": {
-        "SERVICE_HANDLERS": None,
-        "SERVICE_REGISTRY": None,
-        "_lazy_handler": ("module_name",),
-        "_loaded_modules": None,
-        "_state_map": None,
-    },
-    "ministack.core.router": {"SERVICE_PATTERNS": None},
-}
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
-
-PREFIX = "GlobalAccelerator_V20180706"
-"""What `X-Amz-Target` begins with."""
-
-Answer = dict[str, Any]
-
-
-class Refusal(Exception):
-    """A request that the service refuses, with AWS's code."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def install() -> None:
-    """Makes it a service of ministack's, reset and saved with the others.
-
-    Doing it again changes nothing.
-    """
-    import_module("ministack.core.router").SERVICE_PATTERNS[NAME] = {
-        "target_prefixes": [PREFIX]
-    }
-    app = import_module("ministack.app")
-    app.SERVICE_REGISTRY[NAME] = {"module": NAME}
-    app._state_map[NAME] = NAME
-    app._loaded_modules[NAME] = sys.modules[__name__]
-    app.SERVICE_HANDLERS[NAME] = app._lazy_handler(NAME)
-
-
-async def handle_request(
-    method: str, path: str, headers: Mapping[str, str], body: bytes, query: Any
-) -> tuple[int, dict[str, str], bytes]:
-    """Answers a request, as ministack asks its services to."""
-    action = headers.get("x-amz-target", "").partition(".")[2]
-    kind = {"Content-Type": "application/x-amz-json-1.1"}
-    operation = _OPERATIONS.get(action)
-    try:
-        if operation is None:
-            raise Refusal("UnknownOperationException", f"Unknown operation {action}")
-        answer = operation(json.loads(body or b"{}"))
-    except Refusal as refusal:
-        error = {"__type": refusal.code, "Message": str(refusal)}
-        return 400, kind, json.dumps(error).encode()
-    return 200, kind, json.dumps(answer).encode()
-
+from tapgen.emulator.added import Record, Refusal, Service, place, unknown
 
 # By ARN, which has the account in it.
-_accelerators: dict[str, Answer] = {}
-_listeners: dict[str, Answer] = {}
-_groups: dict[str, Answer] = {}
-_tags: dict[str, dict[str, str]] = {}
-_ALL: dict[str, dict[str, Any]] = {
-    "accelerators": _accelerators,
-    "listeners": _listeners,
-    "groups": _groups,
-    "tags": _tags,
-}
-
-
-def reset() -> None:
-    """Forgets everything."""
-    for store in _ALL.values():
-        store.clear()
-
-
-def get_state() -> dict[str, Any]:
-    """Everything, to be saved."""
-    return copy.deepcopy(_ALL)
-
-
-def load_persisted_state(data: Mapping[str, Any]) -> None:
-    """Takes back what `get_state` gave."""
-    for name, store in _ALL.items():
-        store.clear()
-        store.update(data.get(name, {}))
-
-
-def _account() -> str:
-    return str(import_module("ministack.core.responses").get_account_id())
+_accelerators: dict[str, Record] = {}
+_listeners: dict[str, Record] = {}
+_groups: dict[str, Record] = {}
+_tags: dict[str, Record] = {}
 
 
 def _own(arn: str) -> bool:
-    return arn.startswith(f"arn:aws:globalaccelerator::{_account()}:")
+    account, _ = place()
+    return arn.startswith(f"arn:aws:globalaccelerator::{account}:")
 
 
-def _found(store: Mapping[str, Answer], arn: str, what: str) -> Answer:
+def _found(store: Mapping[str, Record], arn: str, what: str) -> Record:
     record = store.get(arn)
     if record is None or not _own(arn):
         raise Refusal(f"{what}NotFoundException", f"{what} {arn} does not exist")
     return record
 
 
-def _changed(record: Answer, given: Answer, *names: str) -> Answer:
+def _changed(record: Record, given: Record, *names: str) -> Record:
     record.update({name: given[name] for name in names if name in given})
     return record
 
@@ -129,9 +39,10 @@ def _changed(record: Answer, given: Answer, *names: str) -> Answer:
 # --- Accelerators ----------------------------------------------------------------------
 
 
-def _create_accelerator(given: Answer) -> Answer:
+def _create_accelerator(given: Record) -> Record:
+    account, _ = place()
     id_ = str(uuid.uuid4())
-    arn = f"arn:aws:globalaccelerator::{_account()}:accelerator/{id_}"
+    arn = f"arn:aws:globalaccelerator::{account}:accelerator/{id_}"
     number = int(id_[:4], 16)
     record = {
         "AcceleratorArn": arn,
@@ -159,14 +70,14 @@ def _create_accelerator(given: Answer) -> Answer:
     return {"Accelerator": record}
 
 
-def _update_accelerator(given: Answer) -> Answer:
+def _update_accelerator(given: Record) -> Record:
     record = _found(_accelerators, given["AcceleratorArn"], "Accelerator")
     _changed(record, given, "Name", "IpAddressType", "Enabled")
     record["LastModifiedTime"] = time.time()
     return {"Accelerator": record}
 
 
-def _delete_accelerator(given: Answer) -> Answer:
+def _delete_accelerator(given: Record) -> Record:
     arn = given["AcceleratorArn"]
     record = _found(_accelerators, arn, "Accelerator")
     if record["Enabled"]:
@@ -181,7 +92,7 @@ def _delete_accelerator(given: Answer) -> Answer:
 # --- Listeners -------------------------------------------------------------------------
 
 
-def _create_listener(given: Answer) -> Answer:
+def _create_listener(given: Record) -> Record:
     above = given["AcceleratorArn"]
     _found(_accelerators, above, "Accelerator")
     arn = f"{above}/listener/{uuid.uuid4().hex[:8]}"
@@ -194,14 +105,14 @@ def _create_listener(given: Answer) -> Answer:
     return {"Listener": _listeners[arn]}
 
 
-def _update_listener(given: Answer) -> Answer:
+def _update_listener(given: Record) -> Record:
     record = _found(_listeners, given["ListenerArn"], "Listener")
     return {
         "Listener": _changed(record, given, "PortRanges", "Protocol", "ClientAffinity")
     }
 
 
-def _delete_listener(given: Answer) -> Answer:
+def _delete_listener(given: Record) -> Record:
     arn = given["ListenerArn"]
     _found(_listeners, arn, "Listener")
     if any(one.startswith(f"{arn}/") for one in _groups):
@@ -212,7 +123,7 @@ def _delete_listener(given: Answer) -> Answer:
 
 # --- Endpoint groups -------------------------------------------------------------------
 
-_HEALTH: Answer = {
+_HEALTH: Record = {
     "HealthCheckPort": 443,
     "HealthCheckProtocol": "TCP",
     "HealthCheckPath": "/",
@@ -222,7 +133,7 @@ _HEALTH: Answer = {
 }
 
 
-def _endpoints(given: Answer) -> list[Answer]:
+def _endpoints(given: Record) -> list[Record]:
     return [
         {
             "EndpointId": one["EndpointId"],
@@ -234,7 +145,7 @@ def _endpoints(given: Answer) -> list[Answer]:
     ]
 
 
-def _create_group(given: Answer) -> Answer:
+def _create_group(given: Record) -> Record:
     above, region = given["ListenerArn"], given["EndpointGroupRegion"]
     _found(_listeners, above, "Listener")
     for arn, record in _groups.items():
@@ -253,7 +164,7 @@ def _create_group(given: Answer) -> Answer:
     return {"EndpointGroup": _groups[arn]}
 
 
-def _update_group(given: Answer) -> Answer:
+def _update_group(given: Record) -> Record:
     record = _found(_groups, given["EndpointGroupArn"], "EndpointGroup")
     _changed(record, given, "TrafficDialPercentage", *_HEALTH)
     if "EndpointConfigurations" in given:
@@ -261,7 +172,7 @@ def _update_group(given: Answer) -> Answer:
     return {"EndpointGroup": record}
 
 
-def _delete_group(given: Answer) -> Answer:
+def _delete_group(given: Record) -> Record:
     _found(_groups, given["EndpointGroupArn"], "EndpointGroup")
     del _groups[given["EndpointGroupArn"]]
     return {}
@@ -270,17 +181,17 @@ def _delete_group(given: Answer) -> Answer:
 # --- All of them -----------------------------------------------------------------------
 
 
-def _described(store: Mapping[str, Answer], what: str) -> Callable[[Answer], Answer]:
-    def describe(given: Answer) -> Answer:
+def _described(store: Mapping[str, Record], what: str) -> Callable[[Record], Record]:
+    def describe(given: Record) -> Record:
         return {what: _found(store, given[f"{what}Arn"], what)}
 
     return describe
 
 
 def _listed(
-    store: Mapping[str, Answer], what: str, above: str = ""
-) -> Callable[[Answer], Answer]:
-    def list_(given: Answer) -> Answer:
+    store: Mapping[str, Record], what: str, above: str = ""
+) -> Callable[[Record], Record]:
+    def list_(given: Record) -> Record:
         prefix = f"{given[above]}/" if above else ""
         return {
             f"{what}s": [
@@ -293,26 +204,26 @@ def _listed(
     return list_
 
 
-def _tag(given: Answer) -> Answer:
+def _tag(given: Record) -> Record:
     _found(_accelerators, given["ResourceArn"], "Accelerator")
     _tags[given["ResourceArn"]].update({t["Key"]: t["Value"] for t in given["Tags"]})
     return {}
 
 
-def _untag(given: Answer) -> Answer:
+def _untag(given: Record) -> Record:
     _found(_accelerators, given["ResourceArn"], "Accelerator")
     for key in given["TagKeys"]:
         _tags[given["ResourceArn"]].pop(key, None)
     return {}
 
 
-def _list_tags(given: Answer) -> Answer:
+def _list_tags(given: Record) -> Record:
     _found(_accelerators, given["ResourceArn"], "Accelerator")
     tags = _tags[given["ResourceArn"]]
     return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
 
 
-_OPERATIONS: Mapping[str, Callable[[Answer], Answer]] = {
+_OPERATIONS: Mapping[str, Callable[[Record], Record]] = {
     "CreateAccelerator": _create_accelerator,
     "DescribeAccelerator": _described(_accelerators, "Accelerator"),
     "ListAccelerators": _listed(_accelerators, "Accelerator"),
@@ -332,3 +243,22 @@ _OPERATIONS: Mapping[str, Callable[[Answer], Answer]] = {
     "UntagResource": _untag,
     "ListTagsForResource": _list_tags,
 }
+
+
+def _answer(operation: str, given: Record) -> Record:
+    if operation not in _OPERATIONS:
+        raise unknown(operation)
+    return _OPERATIONS[operation](given)
+
+
+SERVICE = Service(
+    name="globalaccelerator",
+    answer=_answer,
+    target_prefix="GlobalAccelerator_V20180706",
+    stores={
+        "accelerators": _accelerators,
+        "listeners": _listeners,
+        "groups": _groups,
+        "tags": _tags,
+    },
+)

@@ -23,7 +23,6 @@ from types import ModuleType
 from typing import Any
 
 from tapgen.emulator import (
-    accelerators,
     added,
     balancers,
     documents,
@@ -241,7 +240,6 @@ def check() -> list[str]:
         problems.append(f"ministack is {found}, tested with {TESTED_VERSION}")
     for private in (
         PRIVATE,
-        accelerators.PRIVATE,
         added.PRIVATE,
         balancers.PRIVATE,
         documents.PRIVATE,

@@ -21,7 +21,7 @@ from tapgen.emulator.resources.kinds import (
 
 def prepare() -> None:
     """Puts what the kinds here rely on in place; doing it again changes nothing."""
-    accelerators.install()
+    accelerators.SERVICE.install()
     balancers.know_weights()
 
 
