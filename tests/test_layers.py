@@ -35,9 +35,9 @@ LAYERS = [
     {"__init__", "__main__"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-# Pairs within a layer, one way: `plan` makes what `rollout` obeys, and `risk` judges
-# what `diff` finds.
-ALLOWED_WITHIN = {("rollout", "plan"), ("risk", "diff")}
+# Pairs within a layer, one way: `plan` makes what `rollout` obeys, `risk` judges what
+# `diff` finds, and `rules` show what `checks` finds.
+ALLOWED_WITHIN = {("rollout", "plan"), ("risk", "diff"), ("rules", "checks")}
 # Lambda sources: they run in AWS and belong to no layer.
 HANDLERS = "handlers"
 

@@ -14,7 +14,9 @@ from __future__ import annotations
 import inspect
 from types import ModuleType
 
+from tapgen.model import Finding, System
 from tapgen.rules import (
+    across,
     alarms,
     api,
     aurora,
@@ -29,7 +31,10 @@ from tapgen.rules import (
     replication,
     security,
     state,
+    together,
+    wiring,
 )
+from tapgen.rules.across import SystemRule
 from tapgen.rules.base import Rule
 
 _MODULES: tuple[ModuleType, ...] = (
@@ -47,6 +52,8 @@ _MODULES: tuple[ModuleType, ...] = (
     security,
     state,
     limits,
+    wiring,
+    together,
 )
 
 
@@ -65,6 +72,11 @@ ALL: tuple[type[Rule], ...] = tuple(
 
 # cfn-lint takes the rules from the names of the module it is given.
 globals().update({rule.__name__: rule for rule in ALL})
+
+
+def system(it: System) -> list[Finding]:
+    """What the stack sets of a system do to each other; without files and lines."""
+    return across.findings(it, [r() for r in ALL if issubclass(r, SystemRule)])
 
 
 def theme(rule: type[Rule]) -> str:

@@ -41,7 +41,7 @@ _KINDS = (
 )
 _ID = re.compile(rf"({'|'.join(_KINDS.split())})-[0-9a-f]{{8}}(?:[0-9a-f]{{9}})?")
 # What they name is in another region on purpose.
-_ELSEWHERE = {"PeerVpcId", "PeerTransitGatewayId", "PeerRegion"}
+ELSEWHERE = {"PeerVpcId", "PeerTransitGatewayId", "PeerRegion"}
 _PARTITION = re.compile(r"arn:(aws(?:-[a-z]+)*):")
 _SERVICE_NAME = re.compile(r"com\.amazonaws\.(?:vpce\.)?([a-z]{2}(?:-[a-z]+)+-\d)\.")
 
@@ -105,10 +105,10 @@ _REGIONAL: Mapping[str, tuple[Steps, ...]] = {
     "AWS::WAFv2::WebACLAssociation": (("ResourceArn",), ("WebACLArn",)),
 }
 # What EventBridge reaches across regions: only event buses.
-_CROSS_REGION = {("AWS::Events::Rule", "events")}
+CROSS_REGION = {("AWS::Events::Rule", "events")}
 
 # Properties that name a role which the service is handed with iam:PassRole.
-_ROLES: Mapping[str, tuple[Steps, ...]] = {
+ROLES: Mapping[str, tuple[Steps, ...]] = {
     "AWS::ApiGateway::Account": (("CloudWatchRoleArn",),),
     "AWS::Backup::BackupSelection": (("BackupSelection", "IamRoleArn"),),
     "AWS::CloudTrail::Trail": (("CloudWatchLogsRoleArn",),),
@@ -252,7 +252,7 @@ def _shared(
                 continue
             for path, value in walk(resource.properties):
                 known = text(value)
-                if known and pattern.fullmatch(known) and not _ELSEWHERE & set(path):
+                if known and pattern.fullmatch(known) and not ELSEWHERE & set(path):
                     same.setdefault((path, known), []).append(resource)
         for (path, known), resources in same.items():
             if len({r.place.region for r in resources}) > 1:
@@ -315,7 +315,7 @@ Resources:
         found = arn(value)
         if found is None or found.region in ("", "*", region):
             return
-        if (it.type, found.service) in _CROSS_REGION:
+        if (it.type, found.service) in CROSS_REGION:
             return
         yield path, (
             f"an ARN of {found.service} in {found.region} for {it.type} in {region},"
@@ -445,10 +445,10 @@ Resources:
       RoleArn: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/orders
       DefinitionString: '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'
 """
-    types = tuple(_ROLES)
+    types = tuple(ROLES)
 
     def look(self, it: Resource) -> Iterator[Found]:
-        for steps in _ROLES[it.type]:
+        for steps in ROLES[it.type]:
             for path, value in reached(it.properties, steps):
                 found = arn(value)
                 if (

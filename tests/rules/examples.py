@@ -7,10 +7,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from cfnlint.decode.decode import decode_str
 
 from tapgen import rules
+from tapgen.model import Output, Override, StackSet, System, Target, Value
 from tapgen.rules.base import Rule
+
+ACCOUNT = "111122223333"
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -23,6 +30,45 @@ def files(rule: type[Rule]) -> dict[str, str]:
         manifest = {"format": 1, "stack_sets": entries}
         found["manifest.json"] = json.dumps(manifest, indent=2) + "\n"
     return found
+
+
+def system(text: str) -> System:
+    """The system of an example: part -> regions, parameters, overrides, depends_on,
+    template."""
+    return System(
+        name="example",
+        blueprint="custom",
+        suffix="dev",
+        regions={"primary": "us-east-1"},
+        admin=Target(ACCOUNT, "us-east-1"),
+        stack_sets=tuple(
+            StackSet(
+                name=f"example-dev-{part}",
+                part=part,
+                template=json.dumps(about["template"], indent=2) + "\n",
+                role="every",
+                targets=tuple(Target(ACCOUNT, region) for region in about["regions"]),
+                parameters=_values(about.get("parameters", {})),
+                overrides=tuple(
+                    Override(_values(o["parameters"]), o.get("region"))
+                    for o in about.get("overrides", ())
+                ),
+                depends_on=tuple(about.get("depends_on", ())),
+            )
+            for part, about in decode_str(text)[0].items()
+        ),
+    )
+
+
+def _values(given: Mapping[str, Any]) -> dict[str, Value]:
+    return {name: _value(value) for name, value in given.items()}
+
+
+def _value(value: Any) -> Value:
+    if not isinstance(value, Mapping):
+        return str(value)
+    part, _, output = value["output"].partition(".")
+    return Output(part, output, value.get("region", "same"))
 
 
 def write() -> None:

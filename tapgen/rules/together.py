@@ -1,0 +1,484 @@
+"""What the stack sets of a system make together: names, singletons, networks, data."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from tapgen import schemas
+from tapgen.model import StackSet
+from tapgen.rules.across import Across, Origin, SystemRule, Told
+from tapgen.rules.aurora import credentials
+from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
+from tapgen.rules.names import ACCOUNT_WIDE, IAM
+from tapgen.rules.once import identity_key, record_key
+from tapgen.rules.values import Path, absent, arn, get, present, text, truth
+from tapgen.rules.view import Resource
+from tapgen.rules.wiring import destinations
+
+Key = tuple[str, ...]
+
+# What an account has once in each region.
+_ONE_PER_REGION = (
+    "AWS::ApiGateway::Account",
+    "AWS::Config::ConfigurationRecorder",
+    "AWS::Config::DeliveryChannel",
+    "AWS::GuardDuty::Detector",
+    "AWS::Macie::Session",
+    "AWS::SecurityHub::Hub",
+)
+_ROLE = """\
+  regions: [us-east-1]
+  template:
+    Resources:
+      Group:
+        Type: AWS::IAM::Group
+        Properties: {GroupName: operators}
+"""
+
+
+def _doubled(
+    it: Across, keys: Mapping[tuple[str, str, str], Key]
+) -> Iterator[tuple[StackSet, Resource, StackSet, Resource]]:
+    """Resources of two stack sets that have the same key; `keys` is by stack set,
+    logical id and target."""
+    first: dict[Key, tuple[StackSet, Resource]] = {}
+    for stack_set, resource in it.resources():
+        key = keys.get((stack_set.part, resource.id, str(resource.place.target)))
+        if key is None:
+            continue
+        other, its = first.setdefault(key, (stack_set, resource))
+        if other.part != stack_set.part:
+            yield stack_set, resource, other, its
+
+
+class SameNameTwice(SystemRule):
+    id = "E9582"
+    shortdesc = "Two stack sets make something of the same name"
+    description = (
+        "Names are unique in an account and region, those of IAM, dashboards and budgets"
+        " in an account, those of buckets in the world. The stack set that comes second"
+        " fails with AlreadyExists. Put the part, or the region, into the name."
+    )
+    source_url = f"{TEMPLATE_REFERENCE}aws-properties-name.html"
+    at = "second: Resources/Group"
+    bad = f"first:\n{_ROLE}second:\n{_ROLE}"
+    good = bad.replace("operators", "auditors", 1)
+
+    def across(self, it: Across) -> Iterator[Told]:
+        keys = {}
+        for stack_set, resource in it.resources():
+            key = _name(resource)
+            if key:
+                where = (stack_set.part, resource.id, str(resource.place.target))
+                keys[where] = key
+        for stack_set, resource, other, its in _doubled(it, keys):
+            yield stack_set, ("Resources", resource.id), (
+                f"{other.part}.{its.id} has the same name, in {its.place.target}"
+            )
+
+
+@cache
+def _identifiers(type_name: str) -> tuple[tuple[str, ...], ...]:
+    """Where the properties are that name a resource; none where AWS names it."""
+    found = schemas.schema(type_name) or {}
+    pointers = [
+        p.removeprefix("/properties/") for p in found.get("primaryIdentifier", ())
+    ]
+    given_by_aws = {name.replace(".", "/") for name in schemas.attributes(type_name)}
+    if not pointers or given_by_aws & set(pointers):
+        return ()
+    return tuple(tuple(pointer.split("/")) for pointer in pointers)
+
+
+def _name(resource: Resource) -> Key | None:
+    """What makes a name unique, with the account and region it is unique in."""
+    kind, place = resource.type, resource.place
+    account_wide = {**IAM, **ACCOUNT_WIDE}
+    if kind in account_wide:
+        name = text(resource.properties, *account_wide[kind])
+        return (kind, name, place.account) if name else None
+    names = [text(resource.properties, *steps) for steps in _identifiers(kind)]
+    if not names or None in names:
+        return None
+    where = () if kind == "AWS::S3::Bucket" else (place.account, place.region)
+    return (kind, *(name or "" for name in names), *where)
+
+
+class OnceForSeveralParts(SystemRule):
+    id = "E9583"
+    shortdesc = "Two stack sets make what an account has once"
+    description = (
+        "An account has one set of API Gateway settings, one Config recorder and"
+        " delivery channel, one GuardDuty detector in a region; one OpenID Connect"
+        " provider for a URL; one record of a name, type and SetIdentifier in a zone;"
+        " one global table of a name. Two stack sets overwrite each other or fail, and"
+        " deleting one takes it from the other. Make it in one part that others depend"
+        " on."
+    )
+    source_url = f"{TEMPLATE_REFERENCE}aws-resource-apigateway-account.html"
+    at = "second: Resources/Recorder"
+    _recorder = """\
+  regions: [us-east-1]
+  template:
+    Resources:
+      Recorder:
+        Type: AWS::Config::ConfigurationRecorder
+        Properties:
+          RoleARN: !Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/config
+"""
+    bad = f"first:\n{_recorder}second:\n{_recorder}"
+    good = bad.replace("regions: [us-east-1]", "regions: [us-west-2]", 1)
+
+    def across(self, it: Across) -> Iterator[Told]:
+        keys = {}
+        for stack_set, resource in it.resources():
+            key = _once(resource)
+            if key:
+                where = (stack_set.part, resource.id, str(resource.place.target))
+                keys[where] = key
+        for stack_set, resource, other, its in _doubled(it, keys):
+            yield stack_set, ("Resources", resource.id), (
+                f"{other.part}.{its.id} makes the same, in {its.place.target}; there is"
+                " one"
+            )
+
+
+def _once(resource: Resource) -> Key | None:
+    kind, place, properties = resource.type, resource.place, resource.properties
+    if kind in _ONE_PER_REGION:
+        return (kind, place.account, place.region)
+    key = None
+    if kind in ("AWS::IAM::OIDCProvider", "AWS::IAM::ServiceLinkedRole"):
+        key = identity_key(resource)
+    elif kind == "AWS::Route53::RecordSet":
+        key = record_key(resource)
+    elif kind == "AWS::DynamoDB::GlobalTable":
+        key = text(properties, "TableName")
+    elif kind == "AWS::RDS::GlobalCluster":
+        key = text(properties, "GlobalClusterIdentifier")
+    return (kind, key, place.account) if key else None
+
+
+class RecordedTwice(SystemRule):
+    id = "W9591"
+    shortdesc = "Two stack sets record all regions, or all global resources"
+    description = (
+        "A second multi-region trail, a second recorder of global resources or a second"
+        " public zone of the same name repeats what the first one does, at the same"
+        " price, and queries and alarms count twice. Make it in one part."
+    )
+    source_url = f"{DOCS}awscloudtrail/latest/userguide/cloudtrail-concepts.html"
+    at = "second: Resources/Trail"
+    _trail = """\
+  regions: [{region}]
+  template:
+    Resources:
+      Trail:
+        Type: AWS::CloudTrail::Trail
+        Properties:
+          IsLogging: true
+          IsMultiRegionTrail: true
+          S3BucketName: audit
+"""
+    bad = (
+        f"first:\n{_trail.format(region='us-east-1')}"
+        f"second:\n{_trail.format(region='us-west-2')}"
+    )
+    good = f"first:\n{_trail.format(region='us-east-1')}"
+
+    def across(self, it: Across) -> Iterator[Told]:
+        keys = {}
+        for stack_set, resource in it.resources():
+            key = _recorded(resource)
+            if key:
+                where = (stack_set.part, resource.id, str(resource.place.target))
+                keys[where] = (resource.type, key, resource.place.account)
+        for stack_set, resource, other, its in _doubled(it, keys):
+            yield stack_set, ("Resources", resource.id), (
+                f"{other.part}.{its.id} does the same already, in {its.place.target}"
+            )
+
+
+def _recorded(resource: Resource) -> str | None:
+    properties = resource.properties
+    if resource.type == "AWS::CloudTrail::Trail":
+        return "all" if truth(properties, "IsMultiRegionTrail") else None
+    if resource.type == "AWS::Config::ConfigurationRecorder":
+        steps = ("RecordingGroup", "IncludeGlobalResourceTypes")
+        return "global" if truth(properties, *steps) else None
+    if resource.type == "AWS::Route53::HostedZone" and absent(properties, "VPCs"):
+        return text(properties, "Name")
+    return None
+
+
+class NetworksOverlap(SystemRule):
+    id = "E9584"
+    shortdesc = "Peered networks overlap"
+    description = (
+        "VPCs with overlapping address ranges cannot be peered: the connection goes to"
+        " 'failed', and the stack with it. Give each network a range of its own."
+    )
+    source_url = f"{DOCS}vpc/latest/peering/vpc-peering-basics.html"
+    at = "peering: Resources/Peering/Properties/PeerVpcId"
+    _parts = """\
+network:
+  regions: [us-east-1, us-west-2]
+  parameters: {Cidr: 10.0.0.0/16}
+  overrides: [{region: us-west-2, parameters: {Cidr: CIDR}}]
+  template:
+    Parameters:
+      Cidr: {Type: String}
+    Resources:
+      Vpc:
+        Type: AWS::EC2::VPC
+        Properties: {CidrBlock: !Ref Cidr}
+    Outputs:
+      VpcId: {Value: !Ref Vpc}
+peering:
+  regions: [us-east-1]
+  parameters:
+    VpcId: {output: network.VpcId}
+    PeerVpcId: {output: network.VpcId, region: us-west-2}
+  template:
+    Parameters:
+      VpcId: {Type: String}
+      PeerVpcId: {Type: String}
+    Resources:
+      Peering:
+        Type: AWS::EC2::VPCPeeringConnection
+        Properties:
+          VpcId: !Ref VpcId
+          PeerVpcId: !Ref PeerVpcId
+          PeerRegion: us-west-2
+"""
+    bad = _parts.replace("CIDR", "10.0.128.0/17")
+    good = _parts.replace("CIDR", "10.1.0.0/16")
+
+    def across(self, it: Across) -> Iterator[Told]:
+        for stack_set, resource in it.resources("AWS::EC2::VPCPeeringConnection"):
+            ends = [
+                it.origin(stack_set, resource.place, get(resource.properties, name))
+                for name in ("VpcId", "PeerVpcId")
+            ]
+            blocks = [_block(end) for end in ends]
+            if None in blocks or ends[0] is None or ends[1] is None:
+                continue
+            mine, theirs = blocks
+            if mine and theirs and mine.overlaps(theirs):
+                yield stack_set, in_properties(resource, "PeerVpcId"), (
+                    f"{ends[1]} in {ends[1].region} has {theirs}, which overlaps"
+                    f" {mine} of {ends[0]} in {ends[0].region}"
+                )
+
+
+def _block(end: Origin | None) -> ipaddress.IPv4Network | None:
+    if end is None or end.resource.type != "AWS::EC2::VPC":
+        return None
+    try:
+        block = text(end.resource.properties, "CidrBlock") or ""
+        return ipaddress.IPv4Network(block, strict=False)
+    except ValueError:
+        return None
+
+
+class DestinationTakesNoReplicas(SystemRule):
+    id = "E9585"
+    shortdesc = "The destination of a replication cannot take replicas"
+    description = (
+        "S3 refuses a destination bucket without versioning, and a key of another region"
+        " than the destination's makes every replication of an encrypted object fail,"
+        " in silence. Version the destination; give a key of its region."
+    )
+    source_url = f"{DOCS}AmazonS3/latest/userguide/replication-requirements.html"
+    at = (
+        "source: Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/"
+        "Destination/Bucket"
+    )
+    _versioned = "          VersioningConfiguration: {Status: Enabled}\n"
+    _parts = """\
+copy:
+  regions: [us-west-2]
+  template:
+    Resources:
+      Bucket:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          BucketName: !Sub 'orders-copy-${AWS::AccountId}'
+VERSIONEDsource:
+  regions: [us-east-1]
+  depends_on: [copy]
+  template:
+    Resources:
+      Bucket:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          VersioningConfiguration: {Status: Enabled}
+          ReplicationConfiguration:
+            Role: !Sub arn:aws:iam::${AWS::AccountId}:role/replication
+            Rules:
+              - Status: Enabled
+                Prefix: ''
+                Destination: {Bucket: !Sub 'arn:aws:s3:::orders-copy-${AWS::AccountId}'}
+"""
+    bad = _parts.replace("VERSIONED", "")
+    good = _parts.replace("VERSIONED", _versioned)
+
+    def across(self, it: Across) -> Iterator[Told]:
+        buckets = {
+            name: resource
+            for _, resource in it.resources("AWS::S3::Bucket")
+            if (name := text(resource.properties, "BucketName"))
+        }
+        for stack_set, resource in it.resources("AWS::S3::Bucket"):
+            for path, name in destinations(resource):
+                if name in buckets:
+                    copy = buckets[name]
+                    yield from self._judge(it, stack_set, resource, path, copy)
+
+    @staticmethod
+    def _judge(
+        it: Across, stack_set: StackSet, resource: Resource, path: Path, copy: Resource
+    ) -> Iterator[Told]:
+        status = text(copy.properties, "VersioningConfiguration", "Status")
+        if absent(copy.properties, "VersioningConfiguration") or status == "Suspended":
+            yield stack_set, in_properties(resource, *path), (
+                f"{copy.id} in {copy.place.region} has no versioning"
+            )
+        steps = (*path[:-1], "EncryptionConfiguration", "ReplicaKmsKeyID")
+        key = get(resource.properties, *steps)
+        named, made = arn(key), it.origin(stack_set, resource.place, key)
+        region = named.region if named else made.region if made else ""
+        if region and region != copy.place.region:
+            yield stack_set, in_properties(resource, *steps), (
+                f"a key in {region} for replicas in {copy.place.region}"
+            )
+
+
+_CLUSTERS = """\
+primary:
+  regions: [us-east-1]
+  template:
+    Resources:
+      Global:
+        Type: AWS::RDS::GlobalCluster
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          GlobalClusterIdentifier: orders
+          Engine: aurora-postgresql
+          EngineVersion: '16.8'
+      Cluster:
+        Type: AWS::RDS::DBCluster
+        DeletionPolicy: Snapshot
+        UpdateReplacePolicy: Snapshot
+        Properties:
+          GlobalClusterIdentifier: !Ref Global
+          Engine: aurora-postgresql
+          EngineVersion: '16.8'
+          MasterUsername: orders
+          ManageMasterUserPassword: true
+    Outputs:
+      Global: {Value: !Ref Global}
+secondary:
+  regions: [us-west-2]
+  parameters:
+    Global: {output: primary.Global, region: us-east-1}
+  template:
+    Parameters:
+      Global: {Type: String}
+    Resources:
+      Cluster:
+        Type: AWS::RDS::DBCluster
+        DeletionPolicy: Snapshot
+        UpdateReplacePolicy: Snapshot
+        Properties:
+          GlobalClusterIdentifier: !Ref Global
+          Engine: aurora-postgresql
+"""
+_VERSION = "          EngineVersion: '{0}'\n"
+
+
+def _members(it: Across) -> dict[str, list[tuple[StackSet, Resource]]]:
+    """Identifier of a global cluster -> it and the clusters that join it."""
+    found: dict[str, list[tuple[StackSet, Resource]]] = {}
+    types = ("AWS::RDS::GlobalCluster", "AWS::RDS::DBCluster")
+    for stack_set, resource in it.resources(*types):
+        node = get(resource.properties, "GlobalClusterIdentifier")
+        made = it.origin(stack_set, resource.place, node)
+        if made and made.resource.type == "AWS::RDS::GlobalCluster":
+            node = get(made.resource.properties, "GlobalClusterIdentifier")
+        name = text(node)
+        if name:
+            key = f"{name} {resource.place.account}"
+            found.setdefault(key, []).append((stack_set, resource))
+    return found
+
+
+class EngineVersionsDiffer(SystemRule):
+    id = "E9589"
+    shortdesc = "Clusters of one global cluster have different engine versions"
+    description = (
+        "A secondary cluster joins only with the engine version of the global cluster;"
+        " changing it in one stack alone fails, or has replaced the global cluster. Take"
+        " the version from one setting, and upgrade the global cluster as a whole."
+    )
+    source_url = (
+        f"{DOCS}AmazonRDS/latest/AuroraUserGuide/aurora-global-database-upgrade.html"
+    )
+    at = "secondary: Resources/Cluster/Properties/EngineVersion"
+    bad = _CLUSTERS + _VERSION.format("15.10")
+    good = _CLUSTERS + _VERSION.format("16.8")
+
+    def across(self, it: Across) -> Iterator[Told]:
+        for members in _members(it).values():
+            versions = [
+                (stack_set, resource, version)
+                for stack_set, resource in members
+                if (version := text(resource.properties, "EngineVersion"))
+            ]
+            for stack_set, resource, version in versions:
+                first, its, leading = versions[0]
+                if version != leading:
+                    yield stack_set, in_properties(resource, "EngineVersion"), (
+                        f"{version} here, {leading} in {first.part}.{its.id}"
+                    )
+
+
+class SecondCredentials(SystemRule):
+    id = "E9590"
+    shortdesc = "Two clusters of one global cluster have credentials"
+    description = (
+        "The primary cluster alone has MasterUsername, MasterUserPassword or"
+        " ManageMasterUserPassword and DatabaseName; where the global cluster was made"
+        " from a source cluster, none that joins has. RDS refuses the secondary."
+    )
+    source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-dbcluster.html"
+    at = "secondary: Resources/Cluster/Properties/MasterUsername"
+    bad = (
+        _CLUSTERS
+        + "          MasterUsername: orders\n"
+        + ("          ManageMasterUserPassword: true\n")
+    )
+    good = _CLUSTERS
+
+    def across(self, it: Across) -> Iterator[Told]:
+        for members in _members(it).values():
+            sourced = any(
+                present(resource.properties, "SourceDBClusterIdentifier")
+                for _, resource in members
+            )
+            having = [
+                (stack_set, resource)
+                for stack_set, resource in members
+                if resource.type == "AWS::RDS::DBCluster" and credentials(resource)
+            ]
+            for stack_set, resource in having[0 if sourced else 1 :]:
+                yield stack_set, in_properties(resource, credentials(resource)[0]), (
+                    "this cluster is a secondary one; leave its credentials out"
+                )

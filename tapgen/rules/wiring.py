@@ -1,0 +1,381 @@
+"""Values and order between the stack sets of a system."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from tapgen import checks
+from tapgen.model import StackSet
+from tapgen.rules.across import Across, SystemRule, Told
+from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, USER_GUIDE, in_properties
+from tapgen.rules.literals import CROSS_REGION, ELSEWHERE, ROLES, reached, regional
+from tapgen.rules.values import Path, arn, get, items, text, walk
+from tapgen.rules.view import Resource
+
+# What is of one region, and is named by others of that region only.
+_REGIONAL_TYPES = {
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::LaunchTemplate",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::NetworkAcl",
+    "AWS::EC2::RouteTable",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::Subnet",
+    "AWS::EC2::VPC",
+    "AWS::EC2::VPCEndpoint",
+}
+# These take VPCs of any region, and say which one beside.
+_ANY_REGION = {"AWS::Route53::HostedZone"}
+
+_QUEUE = """\
+  regions: [us-east-1]
+  template:
+    Resources:
+      Jobs:
+        Type: AWS::SQS::Queue
+"""
+
+
+class Wiring(SystemRule):
+    id = "E9580"
+    shortdesc = "A value from another stack set is missing or does not fit"
+    description = (
+        "A parameter wants an output that no stack set has, or not at that target, or"
+        " not of that type; a parameter has no value, or one that its constraints"
+        " forbid; or stack sets wait for each other in a circle. The rollout could not"
+        " go on from there, so `tapgen plan` refuses the system."
+    )
+    source_url = f"{USER_GUIDE}parameters-section-structure.html"
+    at = "app: Parameters/QueueUrl"
+    bad = "queue:\n" + _QUEUE + """\
+    Outputs:
+      Url: {Value: !Ref Jobs}
+app:
+  regions: [us-east-1]
+  parameters:
+    QueueUrl: {output: queue.Adress}
+  template:
+    Parameters:
+      QueueUrl: {Type: String}
+    Resources:
+      Topic:
+        Type: AWS::SNS::Topic
+        Properties: {DisplayName: !Ref QueueUrl}
+"""
+    good = bad.replace("Adress", "Url")
+
+    def across(self, it: Across) -> Iterator[Told]:
+        if not it.resolved:
+            return
+        for problem in checks.problems(it.system):
+            where, _, said = problem.partition(": ")
+            part, _, parameter = where.partition(".")
+            if part in it.parts:
+                path: Path = ("Parameters", parameter) if parameter else ()
+                yield it.parts[part], path, said
+            else:
+                named = re.split(r" -> |: ", problem)
+                first = next((n for n in named if n in it.parts), None)
+                if first:
+                    yield it.parts[first], (), problem
+
+
+class WiredFromAnotherRegion(SystemRule):
+    id = "E9581"
+    shortdesc = "A value of another region is given to what needs its own region's"
+    description = (
+        "Keys, certificates, topics, log groups, VPCs, subnets and security groups are"
+        " used in their own region only. The reference names a stack set instance of"
+        " another region; take the value from the same region (`region: same`), and let"
+        " the stack set that makes it go there too."
+    )
+    source_url = f"{DOCS}kms/latest/developerguide/multi-region-keys-overview.html"
+    at = "logs: Resources/Log/Properties/KmsKeyId"
+    bad = """\
+keys:
+  regions: [us-east-1, eu-west-1]
+  template:
+    Resources:
+      Key:
+        Type: AWS::KMS::Key
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          KeyPolicy:
+            Version: '2012-10-17'
+            Statement:
+              - Effect: Allow
+                Principal: {AWS: !Sub 'arn:aws:iam::${AWS::AccountId}:root'}
+                Action: kms:*
+                Resource: '*'
+    Outputs:
+      Arn: {Value: !GetAtt Key.Arn}
+logs:
+  regions: [us-east-1, eu-west-1]
+  parameters:
+    KeyArn: {output: keys.Arn, region: us-east-1}
+  template:
+    Parameters:
+      KeyArn: {Type: String}
+    Resources:
+      Log:
+        Type: AWS::Logs::LogGroup
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          RetentionInDays: 30
+          KmsKeyId: !Ref KeyArn
+"""
+    good = bad.replace(", region: us-east-1}", "}")
+
+    def across(self, it: Across) -> Iterator[Told]:
+        for stack_set, resource in it.resources():
+            for path, value in _of_own_region(resource):
+                found = it.origin(stack_set, resource.place, value)
+                if found is None or found.region == resource.place.region:
+                    continue
+                service = found.resource.type.split("::")[1].lower()
+                if (resource.type, service) in CROSS_REGION:
+                    continue
+                yield stack_set, in_properties(resource, *path), (
+                    f"{found} is in {found.region}, and {resource.type} in"
+                    f" {resource.place.region} needs one of its own region"
+                )
+            yield from self._network(it, stack_set, resource)
+
+    @staticmethod
+    def _network(it: Across, stack_set: StackSet, resource: Resource) -> Iterator[Told]:
+        if resource.type in _ANY_REGION or not resource.type.startswith("AWS::"):
+            return
+        for path, value in walk(resource.properties):
+            if ELSEWHERE & set(path):
+                continue
+            found = it.origin(stack_set, resource.place, value)
+            if (
+                found is not None
+                and found.region != resource.place.region
+                and found.resource.type in _REGIONAL_TYPES
+                and found.attribute in ("", "GroupId", "VpcId", "SubnetId")
+            ):
+                yield stack_set, in_properties(resource, *path), (
+                    f"{found} is in {found.region}, and {resource.type} in"
+                    f" {resource.place.region} needs one of its own region"
+                )
+
+
+def _of_own_region(resource: Resource) -> Iterator[tuple[Path, object]]:
+    yield from regional(resource)
+    if resource.type.startswith("AWS::CloudWatch::"):
+        for name in ("AlarmActions", "OKActions", "InsufficientDataActions"):
+            yield from reached(resource.properties, (name, "*"))
+
+
+class NotYetThere(SystemRule):
+    id = "E9586"
+    shortdesc = "A stack set names what a later one makes"
+    description = (
+        "A destination bucket, a role or a global cluster that is named, not referred"
+        " to, must be there when the stack that names it is made: S3, Lambda or RDS"
+        " refuses it otherwise. Names carry no order: add depends_on, or take an output."
+        " Two buckets that replicate to each other need a second update, once both are"
+        " there."
+    )
+    source_url = f"{DOCS}AmazonS3/latest/userguide/replication-requirements.html"
+    at = (
+        "source: Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/"
+        "Destination/Bucket"
+    )
+    _two = """\
+copy:
+  regions: [us-west-2]
+  template:
+    Resources:
+      Bucket:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          BucketName: !Sub 'orders-copy-${AWS::AccountId}'
+          VersioningConfiguration: {Status: Enabled}
+source:
+  regions: [us-east-1]
+  template:
+    Resources:
+      Bucket:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          VersioningConfiguration: {Status: Enabled}
+          ReplicationConfiguration:
+            Role: !Sub arn:aws:iam::${AWS::AccountId}:role/replication
+            Rules:
+              - Status: Enabled
+                Prefix: ''
+                Destination: {Bucket: !Sub 'arn:aws:s3:::orders-copy-${AWS::AccountId}'}
+"""
+    bad = _two
+    good = _two.replace("source:\n", "source:\n  depends_on: [copy]\n")
+
+    def across(self, it: Across) -> Iterator[Told]:
+        made = _made_by_name(it)
+        for stack_set, resource in it.resources():
+            for path, key in _named(resource):
+                makers = made.get((*key, resource.place.account), {})
+                if not makers or stack_set.part in makers:
+                    continue
+                if not any(part in it.before[stack_set.part] for part in makers):
+                    part, what = next(iter(makers.items()))
+                    yield stack_set, in_properties(resource, *path), (
+                        f"{part}.{what} makes {key[1]!r}, and nothing says that it goes"
+                        f" first; add depends_on: [{part}]"
+                    )
+
+
+_Name = tuple[str, str]
+
+
+def _made_by_name(it: Across) -> dict[tuple[str, str, str], dict[str, str]]:
+    """Kind, name and account -> the parts that make it, and as what."""
+    names = {
+        "AWS::S3::Bucket": ("bucket", "BucketName"),
+        "AWS::IAM::Role": ("role", "RoleName"),
+        "AWS::RDS::GlobalCluster": ("global cluster", "GlobalClusterIdentifier"),
+    }
+    found: dict[tuple[str, str, str], dict[str, str]] = {}
+    for stack_set, resource in it.resources(*names):
+        kind, steps = names[resource.type]
+        name = text(resource.properties, steps)
+        if name:
+            key = (kind, name, resource.place.account)
+            found.setdefault(key, {})[stack_set.part] = resource.id
+    return found
+
+
+def _named(resource: Resource) -> Iterator[tuple[Path, _Name]]:
+    """What a resource names that must be there before it."""
+    for path, bucket in destinations(resource):
+        yield path, ("bucket", bucket)
+    for steps in ROLES.get(resource.type, ()):
+        for path, value in reached(resource.properties, steps):
+            found = arn(text(value) or "")
+            if found and found.service == "iam" and found.resource.startswith("role/"):
+                yield path, ("role", found.resource.rpartition("/")[2])
+    if resource.type == "AWS::RDS::DBCluster":
+        joined = text(resource.properties, "GlobalClusterIdentifier")
+        if joined:
+            yield ("GlobalClusterIdentifier",), ("global cluster", joined)
+
+
+def destinations(resource: Resource) -> Iterator[tuple[Path, str]]:
+    """The names of the buckets that a bucket is replicated to."""
+    if resource.type != "AWS::S3::Bucket":
+        return
+    steps = ("ReplicationConfiguration", "Rules")
+    for index, rule in enumerate(items(resource.properties, *steps)):
+        found = arn(text(rule, "Destination", "Bucket") or "")
+        if found and found.service == "s3" and text(rule, "Status") == "Enabled":
+            yield (*steps, index, "Destination", "Bucket"), found.resource
+
+
+class ExportTwice(SystemRule):
+    id = "E9587"
+    shortdesc = "Two stack sets export the same name in one account and region"
+    description = (
+        "Export names are unique in an account and region: the second stack fails with"
+        " 'Export with name … is already exported by stack …'. Put the part's name into"
+        " it, or use output references, which need no export."
+    )
+    source_url = f"{USER_GUIDE}using-cfn-stack-exports.html"
+    at = "second: Outputs/Url/Export/Name"
+    bad = (
+        "first:\n"
+        + _QUEUE
+        + """\
+    Outputs:
+      Url: {Value: !Ref Jobs, Export: {Name: jobs-url}}
+second:
+"""
+        + _QUEUE
+        + """\
+    Outputs:
+      Url: {Value: !Ref Jobs, Export: {Name: jobs-url}}
+"""
+    )
+    good = bad.replace("jobs-url", "first-url", 1)
+
+    def across(self, it: Across) -> Iterator[Told]:
+        first: dict[tuple[object, str], StackSet] = {}
+        for stack_set, place, output, name in it.exports():
+            other = first.setdefault((place.target, name), stack_set)
+            if other.part != stack_set.part:
+                yield stack_set, ("Outputs", output, "Export", "Name"), (
+                    f"{name!r} is exported by {other.part} too, in {place.target}"
+                )
+
+
+class ImportUnanswered(SystemRule):
+    id = "E9588"
+    shortdesc = "An import is not answered by the stack set that exports it"
+    description = (
+        "Fn::ImportValue sees exports of its own account and region only, and only once"
+        " the stack that exports is there. The stack set that exports this name goes to"
+        " other targets, or is not rolled out before. Use an output reference."
+    )
+    source_url = f"{TEMPLATE_REFERENCE}intrinsic-function-reference-importvalue.html"
+    at = "app: Resources/Topic/Properties/DisplayName"
+    bad = "queue:\n" + _QUEUE + """\
+    Outputs:
+      Url: {Value: !Ref Jobs, Export: {Name: jobs-url}}
+app:
+  regions: [us-west-2]
+  depends_on: [queue]
+  template:
+    Resources:
+      Topic:
+        Type: AWS::SNS::Topic
+        Properties: {DisplayName: !ImportValue jobs-url}
+"""
+    good = bad.replace("us-west-2", "us-east-1")
+
+    def across(self, it: Across) -> Iterator[Told]:
+        exported: dict[str, dict[object, str]] = {}
+        for stack_set, place, _, name in it.exports():
+            exported.setdefault(name, {})[place.target] = stack_set.part
+        if not exported:
+            return
+        for stack_set, resource in it.resources():
+            for path, value in walk(resource.properties):
+                imported = _import(value)
+                if imported in exported:
+                    by = exported[imported]
+                    yield from self._judge(it, stack_set, resource, path, by)
+
+    @staticmethod
+    def _judge(
+        it: Across,
+        stack_set: StackSet,
+        resource: Resource,
+        path: Path,
+        by: Mapping[object, str],
+    ) -> Iterator[Told]:
+        where = in_properties(resource, *path)
+        part = by.get(resource.place.target)
+        if part is None:
+            places = ", ".join(sorted(map(str, by)))
+            yield stack_set, where, (
+                f"exported in {places}, and imported in {resource.place.target}"
+            )
+        elif part != stack_set.part and part not in it.before[stack_set.part]:
+            yield stack_set, where, (
+                f"{part} exports it, and nothing says that it goes first; add"
+                f" depends_on: [{part}]"
+            )
+
+
+def _import(value: object) -> str:
+    """The name an import asks for; empty where it is none, or is not known."""
+    if isinstance(value, Mapping) and "Fn::ImportValue" in value:
+        return text(value["Fn::ImportValue"]) or ""
+    return ""

@@ -1,0 +1,157 @@
+"""Rules about all stack sets of a system find their mistake, and no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cfnlint.config import ConfigMixIn
+from cfnlint.runner.template import run_template_by_file_path
+
+from tapgen import blueprints, config, rules
+from tapgen.model import SELF, Output, StackSet, System, Target
+from tapgen.rules.across import SystemRule
+from tests.rules import examples
+from tests.rules.test_rules import ROOT, ours, plain
+
+SYSTEM_RULES = [rule for rule in rules.ALL if issubclass(rule, SystemRule)]
+
+every_rule = pytest.mark.parametrize("rule", SYSTEM_RULES, ids=lambda rule: rule.id)
+
+
+def fixture(rule: type[SystemRule], name: str) -> System:
+    text = (examples.FIXTURES / rule.id / f"{name}.yaml").read_text()
+    assert text == getattr(rule, name), "python -m tests.rules.examples"
+    return examples.system(text)
+
+
+def told(system: System) -> list[tuple[str, str]]:
+    """Rule and `part: path` of each finding."""
+    parts = {s.name: s.part for s in system.stack_sets}
+    return [
+        (f.rule, f"{parts[f.stack_set]}: {'/'.join(map(str, f.path))}")
+        for f in rules.system(system)
+    ]
+
+
+def linted(stack_set: StackSet, which: Any, folder: Path) -> list[str]:
+    path = folder / f"{stack_set.part}.json"
+    path.write_text(stack_set.template)
+    made = ConfigMixIn(regions=[t.region for t in stack_set.targets])
+    return [m.rule.id for m in run_template_by_file_path(str(path), made, which, False)]
+
+
+@every_rule
+def test_a_rule_finds_its_mistake_where_it_is(rule: type[SystemRule]) -> None:
+    found = told(fixture(rule, "bad"))
+
+    assert (rule.id, rule.at) in found
+    assert {name for name, _ in found} == {rule.id}
+
+
+@every_rule
+def test_nothing_is_found_once_it_is_corrected(rule: type[SystemRule]) -> None:
+    assert told(fixture(rule, "good")) == []
+
+
+@every_rule
+def test_no_rule_about_one_template_finds_it(
+    rule: type[SystemRule], tmp_path: Path
+) -> None:
+    for stack_set in fixture(rule, "bad").stack_sets:
+        assert linted(stack_set, plain(), tmp_path) == []
+        assert linted(stack_set, ours(), tmp_path) == []
+
+
+@pytest.mark.parametrize("name", blueprints.NAMES)
+def test_no_false_alarm_in_what_is_shipped(name: str) -> None:
+    path = ROOT / "stacksets" / f"{name}.yaml"
+    read = config.load_all(path, blueprints.find, blueprints.NAMES)
+    for one in read.values():
+        blueprint = blueprints.find(one.blueprint)
+        assert blueprint is not None
+        assert told(blueprint.build(one)) == []
+
+
+def part(name: str, resources: Any, *regions: str, **more: Any) -> StackSet:
+    body = {"Resources": resources, **more.pop("body", {})}
+    return StackSet(
+        name=f"x-{name}",
+        part=name,
+        template=json.dumps(body),
+        role="every",
+        targets=tuple(Target(more.get("account", "111122223333"), r) for r in regions),
+        parameters=more.get("parameters", {}),
+        depends_on=tuple(more.get("depends_on", ())),
+    )
+
+
+def system(*parts: StackSet) -> System:
+    return System("x", "custom", "dev", {}, Target("111122223333", "us-east-1"), parts)
+
+
+TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
+ROLE = {"Role": {"Type": "AWS::IAM::Group", "Properties": {"GroupName": "g"}}}
+
+
+def test_a_circle_is_told_once_and_without_end() -> None:
+    first = part("a", TOPIC, "us-east-1", depends_on=["b"])
+    second = part("b", TOPIC, "us-east-1", depends_on=["a"])
+
+    (finding,) = rules.system(system(first, second))
+    assert finding.rule == "E9580"
+    assert "wait for each other" in finding.message
+
+
+def test_values_that_ask_for_each_other_end() -> None:
+    ask = {"Parameters": {"P": {"Type": "String"}}, "Outputs": {"O": {"Value": "x"}}}
+    first = part("a", TOPIC, "us-east-1", body=ask, parameters={"P": Output("b", "O")})
+    second = part("b", TOPIC, "us-east-1", body=ask, parameters={"P": Output("a", "O")})
+
+    assert {f.rule for f in rules.system(system(first, second))} == {"E9580"}
+
+
+def test_accounts_that_may_be_the_same_are_not_compared() -> None:
+    mine = part("a", ROLE, "us-east-1", account=SELF)
+    other = part("b", ROLE, "us-east-1")
+
+    assert rules.system(system(mine, other)) == []
+    assert told(system(part("a", ROLE, "us-east-1"), other)) != []
+
+
+def test_a_resource_whose_condition_is_false_is_not_counted() -> None:
+    off = {"Conditions": {"No": {"Fn::Equals": ["a", "b"]}}}
+    none = {"Role": {**ROLE["Role"], "Condition": "No"}}
+
+    assert (
+        told(
+            system(part("a", ROLE, "us-east-1"), part("b", none, "us-east-1", body=off))
+        )
+        == []
+    )
+
+
+def test_an_alarm_with_a_topic_of_another_region_is_told() -> None:
+    gives = {"Outputs": {"Arn": {"Value": {"Ref": "Topic"}}}}
+    takes = {"Parameters": {"Arn": {"Type": "String"}}}
+    alarm = {
+        "Alarm": {
+            "Type": "AWS::CloudWatch::Alarm",
+            "Properties": {"AlarmActions": [{"Ref": "Arn"}]},
+        }
+    }
+    topics = part("topics", TOPIC, "us-east-1", "us-west-2", body=gives)
+    for region, expected in (("us-east-1", ["E9581"]), ("same", [])):
+        value = Output("topics", "Arn", region)
+        alarms = part("a", alarm, "us-west-2", body=takes, parameters={"Arn": value})
+        found = told(system(topics, alarms))
+        assert [rule for rule, _ in found] == expected
+
+
+@pytest.mark.parametrize("text", ["", "[]", "null", "{", '{"Resources": 5}', "{}"])
+def test_what_is_no_template_is_passed_over(text: str) -> None:
+    odd = StackSet("x-a", "a", text, "every", (Target("111122223333", "us-east-1"),))
+
+    assert rules.system(system(odd)) == []
