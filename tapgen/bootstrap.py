@@ -19,6 +19,7 @@ from tapgen.aws import stacks
 from tapgen.aws.session import Aws, role_exists
 from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
+from tapgen.blueprints import execution, indirect
 from tapgen.errors import AwsError, TemplateError
 from tapgen.model import StackSet, System, Target
 
@@ -29,6 +30,8 @@ _CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
 # Quota of CloudFormation for a template given as text.
 _TEMPLATE_BYTES = 51_200
 _TRUSTED_OUTPUT = "TrustedServices"
+_RESOLVED = re.compile(r"\{\{resolve:([a-z-]+):")
+_SSM_VALUE = re.compile(r"\bAWS::SSM::Parameter::Value<")
 
 
 def roles_stack(system: System) -> str:
@@ -48,8 +51,18 @@ def types(system: System) -> frozenset[str]:
     )
 
 
+def references(system: System) -> frozenset[str]:
+    """Which of `indirect.REFERENCES` are in a system's templates."""
+    found: set[str] = set()
+    for text in {stack_set.template for stack_set in system.stack_sets}:
+        found |= {indirect.RESOLVE % service for service in _RESOLVED.findall(text)}
+        if _SSM_VALUE.search(text):
+            found.add(indirect.SSM_VALUE)
+    return indirect.REFERENCES & found
+
+
 def files(system: System, code: str) -> dict[str, str]:
-    """The bootstrap templates by path, as committed and as deployed.
+    """The bootstrap templates by path, as committed; deployed without white space.
 
     `code` is what the names of the system's resources begin with, empty where only its
     templates tell. Raises BlueprintError or TemplateError when the roles cannot be
@@ -178,11 +191,11 @@ class _Needs:
             self.artifacts or other.artifacts,
         )
 
-    def scope(self, code: str) -> blueprint.Scope:
+    def scope(self, code: str) -> execution.Scope:
         found: dict[str, list[str]] = {}
         for kind, pattern in sorted(self.names):
             found.setdefault(kind, []).append(pattern)
-        return blueprint.Scope(code, found, self.artifacts)
+        return execution.Scope(code, found, self.artifacts)
 
 
 @dataclass(frozen=True)
@@ -226,11 +239,12 @@ def _stacks(
         if has is not None:
             # What is there is called as it was, and must go by those names.
             kept = has.names if not code else frozenset()
-            needs |= _Needs(frozenset(), has.passed_to, kept, has.artifacts)
+            read = has.types & indirect.REFERENCES
+            needs |= _Needs(read, has.passed_to, kept, has.artifacts)
         yield _Stack(
             target,
             roles_stack(system),
-            _roles(system, code, needs),
+            _compact(_roles(system, code, needs)),
             {
                 "AdministrationAccount": system.admin.account,
                 "EnvironmentSuffix": system.suffix,
@@ -275,12 +289,18 @@ def _roles(system: System, code: str, needs: _Needs) -> str:
     blueprint.role_names(name, system.suffix)
     scope = needs.scope(code)
     text = blueprint.target(name, scope, needs.types, needs.passed_to)
-    if len(text.encode()) > _TEMPLATE_BYTES:
+    size = len(_compact(text).encode())
+    if size > _TEMPLATE_BYTES:
         raise TemplateError(
-            f"{roles_stack(system)}: the template has {len(text.encode())} bytes, "
+            f"{roles_stack(system)}: the template has {size} bytes, "
             f"CloudFormation takes {_TEMPLATE_BYTES}; split the system in two"
         )
     return text
+
+
+def _compact(template: str) -> str:
+    """A template without white space, which counts at CloudFormation."""
+    return json.dumps(json.loads(template), separators=(",", ":"))
 
 
 def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
@@ -349,7 +369,7 @@ def _needs(system: System, code: str) -> _Needs:
     patterns = {} if code else owned.patterns(system)
     names = frozenset((kind, p) for kind, found in patterns.items() for p in found)
     artifacts = bool(owned.targets_of_artifacts(system))
-    return _Needs(types(system), services, names, artifacts)
+    return _Needs(types(system) | references(system), services, names, artifacts)
 
 
 def _trusted(role: Mapping[str, Any]) -> Iterator[str]:

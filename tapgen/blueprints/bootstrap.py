@@ -14,16 +14,12 @@ guide. Source for sizes: "IAM and AWS STS quotas" in IAM's user guide.
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from awacs import cloudformation as acfn
-from awacs import iam as aiam
 from awacs import s3 as as3
 from awacs.aws import (
-    Action,
     Allow,
     AWSPrincipal,
     Condition,
@@ -32,7 +28,6 @@ from awacs.aws import (
     Statement,
     StringEquals,
     StringLike,
-    StringNotEquals,
 )
 from awacs.sts import AssumeRole
 from troposphere import (
@@ -48,8 +43,10 @@ from troposphere import (
     iam,
 )
 
-from tapgen import schemas, templates
+from tapgen import templates
 from tapgen.blocks import names, security, storage
+from tapgen.blueprints import execution
+from tapgen.blueprints.execution import Scope
 from tapgen.errors import BlueprintError
 
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
@@ -77,37 +74,12 @@ _OLD_VERSIONS = 90
 # The longest values that can take the place of a variable in a policy.
 _LONGEST = {
     "${AWS::Partition}": "aws-us-gov",
+    "${AWS::URLSuffix}": "amazonaws.com.cn",
     "${AWS::AccountId}": "0" * 12,
     "${AdministrationAccount}": "0" * 12,
     "${EnvironmentSuffix}": "x" * 12,
 }
 
-_SERVICE_LINKED = names.arn("iam", "role/aws-service-role/*", region="")
-
-_ANY = frozenset(
-    "* */* alias/* group/* instance-profile/* policy/* role/* user/*".split()
-)
-
-# What StackSets does with a stack of the system, as the execution role.
-_STACK_ACTIONS = frozenset(
-    f"cloudformation:{name}"
-    for name in (
-        "CancelUpdateStack ContinueUpdateRollback CreateChangeSet CreateStack "
-        "DeleteChangeSet DeleteStack DescribeChangeSet DescribeStackEvents "
-        "DescribeStackResource DescribeStackResourceDrifts DescribeStackResources "
-        "DescribeStacks DetectStackDrift DetectStackResourceDrift ExecuteChangeSet "
-        "GetStackPolicy GetTemplate ListStackResources SetStackPolicy TagResource "
-        "UntagResource UpdateStack UpdateTerminationProtection"
-    ).split()
-)
-# The same, for which IAM knows no resource, or none while there is no stack yet.
-_UNSCOPED_STACK_ACTIONS = frozenset(
-    f"cloudformation:{name}"
-    for name in (
-        "DescribeStackDriftDetectionStatus GetTemplateSummary ListExports ListStacks "
-        "ValidateTemplate"
-    ).split()
-)
 _OPERATOR_ACTIONS = (
     acfn.CreateChangeSet,
     acfn.DeleteChangeSet,
@@ -277,27 +249,14 @@ def _role(
 # Target accounts ---------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Scope:
-    """What an execution role may touch, by name.
-
-    `code` is what the names of a shipped system's resources begin with. Without one
-    `names` are patterns by kind of resource, as `owned.patterns` gives them. With
-    `artifacts` the roles also reach the artifact bucket of their own account.
-    """
-
-    code: str = ""
-    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    artifacts: bool = False
-
-
 def target(
     system: str, scope: Scope | str, types: Iterable[str], passed_to: Iterable[str]
 ) -> str:
     """The template of stack `tapgen-<system>-<suffix>-roles`.
 
     `system` is the system's name with hyphens, `scope` what its resources are called
-    (or just their code), `types` the resource types it makes, `passed_to` the services
+    (or just their code), `types` the resource types it makes and the
+    `indirect.REFERENCES` in its templates, `passed_to` the services
     that its roles are for; the template's metadata repeats all but the code. Raises
     BlueprintError when the permissions do not fit into a role.
     """
@@ -322,13 +281,13 @@ def target(
         Parameter(
             names.SUFFIX,
             Type="String",
-            AllowedPattern="[a-z0-9]+(-[a-z0-9]+)*",
+            AllowedPattern="[a-z][a-z0-9]*",
             MaxLength=12,
             Description="The environment's suffix, part of every name",
         )
     )
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
-    documents = _packed(_execution_statements(system, scope, types, passed_to))
+    documents = _packed(execution.statements(system, scope, types, passed_to))
     if len(documents) > _POLICIES_PER_ROLE:
         raise BlueprintError(
             f"{system}: the execution role would need {len(documents)} managed "
@@ -347,12 +306,12 @@ def target(
         )
         for number, document in enumerate(documents, start=1)
     ]
-    execution = template.add_resource(_execution_role(system, name, policies))
+    role = template.add_resource(_execution_role(system, name, policies))
     operator = template.add_resource(_operator_role(system, name, scope))
     template.add_output(
         [
-            Output("ExecutionRoleName", Value=Ref(execution)),
-            Output("ExecutionRoleArn", Value=GetAtt(execution, "Arn")),
+            Output("ExecutionRoleName", Value=Ref(role)),
+            Output("ExecutionRoleArn", Value=GetAtt(role, "Arn")),
             Output("OperatorRoleArn", Value=GetAtt(operator, "Arn")),
         ]
     )
@@ -381,7 +340,7 @@ def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
         trusted=AWSPrincipal(names.sub(_in_administration("root"))),
         allow=[
             security.statement(
-                "StacksOfThisSystem", _OPERATOR_ACTIONS, [_stacks(system)]
+                "StacksOfThisSystem", _OPERATOR_ACTIONS, [execution.stacks(system)]
             ),
             # IAM knows no resource for these two.
             security.statement(
@@ -389,7 +348,7 @@ def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
                 [acfn.DescribeStackDriftDetectionStatus, acfn.ListStacks],
                 ["*"],
             ),
-            security.statement("TemplatesByUrl", [as3.GetObject], [_artifacts()]),
+            execution.templates_by_url(),
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True
             ),
@@ -402,173 +361,14 @@ def _in_administration(resource: str) -> str:
     return names.arn("iam", resource, region="", account="${AdministrationAccount}")
 
 
-def _stacks(system: str) -> str:
-    """ARNs of the stacks StackSets makes: `StackSet-<stack set>-<uuid>`."""
-    stacks = f"stack/StackSet-{system}-${{{names.SUFFIX}}}-*"
-    return names.arn("cloudformation", stacks, region="*")
-
-
 def _uploads() -> Iterator[Statement]:
     """Artifacts are put in the bucket of the account they are used in."""
-    yield security.statement(
-        "Artifacts", [as3.GetObject, as3.PutObject], [_own_artifacts("/artifacts/*")]
-    )
+    own = execution.own_artifacts("/artifacts/*")
+    yield security.statement("Artifacts", [as3.GetObject, as3.PutObject], [own])
     # Without it S3 does not tell a missing object from a forbidden one.
-    yield security.statement("MissingArtifacts", [as3.ListBucket], [_own_artifacts()])
-
-
-def _own_artifacts(objects: str = "") -> str:
-    return names.bucket_arn(f"tapgen-artifacts-${{AWS::AccountId}}-*{objects}")
-
-
-def _artifacts() -> str:
-    return names.bucket_arn("tapgen-artifacts-${AdministrationAccount}-*/*")
-
-
-# Permissions of the execution role ---------------------------------------------------
-
-
-def _execution_statements(
-    system: str, scope: Scope, types: Iterable[str], passed_to: Iterable[str]
-) -> list[Statement]:
-    needed = {*schemas.permissions(types)} - {"iam:PassRole"}
-    needed |= _STACK_ACTIONS | _UNSCOPED_STACK_ACTIONS
-    scopes = _scopes(system, scope)
-    by_scope: dict[tuple[str, tuple[str, ...]], list[Action]] = {}
-    for action in sorted(needed):
-        service, _, name = action.partition(":")
-        resources = _resources(action, scopes)
-        by_scope.setdefault((service, resources), []).append(Action(service, name))
-    sids: Counter[str] = Counter()
-    statements = []
-    for (service, resources), actions in by_scope.items():
-        sid = _sid(service, resources)
-        sids[sid] += 1
-        number = str(sids[sid]) if sids[sid] > 1 else ""
-        statements.append(security.statement(sid + number, actions, resources))
-    return [
-        *statements,
-        *_pass_role(scopes["iam", "role"], passed_to),
-        *_code(scope),
-        *_stack_sets_own(),
-    ]
-
-
-def _scopes(system: str, scope: Scope) -> Mapping[tuple[str, str], Sequence[str]]:
-    """(Service, kind of resource) → ARNs of what this system may touch.
-
-    Only where names are ours to choose and every action of a type goes by that name.
-    """
-
-    def named(kind: str, arn: Callable[[str], str]) -> list[str]:
-        # Where nothing of a kind is made, what the system could call its own.
-        mine = names.name(scope.code or system, "*")
-        return [arn(pattern) for pattern in scope.names.get(kind) or [mine]]
-
-    def role_like(kind: str) -> list[str]:
-        return named(
-            f"iam:{kind}", lambda name: names.arn("iam", f"{kind}/{name}", region="")
-        )
-
-    users = {
-        ("iam", kind): role_like(kind)
-        for kind in ("group", "user")
-        if scope.names.get(f"iam:{kind}")
-    }
-    return {
-        **users,
-        ("cloudformation", "stack"): [_stacks(system)],
-        ("iam", "instance-profile"): role_like("instance-profile"),
-        ("iam", "policy"): role_like("policy"),
-        ("iam", "role"): role_like("role"),
-        ("kms", "alias"): named(
-            "kms:alias", lambda name: names.arn("kms", f"alias/{name}", region="*")
-        ),
-        # Keys have ids that nobody knows in advance; at least they are this account's.
-        ("kms", "key"): [names.arn("kms", "key/*", region="*")],
-        ("s3", "bucket"): named("s3:bucket", names.bucket_arn),
-        ("s3", "object"): named(
-            "s3:bucket", lambda name: names.bucket_arn(f"{name}/*")
-        ),
-    }
-
-
-def _resources(
-    action: str, scopes: Mapping[tuple[str, str], Sequence[str]]
-) -> tuple[str, ...]:
-    """What the action is allowed on, `*` where it cannot be told in advance."""
-    service, _, name = action.partition(":")
-    if action in _UNSCOPED_STACK_ACTIONS:
-        return ("*",)
-    if name.endswith("ServiceLinkedRole"):
-        return (_SERVICE_LINKED,)
-    kinds = schemas.limited_by(action)
-    found = [
-        arn
-        for kind in sorted(kinds)
-        if (service, kind) in scopes
-        for arn in scopes[service, kind]
-    ]
-    if service == "iam" and found and name.startswith(("Get", "List")):
-        # Some types look up the service-linked role they depend on.
-        found.append(_SERVICE_LINKED)
-    return tuple(found) or ("*",)
-
-
-def _sid(service: str, resources: Sequence[str]) -> str:
-    """Says for which service a statement is, and why it is on `*` where it is."""
-    word = "".join(part.capitalize() for part in service.split("-"))
-    if resources == ("*",):
-        return f"{word}IdsUnknownInAdvance"
-    # A template that takes a name from elsewhere does not tell it.
-    unknown = any(_is_any(arn) for arn in resources)
-    return word + ("NamesUnknownInAdvance" if unknown else "OfThisSystem")
-
-
-def _is_any(arn: str) -> bool:
-    """Whether an ARN means every resource of its kind that has a name to choose."""
-    return arn.rpartition(":")[2] in _ANY
-
-
-def _pass_role(roles: Sequence[str], passed_to: Iterable[str]) -> Iterator[Statement]:
-    """Roles of this system may be passed to the services they are for, to no other."""
-    services = [*passed_to]
-    if not services:
-        return
-    test = StringLike if any("*" in s for s in services) else StringEquals
     yield security.statement(
-        "PassRolesOfThisSystem",
-        [aiam.PassRole],
-        roles,
-        test({"iam:PassedToService": services}),
+        "MissingArtifacts", [as3.ListBucket], [execution.own_artifacts()]
     )
-
-
-def _code(scope: Scope) -> Iterator[Statement]:
-    """Reading what functions and the like are made of."""
-    found = [names.bucket_arn(f"{name}/*") for name in scope.names.get("s3:read", ())]
-    if scope.artifacts:
-        found.append(_own_artifacts("/artifacts/*"))
-    if found:
-        yield security.statement(
-            "CodeOfThisSystem", [as3.GetObject, as3.GetObjectVersion], found
-        )
-
-
-def _stack_sets_own() -> Iterator[Statement]:
-    """StackSets moves templates and instance state through buckets of its own.
-
-    The user guide asks for `s3:*` on everything. The buckets belong to AWS, so that
-    reading and writing objects outside this account is what remains of it; templates
-    given by URL are in the artifact bucket.
-    """
-    yield security.statement(
-        "StackSetsOwnBuckets",
-        [as3.GetObject, as3.PutObject],
-        [names.bucket_arn("*/*")],
-        StringNotEquals({"s3:ResourceAccount": AccountId}),
-    )
-    yield security.statement("TemplatesByUrl", [as3.GetObject], [_artifacts()])
 
 
 # Fitting into IAM's limits -----------------------------------------------------------

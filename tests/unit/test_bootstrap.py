@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -75,9 +76,12 @@ def administration() -> dict[str, Any]:
 
 
 def execution_statements(template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """What the execution role is allowed."""
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::IAM::ManagedPolicy":
-            yield from resource["Properties"]["PolicyDocument"]["Statement"]
+            for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
+                if statement["Effect"] == "Allow":
+                    yield statement
 
 
 def resources_of(template: Mapping[str, Any], action: str) -> list[str]:
@@ -181,7 +185,11 @@ def test_only_the_administration_role_takes_the_execution_role(
 
 def test_the_execution_role_may_do_what_the_types_need(target: dict[str, Any]) -> None:
     allowed = {a for s in execution_statements(target) for a in s["Action"]}
-    assert schemas.permissions(TYPES) <= allowed
+    # Buckets with tables of metadata, and endpoints for services of others.
+    never = ("s3tables:", "vpc-lattice:", "vpce:")
+    needed = {a for a in schemas.permissions(TYPES) if not a.startswith(never)}
+    assert needed <= allowed
+    assert not {a for a in allowed if a.startswith(never)}
     assert "cloudformation:CreateStack" in allowed
     assert "dynamodb:CreateTable" not in allowed
 
@@ -319,9 +327,13 @@ def test_a_statement_too_large_for_one_policy_is_divided() -> None:
     made = json.loads(blueprint.target("some-system", "ss", ec2, []))
     parts = [s for s in execution_statements(made) if s["Sid"].startswith("Ec2")]
     assert len(parts) > 1
-    allowed = {action for part in parts for action in part["Action"]}
+    every = {action for s in execution_statements(made) for action in s["Action"]}
+    allowed = {action for action in every if action.startswith("ec2:")}
     needed = {a for a in schemas.permissions(ec2) if a.startswith("ec2:")}
-    assert allowed == needed
+    # Some types list patterns, which cover what others list.
+    patterns = [action for action in needed if action.endswith("*")]
+    assert allowed - needed == set()
+    assert all(any(fnmatchcase(a, p) for p in patterns) for a in needed - allowed)
 
 
 def test_too_many_permissions_for_one_role_are_refused() -> None:
