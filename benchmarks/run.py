@@ -3,6 +3,7 @@
 Whole processes, ours and the peer's in turn, so that a busy machine slows both; each
 round gives one ratio, and the median of those is the result. Times of another machine
 or another day are not comparable, ratios are. Nothing here fails for being slow.
+The embedded AWS is measured by `benchmarks.emulator`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
+
+from benchmarks import emulator
 
 ROOT = Path(__file__).resolve().parents[1]
 TAPGEN = Path(sys.executable).with_name("tapgen")
@@ -192,18 +195,29 @@ def _table(results: Sequence[Result], heavy: set[str], runs: int) -> str:
     return "\n".join(lines)
 
 
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=9, help="rounds (default 9)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of the embedded AWS (default 3; 0: none)"
+    )
     given = parser.parse_args(arguments)
     if given.runs < 1:
         parser.error("--runs: at least 1")
     results = [startup(given.runs), generation(given.runs)]
     heavy = imported(["--help"])
     if not given.json:
-        print(_table(results, heavy, given.runs))
+        print(_table(results, heavy, given.runs), flush=True)
+    embedded = emulator.compare(given.rounds, _say) if given.rounds > 0 else []
+    if not given.json:
+        if embedded:
+            print("\n" + emulator.table(embedded, given.rounds))
         return
     data = {
         "runs": given.runs,
@@ -212,6 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "cores": os.cpu_count(),
         "results": [{**asdict(r), "met": r.met} for r in results],
         "heavy_imports_of_help": sorted(heavy),
+        "emulator": [one.data() for one in embedded],
     }
     print(json.dumps(data, indent=2))
 

@@ -84,6 +84,12 @@ class Inner:
         """
         sent = {"Action": action, "Version": VERSIONS[service]}
         sent.update(_flat(parameters))
+        if service == "cloudformation":
+            # Templates are long: as a form they take a third of the time of a stack.
+            response = await self._target(
+                place, service, f"CloudFormation_20100515.{action}", sent
+            )
+            return response.xml()
         response = await self.request(
             place,
             service,
@@ -98,7 +104,18 @@ class Inner:
         self, place: Place, service: str, target: str, body: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Call an action of a JSON service by its `X-Amz-Target`."""
-        response = await self.request(
+        response = await self._target(place, service, target, body)
+        answer: dict[str, Any] = json.loads(response.body or b"{}")
+        if response.status >= 400:
+            code = str(answer.get("__type", "InternalFailure")).rpartition("#")[2]
+            message = answer.get("message") or answer.get("Message") or code
+            raise ServiceError(code, message, response.status)
+        return answer
+
+    async def _target(
+        self, place: Place, service: str, target: str, body: Mapping[str, Any]
+    ) -> Response:
+        return await self.request(
             place,
             service,
             "POST",
@@ -106,12 +123,6 @@ class Inner:
             json.dumps(body).encode(),
             {"content-type": "application/x-amz-json-1.1", "x-amz-target": target},
         )
-        answer: dict[str, Any] = json.loads(response.body or b"{}")
-        if response.status >= 400:
-            code = str(answer.get("__type", "InternalFailure")).rpartition("#")[2]
-            message = answer.get("message") or answer.get("Message") or code
-            raise ServiceError(code, message, response.status)
-        return answer
 
     async def get_object(self, place: Place, bucket: str, key: str) -> bytes:
         """The content of an S3 object; ServiceError when there is none."""

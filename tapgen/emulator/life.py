@@ -135,6 +135,7 @@ async def _serve(
     from tapgen.emulator.faults import Faults
     from tapgen.emulator.inner import Inner, Place
     from tapgen.emulator.stacksets import Engine
+    from tapgen.emulator.warm import warm_up
 
     faults = Faults()
 
@@ -165,6 +166,12 @@ async def _serve(
             **await counts(engine),
         }
 
+    warming: list[asyncio.Task[None]] = []
+
+    def started_up() -> None:
+        warming.append(asyncio.create_task(warm_up()))
+        record()
+
     def record() -> None:
         server = {
             "port": port,
@@ -175,7 +182,7 @@ async def _serve(
         _write(folder / "local.json", json.dumps(server))
 
     embedded = Embedded(
-        ministack, engine, token, status, on_started=record, faults=faults
+        ministack, engine, token, status, on_started=started_up, faults=faults
     )
     keeper = await _kept(folder, embedded) if persist else None
     loop = asyncio.get_running_loop()
