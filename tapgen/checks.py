@@ -21,7 +21,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from tapgen import intrinsics
-from tapgen.model import SAME, Output, StackSet, System, Target, Value
+from tapgen.model import SAME, SELF, Output, StackSet, System, Target, Value
 
 MAX_BYTES = 1_048_576
 """Bytes of a template given by URL, white space left out."""
@@ -53,8 +53,8 @@ _MISSING = object()
 def problems(system: System) -> list[str]:
     """A line for each mistake, with part and parameter; `[]` when there is none.
 
-    `system` is resolved: where it says `self` and accounts, both are taken for
-    different ones.
+    In a system that is not resolved and says both `self` and accounts, `self` may be
+    any of these: there a reference without a target passes.
     """
     by_part = {s.part: s for s in system.stack_sets}
     found: list[str] = []
@@ -72,7 +72,8 @@ def problems(system: System) -> list[str]:
     found += _circle(by_part)
     if found:
         return found  # values cannot be followed through what is not there
-    look = _Look(by_part)
+    accounts = {t.account for s in system.stack_sets for t in s.targets}
+    look = _Look(by_part, definite=SELF not in accounts or len(accounts) == 1)
     for s in system.stack_sets:
         for target in s.targets:
             found += _values(s, target, look)
@@ -160,6 +161,7 @@ class _Look:
     """Templates as single targets have them, each evaluated once."""
 
     by_part: Mapping[str, StackSet]
+    definite: bool  # whether accounts that differ here differ in AWS
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     made: dict[tuple[str, Target], intrinsics.Evaluated] = field(default_factory=dict)
 
@@ -213,7 +215,7 @@ def _unanswered(
     found = sources(value, target, source.targets)
     region, account = _place(value, target)
     place = f"{account or 'any account'}/{region or 'any region'}"
-    if not found:
+    if not found and look.definite:
         yield f"{where}: {value.part} has no target in {place}"
     elif len(found) > 1 and not value.all:
         yield (

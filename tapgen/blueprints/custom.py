@@ -20,7 +20,7 @@ from tapgen.blocks import names
 from tapgen.blueprints import parts, python
 from tapgen.config import Blueprint, Config, StackSetConfig
 from tapgen.errors import BlueprintError, TemplateError
-from tapgen.model import SELF, StackSet, System, Value
+from tapgen.model import StackSet, System, Value
 
 NAMES = ("template", "build")
 """What a Python file of a template has, one or the other."""
@@ -47,7 +47,7 @@ def build(config: Config) -> System:
         except (BlueprintError, TemplateError) as error:
             problems += _located(config, given, str(error))
     system = replace(system, stack_sets=tuple(made))
-    if not problems and _is_definite(system):
+    if not problems:
         lines = {given.part: given for given in config.stack_sets}
         for problem in checks.problems(system):
             part = problem.partition(":")[0].partition(".")[0]
@@ -63,12 +63,6 @@ def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:
         where = f"{config.path}:{given.line}: stack_sets"
         own = line.startswith((f"{given.part}:", f"{given.part}."))
         yield f"{where}.{line}" if own else f"{where}.{given.part}: {line}"
-
-
-def _is_definite(system: System) -> bool:
-    """Whether targets can be compared: `self` may be any of the accounts beside it."""
-    accounts = {t.account for s in system.stack_sets for t in s.targets}
-    return SELF not in accounts or len(accounts) == 1
 
 
 def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSet:

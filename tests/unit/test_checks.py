@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tapgen import checks
-from tapgen.model import Output, Override, StackSet, System, Target
+from tapgen.model import SELF, Output, Override, StackSet, System, Target
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST
 
@@ -280,3 +281,16 @@ def test_an_empty_system_has_no_mistakes() -> None:
     system: System = make.system()
 
     assert checks.problems(system) == []
+
+
+def test_self_may_be_any_account_until_a_system_is_resolved() -> None:
+    net = producer({"Ref": "Vpc"}, EAST)
+    app = replace(
+        consumer(OUT, Type="AWS::EC2::VPC::Id"), targets=(Target(SELF, EAST.region),)
+    )
+    system = make.system(net, app)
+
+    assert checks.problems(system) == []
+    assert checks.problems(system.resolve(ACCOUNT)) == []
+    (line,) = checks.problems(system.resolve("2" * 12))
+    assert line == f"app.X: net has no target in {'2' * 12}/us-east-1"
