@@ -82,30 +82,8 @@ def home(
     `parameter_group_name` has `${Major}` for the major version: a new version gets a
     new group, which one of a fixed name could not make way for.
     """
-    subnet_ids = frame.parameter(
-        t,
-        "SubnetIds",
-        group=frame.WIRING,
-        label="Subnets",
-        type="List<AWS::EC2::Subnet::Id>",
-        description="Isolated subnets, one in each zone.",
-    )
-    group_id = frame.parameter(
-        t,
-        "SecurityGroupId",
-        group=frame.WIRING,
-        label="Security group",
-        type="AWS::EC2::SecurityGroup::Id",
-        description="Security group of the database.",
-    )
-    role = frame.parameter(
-        t,
-        "MonitoringRoleArn",
-        group=frame.WIRING,
-        label="Monitoring role",
-        description="ARN of the role by which RDS publishes operating system metrics.",
-        pattern=frame.ROLE_ARN_PATTERN,
-        constraint="the ARN of a role",
+    around = database.surroundings(
+        t, name=identifier, subnets="Isolated subnets, one in each zone."
     )
     version = frame.parameter(
         t,
@@ -114,15 +92,6 @@ def home(
         description="Full version, the same in both regions.",
         pattern=r"^\d{2}\.\d{1,2}$",
         constraint="a full version such as 16.8",
-    )
-    subnets = t.add_resource(
-        rds.DBSubnetGroup(
-            "SubnetGroup",
-            DBSubnetGroupName=names.sub(identifier),
-            DBSubnetGroupDescription="Isolated subnets of the VPC",
-            SubnetIds=subnet_ids,
-            Tags=Tags(Name=names.sub(identifier)),
-        )
     )
     major = Select(0, Split(".", version))
     parameters = t.add_resource(
@@ -150,10 +119,10 @@ def home(
         identifier=identifier,
         key_arn=key_arn,
         version=version,
-        subnet_group=Ref(subnets),
-        security_group_id=group_id,
+        subnet_group=around.subnet_group,
+        security_group_id=around.security_group_id,
         parameter_group=Ref(parameters),
-        monitoring_role_arn=role,
+        monitoring_role_arn=around.monitoring_role_arn,
         log_groups=tuple(groups),
     )
 

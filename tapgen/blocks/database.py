@@ -124,20 +124,19 @@ def read_secret(
     ]
 
 
-def place(
-    t: Template,
-    *,
-    identifier: str,
-    name: str,
-    parameter_group_name: str,
-    key_arn: Any,
-    retention_days: Any,
-    tags: Mapping[str, Any] | None = None,
-) -> Place:
-    """Add what an instance or a replica needs around it, and the parameters for it.
+@dataclass(frozen=True)
+class Surroundings:
+    """What every database is placed in: subnets, security group, who watches it."""
 
-    `parameter_group_name` has `${Major}` for the major version: a new version gets a
-    new group, which one of a fixed name could not make way for.
+    subnet_group: Any
+    security_group_id: Any
+    monitoring_role_arn: Any
+
+
+def surroundings(t: Template, *, name: str, subnets: str) -> Surroundings:
+    """Add the subnet group of a name, and the parameters for all three.
+
+    `subnets` describes the subnets that the database takes.
     """
     subnet_ids = frame.parameter(
         t,
@@ -145,7 +144,7 @@ def place(
         group=frame.WIRING,
         label="Subnets",
         type="List<AWS::EC2::Subnet::Id>",
-        description="Isolated subnets, in two zones at least.",
+        description=subnets,
     )
     group_id = frame.parameter(
         t,
@@ -164,15 +163,7 @@ def place(
         pattern=frame.ROLE_ARN_PATTERN,
         constraint="the ARN of a role",
     )
-    version = frame.parameter(
-        t,
-        "PostgresVersion",
-        label="PostgreSQL version",
-        description="Version, major or full; RDS applies minor ones by itself.",
-        pattern=r"^\d{2}(\.\d{1,2})?$",
-        constraint="a version such as 17 or 17.6",
-    )
-    subnets = t.add_resource(
+    group = t.add_resource(
         rds.DBSubnetGroup(
             "SubnetGroup",
             DBSubnetGroupName=names.sub(name),
@@ -180,6 +171,35 @@ def place(
             SubnetIds=subnet_ids,
             Tags=Tags(Name=names.sub(name)),
         )
+    )
+    return Surroundings(Ref(group), group_id, role)
+
+
+def place(
+    t: Template,
+    *,
+    identifier: str,
+    name: str,
+    parameter_group_name: str,
+    key_arn: Any,
+    retention_days: Any,
+    tags: Mapping[str, Any] | None = None,
+) -> Place:
+    """Add what an instance or a replica needs around it, and the parameters for it.
+
+    `parameter_group_name` has `${Major}` for the major version: a new version gets a
+    new group, which one of a fixed name could not make way for.
+    """
+    around = surroundings(
+        t, name=name, subnets="Isolated subnets, in two zones at least."
+    )
+    version = frame.parameter(
+        t,
+        "PostgresVersion",
+        label="PostgreSQL version",
+        description="Version, major or full; RDS applies minor ones by itself.",
+        pattern=r"^\d{2}(\.\d{1,2})?$",
+        constraint="a version such as 17 or 17.6",
     )
     major = Select(0, Split(".", version))
     parameters = t.add_resource(
@@ -206,10 +226,10 @@ def place(
     return Place(
         identifier=identifier,
         key_arn=key_arn,
-        subnet_group=Ref(subnets),
-        security_group_id=group_id,
+        subnet_group=around.subnet_group,
+        security_group_id=around.security_group_id,
         parameter_group=Ref(parameters),
-        monitoring_role_arn=role,
+        monitoring_role_arn=around.monitoring_role_arn,
         log_groups=tuple(groups),
         tags=tags or {},
     )
