@@ -237,6 +237,17 @@ def _accelerator(aws: Aws, left: Leftover) -> str:
     return "deleted"
 
 
+def _global_cluster(aws: Aws, left: Leftover) -> str:
+    """A global database holds nothing itself; one with members is not deleted."""
+    client = aws.client("rds", left.target)
+    name = {"GlobalClusterIdentifier": left.physical_id}
+    (found,) = ask(client, "describe_global_clusters", **name)["GlobalClusters"]
+    if found.get("DeletionProtection"):
+        return "kept (its deletion protection is on; turn it off and delete it by hand)"
+    ask(client, "delete_global_cluster", **name)
+    return "deleted"
+
+
 _DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
     "AWS::S3::Bucket": _bucket,
     "AWS::Logs::LogGroup": _log_group,
@@ -247,4 +258,5 @@ _DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
     "AWS::DynamoDB::GlobalTable": _global_table,
     "AWS::Backup::BackupVault": _vault,
     "AWS::GlobalAccelerator::Accelerator": _accelerator,
+    "AWS::RDS::GlobalCluster": _global_cluster,
 }

@@ -31,6 +31,7 @@ from tapgen.emulator import (
     not_emulated,
     organizations,
     regions,
+    replicated_secrets,
     service_patches,
 )
 from tapgen.emulator.template_checks import (
@@ -247,6 +248,7 @@ def check() -> list[str]:
         guard.PRIVATE,
         organizations.PRIVATE,
         regions.PRIVATE,
+        replicated_secrets.PRIVATE,
     ):
         for module, names in private.items():
             problems += moved(module, names)

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 from xml.sax.saxutils import escape
 
-from tapgen.emulator import cbor
+from tapgen.emulator import cbor, replicated_secrets
 
 
 def apply() -> None:
@@ -19,6 +19,7 @@ def apply() -> None:
     describe_databases()
     replicate_by_rule()
     read_health_checks()
+    replicated_secrets.install()
     read_drift()
     speak_cbor()
 

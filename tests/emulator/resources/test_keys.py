@@ -146,3 +146,25 @@ def test_a_rotation_schedule_turns_rotation_on_and_off(place: Place) -> None:
     place.update("rotated", {"S": resources["S"]})
     described = place.client("secretsmanager").describe_secret(SecretId="app")
     assert described["RotationEnabled"] is False
+
+
+def test_a_copy_of_a_secret_can_be_taken_away_or_go_on_alone(place: Place) -> None:
+    secrets = place.client("secretsmanager")
+    west, north = place.at(WEST), place.at("eu-north-1")
+    secrets.create_secret(Name="s", SecretString="one")
+    regions = [{"Region": each.region} for each in (west, north)]
+    secrets.replicate_secret_to_regions(SecretId="s", AddReplicaRegions=regions)
+
+    left = secrets.remove_regions_from_replication(
+        SecretId="s", RemoveReplicaRegions=[north.region]
+    )["ReplicationStatus"]
+    assert [one["Region"] for one in left] == [WEST]
+    assert absent(north.client("secretsmanager").describe_secret, SecretId="s")
+
+    copy = west.client("secretsmanager")
+    copy.stop_replication_to_replica(SecretId="s")
+    copy.put_secret_value(SecretId="s", SecretString="two")
+    assert secrets.get_secret_value(SecretId="s")["SecretString"] == "one"
+    assert not secrets.describe_secret(SecretId="s").get("ReplicationStatus")
+    refused = absent(secrets.stop_replication_to_replica, SecretId="s")
+    assert refused == "InvalidRequestException"
