@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -227,6 +228,14 @@ def test_stacks_of_other_systems_are_out_of_reach(target: dict[str, Any]) -> Non
     )
     for action in ("CreateStack", "UpdateStack", "DeleteStack", "DescribeStacks"):
         assert resources_of(target, f"cloudformation:{action}") == [stacks]
+
+
+def test_no_name_of_an_environment_begins_with_that_of_another(
+    target: dict[str, Any],
+) -> None:
+    pattern = target["Parameters"]["EnvironmentSuffix"]["AllowedPattern"]
+    assert re.fullmatch(pattern, "prod")
+    assert not re.fullmatch(pattern, "prod-eu")
 
 
 def test_roles_are_passed_to_the_services_they_are_for_only() -> None:
