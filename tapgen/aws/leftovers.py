@@ -103,6 +103,8 @@ def _policies(template: str) -> dict[str, str]:
 def _has_snapshot(resource: Mapping[str, Any]) -> bool:
     """Read replicas and members of clusters are deleted without a final snapshot
     (CloudFormation user guide, "DeletionPolicy attribute")."""
+    if resource.get("Type") != "AWS::RDS::DBInstance":
+        return True
     properties = resource.get("Properties", {})
     copies = ("SourceDBInstanceIdentifier", "DBClusterIdentifier")
     return not any(name in properties for name in copies)
