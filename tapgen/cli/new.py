@@ -75,15 +75,12 @@ def _files(name: str, blueprint: str, folder: Path) -> dict[Path, str]:
 
     config = folder / f"{name}.yaml"
     if blueprint == blueprints.CUSTOM:
-        return {
-            config: _data("new_custom.yaml", NAME=name),
-            **{
-                folder / name / f"{part}.yaml": _data(
-                    f"new_{part}.yaml", DASHED=name.replace("_", "-")
-                )
-                for part in ("alerts", "app")
-            },
-        }
+        dashed = name.replace("_", "-")
+        found = {config: _data("new_custom.yaml", NAME=name)}
+        for part in ("alerts", "app"):
+            text = _data(f"new_{part}.yaml", DASHED=dashed)
+            found[folder / name / f"{part}.yaml"] = text
+        return found
     if blueprint in blueprints.NAMES:
         return {config: _data(f"{blueprint}.yaml")}
     file = _python(blueprint)

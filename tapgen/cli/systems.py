@@ -265,5 +265,5 @@ def schema_text() -> str:
 
     from tapgen import blueprints, config
 
-    known = [b for b in map(blueprints.find, blueprints.NAMES) if b]
+    known = [b for b in map(blueprints.find, blueprints.names()) if b]
     return json.dumps(config.json_schema(known), indent=2) + "\n"

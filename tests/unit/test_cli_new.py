@@ -1,0 +1,130 @@
+"""`tapgen new` writes systems that work as they are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tapgen.cli import DONE, FAILED, USAGE, main
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def written(folder: Path) -> set[str]:
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def passes(folder: Path) -> str:
+    """What pytest says to the tests of a project, which must pass."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_new_systems_of_every_kind_pass_their_own_tests(project: Path) -> None:
+    assert main(["new", "shop"]) == DONE
+    assert main(["new", "queues", "--blueprint", "./lib/work_queues.py"]) == DONE
+    assert main(["new", "net", "--blueprint", "secure_network"]) == DONE
+
+    assert written(project) == {
+        "lib/work_queues.py",
+        "stacksets/net.yaml",
+        "stacksets/queues.yaml",
+        "stacksets/shop.yaml",
+        "stacksets/shop/alerts.yaml",
+        "stacksets/shop/app.yaml",
+        "stacksets/tapgen.schema.json",
+        "tests/test_net.py",
+        "tests/test_queues.py",
+        "tests/test_shop.py",
+    }
+    # Each has two environments, and two tests of each.
+    assert "12 passed" in passes(project)
+    config = (project / "stacksets/queues.yaml").read_text()
+    assert "blueprint: ../lib/work_queues.py:build\n" in config
+    assert 'CODE = "wq"' in (project / "lib/work_queues.py").read_text()
+
+
+def test_python_that_is_written_is_formatted_as_black_would(project: Path) -> None:
+    main(["new", "queues", "--blueprint", "./queues.py"])
+
+    black = [sys.executable, "-m", "black", "--check", "queues.py", "tests"]
+    assert subprocess.run(black, capture_output=True).returncode == 0
+
+
+def test_other_folders_may_be_named(project: Path) -> None:
+    folders = ["--stacksets", "infra/systems", "--tests", "infra/checks/unit"]
+    assert main(["new", "shop", *folders]) == DONE
+
+    assert "infra/systems/shop/app.yaml" in written(project)
+    assert "4 passed" in passes(project / "infra/checks/unit")
+
+
+def test_what_is_there_is_not_touched(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "tests").mkdir()
+    (project / "tests/test_shop.py").write_text("mine")
+
+    assert main(["new", "shop"]) == FAILED
+
+    assert "tests/test_shop.py: there already" in capsys.readouterr().err
+    assert written(project) == {"tests/test_shop.py"}
+
+
+def test_a_blueprint_file_that_is_there_is_used(project: Path) -> None:
+    main(["new", "one", "--blueprint", "./queues.py"])
+    before = (project / "queues.py").read_text()
+
+    assert main(["new", "two", "--blueprint", "./queues.py:build"]) == DONE
+
+    assert (project / "queues.py").read_text() == before
+    assert "../queues.py:build" in (project / "stacksets/two.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["Shop"], "'Shop' cannot name a system; give at most 40 lower-case letters"),
+        (["shop", "--blueprint", "custm"], "did you mean 'custom'?"),
+        (["shop", "--blueprint", "custm"], "or a file such as ./shop.py"),
+    ],
+)
+def test_wrong_usage_says_what_to_give(
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    said: str,
+) -> None:
+    assert main(["new", *arguments]) == USAGE
+
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert written(project) == set()
+
+
+def test_the_schema_beside_a_new_system_takes_it(project: Path) -> None:
+    from cfnlint.jsonschema import StandardValidator
+    from ruamel.yaml import YAML
+
+    main(["new", "shop"])
+    schema = json.loads((project / "stacksets/tapgen.schema.json").read_text())
+    data = YAML(typ="safe", pure=True).load(project / "stacksets/shop.yaml")
+
+    assert [*StandardValidator(schema=schema).iter_errors(data)] == []
