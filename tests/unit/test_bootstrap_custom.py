@@ -129,7 +129,10 @@ def test_the_bucket_of_a_region_is_a_template_of_its_own() -> None:
 
 def test_all_of_it_is_clean() -> None:
     made = bootstrap.files(make.system(stack_set(artifacts=True)), "")
-    sets = [make.stack_set(f"p{n}", text=t) for n, t in enumerate(made.values())]
+    sets = [
+        make.stack_set(f"p{n}", text=text, capabilities=("CAPABILITY_NAMED_IAM",))
+        for n, text in enumerate(made.values())
+    ]
     system: System = make.system(*sets)
 
     assert lint.check(system, Path("out")) == []
