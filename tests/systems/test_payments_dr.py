@@ -73,7 +73,7 @@ def trust(system: System, title: str) -> dict[str, Any]:
     return found
 
 
-# --- Where things are ----------------------------------------------------------------
+# --- S004-01, 02, 34, 73: where things are -------------------------------------------
 
 
 def test_it_is_in_two_regions_which_a_file_can_change(system: System) -> None:
@@ -116,7 +116,7 @@ def test_a_failover_needs_no_stack_and_no_record_to_be_changed(system: System) -
         assert not called & forbidden, document["Name"]
 
 
-# --- Database ------------------------------------------------------------------------
+# --- S004-03 … 07, 23, 56, 58, 59: the database --------------------------------------
 
 
 def test_the_global_database_is_made_once_around_the_primary_cluster(
@@ -212,7 +212,7 @@ def test_lag_over_a_second_rings_in_both_regions(system: System) -> None:
     assert silent["ReplicationSilentAlarm"]["TreatMissingData"] == "breaching"
 
 
-# --- Table ---------------------------------------------------------------------------
+# --- S004-08 … 12, 25: the table -----------------------------------------------------
 
 
 def test_the_table_is_in_both_regions_restorable_and_encrypted(system: System) -> None:
@@ -258,7 +258,7 @@ def test_each_region_watches_its_table(system: System) -> None:
     }
 
 
-# --- Buckets -------------------------------------------------------------------------
+# --- S004-13 … 17: the buckets -------------------------------------------------------
 
 
 @pytest.mark.parametrize("part", ["storage", "storage-dr"])
@@ -349,7 +349,7 @@ def test_replication_may_do_just_that(
     assert "aws:SourceArn" in assumed["Condition"]["ArnLike"]
 
 
-# --- DNS -----------------------------------------------------------------------------
+# --- S004-18 … 21, 57: names that fail over ------------------------------------------
 
 
 def test_two_records_fail_over_and_no_zone_is_made(named: System) -> None:
@@ -441,7 +441,7 @@ def test_an_operator_moves_traffic_without_the_primary_region(system: System) ->
     assert resource["Properties"]["TreatMissingData"] == "ignore", "it stays as put"
 
 
-# --- Watching and telling ------------------------------------------------------------
+# --- S004-22, 24, 26 … 28, 76: watching and telling ----------------------------------
 
 
 def test_each_region_has_a_dashboard_named_after_it(system: System) -> None:
@@ -501,7 +501,7 @@ def test_failovers_of_the_database_are_told(system: System) -> None:
         assert publishers <= {service(s) for s in statements(key)}, part
 
 
-# --- What the function may do --------------------------------------------------------
+# --- S004-29 … 33: what function and operators may do --------------------------------
 
 
 def test_the_function_may_use_the_table_with_its_indexes_in_both_regions(
@@ -594,7 +594,7 @@ def test_operators_may_move_this_database_and_close_regions_and_no_more(
     assert services == {"rds", "dynamodb", "kms", "cloudwatch", "route53"}
 
 
-# --- Function and API ----------------------------------------------------------------
+# --- S004-35 … 45: function and API --------------------------------------------------
 
 
 def test_the_function_is_told_where_it_is_and_logs_json(system: System) -> None:
@@ -667,7 +667,7 @@ def test_each_region_has_the_name_with_a_certificate_of_its_own(named: System) -
             )
 
 
-# --- Names and tags ------------------------------------------------------------------
+# --- S004-46 … 50: names and tags ----------------------------------------------------
 
 # Names within something whose own name tells environments apart.
 INNER = {"Name": ("AWS::ApiGateway::RequestValidator", "AWS::ApiGateway::Model")}
@@ -741,7 +741,7 @@ def test_stack_sets_are_tagged_with_what_is_the_same_everywhere(system: System) 
     assert other.stack_sets[0].tags["Project"] == "Other"
 
 
-# --- Network -------------------------------------------------------------------------
+# --- S004-51 … 56: the network -------------------------------------------------------
 
 
 def test_the_networks_do_not_overlap_and_can_be_routed(system: System) -> None:
@@ -821,7 +821,7 @@ def test_the_function_reaches_services_inside_the_vpc_unless_told_otherwise(
     assert "endpoints" not in {s.part for s in without.stack_sets}
 
 
-# --- Audit, backup, costs, drills ----------------------------------------------------
+# --- S004-60 … 65, 74: audit, backup, costs, drills ----------------------------------
 
 
 def test_one_trail_covers_all_regions_and_proves_its_files(system: System) -> None:
