@@ -82,8 +82,8 @@ def _start(port: int | None, persist: bool) -> None:
 @click.option("--quiet", is_flag=True, help="Say nothing.")
 def _stop(quiet: bool) -> None:
     """Stop it; its state is gone then, unless it was started with --persist."""
-    server = _life().running(LOCAL_FOLDER)
-    stopped = _life().stop(LOCAL_FOLDER)
+    server = _called("running")
+    stopped = _called("stop")
     if quiet:
         return
     click.echo("stopped" if stopped else "it was not running")
@@ -94,7 +94,7 @@ def _stop(quiet: bool) -> None:
 @local_command.command("reset")
 def _reset() -> None:
     """Empty it: every account, region, resource and fault, also what is kept."""
-    if _life().running(LOCAL_FOLDER) or not _life().forget(LOCAL_FOLDER):
+    if _called("running") or not _life().forget(LOCAL_FOLDER):
         _asked("reset")
     click.echo("empty again")
 
@@ -107,7 +107,7 @@ def _status(output: str) -> int:
     Shape only means: an identifier and attributes of the right form, nothing behind.
     Exit code 1 when it does not run.
     """
-    if not _life().running(LOCAL_FOLDER):
+    if not _called("running"):
         if output == "json":
             print_json({"running": False})
         else:
@@ -212,6 +212,11 @@ def _show_faults(found: list[dict[str, Any]], output: str) -> None:
 def _asked(name: str, *arguments: Any) -> Any:
     """What a function of `life` gives for this folder."""
     _needed()
+    return _called(name, *arguments)
+
+
+def _called(name: str, *arguments: Any) -> Any:
+    """The same, whether or not it runs."""
     life = _life()
     try:
         return getattr(life, name)(LOCAL_FOLDER, *arguments)
@@ -252,7 +257,7 @@ def _life() -> Any:
 
 
 def _needed() -> None:
-    if not _life().running(LOCAL_FOLDER):
+    if not _called("running"):
         raise LocalError(
             "the embedded AWS does not run; start it with tapgen local start"
         )

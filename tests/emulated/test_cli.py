@@ -318,6 +318,15 @@ def test_a_profile_that_does_not_exist_does_not_matter_locally(shell: Shell) -> 
     shell.run("plan", "--local", expect=2, AWS_PROFILE="nope")
 
 
+@pytest.mark.parametrize("command", ["status", "start", "stop", "reset"])
+def test_a_file_where_the_embedded_aws_needs_a_folder_is_said_so(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / ".tapgen").touch()
+
+    assert "move it away" in Shell(tmp_path).run("local", command, expect=1).stderr
+
+
 def test_two_systems_of_the_same_names_are_refused(shell: Shell) -> None:
     shell.config(MINIMAL)
     shell.config(MINIMAL, "other_network")
