@@ -11,7 +11,7 @@ import pytest
 from tapgen.cli import COMMANDS, tapgen
 from tests.emulated.documents import ROOT, read
 
-SECTION = re.compile(r"^(#{2,3}) (.+?)\n(.*?)(?=^#{2,3} |\Z)", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^(#{2,4}) (.+?)\n(.*?)(?=^#{2,4} |\Z)", re.MULTILINE | re.DOTALL)
 OPTION = re.compile(r"(?<![-\w])(-[a-z]|--[a-z][-a-z]+)\b")
 
 
@@ -35,11 +35,16 @@ def commands() -> dict[str, click.Command]:
     for name in COMMANDS:
         command = tapgen.get_command(context, name)
         assert command is not None
-        found[f"tapgen {name}"] = command
-        if isinstance(command, click.Group):
-            for inner, its in command.commands.items():
-                if not its.hidden:
-                    found[f"tapgen {name} {inner}"] = its
+        found |= nested(f"tapgen {name}", command)
+    return found
+
+
+def nested(name: str, command: click.Command) -> dict[str, click.Command]:
+    found = {name: command}
+    if isinstance(command, click.Group):
+        for inner, its in command.commands.items():
+            if not its.hidden:
+                found |= nested(f"{name} {inner}", its)
     return found
 
 
