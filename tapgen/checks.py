@@ -109,7 +109,7 @@ def body(template: str) -> Mapping[str, Any]:
     it: it is shared."""
     try:
         found = json.loads(template)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -186,7 +186,10 @@ class _Look:
 
 
 def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
-    declared = _block(s.template, "Parameters")
+    declared = {
+        name: parameter if isinstance(parameter, dict) else {}
+        for name, parameter in _block(s.template, "Parameters").items()
+    }
     values = s.values(target)
     for name, value in values.items():
         if isinstance(value, Output):

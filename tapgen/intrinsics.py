@@ -317,9 +317,10 @@ def _cidr(scope: _Scope, argument: Any) -> Any:
     items = scope._resolve(argument)
     try:
         block, count, bits = items
-        network = ipaddress.ip_network(block)
+        network = ipaddress.ip_network(str(block))
         subnets = network.subnets(new_prefix=network.max_prefixlen - int(bits))
-        return [str(next(subnets)) for _ in range(int(count))]
+        # CloudFormation makes 256 at most.
+        return [str(next(subnets)) for _ in range(min(int(count), 256))]
     except (TypeError, ValueError, StopIteration):
         return {"Fn::Cidr": items}
 

@@ -105,6 +105,13 @@ def _hashes(region: str) -> Mapping[str, str]:
     return hashes
 
 
+def same_everywhere(type_name: str, regions: Iterable[str]) -> bool:
+    """Whether a type has the same schema in each of these regions."""
+    kind = _generic(type_name)
+    found = {_hashes(region).get(kind) for region in regions}
+    return len(found) == 1 and None not in found
+
+
 @cache
 def types(region: str) -> frozenset[str]:
     """The resource types a region offers; none for a region that does not exist."""

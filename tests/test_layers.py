@@ -16,7 +16,7 @@ PACKAGE = ROOT / "tapgen"
 LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "decode", "aws"},
-    {"config", "templates", "artifacts", "checks", "rules", "blocks"},
+    {"config", "templates", "artifacts", "checks", "rules", "blocks", "verdicts"},
     {
         "blueprints",
         "owned",

@@ -27,6 +27,7 @@ COMMANDS = {
     "schema": ("systems", "Print the JSON Schema of a system's YAML file."),
     "templates": ("systems", "Write the CloudFormation templates of systems."),
     "lint": ("systems", "Check templates with cfn-lint for their target regions."),
+    "rules": ("rules", "List and explain the rules that lint adds to cfn-lint's."),
     "diff": ("compare", "Compare two templates or two systems, without AWS."),
     "plan": ("deploy", "Show what a rollout would do, without doing it."),
     "rollout": ("deploy", "Roll a system out as stack sets, wave by wave."),

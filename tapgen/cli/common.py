@@ -22,6 +22,7 @@ from tapgen.errors import ConfigError, LocalError
 from tapgen.model import System
 
 LOCAL_FOLDER = Path(".tapgen")
+LINT_FOLDER = LOCAL_FOLDER / "lint"
 TEMPLATES_FOLDER = Path("templates_out")
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,7 @@ import click
 
 from tapgen.cli import CHANGES, DONE, FAILED, INTERRUPTED, PARTIAL
 from tapgen.cli.common import (
+    LINT_FOLDER,
     TEMPLATES_FOLDER,
     Loaded,
     Timings,
@@ -187,7 +188,7 @@ def rollout_command(
     if _refused(made, allowed):
         return FAILED
     with clock.stage("lint"):
-        if not lint_passes(_touched(made)):
+        if not lint_passes(made.system, {step.stack_set for step in made.steps}):
             return FAILED
     _confirm(yes, "Roll this out?")
     with clock.stage("rollout"):
@@ -440,14 +441,6 @@ def _refuse_unpinned(reached: Reached, yes: bool, account: str | None) -> None:
         )
 
 
-def _touched(made: Any) -> System:
-    """The system with only the stack sets that a plan makes or updates."""
-    system: System = made.system
-    names = {step.stack_set for step in made.steps}
-    chosen = tuple(s for s in system.stack_sets if s.name in names)
-    return replace(system, stack_sets=chosen)
-
-
 def _somebody_or(yes: bool) -> None:
     """Refuse at once what would be refused when the question comes."""
     if not yes and not interactive():
@@ -461,14 +454,14 @@ def _confirm(yes: bool, question: str) -> None:
     click.confirm(question, abort=True, err=True)
 
 
-def lint_passes(system: System) -> bool:
-    """Whether no template has errors; shows what was found."""
+def lint_passes(system: System, only: Collection[str] | None = None) -> bool:
+    """Whether no template has errors, or none of those named; shows what was found."""
     from tapgen import lint
 
-    findings = lint.check(system, TEMPLATES_FOLDER)
+    findings = lint.check(system, TEMPLATES_FOLDER, cache=LINT_FOLDER, only=only)
     errors = [f for f in findings if f.severity is Severity.ERROR]
     if errors:
-        names = [s.name for s in system.stack_sets]
+        names = [s.name for s in system.stack_sets if only is None or s.name in only]
         say(lint.render(findings, "text", names))
         say("error: templates with errors are not rolled out; nothing was changed")
     return not errors

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,7 @@ import click
 
 from tapgen.cli import CHANGES, DONE, FAILED, near
 from tapgen.cli.common import (
+    LINT_FOLDER,
     TEMPLATES_FOLDER,
     Loaded,
     Timings,
@@ -165,33 +167,55 @@ def templates_command(
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "json", "sarif", "junit"]),
+    type=click.Choice(["text", "json", "sarif", "junit", "github"]),
     default="text",
     show_default=True,
     help="Form of the findings on standard output.",
+)
+@click.option(
+    "--no-cache", is_flag=True, help="Check everything anew; keep and use no verdicts."
 )
 def lint_command(
     systems: tuple[str, ...],
     environment: str | None,
     folder: Path,
     to: Path,
-    form: Literal["text", "json", "sarif", "junit"],
+    form: Literal["text", "json", "sarif", "junit", "github"],
+    no_cache: bool,
 ) -> int:
-    """Check the templates of SYSTEMs with cfn-lint, for exactly their target regions."""
+    """Check SYSTEMs with cfn-lint and tapgen's rules, for exactly their target regions.
+
+    Verdicts are kept in .tapgen/lint/ and used again for what has not changed.
+    """
     from tapgen import lint
 
     names = _chosen(systems, folder)
-    findings = []
-    checked: list[str] = []
-    for name in names:
-        for loaded in _environments(system_path(name, folder), environment):
-            label = loaded.system.environment or "default"
-            say(f"checking {loaded.system.name} ({label}) …")
-            findings += lint.check(loaded.system, to)
-            checked += [s.name for s in loaded.system.stack_sets]
-    findings = list(dict.fromkeys(findings))
-    click.echo(lint.render(findings, form, checked))
+    loaded = [
+        one.system
+        for name in names
+        for one in _environments(system_path(name, folder), environment)
+    ]
+    checked = [s.name for system in loaded for s in system.stack_sets]
+    say(f"checking {len(checked)} stack sets of {', '.join(names)} …")
+    findings = lint.check_all(
+        loaded, to, _counter(len(checked)), cache=None if no_cache else LINT_FOLDER
+    )
+    click.echo(lint.render(findings, form, checked), nl=form != "github")
     return lint.exit_code(findings)
+
+
+def _counter(total: int) -> Callable[[str], None]:
+    """Shows on a terminal how many stack sets are done."""
+    done = 0
+
+    def count(_: str) -> None:
+        nonlocal done
+        done += 1
+        if sys.stderr.isatty():
+            end = "\n" if done == total else ""
+            click.echo(f"\r{done} of {total} checked{end}", nl=False, err=True)
+
+    return count
 
 
 def generate(systems: tuple[str, ...], folder: Path) -> dict[str, str]:

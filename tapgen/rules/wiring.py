@@ -10,9 +10,10 @@ from tapgen.model import StackSet
 from tapgen.rules.across import Across, SystemRule, Told
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, USER_GUIDE, in_properties
 from tapgen.rules.literals import CROSS_REGION, ELSEWHERE, ROLES, reached, regional
-from tapgen.rules.values import Path, arn, get, items, text, walk
+from tapgen.rules.values import Path, arn, items, text, walk
 from tapgen.rules.view import Resource
 
+_NO_VALUE = re.compile(r"parameter (\w+) has no value")
 # What is of one region, and is named by others of that region only.
 _REGIONAL_TYPES = {
     "AWS::EC2::InternetGateway",
@@ -72,8 +73,9 @@ app:
             where, _, said = problem.partition(": ")
             part, _, parameter = where.partition(".")
             if part in it.parts:
-                path: Path = ("Parameters", parameter) if parameter else ()
-                yield it.parts[part], path, said
+                unset = _NO_VALUE.match(said)
+                name = unset[1] if unset else parameter
+                yield it.parts[part], ("Parameters", name) if name else (), said
             else:
                 named = re.split(r" -> |: ", problem)
                 first = next((n for n in named if n in it.parts), None)

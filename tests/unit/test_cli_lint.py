@@ -23,6 +23,6 @@ def test_an_error_is_shown_and_refused(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_a_warning_is_let_through() -> None:
     resources = {"Topic": QUEUE, "Jobs": QUEUE}
-    unused = make.template(["Unused"], resources=resources)
+    unused = make.template(resources=resources, defaults={"Unused": ""})
 
     assert lint_passes(make.system(make.stack_set(text=unused)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,7 +18,7 @@ FOLDER = Path("templates_out")
 TOPIC = {"Type": "AWS::SNS::Topic"}
 GOOD = {"Resources": {"Topic": TOPIC}}
 BAD: dict[str, Any] = {
-    "Parameters": {"Unused": {"Type": "String"}},
+    "Parameters": {"Unused": {"Type": "String", "Default": ""}},
     "Resources": {"Topic": {**TOPIC, "Properties": {"Nope": 1}}},
 }
 NOT_EVERYWHERE = {
@@ -68,7 +69,7 @@ def test_a_finding_says_what_and_where() -> None:
         message="Additional properties are not allowed ('Nope' was unexpected)",
         path=("Resources", "Topic", "Properties", "Nope"),
         file="templates_out/some_system/p0.json",
-        line=11,
+        line=12,
         column=9,
         url=nope.url,
     )
@@ -180,7 +181,7 @@ def test_text_groups_by_stack_set_and_counts(findings: list[Finding]) -> None:
     text = lint.render(findings, "text", NAMES)
     assert text.splitlines()[0] == "some-system-dev-p0: 1 error, 1 warning"
     assert "  E3002 error: Additional properties" in text
-    place = "Resources/Topic/Properties/Nope (templates_out/some_system/p0.json:11:9)"
+    place = "Resources/Topic/Properties/Nope (templates_out/some_system/p0.json:12:9)"
     assert f"    at {place}\n" in text
     last = "1 error, 1 warning in 1 stack set (2 stack sets checked)"
     assert text.splitlines()[-1] == last
@@ -215,7 +216,7 @@ def test_sarif_has_rules_relative_files_and_logical_places(
     physical = location["physicalLocation"]
     uri = physical["artifactLocation"]["uri"]
     assert uri == "templates_out/some_system/p0.json"
-    assert physical["region"] == {"startLine": 11, "startColumn": 9}
+    assert physical["region"] == {"startLine": 12, "startColumn": 9}
     (logical,) = location["logicalLocations"]
     assert logical["fullyQualifiedName"] == "some-system-dev-p0/Topic"
 
@@ -234,3 +235,67 @@ def test_junit_has_one_case_for_each_stack_set(findings: list[Finding]) -> None:
     assert [f.get("type") for f in bad] == ["warning", "error"]
     assert "E3002" in (bad[1].get("message") or "")
     assert good == []
+
+
+def test_github_gets_an_annotation_for_each_finding(findings: list[Finding]) -> None:
+    first, second = lint.render(findings, "github", NAMES).splitlines()
+    place = "file=templates_out/some_system/p0.json,line=12,col=9"
+    assert second.startswith(
+        f"::error {place},title=E3002 in some-system-dev-p0::Additional properties"
+    )
+    assert first.startswith("::warning file=")
+    odd = Finding("s,1:2", "", "E1", Severity.INFORMATIONAL, "100%\nsure", file="a:b")
+    assert lint.render([odd], "github") == (
+        "::notice file=a%3Ab,line=1,col=1,title=E1 in s%2C1%3A2::100%25%0Asure\n"
+    )
+    assert lint.render([], "github", NAMES) == ""
+
+
+def role(name: Any) -> dict[str, Any]:
+    """A template with a named IAM group."""
+    return {
+        "Resources": {
+            "Group": {"Type": "AWS::IAM::Group", "Properties": {"GroupName": name}}
+        }
+    }
+
+
+def capable(it: System) -> System:
+    sets = [replace(s, capabilities=("CAPABILITY_NAMED_IAM",)) for s in it.stack_sets]
+    return replace(it, stack_sets=tuple(sets))
+
+
+def test_our_rules_know_where_each_stack_set_goes() -> None:
+    everywhere = system(role("g"), regions=("us-east-1", "eu-west-1"))
+    (finding,) = lint.check(capable(everywhere), FOLDER)
+    assert (finding.rule, finding.line) == ("E9500", 6)
+    assert lint.check(capable(system(role("g"))), FOLDER) == []
+
+
+def test_what_stack_sets_do_to_each_other_has_a_line_and_can_be_silenced() -> None:
+    def found(second: dict[str, Any]) -> list[Finding]:
+        return lint.check(capable(system(role("g"), second)), FOLDER)
+
+    (finding,) = found(role("g"))
+    assert (finding.rule, finding.stack_set) == ("E9582", "some-system-dev-p1")
+    assert (finding.file, finding.line) == ("templates_out/some_system/p1.json", 3)
+
+    why = {"config": {"ignore_checks": ["E9582"]}, "reasons": {"E9582": "moved"}}
+    silenced = role("g")
+    silenced["Resources"]["Group"]["Metadata"] = {"cfn-lint": why}
+    assert found(silenced) == []
+    assert found({**role("g"), "Metadata": {"cfn-lint": why}}) == []
+
+
+def test_the_system_is_judged_as_a_whole_when_only_a_part_is_checked() -> None:
+    it = system(role("g"), BAD, role("g"))
+    names = [s.name for s in it.stack_sets]
+    found = lint.check(capable(it), FOLDER, only=names[2:])
+    assert [f.rule for f in found] == ["E9582"]
+    assert lint.check(capable(it), FOLDER, only=names[:1]) == []
+
+
+def test_several_systems_are_checked_together() -> None:
+    other = replace(system(BAD), name="other")
+    both = lint.check_all([system(GOOD), other], FOLDER)
+    assert {f.file for f in both} == {"templates_out/other/p0.json"}
