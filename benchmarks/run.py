@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks import emulator
+from benchmarks import emulator, linting
 
 ROOT = Path(__file__).resolve().parents[1]
 TAPGEN = Path(sys.executable).with_name("tapgen")
@@ -153,6 +153,17 @@ def generation(runs: int) -> Result:
         )
 
 
+def lint(runs: int) -> list[Result]:
+    """`tapgen lint` against cfn-lint itself, and against generation alone."""
+    with tempfile.TemporaryDirectory() as cache:
+        return [
+            compare(r.name, r.ours, r.peer_name, r.peer, r.goal, most)
+            for r in linting.races(Path(cache))
+            # Minutes for each round where everything is checked anew.
+            for most in [min(runs, 3) if r.slow else runs]
+        ]
+
+
 def _templates(folder: Path) -> dict[str, str]:
     return {
         str(path.relative_to(folder)): path.read_text()
@@ -210,7 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.runs < 1:
         parser.error("--runs: at least 1")
-    results = [startup(given.runs), generation(given.runs)]
+    results = [startup(given.runs), generation(given.runs), *lint(given.runs)]
     heavy = imported(["--help"])
     if not given.json:
         print(_table(results, heavy, given.runs), flush=True)
