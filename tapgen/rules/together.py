@@ -13,7 +13,7 @@ from tapgen.rules.aurora import credentials
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
 from tapgen.rules.names import ACCOUNT_WIDE, IAM
 from tapgen.rules.once import identity_key, record_key
-from tapgen.rules.values import Path, absent, arn, get, present, text, truth
+from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
 from tapgen.rules.wiring import destinations
 
@@ -335,10 +335,15 @@ VERSIONEDsource:
             for _, resource in it.resources("AWS::S3::Bucket")
             if (name := text(resource.properties, "BucketName"))
         }
+        steps = ("ReplicationConfiguration", "Rules")
         for stack_set, resource in it.resources("AWS::S3::Bucket"):
-            for path, name in destinations(resource):
-                if name in buckets:
-                    copy = buckets[name]
+            named = dict(destinations(resource))
+            for index, rule in enumerate(items(resource.properties, *steps)):
+                path = (*steps, index, "Destination", "Bucket")
+                node = get(rule, "Destination", "Bucket")
+                made = it.origin(stack_set, resource.place, node)
+                copy = made.resource if made else buckets.get(named.get(path, ""))
+                if copy and copy.type == "AWS::S3::Bucket":
                     yield from self._judge(it, stack_set, resource, path, copy)
 
     @staticmethod
@@ -404,8 +409,11 @@ secondary:
 _VERSION = "          EngineVersion: '{0}'\n"
 
 
-def _members(it: Across) -> dict[str, list[tuple[StackSet, Resource]]]:
-    """Identifier of a global cluster -> it and the clusters that join it."""
+def _members(
+    it: Across, with_source: bool = False
+) -> dict[str, list[tuple[StackSet, Resource]]]:
+    """Identifier of a global cluster -> it, and the clusters that join it; and, if
+    asked, the cluster it is made from."""
     found: dict[str, list[tuple[StackSet, Resource]]] = {}
     types = ("AWS::RDS::GlobalCluster", "AWS::RDS::DBCluster")
     for stack_set, resource in it.resources(*types):
@@ -417,6 +425,10 @@ def _members(it: Across) -> dict[str, list[tuple[StackSet, Resource]]]:
         if name:
             key = f"{name} {resource.place.account}"
             found.setdefault(key, []).append((stack_set, resource))
+            node = get(resource.properties, "SourceDBClusterIdentifier")
+            source = it.origin(stack_set, resource.place, node)
+            if with_source and source:
+                found[key].append((source.stack_set, source.resource))
     return found
 
 
@@ -436,7 +448,7 @@ class EngineVersionsDiffer(SystemRule):
     good = _CLUSTERS + _VERSION.format("16.8")
 
     def across(self, it: Across) -> Iterator[Told]:
-        for members in _members(it).values():
+        for members in _members(it, with_source=True).values():
             versions = [
                 (stack_set, resource, version)
                 for stack_set, resource in members

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,39 @@ def test_what_is_no_template_is_passed_over(text: str) -> None:
     odd = StackSet("x-a", "a", text, "every", (Target("111122223333", "us-east-1"),))
 
     assert rules.system(system(odd)) == []
+
+
+def broken(name: str, of: str, change: Any) -> list[tuple[str, str]]:
+    """What is told of a shipped system after a change to one of its templates."""
+    path = ROOT / "stacksets" / f"{name}.yaml"
+    read = config.load(path, blueprints.find, None, blueprints.NAMES)
+    blueprint = blueprints.find(read.blueprint)
+    assert blueprint is not None
+    built = blueprint.build(read)
+    body = json.loads(built.part(of).template)
+    for resource in body["Resources"].values():
+        change(resource["Type"], resource["Properties"])
+    text = json.dumps(body)
+    sets = [replace(s, template=text) if s.part == of else s for s in built.stack_sets]
+    return told(replace(built, stack_sets=tuple(sets)))
+
+
+def test_what_breaks_a_shipped_system_is_told() -> None:
+    def unversioned(kind: str, properties: Any) -> None:
+        if kind == "AWS::S3::Bucket":
+            properties.pop("VersioningConfiguration", None)
+
+    def another_engine(kind: str, properties: Any) -> None:
+        if kind == "AWS::RDS::DBCluster":
+            properties["EngineVersion"] = "15.2"
+
+    def credentials(kind: str, properties: Any) -> None:
+        if kind == "AWS::RDS::DBCluster":
+            properties["MasterUsername"] = "admin1"
+
+    def rules_told(*arguments: Any) -> set[str]:
+        return {rule for rule, _ in broken(*arguments)}
+
+    assert rules_told("secure_network", "storage-dr", unversioned) == {"E9585"}
+    assert rules_told("payments_dr", "database-dr", another_engine) == {"E9589"}
+    assert rules_told("payments_dr", "database-dr", credentials) == {"E9590"}
