@@ -25,11 +25,10 @@ from tapgen.errors import ConfigError
 from tapgen.model import Finding, Severity
 
 _PACKAGE = Path(__file__).parent
-# What rules and lint are made of, besides everything in rules/.
+# What rules and lint are made of, besides everything in rules/ and lint/.
 _SOURCES = (
     "checks.py",
     "intrinsics.py",
-    "lint.py",
     "model.py",
     "schemas.py",
     "verdicts.py",
@@ -154,7 +153,9 @@ def _downloaded() -> Iterator[str]:
 
 def _sources() -> Iterable[str]:
     paths = [_PACKAGE / name for name in _SOURCES]
-    for path in [*paths, *sorted((_PACKAGE / "rules").glob("*.py"))]:
+    for folder in ("lint", "rules"):
+        paths += sorted((_PACKAGE / folder).glob("*.py"))
+    for path in paths:
         yield path.name
         yield path.read_text(encoding="utf-8")
 

@@ -18,19 +18,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, cast
-from urllib.parse import quote
+from typing import Any
 
 from tapgen import checks, schemas, verdicts
 from tapgen.errors import ConfigError
+from tapgen.lint import forms
+from tapgen.lint.forms import HOME, Format
 from tapgen.model import Finding, Output, Override, Severity, StackSet, System, Value
 from tapgen.verdicts import Verdicts
-
-Format = Literal["text", "json", "sarif", "junit", "github"]
 
 EXIT_BITS: Mapping[Severity, int] = {
     Severity.ERROR: 2,
@@ -40,7 +39,6 @@ EXIT_BITS: Mapping[Severity, int] = {
 """cfn-lint's exit status is the union of these."""
 
 _NAMED = ("Resources", "Parameters", "Outputs", "Conditions", "Mappings", "Rules")
-_HOME = "https://github.com/aws-cloudformation/cfn-lint"
 # cfn-lint's rule ids for a template that cannot be parsed, and for one that makes
 # cfn-lint itself stumble.
 _PARSE_ERROR = "E0000"
@@ -140,18 +138,20 @@ def exit_code(findings: Iterable[Finding]) -> int:
 def render(
     findings: Sequence[Finding], format: Format, stack_sets: Sequence[str] = ()
 ) -> str:
-    """Findings as text for people, or as JSON, SARIF 2.1.0 or JUnit XML for tools.
+    """Findings as text for people, or as JSON, SARIF 2.1.0, JUnit XML or GitHub's
+    annotations for tools.
 
     `stack_sets` names everything that was checked, so that what is clean shows too.
     """
-    formats: Mapping[Format, Callable[[Sequence[Finding], Sequence[str]], str]] = {
-        "text": _text,
-        "json": _json,
-        "sarif": _sarif,
-        "junit": _junit,
-        "github": _github,
-    }
-    return formats[format](findings, stack_sets)
+    return forms.render(findings, format, stack_sets, _described)
+
+
+def _described(rule: str) -> tuple[str, str]:
+    """A rule's short and its full description; its id where it is not known."""
+    known = _rules()
+    if rule not in known:
+        return rule, rule
+    return known[rule].shortdesc, known[rule].description
 
 
 # Running -----------------------------------------------------------------------------
@@ -409,9 +409,12 @@ def _located(text: str, findings: Sequence[Finding]) -> list[Finding]:
     if errors or not isinstance(body, dict):
         return list(findings)
     config = _config(())
-    config.set_template_args(body)
     template = Template(None, body)
-    silenced = template.get_directives()
+    try:
+        config.set_template_args(body)
+        silenced = template.get_directives()
+    except MALFORMED:
+        return list(findings)  # cfn-lint's own finding about it has the place
     shown = []
     for finding in findings:
         if finding.logical_id in silenced.get(finding.rule, ()):
@@ -431,7 +434,7 @@ def _broken(rule: str, message: str, at: json.JSONDecodeError | None = None) -> 
         message=message,
         line=at.lineno if at else 1,
         column=at.colno if at else 1,
-        url=_HOME,
+        url=HOME,
     )
 
 
@@ -451,179 +454,3 @@ def _finding(match: Any) -> Finding:
         column=match.columnnumber,
         url=match.rule.source_url,
     )
-
-
-# Rendering ---------------------------------------------------------------------------
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
-
-
-def _counts(findings: Sequence[Finding]) -> str:
-    parts = []
-    for severity in Severity:
-        number = sum(f.severity is severity for f in findings)
-        if number and severity is Severity.INFORMATIONAL:
-            parts.append(f"{number} informational")
-        elif number:
-            parts.append(_count(number, severity.value))
-    return ", ".join(parts)
-
-
-def _place(finding: Finding) -> str:
-    where = f"{finding.file}:{finding.line}:{finding.column}"
-    return "/".join(map(str, finding.path)) + f" ({where})" if finding.path else where
-
-
-def _text(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    checked = f"{_count(len(stack_sets), 'stack set')} checked" if stack_sets else ""
-    if not findings:
-        return f"clean: {checked or 'nothing found'}\n"
-    lines = []
-    for name, group in groupby(findings, key=lambda f: f.stack_set):
-        its = list(group)
-        lines.append(f"{name}: {_counts(its)}")
-        for finding in its:
-            lines.append(f"  {finding.rule} {finding.severity}: {finding.message}")
-            lines.append(f"    at {_place(finding)}")
-        lines.append("")
-    affected = len({f.stack_set for f in findings})
-    total = f"{_counts(findings)} in {_count(affected, 'stack set')}"
-    lines.append(f"{total} ({checked})" if checked else total)
-    return "\n".join(lines) + "\n"
-
-
-def _json(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    return json.dumps([asdict(f) for f in findings], indent=2) + "\n"
-
-
-_SARIF_LEVELS = {
-    Severity.ERROR: "error",
-    Severity.WARNING: "warning",
-    Severity.INFORMATIONAL: "note",
-}
-
-
-def _sarif(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    """SARIF 2.1.0, through the object model cfn-lint's own formatter uses.
-
-    Unlike that formatter it names the stack set and the resource of each result, and
-    the order of rules does not vary between runs.
-    """
-    import sarif_om as sarif
-    from cfnlint.version import __version__ as version
-    from jschema_to_python.to_json import to_json
-
-    log = sarif.SarifLog(
-        version="2.1.0",
-        schema_uri="https://json.schemastore.org/sarif-2.1.0.json",
-        runs=[
-            sarif.Run(
-                tool=sarif.Tool(
-                    driver=sarif.ToolComponent(
-                        name="cfn-lint",
-                        version=version,
-                        information_uri=_HOME,
-                        rules=_sarif_rules(findings),
-                    )
-                ),
-                results=[_sarif_result(finding) for finding in findings],
-            )
-        ],
-    )
-    return json.dumps(json.loads(to_json(log)), indent=2) + "\n"
-
-
-def _sarif_rules(findings: Sequence[Finding]) -> list[Any]:
-    import sarif_om as sarif
-
-    urls = {finding.rule: finding.url for finding in findings}
-    known = _rules() if urls else {}
-    described = []
-    for rule, url in sorted(urls.items()):
-        has = rule in known
-        short = known[rule].shortdesc if has else rule
-        full = known[rule].description if has else rule
-        described.append(
-            sarif.ReportingDescriptor(
-                id=rule,
-                short_description=sarif.MultiformatMessageString(text=short),
-                full_description=sarif.MultiformatMessageString(text=full),
-                help_uri=url or None,
-            )
-        )
-    return described
-
-
-def _sarif_result(finding: Finding) -> Any:
-    import sarif_om as sarif
-
-    name = "/".join(filter(None, (finding.stack_set, finding.logical_id)))
-    return sarif.Result(
-        rule_id=finding.rule,
-        level=_SARIF_LEVELS[finding.severity],
-        message=sarif.Message(text=finding.message),
-        locations=[
-            sarif.Location(
-                physical_location=sarif.PhysicalLocation(
-                    artifact_location=sarif.ArtifactLocation(uri=quote(finding.file)),
-                    region=sarif.Region(
-                        start_line=finding.line, start_column=finding.column
-                    ),
-                ),
-                logical_locations=[
-                    sarif.LogicalLocation(
-                        name=finding.logical_id or finding.stack_set,
-                        fully_qualified_name=name,
-                    )
-                ],
-            )
-        ],
-    )
-
-
-_GITHUB_COMMANDS = {
-    Severity.ERROR: "error",
-    Severity.WARNING: "warning",
-    Severity.INFORMATIONAL: "notice",
-}
-
-
-def _github(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    """Workflow commands, which GitHub shows as annotations of the lines they name.
-
-    Source: "Workflow commands for GitHub Actions", setting an error message.
-    """
-    return "".join(
-        f"::{_GITHUB_COMMANDS[f.severity]} file={_property(f.file)},line={f.line},"
-        f"col={f.column},title={_property(f'{f.rule} in {f.stack_set}')}"
-        f"::{_escaped(f.message)}\n"
-        for f in findings
-    )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _junit(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    """One test case for each stack set; it fails with each of its findings."""
-    from junit_xml import TestCase, TestSuite, to_xml_report_string
-
-    cases = {
-        name: TestCase(name=name, classname="tapgen.lint", allow_multiple_subelements=1)
-        for name in [*stack_sets, *(f.stack_set for f in findings)]
-    }
-    for finding in findings:
-        cases[finding.stack_set].add_failure_info(
-            message=f"{finding.rule} {finding.message} at {_place(finding)}",
-            output=finding.url,
-            failure_type=finding.severity.value,
-        )
-    suite = TestSuite("tapgen lint", list(cases.values()))
-    return cast(str, to_xml_report_string([suite], prettyprint=True))
