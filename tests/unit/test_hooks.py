@@ -1,0 +1,29 @@
+"""The pre-commit hooks that other repositories get from this one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from tapgen.cli import tapgen
+
+HOOKS = yaml.safe_load(
+    (Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text()
+)
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook["id"])
+def test_a_hook_runs_a_command_that_there_is(hook: dict[str, object]) -> None:
+    program, name, *options = str(hook["entry"]).split()
+    command = tapgen.get_command(click.Context(tapgen), name)
+
+    assert program == "tapgen" and command is not None
+    assert {*options} <= {o for p in command.params for o in p.opts}
+    assert hook["language"] == "python" and hook["pass_filenames"] is False
+
+
+def test_there_is_a_hook_for_templates_and_one_for_lint() -> None:
+    assert [hook["id"] for hook in HOOKS] == ["tapgen-templates", "tapgen-lint"]
