@@ -47,7 +47,7 @@ _SECTIONS = {
     "Outputs": ("add_output", "Output"),
 }
 
-_HEAD = """\
+_HEAD = '''\
 import sys
 from pathlib import Path
 
@@ -56,7 +56,17 @@ from troposphere import (
     And, Cidr, Equals, FindInMap, GetAtt, GetAZs, If, ImportValue, Join, Not, Or,
     Output, Parameter, Ref, Select, Split, Sub, Tag, Tags, Template,
 )
-"""
+
+
+class Raw:
+    """A resource with a property that troposphere's classes do not have."""
+
+    def __init__(self, title, body):
+        self.title, self.body = title, body
+
+    def to_dict(self):
+        return self.body
+'''
 
 _TAIL = """\
 
@@ -109,6 +119,21 @@ def _lines(body: Mapping[str, Any], modules: set[str]) -> Iterator[str]:
 
 
 def _resource(name: str, resource: Mapping[str, Any], modules: set[str]) -> str:
+    """The expression for a resource; for what troposphere's classes refuse (a property
+    they do not have, a function where they want text), the resource as it is."""
+    known = set(modules)
+    try:
+        made = _built(name, resource, known)
+        scope: dict[str, Any] = {}
+        exec(_HEAD + "".join(f"from troposphere import {m}\n" for m in known), scope)
+        eval(made, scope).to_dict()
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return f"Raw({name!r}, {dict(resource)!r})"
+    modules |= known
+    return made
+
+
+def _built(name: str, resource: Mapping[str, Any], modules: set[str]) -> str:
     kind = _class_of(resource["Type"])
     modules.add(_module(kind))
     arguments = _arguments(kind, resource.get("Properties", {}))
@@ -123,6 +148,7 @@ def _resource(name: str, resource: Mapping[str, Any], modules: set[str]) -> str:
 
 def _class_of(type_name: str) -> type[Any]:
     service = type_name.split("::")[1].lower()
+    service = {"lambda": "awslambda"}.get(service, service)  # a word of Python's
     module = importlib.import_module(f"troposphere.{service}")
     for found in vars(module).values():
         if getattr(found, "resource_type", None) == type_name:
@@ -132,7 +158,7 @@ def _class_of(type_name: str) -> type[Any]:
 
 
 def _module(kind: type[Any]) -> str:
-    return kind.__module__.removeprefix("troposphere.")
+    return kind.__module__.removeprefix("troposphere.").removeprefix("validators.")
 
 
 def _name(kind: type[Any]) -> str:
