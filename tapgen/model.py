@@ -17,6 +17,10 @@ from typing import Any
 SELF = "self"
 """Stands for the caller's own account until a plan is made."""
 
+HIDDEN = "****"
+"""What CloudFormation shows instead of the value of a NoEcho parameter: it can never be
+compared."""
+
 SAME = "same"
 """In an `Output`: the account or region of the target that takes the value."""
 

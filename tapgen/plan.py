@@ -20,6 +20,7 @@ from tapgen import checks, diff, intrinsics
 from tapgen.errors import PlanError
 from tapgen.intrinsics import LATER, Evaluated
 from tapgen.model import (
+    HIDDEN,
     Action,
     InstanceStatus,
     Observed,
@@ -30,8 +31,6 @@ from tapgen.model import (
     Upload,
     digest,
 )
-
-HIDDEN = "****"  # what CloudFormation shows of NoEcho values: never comparable
 
 
 @dataclass(frozen=True)

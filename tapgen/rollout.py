@@ -22,6 +22,7 @@ from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
 from tapgen.model import (
+    HIDDEN,
     Action,
     InstanceStatus,
     Observed,
@@ -381,7 +382,7 @@ class _Run:
         """Whether a value changes that all targets share."""
         base = plan.complete(state.parameters, state.template)
         return any(
-            k not in step.varying and base.get(k) not in (v, stacksets.HIDDEN)
+            k not in step.varying and base.get(k) not in (v, HIDDEN)
             for k, v in values.items()
         )
 
@@ -442,7 +443,7 @@ class _Run:
         state = self.states[step.stack_set]
         base = plan.complete(state.parameters, state.template)
         return any(
-            {**base, **state.overrides[t]}.get(k) not in (v, stacksets.HIDDEN)
+            {**base, **state.overrides[t]}.get(k) not in (v, HIDDEN)
             for t in step.targets
             for k, v in values.items()
         )

@@ -17,6 +17,7 @@ from tapgen.aws.session import Aws, ask, pages
 from tapgen.aws.store import Store
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
+    HIDDEN,
     InstanceDetailedStatus,
     InstanceStatus,
     Observed,
@@ -30,8 +31,6 @@ from tapgen.model import (
 
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
-HIDDEN = "****"
-"""What CloudFormation shows instead of the value of a NoEcho parameter."""
 
 _ACTIVE = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.STOPPING)
 

@@ -8,9 +8,8 @@ from typing import Any
 from tapgen import risk
 from tapgen.diff import Resource, show
 from tapgen.explain import advice
-from tapgen.model import Observed, ObservedInstance, System, Target
+from tapgen.model import HIDDEN, Observed, ObservedInstance, System, Target
 from tapgen.plan import (
-    HIDDEN,
     Plan,
     Reference,
     Step,

@@ -14,8 +14,8 @@ from rich.markup import escape
 from tapgen import diff, risk
 from tapgen.explain import advice
 from tapgen.intrinsics import LATER
-from tapgen.model import Action, Target
-from tapgen.plan import HIDDEN, Plan, Reference, Step, Value, parameters_of
+from tapgen.model import HIDDEN, Action, Target
+from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.rollout import Outcome
 
 MARKS = {
