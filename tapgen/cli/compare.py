@@ -60,7 +60,15 @@ def diff_command(
     from tapgen.cli.screen import console
     from tapgen.report import data, text
 
-    if _is_template(old) and _is_template(new):
+    templates = [name for name in (old, new) if _is_template(name)]
+    for name in (old, new):
+        odd = Path(name).suffix not in ("", ".yaml", ".yml")
+        if name not in templates and (templates or odd):
+            raise click.UsageError(
+                f"{name}: not a template (a file with Resources) or not there; give two "
+                "templates, or two systems by name or YAML file"
+            )
+    if templates:
         place = _place(target)
         found = [("", place, _templates(Path(old), Path(new), place, _values(given)))]
     else:

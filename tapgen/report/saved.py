@@ -46,7 +46,7 @@ def load(text: str, name: str) -> Saved:
         seal = body.pop("seal")
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise PlanError(
-            f"{name}: not a saved plan; make one with tapgen plan --out {name}"
+            f"{name}: not a saved plan; make one with tapgen plan --out FILE"
         ) from None
     if body.get("format") != FORMAT:
         raise PlanError(
