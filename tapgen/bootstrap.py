@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen import owned, schemas
-from tapgen.aws import stacks
+from tapgen.aws import organizations, stacks
 from tapgen.aws.session import Aws, role_exists
 from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
@@ -23,6 +23,10 @@ from tapgen.blueprints import execution, indirect
 from tapgen.errors import AwsError, TemplateError
 from tapgen.model import StackSet, System, Target
 
+_TRUST = (
+    "StackSets has no trusted access to the organization: activate it in the management "
+    "account, with tapgen bootstrap or aws cloudformation activate-organizations-access"
+)
 ADMINISTRATION_STACK = "tapgen-administration"
 ARTIFACTS_STACK = "tapgen-artifacts"
 
@@ -68,9 +72,10 @@ def files(system: System, code: str) -> dict[str, str]:
     templates tell. Raises BlueprintError or TemplateError when the roles cannot be
     built.
     """
+    needs = _needs(_own(system), code)
     found = {
         "bootstrap/administration.json": blueprint.administration(),
-        f"bootstrap/{system.name}.json": _roles(system, code, _needs(system, code)),
+        f"bootstrap/{system.name}.json": _roles(system, code, needs),
     }
     if owned.targets_of_artifacts(system):
         found["bootstrap/artifacts.json"] = blueprint.artifacts()
@@ -95,13 +100,13 @@ def run(
     BlueprintError or TemplateError when the roles cannot be built.
     """
     deployed = frozenset(deployed_types)
+    changed = _trusted_access(aws, system, on_event)
     _refuse_strays(aws, system)
-    for name in sorted(schemas.without_permissions(types(system) | deployed)):
+    for name in sorted(schemas.without_permissions(types(_own(system)) | deployed)):
         on_event(
             f"{name}: its schema does not say which permissions it needs; the "
             "execution role has none for it"
         )
-    changed = []
     for stack in _stacks(aws, system, code, deployed):
         done = stacks.deploy(
             aws,
@@ -118,6 +123,47 @@ def run(
         if done:
             changed.append(stack.name)
     return changed
+
+
+def announced(system: System, assuming: bool) -> Iterator[str]:
+    """What `run` will make or update, a line for each kind of account.
+
+    `assuming` says that a role was named to reach other accounts with.
+    """
+    yield f"administration role and artifact bucket in {system.admin}"
+    own = ", ".join(target.account for target in _role_targets(system))
+    if own:
+        yield f"execution and operator role in {own}"
+    looked = ", ".join(target.account for target in looked_at(system))
+    if looked and assuming:
+        yield f"operator role in {looked}"
+    elif looked:
+        yield (
+            f"no operator role in {looked}: outputs and causes of failure are not read "
+            "there; to make it, give --assume-role OrganizationAccountAccessRole"
+        )
+
+
+def _own(system: System) -> System:
+    """The system less what AWS Organizations deploys with roles of its own."""
+    own = tuple(s for s in system.stack_sets if s.service_managed is None)
+    return replace(system, stack_sets=own)
+
+
+def _trusted_access(
+    aws: Aws, system: System, on_event: Callable[[str], None]
+) -> list[str]:
+    """Let StackSets act in the organization, where the system needs that."""
+    if not system.organizational_units:
+        return []
+    admin, name = system.admin, "trusted access of StackSets"
+    there = organizations.trusts(aws, admin, system.delegated)
+    if not there and system.delegated:
+        raise AwsError("cloudformation:ActivateOrganizationsAccess", "NoAccess", _TRUST)
+    if not there:
+        organizations.trust(aws, admin)
+    on_event(f"{name} in {admin.account}: {'up to date' if there else 'activated'}")
+    return [] if there else [name]
 
 
 def _refuse_strays(aws: Aws, system: System) -> None:
@@ -152,6 +198,10 @@ def ready(aws: Aws, system: System, code: str) -> list[str]:
     """
     problems = []
     admin = system.admin
+    if system.organizational_units:
+        if not organizations.trusts(aws, admin, system.delegated):
+            problems.append(_TRUST)
+    system = _own(system)
     found = stacks.outputs(aws, admin, ADMINISTRATION_STACK)
     if found is None:
         problems.append(f"{admin} has no administration role and no artifact bucket")
@@ -211,6 +261,7 @@ def _stacks(
     aws: Aws, system: System, code: str, deployed: frozenset[str]
 ) -> Iterator[_Stack]:
     """What to deploy, in order: IAM refuses to trust a role that does not exist."""
+    whole, system = system, _own(system)
     found = stacks.outputs(aws, system.admin, ADMINISTRATION_STACK) or {}
     # Other systems of this account may go to other opt-in regions: never take away.
     trusted = {*blueprint.service_principals(_regions(system))}
@@ -233,6 +284,16 @@ def _stacks(
             {},
             {"ManagedBy": "tapgen"},
         )
+    parameters = {
+        "AdministrationAccount": system.admin.account,
+        "EnvironmentSuffix": system.suffix,
+    }
+    tags = {
+        **system.tags,
+        "tapgen:system": system.name,
+        "tapgen:suffix": system.suffix,
+    }
+    name = roles_stack(system)
     for target in _role_targets(system):
         needs = _needs(system, code) | _Needs(deployed)
         has = _has(aws, target, system) if deployed else None
@@ -241,20 +302,13 @@ def _stacks(
             kept = has.names if not code else frozenset()
             read = has.types & indirect.REFERENCES
             needs |= _Needs(read, has.passed_to, kept, has.artifacts)
-        yield _Stack(
-            target,
-            roles_stack(system),
-            _compact(_roles(system, code, needs)),
-            {
-                "AdministrationAccount": system.admin.account,
-                "EnvironmentSuffix": system.suffix,
-            },
-            {
-                **system.tags,
-                "tapgen:system": system.name,
-                "tapgen:suffix": system.suffix,
-            },
-        )
+        text = _compact(_roles(system, code, needs))
+        yield _Stack(target, name, text, parameters, tags)
+    if aws.role or aws.local:  # else nobody may go there
+        looking = execution.Scope(code)
+        text = blueprint.operator(system.name.replace("_", "-"), looking)
+        for target in looked_at(whole):
+            yield _Stack(target, name, _compact(text), parameters, tags)
 
 
 def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:
@@ -275,8 +329,25 @@ def _bucket_targets(aws: Aws, system: System) -> list[Target]:
 
 
 def _role_targets(system: System) -> list[Target]:
-    accounts = {t.account for s in system.stack_sets for t in s.targets}
+    """Where the system's own roles deploy."""
+    accounts = {
+        t.account for s in system.stack_sets if not s.service_managed for t in s.targets
+    }
     return [Target(account, system.admin.region) for account in sorted(accounts)]
+
+
+def looked_at(system: System) -> list[Target]:
+    """Where AWS Organizations deploys, and tapgen has no more than a look: optional, as
+    a rollout needs it only to read outputs and the causes of failures."""
+    accounts = {
+        t.account
+        for s in system.stack_sets
+        if s.service_managed
+        for t in s.targets
+        if not t.joins_later
+    }
+    known = {target.account for target in _role_targets(system)}
+    return [Target(a, system.admin.region) for a in sorted(accounts - known)]
 
 
 def _regions(system: System) -> set[str]:

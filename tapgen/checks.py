@@ -54,7 +54,8 @@ def problems(system: System) -> list[str]:
     """A line for each mistake, with part and parameter; `[]` when there is none.
 
     In a system that is not resolved and says both `self` and accounts, `self` may be
-    any of these: there a reference without a target passes.
+    any of these, as an organizational unit may have any: there a reference without a
+    target passes.
     """
     by_part = {s.part: s for s in system.stack_sets}
     found: list[str] = []
@@ -73,7 +74,8 @@ def problems(system: System) -> list[str]:
     if found:
         return found  # values cannot be followed through what is not there
     accounts = {t.account for s in system.stack_sets for t in s.targets}
-    look = _Look(by_part, definite=SELF not in accounts or len(accounts) == 1)
+    vague = SELF in accounts or any(not account.isdigit() for account in accounts)
+    look = _Look(by_part, definite=not vague or len(accounts) == 1)
     for s in system.stack_sets:
         for target in s.targets:
             found += _values(s, target, look)
@@ -91,7 +93,9 @@ def sources(
     return tuple(
         c
         for c in candidates
-        if region in (None, c.region) and account in (None, c.account)
+        if not c.joins_later
+        and region in (None, c.region)
+        and account in (None, c.account)
     )
 
 
@@ -192,7 +196,13 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
     }
     values = s.values(target)
     for name, value in values.items():
-        if isinstance(value, Output):
+        if isinstance(value, Output) and target.joins_later:
+            yield (
+                f"{s.part}.{name}: comes from {value}, which accounts that join "
+                f"{target.unit} later do not get, and it has none yet; give a value "
+                "that all share, or turn automatic deployment off"
+            )
+        elif isinstance(value, Output):
             yield from _unanswered(f"{s.part}.{name}", value, target, look)
     if not look.first(s, target, values):
         return

@@ -84,15 +84,51 @@ class Strategy(StrEnum):
     FAST = "fast"
 
 
+class PermissionModel(StrEnum):
+    """Who may deploy into an account (`PermissionModels`): roles that tapgen makes
+    there, or roles of AWS Organizations."""
+
+    SELF_MANAGED = "SELF_MANAGED"
+    SERVICE_MANAGED = "SERVICE_MANAGED"
+
+
+class AccountFilter(StrEnum):
+    """Which accounts of organizational units are meant (`AccountFilterType`).
+
+    `UNION` is not among these: nothing can be created with it (API reference,
+    DeploymentTargets).
+    """
+
+    NONE = "NONE"
+    INTERSECTION = "INTERSECTION"
+    DIFFERENCE = "DIFFERENCE"
+
+
 @dataclass(frozen=True, order=True)
 class Target:
-    """Where one stack instance lives: an account and a region, never apart."""
+    """Where one stack instance lives: an account and a region, never apart.
+
+    Until `System.resolve` the account may be `self`, or an organizational unit that
+    stands for its accounts. After it, `unit` is the id of the unit through which a
+    service-managed stack set reaches the account; a unit without accounts, which
+    automatic deployment waits at, stands for itself.
+    """
 
     account: str
     region: str
+    unit: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return f"{self.account}/{self.region}"
+
+    def resolve(self, account: str) -> Target:
+        """The same target with `self` replaced by an account."""
+        return replace(self, account=account) if self.account == SELF else self
+
+    @property
+    def joins_later(self) -> bool:
+        """Whether this stands for the accounts that a unit does not have yet."""
+        return self.unit is not None and self.account == self.unit
 
 
 @dataclass(frozen=True)
@@ -219,6 +255,50 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class AutoDeployment:
+    """Whether stacks follow accounts into and out of units (`AutoDeployment`)."""
+
+    enabled: bool = False
+    retain_stacks: bool = False  # RetainStacksOnAccountRemoval
+
+
+@dataclass(frozen=True)
+class ServiceManaged:
+    """How a stack set is deployed by AWS Organizations (`DeploymentTargets`).
+
+    `organizational_units` are ids of units or of the root, or paths of names below the
+    root, such as `Workloads/Prod`; `accounts` are those that `account_filter` is about;
+    `kin`, known once resolved, are the units above and below those named.
+    """
+
+    organizational_units: tuple[str, ...]
+    accounts: tuple[str, ...] = ()
+    account_filter: AccountFilter = AccountFilter.NONE
+    auto_deployment: AutoDeployment = AutoDeployment()
+    kin: frozenset[str] = frozenset()
+
+    def takes(self, account: str) -> bool:
+        """Whether the filter lets an account of the units through."""
+        if self.account_filter is AccountFilter.NONE:
+            return True
+        named = account in self.accounts
+        return named == (self.account_filter is AccountFilter.INTERSECTION)
+
+
+@dataclass(frozen=True)
+class Unit:
+    """An organizational unit, or the root.
+
+    `accounts` are the active ones in it and below, never the management account, which
+    StackSets leaves out; `kin` the units above it and below it.
+    """
+
+    id: str
+    accounts: tuple[str, ...]
+    kin: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
 class StackSet:
     """A stack set as it should be.
 
@@ -226,7 +306,8 @@ class StackSet:
     `parameters` are the stack set's values, `overrides` those of single targets,
     `artifacts` by name what is uploaded beside the template.
     `depends_on` names parts of the same system, besides those that `Output` values
-    imply. `role` is `every`, `global` or a region role of the system.
+    imply. `role` is `every`, `global` or a region role of the system. `service_managed`
+    of None means that tapgen's own roles deploy it.
     """
 
     name: str
@@ -240,6 +321,13 @@ class StackSet:
     capabilities: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    service_managed: ServiceManaged | None = None
+
+    @property
+    def permission_model(self) -> PermissionModel:
+        if self.service_managed is None:
+            return PermissionModel.SELF_MANAGED
+        return PermissionModel.SERVICE_MANAGED
 
     def values(self, target: Target) -> dict[str, Value]:
         """The parameter values of one target, overrides applied."""
@@ -257,6 +345,19 @@ class StackSet:
             values.update(artifact.values(target))
         return values
 
+    def permissions(self) -> dict[str, Any]:
+        """Who deploys it, as a manifest says it and rules read it."""
+        managed = self.service_managed
+        if managed is None:
+            return {"permission_model": self.permission_model.value}
+        return {
+            "permission_model": self.permission_model.value,
+            "organizational_units": list(managed.organizational_units),
+            "account_filter": managed.account_filter.value,
+            "accounts": list(managed.accounts),
+            "auto_deployment": vars(managed.auto_deployment),
+        }
+
     def requires(self) -> set[str]:
         """The parts this stack set waits for."""
         values = [*self.parameters.values()]
@@ -270,8 +371,9 @@ class System:
     """A whole system: its stack sets, where they go and how they are rolled out.
 
     `name` is the stem of the config file, `regions` maps region roles to regions,
-    `admin` is where the stack sets themselves live. Until `resolve`, accounts may be
-    `self`.
+    `admin` is where the stack sets themselves live; `delegated` says that this is the
+    account of a delegated administrator (`CallAs`). Until `resolve`, accounts may be
+    `self` or organizational units.
     """
 
     name: str
@@ -284,6 +386,13 @@ class System:
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
     procedures: tuple[str, ...] = ()
+    delegated: bool = False
+
+    @property
+    def organizational_units(self) -> tuple[str, ...]:
+        """The units that the system's stack sets name, each once."""
+        named = [s.service_managed for s in self.stack_sets if s.service_managed]
+        return tuple(dict.fromkeys(u for m in named for u in m.organizational_units))
 
     @property
     def prefix(self) -> str:
@@ -313,13 +422,17 @@ class System:
         """The stack set of a part; KeyError when there is none."""
         return {s.part: s for s in self.stack_sets}[name]
 
-    def resolve(self, account: str) -> System:
-        """The same system with `self` replaced by `account` (12 digits)."""
+    def resolve(self, account: str, units: Mapping[str, Unit] = {}) -> System:
+        """The same system with `self` replaced by `account` (12 digits), and units,
+        which `units` gives as they are named, by their accounts."""
 
         def real(target: Target) -> Target:
-            return (
-                replace(target, account=account) if target.account == SELF else target
-            )
+            return target.resolve(account)
+
+        def placed(s: StackSet) -> StackSet:
+            if s.service_managed:
+                return _in_units(s, units)
+            return replace(s, targets=tuple(map(real, s.targets)))
 
         def real_values(values: Mapping[str, Value]) -> dict[str, Value]:
             return {
@@ -344,14 +457,38 @@ class System:
             admin=real(self.admin),
             stack_sets=tuple(
                 replace(
-                    s,
-                    targets=tuple(map(real, s.targets)),
+                    placed(s),
                     parameters=real_values(s.parameters),
                     overrides=tuple(map(real_override, s.overrides)),
                 )
                 for s in self.stack_sets
             ),
         )
+
+
+def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:
+    """A service-managed stack set with the accounts of its units as targets."""
+    managed = s.service_managed
+    assert managed
+    found: dict[Target, Target] = {}
+    for target in s.targets:
+        unit = units[target.account]
+        inside = [a for a in unit.accounts if managed.takes(a)]
+        if not inside and managed.auto_deployment.enabled:
+            inside = [unit.id]
+        for account in inside:
+            made = Target(account, target.region, unit.id)
+            found.setdefault(made, made)
+    named = [units[u] for u in managed.organizational_units]
+    return replace(
+        s,
+        targets=tuple(found),
+        service_managed=replace(
+            managed,
+            organizational_units=tuple(dict.fromkeys(unit.id for unit in named)),
+            kin=frozenset().union(*(unit.kin for unit in named)),
+        ),
+    )
 
 
 @dataclass(frozen=True)
@@ -386,6 +523,8 @@ class Observed:
     administration_role: str | None = None
     running: str | None = None  # id of an operation that has not ended
     id: str = ""  # StackSetId: another one means another stack set of the same name
+    permission_model: PermissionModel = PermissionModel.SELF_MANAGED
+    auto_deployment: AutoDeployment = AutoDeployment()
 
     def values(self, target: Target) -> dict[str, str]:
         """The parameter values one instance has, overrides applied."""

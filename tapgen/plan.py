@@ -75,6 +75,7 @@ class Step:
     varying: frozenset[str] = frozenset()
     changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
     drop: bool = False  # DELETE: the stack set itself goes too
+    whole: bool = False  # DELETE: nothing stays of their units in their regions
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -164,6 +165,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     by_part = {s.part: s for s in system.stack_sets}
     check(system)
     _check_ownership(system, observed)
+    _check_permission_models(system, observed)
     busy = {name: o.running for name, o in observed.items() if o.running}
     if busy:
         name, operation = next(iter(busy.items()))
@@ -296,6 +298,36 @@ def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
                 f"{name}: a stack set of this name exists and {made}; choose another "
                 "suffix, or delete or rename it"
             )
+
+
+def _check_permission_models(system: System, observed: Mapping[str, Observed]) -> None:
+    """Refuse what AWS does not do, and what would do nothing without a word."""
+    problems = []
+    for s in system.stack_sets:
+        found = observed.get(s.name)
+        if found and found.permission_model is not s.permission_model:
+            problems.append(
+                f"{s.name}: is {found.permission_model} and would be "
+                f"{s.permission_model}, which AWS does not change while there are "
+                "instances; destroy it, then roll out again"
+            )
+        managed = s.service_managed
+        if managed and not s.targets:
+            problems.append(
+                f"{s.part}: {', '.join(managed.organizational_units)} and what is below "
+                "have no account to deploy to; move one there, or turn automatic "
+                "deployment on"
+            )
+        nested = sorted(
+            managed.kin & {*managed.organizational_units} if managed else ()
+        )
+        if nested:
+            problems.append(
+                f"{s.part}: {', '.join(nested)} is above or below another unit of this "
+                "stack set; name one of the two"
+            )
+    if problems:
+        raise PlanError("\n".join(problems))
 
 
 def _refuse_protected(
@@ -455,11 +487,14 @@ def _definition_reasons(
     for key, value in s.tags.items():
         if found.tags.get(key) != value:
             reasons.append(f"tag {key} differs")
-    roles = (
-        ("administration", found.administration_role, administration_role(system)),
-        ("execution", found.execution_role, system.execution_role),
-    )
-    reasons += [f"{kind} role differs" for kind, was, now in roles if was != now]
+    if s.service_managed is None:
+        roles = (
+            ("administration", found.administration_role, administration_role(system)),
+            ("execution", found.execution_role, system.execution_role),
+        )
+        reasons += [f"{kind} role differs" for kind, was, now in roles if was != now]
+    elif found.auto_deployment != s.service_managed.auto_deployment:
+        reasons.append("automatic deployment differs")
     if set(found.capabilities) != set(s.capabilities):
         reasons.append("capabilities differ")
     gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
@@ -471,6 +506,8 @@ def _target_reasons(
     s: StackSet, found: Observed, target: Target, values: Mapping[str, Value]
 ) -> tuple[str, ...]:
     """Why this very instance has to be updated."""
+    if target.joins_later:
+        return ()  # there is no stack yet
     instance = found.instances[target]
     reasons = []
     if instance.status is not InstanceStatus.CURRENT:
@@ -641,14 +678,48 @@ def _deletions(
             found = observed.get(s.name)
             surplus = sorted(set(found.instances) - set(s.targets)) if found else []
             if found and surplus:
-                wave.append(_deletion(found, tuple(surplus), "no longer a target"))
+                wave += _retreat(s, found, surplus)
         if wave:
             waves.append(tuple(wave))
     return waves
 
 
+def _retreat(s: StackSet, found: Observed, surplus: Sequence[Target]) -> list[Step]:
+    """The deletion of instances that a stack set no longer has.
+
+    Of a unit that nothing stays of in a region, StackSets is told the unit and not its
+    accounts: only then automatic deployment forgets it. That takes everything in the
+    unit, so it is never done where a unit that stays is above it or below it.
+    """
+    kin = s.service_managed.kin if s.service_managed else _NOTHING
+    left = {(t.unit, t.region) for t in found.instances if t not in surplus}
+    left |= {(t.unit, t.region) for t in s.targets}
+    regions = {t.region for t in s.targets}
+    whole = [
+        t
+        for t in surplus
+        if t.unit
+        and (t.unit, t.region) not in left
+        and (t.region not in regions or t.unit not in kin)
+    ]
+    single = [t for t in surplus if t not in whole and not t.joins_later]
+    return [
+        _deletion(found, tuple(targets), "no longer a target", whole=all_of_it)
+        for targets, all_of_it in ((whole, True), (single, False))
+        if targets
+    ]
+
+
 def _deletion(
-    found: Observed, targets: tuple[Target, ...], reason: str, *, drop: bool = False
+    found: Observed,
+    targets: tuple[Target, ...],
+    reason: str,
+    *,
+    drop: bool = False,
+    whole: bool = False,
 ) -> Step:
     part = found.tags.get("tapgen:part", found.name)
-    return Step(found.name, part, Action.DELETE, targets, {}, (reason,), drop=drop)
+    delete = Action.DELETE
+    return Step(
+        found.name, part, delete, targets, {}, (reason,), drop=drop, whole=whole or drop
+    )

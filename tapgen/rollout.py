@@ -26,6 +26,7 @@ from tapgen.model import (
     Action,
     InstanceStatus,
     Observed,
+    PermissionModel,
     ResultStatus,
     StackSet,
     System,
@@ -351,7 +352,8 @@ class _Run:
         yield from self._start(self.sets.update, name, definition, targets, preferences)
 
     def _override(self, step: Step, overrides: Mapping[str, str]) -> Steps:
-        for targets in stacksets.rectangles(step.targets):
+        there = [t for t in step.targets if not t.joins_later]
+        for targets in stacksets.rectangles(there):
             yield from self._start(
                 self.sets.override,
                 step.stack_set,
@@ -372,6 +374,7 @@ class _Run:
                 name,
                 targets,
                 self._preferences(targets, backwards=True),
+                whole=step.whole,
             )
             for target in targets:
                 self.states[name].overrides.pop(target, None)
@@ -387,15 +390,17 @@ class _Run:
         )
 
     def _definition(self, s: StackSet, values: Mapping[str, str]) -> Definition:
-        system = self.plan.system
+        system, managed = self.plan.system, s.service_managed
         return Definition(
             template=s.template,
             parameters=dict(values),
             capabilities=s.capabilities,
             tags={**s.tags, **ownership(system, s.part)},
             description=f"{system.name} ({system.suffix}): {s.part}; made by tapgen",
-            administration_role=plan.administration_role(system),
-            execution_role=system.execution_role,
+            administration_role=None if managed else plan.administration_role(system),
+            execution_role=None if managed else system.execution_role,
+            permission_model=s.permission_model,
+            auto_deployment=managed.auto_deployment if managed else None,
         )
 
     def _preferences(
@@ -452,7 +457,7 @@ class _Run:
         """The instances once all targets are CURRENT; raises when they do not become
         that."""
         for _ in range(LOOKS):
-            instances = self.sets.instances(name)
+            instances = self.sets.instances(name, any(t.joins_later for t in targets))
             wrong = [
                 t
                 for t in targets
@@ -475,7 +480,9 @@ class _Run:
 
     # -- operations ------------------------------------------------------------------
 
-    def _start(self, call: Callable[..., None], name: str, *args: Any) -> Steps:
+    def _start(
+        self, call: Callable[..., None], name: str, *args: Any, **more: Any
+    ) -> Steps:
         """Start an operation under an id that a second try would use again, and yield
         it; yield None while another operation holds the stack set.
 
@@ -488,7 +495,7 @@ class _Run:
         while True:
             id = operation_id(self.plan, name, number, attempt)
             try:
-                call(name, *args, operation_id=id)
+                call(name, *args, operation_id=id, **more)
                 yield self.sets.operation(name, id)
                 return
             except Busy as error:
@@ -589,6 +596,7 @@ class _Run:
 
     def _put_back(self, good: Observed) -> Steps:
         name = good.name
+        in_units = good.permission_model is PermissionModel.SERVICE_MANAGED
         definition = Definition(
             template=good.template,
             parameters=dict(good.parameters),
@@ -597,9 +605,11 @@ class _Run:
             description=good.description,
             administration_role=good.administration_role,
             execution_role=good.execution_role,
+            permission_model=good.permission_model,
+            auto_deployment=good.auto_deployment if in_units else None,
         )
         now = self.sets.instances(name)
-        known = [t for t in good.instances if t in now]
+        known = [t for t in now if t in good.instances]
         groups = [None] if len(known) == len(now) else stacksets.rectangles(known)
         for targets in groups:
             yield from self._define(name, definition, targets)

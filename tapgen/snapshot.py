@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import json
 
-from tapgen.model import InstanceStatus, Observed, ObservedInstance, System, Target
+from tapgen.model import (
+    AutoDeployment,
+    InstanceStatus,
+    Observed,
+    ObservedInstance,
+    PermissionModel,
+    System,
+    Target,
+)
 
 FORMAT = 1
 
@@ -43,6 +51,8 @@ def dump(found: Observed) -> bytes:
         "description": found.description,
         "execution_role": found.execution_role,
         "administration_role": found.administration_role,
+        "permission_model": str(found.permission_model),
+        "auto_deployment": vars(found.auto_deployment),
         "instances": instances,
     }
     return json.dumps(data, indent=2).encode()
@@ -59,4 +69,9 @@ def load(body: bytes) -> Observed:
         for i in data.pop("instances")
     }
     data["capabilities"] = tuple(data["capabilities"])
+    # Older ones do not have these two.
+    data["permission_model"] = PermissionModel(
+        data.get("permission_model", "SELF_MANAGED")
+    )
+    data["auto_deployment"] = AutoDeployment(**data.get("auto_deployment", {}))
     return Observed(instances=instances, **data)

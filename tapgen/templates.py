@@ -143,7 +143,7 @@ def manifest(system: System, default: System | None = None) -> dict[str, Any]:
         "suffix": system.suffix,
         "regions": dict(system.regions),
         "admin": {"account": system.admin.account, "region": system.admin.region},
-        "permission_model": "SELF_MANAGED",
+        "call_as": "DELEGATED_ADMIN" if system.delegated else "SELF",
         "managed_execution": False,
         "administration_role": system.administration_role,
         "execution_role": system.execution_role,
@@ -230,6 +230,7 @@ def _stack_set(
         },
         "capabilities": list(stack_set.capabilities),
         "tags": dict(stack_set.tags),
+        **stack_set.permissions(),
     }
 
 

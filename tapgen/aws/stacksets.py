@@ -7,9 +7,9 @@ user guide's chapter on StackSets.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.aws import stacks
@@ -18,11 +18,13 @@ from tapgen.aws.store import Store
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
     HIDDEN,
+    AutoDeployment,
     InstanceDetailedStatus,
     InstanceStatus,
     Observed,
     ObservedInstance,
     OperationStatus,
+    PermissionModel,
     Preferences,
     ResultStatus,
     Target,
@@ -46,6 +48,8 @@ class Definition:
     description: str = ""
     administration_role: str | None = None  # ARN; repeated on every update
     execution_role: str | None = None  # name
+    permission_model: PermissionModel = PermissionModel.SELF_MANAGED
+    auto_deployment: AutoDeployment | None = None  # of SERVICE_MANAGED only
 
 
 @dataclass(frozen=True)
@@ -80,10 +84,25 @@ class Result:
 
 @dataclass(frozen=True)
 class StackSets:
-    """The stack sets of one administration account and region."""
+    """The stack sets of one administration account and region.
+
+    `delegated` says that this is the account of a delegated administrator: its
+    service-managed stack sets live in the management account (`CallAs`).
+    """
 
     aws: Aws
     admin: Target
+    delegated: bool = False
+
+    def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
+        return ask(self._client, operation, **parameters, **self._call_as)
+
+    def _pages(self, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
+        return pages(self._client, operation, key, **parameters, **self._call_as)
+
+    @property
+    def _call_as(self) -> dict[str, str]:
+        return {"CallAs": "DELEGATED_ADMIN"} if self.delegated else {}
 
     @property
     def _client(self) -> Any:
@@ -98,7 +117,7 @@ class StackSets:
 
     def names(self, prefix: str = "") -> list[str]:
         """Names of the active stack sets that begin with `prefix`."""
-        found = pages(self._client, "list_stack_sets", "Summaries", Status="ACTIVE")
+        found = self._pages("list_stack_sets", "Summaries", Status="ACTIVE")
         return sorted(
             s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
         )
@@ -112,15 +131,17 @@ class StackSets:
     def describe(self, name: str) -> Observed | None:
         """One stack set with its instances; None when there is none."""
         try:
-            found = ask(self._client, "describe_stack_set", StackSetName=name)
+            found = self._ask("describe_stack_set", StackSetName=name)
         except NotFound:
             return None
         known = found["StackSet"]
+        model = PermissionModel(known.get("PermissionModel", "SELF_MANAGED"))
+        in_units = model is PermissionModel.SERVICE_MANAGED
         return Observed(
             name=name,
             template=known.get("TemplateBody", ""),
             parameters=_values(known.get("Parameters", [])),
-            instances=self.instances(name),
+            instances=self.instances(name, in_units),
             capabilities=tuple(known.get("Capabilities", ())),
             tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},
             description=known.get("Description", ""),
@@ -128,28 +149,34 @@ class StackSets:
             administration_role=known.get("AdministrationRoleARN"),
             running=self.running(name),
             id=known.get("StackSetId", ""),
+            permission_model=model,
+            auto_deployment=_auto_deployment(known.get("AutoDeployment", {})),
         )
 
-    def instances(self, name: str) -> dict[Target, ObservedInstance]:
-        """Every stack instance of a stack set, with the outputs of its stack.
+    def instances(
+        self, name: str, in_units: bool = False
+    ) -> dict[Target, ObservedInstance]:
+        """Every stack instance of a stack set, with the outputs of its stack; `in_units`
+        also the units where automatic deployment waits for accounts.
 
         `ListStackInstances` leaves out overrides, so instances of a stack set are
         also described one by one.
         """
         listed = list(
-            pages(self._client, "list_stack_instances", "Summaries", StackSetName=name)
+            self._pages("list_stack_instances", "Summaries", StackSetName=name)
         )
         with ThreadPoolExecutor(8) as pool:
             found = pool.map(lambda s: self._instance(name, s), listed)
-            return {target: instance for target, instance in found if instance}
+            there = {target: instance for target, instance in found if instance}
+        return there | (self._waiting(name, there) if in_units else {})
 
     def _instance(
         self, name: str, summary: dict[str, Any]
     ) -> tuple[Target, ObservedInstance | None]:
-        target = Target(summary["Account"], summary["Region"])
+        unit = summary.get("OrganizationalUnitId") or None
+        target = Target(summary["Account"], summary["Region"], unit)
         try:
-            found = ask(
-                self._client,
+            found = self._ask(
                 "describe_stack_instance",
                 StackSetName=name,
                 StackInstanceAccount=target.account,
@@ -168,6 +195,23 @@ class StackSets:
             drift_status=found.get("DriftStatus", "NOT_CHECKED"),
         )
 
+    def _waiting(
+        self, name: str, there: Iterable[Target]
+    ) -> dict[Target, ObservedInstance]:
+        """The units, by region, where automatic deployment waits for accounts, as
+        there is no instance yet (`ListStackSetAutoDeploymentTargets`)."""
+        listed = self._pages(
+            "list_stack_set_auto_deployment_targets", "Summaries", StackSetName=name
+        )
+        reached = {(target.unit, target.region) for target in there}
+        return {
+            Target(unit, region, unit): ObservedInstance(InstanceStatus.CURRENT, None)
+            for summary in listed
+            for unit in [str(summary["OrganizationalUnitId"])]
+            for region in summary.get("Regions", ())
+            if (unit, region) not in reached
+        }
+
     def _outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
         """The outputs of an instance's stack; None when they cannot be read, as
         before bootstrap, when nobody may look into the target account."""
@@ -183,8 +227,8 @@ class StackSets:
     def running(self, name: str) -> str | None:
         """Id of an operation that has not ended. Of the newest few only: at most one
         runs, unless managed execution queues them."""
-        answer = ask(
-            self._client, "list_stack_set_operations", StackSetName=name, MaxResults=10
+        answer = self._ask(
+            "list_stack_set_operations", StackSetName=name, MaxResults=10
         )
         for operation in answer.get("Summaries", []):
             if OperationStatus(operation["Status"]) in _ACTIVE:
@@ -195,8 +239,7 @@ class StackSets:
 
     def operation(self, name: str, operation_id: str) -> Operation:
         """The operation as it stands; raises NotFound. Strongly consistent."""
-        found = ask(
-            self._client,
+        found = self._ask(
             "describe_stack_set_operation",
             StackSetName=name,
             OperationId=operation_id,
@@ -211,8 +254,7 @@ class StackSets:
 
     def results(self, name: str, operation_id: str) -> list[Result]:
         """How each target stands; eventually consistent, so never a proof of an end."""
-        found = pages(
-            self._client,
+        found = self._pages(
             "list_stack_set_operation_results",
             "Summaries",
             StackSetName=name,
@@ -229,9 +271,9 @@ class StackSets:
 
     def create(self, name: str, definition: Definition) -> None:
         """Make the stack set itself, without instances."""
-        request = self._request(name, definition)
+        request = {**self._request(name, definition), **_followed(definition)}
         token = digest([request, name]).partition(":")[2][:64]
-        ask(self._client, "create_stack_set", ClientRequestToken=token, **request)
+        self._ask("create_stack_set", ClientRequestToken=token, **request)
 
     def update(
         self,
@@ -245,13 +287,13 @@ class StackSets:
 
         The targets must be a full product of accounts and regions.
         """
-        ask(
-            self._client,
+        self._ask(
             "update_stack_set",
             OperationId=operation_id,
             OperationPreferences=dict(preferences) or None,
             **self._request(name, definition),
-            **(_product(targets) if targets is not None else {}),
+            # AWS takes automatic deployment without targets only.
+            **(_product(targets) if targets is not None else _followed(definition)),
         )
 
     def create_instances(
@@ -263,8 +305,7 @@ class StackSets:
         operation_id: str,
     ) -> None:
         """Start making instances at `targets`, a full product."""
-        ask(
-            self._client,
+        self._ask(
             "create_stack_instances",
             StackSetName=name,
             ParameterOverrides=_parameters(overrides) or None,
@@ -283,8 +324,7 @@ class StackSets:
     ) -> None:
         """Start giving instances exactly these overrides: a list replaces the one
         before, so the whole of it is sent (API reference, UpdateStackInstances)."""
-        ask(
-            self._client,
+        self._ask(
             "update_stack_instances",
             StackSetName=name,
             ParameterOverrides=_parameters(overrides),
@@ -299,28 +339,31 @@ class StackSets:
         targets: Sequence[Target],
         preferences: Mapping[str, Any],
         operation_id: str,
+        whole: bool = False,
     ) -> None:
-        """Start deleting the instances at `targets`, a full product."""
-        ask(
-            self._client,
+        """Start deleting the instances at `targets`, a full product.
+
+        `whole` says that nothing is left of their units in their regions: then the
+        units are named without accounts, and automatic deployment forgets them.
+        """
+        self._ask(
             "delete_stack_instances",
             StackSetName=name,
             RetainStacks=False,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **_product(targets),
+            **_product(targets, whole),
         )
 
     def delete(self, name: str) -> None:
         """Delete a stack set that has no instances."""
-        ask(self._client, "delete_stack_set", StackSetName=name)
+        self._ask("delete_stack_set", StackSetName=name)
 
     def failure(self, name: str, result: Result) -> stacks.Failure | None:
         """The first failed resource behind a failed target; None when no stack of
         the target tells more than the result's own reason."""
         try:
-            found = ask(
-                self._client,
+            found = self._ask(
                 "describe_stack_instance",
                 StackSetName=name,
                 StackInstanceAccount=result.target.account,
@@ -343,6 +386,8 @@ class StackSets:
             "ExecutionRoleName": definition.execution_role,
             **self._template(definition.template),
         }
+        if definition.permission_model is PermissionModel.SERVICE_MANAGED:
+            request["PermissionModel"] = str(definition.permission_model)
         if definition.tags is not None:
             request["Tags"] = [
                 {"Key": k, "Value": v} for k, v in sorted(definition.tags.items())
@@ -410,11 +455,36 @@ def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
     ]
 
 
-def _product(targets: Sequence[Target]) -> dict[str, list[str]]:
-    accounts = list(dict.fromkeys(t.account for t in targets))
+def _product(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
+    accounts = list(dict.fromkeys(t.account for t in targets if not t.joins_later))
     regions = list(dict.fromkeys(t.region for t in targets))
-    assert len(accounts) * len(regions) == len(set(targets)), "not a full product"
-    return {"Accounts": accounts, "Regions": regions}
+    units = list(dict.fromkeys(t.unit for t in targets if t.unit))
+    places = {(t.account, t.region) for t in targets}
+    named = len({t.account for t in targets})
+    assert named * len(regions) == len(places), "not a full product"
+    if not units:
+        return {"Accounts": accounts, "Regions": regions}
+    chosen: dict[str, Any] = {"OrganizationalUnitIds": units}
+    if accounts and not whole:
+        chosen |= {"Accounts": accounts, "AccountFilterType": "INTERSECTION"}
+    return {"DeploymentTargets": chosen, "Regions": regions}
+
+
+def _followed(definition: Definition) -> dict[str, Any]:
+    """The automatic deployment of a request, which SERVICE_MANAGED has to give."""
+    chosen = definition.auto_deployment
+    if chosen is None:
+        return {}
+    settings = {"Enabled": chosen.enabled}
+    if chosen.enabled:  # "Specify only if Enabled is set to True."
+        settings["RetainStacksOnAccountRemoval"] = chosen.retain_stacks
+    return {"AutoDeployment": settings}
+
+
+def _auto_deployment(known: Mapping[str, Any]) -> AutoDeployment:
+    return AutoDeployment(
+        bool(known.get("Enabled")), bool(known.get("RetainStacksOnAccountRemoval"))
+    )
 
 
 def _parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:

@@ -269,23 +269,7 @@ def target(
     if scope.artifacts:
         facts["artifacts"] = True
     template.set_metadata({"tapgen": facts})
-    template.add_parameter(
-        Parameter(
-            "AdministrationAccount",
-            Type="String",
-            AllowedPattern="[0-9]{12}",
-            Description="The account in which the stack sets live",
-        )
-    )
-    template.add_parameter(
-        Parameter(
-            names.SUFFIX,
-            Type="String",
-            AllowedPattern="[a-z][a-z0-9]*",
-            MaxLength=12,
-            Description="The environment's suffix, part of every name",
-        )
-    )
+    _parameters(template)
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
     documents = _packed(execution.statements(system, scope, types, passed_to))
     if len(documents) > _POLICIES_PER_ROLE:
@@ -316,6 +300,38 @@ def target(
         ]
     )
     return templates.render(template)
+
+
+def operator(system: str, scope: Scope) -> str:
+    """The template of the same stack in an account where AWS Organizations deploys: the
+    operator role alone."""
+    template = _start(f"tapgen: operator role of {system}")
+    template.set_metadata({"tapgen": {"types": [], "passed_to": []}})
+    _parameters(template)
+    name = f"tapgen-{system}-${{EnvironmentSuffix}}"
+    role = template.add_resource(_operator_role(system, name, scope))
+    template.add_output(Output("OperatorRoleArn", Value=GetAtt(role, "Arn")))
+    return templates.render(template)
+
+
+def _parameters(template: Template) -> None:
+    template.add_parameter(
+        Parameter(
+            "AdministrationAccount",
+            Type="String",
+            AllowedPattern="[0-9]{12}",
+            Description="The account in which the stack sets live",
+        )
+    )
+    template.add_parameter(
+        Parameter(
+            names.SUFFIX,
+            Type="String",
+            AllowedPattern="[a-z][a-z0-9]*",
+            MaxLength=12,
+            Description="The environment's suffix, part of every name",
+        )
+    )
 
 
 def _execution_role(

@@ -87,6 +87,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
             name: artifacts.artifact(a.path, config.path.parent, a.bucket, a.key)
             for name, a in given.artifacts.items()
         },
+        service_managed=given.service_managed,
     )
 
 

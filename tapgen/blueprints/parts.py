@@ -99,6 +99,7 @@ def empty(config: Config) -> System:
             **config.tags,
         },
         environment=config.environment,
+        delegated=config.delegated,
     )
 
 

@@ -355,12 +355,12 @@ def bootstrap_command(
     system's resource types need, and the operator role. Running it again changes
     nothing.
     """
+    from tapgen import bootstrap
+
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
     _refuse_unpinned(reached, yes, aws_choice["account"])
-    accounts = sorted({t.account for s in reached.system.stack_sets for t in s.targets})
-    admin = reached.system.admin
-    say(f"administration role and artifact bucket in {admin}")
-    say(f"execution and operator role in {', '.join(accounts)}")
+    for line in bootstrap.announced(reached.system, bool(assume_role)):
+        say(line)
     _confirm(yes or reached.local, "Make or update these?")
     changed = _bootstrap(reached, assume_role)
     if output == "json":
@@ -378,6 +378,7 @@ def reach_system(
     aws_choice: Mapping[str, Any],
 ) -> Reached:
     """Build the system, then connect: a wrong config needs no AWS to be told."""
+    from tapgen.aws import organizations
     from tapgen.aws.stacksets import StackSets
 
     with clock.stage("config and templates"):
@@ -385,9 +386,12 @@ def reach_system(
     with clock.stage("reaching AWS"):
         admin = loaded.system.admin
         aws = reach(default_region=admin.region, **aws_choice)
-        system = loaded.system.resolve(aws.account)
-    looking = aws.assuming(system.operator_role)
-    sets = StackSets(looking, system.admin)
+        looking = aws.assuming(loaded.system.operator_role)
+        named = loaded.system.organizational_units
+        admin = loaded.system.admin.resolve(aws.account)
+        units = organizations.units(looking, admin, named)
+        system = loaded.system.resolve(aws.account, units)
+    sets = StackSets(looking, system.admin, system.delegated)
     return Reached(loaded, system, aws, sets, aws_choice["local"])
 
 

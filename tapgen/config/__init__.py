@@ -168,6 +168,7 @@ def _config(
         environment=environment,
         path=path,
         stack_sets=listed,
+        delegated=shape.admin.call_as == "DELEGATED_ADMIN",
     )
 
 

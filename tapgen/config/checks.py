@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from tapgen.config import stack_sets
+from tapgen.config import stack_sets, units
 from tapgen.config.document import Node, wrong
 from tapgen.config.nouns import Blueprint
 from tapgen.config.problems import Problems, listed, near, shown
@@ -25,11 +25,7 @@ MOST_ENVIRONMENTS = 50
 
 _LATER = "not supported yet by this version; remove it"
 # Keys of later versions: what they ask for must not be left out without a word.
-_LATER_KEYS = [
-    ("organizational_units",),
-    ("auto_deployment",),
-    ("rollout", "gates"),
-]
+_LATER_KEYS = [("rollout", "gates")]
 # Regions whose names begin with this are of another partition than `aws`.
 _PARTITIONS = ("cn-", "us-gov-", "us-isob-", "us-isof-", "us-iso-", "eu-isoe-", "eusc-")
 
@@ -72,10 +68,6 @@ def supported(root: Node, problems: Problems) -> Node:
         if node is not None:
             wrong(problems, node, _LATER)
             root = _less(root, keys)
-    model = root.get("permission_model")
-    if model is not None and model.value == "SERVICE_MANAGED":
-        wrong(problems, model, f"'SERVICE_MANAGED' is {_LATER}")
-        root = root.without("permission_model")
     return root
 
 
@@ -119,6 +111,7 @@ def relations(
 ) -> None:
     """Note what does not go together in the file at `path`."""
     if kind is not None:
+        units.check(root, problems, kind)
         _roles(root, problems, kind)
         _stack_sets(root, problems, kind, path)
     _regions(root, problems)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pydantic
 
-from tapgen.model import Override, RolloutSettings, System, Target, Value
+from tapgen.model import (
+    Override,
+    RolloutSettings,
+    ServiceManaged,
+    System,
+    Target,
+    Value,
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +54,8 @@ class StackSetConfig:
 
     `template` is the path as written, `line` that of the part in the file. Regions are
     regions, whatever roles the file uses for them. `capabilities` of None are those
-    that the template asks for.
+    that the template asks for. The account of a service-managed stack set's target is
+    an organizational unit.
     """
 
     part: str
@@ -60,6 +68,7 @@ class StackSetConfig:
     depends_on: tuple[str, ...] = ()
     capabilities: tuple[str, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    service_managed: ServiceManaged | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class Config:
     last, so that its replicas are the canary. `environment` is None for
     the default, the file without any overlay. `stack_sets` are those that the file
     lists, for a blueprint that takes them; a region without a role is its own role.
+    `delegated` says that `admin` is a delegated administrator of StackSets.
     """
 
     system: str
@@ -88,3 +98,4 @@ class Config:
     environment: str | None
     path: Path
     stack_sets: tuple[StackSetConfig, ...] = ()
+    delegated: bool = False

@@ -24,6 +24,7 @@ MOST_TAGS = 44
 # never match what belongs to `prod-eu`.
 SUFFIX = r"^[a-z][a-z0-9]*$"
 ACCOUNT = r"^(self|[0-9]{12})$"
+UNIT = r"^(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
 SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
 ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
 # IAM's set, the narrowest of the services that take tags.
@@ -61,6 +62,20 @@ def _account(value: str) -> str:
     if not re.fullmatch(ACCOUNT.strip("^$"), value):
         raise ValueError(
             f"{shown(value)} is not an account id; give 12 digits in quotes, or self"
+        )
+    return value
+
+
+def _unit(value: str) -> str:
+    if re.fullmatch("[0-9]{12}", value):
+        raise ValueError(
+            f"{shown(value)} is an account; name it under accounts, with account_filter"
+        )
+    if not re.fullmatch(UNIT.strip("^$"), value):
+        raise ValueError(
+            f"{shown(value)} is no organizational unit; give an id such as "
+            "ou-ab12-34cd56ef, names below the root such as Workloads/Prod, or / for "
+            "the whole organization"
         )
     return value
 
@@ -126,6 +141,11 @@ Account = Annotated[
     AfterValidator(_account),
     WithJsonSchema({"type": "string", "pattern": ACCOUNT}),
 ]
+OrganizationalUnit = Annotated[
+    str,
+    AfterValidator(_unit),
+    WithJsonSchema({"type": "string", "pattern": UNIT}),
+]
 TagKey = Annotated[
     str,
     AfterValidator(_tag_key),
@@ -165,6 +185,24 @@ class AdminShape(Shape):
         title="Administration region",
         description="Default: the region of the blueprint's first region role.",
         examples=["us-east-1"],
+    )
+    call_as: Literal["SELF", "DELEGATED_ADMIN"] = Field(
+        default="SELF",
+        description="DELEGATED_ADMIN: the account is no management account, but a "
+        "delegated administrator of StackSets; every stack set is SERVICE_MANAGED.",
+    )
+
+
+class AutoDeploymentShape(Shape):
+    """Whether stacks follow accounts into and out of the organizational units."""
+
+    enabled: bool = Field(
+        description="Accounts that join get the stack, those that leave lose it.",
+        examples=[True],
+    )
+    retain_stacks: bool = Field(
+        default=False,
+        description="Accounts that leave keep the stack, which nobody looks after then.",
     )
 
 
@@ -269,6 +307,34 @@ _PARAMETERS: Any = Field(
 Parameters = Annotated[dict[str, Any], _VALUES]
 
 
+_MODEL: Any = Field(
+    description="SELF_MANAGED: roles that tapgen makes in the accounts. "
+    "SERVICE_MANAGED: AWS Organizations, in organizational units; for stack sets of the "
+    "blueprint custom.",
+    examples=["SERVICE_MANAGED"],
+)
+_UNITS: Any = Field(
+    title="Organizational units",
+    description="Of SERVICE_MANAGED: ids, or names below the root; every account in "
+    "them and below, but the management account.",
+    examples=[["Workloads/Prod"], ["ou-ab12-34cd56ef"], ["/"]],
+    min_length=1,
+    max_length=50,
+)
+_FILTER: Any = Field(
+    description="Of SERVICE_MANAGED: INTERSECTION takes only these accounts of the "
+    "units, DIFFERENCE all others.",
+    examples=["DIFFERENCE"],
+)
+_AUTO: Any = Field(
+    title="Automatic deployment",
+    description="Of SERVICE_MANAGED: stacks follow accounts into and out of the units.",
+    examples=[{"enabled": True, "retain_stacks": False}],
+)
+Model = Literal["SELF_MANAGED", "SERVICE_MANAGED"]
+Filter = Literal["INTERSECTION", "DIFFERENCE"]
+
+
 class TargetShape(Shape):
     """One place: an account and a region."""
 
@@ -340,6 +406,10 @@ class StackSetShape(Shape):
         description="Default: the accounts of the file.",
         examples=[["111111111111", "222222222222"]],
     )
+    permission_model: Annotated[Model | None, _MODEL] = None
+    organizational_units: Annotated[list[OrganizationalUnit] | None, _UNITS] = None
+    account_filter: Annotated[Filter | None, _FILTER] = None
+    auto_deployment: Annotated[AutoDeploymentShape | None, _AUTO] = None
     targets: list[TargetShape] | None = Field(
         default=None,
         min_length=1,
@@ -425,10 +495,10 @@ class FileShape(Shape):
         examples=[{"CostCenter": "payments"}],
         json_schema_extra={"maxProperties": MOST_TAGS},
     )
-    permission_model: Literal["SELF_MANAGED"] = Field(
-        default="SELF_MANAGED",
-        description="Who may deploy into the accounts: roles that tapgen makes there.",
-    )
+    permission_model: Annotated[Model, _MODEL] = "SELF_MANAGED"
+    organizational_units: Annotated[list[OrganizationalUnit] | None, _UNITS] = None
+    account_filter: Annotated[Filter | None, _FILTER] = None
+    auto_deployment: Annotated[AutoDeploymentShape | None, _AUTO] = None
     account_baseline: Literal["create", "existing"] = Field(
         default="create",
         description="Whether to make what an account may have only once, such as a "

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen import schemas
+from tapgen.config import units
 from tapgen.config.document import Node, wrong
 from tapgen.config.nouns import ArtifactConfig, StackSetConfig
 from tapgen.config.problems import Problems, listed, near, shown
@@ -76,6 +77,7 @@ def check(root: Node, problems: Problems, path: Path) -> None:
     for part, inner in node.mapping.items():
         _check_part(part, inner, problems)
         look = _Part(part, inner, node, found, problems)
+        units.check_part(inner, root, problems)
         look.template(path)
         look.targets(root)
         look.overrides(root)
@@ -188,7 +190,9 @@ class _Part:
             first = seen.setdefault((region, whose), item)
             if first is not item:
                 self.wrong(item, f"for the same targets as on line {first.line}")
-            if not any(_covers(region, whose, t) for t in wanted):
+            # Nobody knows here which accounts are in an organizational unit.
+            account_known = None if units.is_managed(self.node, root) else whose
+            if not any(_covers(region, account_known, t) for t in wanted):
                 self.wrong(item, "matches no target of this stack set; remove it")
 
     def values(self) -> None:
@@ -362,12 +366,20 @@ def _pairs(part: Node, root: Node, known: Places) -> Iterator[Target]:
         return
     regions = part.get("regions")
     given = [str(n.value) for n in regions.items] if regions else [*known.roles]
-    accounts = part.get("accounts") or root.get("accounts")
-    whose = [str(n.value) for n in accounts.items] if accounts else [SELF]
     for name in given:
         found = known.region(name)
         if found:
-            yield from (Target(account, found) for account in whose)
+            yield from (Target(account, found) for account in _whose(part, root))
+
+
+def _whose(part: Node, root: Node) -> list[str]:
+    """The accounts of a stack set, or the organizational units that stand for them."""
+    if units.is_managed(part, root):
+        return [*units.named(part, root)]
+    accounts = part.get("accounts")
+    if accounts is None and not units.is_managed(root, root):
+        accounts = root.get("accounts")
+    return [str(n.value) for n in accounts.items] if accounts else [SELF]
 
 
 def region_nodes(root: Node) -> Iterator[Node]:
@@ -434,6 +446,7 @@ def _read(
         depends_on=tuple(shape.depends_on),
         capabilities=None if shape.capabilities is None else (*shape.capabilities,),
         tags=shape.tags,
+        service_managed=units.read(node, root),
     )
 
 

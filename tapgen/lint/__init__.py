@@ -181,6 +181,7 @@ def _facts(stack_set: StackSet) -> dict[str, Any]:
             for o in _overrides(stack_set)
         ],
         "capabilities": sorted(stack_set.capabilities),
+        **(stack_set.permissions() if stack_set.service_managed else {}),
     }
 
 

@@ -367,7 +367,8 @@ def test_mistakes_of_every_environment_are_told_at_their_own_lines(told: Told) -
             "default too, and both would own the same stack sets; give this environment "
             "another one",
             "payments.yaml:16: environments.dev-eu.sufix: unknown key; allowed: "
-            "account_baseline, accounts, admin, blueprint, permission_model, regions, "
+            "account_baseline, account_filter, accounts, admin, auto_deployment, blueprint, "
+            "organizational_units, permission_model, regions, "
             "rollout, settings, stack_sets, suffix, tags; did you mean 'suffix'?",
         ]
 
@@ -574,7 +575,7 @@ def test_of_a_thousand_problems_a_hundred_are_told(told: Told) -> None:
         # keys
         (
             "acounts: [self]",
-            "acounts: unknown key; allowed: account_baseline, accounts, ",
+            "acounts: unknown key; allowed: account_baseline, account_filter, ",
         ),
         ("acounts: [self]", "; did you mean 'accounts'?"),
         ("suffix: other", "suffix: given twice, first on line 2; keep one"),
@@ -585,9 +586,13 @@ def test_of_a_thousand_problems_a_hundred_are_told(told: Told) -> None:
         ("tags: {<<: 3}", "tags.<<: 3 is not a mapping; merge a mapping, or a list"),
         # later versions
         ("stack_sets: {}", "stack_sets: only the blueprint custom takes stack sets"),
-        ("organizational_units: [a]", "organizational_units: not supported yet by"),
-        ("auto_deployment: {}", "auto_deployment: not supported yet by this version"),
-        ("permission_model: SERVICE_MANAGED", "'SERVICE_MANAGED' is not supported yet"),
+        # AWS Organizations
+        ("organizational_units: [a]", "only stack sets of the blueprint custom"),
+        ("auto_deployment: {enabled: true}", "only stack sets of the blueprint custom"),
+        (
+            "permission_model: SERVICE_MANAGED",
+            "only stack sets of the blueprint custom",
+        ),
         ("permission_model: self_managed", "; did you mean 'SELF_MANAGED'?"),
         ("rollout: {gates: []}", "rollout.gates: not supported yet by this version"),
         # accounts
@@ -631,7 +636,7 @@ def test_of_a_thousand_problems_a_hundred_are_told(told: Told) -> None:
         ),
         (
             "admin: {acount: self}",
-            "admin.acount: unknown key; allowed: account, region; d",
+            "admin.acount: unknown key; allowed: account, call_as, region; d",
         ),
         ("admin: self", "admin: 'self' is not a mapping; write keys and values"),
         (
@@ -959,7 +964,7 @@ def test_every_key_of_the_schema_is_explained_with_an_example() -> None:
     schema = config.json_schema(BLUEPRINTS.values())
     # Definitions of a blueprint's settings are its own, under `<blueprint>.`.
     ours = [d for name, d in schema["$defs"].items() if name.endswith("Shape")]
-    assert len(ours) == 7
+    assert len(ours) == 8
     for owner in (schema, *ours):
         for key, said in owner["properties"].items():
             assert said["title"] and said["description"], key

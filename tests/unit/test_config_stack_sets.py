@@ -187,7 +187,10 @@ stack_sets:
     ("line", "problem"),
     [
         # line 8 on: what else the stack set app says
-        ("regons: [a]", "8: stack_sets.app.regons: unknown key; allowed: accounts, "),
+        (
+            "regons: [a]",
+            "8: stack_sets.app.regons: unknown key; allowed: account_filter, ",
+        ),
         ("template: u.yaml", "8: stack_sets.app.template: given twice, first on"),
         ("accounts: [self, self]", "8: stack_sets.app.accounts[1]: comes twice, first"),
         ("accounts: [1]", '8: stack_sets.app.accounts[0]: 1 is not text; quote it: "1'),

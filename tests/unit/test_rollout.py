@@ -39,7 +39,7 @@ class FakeSets:
     def observe(self, names: list[str]) -> dict[str, Observed]:
         return {self.found.name: self.found}
 
-    def instances(self, name: str) -> Any:
+    def instances(self, name: str, in_units: bool = False) -> Any:
         return {t: make.instance(InstanceStatus.CURRENT) for t in self.found.instances}
 
     def update(self, name: str, *rest: Any, operation_id: str) -> None:
@@ -122,7 +122,7 @@ def test_any_other_refusal_fails_the_rollout_in_awss_words() -> None:
 
 def test_green_means_current_not_only_succeeded() -> None:
     class Outdated(FakeSets):
-        def instances(self, name: str) -> Any:
+        def instances(self, name: str, in_units: bool = False) -> Any:
             return {EAST: make.instance(InstanceStatus.OUTDATED, reason="why")}
 
     ended, _ = run(Outdated([None, None], FOUND), WANTED)

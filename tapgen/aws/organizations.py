@@ -1,0 +1,166 @@
+"""AWS Organizations: which accounts an organizational unit has.
+
+Every call goes to the management account, or to the account of a delegated
+administrator, which may read the organization too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tapgen.aws.session import Aws, ask, pages
+from tapgen.errors import AwsError, PlanError
+from tapgen.model import Target, Unit
+
+WHOLE = "/"
+"""Stands for the root: every account of the organization."""
+
+
+def units(aws: Aws, admin: Target, named: Iterable[str]) -> dict[str, Unit]:
+    """Organizational units by how they are named, with their active accounts.
+
+    A name is the id of a unit or of the root, a path of names below the root, or `/`.
+    Suspended accounts and the management account are left out, as StackSets does
+    (user guide, "Create StackSets with service-managed permissions").
+
+    Raises PlanError for names that no unit has, and AwsError, with what to do about
+    it, where the organization cannot be read.
+    """
+    names = list(dict.fromkeys(named))
+    if not names:
+        return {}
+    try:
+        look = _Look(aws.client("organizations", admin))
+        found = {name: look.unit(name) for name in names}
+    except AwsError as error:
+        raise _explained(error, admin) from error
+    missing = [
+        f"{name}: the organization has no such unit; {look.near(name)}"
+        for name, id in found.items()
+        if id is None
+    ]
+    if missing:
+        raise PlanError("\n".join(missing))
+    return {
+        name: Unit(id, tuple(sorted(look.accounts(id))), look.kin(id))
+        for name, id in found.items()
+        if id is not None
+    }
+
+
+def trusts(aws: Aws, admin: Target, delegated: bool) -> bool:
+    """Whether StackSets may act in the organization (`DescribeOrganizationsAccess`)."""
+    client = aws.client("cloudformation", admin)
+    call_as = "DELEGATED_ADMIN" if delegated else None
+    answer = ask(client, "describe_organizations_access", CallAs=call_as)
+    return bool(answer.get("Status") == "ENABLED")
+
+
+def trust(aws: Aws, admin: Target) -> None:
+    """Let StackSets act in the organization; only the management account may."""
+    ask(aws.client("cloudformation", admin), "activate_organizations_access")
+
+
+def _explained(error: AwsError, admin: Target) -> AwsError:
+    if error.code not in ("AWSOrganizationsNotInUseException", "AccessDeniedException"):
+        return error
+    advice = (
+        f"{error.message}: organizational units are read in {admin.account}, which must "
+        "be the management account of an organization, or with admin.call_as "
+        "DELEGATED_ADMIN a delegated administrator of StackSets; the caller needs "
+        "organizations:Describe* and organizations:List*"
+    )
+    return AwsError(error.call, error.code, advice)
+
+
+@dataclass
+class _Look:
+    """One walk through the organization; every unit is asked about once."""
+
+    client: Any
+    _below: dict[str, dict[str, str]] = field(default_factory=dict)
+    _management: str | None = None
+
+    def unit(self, name: str) -> str | None:
+        """The id that a name means; None where there is no such unit."""
+        root = str(next(pages(self.client, "list_roots", "Roots"))["Id"])
+        if name in (WHOLE, root):
+            return root
+        if name.startswith("ou-") and "/" not in name and self._is_there(name):
+            return name
+        id: str | None = root
+        for step in name.strip("/").split("/"):
+            id = self.below(id).get(step) if id else None
+        return id
+
+    def _is_there(self, id: str) -> bool:
+        try:
+            ask(self.client, "describe_organizational_unit", OrganizationalUnitId=id)
+        except AwsError as error:
+            if error.code in (
+                "OrganizationalUnitNotFoundException",
+                "InvalidInputException",
+            ):
+                return False
+            raise
+        return True
+
+    def below(self, parent: str) -> dict[str, str]:
+        """Name to id of the units right below a unit."""
+        if parent not in self._below:
+            self._below[parent] = {
+                str(unit["Name"]): str(unit["Id"])
+                for unit in pages(
+                    self.client,
+                    "list_organizational_units_for_parent",
+                    "OrganizationalUnits",
+                    ParentId=parent,
+                )
+            }
+        return self._below[parent]
+
+    def accounts(self, unit: str) -> Iterator[str]:
+        """The active accounts in a unit and below, but the management account."""
+        found = pages(
+            self.client, "list_accounts_for_parent", "Accounts", ParentId=unit
+        )
+        for account in found:
+            # State replaces Status (API reference, Account).
+            active = account.get("State") or account.get("Status")
+            if active == "ACTIVE" and account["Id"] != self.management():
+                yield str(account["Id"])
+        for inner in self.below(unit).values():
+            yield from self.accounts(inner)
+
+    def kin(self, unit: str) -> frozenset[str]:
+        """The units above and below a unit."""
+        found, above = set(self._all_below(unit)), unit
+        while not above.startswith("r-"):
+            answer = ask(self.client, "list_parents", ChildId=above)
+            above = str(answer["Parents"][0]["Id"])
+            found.add(above)
+        return frozenset(found)
+
+    def _all_below(self, unit: str) -> Iterator[str]:
+        for inner in self.below(unit).values():
+            yield inner
+            yield from self._all_below(inner)
+
+    def management(self) -> str:
+        if self._management is None:
+            answer = ask(self.client, "describe_organization")
+            self._management = str(answer["Organization"]["MasterAccountId"])
+        return self._management
+
+    def near(self, name: str) -> str:
+        """What there is as far as a path could be followed."""
+        id, followed = self.unit(WHOLE), ""
+        for step in name.strip("/").split("/"):
+            inner = self.below(id or "").get(step)
+            if inner is None:
+                break
+            id, followed = inner, f"{followed}/{step}"
+        has = ", ".join(sorted(self.below(id or ""))) or "no units"
+        return f"{followed or 'the root'} has {has}"
