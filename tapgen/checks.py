@@ -26,7 +26,9 @@ from tapgen.model import SAME, SELF, Output, StackSet, System, Target, Value
 MAX_BYTES = 1_048_576
 """Bytes of a template given by URL, white space left out."""
 
-_LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
+LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
+"""How many of each a template may have."""
+
 _VALUE_BYTES = 4096
 _DESCRIPTION_BYTES = 1024
 
@@ -127,7 +129,7 @@ def _block(template: str, name: str) -> Mapping[str, Any]:
 
 
 def _too_much(s: StackSet) -> Iterator[str]:
-    for name, most in _LIMITS.items():
+    for name, most in LIMITS.items():
         number = len(_block(s.template, name))
         if number > most:
             yield (

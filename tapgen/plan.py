@@ -195,10 +195,11 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
     """What a plan must not do unless the user names it, one sentence each.
 
     Replacing or deleting what holds data, and removing the last target of a stack set
-    that holds data. `allowed` are logical ids (and parts, for a last target).
+    that holds data. `allowed` are logical ids (and parts, for a last target). What AWS
+    would not do, updating INOPERABLE instances, nobody can allow.
     """
     names = set(allowed)
-    found: dict[str, None] = {}
+    found: dict[str, None] = dict.fromkeys(_inoperable(made))
     for step in made.steps:
         where = ", ".join(map(str, step.targets))
         if step.action is Action.DELETE and step.part not in names:
@@ -225,6 +226,23 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
                     )
                     found[text] = None
     return list(found)
+
+
+def _inoperable(made: Plan) -> Iterator[str]:
+    """CloudFormation leaves INOPERABLE instances out of every update."""
+    for step in made.steps:
+        if step.action is not Action.UPDATE:
+            continue
+        for target in step.targets:
+            instance = made.observed[step.stack_set].instances[target]
+            if instance.status is InstanceStatus.INOPERABLE:
+                why = f" ({instance.reason})" if instance.reason else ""
+                yield (
+                    f"{step.stack_set} in {target} is INOPERABLE: deleting it "
+                    f"failed{why}; mend the cause and run tapgen destroy, or detach it "
+                    "with aws cloudformation delete-stack-instances --retain-stacks, "
+                    "then roll out again"
+                )
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
@@ -396,7 +414,6 @@ def _steps(
     varying = _varying(values)
     steps: list[Step] = []
     if found:
-        _refuse_inoperable(found, there)
         steps += _updates(system, s, found, there, values, varying)
     redefine = found is None or (
         not there and bool(_definition_reasons(system, s, found))
@@ -415,19 +432,6 @@ def _steps(
             )
         )
     return steps
-
-
-def _refuse_inoperable(found: Observed, there: Iterable[Target]) -> None:
-    """CloudFormation leaves INOPERABLE instances out of every update."""
-    for target in there:
-        instance = found.instances[target]
-        if instance.status is InstanceStatus.INOPERABLE:
-            why = f" ({instance.reason})" if instance.reason else ""
-            raise PlanError(
-                f"{found.name} in {target} is INOPERABLE: deleting it failed{why}; mend "
-                "the cause and run tapgen destroy, or detach it with aws cloudformation "
-                "delete-stack-instances --retain-stacks, then roll out again"
-            )
 
 
 def _varying(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:

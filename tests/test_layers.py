@@ -16,7 +16,16 @@ PACKAGE = ROOT / "tapgen"
 LAYERS = [
     {"errors", "model"},
     {"schemas", "intrinsics", "decode", "aws"},
-    {"config", "templates", "artifacts", "checks", "rules", "blocks", "verdicts"},
+    {
+        "config",
+        "templates",
+        "artifacts",
+        "checks",
+        "rules",
+        "blocks",
+        "verdicts",
+        "durations",
+    },
     {
         "blueprints",
         "owned",
@@ -29,15 +38,32 @@ LAYERS = [
         "snapshot",
         "uploads",
     },
-    {"plan", "rollout", "drift", "bootstrap", "doctor", "pipeline"},
+    {
+        "plan",
+        "rollout",
+        "forecast",
+        "limits",
+        "drift",
+        "bootstrap",
+        "doctor",
+        "pipeline",
+    },
     {"operate", "report"},
     {"cli"},
     {"__init__", "__main__"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-# Pairs within a layer, one way: `plan` makes what `rollout` obeys, `risk` judges what
-# `diff` finds, and `rules` show what `checks` finds.
-ALLOWED_WITHIN = {("rollout", "plan"), ("risk", "diff"), ("rules", "checks")}
+# Pairs within a layer, one way: `plan` makes what `rollout` obeys and what `forecast`,
+# `limits` and `drift` look at, `risk` judges what `diff` finds, and `rules` show what
+# `checks` finds.
+ALLOWED_WITHIN = {
+    ("rollout", "plan"),
+    ("forecast", "plan"),
+    ("limits", "plan"),
+    ("drift", "plan"),
+    ("risk", "diff"),
+    ("rules", "checks"),
+}
 # Lambda sources: they run in AWS and belong to no layer.
 HANDLERS = "handlers"
 

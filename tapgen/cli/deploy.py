@@ -98,17 +98,18 @@ def plan_command(
 ) -> int:
     """Show what a rollout of SYSTEM would do, without doing it."""
     from tapgen.cli.screen import console
-    from tapgen.report import data, markdown, saved, text
+    from tapgen.report import data, markdown, outlook, saved, text
 
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
     made = _plan(reached, clock)
+    ahead = _outlook(made)
     if output == "json":
-        print_json(data.plan(made, allowed))
+        print_json(data.plan(made, allowed) | outlook.data(ahead))
     elif output == "markdown":
-        click.echo(markdown.plan(made, allowed), nl=False)
+        click.echo(markdown.plan(made, allowed, ahead), nl=False)
     else:
-        console().print(text.plan(made, details=details))
+        console().print(text.plan(made, details=details, outlook=ahead))
     if out:
         _write(out, saved.dump(made, allowed))
     if timings:
@@ -180,7 +181,9 @@ def rollout_command(
     made = _plan(reached, clock)
     if agreed:
         saved.check(agreed, made, str(plan_file))
-    console(stderr=output == "json").print(text.plan(made, details=details))
+    console(stderr=output == "json").print(
+        text.plan(made, details=details, outlook=_outlook(made))
+    )
     if not made:
         if output == "json":
             print_json({"plan": data.plan(made), "outcome": None})
@@ -404,6 +407,14 @@ def _plan(reached: Reached, clock: Timings) -> Any:
         made = plan.make(reached.system, observed)
     missing = uploads.missing(reached.sets.aws, made.artifacts)
     return replace(made, uploads=missing)
+
+
+def _outlook(made: Any) -> Any:
+    """What to expect of a plan."""
+    from tapgen import forecast
+    from tapgen.report.outlook import Outlook
+
+    return Outlook(forecast.of(made))
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from tapgen import diff
 from tapgen.model import Action
-from tapgen.plan import Plan, Step, refusals
+from tapgen.plan import Plan, Reference, Step, refusals
+from tapgen.report import outlook as ahead
+from tapgen.report.outlook import Outlook
 from tapgen.report.text import changes_alike, risks, short, summary, targets
 
 LIMIT = 65_536
@@ -16,7 +18,9 @@ _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
 _CUT = "\n\n… cut here: the whole plan is longer than a comment may be\n"
 
 
-def plan(made: Plan, allowed: tuple[str, ...] = ()) -> str:
+def plan(
+    made: Plan, allowed: tuple[str, ...] = (), outlook: Outlook | None = None
+) -> str:
     """The plan: a summary and what to look at first, then the steps, folded.
 
     At most `LIMIT` characters; what does not fit is left out, and that is said.
@@ -30,16 +34,19 @@ def plan(made: Plan, allowed: tuple[str, ...] = ()) -> str:
     for kind, named in risks(made).items():
         head.append(f"\n**⚠️ {kind}**\n")
         head += [f"- `{_plain(what)}` in {targets(t)}" for what, t in named.items()]
+    head += ahead.markdown(outlook) if outlook else ()
     text = "\n".join(head) + "\n"
+    if len(text) + len(_CUT) > LIMIT:
+        return text[: LIMIT - len(_CUT)] + _CUT
     for number, wave in enumerate(made.waves, 1):
-        block = "\n".join(_wave(number, wave)) + "\n"
+        block = "\n".join(_wave(made, number, wave)) + "\n"
         if len(text) + len(block) + len(_CUT) > LIMIT:
             return text[: LIMIT - len(_CUT)] + _CUT
         text += block
     return text
 
 
-def _wave(number: int, wave: tuple[Step, ...]) -> Iterator[str]:
+def _wave(made: Plan, number: int, wave: tuple[Step, ...]) -> Iterator[str]:
     names = ", ".join(dict.fromkeys(step.part for step in wave))
     yield f"\n<details><summary>wave {number}: {names}</summary>\n\n```diff"
     for step in wave:
@@ -47,6 +54,7 @@ def _wave(number: int, wave: tuple[Step, ...]) -> Iterator[str]:
         verb = f"{_SIGNS[step.action]} {perhaps}{str(step.action).lower()}"
         yield f"{verb} {step.stack_set}: {'; '.join(step.reasons)}"
         yield f"  {targets(step.targets)}"
+        yield from _later(made, step)
         if not step.conditional:
             groups = changes_alike(step)
             for where, changes in groups:
@@ -55,6 +63,16 @@ def _wave(number: int, wave: tuple[Step, ...]) -> Iterator[str]:
                 for change in changes:
                     yield from _change(change)
     yield "```\n\n</details>"
+
+
+def _later(made: Plan, step: Step) -> Iterator[str]:
+    """The parameters whose values are known once earlier waves have run."""
+    for name, value in sorted(step.values.items()):
+        if isinstance(value, Reference) and not step.conditional:
+            where = ", ".join(map(str, value.sources))
+            wave = made.wave_of(value)
+            line = f"{name} = {value} of {where} (known after wave {wave})"
+            yield f"      {_plain(line)}"
 
 
 def _change(change: diff.Resource) -> Iterator[str]:

@@ -16,6 +16,8 @@ from tapgen.explain import advice
 from tapgen.intrinsics import LATER
 from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
+from tapgen.report import outlook as ahead
+from tapgen.report.outlook import Outlook
 from tapgen.rollout import Outcome
 
 MARKS = {
@@ -46,11 +48,13 @@ _VERDICTS = {
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
-def plan(made: Plan, *, details: bool = False) -> str:
-    """A plan as lines; with `details` every parameter and resource is listed."""
+def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -> str:
+    """A plan as lines, with what to expect of it where that is given; with `details`
+    every parameter and resource is listed."""
     if not made:
         return f"[green]{escape(_title(made))}: nothing to do[/]"
     lines = [f"[bold]{escape(_title(made))}[/]", *_first(made)]
+    lines += ahead.first(outlook) if outlook else ()
     for number, wave in enumerate(made.waves, 1):
         lines.append(f"\n[bold]wave {number}[/]")
         for step in wave:
@@ -63,6 +67,7 @@ def plan(made: Plan, *, details: bool = False) -> str:
     if hidden:
         lines.append(f"\nnot comparable, values that are hidden: {', '.join(hidden)}")
     lines.append(f"\n{summary(made)}")
+    lines += ahead.last(outlook, details=details) if outlook else ()
     return "\n".join(lines)
 
 

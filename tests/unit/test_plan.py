@@ -177,14 +177,24 @@ def test_an_outdated_instance_is_repaired() -> None:
     assert "OUTDATED" in step.reasons[0]
 
 
-def test_an_inoperable_instance_is_refused_with_advice() -> None:
-    data = make.stack_set()
-    found = make.observed(
-        data, instances={EAST: make.instance(InstanceStatus.INOPERABLE)}
-    )
+def test_every_inoperable_instance_is_refused_with_advice() -> None:
+    data = make.stack_set("data", targets=(EAST, WEST))
+    app = make.stack_set("app")
+    broken = make.instance(InstanceStatus.INOPERABLE, reason="bucket not empty")
+    found = {
+        data.name: make.observed(data, instances={EAST: broken, WEST: broken}),
+        app.name: make.observed(app, instances={EAST: broken}),
+    }
 
-    with pytest.raises(PlanError, match="INOPERABLE.*retain-stacks"):
-        plan.make(make.system(data), {data.name: found})
+    made = plan.make(make.system(data, app), found)
+
+    refused = plan.refusals(made, allowed=["data", "app", "Topic"])
+    assert [text.partition(" is INOPERABLE")[0] for text in refused] == [
+        f"demo-test-data in {EAST}",
+        f"demo-test-data in {WEST}",
+        f"demo-test-app in {EAST}",
+    ]
+    assert all("bucket not empty" in r and "retain-stacks" in r for r in refused)
 
 
 def test_a_moved_target_is_created_before_the_old_one_goes() -> None:

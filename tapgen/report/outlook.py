@@ -1,0 +1,204 @@
+"""What to expect of a plan, beside the plan: as lines of text, Markdown and JSON data.
+
+A saved plan holds none of it: estimates, quotas and drift do not make a plan stale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.markup import escape
+
+from tapgen.durations import Span
+from tapgen.forecast import Fit, Forecast, Move, Slowest, StepForecast
+from tapgen.model import Target
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The forecast of a plan."""
+
+    forecast: Forecast
+
+
+# -- text ----------------------------------------------------------------------------
+
+
+def first(outlook: Outlook) -> Iterator[str]:
+    """Lines that belong before the waves: what somebody may not have meant."""
+    if outlook.forecast.moves:
+        yield "\n[bold red]moves[/]"
+    for move in outlook.forecast.moves:
+        yield f"  [red]![/] {escape(_moved(move))}"
+        yield from (f"      {escape(line)}" for line in _data_of(move))
+
+
+def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
+    """Lines that belong after the waves: what fits, pace and time."""
+    lines = [*_fits(outlook, details), *_paces(outlook)]
+    lines += [f"warning: {text}" for text in outlook.forecast.warnings]
+    if time := _time(outlook):
+        lines.append(time)
+    yield from map(escape, lines)
+
+
+def markdown(outlook: Outlook) -> Iterator[str]:
+    """The same for a comment on a pull request."""
+    if outlook.forecast.moves:
+        yield "\n**⚠️ moves**\n"
+    for move in outlook.forecast.moves:
+        yield f"- {'; '.join([_moved(move), *_data_of(move)])}"
+    lines = [*_fits(outlook, False), *_paces(outlook)]
+    lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
+    if time := _time(outlook):
+        lines.append(time)
+    yield "\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _moved(move: Move) -> str:
+    return (
+        f"{move.part} moves from {_targets(move.left)} to {_targets(move.entered)}: "
+        "made anew there, deleted here"
+    )
+
+
+def _data_of(move: Move) -> Iterator[str]:
+    if move.stays:
+        yield f"stays behind with its data: {', '.join(move.stays)}"
+    if move.goes:
+        yield f"is deleted with its data: {', '.join(move.goes)}"
+
+
+def _fits(outlook: Outlook, details: bool) -> Iterator[str]:
+    """What of the templates is near a limit; with `details` everything."""
+    for fit in outlook.forecast.fits:
+        shown = [m for m in fit.measures if m.tight or details]
+        if shown:
+            how = "; goes through the artifact bucket" if fit.by_url and details else ""
+            yield f"template of {fit.part}: {', '.join(map(str, shown))}{how}"
+
+
+def _paces(outlook: Outlook) -> Iterator[str]:
+    """How fast the steps go, those alike in one line."""
+    alike: dict[str, list[str]] = {}
+    for step in outlook.forecast.steps:
+        alike.setdefault(step.words, []).append(step.step.part)
+    for words, parts in alike.items():
+        whose = f" of {', '.join(dict.fromkeys(parts))}" if len(alike) > 1 else ""
+        yield f"pace{whose}: {words}"
+
+
+def _time(outlook: Outlook) -> str:
+    forecast = outlook.forecast
+    if not forecast.waves:
+        return ""
+    line = f"time on real AWS: {duration(forecast.span)}, by tapgen's own estimate"
+    if forecast.slowest:
+        number, slowest = forecast.slowest
+        line += f"; longest: {slowest} in wave {number}"
+    return line
+
+
+def duration(span: Span) -> str:
+    """A span as people say it: `about 25–60 min`, low rounded down and high up."""
+    low, high = span.low / 60, span.high / 60
+    if high <= 1:
+        return "about a minute"
+    if high > 120:
+        hours = f"{math.ceil(high / 6) / 10:g} h"
+        if low >= 60:
+            return f"about {math.floor(low / 6) / 10:g}–{hours}"
+        return f"about {5 * math.floor(low / 5)} min to {hours}"
+    step = 5 if high > 20 else 1
+    least, most = step * math.floor(low / step), step * math.ceil(high / step)
+    return f"about {least}–{most} min" if least else f"up to {most} min"
+
+
+def _targets(places: Sequence[Target]) -> str:
+    return ", ".join(map(str, places))
+
+
+# -- data ----------------------------------------------------------------------------
+
+
+def data(outlook: Outlook) -> dict[str, Any]:
+    """What `plan --output json` has besides the plan itself."""
+    forecast = outlook.forecast
+    return {
+        "estimate": {
+            **_span(forecast.span),
+            "longest": _longest(forecast.slowest),
+            "note": "of real AWS, from tapgen's own table",
+        },
+        "pace": [[_pace(step) for step in wave] for wave in forecast.waves],
+        "warnings": list(forecast.warnings),
+        "moves": [_move(move) for move in forecast.moves],
+        "templates": [_fit(fit) for fit in forecast.fits],
+    }
+
+
+def _span(span: Span) -> dict[str, int]:
+    return {"low_seconds": round(span.low), "high_seconds": round(span.high)}
+
+
+def _longest(slowest: tuple[int, Slowest] | None) -> dict[str, Any] | None:
+    if slowest is None:
+        return None
+    wave, what = slowest
+    return {
+        "wave": wave,
+        "part": what.part,
+        "logical_id": what.logical_id,
+        "type": what.type,
+        **_span(what.span),
+    }
+
+
+def _pace(step: StepForecast) -> dict[str, Any]:
+    return {
+        "stack_set": step.step.stack_set,
+        "part": step.step.part,
+        "action": str(step.step.action),
+        **_span(step.span),
+        "at_once": step.at_once,
+        "region_concurrency": "SEQUENTIAL" if step.sequential else "PARALLEL",
+        "stops": step.words.partition("; ")[2],
+        "regions": [
+            {
+                "region": region,
+                "accounts": pace.accounts,
+                "concurrency": pace.at_once,
+                "max_concurrent": pace.asked,
+                "failure_tolerance": pace.tolerance,
+                "worst_case_failures": pace.worst,
+            }
+            for region, pace in step.paces.items()
+        ],
+    }
+
+
+def _move(move: Move) -> dict[str, Any]:
+    return {
+        "part": move.part,
+        "stack_set": move.stack_set,
+        "from": [_target(t) for t in move.left],
+        "to": [_target(t) for t in move.entered],
+        "data_stays": list(move.stays),
+        "data_deleted": list(move.goes),
+    }
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    return {
+        "part": fit.part,
+        "stack_set": fit.stack_set,
+        "through_bucket": fit.by_url,
+        **{m.name: {"used": m.used, "limit": m.limit} for m in fit.measures},
+    }
+
+
+def _target(target: Target) -> dict[str, str]:
+    return {"account": target.account, "region": target.region}
