@@ -474,7 +474,9 @@ def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:
     for target in s.targets:
         unit = units[target.account]
         inside = [a for a in unit.accounts if managed.takes(a)]
-        if not inside and managed.auto_deployment.enabled:
+        follows = managed.auto_deployment.enabled
+        # Only an empty unit is named without accounts: that means all it has.
+        if follows and not unit.accounts and not managed.accounts:
             inside = [unit.id]
         for account in inside:
             made = Target(account, target.region, unit.id)

@@ -21,10 +21,12 @@ from tapgen.errors import PlanError
 from tapgen.intrinsics import LATER, Evaluated
 from tapgen.model import (
     HIDDEN,
+    AccountFilter,
     Action,
     InstanceStatus,
     Observed,
     Output,
+    ServiceManaged,
     StackSet,
     System,
     Target,
@@ -320,7 +322,7 @@ def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
 
 def _check_permission_models(system: System, observed: Mapping[str, Observed]) -> None:
     """Refuse what AWS does not do, and what would do nothing without a word."""
-    problems = []
+    problems: list[str] = []
     for s in system.stack_sets:
         found = observed.get(s.name)
         if found and found.permission_model is not s.permission_model:
@@ -329,23 +331,31 @@ def _check_permission_models(system: System, observed: Mapping[str, Observed]) -
                 f"{s.permission_model}, which AWS does not change while there are "
                 "instances; destroy it, then roll out again"
             )
-        managed = s.service_managed
-        if managed and not s.targets:
-            problems.append(
-                f"{s.part}: {', '.join(managed.organizational_units)} and what is below "
-                "have no account to deploy to; move one there, or turn automatic "
-                "deployment on"
-            )
-        nested = sorted(
-            managed.kin & {*managed.organizational_units} if managed else ()
-        )
-        if nested:
-            problems.append(
-                f"{s.part}: {', '.join(nested)} is above or below another unit of this "
-                "stack set; name one of the two"
-            )
+        if s.service_managed:
+            problems += _unit_problems(s, s.service_managed)
     if problems:
         raise PlanError("\n".join(problems))
+
+
+def _unit_problems(s: StackSet, managed: ServiceManaged) -> Iterator[str]:
+    units = ", ".join(managed.organizational_units)
+    strange = sorted({*managed.accounts} - {t.account for t in s.targets})
+    if strange and managed.account_filter is AccountFilter.INTERSECTION:
+        yield (
+            f"{s.part}: {', '.join(strange)} is in none of the organizational units "
+            f"({units}); name accounts that are"
+        )
+    elif not s.targets:
+        yield (
+            f"{s.part}: {units} and what is below have no account to deploy to; move "
+            "one there, or turn automatic deployment on"
+        )
+    nested = sorted(managed.kin & {*managed.organizational_units})
+    if nested:
+        yield (
+            f"{s.part}: {', '.join(nested)} is above or below another unit of this "
+            "stack set; name one of the two"
+        )
 
 
 def _refuse_protected(
@@ -416,7 +426,11 @@ def _steps(
     if found:
         steps += _updates(system, s, found, there, values, varying)
     redefine = found is None or (
-        not there and bool(_definition_reasons(system, s, found))
+        not there
+        and bool(
+            _definition_reasons(system, s, found)
+            or _shared_reasons(s, found, values, varying)
+        )
     )
     for number, targets in enumerate(_groups(missing, values, order)):
         steps.append(
@@ -452,6 +466,9 @@ def _updates(
     varying: frozenset[str],
 ) -> list[Step]:
     everywhere = _definition_reasons(system, s, found)
+    if s.service_managed and s.service_managed.auto_deployment.enabled:
+        # Accounts that join take what the stack set itself has.
+        everywhere += _shared_reasons(s, found, values, varying)
     reasons = {
         t: (*everywhere, *_target_reasons(s, found, t, values[t])) for t in there
     }
@@ -504,6 +521,24 @@ def _definition_reasons(
     gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
     reasons += [f"tag {key} is no longer wanted" for key in gone]
     return tuple(reasons)
+
+
+def _shared_reasons(
+    s: StackSet,
+    found: Observed,
+    values: Mapping[Target, Mapping[str, Value]],
+    varying: frozenset[str],
+) -> tuple[str, ...]:
+    """Why the values that all targets share have to be written to the stack set."""
+    now = complete(found.parameters, found.template)
+    wanted = complete(next(iter(values.values()), {}), s.template)
+    return tuple(
+        f"parameter {name} of the stack set differs"
+        for name, value in wanted.items()
+        if name not in varying
+        and not _pending(value)
+        and now.get(name) not in (value, HIDDEN)
+    )
 
 
 def _target_reasons(

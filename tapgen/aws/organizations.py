@@ -63,6 +63,46 @@ def trust(aws: Aws, admin: Target) -> None:
     ask(aws.client("cloudformation", admin), "activate_organizations_access")
 
 
+def join(aws: Aws, path: str, account: str | None = None) -> str:
+    """Put an account, or a new one, into a unit, for rehearsals on the embedded AWS;
+    the account's id.
+
+    The organization, and the units of the path (names below the root, or `/`), are made
+    where they are missing. Raises AwsError for an account that the organization does
+    not have.
+    """
+    client = aws.client("organizations")
+    try:
+        ask(client, "describe_organization")
+    except AwsError as error:
+        if error.code != "AWSOrganizationsNotInUseException":
+            raise
+        ask(client, "create_organization", FeatureSet="ALL")
+    look = _Look(client)
+    unit = str(look.unit(WHOLE))
+    for step in filter(None, path.split("/")):
+        inner = look.below(unit).get(step)
+        if inner is None:
+            made = ask(client, "create_organizational_unit", ParentId=unit, Name=step)
+            inner = str(made["OrganizationalUnit"]["Id"])
+        unit = inner
+    if account is None:
+        name = f"{unit}@example.com"
+        made = ask(client, "create_account", AccountName=path, Email=name)
+        account = str(made["CreateAccountStatus"]["AccountId"])
+    parents = ask(client, "list_parents", ChildId=account)["Parents"]
+    source = str(parents[0]["Id"])
+    if source != unit:
+        ask(
+            client,
+            "move_account",
+            AccountId=account,
+            SourceParentId=source,
+            DestinationParentId=unit,
+        )
+    return account
+
+
 def _explained(error: AwsError, admin: Target) -> AwsError:
     if error.code not in ("AWSOrganizationsNotInUseException", "AccessDeniedException"):
         return error

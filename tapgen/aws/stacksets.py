@@ -293,7 +293,7 @@ class StackSets:
             OperationPreferences=dict(preferences) or None,
             **self._request(name, definition),
             # AWS takes automatic deployment without targets only.
-            **(_product(targets) if targets is not None else _followed(definition)),
+            **(places(targets) if targets is not None else _followed(definition)),
         )
 
     def create_instances(
@@ -311,7 +311,7 @@ class StackSets:
             ParameterOverrides=_parameters(overrides) or None,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **_product(targets),
+            **places(targets),
         )
 
     def override(
@@ -330,7 +330,7 @@ class StackSets:
             ParameterOverrides=_parameters(overrides),
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **_product(targets),
+            **places(targets),
         )
 
     def delete_instances(
@@ -352,7 +352,7 @@ class StackSets:
             RetainStacks=False,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **_product(targets, whole),
+            **places(targets, whole),
         )
 
     def delete(self, name: str) -> None:
@@ -441,21 +441,26 @@ def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
     """The targets cut into full products of accounts and regions.
 
     The API takes two lists and means their product; a pair that is not a target must
-    not slip in. Regions with the same accounts go together, in the order given.
+    not slip in. Regions with the same accounts go together, in the order given. Units
+    that wait for accounts never go with accounts: they are named without a filter of
+    accounts, the others with one.
     """
-    accounts_of: dict[str, list[str]] = {}
+    accounts_of: dict[tuple[str, bool], list[Target]] = {}
     for target in targets:
-        accounts_of.setdefault(target.region, []).append(target.account)
-    regions_of: dict[tuple[str, ...], list[str]] = {}
-    for region, accounts in accounts_of.items():
-        regions_of.setdefault(tuple(sorted(accounts)), []).append(region)
+        accounts_of.setdefault((target.region, target.joins_later), []).append(target)
+    regions_of: dict[tuple[Target, ...], list[str]] = {}
+    for (region, _), found in accounts_of.items():
+        accounts = tuple(sorted(replace(t, region="") for t in found))
+        regions_of.setdefault(accounts, []).append(region)
     return [
-        [Target(account, region) for region in regions for account in accounts]
+        [replace(account, region=region) for region in regions for account in accounts]
         for accounts, regions in regions_of.items()
     ]
 
 
-def _product(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
+def places(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
+    """How a request names targets, a full product: accounts, or units of AWS
+    Organizations with a choice of their accounts, or with `whole` units alone."""
     accounts = list(dict.fromkeys(t.account for t in targets if not t.joins_later))
     regions = list(dict.fromkeys(t.region for t in targets))
     units = list(dict.fromkeys(t.unit for t in targets if t.unit))

@@ -13,6 +13,7 @@ from tapgen.cli.common import (
     local_server,
     output_option,
     print_json,
+    reach,
     say,
 )
 from tapgen.errors import LocalError
@@ -24,6 +25,7 @@ Examples:
   tapgen local start --persist
   aws --endpoint-url http://127.0.0.1:4599 cloudformation list-stack-sets
   tapgen local fault add throttle --action CreateStackInstances
+  tapgen local account Workloads/Prod
   tapgen local reset
 """
 
@@ -127,6 +129,33 @@ def _status(output: str) -> int:
     for shape in shapes:
         click.echo("  " + "  ".join(str(v) for v in shape.values()))
     return 0
+
+
+@local_command.command(
+    "account",
+    epilog="\b\nExamples:\n  tapgen local account Workloads/Prod\n"
+    "  tapgen local account Sandbox 483920193847\n  tapgen local account /",
+)
+@click.argument("unit")
+@click.argument("account", metavar="[ACCOUNT]", required=False)
+@output_option
+def _account(unit: str, account: str | None, output: str) -> None:
+    """Put a new account, or ACCOUNT, into the organizational unit UNIT.
+
+    UNIT is a path of names below the root, or / for the root itself. The organization
+    and its units are made where they are missing; 000000000000 is the management
+    account. To rehearse what automatic deployment does, move an account.
+    """
+    from tapgen.aws import organizations
+
+    aws = reach(
+        local=True, profile=None, region=None, account=None, default_region="us-east-1"
+    )
+    id = organizations.join(aws, unit, account)
+    if output == "json":
+        print_json({"account": id, "unit": unit})
+    else:
+        click.echo(id)
 
 
 @local_command.group("fault", epilog=_FAULT_EPILOG)
