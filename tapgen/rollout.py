@@ -14,6 +14,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -457,7 +458,7 @@ class _Run:
         """The instances once all targets are CURRENT; raises when they do not become
         that."""
         for _ in range(LOOKS):
-            instances = self.sets.instances(name, any(t.joins_later for t in targets))
+            instances = self.sets.listed(name, any(t.joins_later for t in targets))
             wrong = [
                 t
                 for t in targets
@@ -475,8 +476,17 @@ class _Run:
     def _green(self, step: Step) -> None:
         """Check that the step's targets are CURRENT, and take their outputs."""
         instances = self._await_current(step.stack_set, step.targets)
-        for target in step.targets:
-            self.outputs[step.part, target] = instances[target].outputs or {}
+        if '"Outputs"' not in self.plan.system.part(step.part).template:
+            return
+
+        def look(target: Target) -> Mapping[str, str]:
+            return self.sets.outputs(target, instances[target].stack_id) or {}
+
+        with ThreadPoolExecutor(8) as pool:
+            for target, found in zip(
+                step.targets, pool.map(look, step.targets), strict=True
+            ):
+                self.outputs[step.part, target] = found
 
     # -- operations ------------------------------------------------------------------
 

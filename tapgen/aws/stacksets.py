@@ -135,13 +135,15 @@ class StackSets:
         except NotFound:
             return None
         known = found["StackSet"]
+        template = known.get("TemplateBody", "")
         model = PermissionModel(known.get("PermissionModel", "SELF_MANAGED"))
         in_units = model is PermissionModel.SERVICE_MANAGED
         return Observed(
             name=name,
-            template=known.get("TemplateBody", ""),
+            template=template,
             parameters=_values(known.get("Parameters", [])),
-            instances=self.instances(name, in_units),
+            # Every output is a call of its own: none where there cannot be any.
+            instances=self.instances(name, in_units, outputs='"Outputs"' in template),
             capabilities=tuple(known.get("Capabilities", ())),
             tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},
             description=known.get("Description", ""),
@@ -153,28 +155,39 @@ class StackSets:
             auto_deployment=_auto_deployment(known.get("AutoDeployment", {})),
         )
 
-    def instances(
+    def listed(
         self, name: str, in_units: bool = False
     ) -> dict[Target, ObservedInstance]:
-        """Every stack instance of a stack set, with the outputs of its stack; `in_units`
-        also the units where automatic deployment waits for accounts.
-
-        `ListStackInstances` leaves out overrides, so instances of a stack set are
-        also described one by one.
-        """
-        listed = list(
-            self._pages("list_stack_instances", "Summaries", StackSetName=name)
-        )
-        with ThreadPoolExecutor(8) as pool:
-            found = pool.map(lambda s: self._instance(name, s), listed)
-            there = {target: instance for target, instance in found if instance}
+        """Every stack instance of a stack set as `ListStackInstances` has it, without
+        overrides and outputs; `in_units` also the units where automatic deployment
+        waits for accounts. A call for each 100 instances."""
+        found = self._pages("list_stack_instances", "Summaries", StackSetName=name)
+        there = {
+            Target(
+                one["Account"], one["Region"], one.get("OrganizationalUnitId") or None
+            ): _instance(one)
+            for one in found
+        }
         return there | (self._waiting(name, there) if in_units else {})
 
-    def _instance(
-        self, name: str, summary: dict[str, Any]
-    ) -> tuple[Target, ObservedInstance | None]:
-        unit = summary.get("OrganizationalUnitId") or None
-        target = Target(summary["Account"], summary["Region"], unit)
+    def instances(
+        self, name: str, in_units: bool = False, outputs: bool = True
+    ) -> dict[Target, ObservedInstance]:
+        """The same with overrides and the outputs of the stacks, one call for each."""
+        listed = self.listed(name, in_units)
+        stood = [target for target in listed if not target.joins_later]
+        with ThreadPoolExecutor(8) as pool:
+            described = pool.map(lambda t: self._described(name, t, outputs), stood)
+            found = dict(zip(stood, described, strict=True))
+        return {
+            target: instance
+            for target, instance in {**listed, **found}.items()
+            if instance  # the list is eventually consistent
+        }
+
+    def _described(
+        self, name: str, target: Target, outputs: bool
+    ) -> ObservedInstance | None:
         try:
             found = self._ask(
                 "describe_stack_instance",
@@ -182,18 +195,11 @@ class StackSets:
                 StackInstanceAccount=target.account,
                 StackInstanceRegion=target.region,
             )["StackInstance"]
-        except NotFound:  # the list is eventually consistent
-            return target, None
-        detailed = found.get("StackInstanceStatus", {}).get("DetailedStatus")
-        return target, ObservedInstance(
-            status=InstanceStatus(found["Status"]),
-            detailed_status=InstanceDetailedStatus(detailed) if detailed else None,
-            stack_id=found.get("StackId") or None,
-            overrides=_values(found.get("ParameterOverrides", [])),
-            outputs=self._outputs(target, found.get("StackId")),
-            reason=found.get("StatusReason"),
-            drift_status=found.get("DriftStatus", "NOT_CHECKED"),
-        )
+        except NotFound:
+            return None
+        instance = _instance(found)
+        known = self.outputs(target, instance.stack_id) if outputs else {}
+        return replace(instance, outputs=known)
 
     def _waiting(
         self, name: str, there: Iterable[Target]
@@ -212,7 +218,7 @@ class StackSets:
             if (unit, region) not in reached
         }
 
-    def _outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
+    def outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
         """The outputs of an instance's stack; None when they cannot be read, as
         before bootstrap, when nobody may look into the target account."""
         if not stack_id:
@@ -409,6 +415,19 @@ class StackSets:
             )
         name = digest(body).partition(":")[2]
         return {"TemplateURL": self.store.put(f"templates/{name}.json", body.encode())}
+
+
+def _instance(known: Mapping[str, Any]) -> ObservedInstance:
+    """An instance as it is listed, or described."""
+    detailed = known.get("StackInstanceStatus", {}).get("DetailedStatus")
+    return ObservedInstance(
+        status=InstanceStatus(known["Status"]),
+        detailed_status=InstanceDetailedStatus(detailed) if detailed else None,
+        stack_id=known.get("StackId") or None,
+        overrides=_values(known.get("ParameterOverrides", [])),
+        reason=known.get("StatusReason"),
+        drift_status=known.get("DriftStatus", "NOT_CHECKED"),
+    )
 
 
 def compact(template: str) -> str:

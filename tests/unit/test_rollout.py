@@ -12,7 +12,7 @@ import pytest
 from tapgen import plan, rollout, snapshot
 from tapgen.aws.stacksets import Operation
 from tapgen.errors import AwsError, Busy, RolloutError
-from tapgen.model import InstanceStatus, Observed, OperationStatus
+from tapgen.model import InstanceStatus, Observed, OperationStatus, Target
 from tests import make
 from tests.make import EAST
 
@@ -39,8 +39,14 @@ class FakeSets:
     def observe(self, names: list[str]) -> dict[str, Observed]:
         return {self.found.name: self.found}
 
-    def instances(self, name: str, in_units: bool = False) -> Any:
+    def instances(self, name: str) -> Any:
+        return self.listed(name)
+
+    def listed(self, name: str, in_units: bool = False) -> Any:
         return {t: make.instance(InstanceStatus.CURRENT) for t in self.found.instances}
+
+    def outputs(self, target: Target, stack_id: str | None) -> Any:
+        return {"Arn": "arn"}
 
     def update(self, name: str, *rest: Any, operation_id: str) -> None:
         self.asked.append(operation_id)
@@ -122,7 +128,7 @@ def test_any_other_refusal_fails_the_rollout_in_awss_words() -> None:
 
 def test_green_means_current_not_only_succeeded() -> None:
     class Outdated(FakeSets):
-        def instances(self, name: str, in_units: bool = False) -> Any:
+        def listed(self, name: str, in_units: bool = False) -> Any:
             return {EAST: make.instance(InstanceStatus.OUTDATED, reason="why")}
 
     ended, _ = run(Outdated([None, None], FOUND), WANTED)
