@@ -196,7 +196,8 @@ def lint_command(
         for one in _environments(system_path(name, folder), environment)
     ]
     checked = [s.name for system in loaded for s in system.stack_sets]
-    say(f"checking {len(checked)} stack sets of {', '.join(names)} …")
+    many = "s" * (len(checked) != 1)
+    say(f"checking {len(checked)} stack set{many} of {', '.join(names)} …")
     findings = lint.check_all(
         loaded, to, _counter(len(checked)), cache=None if no_cache else LINT_FOLDER
     )
