@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tapgen import owned, schemas
+from tapgen import intrinsics, owned, schemas
 from tapgen.aws import organizations, stacks
 from tapgen.aws.session import Aws, role_exists
 from tapgen.aws.store import Store
@@ -62,6 +62,8 @@ def references(system: System) -> frozenset[str]:
         found |= {indirect.RESOLVE % service for service in _RESOLVED.findall(text)}
         if _SSM_VALUE.search(text):
             found.add(indirect.SSM_VALUE)
+        if indirect.TRANSFORM in text:
+            found.add(indirect.TRANSFORM)
     return indirect.REFERENCES & found
 
 
@@ -418,7 +420,7 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
 
 def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
     try:
-        found = json.loads(stack_set.template)["Resources"].values()
+        found = intrinsics.whole(stack_set)["Resources"].values()
         return [dict(resource) for resource in found]
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise TemplateError(

@@ -20,7 +20,7 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tapgen import intrinsics
+from tapgen import intrinsics, loops
 from tapgen.model import SAME, SELF, Output, StackSet, System, Target, Value
 
 MAX_BYTES = 1_048_576
@@ -129,24 +129,31 @@ def _block(template: str, name: str) -> Mapping[str, Any]:
 
 
 def _too_much(s: StackSet) -> Iterator[str]:
-    for name, most in LIMITS.items():
-        number = len(_block(s.template, name))
-        if number > most:
-            yield (
-                f"{s.part}: {number} {name.lower()}; CloudFormation takes {most}; "
-                "split the part"
-            )
-    size = len(json.dumps(body(s.template), separators=(",", ":")).encode())
-    if size > MAX_BYTES:
-        yield (
-            f"{s.part}: {size:,} bytes without white space; CloudFormation takes "
-            f"{MAX_BYTES:,}; split the part"
-        )
+    yield from _too_large(s.part, body(s.template))
     described = str(body(s.template).get("Description", ""))
     if len(described.encode()) > _DESCRIPTION_BYTES:
         yield (
             f"{s.part}: a description of {len(described.encode())} bytes; "
             f"CloudFormation takes {_DESCRIPTION_BYTES}"
+        )
+
+
+def _too_large(
+    part: str, template: Mapping[str, Any], where: str = ""
+) -> Iterator[str]:
+    for name, most in LIMITS.items():
+        section = template.get(name)
+        number = len(section) if isinstance(section, dict) else 0
+        if number > most:
+            yield (
+                f"{part}: {number} {name.lower()}{where}; CloudFormation takes {most}; "
+                "split the part"
+            )
+    size = len(json.dumps(template, separators=(",", ":")).encode())
+    if size > MAX_BYTES:
+        yield (
+            f"{part}: {size:,} bytes without white space{where}; CloudFormation "
+            f"takes {MAX_BYTES:,}; split the part"
         )
 
 
@@ -170,17 +177,22 @@ class _Look:
     definite: bool  # whether accounts that differ here differ in AWS
     seen: set[tuple[str, str, str]] = field(default_factory=set)
     made: dict[tuple[str, Target], intrinsics.Evaluated] = field(default_factory=dict)
+    named: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def evaluated(self, part: str, target: Target) -> intrinsics.Evaluated:
         key = (part, target)
         if key not in self.made:
             s = self.by_part[part]
-            values = {
-                name: {intrinsics.LATER: str(v)} if isinstance(v, Output) else v
-                for name, v in s.values(target).items()
-            }
+            values = intrinsics.given(s.values(target))
             self.made[key] = intrinsics.evaluate(body(s.template), values, target)
         return self.made[key]
+
+    def outputs(self, part: str) -> frozenset[str]:
+        """The outputs of a part, those that loops make at any target among them."""
+        if part not in self.named:
+            found = intrinsics.whole(self.by_part[part]).get("Outputs")
+            self.named[part] = frozenset(found if isinstance(found, dict) else ())
+        return self.named[part]
 
     def first(self, s: StackSet, target: Target, values: Mapping[str, Value]) -> bool:
         """Whether nothing like this was looked at: accounts of one region with the
@@ -208,6 +220,7 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
             yield from _unanswered(f"{s.part}.{name}", value, target, look)
     if not look.first(s, target, values):
         return
+    yield from _loops(s, target, look)
     for name in sorted(set(values) - set(declared)):
         known = ", ".join(sorted(declared)) or "none"
         yield f"{s.part}: the template has no parameter {name}; it has {known}"
@@ -219,11 +232,23 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
             yield f"{s.part}: parameter {name} has no value and no default"
 
 
+def _loops(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
+    """What is wrong with the items of loops, and with how much they make."""
+    if loops.TRANSFORM not in loops.transforms(body(s.template)):
+        return
+    for said in look.evaluated(s.part, target).problems:
+        yield f"{s.part}: {said}"
+    given = intrinsics.given(s.values(target))
+    made = intrinsics.written_out(body(s.template), given, target)
+    where = f" in {target.region} with its loops written out"
+    yield from _too_large(s.part, made, where)
+
+
 def _unanswered(
     where: str, value: Output, target: Target, look: _Look
 ) -> Iterator[str]:
     source = look.by_part[value.part]
-    outputs = _block(source.template, "Outputs")
+    outputs = look.outputs(value.part)
     if value.output not in outputs:
         has = ", ".join(sorted(outputs)) or "none"
         yield f"{where}: {value.part} has no output {value.output}; it has {has}"
@@ -250,11 +275,13 @@ def _value(
         (place, look.evaluated(value.part, place).outputs.get(value.output, _MISSING))
         for place in sources(value, target, source.targets)
     ]
-    if value.output not in _block(source.template, "Outputs") or not found:
+    if value.output not in look.outputs(value.part) or not found:
         return  # told already
     for place, made in found:
         if made is _MISSING:
-            yield f"{value} is not made in {place}, as its condition is false there"
+            loop = value.output not in _block(source.template, "Outputs")
+            why = "no loop makes it" if loop else "its condition is false"
+            yield f"{value} is not made in {place}, as {why} there"
     known = [_text(made) for _, made in found]
     if all(text is not None for text in known):
         yield from literal(parameter, ",".join(text or "" for text in known))

@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from tapgen import loops
 from tapgen.errors import TemplateError
 
 MAX_BYTES = 4_000_000
@@ -71,9 +72,8 @@ def template(text: str, name: str) -> dict[str, Any]:
         ("Outputs", "Value"),
     ):
         for logical_id, inner in body.get(section, {}).items():
-            if logical_id.startswith("Fn::"):
-                message = "tapgen reads templates as they are; write it out"
-                raise TemplateError(f"{name}: {section}.{logical_id}: {message}")
+            if logical_id.startswith(loops.LOOP):
+                continue
             if not (isinstance(inner, dict) and key in inner):
                 raise TemplateError(f"{name}: {section}.{logical_id} has no {key}")
     return body

@@ -324,6 +324,8 @@ def _longest(
         latest = max(before, key=lambda b: ends[b].high, default=None)
         way = ways[latest] if latest else ()
         ways[logical_id] = (*way, times[logical_id]) if logical_id in times else way
+    for logical_id in times.keys() - ends.keys():  # a loop makes it, waiting for none
+        ends[logical_id], ways[logical_id] = times[logical_id][1], (times[logical_id],)
     if not ends:
         return NOTHING, ()
     last = max(ends, key=lambda i: ends[i].high)

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tapgen.model import Target
+from tapgen import loops
+from tapgen.model import Observed, Output, StackSet, Target, Value
 
 MAX_DEPTH = 100
 """Nesting below which a template is left as written; AWS's own limit is lower."""
@@ -36,11 +37,13 @@ class Evaluated:
 
     `resources` are those whose condition does not say no, with evaluated attributes;
     `outputs` the evaluated values. `conditions` are True, False, or None for unknown.
+    Loops are written out; `problems` tell of those that cannot be, with their place.
     """
 
     resources: Mapping[str, Mapping[str, Any]]
     outputs: Mapping[str, Any]
     conditions: Mapping[str, bool | None]
+    problems: tuple[str, ...] = ()
 
 
 def evaluate(
@@ -52,8 +55,8 @@ def evaluate(
     for one that is not known yet. Defaults are filled in. Text that is no template
     gives an empty result, and whatever is malformed is left as written.
     """
-    body = _mapping(_parsed(template))
-    scope = _Scope(body, values, target)
+    scope = _Scope(_mapping(_parsed(template)), values, target)
+    body = scope.body
     resources = {
         str(logical_id): scope.resource(resource)
         for logical_id, resource in _mapping(body.get("Resources")).items()
@@ -65,7 +68,37 @@ def evaluate(
         if isinstance(output, Mapping) and scope.wanted(output)
     }
     conditions = {name: scope.condition(name) for name in scope.conditions}
-    return Evaluated(resources, outputs, conditions)
+    return Evaluated(resources, outputs, conditions, scope.problems)
+
+
+def given(values: Mapping[str, Value]) -> dict[str, Any]:
+    """A target's values as `evaluate` takes them: outputs are known later."""
+    return {
+        name: {LATER: str(value)} if isinstance(value, Output) else value
+        for name, value in values.items()
+    }
+
+
+def written_out(
+    template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
+) -> Mapping[str, Any]:
+    """The template as it is written, but for its loops: those are written out as the
+    target has them."""
+    return _Scope(_mapping(_parsed(template)), values, target).body
+
+
+def whole(s: StackSet | Observed) -> Mapping[str, Any]:
+    """The template of a stack set with everything that its loops make at any target;
+    the rest as it is written."""
+    body = _mapping(_parsed(s.template))
+    if loops.TRANSFORM not in loops.transforms(body):
+        return body
+    made: dict[str, dict[str, Any]] = {name: {} for name in loops.SECTIONS}
+    for target in s.targets if isinstance(s, StackSet) else s.instances:
+        here = written_out(body, given(s.values(target)), target)
+        for name, section in made.items():
+            made[name] = {**_mapping(here.get(name)), **section}
+    return {k: made[k] if k in made else section for k, section in body.items()}
 
 
 def references(node: Any) -> Iterator[str]:
@@ -104,14 +137,16 @@ class _Scope:
     parameters: dict[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
     known: dict[str, bool | None] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        self.conditions = _mapping(self.body.get("Conditions"))
         for name, declared in _mapping(self.body.get("Parameters")).items():
             declared = _mapping(declared)
             value = self.given.get(name, declared.get("Default"))
             if value is not None:
                 self.parameters[name] = _typed(value, str(declared.get("Type", "")))
+        self.body, self.problems = loops.written_out(self.body, self.resolve)
+        self.conditions = _mapping(self.body.get("Conditions"))
 
     # -- values ----------------------------------------------------------------------
 
@@ -220,6 +255,8 @@ def same(left: Any, right: Any) -> bool:
 
 
 def _ref(scope: _Scope, name: Any) -> Any:
+    if not isinstance(name, str):
+        name = scope._resolve(name)  # the language extensions allow it
     found = scope.lookup(name) if isinstance(name, str) else None
     return {"Ref": name} if found is None else found
 
@@ -298,6 +335,9 @@ def _find_in_map(scope: _Scope, argument: Any) -> Any:
             found = found.get(key) if known and isinstance(found, Mapping) else None
         if found is not None and len(items) >= 3:
             return found
+        match items:
+            case [str(), str(), str(), {"DefaultValue": default}]:
+                return default
     return {"Fn::FindInMap": items}
 
 
@@ -332,7 +372,9 @@ def _length(scope: _Scope, argument: Any) -> Any:
 
 def _to_json(scope: _Scope, argument: Any) -> Any:
     value = scope._resolve(argument)
-    return {"Fn::ToJsonString": value} if _symbolic(value) else json.dumps(value)
+    if _symbolic(value):
+        return {"Fn::ToJsonString": value}
+    return json.dumps(value, separators=(",", ":"))
 
 
 _FUNCTIONS: Mapping[str, Callable[[_Scope, Any], Any]] = {

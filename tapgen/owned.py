@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from tapgen import checks, intrinsics
-from tapgen.model import Output, StackSet, System, Target
+from tapgen.model import StackSet, System, Target
 
 SUFFIX = "${EnvironmentSuffix}"
 ACCOUNT = "${AWS::AccountId}"
@@ -53,10 +53,7 @@ def _of(system: System, s: StackSet) -> Iterator[tuple[str, str]]:
     body = checks.body(s.template)
     seen: set[str] = set()
     for target in s.targets:
-        values = {
-            name: {intrinsics.LATER: str(v)} if isinstance(v, Output) else v
-            for name, v in s.values(target).items()
-        }
+        values = intrinsics.given(s.values(target))
         if values.get("EnvironmentSuffix") == system.suffix:
             values["EnvironmentSuffix"] = SUFFIX
         # Accounts with the same values in the same region have the same names.

@@ -366,7 +366,11 @@ def _refuse_protected(
     protected = [
         f"{found.name}: {logical_id} in {target}"
         for found, target in going
-        for logical_id, resource in diff.block(found.template, "Resources").items()
+        for logical_id, resource in intrinsics.written_out(
+            found.template, found.values(target), target
+        )
+        .get("Resources", {})
+        .items()
         if _is_protected(resource, complete(found.values(target), found.template))
     ]
     if protected:
@@ -416,9 +420,9 @@ def _steps(
     parts = {other.part: other for other in system.stack_sets}
     order = system.rollout.order
     wanted = sorted(s.targets, key=lambda t: (_rank(t.region, order), t))
-    values = {
-        target: _resolve(s, target, parts, observed, touched) for target in wanted
-    }
+    values = _spelled_out(
+        s, {t: _resolve(s, t, parts, observed, touched) for t in wanted}
+    )
     there = [t for t in wanted if found and t in found.instances]
     missing = [t for t in wanted if t not in there]
     varying = _varying(values)
@@ -446,6 +450,16 @@ def _steps(
             )
         )
     return steps
+
+
+def _spelled_out(
+    s: StackSet, values: Mapping[Target, Mapping[str, Value]]
+) -> dict[Target, dict[str, Value]]:
+    """The values with the default of a parameter where only other targets give one: a
+    target that says nothing has what the stack set has, which another's may become."""
+    given = {name for own in values.values() for name in own}
+    defaults = {k: v for k, v in complete({}, s.template).items() if k in given}
+    return {target: {**defaults, **own} for target, own in values.items()}
 
 
 def _varying(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:
@@ -596,7 +610,7 @@ def _resolve(
 
 def _touched(s: StackSet, found: Observed | None, steps: Iterable[Step]) -> _Touched:
     """The outputs that these steps may change, for each target they touch."""
-    every = frozenset(_block(s.template, "Outputs"))
+    every = frozenset(intrinsics.whole(s).get("Outputs", {}))
     touched: dict[Target, frozenset[str]] = {}
     for step in steps:
         for target in step.targets:

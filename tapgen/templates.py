@@ -20,7 +20,7 @@ from typing import Any
 
 from troposphere import Template
 
-from tapgen import schemas
+from tapgen import intrinsics, schemas
 from tapgen.errors import TemplateError
 from tapgen.model import (
     Artifact,
@@ -84,7 +84,12 @@ def written(body: Mapping[str, Any]) -> str:
     """A template's data as text, in that order, whatever its size."""
     ordered = _in_order(body, _SECTIONS)
     ordered["Resources"] = {
-        logical_id: _in_order(resource, _ATTRIBUTES)
+        logical_id: (
+            # A loop is a list.
+            _in_order(resource, _ATTRIBUTES)
+            if isinstance(resource, Mapping)
+            else resource
+        )
         for logical_id, resource in body["Resources"].items()
     }
     return json.dumps(ordered, indent=2, ensure_ascii=False) + "\n"
@@ -185,7 +190,7 @@ def _waves(stack_sets: Iterable[StackSet]) -> dict[str, int]:
 def _stack_set(
     system: System, stack_set: StackSet, template_name: str, wave: int
 ) -> dict[str, Any]:
-    body = json.loads(stack_set.template)
+    body = intrinsics.whole(stack_set)
     parts = {s.part: s.name for s in system.stack_sets}
     return {
         "name": stack_set.name,
@@ -274,11 +279,14 @@ def _alarms(
         values = {k: v for k, v in stack_set.values(target).items() if v is not None}
         known = {k: v for k, v in values.items() if isinstance(v, str)}
         known["AWS::Region"] = target.region
+        if "Transform" in body:  # another target's loops may make others
+            values = intrinsics.given(stack_set.values(target))
+            body = intrinsics.written_out(stack_set.template, values, target)
         found[target.region] = [
             _text(resource["Properties"]["AlarmName"], known)
             for resource in body["Resources"].values()
             if resource["Type"] == "AWS::CloudWatch::Alarm"
-            and "AlarmName" in resource["Properties"]
+            and "AlarmName" in resource.get("Properties", {})
             and _holds(resource.get("Condition"), body.get("Conditions", {}), known)
         ]
     return {region: alarms for region, alarms in found.items() if alarms}

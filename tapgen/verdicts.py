@@ -29,6 +29,7 @@ _PACKAGE = Path(__file__).parent
 _SOURCES = (
     "checks.py",
     "intrinsics.py",
+    "loops.py",
     "model.py",
     "schemas.py",
     "verdicts.py",

@@ -14,7 +14,7 @@ PACKAGE = ROOT / "tapgen"
 # Lowest first: a part imports only from the layers above its own in this list, never
 # from its own layer or below. A part is a module or a package directly in tapgen/.
 LAYERS = [
-    {"errors", "model"},
+    {"errors", "model", "loops"},
     {"schemas", "intrinsics", "decode", "aws"},
     {
         "config",
@@ -54,8 +54,8 @@ LAYERS = [
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 # Pairs within a layer, one way: `plan` makes what `rollout` obeys and what `forecast`,
-# `limits` and `drift` look at, `risk` judges what `diff` finds, and `rules` show what
-# `checks` finds.
+# `limits` and `drift` look at, `risk` judges what `diff` finds, `rules` show what
+# `checks` finds, and what a stack leaves behind is told by its template as evaluated.
 ALLOWED_WITHIN = {
     ("rollout", "plan"),
     ("forecast", "plan"),
@@ -63,6 +63,7 @@ ALLOWED_WITHIN = {
     ("drift", "plan"),
     ("risk", "diff"),
     ("rules", "checks"),
+    ("aws", "intrinsics"),
 }
 # Lambda sources: they run in AWS and belong to no layer.
 HANDLERS = "handlers"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tapgen import intrinsics
 from tapgen.aws import stacks
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError, NotFound
@@ -42,8 +43,8 @@ def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
     """Every resource of these stack sets that deleting its stack does not delete."""
     found = []
     for name, stack_set in observed.items():
-        policies = _policies(stack_set.template)
         for target, instance in sorted(stack_set.instances.items()):
+            policies = _policies(stack_set, target)
             if not instance.stack_id or not policies:
                 continue
             made = stacks.resources(aws, target, instance.stack_id)
@@ -86,12 +87,10 @@ def delete(aws: Aws, left: Leftover) -> str:
         return f"not deleted ({error.message})"
 
 
-def _policies(template: str) -> dict[str, str]:
-    """Logical id → DeletionPolicy, of those that keep something."""
-    try:
-        resources = json.loads(template).get("Resources", {})
-    except ValueError:
-        return {}
+def _policies(stack_set: Observed, target: Target) -> dict[str, str]:
+    """Logical id → DeletionPolicy, of those that keep something there."""
+    values = stack_set.values(target)
+    resources = intrinsics.evaluate(stack_set.template, values, target).resources
     policies = {k: str(r.get("DeletionPolicy", "")) for k, r in resources.items()}
     return {
         k: p

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from troposphere import Template
 
-from tapgen import artifacts, checks, decode, templates
+from tapgen import artifacts, checks, decode, intrinsics, loops, templates
 from tapgen.blocks import names
 from tapgen.blueprints import parts, python
 from tapgen.config import Blueprint, Config, StackSetConfig
@@ -24,6 +24,8 @@ from tapgen.model import StackSet, System, Value
 
 NAMES = ("template", "build")
 """What a Python file of a template has, one or the other."""
+
+_NESTED = "AWS::CloudFormation::Stack"
 
 
 class Settings(BaseModel):
@@ -68,7 +70,7 @@ def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:
 def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSet:
     body = _body(config, given)
     text = templates.written(body)
-    return StackSet(
+    made = StackSet(
         name=f"{system.prefix}-{given.part}",
         part=given.part,
         template=text,
@@ -77,11 +79,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         parameters={**_implied(config, body), **given.parameters},
         overrides=given.overrides,
         depends_on=given.depends_on,
-        capabilities=(
-            parts.capabilities(body)
-            if given.capabilities is None
-            else given.capabilities
-        ),
+        capabilities=given.capabilities or (),
         tags={**system.tags, **given.tags},
         artifacts={
             name: artifacts.artifact(a.path, config.path.parent, a.bucket, a.key)
@@ -89,6 +87,9 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         },
         service_managed=given.service_managed,
     )
+    if given.capabilities is None:
+        made = replace(made, capabilities=parts.capabilities(intrinsics.whole(made)))
+    return made
 
 
 def _role(config: Config, given: StackSetConfig) -> str:
@@ -111,8 +112,17 @@ def _body(config: Config, given: StackSetConfig) -> Mapping[str, Any]:
     """The template's data. Raises BlueprintError or TemplateError."""
     folder = config.path.parent
     if ".py:" in given.template or given.template.endswith(".py"):
-        return _of_python(given.template, folder)
-    file = folder / given.template
+        body, file = _of_python(given.template, folder)
+    else:
+        file = folder / given.template
+        body = _of_file(file)
+    said = [*_untaken(body), *loops.mistakes(body)]
+    if said:
+        raise TemplateError("\n".join(f"{file}: {line}" for line in said))
+    return body
+
+
+def _of_file(file: Path) -> dict[str, Any]:
     try:
         text = file.read_bytes().decode("utf-8-sig")
     except OSError as error:
@@ -123,7 +133,7 @@ def _body(config: Config, given: StackSetConfig) -> Mapping[str, Any]:
     return decode.template(text, str(file))
 
 
-def _of_python(reference: str, folder: Path) -> Mapping[str, Any]:
+def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
     found, file = python.load(reference, folder, NAMES)
     with python.told(file):
         made = found() if callable(found) else found
@@ -134,7 +144,44 @@ def _of_python(reference: str, folder: Path) -> Mapping[str, Any]:
         raise BlueprintError(
             f"{file}: gives {type(made).__name__}; give a troposphere.Template"
         )
-    return decode.template(body, str(file))
+    return decode.template(body, str(file)), file
+
+
+def _untaken(body: dict[str, Any]) -> Iterator[str]:
+    """What CloudFormation would take and tapgen does not: templates of which only AWS
+    knows what they make, so that nobody can check them or limit a role to them."""
+    for transform in loops.transforms(body):
+        if transform != loops.TRANSFORM:
+            shown = transform.get("Name") if isinstance(transform, dict) else transform
+            yield (
+                f"Transform {shown}: only AWS knows what it makes of the template; "
+                f"write that out (tapgen takes {loops.TRANSFORM})"
+            )
+    for path, key, value in _walk(body, ()):
+        if key == "Fn::Transform":
+            yield (
+                f"{'.'.join(path)}: only AWS knows what Fn::Transform puts here; write "
+                "that out"
+            )
+        elif path[:1] == ("Resources",) and (key, value) == ("Type", _NESTED):
+            yield (
+                f"{'.'.join(path)}: a nested stack, whose template tapgen does not "
+                "see; make it a stack set of its own, and give its outputs on as "
+                "parameters"
+            )
+
+
+def _walk(
+    node: Any, path: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], str, Any]]:
+    """Every key of a template with its place and value."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _walk(item, path)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            yield path, key, value
+            yield from _walk(value, (*path, key))
 
 
 BLUEPRINT = Blueprint(

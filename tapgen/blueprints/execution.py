@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from awacs import cloudformation as acfn
 from awacs import iam as aiam
 from awacs import s3 as as3
 from awacs.aws import (
@@ -210,6 +211,7 @@ def statements(
         *_service_linked(types, entries),
         *_pass_role(arns["iam", "role"], passed_to),
         *_code(scope),
+        *_transform(types),
         *_stack_sets_own(),
         *_not_of_others(system, needed),
     ]
@@ -480,6 +482,18 @@ def _code(scope: Scope) -> Iterator[Statement]:
         yield security.statement(
             "CodeOfThisSystem", [as3.GetObject, as3.GetObjectVersion], found
         )
+
+
+def _transform(types: Iterable[str]) -> Iterator[Statement]:
+    """What templates with loops take besides: CloudFormation checks the right to use a
+    transform of its own as that to make a change set with it (Lambda developer guide,
+    which gives the policy for AWS::Serverless-2016-10-31)."""
+    if indirect.TRANSFORM in types:
+        name = indirect.TRANSFORM.removeprefix("AWS::")
+        own = names.arn(
+            "cloudformation", f"transform/{name}", region="*", account="aws"
+        )
+        yield security.statement("LanguageExtensions", [acfn.CreateChangeSet], [own])
 
 
 def _stack_sets_own() -> Iterator[Statement]:

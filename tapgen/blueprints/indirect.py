@@ -15,8 +15,10 @@ SSM_VALUE = "AWS::SSM::Parameter::Value"
 RESOLVE = "{{resolve:%s}}"
 """Stands, with the service in it, for dynamic references in a template."""
 _SECRETS = RESOLVE % "secretsmanager"
+TRANSFORM = "AWS::LanguageExtensions"
+"""Stands for templates with loops and the like, which AWS writes out first."""
 REFERENCES = frozenset(
-    {SSM_VALUE, _SECRETS, RESOLVE % "ssm", RESOLVE % "ssm-secure"},
+    {SSM_VALUE, _SECRETS, RESOLVE % "ssm", RESOLVE % "ssm-secure", TRANSFORM},
 )
 """Everything that templates need permissions for and that is no resource type."""
 

@@ -172,8 +172,7 @@ def _real(config: Config, value: Value) -> Value:
 
 def capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
     """What CloudFormation wants acknowledged for a template."""
-    resources = [*body["Resources"].values()]
-    found = [r for r in resources if r["Type"] in _IAM_NAMES]
+    found = [r for r in body["Resources"].values() if r["Type"] in _IAM_NAMES]
     wanted = ["CAPABILITY_IAM"] if found else []
     if any(_IAM_NAMES[r["Type"]] in r.get("Properties", {}) for r in found):
         wanted = ["CAPABILITY_NAMED_IAM"]

@@ -18,7 +18,7 @@ from tapgen.cli.common import (
     system_path,
 )
 from tapgen.errors import TemplateError
-from tapgen.model import Output, System, Target
+from tapgen.model import System, Target
 
 _EPILOG = """\b
 Examples:
@@ -122,10 +122,7 @@ def _evaluated(system: System, part: str, place: Target) -> Any:
 
     for s in system.stack_sets:
         if s.part == part and place in s.targets:
-            values = {
-                name: {intrinsics.LATER: str(v)} if isinstance(v, Output) else v
-                for name, v in s.values(place).items()
-            }
+            values = intrinsics.given(s.values(place))
             return intrinsics.evaluate(s.template, values, place)
     return intrinsics.evaluate({}, {}, place)
 

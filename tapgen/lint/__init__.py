@@ -24,7 +24,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tapgen import checks, schemas, verdicts
+from tapgen import checks, loops, schemas, verdicts
 from tapgen.errors import ConfigError
 from tapgen.lint import forms
 from tapgen.lint.forms import HOME, Format
@@ -365,8 +365,33 @@ def _matches(job: _Job) -> list[Any]:
     template, errors = decode_str(job.template)
     if errors:
         return list(errors)
-    with placed(json.loads(f"[{job.facts}]")):
+    stack_sets = json.loads(f"[{job.facts}]")
+    written = None
+    if loops.TRANSFORM in loops.transforms(template):
+        written = json.loads(job.template)
+        _know_items(template, stack_sets)
+    with placed(stack_sets, written):
         return list(run_template_by_data(template, _config(job.regions), _rules()))
+
+
+def _know_items(template: Any, stack_sets: Sequence[Mapping[str, Any]]) -> None:
+    """Give the parameters that loops go through the items of all targets as default:
+    cfn-lint makes some up where it knows none, and knows no targets."""
+    from tapgen.rules import view
+
+    places = [(entry, t) for entry in stack_sets for t in view.targets(entry)]
+    values = [view.given_values(entry, target) for entry, target in places]
+    declared = template.get("Parameters")
+    for name in loops.parameters(template) & set(declared or ()):
+        parameter = declared[name]
+        if not isinstance(parameter, dict):
+            continue
+        given = [own.get(name, parameter.get("Default")) for own in values]
+        texts = [text for text in given if isinstance(text, str)]
+        if "List" in str(parameter.get("Type")):
+            items = dict.fromkeys(i.strip() for text in texts for i in text.split(","))
+            texts = [",".join(items)] if texts else []
+        parameter |= {"Default": text for text in texts[:1]}
 
 
 # The system as a whole ---------------------------------------------------------------

@@ -41,15 +41,26 @@ _ACCOUNTS_LOOKED_AT = 2
 # The macros' own function may stand anywhere.
 _SECTIONS = ("Resources", "Conditions", "Mappings", "Parameters")
 
-_given: ContextVar[tuple[Mapping[str, Any], ...] | None] = ContextVar(
-    "given", default=None
-)
+
+@dataclass(frozen=True)
+class _Given:
+    stack_sets: tuple[Mapping[str, Any], ...]
+    written: Mapping[str, Any] | None
+
+
+_given: ContextVar[_Given | None] = ContextVar("given", default=None)
 
 
 @contextmanager
-def placed(stack_sets: Sequence[Mapping[str, Any]]) -> Iterator[None]:
-    """While this lasts, templates go where these entries of a manifest say."""
-    token = _given.set(tuple(stack_sets))
+def placed(
+    stack_sets: Sequence[Mapping[str, Any]], written: Mapping[str, Any] | None = None
+) -> Iterator[None]:
+    """While this lasts, templates go where these entries of a manifest say.
+
+    `written` is the template before cfn-lint wrote out its loops, which differ from
+    target to target.
+    """
+    token = _given.set(_Given(tuple(stack_sets), written))
     try:
         yield
     finally:
@@ -109,10 +120,14 @@ class Place:
 
 @dataclass(frozen=True)
 class View:
-    """A template, where it goes, and what it becomes there."""
+    """A template, where it goes, and what it becomes there.
+
+    `written` is the template before cfn-lint has written out its loops, where known.
+    """
 
     template: Mapping[str, Any]
     stack_sets: tuple[Mapping[str, Any], ...]
+    written: Mapping[str, Any] | None = None
 
     @property
     def known(self) -> bool:
@@ -142,7 +157,8 @@ class View:
                 if target.account in same or len(same) >= _ACCOUNTS_LOOKED_AT:
                     continue
                 same.add(target.account)
-                found.append(place(self.template, given, target, number))
+                body = self.template if self.written is None else self.written
+                found.append(place(body, given, target, number))
         return tuple(found) or (self._nowhere(),)
 
     def _nowhere(self) -> Place:
@@ -181,9 +197,10 @@ def of(cfn: Any) -> View:
     found = getattr(cfn, "tapgen_view", None)
     if not isinstance(found, View):
         given = _given.get()
-        stack_sets = beside(cfn.filename) if given is None else given
+        stack_sets = given.stack_sets if given else beside(cfn.filename)
         body = cfn.template if isinstance(cfn.template, Mapping) else {}
-        found = View(_readable(body), stack_sets)
+        written = given.written if given else None
+        found = View(_readable(body), stack_sets, written and _readable(written))
         cfn.tapgen_view = found
     return found
 

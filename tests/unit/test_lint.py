@@ -12,7 +12,7 @@ import pytest
 
 from tapgen import lint
 from tapgen.errors import ConfigError
-from tapgen.model import Finding, Severity, StackSet, System, Target
+from tapgen.model import Finding, Override, Severity, StackSet, System, Target
 
 FOLDER = Path("templates_out")
 TOPIC = {"Type": "AWS::SNS::Topic"}
@@ -74,6 +74,58 @@ def test_a_finding_says_what_and_where() -> None:
         url=nope.url,
     )
     assert nope.url.startswith("https://")
+
+
+def test_loops_are_checked_with_the_items_of_all_targets() -> None:
+    wrong = {**TOPIC, "Properties": {"Nope": {"Ref": "Name"}}}
+    body = {
+        "Transform": "AWS::LanguageExtensions",
+        "Parameters": {"Names": {"Type": "CommaDelimitedList"}},
+        "Resources": {
+            "Fn::ForEach::All": ["Name", {"Ref": "Names"}, {"Topic${Name}": wrong}]
+        },
+    }
+    made = system(body, regions=("us-east-1", "eu-west-1"))
+    (s,) = made.stack_sets
+    s = replace(
+        s,
+        parameters={"Names": "one,two"},
+        overrides=(Override({"Names": "two,three"}, region="eu-west-1"),),
+        capabilities=("CAPABILITY_AUTO_EXPAND",),
+    )
+
+    found = lint.check(replace(made, stack_sets=(s,)), FOLDER)
+
+    # cfn-lint tells a line once; without items it would make some up.
+    (finding,) = found
+    assert (finding.rule, finding.logical_id) == ("E3002", "Topicone")
+    assert finding.line == 18
+
+
+def test_rules_see_what_loops_make_at_each_target() -> None:
+    bucket = {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {"BucketName": {"Fn::Sub": "${Name}-bucket"}},
+    }
+    body = {
+        "Transform": "AWS::LanguageExtensions",
+        "Parameters": {"Names": {"Type": "CommaDelimitedList"}},
+        "Resources": {
+            "Fn::ForEach::All": ["Name", {"Ref": "Names"}, {"Bucket${Name}": bucket}]
+        },
+    }
+    made = system(body, regions=("us-east-1", "eu-west-1"))
+    (s,) = made.stack_sets
+    s = replace(
+        s, parameters={"Names": "one"}, capabilities=("CAPABILITY_AUTO_EXPAND",)
+    )
+    apart = Override({"Names": "two"}, region="eu-west-1")
+
+    def rules(s: StackSet) -> set[str]:
+        return {f.rule for f in lint.check(replace(made, stack_sets=(s,)), FOLDER)}
+
+    # The same bucket in two regions cannot be; another one in each can.
+    assert rules(s) - rules(replace(s, overrides=(apart,))) == {"E9501"}
 
 
 def test_a_file_below_the_working_folder_is_named_relative_to_it() -> None:

@@ -64,6 +64,21 @@ def test_formatting_of_the_deployed_template_is_no_difference() -> None:
     assert not made
 
 
+def test_a_default_is_spelled_out_where_another_target_has_a_value() -> None:
+    # Otherwise the target would get what the stack set has, which may be the other's.
+    data = make.stack_set(
+        targets=(EAST, WEST),
+        text=make.template(defaults={"Size": "1", "Kind": "a"}),
+        overrides=(Override({"Size": "3"}, region="us-west-2"),),
+    )
+
+    made = plan.make(make.system(data), {})
+
+    values = {target: step.values for step in made.steps for target in step.targets}
+    assert values == {EAST: {"Size": "1"}, WEST: {"Size": "3"}}
+    assert {step.varying for step in made.steps} == {frozenset({"Size"})}
+
+
 def test_a_default_that_aws_shows_as_a_value_is_no_difference() -> None:
     text = make.template(defaults={"Size": "1"})
     data = make.stack_set(text=text)

@@ -179,6 +179,100 @@ def test_a_changed_file_is_run_again(project: Project) -> None:
     assert "10.200.0.0/16" in project.build().stack_sets[0].template
 
 
+LOOP = """\
+Transform: AWS::LanguageExtensions
+Parameters: {{Names: {{Type: CommaDelimitedList, Default: 'a,b'}}}}
+Resources:
+  Fn::ForEach::Roles:
+    - Name
+    - {collection}
+    - Role${{Name}}:
+        Type: {type}
+        Properties: {{RoleName: !Sub 'shop-${{Name}}'}}
+"""
+
+
+def test_loops_are_sent_as_written_and_asked_for_what_they_make(
+    project: Project,
+) -> None:
+    project.write("shop.yaml", CONFIG.format(template="net.yaml"))
+    text = LOOP.format(collection="!Ref Names", type="AWS::IAM::Role")
+    project.write("net.yaml", text)
+
+    (net,) = project.build().stack_sets
+
+    resources = json.loads(net.template)["Resources"]
+    assert resources["Fn::ForEach::Roles"][:2] == ["Name", {"Ref": "Names"}]
+    assert net.capabilities == ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
+    assert templates.manifest(project.build())["stack_sets"][0]["resources"] == 2
+
+
+@pytest.mark.parametrize(
+    ("collection", "kind", "said"),
+    [
+        ("a,b", "AWS::SNS::Topic", "net.yaml: Resources.Fn::ForEach::Roles: the coll"),
+        (
+            "[a, a]",
+            "AWS::SNS::Topic",
+            "Resources.Fn::ForEach::Roles: Rolea is made twi",
+        ),
+        (
+            "[a]",
+            "AWS::CloudFormation::Stack",
+            "net.yaml: Resources.Fn::ForEach::Roles.Role${Name}: a nested stack, whose ",
+        ),
+    ],
+)
+def test_a_wrong_loop_is_told_with_file_stack_set_and_place(
+    project: Project, collection: str, kind: str, said: str
+) -> None:
+    project.write("shop.yaml", CONFIG.format(template="net.yaml"))
+    project.write("net.yaml", LOOP.format(collection=collection, type=kind))
+
+    assert project.wrong().startswith(f"shop.yaml:4: stack_sets.net: {said}")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (
+            {"Transform": "AWS::Serverless-2016-10-31"},
+            "Transform AWS::Serverless-2016-10-31: only AWS knows what it makes of the "
+            "template; write that out (tapgen takes AWS::LanguageExtensions)",
+        ),
+        (
+            {"Transform": [{"Name": "Mine", "Parameters": {}}]},
+            "Transform Mine: only AWS knows what it makes of the template; write that "
+            "out (tapgen takes AWS::LanguageExtensions)",
+        ),
+        (
+            {"Mappings": {"M": {"Fn::Transform": {"Name": "AWS::Include"}}}},
+            "Mappings.M: only AWS knows what Fn::Transform puts here; write that out",
+        ),
+        (
+            {
+                "Resources": {
+                    "Net": {
+                        "Type": "AWS::CloudFormation::Stack",
+                        "Properties": {"TemplateURL": "net.yaml"},
+                    }
+                }
+            },
+            "Resources.Net: a nested stack, whose template tapgen does not see; make it "
+            "a stack set of its own, and give its outputs on as parameters",
+        ),
+    ],
+)
+def test_what_only_aws_can_write_out_is_refused(
+    project: Project, more: dict[str, Any], said: str
+) -> None:
+    project.write("shop.yaml", CONFIG.format(template="net.json"))
+    resources = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    project.write("net.json", json.dumps({"Resources": resources, **more}))
+
+    assert project.wrong() == f"shop.yaml:4: stack_sets.net: net.json: {said}"
+
+
 @pytest.mark.parametrize(
     ("resources", "capabilities"),
     [
@@ -189,8 +283,8 @@ def test_a_changed_file_is_run_again(project: Project) -> None:
             ("CAPABILITY_NAMED_IAM",),
         ),
         (
-            {"A": {"Type": "X", "Properties": {"Fn::Transform": {"Name": "x"}}}},
-            ("CAPABILITY_AUTO_EXPAND",),
+            {"A": {"Type": "AWS::IAM::User"}, "B": {"Type": "AWS::SNS::Topic"}},
+            ("CAPABILITY_IAM",),
         ),
     ],
 )

@@ -1,0 +1,306 @@
+"""Loops of templates, `Fn::ForEach`: what is wrong with them, and what they make.
+
+A loop repeats a fragment for each item of a collection. Of `${Name}` and `&{Name}` the
+keys of the fragment get the item, with `&` its letters and digits only; `Fn::Sub` gets
+`${Name}`, `Ref` the bare name. Any other text stays as it is.
+
+Source: "Fn::ForEach" and "AWS::LanguageExtensions transform" in CloudFormation's
+template reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+TRANSFORM = "AWS::LanguageExtensions"
+LOOP = "Fn::ForEach::"
+MOST_NESTED = 5
+
+SECTIONS = ("Conditions", "Resources", "Outputs")
+"""Where loops may be."""
+
+# What each of a section has.
+_MUST = {"Resources": "Type", "Outputs": "Value"}
+_NEED_TRANSFORM = ("Fn::Length", "Fn::ToJsonString")
+_PLACEHOLDER = re.compile(r"([$&])\{([A-Za-z0-9]+)\}")
+_NAME = re.compile(r"[A-Za-z0-9]+")
+
+Template = Mapping[str, Any]
+Resolve = Callable[[Any], Any]
+"""Gives a collection's items where they are known; anything but a list where not."""
+
+
+def transforms(body: Template) -> list[Any]:
+    """The transforms that a template declares."""
+    found = body.get("Transform", [])
+    return found if isinstance(found, list) else [found]
+
+
+def parameters(body: Template) -> set[str]:
+    """The names that collections of loops refer to."""
+    found: set[str] = set()
+    waiting: list[Any] = [body.get(section) for section in SECTIONS]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list):
+            waiting += node
+        elif isinstance(node, Mapping):
+            for key, value in node.items():
+                if key.startswith(LOOP) and _shape(value) is None:
+                    found |= set(_refs(value[1]))
+                waiting.append(value)
+    return found
+
+
+def _refs(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping) and isinstance(node.get("Ref"), str):
+        yield node["Ref"]
+    elif isinstance(node, (list, Mapping)):
+        for item in node.values() if isinstance(node, Mapping) else node:
+            yield from _refs(item)
+
+
+# What is wrong whatever the values ------------------------------------------------------
+
+
+def mistakes(body: Template) -> list[str]:
+    """What is wrong with the loops of a template as they are written, each with its
+    place; `[]` where nothing is."""
+    look = _Look(
+        declared=TRANSFORM in transforms(body),
+        taken={str(name) for name in _mapping(body.get("Resources"))},
+    )
+    for section, content in body.items():
+        look.node(content, (section,), ())
+    return look.found
+
+
+@dataclass
+class _Look:
+    declared: bool
+    taken: set[str]
+    found: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+
+    def wrong(self, path: tuple[str, ...], message: str) -> None:
+        self.found.append(f"{'.'.join(path)}: {message}")
+
+    def node(self, node: Any, path: tuple[str, ...], around: tuple[str, ...]) -> None:
+        if isinstance(node, list):
+            for item in node:
+                self.node(item, path, around)
+        elif isinstance(node, Mapping):
+            for key, inner in node.items():
+                if key.startswith(LOOP):
+                    self.loop(key, inner, (*path, key), around)
+                    continue
+                if key in _NEED_TRANSFORM and not self.declared:
+                    self.wrong(path, f"{key} needs Transform: {TRANSFORM}")
+                self.node(inner, (*path, key), around)
+
+    def loop(
+        self, key: str, loop: Any, path: tuple[str, ...], around: tuple[str, ...]
+    ) -> None:
+        if not self.declared:
+            self.wrong(path, f"a loop needs Transform: {TRANSFORM}")
+            return
+        if path[0] not in SECTIONS:
+            self.wrong(path, f"loops are for {', '.join(SECTIONS)} only; write it out")
+            return
+        self.name(key, path)
+        said = _shape(loop)
+        if said:
+            self.wrong(path, said)
+            return
+        identifier, _, fragment = loop
+        if identifier in around:
+            self.wrong(path, f"a loop around it has the identifier {identifier} too")
+        if len(around) + 1 > MOST_NESTED:
+            self.wrong(
+                path,
+                f"{len(around) + 1} loops in each other; CloudFormation takes "
+                f"{MOST_NESTED}; write one of them out",
+            )
+            return
+        for made, inner in fragment.items():
+            if not made.startswith(LOOP):
+                self.made(made, inner, path, identifier)
+        self.node(fragment, path, (*around, identifier))
+
+    def made(
+        self, made: str, inner: Any, path: tuple[str, ...], identifier: str
+    ) -> None:
+        if identifier not in {name for _, name in _PLACEHOLDER.findall(made)}:
+            self.wrong(
+                path,
+                f"{made} would be made for each item; give it a name with "
+                f"${{{identifier}}} or &{{{identifier}}}",
+            )
+        key = _MUST.get(path[0]) if _of_section(path) else None
+        if key and not (isinstance(inner, Mapping) and key in inner):
+            self.wrong((*path, made), f"has no {key}")
+
+    def name(self, key: str, path: tuple[str, ...]) -> None:
+        name = key.removeprefix(LOOP)
+        if not _NAME.fullmatch(name):
+            self.wrong(path, f"a loop is {LOOP}NAME, of letters and digits")
+        elif name in self.names:
+            self.wrong(path, "another loop has this name; give it one of its own")
+        elif name in self.taken:
+            self.wrong(path, f"a resource is called {name}; give the loop another name")
+        self.names.add(name)
+
+
+def _shape(loop: Any) -> str | None:
+    """What is wrong with the three parts of a loop."""
+    if not (isinstance(loop, list) and len(loop) == 3):
+        return "a loop is a list of three: identifier, collection, what is repeated"
+    identifier, collection, fragment = loop
+    if not (isinstance(identifier, str) and _NAME.fullmatch(identifier)):
+        return f"the identifier {identifier!r} is not of letters and digits"
+    if not isinstance(collection, (list, Mapping)):
+        return (
+            f"the collection is {collection!r}; give a list, or a Ref to a parameter "
+            "of type CommaDelimitedList"
+        )
+    if not (isinstance(fragment, Mapping) and fragment):
+        return "what is repeated is no mapping of names to what they are"
+    return None
+
+
+# Written out ----------------------------------------------------------------------------
+
+
+def written_out(body: Template, resolve: Resolve) -> tuple[Template, tuple[str, ...]]:
+    """The template without loops, and what is wrong with the items they have, each with
+    its place.
+
+    `resolve` evaluates a collection. A loop whose items are not known makes nothing;
+    one that is no loop stays as it is. Without the transform nothing is one.
+    """
+    if TRANSFORM not in transforms(body):
+        return body, ()
+    writer = _Writer(resolve)
+    sections = {
+        name: writer.mapping(body[name], {}, (name,))
+        for name in SECTIONS
+        if isinstance(body.get(name), Mapping)
+    }
+    return {**body, **sections}, tuple(dict.fromkeys(writer.found))
+
+
+@dataclass
+class _Writer:
+    resolve: Resolve
+    found: list[str] = field(default_factory=list)
+
+    def wrong(self, path: tuple[str, ...], message: str) -> None:
+        self.found.append(f"{'.'.join(path)}: {message}")
+
+    def node(self, node: Any, bound: Mapping[str, str], path: tuple[str, ...]) -> Any:
+        if isinstance(node, list):
+            return [self.node(item, bound, path) for item in node]
+        if not isinstance(node, Mapping):
+            return node
+        match node:
+            case {"Ref": str(name)} if name in bound and len(node) == 1:
+                return bound[name]
+            case {"Fn::Sub": str(text)} if len(node) == 1:
+                return _sub(text, bound)
+            case {"Fn::Sub": [str(text), Mapping() as local]} if len(node) == 1:
+                inner = {n: v for n, v in bound.items() if n not in local}
+                values = self.mapping(local, bound, path)
+                return {"Fn::Sub": [_filled(text, inner, "$"), values]}
+        return self.mapping(node, bound, path)
+
+    def mapping(
+        self, node: Mapping[str, Any], bound: Mapping[str, str], path: tuple[str, ...]
+    ) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for key, value in node.items():
+            if not (key.startswith(LOOP) and _shape(value) is None):
+                self.put(made, key, self.node(value, bound, (*path, key)), path)
+                continue
+            for name, inner in self.loop(value, bound, (*path, key)):
+                self.put(made, name, inner, (*path, key))
+        return made
+
+    def put(
+        self, made: dict[str, Any], key: str, value: Any, path: tuple[str, ...]
+    ) -> None:
+        if key in made:
+            self.wrong(path, f"{key} is made twice; give each a name of its own")
+        made.setdefault(key, value)
+
+    def loop(
+        self, loop: list[Any], bound: Mapping[str, str], path: tuple[str, ...]
+    ) -> Iterator[tuple[str, Any]]:
+        identifier, collection, fragment = loop
+        for item in self.items(collection, bound, path):
+            own = {**bound, identifier: item}
+            for key, value in fragment.items():
+                if key.startswith(LOOP) and _shape(value) is None:
+                    yield from self.loop(value, own, (*path, key))
+                    continue
+                name = _filled(key, own, "$&")
+                if _of_section(path) and not _NAME.fullmatch(name):
+                    meant = key.replace("${", "&{")
+                    self.wrong(
+                        path,
+                        f"the name {name!r} is not of letters and digits; "
+                        + (f"write {meant}" if meant != key else "give other items"),
+                    )
+                    continue
+                yield name, self.node(value, own, (*path, name))
+
+    def items(
+        self, collection: Any, bound: Mapping[str, str], path: tuple[str, ...]
+    ) -> list[str]:
+        found = self.resolve(self.node(collection, bound, path))
+        items = found if isinstance(found, list) else [found]
+        if not all(isinstance(item, (str, int, float)) for item in items):
+            self.wrong(
+                path,
+                f"the collection {collection!r} is not known before a rollout; give a "
+                "list, or a Ref to a parameter of type CommaDelimitedList that has a "
+                "value or a default",
+            )
+            return []
+        if not isinstance(found, list) or any(isinstance(i, bool) for i in items):
+            self.wrong(path, f"the collection is {found!r}; give a list of texts")
+            return []
+        if not found or "" in found:
+            self.wrong(path, "the collection has no items, or an empty one; give some")
+        return [str(item) for item in found if item != ""]
+
+
+def _of_section(path: tuple[str, ...]) -> bool:
+    """Whether a loop makes what a section is made of: its keys are logical ids."""
+    return all(part.startswith(LOOP) for part in path[1:])
+
+
+def _filled(text: str, bound: Mapping[str, str], forms: str) -> str:
+    """A text with the items of the loops around it; `&` takes letters and digits."""
+
+    def fill(match: re.Match[str]) -> str:
+        form, name = match.groups()
+        if form not in forms or name not in bound:
+            return match[0]
+        item = bound[name]
+        return re.sub(r"[^0-9A-Za-z]", "", item) if form == "&" else item
+
+    return _PLACEHOLDER.sub(fill, text)
+
+
+def _sub(text: str, bound: Mapping[str, str]) -> Any:
+    """An `Fn::Sub`, or its text where nothing is left to put in: names of conditions
+    and resources must be text."""
+    done = _filled(text, bound, "$")
+    return {"Fn::Sub": done} if done == text or "${" in done else done
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
