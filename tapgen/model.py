@@ -472,7 +472,9 @@ def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:
     assert managed
     found: dict[Target, Target] = {}
     for target in s.targets:
-        unit = units[target.account]
+        unit = units.get(target.account)
+        if unit is None:
+            continue
         inside = [a for a in unit.accounts if managed.takes(a)]
         follows = managed.auto_deployment.enabled
         # Only an empty unit is named without accounts: that means all it has.
@@ -481,7 +483,7 @@ def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:
         for account in inside:
             made = Target(account, target.region, unit.id)
             found.setdefault(made, made)
-    named = [units[u] for u in managed.organizational_units]
+    named = [units[u] for u in managed.organizational_units if u in units]
     return replace(
         s,
         targets=tuple(found),

@@ -774,5 +774,5 @@ def _deletion(
     part = found.tags.get("tapgen:part", found.name)
     delete = Action.DELETE
     return Step(
-        found.name, part, delete, targets, {}, (reason,), drop=drop, whole=whole or drop
+        found.name, part, delete, targets, {}, (reason,), drop=drop, whole=whole
     )

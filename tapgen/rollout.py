@@ -369,7 +369,9 @@ class _Run:
         name = step.stack_set
         if step.drop:
             self.dropped.add(name)
-        for targets in stacksets.rectangles(step.targets):
+        # With the stack set goes what waits for accounts: there is no stack to delete.
+        there = [t for t in step.targets if not (step.drop and t.joins_later)]
+        for targets in stacksets.rectangles(there):
             yield from self._start(
                 self.sets.delete_instances,
                 name,

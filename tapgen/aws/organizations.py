@@ -18,15 +18,18 @@ WHOLE = "/"
 """Stands for the root: every account of the organization."""
 
 
-def units(aws: Aws, admin: Target, named: Iterable[str]) -> dict[str, Unit]:
+def units(
+    aws: Aws, admin: Target, named: Iterable[str], *, leaving: bool = False
+) -> dict[str, Unit]:
     """Organizational units by how they are named, with their active accounts.
 
     A name is the id of a unit or of the root, a path of names below the root, or `/`.
     Suspended accounts and the management account are left out, as StackSets does
     (user guide, "Create StackSets with service-managed permissions").
 
-    Raises PlanError for names that no unit has, and AwsError, with what to do about
-    it, where the organization cannot be read.
+    Raises PlanError for names that no unit has, unless it is for `leaving`: what was
+    deployed there is deleted also when the unit is gone. Raises AwsError, with what to
+    do about it, where the organization cannot be read.
     """
     names = list(dict.fromkeys(named))
     if not names:
@@ -39,7 +42,7 @@ def units(aws: Aws, admin: Target, named: Iterable[str]) -> dict[str, Unit]:
     missing = [
         f"{name}: the organization has no such unit; {look.near(name)}"
         for name, id in found.items()
-        if id is None
+        if id is None and not leaving
     ]
     if missing:
         raise PlanError("\n".join(missing))
@@ -48,6 +51,17 @@ def units(aws: Aws, admin: Target, named: Iterable[str]) -> dict[str, Unit]:
         for name, id in found.items()
         if id is not None
     }
+
+
+def root(aws: Aws, admin: Target) -> str:
+    """Id of the root of the organization, which every account is in."""
+    client = aws.client("organizations", admin)
+    return str(next(pages(client, "list_roots", "Roots"))["Id"])
+
+
+def exists(aws: Aws, admin: Target, unit: str) -> bool:
+    """Whether the organization has a unit, or a root, of this id."""
+    return unit.startswith("r-") or _is_there(aws.client("organizations", admin), unit)
 
 
 def trusts(aws: Aws, admin: Target, delegated: bool) -> bool:
@@ -115,6 +129,19 @@ def _explained(error: AwsError, admin: Target) -> AwsError:
     return AwsError(error.call, error.code, advice)
 
 
+def _is_there(client: Any, id: str) -> bool:
+    try:
+        ask(client, "describe_organizational_unit", OrganizationalUnitId=id)
+    except AwsError as error:
+        if error.code in (
+            "OrganizationalUnitNotFoundException",
+            "InvalidInputException",
+        ):
+            return False
+        raise
+    return True
+
+
 @dataclass
 class _Look:
     """One walk through the organization; every unit is asked about once."""
@@ -128,24 +155,12 @@ class _Look:
         root = str(next(pages(self.client, "list_roots", "Roots"))["Id"])
         if name in (WHOLE, root):
             return root
-        if name.startswith("ou-") and "/" not in name and self._is_there(name):
+        if name.startswith("ou-") and "/" not in name and _is_there(self.client, name):
             return name
         id: str | None = root
         for step in name.strip("/").split("/"):
             id = self.below(id).get(step) if id else None
         return id
-
-    def _is_there(self, id: str) -> bool:
-        try:
-            ask(self.client, "describe_organizational_unit", OrganizationalUnitId=id)
-        except AwsError as error:
-            if error.code in (
-                "OrganizationalUnitNotFoundException",
-                "InvalidInputException",
-            ):
-                return False
-            raise
-        return True
 
     def below(self, parent: str) -> dict[str, str]:
         """Name to id of the units right below a unit."""

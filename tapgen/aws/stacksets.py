@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tapgen.aws import stacks
+from tapgen.aws import organizations, stacks
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.aws.store import Store
 from tapgen.errors import AwsError, NotFound
@@ -215,8 +215,11 @@ class StackSets:
             for summary in listed
             for unit in [str(summary["OrganizationalUnitId"])]
             for region in summary.get("Regions", ())
-            if (unit, region) not in reached
+            if (unit, region) not in reached and self._exists(unit)
         }
+
+    def _exists(self, unit: str) -> bool:
+        return organizations.exists(self.aws, self.admin, unit)
 
     def outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
         """The outputs of an instance's stack; None when they cannot be read, as
@@ -350,8 +353,15 @@ class StackSets:
         """Start deleting the instances at `targets`, a full product.
 
         `whole` says that nothing is left of their units in their regions: then the
-        units are named without accounts, and automatic deployment forgets them.
+        units are named without accounts, and automatic deployment forgets them. Else,
+        and of units that are gone, accounts are chosen from the whole organization:
+        they may have moved since.
         """
+        units = {t.unit for t in targets if t.unit}
+        if units and not (whole and all(map(self._exists, units))):
+            whole = False
+            everything = organizations.root(self.aws, self.admin)
+            targets = [replace(t, unit=everything) for t in targets]
         self._ask(
             "delete_stack_instances",
             StackSetName=name,

@@ -252,7 +252,9 @@ def destroy_command(
     from tapgen.report import data, text
 
     _somebody_or(yes)
-    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
     prefix = reached.system.prefix
     if delete_data not in (None, prefix):
         raise click.UsageError(
@@ -379,8 +381,13 @@ def reach_system(
     folder: Path,
     clock: Timings,
     aws_choice: Mapping[str, Any],
+    *,
+    leaving: bool = False,
 ) -> Reached:
-    """Build the system, then connect: a wrong config needs no AWS to be told."""
+    """Build the system, then connect: a wrong config needs no AWS to be told.
+
+    `leaving` says that only what is deployed counts, not where it should be.
+    """
     from tapgen.aws import organizations
     from tapgen.aws.stacksets import StackSets
 
@@ -392,7 +399,7 @@ def reach_system(
         looking = aws.assuming(loaded.system.operator_role)
         named = loaded.system.organizational_units
         admin = loaded.system.admin.resolve(aws.account)
-        units = organizations.units(looking, admin, named)
+        units = organizations.units(looking, admin, named, leaving=leaving)
         system = loaded.system.resolve(aws.account, units)
     sets = StackSets(looking, system.admin, system.delegated)
     return Reached(loaded, system, aws, sets, aws_choice["local"])

@@ -244,6 +244,27 @@ def test_a_unit_that_is_not_there_is_told_with_those_that_are(
     ]
 
 
+def test_what_was_deployed_in_a_unit_that_is_gone_can_be_destroyed(
+    organization: Organization,
+) -> None:
+    account = organization.account("Old")
+    system = baseline("Old")
+    assert organization.rollout(system).green
+    organization.account("New", account)
+    (id,) = ids(organization, "Old")
+    client = organization.cloud.client("organizations")
+    client.delete_organizational_unit(OrganizationalUnitId=id)
+
+    units = organizations.units(
+        organization.aws, organization.aws.home, ["Old"], leaving=True
+    )
+    wanted = system.resolve(organization.aws.account, units)
+    found = rollout.observe(wanted, organization.sets(system))
+
+    assert organization.run(plan.destroy(wanted, found), system).green
+    assert organization.days(account) == set()
+
+
 def test_units_are_named_by_id_or_by_path_and_the_root_holds_everybody(
     organization: Organization,
 ) -> None:
