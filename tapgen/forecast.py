@@ -20,7 +20,7 @@ from tapgen import checks, diff, durations, intrinsics
 from tapgen.aws.stacksets import MAX_BODY, compact, rectangles
 from tapgen.diff import Resource, Verb, Verdict
 from tapgen.durations import NOTHING, POLL, STACK, Span
-from tapgen.model import Action, Preferences, Target
+from tapgen.model import Action, Preferences, StackSet, Target
 from tapgen.plan import Plan, Step
 
 MOST_AT_ONCE = 100
@@ -100,11 +100,13 @@ class StepForecast:
     def at_once(self) -> int:
         """Stack instances that are worked on at once, at most."""
         each = [pace.at_once for pace in self.paces.values()]
-        return max(each) if self.sequential else min(sum(each), MOST_AT_ONCE)
+        return max(each, default=0) if self.sequential else min(sum(each), MOST_AT_ONCE)
 
     @property
     def words(self) -> str:
         """The pace as a sentence, of the region with the most accounts."""
+        if not self.paces:
+            return "nothing to do until accounts join"
         most = max(self.paces.values(), key=lambda p: p.accounts)
         said = f"{most.at_once} of {most.accounts} accounts at a time"
         words = [said if most.accounts > 1 else "1 account at a time"]
@@ -149,9 +151,12 @@ class Measure:
     def tight(self) -> bool:
         return self.used >= TIGHT * self.limit
 
+    @property
+    def percent(self) -> int:
+        return math.floor(100 * self.used / self.limit)
+
     def __str__(self) -> str:
-        share = math.floor(100 * self.used / self.limit)
-        return f"{self.used:,} of {self.limit:,} {self.name} ({share} %)"
+        return f"{self.used:,} of {self.limit:,} {self.name} ({self.percent} %)"
 
 
 @dataclass(frozen=True)
@@ -224,17 +229,19 @@ def _cut(preferences: Preferences, pace: Pace) -> str:
 
 def _step(made: Plan, step: Step) -> StepForecast:
     preferences = made.system.rollout.preferences
+    # A unit that waits for accounts has nothing to be done yet.
+    there = [target for target in step.targets if not target.joins_later]
     accounts: dict[str, set[str]] = {}
-    for target in step.targets:
+    for target in there:
         accounts.setdefault(target.region, set()).add(target.account)
     paces = {r: pace(preferences, len(those)) for r, those in accounts.items()}
     sequential = preferences.region_concurrency == "SEQUENTIAL"
-    stacks = {target: _stack(made, step, target) for target in step.targets}
+    stacks = {target: _stack(made, step, target) for target in there}
     spans = [
         _operation(
             targets, {t: STACK + stacks[t][0] for t in targets}, paces, sequential
         )
-        for targets in rectangles(step.targets)
+        for targets in rectangles(there)
     ]
     whole = reduce(add, spans, NOTHING)
     found = [slowest for _, slowest in stacks.values() if slowest]
@@ -390,15 +397,13 @@ def _moves(made: Plan) -> tuple[Move, ...]:
 def _fits(made: Plan) -> tuple[Fit, ...]:
     """The templates that the plan sends, each once."""
     sent = dict.fromkeys(s.part for s in made.steps if s.action is not Action.DELETE)
-    return tuple(
-        _fit(part, made.system.part(part).name, made.system.part(part).template)
-        for part in sent
-    )
+    return tuple(fit(made.system.part(part)) for part in sent)
 
 
-def _fit(part: str, stack_set: str, template: str) -> Fit:
-    size = len(compact(template).encode())
+def fit(s: StackSet) -> Fit:
+    """How much of CloudFormation's limits a stack set's template uses."""
+    size = len(compact(s.template).encode())
     measures = [Measure("bytes", size, checks.MAX_BYTES)]
     for name, limit in checks.LIMITS.items():
-        measures.append(Measure(name.lower(), len(diff.block(template, name)), limit))
-    return Fit(part, stack_set, size > MAX_BODY, tuple(measures))
+        measures.append(Measure(name.lower(), len(diff.block(s.template, name)), limit))
+    return Fit(s.part, s.name, size > MAX_BODY, tuple(measures))

@@ -60,6 +60,7 @@ ALLOWED_WITHIN = {
     ("rollout", "plan"),
     ("forecast", "plan"),
     ("limits", "plan"),
+    ("limits", "forecast"),
     ("drift", "plan"),
     ("risk", "diff"),
     ("rules", "checks"),

@@ -71,8 +71,11 @@ class Aws:
         """The same caller, reaching other accounts through the role of this name."""
         return replace(self, role=role, _clients={}, _sessions={})
 
-    def client(self, service: str, target: Target | None = None) -> Any:
+    def client(
+        self, service: str, target: Target | None = None, attempts: int | None = None
+    ) -> Any:
         """A client for `service` in a target; the caller's account by default.
+        `attempts` are those of a call until it counts as failed.
 
         Clients are made one at a time (creating them from one session is not
         thread-safe) and kept; using them from several threads is safe.
@@ -84,7 +87,8 @@ class Aws:
             session = self._session_for(account)
             with self._lock:
                 if key not in self._clients:
-                    self._clients[key] = self._client(session, service, region)
+                    made = self._client(session, service, region, attempts)
+                    self._clients[key] = made
         return self._clients[key]
 
     def _session_for(self, account: str) -> boto3.session.Session:

@@ -18,7 +18,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from awacs import cloudformation as acfn
+from awacs import ec2 as aec2
+from awacs import iam as aiam
 from awacs import s3 as as3
+from awacs import servicequotas as aquotas
 from awacs.aws import (
     Allow,
     AWSPrincipal,
@@ -93,6 +96,16 @@ _OPERATOR_ACTIONS = (
     acfn.GetTemplate,
     acfn.ListChangeSets,
     acfn.ListStackResources,
+)
+
+
+# What `aws.limits` asks for; IAM knows no resource for any of these.
+_QUOTA_ACTIONS = (
+    acfn.DescribeAccountLimits,
+    aec2.DescribeAddresses,
+    aec2.DescribeVpcs,
+    aiam.GetAccountSummary,
+    aquotas.GetServiceQuota,
 )
 
 
@@ -358,12 +371,13 @@ def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
             security.statement(
                 "StacksOfThisSystem", _OPERATOR_ACTIONS, [execution.stacks(system)]
             ),
-            # IAM knows no resource for these two.
+            # IAM knows no resource for these.
             security.statement(
                 "NoResourceInIam",
                 [acfn.DescribeStackDriftDetectionStatus, acfn.ListStacks],
                 ["*"],
             ),
+            security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
             execution.templates_by_url(),
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True

@@ -34,6 +34,7 @@ COMMANDS = {
     "destroy": ("deploy", "Delete a system, backwards; stateful data is kept."),
     "bootstrap": ("deploy", "Make the roles and the bucket a rollout needs."),
     "status": ("look", "Show every stack instance of a system."),
+    "limits": ("look", "Show AWS's quotas and whether they leave room for a system."),
     "outputs": ("look", "Show the outputs of a system, by part and region."),
     "local": ("local", "Start, stop and look at the embedded AWS."),
 }

@@ -103,7 +103,8 @@ def plan_command(
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
     made = _plan(reached, clock)
-    ahead = _outlook(made)
+    with clock.stage("reading quotas"):
+        ahead = outlook_of(reached, made)
     if output == "json":
         print_json(data.plan(made, allowed) | outlook.data(ahead))
     elif output == "markdown":
@@ -182,7 +183,7 @@ def rollout_command(
     if agreed:
         saved.check(agreed, made, str(plan_file))
     console(stderr=output == "json").print(
-        text.plan(made, details=details, outlook=_outlook(made))
+        text.plan(made, details=details, outlook=outlook_of(reached, made))
     )
     if not made:
         if output == "json":
@@ -416,12 +417,17 @@ def _plan(reached: Reached, clock: Timings) -> Any:
     return replace(made, uploads=missing)
 
 
-def _outlook(made: Any) -> Any:
-    """What to expect of a plan."""
-    from tapgen import forecast
+def outlook_of(reached: Reached, made: Any, *, everything: bool = False) -> Any:
+    """What to expect of a plan, with the quotas that it adds to, or `everything` that
+    its system comes up against."""
+    from tapgen import forecast, limits
+    from tapgen.aws import limits as quotas
     from tapgen.report.outlook import Outlook
 
-    return Outlook(forecast.of(made))
+    ahead = forecast.of(made)
+    wanted = [d for d in limits.demands(made, ahead) if d.adds or everything]
+    found = quotas.read(reached.sets, [d.place for d in wanted])
+    return Outlook(ahead, limits.headroom(wanted, found))
 
 
 def _read(path: Path) -> str:

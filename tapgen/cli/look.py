@@ -1,4 +1,4 @@
-"""Commands that only look: status and outputs."""
+"""Commands that only look: status, limits and outputs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tapgen.cli import CHANGES, DONE
+from tapgen.cli import CHANGES, DONE, FAILED
 from tapgen.cli.common import (
     Timings,
     aws_options,
@@ -18,7 +18,7 @@ from tapgen.cli.common import (
     print_json,
     system_options,
 )
-from tapgen.cli.deploy import reach_system
+from tapgen.cli.deploy import outlook_of, reach_system
 
 
 @click.command(
@@ -57,6 +57,43 @@ def status_command(
         for s in found["stack_sets"]
     )
     return DONE if green else CHANGES
+
+
+@click.command(
+    "limits",
+    epilog="\b\nExamples:\n  tapgen limits secure_network --local\n"
+    "  tapgen limits secure_network -e staging --output json\n\n"
+    "Exit codes: 0 everything fits, 1 something does not, or error.",
+)
+@system_options
+@aws_options
+@output_option
+def limits_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    **aws_choice: Any,
+) -> int:
+    """Show what AWS allows, what is used, and what a rollout of SYSTEM would add.
+
+    Stack sets, stack instances, stacks, VPCs, Elastic IP addresses and IAM roles, where
+    the system has any; and how full its templates are. Where AWS does not tell, the
+    documented default counts and is marked.
+    """
+    from tapgen import forecast, plan, rollout
+    from tapgen.cli.screen import console
+    from tapgen.report import outlook
+
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    made = plan.make(reached.system, rollout.observe(reached.system, reached.sets))
+    rooms = outlook_of(reached, made, everything=True).limits
+    fits = [forecast.fit(s) for s in reached.system.stack_sets]
+    if output == "json":
+        print_json(outlook.limits_data(rooms, fits))
+    else:
+        console().print(outlook.limits(rooms, fits))
+    return DONE if all(room.fits for room in rooms) else FAILED
 
 
 @click.command(

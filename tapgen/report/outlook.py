@@ -14,14 +14,16 @@ from rich.markup import escape
 
 from tapgen.durations import Span
 from tapgen.forecast import Fit, Forecast, Move, Slowest, StepForecast
+from tapgen.limits import Headroom
 from tapgen.model import Target
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """The forecast of a plan."""
+    """The forecast of a plan, and the head-room for it as read from AWS."""
 
     forecast: Forecast
+    limits: tuple[Headroom, ...] = ()
 
 
 # -- text ----------------------------------------------------------------------------
@@ -29,6 +31,10 @@ class Outlook:
 
 def first(outlook: Outlook) -> Iterator[str]:
     """Lines that belong before the waves: what somebody may not have meant."""
+    short = [h for h in outlook.limits if not h.fits]
+    if short:
+        yield "\n[bold red]does not fit[/]"
+    yield from (f"  [red]![/] {escape(_too_much(h))}" for h in short)
     if outlook.forecast.moves:
         yield "\n[bold red]moves[/]"
     for move in outlook.forecast.moves:
@@ -47,6 +53,10 @@ def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
 
 def markdown(outlook: Outlook) -> Iterator[str]:
     """The same for a comment on a pull request."""
+    short = [h for h in outlook.limits if not h.fits]
+    if short:
+        yield "\n**⚠️ does not fit**\n"
+    yield from (f"- {_too_much(h)}" for h in short)
     if outlook.forecast.moves:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
@@ -56,6 +66,14 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     if time := _time(outlook):
         lines.append(time)
     yield "\n" + "\n".join(f"- {line}" for line in lines)
+
+
+def _too_much(headroom: Headroom) -> str:
+    quota = headroom.demand.quota
+    return (
+        f"{headroom}; ask AWS for more (Service Quotas, {quota.service} {quota.code}) "
+        "before rolling out, or it fails half-way"
+    )
 
 
 def _moved(move: Move) -> str:
@@ -73,7 +91,10 @@ def _data_of(move: Move) -> Iterator[str]:
 
 
 def _fits(outlook: Outlook, details: bool) -> Iterator[str]:
-    """What of the templates is near a limit; with `details` everything."""
+    """What of quotas and templates is near a limit; with `details` everything."""
+    for room in outlook.limits:
+        if room.fits and (room.tight or details):
+            yield f"quota: {room}"
     for fit in outlook.forecast.fits:
         shown = [m for m in fit.measures if m.tight or details]
         if shown:
@@ -137,6 +158,70 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "warnings": list(forecast.warnings),
         "moves": [_move(move) for move in forecast.moves],
         "templates": [_fit(fit) for fit in forecast.fits],
+        "limits": [_headroom(room) for room in outlook.limits],
+    }
+
+
+def limits(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> str:
+    """All head-room as a table, what does not fit first, and the templates. Of quotas
+    that each stack set has for itself, the fullest."""
+    rows = [("quota", "where", "used", "adds", "limit", "")]
+    each = [room for room in rooms if room.demand.stack_set]
+    fullest_set = max(each, key=lambda room: room.total, default=None)
+    for room in rooms:
+        if room.fits and room.demand.stack_set and room is not fullest_set:
+            continue
+        quota = room.demand.quota
+        rows.append(
+            (
+                quota.name,
+                room.where,
+                "?" if room.used is None else f"{room.used:,}",
+                f"+{room.demand.adds:,}",
+                f"{room.limit:,}{'' if room.read else '*'}",
+                "✓" if room.fits else "✗ does not fit",
+            )
+        )
+    lines = _columns(rows)
+    if not all(room.read for room in rooms):
+        lines.append("* the default: what applies to this account could not be read")
+    fullest = [max(fit.measures, key=lambda m: m.percent) for fit in fits]
+    lines += ["", "templates, by what fills them most"]
+    lines += [f"  {f.part}: {m}" for f, m in zip(fits, fullest, strict=True)]
+    return "\n".join(map(escape, lines))
+
+
+def limits_data(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> dict[str, Any]:
+    """What `limits --output json` has."""
+    return {
+        "fits": all(room.fits for room in rooms),
+        "limits": [_headroom(room) for room in rooms],
+        "templates": [_fit(fit) for fit in fits],
+    }
+
+
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _headroom(room: Headroom) -> dict[str, Any]:
+    demand = room.demand
+    return {
+        "quota": demand.quota.name,
+        "service": demand.quota.service,
+        "code": demand.quota.code,
+        "account": demand.target.account,
+        "region": demand.target.region if demand.quota.regional else None,
+        "stack_set": demand.stack_set or None,
+        "used": room.used,
+        "adds": demand.adds,
+        "limit": room.limit,
+        "limit_read": room.read,
+        "fits": room.fits,
     }
 
 

@@ -298,6 +298,11 @@ def test_the_operator_reads_and_makes_change_sets_but_never_executes_one(
         "cloudformation:DeleteChangeSet",
         "cloudformation:DescribeStackEvents",
         "cloudformation:DescribeStackResourceDrifts",
+        "cloudformation:DescribeAccountLimits",
+        "servicequotas:GetServiceQuota",
+        "iam:GetAccountSummary",
+        "ec2:DescribeVpcs",
+        "ec2:DescribeAddresses",
     } <= allowed
     writing = ("Create", "Update", "Delete", "Put", "Execute")
     changes = {a for a in allowed if a.split(":")[1].startswith(writing)}

@@ -1,0 +1,146 @@
+"""Service quotas: what AWS allows here, and how much of it is used.
+
+Where a quota cannot be read (no permission, no such service in the region, not
+emulated), its documented default stands in, and is marked as such.
+
+Source for names, codes and defaults: "AWS CloudFormation endpoints and quotas" and its
+siblings for Amazon VPC, Amazon EC2 and IAM in the AWS General Reference; for the reading:
+`DescribeAccountLimits`, `GetAccountSummary` and `GetServiceQuota` in the API references.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.stacksets import StackSets
+from tapgen.errors import AwsError
+from tapgen.model import Target
+
+
+@dataclass(frozen=True)
+class Quota:
+    """A service quota: AWS's codes for it, and its value where nobody raised it."""
+
+    name: str
+    service: str
+    code: str
+    default: int
+    regional: bool = True
+
+
+STACK_SETS = Quota("stack sets", "cloudformation", "L-EC62D81A", 1_000)
+INSTANCES = Quota(
+    "stack instances of a stack set", "cloudformation", "L-C8225BA5", 100_000
+)
+OPERATIONS = Quota(
+    "stack instance operations at once", "cloudformation", "L-6A4B2F69", 10_000
+)
+STACKS = Quota("stacks", "cloudformation", "L-0485CB21", 2_000)
+VPCS = Quota("VPCs", "vpc", "L-F678F1CE", 5)
+ADDRESSES = Quota("Elastic IP addresses", "ec2", "L-0263D0A3", 5)
+ROLES = Quota("IAM roles", "iam", "L-FE177D64", 1_000, regional=False)
+
+Place = tuple[Quota, Target]
+
+# Every StackStatus but DELETE_COMPLETE, which ListStacks keeps telling for 90 days.
+_PRESENT = (
+    "CREATE_IN_PROGRESS CREATE_FAILED CREATE_COMPLETE ROLLBACK_IN_PROGRESS "
+    "ROLLBACK_FAILED ROLLBACK_COMPLETE DELETE_IN_PROGRESS DELETE_FAILED "
+    "UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_COMPLETE "
+    "UPDATE_FAILED UPDATE_ROLLBACK_IN_PROGRESS UPDATE_ROLLBACK_FAILED "
+    "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE "
+    "REVIEW_IN_PROGRESS IMPORT_IN_PROGRESS IMPORT_COMPLETE IMPORT_ROLLBACK_IN_PROGRESS "
+    "IMPORT_ROLLBACK_FAILED IMPORT_ROLLBACK_COMPLETE"
+).split()
+# A quota is not worth waiting for an endpoint that does not answer.
+_ATTEMPTS = 2
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A quota at one place. `limit` is the default unless `read`; `used` is None where
+    it cannot be counted."""
+
+    limit: int
+    read: bool
+    used: int | None
+
+
+def read(sets: StackSets, places: Iterable[Place]) -> dict[Place, Reading]:
+    """Read quotas and usage; never raises AwsError."""
+    wanted = list(dict.fromkeys(places))
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda place: _reading(sets, *place), wanted)
+        return dict(zip(wanted, found, strict=True))
+
+
+def _reading(sets: StackSets, quota: Quota, target: Target) -> Reading:
+    limit = _limit(sets.aws, quota, target)
+    try:
+        used = _used(sets, quota, target)
+    except AwsError:
+        used = None
+    return Reading(quota.default if limit is None else limit, limit is not None, used)
+
+
+def _limit(aws: Aws, quota: Quota, target: Target) -> int | None:
+    """What AWS allows; None where it does not tell."""
+    for ask_for in (_own_limit, _service_quota):
+        try:
+            found = ask_for(aws, quota, target)
+        except AwsError:
+            continue
+        if found is not None:
+            return found
+    return None
+
+
+def _own_limit(aws: Aws, quota: Quota, target: Target) -> int | None:
+    """What the service itself says of its limits, where it does."""
+    if quota is STACKS:
+        client = aws.client("cloudformation", target)
+        limits = pages(client, "describe_account_limits", "AccountLimits")
+        return next(
+            (int(x["Value"]) for x in limits if x["Name"] == "StackLimit"), None
+        )
+    if quota is ROLES:
+        return _summary(aws, target).get("RolesQuota")
+    return None
+
+
+def _service_quota(aws: Aws, quota: Quota, target: Target) -> int | None:
+    client = aws.client("service-quotas", target, attempts=_ATTEMPTS)
+    answer = ask(
+        client, "get_service_quota", ServiceCode=quota.service, QuotaCode=quota.code
+    )
+    value = answer.get("Quota", {}).get("Value")
+    return None if value is None else int(value)
+
+
+def _used(sets: StackSets, quota: Quota, target: Target) -> int | None:
+    if quota is STACK_SETS:
+        return len(sets.names())
+    if quota is STACKS:
+        client = sets.aws.client("cloudformation", target)
+        found = pages(
+            client, "list_stacks", "StackSummaries", StackStatusFilter=_PRESENT
+        )
+        return sum(1 for _ in found)
+    if quota is VPCS:
+        client = sets.aws.client("ec2", target)
+        return sum(1 for _ in pages(client, "describe_vpcs", "Vpcs"))
+    if quota is ADDRESSES:
+        client = sets.aws.client("ec2", target)
+        return len(ask(client, "describe_addresses")["Addresses"])
+    if quota is ROLES:
+        return _summary(sets.aws, target).get("Roles")
+    return None
+
+
+def _summary(aws: Aws, target: Target) -> Mapping[str, int]:
+    found = ask(aws.client("iam", target), "get_account_summary")
+    summary: Mapping[str, int] = found["SummaryMap"]
+    return summary
