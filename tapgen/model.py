@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -510,6 +511,7 @@ class ObservedInstance:
     outputs: Mapping[str, str] | None = None
     reason: str | None = None
     drift_status: str = "NOT_CHECKED"
+    drift_checked: datetime | None = None
 
 
 @dataclass(frozen=True)

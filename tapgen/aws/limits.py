@@ -112,6 +112,8 @@ def _own_limit(aws: Aws, quota: Quota, target: Target) -> int | None:
 
 
 def _service_quota(aws: Aws, quota: Quota, target: Target) -> int | None:
+    if aws.local:  # it has no such service, and takes seconds to say so
+        return None
     client = aws.client("service-quotas", target, attempts=_ATTEMPTS)
     answer = ask(
         client, "get_service_quota", ServiceCode=quota.service, QuotaCode=quota.code

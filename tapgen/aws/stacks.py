@@ -33,6 +33,30 @@ class Failure:
     reason: str
 
 
+@dataclass(frozen=True)
+class Difference:
+    """A property that is not as the template says (`PropertyDifference`).
+
+    `path` is a JSON pointer below the properties; `kind` is ADD, REMOVE or NOT_EQUAL,
+    and the values are text, as CloudFormation gives them.
+    """
+
+    path: str
+    expected: str
+    actual: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class DriftedResource:
+    """A resource that was changed or deleted other than through CloudFormation."""
+
+    logical_id: str
+    type: str
+    deleted: bool
+    differences: tuple[Difference, ...] = ()
+
+
 def deploy(
     aws: Aws,
     target: Target,
@@ -110,6 +134,34 @@ def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]
         for r in found
         if r["ResourceStatus"] != "DELETE_COMPLETE"
     }
+
+
+def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
+    """What drifted in a stack, as its last drift detection found it."""
+    found = pages(
+        aws.client("cloudformation", target),
+        "describe_stack_resource_drifts",
+        "StackResourceDrifts",
+        StackName=name,
+        StackResourceDriftStatusFilters=["MODIFIED", "DELETED"],
+    )
+    return [
+        DriftedResource(
+            drift["LogicalResourceId"],
+            drift["ResourceType"],
+            drift["StackResourceDriftStatus"] == "DELETED",
+            tuple(
+                Difference(
+                    d["PropertyPath"],
+                    d["ExpectedValue"],
+                    d["ActualValue"],
+                    d["DifferenceType"],
+                )
+                for d in drift.get("PropertyDifferences", ())
+            ),
+        )
+        for drift in found
+    ]
 
 
 def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:

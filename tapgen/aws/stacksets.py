@@ -371,6 +371,19 @@ class StackSets:
             **places(targets, whole),
         )
 
+    def detect_drift(self, name: str) -> Operation:
+        """Start looking for drift at all targets at once: it changes nothing, so one
+        that cannot be checked need not stop the others."""
+        everywhere = {
+            "RegionConcurrencyType": "PARALLEL",
+            "MaxConcurrentPercentage": 100,
+            "FailureTolerancePercentage": 100,
+        }
+        started = self._ask(
+            "detect_stack_set_drift", StackSetName=name, OperationPreferences=everywhere
+        )
+        return self.operation(name, started["OperationId"])
+
     def delete(self, name: str) -> None:
         """Delete a stack set that has no instances."""
         self._ask("delete_stack_set", StackSetName=name)
@@ -437,6 +450,7 @@ def _instance(known: Mapping[str, Any]) -> ObservedInstance:
         overrides=_values(known.get("ParameterOverrides", [])),
         reason=known.get("StatusReason"),
         drift_status=known.get("DriftStatus", "NOT_CHECKED"),
+        drift_checked=known.get("LastDriftCheckTimestamp"),
     )
 
 

@@ -62,6 +62,7 @@ Examples:
   tapgen plan secure_network -e staging --details
   tapgen plan secure_network --output markdown > comment.md
   tapgen plan secure_network --local --out plan.json
+  tapgen plan secure_network --detect-drift
 
 Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 """
@@ -72,6 +73,11 @@ Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 @aws_options
 @timings_option
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
+@click.option(
+    "--detect-drift",
+    is_flag=True,
+    help="First let CloudFormation look what was changed by hand where it updates.",
+)
 @allow_option
 @click.option(
     "--out",
@@ -92,6 +98,7 @@ def plan_command(
     output: str,
     timings: bool,
     details: bool,
+    detect_drift: bool,
     allowed: tuple[str, ...],
     out: Path | None,
     **aws_choice: Any,
@@ -103,7 +110,11 @@ def plan_command(
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
     made = _plan(reached, clock)
-    with clock.stage("reading quotas"):
+    if detect_drift:
+        with clock.stage("detecting drift"):
+            _look_for_drift(reached, made)
+        made = _plan(reached, clock)
+    with clock.stage("quotas and drift"):
         ahead = outlook_of(reached, made)
     if output == "json":
         print_json(data.plan(made, allowed) | outlook.data(ahead))
@@ -420,14 +431,27 @@ def _plan(reached: Reached, clock: Timings) -> Any:
 def outlook_of(reached: Reached, made: Any, *, everything: bool = False) -> Any:
     """What to expect of a plan, with the quotas that it adds to, or `everything` that
     its system comes up against."""
-    from tapgen import forecast, limits
+    from tapgen import drift, forecast, limits
     from tapgen.aws import limits as quotas
     from tapgen.report.outlook import Outlook
 
     ahead = forecast.of(made)
     wanted = [d for d in limits.demands(made, ahead) if d.adds or everything]
     found = quotas.read(reached.sets, [d.place for d in wanted])
-    return Outlook(ahead, limits.headroom(wanted, found))
+    rooms = limits.headroom(wanted, found)
+    return Outlook(ahead, rooms, drift.read(reached.sets, made))
+
+
+def _look_for_drift(reached: Reached, made: Any) -> None:
+    """Let CloudFormation detect the drift of what a plan updates."""
+    from tapgen import drift
+
+    names = [step.stack_set for step, _, _ in drift.concerned(made)]
+    if not names:
+        say("drift: this plan updates nothing, so nothing is checked")
+        return
+    poll = (LOCAL_POLL if reached.local else REAL_POLL)[0]
+    drift.detect(reached.sets, names, say, poll_seconds=poll)
 
 
 def _read(path: Path) -> str:

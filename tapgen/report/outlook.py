@@ -12,18 +12,23 @@ from typing import Any
 
 from rich.markup import escape
 
+from tapgen.drift import Drift, Drifted
 from tapgen.durations import Span
 from tapgen.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.limits import Headroom
 from tapgen.model import Target
 
+_MAX_VALUE = 60  # characters of a value shown in a line
+
 
 @dataclass(frozen=True)
 class Outlook:
-    """The forecast of a plan, and the head-room for it as read from AWS."""
+    """The forecast of a plan, and as read from AWS the head-room for it and what was
+    changed by hand where it updates."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
+    drift: Drift = Drift()
 
 
 # -- text ----------------------------------------------------------------------------
@@ -35,6 +40,12 @@ def first(outlook: Outlook) -> Iterator[str]:
     if short:
         yield "\n[bold red]does not fit[/]"
     yield from (f"  [red]![/] {escape(_too_much(h))}" for h in short)
+    drifted = _drifted(outlook.drift)
+    if drifted:
+        yield f"\n[bold red]{_by_hand_title(outlook.drift)}[/]"
+    for what, places in drifted.items():
+        yield f"  [red]![/] {escape(what)}"
+        yield f"      {_targets(places)}"
     if outlook.forecast.moves:
         yield "\n[bold red]moves[/]"
     for move in outlook.forecast.moves:
@@ -44,7 +55,7 @@ def first(outlook: Outlook) -> Iterator[str]:
 
 def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     """Lines that belong after the waves: what fits, pace and time."""
-    lines = [*_fits(outlook, details), *_paces(outlook)]
+    lines = [*_fits(outlook, details), *_checked(outlook.drift), *_paces(outlook)]
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
@@ -57,11 +68,17 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     if short:
         yield "\n**⚠️ does not fit**\n"
     yield from (f"- {_too_much(h)}" for h in short)
+    drifted = _drifted(outlook.drift)
+    if drifted:
+        yield f"\n**⚠️ {_by_hand_title(outlook.drift)}**\n"
+    for what, places in drifted.items():
+        code = what.replace("`", "'").replace("\n", " ")
+        yield f"- `{code}` in {_targets(places)}"
     if outlook.forecast.moves:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
         yield f"- {'; '.join([_moved(move), *_data_of(move)])}"
-    lines = [*_fits(outlook, False), *_paces(outlook)]
+    lines = [*_fits(outlook, False), *_checked(outlook.drift), *_paces(outlook)]
     lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
@@ -74,6 +91,52 @@ def _too_much(headroom: Headroom) -> str:
         f"{headroom}; ask AWS for more (Service Quotas, {quota.service} {quota.code}) "
         "before rolling out, or it fails half-way"
     )
+
+
+def _drifted(drift: Drift) -> dict[str, list[Target]]:
+    """What → where, of everything that was changed by hand."""
+    found: dict[str, list[Target]] = {}
+    for one in drift.found:
+        found.setdefault(_by_hand(one), []).append(one.target)
+    for part, target in drift.unread:
+        what = f"{part}: something was changed by hand; what, could not be read"
+        found.setdefault(what, []).append(target)
+    return found
+
+
+def _by_hand_title(drift: Drift) -> str:
+    lost = drift.unread or any(one.is_lost for one in drift.found)
+    return "would overwrite what drifted" if lost else "drifted, and left alone"
+
+
+def _by_hand(one: Drifted) -> str:
+    what = f"{one.part}.{one.logical_id} ({one.type})"
+    difference = one.difference
+    if difference is None:
+        return f"{what} was deleted; {one.fate}"
+    path = difference.path.strip("/").replace("/", ".")
+    now = "gone" if difference.kind == "REMOVE" else _short(difference.actual)
+    was = "nothing" if difference.kind == "ADD" else _short(difference.expected)
+    return f"{what}: {path} is {now}, the template said {was}; {one.fate}"
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_VALUE else f"{line[: _MAX_VALUE - 1]}…"
+
+
+def _checked(drift: Drift) -> Iterator[str]:
+    """How much is known of drift, where anything is updated."""
+    if not drift.instances:
+        return
+    total = drift.instances
+    known = total - len(drift.unchecked)
+    words = f"drift: {known} of {total} instances to update were checked"
+    if drift.oldest and known:
+        words += f", the oldest check {drift.oldest:%Y-%m-%d %H:%M} UTC"
+    if not drift.found and not drift.unread and known:
+        words += ", nothing changed by hand"
+    yield words if known == total else f"{words}; plan --detect-drift looks first"
 
 
 def _moved(move: Move) -> str:
@@ -159,6 +222,34 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "moves": [_move(move) for move in forecast.moves],
         "templates": [_fit(fit) for fit in forecast.fits],
         "limits": [_headroom(room) for room in outlook.limits],
+        "drift": _drift(outlook.drift),
+    }
+
+
+def _drift(drift: Drift) -> dict[str, Any]:
+    return {
+        "instances": drift.instances,
+        "oldest_check": drift.oldest and drift.oldest.isoformat(),
+        "unchecked": [{"part": part, **_target(t)} for part, t in drift.unchecked],
+        "unread": [{"part": part, **_target(t)} for part, t in drift.unread],
+        "found": [_drifted_data(one) for one in drift.found],
+    }
+
+
+def _drifted_data(one: Drifted) -> dict[str, Any]:
+    difference = one.difference
+    return {
+        "part": one.part,
+        "stack_set": one.stack_set,
+        **_target(one.target),
+        "logical_id": one.logical_id,
+        "type": one.type,
+        "deleted": difference is None,
+        "property": difference.path if difference else None,
+        "expected": difference.expected if difference else None,
+        "actual": difference.actual if difference else None,
+        "difference": difference.kind if difference else None,
+        "plan": one.fate.name.lower(),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from tapgen import drift
 from tapgen.cli.deploy import Reached, outlook_of
 from tapgen.model import SELF, StackSet, System, Target
 from tapgen.report import outlook
@@ -18,7 +19,7 @@ NETWORK = make.template(
 )
 
 
-EAST = Target(SELF, "us-east-1")
+EAST, WEST = Target(SELF, "us-east-1"), Target(SELF, "us-west-2")
 
 
 def here(*stack_sets: StackSet) -> System:
@@ -61,3 +62,80 @@ def test_a_plan_asks_only_for_what_it_adds_to(cloud: Cloud) -> None:
     assert used["VPCs"] == 2
     # The instance's, and those of bootstrap: administration, roles.
     assert used["stacks"] == 3
+
+
+# -- drift ---------------------------------------------------------------------------
+
+
+def topics(first: str, second: str = "same") -> StackSet:
+    def topic(display: str) -> dict[str, Any]:
+        return {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": display}}
+
+    text = make.template(resources={"First": topic(first), "Second": topic(second)})
+    return make.stack_set(targets=[EAST, WEST], text=text)
+
+
+def change_by_hand(cloud: Cloud, region: str, display: str) -> None:
+    """Give every topic of a region another name, behind CloudFormation's back."""
+    sns = cloud.client("sns", region)
+    for topic in sns.list_topics()["Topics"]:
+        sns.set_topic_attributes(
+            TopicArn=topic["TopicArn"],
+            AttributeName="DisplayName",
+            AttributeValue=display,
+        )
+
+
+def look(cloud: Cloud, *names: str) -> list[str]:
+    """Detect drift; what was told."""
+    told: list[str] = []
+    drift.detect(cloud.sets, names, told.append, poll_seconds=0.05)
+    return told
+
+
+def test_what_drifted_is_named_with_what_the_plan_does_to_it(cloud: Cloud) -> None:
+    assert cloud.rollout(here(topics("old"))).green
+    change_by_hand(cloud, "us-west-2", "by hand")
+    told = look(cloud, "demo-test-data")
+
+    made = ahead(cloud, here(topics("new")))
+
+    assert told == [
+        "demo-test-data: detecting drift …",
+        "demo-test-data: drift detection SUCCEEDED",
+    ]
+    found = {(d.logical_id, d.fate, d.target.region) for d in made.drift.found}
+    assert found == {
+        ("First", drift.Fate.OVERWRITTEN, "us-west-2"),
+        ("Second", drift.Fate.STAYS, "us-west-2"),
+    }
+    lines = "\n".join(outlook.first(made))
+    assert "would overwrite what drifted" in lines
+    assert "DisplayName is by hand, the template said old" in lines
+    assert "2 of 2 instances to update were checked" in "\n".join(outlook.last(made))
+
+
+def test_drift_that_nobody_looked_for_is_said_to_be_unknown(cloud: Cloud) -> None:
+    assert cloud.rollout(here(topics("old"))).green
+    change_by_hand(cloud, "us-west-2", "by hand")
+
+    made = ahead(cloud, here(topics("new")))
+
+    assert made.drift.found == ()
+    assert len(made.drift.unchecked) == 2
+    assert "--detect-drift looks first" in "\n".join(outlook.last(made))
+
+
+def test_a_topic_deleted_by_hand_stands_in_the_way(cloud: Cloud) -> None:
+    assert cloud.rollout(here(topics("old"))).green
+    sns = cloud.client("sns", "us-east-1")
+    for topic in sns.list_topics()["Topics"]:
+        sns.delete_topic(TopicArn=topic["TopicArn"])
+    look(cloud, "demo-test-data")
+
+    found = ahead(cloud, here(topics("new"))).drift.found
+
+    assert [(d.logical_id, d.difference, d.fate) for d in found] == [
+        ("First", None, drift.Fate.FAILS),
+        ("Second", None, drift.Fate.STAYS),
+    ]

@@ -249,7 +249,8 @@ def answering(answers: Mapping[str, str]) -> Iterator[StackSets]:
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
-        yield StackSets(connect_local(url, "us-east-1", ACCOUNT), EAST)
+        aws = connect_local(url, "us-east-1", ACCOUNT)
+        yield StackSets(replace(aws, local=False), EAST)
     finally:
         server.shutdown()
         server.server_close()
