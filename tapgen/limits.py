@@ -69,8 +69,15 @@ class Headroom:
         return (self.used or 0) + self.demand.adds
 
     @property
+    def raised(self) -> bool:
+        """Whether more is used than the default, so that the limit must be higher; how
+        high, nobody can read."""
+        return not self.read and (self.used or 0) > self.limit
+
+    @property
     def fits(self) -> bool:
-        return self.total <= self.limit
+        """Whether there is room, as far as anybody can tell."""
+        return self.demand.adds == 0 or self.total <= self.limit or self.raised
 
     @property
     def tight(self) -> bool:
@@ -85,7 +92,7 @@ class Headroom:
 
     def __str__(self) -> str:
         known = "at least " if self.used is None else ""
-        default = "" if self.read else ", the default; what applies could not be read"
+        default = "" if self.read else "; the default, what applies could not be read"
         return (
             f"{self.demand.quota.name} in {self.where}: {known}{self.total:,} of "
             f"{self.limit:,} (this plan adds {self.demand.adds:,}{default})"

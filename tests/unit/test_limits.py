@@ -111,6 +111,7 @@ def room(used: int | None, adds: int, limit: int = 5) -> Headroom:
         (3, 1, True, True),
         (4, 1, True, True),
         (5, 0, True, False),
+        (6, 0, True, False),
         (5, 1, False, True),
         (None, 5, True, True),
         (None, 6, False, True),
@@ -127,6 +128,15 @@ def test_what_was_not_read_is_the_default_and_says_so() -> None:
 
     assert (found.limit, found.read, found.used) == (5, False, None)
     assert "at least 1 of 5" in str(found) and "the default" in str(found)
+
+
+def test_where_more_is_used_than_the_default_the_limit_was_raised() -> None:
+    demand = Demand(quotas.VPCS, EAST, 1)
+    read = Headroom(demand, 5, True, 7)
+    unread = Headroom(demand, 5, False, 7)
+    full = Headroom(demand, 5, False, 5)
+
+    assert [h.fits for h in (read, unread, full)] == [False, True, False]
 
 
 def test_what_does_not_fit_comes_first() -> None:
