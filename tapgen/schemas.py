@@ -181,16 +181,17 @@ def is_stateful(type_name: str) -> bool:
 
 
 @cache
-def _services() -> Mapping[str, Mapping[str, frozenset[str]]]:
-    """Service → action → kinds of resources, in lower case, as cfn-lint knows IAM."""
-    data = _read(_data() / "AdditionalSpecs" / "Policies.json")
-    return {
-        service: {
-            action: frozenset(about.get("Resources", ()))
-            for action, about in its["Actions"].items()
-        }
-        for service, its in data.items()
-    }
+def _services() -> Mapping[str, Any]:
+    """Service → what cfn-lint knows of it in IAM."""
+    services: Mapping[str, Any] = _read(_data() / "AdditionalSpecs" / "Policies.json")
+    return services
+
+
+@cache
+def _actions(service: str) -> Mapping[str, frozenset[str]]:
+    """Action of a service → kinds of resources, all in lower case."""
+    known = _services().get(service, {"Actions": {}})["Actions"]
+    return {a: frozenset(about.get("Resources", ())) for a, about in known.items()}
 
 
 @cache
@@ -202,7 +203,7 @@ def is_action(action: str) -> bool:
     service, _, name = action.lower().partition(":")
     if not name or name == "*":
         return False
-    known = _services().get(service, {})
+    known = _actions(service)
     if "*" in name or "?" in name:
         return any(fnmatchcase(candidate, name) for candidate in known)
     return name in known
@@ -215,7 +216,7 @@ def limited_by(action: str) -> frozenset[str]:
     for one with a wildcard, and for one it does not know.
     """
     service, _, name = action.lower().partition(":")
-    return _services().get(service, {}).get(name, frozenset())
+    return _actions(service).get(name, frozenset())
 
 
 def permissions(types: Iterable[str]) -> frozenset[str]:

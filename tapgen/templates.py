@@ -64,18 +64,19 @@ _ATTRIBUTES = (
 )
 
 
-def render(template: Template) -> str:
-    """The template as the JSON text that is committed and sent.
+def render(template: Template | Mapping[str, Any]) -> str:
+    """A template, or its data, as the JSON text that is committed and sent.
 
     Sections and attributes come in the order of the documentation, resources in the
     order they were added, so that a file reads from top to bottom. Raises
     TemplateError when it is larger than CloudFormation takes.
     """
-    text = written(template.to_dict())
+    body = template.to_dict() if isinstance(template, Template) else template
+    text = written(body)
     if len(text.encode()) > LARGEST:
         raise TemplateError(
-            f"{template.description}: {len(text.encode())} bytes, CloudFormation takes"
-            f" {LARGEST}; split the part"
+            f"{body.get('Description')}: {len(text.encode())} bytes, CloudFormation"
+            f" takes {LARGEST}; split the part"
         )
     return text
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from awacs import cloudformation as acfn
@@ -144,6 +145,7 @@ def role_names(system: str, suffix: str) -> tuple[str, str]:
 # Administration ----------------------------------------------------------------------
 
 
+@cache
 def administration() -> str:
     """The template of stack `tapgen-administration`."""
     template = _start("tapgen: administration role and artifact bucket")
@@ -181,6 +183,7 @@ def administration() -> str:
     return templates.render(template)
 
 
+@cache
 def artifacts() -> str:
     """The template of stack `tapgen-artifacts`: the bucket of an account and region."""
     template = _start("tapgen: artifact bucket")
@@ -429,25 +432,29 @@ def _resolved(value: Any) -> Any:
     return value
 
 
-def _fits(statements: Iterable[Statement]) -> bool:
-    document = encode_to_dict(security.document(*statements))
-    return size(document) <= _POLICY_SIZE
+def _size(*statements: Statement) -> int:
+    return size(encode_to_dict(security.document(*statements)))
 
 
 def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
     """The statements, in order, in as few managed policies as that order allows."""
+    empty = _size()
     documents: list[list[Statement]] = [[]]
-    for statement in statements:
-        for piece in _pieces(statement):
-            if not _fits([*documents[-1], piece]):
-                documents.append([])
-            documents[-1].append(piece)
+    used = empty
+    for piece in (piece for s in statements for piece in _pieces(s)):
+        more = _size(piece) - empty + 1  # the comma after it
+        # The last one has none.
+        if used + more - 1 > _POLICY_SIZE:
+            documents.append([])
+            used = empty
+        documents[-1].append(piece)
+        used += more
     return [security.document(*document) for document in documents]
 
 
 def _pieces(statement: Statement) -> Iterator[Statement]:
     """A statement, in halves of its actions until each fits into a policy."""
-    if _fits([statement]):
+    if _size(statement) <= _POLICY_SIZE:
         yield statement
         return
     properties = statement.properties

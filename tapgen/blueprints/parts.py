@@ -117,7 +117,7 @@ def _stack_set(
     return StackSet(
         name=f"{system.prefix}-{part.name}",
         part=part.name,
-        template=templates.render(part.template),
+        template=templates.render(body),
         role=part.role,
         targets=tuple(
             Target(account, config.regions[role])
