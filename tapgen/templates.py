@@ -17,9 +17,7 @@ from collections.abc import Iterable, Mapping
 from graphlib import TopologicalSorter
 from json.encoder import encode_basestring
 from pathlib import Path
-from typing import Any
-
-from troposphere import Template
+from typing import TYPE_CHECKING, Any
 
 from tapgen import intrinsics, schemas
 from tapgen.errors import TemplateError
@@ -32,6 +30,9 @@ from tapgen.model import (
     artifact_bucket,
     digest,
 )
+
+if TYPE_CHECKING:  # slow to import, and not needed to write files
+    from troposphere import Template
 
 FORMAT = 1
 """The version of the manifest's format."""
@@ -72,7 +73,7 @@ def render(template: Template | Mapping[str, Any]) -> str:
     order they were added, so that a file reads from top to bottom. Raises
     TemplateError when it is larger than CloudFormation takes.
     """
-    body = template.to_dict() if isinstance(template, Template) else template
+    body = template if isinstance(template, Mapping) else template.to_dict()
     text = written(body)
     if len(text.encode()) > LARGEST:
         raise TemplateError(

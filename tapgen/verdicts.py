@@ -1,20 +1,17 @@
 """Verdicts of lint, kept by what they are about, so that nothing is checked twice.
 
 A verdict is kept under a digest of everything it depends on: the template and where it
-goes, and (`fingerprint`) the versions of cfn-lint, of its schemas and of tapgen with
-its rules, and the configuration. What changes any of these asks for another key, so
-that a verdict is never stale. The folder can be deleted at any time; a file that is not
-exactly what was written is as good as none.
+goes, and the versions of cfn-lint, of its schemas and of tapgen with its rules, and the
+configuration. What changes any of these asks for another key, so that a verdict is
+never stale.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -22,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen.errors import ConfigError
+from tapgen.kept import Kept, digest
 from tapgen.model import Finding, Severity
 
 _PACKAGE = Path(__file__).parent
@@ -29,6 +27,7 @@ _PACKAGE = Path(__file__).parent
 _SOURCES = (
     "checks.py",
     "intrinsics.py",
+    "kept.py",
     "loops.py",
     "model.py",
     "schemas.py",
@@ -52,39 +51,20 @@ class Verdicts:
 
     def get(self, key: str) -> list[Finding] | None:
         """What was found under a key, None where nothing is known."""
-        try:
-            text = self._path(key).read_text(encoding="utf-8")
-            head, _, body = text.partition("\n")
-            if head != _digest(key, body):
-                return None
-            return [_finding(found) for found in json.loads(body)]
-        except (OSError, ValueError, TypeError, KeyError):
-            return None
+        text = Kept(self.folder).get(key)
+        return None if text is None else read(text)
 
     def put(self, key: str, findings: Sequence[Finding]) -> None:
         """Keep what was found; where it cannot be written, it is not kept."""
-        body = json.dumps([asdict(f) for f in findings])
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._path(key), f"{_digest(key, body)}\n{body}")
-        except OSError:
-            pass  # a cache that cannot be written is only slow
+        Kept(self.folder).put(key, written(findings))
 
     def prune(self) -> None:
         """Remove the oldest verdicts beyond `most`."""
-        try:
-            files = [(e.stat().st_mtime_ns, e.path) for e in os.scandir(self.folder)]
-            for _, path in sorted(files)[: max(0, len(files) - self.most)]:
-                os.unlink(path)
-        except OSError:
-            pass  # somebody else is pruning, or there is no folder
+        Kept(self.folder).prune(self.most)
 
     def key(self, *parts: str) -> str:
         """The key of a verdict about these."""
-        return _digest(self.common, *parts)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}.json"
+        return digest(self.common, *parts)
 
 
 def open_folder(folder: Path) -> Verdicts | None:
@@ -96,21 +76,12 @@ def open_folder(folder: Path) -> Verdicts | None:
     configuration = "\n".join(_configuration())
     if _NAMES_FILES.search(configuration):
         return None
-    return Verdicts(folder, _digest(configuration, *_versions(), *_sources()))
+    return Verdicts(folder, digest(configuration, *_versions(), *_sources()))
 
 
 def keepable(template: str) -> bool:
     """Whether a template's own configuration names no files."""
     return not _NAMES_FILES.search(template)
-
-
-def _digest(*parts: str) -> str:
-    """A hash of texts, of each one for itself."""
-    found = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", errors="surrogatepass")
-        found.update(f"{len(data)}:".encode() + data)
-    return found.hexdigest()
 
 
 def _configuration() -> Iterator[str]:
@@ -161,18 +132,20 @@ def _sources() -> Iterable[str]:
         yield path.read_text(encoding="utf-8")
 
 
+def written(findings: Iterable[Finding]) -> str:
+    """Findings as the text that is kept."""
+    return json.dumps([asdict(f) for f in findings])
+
+
+def read(text: str) -> list[Finding] | None:
+    """The findings in a text that `written` gave; None where it gave another."""
+    try:
+        return [_finding(found) for found in json.loads(text)]
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
 def _finding(data: dict[str, Any]) -> Finding:
     return Finding(
         **{**data, "severity": Severity(data["severity"]), "path": tuple(data["path"])}
     )
-
-
-def _replace(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from tapgen import blueprints, config
 from tapgen.cli import near
-from tapgen.config import Blueprint, Config
 from tapgen.errors import ConfigError, LocalError
 from tapgen.model import System
+
+if TYPE_CHECKING:  # slow to import, and not needed where nothing has changed
+    from tapgen.config import Blueprint, Config
 
 LOCAL_FOLDER = Path(".tapgen")
 LINT_FOLDER = LOCAL_FOLDER / "lint"
@@ -126,12 +127,16 @@ class Loaded:
 
 def load(path: Path, environment: str | None) -> Loaded:
     """Read a config and build its system."""
+    from tapgen import blueprints, config
+
     find = _finder(path)
     return _built(config.load(path, find, environment, blueprints.names), find)
 
 
 def load_all(path: Path) -> list[Loaded]:
     """The system of a config, and that of each of its environments."""
+    from tapgen import blueprints, config
+
     find = _finder(path)
     read = config.load_all(path, find, blueprints.names)
     return [_built(one, find) for one in read.values()]
@@ -139,6 +144,8 @@ def load_all(path: Path) -> list[Loaded]:
 
 def _finder(path: Path) -> Callable[[str], Blueprint | None]:
     """Finds the blueprints that a file may name, each once."""
+    from tapgen import blueprints
+
     return functools.cache(functools.partial(blueprints.find, folder=path.parent))
 
 

@@ -12,11 +12,8 @@ import click
 
 from tapgen.cli import CHANGES, DONE, FAILED, near
 from tapgen.cli.common import (
-    LINT_FOLDER,
     TEMPLATES_FOLDER,
-    Loaded,
     Timings,
-    load,
     load_all,
     output_option,
     print_json,
@@ -73,14 +70,15 @@ def list_command(folder: Path, output: str) -> int:
     """List the systems with their blueprints, environments and regions."""
     found: list[dict[str, Any]] = []
     problems: list[str] = []
-    read: list[Loaded] = []
+    read: list[tuple[Path, str, str]] = []
     for name in system_names(folder):
         try:
             loaded, *others = load_all(folder / f"{name}.yaml")
         except TapgenError as error:
             problems.append(str(error))
             continue
-        read += [loaded, *others]
+        code = loaded.blueprint.code
+        read += [(o.config.path, code, o.config.suffix) for o in (loaded, *others)]
         found.append(
             {
                 "system": name,
@@ -130,16 +128,29 @@ def schema_command() -> int:
 @click.option(
     "--check", is_flag=True, help="Write nothing; exit 2 when files are stale."
 )
+@click.option(
+    "--no-cache", is_flag=True, help="Make everything anew; keep and use nothing."
+)
 @timings_option
 def templates_command(
-    systems: tuple[str, ...], folder: Path, to: Path, check: bool, timings: bool
+    systems: tuple[str, ...],
+    folder: Path,
+    to: Path,
+    check: bool,
+    no_cache: bool,
+    timings: bool,
 ) -> int:
-    """Write the templates and manifests of SYSTEMs (default: all), all environments."""
+    """Write the templates and manifests of SYSTEMs (default: all), all environments.
+
+    What the blueprints of tapgen made is kept in .tapgen/made/ and used again for
+    configs that have not changed.
+    """
     from tapgen import templates
 
     clock = Timings()
     with clock.stage("config and templates"):
-        files = generate(systems, folder)
+        paths = [system_path(name, folder) for name in _chosen(systems, folder)]
+        files = _generated(paths, use_kept=not no_cache)
     with clock.stage("comparing" if check else "writing"):
         changed = templates.stale(to, files) if check else templates.write(to, files)
     for path in changed:
@@ -185,29 +196,26 @@ def lint_command(
 ) -> int:
     """Check SYSTEMs with cfn-lint and tapgen's rules, for exactly their target regions.
 
-    Verdicts are kept in .tapgen/lint/ and used again for what has not changed.
+    Verdicts are kept in .tapgen/lint/ and .tapgen/made/ and used again for what has not
+    changed.
     """
     from tapgen import lint
+    from tapgen.cli import made
 
     names = _chosen(systems, folder)
-    loaded = [
-        one.system
-        for name in names
-        for one in _environments(system_path(name, folder), environment)
-    ]
-    checked = [s.name for system in loaded for s in system.stack_sets]
-    many = "s" * (len(checked) != 1)
-    say(f"checking {len(checked)} stack set{many} of {', '.join(names)} …")
-    findings = lint.check_all(
-        loaded, to, _counter(len(checked)), cache=None if no_cache else LINT_FOLDER
-    )
-    click.echo(lint.render(findings, form, checked), nl=form != "github")
+    paths = [system_path(name, folder) for name in names]
+    checked = made.check(paths, environment, to, _counter, use_kept=not no_cache)
+    stack_sets = [name for one in checked for name in one.stack_sets]
+    findings = list(dict.fromkeys(f for one in checked for f in one.findings))
+    click.echo(lint.render(findings, form, stack_sets), nl=form != "github")
     return lint.exit_code(findings)
 
 
 def _counter(total: int) -> Callable[[str], None]:
-    """Shows on a terminal how many stack sets are done."""
+    """Tells how many stack sets are to be checked, and on a terminal how many are."""
     done = 0
+    if total:
+        say(f"checking {total} stack set{'s' * (total != 1)} …")
 
     def count(_: str) -> None:
         nonlocal done
@@ -217,37 +225,6 @@ def _counter(total: int) -> Callable[[str], None]:
             click.echo(f"\r{done} of {total} checked{end}", nl=False, err=True)
 
     return count
-
-
-def generate(systems: tuple[str, ...], folder: Path) -> dict[str, str]:
-    """Path → text of everything under templates_out/ for these systems, or all."""
-    from tapgen import bootstrap, templates
-
-    files: dict[str, str] = {}
-    read = [
-        _environments(system_path(n, folder), None) for n in _chosen(systems, folder)
-    ]
-    clashes = _clashes([loaded for group in read for loaded in group])
-    if clashes:
-        raise ConfigError(clashes)
-    for default, *others in read:
-        files |= templates.files(default.system)
-        code = default.blueprint.code
-        files |= bootstrap.files(default.system, code)
-        for other in others:
-            files |= templates.files(other.system, default.system)
-            # Where templates alone tell names, an environment may have its own.
-            for path, text in _roles_of(other, code):
-                if files.get(path) != text:
-                    stem = path.removesuffix(".json")
-                    files[f"{stem}.{other.system.environment}.json"] = text
-    return files
-
-
-def _roles_of(loaded: Loaded, code: str) -> Iterable[tuple[str, str]]:
-    from tapgen import bootstrap
-
-    return () if code else bootstrap.files(loaded.system, code).items()
 
 
 def _chosen(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
@@ -261,28 +238,37 @@ def _chosen(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     return names
 
 
-def _clashes(read: Iterable[Loaded]) -> list[str]:
-    """Systems whose resources would have the same names: code and suffix are all that
-    tells them apart."""
-    seen: dict[tuple[str, str], Loaded] = {}
+def _generated(paths: Iterable[Path], use_kept: bool) -> dict[str, str]:
+    """Path → text of everything under templates_out/ for these configs."""
+    from tapgen.cli import made
+
+    each = {path: made.files(path, use_kept) for path in paths}
+    clashes = _clashes(
+        (path, one.code, suffix)
+        for path, one in each.items()
+        for suffix in one.suffixes
+    )
+    if clashes:
+        raise ConfigError(clashes)
+    return {path: text for one in each.values() for path, text in one.files.items()}
+
+
+def _clashes(read: Iterable[tuple[Path, str, str]]) -> list[str]:
+    """Configs, with their code and suffix, whose resources would have the same names:
+    code and suffix are all that tells them apart."""
+    seen: dict[tuple[str, str], Path] = {}
     problems = []
-    for loaded in read:
-        if not loaded.blueprint.code:  # names of a custom system are its own
+    for path, code, suffix in read:
+        if not code:  # names of a custom system are its own
             continue
-        key = (loaded.blueprint.code, loaded.config.suffix)
-        other = seen.setdefault(key, loaded)
-        if other.system.name != loaded.system.name:
+        other = seen.setdefault((code, suffix), path)
+        if other.stem != path.stem:
             problems.append(
-                f"{loaded.config.path}: suffix: {loaded.config.suffix!r} is that of "
-                f"{other.config.path} too, which makes resources of the same names "
-                f"({key[0]}-{key[1]}-…); give one of them another suffix"
+                f"{path}: suffix: {suffix!r} is that of {other} too, which makes "
+                f"resources of the same names ({code}-{suffix}-…); give one of them "
+                "another suffix"
             )
     return problems
-
-
-def _environments(path: Path, only: str | None) -> list[Loaded]:
-    """The system itself and each of its environments, or only one of them."""
-    return [load(path, only)] if only else load_all(path)
 
 
 def schema_text() -> str:

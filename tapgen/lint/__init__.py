@@ -85,6 +85,22 @@ def check_all(
 ) -> list[Finding]:
     """What is found in several systems, in their order, each finding once.
 
+    As `check_each`.
+    """
+    found = check_each(systems, folder, on_progress, processes, cache, only)
+    return list(dict.fromkeys(finding for its in found for finding in its))
+
+
+def check_each(
+    systems: Sequence[System],
+    folder: Path,
+    on_progress: Callable[[str], None] | None = None,
+    processes: int | None = None,
+    cache: Path | None = None,
+    only: Collection[str] | None = None,
+) -> list[list[Finding]]:
+    """What is found in each of several systems, in the order of its stack sets.
+
     `folder` is where the templates are committed: files are named
     `<folder>/<system>/<part>.json` in findings, but the text checked is the stack
     set's own. `on_progress` is called with the name of each stack set that is done;
@@ -98,7 +114,7 @@ def check_all(
         if only is None or s.name in only
     ]
     jobs = {(system.name, s.name): _job(system, s) for system, s in chosen}
-    kept = verdicts.open_folder(cache) if cache else None
+    kept = verdicts.open_folder(cache) if cache and chosen else None
     results: dict[_Job, list[Finding]] = {}
     # Stack sets that share text and regions share one run.
     unique = list(dict.fromkeys(jobs.values()))
@@ -107,9 +123,10 @@ def check_all(
         for (_, name), job in jobs.items():
             if on_progress and job == done:
                 on_progress(name)
-    shown: dict[Finding, None] = {}
+    each: list[list[Finding]] = []
     for system in systems:
         together = _together(system, kept)
+        shown: dict[Finding, None] = {}
         for its, s in chosen:
             if its is not system:
                 continue
@@ -119,7 +136,14 @@ def check_all(
                 results[jobs[system.name, s.name]] + mine, key=_order
             ):
                 shown[replace(finding, stack_set=s.name, file=file)] = None
-    return list(shown)
+        each.append(list(shown))
+    return each
+
+
+def keepable(templates: Iterable[str], findings: Iterable[Finding]) -> bool:
+    """Whether what was found in templates depends on nothing but what `verdicts` takes
+    into account, and says what is wrong with them, not with a rule."""
+    return all(map(verdicts.keepable, templates)) and _trusted(findings)
 
 
 def _order(finding: Finding) -> tuple[int, int, str, str, list[str]]:
@@ -222,7 +246,7 @@ def _all(
         else:
             yield job, known
     for job, found in _run_all(left, processes):
-        if kept and verdicts.keepable(job.template) and _trusted(found):
+        if kept and keepable([job.template], found):
             kept.put(_key(kept, job), found)
         yield job, found
     if kept and left:
