@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tapgen"
 # from its own layer or below. A part is a module or a package directly in tapgen/.
 LAYERS = [
     {"errors", "model", "loops"},
-    {"schemas", "intrinsics", "decode", "aws"},
+    {"schemas", "intrinsics", "decode", "kept", "aws"},
     {
         "config",
         "templates",
@@ -23,6 +23,7 @@ LAYERS = [
         "checks",
         "rules",
         "blocks",
+        "inputs",
         "verdicts",
         "durations",
     },
