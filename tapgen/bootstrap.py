@@ -21,7 +21,7 @@ from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import execution, indirect
 from tapgen.errors import AwsError, TemplateError
-from tapgen.model import StackSet, System, Target
+from tapgen.model import PassedRole, StackSet, System, Target
 
 _TRUST = (
     "StackSets has no trusted access to the organization: activate it in the management "
@@ -234,6 +234,7 @@ class _Needs:
     passed_to: frozenset[str] = frozenset()
     names: frozenset[tuple[str, str]] = frozenset()
     artifacts: bool = False
+    pass_roles: frozenset[PassedRole] = frozenset()
 
     def __or__(self, other: _Needs) -> _Needs:
         return _Needs(
@@ -241,13 +242,14 @@ class _Needs:
             self.passed_to | other.passed_to,
             self.names | other.names,
             self.artifacts or other.artifacts,
+            self.pass_roles | other.pass_roles,
         )
 
     def scope(self, code: str) -> execution.Scope:
         found: dict[str, list[str]] = {}
         for kind, pattern in sorted(self.names):
             found.setdefault(kind, []).append(pattern)
-        return execution.Scope(code, found, self.artifacts)
+        return execution.Scope(code, found, self.artifacts, sorted(self.pass_roles))
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,7 @@ def _stacks(
             # What is there is called as it was, and must go by those names.
             kept = has.names if not code else frozenset()
             read = has.types & indirect.REFERENCES
-            needs |= _Needs(read, has.passed_to, kept, has.artifacts)
+            needs |= _Needs(read, has.passed_to, kept, has.artifacts, has.pass_roles)
         text = _compact(_roles(system, code, needs))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else nobody may go there
@@ -390,6 +392,10 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
                 for pattern in patterns
             ),
             bool(made.get("artifacts")),
+            frozenset(
+                PassedRole(passed["role"], passed["to"])
+                for passed in made.get("pass_roles", ())
+            ),
         )
     except (ValueError, LookupError, TypeError):
         return None
@@ -411,6 +417,8 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
     names = sorted(f"{kind} {pattern}" for kind, pattern in needs.names - has.names)
     if names:
         yield f"{role} may not touch {', '.join(names)}"
+    for passed in sorted(needs.pass_roles - has.pass_roles):
+        yield f"{role} may not pass {passed.role} to {passed.service}"
     if needs.artifacts and not has.artifacts:
         yield f"{role} may not read artifacts"
 
@@ -442,7 +450,13 @@ def _needs(system: System, code: str) -> _Needs:
     patterns = {} if code else owned.patterns(system)
     names = frozenset((kind, p) for kind, found in patterns.items() for p in found)
     artifacts = bool(owned.targets_of_artifacts(system))
-    return _Needs(types(system) | references(system), services, names, artifacts)
+    return _Needs(
+        types(system) | references(system),
+        services,
+        names,
+        artifacts,
+        frozenset(system.pass_roles),
+    )
 
 
 def _trusted(role: Mapping[str, Any]) -> Iterator[str]:

@@ -255,6 +255,17 @@ class Upload:
         return f"{self.artifact.path} ({size}) to {artifact_bucket(self.target)}"
 
 
+@dataclass(frozen=True, order=True)
+class PassedRole:
+    """A role that a system does not make and gives to a service (`iam:PassRole`).
+
+    `role` is an ARN, or path and name of a role in every target account.
+    """
+
+    role: str
+    service: str
+
+
 @dataclass(frozen=True)
 class AutoDeployment:
     """Whether stacks follow accounts into and out of units (`AutoDeployment`)."""
@@ -387,6 +398,7 @@ class System:
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
     procedures: tuple[str, ...] = ()
+    pass_roles: tuple[PassedRole, ...] = ()
     delegated: bool = False
 
     @property

@@ -284,6 +284,11 @@ def target(
         facts["names"] = {kind: list(found) for kind, found in scope.names.items()}
     if scope.artifacts:
         facts["artifacts"] = True
+    if scope.pass_roles:
+        facts["pass_roles"] = [
+            {"role": passed.role, "to": passed.service}
+            for passed in sorted({*scope.pass_roles})
+        ]
     template.set_metadata({"tapgen": facts})
     _parameters(template)
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"

@@ -36,6 +36,7 @@ from troposphere import AccountId, Ref
 from tapgen import schemas
 from tapgen.blocks import names, security
 from tapgen.blueprints import indirect
+from tapgen.model import PassedRole
 
 _SERVICE_LINKED = names.arn("iam", "role/aws-service-role/*", region="")
 _SYSTEM_TAG = "aws:ResourceTag/tapgen:system"
@@ -157,11 +158,13 @@ class Scope:
     `code` is what the names of a shipped system's resources begin with. Without one
     `names` are patterns by kind of resource, as `owned.patterns` gives them. With
     `artifacts` the roles also reach the artifact bucket of their own account.
+    `pass_roles` are roles made elsewhere that it may pass.
     """
 
     code: str = ""
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     artifacts: bool = False
+    pass_roles: Sequence[PassedRole] = ()
 
 
 def stacks(system: str) -> str:
@@ -210,6 +213,7 @@ def statements(
         *_keys(system, keys, types, through),
         *_service_linked(types, entries),
         *_pass_role(arns["iam", "role"], passed_to),
+        *_pass_others(scope.pass_roles),
         *_code(scope),
         *_transform(types),
         *_stack_sets_own(),
@@ -471,6 +475,30 @@ def _pass_role(roles: Sequence[str], passed_to: Iterable[str]) -> Iterator[State
         roles,
         test({"iam:PassedToService": services}),
     )
+
+
+def _pass_others(given: Iterable[PassedRole]) -> Iterator[Statement]:
+    """Roles made elsewhere may be passed, each to the services it is given to."""
+    services: dict[str, list[str]] = {}
+    for passed in sorted({*given}):
+        services.setdefault(passed.role, []).append(passed.service)
+    roles: dict[tuple[str, ...], list[str]] = {}
+    for role, allowed in services.items():
+        roles.setdefault((*allowed,), []).append(role)
+    for number, (to, named) in enumerate(sorted(roles.items()), start=1):
+        yield security.statement(
+            f"PassGivenRoles{number}",
+            [aiam.PassRole],
+            [
+                (
+                    role
+                    if role.startswith("arn:")
+                    else names.arn("iam", f"role/{role}", region="")
+                )
+                for role in named
+            ],
+            StringEquals({"iam:PassedToService": [*to]}),
+        )
 
 
 def _code(scope: Scope) -> Iterator[Statement]:

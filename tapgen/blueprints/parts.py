@@ -99,6 +99,7 @@ def empty(config: Config) -> System:
             **config.tags,
         },
         environment=config.environment,
+        pass_roles=config.pass_roles,
         delegated=config.delegated,
     )
 

@@ -551,12 +551,12 @@ def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
 
 def _types(observed: Mapping[str, Observed]) -> set[str]:
     """Resource types that are deployed: the execution role must still delete them."""
-    from tapgen import diff
+    from tapgen import intrinsics
 
     return {
         str(resource.get("Type"))
         for found in observed.values()
-        for resource in diff.block(found.template, "Resources").values()
+        for resource in intrinsics.whole(found).get("Resources", {}).values()
     }
 
 

@@ -22,7 +22,14 @@ from tapgen.config.nouns import (
 from tapgen.config.problems import MOST, Problems, near, shown
 from tapgen.config.schema import json_schema
 from tapgen.config.shape import SYSTEM, RolloutShape
-from tapgen.model import PREFERENCES, Preferences, RolloutSettings, Strategy, Target
+from tapgen.model import (
+    PREFERENCES,
+    PassedRole,
+    Preferences,
+    RolloutSettings,
+    Strategy,
+    Target,
+)
 
 __all__ = [
     "ArtifactConfig",
@@ -168,6 +175,11 @@ def _config(
         environment=environment,
         path=path,
         stack_sets=listed,
+        pass_roles=tuple(
+            PassedRole(given.role, service)
+            for given in shape.pass_roles
+            for service in given.to
+        ),
         delegated=shape.admin.call_as == "DELEGATED_ADMIN",
     )
 

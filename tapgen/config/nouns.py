@@ -10,6 +10,7 @@ import pydantic
 
 from tapgen.model import (
     Override,
+    PassedRole,
     RolloutSettings,
     ServiceManaged,
     System,
@@ -98,4 +99,5 @@ class Config:
     environment: str | None
     path: Path
     stack_sets: tuple[StackSetConfig, ...] = ()
+    pass_roles: tuple[PassedRole, ...] = ()
     delegated: bool = False

@@ -26,6 +26,10 @@ SUFFIX = r"^[a-z][a-z0-9]*$"
 ACCOUNT = r"^(self|[0-9]{12})$"
 UNIT = r"^(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
 SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
+# IAM's set of characters for names and paths.
+_ROLE_NAME = r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}"
+ROLE = rf"^(arn:aws[a-z-]*:iam::[0-9]{{12}}:role/)?{_ROLE_NAME}$"
+SERVICE = r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?$"
 ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
 # IAM's set, the narrowest of the services that take tags.
 _TAG = re.compile(r"[\w .:/=+\-@]*")
@@ -126,10 +130,42 @@ def _tag_text(text: str) -> str:
     return text
 
 
+def _role(value: str) -> str:
+    if re.search(r"[*?]", value):
+        raise ValueError(
+            f"{shown(value)} may be many roles; name each of those that are passed"
+        )
+    if not re.fullmatch(ROLE.strip("^$"), value):
+        raise ValueError(
+            f"{shown(value)} is not a role; give its name, with its path if it has one, "
+            "or its ARN"
+        )
+    return value
+
+
+def _service(value: str) -> str:
+    if not re.fullmatch(SERVICE.strip("^$"), value):
+        raise ValueError(
+            f"{shown(value)} is not a service; give its principal, such as "
+            "lambda.amazonaws.com"
+        )
+    return value
+
+
 Suffix = Annotated[
     str,
     AfterValidator(_suffix),
     WithJsonSchema({"type": "string", "pattern": SUFFIX, "maxLength": 12}),
+]
+Role = Annotated[
+    str,
+    AfterValidator(_role),
+    WithJsonSchema({"type": "string", "pattern": ROLE}),
+]
+Service = Annotated[
+    str,
+    AfterValidator(_service),
+    WithJsonSchema({"type": "string", "pattern": SERVICE}),
 ]
 Region = Annotated[
     str,
@@ -446,6 +482,21 @@ class StackSetShape(Shape):
     )
 
 
+class PassedRoleShape(Shape):
+    """A role that the system does not make, and the services that may take it."""
+
+    role: Role = Field(
+        description="Its name in the target accounts, with its path if it has one; or "
+        "its ARN.",
+        examples=["shared/worker", "arn:aws:iam::111111111111:role/worker"],
+    )
+    to: list[Service] = Field(
+        min_length=1,
+        description="The services that the system gives the role to.",
+        examples=[["lambda.amazonaws.com"]],
+    )
+
+
 class FileShape(Shape):
     """A system: which blueprint, where, and how it is rolled out."""
 
@@ -483,6 +534,13 @@ class FileShape(Shape):
         title="Stack sets",
         description="Of the blueprint custom: its stack sets by their parts' names.",
         examples=[{"network": {"template": "network.yaml", "regions": ["us-east-1"]}}],
+    )
+    pass_roles: list[PassedRoleShape] = Field(
+        default=[],
+        title="Passed roles",
+        description="Roles made elsewhere that the system gives to services: the "
+        "execution role may pass these, besides those that the system makes.",
+        examples=[[{"role": "shared/worker", "to": ["lambda.amazonaws.com"]}]],
     )
     settings: dict[str, Any] = Field(
         default={},

@@ -18,7 +18,7 @@ from tapgen import blueprints, bootstrap, config, lint, schemas
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.errors import AwsError, BlueprintError, TemplateError
-from tapgen.model import StackSet, System, Target
+from tapgen.model import PassedRole, StackSet, System, Target
 
 TYPES = [
     "AWS::EC2::VPC",
@@ -600,6 +600,21 @@ def test_a_role_that_lacks_permissions_is_not_ready() -> None:
     assert "does not trust cloudformation.ap-east-1.amazonaws.com" in trust
     assert len(roles) == 2
     assert all("lacks what AWS::SQS::Queue needs" in line for line in roles)
+
+
+def test_a_role_made_elsewhere_needs_the_permission_to_pass_it() -> None:
+    aws = FakeAws()
+    it = system(template("AWS::SNS::Topic"))
+    deploy(aws, it)
+    more = replace(it, pass_roles=(PassedRole("worker", "lambda.amazonaws.com"),))
+    assert lacking(aws, more)
+    for line in lacking(aws, more):
+        assert line.endswith("may not pass worker to lambda.amazonaws.com")
+    deploy(aws, more)
+    assert lacking(aws, more) == []
+    # Rolling back must still be possible.
+    deploy(aws, it, deployed_types=["AWS::SNS::Topic"])
+    assert lacking(aws, more) == []
 
 
 def test_a_role_for_another_service_needs_the_permission_to_pass_it() -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tapgen import bootstrap, lint
-from tapgen.model import Artifact, StackSet
+from tapgen.model import Artifact, PassedRole, StackSet
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST
 
@@ -83,6 +84,37 @@ def test_the_execution_role_may_touch_what_the_templates_name() -> None:
     assert allowed(stack_set("demo-app"), "s3:CreateBucket") == {
         "S3OfThisSystem": ["demo-b"]
     }
+
+
+GIVEN = (
+    PassedRole("shared/worker", "lambda.amazonaws.com"),
+    PassedRole("other", "lambda.amazonaws.com"),
+    PassedRole("arn:aws:iam::111111111111:role/task", "ecs-tasks.amazonaws.com"),
+)
+
+
+def test_roles_made_elsewhere_are_passed_where_the_file_names_them() -> None:
+    plain = make.stack_set("app")
+    whole = replace(make.system(plain), pass_roles=GIVEN)
+    made = json.loads(bootstrap.files(whole, "")["bootstrap/demo.json"])
+    passing = [s for s in statements(made) if "iam:PassRole" in s["Action"]]
+
+    arn = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/"
+    assert [(s["Resource"], s["Condition"]) for s in passing] == [
+        (
+            ["arn:aws:iam::111111111111:role/task"],
+            {"StringEquals": {"iam:PassedToService": ["ecs-tasks.amazonaws.com"]}},
+        ),
+        (
+            [{"Fn::Sub": f"{arn}other"}, {"Fn::Sub": f"{arn}shared/worker"}],
+            {"StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com"]}},
+        ),
+    ]
+    assert made["Metadata"]["tapgen"]["pass_roles"][0] == {
+        "role": "arn:aws:iam::111111111111:role/task",
+        "to": "ecs-tasks.amazonaws.com",
+    }
+    assert not [s for s in statements(roles(plain)) if "iam:PassRole" in s["Action"]]
 
 
 def test_what_cloudformation_names_is_told_by_the_stack() -> None:

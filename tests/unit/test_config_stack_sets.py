@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from tapgen import config
 from tapgen.config import ArtifactConfig, Blueprint, Config, StackSetConfig
 from tapgen.errors import ConfigError
-from tapgen.model import Output, Override, System, Target
+from tapgen.model import Output, Override, PassedRole, System, Target
 
 
 class Nothing(BaseModel):
@@ -333,6 +333,45 @@ def test_a_mistake_of_the_block_is_told(told: Told, text: str, problem: str) -> 
 
     assert any(problem in line for line in found), found
     assert len(found) == 1
+
+
+PASS = "pass_roles:\n  - {{role: {role}, to: {to}}}\n"
+
+
+def test_roles_made_elsewhere_are_named_with_their_services(load: Load) -> None:
+    to = "[lambda.amazonaws.com, states.amazonaws.com]"
+    arn = "arn:aws-us-gov:iam::111111111111:role/app/worker"
+    for role in ("worker", "app/team/worker", "w+=.@-_", f'"{arn}"'):
+        found = load(HEAD + NET + PASS.format(role=role, to=to)).pass_roles
+        assert found == (
+            PassedRole(role.strip('"'), "lambda.amazonaws.com"),
+            PassedRole(role.strip('"'), "states.amazonaws.com"),
+        )
+    assert load(HEAD + NET).pass_roles == ()
+
+
+@pytest.mark.parametrize(
+    ("role", "to", "problem"),
+    [
+        ("'*'", "[ec2.amazonaws.com]", "role: '*' may be many roles; name each of "),
+        ("app/*", "[ec2.amazonaws.com]", "role: 'app/*' may be many roles; name each "),
+        ("/app", "[ec2.amazonaws.com]", "role: '/app' is not a role; give its name, "),
+        (
+            "'arn:aws:iam::1:role/a'",
+            "[ec2.amazonaws.com]",
+            "role: 'arn:aws:iam::1:role/a' is not a role; give its name, ",
+        ),
+        ("a", "[ec2]", "to[0]: 'ec2' is not a service; give its principal, such as "),
+        ("a", "['*.amazonaws.com']", "to[0]: '*.amazonaws.com' is not a service; "),
+        ("a", "[]", "to: a list has 0 entries; at least 1"),
+    ],
+)
+def test_a_role_that_cannot_be_limited_is_refused(
+    told: Told, role: str, to: str, problem: str
+) -> None:
+    (said,) = told(HEAD + NET + PASS.format(role=role, to=to))
+
+    assert said.startswith(f"6: pass_roles[0].{problem}")
 
 
 def test_a_circle_is_told_by_its_names(told: Told) -> None:
