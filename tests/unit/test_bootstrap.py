@@ -403,6 +403,8 @@ class FakeAws:
 
     account = ADMIN.account
     region = ADMIN.region
+    role = None
+    local = False
 
     def __init__(self) -> None:
         self.stacks: dict[tuple[str, str, str], dict[str, Any]] = {}
