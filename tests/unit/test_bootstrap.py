@@ -565,7 +565,7 @@ def test_opt_in_regions_of_other_systems_stay_trusted() -> None:
     deploy(aws, system(topic, regions=("ap-east-1",)))
     assert deploy(aws, system(topic)) == []
     deploy(aws, system(topic, regions=("mx-central-1",)))
-    administration = aws.stacks[(*ADMIN.__dict__.values(), "tapgen-administration")]
+    administration = aws.stacks[(ADMIN.account, ADMIN.region, "tapgen-administration")]
     trusted = administration["Outputs"][0]["OutputValue"].split(",")
     assert trusted == [
         "cloudformation.amazonaws.com",
