@@ -310,7 +310,8 @@ def _stacks(
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else nobody may go there
         looking = execution.Scope(code)
-        text = blueprint.operator(system.name.replace("_", "-"), looking)
+        title = system.name.replace("_", "-")
+        text = blueprint.operator(title, looking, references(whole))
         for target in looked_at(whole):
             yield _Stack(target, name, _compact(text), parameters, tags)
 

@@ -42,6 +42,7 @@ LAYERS = [
     {
         "plan",
         "rollout",
+        "asked",
         "forecast",
         "limits",
         "drift",
@@ -54,11 +55,14 @@ LAYERS = [
     {"__init__", "__main__"},
 ]
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-# Pairs within a layer, one way: `plan` makes what `rollout` obeys and what `forecast`,
-# `limits` and `drift` look at, `risk` judges what `diff` finds, `rules` show what
-# `checks` finds, and what a stack leaves behind is told by its template as evaluated.
+# Pairs within a layer, one way: `plan` makes what `rollout` obeys and what `asked`,
+# `forecast`, `limits` and `drift` look at, `asked` asks about what `rollout` would send,
+# `risk` judges what `diff` finds, `rules` show what `checks` finds, and what a stack
+# leaves behind is told by its template as evaluated.
 ALLOWED_WITHIN = {
     ("rollout", "plan"),
+    ("asked", "plan"),
+    ("asked", "rollout"),
     ("forecast", "plan"),
     ("limits", "plan"),
     ("limits", "forecast"),

@@ -26,6 +26,8 @@ _NOT_FOUND = {
     "StackSetNotFoundException",
     "StackInstanceNotFoundException",
     "OperationNotFoundException",
+    "ChangeSetNotFound",
+    "ChangeSetNotFoundException",
     "StackNotFoundException",
     "NoSuchKey",
     "NoSuchBucket",
@@ -136,7 +138,7 @@ class Aws:
                 service,
                 region_name=region,
                 endpoint_url=self.endpoint,
-                config=_config(self.local, attempts),
+                config=_config(service, self.local, attempts),
             )
 
 
@@ -223,17 +225,21 @@ def _assumed(refresh: Callable[[], dict[str, str]]) -> boto3.session.Session:
     return boto3.session.Session(botocore_session=bare)
 
 
-def _config(local: bool, attempts: int | None) -> botocore.config.Config:
+def _config(service: str, local: bool, attempts: int | None) -> botocore.config.Config:
     import botocore.config
 
+    # botocore still signs links to S3 objects by a version that newer regions refuse.
+    signing = "s3v4" if service == "s3" else None
     if local:
         return botocore.config.Config(
+            signature_version=signing,
             retries={"mode": "standard", "total_max_attempts": 4},
             connect_timeout=2,
             read_timeout=60,
             s3={"addressing_style": "path"},
         )
     return botocore.config.Config(
+        signature_version=signing,
         retries={"mode": "adaptive", "total_max_attempts": attempts or 10},
         connect_timeout=10,
         user_agent_extra="tapgen",

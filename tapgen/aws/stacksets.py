@@ -317,7 +317,7 @@ class StackSets:
         self._ask(
             "create_stack_instances",
             StackSetName=name,
-            ParameterOverrides=_parameters(overrides) or None,
+            ParameterOverrides=parameters(overrides) or None,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
             **places(targets),
@@ -336,7 +336,7 @@ class StackSets:
         self._ask(
             "update_stack_instances",
             StackSetName=name,
-            ParameterOverrides=_parameters(overrides),
+            ParameterOverrides=parameters(overrides),
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
             **places(targets),
@@ -409,11 +409,11 @@ class StackSets:
         request = {
             "StackSetName": name,
             "Description": definition.description or None,
-            "Parameters": _parameters(definition.parameters),
+            "Parameters": parameters(definition.parameters),
             "Capabilities": list(definition.capabilities),
             "AdministrationRoleARN": definition.administration_role,
             "ExecutionRoleName": definition.execution_role,
-            **self._template(definition.template),
+            **self.carried(definition.template),
         }
         if definition.permission_model is PermissionModel.SERVICE_MANAGED:
             request["PermissionModel"] = str(definition.permission_model)
@@ -423,9 +423,10 @@ class StackSets:
             ]
         return {k: v for k, v in request.items() if v is not None}
 
-    def _template(self, text: str) -> dict[str, str]:
+    def carried(self, text: str, reader: str = "") -> dict[str, str]:
         """The template as a request carries it: as written, else without white space,
-        else through the artifact bucket."""
+        else through the artifact bucket; by a link that anybody may follow for an hour
+        where `reader` is another account, which the bucket does not let in."""
         for body in (text, compact(text)):
             if len(body.encode()) <= MAX_BODY:
                 return {"TemplateBody": body}
@@ -437,7 +438,10 @@ class StackSets:
                 f"the template has {size}; AWS takes at most {MAX_OBJECT:,}; split the part",
             )
         name = digest(body).partition(":")[2]
-        return {"TemplateURL": self.store.put(f"templates/{name}.json", body.encode())}
+        key = f"templates/{name}.json"
+        url = self.store.put(key, body.encode())
+        foreign = reader not in ("", self.admin.account)
+        return {"TemplateURL": self.store.link(key) if foreign else url}
 
 
 def _instance(known: Mapping[str, Any]) -> ObservedInstance:
@@ -535,7 +539,8 @@ def _auto_deployment(known: Mapping[str, Any]) -> AutoDeployment:
     )
 
 
-def _parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:
+def parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:
+    """`Parameters` of a request; values of None, and hidden ones, stay as they are."""
     return [
         (
             {"ParameterKey": k, "UsePreviousValue": True}

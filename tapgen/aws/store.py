@@ -48,6 +48,15 @@ class Store:
         suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
         return f"https://{name}.s3.{self.target.region}.{suffix}/{key}"
 
+    def link(self, key: str, seconds: int = 3600) -> str:
+        """A URL by which anybody can read an object for a while (S3 user guide,
+        "Sharing objects with presigned URLs")."""
+        place = {"Bucket": artifact_bucket(self.target), "Key": key}
+        url: str = self._client.generate_presigned_url(
+            "get_object", Params=place, ExpiresIn=seconds
+        )
+        return url
+
     def exists(self) -> bool:
         """Whether the bucket is there."""
         try:

@@ -23,10 +23,12 @@ from awacs import ec2 as aec2
 from awacs import iam as aiam
 from awacs import s3 as as3
 from awacs import servicequotas as aquotas
+from awacs import ssm as assm
 from awacs.aws import (
     Allow,
     AWSPrincipal,
     Condition,
+    Null,
     PolicyDocument,
     Principal,
     Statement,
@@ -48,8 +50,9 @@ from troposphere import (
 )
 
 from tapgen import templates
+from tapgen.aws import changesets
 from tapgen.blocks import names, security, storage
-from tapgen.blueprints import execution
+from tapgen.blueprints import execution, indirect
 from tapgen.blueprints.execution import Scope
 from tapgen.errors import BlueprintError
 
@@ -85,9 +88,6 @@ _LONGEST = {
 }
 
 _OPERATOR_ACTIONS = (
-    acfn.CreateChangeSet,
-    acfn.DeleteChangeSet,
-    acfn.DescribeChangeSet,
     acfn.DescribeStackEvents,
     acfn.DescribeStackResource,
     acfn.DescribeStackResourceDrifts,
@@ -312,7 +312,7 @@ def target(
         for number, document in enumerate(documents, start=1)
     ]
     role = template.add_resource(_execution_role(system, name, policies))
-    operator = template.add_resource(_operator_role(system, name, scope))
+    operator = template.add_resource(_operator_role(system, name, scope, types))
     template.add_output(
         [
             Output("ExecutionRoleName", Value=Ref(role)),
@@ -323,14 +323,16 @@ def target(
     return templates.render(template)
 
 
-def operator(system: str, scope: Scope) -> str:
+def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
     """The template of the same stack in an account where AWS Organizations deploys: the
-    operator role alone."""
+    operator role alone; `references` are the `indirect.REFERENCES` in the templates."""
     template = _start(f"tapgen: operator role of {system}")
     template.set_metadata({"tapgen": {"types": [], "passed_to": []}})
     _parameters(template)
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
-    role = template.add_resource(_operator_role(system, name, scope))
+    role = template.add_resource(
+        _operator_role(system, name, scope, sorted(references))
+    )
     template.add_output(Output("OperatorRoleArn", Value=GetAtt(role, "Arn")))
     return templates.render(template)
 
@@ -368,7 +370,9 @@ def _execution_role(
     )
 
 
-def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
+def _operator_role(
+    system: str, name: str, scope: Scope, types: Sequence[str]
+) -> iam.Role:
     return _role(
         "OperatorRole",
         name=f"{name}-operator",
@@ -379,6 +383,15 @@ def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
             security.statement(
                 "StacksOfThisSystem", _OPERATOR_ACTIONS, [execution.stacks(system)]
             ),
+            # Nobody else's, and never with a role to be passed: a stack keeps it.
+            security.statement(
+                "ChangeSetsOfTapgen",
+                [acfn.CreateChangeSet, acfn.DeleteChangeSet, acfn.DescribeChangeSet],
+                [execution.stacks(system)],
+                StringLike({"cloudformation:ChangeSetName": f"{changesets.PREFIX}*"}),
+                Null({"cloudformation:RoleArn": "true"}),
+            ),
+            *_parameters_read(scope, types),
             # IAM knows no resource for these.
             security.statement(
                 "NoResourceInIam",
@@ -393,6 +406,18 @@ def _operator_role(system: str, name: str, scope: Scope) -> iam.Role:
             *(_uploads() if scope.artifacts else ()),
         ],
     )
+
+
+def _parameters_read(scope: Scope, types: Sequence[str]) -> Iterator[Statement]:
+    """For a change set CloudFormation reads template parameters of the SSM types as
+    whoever makes it (user guide, "Systems Manager parameter types"): those that AWS
+    publishes, and the system's own where its code tells them."""
+    if indirect.SSM_VALUE in types:
+        yield security.statement(
+            "ParametersOfTemplates",
+            [assm.GetParameters],
+            execution.template_parameters(scope),
+        )
 
 
 def _in_administration(resource: str) -> str:

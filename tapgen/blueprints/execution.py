@@ -181,6 +181,14 @@ def templates_by_url() -> Statement:
     )
 
 
+def template_parameters(scope: Scope) -> list[str]:
+    """ARNs of the SSM parameters that template parameters may name as their values."""
+    if not scope.code:
+        return [_PUBLIC_PARAMETERS]
+    own = f"parameter/{scope.code}/${{{names.SUFFIX}}}/*"
+    return [_PUBLIC_PARAMETERS, names.arn("ssm", own, region="*")]
+
+
 def own_artifacts(objects: str = "") -> str:
     """ARNs of the artifact buckets of the role's own account, or of their objects."""
     return names.bucket_arn(f"tapgen-artifacts-${{AWS::AccountId}}-*{objects}")

@@ -63,6 +63,7 @@ Examples:
   tapgen plan secure_network --output markdown > comment.md
   tapgen plan secure_network --local --out plan.json
   tapgen plan secure_network --detect-drift
+  tapgen plan secure_network --change-sets
 
 Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 """
@@ -91,6 +92,11 @@ Exit codes: 0 nothing to do, 2 changes planned, 1 error.
     show_default=True,
     help="Form of the plan; markdown fits a comment on a pull request.",
 )
+@click.option(
+    "--change-sets",
+    is_flag=True,
+    help="Ask AWS too: make, read and delete a change set on each stack to update.",
+)
 def plan_command(
     system: str | None,
     environment: str | None,
@@ -101,21 +107,23 @@ def plan_command(
     detect_drift: bool,
     allowed: tuple[str, ...],
     out: Path | None,
+    change_sets: bool,
     **aws_choice: Any,
 ) -> int:
     """Show what a rollout of SYSTEM would do, without doing it."""
     from tapgen.cli.screen import console
-    from tapgen.report import data, markdown, outlook, saved, text
+    from tapgen.report import data, markdown, outlook, text
 
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
-    made = _plan(reached, clock)
+    own = _plan(reached, clock)
     if detect_drift:
         with clock.stage("detecting drift"):
-            _look_for_drift(reached, made)
-        made = _plan(reached, clock)
+            _look_for_drift(reached, own)
+        own = _plan(reached, clock)
+    made, answers = _asked(reached, own, clock) if change_sets else (own, {})
     with clock.stage("quotas and drift"):
-        ahead = outlook_of(reached, made)
+        ahead = replace(outlook_of(reached, made), answers=answers)
     if output == "json":
         print_json(data.plan(made, allowed) | outlook.data(ahead))
     elif output == "markdown":
@@ -123,7 +131,7 @@ def plan_command(
     else:
         console().print(text.plan(made, details=details, outlook=ahead))
     if out:
-        _write(out, saved.dump(made, allowed))
+        _save(out, own, made, allowed)
     if timings:
         clock.show()
     if _refused(made, allowed):
@@ -452,6 +460,39 @@ def _look_for_drift(reached: Reached, made: Any) -> None:
         return
     poll = (LOCAL_POLL if reached.local else REAL_POLL)[0]
     drift.detect(reached.sets, names, say, poll_seconds=poll)
+
+
+def _asked(reached: Reached, made: Any, clock: Timings) -> Any:
+    """The plan with what AWS says of it, and AWS's answers."""
+    from tapgen import asked
+    from tapgen.aws import changesets
+    from tapgen.cli.screen import asking
+
+    questions, unasked = asked.questions(made)
+    if not questions:
+        return made, unasked
+    with clock.stage("asking AWS"), asking(len(questions)) as answered:
+        said = changesets.ask_all(
+            reached.sets.aws,
+            questions,
+            lambda q: reached.sets.carried(q.template, q.target.account),
+            answered,
+        )
+    return asked.merge(made, said)
+
+
+def _save(path: Path, own: Any, made: Any, allowed: tuple[str, ...]) -> None:
+    """Save the plan as it is without AWS's answers: a rollout does not ask for them.
+
+    So a plan that only they refuse must not get to a rollout.
+    """
+    from tapgen import plan
+    from tapgen.report import saved
+
+    if plan.refusals(made, allowed) and not plan.refusals(own, allowed):
+        say(f"not saved: {path}: AWS's change sets show what nobody allowed")
+    else:
+        _write(path, saved.dump(own, allowed))
 
 
 def _read(path: Path) -> str:

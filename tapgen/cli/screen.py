@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -52,6 +52,18 @@ def progress(made: Plan) -> Iterator[Screen]:
             yield screen
     else:
         yield Screen(made, out)
+
+
+@contextmanager
+def asking(total: int) -> Iterator[Callable[[int], None]]:
+    """What takes how many of `total` change sets are read: a line that stays in place
+    on a terminal, else one at the beginning."""
+    out = console(stderr=True)
+    text = f"asking AWS about {total} stack instance{'' if total == 1 else 's'}"
+    if not out.is_terminal:
+        out.print(f"{text} …")
+    with out.status(f"{text} …") as status:
+        yield lambda done: status.update(f"{text}: {done} answered …")
 
 
 class Screen:

@@ -130,7 +130,14 @@ async def _serve(
     from hypercorn.config import Config
     from ministack.app import app as ministack
 
-    from tapgen.emulator import connection, patches, provisioning, resources, stores
+    from tapgen.emulator import (
+        changesets,
+        connection,
+        patches,
+        provisioning,
+        resources,
+        stores,
+    )
     from tapgen.emulator.app import Embedded
     from tapgen.emulator.faults import Faults
     from tapgen.emulator.inner import Inner, Place
@@ -147,6 +154,7 @@ async def _serve(
     patches.apply()
     stores.apply()
     resources.register(shape)
+    changesets.apply(shape)
     provisioning.apply(faults)
     connection.remember()
     started = time.monotonic()

@@ -25,6 +25,7 @@ from typing import Any
 from tapgen.emulator import (
     added,
     balancers,
+    changesets,
     documents,
     gateway,
     guard,
@@ -41,6 +42,7 @@ from tapgen.emulator.template_checks import (
     refuse_cycles,
     refuse_resources_in_conditions,
     refuse_unresolved,
+    signer_of,
 )
 
 __all__ = [
@@ -243,6 +245,7 @@ def check() -> list[str]:
         PRIVATE,
         added.PRIVATE,
         balancers.PRIVATE,
+        changesets.PRIVATE,
         documents.PRIVATE,
         gateway.PRIVATE,
         guard.PRIVATE,
@@ -492,7 +495,8 @@ def _patch_validation() -> None:
 
 
 def _patch_template_bodies() -> None:
-    # ministack takes the first part of the path for the bucket whatever the host.
+    # ministack takes the first part of the path for the bucket whatever the host, and
+    # reads every object as the caller: one behind a signed link is read as its signer.
     def document(original: Any) -> Any:
         def resolve(
             params: Mapping[str, Any], body_key: str, url_key: str, label: str
@@ -500,7 +504,12 @@ def _patch_template_bodies() -> None:
             url = _module(f"{_CFN}.helpers")._p(params, url_key)
             if url:
                 params = {**params, url_key: [path_style(url)]}
-            return original(params, body_key, url_key, label)
+            signer = signer_of(url)
+            if signer is None:
+                return original(params, body_key, url_key, label)
+            scope = _module("ministack.core.responses").request_scope
+            with scope(*signer):
+                return original(params, body_key, url_key, label)
 
         return resolve
 

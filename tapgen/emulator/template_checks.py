@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Template = Mapping[str, Any]
 Resolve = Callable[[Any, Mapping[str, bool], Mapping[str, Any]], Any]
@@ -280,3 +280,11 @@ def path_style(url: str) -> str:
     if found["bucket"]:
         path = f"{found['bucket']}/{path}"
     return f"https://s3.amazonaws.com/{path}"
+
+
+def signer_of(url: str) -> tuple[str, str] | None:
+    """The account and region that signed a link to an S3 object; None for another URL,
+    and for credentials that do not say their account."""
+    credential = parse_qs(urlsplit(url).query).get("X-Amz-Credential", [""])[0]
+    key, _, region, *_ = [*credential.split("/"), "", ""]
+    return (key, region) if re.fullmatch("[0-9]{12}", key) else None

@@ -9,7 +9,8 @@ from tapgen.model import Action
 from tapgen.plan import Plan, Reference, Step, refusals
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
-from tapgen.report.text import changes_alike, risks, short, summary, targets
+from tapgen.report.places import targets
+from tapgen.report.text import changes_alike, risks, short, summary
 
 LIMIT = 65_536
 """Characters a comment on GitHub may have (REST API, "Create an issue comment")."""

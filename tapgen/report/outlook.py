@@ -6,29 +6,32 @@ A saved plan holds none of it: estimates, quotas and drift do not make a plan st
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from rich.markup import escape
 
+from tapgen.asked import Answer, Key
 from tapgen.drift import Drift, Drifted
 from tapgen.durations import Span
 from tapgen.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.limits import Headroom
 from tapgen.model import Target
+from tapgen.report import answers
 
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
 @dataclass(frozen=True)
 class Outlook:
-    """The forecast of a plan, and as read from AWS the head-room for it and what was
-    changed by hand where it updates."""
+    """The forecast of a plan, and as read from AWS the head-room for it, what was
+    changed by hand where it updates, and what AWS says of it where it was asked."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
     drift: Drift = Drift()
+    answers: Mapping[Key, Answer] = field(default_factory=dict)
 
 
 # -- text ----------------------------------------------------------------------------
@@ -51,6 +54,7 @@ def first(outlook: Outlook) -> Iterator[str]:
     for move in outlook.forecast.moves:
         yield f"  [red]![/] {escape(_moved(move))}"
         yield from (f"      {escape(line)}" for line in _data_of(move))
+    yield from answers.first(outlook.answers)
 
 
 def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
@@ -59,6 +63,7 @@ def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
+    yield from answers.last(outlook.answers)
     yield from map(escape, lines)
 
 
@@ -78,6 +83,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
         yield f"- {'; '.join([_moved(move), *_data_of(move)])}"
+    yield from answers.markdown(outlook.answers)
     lines = [*_fits(outlook, False), *_checked(outlook.drift), *_paces(outlook)]
     lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
@@ -223,6 +229,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "templates": [_fit(fit) for fit in forecast.fits],
         "limits": [_headroom(room) for room in outlook.limits],
         "drift": _drift(outlook.drift),
+        "change_sets": answers.data(outlook.answers),
     }
 
 

@@ -18,6 +18,7 @@ from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
+from tapgen.report.places import targets
 from tapgen.rollout import Outcome
 
 MARKS = {
@@ -45,9 +46,6 @@ _VERDICTS = {
     diff.Verdict.REPLACES: "[red]±[/]",
     diff.Verdict.MAY_REPLACE: "[yellow]±?[/]",
 }
-MOST_ACCOUNTS = 4
-"""Of accounts that are alike, how many are named in a line."""
-
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
@@ -231,28 +229,6 @@ def _parameter(made: Plan, step: Step, name: str, value: Value) -> str:
 def _hidden(made: Plan, step: Step, name: str) -> bool:
     template = made.system.part(step.part).template
     return bool(parameters_of(template).get(name, {}).get("NoEcho"))
-
-
-def targets(places: Sequence[Target]) -> str:
-    """`account in region, region` for each account; of many alike, the first few."""
-    regions: dict[str, list[str]] = {}
-    for target in places:
-        joins = f"accounts that join {target.unit}"
-        who = joins if target.joins_later else target.account
-        regions.setdefault(who, []).append(target.region)
-    alike: dict[tuple[str, ...], list[str]] = {}
-    for who, where in regions.items():
-        alike.setdefault(tuple(where), []).append(who)
-    words: list[str] = []
-    for where_all, accounts in alike.items():
-        inside = ", ".join(where_all)
-        if len(accounts) > MOST_ACCOUNTS:
-            first = ", ".join(accounts[:MOST_ACCOUNTS])
-            more = len(accounts) - MOST_ACCOUNTS
-            words.append(f"{len(accounts)} accounts in {inside} ({first} + {more})")
-        else:
-            words += [f"{account} in {inside}" for account in accounts]
-    return "; ".join(words)
 
 
 def changes_alike(

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from tapgen import blueprints, bootstrap, config, lint, schemas
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
+from tapgen.blueprints import indirect
 from tapgen.errors import AwsError, BlueprintError, TemplateError
 from tapgen.model import PassedRole, StackSet, System, Target
 
@@ -313,6 +314,44 @@ def test_the_operator_reads_and_makes_change_sets_but_never_executes_one(
     assert operator_statements(target)[-1]["Effect"] == "Deny"
     denied = operator_statements(target)[-1]["Action"]
     assert denied == ["cloudformation:ExecuteChangeSet"]
+
+
+def test_the_operator_touches_only_tapgens_change_sets_and_passes_no_role(
+    target: dict[str, Any],
+) -> None:
+    (making,) = [
+        s
+        for s in operator_statements(target)
+        if "cloudformation:CreateChangeSet" in s["Action"]
+    ]
+    assert making["Action"] == [
+        "cloudformation:CreateChangeSet",
+        "cloudformation:DeleteChangeSet",
+        "cloudformation:DescribeChangeSet",
+    ]
+    stacks = "stack/StackSet-some-system-${EnvironmentSuffix}-*"
+    (arn,) = making["Resource"]
+    assert arn["Fn::Sub"].endswith(stacks)
+    assert making["Condition"] == {
+        "StringLike": {"cloudformation:ChangeSetName": "tapgen-*"},
+        "Null": {"cloudformation:RoleArn": "true"},
+    }
+
+
+def test_the_operator_reads_parameters_only_where_templates_take_them() -> None:
+    def reading(types: list[str]) -> list[Any]:
+        made = json.loads(blueprint.target("some-system", "ss", types, []))
+        return [
+            s["Resource"]
+            for s in operator_statements(made)
+            if "ssm:GetParameters" in s["Action"]
+        ]
+
+    ((public, own),) = reading(["AWS::SNS::Topic", indirect.SSM_VALUE])
+
+    assert reading(["AWS::SNS::Topic"]) == []
+    assert public["Fn::Sub"].endswith("ssm:*::parameter/aws/service/*")
+    assert own["Fn::Sub"].endswith(":parameter/ss/${EnvironmentSuffix}/*")
 
 
 # Limits

@@ -1,0 +1,179 @@
+"""Change sets as AWS tells them, where ministack tells less.
+
+ministack knows for some types which properties replace; the resource schemas know it
+for all. It tells no values of properties (`IncludePropertyValues`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+from xml.etree import ElementTree
+
+_CFN = "ministack.services.cloudformation"
+_NAMESPACE = "http://cloudformation.amazonaws.com/doc/2010-05-15/"
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    f"{_CFN}.changesets": {"_find_change_set": ("cs_name", "stack_name")},
+    f"{_CFN}.handlers": {"_resolve_stack": ("stack_name",)},
+    f"{_CFN}.stacks": {
+        "_intrinsic_references": ("value",),
+        "_property_recreation": ("resource_type", "name"),
+    },
+}
+"""Private names of ministack used here beside those of `patches`."""
+
+# What AWS says for values that other resources have yet to put out, and for hidden ones.
+_LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
+_HIDDEN = "****"
+
+Shape = Callable[[str, str], Mapping[str, Any] | None]
+Handler = Callable[[Any], Any]
+
+
+def apply(shape: Shape) -> None:
+    """From now on change sets tell all; doing it again changes nothing but `shape`."""
+    stacks, handlers = _module("stacks"), _module("handlers")._ACTION_HANDLERS
+    original = getattr(
+        stacks._property_recreation, "original", stacks._property_recreation
+    )
+    stacks._property_recreation = _by_schema(shape, original)
+    for action, wrap in (
+        ("CreateChangeSet", _with_values),
+        ("DescribeChangeSet", _telling_values),
+    ):
+        if not hasattr(handlers[action], "telling"):
+            handlers[action] = wrap(handlers[action])
+            handlers[action].telling = True
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"{_CFN}.{name}")
+
+
+# -- recreation ----------------------------------------------------------------------
+
+
+def _by_schema(
+    shape: Shape, original: Callable[[str, str], str]
+) -> Callable[[str, str], str]:
+    """`RequiresRecreation` of a property: ministack's own word where it says Always,
+    else that of the schema. Of what is below a property nothing is sure."""
+
+    def recreation(resource_type: str, name: str) -> str:
+        known = original(resource_type, name)
+        schema = shape(resource_type, "us-east-1")
+        if known == "Always" or not schema or not schema.get("properties"):
+            return known
+        if f"/properties/{name}" in schema.get("createOnlyProperties", ()):
+            return "Always"
+        perhaps = [
+            *schema.get("createOnlyProperties", ()),
+            *schema.get("conditionalCreateOnlyProperties", ()),
+        ]
+        below = any(path.split("/")[2:3] == [name] for path in perhaps)
+        return "Conditionally" if below else "Never"
+
+    recreation.original = original  # type: ignore[attr-defined]
+    # A patched function keeps the signature of the one it stands for.
+    return recreation
+
+
+# -- values --------------------------------------------------------------------------
+
+
+def _with_values(create: Handler) -> Handler:
+    """Keeps with a change set what each property was and will be."""
+
+    def created(params: Any) -> Any:
+        answer = create(params)
+        read = _module("helpers")._p
+        stack = _module("handlers")._resolve_stack(read(params, "StackName"))
+        if answer[0] == 200 and stack:
+            name = read(params, "ChangeSetName")
+            _, made = _module("changesets")._find_change_set(name, stack["StackName"])
+            if made and made["ChangeSetType"] == "UPDATE":
+                _fill(made, stack)
+        return answer
+
+    return created
+
+
+def _fill(made: Any, stack: Any) -> None:
+    template, values = made["_template"], made["_resolved_params"]
+    resolved = _module("changesets")._resolve_props_for_diff(
+        template, values, stack["StackName"], stack["StackId"]
+    )["Resources"]
+    before = stack.get("_resources", {})
+    for change in made["Changes"]:
+        resource = change["ResourceChange"]
+        for detail in resource.get("Details", ()):
+            name = detail["Target"].get("Name")
+            if not name:
+                continue
+            logical_id = resource["LogicalResourceId"]
+            was = before.get(logical_id, {}).get("Properties") or {}
+            raw = (stack.get("_template") or {}).get("Resources", {})
+            old = _property(raw.get(logical_id), name)
+            new = _property(template["Resources"].get(logical_id), name)
+            will = _property(resolved.get(logical_id), name)
+            later = _refers(new, template["Resources"])
+            detail["Target"] |= {
+                "Path": f"/Properties/{name}",
+                "BeforeValue": _shown(was.get(name), old, stack["_resolved_params"]),
+                "AfterValue": _LATER if later else _shown(will, new, values),
+            }
+
+
+def _property(resource: Mapping[str, Any] | None, name: str) -> Any:
+    return ((resource or {}).get("Properties") or {}).get(name)
+
+
+def _refers(value: Any, to: Mapping[str, Any]) -> bool:
+    found = _module("stacks")._intrinsic_references(value)
+    return any(name in to for name, _ in found)
+
+
+def _shown(value: Any, raw: Any, parameters: Mapping[str, Any]) -> str | None:
+    """A value as text; of what takes a NoEcho parameter, nothing."""
+    secret = {name: p for name, p in parameters.items() if p.get("NoEcho")}
+    if _refers(raw, secret):
+        return _HIDDEN
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, separators=(",", ":"), default=str)
+
+
+def _telling_values(describe: Handler) -> Handler:
+    """Adds the values to what is told, where they are asked for."""
+
+    def described(params: Any) -> Any:
+        status, headers, body = describe(params)
+        read = _module("helpers")._p
+        wanted = read(params, "IncludePropertyValues", "false").lower() == "true"
+        if status != 200 or not wanted:
+            return status, headers, body
+        stack = _module("handlers")._resolve_stack(read(params, "StackName"))
+        name = stack["StackName"] if stack else read(params, "StackName")
+        find = _module("changesets")._find_change_set
+        _, made = find(read(params, "ChangeSetName"), name)
+        return status, headers, _told(body, made["Changes"])
+
+    return described
+
+
+def _told(body: bytes, changes: Any) -> bytes:
+    ElementTree.register_namespace("", _NAMESPACE)
+    root = ElementTree.fromstring(body)
+    details = [d for c in changes for d in c["ResourceChange"].get("Details", ())]
+    places = root.findall(".//{*}Details/{*}member/{*}Target")
+    for place, detail in zip(places, details, strict=True):
+        for name in ("Path", "BeforeValue", "AfterValue"):
+            value = detail["Target"].get(name)
+            if value is not None:
+                element = ElementTree.SubElement(place, f"{{{_NAMESPACE}}}{name}")
+                element.text = value
+    made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return made

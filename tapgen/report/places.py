@@ -1,0 +1,32 @@
+"""Where something happens, in few words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tapgen.model import Target
+
+MOST_ACCOUNTS = 4
+"""Of accounts that are alike, how many are named in a line."""
+
+
+def targets(places: Sequence[Target]) -> str:
+    """`account in region, region` for each account; of many alike, the first few."""
+    regions: dict[str, list[str]] = {}
+    for target in places:
+        joins = f"accounts that join {target.unit}"
+        who = joins if target.joins_later else target.account
+        regions.setdefault(who, []).append(target.region)
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for who, where in regions.items():
+        alike.setdefault(tuple(where), []).append(who)
+    words: list[str] = []
+    for where_all, accounts in alike.items():
+        inside = ", ".join(where_all)
+        if len(accounts) > MOST_ACCOUNTS:
+            first = ", ".join(accounts[:MOST_ACCOUNTS])
+            more = len(accounts) - MOST_ACCOUNTS
+            words.append(f"{len(accounts)} accounts in {inside} ({first} + {more})")
+        else:
+            words += [f"{account} in {inside}" for account in accounts]
+    return "; ".join(words)
