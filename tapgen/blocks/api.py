@@ -145,19 +145,30 @@ def logging_role(t: Template, title: str, *, name: str) -> Any:
     )
 
 
-def account(t: Template, title: str, *, role_arn: Any) -> Any:
+def account(t: Template, title: str, *, name: str) -> Any:
     """Add the setting by which API Gateway may log, which a region has only once.
 
-    It stays when the stack goes: other APIs of the region log by it, too.
+    It takes the role from another part, and stays when the stack goes: other APIs of
+    the region log by it, too. The output `SetBy` is `name`, of whoever set it.
     """
-    return t.add_resource(
+    role = frame.role_arn(
+        t, "ApiLoggingRoleArn", "ARN of the role by which API Gateway writes logs."
+    )
+    made = t.add_resource(
         apigateway.Account(
             title,
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
-            CloudWatchRoleArn=role_arn,
+            CloudWatchRoleArn=role,
         )
     )
+    frame.output(
+        t,
+        "SetBy",
+        names.sub(name),
+        description="The environment that set it, and takes its role along when it goes",
+    )
+    return made
 
 
 def canary(t: Template) -> Canary:
@@ -201,6 +212,27 @@ def canary(t: Template) -> Canary:
         version,
         "HasStableVersion",
     )
+
+
+def throttle(t: Template) -> tuple[Ref, Ref]:
+    """The parameters for requests per second, and at once, that an API takes."""
+    rate = frame.parameter(
+        t,
+        "RequestsPerSecond",
+        type="Number",
+        description="Requests that the API takes in a second; more are refused.",
+        MinValue=1,
+        MaxValue=10000,
+    )
+    burst = frame.parameter(
+        t,
+        "Burst",
+        type="Number",
+        description="Requests that the API takes at once; more are refused.",
+        MinValue=1,
+        MaxValue=5000,
+    )
+    return rate, burst
 
 
 def rest_api(
@@ -484,6 +516,18 @@ def _logs(
     return access, errors
 
 
+def certificate(t: Template, *, description: str) -> Ref:
+    """The parameter for the certificate of a custom domain, empty for none."""
+    return frame.parameter(
+        t,
+        "CertificateArn",
+        description=description,
+        Default="",
+        pattern=f"^$|{frame.CERTIFICATE_PATTERN}",
+        constraint="the ARN of a certificate, or nothing",
+    )
+
+
 def custom_domain(
     t: Template, title: str, *, domain: Any, certificate_arn: Any, api: Api, when: str
 ) -> Any:
@@ -512,6 +556,20 @@ def custom_domain(
         )
     )
     return made
+
+
+def domain_outputs(t: Template, domain: Any, title: str, *, when: str) -> None:
+    """Add the outputs that `dns.alias` takes in another template, from `title` on."""
+    frame.outputs(
+        t,
+        (title, GetAtt(domain, "RegionalDomainName"), "Host that records point at"),
+        (
+            f"{title}Zone",
+            GetAtt(domain, "RegionalHostedZoneId"),
+            "Its zone, for records",
+        ),
+        condition=when,
+    )
 
 
 def alarms(

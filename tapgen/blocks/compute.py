@@ -31,7 +31,7 @@ from awacs import ec2, xray
 from awacs.aws import Statement
 from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda
 
-from tapgen.blocks import monitoring, names, security
+from tapgen.blocks import frame, monitoring, names, security
 
 RUNTIME = "python3.13"
 LARGEST_SOURCE = 4 * 2**20
@@ -96,6 +96,19 @@ def attach_to_vpc() -> Statement:
             ec2.UnassignPrivateIpAddresses,
         ],
         ["*"],
+    )
+
+
+def memory(t: Template) -> Ref:
+    """The parameter for the memory of a function."""
+    return frame.parameter(
+        t,
+        "MemorySize",
+        label="Memory (MiB)",
+        type="Number",
+        description="Memory of the function in MiB; its processor grows with it.",
+        MinValue=128,
+        MaxValue=10240,
     )
 
 

@@ -24,7 +24,7 @@ from troposphere import (
     secretsmanager,
 )
 
-from tapgen.blocks import frame, monitoring, names, security
+from tapgen.blocks import frame, monitoring, names, network, security
 
 PORT = 5432
 OWNER = "dbowner"
@@ -138,30 +138,15 @@ def surroundings(t: Template, *, name: str, subnets: str) -> Surroundings:
 
     `subnets` describes the subnets that the database takes.
     """
-    subnet_ids = frame.parameter(
-        t,
-        "SubnetIds",
-        group=frame.WIRING,
-        label="Subnets",
-        type="List<AWS::EC2::Subnet::Id>",
-        description=subnets,
-    )
-    group_id = frame.parameter(
-        t,
-        "SecurityGroupId",
-        group=frame.WIRING,
-        label="Security group",
-        type="AWS::EC2::SecurityGroup::Id",
-        description="Security group of the database.",
-    )
-    role = frame.parameter(
+    subnet_ids = network.subnet_ids(t, subnets)
+    group_id = network.group_id(t, "Security group of the database.")
+    role = frame.wired(
         t,
         "MonitoringRoleArn",
-        group=frame.WIRING,
+        "ARN of the role by which RDS publishes operating system metrics.",
+        frame.ROLE_ARN_PATTERN,
+        "the ARN of a role",
         label="Monitoring role",
-        description="ARN of the role by which RDS publishes operating system metrics.",
-        pattern=frame.ROLE_ARN_PATTERN,
-        constraint="the ARN of a role",
     )
     group = t.add_resource(
         rds.DBSubnetGroup(
@@ -254,11 +239,8 @@ def size_parameters(t: Template) -> dict[str, Ref]:
             MinValue=22,
             MaxValue=65536,
         ),
-        "deletion_protection": frame.parameter(
-            t,
-            "DeletionProtection",
-            description="Whether RDS refuses to delete the instance.",
-            AllowedValues=["true", "false"],
+        "deletion_protection": frame.deletion_protection(
+            t, "the instance", service="RDS"
         ),
     }
 

@@ -185,6 +185,38 @@ def zone(t: Template, *, optional: bool = False) -> Ref:
     )
 
 
+def host(t: Template, title: str, description: str, *, optional: bool = False) -> Ref:
+    """The parameter for a host that another part of the system gives."""
+    pattern, more = HOST_PATTERN, {}
+    if optional:
+        pattern, more = f"^$|{HOST_PATTERN}", {"Default": ""}
+    return frame.wired(t, title, description, pattern, "a host name", **more)
+
+
+def alias(t: Template, role: str) -> Alias:
+    """The parameters for what the record of a region points at.
+
+    They take what `api.domain_outputs` gives, and nothing where there is no domain.
+    """
+    title = f"{role.title()}DomainTarget"
+    return Alias(
+        host(
+            t,
+            title,
+            f"Host of the custom domain in the {role} region, or nothing.",
+            optional=True,
+        ),
+        frame.wired(
+            t,
+            f"{title}Zone",
+            f"Zone of that host in the {role} region, or nothing.",
+            f"^$|^{ZONE_PATTERN}$",
+            "the id of a hosted zone, or nothing",
+            Default="",
+        ),
+    )
+
+
 def weight(t: Template, name: str, *, description: str) -> Ref:
     """The parameter for the weight of a record."""
     return frame.parameter(

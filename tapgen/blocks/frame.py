@@ -20,6 +20,8 @@ IS_PRIMARY = "IsPrimary"
 """The condition that a template for every region has for its primary region."""
 
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
+CERTIFICATE_PATTERN = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$"
+BUCKET_ARN_PATTERN = r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$"
 CIDR_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}/(\d|[12]\d|3[0-2])$"
 KEY_ARN_PATTERN = (
     r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-)?[0-9a-f-]+$"  # not an alias
@@ -199,6 +201,76 @@ def output(
     """Add an output; never an export, which would tie stacks together."""
     more = {"Condition": condition} if condition else {}
     t.add_output(Output(name, Description=description, Value=value, **more))
+
+
+def outputs(t: Template, *given: tuple[str, Any, str], condition: str = "") -> None:
+    """Add several outputs: the name of each, its value, and what it is."""
+    for name, value, description in given:
+        output(t, name, value, description=description, condition=condition)
+
+
+def wired(
+    t: Template,
+    title: str,
+    description: str,
+    pattern: str,
+    constraint: str,
+    **more: Any,
+) -> Ref:
+    """The parameter for a text that another part of the system gives."""
+    return parameter(
+        t,
+        title,
+        group=WIRING,
+        description=description,
+        pattern=pattern,
+        constraint=constraint,
+        **more,
+    )
+
+
+def arn(t: Template, title: str, description: str, pattern: str, what: str) -> Ref:
+    """The parameter for an ARN that another part of the system gives."""
+    return wired(t, title, description, pattern, f"the ARN of a {what}")
+
+
+def role_arn(t: Template, title: str, description: str) -> Ref:
+    """The parameter for the ARN of a role: IAM is global, so another part makes it."""
+    return arn(t, title, description, ROLE_ARN_PATTERN, "role")
+
+
+def other_key(t: Template, title: str, description: str) -> Ref:
+    """The parameter for the ARN of a key besides this region's own, or of several."""
+    return arn(t, title, description, KEY_ARN_PATTERN, "key")
+
+
+def primary_key(t: Template, title: str) -> Ref:
+    """The parameter for the ARN of the key that this region's is a replica of."""
+    description = "ARN of the multi-Region key that this one is a replica of."
+    pattern = KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-")
+    return arn(t, title, description, pattern, "multi-Region key")
+
+
+def log_bucket(t: Template, label: str = "") -> Ref:
+    """The parameter for the bucket of this region that takes access logs."""
+    return wired(
+        t,
+        "LogBucketName",
+        "Bucket of this region that takes access logs.",
+        BUCKET_PATTERN,
+        "the name of a bucket",
+        label=label,
+    )
+
+
+def deletion_protection(t: Template, what: str, *, service: str = "AWS") -> Ref:
+    """The parameter by which a service refuses to delete what holds data."""
+    return parameter(
+        t,
+        "DeletionProtection",
+        description=f"Whether {service} refuses to delete {what}.",
+        AllowedValues=["true", "false"],
+    )
 
 
 def key_arn(t: Template) -> Ref:

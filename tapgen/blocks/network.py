@@ -106,6 +106,36 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
     )
 
 
+def subnet_ids(t: Template, description: str) -> Ref:
+    """The parameter for subnets of a VPC in another template."""
+    return frame.parameter(
+        t,
+        "SubnetIds",
+        group=frame.WIRING,
+        label="Subnets",
+        type="List<AWS::EC2::Subnet::Id>",
+        description=description,
+    )
+
+
+def group_id(
+    t: Template,
+    description: str,
+    *,
+    title: str = "SecurityGroupId",
+    label: str = "Security group",
+) -> Ref:
+    """The parameter for a security group in another template."""
+    return frame.parameter(
+        t,
+        title,
+        group=frame.WIRING,
+        label=label,
+        type="AWS::EC2::SecurityGroup::Id",
+        description=description,
+    )
+
+
 def elsewhere(vpc_id: Ref, name: str) -> Vpc:
     """A VPC of another template, by the parameter that holds its id."""
     return Vpc(vpc_id.data["Ref"], None, (), None, name)

@@ -27,9 +27,9 @@ from typing import Any
 from awacs import dynamodb as actions
 from awacs import kms
 from awacs.aws import Action, ConditionElement, Statement, StringEquals
-from troposphere import Tags, Template, dynamodb
+from troposphere import Ref, Tags, Template, dynamodb
 
-from tapgen.blocks import monitoring, names, security
+from tapgen.blocks import frame, monitoring, names, security
 
 RECOVERY_DAYS = 35
 """Days back to which a replica can be restored: the most that DynamoDB keeps."""
@@ -128,6 +128,12 @@ class Table:
                 StringEquals({"kms:ViaService": via}),
             )
         ]
+
+
+def name_parameter(t: Template, description: str) -> Ref:
+    """The parameter for the name of a table that another part of the system makes."""
+    pattern = r"^[\w.-]{3,255}$"
+    return frame.wired(t, "TableName", description, pattern, "the name of a table")
 
 
 def global_table(

@@ -7,7 +7,7 @@ from typing import Any
 from troposphere import And, Condition, Equals, GetAtt, If, Not, Ref, Template
 from troposphere import certificatemanager as acm
 
-from tapgen.blocks import api, compute, dns, frame, monitoring, names
+from tapgen.blocks import api, compute, dns, frame, monitoring, names, network, table
 from tapgen.blueprints.payments_dr.shape import (
     GLOBAL_DATABASE,
     HERE,
@@ -15,7 +15,6 @@ from tapgen.blueprints.payments_dr.shape import (
     REGIONS,
     ROLES,
     STAGE,
-    arn_parameter,
     database,
     function,
     name,
@@ -60,7 +59,7 @@ def app() -> Template:
         stage_name=STAGE,
         key_arn=key,
         retention_days=retention,
-        throttle=_throttle(t),
+        throttle=api.throttle(t),
     )
     domain = _domain(t, served)
     topic = frame.alert_topic(t)
@@ -79,53 +78,23 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
         name=function(HERE),
         handler="payments",
         description="Validates and records payments",
-        role_arn=arn_parameter(
-            t,
-            "FunctionRoleArn",
-            "ARN of the role of the function.",
-            frame.ROLE_ARN_PATTERN,
-            "role",
+        role_arn=frame.role_arn(
+            t, "FunctionRoleArn", "ARN of the role of the function."
         ),
         key_arn=key,
         retention_days=retention,
-        memory=frame.parameter(
-            t,
-            "MemorySize",
-            label="Memory (MiB)",
-            type="Number",
-            description="Memory of the function in MiB; its processor grows with it.",
-            MinValue=128,
-            MaxValue=10240,
-        ),
+        memory=compute.memory(t),
         environment=_environment(t),
-        subnet_ids=frame.parameter(
-            t,
-            "SubnetIds",
-            group=frame.WIRING,
-            label="Subnets",
-            type="List<AWS::EC2::Subnet::Id>",
-            description="Private subnets, one in each zone.",
-        ),
-        security_group_ids=[
-            frame.parameter(
-                t,
-                "SecurityGroupId",
-                group=frame.WIRING,
-                label="Security group",
-                type="AWS::EC2::SecurityGroup::Id",
-                description="Security group of the function.",
-            )
-        ],
+        subnet_ids=network.subnet_ids(t, "Private subnets, one in each zone."),
+        security_group_ids=[network.group_id(t, "Security group of the function.")],
     )
 
 
 def _environment(t: Template) -> dict[str, Any]:
     """What the function is told; names only, never a secret."""
     return {
-        "DYNAMODB_TABLE": _wired(
-            t, "TableName", "Table of the payments.", r"^[\w.-]{3,255}$", "table"
-        ),
-        "SNS_TOPIC_ARN": arn_parameter(
+        "DYNAMODB_TABLE": table.name_parameter(t, "Table of the payments."),
+        "SNS_TOPIC_ARN": frame.arn(
             t,
             "PaymentTopicArn",
             "ARN of the topic of this region that payments are told to.",
@@ -134,8 +103,12 @@ def _environment(t: Template) -> dict[str, Any]:
         ),
         "REGION": Ref("AWS::Region"),
         "REGION_ROLE": Ref(names.ROLE),
-        "BUCKET_NAME": _wired(
-            t, "BucketName", "Bucket for receipts.", frame.BUCKET_PATTERN, "bucket"
+        "BUCKET_NAME": frame.wired(
+            t,
+            "BucketName",
+            "Bucket for receipts.",
+            frame.BUCKET_PATTERN,
+            "the name of a bucket",
         ),
         "CLUSTER_ID": names.sub(database(HERE)),
         "GLOBAL_CLUSTER_ID": names.sub(GLOBAL_DATABASE),
@@ -156,47 +129,11 @@ def _environment(t: Template) -> dict[str, Any]:
     }
 
 
-def _wired(t: Template, title: str, description: str, pattern: str, what: str) -> Ref:
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=pattern,
-        constraint=f"the name of a {what}",
-    )
-
-
-def _throttle(t: Template) -> tuple[Ref, Ref]:
-    rate = frame.parameter(
-        t,
-        "RequestsPerSecond",
-        type="Number",
-        description="Requests that the API takes in a second; more are refused.",
-        MinValue=1,
-        MaxValue=10000,
-    )
-    burst = frame.parameter(
-        t,
-        "Burst",
-        type="Number",
-        description="Requests that the API takes at once; more are refused.",
-        MinValue=1,
-        MaxValue=5000,
-    )
-    return rate, burst
-
-
 def _domain(t: Template, served: api.Api) -> Any:
     """The API's own name where one is given, with a certificate of this region."""
     domain, zone = dns.domain(t, optional=True), dns.zone(t, optional=True)
-    given = frame.parameter(
-        t,
-        "CertificateArn",
-        description="Certificate of this region; empty to have one requested.",
-        Default="",
-        pattern=r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$",
-        constraint="the ARN of a certificate, or nothing",
+    given = api.certificate(
+        t, description="Certificate of this region; empty to have one requested."
     )
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
     t.add_condition(_NEEDS_CERTIFICATE, And(Condition(_HAS_DOMAIN), Equals(given, "")))
@@ -223,7 +160,8 @@ def _domain(t: Template, served: api.Api) -> Any:
 
 
 def _outputs(t: Template, served: api.Api, made: Any, domain: Any) -> None:
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("ApiUrl", names.sub(served.url), "Address of the API in this region"),
         ("ApiHost", names.sub(served.host), "Its host, for health checks"),
         ("ApiId", Ref(served.rest_api), "Id of the API"),
@@ -231,19 +169,8 @@ def _outputs(t: Template, served: api.Api, made: Any, domain: Any) -> None:
         ("StageName", Ref(served.stage), "Stage of the API"),
         ("FunctionName", Ref(made), "Function behind the API"),
         ("FunctionArn", GetAtt(made, "Arn"), "ARN of the function"),
-    ):
-        frame.output(t, title, value, description=what)
-    for title, attribute, what in (
-        ("DomainTarget", "RegionalDomainName", "Host that records point at"),
-        ("DomainTargetZone", "RegionalHostedZoneId", "Its zone, for records"),
-    ):
-        frame.output(
-            t,
-            title,
-            GetAtt(domain, attribute),
-            description=what,
-            condition=_HAS_DOMAIN,
-        )
+    )
+    api.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
 
 
 # --- DNS ------------------------------------------------------------------------------
@@ -271,7 +198,7 @@ def failover_records() -> Template:
             domain=domain,
             identifier=role,
             first=first,
-            to=dns.Alias(*_target(t, role)),
+            to=dns.alias(t, role),
             # The second one answers whatever happens: there is no third.
             check=checks[role] if first else None,
             condition=_HAS_DOMAIN,
@@ -300,7 +227,9 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
             t,
             f"{prefix}ApiCheck",
             name=name("check-api", role),
-            host=_host(t, f"{prefix}ApiHost", f"Host of the API in the {role} region."),
+            host=dns.host(
+                t, f"{prefix}ApiHost", f"Host of the API in the {role} region."
+            ),
             path=f"/{STAGE}/{HEALTH}",
             regions=dns.CHECKER_REGIONS,
         ),
@@ -340,36 +269,3 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
         condition=measured,
     )
     return made
-
-
-def _host(t: Template, title: str, description: str, **more: Any) -> Ref:
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=("^$|" if more else "") + dns.HOST_PATTERN,
-        constraint="a host name",
-        **more,
-    )
-
-
-def _target(t: Template, role: str) -> tuple[Ref, Ref]:
-    """What the record of a region points at, where there is a domain."""
-    prefix = role.title()
-    host = _host(
-        t,
-        f"{prefix}DomainTarget",
-        f"Host of the custom domain in the {role} region, or nothing.",
-        Default="",
-    )
-    zone = frame.parameter(
-        t,
-        f"{prefix}DomainTargetZone",
-        group=frame.WIRING,
-        description=f"Zone of that host in the {role} region, or nothing.",
-        Default="",
-        pattern=f"^$|^{dns.ZONE_PATTERN}$",
-        constraint="the id of a hosted zone, or nothing",
-    )
-    return host, zone

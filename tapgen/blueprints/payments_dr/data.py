@@ -22,10 +22,7 @@ from tapgen.blueprints.payments_dr.shape import (
     RULE,
     SECRET,
     Shape,
-    access_log_bucket,
-    arn_parameter,
     database,
-    deletion_protection,
     key_parameters,
     name,
 )
@@ -60,7 +57,7 @@ def payments_table() -> Template:
             table.Replica(Ref(frame.region_parameter(role)), role, key)
             for role, key in zip(ROLES, keys, strict=True)
         ],
-        deletion_protection=deletion_protection(t, "the table"),
+        deletion_protection=frame.deletion_protection(t, "the table"),
         purpose="payments",
     )
     for role, replica in zip(ROLES, made.Replicas, strict=True):
@@ -126,7 +123,7 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
     """
     key = frame.key_arn(t)
     frame.alert_topic(t)
-    log_bucket = access_log_bucket(t)
+    log_bucket = frame.log_bucket(t, "Log bucket")
     days = frame.parameter(
         t,
         "NoncurrentVersionDays",
@@ -135,19 +132,11 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
         MinValue=1,
         MaxValue=3650,
     )
-    replica_key = arn_parameter(
-        t,
-        "DestinationKeyArn",
-        "ARN of the key, in the other region, that copies get.",
-        frame.KEY_ARN_PATTERN,
-        "key",
+    replica_key = frame.other_key(
+        t, "DestinationKeyArn", "ARN of the key, in the other region, that copies get."
     )
-    replication_role = arn_parameter(
-        t,
-        "ReplicationRoleArn",
-        "ARN of the role by which S3 replicates.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
+    replication_role = frame.role_arn(
+        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
     )
     frame.flag(
         t,
@@ -226,7 +215,7 @@ def _cluster_parameters(t: Template) -> dict[str, Any]:
             MinValue=7,
             MaxValue=35,
         ),
-        "deletion_protection": deletion_protection(t, "the database"),
+        "deletion_protection": frame.deletion_protection(t, "the database"),
     }
 
 
@@ -263,12 +252,12 @@ def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
         alarm_name=name("db-%s", role),
         topic_arn=frame.alert_topic(t),
     )
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("ClusterId", Ref(cluster), "Identifier of the cluster"),
         ("ClusterArn", GetAtt(cluster, "DBClusterArn"), "ARN of the cluster"),
         ("ReaderEndpoint", GetAtt(cluster, "ReadEndpoint.Address"), "Host for reading"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
 
 
 def database_primary(shape: Shape) -> Template:
@@ -281,12 +270,10 @@ def database_primary(shape: Shape) -> Template:
         name=SECRET,
         key_arn=home.key_arn,
         replica_region=Ref("DrRegion"),
-        replica_key_arn=arn_parameter(
+        replica_key_arn=frame.other_key(
             t,
             "DestinationKeyArn",
             "ARN of the key, in the recovery region, for the copy of the secret.",
-            frame.KEY_ARN_PATTERN,
-            "key",
         ),
     )
     settings = _cluster_parameters(t)
@@ -314,7 +301,8 @@ def database_primary(shape: Shape) -> Template:
     )
     _instances(t, shape, cluster, home)
     _cluster_outputs(t, cluster, "primary")
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("GlobalClusterId", Ref(around), "Identifier of the global database"),
         (
             "WriterEndpoint",
@@ -322,8 +310,7 @@ def database_primary(shape: Shape) -> Template:
             "Host for writing, while this region writes",
         ),
         ("DatabaseSecretArn", Ref(secret), "Secret with user name and password"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
     return t
 
 

@@ -23,8 +23,6 @@ from tapgen.blueprints.payments_dr.shape import (
     HERE,
     REPLICA,
     TRAIL,
-    access_log_bucket,
-    arn_parameter,
     database,
     logs_bucket,
     name,
@@ -53,13 +51,7 @@ def keys_dr() -> Template:
         "Key",
         name=name("key", "dr"),
         description="Encrypts payments, logs and messages in the recovery region",
-        primary_arn=arn_parameter(
-            t,
-            "PrimaryKeyArn",
-            "ARN of the multi-Region key that this one is a replica of.",
-            frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
-            "multi-Region key",
-        ),
+        primary_arn=frame.primary_key(t, "PrimaryKeyArn"),
         policy=_key_users(),
     )
     frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the replica")
@@ -128,7 +120,7 @@ def audit() -> Template:
         t,
         "Trail",
         name=TRAIL,
-        bucket_name=access_log_bucket(t),
+        bucket_name=frame.log_bucket(t, "Log bucket"),
         key_arn=frame.key_arn(t),
     )
     frame.output(t, "TrailArn", GetAtt(made, "Arn"), description="Trail of all regions")
@@ -189,21 +181,5 @@ def api_account() -> Template:
     t = frame.start(
         "What API Gateway logs with, for all APIs of a region", role=frame.EVERY
     )
-    api.account(
-        t,
-        "ApiAccount",
-        role_arn=arn_parameter(
-            t,
-            "ApiLoggingRoleArn",
-            "ARN of the role by which API Gateway writes logs.",
-            frame.ROLE_ARN_PATTERN,
-            "role",
-        ),
-    )
-    frame.output(
-        t,
-        "SetBy",
-        names.sub(name("api-account")),
-        description="The environment that set it, and takes its role along when it goes",
-    )
+    api.account(t, "ApiAccount", name=name("api-account"))
     return t

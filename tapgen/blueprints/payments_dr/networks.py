@@ -12,7 +12,6 @@ from tapgen.blueprints.payments_dr.shape import (
     HERE,
     PORT,
     ZONES,
-    arn_parameter,
     name,
 )
 
@@ -130,12 +129,8 @@ def _watch(t: Template, gateways: Sequence[Any]) -> None:
 
 
 def _flow_log(t: Template, made: network.Vpc) -> None:
-    role = arn_parameter(
-        t,
-        "FlowLogsRoleArn",
-        "ARN of the role by which the VPC writes its flow log.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
+    role = frame.role_arn(
+        t, "FlowLogsRoleArn", "ARN of the role by which the VPC writes its flow log."
     )
     group = monitoring.log_group(
         t,

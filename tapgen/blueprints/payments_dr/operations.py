@@ -30,7 +30,6 @@ from tapgen.blueprints.payments_dr.shape import (
     ROLES,
     RULE,
     STAGE,
-    arn_parameter,
     database,
     experiment,
     function,
@@ -227,12 +226,8 @@ def backup_primary() -> Template:
         "Tagged",
         plan=made,
         name=name("tagged"),
-        role_arn=arn_parameter(
-            t,
-            "BackupRoleArn",
-            "ARN of the role by which AWS Backup works.",
-            frame.ROLE_ARN_PATTERN,
-            "role",
+        role_arn=frame.role_arn(
+            t, "BackupRoleArn", "ARN of the role by which AWS Backup works."
         ),
         tag=names.sub(BACKED_UP),
     )
@@ -339,10 +334,4 @@ def rehearsals() -> Template:
 
 
 def _role(t: Template, title: str, what: str) -> Ref:
-    return arn_parameter(
-        t,
-        title,
-        f"ARN of the role by which {what}.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
-    )
+    return frame.role_arn(t, title, f"ARN of the role by which {what}.")

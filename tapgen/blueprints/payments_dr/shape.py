@@ -134,53 +134,12 @@ def is_dr(t: Template) -> str:
     return IS_DR
 
 
-def arn_parameter(
-    t: Template, title: str, description: str, pattern: str, what: str
-) -> Ref:
-    """A parameter for an ARN that another part of the system gives."""
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=pattern,
-        constraint=f"the ARN of a {what}",
-    )
-
-
 def key_parameters(t: Template) -> tuple[Ref, Ref]:
     """The parameters for the keys of both regions, in a template that needs both."""
     primary, dr = (
-        arn_parameter(
-            t,
-            f"{role.title()}KeyArn",
-            f"ARN of the key in the {what} region.",
-            frame.KEY_ARN_PATTERN,
-            "key",
+        frame.other_key(
+            t, f"{role.title()}KeyArn", f"ARN of the key in the {what} region."
         )
         for role, what in (("primary", "primary"), ("dr", "recovery"))
     )
     return primary, dr
-
-
-def access_log_bucket(t: Template) -> Ref:
-    """The parameter for the bucket that takes access logs and the trail."""
-    return frame.parameter(
-        t,
-        "LogBucketName",
-        group=frame.WIRING,
-        label="Log bucket",
-        description="Bucket of this region that takes access logs.",
-        pattern=frame.BUCKET_PATTERN,
-        constraint="the name of a bucket",
-    )
-
-
-def deletion_protection(t: Template, what: str) -> Ref:
-    """The parameter by which a service refuses to delete what holds data."""
-    return frame.parameter(
-        t,
-        "DeletionProtection",
-        description=f"Whether AWS refuses to delete {what}.",
-        AllowedValues=["true", "false"],
-    )

@@ -14,10 +14,8 @@ from tapgen.blueprints.region_migration.shape import (
     WRITES,
     Shape,
     fleet,
-    log_bucket,
     name,
     start,
-    wired,
 )
 
 CERTIFICATE_PATTERN = (
@@ -37,7 +35,7 @@ def fleet_of(shape: Shape) -> Template:
         name=name("web", shape.role),
         subnet_ids=_subnets(t, "PublicSubnetIds", "Public subnets"),
         group_id=_group(t, "BalancerSecurityGroupId", "Security group of the balancer"),
-        log_bucket=log_bucket(t),
+        log_bucket=frame.log_bucket(t),
         deletion_protection=frame.parameter(
             t,
             "DeletionProtection",
@@ -153,7 +151,7 @@ def _fleets(
         MinValue=8,
         MaxValue=16384,
     )
-    profile = wired(
+    profile = frame.wired(
         t,
         "InstanceProfileName",
         "Instance profile of the servers.",

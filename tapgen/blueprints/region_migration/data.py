@@ -26,8 +26,6 @@ from tapgen.blueprints.region_migration.shape import (
     RULE,
     SECRET,
     Shape,
-    arn_parameter,
-    log_bucket,
     name,
     source_bucket,
     start,
@@ -60,7 +58,7 @@ def storage_target(shape: Shape) -> Template:
     source_bucket(t, shape)
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
-    logs = log_bucket(t)
+    logs = frame.log_bucket(t)
     days = _noncurrent_days(t)
     storage.bucket(
         t,
@@ -108,12 +106,12 @@ def storage_target(shape: Shape) -> Template:
         missing="notBreaching",
         topic_arn=topic,
     )
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("TargetBucketName", Ref("TargetBucket"), "Bucket that is migrated to"),
         ("TargetBucketArn", GetAtt("TargetBucket", "Arn"), "ARN of that bucket"),
         ("BackupBucketName", Ref("BackupBucket"), "Bucket for exports and dumps"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
     return t
 
 
@@ -151,7 +149,7 @@ def storage_source(shape: Shape) -> Template:
 
 def _data_bucket(t: Template) -> None:
     key = frame.key_arn(t)
-    logs = log_bucket(t)
+    logs = frame.log_bucket(t)
     days = _noncurrent_days(t)
     frame.flag(
         t,
@@ -168,26 +166,20 @@ def _data_bucket(t: Template) -> None:
         log_to=logs,
         lifecycle=storage.lifecycle(noncurrent_days=days),
         replication=storage.Replication(
-            destination=arn_parameter(
+            destination=frame.arn(
                 t,
                 "TargetBucketArn",
                 "ARN of the bucket to migrate to; it must exist.",
                 r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
                 "bucket",
             ),
-            key_arn=arn_parameter(
+            key_arn=frame.other_key(
                 t,
                 "TargetKeyArn",
                 "ARN of the key, in the target region, that copies get.",
-                frame.KEY_ARN_PATTERN,
-                "key",
             ),
-            role_arn=arn_parameter(
-                t,
-                "ReplicationRoleArn",
-                "ARN of the role by which S3 replicates.",
-                frame.ROLE_ARN_PATTERN,
-                "role",
+            role_arn=frame.role_arn(
+                t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
             ),
             rule=RULE,
             time_control="HasTimeControl",
@@ -210,25 +202,23 @@ def _place(t: Template, role: str) -> database.Place:
 
 def _finish(t: Template, instance: Any, role: str) -> None:
     database.watch(t, identifier=name("db", role), alarm_name=name("db-%s", role))
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("RdsIdentifier", Ref(instance), "Identifier of the instance"),
         ("RdsArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
         ("RdsEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
         ("RdsPort", GetAtt(instance, "Endpoint.Port"), "Port"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
 
 
 def database_source(shape: Shape) -> Template:
     """PostgreSQL in the source region, with the password in Secrets Manager."""
     t = start("PostgreSQL in the source region", role="source")
     place = _place(t, "source")
-    replica_key = arn_parameter(
+    replica_key = frame.other_key(
         t,
         "TargetKeyArn",
         "ARN of the key, in the target region, for the copy of the secret.",
-        frame.KEY_ARN_PATTERN,
-        "key",
     )
     secret = database.secret(
         t,
@@ -265,7 +255,7 @@ def database_target(shape: Shape) -> Template:
         "PostgreSQL in the target region, a replica until promoted", role="target"
     )
     place = _place(t, "target")
-    source = arn_parameter(
+    source = frame.arn(
         t,
         "SourceDbArn",
         "ARN of the instance to replicate.",

@@ -26,12 +26,10 @@ from tapgen.blueprints.region_migration.shape import (
     SECRET,
     WRITES,
     Shape,
-    arn_parameter,
     logs_bucket,
     name,
     source_bucket,
     start,
-    wired,
 )
 
 
@@ -52,13 +50,7 @@ def keys(shape: Shape) -> Template:
 def keys_target(shape: Shape) -> Template:
     """The replica of the key in the target region, and its alert topic."""
     t = start("Replica of the encryption key, and alert topic", role="target")
-    primary = arn_parameter(
-        t,
-        "PrimaryKeyArn",
-        "ARN of the multi-Region key that this one is a replica of.",
-        frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
-        "multi-Region key",
-    )
+    primary = frame.primary_key(t, "PrimaryKeyArn")
     security.replica_key(
         t,
         "Key",
@@ -93,19 +85,11 @@ def roles(shape: Shape) -> Template:
     """Every role that a service takes: IAM is global, so they are made once."""
     t = start("IAM roles, one for each service", role=frame.GLOBAL)
     source_bucket(t, shape)
-    source_key = arn_parameter(
-        t,
-        "SourceKeyArn",
-        "ARN of the key that the source bucket is encrypted with.",
-        frame.KEY_ARN_PATTERN,
-        "key",
+    source_key = frame.other_key(
+        t, "SourceKeyArn", "ARN of the key that the source bucket is encrypted with."
     )
-    target_key = arn_parameter(
-        t,
-        "TargetKeyArn",
-        "ARN of the key in the target region.",
-        frame.KEY_ARN_PATTERN,
-        "key",
+    target_key = frame.other_key(
+        t, "TargetKeyArn", "ARN of the key in the target region."
     )
     source = storage.Bucket(shape.data, "${SourceRegion}", source_key)
     target = storage.Bucket(REPLICA, "${TargetRegion}", target_key)
@@ -187,7 +171,7 @@ def _instance_role(
     secret = SECRET
     if not shape.builds_source:
         secret = "${DatabaseSecretName}"
-        wired(
+        frame.wired(
             t,
             "DatabaseSecretName",
             "Name of the database's secret; it has a copy in the target region.",
@@ -293,7 +277,7 @@ def vaults(shape: Shape) -> Template:
 def backups(shape: Shape) -> Template:
     """The daily backups of a region, copied to the other one."""
     t = start("Daily backups, copied to the other region", role=shape.spread)
-    vault = wired(
+    vault = frame.wired(
         t,
         "VaultName",
         "Vault of this region.",
@@ -303,12 +287,8 @@ def backups(shape: Shape) -> Template:
     other = backup.vault_parameter(
         t, "OtherVaultArn", description="ARN of the vault that backups are copied to."
     )
-    role = arn_parameter(
-        t,
-        "BackupRoleArn",
-        "ARN of the role by which AWS Backup works.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
+    role = frame.role_arn(
+        t, "BackupRoleArn", "ARN of the role by which AWS Backup works."
     )
     days = {
         title: frame.parameter(

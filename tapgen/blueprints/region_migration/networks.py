@@ -7,7 +7,7 @@ from typing import Any
 from troposphere import GetAtt, Ref, Select, Template
 
 from tapgen.blocks import database, flows, frame, names, network
-from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start, wired
+from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start
 
 WEB_PORTS = (80, 443)
 
@@ -147,7 +147,7 @@ def peering(shape: Shape) -> Template:
         description="The VPC of the source region.",
     )
     # A type of AWS's would be looked for in this region, where it is not.
-    there = wired(
+    there = frame.wired(
         t,
         "PeerVpcId",
         "VPC of the target region.",
@@ -169,7 +169,7 @@ def peering(shape: Shape) -> Template:
 def routes(shape: Shape) -> Template:
     """A region's routes to the other VPC, and what may use them: the database."""
     t = start("Routes and rules to the other VPC", role=frame.EVERY)
-    peering_id = wired(
+    peering_id = frame.wired(
         t,
         "PeeringId",
         "The connection between the VPCs.",

@@ -16,7 +16,6 @@ from tapgen.blueprints.region_migration.shape import (
     name,
     source_bucket,
     start,
-    wired,
 )
 
 
@@ -125,7 +124,7 @@ def _database_graphs(shape: Shape) -> list[dict[str, Any]]:
 
 
 def _server_graphs(t: Template, shape: Shape) -> list[dict[str, Any]]:
-    balancer = wired(
+    balancer = frame.wired(
         t,
         "AlbFullName",
         "Load balancer of this region, as metrics name it.",
@@ -133,7 +132,7 @@ def _server_graphs(t: Template, shape: Shape) -> list[dict[str, Any]]:
         "the full name of a load balancer",
     )
     groups = {
-        colour: wired(
+        colour: frame.wired(
             t,
             f"{colour.title()}TgFullName",
             f"Target group of the {colour} servers, as metrics name it.",

@@ -36,12 +36,10 @@ from tapgen.blueprints.region_migration.shape import (
     ROLES,
     WRITES,
     Shape,
-    arn_parameter,
     fleet,
     name,
     source_bucket,
     start,
-    wired,
 )
 from tapgen.blueprints.region_migration.traffic import ZONE_NAME
 
@@ -155,7 +153,7 @@ def _look() -> list[Statement]:
 def _storage(t: Template, shape: Shape) -> list[Statement]:
     bucket = names.bucket_arn(shape.data)
     roles = {
-        title: arn_parameter(t, f"{title}Arn", text, frame.ROLE_ARN_PATTERN, "role")
+        title: frame.role_arn(t, f"{title}Arn", text)
         for title, text in (
             ("BatchRole", "ARN of the role of S3 Batch Operations."),
             ("ReplicationRole", "ARN of the role by which S3 replicates."),
@@ -206,7 +204,7 @@ def _regions(shape: Shape) -> list[tuple[str, str]]:
 
 def _servers(t: Template, shape: Shape) -> list[Statement]:
     listeners = [
-        arn_parameter(
+        frame.arn(
             t,
             f"{role.title()}ListenerArn",
             f"ARN of the listener in the {role} region.",
@@ -249,7 +247,7 @@ def _servers(t: Template, shape: Shape) -> list[Statement]:
 
 
 def _database(t: Template, shape: Shape) -> list[Statement]:
-    source = arn_parameter(
+    source = frame.arn(
         t,
         "SourceDbArn",
         "ARN of the database that is migrated.",
@@ -262,12 +260,10 @@ def _database(t: Template, shape: Shape) -> list[Statement]:
         for region in map(frame.region_parameter, ROLES)
     ]
     keys = [
-        arn_parameter(
+        frame.other_key(
             t,
             f"{role.title()}KeyArn",
             f"ARN of the key of the database in the {role} region.",
-            frame.KEY_ARN_PATTERN,
-            "key",
         )
         for role in ROLES
     ]
@@ -308,7 +304,7 @@ def _database(t: Template, shape: Shape) -> list[Statement]:
 
 def _traffic(t: Template) -> list[Statement]:
     groups = [
-        arn_parameter(
+        frame.arn(
             t,
             f"{role.title()}EndpointGroupArn",
             f"ARN of the accelerator's endpoint group of the {role} region.",
@@ -318,7 +314,7 @@ def _traffic(t: Template) -> list[Statement]:
         )
         for role in ROLES
     ]
-    zone_id = wired(
+    zone_id = frame.wired(
         t,
         "PrivateZoneId",
         "Zone that has the names of application and database.",

@@ -17,7 +17,6 @@ from tapgen.blueprints.region_migration.shape import (
     ROLES,
     WRITES,
     Shape,
-    arn_parameter,
     logs_bucket,
     name,
     source_bucket,
@@ -127,13 +126,7 @@ def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
     """
-    role = arn_parameter(
-        t,
-        "BatchRoleArn",
-        "ARN of the role of S3 Batch Operations.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
-    )
+    role = frame.role_arn(t, "BatchRoleArn", "ARN of the role of S3 Batch Operations.")
     account = Ref("AWS::AccountId")
     reports = storage.Bucket(logs_bucket("source"))
     create = drills.call(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from troposphere import Ref, Template
+from troposphere import Template
 
 from tapgen.blocks import backup, frame, names
 
@@ -86,42 +86,10 @@ class Shape:
         return DATA if self.builds_source else "${SourceBucketName}"
 
 
-def wired(
-    t: Template, title: str, description: str, pattern: str, constraint: str
-) -> Ref:
-    """A parameter for a text that another part of the system gives."""
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=pattern,
-        constraint=constraint,
-    )
-
-
-def arn_parameter(
-    t: Template, title: str, description: str, pattern: str, what: str
-) -> Ref:
-    """A parameter for an ARN that another part of the system gives."""
-    return wired(t, title, description, pattern, f"the ARN of a {what}")
-
-
-def log_bucket(t: Template) -> Ref:
-    """The parameter for the bucket that takes this region's access logs."""
-    return wired(
-        t,
-        "LogBucketName",
-        "Bucket of this region that takes access logs.",
-        frame.BUCKET_PATTERN,
-        "the name of a bucket",
-    )
-
-
 def source_bucket(t: Template, shape: Shape) -> None:
     """The parameter for the bucket to migrate, where it is there already."""
     if not shape.builds_source:
-        wired(
+        frame.wired(
             t,
             "SourceBucketName",
             "Bucket to migrate; it must be versioned.",

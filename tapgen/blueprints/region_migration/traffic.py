@@ -11,10 +11,8 @@ from tapgen.blueprints.region_migration.shape import (
     CODE,
     ROLES,
     Shape,
-    arn_parameter,
     name,
     start,
-    wired,
 )
 
 DATABASE_TTL = 30
@@ -37,7 +35,7 @@ def accelerator(shape: Shape) -> Template:
         servers.Endpoint(
             title=f"{role.title()}Endpoints",
             region=Ref(frame.region_parameter(role)),
-            balancer_arn=arn_parameter(
+            balancer_arn=frame.arn(
                 t,
                 f"{role.title()}AlbArn",
                 f"ARN of the load balancer in the {role} region.",
@@ -71,14 +69,14 @@ def accelerator(shape: Shape) -> Template:
         protocol=If("HasTls", "HTTPS", "HTTP"),
         health_path=path,
     )
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("AcceleratorArn", Ref(made), "The accelerator"),
         ("AcceleratorDns", GetAtt(made, "DnsName"), "Its host name"),
         ("AcceleratorIps", servers.addresses(made), "Its two addresses"),
         ("SourceEndpointGroupArn", Ref("SourceEndpoints"), "Source behind it"),
         ("TargetEndpointGroupArn", Ref("TargetEndpoints"), "Target behind it"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
     return t
 
 
@@ -112,18 +110,18 @@ def names_of(shape: Shape) -> Template:
     for role in ROLES:
         _records(t, shape, zone, role)
     _public_name(t)
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("PrivateZoneId", Ref(zone), "Zone that the VPCs see"),
         ("AppName", Sub(f"app.{ZONE_NAME}"), "Name of the application in the VPCs"),
         ("DatabaseName", Sub(f"db.{ZONE_NAME}"), "Name of the database in the VPCs"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
     return t
 
 
 def _vpc_id(t: Template, role: str) -> Ref:
     # Not of type VPC: one of them is in another region, where it would not be found.
-    return wired(
+    return frame.wired(
         t,
         f"{role.title()}VpcId",
         f"VPC of the {role} region.",
@@ -154,7 +152,7 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
             without_data="Healthy",
         )
     hosts = {
-        thing: wired(
+        thing: frame.wired(
             t,
             f"{what}{thing}",
             f"{text} of the {role} region.",
@@ -190,7 +188,7 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
 
 
 def _public_name(t: Template) -> None:
-    host = wired(
+    host = frame.wired(
         t,
         "AcceleratorDns",
         "Host name of the accelerator.",

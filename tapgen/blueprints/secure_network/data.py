@@ -13,7 +13,6 @@ from tapgen.blueprints.secure_network.shape import (
     SECRET,
     Shape,
     access_log_bucket,
-    arn_parameter,
     name,
 )
 
@@ -107,26 +106,20 @@ def storage_primary(shape: Shape) -> Template:
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
     days = _noncurrent_days(t)
-    destination = arn_parameter(
+    destination = frame.arn(
         t,
         "DestinationBucketArn",
         "ARN of the bucket to replicate to; it must exist.",
         r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
         "bucket",
     )
-    replica_key = arn_parameter(
+    replica_key = frame.other_key(
         t,
         "DestinationKeyArn",
         "ARN of the key, in the recovery region, that replicas get.",
-        frame.KEY_ARN_PATTERN,
-        "key",
     )
-    role = arn_parameter(
-        t,
-        "ReplicationRoleArn",
-        "ARN of the role by which S3 replicates.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
+    role = frame.role_arn(
+        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
     )
     frame.flag(
         t,
@@ -193,12 +186,10 @@ def database_primary(shape: Shape) -> Template:
     """PostgreSQL in two zones, with the password in Secrets Manager."""
     t = frame.start("PostgreSQL", role="primary")
     place = _database_place(t, "primary")
-    replica_key = arn_parameter(
+    replica_key = frame.other_key(
         t,
         "DestinationKeyArn",
         "ARN of the key, in the recovery region, for the copy of the secret.",
-        frame.KEY_ARN_PATTERN,
-        "key",
     )
     sizes = database.size_parameters(t)
     secret = database.secret(
@@ -218,14 +209,14 @@ def database_primary(shape: Shape) -> Template:
         **sizes,
     )
     _watch(t, "primary")
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("DatabaseIdentifier", Ref(instance), "Identifier of the instance"),
         ("DatabaseArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
         ("DatabaseEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
         ("DatabasePort", GetAtt(instance, "Endpoint.Port"), "Port"),
         ("DatabaseSecretArn", Ref(secret), "Secret with user name and password"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
     return t
 
 
@@ -233,7 +224,7 @@ def database_dr(shape: Shape) -> Template:
     """The read replica in the recovery region, ready to be promoted."""
     t = frame.start("PostgreSQL read replica", role="dr")
     place = _database_place(t, "dr")
-    source = arn_parameter(
+    source = frame.arn(
         t,
         "SourceDatabaseArn",
         "ARN of the instance to replicate.",
@@ -256,10 +247,10 @@ def database_dr(shape: Shape) -> Template:
         name=name("db-lag", "dr"),
         topic_arn=Ref("AlertTopicArn"),
     )
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("ReplicaIdentifier", Ref(instance), "Identifier of the replica"),
         ("ReplicaArn", GetAtt(instance, "DBInstanceArn"), "ARN of the replica"),
         ("ReplicaEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
     return t

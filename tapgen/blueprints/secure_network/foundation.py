@@ -23,7 +23,6 @@ from tapgen.blueprints.secure_network.shape import (
     TRAIL,
     Shape,
     access_log_bucket,
-    arn_parameter,
     logs_bucket,
     name,
 )
@@ -118,19 +117,11 @@ def _key_users(shape: Shape) -> list[Statement]:
 def roles(shape: Shape) -> Template:
     """Every role of the system: IAM is global, so they are made once."""
     t = frame.start("IAM roles, one for each service", role=frame.GLOBAL)
-    source_key = arn_parameter(
-        t,
-        "SourceKeyArn",
-        "ARN of the key in the primary region.",
-        frame.KEY_ARN_PATTERN,
-        "key",
+    source_key = frame.other_key(
+        t, "SourceKeyArn", "ARN of the key in the primary region."
     )
-    destination_key = arn_parameter(
-        t,
-        "DestinationKeyArn",
-        "ARN of the key in the recovery region.",
-        frame.KEY_ARN_PATTERN,
-        "key",
+    destination_key = frame.other_key(
+        t, "DestinationKeyArn", "ARN of the key in the recovery region."
     )
     source = storage.Bucket(DATA, "${PrimaryRegion}", source_key)
     destination = storage.Bucket(REPLICA, "${DrRegion}", destination_key)
@@ -318,12 +309,8 @@ def audit(shape: Shape) -> Template:
             t,
             "Recorder",
             name=name("recorder", names.THIS_ROLE),
-            role_arn=arn_parameter(
-                t,
-                "ConfigRoleArn",
-                "ARN of the role by which AWS Config records.",
-                frame.ROLE_ARN_PATTERN,
-                "role",
+            role_arn=frame.role_arn(
+                t, "ConfigRoleArn", "ARN of the role by which AWS Config records."
             ),
             bucket_name=bucket,
             # IAM is the same everywhere: recorded once, or paid for twice.

@@ -58,30 +58,8 @@ class Shape:
         return names.THIS_ROLE if self.ideal else "primary"
 
 
-def arn_parameter(
-    t: Template, title: str, description: str, pattern: str, what: str
-) -> Ref:
-    """A parameter for an ARN that another part of the system gives."""
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=pattern,
-        constraint=f"the ARN of a {what}",
-    )
-
-
 def access_log_bucket(t: Template, shape: Shape) -> Ref | None:
     """The parameter for the bucket that takes access logs; only `ideal` has one."""
     if not shape.ideal:
         return None
-    return frame.parameter(
-        t,
-        "LogBucketName",
-        group=frame.WIRING,
-        label="Log bucket",
-        description="Bucket of this region that takes access logs.",
-        pattern=frame.BUCKET_PATTERN,
-        constraint="the name of a bucket",
-    )
+    return frame.log_bucket(t, "Log bucket")

@@ -10,7 +10,6 @@ from tapgen.blocks import api, compute, frame, monitoring, names, security, tabl
 from tapgen.blueprints.serverless_api.shape import (
     ITEMS,
     Shape,
-    arn_parameter,
     items,
     name,
     start,
@@ -47,13 +46,7 @@ def keys_target() -> Template:
         "Key",
         name=name("key", "target"),
         description="Encrypts items, logs and alerts in the target region",
-        primary_arn=arn_parameter(
-            t,
-            "SourceKeyArn",
-            "ARN of the multi-Region key that this one is a replica of.",
-            frame.KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-"),
-            "multi-Region key",
-        ),
+        primary_arn=frame.primary_key(t, "SourceKeyArn"),
         policy=_key_users(),
     )
     topic = monitoring.topic(
@@ -79,12 +72,8 @@ def roles(shape: Shape) -> Template:
     """Every role of the system: IAM is global, so they are made once."""
     t = start("IAM roles, one for each service", role=frame.GLOBAL)
     source_key, target_key = (
-        arn_parameter(
-            t,
-            f"{role.title()}KeyArn",
-            f"ARN of the key in the {role} region.",
-            frame.KEY_ARN_PATTERN,
-            "key",
+        frame.other_key(
+            t, f"{role.title()}KeyArn", f"ARN of the key in the {role} region."
         )
         for role in ("source", "target")
     )
@@ -144,23 +133,7 @@ def roles(shape: Shape) -> Template:
 def api_account() -> Template:
     """That API Gateway may write logs: once in a region, for all its APIs."""
     t = start("What API Gateway logs with, for all APIs of a region", role=frame.EVERY)
-    api.account(
-        t,
-        "ApiAccount",
-        role_arn=arn_parameter(
-            t,
-            "ApiLoggingRoleArn",
-            "ARN of the role by which API Gateway writes logs.",
-            frame.ROLE_ARN_PATTERN,
-            "role",
-        ),
-    )
-    frame.output(
-        t,
-        "SetBy",
-        names.sub(name("api-account")),
-        description="The environment that set it, and takes its role along when it goes",
-    )
+    api.account(t, "ApiAccount", name=name("api-account"))
     return t
 
 
@@ -171,12 +144,10 @@ def items_table() -> Template:
         table.Replica(
             Ref(frame.region_parameter(role)),
             role,
-            arn_parameter(
+            frame.other_key(
                 t,
                 f"{role.title()}KeyArn",
                 f"ARN of the key that encrypts the items in the {role} region.",
-                frame.KEY_ARN_PATTERN,
-                "key",
             ),
         )
         for role in ("source", "target")
@@ -188,11 +159,8 @@ def items_table() -> Template:
         key=table.Key("id"),
         indexes={INDEX: table.Key("name", "createdAt")},
         replicas=replicas,
-        deletion_protection=frame.parameter(
-            t,
-            "DeletionProtection",
-            description="Whether DynamoDB refuses to delete the table.",
-            AllowedValues=["true", "false"],
+        deletion_protection=frame.deletion_protection(
+            t, "the table", service="DynamoDB"
         ),
         purpose="items",
     )

@@ -24,7 +24,6 @@ from tapgen.blueprints.serverless_api.shape import (
     ITEMS,
     STAGE,
     Shape,
-    arn_parameter,
     name,
     start,
 )
@@ -69,7 +68,7 @@ def service(shape: Shape) -> Template:
         retention_days=retention,
         policy=_policy(t),
         policy_values={"AllowedCidr": shape.allowed_cidr},
-        throttle=_throttle(t),
+        throttle=api.throttle(t),
     )
     _domain(t, made)
     compute.alarms(
@@ -92,56 +91,17 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
         name=FUNCTION,
         handler="items",
         description="Takes and gives items",
-        role_arn=arn_parameter(
-            t,
-            "FunctionRoleArn",
-            "ARN of the role of the function.",
-            frame.ROLE_ARN_PATTERN,
-            "role",
+        role_arn=frame.role_arn(
+            t, "FunctionRoleArn", "ARN of the role of the function."
         ),
         key_arn=key,
         retention_days=retention,
-        memory=frame.parameter(
-            t,
-            "MemorySize",
-            label="Memory (MiB)",
-            type="Number",
-            description="Memory of the function in MiB; its processor grows with it.",
-            MinValue=128,
-            MaxValue=10240,
-        ),
+        memory=compute.memory(t),
         environment={
-            "TABLE_NAME": frame.parameter(
-                t,
-                "TableName",
-                group=frame.WIRING,
-                description="Name of the table of the items.",
-                pattern=r"^[\w.-]{3,255}$",
-                constraint="the name of a table",
-            ),
+            "TABLE_NAME": table.name_parameter(t, "Name of the table of the items."),
             "REGION": Ref("AWS::Region"),
         },
     )
-
-
-def _throttle(t: Template) -> tuple[Ref, Ref]:
-    rate = frame.parameter(
-        t,
-        "RequestsPerSecond",
-        type="Number",
-        description="Requests that the API takes in a second; more are refused.",
-        MinValue=1,
-        MaxValue=10000,
-    )
-    burst = frame.parameter(
-        t,
-        "Burst",
-        type="Number",
-        description="Requests that the API takes at once; more are refused.",
-        MinValue=1,
-        MaxValue=5000,
-    )
-    return rate, burst
 
 
 def _policy(t: Template) -> PolicyDocument:
@@ -179,13 +139,9 @@ def _domain(t: Template, made: api.Api) -> None:
     """The API's own name, where one is given."""
     domain = dns.domain(t, optional=True)
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
-    certificate = frame.parameter(
+    certificate = api.certificate(
         t,
-        "CertificateArn",
         description="Certificate of ACM for the domain, in this region, or nothing.",
-        Default="",
-        pattern=r"^$|^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$",
-        constraint="the ARN of a certificate, or nothing",
     )
     named = api.custom_domain(
         t,
@@ -195,17 +151,7 @@ def _domain(t: Template, made: api.Api) -> None:
         api=made,
         when=_HAS_DOMAIN,
     )
-    for title, attribute, what in (
-        ("CustomDomainTarget", "RegionalDomainName", "Host that records point at"),
-        ("CustomDomainTargetZone", "RegionalHostedZoneId", "Its zone, for records"),
-    ):
-        frame.output(
-            t,
-            title,
-            GetAtt(named, attribute),
-            description=what,
-            condition=_HAS_DOMAIN,
-        )
+    api.domain_outputs(t, named, "CustomDomainTarget", when=_HAS_DOMAIN)
 
 
 def _table_alarms(t: Template, topic: Ref) -> None:
@@ -261,7 +207,8 @@ def _dashboard(t: Template, made: api.Api) -> None:
 
 
 def _outputs(t: Template, made: api.Api, function: Any) -> None:
-    for title, value, what in (
+    frame.outputs(
+        t,
         ("ApiUrl", names.sub(made.url), "Address of the API in this region"),
         ("ApiHost", names.sub(made.host), "Its host, for health checks"),
         ("ApiId", Ref(made.rest_api), "Id of the API"),
@@ -272,8 +219,7 @@ def _outputs(t: Template, made: api.Api, function: Any) -> None:
         ("FunctionArn", GetAtt(function, "Arn"), "ARN of the function"),
         ("FunctionVersion", GetAtt("FunctionVersion", "Version"), "Its newest version"),
         ("AccessLogGroup", Ref(made.access_logs), "Log group of the requests"),
-    ):
-        frame.output(t, title, value, description=what)
+    )
 
 
 def edge() -> Template:
@@ -290,7 +236,9 @@ def edge() -> Template:
             t,
             f"{prefix}Check",
             name=name("api", role),
-            host=_host(t, f"{prefix}ApiHost", f"Host of the API in the {role} region."),
+            host=dns.host(
+                t, f"{prefix}ApiHost", f"Host of the API in the {role} region."
+            ),
             path=f"/{STAGE}/{HEALTH}",
         )
         dns.check_alarm(
@@ -312,7 +260,7 @@ def edge() -> Template:
                 f"{colour.title()}Weight",
                 description=f"Weight of the {role} region ({colour}).",
             ),
-            to=dns.Alias(*_target(t, prefix, role)),
+            to=dns.alias(t, role),
             check=check,
             condition=_HAS_DOMAIN,
         )
@@ -330,35 +278,3 @@ def edge() -> Template:
         condition=_HAS_DOMAIN,
     )
     return t
-
-
-def _host(t: Template, title: str, description: str, **more: Any) -> Ref:
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=("^$|" if more else "") + dns.HOST_PATTERN,
-        constraint="a host name",
-        **more,
-    )
-
-
-def _target(t: Template, prefix: str, role: str) -> tuple[Ref, Ref]:
-    """What the record of a region points at, where there is a domain."""
-    host = _host(
-        t,
-        f"{prefix}DomainTarget",
-        f"Host of the custom domain in the {role} region, or nothing.",
-        Default="",
-    )
-    zone = frame.parameter(
-        t,
-        f"{prefix}DomainTargetZone",
-        group=frame.WIRING,
-        description=f"Zone of that host in the {role} region, or nothing.",
-        Default="",
-        pattern=f"^$|^{dns.ZONE_PATTERN}$",
-        constraint="the id of a hosted zone, or nothing",
-    )
-    return host, zone

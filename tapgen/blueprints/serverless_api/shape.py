@@ -100,17 +100,3 @@ def website_buckets() -> tuple[storage.Bucket, storage.Bucket]:
         storage.Bucket(WEBSITE, "${SourceRegion}"),
         storage.Bucket(WEBSITE_COPY, "${TargetRegion}"),
     )
-
-
-def arn_parameter(
-    t: Template, title: str, description: str, pattern: str, what: str
-) -> Ref:
-    """A parameter for an ARN that another part of the system gives."""
-    return frame.parameter(
-        t,
-        title,
-        group=frame.WIRING,
-        description=description,
-        pattern=pattern,
-        constraint=f"the ARN of a {what}",
-    )

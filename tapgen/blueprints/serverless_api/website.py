@@ -11,7 +11,6 @@ from tapgen.blueprints.serverless_api.shape import (
     WEBSITE,
     WEBSITE_COPY,
     Shape,
-    arn_parameter,
     name,
     start,
     website_buckets,
@@ -141,19 +140,15 @@ def website_target(shape: Shape) -> Template:
 def website(shape: Shape) -> Template:
     """The bucket that pages are replicated from."""
     t = start("Website, replicated to the target region", role="source")
-    destination = arn_parameter(
+    destination = frame.arn(
         t,
         "DestinationBucketArn",
         "ARN of the bucket to replicate to; it must exist.",
         r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
         "bucket",
     )
-    role = arn_parameter(
-        t,
-        "ReplicationRoleArn",
-        "ARN of the role by which S3 replicates.",
-        frame.ROLE_ARN_PATTERN,
-        "role",
+    role = frame.role_arn(
+        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
     )
     frame.flag(
         t,
@@ -193,7 +188,7 @@ def _bucket(
     )
     policy = []
     if shape.cloudfront:
-        distribution = arn_parameter(
+        distribution = frame.arn(
             t,
             "DistributionArn",
             "ARN of the CloudFront distribution that reads the pages.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from awacs.aws import Principal
 from awacs.execute_api import Invoke
 from troposphere import Ref, Template
 
-from tapgen.blocks import api, compute, frame, security
+from tapgen.blocks import api, compute, dns, frame, security
 
 ROUTES = (api.Route("GET", "items/{id}"), api.Route("POST", "items"))
 
@@ -195,6 +196,41 @@ def test_a_domain_is_regional_with_modern_tls() -> None:
     assert {found[k]["Condition"] for k in ("Domain", "DomainMapping")} == {"HasDomain"}
 
 
+def test_records_take_what_the_domains_of_both_regions_give() -> None:
+    t, made_api = made()
+    certificate = api.certificate(t, description="d")
+    domain = api.custom_domain(
+        t,
+        "Domain",
+        domain="api.example.com",
+        certificate_arn=certificate,
+        api=made_api,
+        when="HasDomain",
+    )
+    api.domain_outputs(t, domain, "DomainTarget", when="HasDomain")
+    outputs = t.to_dict()["Outputs"]
+    assert {o["Condition"] for o in outputs.values()} == {"HasDomain"}
+    records = Template()
+    dns.alias(records, "dr")
+    assert set(records.to_dict()["Parameters"]) == {f"Dr{name}" for name in outputs}
+    # Where there is no domain there is nothing to point at, nor a certificate.
+    for parameter in (
+        *records.to_dict()["Parameters"].values(),
+        t.to_dict()["Parameters"]["CertificateArn"],
+    ):
+        assert parameter["Default"] == ""
+        assert re.search(parameter["AllowedPattern"], "")
+
+
+def test_requests_can_be_limited_by_parameters() -> None:
+    t, _ = made()
+    limits = api.throttle(t)
+    found = made(throttle=limits)[0].to_dict()["Resources"]["ApiStage"]
+    (settings,) = found["Properties"]["MethodSettings"]
+    assert settings["ThrottlingRateLimit"] == {"Ref": "RequestsPerSecond"}
+    assert settings["ThrottlingBurstLimit"] == {"Ref": "Burst"}
+
+
 @pytest.mark.parametrize("metric", ["4XXError", "5XXError", "Latency"])
 def test_alarms_are_on_the_name_and_the_stage(metric: str) -> None:
     t, made_api = made()
@@ -212,9 +248,13 @@ def test_alarms_are_on_the_name_and_the_stage(metric: str) -> None:
 
 def test_the_account_setting_stays_and_its_role_is_for_api_gateway() -> None:
     t = Template()
-    role = api.logging_role(t, "Role", name="x-logging")
-    api.account(t, "Account", role_arn=Ref(role))
-    found = t.to_dict()["Resources"]
+    api.logging_role(t, "Role", name="x-logging")
+    api.account(t, "Account", name="x-account")
+    body = t.to_dict()
+    found = body["Resources"]
+    role = found["Account"]["Properties"]["CloudWatchRoleArn"]
+    assert role == {"Ref": "ApiLoggingRoleArn"} and role["Ref"] in body["Parameters"]
+    assert body["Outputs"]["SetBy"]["Value"] == "x-account"
     assert found["Account"]["DeletionPolicy"] == "Retain"
     (trust,) = found["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}

@@ -49,6 +49,13 @@ def test_only_a_function_with_subnets_is_in_a_vpc() -> None:
     }
 
 
+def test_the_memory_is_a_parameter_within_what_lambda_takes() -> None:
+    t = Template()
+    assert compute.memory(t).data == {"Ref": "MemorySize"}
+    found = t.to_dict()["Parameters"]["MemorySize"]
+    assert (found["MinValue"], found["MaxValue"]) == (128, 10240)
+
+
 def test_the_source_is_embedded_as_it_is_tested() -> None:
     code = made()["Function"]["Properties"]["Code"]["ZipFile"]
     assert code == compute.source("items")

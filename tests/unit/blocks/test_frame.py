@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tapgen.blocks import frame
@@ -59,3 +61,43 @@ def test_a_flag_is_a_condition() -> None:
     body = t.to_dict()
     assert body["Parameters"]["Fast"]["AllowedValues"] == ["true", "false"]
     assert body["Conditions"]["IsFast"] == {"Fn::Equals": [{"Ref": "Fast"}, "true"]}
+
+
+def test_what_another_part_gives_has_the_form_of_what_it_is() -> None:
+    t = frame.start("A thing", role="dr")
+    frame.role_arn(t, "SomeRoleArn", "A role.")
+    frame.other_key(t, "OtherKeyArn", "A key.")
+    frame.primary_key(t, "PrimaryKeyArn")
+    frame.log_bucket(t)
+    body = t.to_dict()
+    key = "arn:aws:kms:eu-west-1:111122223333:key/"
+    for name, good, bad in (
+        ("SomeRoleArn", "arn:aws:iam::111122223333:role/x", "x"),
+        ("OtherKeyArn", f"{key}12ab", key.replace("key/", "alias/x")),
+        ("PrimaryKeyArn", f"{key}mrk-12ab", f"{key}12ab"),
+        ("LogBucketName", "logs-111122223333", "Logs"),
+    ):
+        parameter = body["Parameters"][name]
+        assert re.search(parameter["AllowedPattern"], good), name
+        assert not re.search(parameter["AllowedPattern"], bad), name
+        assert parameter["ConstraintDescription"].startswith("the "), name
+    groups = body["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    (wired,) = (g for g in groups if g["Label"]["default"] == frame.WIRING)
+    assert len(wired["Parameters"]) == 4
+
+
+def test_outputs_are_described_and_never_exported() -> None:
+    t = frame.start("A thing", role="dr")
+    frame.outputs(t, ("One", "1", "The one"), ("Two", "2", "The two"), condition="Is")
+    assert t.to_dict()["Outputs"] == {
+        "One": {"Condition": "Is", "Description": "The one", "Value": "1"},
+        "Two": {"Condition": "Is", "Description": "The two", "Value": "2"},
+    }
+
+
+def test_deletion_is_refused_by_the_service_that_holds_the_data() -> None:
+    t = frame.start("A thing", role="dr")
+    frame.deletion_protection(t, "the table", service="DynamoDB")
+    found = t.to_dict()["Parameters"]["DeletionProtection"]
+    assert found["Description"] == "Whether DynamoDB refuses to delete the table."
+    assert found["AllowedValues"] == ["true", "false"]

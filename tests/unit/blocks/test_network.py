@@ -155,3 +155,13 @@ def test_endpoints_can_be_added_to_a_vpc_of_another_template() -> None:
     assert made["In"]["SourceSecurityGroupId"] == {"Ref": "SourceId"}
     assert made["In"]["GroupId"] == {"Fn::GetAtt": ["Group", "GroupId"]}
     assert made["Sns"]["SubnetIds"] == {"Ref": "SubnetIds"}
+
+
+def test_subnets_and_groups_of_another_template_are_checked_by_ec2() -> None:
+    t = Template()
+    network.subnet_ids(t, "Private subnets.")
+    network.group_id(t, "Security group.", title="DatabaseSecurityGroupId")
+    assert {k: p["Type"] for k, p in t.to_dict()["Parameters"].items()} == {
+        "SubnetIds": "List<AWS::EC2::Subnet::Id>",
+        "DatabaseSecurityGroupId": "AWS::EC2::SecurityGroup::Id",
+    }

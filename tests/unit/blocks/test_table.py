@@ -135,3 +135,10 @@ def test_a_late_replica_is_watched_by_the_region_that_receives() -> None:
         "Name": "ReceivingRegion",
         "Value": {"Ref": "There"},
     }
+
+
+def test_a_table_of_another_part_is_known_by_name() -> None:
+    t = Template()
+    table.name_parameter(t, "The table.")
+    found = t.to_dict()["Parameters"]["TableName"]
+    assert found["ConstraintDescription"] == "the name of a table"
