@@ -572,6 +572,22 @@ def domain_outputs(t: Template, domain: Any, title: str, *, when: str) -> None:
     )
 
 
+def outputs(t: Template, api: Api, function: Any) -> None:
+    """Add what others, and people, need to know of an API and its function."""
+    frame.outputs(
+        t,
+        ("ApiUrl", names.sub(api.url), "Address of the API in this region"),
+        ("ApiHost", names.sub(api.host), "Its host, for health checks"),
+        ("ApiId", Ref(api.rest_api), "Id of the API"),
+        ("ApiName", names.sub(api.name), "Its name, a dimension of its metrics"),
+        ("StageName", Ref(api.stage), "Stage of the API"),
+        ("DeploymentId", Ref(api.deployment), "Newest deployment of the API"),
+        ("AccessLogGroup", Ref(api.access_logs), "Log group of the requests"),
+        ("FunctionName", Ref(function), "Function behind the API"),
+        ("FunctionArn", GetAtt(function, "Arn"), "ARN of the function"),
+    )
+
+
 def alarms(
     t: Template, api: Api, *, alarm_name: str, topic_arn: Any, title: str = "Api"
 ) -> None:

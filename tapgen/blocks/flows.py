@@ -1,7 +1,13 @@
 """What watches a VPC: its flow log, and alarms on what is refused or dropped.
 
-flows.flow_log(t, vpc=made, name=…, alarm_name=…, metrics=…, topic_arn=topic)
-flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
+    group = flows.flow_log(t, vpc=made, name=name("flow", names.THIS_ROLE))
+    flows.count_rejected(
+        t, group, alarm_name=name("rejected-packets"), metrics=METRICS, topic_arn=topic
+    )
+    flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
+
+The role that writes the flow log is made elsewhere, from what `write_flow_logs` hands
+out.
 """
 
 from __future__ import annotations
@@ -38,34 +44,13 @@ def write_flow_logs(
     ]
 
 
-def flow_log(
-    t: Template,
-    *,
-    vpc: network.Vpc,
-    name: str,
-    alarm_name: str,
-    metrics: str,
-    topic_arn: Any,
-) -> Any:
-    """Add the flow log of a VPC and its group, rejected packets counted; give the group.
+def flow_log(t: Template, *, vpc: network.Vpc, name: str) -> Any:
+    """Add the flow log of a VPC and its encrypted log group; give the group.
 
-    `metrics` is the namespace of what is counted. It brings the parameters
-    `FlowLogsRoleArn`, `RejectedPacketsAlarm`, `KmsKeyArn` and `LogRetentionDays`.
+    It brings the parameters `FlowLogsRoleArn`, `KmsKeyArn` and `LogRetentionDays`.
     """
-    role = frame.parameter(
-        t,
-        "FlowLogsRoleArn",
-        group=frame.WIRING,
-        description="ARN of the role by which the VPC writes its flow log.",
-        pattern=frame.ROLE_ARN_PATTERN,
-        constraint="the ARN of a role",
-    )
-    threshold = frame.parameter(
-        t,
-        "RejectedPacketsAlarm",
-        type="Number",
-        description="Packets refused in five minutes that raise an alarm.",
-        MinValue=1,
+    role = frame.role_arn(
+        t, "FlowLogsRoleArn", "ARN of the role by which the VPC writes its flow log."
     )
     group = monitoring.log_group(
         t,
@@ -75,6 +60,24 @@ def flow_log(
         retention_days=monitoring.retention(t),
     )
     network.flow_log(t, "FlowLog", vpc=vpc, log_group=group, role_arn=role)
+    return group
+
+
+def count_rejected(
+    t: Template, group: Any, *, alarm_name: str, metrics: str, topic_arn: Any
+) -> None:
+    """Count the rejected packets of a flow log, and add the alarm on too many.
+
+    `metrics` is the namespace of what is counted. The parameter `RejectedPacketsAlarm`
+    says how many are too many.
+    """
+    threshold = frame.parameter(
+        t,
+        "RejectedPacketsAlarm",
+        type="Number",
+        description="Packets refused in five minutes that raise an alarm.",
+        MinValue=1,
+    )
     monitoring.metric_filter(
         t,
         "RejectedPackets",
@@ -100,15 +103,20 @@ def flow_log(
         missing="notBreaching",
         topic_arn=topic_arn,
     )
-    return group
 
 
 def nat_alarms(
-    t: Template, gateways: Sequence[Any], *, name: str, topic_arn: Any
+    t: Template,
+    gateways: Sequence[Any],
+    *,
+    name: str,
+    topic_arn: Any,
+    in_each_zone: str = "",
 ) -> None:
     """Add alarms on NAT gateways that drop packets or run out of ports.
 
-    `name` has `%s` for what is watched, such as `drops-1`.
+    `name` has `%s` for what is watched, such as `drops-1`. `in_each_zone` is the
+    condition without which there is only the first gateway.
     """
     for number, gateway in enumerate(gateways, 1):
         for title, metric, thing, threshold, datapoints, description in (
@@ -144,4 +152,5 @@ def nat_alarms(
                 threshold=threshold,
                 missing="notBreaching",
                 topic_arn=topic_arn,
+                condition=in_each_zone if number > 1 else "",
             )

@@ -251,7 +251,7 @@ def primary_key(t: Template, title: str) -> Ref:
     return arn(t, title, description, pattern, "multi-Region key")
 
 
-def log_bucket(t: Template, label: str = "") -> Ref:
+def log_bucket(t: Template) -> Ref:
     """The parameter for the bucket of this region that takes access logs."""
     return wired(
         t,
@@ -259,7 +259,7 @@ def log_bucket(t: Template, label: str = "") -> Ref:
         "Bucket of this region that takes access logs.",
         BUCKET_PATTERN,
         "the name of a bucket",
-        label=label,
+        label="Log bucket",
     )
 
 

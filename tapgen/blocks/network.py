@@ -86,10 +86,10 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
             CidrBlock=cidr,
             EnableDnsSupport=True,
             EnableDnsHostnames=True,
-            Tags=_tags(name),
+            Tags=tags(name),
         )
     )
-    gateway = t.add_resource(ec2.InternetGateway("InternetGateway", Tags=_tags(name)))
+    gateway = t.add_resource(ec2.InternetGateway("InternetGateway", Tags=tags(name)))
     attachment = t.add_resource(
         ec2.VPCGatewayAttachment(
             "InternetGatewayAttachment",
@@ -104,6 +104,25 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
         cidrs=Cidr(cidr, len(TIERS) * MAX_ZONES, bits),
         name=name,
     )
+
+
+def vpc_id(t: Template, description: str) -> Ref:
+    """The parameter for a VPC of another template."""
+    return frame.parameter(
+        t,
+        "VpcId",
+        group=frame.WIRING,
+        label="VPC",
+        type="AWS::EC2::VPC::Id",
+        description=description,
+    )
+
+
+def list_outputs(t: Template, *given: tuple[str, Sequence[Any], str]) -> None:
+    """Add outputs that are the ids of several resources each, and what these are."""
+    for title, resources, what in given:
+        value = ids(resources)
+        frame.output(t, title, value, description=f"{what}, comma-separated")
 
 
 def subnet_ids(t: Template, description: str) -> Ref:
@@ -155,7 +174,8 @@ def _zone(t: Template, number: int) -> Any:
     return If(f"HasZone{number}", chosen, Select(number - 1, GetAZs("")))
 
 
-def _tags(name: str, thing: str = "") -> Tags:
+def tags(name: str, thing: str = "") -> Tags:
+    """The tag by which people know something of a network in the console."""
     return Tags(Name=names.sub(f"{name}-{thing}" if thing else name))
 
 
@@ -175,7 +195,7 @@ def subnets(
                 CidrBlock=Select(first + number - 1, vpc.cidrs),
                 AvailabilityZone=zone,
                 MapPublicIpOnLaunch=public_addresses,
-                Tags=_tags(vpc.name, f"{tier}-{number}"),
+                Tags=tags(vpc.name, f"{tier}-{number}"),
             )
         )
         for number, zone in enumerate(vpc.zones, 1)
@@ -196,7 +216,7 @@ def route_table(
     `default` is the target of 0.0.0.0/0, as a property of a route (`GatewayId`, …).
     """
     table = t.add_resource(
-        ec2.RouteTable(title, VpcId=vpc.id, Tags=_tags(vpc.name, thing))
+        ec2.RouteTable(title, VpcId=vpc.id, Tags=tags(vpc.name, thing))
     )
     if default is not None:
         t.add_resource(
@@ -254,7 +274,7 @@ def private_tier(
                 f"NatAddress{number}",
                 DependsOn=[vpc.attachment.title],
                 Domain="vpc",
-                Tags=_tags(vpc.name, f"nat-{number}"),
+                Tags=tags(vpc.name, f"nat-{number}"),
                 **optional,
             )
         )
@@ -264,7 +284,7 @@ def private_tier(
                 DependsOn=[vpc.attachment.title],
                 AllocationId=GetAtt(address, "AllocationId"),
                 SubnetId=Ref(outside),
-                Tags=_tags(vpc.name, f"nat-{number}"),
+                Tags=tags(vpc.name, f"nat-{number}"),
                 **optional,
             )
         )
@@ -322,7 +342,7 @@ def security_group(
             GroupDescription=description,
             VpcId=vpc.id,
             SecurityGroupEgress=list(egress) or closed,
-            Tags=_tags(name),
+            Tags=tags(name),
             **rules,
         )
     )
@@ -367,40 +387,6 @@ def _group_id(group: Any) -> Any:
     return group if isinstance(group, Ref) else GetAtt(group, "GroupId")
 
 
-def from_range(
-    t: Template, title: str, *, group_id: Any, cidr: Any, port: Any, description: str
-) -> Any:
-    """Let a range of addresses, such as a peer's, into a group at one port."""
-    return t.add_resource(
-        ec2.SecurityGroupIngress(
-            title,
-            GroupId=group_id,
-            CidrIp=cidr,
-            Description=description,
-            IpProtocol="tcp",
-            FromPort=port,
-            ToPort=port,
-        )
-    )
-
-
-def to_range(
-    t: Template, title: str, *, group_id: Any, cidr: Any, port: Any, description: str
-) -> Any:
-    """Let the members of a group out to a range of addresses at one port."""
-    return t.add_resource(
-        ec2.SecurityGroupEgress(
-            title,
-            GroupId=group_id,
-            CidrIp=cidr,
-            Description=description,
-            IpProtocol="tcp",
-            FromPort=port,
-            ToPort=port,
-        )
-    )
-
-
 def flow_log(
     t: Template, title: str, *, vpc: Vpc, log_group: Any, role_arn: Any
 ) -> Any:
@@ -416,50 +402,9 @@ def flow_log(
             LogGroupName=Ref(log_group),
             DeliverLogsPermissionArn=role_arn,
             MaxAggregationInterval=60,
-            Tags=_tags(vpc.name),
+            Tags=tags(vpc.name),
         )
     )
-
-
-def peering(
-    t: Template,
-    title: str,
-    *,
-    name: str,
-    vpc_id: Any,
-    peer_vpc_id: Any,
-    peer_region: Any,
-) -> Any:
-    """Add a connection between a VPC of this region and one of another.
-
-    Within an account CloudFormation also accepts it. Nothing flows until both sides
-    have routes (`to_peer`), and groups of one region cannot name those of the other:
-    rules for the peer go by address.
-    """
-    return t.add_resource(
-        ec2.VPCPeeringConnection(
-            title,
-            VpcId=vpc_id,
-            PeerVpcId=peer_vpc_id,
-            PeerRegion=peer_region,
-            Tags=_tags(name),
-        )
-    )
-
-
-def to_peer(
-    t: Template, *, tables: Mapping[str, Any], peer_cidr: Any, peering_id: Any
-) -> None:
-    """Add the routes of one side to its peer (route's title -> route table's id)."""
-    for title, table in tables.items():
-        t.add_resource(
-            ec2.Route(
-                title,
-                RouteTableId=table,
-                DestinationCidrBlock=peer_cidr,
-                VpcPeeringConnectionId=peering_id,
-            )
-        )
 
 
 def gateway_endpoint(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import And, Condition, Equals, GetAtt, If, Not, Ref, Template
+from troposphere import And, Condition, Equals, If, Not, Ref, Template
 from troposphere import certificatemanager as acm
 
 from tapgen.blocks import api, compute, dns, frame, monitoring, names, network, table
@@ -67,7 +67,8 @@ def app() -> Template:
         t, function=made, alarm_name=name("function-%s", HERE), topic_arn=topic
     )
     api.alarms(t, served, alarm_name=name("api-%s", HERE), topic_arn=topic)
-    _outputs(t, served, made, domain)
+    api.outputs(t, served, made)
+    api.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
     return t
 
 
@@ -157,20 +158,6 @@ def _domain(t: Template, served: api.Api) -> Any:
         api=served,
         when=_HAS_DOMAIN,
     )
-
-
-def _outputs(t: Template, served: api.Api, made: Any, domain: Any) -> None:
-    frame.outputs(
-        t,
-        ("ApiUrl", names.sub(served.url), "Address of the API in this region"),
-        ("ApiHost", names.sub(served.host), "Its host, for health checks"),
-        ("ApiId", Ref(served.rest_api), "Id of the API"),
-        ("ApiName", names.sub(served.name), "Its name, a dimension of its metrics"),
-        ("StageName", Ref(served.stage), "Stage of the API"),
-        ("FunctionName", Ref(made), "Function behind the API"),
-        ("FunctionArn", GetAtt(made, "Arn"), "ARN of the function"),
-    )
-    api.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
 
 
 # --- DNS ------------------------------------------------------------------------------

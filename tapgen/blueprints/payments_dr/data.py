@@ -123,7 +123,7 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
     """
     key = frame.key_arn(t)
     frame.alert_topic(t)
-    log_bucket = frame.log_bucket(t, "Log bucket")
+    log_bucket = frame.log_bucket(t)
     days = frame.parameter(
         t,
         "NoncurrentVersionDays",

@@ -120,7 +120,7 @@ def audit() -> Template:
         t,
         "Trail",
         name=TRAIL,
-        bucket_name=frame.log_bucket(t, "Log bucket"),
+        bucket_name=frame.log_bucket(t),
         key_arn=frame.key_arn(t),
     )
     frame.output(t, "TrailArn", GetAtt(made, "Arn"), description="Trail of all regions")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from troposphere import GetAtt, If, Join, NoValue, Ref, Select, Template
+from troposphere import GetAtt, If, Join, NoValue, Ref, Template
 
-from tapgen.blocks import frame, monitoring, names, network
+from tapgen.blocks import flows, frame, network, peering
 from tapgen.blueprints.payments_dr.shape import (
     HERE,
     PORT,
@@ -45,21 +45,32 @@ def vpc() -> Template:
             service=service,
             tables=[*private_routes, isolated_routes],
         )
-    _watch(t, gateways)
-    _flow_log(t, made)
+    flows.nat_alarms(
+        t,
+        gateways,
+        name=name("nat-%s", HERE),
+        topic_arn=frame.alert_topic(t),
+        in_each_zone=_EACH,
+    )
+    flows.flow_log(t, vpc=made, name=name("flow", HERE))
     frame.output(t, "VpcId", made.id, description="The VPC")
-    for title, value, what in (
-        ("PublicSubnetIds", network.ids(public), "Public subnets"),
-        ("PrivateSubnetIds", network.ids(private), "Private subnets"),
-        ("IsolatedSubnetIds", network.ids(isolated), "Isolated subnets"),
+    network.list_outputs(
+        t,
+        ("PublicSubnetIds", public, "Public subnets"),
+        ("PrivateSubnetIds", private, "Private subnets"),
+        ("IsolatedSubnetIds", isolated, "Isolated subnets"),
         (
             "RouteTableIds",
-            network.ids([*private_routes, isolated_routes]),
+            [*private_routes, isolated_routes],
             "Route tables of the private subnets, then of the isolated ones",
         ),
-        ("NatGatewayIds", _some(gateways), "NAT gateways"),
-    ):
-        frame.output(t, title, value, description=f"{what}, comma-separated")
+    )
+    frame.output(
+        t,
+        "NatGatewayIds",
+        _some(gateways),
+        description="NAT gateways, comma-separated",
+    )
     for title, group, what in (
         ("FunctionSecurityGroupId", function, "Security group of the function"),
         ("DatabaseSecurityGroupId", database, "Security group of the database"),
@@ -106,62 +117,16 @@ def _groups(t: Template, made: network.Vpc) -> tuple[Any, Any]:
     return function, database
 
 
-def _watch(t: Template, gateways: Sequence[Any]) -> None:
-    topic = frame.alert_topic(t)
-    for number, gateway in enumerate(gateways, 1):
-        monitoring.alarm(
-            t,
-            f"NatPortsAlarm{number}",
-            name=name(f"nat-ports-{number}", HERE),
-            description="The NAT gateway has no port left for another connection",
-            namespace="AWS/NATGateway",
-            metric="ErrorPortAllocation",
-            dimensions={"NatGatewayId": Ref(gateway)},
-            statistic="Sum",
-            period=300,
-            datapoints=(1, 1),
-            comparison=">",
-            threshold=0,
-            missing="notBreaching",
-            topic_arn=topic,
-            condition=_EACH if number > 1 else "",
-        )
-
-
-def _flow_log(t: Template, made: network.Vpc) -> None:
-    role = frame.role_arn(
-        t, "FlowLogsRoleArn", "ARN of the role by which the VPC writes its flow log."
-    )
-    group = monitoring.log_group(
-        t,
-        "FlowLogGroup",
-        name=name("flow", HERE),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
-    )
-    network.flow_log(t, "FlowLog", vpc=made, log_group=group, role_arn=role)
-
-
 def endpoints() -> Template:
     """The services that the function calls, at addresses inside the VPC."""
     t = frame.start("Endpoints of AWS's services", role=frame.EVERY)
-    there = network.elsewhere(
-        _vpc_id(t, "VpcId", "The VPC.", type="AWS::EC2::VPC::Id"), name("vpc", HERE)
-    )
-    subnets = frame.parameter(
+    there = network.elsewhere(network.vpc_id(t, "The VPC."), name("vpc", HERE))
+    subnets = network.subnet_ids(t, "Private subnets, one in each zone.")
+    function = network.group_id(
         t,
-        "SubnetIds",
-        group=frame.WIRING,
-        label="Subnets",
-        type="List<AWS::EC2::Subnet::Id>",
-        description="Private subnets, one in each zone.",
-    )
-    function = frame.parameter(
-        t,
-        "FunctionSecurityGroupId",
-        group=frame.WIRING,
-        type="AWS::EC2::SecurityGroup::Id",
-        description="Security group of the function.",
+        "Security group of the function.",
+        title="FunctionSecurityGroupId",
+        label="Security group: function",
     )
     group = network.security_group(
         t,
@@ -196,31 +161,10 @@ def endpoints() -> Template:
     return t
 
 
-def _vpc_id(t: Template, title: str, description: str, **more: Any) -> Ref:
-    return frame.parameter(
-        t, title, group=frame.WIRING, description=description, **more
-    )
-
-
-def peering() -> Template:
+def joined() -> Template:
     """The connection from the primary region's VPC to the other one."""
     t = frame.start("Peering of the VPCs", role="primary")
-    made = network.peering(
-        t,
-        "Peering",
-        name=name("peering", "primary"),
-        vpc_id=_vpc_id(t, "VpcId", "The VPC here.", type="AWS::EC2::VPC::Id"),
-        # A type of AWS's would be looked for in this region, where it is not.
-        peer_vpc_id=_vpc_id(
-            t,
-            "PeerVpcId",
-            "The VPC in the recovery region.",
-            pattern="^vpc-[0-9a-f]+$",
-            constraint="the id of a VPC",
-        ),
-        peer_region=Ref("DrRegion"),
-    )
-    frame.output(t, "PeeringId", Ref(made), description="The connection")
+    peering.connection(t, name=name("peering", "primary"), peer_region=Ref("DrRegion"))
     return t
 
 
@@ -230,64 +174,5 @@ def routes() -> Template:
     The function of a region reaches the cluster that writes, wherever that is.
     """
     t = frame.start("Routes and rules to the other VPC", role=frame.EVERY)
-    peering_id = frame.parameter(
-        t,
-        "PeeringId",
-        group=frame.WIRING,
-        label="Peering",
-        description="The connection between the VPCs.",
-        pattern="^pcx-[0-9a-f]+$",
-        constraint="the id of a peering connection",
-    )
-    tables = frame.parameter(
-        t,
-        "RouteTableIds",
-        group=frame.WIRING,
-        label="Route tables",
-        type="CommaDelimitedList",
-        description="Route tables of the private subnets, then of the isolated ones.",
-    )
-    peer = frame.parameter(
-        t,
-        "PeerCidr",
-        label="Addresses of the peer",
-        description="Address range of the other VPC.",
-        pattern=frame.CIDR_PATTERN,
-        constraint="an IPv4 range such as 10.1.0.0/16",
-    )
-    titles = [f"PrivateToPeer{number}" for number in range(1, ZONES + 1)]
-    network.to_peer(
-        t,
-        tables={
-            title: Select(place, tables)
-            for place, title in enumerate([*titles, "IsolatedToPeer"])
-        },
-        peer_cidr=peer,
-        peering_id=peering_id,
-    )
-    for title, add, description in (
-        ("Function", network.to_range, "To the other region's database"),
-        ("Database", network.from_range, "From the other region's function"),
-    ):
-        group_id = frame.parameter(
-            t,
-            f"{title}SecurityGroupId",
-            group=frame.WIRING,
-            type="AWS::EC2::SecurityGroup::Id",
-            description=f"Security group of the {title.lower()}.",
-        )
-        add(
-            t,
-            f"{title}Peer",
-            group_id=group_id,
-            cidr=peer,
-            port=PORT,
-            description=description,
-        )
-    frame.output(
-        t,
-        "JoinedVpc",
-        names.sub(name("vpc", HERE)),
-        description="Name of the VPC that has routes to the other one",
-    )
+    peering.routes(t, vpc=name("vpc", HERE), zones=ZONES, port=PORT, client="Function")
     return t

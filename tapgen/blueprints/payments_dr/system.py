@@ -179,7 +179,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "peering",
         "primary",
-        networks.peering(),
+        networks.joined(),
         ("PeeringId",),
         {
             "VpcId": Output("network", "VpcId"),
@@ -342,8 +342,9 @@ def _app(shape: Shape, settings: Settings) -> Part:
         "every",
         application.app(),
         (
-            *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName"),
-            *("FunctionName", "FunctionArn", "DomainTarget", "DomainTargetZone"),
+            *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName", "DeploymentId"),
+            *("AccessLogGroup", "FunctionName", "FunctionArn"),
+            *("DomainTarget", "DomainTargetZone"),
         ),
         values,
         by_role,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import GetAtt, Ref, Select, Template
+from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import database, flows, frame, names, network
+from tapgen.blocks import database, flows, frame, names, network, peering
 from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start
 
 WEB_PORTS = (80, 443)
@@ -29,25 +29,23 @@ def vpc(shape: Shape) -> Template:
     _groups(t, made, shape)
     topic = frame.alert_topic(t)
     flows.nat_alarms(t, gateways, name=name("nat-%s", shape.role), topic_arn=topic)
-    flows.flow_log(
+    group = flows.flow_log(t, vpc=made, name=name("flow", shape.role))
+    flows.count_rejected(
         t,
-        vpc=made,
-        name=name("flow", shape.role),
+        group,
         alarm_name=name("rejected-packets", shape.role),
         metrics=METRICS,
         topic_arn=topic,
     )
     frame.output(t, "VpcId", made.id, description="The VPC")
     tables = [*private_routes, isolated_routes]
-    for title, resources, what in (
+    network.list_outputs(
+        t,
         ("PublicSubnetIds", public, "Public subnets"),
         ("PrivateSubnetIds", private, "Private subnets"),
         ("IsolatedSubnetIds", isolated, "Isolated subnets"),
         ("RouteTableIds", tables, "Route tables, private ones first"),
-    ):
-        frame.output(
-            t, title, network.ids(resources), description=f"{what}, comma-separated"
-        )
+    )
     return t
 
 
@@ -131,100 +129,27 @@ def _group(
     return group
 
 
-def peering(shape: Shape) -> Template:
+def joined(shape: Shape) -> Template:
     """The connection from the source's VPC to the target's.
 
     Without it servers could only reach the database of their own region, and during a
     migration the one that takes writes is in the other.
     """
     t = start("Peering of the VPCs", role="source")
-    here = frame.parameter(
-        t,
-        "VpcId",
-        group=frame.WIRING,
-        label="VPC",
-        type="AWS::EC2::VPC::Id",
-        description="The VPC of the source region.",
+    peering.connection(
+        t, name=name("peering", "source"), peer_region=Ref("TargetRegion")
     )
-    # A type of AWS's would be looked for in this region, where it is not.
-    there = frame.wired(
-        t,
-        "PeerVpcId",
-        "VPC of the target region.",
-        r"^vpc-[0-9a-f]+$",
-        "the id of a VPC",
-    )
-    made = network.peering(
-        t,
-        "Peering",
-        name=name("peering", "source"),
-        vpc_id=here,
-        peer_vpc_id=there,
-        peer_region=Ref("TargetRegion"),
-    )
-    frame.output(t, "PeeringId", Ref(made), description="The connection")
     return t
 
 
 def routes(shape: Shape) -> Template:
     """A region's routes to the other VPC, and what may use them: the database."""
     t = start("Routes and rules to the other VPC", role=frame.EVERY)
-    peering_id = frame.wired(
+    peering.routes(
         t,
-        "PeeringId",
-        "The connection between the VPCs.",
-        r"^pcx-[0-9a-f]+$",
-        "the id of a peering connection",
-    )
-    tables = frame.parameter(
-        t,
-        "RouteTableIds",
-        group=frame.WIRING,
-        label="Route tables",
-        type="CommaDelimitedList",
-        description="Route tables of the private subnets, then of the isolated ones.",
-    )
-    peer = frame.parameter(
-        t,
-        "PeerCidr",
-        label="Addresses of the peer",
-        description="Address range of the other VPC.",
-        pattern=frame.CIDR_PATTERN,
-        constraint="an IPv4 range such as 10.31.0.0/16",
-    )
-    titles = [f"PrivateToPeer{number}" for number in range(1, shape.zones + 1)]
-    network.to_peer(
-        t,
-        tables={
-            title: Select(place, tables)
-            for place, title in enumerate([*titles, "IsolatedToPeer"])
-        },
-        peer_cidr=peer,
-        peering_id=peering_id,
-    )
-    for title, add, description in (
-        ("Server", network.to_range, "To the other region's database"),
-        ("Database", network.from_range, "From the other region's servers"),
-    ):
-        group_id = frame.parameter(
-            t,
-            f"{title}SecurityGroupId",
-            group=frame.WIRING,
-            type="AWS::EC2::SecurityGroup::Id",
-            description=f"Security group of the {title.lower()}.",
-        )
-        add(
-            t,
-            f"{title}Peer",
-            group_id=group_id,
-            cidr=peer,
-            port=database.PORT,
-            description=description,
-        )
-    frame.output(
-        t,
-        "JoinedVpc",
-        names.sub(name("vpc", names.THIS_ROLE)),
-        description="Name of the VPC that has routes to the other one",
+        vpc=name("vpc", names.THIS_ROLE),
+        zones=shape.zones,
+        port=database.PORT,
+        client="Server",
     )
     return t

@@ -199,7 +199,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "peering",
         "source",
-        networks.peering(shape),
+        networks.joined(shape),
         ("PeeringId",),
         {
             "VpcId": Output("network", "VpcId"),

@@ -189,21 +189,19 @@ def _tiers_of_subnets(
     )
     topic = frame.alert_topic(t)
     flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
-    for title, resources, what in (
+    network.list_outputs(
+        t,
         ("PrivateSubnetIds", private, "Private subnets"),
         ("IsolatedSubnetIds", isolated, "Isolated subnets"),
         ("NatGatewayIds", gateways, "NAT gateways"),
-    ):
-        frame.output(
-            t, title, network.ids(resources), description=f"{what}, comma-separated"
-        )
+    )
 
 
 def _flow_log(t: Template, made: network.Vpc) -> None:
-    group = flows.flow_log(
+    group = flows.flow_log(t, vpc=made, name=name("flow", names.THIS_ROLE))
+    flows.count_rejected(
         t,
-        vpc=made,
-        name=name("flow", names.THIS_ROLE),
+        group,
         alarm_name=name("rejected-packets", names.THIS_ROLE),
         metrics=METRICS,
         topic_arn=Ref("AlertTopicArn"),

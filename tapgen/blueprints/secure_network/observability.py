@@ -6,7 +6,7 @@ from typing import Any
 
 from troposphere import Ref, Select, Template
 
-from tapgen.blocks import frame, monitoring, names
+from tapgen.blocks import frame, monitoring, names, network
 from tapgen.blueprints.secure_network.shape import (
     DATA,
     METRICS,
@@ -130,14 +130,7 @@ def _endpoint_drops(t: Template) -> tuple[list[dict[str, Any]], dict[str, Any]]:
         pattern=r"^vpce-[0-9a-f]+$",
         constraint="the id of a VPC endpoint",
     )
-    vpc_id = frame.parameter(
-        t,
-        "VpcId",
-        group=frame.WIRING,
-        label="VPC",
-        type="AWS::EC2::VPC::Id",
-        description="The VPC.",
-    )
+    vpc_id = network.vpc_id(t, "The VPC.")
     dimensions = [
         *("Endpoint Type", "Interface"),
         *("Service Name", "com.amazonaws.${AWS::Region}.logs"),

@@ -62,4 +62,4 @@ def access_log_bucket(t: Template, shape: Shape) -> Ref | None:
     """The parameter for the bucket that takes access logs; only `ideal` has one."""
     if not shape.ideal:
         return None
-    return frame.log_bucket(t, "Log bucket")
+    return frame.log_bucket(t)

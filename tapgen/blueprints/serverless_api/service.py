@@ -80,7 +80,13 @@ def service(shape: Shape) -> Template:
     api.alarms(t, made, alarm_name=name("api-%s", names.THIS_ROLE), topic_arn=topic)
     _table_alarms(t, topic)
     _dashboard(t, made)
-    _outputs(t, made, function)
+    api.outputs(t, made, function)
+    frame.output(
+        t,
+        "FunctionVersion",
+        GetAtt("FunctionVersion", "Version"),
+        description="Newest version of the function",
+    )
     return t
 
 
@@ -204,22 +210,6 @@ def _dashboard(t: Template, made: api.Api) -> None:
         ],
     )
     frame.output(t, "DashboardName", Ref(board), description="The dashboard")
-
-
-def _outputs(t: Template, made: api.Api, function: Any) -> None:
-    frame.outputs(
-        t,
-        ("ApiUrl", names.sub(made.url), "Address of the API in this region"),
-        ("ApiHost", names.sub(made.host), "Its host, for health checks"),
-        ("ApiId", Ref(made.rest_api), "Id of the API"),
-        ("ApiName", names.sub(API), "Name of the API, a dimension of its metrics"),
-        ("StageName", Ref(made.stage), "Stage of the API"),
-        ("DeploymentId", Ref(made.deployment), "Newest deployment of the API"),
-        ("FunctionName", Ref(function), "Function behind the API"),
-        ("FunctionArn", GetAtt(function, "Arn"), "ARN of the function"),
-        ("FunctionVersion", GetAtt("FunctionVersion", "Version"), "Its newest version"),
-        ("AccessLogGroup", Ref(made.access_logs), "Log group of the requests"),
-    )
 
 
 def edge() -> Template:

@@ -260,6 +260,17 @@ def test_the_account_setting_stays_and_its_role_is_for_api_gateway() -> None:
     assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}
 
 
+def test_the_outputs_name_api_stage_logs_and_function() -> None:
+    t, made_api = made()
+    api.outputs(t, made_api, t.resources["Function"])
+    body = t.to_dict()
+    values = {k: o["Value"] for k, o in body["Outputs"].items()}
+    assert values["StageName"] == {"Ref": "ApiStage"}
+    assert values["AccessLogGroup"] == {"Ref": "ApiAccessLogs"}
+    assert values["FunctionArn"] == {"Fn::GetAtt": ["Function", "Arn"]}
+    assert values["DeploymentId"]["Ref"] in body["Resources"]
+
+
 def test_an_api_knows_where_it_answers() -> None:
     _, found = made()
     host = "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"

@@ -10,10 +10,10 @@ from tapgen.blocks import flows, frame, network
 def test_refused_packets_are_counted_and_ring() -> None:
     t = frame.start("A thing", role="dr")
     made = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
-    flows.flow_log(
+    group = flows.flow_log(t, vpc=made, name="rm-flow")
+    flows.count_rejected(
         t,
-        vpc=made,
-        name="rm-flow",
+        group,
         alarm_name="rm-rejected",
         metrics="rm-metrics",
         topic_arn=Ref("Topic"),
@@ -33,7 +33,16 @@ def test_every_nat_gateway_has_two_alarms() -> None:
     made = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
     public, _ = network.public_tier(t, made, public_addresses=False)
     _, _, gateways = network.private_tier(t, made, public=public)
-    flows.nat_alarms(t, gateways, name="rm-nat-%s", topic_arn=Ref("Topic"))
+    flows.nat_alarms(
+        t, gateways, name="rm-nat-%s", topic_arn=Ref("Topic"), in_each_zone="InEach"
+    )
+    # The first gateway is there in any case.
+    conditional = {
+        title: "Condition" in resource
+        for title, resource in t.to_dict()["Resources"].items()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    }
+    assert all(there == title.endswith("2") for title, there in conditional.items())
     alarms = [
         r["Properties"]
         for r in t.to_dict()["Resources"].values()

@@ -100,44 +100,6 @@ def test_without_nat_in_each_zone_all_zones_go_out_by_the_first() -> None:
         }
 
 
-def test_peers_are_routed_to_and_let_in_by_address() -> None:
-    t = Template()
-    network.peering(
-        t,
-        "Peering",
-        name="pd-peering",
-        vpc_id=Ref("VpcId"),
-        peer_vpc_id=Ref("PeerVpcId"),
-        peer_region=Ref("DrRegion"),
-    )
-    network.to_peer(
-        t,
-        tables={"First": "rtb-1", "Second": "rtb-2"},
-        peer_cidr="10.1.0.0/16",
-        peering_id=Ref("Peering"),
-    )
-    shared: dict[str, Any] = {
-        "cidr": "10.1.0.0/16",
-        "port": 5432,
-        "description": "The peer",
-    }
-    network.from_range(t, "In", group_id="sg-1", **shared)
-    network.to_range(t, "Out", group_id="sg-2", **shared)
-    made = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
-    assert made["Peering"]["PeerRegion"] == {"Ref": "DrRegion"}
-    for title, table in (("First", "rtb-1"), ("Second", "rtb-2")):
-        assert made[title] == {
-            "RouteTableId": table,
-            "DestinationCidrBlock": "10.1.0.0/16",
-            "VpcPeeringConnectionId": {"Ref": "Peering"},
-        }
-    for rule in (made["In"], made["Out"]):
-        assert (rule["FromPort"], rule["ToPort"]) == (5432, 5432)
-        # A group of another region cannot be named.
-        assert rule["CidrIp"] == "10.1.0.0/16"
-        assert not {k for k in rule if k.endswith("SecurityGroupId")}
-
-
 def test_endpoints_can_be_added_to_a_vpc_of_another_template() -> None:
     t = Template()
     there = network.elsewhere(Ref("VpcId"), "pd-vpc")
@@ -159,9 +121,24 @@ def test_endpoints_can_be_added_to_a_vpc_of_another_template() -> None:
 
 def test_subnets_and_groups_of_another_template_are_checked_by_ec2() -> None:
     t = Template()
+    network.vpc_id(t, "The VPC.")
     network.subnet_ids(t, "Private subnets.")
     network.group_id(t, "Security group.", title="DatabaseSecurityGroupId")
     assert {k: p["Type"] for k, p in t.to_dict()["Parameters"].items()} == {
+        "VpcId": "AWS::EC2::VPC::Id",
         "SubnetIds": "List<AWS::EC2::Subnet::Id>",
         "DatabaseSecurityGroupId": "AWS::EC2::SecurityGroup::Id",
+    }
+
+
+def test_outputs_are_lists_that_such_parameters_take() -> None:
+    t = Template()
+    made = network.vpc(t, "Vpc", name="x", zones=2)
+    subnets = network.subnets(t, made, "isolated")
+    network.list_outputs(t, ("IsolatedSubnetIds", subnets, "Isolated subnets"))
+    assert t.to_dict()["Outputs"]["IsolatedSubnetIds"] == {
+        "Description": "Isolated subnets, comma-separated",
+        "Value": {
+            "Fn::Join": [",", [{"Ref": "IsolatedSubnet1"}, {"Ref": "IsolatedSubnet2"}]]
+        },
     }

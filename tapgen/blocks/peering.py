@@ -1,0 +1,126 @@
+"""Two VPCs in two regions, joined: a connection, routes of both sides, rules by address.
+
+In one region, which makes the connection:
+
+    peering.connection(t, name=name("peering", "primary"), peer_region=Ref("DrRegion"))
+
+and in both, each for its own side:
+
+    peering.routes(t, zones=3, port=database.PORT, client="Function")
+    frame.output(t, "JoinedVpc", ...)
+
+Within an account CloudFormation also accepts the connection. Nothing flows until both
+sides have routes, and groups of one region cannot name those of the other: rules for
+the peer go by address. It takes no role, hence no statements.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from troposphere import Ref, Select, Template, ec2
+
+from tapgen.blocks import frame, names, network
+
+
+def connection(t: Template, *, name: str, peer_region: Any) -> Any:
+    """Add the connection between the VPC here and one of another region, as an output.
+
+    The parameters `VpcId` and `PeerVpcId` say which.
+    """
+    vpc_id = network.vpc_id(t, "The VPC of this region.")
+    # A type of AWS's would be looked for in this region, where it is not.
+    peer = frame.wired(
+        t,
+        "PeerVpcId",
+        "The VPC of the other region.",
+        "^vpc-[0-9a-f]+$",
+        "the id of a VPC",
+        label="VPC of the peer",
+    )
+    made = t.add_resource(
+        ec2.VPCPeeringConnection(
+            "Peering",
+            VpcId=vpc_id,
+            PeerVpcId=peer,
+            PeerRegion=peer_region,
+            Tags=network.tags(name),
+        )
+    )
+    frame.output(t, "PeeringId", Ref(made), description="The connection")
+    return made
+
+
+def routes(t: Template, *, vpc: str, zones: int, port: int, client: str) -> None:
+    """Add one side's routes to its peer, and let clients reach the database there.
+
+    `client` is what the members of a security group are (`Server`): they may go to the
+    other region's database at `port`, and its clients come to the database here. The
+    security groups are parameters, as are the route tables: those of the private
+    subnets, one for each of the `zones`, then that of the isolated ones. The output
+    `JoinedVpc` is the name of the VPC here, for those who wait for the way to be open.
+    """
+    peering_id = frame.wired(
+        t,
+        "PeeringId",
+        "The connection between the VPCs.",
+        "^pcx-[0-9a-f]+$",
+        "the id of a peering connection",
+        label="Peering",
+    )
+    tables = frame.parameter(
+        t,
+        "RouteTableIds",
+        group=frame.WIRING,
+        label="Route tables",
+        type="CommaDelimitedList",
+        description="Route tables of the private subnets, then of the isolated ones.",
+    )
+    peer = frame.parameter(
+        t,
+        "PeerCidr",
+        label="Addresses of the peer",
+        description="Address range of the other VPC.",
+        pattern=frame.CIDR_PATTERN,
+        constraint="an IPv4 range such as 10.1.0.0/16",
+    )
+    private = [f"PrivateToPeer{number}" for number in range(1, zones + 1)]
+    for place, title in enumerate([*private, "IsolatedToPeer"]):
+        t.add_resource(
+            ec2.Route(
+                title,
+                RouteTableId=Select(place, tables),
+                DestinationCidrBlock=peer,
+                VpcPeeringConnectionId=peering_id,
+            )
+        )
+    for who, kind, description in (
+        (client, ec2.SecurityGroupEgress, "To the other region's database"),
+        (
+            "Database",
+            ec2.SecurityGroupIngress,
+            f"From the other region's {client.lower()}s",
+        ),
+    ):
+        t.add_resource(
+            kind(
+                f"{who}Peer",
+                GroupId=network.group_id(
+                    t,
+                    f"Security group of the {who.lower()}.",
+                    title=f"{who}SecurityGroupId",
+                    label=f"Security group: {who.lower()}",
+                ),
+                CidrIp=peer,
+                Description=description,
+                IpProtocol="tcp",
+                FromPort=port,
+                ToPort=port,
+            )
+        )
+    frame.output(
+        t,
+        "JoinedVpc",
+        names.sub(vpc),
+        description="Name of the VPC that has routes to the other one",
+    )
