@@ -94,7 +94,7 @@ def storage_target(shape: Shape) -> Template:
         t,
         "ReplicationLatencyAlarm",
         name=name("replication-latency", "target"),
-        description="The target is more than fifteen minutes behind its source",
+        description="The replica is more than fifteen minutes behind its source",
         namespace="AWS/S3",
         metric="ReplicationLatency",
         dimensions=replication_metrics(shape),
@@ -151,6 +151,21 @@ def _data_bucket(t: Template) -> None:
     key = frame.key_arn(t)
     logs = frame.log_bucket(t)
     days = _noncurrent_days(t)
+    destination = frame.arn(
+        t,
+        "TargetBucketArn",
+        "ARN of the bucket to migrate to; it must exist.",
+        r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
+        "bucket",
+    )
+    key_arn = frame.other_key(
+        t,
+        "TargetKeyArn",
+        "ARN of the key, in the target region, that copies get.",
+    )
+    role_arn = frame.role_arn(
+        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
+    )
     frame.flag(
         t,
         "ReplicationTimeControl",
@@ -166,21 +181,9 @@ def _data_bucket(t: Template) -> None:
         log_to=logs,
         lifecycle=storage.lifecycle(noncurrent_days=days),
         replication=storage.Replication(
-            destination=frame.arn(
-                t,
-                "TargetBucketArn",
-                "ARN of the bucket to migrate to; it must exist.",
-                r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
-                "bucket",
-            ),
-            key_arn=frame.other_key(
-                t,
-                "TargetKeyArn",
-                "ARN of the key, in the target region, that copies get.",
-            ),
-            role_arn=frame.role_arn(
-                t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
-            ),
+            destination=destination,
+            key_arn=key_arn,
+            role_arn=role_arn,
             rule=RULE,
             time_control="HasTimeControl",
         ),
