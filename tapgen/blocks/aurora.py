@@ -5,9 +5,11 @@ and a cluster in another region that joins it and brings nothing of its own: no 
 password, no database. Storage copies itself, usually within a second; which of the two
 writes can be changed without CloudFormation.
 
-    home = aurora.home(t, identifier=..., parameter_group_name="...-${Major}", ...)
-    cluster = aurora.primary(t, "Cluster", home=home, secret=secret, ...)
-    aurora.instances(t, cluster=cluster, home=home, number=2, instance_class=...)
+    place = database.place(
+        t, identifier=..., parameter_group_name="...-${Major}", engine=aurora.ENGINE
+    )
+    cluster = aurora.primary(t, "Cluster", place=place, secret=secret, ...)
+    aurora.instances(t, cluster=cluster, place=place, number=2, instance_class=...)
     aurora.global_cluster(t, "GlobalCluster", name=..., source=cluster, ...)
 
 and in the other region `aurora.secondary`, with the id of the global cluster.
@@ -15,142 +17,58 @@ and in the other region `aurora.secondary`, with the id of the global cluster.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from troposphere import (
-    GetAtt,
-    Ref,
-    Select,
-    Split,
-    Sub,
-    Tags,
-    Template,
-    rds,
-    secretsmanager,
-)
+from troposphere import GetAtt, Ref, Tags, Template, rds
 
-from tapgen.blocks import database, frame, monitoring, names
+from tapgen.blocks import database, monitoring, names
+from tapgen.blocks.database import Place, attach, login
 
-ENGINE = "aurora-postgresql"
 PORT = database.PORT
 
-LOGS = ("postgresql",)
-"""What a cluster writes to CloudWatch Logs."""
+ENGINE = database.Engine(
+    family="aurora-postgresql",
+    version={
+        "name": "AuroraVersion",
+        "label": "Aurora PostgreSQL version",
+        "description": "Full version, the same in both regions.",
+        "pattern": r"^\d{2}\.\d{1,2}$",
+        "constraint": "a full version such as 16.8",
+    },
+    subnets="Isolated subnets, one in each zone.",
+    group=rds.DBClusterParameterGroup,
+    log_prefix="/aws/rds/cluster",
+    logs=("postgresql",),
+)
 
 LAG_METRIC = "AuroraGlobalDBReplicationLag"
 """How far a secondary is behind, in milliseconds; published where the secondary is."""
 
-# As for a single instance: no connection without TLS; who connects and what takes more
-# than a second is logged.
-_PARAMETERS = {
-    "rds.force_ssl": "1",
-    "log_connections": "1",
-    "log_disconnections": "1",
-    "log_min_duration_statement": "1000",
-}
 
-
-@dataclass(frozen=True)
-class Home:
-    """Where a cluster lives and what it is guarded with; all are template values.
-
-    `log_groups` are the logical ids of the log groups that must exist before it.
-    """
-
-    identifier: str
-    key_arn: Any
-    version: Any
-    subnet_group: Any
-    security_group_id: Any
-    parameter_group: Any
-    monitoring_role_arn: Any
-    log_groups: tuple[str, ...]
-
-
-def home(
-    t: Template,
-    *,
-    identifier: str,
-    parameter_group_name: str,
-    key_arn: Any,
-    retention_days: Any,
-) -> Home:
-    """Add what a cluster needs around it, and the parameters for it.
-
-    `parameter_group_name` has `${Major}` for the major version: a new version gets a
-    new group, which one of a fixed name could not make way for.
-    """
-    around = database.surroundings(
-        t, name=identifier, subnets="Isolated subnets, one in each zone."
-    )
-    version = frame.parameter(
-        t,
-        "AuroraVersion",
-        label="Aurora PostgreSQL version",
-        description="Full version, the same in both regions.",
-        pattern=r"^\d{2}\.\d{1,2}$",
-        constraint="a full version such as 16.8",
-    )
-    major = Select(0, Split(".", version))
-    parameters = t.add_resource(
-        rds.DBClusterParameterGroup(
-            "ClusterParameterGroup",
-            DBClusterParameterGroupName=Sub(parameter_group_name, Major=major),
-            Description="TLS only; connections and slow statements logged",
-            Family=Sub(f"{ENGINE}${{Major}}", Major=major),
-            Parameters=_PARAMETERS,
-            Tags=Tags(Name=names.sub(identifier)),
-        )
-    )
-    groups = [
-        # RDS would make these itself, neither encrypted nor ever expiring.
-        monitoring.log_group(
-            t,
-            f"{log.title()}Logs",
-            name=f"/aws/rds/cluster/{identifier}/{log}",
-            key_arn=key_arn,
-            retention_days=retention_days,
-        ).title
-        for log in LOGS
-    ]
-    return Home(
-        identifier=identifier,
-        key_arn=key_arn,
-        version=version,
-        subnet_group=around.subnet_group,
-        security_group_id=around.security_group_id,
-        parameter_group=Ref(parameters),
-        monitoring_role_arn=around.monitoring_role_arn,
-        log_groups=tuple(groups),
-    )
-
-
-def _common(home: Home, backup_days: Any, deletion_protection: Any) -> dict[str, Any]:
+def _common(place: Place, backup_days: Any, deletion_protection: Any) -> dict[str, Any]:
     """What the clusters of both regions have alike."""
     return {
-        "DependsOn": list(home.log_groups),
+        "DependsOn": list(place.log_groups),
         # Of a secondary too: once the primary is lost it holds the only copy.
         "DeletionPolicy": "Snapshot",
         "UpdateReplacePolicy": "Snapshot",
-        "DBClusterIdentifier": names.sub(home.identifier),
-        "Engine": ENGINE,
-        "EngineVersion": home.version,
+        "DBClusterIdentifier": names.sub(place.identifier),
+        "Engine": ENGINE.family,
+        "EngineVersion": place.version,
         "Port": PORT,
-        "DBSubnetGroupName": home.subnet_group,
-        "DBClusterParameterGroupName": home.parameter_group,
-        "VpcSecurityGroupIds": [home.security_group_id],
+        "DBSubnetGroupName": place.subnet_group,
+        "DBClusterParameterGroupName": place.parameter_group,
+        "VpcSecurityGroupIds": [place.security_group_id],
         "StorageEncrypted": True,
-        "KmsKeyId": home.key_arn,
+        "KmsKeyId": place.key_arn,
         "BackupRetentionPeriod": backup_days,
         "PreferredBackupWindow": "02:00-03:00",
         "PreferredMaintenanceWindow": "sun:03:30-sun:04:30",
         "CopyTagsToSnapshot": True,
         "DeletionProtection": deletion_protection,
-        "EnableCloudwatchLogsExports": list(LOGS),
+        "EnableCloudwatchLogsExports": list(ENGINE.logs),
         "EnableIAMDatabaseAuthentication": True,
-        "Tags": Tags(Name=names.sub(home.identifier)),
+        "Tags": Tags(Name=names.sub(place.identifier)),
     }
 
 
@@ -158,7 +76,7 @@ def primary(
     t: Template,
     title: str,
     *,
-    home: Home,
+    place: Place,
     secret: Any,
     database: Any,
     backup_days: Any,
@@ -170,24 +88,15 @@ def primary(
     simpler, but RDS refuses it for a member of a global database.
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations
     """
-    login = f"{{{{resolve:secretsmanager:${{{secret.title}}}:SecretString:%s}}}}"
     cluster = t.add_resource(
         rds.DBCluster(
             title,
-            **_common(home, backup_days, deletion_protection),
+            **_common(place, backup_days, deletion_protection),
             DatabaseName=database,
-            MasterUsername=Sub(login % "username"),
-            MasterUserPassword=Sub(login % "password"),
+            **login(secret),
         )
     )
-    t.add_resource(
-        secretsmanager.SecretTargetAttachment(
-            f"{secret.title}Attachment",
-            SecretId=Ref(secret),
-            TargetId=Ref(cluster),
-            TargetType="AWS::RDS::DBCluster",
-        )
-    )
+    attach(t, secret, cluster)
     return cluster
 
 
@@ -216,7 +125,7 @@ def secondary(
     t: Template,
     title: str,
     *,
-    home: Home,
+    place: Place,
     global_cluster_id: Any,
     backup_days: Any,
     deletion_protection: Any,
@@ -229,14 +138,14 @@ def secondary(
     return t.add_resource(
         rds.DBCluster(
             title,
-            **_common(home, backup_days, deletion_protection),
+            **_common(place, backup_days, deletion_protection),
             GlobalClusterIdentifier=global_cluster_id,
         )
     )
 
 
 def instances(
-    t: Template, *, cluster: Any, home: Home, number: int, instance_class: Any
+    t: Template, *, cluster: Any, place: Place, number: int, instance_class: Any
 ) -> list[Any]:
     """Add the instances of a cluster: the first writes, the next one takes over.
 
@@ -248,27 +157,27 @@ def instances(
     return [
         t.add_resource(
             rds.DBInstance(
-                f"{cluster.title}Instance{place}",
+                f"{cluster.title}Instance{rank}",
                 # The cluster keeps the data; an instance has none to snapshot.
                 DeletionPolicy="Delete",
                 UpdateReplacePolicy="Delete",
-                DBInstanceIdentifier=names.sub(f"{home.identifier}-{place}"),
+                DBInstanceIdentifier=names.sub(f"{place.identifier}-{rank}"),
                 DBClusterIdentifier=Ref(cluster),
                 DBInstanceClass=instance_class,
-                Engine=ENGINE,
-                PromotionTier=min(place - 1, 15),
+                Engine=ENGINE.family,
+                PromotionTier=min(rank - 1, 15),
                 PubliclyAccessible=False,
                 AutoMinorVersionUpgrade=False,
                 CACertificateIdentifier=database.CERTIFICATE_AUTHORITY,
                 EnablePerformanceInsights=True,
-                PerformanceInsightsKMSKeyId=home.key_arn,
+                PerformanceInsightsKMSKeyId=place.key_arn,
                 PerformanceInsightsRetentionPeriod=7,
                 MonitoringInterval=60,
-                MonitoringRoleArn=home.monitoring_role_arn,
-                Tags=Tags(Name=names.sub(f"{home.identifier}-{place}")),
+                MonitoringRoleArn=place.monitoring_role_arn,
+                Tags=Tags(Name=names.sub(f"{place.identifier}-{rank}")),
             )
         )
-        for place in range(1, number + 1)
+        for rank in range(1, number + 1)
     ]
 
 
@@ -279,51 +188,52 @@ def alarms(t: Template, *, identifier: str, alarm_name: str, topic_arn: Any) -> 
     can watch: no data counts as dead, and it uses a plain statistic, since Route 53
     takes no percentile.
     """
-    watched: Sequence[tuple[str, str, str, str, str, Any, tuple[int, int], str, str]]
-    watched = (
-        (
-            *("Alive", "EngineUptime", "alive", "Average"),
-            *("<", 1, (3, 3), "breaching"),
-            "For three minutes no instance of the cluster has said that it is running",
-        ),
-        (
-            *("Cpu", "CPUUtilization", "cpu", "Average"),
-            *(">", 80, (15, 15), "missing"),
-            "For fifteen minutes the database has been more than 80 % busy",
-        ),
-        (
-            *("Memory", "FreeableMemory", "memory", "Minimum"),
-            *("<", 256 * 2**20, (5, 5), "missing"),
-            "Less than 256 MiB of memory have been free for five minutes",
-        ),
+    shared: dict[str, Any] = {
+        "namespace": "AWS/RDS",
+        "dimensions": {"DBClusterIdentifier": names.sub(identifier)},
+        "period": 60,
+        "topic_arn": topic_arn,
+    }
+    monitoring.alarm(
+        t,
+        "DatabaseAliveAlarm",
+        name=alarm_name % "alive",
+        description="For three minutes no instance of the cluster has said that it is"
+        " running",
+        metric="EngineUptime",
+        statistic="Average",
+        datapoints=(3, 3),
+        comparison="<",
+        threshold=1,
+        missing="breaching",
+        **shared,
     )
-    for (
-        title,
-        metric,
-        thing,
-        statistic,
-        comparison,
-        limit,
-        of,
-        missing,
-        what,
-    ) in watched:
-        monitoring.alarm(
-            t,
-            f"Database{title}Alarm",
-            name=alarm_name % thing,
-            description=what,
-            namespace="AWS/RDS",
-            metric=metric,
-            dimensions={"DBClusterIdentifier": names.sub(identifier)},
-            statistic=statistic,
-            period=60,
-            datapoints=of,
-            comparison=comparison,
-            threshold=limit,
-            missing=missing,
-            topic_arn=topic_arn,
-        )
+    monitoring.alarm(
+        t,
+        "DatabaseCpuAlarm",
+        name=alarm_name % "cpu",
+        description="For fifteen minutes the database has been more than 80 % busy",
+        metric="CPUUtilization",
+        statistic="Average",
+        datapoints=(15, 15),
+        comparison=">",
+        threshold=80,
+        missing="missing",
+        **shared,
+    )
+    monitoring.alarm(
+        t,
+        "DatabaseMemoryAlarm",
+        name=alarm_name % "memory",
+        description="Less than 256 MiB of memory have been free for five minutes",
+        metric="FreeableMemory",
+        statistic="Minimum",
+        datapoints=(5, 5),
+        comparison="<",
+        threshold=256 * 2**20,
+        missing="missing",
+        **shared,
+    )
 
 
 def lag_alarm(

@@ -32,9 +32,6 @@ OWNER = "dbowner"
 
 ARN_PATTERN = r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]*$"
 
-LOGS = ("postgresql", "upgrade")
-"""What PostgreSQL writes to CloudWatch Logs."""
-
 CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
 
 # No connection without TLS; who connects and what takes more than a second is logged.
@@ -47,8 +44,39 @@ _PARAMETERS = {
 
 
 @dataclass(frozen=True)
+class Engine:
+    """What a kind of database is called, takes and logs.
+
+    `version` are the arguments of the parameter for its version.
+    """
+
+    family: str
+    version: Mapping[str, str]
+    subnets: str
+    group: type[Any]
+    log_prefix: str
+    logs: tuple[str, ...]
+
+
+POSTGRES = Engine(
+    family="postgres",
+    version={
+        "name": "PostgresVersion",
+        "label": "PostgreSQL version",
+        "description": "Version, major or full; RDS applies minor ones by itself.",
+        "pattern": r"^\d{2}(\.\d{1,2})?$",
+        "constraint": "a version such as 17 or 17.6",
+    },
+    subnets="Isolated subnets, in two zones at least.",
+    group=rds.DBParameterGroup,
+    log_prefix="/aws/rds/instance",
+    logs=("postgresql", "upgrade"),
+)
+
+
+@dataclass(frozen=True)
 class Place:
-    """Where an instance lives and what it is guarded with; all are template values.
+    """Where a database lives and what it is guarded with; all are template values.
 
     `log_groups` are the logical ids of the log groups that must exist before it, `tags`
     its tags besides the name.
@@ -56,12 +84,89 @@ class Place:
 
     identifier: str
     key_arn: Any
+    version: Any
     subnet_group: Any
     security_group_id: Any
     parameter_group: Any
     monitoring_role_arn: Any
     log_groups: tuple[str, ...]
     tags: Mapping[str, Any] = field(default_factory=dict)
+
+
+def place(
+    t: Template,
+    *,
+    identifier: str,
+    parameter_group_name: str,
+    engine: Engine = POSTGRES,
+    tags: Mapping[str, Any] | None = None,
+) -> Place:
+    """Add what a database needs around it, and the parameters for it.
+
+    `parameter_group_name` has `${Major}` for the major version: a new version gets a
+    new group, which one of a fixed name could not make way for. The parameters are for
+    key and retention, subnets, security group, monitoring role and version.
+    """
+    key_arn, days = frame.key_arn(t), monitoring.retention(t)
+    subnet_ids = network.subnet_ids(t, engine.subnets)
+    group_id = network.group_id(t, "Security group of the database.")
+    role = frame.wired(
+        t,
+        "MonitoringRoleArn",
+        "ARN of the role by which RDS publishes operating system metrics.",
+        frame.ROLE_ARN_PATTERN,
+        "the ARN of a role",
+        label="Monitoring role",
+    )
+    subnet_group = t.add_resource(
+        rds.DBSubnetGroup(
+            "SubnetGroup",
+            DBSubnetGroupName=names.sub(identifier),
+            DBSubnetGroupDescription="Isolated subnets of the VPC",
+            SubnetIds=subnet_ids,
+            Tags=Tags(Name=names.sub(identifier)),
+        )
+    )
+    version = frame.parameter(t, **engine.version)
+    group = _parameter_group(t, engine, identifier, parameter_group_name, version)
+    return Place(
+        identifier=identifier,
+        key_arn=key_arn,
+        version=version,
+        subnet_group=Ref(subnet_group),
+        security_group_id=group_id,
+        parameter_group=Ref(group),
+        monitoring_role_arn=role,
+        log_groups=tuple(
+            # RDS would make these itself, neither encrypted nor ever expiring.
+            monitoring.log_group(
+                t,
+                f"{log.title()}Logs",
+                name=f"{engine.log_prefix}/{identifier}/{log}",
+                key_arn=key_arn,
+                retention_days=days,
+            ).title
+            for log in engine.logs
+        ),
+        tags=tags or {},
+    )
+
+
+def _parameter_group(
+    t: Template, engine: Engine, identifier: str, name: str, version: Ref
+) -> Any:
+    major = Select(0, Split(".", version))
+    kind = engine.group.__name__  # DBParameterGroup, DBClusterParameterGroup
+    return t.add_resource(
+        engine.group(
+            kind.removeprefix("DB"),
+            **{f"{kind}Name": Sub(name, Major=major)},
+            Description="TLS only; connections and slow statements logged",
+            Family=Sub(f"{engine.family}${{Major}}", Major=major),
+            Parameters=_PARAMETERS,
+            Tags=Tags(Name=names.sub(identifier)),
+        )
+    )
 
 
 def secret(
@@ -124,112 +229,44 @@ def read_secret(
     ]
 
 
-@dataclass(frozen=True)
-class Surroundings:
-    """What every database is placed in: subnets, security group, who watches it."""
-
-    subnet_group: Any
-    security_group_id: Any
-    monitoring_role_arn: Any
-
-
-def surroundings(t: Template, *, name: str, subnets: str) -> Surroundings:
-    """Add the subnet group of a name, and the parameters for all three.
-
-    `subnets` describes the subnets that the database takes.
-    """
-    subnet_ids = network.subnet_ids(t, subnets)
-    group_id = network.group_id(t, "Security group of the database.")
-    role = frame.wired(
+def instance_class(t: Template, what: str) -> Ref:
+    """The parameter for the class of instances; `what` is which ones."""
+    return frame.parameter(
         t,
-        "MonitoringRoleArn",
-        "ARN of the role by which RDS publishes operating system metrics.",
-        frame.ROLE_ARN_PATTERN,
-        "the ARN of a role",
-        label="Monitoring role",
+        "InstanceClass",
+        description=f"Class of the {what}.",
+        pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
+        constraint="a class such as db.r6g.large",
     )
-    group = t.add_resource(
-        rds.DBSubnetGroup(
-            "SubnetGroup",
-            DBSubnetGroupName=names.sub(name),
-            DBSubnetGroupDescription="Isolated subnets of the VPC",
-            SubnetIds=subnet_ids,
-            Tags=Tags(Name=names.sub(name)),
-        )
-    )
-    return Surroundings(Ref(group), group_id, role)
 
 
-def place(
-    t: Template,
-    *,
-    identifier: str,
-    name: str,
-    parameter_group_name: str,
-    key_arn: Any,
-    retention_days: Any,
-    tags: Mapping[str, Any] | None = None,
-) -> Place:
-    """Add what an instance or a replica needs around it, and the parameters for it.
-
-    `parameter_group_name` has `${Major}` for the major version: a new version gets a
-    new group, which one of a fixed name could not make way for.
-    """
-    around = surroundings(
-        t, name=name, subnets="Isolated subnets, in two zones at least."
-    )
-    version = frame.parameter(
+def database_name(t: Template) -> Ref:
+    """The parameter for the name of the first database."""
+    return frame.parameter(
         t,
-        "PostgresVersion",
-        label="PostgreSQL version",
-        description="Version, major or full; RDS applies minor ones by itself.",
-        pattern=r"^\d{2}(\.\d{1,2})?$",
-        constraint="a version such as 17 or 17.6",
+        "DatabaseName",
+        description="Name of the database that is made at first.",
+        pattern=r"^[a-z][a-z0-9_]{0,62}$",
+        constraint="a lower-case letter, then letters, digits and underscores",
     )
-    major = Select(0, Split(".", version))
-    parameters = t.add_resource(
-        rds.DBParameterGroup(
-            "ParameterGroup",
-            DBParameterGroupName=Sub(parameter_group_name, Major=major),
-            Description="TLS only; connections and slow statements logged",
-            Family=Sub("postgres${Major}", Major=major),
-            Parameters=_PARAMETERS,
-            Tags=Tags(Name=names.sub(name)),
-        )
-    )
-    groups = []
-    for log in LOGS:
-        # RDS would make these itself, neither encrypted nor ever expiring.
-        group = monitoring.log_group(
-            t,
-            f"{log.title()}Logs",
-            name=f"/aws/rds/instance/{identifier}/{log}",
-            key_arn=key_arn,
-            retention_days=retention_days,
-        )
-        groups.append(group.title)
-    return Place(
-        identifier=identifier,
-        key_arn=key_arn,
-        subnet_group=around.subnet_group,
-        security_group_id=around.security_group_id,
-        parameter_group=Ref(parameters),
-        monitoring_role_arn=around.monitoring_role_arn,
-        log_groups=tuple(groups),
-        tags=tags or {},
+
+
+def backup_days(t: Template) -> Ref:
+    """The parameter for how far back the database can be restored."""
+    return frame.parameter(
+        t,
+        "BackupDays",
+        type="Number",
+        description="Days back to which the database can be restored.",
+        MinValue=7,
+        MaxValue=35,
     )
 
 
 def size_parameters(t: Template) -> dict[str, Ref]:
     """Add the parameters that an instance and its replica share, by argument."""
     return {
-        "instance_class": frame.parameter(
-            t,
-            "InstanceClass",
-            description="Class of the instance.",
-            pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
-            constraint="a class such as db.r6g.large",
-        ),
+        "instance_class": instance_class(t, "instance"),
         "max_storage": frame.parameter(
             t,
             "MaxStorageGiB",
@@ -248,13 +285,7 @@ def size_parameters(t: Template) -> dict[str, Ref]:
 def database_parameters(t: Template) -> dict[str, Ref]:
     """Add the parameters of an instance that is no replica, by argument."""
     return {
-        "database": frame.parameter(
-            t,
-            "DatabaseName",
-            description="Name of the database that is made at first.",
-            pattern=r"^[a-z][a-z0-9_]{0,62}$",
-            constraint="a lower-case letter, then letters, digits and underscores",
-        ),
+        "database": database_name(t),
         "storage": frame.parameter(
             t,
             "StorageGiB",
@@ -271,14 +302,7 @@ def database_parameters(t: Template) -> dict[str, Ref]:
 def keeping_parameters(t: Template) -> dict[str, Ref]:
     """Add the parameters for backups and the standby, by argument."""
     return {
-        "backup_days": frame.parameter(
-            t,
-            "BackupDays",
-            type="Number",
-            description="Days back to which the database can be restored.",
-            MinValue=7,
-            MaxValue=35,
-        ),
+        "backup_days": backup_days(t),
         "multi_az": frame.parameter(
             t,
             "MultiAz",
@@ -286,6 +310,27 @@ def keeping_parameters(t: Template) -> dict[str, Ref]:
             AllowedValues=["true", "false"],
         ),
     }
+
+
+def login(secret: Any) -> dict[str, Any]:
+    """The properties by which a database takes user and password from a secret."""
+    told = f"{{{{resolve:secretsmanager:${{{secret.title}}}:SecretString:%s}}}}"
+    return {
+        "MasterUsername": Sub(told % "username"),
+        "MasterUserPassword": Sub(told % "password"),
+    }
+
+
+def attach(t: Template, secret: Any, to: Any) -> None:
+    """Write the address of an instance or a cluster into its secret."""
+    t.add_resource(
+        secretsmanager.SecretTargetAttachment(
+            f"{secret.title}Attachment",
+            SecretId=Ref(secret),
+            TargetId=Ref(to),
+            TargetType=to.resource_type,
+        )
+    )
 
 
 def _common(place: Place) -> dict[str, Any]:
@@ -308,7 +353,7 @@ def _common(place: Place) -> dict[str, Any]:
         "CACertificateIdentifier": CERTIFICATE_AUTHORITY,
         "AutoMinorVersionUpgrade": True,
         "CopyTagsToSnapshot": True,
-        "EnableCloudwatchLogsExports": list(LOGS),
+        "EnableCloudwatchLogsExports": list(POSTGRES.logs),
         "EnableIAMDatabaseAuthentication": True,
         "EnablePerformanceInsights": True,
         "PerformanceInsightsKMSKeyId": place.key_arn,
@@ -338,17 +383,15 @@ def postgres(
     Backups make it restorable to any second of the last `backup_days`, and are what a
     replica needs of its source.
     """
-    login = f"{{{{resolve:secretsmanager:${{{secret.title}}}:SecretString:%s}}}}"
     instance = t.add_resource(
         rds.DBInstance(
             title,
             **_common(place),
             Engine="postgres",
-            EngineVersion=Ref("PostgresVersion"),
+            EngineVersion=place.version,
             DBInstanceClass=instance_class,
             DBName=database,
-            MasterUsername=Sub(login % "username"),
-            MasterUserPassword=Sub(login % "password"),
+            **login(secret),
             StorageEncrypted=True,
             AllocatedStorage=storage,
             MaxAllocatedStorage=max_storage,
@@ -359,14 +402,7 @@ def postgres(
             DeletionProtection=deletion_protection,
         )
     )
-    t.add_resource(
-        secretsmanager.SecretTargetAttachment(
-            f"{secret.title}Attachment",
-            SecretId=Ref(secret),
-            TargetId=Ref(instance),
-            TargetType="AWS::RDS::DBInstance",
-        )
-    )
+    attach(t, secret, instance)
     return instance
 
 

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awacs import s3 as actions
 from awacs.aws import ArnLike, Statement, StringEquals
-from troposphere import Tags, Template, cloudtrail, config
+from troposphere import Ref, Tags, Template, cloudtrail, config
 
-from tapgen.blocks import names, security, storage
+from tapgen.blocks import frame, names, security, storage
 
 TRAIL_PREFIX = "trail"
 CONFIG_PREFIX = "config"
 ACCESS_PREFIX = "access"
+
+
+def log_bucket(
+    t: Template, *, name: str, kept: str, what: str, policy: Sequence[Statement]
+) -> None:
+    """Add the bucket that takes the logs of a region, and its name as an output.
+
+    It has S3's own keys: neither S3 nor load balancers deliver access logs to a bucket
+    with another, and a trail brings its own encryption. `kept` is the parameter for how
+    many days it keeps `what`.
+    """
+    days = frame.parameter(
+        t,
+        kept,
+        type="Number",
+        description=f"Days that {what} are kept.",
+        MinValue=91,
+        MaxValue=3650,
+    )
+    storage.bucket(
+        t,
+        "LogBucket",
+        name=name,
+        purpose="logs",
+        key_arn=None,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=30,
+            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
+            expire_days=days,
+        ),
+        policy=policy,
+    )
+    frame.output(
+        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
+    )
 
 
 def access_log_statements(

@@ -15,7 +15,7 @@ from awacs import s3 as actions
 from awacs.aws import Action, Bool, Principal, Statement, StringEquals, StringLike
 from troposphere import If, NoValue, Ref, Tags, Template, s3
 
-from tapgen.blocks import monitoring, names, security
+from tapgen.blocks import frame, monitoring, names, security
 
 MULTIPART_DAYS = 7
 """Days after which the parts of an upload that never ended are removed."""
@@ -181,6 +181,43 @@ class Replication:
     time_control: str
     when: str = ""
     both_ways: str = ""
+
+
+def noncurrent_days(t: Template, what: str = "objects") -> Ref:
+    """The parameter for how long old versions are kept; `what` is what they are of."""
+    return frame.parameter(
+        t,
+        "NoncurrentVersionDays",
+        type="Number",
+        description=f"Days that replaced and deleted {what} can still be brought back.",
+        MinValue=1,
+        MaxValue=3650,
+    )
+
+
+def replication(
+    t: Template, *, destination: Any, rule: str, key_arn: Any = None, **more: str
+) -> Replication:
+    """A `Replication` by the parameters for its role and for time control."""
+    role = frame.role_arn(
+        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
+    )
+    frame.flag(
+        t,
+        "ReplicationTimeControl",
+        description="Whether S3 promises to replicate within 15 minutes, at a price.",
+        condition="HasTimeControl",
+    )
+    return Replication(destination, key_arn, role, rule, "HasTimeControl", **more)
+
+
+def replicated(source: str, destination: str, rule: str) -> dict[str, Any]:
+    """The dimensions of what S3 publishes about a replication, by names of buckets."""
+    return {
+        "SourceBucket": names.sub(source),
+        "DestinationBucket": names.sub(destination),
+        "RuleId": rule,
+    }
 
 
 @dataclass(frozen=True)
@@ -364,8 +401,8 @@ def latency_alarm(
     """An alarm on a replica that falls behind, for the region of the destination.
 
     S3 publishes there how far behind a replica is, and in the region of the source what
-    failed. `replicated` are the dimensions of both: `SourceBucket`,
-    `DestinationBucket` and `RuleId`.
+    failed. `replicated` are the dimensions of both, as `replicated` gives
+    them.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
     """
     monitoring.alarm(

@@ -11,7 +11,7 @@ from tapgen.blocks import (
     backup,
 )
 from tapgen.blocks import database as postgres
-from tapgen.blocks import frame, monitoring, names, storage, table
+from tapgen.blocks import frame, names, storage, table
 from tapgen.blueprints.payments_dr.shape import (
     BACKED_UP,
     DATA,
@@ -84,16 +84,6 @@ _FORTH = (DATA, REPLICA)
 _BACK = (REPLICA, DATA)
 
 
-def _replicated(way: tuple[str, str]) -> dict[str, Any]:
-    """The dimensions of the metrics of one way."""
-    source, to = way
-    return {
-        "SourceBucket": names.sub(source),
-        "DestinationBucket": names.sub(to),
-        "RuleId": RULE,
-    }
-
-
 def _replication_alarms(
     t: Template, role: str, *, received: tuple[str, str], sent: tuple[str, str]
 ) -> None:
@@ -103,14 +93,14 @@ def _replication_alarms(
         t,
         "ReplicationLatencyAlarm",
         name=name("replication-latency", role),
-        replicated=_replicated(received),
+        replicated=storage.replicated(*received, RULE),
         topic_arn=topic,
     )
     storage.failed_alarm(
         t,
         "ReplicationFailedAlarm",
         name=name("replication-failed", role),
-        replicated=_replicated(sent),
+        replicated=storage.replicated(*sent, RULE),
         topic_arn=topic,
     )
 
@@ -124,25 +114,18 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
     key = frame.key_arn(t)
     frame.alert_topic(t)
     log_bucket = frame.log_bucket(t)
-    days = frame.parameter(
-        t,
-        "NoncurrentVersionDays",
-        type="Number",
-        description="Days that replaced and deleted objects can still be brought back.",
-        MinValue=1,
-        MaxValue=3650,
-    )
+    days = storage.noncurrent_days(t)
     replica_key = frame.other_key(
         t, "DestinationKeyArn", "ARN of the key, in the other region, that copies get."
     )
-    replication_role = frame.role_arn(
-        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
-    )
-    frame.flag(
+    source, to = _FORTH if role == "primary" else _BACK
+    replication = storage.replication(
         t,
-        "ReplicationTimeControl",
-        description="Whether S3 promises to replicate within 15 minutes, at a price.",
-        condition="HasTimeControl",
+        destination=names.sub(names.bucket_arn(to)),
+        key_arn=replica_key,
+        rule=RULE,
+        when="" if always else "IsBothWays",
+        both_ways="IsBothWays",
     )
     frame.flag(
         t,
@@ -150,7 +133,6 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
         description="Whether the recovery region copies back to the primary one.",
         condition="IsBothWays",
     )
-    source, to = _FORTH if role == "primary" else _BACK
     storage.bucket(
         t,
         "DataBucket",
@@ -161,15 +143,7 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
         lifecycle=storage.lifecycle(
             noncurrent_days=days, transitions=[("INTELLIGENT_TIERING", 30)]
         ),
-        replication=storage.Replication(
-            destination=names.sub(names.bucket_arn(to)),
-            key_arn=replica_key,
-            role_arn=replication_role,
-            rule=RULE,
-            time_control="HasTimeControl",
-            when="" if always else "IsBothWays",
-            both_ways="IsBothWays",
-        ),
+        replication=replication,
     )
     frame.output(
         t, "BucketName", Ref("DataBucket"), description="Bucket of this region"
@@ -207,41 +181,27 @@ def storage_primary() -> Template:
 
 def _cluster_parameters(t: Template) -> dict[str, Any]:
     return {
-        "backup_days": frame.parameter(
-            t,
-            "BackupDays",
-            type="Number",
-            description="Days back to which the database can be restored.",
-            MinValue=7,
-            MaxValue=35,
-        ),
+        "backup_days": postgres.backup_days(t),
         "deletion_protection": frame.deletion_protection(t, "the database"),
     }
 
 
-def _home(t: Template, role: str) -> aurora.Home:
-    return aurora.home(
+def _place(t: Template, role: str) -> postgres.Place:
+    return postgres.place(
         t,
         identifier=database(role),
         parameter_group_name=name("aurora${Major}", role),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
+        engine=aurora.ENGINE,
     )
 
 
-def _instances(t: Template, shape: Shape, cluster: Any, home: aurora.Home) -> None:
+def _instances(t: Template, shape: Shape, cluster: Any, place: postgres.Place) -> None:
     aurora.instances(
         t,
         cluster=cluster,
-        home=home,
+        place=place,
         number=shape.instances,
-        instance_class=frame.parameter(
-            t,
-            "InstanceClass",
-            description="Class of the instances.",
-            pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
-            constraint="a class such as db.r6g.large",
-        ),
+        instance_class=postgres.instance_class(t, "instances"),
     )
 
 
@@ -263,12 +223,12 @@ def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
 def database_primary(shape: Shape) -> Template:
     """The cluster that writes at first, its secret, and the global database."""
     t = frame.start("Aurora PostgreSQL, and the global database", role="primary")
-    home = _home(t, "primary")
+    place = _place(t, "primary")
     secret = postgres.secret(
         t,
         "DatabaseSecret",
         name=SECRET,
-        key_arn=home.key_arn,
+        key_arn=place.key_arn,
         replica_region=Ref("DrRegion"),
         replica_key_arn=frame.other_key(
             t,
@@ -280,15 +240,9 @@ def database_primary(shape: Shape) -> Template:
     cluster = aurora.primary(
         t,
         "Cluster",
-        home=home,
+        place=place,
         secret=secret,
-        database=frame.parameter(
-            t,
-            "DatabaseName",
-            description="Name of the database that is made at first.",
-            pattern=r"^[a-z][a-z0-9_]{0,62}$",
-            constraint="a lower-case letter, then letters, digits and underscores",
-        ),
+        database=postgres.database_name(t),
         **settings,
     )
     _backed_up(cluster)
@@ -299,7 +253,7 @@ def database_primary(shape: Shape) -> Template:
         source=cluster,
         deletion_protection=settings["deletion_protection"],
     )
-    _instances(t, shape, cluster, home)
+    _instances(t, shape, cluster, place)
     _cluster_outputs(t, cluster, "primary")
     frame.outputs(
         t,
@@ -317,11 +271,11 @@ def database_primary(shape: Shape) -> Template:
 def database_dr(shape: Shape) -> Template:
     """The cluster that copies the primary one and can take over."""
     t = frame.start("Aurora PostgreSQL, recovery region", role="dr")
-    home = _home(t, "dr")
+    place = _place(t, "dr")
     cluster = aurora.secondary(
         t,
         "Cluster",
-        home=home,
+        place=place,
         global_cluster_id=frame.parameter(
             t,
             "GlobalClusterId",
@@ -333,7 +287,7 @@ def database_dr(shape: Shape) -> Template:
         ),
         **_cluster_parameters(t),
     )
-    _instances(t, shape, cluster, home)
+    _instances(t, shape, cluster, place)
     _cluster_outputs(t, cluster, "dr")
     aurora.silence_alarm(
         t,

@@ -79,36 +79,17 @@ def _key_users() -> list[Statement]:
 def logs() -> Template:
     """The bucket that takes the logs of a region: accesses, and the trail."""
     t = frame.start("Bucket for access logs and the trail", role=frame.EVERY)
-    days = frame.parameter(
-        t,
-        "AuditRetentionDays",
-        type="Number",
-        description="Days that access logs and the trail are kept.",
-        MinValue=91,
-        MaxValue=3650,
-    )
     bucket = storage.Bucket(logs_bucket(HERE))
     trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
-    storage.bucket(
+    protection.log_bucket(
         t,
-        "LogBucket",
         name=bucket.name,
-        purpose="logs",
-        # S3 delivers access logs only to a bucket with its own keys; the trail brings
-        # its own encryption.
-        key_arn=None,
-        lifecycle=storage.lifecycle(
-            noncurrent_days=30,
-            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
-            expire_days=days,
-        ),
+        kept="AuditRetentionDays",
+        what="access logs and the trail",
         policy=[
             *protection.access_log_statements(bucket, [DATA, REPLICA]),
             *protection.trail_statements(bucket, trail),
         ],
-    )
-    frame.output(
-        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
     )
     return t
 

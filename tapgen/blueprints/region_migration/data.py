@@ -17,7 +17,7 @@ from troposphere import (
     Template,
 )
 
-from tapgen.blocks import database, frame, monitoring, names, storage
+from tapgen.blocks import database, frame, storage
 from tapgen.blueprints.region_migration.shape import (
     BACKED_UP,
     BACKUP,
@@ -34,22 +34,7 @@ from tapgen.blueprints.region_migration.shape import (
 
 def replication_metrics(shape: Shape) -> dict[str, Any]:
     """The dimensions of what S3 publishes about the replication."""
-    return {
-        "SourceBucket": names.sub(shape.data),
-        "DestinationBucket": names.sub(REPLICA),
-        "RuleId": RULE,
-    }
-
-
-def _noncurrent_days(t: Template) -> Ref:
-    return frame.parameter(
-        t,
-        "NoncurrentVersionDays",
-        type="Number",
-        description="Days that replaced and deleted objects can still be brought back.",
-        MinValue=1,
-        MaxValue=3650,
-    )
+    return storage.replicated(shape.data, REPLICA, RULE)
 
 
 def storage_target(shape: Shape) -> Template:
@@ -59,7 +44,7 @@ def storage_target(shape: Shape) -> Template:
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     logs = frame.log_bucket(t)
-    days = _noncurrent_days(t)
+    days = storage.noncurrent_days(t)
     storage.bucket(
         t,
         "TargetBucket",
@@ -90,20 +75,11 @@ def storage_target(shape: Shape) -> Template:
             ),
         ),
     )
-    monitoring.alarm(
+    storage.latency_alarm(
         t,
         "ReplicationLatencyAlarm",
         name=name("replication-latency", "target"),
-        description="The replica is more than fifteen minutes behind its source",
-        namespace="AWS/S3",
-        metric="ReplicationLatency",
-        dimensions=replication_metrics(shape),
-        statistic="Maximum",
-        period=300,
-        datapoints=(3, 3),
-        comparison=">",
-        threshold=storage.REPLICATION_MINUTES * 60,
-        missing="notBreaching",
+        replicated=replication_metrics(shape),
         topic_arn=topic,
     )
     frame.outputs(
@@ -122,20 +98,11 @@ def storage_source(shape: Shape) -> Template:
     topic = frame.alert_topic(t)
     if shape.builds_source:
         _data_bucket(t)
-    monitoring.alarm(
+    storage.failed_alarm(
         t,
         "ReplicationFailedAlarm",
         name=name("replication-failed", "source"),
-        description="S3 could not replicate an object: look at its ReplicationStatus",
-        namespace="AWS/S3",
-        metric="OperationsFailedReplication",
-        dimensions=replication_metrics(shape),
-        statistic="Sum",
-        period=300,
-        datapoints=(1, 1),
-        comparison=">",
-        threshold=0,
-        missing="notBreaching",
+        replicated=replication_metrics(shape),
         topic_arn=topic,
     )
     frame.output(
@@ -150,28 +117,7 @@ def storage_source(shape: Shape) -> Template:
 def _data_bucket(t: Template) -> None:
     key = frame.key_arn(t)
     logs = frame.log_bucket(t)
-    days = _noncurrent_days(t)
-    destination = frame.arn(
-        t,
-        "TargetBucketArn",
-        "ARN of the bucket to migrate to; it must exist.",
-        r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
-        "bucket",
-    )
-    key_arn = frame.other_key(
-        t,
-        "TargetKeyArn",
-        "ARN of the key, in the target region, that copies get.",
-    )
-    role_arn = frame.role_arn(
-        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
-    )
-    frame.flag(
-        t,
-        "ReplicationTimeControl",
-        description="Whether S3 promises to replicate within 15 minutes, at a price.",
-        condition="HasTimeControl",
-    )
+    days = storage.noncurrent_days(t)
     storage.bucket(
         t,
         "DataBucket",
@@ -180,12 +126,21 @@ def _data_bucket(t: Template) -> None:
         key_arn=key,
         log_to=logs,
         lifecycle=storage.lifecycle(noncurrent_days=days),
-        replication=storage.Replication(
-            destination=destination,
-            key_arn=key_arn,
-            role_arn=role_arn,
+        replication=storage.replication(
+            t,
+            destination=frame.arn(
+                t,
+                "TargetBucketArn",
+                "ARN of the bucket to migrate to; it must exist.",
+                frame.BUCKET_ARN_PATTERN,
+                "bucket",
+            ),
+            key_arn=frame.other_key(
+                t,
+                "TargetKeyArn",
+                "ARN of the key, in the target region, that copies get.",
+            ),
             rule=RULE,
-            time_control="HasTimeControl",
         ),
         tags=BACKED_UP,
     )
@@ -195,10 +150,7 @@ def _place(t: Template, role: str) -> database.Place:
     return database.place(
         t,
         identifier=name("db", role),
-        name=name("db", role),
         parameter_group_name=name("postgres${Major}", role),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
         tags=BACKED_UP,
     )
 

@@ -226,34 +226,16 @@ def _renamed(statement: Statement, suffix: str) -> Statement:
 def logs(shape: Shape) -> Template:
     """The bucket of a region for access logs, and for reports of batch replication."""
     t = start("Bucket for access logs and reports", role=frame.EVERY)
-    days = frame.parameter(
-        t,
-        "AccessLogDays",
-        type="Number",
-        description="Days that access logs are kept.",
-        MinValue=91,
-        MaxValue=3650,
-    )
     bucket = storage.Bucket(logs_bucket(names.THIS_ROLE))
-    storage.bucket(
+    protection.log_bucket(
         t,
-        "LogBucket",
         name=bucket.name,
-        purpose="logs",
-        # Neither S3 nor load balancers deliver access logs to a bucket with a key.
-        key_arn=None,
-        lifecycle=storage.lifecycle(
-            noncurrent_days=30,
-            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
-            expire_days=days,
-        ),
+        kept="AccessLogDays",
+        what="access logs",
         policy=[
             *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP]),
             *servers.access_log_statements(bucket),
         ],
-    )
-    frame.output(
-        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
     )
     return t
 

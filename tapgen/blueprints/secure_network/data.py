@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import database, frame, monitoring, names, storage
+from tapgen.blocks import database, frame, storage
 from tapgen.blueprints.secure_network.shape import (
     BACKUP,
     DATA,
@@ -16,23 +16,7 @@ from tapgen.blueprints.secure_network.shape import (
     name,
 )
 
-
-def _noncurrent_days(t: Template) -> Ref:
-    return frame.parameter(
-        t,
-        "NoncurrentVersionDays",
-        type="Number",
-        description="Days that replaced and deleted objects can still be brought back.",
-        MinValue=1,
-        MaxValue=3650,
-    )
-
-
-_REPLICATION = {
-    "SourceBucket": names.sub(DATA),
-    "DestinationBucket": names.sub(REPLICA),
-    "RuleId": RULE,
-}
+_REPLICATION = storage.replicated(DATA, REPLICA, RULE)
 
 
 def storage_dr(shape: Shape) -> Template:
@@ -41,7 +25,7 @@ def storage_dr(shape: Shape) -> Template:
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
-    days = _noncurrent_days(t)
+    days = storage.noncurrent_days(t)
     storage.bucket(
         t,
         "DestinationBucket",
@@ -105,12 +89,12 @@ def storage_primary(shape: Shape) -> Template:
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
-    days = _noncurrent_days(t)
+    days = storage.noncurrent_days(t)
     destination = frame.arn(
         t,
         "DestinationBucketArn",
         "ARN of the bucket to replicate to; it must exist.",
-        r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
+        frame.BUCKET_ARN_PATTERN,
         "bucket",
     )
     replica_key = frame.other_key(
@@ -118,14 +102,8 @@ def storage_primary(shape: Shape) -> Template:
         "DestinationKeyArn",
         "ARN of the key, in the recovery region, that replicas get.",
     )
-    role = frame.role_arn(
-        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
-    )
-    frame.flag(
-        t,
-        "ReplicationTimeControl",
-        description="Whether S3 promises to replicate within 15 minutes, at a price.",
-        condition="HasTimeControl",
+    replication = storage.replication(
+        t, destination=destination, key_arn=replica_key, rule=RULE
     )
     storage.bucket(
         t,
@@ -137,13 +115,7 @@ def storage_primary(shape: Shape) -> Template:
         lifecycle=storage.lifecycle(
             noncurrent_days=days, transitions=_data_transitions(shape)
         ),
-        replication=storage.Replication(
-            destination=destination,
-            key_arn=replica_key,
-            role_arn=role,
-            rule=RULE,
-            time_control="HasTimeControl",
-        ),
+        replication=replication,
     )
     storage.failed_alarm(
         t,
@@ -171,10 +143,7 @@ def _database_place(t: Template, role: str) -> database.Place:
     return database.place(
         t,
         identifier=name("db", role),
-        name=name("db", role),
         parameter_group_name=name("postgres${Major}", role),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
     )
 
 

@@ -23,11 +23,7 @@ API = name("api", names.THIS_ROLE)
 RULE = "everything"
 """The id of the replication rule, a dimension of its metrics."""
 
-REPLICATED = {
-    "SourceBucket": names.sub(WEBSITE),
-    "DestinationBucket": names.sub(WEBSITE_COPY),
-    "RuleId": RULE,
-}
+REPLICATED = storage.replicated(WEBSITE, WEBSITE_COPY, RULE)
 
 STAGE = "v1"
 """The one stage of the API, the first step of every path."""

@@ -144,25 +144,10 @@ def website(shape: Shape) -> Template:
         t,
         "DestinationBucketArn",
         "ARN of the bucket to replicate to; it must exist.",
-        r"^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]+$",
+        frame.BUCKET_ARN_PATTERN,
         "bucket",
     )
-    role = frame.role_arn(
-        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
-    )
-    frame.flag(
-        t,
-        "ReplicationTimeControl",
-        description="Whether S3 promises to replicate within 15 minutes, at a price.",
-        condition="HasTimeControl",
-    )
-    replication = storage.Replication(
-        destination=destination,
-        key_arn=None,
-        role_arn=role,
-        rule=RULE,
-        time_control="HasTimeControl",
-    )
+    replication = storage.replication(t, destination=destination, rule=RULE)
     _bucket(t, shape, WEBSITE, replication)
     storage.failed_alarm(
         t,
@@ -178,14 +163,7 @@ def _bucket(
     t: Template, shape: Shape, bucket: str, replication: storage.Replication | None
 ) -> None:
     """One of the two buckets: read by everybody, or by CloudFront alone."""
-    days = frame.parameter(
-        t,
-        "NoncurrentVersionDays",
-        type="Number",
-        description="Days that replaced and deleted pages can still be brought back.",
-        MinValue=1,
-        MaxValue=3650,
-    )
+    days = storage.noncurrent_days(t, "pages")
     policy = []
     if shape.cloudfront:
         distribution = frame.arn(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from troposphere import Ref, Template, secretsmanager
 
-from tapgen.blocks import aurora
+from tapgen.blocks import aurora, database
 
 CREDENTIALS = {
     "MasterUsername",
@@ -17,13 +17,12 @@ CREDENTIALS = {
 }
 
 
-def at_home(t: Template) -> aurora.Home:
-    return aurora.home(
+def placed(t: Template) -> database.Place:
+    return database.place(
         t,
         identifier="pd-x-db",
         parameter_group_name="pd-x-aurora${Major}",
-        key_arn=Ref("Key"),
-        retention_days=30,
+        engine=aurora.ENGINE,
     )
 
 
@@ -33,20 +32,20 @@ def resources(t: Template) -> dict[str, Any]:
     return found
 
 
-def primary() -> tuple[Template, aurora.Home, Any]:
+def primary() -> tuple[Template, database.Place, Any]:
     t = Template()
-    home = at_home(t)
+    place = placed(t)
     secret = t.add_resource(secretsmanager.Secret("Secret"))
     cluster = aurora.primary(
         t,
         "Cluster",
-        home=home,
+        place=place,
         secret=secret,
         database="payments",
         backup_days=35,
         deletion_protection="true",
     )
-    return t, home, cluster
+    return t, place, cluster
 
 
 def test_the_primary_takes_its_password_from_the_secret() -> None:
@@ -77,22 +76,22 @@ def test_a_secondary_brings_no_credentials_but_its_own_key() -> None:
     aurora.secondary(
         t,
         "Cluster",
-        home=at_home(t),
+        place=placed(t),
         global_cluster_id=Ref("GlobalClusterId"),
         backup_days=35,
         deletion_protection="true",
     )
     made = resources(t)["Cluster"]
     assert not CREDENTIALS & set(made["Properties"])
-    assert made["Properties"]["KmsKeyId"] == {"Ref": "Key"}
+    assert made["Properties"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
     assert made["Properties"]["EngineVersion"] == {"Ref": "AuroraVersion"}
     assert made["DeletionPolicy"] == "Snapshot"
 
 
 def test_instances_take_over_in_order_and_leave_the_data_to_their_cluster() -> None:
-    t, home, cluster = primary()
+    t, place, cluster = primary()
     aurora.instances(
-        t, cluster=cluster, home=home, number=3, instance_class="db.r6g.large"
+        t, cluster=cluster, place=place, number=3, instance_class="db.r6g.large"
     )
     made = [resources(t)[f"ClusterInstance{n}"] for n in (1, 2, 3)]
     assert [i["Properties"]["PromotionTier"] for i in made] == [0, 1, 2]
@@ -104,9 +103,9 @@ def test_instances_take_over_in_order_and_leave_the_data_to_their_cluster() -> N
 
 
 def test_one_instance_is_refused() -> None:
-    t, home, cluster = primary()
+    t, place, cluster = primary()
     with pytest.raises(ValueError, match="cannot take over; give 2"):
-        aurora.instances(t, cluster=cluster, home=home, number=1, instance_class="c")
+        aurora.instances(t, cluster=cluster, place=place, number=1, instance_class="c")
 
 
 def test_its_log_group_is_there_before_the_cluster_and_encrypted() -> None:
@@ -114,7 +113,7 @@ def test_its_log_group_is_there_before_the_cluster_and_encrypted() -> None:
     (group,) = resources(t)["Cluster"]["DependsOn"]
     made = resources(t)[group]["Properties"]
     assert made["LogGroupName"] == "/aws/rds/cluster/pd-x-db/postgresql"
-    assert made["KmsKeyId"] == {"Ref": "Key"}
+    assert made["KmsKeyId"] == {"Ref": "KmsKeyArn"}
 
 
 def test_lag_is_in_milliseconds_and_silence_is_an_alarm_of_its_own() -> None:

@@ -150,3 +150,40 @@ def test_one_distribution_reads_and_no_other() -> None:
     assert statement["Condition"] == {
         "StringEquals": {"aws:SourceArn": {"Ref": "DistributionArn"}}
     }
+
+
+def test_replication_brings_its_role_and_its_price_as_parameters() -> None:
+    t = Template()
+    made = storage.replication(t, destination="arn", rule="all", when="Is")
+    assert made.role_arn.data == {"Ref": "ReplicationRoleArn"}
+    assert (made.when, made.both_ways, made.key_arn) == ("Is", "", None)
+    body = t.to_dict()
+    assert made.time_control in body["Conditions"]
+    assert set(body["Parameters"]) == {"ReplicationRoleArn", "ReplicationTimeControl"}
+
+
+def test_a_replication_is_watched_where_s3_publishes_it() -> None:
+    t = Template()
+    shared: dict[str, Any] = {
+        "replicated": storage.replicated("a", "b", "all"),
+        "topic_arn": "topic",
+    }
+    storage.latency_alarm(t, "Late", name="x-late", **shared)
+    storage.failed_alarm(t, "Failed", name="x-failed", **shared)
+    alarms = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
+    for alarm in alarms.values():
+        assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == {
+            "SourceBucket": "a",
+            "DestinationBucket": "b",
+            "RuleId": "all",
+        }
+    assert alarms["Late"]["Threshold"] == 15 * 60  # seconds
+    assert alarms["Failed"]["MetricName"] == "OperationsFailedReplication"
+
+
+def test_old_versions_are_kept_for_days_that_are_a_parameter() -> None:
+    t = Template()
+    (rule,) = storage.lifecycle(noncurrent_days=storage.noncurrent_days(t, "pages"))
+    expiry = rule.to_dict()["NoncurrentVersionExpiration"]
+    name = encode_to_dict(expiry)["NoncurrentDays"]["Ref"]
+    assert "deleted pages" in t.to_dict()["Parameters"][name]["Description"]
