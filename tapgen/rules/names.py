@@ -144,15 +144,7 @@ Resources:
     Properties:
       BucketName: !Sub 'orders-${AWS::AccountId}'
 """
-    good = """\
-Resources:
-  Bucket:
-    Type: AWS::S3::Bucket
-    DeletionPolicy: Retain
-    UpdateReplacePolicy: Retain
-    Properties:
-      BucketName: !Sub 'orders-${AWS::AccountId}-${AWS::Region}'
-"""
+    good = bad.replace("AWS::AccountId}'", "AWS::AccountId}-${AWS::Region}'")
 
     def check(self, view: View) -> Iterator[Found]:
         for found in view.made("AWS::S3::Bucket").values():
@@ -191,14 +183,7 @@ Resources:
       DashboardName: orders
       DashboardBody: '{"widgets": []}'
 """
-    good = """\
-Resources:
-  Dashboard:
-    Type: AWS::CloudWatch::Dashboard
-    Properties:
-      DashboardName: !Sub 'orders-${AWS::Region}'
-      DashboardBody: '{"widgets": []}'
-"""
+    good = bad.replace("orders", "!Sub 'orders-${AWS::Region}'")
 
     def check(self, view: View) -> Iterator[Found]:
         for resource, name, same in _twice(view, ACCOUNT_WIDE):

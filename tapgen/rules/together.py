@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 
 from tapgen import schemas
@@ -15,7 +15,7 @@ from tapgen.rules.names import ACCOUNT_WIDE, IAM
 from tapgen.rules.once import identity_key, record_key
 from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
-from tapgen.rules.wiring import destinations
+from tapgen.rules.wiring import REPLICATING, destinations
 
 Key = tuple[str, ...]
 
@@ -39,16 +39,15 @@ _ROLE = """\
 
 
 def _doubled(
-    it: Across, keys: Mapping[tuple[str, str, str], Key]
+    it: Across, key: Callable[[Resource], Key | None]
 ) -> Iterator[tuple[StackSet, Resource, StackSet, Resource]]:
-    """Resources of two stack sets that have the same key; `keys` is by stack set,
-    logical id and target."""
+    """Resources of two stack sets that have the same key."""
     first: dict[Key, tuple[StackSet, Resource]] = {}
     for stack_set, resource in it.resources():
-        key = keys.get((stack_set.part, resource.id, str(resource.place.target)))
-        if key is None:
+        found = key(resource)
+        if not found:
             continue
-        other, its = first.setdefault(key, (stack_set, resource))
+        other, its = first.setdefault(found, (stack_set, resource))
         if other.part != stack_set.part:
             yield stack_set, resource, other, its
 
@@ -67,13 +66,7 @@ class SameNameTwice(SystemRule):
     good = bad.replace("operators", "auditors", 1)
 
     def across(self, it: Across) -> Iterator[Told]:
-        keys = {}
-        for stack_set, resource in it.resources():
-            key = _name(resource)
-            if key:
-                where = (stack_set.part, resource.id, str(resource.place.target))
-                keys[where] = key
-        for stack_set, resource, other, its in _doubled(it, keys):
+        for stack_set, resource, other, its in _doubled(it, _name):
             yield stack_set, ("Resources", resource.id), (
                 f"{other.part}.{its.id} has the same name, in {its.place.target}"
             )
@@ -132,13 +125,7 @@ class OnceForSeveralParts(SystemRule):
     good = bad.replace("regions: [us-east-1]", "regions: [us-west-2]", 1)
 
     def across(self, it: Across) -> Iterator[Told]:
-        keys = {}
-        for stack_set, resource in it.resources():
-            key = _once(resource)
-            if key:
-                where = (stack_set.part, resource.id, str(resource.place.target))
-                keys[where] = key
-        for stack_set, resource, other, its in _doubled(it, keys):
+        for stack_set, resource, other, its in _doubled(it, _once):
             yield stack_set, ("Resources", resource.id), (
                 f"{other.part}.{its.id} makes the same, in {its.place.target}; there is"
                 " one"
@@ -189,28 +176,22 @@ class RecordedTwice(SystemRule):
     good = f"first:\n{_trail.format(region='us-east-1')}"
 
     def across(self, it: Across) -> Iterator[Told]:
-        keys = {}
-        for stack_set, resource in it.resources():
-            key = _recorded(resource)
-            if key:
-                where = (stack_set.part, resource.id, str(resource.place.target))
-                keys[where] = (resource.type, key, resource.place.account)
-        for stack_set, resource, other, its in _doubled(it, keys):
+        for stack_set, resource, other, its in _doubled(it, _recorded):
             yield stack_set, ("Resources", resource.id), (
                 f"{other.part}.{its.id} does the same already, in {its.place.target}"
             )
 
 
-def _recorded(resource: Resource) -> str | None:
-    properties = resource.properties
-    if resource.type == "AWS::CloudTrail::Trail":
-        return "all" if truth(properties, "IsMultiRegionTrail") else None
-    if resource.type == "AWS::Config::ConfigurationRecorder":
+def _recorded(resource: Resource) -> Key | None:
+    kind, properties, what = resource.type, resource.properties, None
+    if kind == "AWS::CloudTrail::Trail":
+        what = "all" if truth(properties, "IsMultiRegionTrail") else None
+    elif kind == "AWS::Config::ConfigurationRecorder":
         steps = ("RecordingGroup", "IncludeGlobalResourceTypes")
-        return "global" if truth(properties, *steps) else None
-    if resource.type == "AWS::Route53::HostedZone" and absent(properties, "VPCs"):
-        return text(properties, "Name")
-    return None
+        what = "global" if truth(properties, *steps) else None
+    elif kind == "AWS::Route53::HostedZone" and absent(properties, "VPCs"):
+        what = text(properties, "Name")
+    return (kind, what, resource.place.account) if what else None
 
 
 class NetworksOverlap(SystemRule):
@@ -296,38 +277,10 @@ class DestinationTakesNoReplicas(SystemRule):
         "source: Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/"
         "Destination/Bucket"
     )
-    _versioned = "          VersioningConfiguration: {Status: Enabled}\n"
-    _parts = """\
-copy:
-  regions: [us-west-2]
-  template:
-    Resources:
-      Bucket:
-        Type: AWS::S3::Bucket
-        DeletionPolicy: Retain
-        UpdateReplacePolicy: Retain
-        Properties:
-          BucketName: !Sub 'orders-copy-${AWS::AccountId}'
-VERSIONEDsource:
-  regions: [us-east-1]
-  depends_on: [copy]
-  template:
-    Resources:
-      Bucket:
-        Type: AWS::S3::Bucket
-        DeletionPolicy: Retain
-        UpdateReplacePolicy: Retain
-        Properties:
-          VersioningConfiguration: {Status: Enabled}
-          ReplicationConfiguration:
-            Role: !Sub arn:aws:iam::${AWS::AccountId}:role/replication
-            Rules:
-              - Status: Enabled
-                Prefix: ''
-                Destination: {Bucket: !Sub 'arn:aws:s3:::orders-copy-${AWS::AccountId}'}
-"""
-    bad = _parts.replace("VERSIONED", "")
-    good = _parts.replace("VERSIONED", _versioned)
+    bad = REPLICATING.replace(
+        "          VersioningConfiguration: {Status: Enabled}\n", "", 1
+    )
+    good = REPLICATING
 
     def across(self, it: Across) -> Iterator[Told]:
         buckets = {

@@ -36,6 +36,37 @@ _QUEUE = """\
       Jobs:
         Type: AWS::SQS::Queue
 """
+REPLICATING = """\
+copy:
+  regions: [us-west-2]
+  template:
+    Resources:
+      Bucket:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          BucketName: !Sub 'orders-copy-${AWS::AccountId}'
+          VersioningConfiguration: {Status: Enabled}
+source:
+  regions: [us-east-1]
+  depends_on: [copy]
+  template:
+    Resources:
+      Bucket:
+        Type: AWS::S3::Bucket
+        DeletionPolicy: Retain
+        UpdateReplacePolicy: Retain
+        Properties:
+          VersioningConfiguration: {Status: Enabled}
+          ReplicationConfiguration:
+            Role: !Sub arn:aws:iam::${AWS::AccountId}:role/replication
+            Rules:
+              - Status: Enabled
+                Prefix: ''
+                Destination: {Bucket: !Sub 'arn:aws:s3:::orders-copy-${AWS::AccountId}'}
+"""
+"""Two buckets of which one replicates to the other: an example for several rules."""
 
 
 class Wiring(SystemRule):
@@ -188,37 +219,8 @@ class NotYetThere(SystemRule):
         "source: Resources/Bucket/Properties/ReplicationConfiguration/Rules/0/"
         "Destination/Bucket"
     )
-    _two = """\
-copy:
-  regions: [us-west-2]
-  template:
-    Resources:
-      Bucket:
-        Type: AWS::S3::Bucket
-        DeletionPolicy: Retain
-        UpdateReplacePolicy: Retain
-        Properties:
-          BucketName: !Sub 'orders-copy-${AWS::AccountId}'
-          VersioningConfiguration: {Status: Enabled}
-source:
-  regions: [us-east-1]
-  template:
-    Resources:
-      Bucket:
-        Type: AWS::S3::Bucket
-        DeletionPolicy: Retain
-        UpdateReplacePolicy: Retain
-        Properties:
-          VersioningConfiguration: {Status: Enabled}
-          ReplicationConfiguration:
-            Role: !Sub arn:aws:iam::${AWS::AccountId}:role/replication
-            Rules:
-              - Status: Enabled
-                Prefix: ''
-                Destination: {Bucket: !Sub 'arn:aws:s3:::orders-copy-${AWS::AccountId}'}
-"""
-    bad = _two
-    good = _two.replace("source:\n", "source:\n  depends_on: [copy]\n")
+    bad = REPLICATING.replace("  depends_on: [copy]\n", "")
+    good = REPLICATING
 
     def across(self, it: Across) -> Iterator[Told]:
         made = _made_by_name(it)
