@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,21 @@ from tapgen.model import System
 ROOT = Path(__file__).parents[2]
 
 
-def shipped(name: str, environment: str | None = None) -> System:
-    """The system that a shipped config file asks for."""
+def shipped(
+    name: str,
+    environment: str | None = None,
+    *,
+    settings: dict[str, Any] | None = None,
+    **keys: Any,
+) -> System:
+    """The system that a shipped config file asks for, with some settings or keys of it
+    changed."""
     path = ROOT / "stacksets" / f"{name}.yaml"
-    return built(config.load(path, blueprints.find, environment))
+    loaded = config.load(path, blueprints.find, environment)
+    if settings:
+        given = {**loaded.settings.model_dump(), **settings}
+        keys["settings"] = type(loaded.settings).model_validate(given)
+    return built(replace(loaded, **keys))
 
 
 def built(loaded: config.Config) -> System:
@@ -25,10 +37,15 @@ def built(loaded: config.Config) -> System:
     return blueprint.build(loaded)
 
 
-def load(folder: Path, name: str, content: dict[str, Any]) -> config.Config:
-    """The config that a file with this content gives."""
+def load(
+    folder: Path, name: str, settings: dict[str, Any], **more: Any
+) -> config.Config:
+    """The config that a file with these settings, and these keys, gives; a setting that
+    is None is left out."""
     file = folder / f"{name}.yaml"
-    file.write_text(json.dumps({"blueprint": name, **content}))  # JSON is YAML
+    given = {k: v for k, v in settings.items() if v is not None}
+    content = {"blueprint": name, "suffix": "prod", "settings": given, **more}
+    file.write_text(json.dumps(content))  # JSON is YAML
     return config.load(file, blueprints.find)
 
 
@@ -81,6 +98,13 @@ def statements(value: Any) -> Iterator[dict[str, Any]]:
         case list():
             for inner in value:
                 yield from statements(inner)
+
+
+def granted(system: System, part: str, title: str) -> dict[str, dict[str, Any]]:
+    """Sid -> statement, of everything that a role or a managed policy allows."""
+    resource = body(system, part)["Resources"][title]["Properties"]
+    policies = resource.get("Policies", resource.get("PolicyDocument"))
+    return {s["Sid"]: s for s in statements(policies)}
 
 
 def service(statement: dict[str, Any]) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -13,25 +12,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tapgen import blueprints, config, lint, schemas
+from tapgen import lint, schemas
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System
 from tests.systems import look
-from tests.systems.look import every, only, service, statements, texts
+from tests.systems.look import body, every, granted, only, service, statements, texts
 
-SHIPPED = look.ROOT / "stacksets" / "payments_dr.yaml"
 BOTH = ("primary", "dr")
 DOMAIN = {"name": "pay.example.com", "hosted_zone_id": "Z0123456789ABCDEFGHIJ"}
 
 
-def built(folder: Path | None = None, **changes: Any) -> System:
+def built(**changes: Any) -> System:
     """The shipped system, with other settings or other keys of the file."""
-    loaded = config.load(SHIPPED, blueprints.find)
     keys = {k: changes.pop(k) for k in ("account_baseline", "tags") if k in changes}
-    assert isinstance(loaded.settings, Settings)
-    settings = Settings.model_validate({**loaded.settings.model_dump(), **changes})
-    return look.built(replace(loaded, settings=settings, **keys))
+    return look.shipped("payments_dr", settings=changes, **keys)
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +39,6 @@ def named() -> System:
     return built(domain=DOMAIN)
 
 
-def body(system: System, part: str) -> dict[str, Any]:
-    found = json.loads(system.part(part).template)
-    assert isinstance(found, dict)
-    return found
-
-
 def part_of(system: System, part: str, *types: str) -> dict[str, dict[str, Any]]:
     """Logical id -> properties of the resources of some types in a part."""
     found = every(system, *types).items()
@@ -58,13 +47,6 @@ def part_of(system: System, part: str, *types: str) -> dict[str, dict[str, Any]]
 
 def arns(statement: Mapping[str, Any]) -> list[str]:
     return ["".join(texts(resource)) for resource in statement["Resource"]]
-
-
-def by_sid(system: System, part: str, title: str) -> dict[str, dict[str, Any]]:
-    """The statements of the policies of a role or of a managed policy."""
-    resource = body(system, part)["Resources"][title]["Properties"]
-    policies = resource.get("Policies", resource.get("PolicyDocument"))
-    return {s["Sid"]: s for s in statements(policies)}
 
 
 def trust(system: System, title: str) -> dict[str, Any]:
@@ -315,7 +297,7 @@ def test_the_way_back_is_opened_by_a_setting(system: System) -> None:
 def test_replication_may_do_just_that(
     system: System, title: str, source: str, to: str
 ) -> None:
-    allowed = by_sid(system, "roles", title)
+    allowed = granted(system, "roles", title)
     for sid, role, actions in (
         (
             "ReadConfiguration",
@@ -507,7 +489,7 @@ def test_failovers_of_the_database_are_told(system: System) -> None:
 def test_the_function_may_use_the_table_with_its_indexes_in_both_regions(
     system: System,
 ) -> None:
-    allowed = by_sid(system, "roles", "FunctionRole")
+    allowed = granted(system, "roles", "FunctionRole")
     use = allowed["UsePayments"]
     assert set(use["Action"]) == {
         f"dynamodb:{verb}Item" for verb in ("Get", "Put", "Update")
@@ -524,7 +506,7 @@ def test_the_function_may_use_the_table_with_its_indexes_in_both_regions(
 def test_the_function_may_describe_the_database_and_nothing_more_of_it(
     system: System,
 ) -> None:
-    allowed = by_sid(system, "roles", "FunctionRole")
+    allowed = granted(system, "roles", "FunctionRole")
     assert allowed["DescribeDatabase"]["Action"] == ["rds:DescribeDBClusters"]
     assert allowed["DescribeGlobalDatabase"]["Action"] == ["rds:DescribeGlobalClusters"]
     assert all(":cluster:pd-" in arn for arn in arns(allowed["DescribeDatabase"]))
@@ -535,7 +517,7 @@ def test_the_function_may_describe_the_database_and_nothing_more_of_it(
 def test_the_function_may_read_and_write_objects_and_publish_in_both_regions(
     system: System,
 ) -> None:
-    allowed = by_sid(system, "roles", "FunctionRole")
+    allowed = granted(system, "roles", "FunctionRole")
     for role in BOTH:
         prefix = role.title()
         for sid, action in (
@@ -573,7 +555,7 @@ def test_only_named_principals_may_fail_over_and_each_on_a_condition(
 def test_operators_may_move_this_database_and_close_regions_and_no_more(
     system: System,
 ) -> None:
-    allowed = by_sid(system, "operators", "OperatorPolicy")
+    allowed = granted(system, "operators", "OperatorPolicy")
     move = allowed["MoveDatabase"]
     assert set(move["Action"]) == {
         "rds:FailoverGlobalCluster",

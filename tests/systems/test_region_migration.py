@@ -14,7 +14,7 @@ from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
 from tapgen.model import Output, System
 from tests.systems import look
-from tests.systems.look import body, every, only, service, statements, texts
+from tests.systems.look import body, every, granted, only, service, statements, texts
 
 HERE, THERE = "us-west-1", "us-west-2"
 SETTINGS: dict[str, Any] = {
@@ -45,18 +45,12 @@ EXISTING = {
 
 
 def load(folder: Path, settings: dict[str, Any], **more: Any) -> Config:
-    content = {
-        "suffix": "prod",
-        "regions": {"source": HERE, "target": THERE},
-        "settings": settings,
-        **more,
-    }
-    return look.load(folder, "region_migration", content)
+    keys = {"regions": {"source": HERE, "target": THERE}, **more}
+    return look.load(folder, "region_migration", settings, **keys)
 
 
 def build(folder: Path, settings: dict[str, Any], **more: Any) -> System:
-    given = {k: v for k, v in {**SETTINGS, **settings}.items() if v is not None}
-    return look.built(load(folder, given, **more))
+    return look.built(load(folder, {**SETTINGS, **settings}, **more))
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +62,6 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> System:
 def existing(tmp_path_factory: pytest.TempPathFactory) -> System:
     folder = tmp_path_factory.mktemp("existing")
     return build(folder, {"existing": EXISTING, "vpc_cidr": None})
-
-
-def granted(system: System, part: str, role: str) -> dict[str, dict[str, Any]]:
-    """Sid -> statement, of everything a role may do."""
-    policies = body(system, part)["Resources"][role]["Properties"]["Policies"]
-    return {
-        s["Sid"]: s
-        for policy in policies
-        for s in policy["PolicyDocument"]["Statement"]
-    }
 
 
 def values(system: System, part: str, region: str) -> dict[str, Any]:

@@ -36,13 +36,8 @@ DOMAIN = {
 
 
 def load(folder: Path, settings: dict[str, Any], **more: Any) -> Config:
-    content = {
-        "suffix": "prod",
-        "regions": {"source": EAST, "target": WEST},
-        "settings": settings,
-        **more,
-    }
-    return look.load(folder, "serverless_api", content)
+    keys = {"regions": {"source": EAST, "target": WEST}, **more}
+    return look.load(folder, "serverless_api", settings, **keys)
 
 
 def build(folder: Path, settings: dict[str, Any], **more: Any) -> System:
