@@ -22,6 +22,17 @@ HIDDEN = "****"
 """What CloudFormation shows instead of the value of a NoEcho parameter: it can never be
 compared."""
 
+# No hyphens: names and IAM patterns are `<code>-<suffix>-…`, and those of `prod` must
+# never match what belongs to `prod-eu`.
+SUFFIX_PATTERN = "^[a-z][a-z0-9]*$"
+"""What the suffix of a system may be, in configs and in templates."""
+
+LONGEST_SUFFIX = 12
+"""Its characters at most, so that every name made from it fits."""
+
+SUFFIX_RULE = f"at most {LONGEST_SUFFIX} lower-case letters and digits, a letter first"
+"""The same in words."""
+
 SAME = "same"
 """In an `Output`: the account or region of the target that takes the value."""
 

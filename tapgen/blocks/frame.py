@@ -12,6 +12,7 @@ from typing import Any
 from troposphere import Equals, Not, Output, Parameter, Ref, Template
 
 from tapgen.blocks import names
+from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
 
 EVERY = "every"
 GLOBAL = "global"
@@ -54,9 +55,9 @@ def start(
         group=PLACE,
         label="Environment suffix",
         description="Part of every name, so that environments never collide.",
-        pattern="^[a-z0-9]+(-[a-z0-9]+)*$",
-        constraint="lower-case letters, digits and single hyphens, 12 at most",
-        MaxLength=12,
+        pattern=SUFFIX_PATTERN,
+        constraint=SUFFIX_RULE,
+        MaxLength=LONGEST_SUFFIX,
     )
     for each in roles:
         label = _LABELS.get(each, each)

@@ -55,6 +55,7 @@ from tapgen.blocks import names, security, storage
 from tapgen.blueprints import execution, indirect
 from tapgen.blueprints.execution import Scope
 from tapgen.errors import BlueprintError
+from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
 
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
 # stacks that use the name are in that region.
@@ -350,8 +351,9 @@ def _parameters(template: Template) -> None:
         Parameter(
             names.SUFFIX,
             Type="String",
-            AllowedPattern="[a-z][a-z0-9]*",
-            MaxLength=12,
+            AllowedPattern=SUFFIX_PATTERN,
+            ConstraintDescription=SUFFIX_RULE,
+            MaxLength=LONGEST_SUFFIX,
             Description="The environment's suffix, part of every name",
         )
     )

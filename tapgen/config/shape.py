@@ -13,16 +13,13 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 
 from tapgen import schemas
 from tapgen.config.problems import near, shown
-from tapgen.model import SELF
+from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 
 # 50 tags are AWS's limit for a stack set and for most resources. Three tell whose a
 # stack set is (tapgen:system, :suffix, :part), three come from the blueprint (Project,
 # Environment, ManagedBy).
 MOST_TAGS = 44
 
-# No hyphens: names and IAM patterns are `<code>-<suffix>-…`, and those of `prod` must
-# never match what belongs to `prod-eu`.
-SUFFIX = r"^[a-z][a-z0-9]*$"
 ACCOUNT = r"^(self|[0-9]{12})$"
 UNIT = r"^(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
 SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
@@ -36,15 +33,15 @@ _TAG = re.compile(r"[\w .:/=+\-@]*")
 
 
 def _suffix(value: str) -> str:
-    if len(value) > 12:
+    if len(value) > LONGEST_SUFFIX:
         raise ValueError(
-            f"{shown(value)} has {len(value)} characters; at most 12, so that every "
-            "name made from it fits"
+            f"{shown(value)} has {len(value)} characters; at most {LONGEST_SUFFIX}, so "
+            "that every name made from it fits"
         )
-    if not re.match(SUFFIX, value) or value.endswith("\n"):
+    if not re.match(SUFFIX_PATTERN, value) or value.endswith("\n"):
         raise ValueError(
-            f"{shown(value)} cannot be part of every name; give lower-case letters, "
-            "digits, a letter first, such as prod"
+            f"{shown(value)} cannot be part of every name; give {SUFFIX_RULE}, such as "
+            "prod"
         )
     return value
 
@@ -155,7 +152,13 @@ def _service(value: str) -> str:
 Suffix = Annotated[
     str,
     AfterValidator(_suffix),
-    WithJsonSchema({"type": "string", "pattern": SUFFIX, "maxLength": 12}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": SUFFIX_PATTERN,
+            "maxLength": LONGEST_SUFFIX,
+        }
+    ),
 ]
 Role = Annotated[
     str,
@@ -507,8 +510,7 @@ class FileShape(Shape):
     )
     suffix: Suffix = Field(
         title="Environment suffix",
-        description="Part of every name: at most 12 lower-case letters, digits and "
-        "inner hyphens, a letter first.",
+        description=f"Part of every name: {SUFFIX_RULE}.",
         examples=["prod"],
     )
     regions: dict[str, Region] = Field(

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
-from tapgen.blocks import frame
+from tapgen.blocks import frame, names
+from tapgen.config.shape import Suffix
 
 
 @pytest.mark.parametrize(
@@ -101,3 +105,22 @@ def test_deletion_is_refused_by_the_service_that_holds_the_data() -> None:
     found = t.to_dict()["Parameters"]["DeletionProtection"]
     assert found["Description"] == "Whether DynamoDB refuses to delete the table."
     assert found["AllowedValues"] == ["true", "false"]
+
+
+SUFFIX: TypeAdapter[str] = TypeAdapter(Suffix)
+
+
+@given(st.text("az09-A_", max_size=14))
+@example("prod")
+@example("prod-eu")
+@example("1prod")
+def test_templates_take_the_suffixes_that_configs_take(suffix: str) -> None:
+    parameter = frame.start("A thing", role="dr").to_dict()["Parameters"][names.SUFFIX]
+    taken = re.fullmatch(parameter["AllowedPattern"], suffix) is not None
+    try:
+        SUFFIX.validate_python(suffix)
+    except ValidationError:
+        accepted = False
+    else:
+        accepted = True
+    assert accepted == (taken and len(suffix) <= parameter["MaxLength"])
