@@ -8,7 +8,7 @@ blueprint whose parts do not fit together, before AWS would.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -43,14 +43,15 @@ class Part:
     """A part of a system: one template, in the regions of one role.
 
     `role` is a region role, `every`, or `global` (the primary region, for what an
-    account has once). `outputs` are all that the template gives to other parts and to
-    the user. `values` are what its parameters take, `by_role` those that differ
+    account has once). `template` may be the function that makes it: what goes wrong
+    there is told with the stack set it is for. `outputs` are all that the template
+    gives to other parts and to the user. `values` are what its parameters take, `by_role` those that differ
     between region roles. `Output.region` may name a region role.
     """
 
     name: str
     role: str
-    template: Template
+    template: Template | Callable[[], Template]
     outputs: tuple[str, ...]
     values: Mapping[str, Value] = field(default_factory=dict)
     by_role: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -64,22 +65,36 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
     declared and not given (or given and not declared), and every parameter without a
     value (or value without a parameter).
     """
-    parts = list(parts)
-    outputs = {part.name: part.outputs for part in parts}
-    bodies = {}
+    outputs = {}
+    made: list[tuple[Part, Mapping[str, Any]]] = []
     for part in parts:
-        with python.told(where=f"{config.system}: {part.name}"):
-            bodies[part.name] = part.template.to_dict()
+        outputs[part.name] = part.outputs
+        made.append(_made(config, part))
     problems = [
         f"{config.system}: {part.name}: {problem}"
-        for part in parts
-        for problem in _problems(config, part, bodies[part.name], outputs)
+        for part, body in made
+        for problem in _problems(config, part, body, outputs)
     ]
     if problems:
         raise BlueprintError("\n".join(problems))
     system = empty(config)
-    stack_sets = tuple(_stack_set(config, system, p, bodies[p.name]) for p in parts)
+    stack_sets = tuple(_stack_set(config, system, part, body) for part, body in made)
     return replace(system, stack_sets=stack_sets)
+
+
+def _made(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
+    """The part with its template, which a function may have to make, and its data."""
+    made, file = part.template, None
+    where = f"{config.system}: {part.name}"
+    if not isinstance(made, Template):
+        file = python.source(made)
+        with python.told(file, where):
+            made = made()
+    if not isinstance(made, Template):
+        given = type(made).__name__
+        raise BlueprintError(f"{where}: gives {given}; give a troposphere.Template")
+    with python.told(file, where):
+        return replace(part, template=made), made.to_dict()
 
 
 def empty(config: Config) -> System:

@@ -8,13 +8,14 @@ would take; nobody has to read a traceback through tapgen and Troposphere.
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType
@@ -72,6 +73,14 @@ def _module(file: Path, changed: int, size: int) -> ModuleType:
         del sys.modules[name]
         raise
     return made
+
+
+def source(function: Callable[..., Any]) -> Path | None:
+    """The file that a function is written in; None where it is not in one."""
+    while isinstance(function, partial):
+        function = function.func
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return Path(code.co_filename) if isinstance(code, CodeType) else None
 
 
 @contextmanager

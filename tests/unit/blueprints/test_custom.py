@@ -522,6 +522,77 @@ def test_an_error_in_a_blueprint_is_told_with_its_line(
     assert "site-packages" not in said and "\n" not in said
 
 
+LAZY = """\
+from functools import partial
+
+from troposphere import Ref, Template, sns
+
+from tapgen.blocks import frame
+from tapgen.blueprints.parts import Part, assemble
+
+ROLES = ("primary", "dr")
+
+
+def topics(text):
+    t = frame.start("own", role="every")
+    t.add_resource(sns.Topic("T", DisplayName=text))
+    return t
+
+
+def build(config):
+    parts = (Part(n, "every", partial(topics, text=n), ()) for n in ("one", "two"))
+    return assemble(config, parts)
+"""
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "problem"),
+    [
+        (
+            "DisplayName=text",
+            "DisplyName=text",
+            "own.py:13 in topics(): shop: one: T (AWS::SNS::Topic): there is no property "
+            "DisplyName; it takes ",
+        ),
+        (
+            "DisplayName=text",
+            "DisplayName=None if text == 'two' else text",
+            "own.py:13 in topics(): shop: two: T (AWS::SNS::Topic): DisplayName is None, "
+            "NoneType; it takes str",
+        ),
+        (
+            'sns.Topic("T", DisplayName=text)',
+            'sns.SubscriptionResource("S")',
+            "own.py: shop: one: S (AWS::SNS::Subscription): property Protocol is missing;"
+            " it needs Protocol, TopicArn",
+        ),
+        (
+            "    return t\n",
+            "",
+            "shop: one: gives NoneType; give a troposphere.Template",
+        ),
+        (
+            "    t.add_resource(",
+            "    t.add_resource(x)(",
+            "own.py:13 in topics(): shop: one: NameError: name 'x' is not defined",
+        ),
+    ],
+)
+def test_an_error_in_the_function_of_a_part_names_its_stack_set(
+    project: Project, was: str, becomes: str, problem: str
+) -> None:
+    project.write("shop.yaml", OWN_CONFIG)
+    project.write("own.py", LAZY)
+    assert [s.part for s in project.build().stack_sets] == ["one", "two"]
+    assert was in LAZY
+    project.write("own.py", LAZY.replace(was, becomes))
+
+    said = project.wrong()
+
+    assert problem in said, said
+    assert "site-packages" not in said and "\n" not in said
+
+
 @pytest.mark.parametrize(
     ("reference", "text", "problem"),
     [
