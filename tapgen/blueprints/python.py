@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import io
 import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from difflib import get_close_matches
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -28,6 +29,7 @@ from tapgen.errors import BlueprintError, TapgenError
 _TROPOSPHERE = Path(troposphere.__file__).parent
 _TAPGEN = Path(__file__).parents[1]
 _OWN = "tapgen_user_"  # what the names of modules made here begin with
+_PRINTED = re.compile(r"^<class .* function validator .* threw exception:\n", re.M)
 _REQUIRED = re.compile(r"Resource (\w+) required in type ")
 
 
@@ -91,13 +93,24 @@ def told(file: Path | None = None, where: str = "") -> Iterator[None]:
     is about. tapgen's own errors, which are told already, pass.
     """
     try:
-        with _beside(file):
+        with _beside(file), _quiet():
             yield
     except TapgenError:
         raise
     # Whatever somebody else's code raises, also when it calls sys.exit.
     except (Exception, SystemExit) as error:
         raise BlueprintError(said(error, file, where)) from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what Troposphere prints of a value it refuses: its error says it."""
+    printed = io.StringIO()
+    try:
+        with redirect_stderr(printed):
+            yield
+    finally:
+        sys.stderr.write(_PRINTED.sub("", printed.getvalue()))
 
 
 @contextmanager
@@ -196,6 +209,8 @@ def _reason(error: BaseException, frame: FrameType, subject: Any) -> str:
         value = frame.f_locals.get("value")
         expected = _type(subject.props[given][0]) if given in subject.props else ""
         return f"{given} is {value!r}, {type(value).__name__}; it takes {expected}"
+    if isinstance(error, ValueError) and given in subject.props:
+        return f"{given} is {frame.f_locals.get('value')!r}; {error}"
     return f"{type(error).__name__}: {error}"
 
 

@@ -389,6 +389,10 @@ def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
             "from troposphere import sqs\nx = sqs.Queue('Work', QueueName=5)\n",
             "net.py:2: Work (AWS::SQS::Queue): QueueName is 5, int; it takes str",
         ),
+        (
+            "from troposphere import sqs\nx = sqs.Queue('Work', DelaySeconds='x')\n",
+            "net.py:2: Work (AWS::SQS::Queue): DelaySeconds is 'x'; 'x' is not a valid",
+        ),
         # … and when the template is written.
         (
             "from troposphere import Template, ec2\ntemplate = Template()\n"
@@ -405,7 +409,7 @@ def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
     ],
 )
 def test_errors_in_python_are_told_as_their_author_would(
-    project: Project, text: str, problem: str
+    project: Project, text: str, problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.write("shop.yaml", CONFIG.format(template="net.py"))
     project.write("net.py", text)
@@ -416,6 +420,23 @@ def test_errors_in_python_are_told_as_their_author_would(
     assert said.startswith("shop.yaml:4: stack_sets.net: ")
     assert problem in said
     assert "\n" not in said and "site-packages" not in said
+    # Nor does Troposphere print its own account of it.
+    assert capsys.readouterr().err == ""
+
+
+def test_what_their_code_prints_is_seen(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.write("shop.yaml", CONFIG.format(template="net.py"))
+    project.write(
+        "net.py",
+        "import sys\nfrom troposphere import sqs\nprint('mine', file=sys.stderr)\n"
+        "sqs.Queue('Work', DelaySeconds='x')\n",
+    )
+
+    project.wrong()
+
+    assert capsys.readouterr().err == "mine\n"
 
 
 # Blueprints of one's own ------------------------------------------------------------------
