@@ -8,9 +8,9 @@ writes can be changed without CloudFormation.
     place = database.place(
         t, identifier=..., parameter_group_name="...-${Major}", engine=aurora.ENGINE
     )
-    cluster = aurora.primary(t, "Cluster", place=place, secret=secret, ...)
+    cluster = aurora.primary(t, "Cluster", place=place, secret=secret, **more)
     aurora.instances(t, cluster=cluster, place=place, number=2, instance_class=...)
-    aurora.global_cluster(t, "GlobalCluster", name=..., source=cluster, ...)
+    aurora.global_cluster(t, "GlobalCluster", name=..., source=cluster, **more)
 
 and in the other region `aurora.secondary`, with the id of the global cluster.
 """

@@ -2,9 +2,17 @@
 
 A plan takes what is tagged for it, whatever its type: buckets, instances, databases.
 
-    vault = backup.vault(t, "Vault", name=…, key_arn=…)
-    plan = backup.plan(t, "Plan", vault_name=…, copy_to=…, …)
-    backup.selection(t, "Tagged", plan=plan, role_arn=…, tag=(backup.TAG, …))
+    vault = backup.vault(
+        t, "Vault", name=name("vault", "primary"), key_arn=frame.key_arn(t)
+    )
+    plan = backup.plan(
+        t, "Plan", name=name("daily"), vault_name=Ref(vault), copy_to=Ref("DrVaultArn"),
+        days=35, copy_days=35,
+    )
+    backup.selection(
+        t, "Tagged", plan=plan, name=name("tagged"), role_arn=Ref("BackupRoleArn"),
+        tag=names.sub(name("daily")),
+    )
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@
     )
     drills.reminder(t, "Drill", name=name("drill", ROLE), schedule=Ref("DrillSchedule"),
                     topic_arn=..., role_arn=..., message="...")
-    drills.runbook(t, "SwitchOver", name=name("switchover", ROLE), steps=[...], ...)
+    drills.runbook(t, "SwitchOver", name=name("switchover", ROLE), steps=[...], **more)
 
 An experiment stops by itself as soon as its alarm rings.
 """

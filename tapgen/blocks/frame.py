@@ -3,6 +3,13 @@
 `start` gives a template that knows its suffix, its regions and which role the region
 plays, and refuses to run anywhere else. `parameter` and `output` add the rest; each
 parameter also finds its place in the console's form (`AWS::CloudFormation::Interface`).
+
+    t = frame.start("Orders, in a table of both regions", role="primary")
+    key = frame.key_arn(t)
+    days = frame.parameter(
+        t, "RetentionDays", type="Number", description="Days that orders are kept."
+    )
+    frame.output(t, "TableName", Ref("Orders"), description="Table of the orders")
 """
 
 from __future__ import annotations

@@ -1,4 +1,28 @@
-"""Topics, alarms, log groups, metric filters and dashboards."""
+"""Topics, alarms, log groups, metric filters and dashboards.
+
+    topic = monitoring.topic(
+        t, "AlertTopic", name=name("alerts", "primary"), key_arn=Ref("KmsKeyArn")
+    )
+    monitoring.alarm(
+        t,
+        "LateAlarm",
+        name=name("late", "primary"),
+        description="Messages wait for longer than five minutes",
+        namespace="AWS/SQS",
+        metric="ApproximateAgeOfOldestMessage",
+        dimensions={"QueueName": Ref("Queue")},
+        statistic="Maximum",
+        period=60,
+        datapoints=(3, 5),
+        comparison=">",
+        threshold=300,
+        missing="notBreaching",
+        topic_arn=Ref(topic),
+    )
+
+Whatever notifies anybody leaves nothing to a default; log groups are encrypted and
+expire.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,10 @@ A name is `<code>-<suffix>-<thing>[-<region role>]`. The suffix stays a paramete
 that one template serves every environment; a name that others must find (an ARN in a
 policy, a bucket to replicate to) is thereby known before the resource exists, and no
 two systems, environments or regions ever claim the same one.
+
+    bucket = names.name("pd", "data", "primary", unique=True)
+    s3.Bucket("Data", BucketName=names.sub(bucket))
+    security.statement("Read", [GetObject], [f"{names.bucket_arn(bucket)}/*"])
 """
 
 from __future__ import annotations

@@ -3,6 +3,14 @@
 Subnets are numbered so that none ever has to move: each tier has room for four zones
 in a sixteenth-by-sixteenth grid of the VPC, whether it uses them or not. Adding a zone
 or a tier later leaves every existing subnet as it is.
+
+    made = network.vpc(t, "Vpc", name=name("vpc", names.THIS_ROLE), zones=2)
+    public, _ = network.public_tier(t, made, public_addresses=False)
+    private, routes, gateways = network.private_tier(t, made, public=public)
+    web = network.security_group(
+        t, "Web", vpc=made, name=name("web"), description="Web tier", egress=[]
+    )
+    frame.output(t, "PrivateSubnetIds", network.ids(private), description="Subnets")
 """
 
 from __future__ import annotations

@@ -6,8 +6,7 @@ In one region, which makes the connection:
 
 and in both, each for its own side:
 
-    peering.routes(t, zones=3, port=database.PORT, client="Function")
-    frame.output(t, "JoinedVpc", ...)
+    peering.routes(t, vpc=name("vpc"), zones=3, port=database.PORT, client="Function")
 
 Within an account CloudFormation also accepts the connection. Nothing flows until both
 sides have routes, and groups of one region cannot name those of the other: rules for

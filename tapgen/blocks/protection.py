@@ -1,4 +1,19 @@
-"""What records who did what, and whether things are as they should be."""
+"""What records who did what, and whether things are as they should be.
+
+    logs = storage.Bucket(name("logs", names.THIS_ROLE, unique=True))
+    protection.log_bucket(
+        t, name=logs.name, kept="AuditRetentionDays", what="access logs and the trail",
+        policy=[
+            *protection.access_log_statements(logs, [name("data", unique=True)]),
+            *protection.trail_statements(logs, names.arn("cloudtrail", "trail/x")),
+        ],
+    )
+    protection.trail(
+        t, "Trail", name=name("trail"), bucket_name=Ref("LogBucket"), key_arn=Ref("Key")
+    )
+
+Whoever delivers logs is let in by the policy of their bucket, for one source each.
+"""
 
 from __future__ import annotations
 

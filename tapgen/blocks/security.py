@@ -1,5 +1,15 @@
 """Keys, roles and policy statements.
 
+    key = security.key(
+        t, "Key", name=name("key"), description="Encrypts the orders",
+        policy=[security.logs_statement(name("*")), security.alarms_statement()],
+    )
+    security.service_role(
+        t, "FunctionRole", name=name("orders"), service="lambda.amazonaws.com",
+        description="What the function may do",
+        allow=[*bucket.read(), *security.use_key([GetAtt(key, "Arn")])], when=(),
+    )
+
 Nothing here allows `*` as an action. `*` as a resource appears in key policies only,
 where it means "this key" (a key policy cannot name its own key).
 """

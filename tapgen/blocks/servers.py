@@ -5,11 +5,13 @@ forwards to both by weight, so a new version starts beside the old one and takes
 share by share; back is the same way. Global Accelerator in front gives two addresses
 that stay while the region behind them changes, by a dial for each region.
 
-    pair = [servers.target_group(t, "Blue", …), servers.target_group(t, "Green", …)]
-    balancer = servers.load_balancer(t, "LoadBalancer", …)
-    servers.listeners(t, balancer, groups=list(zip(pair, weights)), …)
-    template = servers.launch_template(t, "BlueTemplate", …)
-    servers.scaling_group(t, "BlueServers", template=template, target_group=pair[0], …)
+    blue = servers.target_group(t, "Blue", **more)
+    green = servers.target_group(t, "Green", **more)
+    balancer = servers.load_balancer(t, "LoadBalancer", **more)
+    weighted = [(blue, Ref("BlueWeight")), (green, Ref("GreenWeight"))]
+    servers.listeners(t, balancer, weighted=weighted, **more)
+    template = servers.launch_template(t, "BlueTemplate", **more)
+    servers.scaling_group(t, "BlueServers", template=template, target_group=blue, **more)
 """
 
 from __future__ import annotations

@@ -2,6 +2,13 @@
 
 A `Bucket` is known by its name alone, so that roles and policies in other templates can
 be written before it exists; it hands out the statements needed to use it.
+
+    storage.bucket(
+        t, "Receipts", name=name("receipts", unique=True), purpose="receipts",
+        key_arn=Ref("KmsKeyArn"), log_to=Ref("LogBucketName"),
+        lifecycle=storage.lifecycle(noncurrent_days=storage.noncurrent_days(t)),
+    )
+    allow = storage.Bucket(name("receipts", unique=True), key_arn=Ref("Key")).write()
 """
 
 from __future__ import annotations

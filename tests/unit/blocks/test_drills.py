@@ -85,3 +85,32 @@ def test_a_runbook_is_an_automation_with_its_steps_in_order() -> None:
     assert steps[0]["onFailure"] == "Abort"
     assert steps[1]["inputs"]["Id"] == "{{ Id }}"
     assert steps[3]["inputs"]["Duration"] == "PT5M"
+
+
+def test_failing_over_is_allowed_for_these_clusters_only() -> None:
+    found = {
+        s["Sid"]: s
+        for s in map(
+            encode_to_dict, drills.fail_over_statements(["arn:x"], ["us-east-1"])
+        )
+    }
+    assert found["FailOver"]["Resource"] == ["arn:x"]
+    assert found["FailOver"]["Action"] == ["rds:FailoverDBCluster"]
+    assert "*" not in found["FindClusters"]["Resource"]
+
+
+def test_a_reminder_is_told_to_a_topic_when_it_is_due() -> None:
+    t = Template()
+    drills.reminder(
+        t,
+        "Drill",
+        name="pd-drill",
+        schedule="cron(0 9 ? 1/3 2#1 *)",
+        topic_arn="topic",
+        role_arn="role",
+        message="Rehearse the failover",
+    )
+    made = properties(t, "Drill")
+    assert made["ScheduleExpression"] == "cron(0 9 ? 1/3 2#1 *)"
+    assert (made["Target"]["Arn"], made["Target"]["RoleArn"]) == ("topic", "role")
+    assert "Rehearse the failover" in str(made["Target"]["Input"])

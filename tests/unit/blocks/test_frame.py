@@ -124,3 +124,19 @@ def test_templates_take_the_suffixes_that_configs_take(suffix: str) -> None:
     else:
         accepted = True
     assert accepted == (taken and len(suffix) <= parameter["MaxLength"])
+
+
+def test_the_primary_region_is_a_condition_and_keys_and_topics_are_parameters() -> None:
+    t = frame.start("A thing", role="every")
+    frame.is_primary(t)
+    frame.key_arn(t)
+    frame.alert_topic(t)
+    body = t.to_dict()
+    assert body["Conditions"][frame.IS_PRIMARY] == {
+        "Fn::Equals": [{"Ref": "RegionRole"}, "primary"]
+    }
+    key = body["Parameters"]["KmsKeyArn"]["AllowedPattern"]
+    assert not re.search(key, "arn:aws:kms:eu-west-1:111122223333:alias/x")
+    topic = body["Parameters"]["AlertTopicArn"]["AllowedPattern"]
+    assert re.search(topic, "arn:aws:sns:eu-west-1:111122223333:x-alerts")
+    assert frame.region_parameter("dr") == "DrRegion"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from troposphere import Template
+from troposphere import Template, encode_to_dict
 
 from tapgen import schemas
 from tapgen.blocks import monitoring, security
@@ -84,3 +84,45 @@ def test_a_percentile_is_an_extended_statistic() -> None:
 
     assert statistics("p99") == {"ExtendedStatistic"}
     assert statistics("Sum") == {"Statistic"}
+
+
+def test_log_groups_and_topics_are_encrypted_and_what_is_logged_expires_late() -> None:
+    t = Template()
+    days = monitoring.retention(t)
+    monitoring.log_group(t, "Logs", name="x-logs", key_arn="key", retention_days=days)
+    monitoring.plain_topic(t, "Topic", name="x-topic", key_arn="key")
+    made = t.to_dict()["Resources"]
+    assert made["Logs"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert made["Logs"]["Properties"]["KmsKeyId"] == "key"
+    assert made["Logs"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert made["Topic"]["Properties"]["KmsMasterKeyId"] == "key"
+
+
+def test_publishing_to_an_encrypted_topic_takes_its_key_through_sns() -> None:
+    publish, encrypt = (
+        encode_to_dict(s)
+        for s in monitoring.publish_to(["arn:x"], ["key"], ["eu-west-1"])
+    )
+    assert (publish["Action"], publish["Resource"]) == (["sns:Publish"], ["arn:x"])
+    via = encrypt["Condition"]["StringEquals"]["kms:ViaService"]
+    assert via == [{"Fn::Sub": "sns.eu-west-1.${AWS::URLSuffix}"}]
+    assert encrypt["Resource"] == ["key"]
+
+
+def test_what_is_counted_is_zero_while_nothing_matches() -> None:
+    t = Template()
+    group = monitoring.log_group(
+        t, "Logs", name="x-logs", key_arn="key", retention_days=30
+    )
+    monitoring.metric_filter(
+        t,
+        "Errors",
+        log_group=group,
+        pattern="?ERROR",
+        namespace="x",
+        metric="Errors",
+        value="1",
+    )
+    made = t.to_dict()["Resources"]["Errors"]["Properties"]
+    assert made["LogGroupName"] == {"Ref": "Logs"}
+    assert made["MetricTransformations"][0]["DefaultValue"] == 0

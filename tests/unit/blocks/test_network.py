@@ -142,3 +142,32 @@ def test_outputs_are_lists_that_such_parameters_take() -> None:
             "Fn::Join": [",", [{"Ref": "IsolatedSubnet1"}, {"Ref": "IsolatedSubnet2"}]]
         },
     }
+
+
+def test_the_isolated_tier_has_no_way_out_and_endpoints_reach_past_nat() -> None:
+    t, made = vpc(2)
+    _, table = network.isolated_tier(t, made)
+    network.gateway_endpoint(t, "S3", vpc=made, service="s3", tables=[table])
+    network.route_table(
+        t,
+        "Out",
+        vpc=made,
+        thing="out",
+        subnets={},
+        default={"GatewayId": Ref("InternetGateway")},
+    )
+    resources = t.to_dict()["Resources"]
+    routes = [k for k, r in resources.items() if r["Type"] == "AWS::EC2::Route"]
+    assert routes == ["OutDefaultRoute"]
+    assert resources["OutDefaultRoute"]["DependsOn"] == ["InternetGatewayAttachment"]
+    endpoint = resources["S3"]["Properties"]
+    assert endpoint["RouteTableIds"] == [{"Ref": "IsolatedRoutes"}]
+    assert endpoint["ServiceName"] == {"Fn::Sub": "com.amazonaws.${AWS::Region}.s3"}
+
+
+def test_a_flow_log_takes_all_traffic_by_the_minute() -> None:
+    t, made = vpc(2)
+    network.flow_log(t, "Flow", vpc=made, log_group="Group", role_arn="role")
+    found = t.to_dict()["Resources"]["Flow"]["Properties"]
+    assert (found["TrafficType"], found["MaxAggregationInterval"]) == ("ALL", 60)
+    assert found["LogGroupName"] == {"Ref": "Group"}

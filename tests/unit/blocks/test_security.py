@@ -84,3 +84,50 @@ def test_key_and_replica_are_kept_and_have_an_alias() -> None:
         assert target == {"Fn::GetAtt": [title, "Arn"]}
     # The primary key rotates its replicas; one of them cannot be asked to.
     assert "EnableKeyRotation" not in resources["Replica"]["Properties"]
+
+
+def plain(*statements: Any) -> dict[str, dict[str, Any]]:
+    return {s["Sid"]: s for s in (encode_to_dict(s) for s in statements)}
+
+
+def test_a_service_uses_a_key_only_for_what_is_this_systems() -> None:
+    found = plain(
+        security.logs_statement("x-*"),
+        security.publisher_statement(security.BUDGETS),
+        *security.trail_statements("x-trail"),
+        *security.scaling_statements(),
+    )
+    logs = found["EncryptLogGroups"]["Condition"]["ArnLike"]
+    (context,) = logs["kms:EncryptionContext:aws:logs:arn"]
+    assert context["Fn::Sub"].endswith(":log-group:x-*")
+    budgets = found["PublishBudgets"]
+    assert budgets["Condition"]["StringEquals"] == {
+        "aws:SourceAccount": {"Ref": "AWS::AccountId"}
+    }
+    trail = {
+        "Fn::Sub": "arn:${AWS::Partition}:cloudtrail:${AWS::Region}:${AWS::AccountId}"
+        ":trail/x-trail"
+    }
+    encrypt = found["EncryptTrail"]["Condition"]["StringEquals"]
+    assert set(map(str, encrypt.values())) == {str(trail)}
+    # Whoever it is, it is the service-linked role of this account.
+    for sid in ("EncryptDisks", "GrantDisks"):
+        who = found[sid]["Condition"]["StringEquals"]
+        assert "AWSServiceRoleForAutoScaling" in str(who["aws:PrincipalArn"])
+        assert who["kms:CallerAccount"] == {"Ref": "AWS::AccountId"}
+    assert found["GrantDisks"]["Condition"]["Bool"] == {
+        "kms:GrantIsForAWSResource": "true"
+    }
+
+
+def test_using_a_key_is_reading_and_writing_with_it_and_nothing_else() -> None:
+    (use,) = plain(*security.use_key(["arn"])).values()
+    assert use["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+    assert use["Resource"] == ["arn"]
+
+
+def test_instances_take_one_role_by_a_profile_of_their_own() -> None:
+    t = Template()
+    security.instance_profile(t, "Profile", name="x", role="Role")
+    made = t.to_dict()["Resources"]["Profile"]["Properties"]
+    assert made == {"InstanceProfileName": "x", "Roles": [{"Ref": "Role"}]}

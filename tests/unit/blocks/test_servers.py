@@ -166,3 +166,60 @@ def test_auto_scaling_may_use_a_key_before_its_role_exists() -> None:
         assert set(conditions) == {"aws:PrincipalArn", "kms:CallerAccount"}
     assert grant["Action"] == ["kms:CreateGrant"]
     assert grant["Condition"]["Bool"] == {"kms:GrantIsForAWSResource": "true"}
+
+
+def balanced() -> dict[str, Any]:
+    t = Template()
+    t.add_condition("HasCertificate", {"Fn::Equals": ["a", "a"]})
+    balancer = servers.load_balancer(
+        t,
+        "Balancer",
+        name="rm-x",
+        subnet_ids=Ref("Subnets"),
+        group_id=Ref("Group"),
+        log_bucket="x-logs",
+        deletion_protection="true",
+    )
+    weight = servers.weight_parameter(t, "BlueWeight", description="Share of blue.")
+    servers.listeners(
+        t,
+        balancer,
+        weighted=[("Blue", weight)],
+        certificate_arn="cert",
+        has_certificate="HasCertificate",
+    )
+    servers.balancer_alarms(
+        t,
+        balancer=balancer,
+        colours={"blue": "Blue"},
+        name="rm-%s",
+        topic_arn="topic",
+    )
+    servers.load_alarm(t, "Load", group="Servers", name="rm-load", topic_arn="topic")
+    return {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
+
+
+def test_a_load_balancer_logs_and_drops_what_is_malformed() -> None:
+    given = balanced()["Balancer"]["LoadBalancerAttributes"]
+    attributes = {a["Key"]: a["Value"] for a in given}
+    assert attributes["deletion_protection.enabled"] == "true"
+    assert attributes["access_logs.s3.bucket"] == "x-logs"
+    assert attributes["routing.http.drop_invalid_header_fields.enabled"] == "true"
+
+
+def test_with_a_certificate_everything_is_served_with_modern_tls() -> None:
+    made = balanced()
+    assert made["HttpsListener"]["SslPolicy"] == servers.TLS_POLICY
+    _, redirect, forward = made["HttpListener"]["DefaultActions"][0]["Fn::If"]
+    assert redirect["RedirectConfig"]["Protocol"] == "HTTPS"
+    (group,) = forward["ForwardConfig"]["TargetGroups"]
+    assert group == {"TargetGroupArn": {"Ref": "Blue"}, "Weight": {"Ref": "BlueWeight"}}
+
+
+def test_sick_servers_errors_and_load_ring() -> None:
+    alarms = {k: a for k, a in balanced().items() if "AlarmName" in a}
+    assert {a["MetricName"] for a in alarms.values()} == {
+        *("UnHealthyHostCount", "HTTPCode_Target_5XX_Count"),
+        *("HTTPCode_ELB_5XX_Count", "CPUUtilization"),
+    }
+    assert {str(a["AlarmActions"]) for a in alarms.values()} == {"['topic']"}

@@ -187,3 +187,19 @@ def test_old_versions_are_kept_for_days_that_are_a_parameter() -> None:
     expiry = rule.to_dict()["NoncurrentVersionExpiration"]
     name = encode_to_dict(expiry)["NoncurrentDays"]["Ref"]
     assert "deleted pages" in t.to_dict()["Parameters"][name]["Description"]
+
+
+def test_replicating_takes_the_keys_of_both_sides_and_no_objects_of_others() -> None:
+    bucket = storage.Bucket("x-data", "us-east-1", Ref("Key"))
+    reports = storage.Bucket("x-logs")
+    source, destination = plain(bucket.replicate_from()), plain(bucket.replicate_to())
+    existing = plain(bucket.replicate_existing(reports, "batch"))
+    for statement in (*source, *destination, *existing):
+        named = [next(iter(encode_to_dict(r).values())) for r in statement["Resource"]]
+        assert "*" not in named, statement["Sid"]
+        if statement["Sid"] in ("DecryptSource", "EncryptReplicas"):
+            assert statement["Resource"] == [{"Ref": "Key"}]
+            via = statement["Condition"]["StringEquals"]["kms:ViaService"]
+            assert via == {"Fn::Sub": "s3.us-east-1.${AWS::URLSuffix}"}
+    (written,) = (s["Resource"] for s in existing if s["Sid"] == "WriteReports")
+    assert written[0]["Fn::Sub"].endswith("x-logs/batch/*")
