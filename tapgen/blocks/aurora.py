@@ -17,11 +17,14 @@ and in the other region `aurora.secondary`, with the id of the global cluster.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from awacs import rds as actions
+from awacs.aws import Statement
 from troposphere import GetAtt, Ref, Tags, Template, rds
 
-from tapgen.blocks import database, monitoring, names
+from tapgen.blocks import database, monitoring, names, security
 from tapgen.blocks.database import Place, attach, login
 
 PORT = database.PORT
@@ -178,6 +181,37 @@ def instances(
             )
         )
         for rank in range(1, number + 1)
+    ]
+
+
+def move(global_cluster_arn: str, cluster_arns: Sequence[str]) -> list[Statement]:
+    """What a role needs to have another region write, by plan or after a loss."""
+    arns = [global_cluster_arn, *cluster_arns]
+    return [
+        security.statement(
+            "MoveDatabase",
+            [actions.FailoverGlobalCluster, actions.SwitchoverGlobalCluster],
+            arns,
+        ),
+        security.statement(
+            "SeeDatabase",
+            [actions.DescribeDBClusters, actions.DescribeGlobalClusters],
+            arns,
+        ),
+    ]
+
+
+def describe(global_cluster_arn: str, cluster_arns: Sequence[str]) -> list[Statement]:
+    """What a role needs to see which region writes."""
+    return [
+        security.statement(
+            "DescribeDatabase", [actions.DescribeDBClusters], cluster_arns
+        ),
+        security.statement(
+            "DescribeGlobalDatabase",
+            [actions.DescribeGlobalClusters],
+            [global_cluster_arn],
+        ),
     ]
 
 

@@ -275,6 +275,18 @@ def backup_days(t: Template) -> Ref:
     )
 
 
+def monitoring_role(t: Template, title: str, *, name: str) -> Any:
+    """Add the role by which RDS publishes operating system metrics: AWS's own policy."""
+    return security.service_role(
+        t,
+        title,
+        name=name,
+        service="monitoring.rds.amazonaws.com",
+        description="Lets RDS publish operating system metrics",
+        managed=["service-role/AmazonRDSEnhancedMonitoringRole"],
+    )
+
+
 def size_parameters(t: Template) -> dict[str, Ref]:
     """Add the parameters that an instance and its replica share, by argument."""
     return {

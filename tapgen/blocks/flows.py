@@ -6,17 +6,15 @@
     )
     flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
 
-The role that writes the flow log is made elsewhere, from what `write_flow_logs` hands
-out.
+The role that writes the flow logs of all regions is made once, by `role`, elsewhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awacs import logs as log_actions
-from awacs.aws import Statement
 from troposphere import Ref, Template
 
 from tapgen.blocks import frame, monitoring, names, network, security
@@ -28,20 +26,30 @@ REJECTED = (
 )
 
 
-def write_flow_logs(
-    log_groups: Sequence[str], regions: Sequence[str]
-) -> list[Statement]:
-    """What the role of flow logs needs: to write these groups (ARNs) in these regions."""
+def role(t: Template, title: str, *, name: str, groups: Mapping[str, str]) -> Any:
+    """Add the role by which VPCs write flow logs: log group -> its region, as text for
+    `Fn::Sub`."""
+    arns = [
+        names.arn("logs", f"log-group:{group}", region=region)
+        for group, region in groups.items()
+    ]
     every_group = [
-        names.arn("logs", "log-group:*", region=region) for region in regions
+        names.arn("logs", "log-group:*", region=region) for region in groups.values()
     ]
-    return [
-        *monitoring.write_logs(log_groups),
-        # Listing is by region: it takes no single log group as its resource.
-        security.statement(
-            "FindLogGroups", [log_actions.DescribeLogGroups], every_group
-        ),
-    ]
+    return security.service_role(
+        t,
+        title,
+        name=name,
+        service="vpc-flow-logs.amazonaws.com",
+        description="Lets the VPCs write their flow logs",
+        allow=[
+            *monitoring.write_logs(arns),
+            # Listing is by region: it takes no single log group as its resource.
+            security.statement(
+                "FindLogGroups", [log_actions.DescribeLogGroups], every_group
+            ),
+        ],
+    )
 
 
 def flow_log(t: Template, *, vpc: network.Vpc, name: str) -> Any:

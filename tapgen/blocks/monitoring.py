@@ -258,6 +258,52 @@ def metric_filter(
     )
 
 
+def application_log(
+    t: Template, *, name: str, alarm_name: str = "", metrics: str = ""
+) -> Any:
+    """Add the log group of an application, and give it.
+
+    With `metrics`, the namespace of what is counted, it also counts errors, and rings
+    on them. It brings the parameters for key, retention and alert topic.
+    """
+    group = log_group(
+        t,
+        "AppLogGroup",
+        name=name,
+        key_arn=frame.key_arn(t),
+        retention_days=retention(t),
+    )
+    if metrics:
+        counted: dict[str, Any] = {
+            "namespace": names.sub(metrics),
+            "metric": "AppErrors",
+        }
+        metric_filter(
+            t,
+            "AppErrors",
+            log_group=group,
+            pattern="?ERROR ?FATAL",
+            value="1",
+            **counted,
+        )
+        alarm(
+            t,
+            "AppErrorsAlarm",
+            name=alarm_name,
+            description="The application logs errors, three minutes out of five",
+            dimensions={},
+            statistic="Sum",
+            period=60,
+            datapoints=(3, 5),
+            comparison=">",
+            threshold=0,
+            missing="notBreaching",
+            topic_arn=frame.alert_topic(t),
+            **counted,
+        )
+    return group
+
+
 def graph(
     title: str,
     metrics: Sequence[Sequence[Any]],

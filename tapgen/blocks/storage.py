@@ -19,7 +19,15 @@ from typing import Any
 
 from awacs import kms
 from awacs import s3 as actions
-from awacs.aws import Action, Bool, Principal, Statement, StringEquals, StringLike
+from awacs.aws import (
+    Action,
+    ArnLike,
+    Bool,
+    Principal,
+    Statement,
+    StringEquals,
+    StringLike,
+)
 from troposphere import If, NoValue, Ref, Tags, Template, s3
 
 from tapgen.blocks import frame, monitoring, names, security
@@ -225,6 +233,30 @@ def replicated(source: str, destination: str, rule: str) -> dict[str, Any]:
         "DestinationBucket": names.sub(destination),
         "RuleId": rule,
     }
+
+
+def replication_role(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    description: str,
+    source: Bucket,
+    destination: Bucket,
+) -> Any:
+    """Add the role by which S3 copies from one bucket, and from no other, to another."""
+    return security.service_role(
+        t,
+        title,
+        name=name,
+        service="s3.amazonaws.com",
+        description=description,
+        allow=[*source.replicate_from(), *destination.replicate_to()],
+        when=[
+            security.own_account(),
+            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
+        ],
+    )
 
 
 @dataclass(frozen=True)

@@ -122,17 +122,6 @@ class Database(BaseModel):
         default=300, ge=1, description="Connections above which an alarm is raised"
     )
 
-    @field_validator("name")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in reserved:
-            raise ValueError(
-                f"{name!r} cannot name a database; give a lower-case letter, then"
-                f" letters, digits and underscores, and none of {', '.join(reserved)}"
-            )
-        return name
-
     @field_validator("postgres_version")
     @classmethod
     def _version(cls, version: str) -> str:

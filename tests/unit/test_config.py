@@ -795,7 +795,7 @@ def test_a_mistake_is_told_with_its_key_the_value_and_a_cure(
         (
             "prod",
             "Prod",
-            "2: suffix: 'Prod' cannot be part of every name; give lower-ca",
+            "2: suffix: 'Prod' cannot be part of every name; give at most 12 lower-ca",
         ),
         ("prod", "a--b", "2: suffix: 'a--b' cannot be part of every name"),
         ("prod", "prod-", "2: suffix: 'prod-' cannot be part of every name"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from awacs import cloudwatch, dynamodb, logs, rds, route53
+from awacs import cloudwatch, dynamodb, route53
 from awacs.aws import (
     Allow,
     ArnLike,
@@ -20,11 +20,12 @@ from troposphere import GetAtt, Ref, Template, iam
 
 from tapgen.blocks import (
     api,
+    aurora,
     backup,
     compute,
 )
 from tapgen.blocks import database as postgres
-from tapgen.blocks import drills, frame, monitoring, names, security, storage
+from tapgen.blocks import drills, flows, frame, monitoring, names, security, storage
 from tapgen.blueprints.payments_dr.shape import (
     METRICS,
     REGIONS,
@@ -55,32 +56,18 @@ def roles(shape: Shape) -> Template:
     primary_key, dr_key = key_parameters(t)
     _function_role(t, primary_key, dr_key)
     _replication_roles(t, primary_key, dr_key)
-    for title, thing, service, what, managed in (
-        (
-            "MonitoringRole",
-            "db-monitoring",
-            "monitoring.rds.amazonaws.com",
-            "Lets RDS publish operating system metrics",
-            ("service-role/AmazonRDSEnhancedMonitoringRole",),
-        ),
-        (
-            "BackupRole",
-            "backup",
-            "backup.amazonaws.com",
-            "Lets AWS Backup back up and restore what is tagged for it",
-            backup.MANAGED,
-        ),
-    ):
-        security.service_role(
-            t,
-            title,
-            name=name(thing),
-            service=service,
-            description=what,
-            managed=managed,
-        )
-        _give(t, title, what)
-    _flow_logs_role(t)
+    postgres.monitoring_role(t, "MonitoringRole", name=name("db-monitoring"))
+    _give(t, "MonitoringRole", "Lets RDS publish operating system metrics")
+    backup.role(t, "BackupRole", name=name("backup"))
+    what = "Lets AWS Backup back up and restore what is tagged for it"
+    _give(t, "BackupRole", what)
+    flows.role(
+        t,
+        "FlowLogsRole",
+        name=name("flow-logs"),
+        groups={name("flow", role): REGIONS[role] for role in ROLES},
+    )
+    _give(t, "FlowLogsRole", "Lets the VPCs write their flow logs")
     if shape.baseline:
         api.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
         _give(t, "ApiLoggingRole", "Lets API Gateway write its logs")
@@ -104,6 +91,7 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     """What the function may do: the same in both regions, with the means of each."""
     regions = [REGIONS[role] for role in ROLES]
     keys = {"primary": primary_key, "dr": dr_key}
+    clusters = [database_arn(role) for role in ROLES]
     what = "What the function behind the payments API may do"
     security.service_role(
         t,
@@ -127,16 +115,7 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
                 [*keys.values()],
                 regions,
             ),
-            security.statement(
-                "DescribeDatabase",
-                [rds.DescribeDBClusters],
-                [database_arn(role) for role in ROLES],
-            ),
-            security.statement(
-                "DescribeGlobalDatabase",
-                [rds.DescribeGlobalClusters],
-                [global_database_arn()],
-            ),
+            *aurora.describe(global_database_arn(), clusters),
             *(
                 statement
                 for role in ROLES
@@ -171,30 +150,15 @@ def _replication_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         ("ReverseReplicationRole", "replication-back", both["dr"], both["primary"]),
     ):
         what = "Lets S3 copy objects from one region to the other"
-        _copies(t, title, thing, what, source, to)
+        storage.replication_role(
+            t,
+            title,
+            name=name(thing),
+            description=what,
+            source=source,
+            destination=to,
+        )
         _give(t, title, what)
-
-
-def _copies(
-    t: Template,
-    title: str,
-    thing: str,
-    what: str,
-    source: storage.Bucket,
-    to: storage.Bucket,
-) -> None:
-    security.service_role(
-        t,
-        title,
-        name=name(thing),
-        service="s3.amazonaws.com",
-        description=what,
-        allow=[*source.replicate_from(), *to.replicate_to()],
-        when=[
-            security.own_account(),
-            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
-        ],
-    )
 
 
 def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
@@ -263,16 +227,7 @@ def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
     metrics = StringEquals({"cloudwatch:namespace": names.sub(METRICS)})
     fence = ForAllValuesStringEquals({"dynamodb:LeadingKeys": [FENCE]})
     return [
-        security.statement(
-            "MoveDatabase",
-            [rds.FailoverGlobalCluster, rds.SwitchoverGlobalCluster],
-            [global_database_arn(), *clusters],
-        ),
-        security.statement(
-            "SeeDatabase",
-            [rds.DescribeDBClusters, rds.DescribeGlobalClusters],
-            [global_database_arn(), *clusters],
-        ),
+        *aurora.move(global_database_arn(), clusters),
         security.statement(
             "RingAlarms",
             [cloudwatch.SetAlarmState],
@@ -337,32 +292,3 @@ def _drill_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         ],
     )
     _give(t, "ScheduleRole", what)
-
-
-def _flow_logs_role(t: Template) -> None:
-    what = "Lets the VPCs write their flow logs"
-    regions = [REGIONS[role] for role in ROLES]
-    security.service_role(
-        t,
-        "FlowLogsRole",
-        name=name("flow-logs"),
-        service="vpc-flow-logs.amazonaws.com",
-        description=what,
-        allow=[
-            *monitoring.write_logs(
-                [
-                    names.arn(
-                        "logs", f"log-group:{name('flow', role)}", region=REGIONS[role]
-                    )
-                    for role in ROLES
-                ]
-            ),
-            # Listing is by region: it takes no single log group as its resource.
-            security.statement(
-                "FindLogGroups",
-                [logs.DescribeLogGroups],
-                [names.arn("logs", "log-group:*", region=r) for r in regions],
-            ),
-        ],
-    )
-    _give(t, "FlowLogsRole", what)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from awacs import ssm
-from awacs.aws import ArnLike, Statement
+from awacs.aws import Statement
 from troposphere import GetAtt, Ref, Template
 
 from tapgen.blocks import (
@@ -118,17 +118,13 @@ def _replication_roles(
     t: Template, source: storage.Bucket, target: storage.Bucket
 ) -> None:
     """Two roles: for what is written from now on, and for what was there before."""
-    security.service_role(
+    storage.replication_role(
         t,
         "ReplicationRole",
         name=name("replication"),
-        service="s3.amazonaws.com",
         description="Lets S3 copy objects to the target region",
-        allow=[*source.replicate_from(), *target.replicate_to()],
-        when=[
-            security.own_account(),
-            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
-        ],
+        source=source,
+        destination=target,
     )
     security.service_role(
         t,
@@ -141,26 +137,15 @@ def _replication_roles(
 
 
 def _database_and_network_roles(t: Template, shape: Shape) -> None:
-    security.service_role(
-        t,
-        "MonitoringRole",
-        name=name("db-monitoring"),
-        service="monitoring.rds.amazonaws.com",
-        description="Lets RDS publish operating system metrics",
-        managed=["service-role/AmazonRDSEnhancedMonitoringRole"],
-    )
-    regions = [f"${{{frame.region_parameter(role)}}}" for role in shape.roles]
-    groups = [
-        names.arn("logs", f"log-group:{name('flow', role)}", region=region)
-        for role, region in zip(shape.roles, regions, strict=True)
-    ]
-    security.service_role(
+    database.monitoring_role(t, "MonitoringRole", name=name("db-monitoring"))
+    flows.role(
         t,
         "FlowLogsRole",
         name=name("flow-logs"),
-        service="vpc-flow-logs.amazonaws.com",
-        description="Lets the VPCs write their flow logs",
-        allow=flows.write_flow_logs(groups, regions),
+        groups={
+            name("flow", role): f"${{{frame.region_parameter(role)}}}"
+            for role in shape.roles
+        },
     )
 
 

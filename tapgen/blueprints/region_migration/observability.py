@@ -6,7 +6,7 @@ from typing import Any
 
 from troposphere import Ref, Template
 
-from tapgen.blocks import frame, monitoring, names
+from tapgen.blocks import frame, monitoring
 from tapgen.blueprints.region_migration.data import replication_metrics
 from tapgen.blueprints.region_migration.shape import (
     COLOURS,
@@ -23,37 +23,11 @@ def observability(shape: Shape) -> Template:
     """The application's log group, its errors, and the dashboard."""
     t = start("Application logs and dashboard", role=shape.spread)
     source_bucket(t, shape)
-    group = monitoring.log_group(
+    group = monitoring.application_log(
         t,
-        "AppLogGroup",
         name=name("app", shape.role),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
-    )
-    monitoring.metric_filter(
-        t,
-        "AppErrors",
-        log_group=group,
-        pattern="?ERROR ?FATAL",
-        namespace=names.sub(METRICS),
-        metric="AppErrors",
-        value="1",
-    )
-    monitoring.alarm(
-        t,
-        "AppErrorsAlarm",
-        name=name("app-errors", shape.role),
-        description="The application logs errors, three minutes out of five",
-        namespace=names.sub(METRICS),
-        metric="AppErrors",
-        dimensions={},
-        statistic="Sum",
-        period=60,
-        datapoints=(3, 5),
-        comparison=">",
-        threshold=0,
-        missing="notBreaching",
-        topic_arn=frame.alert_topic(t),
+        alarm_name=name("app-errors", shape.role),
+        metrics=METRICS,
     )
     board = monitoring.dashboard(
         t,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from awacs.aws import ArnLike, Statement
+from awacs.aws import Statement
 from troposphere import GetAtt, If, Ref, Template
 
 from tapgen.blocks import (
@@ -125,17 +125,13 @@ def roles(shape: Shape) -> Template:
     )
     source = storage.Bucket(DATA, "${PrimaryRegion}", source_key)
     destination = storage.Bucket(REPLICA, "${DrRegion}", destination_key)
-    role = security.service_role(
+    role = storage.replication_role(
         t,
         "ReplicationRole",
         name=name("replication"),
-        service="s3.amazonaws.com",
         description="Lets S3 copy objects to the recovery region",
-        allow=[*source.replicate_from(), *destination.replicate_to()],
-        when=[
-            security.own_account(),
-            ArnLike({"aws:SourceArn": names.sub(source.arn)}),
-        ],
+        source=source,
+        destination=destination,
     )
     frame.output(
         t,
@@ -151,17 +147,14 @@ def roles(shape: Shape) -> Template:
 
 
 def _service_roles(t: Template, shape: Shape) -> None:
-    flow_logs = [
-        names.arn("logs", f"log-group:{name('flow', role)}", region=f"${{{region}}}")
-        for role, region in (("primary", "PrimaryRegion"), ("dr", "DrRegion"))
-    ]
-    role = security.service_role(
+    role = flows.role(
         t,
         "FlowLogsRole",
         name=name("flow-logs"),
-        service="vpc-flow-logs.amazonaws.com",
-        description="Lets the VPCs write their flow logs",
-        allow=flows.write_flow_logs(flow_logs, ("${PrimaryRegion}", "${DrRegion}")),
+        groups={
+            name("flow", role): f"${{{frame.region_parameter(role)}}}"
+            for role in ("primary", "dr")
+        },
     )
     frame.output(
         t,
@@ -169,14 +162,7 @@ def _service_roles(t: Template, shape: Shape) -> None:
         GetAtt(role, "Arn"),
         description="Role by which VPCs write flow logs",
     )
-    role = security.service_role(
-        t,
-        "MonitoringRole",
-        name=name("db-monitoring"),
-        service="monitoring.rds.amazonaws.com",
-        description="Lets RDS publish operating system metrics",
-        managed=["service-role/AmazonRDSEnhancedMonitoringRole"],
-    )
+    role = database.monitoring_role(t, "MonitoringRole", name=name("db-monitoring"))
     frame.output(
         t,
         "MonitoringRoleArn",

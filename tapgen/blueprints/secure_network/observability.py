@@ -6,7 +6,7 @@ from typing import Any
 
 from troposphere import Ref, Select, Template
 
-from tapgen.blocks import frame, monitoring, names, network
+from tapgen.blocks import frame, monitoring, network
 from tapgen.blueprints.secure_network.shape import (
     DATA,
     METRICS,
@@ -20,15 +20,13 @@ from tapgen.blueprints.secure_network.shape import (
 def observability(shape: Shape) -> Template:
     """The application's log group, its errors, and the dashboard."""
     t = frame.start("Application logs and dashboard", role=shape.spread)
-    group = monitoring.log_group(
+    group = monitoring.application_log(
         t,
-        "AppLogGroup",
         name=name("app", shape.role),
-        key_arn=frame.key_arn(t),
-        retention_days=monitoring.retention(t),
+        alarm_name=name("app-errors", shape.role),
+        metrics=METRICS if shape.ideal else "",
     )
     if shape.ideal:
-        _app_errors(t, group)
         drops = _nat_drops(t, shape)
     else:
         drops = _endpoint_drops(t)
@@ -47,34 +45,6 @@ def observability(shape: Shape) -> Template:
     )
     frame.output(t, "DashboardName", Ref(board), description="The dashboard")
     return t
-
-
-def _app_errors(t: Template, group: Any) -> None:
-    monitoring.metric_filter(
-        t,
-        "AppErrors",
-        log_group=group,
-        pattern="?ERROR ?FATAL",
-        namespace=names.sub(METRICS),
-        metric="AppErrors",
-        value="1",
-    )
-    monitoring.alarm(
-        t,
-        "AppErrorsAlarm",
-        name=name("app-errors", names.THIS_ROLE),
-        description="The application logs errors, three minutes out of five",
-        namespace=names.sub(METRICS),
-        metric="AppErrors",
-        dimensions={},
-        statistic="Sum",
-        period=60,
-        datapoints=(3, 5),
-        comparison=">",
-        threshold=0,
-        missing="notBreaching",
-        topic_arn=frame.alert_topic(t),
-    )
 
 
 def _at(region: str, **more: Any) -> dict[str, Any]:

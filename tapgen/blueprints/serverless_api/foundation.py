@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from awacs import dynamodb as actions
-from awacs.aws import ArnLike, Statement
+from awacs.aws import Statement
 from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import api, compute, frame, monitoring, names, security, table
+from tapgen.blocks import (
+    api,
+    compute,
+    frame,
+    monitoring,
+    security,
+    storage,
+    table,
+)
 from tapgen.blueprints.serverless_api.shape import (
     ITEMS,
     Shape,
@@ -101,17 +109,13 @@ def roles(shape: Shape) -> Template:
         description="Role of the function behind the API",
     )
     website, copy = website_buckets()
-    role = security.service_role(
+    role = storage.replication_role(
         t,
         "ReplicationRole",
         name=name("replication"),
-        service="s3.amazonaws.com",
         description="Lets S3 copy pages to the target region",
-        allow=[*website.replicate_from(), *copy.replicate_to()],
-        when=[
-            security.own_account(),
-            ArnLike({"aws:SourceArn": names.sub(website.arn)}),
-        ],
+        source=website,
+        destination=copy,
     )
     frame.output(
         t,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from troposphere import Ref, Template, secretsmanager
+from troposphere import Ref, Template, encode_to_dict, secretsmanager
 
 from tapgen.blocks import aurora, database
 
@@ -139,3 +139,15 @@ def test_a_health_check_can_watch_the_alarm_on_life() -> None:
     assert alive["Statistic"] == "Average" and alive["Period"] == 60
     assert alive["TreatMissingData"] == "breaching"
     assert alive["AlarmName"] == "db-alive"
+
+
+def test_moving_the_database_names_the_global_cluster_and_its_members() -> None:
+    statements = [*aurora.move("global", ["a", "b"]), *aurora.describe("global", ["a"])]
+    found = {s["Sid"]: s for s in (encode_to_dict(s) for s in statements)}
+    assert found["MoveDatabase"]["Action"] == [
+        "rds:FailoverGlobalCluster",
+        "rds:SwitchoverGlobalCluster",
+    ]
+    assert found["MoveDatabase"]["Resource"] == ["global", "a", "b"]
+    assert found["DescribeDatabase"]["Resource"] == ["a"]
+    assert found["DescribeGlobalDatabase"]["Resource"] == ["global"]

@@ -130,3 +130,12 @@ def test_a_database_is_watched_by_limits_that_are_parameters() -> None:
     # A replica that stopped replicating says nothing, which must ring.
     assert alarms["Lag"]["TreatMissingData"] == "breaching"
     assert body["Resources"]["Lag"]["Condition"] == "Is"
+
+
+def test_rds_publishes_metrics_by_a_role_for_nothing_else() -> None:
+    t = Template()
+    database.monitoring_role(t, "Role", name="x-monitoring")
+    made = t.to_dict()["Resources"]["Role"]["Properties"]
+    (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "monitoring.rds.amazonaws.com"}
+    assert "Policies" not in made and len(made["ManagedPolicyArns"]) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from troposphere import Ref, encode_to_dict
+from troposphere import Ref, Template
 
 from tapgen.blocks import flows, frame, network
 
@@ -57,14 +57,15 @@ def test_every_nat_gateway_has_two_alarms() -> None:
     }
 
 
-def test_the_role_writes_these_groups_and_lists_those_of_its_regions() -> None:
+def test_the_role_writes_these_groups_and_lists_those_of_their_regions() -> None:
+    t = Template()
+    flows.role(t, "Role", name="rm-flow-logs", groups={"rm-flow": "us-east-1"})
+    made = t.to_dict()["Resources"]["Role"]["Properties"]
+    (policy,) = made["Policies"]
+    found = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
     group = "arn:${AWS::Partition}:logs:us-east-1:${AWS::AccountId}:log-group:rm-flow"
-    found = {
-        s["Sid"]: s
-        for s in (
-            encode_to_dict(s) for s in flows.write_flow_logs([group], ["us-east-1"])
-        )
-    }
     assert found["WriteLogStreams"]["Resource"] == [{"Fn::Sub": f"{group}:*"}]
     (every,) = found["FindLogGroups"]["Resource"]
     assert ":us-east-1:" in every["Fn::Sub"]
+    (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}

@@ -126,3 +126,18 @@ def test_what_is_counted_is_zero_while_nothing_matches() -> None:
     made = t.to_dict()["Resources"]["Errors"]["Properties"]
     assert made["LogGroupName"] == {"Ref": "Logs"}
     assert made["MetricTransformations"][0]["DefaultValue"] == 0
+
+
+def test_errors_of_an_application_are_counted_and_ring() -> None:
+    t, plain = Template(), Template()
+    monitoring.application_log(
+        t, name="x-app", alarm_name="x-errors", metrics="x-metrics"
+    )
+    monitoring.application_log(plain, name="x-app")
+    made = t.to_dict()["Resources"]
+    assert list(plain.to_dict()["Resources"]) == ["AppLogGroup"]
+    alarm = made["AppErrorsAlarm"]["Properties"]
+    (counted,) = made["AppErrors"]["Properties"]["MetricTransformations"]
+    assert alarm["MetricName"] == counted["MetricName"]
+    assert alarm["Namespace"] == counted["MetricNamespace"] == "x-metrics"
+    assert alarm["AlarmActions"] == [{"Ref": "AlertTopicArn"}]

@@ -203,3 +203,24 @@ def test_replicating_takes_the_keys_of_both_sides_and_no_objects_of_others() -> 
             assert via == {"Fn::Sub": "s3.us-east-1.${AWS::URLSuffix}"}
     (written,) = (s["Resource"] for s in existing if s["Sid"] == "WriteReports")
     assert written[0]["Fn::Sub"].endswith("x-logs/batch/*")
+
+
+def test_s3_takes_the_role_for_the_source_only() -> None:
+    t = Template()
+    storage.replication_role(
+        t,
+        "Role",
+        name="x-replication",
+        description="Copies",
+        source=storage.Bucket("a"),
+        destination=storage.Bucket("b"),
+    )
+    made = t.to_dict()["Resources"]["Role"]["Properties"]
+    (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
+    assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert trust["Condition"]["ArnLike"]["aws:SourceArn"] == {
+        "Fn::Sub": "arn:${AWS::Partition}:s3:::a"
+    }
+    (policy,) = made["Policies"]
+    sids = {s["Sid"] for s in policy["PolicyDocument"]["Statement"]}
+    assert sids == {"ReadConfiguration", "ReadVersions", "WriteReplicas"}
