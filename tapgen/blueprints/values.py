@@ -72,6 +72,16 @@ def _email(address: str) -> str:
     return address
 
 
+def _database_name(name: str) -> str:
+    reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in reserved:
+        raise ValueError(
+            f"{name!r} cannot name a database; give a lower-case letter, then"
+            f" letters, digits and underscores, and none of {', '.join(reserved)}"
+        )
+    return name
+
+
 Range = Annotated[str, AfterValidator(ipv4_range)]
 """An IPv4 range without host bits."""
 
@@ -85,12 +95,16 @@ Email = Annotated[str, AfterValidator(_email)]
 """An e-mail address, or nothing."""
 
 
+DatabaseName = Annotated[str, AfterValidator(_database_name)]
+"""The name of a database in PostgreSQL."""
+
+
 class Database(BaseModel):
     """A PostgreSQL database, its standby and its replica."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(
+    name: DatabaseName = Field(
         default="app", description="Name of the database that is made at first"
     )
     postgres_version: str = Field(

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tapgen.blocks import dns, network
-from tapgen.blueprints.values import Email, RetentionDays, VpcRange
+from tapgen.blueprints.values import DatabaseName, Email, RetentionDays, VpcRange
 
 Role = Literal["primary", "dr"]
 
@@ -65,7 +65,7 @@ class Database(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(
+    name: DatabaseName = Field(
         default="payments", description="Name of the database that is made at first"
     )
     aurora_version: str = Field(
@@ -81,17 +81,6 @@ class Database(BaseModel):
     backup_days: int = Field(
         default=35, ge=7, le=35, description="Days back to which it can be restored"
     )
-
-    @field_validator("name")
-    @classmethod
-    def _name(cls, name: str) -> str:
-        reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in reserved:
-            raise ValueError(
-                f"{name!r} cannot name a database; give a lower-case letter, then"
-                f" letters, digits and underscores, and none of {', '.join(reserved)}"
-            )
-        return name
 
     @field_validator("aurora_version")
     @classmethod
