@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -138,16 +138,6 @@ def of(
     )
 
 
-def real(resource: DriftedResource) -> DriftedResource | None:
-    """The resource without what AWS reports by mistake; None when nothing is left."""
-    kept = tuple(
-        d for d in resource.differences if (resource.type, d.path) not in _ECHOES
-    )
-    if resource.deleted or kept:
-        return replace(resource, differences=kept)
-    return None
-
-
 def _retags(made: Plan, step: Step) -> bool:
     """Whether the stack set's tags change: CloudFormation puts them on every resource
     that takes tags."""
@@ -157,15 +147,13 @@ def _retags(made: Plan, step: Step) -> bool:
 
 
 def _of(
-    step: Step, target: Target, found: DriftedResource, retags: bool
+    step: Step, target: Target, resource: DriftedResource, retags: bool
 ) -> Iterator[Drifted]:
-    resource = real(found)
-    if resource is None:
-        return
+    """Everything that drifted of a resource, but what AWS reports by mistake."""
     changes = {c.logical_id: c for c in step.changes.get(target, ())}
     change = changes.get(resource.logical_id)
-    differences = (None,) if resource.deleted else resource.differences
-    for difference in differences:
+    real = (d for d in resource.differences if (resource.type, d.path) not in _ECHOES)
+    for difference in (None,) if resource.deleted else real:
         yield Drifted(
             step.part,
             step.stack_set,

@@ -14,7 +14,7 @@ from tapgen.aws.stacks import Difference, DriftedResource
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.drift import Fate
 from tapgen.errors import Busy, RolloutError
-from tapgen.model import OperationStatus, ResultStatus
+from tapgen.model import OperationStatus, Output, ResultStatus
 from tapgen.report import markdown, outlook, saved, text
 from tests import make
 from tests.make import EAST, WEST
@@ -143,6 +143,21 @@ def test_what_is_made_or_deleted_has_no_drift_to_overwrite() -> None:
     made = plan.make(make.system(moved), {moved.name: found})
 
     assert list(drift.concerned(made)) == []
+
+
+def test_a_step_that_may_not_run_overwrites_nothing_yet() -> None:
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}
+    named = make.template(["Name"], ["Arn"], {"Topic": topic})
+    data = make.stack_set("data", parameters={"Name": "2"}, text=named)
+    app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
+    found = {
+        data.name: make.observed(data, parameters={"Name": "1"}),
+        app.name: make.observed(app, parameters={"Arn": "arn:it"}),
+    }
+    made = plan.make(make.system(data, app), found)
+
+    assert [step.conditional for step in made.steps] == [False, True]
+    assert [step.part for step, _, _ in drift.concerned(made)] == ["data"]
 
 
 # -- how it is told ------------------------------------------------------------------
