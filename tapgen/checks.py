@@ -220,7 +220,7 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
             yield from _unanswered(f"{s.part}.{name}", value, target, look)
     if not look.first(s, target, values):
         return
-    yield from _loops(s, target, look)
+    yield from _made(s, target, look)
     for name in sorted(set(values) - set(declared)):
         known = ", ".join(sorted(declared)) or "none"
         yield f"{s.part}: the template has no parameter {name}; it has {known}"
@@ -232,12 +232,15 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
             yield f"{s.part}: parameter {name} has no value and no default"
 
 
-def _loops(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
-    """What is wrong with the items of loops, and with how much they make."""
-    if loops.TRANSFORM not in loops.transforms(body(s.template)):
+def _made(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
+    """What is wrong with the values by the template's rules, with the items of its
+    loops, and with how much these make."""
+    looped = loops.TRANSFORM in loops.transforms(body(s.template))
+    if looped or "Rules" in body(s.template):
+        for said in look.evaluated(s.part, target).problems:
+            yield f"{s.part}: {said}"
+    if not looped:
         return
-    for said in look.evaluated(s.part, target).problems:
-        yield f"{s.part}: {said}"
     given = intrinsics.given(s.values(target))
     made = intrinsics.written_out(body(s.template), given, target)
     where = f" in {target.region} with its loops written out"

@@ -27,6 +27,7 @@ MAX_DEPTH = 100
 LATER = "Tapgen::Later"
 """Key of the dictionary that stands for a value known only once a rollout runs."""
 
+_MEMBERS = ("Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn")
 _NO_VALUE = object()
 _PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 
@@ -37,7 +38,8 @@ class Evaluated:
 
     `resources` are those whose condition does not say no, with evaluated attributes;
     `outputs` the evaluated values. `conditions` are True, False, or None for unknown.
-    Loops are written out; `problems` tell of those that cannot be, with their place.
+    Loops are written out; `problems` tell of those that cannot be, and of assertions in
+    `Rules` that do not hold, with their place.
     """
 
     resources: Mapping[str, Mapping[str, Any]]
@@ -68,7 +70,8 @@ def evaluate(
         if isinstance(output, Mapping) and scope.wanted(output)
     }
     conditions = {name: scope.condition(name) for name in scope.conditions}
-    return Evaluated(resources, outputs, conditions, scope.problems)
+    problems = (*scope.problems, *scope.broken_rules())
+    return Evaluated(resources, outputs, conditions, problems)
 
 
 def given(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -223,6 +226,8 @@ class _Scope:
             return None
         if name == "Fn::Equals" and len(argument) == 2:
             return self._equal(*argument)
+        if name in _MEMBERS and len(argument) == 2:
+            return self._members(name, *argument)
         parts = [self.truth(part) for part in argument]
         if name == "Fn::Not" and len(parts) == 1:
             return None if parts[0] is None else not parts[0]
@@ -237,6 +242,27 @@ class _Scope:
         if same(left, right):
             return True
         return None if _symbolic(left) or _symbolic(right) else False
+
+    def _members(self, name: str, left: Any, right: Any) -> bool | None:
+        """The functions that only rules have (template reference, "Rules")."""
+        left, right = self._resolve(left), self._resolve(right)
+        if _symbolic(left) or _symbolic(right) or not isinstance(left, list):
+            return None
+        if name == "Fn::Contains":
+            return any(same(item, right) for item in left)
+        allowed = right if isinstance(right, list) else [right]
+        return all(any(same(item, one) for one in allowed) for item in left)
+
+    def broken_rules(self) -> Iterator[str]:
+        """The assertions that certainly do not hold, as their author describes them."""
+        for name, rule in _mapping(self.body.get("Rules")).items():
+            when = _mapping(rule).get("RuleCondition")
+            if when is not None and self.truth(when) is not True:
+                continue
+            for one in _items(_mapping(rule).get("Assertions")):
+                if self.truth(_mapping(one).get("Assert")) is False:
+                    said = one.get("AssertDescription", "an assertion does not hold")
+                    yield f"Rules.{name}: {said}"
 
 
 def same(left: Any, right: Any) -> bool:
@@ -429,6 +455,10 @@ def _parsed(template: Mapping[str, Any] | str) -> Any:
         return json.loads(template)
     except (ValueError, RecursionError):
         return {}
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

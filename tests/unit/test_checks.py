@@ -294,3 +294,49 @@ def test_self_may_be_any_account_until_a_system_is_resolved() -> None:
     assert checks.problems(system.resolve(ACCOUNT)) == []
     (line,) = checks.problems(system.resolve("2" * 12))
     assert line == f"app.X: net has no target in {'2' * 12}/us-east-1"
+
+
+# Rules ------------------------------------------------------------------------------------
+
+
+def ruled(rule: Any, **values: str) -> list[str]:
+    """What is told of a template with this rule and these values of its parameters."""
+    declared = {name: {"Type": "String"} for name in values}
+    declared["Sizes"] = {"Type": "CommaDelimitedList"}
+    text = {"Parameters": declared, "Rules": {"R": rule}, "Resources": {"Topic": TOPIC}}
+    given = {"Sizes": "s,m", **values}
+    return said(make.stack_set("app", text=json.dumps(text), parameters=given))
+
+
+@pytest.mark.parametrize(
+    ("test", "holds"),
+    [
+        ({"Fn::Contains": [["s", "m"], {"Ref": "Size"}]}, True),
+        ({"Fn::Contains": [["m", "l"], {"Ref": "Size"}]}, False),
+        ({"Fn::Contains": [{"Ref": "Sizes"}, {"Ref": "Size"}]}, True),
+        ({"Fn::EachMemberIn": [{"Ref": "Sizes"}, ["s", "m", "l"]]}, True),
+        ({"Fn::EachMemberIn": [{"Ref": "Sizes"}, ["s"]]}, False),
+        ({"Fn::EachMemberEquals": [["s", "s"], {"Ref": "Size"}]}, True),
+        ({"Fn::EachMemberEquals": [{"Ref": "Sizes"}, "s"]}, False),
+        ({"Fn::Not": [{"Fn::Equals": [{"Ref": "Size"}, "s"]}]}, False),
+        # What is in the account only AWS knows.
+        ({"Fn::EachMemberIn": [{"Fn::ValueOfAll": ["X", "Y"]}, ["s"]]}, True),
+    ],
+)
+def test_an_assertion_of_the_template_is_told_before_a_rollout(
+    test: Any, holds: bool
+) -> None:
+    rule = {"Assertions": [{"Assert": test, "AssertDescription": "small ones"}]}
+
+    assert ruled(rule, Size="s") == ([] if holds else ["app: Rules.R: small ones"])
+
+
+def test_an_assertion_is_for_where_its_rule_says() -> None:
+    never = {"Fn::Equals": ["a", "b"]}
+    rule = {
+        "RuleCondition": {"Fn::Equals": [{"Ref": "Env"}, "test"]},
+        "Assertions": [{"Assert": never}],
+    }
+
+    assert ruled(rule, Env="prod") == []
+    assert ruled(rule, Env="test") == ["app: Rules.R: an assertion does not hold"]
