@@ -180,14 +180,17 @@ def _refuse_strays(aws: Aws, system: System) -> None:
             f"the artifact bucket of {admin} was deleted, but its stack "
             f"{ADMINISTRATION_STACK} is there; delete that stack, then run this again",
         )
-    for target in _role_targets(system):
+    wanted = [(target, system.execution_role) for target in _role_targets(system)]
+    if aws.role or aws.local:
+        wanted += [(target, system.operator_role) for target in looked_at(system)]
+    for target, role in wanted:
         if stacks.template(aws, target, roles_stack(system)):
             continue
-        if role_exists(aws, target, system.execution_role):
+        if role_exists(aws, target, role):
             raise AwsError(
                 "iam:GetRole",
                 "EntityAlreadyExists",
-                f"role {system.execution_role} exists in {target.account}, but no stack "
+                f"role {role} exists in {target.account}, but no stack "
                 f"{roles_stack(system)} in {target.region}: the system is administered "
                 "from another region; set admin.region back, or destroy it there first",
             )

@@ -75,7 +75,9 @@ def problems(system: System) -> list[str]:
     found += _circle(by_part)
     if found:
         return found  # values cannot be followed through what is not there
-    accounts = {t.account for s in system.stack_sets for t in s.targets}
+    accounts = {
+        t.account for s in system.stack_sets for t in s.targets if not t.joins_later
+    }
     vague = SELF in accounts or any(not account.isdigit() for account in accounts)
     look = _Look(by_part, definite=not vague or len(accounts) == 1)
     for s in system.stack_sets:

@@ -29,6 +29,11 @@ _ADVICE = (
         "needed, or ask for more in Service Quotas",
     ),
     (
+        r"StackSetNotEmpty",
+        "instances are left: tapgen status shows them; of accounts that are suspended "
+        "or have left the organization, delete-stack-instances --retain-stacks",
+    ),
+    (
         r"is not empty",
         "empty the bucket, then run this again",
     ),

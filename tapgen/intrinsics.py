@@ -194,7 +194,7 @@ class _Scope:
         region = self.target.region
         known = {
             "AWS::Region": region,
-            "AWS::AccountId": self.target.account,
+            "AWS::AccountId": None if self.target.of_unit else self.target.account,
             "AWS::Partition": partition(region),
             "AWS::URLSuffix": (
                 "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"

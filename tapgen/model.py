@@ -138,6 +138,16 @@ class Target:
         return replace(self, account=account) if self.account == SELF else self
 
     @property
+    def of_unit(self) -> bool:
+        """Whether the account is an organizational unit, not resolved yet or empty:
+        nobody knows the number of an account in it."""
+        return not (
+            self.account.isdigit()
+            or self.account == SELF
+            or self.account.startswith("${")
+        )
+
+    @property
     def joins_later(self) -> bool:
         """Whether this stands for the accounts that a unit does not have yet."""
         return self.unit is not None and self.account == self.unit
@@ -291,7 +301,8 @@ class ServiceManaged:
 
     `organizational_units` are ids of units or of the root, or paths of names below the
     root, such as `Workloads/Prod`; `accounts` are those that `account_filter` is about;
-    `kin`, known once resolved, are the units above and below those named.
+    `kin` and `suspended`, known once resolved, are the units above and below those
+    named, and the accounts in them where nothing can be deployed.
     """
 
     organizational_units: tuple[str, ...]
@@ -299,6 +310,7 @@ class ServiceManaged:
     account_filter: AccountFilter = AccountFilter.NONE
     auto_deployment: AutoDeployment = AutoDeployment()
     kin: frozenset[str] = frozenset()
+    suspended: frozenset[str] = frozenset()
 
     def takes(self, account: str) -> bool:
         """Whether the filter lets an account of the units through."""
@@ -313,12 +325,13 @@ class Unit:
     """An organizational unit, or the root.
 
     `accounts` are the active ones in it and below, never the management account, which
-    StackSets leaves out; `kin` the units above it and below it.
+    StackSets leaves out, `suspended` the others; `kin` are the units above it and below.
     """
 
     id: str
     accounts: tuple[str, ...]
     kin: frozenset[str] = frozenset()
+    suspended: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -515,6 +528,7 @@ def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:
             managed,
             organizational_units=tuple(dict.fromkeys(unit.id for unit in named)),
             kin=frozenset().union(*(unit.kin for unit in named)),
+            suspended=frozenset().union(*(unit.suspended for unit in named)),
         ),
     )
 

@@ -16,7 +16,7 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tapgen import checks, diff, intrinsics
+from tapgen import checks, diff, intrinsics, units
 from tapgen.errors import PlanError
 from tapgen.intrinsics import LATER, Evaluated
 from tapgen.model import (
@@ -112,6 +112,16 @@ class Plan:
             for target in step.targets
         )
 
+    @property
+    def asleep(self) -> tuple[tuple[str, Target], ...]:
+        """The instances that are left alone, as their accounts are suspended."""
+        return tuple(
+            (s.name, target)
+            for s in self.system.stack_sets
+            if s.name in self.observed
+            for target in units.asleep(s, self.observed[s.name])
+        )
+
     def wave_of(self, reference: Reference) -> int | None:
         """Number, from 1, of the wave after which a value is known."""
         numbers = [
@@ -128,6 +138,7 @@ class Plan:
         same in every process, whatever order things were listed in."""
         wanted = [
             [s.name, s.template, sorted(map(str, s.targets)), repr(s.parameters)]
+            + [s.permissions()]
             for s in self.system.stack_sets
         ]
         found = [
@@ -147,6 +158,7 @@ class Plan:
             [
                 [s.stack_set, str(s.action), list(map(str, s.targets)), list(s.reasons)]
                 + [sorted((k, repr(v)) for k, v in s.values.items()), sorted(s.varying)]
+                + [s.whole, [t.unit for t in s.targets]]
                 for s in wave
             ]
             for wave in self.waves
@@ -202,10 +214,20 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
     """
     names = set(allowed)
     found: dict[str, None] = dict.fromkeys(_inoperable(made))
+    going = {
+        (step.stack_set, target)
+        for step in made.steps
+        if step.action is Action.DELETE
+        for target in step.targets
+    }
     for step in made.steps:
         where = ", ".join(map(str, step.targets))
         if step.action is Action.DELETE and step.part not in names:
-            left = set(made.observed[step.stack_set].instances) - set(step.targets)
+            left = [
+                t
+                for t in made.observed[step.stack_set].instances
+                if not t.joins_later and (step.stack_set, t) not in going
+            ]
             held = sorted(
                 {c.logical_id for r in step.changes.values() for c in r if c.stateful}
             )
@@ -331,38 +353,22 @@ def _check_permission_models(system: System, observed: Mapping[str, Observed]) -
                 f"{s.permission_model}, which AWS does not change while there are "
                 "instances; destroy it, then roll out again"
             )
-        if s.service_managed:
-            problems += _unit_problems(s, s.service_managed)
+        problems += units.problems(s)
     if problems:
         raise PlanError("\n".join(problems))
-
-
-def _unit_problems(s: StackSet, managed: ServiceManaged) -> Iterator[str]:
-    units = ", ".join(managed.organizational_units)
-    strange = sorted({*managed.accounts} - {t.account for t in s.targets})
-    if strange and managed.account_filter is AccountFilter.INTERSECTION:
-        yield (
-            f"{s.part}: {', '.join(strange)} is in none of the organizational units "
-            f"({units}); name accounts that are"
-        )
-    elif not s.targets:
-        yield (
-            f"{s.part}: {units} and what is below have no account to deploy to; move "
-            "one there, or turn automatic deployment on"
-        )
-    nested = sorted(managed.kin & {*managed.organizational_units})
-    if nested:
-        yield (
-            f"{s.part}: {', '.join(nested)} is above or below another unit of this "
-            "stack set; name one of the two"
-        )
 
 
 def _refuse_protected(
     observed: Mapping[str, Observed], waves: Iterable[Iterable[Step]]
 ) -> None:
     """A protected resource fails its stack's deletion, and leaves it INOPERABLE."""
-    going = [(observed[s.stack_set], t) for w in waves for s in w for t in s.targets]
+    going = [
+        (observed[s.stack_set], t)
+        for w in waves
+        for s in w
+        for t in s.targets
+        if not t.joins_later
+    ]
     protected = [
         f"{found.name}: {logical_id} in {target}"
         for found, target in going
@@ -426,6 +432,9 @@ def _steps(
     there = [t for t in wanted if found and t in found.instances]
     missing = [t for t in wanted if t not in there]
     varying = _varying(values)
+    unshared = list(units.unshared(s, varying))
+    if unshared:
+        raise PlanError("\n".join(unshared))
     steps: list[Step] = []
     if found:
         steps += _updates(system, s, found, there, values, varying)
@@ -480,7 +489,7 @@ def _updates(
     varying: frozenset[str],
 ) -> list[Step]:
     everywhere = _definition_reasons(system, s, found)
-    if s.service_managed and s.service_managed.auto_deployment.enabled:
+    if units.follows(s):
         # Accounts that join take what the stack set itself has.
         everywhere += _shared_reasons(s, found, values, varying)
     reasons = {
@@ -545,11 +554,13 @@ def _shared_reasons(
 ) -> tuple[str, ...]:
     """Why the values that all targets share have to be written to the stack set."""
     now = complete(found.parameters, found.template)
-    wanted = complete(next(iter(values.values()), {}), s.template)
+    defaults = complete({}, s.template)
+    given = next(iter(values.values()), {})
+    wanted = complete(units.own_values(s, given, varying, defaults), s.template)
     return tuple(
         f"parameter {name} of the stack set differs"
         for name, value in wanted.items()
-        if name not in varying
+        if (units.follows(s) or name not in varying)
         and not _pending(value)
         and now.get(name) not in (value, HIDDEN)
     )
@@ -632,6 +643,7 @@ def _told(
     changes = {
         target: diff.compare(*_evaluated(found, s, target, step.values))
         for target in step.targets
+        if not target.joins_later  # there is no stack, and none is made
     }
     return replace(step, changes=changes)
 
@@ -729,38 +741,21 @@ def _deletions(
         for part in level:
             s = by_part[part]
             found = observed.get(s.name)
-            surplus = sorted(set(found.instances) - set(s.targets)) if found else []
-            if found and surplus:
-                wave += _retreat(s, found, surplus)
+            if not found:
+                continue
+            staying = {*s.targets, *units.asleep(s, found)}
+            surplus = sorted(set(found.instances) - staying)
+            if surplus:
+                wave += [
+                    _deletion(found, targets, "no longer a target", whole=as_a_whole)
+                    for targets, as_a_whole in zip(
+                        units.retreat(s, found, surplus), (True, False), strict=True
+                    )
+                    if targets
+                ]
         if wave:
             waves.append(tuple(wave))
     return waves
-
-
-def _retreat(s: StackSet, found: Observed, surplus: Sequence[Target]) -> list[Step]:
-    """The deletion of instances that a stack set no longer has.
-
-    Of a unit that nothing stays of in a region, StackSets is told the unit and not its
-    accounts: only then automatic deployment forgets it. That takes everything in the
-    unit, so it is never done where a unit that stays is above it or below it.
-    """
-    kin = s.service_managed.kin if s.service_managed else _NOTHING
-    left = {(t.unit, t.region) for t in found.instances if t not in surplus}
-    left |= {(t.unit, t.region) for t in s.targets}
-    regions = {t.region for t in s.targets}
-    whole = [
-        t
-        for t in surplus
-        if t.unit
-        and (t.unit, t.region) not in left
-        and (t.region not in regions or t.unit not in kin)
-    ]
-    single = [t for t in surplus if t not in whole and not t.joins_later]
-    return [
-        _deletion(found, tuple(targets), "no longer a target", whole=all_of_it)
-        for targets, all_of_it in ((whole, True), (single, False))
-        if targets
-    ]
 
 
 def _deletion(

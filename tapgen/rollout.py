@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from tapgen import plan, snapshot, uploads
+from tapgen import plan, snapshot, units, uploads
 from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
@@ -189,7 +189,12 @@ class _Run:
         definition = self.states[name].unsettled
         assert definition
         yield from self._define(name, definition, None)
-        self._await_current(name, list(self.states[name].overrides))
+        self.states[name].parameters = {
+            k: v for k, v in definition.parameters.items() if v is not None
+        }
+        asleep = {target for of, target in self.plan.asleep if of == name}
+        awake = [t for t in self.states[name].overrides if t not in asleep]
+        self._await_current(name, awake)
 
     def _left(self, restored: tuple[str, ...]) -> tuple[str, ...]:
         """What was changed and not put back; of what was put back, what has targets
@@ -296,13 +301,14 @@ class _Run:
     def _create(self, step: Step, values: Mapping[str, str]) -> Steps:
         name = step.stack_set
         s = self.plan.system.part(step.part)
-        definition = self._definition(s, values)
+        own = self._own_values(s, step, values)
+        definition = self._definition(s, own)
         if step.first and name not in self.plan.observed:
             self.sets.create(name, definition)
-            self.states[name] = _State(s.template, dict(values), {})
+            self.states[name] = _State(s.template, own, {})
         elif step.first:
             yield from self._define(name, definition, None)
-            self.states[name] = _State(s.template, dict(values), {})
+            self.states[name] = _State(s.template, own, {})
         state = self.states[name]
         base = plan.complete(state.parameters, state.template)
         overrides = {
@@ -330,7 +336,10 @@ class _Run:
             return
         definition = self._definition(s, values)
         everywhere = set(step.targets) == set(state.overrides)
-        state.unsettled = None if everywhere else definition
+        # Not before every target has overrides: it must not run these values.
+        own = self._own_values(s, step, values)
+        settled = everywhere and own == values
+        state.unsettled = None if settled else self._definition(s, own)
         if everywhere:
             yield from self._define(name, definition, None)
         else:
@@ -344,6 +353,13 @@ class _Run:
         )
         if stale:
             yield from self._override(step, overrides)
+
+    def _own_values(
+        self, s: StackSet, step: Step, values: Mapping[str, str]
+    ) -> dict[str, str]:
+        """The values the stack set itself is to have in the end."""
+        defaults = plan.complete({}, s.template)
+        return units.own_values(s, values, step.varying, defaults)
 
     def _define(
         self, name: str, definition: Definition, targets: list[Target] | None
@@ -381,8 +397,30 @@ class _Run:
             )
             for target in targets:
                 self.states[name].overrides.pop(target, None)
+        if any(t.unit for t in there):
+            self._await_gone(name, [t for t in there if not t.joins_later])
         if step.drop:
             self.sets.delete(name)
+
+    def _await_gone(self, name: str, targets: Sequence[Target]) -> None:
+        """Raise for accounts in which nothing was deleted: an operation succeeds without
+        a word about those that are suspended, or have left the organization."""
+        for _ in range(LOOKS):
+            there = self.sets.listed(name)
+            left = [target for target in targets if target in there]
+            if not left:
+                return
+            self.sleep(self.poll_seconds[0])
+        accounts = " ".join(dict.fromkeys(t.account for t in left))
+        regions = " ".join(dict.fromkeys(t.region for t in left))
+        raise RolloutError(
+            f"{', '.join(map(str, left))} is still there: an account that is suspended or "
+            "has left the organization cannot be reached; let go of its stack with aws "
+            f"cloudformation delete-stack-instances --stack-set-name {name} "
+            "--deployment-targets OrganizationalUnitIds=<root>,AccountFilterType="
+            f"INTERSECTION,Accounts={accounts.replace(' ', ',')} --regions {regions} "
+            "--retain-stacks"
+        )
 
     def _redefines(self, step: Step, state: _State, values: Mapping[str, str]) -> bool:
         """Whether a value changes that all targets share."""
@@ -458,22 +496,33 @@ class _Run:
 
     def _await_current(self, name: str, targets: Sequence[Target]) -> Any:
         """The instances once all targets are CURRENT; raises when they do not become
-        that."""
+        that. Where stacks follow accounts, one that has left is no failure, nor is one
+        that has joined a unit which waited for it."""
         for _ in range(LOOKS):
             instances = self.sets.listed(name, any(t.joins_later for t in targets))
+            reached = {(t.unit, t.region) for t in instances}
             wrong = [
                 t
                 for t in targets
-                if t not in instances
-                or instances[t].status is not InstanceStatus.CURRENT
+                if (
+                    instances[t].status is not InstanceStatus.CURRENT
+                    if t in instances
+                    else not (t.joins_later and (t.unit, t.region) in reached)
+                )
             ]
             if not wrong:
                 return instances
             self.sleep(self.poll_seconds[0])
+        if self._follows(name) and not any(t in instances for t in wrong):
+            return instances
         instance = instances.get(wrong[0])
         status = instance.status if instance else "missing"
         why = (instance.reason if instance else None) or "no reason given"
         raise RolloutError(f"{wrong[0]} is {status}, not CURRENT: {why}")
+
+    def _follows(self, name: str) -> bool:
+        wanted = {s.name: s for s in self.plan.system.stack_sets}
+        return name in wanted and units.follows(wanted[name])
 
     def _green(self, step: Step) -> None:
         """Check that the step's targets are CURRENT, and take their outputs."""
@@ -484,10 +533,9 @@ class _Run:
         def look(target: Target) -> Mapping[str, str]:
             return self.sets.outputs(target, instances[target].stack_id) or {}
 
+        there = [t for t in step.targets if t in instances]
         with ThreadPoolExecutor(8) as pool:
-            for target, found in zip(
-                step.targets, pool.map(look, step.targets), strict=True
-            ):
+            for target, found in zip(there, pool.map(look, there), strict=True):
                 self.outputs[step.part, target] = found
 
     # -- operations ------------------------------------------------------------------
@@ -603,8 +651,22 @@ class _Run:
             self._together([_Running(name, self._put_back(good))])
             if len(self.failures) == before and not self.stopping():
                 restored.append(name)
-                self.tell("restored", "as it was", stack_set=name)
+                self.tell("restored", self._as_it_was(good), stack_set=name)
         return tuple(restored)
+
+    def _as_it_was(self, good: Observed) -> str:
+        """What was put back, and what AWS changes for all instances at once only: not
+        while there are some that this rollout made."""
+        wanted = {s.name: s.service_managed for s in self.plan.system.stack_sets}
+        managed = wanted.get(good.name)
+        grown = set(self.states[good.name].overrides) - set(good.instances)
+        if not grown or not managed or managed.auto_deployment == good.auto_deployment:
+            return "as it was"
+        now = "on" if managed.auto_deployment.enabled else "off"
+        return (
+            f"as it was, but automatic deployment, which may be {now} now: it changes "
+            "with all instances at once only, and those that are new stay"
+        )
 
     def _put_back(self, good: Observed) -> Steps:
         name = good.name
@@ -621,7 +683,14 @@ class _Run:
             auto_deployment=good.auto_deployment if in_units else None,
         )
         now = self.sets.instances(name)
-        known = [t for t in now if t in good.instances]
+        # An account may have moved to another unit since it was deployed to.
+        wanted_now = {
+            t: t
+            for s in self.plan.system.stack_sets
+            if s.name == name
+            for t in s.targets
+        }
+        known = [wanted_now.get(t, t) for t in now if t in good.instances]
         groups = [None] if len(known) == len(now) else stacksets.rectangles(known)
         for targets in groups:
             yield from self._define(name, definition, targets)

@@ -26,6 +26,7 @@ LAYERS = [
         "inputs",
         "verdicts",
         "durations",
+        "units",
     },
     {
         "blueprints",

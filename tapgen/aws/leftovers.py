@@ -14,7 +14,7 @@ from typing import Any
 
 from tapgen import intrinsics
 from tapgen.aws import stacks
-from tapgen.aws.session import Aws, ask
+from tapgen.aws.session import NOBODY, Aws, ask
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Observed, Target
 
@@ -25,7 +25,8 @@ KEY_WAIT_DAYS = 30  # PendingWindowInDays of kms:ScheduleKeyDeletion, the longes
 
 @dataclass(frozen=True)
 class Leftover:
-    """A resource that outlives its stack; `policy` is its DeletionPolicy."""
+    """A resource that outlives its stack; `policy` is its DeletionPolicy. Without a
+    `physical_id` nobody could look what it is called."""
 
     stack_set: str
     target: Target
@@ -36,7 +37,8 @@ class Leftover:
 
     def __str__(self) -> str:
         what = " (as a final snapshot)" if self.policy == "Snapshot" else ""
-        return f"{self.target} {self.type} {self.physical_id}{what}"
+        named = self.physical_id or f"{self.logical_id} (its name could not be read)"
+        return f"{self.target} {self.type} {named}{what}"
 
 
 def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
@@ -47,7 +49,13 @@ def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
             policies = _policies(stack_set, target)
             if not instance.stack_id or not policies:
                 continue
-            made = stacks.resources(aws, target, instance.stack_id)
+            try:
+                made = stacks.resources(aws, target, instance.stack_id)
+            except AwsError as error:
+                if error.code not in NOBODY:
+                    raise
+                # Nobody knows what they are called, but they are there.
+                made = _unread(stack_set, target)
             found += [
                 Leftover(name, target, logical_id, *made[logical_id], policy)
                 for logical_id, policy in policies.items()
@@ -58,7 +66,9 @@ def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
 
 def merged(earlier: Iterable[Leftover], now: Iterable[Leftover]) -> list[Leftover]:
     """Both, each resource once: what an earlier deletion left, and what is there."""
-    found = {(x.target, x.type, x.physical_id): x for x in (*earlier, *now)}
+    found = {
+        (x.target, x.type, x.physical_id or x.logical_id): x for x in (*earlier, *now)
+    }
     return list(found.values())
 
 
@@ -76,7 +86,7 @@ def load(body: bytes) -> list[Leftover]:
 
 def delete(aws: Aws, left: Leftover) -> str:
     """Delete one leftover; returns what happened to it in words."""
-    action = _DELETERS.get(left.type)
+    action = _DELETERS.get(left.type) if left.physical_id else None
     if action is None or left.policy == "Snapshot":
         return "kept (delete it by hand)"
     try:
@@ -85,6 +95,13 @@ def delete(aws: Aws, left: Leftover) -> str:
         return "already gone"
     except AwsError as error:  # one refusal must not keep the others
         return f"not deleted ({error.message})"
+
+
+def _unread(stack_set: Observed, target: Target) -> dict[str, tuple[str, str]]:
+    """Logical id → (type, "") of the resources of an instance, by its template."""
+    values = stack_set.values(target)
+    made = intrinsics.evaluate(stack_set.template, values, target).resources
+    return {name: (str(r.get("Type")), "") for name, r in made.items()}
 
 
 def _policies(stack_set: Observed, target: Target) -> dict[str, str]:

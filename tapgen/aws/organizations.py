@@ -14,6 +14,12 @@ from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, PlanError
 from tapgen.model import Target, Unit
 
+_UNREADABLE = (
+    "AWSOrganizationsNotInUseException",
+    "AccessDenied",
+    "AccessDeniedException",
+    "NoRole",
+)
 WHOLE = "/"
 """Stands for the root: every account of the organization."""
 
@@ -40,17 +46,14 @@ def units(
     except AwsError as error:
         raise _explained(error, admin) from error
     missing = [
-        f"{name}: the organization has no such unit; {look.near(name)}"
+        f"{name}: the organization has no such unit; {look.near(name)}; correct it, or "
+        "remove it from organizational_units: the next rollout takes its stacks away"
         for name, id in found.items()
         if id is None and not leaving
     ]
     if missing:
         raise PlanError("\n".join(missing))
-    return {
-        name: Unit(id, tuple(sorted(look.accounts(id))), look.kin(id))
-        for name, id in found.items()
-        if id is not None
-    }
+    return {name: look.whole(id) for name, id in found.items() if id is not None}
 
 
 def root(aws: Aws, admin: Target) -> str:
@@ -118,13 +121,14 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
 
 
 def _explained(error: AwsError, admin: Target) -> AwsError:
-    if error.code not in ("AWSOrganizationsNotInUseException", "AccessDeniedException"):
+    if error.code not in _UNREADABLE:
         return error
     advice = (
         f"{error.message}: organizational units are read in {admin.account}, which must "
         "be the management account of an organization, or with admin.call_as "
         "DELEGATED_ADMIN a delegated administrator of StackSets; the caller needs "
-        "organizations:Describe* and organizations:List*"
+        "organizations:Describe* and organizations:List*; run this with credentials of "
+        "that account"
     )
     return AwsError(error.call, error.code, advice)
 
@@ -176,16 +180,27 @@ class _Look:
             }
         return self._below[parent]
 
-    def accounts(self, unit: str) -> Iterator[str]:
-        """The active accounts in a unit and below, but the management account."""
+    def whole(self, unit: str) -> Unit:
+        """A unit with its accounts."""
+        accounts = dict(self.accounts(unit))
+        return Unit(
+            unit,
+            tuple(sorted(id for id, active in accounts.items() if active)),
+            self.kin(unit),
+            frozenset(id for id, active in accounts.items() if not active),
+        )
+
+    def accounts(self, unit: str) -> Iterator[tuple[str, bool]]:
+        """The accounts in a unit and below, but the management account, and whether
+        each is active."""
         found = pages(
             self.client, "list_accounts_for_parent", "Accounts", ParentId=unit
         )
         for account in found:
             # State replaces Status (API reference, Account).
-            active = account.get("State") or account.get("Status")
-            if active == "ACTIVE" and account["Id"] != self.management():
-                yield str(account["Id"])
+            state = account.get("State") or account.get("Status")
+            if account["Id"] != self.management():
+                yield str(account["Id"]), state == "ACTIVE"
         for inner in self.below(unit).values():
             yield from self.accounts(inner)
 

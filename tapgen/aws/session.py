@@ -34,6 +34,8 @@ _NOT_FOUND = {
     "NoSuchEntity",
     "404",
 }
+NOBODY = ("AccessDenied", "NoRole", "NoSuchEntity")
+"""Codes of not being let into an account, as before bootstrap."""
 _BUSY = {"OperationInProgressException"}
 
 

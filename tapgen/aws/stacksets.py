@@ -7,13 +7,13 @@ user guide's chapter on StackSets.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.aws import organizations, stacks
-from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.session import NOBODY, Aws, ask, pages
 from tapgen.aws.store import Store
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
@@ -218,6 +218,16 @@ class StackSets:
             if (unit, region) not in reached and self._exists(unit)
         }
 
+    def _is_all_of(
+        self, name: str, targets: Sequence[Target], units: Collection[str]
+    ) -> bool:
+        """Whether naming units means these targets and no others."""
+        regions = {t.region for t in targets}
+        reached = {
+            t for t in self.listed(name) if t.unit in units and t.region in regions
+        }
+        return reached <= {*targets} and all(map(self._exists, units))
+
     def _exists(self, unit: str) -> bool:
         return organizations.exists(self.aws, self.admin, unit)
 
@@ -229,7 +239,7 @@ class StackSets:
         try:
             return stacks.outputs(self.aws, target, stack_id)
         except AwsError as error:
-            if error.code in ("AccessDenied", "NoRole", "NoSuchEntity"):
+            if error.code in NOBODY:
                 return None
             raise
 
@@ -358,7 +368,7 @@ class StackSets:
         they may have moved since.
         """
         units = {t.unit for t in targets if t.unit}
-        if units and not (whole and all(map(self._exists, units))):
+        if units and not (whole and self._is_all_of(name, targets, units)):
             whole = False
             everything = organizations.root(self.aws, self.admin)
             targets = [replace(t, unit=everything) for t in targets]
@@ -492,16 +502,17 @@ def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
     that wait for accounts never go with accounts: they are named without a filter of
     accounts, the others with one.
     """
-    accounts_of: dict[tuple[str, bool], list[Target]] = {}
+    # Targets are equal whatever unit they are reached by; requests are not.
+    accounts_of: dict[tuple[str, bool], list[tuple[str, str]]] = {}
     for target in targets:
-        accounts_of.setdefault((target.region, target.joins_later), []).append(target)
-    regions_of: dict[tuple[Target, ...], list[str]] = {}
+        key = target.region, target.joins_later
+        accounts_of.setdefault(key, []).append((target.account, target.unit or ""))
+    regions_of: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for (region, _), found in accounts_of.items():
-        accounts = tuple(sorted(replace(t, region="") for t in found))
-        regions_of.setdefault(accounts, []).append(region)
+        regions_of.setdefault(tuple(sorted(found)), []).append(region)
     return [
-        [replace(account, region=region) for region in regions for account in accounts]
-        for accounts, regions in regions_of.items()
+        [Target(account, r, unit or None) for r in regions for account, unit in places]
+        for places, regions in regions_of.items()
     ]
 
 

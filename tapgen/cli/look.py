@@ -42,7 +42,9 @@ def status_command(
     from tapgen.cli.screen import console
     from tapgen.report import data, text
 
-    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
     observed = rollout.observe(reached.system, reached.sets)
     found = data.status(reached.system, observed)
     if output == "json":
@@ -85,7 +87,9 @@ def limits_command(
     from tapgen.cli.screen import console
     from tapgen.report import outlook
 
-    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
     made = plan.make(reached.system, rollout.observe(reached.system, reached.sets))
     rooms = outlook_of(reached, made, everything=True).limits
     fits = [forecast.fit(s) for s in reached.system.stack_sets]
@@ -138,9 +142,14 @@ def outputs_command(
         else:
             click.echo(f"{part}.{name}  {' '.join(where)}  {value}")
     if not rows:
-        click.echo(
-            f"{reached.system.prefix} has no outputs: it is not rolled out", err=True
+        there = any(o.instances for o in observed.values())
+        why = (
+            "its templates give none, or no operator role lets tapgen look (tapgen "
+            "bootstrap makes it)"
+            if there
+            else "it is not rolled out"
         )
+        click.echo(f"{reached.system.prefix} has no outputs: {why}", err=True)
     return DONE
 
 

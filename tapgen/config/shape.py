@@ -21,7 +21,7 @@ from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 MOST_TAGS = 44
 
 ACCOUNT = r"^(self|[0-9]{12})$"
-UNIT = r"^(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
+UNIT = r"^(?![0-9]{12}$)(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
 SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
 # IAM's set of characters for names and paths.
 _ROLE_NAME = r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}"

@@ -89,6 +89,10 @@ def check(root: Node, problems: Problems, kind: Blueprint) -> None:
                     "only stack sets of the blueprint custom are deployed by AWS "
                     "Organizations; remove it, and name the accounts",
                 )
+        delegate = root.get("admin", "call_as")
+        if delegate is not None and delegate.value == "DELEGATED_ADMIN":
+            message = "only stack sets of the blueprint custom have it; remove it"
+            wrong(problems, delegate, message)
         return
     if not _whole(root):
         _refuse_its_keys(root, problems)

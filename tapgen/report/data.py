@@ -39,6 +39,9 @@ def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
             }
             for u in made.uploads
         ],
+        "suspended": [
+            {"stack_set": name, **_target(target)} for name, target in made.asleep
+        ],
         "waves": [[_step(made, step) for step in wave] for wave in made.waves],
     }
 
@@ -129,6 +132,7 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
         "action": str(step.action),
         "targets": [_target(t) for t in step.targets],
         "conditional": step.conditional,
+        **({"whole_units": True} if step.whole else {}),
         "reasons": list(step.reasons),
         "parameters": _parameters(made, step),
         "resources": [
@@ -191,4 +195,5 @@ def _failure(failure: Failure) -> dict[str, Any]:
 
 
 def _target(target: Target) -> dict[str, str]:
-    return {"account": target.account, "region": target.region}
+    place = {"account": target.account, "region": target.region}
+    return place | ({"organizational_unit": target.unit} if target.unit else {})

@@ -117,7 +117,7 @@ def _wanted(system: System) -> dict[str, Any]:
             "parameters": digest(repr((sorted(s.parameters.items()), s.overrides))),
             "targets": sorted(map(str, s.targets)),
             "tags": digest(dict(s.tags)),
-            "permissions": digest(repr(s.service_managed)),
+            "permissions": digest(s.permissions()),
         }
         for s in system.stack_sets
     }

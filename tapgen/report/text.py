@@ -52,9 +52,13 @@ _MAX_VALUE = 60  # characters of a value shown in a line
 def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -> str:
     """A plan as lines, with what to expect of it where that is given; with `details`
     every parameter and resource is listed."""
+    asleep = [f"{name} in {target}" for name, target in made.asleep]
+    left = [f"left alone, as accounts are suspended: {', '.join(asleep)}"]
     if not made:
-        return f"[green]{escape(_title(made))}: nothing to do[/]"
+        done = f"[green]{escape(_title(made))}: nothing to do[/]"
+        return "\n".join([done, *(left if asleep else [])])
     lines = [f"[bold]{escape(_title(made))}[/]", *_first(made)]
+    lines += left if asleep else []
     lines += ahead.first(outlook) if outlook else ()
     for number, wave in enumerate(made.waves, 1):
         lines.append(f"\n[bold]wave {number}[/]")

@@ -9,13 +9,14 @@ from dataclasses import replace
 import pytest
 
 from tapgen import bootstrap, plan, rollout
-from tapgen.aws import organizations, session
+from tapgen.aws import leftovers, organizations, session
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, PlanError
 from tapgen.model import (
     SELF,
     AccountFilter,
     AutoDeployment,
+    Override,
     ServiceManaged,
     StackSet,
     System,
@@ -29,13 +30,19 @@ FOLLOWS = AutoDeployment(enabled=True)
 
 
 def baseline(
-    *units: str, days: str = "30", name: str = "audit", **more: object
+    *units: str,
+    days: str = "30",
+    name: str = "audit",
+    keep: bool = False,
+    **more: object,
 ) -> System:
     """A log group in every account of some units, in two regions."""
-    group = {
+    group: dict[str, object] = {
         "Type": "AWS::Logs::LogGroup",
         "Properties": {"LogGroupName": name, "RetentionInDays": {"Ref": "Days"}},
     }
+    if keep:
+        group["DeletionPolicy"] = "Retain"
     text = make.template(("Days",), resources={"Topic": group})
     managed = ServiceManaged(units, **more)  # type: ignore[arg-type]
     s = StackSet(
@@ -177,6 +184,123 @@ def test_an_empty_unit_is_waited_at_until_it_is_no_longer_named(
     assert not organization.plan(one)
 
 
+def test_who_joins_gets_the_values_of_the_stack_set_and_nobody_elses(
+    organization: Organization,
+) -> None:
+    one, other = sorted(organization.account("Prod") for _ in range(2))
+    system = baseline("Prod", auto_deployment=FOLLOWS)
+    (s,) = system.stack_sets
+    s = replace(s, overrides=(Override({"Days": "400"}, account=one),))
+    system = replace(system, stack_sets=(s,))
+
+    assert organization.rollout(system).green
+    assert organization.days(one) == {400} and organization.days(other) == {30}
+    joined = organization.account("Prod")
+    eventually(lambda: organization.days(joined, "us-west-2"), {30})
+    eventually(lambda: bool(_running(organization, system)), False)
+    assert not organization.plan(system)
+
+    # Also once the values have changed: none runs another's, not even at the end.
+    changed = replace(s, parameters={"Days": "60"})
+    assert organization.rollout(replace(system, stack_sets=(changed,))).green
+    found = organization.sets(system).describe("demo-test-baseline")
+    assert found and found.parameters == {"Days": "60"}
+    assert organization.days(one) == {400} and organization.days(other) == {60}
+    assert not organization.plan(replace(system, stack_sets=(changed,)))
+
+
+def test_deleting_a_unit_as_a_whole_never_takes_what_is_not_meant(
+    organization: Organization,
+) -> None:
+    account = organization.account("Prod")
+    left = organization.account("Prod")
+    system = baseline("Prod")
+    assert organization.rollout(system).green
+    sets = organization.sets(system)
+    (unit,) = ids(organization, "Prod")
+
+    target = Target(left, "us-east-1", unit)
+    sets.delete_instances("demo-test-baseline", [target], {}, "op-1", whole=True)
+    eventually(lambda: sets.running("demo-test-baseline"), None)
+
+    assert {t.account for t in sets.listed("demo-test-baseline")} == {account, left}
+    assert organization.days(left) == set()
+    assert organization.days(account) == {30}
+
+
+def test_a_suspended_account_is_left_alone_and_told(
+    organization: Organization,
+) -> None:
+    awake, asleep = organization.account("Prod"), organization.account("Prod")
+    system = baseline("Prod")
+    assert organization.rollout(system).green
+
+    organization.cloud.client("organizations").close_account(AccountId=asleep)
+    made = organization.plan(baseline("Prod", days="60"))
+
+    assert accounts(made) == {awake}
+    assert {target.account for _, target in made.asleep} == {asleep}
+    assert organization.run(made, system).green
+
+
+def test_an_account_that_has_left_the_organization_is_said_to_be_there_still(
+    organization: Organization,
+) -> None:
+    organization.account("Prod")
+    gone = organization.account("Prod")
+    system = baseline("Prod")
+    assert organization.rollout(system).green
+    client = organization.cloud.client("organizations")
+    client.remove_account_from_organization(AccountId=gone)
+
+    ended = organization.run(organization.plan(system), system)
+
+    assert not ended.green
+    assert f"{gone}/us-east-1, {gone}/us-west-2 is still there" in str(
+        ended.failures[0]
+    )
+    assert "--retain-stacks" in str(ended.failures[0])
+
+
+def test_an_account_that_joins_or_leaves_meanwhile_fails_nothing(
+    organization: Organization,
+) -> None:
+    leaving = organization.account("Prod")
+    organization.account("Prod")
+    organization.account("Sandbox", organization.account("New"))
+    system = baseline("Prod", "New", auto_deployment=FOLLOWS)
+    made = organization.plan(_bootstrapped(organization, system))
+
+    organization.account("New")  # before the plan is run
+    organization.account("Sandbox", leaving)
+
+    assert organization.run(made, system).green
+
+
+def _bootstrapped(organization: Organization, system: System) -> System:
+    bootstrap.run(organization.aws, organization.resolved(system), code="demo")
+    return system
+
+
+def test_what_is_retained_is_listed_where_nobody_may_look(
+    organization: Organization,
+) -> None:
+    account = organization.account("Prod")
+    system = baseline("Prod", keep=True)
+    assert organization.rollout(system).green
+    observed = rollout.observe(organization.resolved(system), organization.sets(system))
+    stranger = replace(organization.aws, local=False, _sessions={}, _clients={})
+
+    found = leftovers.retained(stranger, observed)
+
+    assert {x.target for x in found} == {
+        Target(account, "us-east-1"),
+        Target(account, "us-west-2"),
+    }
+    assert "Topic (its name could not be read)" in str(found[0])
+    assert leftovers.delete(stranger, found[0]) == "kept (delete it by hand)"
+
+
 def test_a_choice_of_accounts_holds_for_what_is_made_and_taken_away(
     organization: Organization,
 ) -> None:
@@ -238,7 +362,8 @@ def test_a_unit_that_is_not_there_is_told_with_those_that_are(
     with pytest.raises(PlanError) as wrong:
         organization.plan(baseline("Workloads/Prdo", "Sandbox"))
 
-    assert str(wrong.value).splitlines() == [
+    told = [line.partition("; correct it")[0] for line in str(wrong.value).splitlines()]
+    assert told == [
         "Workloads/Prdo: the organization has no such unit; /Workloads has Prod, Test",
         "Sandbox: the organization has no such unit; the root has Workloads",
     ]

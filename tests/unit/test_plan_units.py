@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tapgen import checks, plan
+from tapgen import checks, intrinsics, plan
 from tapgen.aws import stacksets
 from tapgen.errors import PlanError
 from tapgen.model import (
@@ -272,3 +272,103 @@ def test_requests_name_units_and_choose_accounts_in_them() -> None:
         "Regions": ["us-east-1"],
         "DeploymentTargets": {"OrganizationalUnitIds": ["ou-prod"]},
     }
+
+
+def test_requests_keep_every_account_with_its_unit_and_region() -> None:
+    """The same account through one unit here and another there is two requests."""
+    there = [Target(A, "us-east-1", "ou-a"), Target(A, "us-east-2", "ou-b")]
+
+    cut = stacksets.rectangles(there)
+
+    assert sorted((t.account, t.region, t.unit) for one in cut for t in one) == [
+        (A, "us-east-1", "ou-a"),
+        (A, "us-east-2", "ou-b"),
+    ]
+
+
+TABLE = {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "orders"}}
+
+
+def test_a_unit_that_waits_is_no_target_that_keeps_data() -> None:
+    text = make.template(("Days",), resources={"Topic": TABLE})
+    before, after = wanted("Prod", "Empty", text=text), wanted("Empty", text=text)
+
+    made = plan.make(resolved(after), {before.name: observed(before)})
+
+    (told,) = plan.refusals(made)
+    assert "its last target would go, and it holds data (Topic)" in told
+
+
+def test_what_waits_holds_no_data_and_goes_without_a_word() -> None:
+    text = make.template(("Days",), resources={"Topic": TABLE})
+    before, after = wanted("Prod", "Empty", text=text), wanted("Prod", text=text)
+
+    made = plan.make(resolved(after), {before.name: observed(before)})
+
+    assert deletions(made) == [({"ou-none/us-east-1", "ou-none/us-west-2"}, True)]
+    assert plan.refusals(made) == []
+    assert made.steps[0].changes == {}
+
+
+def test_a_value_that_varies_by_output_cannot_follow_accounts() -> None:
+    source = replace(wanted("Prod"), part="source", name="demo-test-source")
+    taker = replace(
+        wanted("Prod", text=make.template(("Arn",))),
+        part="taker",
+        name="demo-test-taker",
+        parameters={"Arn": Output("source", "Arn")},
+    )
+    system = make.system(source, taker).resolve(make.ACCOUNT, UNITS)
+
+    with pytest.raises(PlanError, match="taker.Arn: comes from source.Arn, which diff"):
+        plan.make(system, {})
+
+
+def test_a_reference_to_an_account_in_no_unit_is_no_empty_value() -> None:
+    """An empty unit beside others does not make it uncertain what there is."""
+    source = replace(wanted("Prod", "Empty"), part="source", name="demo-test-source")
+    taker = replace(
+        make.stack_set(text=make.template(("Arn",))),
+        part="taker",
+        name="demo-test-taker",
+        parameters={"Arn": Output("source", "Arn", account="9" * 12)},
+    )
+    system = make.system(source, taker).resolve(make.ACCOUNT, UNITS)
+
+    problem, *_ = checks.problems(system)
+    assert f"source has no target in {'9' * 12}" in problem
+
+
+def test_an_override_for_an_account_in_no_unit_is_told() -> None:
+    s = replace(wanted("Prod"), overrides=(Override({"Days": "1"}, account=C),))
+
+    with pytest.raises(PlanError, match=f"an override is for {C}, which is in none"):
+        plan.make(resolved(s), {})
+
+
+def test_a_filter_that_leaves_nobody_is_told_as_that() -> None:
+    s = wanted("Prod", accounts=(A, B), account_filter=AccountFilter.DIFFERENCE)
+
+    with pytest.raises(PlanError, match="DIFFERENCE leaves none of the accounts"):
+        plan.make(resolved(s), {})
+
+
+def test_what_is_said_of_permissions_does_not_hang_on_the_units_around() -> None:
+    """A saved plan is not stale because somebody made a unit, or by a hash seed."""
+    (s,) = resolved(wanted("Prod")).stack_sets
+    kin = {**UNITS, "Prod": replace(PROD, kin=frozenset({"ou-new", "r-1"}))}
+    (other,) = resolved(wanted("Prod"), kin).stack_sets
+
+    assert s.permissions() == other.permissions()
+
+
+def test_nobody_takes_the_name_of_a_unit_for_the_number_of_an_account() -> None:
+    bucket = {
+        "Type": "AWS::S3::Bucket",
+        "Properties": {"BucketName": {"Fn::Sub": "audit-${AWS::AccountId}"}},
+    }
+    body = {"Resources": {"Bucket": bucket}}
+
+    found = intrinsics.evaluate(body, {}, Target("Workloads/Prod", "us-east-1"))
+
+    assert "Workloads" not in str(found.resources)
