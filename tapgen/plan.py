@@ -21,12 +21,10 @@ from tapgen.errors import PlanError
 from tapgen.intrinsics import LATER, Evaluated
 from tapgen.model import (
     HIDDEN,
-    AccountFilter,
     Action,
     InstanceStatus,
     Observed,
     Output,
-    ServiceManaged,
     StackSet,
     System,
     Target,
