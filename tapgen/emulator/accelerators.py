@@ -11,12 +11,13 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from tapgen.emulator.added import Record, Refusal, Service, place, unknown
+from tapgen.emulator.watched import Watched
 
 # By ARN, which has the account in it.
-_accelerators: dict[str, Record] = {}
-_listeners: dict[str, Record] = {}
-_groups: dict[str, Record] = {}
-_tags: dict[str, Record] = {}
+_accelerators: dict[str, Record] = Watched()
+_listeners: dict[str, Record] = Watched()
+_groups: dict[str, Record] = Watched()
+_tags: dict[str, Record] = Watched()
 
 
 def _own(arn: str) -> bool:
@@ -255,10 +256,4 @@ SERVICE = Service(
     name="globalaccelerator",
     answer=_answer,
     target_prefix="GlobalAccelerator_V20180706",
-    stores={
-        "accelerators": _accelerators,
-        "listeners": _listeners,
-        "groups": _groups,
-        "tags": _tags,
-    },
 )

@@ -1,15 +1,16 @@
-"""Services that ministack lacks, as it takes them: registered, reset, saved with its own.
+"""Services that ministack lacks, registered as its own are.
 
 A service here keeps what it is told and refuses what AWS refuses. What it would do by
-itself (run an experiment, bill) it does not do.
+itself (run an experiment, bill) it does not do. It keeps its records in `Watched`
+dictionaries, in variables of its module: `watched.added` finds them there, and so they
+are saved, restored and reset.
 """
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -20,7 +21,6 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "SERVICE_REGISTRY": None,
         "_lazy_handler": ("module_name",),
         "_loaded_modules": None,
-        "_state_map": None,
     },
     "ministack.core.router": {"SERVICE_PATTERNS": None},
 }
@@ -50,14 +50,12 @@ class Service:
     """A service by its name in requests, and what answers them.
 
     `answer` is given the operation (JSON services) or method and path (REST ones) and
-    the body, with what is in the query, and raises Refusal. `stores` are all its
-    records, of every account.
+    the body, with what is in the query, and raises Refusal.
     """
 
     name: str
     answer: Callable[[str, Record], Record]
     target_prefix: str = ""
-    stores: Mapping[str, Record] = field(default_factory=dict)
 
     def install(self) -> None:
         """Makes it one of ministack's; doing it again changes nothing."""
@@ -67,7 +65,6 @@ class Service:
         import_module("ministack.core.router").SERVICE_PATTERNS[self.name] = patterns
         app = import_module("ministack.app")
         app.SERVICE_REGISTRY[self.name] = {"module": self.name}
-        app._state_map[self.name] = self.name
         app._loaded_modules[self.name] = self
         app.SERVICE_HANDLERS[self.name] = app._lazy_handler(self.name)
 
@@ -99,21 +96,6 @@ class Service:
             kind["x-amzn-ErrorType"] = refusal.code
             return refusal.status, kind, json.dumps(error).encode()
         return 200, kind, json.dumps(answer).encode()
-
-    def reset(self) -> None:
-        """Forgets everything."""
-        for store in self.stores.values():
-            store.clear()
-
-    def get_state(self) -> Record:
-        """Everything, to be saved."""
-        return {name: copy.deepcopy(store) for name, store in self.stores.items()}
-
-    def load_persisted_state(self, data: Mapping[str, Any]) -> None:
-        """Takes back what `get_state` gave."""
-        for name, store in self.stores.items():
-            store.clear()
-            store.update(data.get(name, {}))
 
 
 def unknown(operation: str) -> Refusal:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from tapgen.emulator import guard, protocols, wire
+from tapgen.emulator import guard, protocols, watched, wire
 from tapgen.emulator.connection import cut
 from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
 from tapgen.emulator.inner import Asgi, Inner, Message, Place, Receive, Send, text
@@ -233,6 +233,7 @@ class Embedded:
             b"",
             {},
         )
+        watched.reset_added()
         self.empty()
 
     def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:

@@ -11,13 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from tapgen.emulator.added import Record, Refusal, Service, place, unknown
+from tapgen.emulator.watched import Watched
 
 NAME = "ce"
 
 # By ARN, which has the account in it.
-_categories: dict[str, Record] = {}
+_categories: dict[str, Record] = Watched()
 # By account and key.
-_allocated: dict[str, str] = {}
+_allocated: dict[str, str] = Watched()
 
 _SETTINGS = ("RuleVersion", "Rules", "DefaultValue", "SplitChargeRules")
 
@@ -131,9 +132,4 @@ _OPERATIONS: Mapping[str, Callable[[Record], Record]] = {
     "UpdateCostCategoryDefinition": _update,
 }
 
-SERVICE = Service(
-    NAME,
-    _answer,
-    "AWSInsightsIndexService",
-    {"categories": _categories, "allocated": _allocated},
-)
+SERVICE = Service(NAME, _answer, "AWSInsightsIndexService")

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from tapgen.emulator.added import Record, Refusal, Response, Service, place, unknown
+from tapgen.emulator.watched import Watched
 
 NAME = "ssm-documents"
 
@@ -24,7 +25,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 """Private names of ministack used here, as `patches.PRIVATE` has them."""
 
 # By account, region and name.
-_documents: dict[str, Record] = {}
+_documents: dict[str, Record] = Watched()
 
 _SCHEMAS = {"Automation": ("0.3",), "Command": ("1.2", "2.0", "2.2")}
 
@@ -225,4 +226,4 @@ _OPERATIONS: Mapping[str, Callable[[Record], Record]] = {
     "UpdateDocumentDefaultVersion": _set_default,
 }
 
-SERVICE = Service(NAME, _answer, stores={"documents": _documents})
+SERVICE = Service(NAME, _answer)

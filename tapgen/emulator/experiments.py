@@ -11,11 +11,12 @@ import uuid
 from urllib.parse import unquote
 
 from tapgen.emulator.added import Record, Refusal, Service, place, unknown
+from tapgen.emulator.watched import Watched
 
 NAME = "fis"
 
 # By account, region and id.
-_templates: dict[str, Record] = {}
+_templates: dict[str, Record] = Watched()
 
 _SETTINGS = (
     *("description", "stopConditions", "targets", "actions", "roleArn"),
@@ -109,4 +110,4 @@ def _tags(method: str, arn: str, given: Record) -> Record:
     return {"tags": record["tags"]} if method == "GET" else {}
 
 
-SERVICE = Service(NAME, _answer, stores={"templates": _templates})
+SERVICE = Service(NAME, _answer)

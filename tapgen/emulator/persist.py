@@ -2,7 +2,7 @@
 
 What an answer says must still hold after a kill, so everything that a request looked
 at is compared with what is on disk, and written where it differs, before the request is
-answered. Stores note what is looked at (see `stores`): the cost of a call depends on
+answered. Stores note what is looked at (see `watched`): the cost of a call depends on
 what it touches, not on how much there is. What goes on in the background is written
 once a second.
 
@@ -26,11 +26,11 @@ from types import ModuleType
 from typing import Any
 
 from tapgen import __version__
-from tapgen.emulator import patches, records, stores
+from tapgen.emulator import patches, records, watched
 from tapgen.emulator.interrupted import end_operations, end_stacks
 from tapgen.emulator.model import Instance, Registry, StackSet
 from tapgen.emulator.records import RecordError
-from tapgen.emulator.stores import Watched
+from tapgen.emulator.watched import Watched
 
 logger = logging.getLogger("tapgen.persist")
 
@@ -195,7 +195,9 @@ class Keeper:
 
     def _module(self, modules: dict[str, ModuleType], service: str) -> ModuleType:
         if service not in modules:
-            modules[service] = importlib.import_module(_SERVICES + service)
+            added = service.startswith(watched.ADDED)
+            name = service if added else _SERVICES + service
+            modules[service] = importlib.import_module(name)
             self._discover()
         return modules[service]
 
@@ -212,7 +214,7 @@ class Keeper:
 
     def answering(self) -> Callable[[], None]:
         """What to call before the current task answers: it keeps what it looked at."""
-        seen = stores.see()
+        seen = watched.see()
 
         def keep() -> None:
             # Work on other threads may have gone on after it was last kept.
@@ -283,15 +285,14 @@ class Keeper:
         self._modules = len(sys.modules)
         responses: Any = importlib.import_module("ministack.core.responses")
         kinds = (responses.AccountScopedDict, responses.AccountRegionScopedDict)
+        theirs = watched.of(_SERVICES, kinds)
+        found = [(n.removeprefix(_SERVICES), watched.watch(s)) for n, s in theirs]
         known = set(map(id, self._sources.values()))
-        for name in [n for n in sys.modules if n.startswith(_SERVICES)]:
-            service = name.removeprefix(_SERVICES)
-            for variable, value in list(vars(sys.modules[name]).items()):
-                # A store may have been imported by another service, too.
-                if isinstance(value, kinds) and id(value._data) not in known:
-                    source = stores.watch(value)
-                    known.add(id(source))
-                    self._sources[f"{service}:{variable}"] = source
+        for name, source in [*found, *watched.added()]:
+            # A store may have been imported by another service, too.
+            if id(source) not in known:
+                known.add(id(source))
+                self._sources[name] = source
 
     def _look(self, store: str, source: Watched, name: Any) -> None:
         """Compare one record."""

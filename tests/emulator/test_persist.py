@@ -13,7 +13,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tapgen.emulator import life, persist, records
-from tapgen.emulator.stores import Watched, seeing
+from tapgen.emulator.watched import Watched, seeing
 from tests.emulator.conftest import (
     HELD,
     NAMED,
@@ -73,13 +73,22 @@ class Project:
         return (self.folder / "local.log").read_text()
 
 
+@contextmanager
+def looked_after(folder: Path) -> Iterator[Project]:
+    """A project that is stopped in the end; its log must not tell of anything."""
+    project = Project(folder)
+    try:
+        yield project
+    finally:
+        log = project.log
+        life.stop(project.folder)
+    assert "Traceback" not in log and "is not kept" not in log, log
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Iterator[Project]:
-    project = Project(tmp_path / ".tapgen")
-    yield project
-    log = project.log
-    life.stop(project.folder)
-    assert "Traceback" not in log and "is not kept" not in log, log
+    with looked_after(tmp_path / ".tapgen") as project:
+        yield project
 
 
 Again = Callable[[Project], None]
