@@ -71,7 +71,10 @@ GLOBAL = frozenset({"iam", "organizations", "sts"})
 GLOBAL_REGION = "us-east-1"
 LONGEST = 3600  # seconds of a delay
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
-_STACK_OF_SET = re.compile(r"StackSet-(?P<name>.+)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-\w{12}")
+# And what is nested in one.
+_STACK_OF_SET = re.compile(
+    r"StackSet-(?P<name>.+?)-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(-.+)?"
+)
 # The service in a resource type -> in signatures, where lower case is not enough.
 _TYPE_SERVICE = {
     "cloudwatch": "monitoring",

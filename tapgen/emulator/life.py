@@ -133,6 +133,7 @@ async def _serve(
     from tapgen.emulator import (
         changesets,
         connection,
+        nested,
         patches,
         provisioning,
         resources,
@@ -156,6 +157,7 @@ async def _serve(
     resources.register(shape)
     changesets.apply(shape)
     provisioning.apply(faults)
+    nested.apply()
     connection.remember()
     started = time.monotonic()
     engine = Engine(Inner(ministack, refuses))

@@ -1,7 +1,8 @@
-"""Lets faults reach the resources that CloudFormation makes."""
+"""Lets faults reach the resources that CloudFormation makes, in nested stacks, too."""
 
 from __future__ import annotations
 
+import contextvars
 import inspect
 import time
 from collections.abc import Callable, Mapping
@@ -16,13 +17,29 @@ _CFN = "ministack.services.cloudformation"
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     f"{_CFN}.provisioners": {
-        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name")
+        "_delete_resource": (
+            *("resource_type", "physical_id", "props"),
+            *("stack_name", "logical_id"),
+        ),
+        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
+        "_update_resource": (
+            *("resource_type", "physical_id", "old_props", "new_props"),
+            *("stack_name", "logical_id", "old_attrs"),
+        ),
     },
     f"{_CFN}.stacks": {"_runs_on_worker_thread": ("resource_type",)},
 }
 """Private names of ministack used here beside those of `patches`."""
 
 _current: list[Faults] = []
+# The stack and logical id that is worked on: a replacement has several steps.
+_asked: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar(
+    "tapgen_asked", default=None
+)
+
+
+Names = Callable[[tuple[Any, ...]], tuple[str, str, str]]
+"""Stack, logical id and type in the arguments of one of CloudFormation's functions."""
 
 
 def check() -> list[str]:
@@ -39,18 +56,19 @@ def apply(faults: Faults) -> None:
     if wrapped:
         return
     # CloudFormation's own code has no point at which a resource could be made to fail
-    # or wait: its three ways to a resource get one. A wait must not hold up the event
-    # loop, so resources that may be delayed are made on threads, as custom ones are.
+    # or wait: its three ways to a resource get one, for stacks and for nested ones. A
+    # wait must not hold up the event loop, so resources that may be delayed are made on
+    # threads, as custom ones and nested stacks are.
     stacks: Any = import_module(f"{_CFN}.stacks")
-    stacks._provision_resource = _asking(
-        stacks._provision_resource, "create", lambda a: (a[3], a[1], a[0])
+    ways: tuple[tuple[str, str, Names], ...] = (
+        ("_provision_resource", "create", lambda a: (a[3], a[1], a[0])),
+        ("_update_resource", "update", lambda a: (a[4], a[5], a[0])),
+        ("_delete_resource", "delete", lambda a: (a[3], a[4], a[0])),
     )
-    stacks._update_resource = _asking(
-        stacks._update_resource, "update", lambda a: (a[4], a[5], a[0])
-    )
-    stacks._delete_resource = _asking(
-        stacks._delete_resource, "delete", lambda a: (a[3], a[4], a[0])
-    )
+    for way, action, names in ways:
+        asking = _asking(getattr(stacks, way), action, names)
+        for module in (stacks, import_module(f"{_CFN}.provisioners")):
+            setattr(module, way, asking)
     threaded = stacks._runs_on_worker_thread
 
     def runs_on_worker_thread(resource_type: str) -> bool:
@@ -62,12 +80,20 @@ def apply(faults: Faults) -> None:
 def _asking(
     original: Callable[..., Any],
     action: str,
-    names: Callable[[tuple[Any, ...]], tuple[str, str, str]],
+    names: Names,
 ) -> Callable[..., Any]:
     def ask(*arguments: Any) -> Any:
-        if _current[0]:
-            _suffer(*names(arguments), action)
-        return original(*arguments)
+        if not _current[0] or (action == "update" and arguments[2] == arguments[3]):
+            return original(*arguments)  # what does not change is not touched
+        stack, logical_id, type_ = names(arguments)
+        if _asked.get() == (stack, logical_id):
+            return original(*arguments)
+        _suffer(stack, logical_id, type_, action)
+        token = _asked.set((stack, logical_id))
+        try:
+            return original(*arguments)
+        finally:
+            _asked.reset(token)
 
     ask.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     return ask

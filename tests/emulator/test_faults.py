@@ -499,6 +499,113 @@ def test_deletion_fails_only_when_asked_to(faulty: Faulty) -> None:
     assert settled(client, stack)["StackStatus"] == "DELETE_COMPLETE"
 
 
+class Nested:
+    """A stack with one inside it, of two topics one after the other."""
+
+    def __init__(self, faulty: Faulty) -> None:
+        self.client = faulty.client("cloudformation")
+        self.s3 = faulty.client("s3")
+        self.sns = faulty.client("sns")
+        self.s3.create_bucket(Bucket="nested")
+
+    def body(self, name: str, **more: Any) -> str:
+        """The outer template; the inner one has topics with a display name."""
+        inner = {
+            "First": topic(DisplayName=name),
+            "Second": {**topic(DisplayName=name), "DependsOn": "First"},
+        }
+        self.s3.put_object(Bucket="nested", Key=name, Body=template(inner).encode())
+        url = f"https://s3.amazonaws.com/nested/{name}"
+        child = {"Type": "AWS::CloudFormation::Stack", "Properties": {}}
+        child["Properties"] = {"TemplateURL": url, **more}
+        return template({"Inner": child, "Beside": topic(DisplayName="z")})
+
+    def create(self, **more: Any) -> dict[str, Any]:
+        self.client.create_stack(StackName="outer", TemplateBody=self.body("a"), **more)
+        return settled(self.client, "outer")
+
+    def topics(self) -> list[str]:
+        found = self.sns.list_topics()["Topics"]
+        shown = [self.sns.get_topic_attributes(TopicArn=t["TopicArn"]) for t in found]
+        return sorted(s["Attributes"]["DisplayName"] for s in shown)
+
+    def reason(self, status: str) -> str:
+        events = self.client.describe_stack_events(StackName="outer")["StackEvents"]
+        reasons = [
+            e["ResourceStatusReason"]
+            for e in events
+            if e["LogicalResourceId"] == "Inner" and e["ResourceStatus"] == status
+        ]
+        return str(reasons[0])
+
+
+def test_a_resource_of_a_nested_stack_fails_and_nothing_of_it_stays(
+    faulty: Faulty,
+) -> None:
+    faulty.add("fail", {"logical_id": "Second"}, reason="no luck today")
+    nested = Nested(faulty)
+    assert nested.create()["StackStatus"] == "ROLLBACK_COMPLETE"
+    reason = nested.reason("CREATE_FAILED")
+    assert reason.startswith("Embedded stack arn:aws:cloudformation:us-east-1:")
+    assert "not successfully created: The following resource(s) failed" in reason
+    assert "[Second]" in reason
+    assert nested.topics() == []
+
+
+def test_a_nested_stack_changes_and_falls_back_as_a_whole(faulty: Faulty) -> None:
+    nested = Nested(faulty)
+    assert nested.create()["StackStatus"] == "CREATE_COMPLETE"
+    assert nested.topics() == ["a", "a", "z"]
+    faulty.add("fail", {"logical_id": "Second", "action": "update"}, reason="no luck")
+    nested.client.update_stack(StackName="outer", TemplateBody=nested.body("b"))
+    ended = settled(nested.client, "outer")
+    assert ended["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert nested.topics() == ["a", "a", "z"]
+    nested.client.update_stack(StackName="outer", TemplateBody=nested.body("c"))
+    assert settled(nested.client, "outer")["StackStatus"] == "UPDATE_COMPLETE"
+    assert nested.topics() == ["c", "c", "z"]
+
+
+def test_a_nested_stack_that_is_not_deleted_says_so(faulty: Faulty) -> None:
+    nested = Nested(faulty)
+    stack = nested.create()["StackId"]
+    faulty.add("fail", {"logical_id": "First", "action": "delete"}, reason="stuck")
+    nested.client.delete_stack(StackName="outer")
+    assert settled(nested.client, stack)["StackStatus"] == "DELETE_FAILED"
+    assert "failed to delete: [First]" in nested.reason("DELETE_FAILED")
+    assert nested.topics() == ["a"]
+    nested.client.delete_stack(StackName="outer")
+    assert settled(nested.client, stack)["StackStatus"] == "DELETE_COMPLETE"
+    assert nested.topics() == []
+
+
+def test_a_fault_of_a_stack_set_reaches_what_is_nested_in_its_stacks(
+    faulty: Faulty,
+) -> None:
+    aws = faulty.aws
+    aws.make_roles(aws.account)
+    body = Nested(faulty).body("a")
+    faulty.add("fail", {"logical_id": "Second", "stack_set": "bad"})
+    for name, expected in (("good", "SUCCEEDED"), ("bad", "FAILED")):
+        aws.cloudformation.create_stack_set(StackSetName=name, TemplateBody=body)
+        started = aws.cloudformation.create_stack_instances(
+            StackSetName=name, Accounts=[aws.account], Regions=["us-east-1"]
+        )
+        assert aws.finished(name, started)["Status"] == expected
+
+
+def test_a_replacement_is_one_time_for_a_fault(faulty: Faulty) -> None:
+    client = faulty.client("cloudformation")
+    named = {"T": topic(TopicName="one")}
+    client.create_stack(StackName="one", TemplateBody=template(named))
+    settled(client, "one")
+    faulty.add("fail", {"logical_id": "T", "nth": 2})
+    client.update_stack(
+        StackName="one", TemplateBody=template({"T": topic(TopicName="two")})
+    )
+    assert settled(client, "one")["StackStatus"] == "UPDATE_COMPLETE"
+
+
 def test_a_resource_that_takes_long_holds_up_nothing_else(faulty: Faulty) -> None:
     faulty.add("delay", {"logical_id": "Topic", "region": "eu-west-1"}, seconds=4)
     slow = faulty.client("cloudformation", region="eu-west-1")

@@ -1,0 +1,125 @@
+"""Nested stacks that fail as AWS's do.
+
+Of a nested stack that cannot be made, ministack leaves the resources that it has got;
+and one that cannot be deleted, it shows as deleted.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+_CFN = "ministack.services.cloudformation"
+_STACK = "AWS::CloudFormation::Stack"
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    _CFN: {"_stacks": None},
+    f"{_CFN}.provisioners": {
+        "_RESOURCE_HANDLERS": None,
+        "_cfn_nested_stack_create": ("logical_id", "props", "stack_name"),
+        "_cfn_nested_stack_delete": ("physical_id", "props"),
+        "_nested_stack_lookup_name": ("physical_id_or_arn",),
+    },
+}
+"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+
+# The resources of nested stacks whose deletion has begun and is not done: stack and
+# logical id.
+_begun: contextvars.ContextVar[list[tuple[str, str]] | None] = contextvars.ContextVar(
+    "tapgen_begun", default=None
+)
+
+
+def apply() -> None:
+    """Puts the patches in place, over those of `provisioning`."""
+    provisioners: Any = import_module(f"{_CFN}.provisioners")
+    handler = provisioners._RESOURCE_HANDLERS[_STACK]
+    delete = _telling(provisioners, handler["delete"])
+    handler["delete"] = delete
+    handler["create"] = _clearing(handler["create"], delete)
+    original = provisioners._delete_resource
+
+    def delete_resource(*arguments: Any) -> Any:
+        begun = _begun.get()
+        if begun is None:
+            return original(*arguments)
+        begun.append(arguments[3:5])
+        done = original(*arguments)
+        begun.remove(arguments[3:5])
+        return done
+
+    # A nested delete goes on after a resource that fails, and says nothing of it.
+    provisioners._delete_resource = delete_resource
+
+
+def _stacks() -> Any:
+    return import_module(_CFN)._stacks
+
+
+def _clearing(
+    create: Callable[..., Any], delete: Callable[[str, Any], None]
+) -> Callable[..., Any]:
+    """A create that takes away what it made when it fails."""
+
+    def made(logical_id: str, props: Any, stack_name: str) -> Any:
+        known = {name for name, _ in _stacks().items()}
+        try:
+            return create(logical_id, props, stack_name)
+        except Exception as error:  # whatever a resource fails with
+            for name, stack in list(_stacks().items()):
+                if name in known or stack.get("_parent_stack_name") != stack_name:
+                    continue
+                message = (
+                    f"Embedded stack {stack['StackId']} was not successfully created: "
+                    f"{_summary(stack['StackStatusReason'])}"
+                )
+                if not (_stacks().get(stack_name) or {}).get("DisableRollback"):
+                    delete(name, props)
+                raise ValueError(message) from error
+            raise
+
+    return made
+
+
+def _summary(reason: str) -> str:
+    """What AWS says of the stack, where ministack has the resource's own reason."""
+    found = re.match(r"Resource (\w+) failed: ", reason)
+    if found is None:
+        return reason
+    return f"The following resource(s) failed to create: [{found[1]}]. "
+
+
+def _telling(
+    provisioners: Any, delete: Callable[[str, Any], None]
+) -> Callable[[str, Any], None]:
+    """A delete that keeps and tells what it could not delete."""
+
+    def deleted(physical_id: str, props: Any) -> None:
+        name = provisioners._nested_stack_lookup_name(physical_id)
+        stack = _stacks().get(name) or {}
+        resources = dict(stack.get("_resources", {}))
+        begun: list[tuple[str, str]] = []
+        token = _begun.set(begun)
+        try:
+            delete(physical_id, props)
+        finally:
+            _begun.reset(token)
+        left = [id_ for of, id_ in begun if of == name]
+        if not left:
+            return
+        stack["StackStatus"] = "DELETE_FAILED"
+        stack["StackStatusReason"] = (
+            f"The following resource(s) failed to delete: [{', '.join(left)}]. "
+        )
+        stack["_resources"] = {
+            id_: {**resources[id_], "ResourceStatus": "DELETE_FAILED"} for id_ in left
+        }
+        raise ValueError(
+            f"Embedded stack {stack['StackId']} was not successfully deleted: "
+            f"{stack['StackStatusReason']}"
+        )
+
+    return deleted
