@@ -21,10 +21,16 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks import emulator, linting
+from benchmarks import emulator, hundred, linting
 
 ROOT = Path(__file__).resolve().parents[1]
 TAPGEN = Path(sys.executable).with_name("tapgen")
+
+GOAL_MEMORY = 100  # MiB, for generation
+MEBIBYTE = 1024 * 1024
+
+# As tapgen and the peers run once they are installed: with the bytecode of before.
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 
 HEAVY = ("troposphere", "boto3", "botocore", "cfnlint", "pydantic", "rich")
 """What `tapgen --help` must not import."""
@@ -89,11 +95,43 @@ def _seconds(command: Command) -> float:
     with tempfile.TemporaryDirectory() as folder:
         arguments = command(Path(folder))
         start = time.perf_counter()
-        done = subprocess.run(arguments, cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(
+            arguments, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True
+        )
         spent = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)}: exit {done.returncode}{done.stderr}")
     return spent
+
+
+@dataclass(frozen=True)
+class Memory:
+    """The most memory that a command and its peer held, in MiB."""
+
+    name: str
+    peer: str
+    goal: float
+    ours: float
+    theirs: float
+
+    @property
+    def met(self) -> bool:
+        return self.ours < self.goal
+
+
+def _peak(command: Command) -> float:
+    """The largest resident set of a command, in MiB."""
+    with tempfile.TemporaryDirectory() as folder:
+        nothing = subprocess.DEVNULL
+        started = subprocess.Popen(
+            command(Path(folder)), cwd=ROOT, env=ENVIRONMENT, stdout=nothing
+        )
+        _, status, used = os.wait4(started.pid, 0)
+        started.returncode = os.waitstatus_to_exitcode(status)
+    if started.returncode:
+        raise SystemExit(f"{started.args!r}: exit {started.returncode}")
+    # Linux counts in KiB, macOS in bytes.
+    return used.ru_maxrss / (MEBIBYTE if sys.platform == "darwin" else 1024)
 
 
 def imported(arguments: Sequence[str]) -> set[str]:
@@ -127,16 +165,20 @@ def startup(runs: int) -> Result:
     )
 
 
-def generation(runs: int) -> Result:
-    """`tapgen templates` against a bare Troposphere script of the same templates."""
+def generation(runs: int) -> tuple[list[Result], Memory]:
+    """`tapgen templates` against a bare Troposphere script of the same templates: all
+    made anew, and with the configs unchanged."""
     # Loads troposphere and awacs, which the other comparison is not to wait for.
     from benchmarks.bare_script import transcribe
 
     def ours(folder: Path) -> list[str]:
         return [str(TAPGEN), "templates", "--to", str(folder)]
 
+    def anew(folder: Path) -> list[str]:
+        return [*ours(folder), "--no-cache"]
+
     with tempfile.TemporaryDirectory() as scripts, tempfile.TemporaryDirectory() as out:
-        subprocess.run(ours(Path(out)), cwd=ROOT, check=True, capture_output=True)
+        subprocess.run(anew(Path(out)), cwd=ROOT, check=True, capture_output=True)
         made = _templates(Path(out))
         # A module, so that its bytecode is kept as tapgen's is.
         (Path(scripts) / "bare_templates.py").write_text(transcribe(made))
@@ -147,9 +189,27 @@ def generation(runs: int) -> Result:
             return [sys.executable, "-c", path]
 
         _same(made, peer)
-        files = f"{len(made)} templates"
+        bare = f"bare script, {len(made)} templates"
+        results = [
+            compare("templates, anew", anew, bare, peer, 1.5, runs),
+            compare("templates, again", ours, bare, peer, 1.5, runs),
+        ]
+        name = "templates, anew"
+        return results, Memory(name, bare, GOAL_MEMORY, _peak(anew), _peak(peer))
+
+
+def many(runs: int) -> Result:
+    """A hundred templates at once against a process for each."""
+    with tempfile.TemporaryDirectory() as written:
+        files = Path(written)
+        hundred.write(files)
         return compare(
-            "tapgen templates", ours, f"bare script, {files}", peer, 1.5, runs
+            f"{hundred.NUMBER} templates",
+            lambda folder: hundred.ours(TAPGEN, files, folder),
+            f"{hundred.NUMBER} bare scripts",
+            lambda folder: hundred.peer(files, folder),
+            1 / 3,
+            min(runs, 3),  # a process for each takes its time
         )
 
 
@@ -186,7 +246,9 @@ def _same(made: dict[str, str], peer: Command) -> None:
         raise SystemExit(f"the bare script builds others: {', '.join(differing)}")
 
 
-def _table(results: Sequence[Result], heavy: set[str], runs: int) -> str:
+def _table(
+    results: Sequence[Result], memory: Memory, heavy: set[str], runs: int
+) -> str:
     lines = [
         f"{runs} rounds, whole processes, ours and the peer's in turn; "
         f"Python {platform.python_version()}, {os.cpu_count()} cores",
@@ -199,10 +261,16 @@ def _table(results: Sequence[Result], heavy: set[str], runs: int) -> str:
         lines.append(
             f"{r.name:18}{r.peer:28}{ours:5.0f} ms{peer:5.0f} ms  "
             f"{r.ratio.min:10.2f}{r.ratio.median:8.2f}{r.ratio.max:8.2f}"
-            f"{r.goal:6.1f}  {'met' if r.met else 'MISSED'}"
+            f"{r.goal:6.2f}  {'met' if r.met else 'MISSED'}"
         )
     found = ", ".join(sorted(heavy)) or "none"
-    lines += ["", f"of {', '.join(HEAVY)}, tapgen --help imports: {found}"]
+    lines += [
+        "",
+        f"most memory of {memory.name}: {memory.ours:.0f} MiB ({memory.peer}: "
+        f"{memory.theirs:.0f} MiB), goal {memory.goal:.0f}: "
+        f"{'met' if memory.met else 'MISSED'}",
+        f"of {', '.join(HEAVY)}, tapgen --help imports: {found}",
+    ]
     return "\n".join(lines)
 
 
@@ -221,10 +289,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.runs < 1:
         parser.error("--runs: at least 1")
-    results = [startup(given.runs), generation(given.runs), *lint(given.runs)]
+    made, memory = generation(given.runs)
+    results = [startup(given.runs), *made, many(given.runs), *lint(given.runs)]
     heavy = imported(["--help"])
     if not given.json:
-        print(_table(results, heavy, given.runs), flush=True)
+        print(_table(results, memory, heavy, given.runs), flush=True)
     embedded = emulator.compare(given.rounds, _say) if given.rounds > 0 else []
     if not given.json:
         if embedded:
@@ -236,6 +305,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "machine": platform.machine(),
         "cores": os.cpu_count(),
         "results": [{**asdict(r), "met": r.met} for r in results],
+        "memory": {**asdict(memory), "met": memory.met},
         "heavy_imports_of_help": sorted(heavy),
         "emulator": [one.data() for one in embedded],
     }
