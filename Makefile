@@ -4,6 +4,9 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 SYSTEM ?= secure_network
+# The editors' schema, and all that says what it is.
+SCHEMA := stacksets/tapgen.schema.json
+SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model.py tapgen/schemas.py -name '*.py')
 # For `make bench`: --runs N, --json.
 BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.
@@ -27,9 +30,12 @@ rollout: .venv/.ready ## Roll the secure network out to two regions of the embed
 test: .venv/.ready ## Run all tests
 	$(PYTEST)
 
-templates: .venv/.ready ## Write templates_out/ and the editors' schema anew
+templates: .venv/.ready $(SCHEMA) ## Bring templates_out/ and the editors' schema up to date
 	$(BIN)/tapgen templates
-	$(BIN)/tapgen schema > stacksets/tapgen.schema.json
+
+$(SCHEMA): .venv/.ready $(SHAPES)
+	$(BIN)/tapgen schema > $@.new
+	mv $@.new $@
 
 lint: .venv/.ready ## cfn-lint every template for its target regions
 	$(BIN)/tapgen lint

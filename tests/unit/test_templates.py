@@ -7,8 +7,11 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from troposphere import Equals, Ref, Sub, Tags, Template, cloudwatch, s3
 
 from tapgen import templates
@@ -63,6 +66,22 @@ def test_a_template_reads_from_top_to_bottom() -> None:
     assert list(body["Resources"]["B"]) == [
         *("Type", "DependsOn", "DeletionPolicy", "Properties")
     ]
+
+
+DATA = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner)
+    | st.lists(inner).map(tuple)
+    | st.dictionaries(st.text() | st.integers() | st.booleans() | st.none(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), DATA))
+def test_a_template_is_indented_as_json_does_it(properties: dict[str, Any]) -> None:
+    body = {"Resources": {"R": {"Type": "T", "Properties": properties}}}
+
+    expected = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    assert templates.written(body) == expected
 
 
 def test_a_template_larger_than_cloudformation_takes_is_refused() -> None:
