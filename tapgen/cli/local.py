@@ -267,11 +267,12 @@ def _faults() -> Any:
 def _serve(port: int, folder: Path, token: str) -> None:
     """Be the embedded AWS, in the foreground."""
     from tapgen import schemas
+    from tapgen.emulator import serving
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
-    _life().serve(port, folder, token, shape)
+    serving.serve(port, folder, token, shape)
 
 
 def _life() -> Any:

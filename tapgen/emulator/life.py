@@ -1,13 +1,12 @@
-"""The embedded AWS as a background process of one project.
+"""The embedded AWS of one project, looked after: started, asked, stopped.
 
-Everything it writes is in the project's folder (`.tapgen/`): `local.json` (where it
-listens, readable by the owner only, as it holds the token), `local.log`, `local.lock`,
-and `state/` when state is kept.
+The process itself is `serving`. What they share is in the project's folder
+(`.tapgen/`): `local.json` (where it listens, readable by the owner only, as it holds
+the token), `local.log`, `local.lock`, and `state/` when state is kept.
 """
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import os
@@ -15,22 +14,16 @@ import secrets
 import shutil
 import signal
 import socket
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 from tapgen.emulator.proof import CONTROL, TOKEN_HEADER, proof
-
-if TYPE_CHECKING:
-    from tapgen.emulator.app import Embedded
-    from tapgen.emulator.persist import Keeper
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4599
@@ -45,8 +38,6 @@ SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
 
 PERSIST_VARIABLE = "TAPGEN_LOCAL_PERSIST"
 """Environment variable that has state kept over a stop and over a kill."""
-
-Shape = Callable[[str, str], Mapping[str, Any] | None]
 
 
 class EmulatorError(Exception):
@@ -66,244 +57,6 @@ class Server:
     persist: bool = False
 
 
-# The process itself
-
-
-def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
-    """Serve the embedded AWS on 127.0.0.1:`port` until told to stop, then exit.
-
-    Listens on the socket handed over by `start` if there is one. `shape(type, region)`
-    gives the registry schema of a resource type, None when the region lacks it.
-    EmulatorError when the port is taken or ministack is not the one we know.
-    """
-    from tapgen.emulator import patches, provisioning, stores
-
-    folder = folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    os.environ.pop(TOKEN_VARIABLE, None)  # not for the functions it runs
-    persist = wants_persistence()
-    os.environ.pop(PERSIST_VARIABLE, None)
-    listener = _inherited(port) or _listen(port)
-    os.environ.update(patches.environment(port, folder))
-    # The code of functions is unpacked into temporary folders.
-    os.environ["TMPDIR"] = str(_scratch(folder))
-    tempfile.tempdir = None
-    os.chdir(folder)
-    moved = [*patches.check(), *provisioning.check(), *stores.check()]
-    if moved:
-        raise EmulatorError(
-            "the embedded AWS does not know this ministack: "
-            + "; ".join(moved)
-            + "; install the version that tapgen[local] asks for"
-        )
-    asyncio.run(_serve(listener, port, folder, token, shape, persist))
-
-
-def _scratch(folder: Path) -> Path:
-    """An empty folder for temporary files, without those of a killed process."""
-    scratch = folder / "tmp"
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir()
-    return scratch
-
-
-def _leave() -> None:
-    """End the process at once.
-
-    Threads of emulated functions and wait conditions, which may wait for minutes more,
-    would keep the interpreter from ending.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
-
-
-async def _serve(
-    listener: socket.socket,
-    port: int,
-    folder: Path,
-    token: str,
-    shape: Shape,
-    persist: bool,
-) -> None:
-    from hypercorn.asyncio import serve as hypercorn
-    from hypercorn.config import Config
-    from ministack.app import app as ministack
-
-    from tapgen.emulator import (
-        changesets,
-        connection,
-        nested,
-        patches,
-        provisioning,
-        resources,
-        stores,
-    )
-    from tapgen.emulator.app import Embedded
-    from tapgen.emulator.faults import Faults
-    from tapgen.emulator.inner import Inner, Place
-    from tapgen.emulator.stacksets import Engine
-    from tapgen.emulator.warm import warm_up
-
-    faults = Faults()
-
-    def refuses(place: Place, service: str) -> str | None:
-        fault = faults.on_internal(place, service) if faults else None
-        default = f"Service {service} is unavailable in {place.region}"
-        return (fault.reason or default) if fault else None
-
-    patches.apply()
-    stores.apply()
-    resources.register(shape)
-    changesets.apply(shape)
-    provisioning.apply(faults)
-    nested.apply()
-    connection.remember()
-    started = time.monotonic()
-    engine = Engine(Inner(ministack, refuses))
-
-    async def status() -> dict[str, Any]:
-        return {
-            "url": f"http://{HOST}:{port}",
-            "port": port,
-            "pid": os.getpid(),
-            "uptime": time.monotonic() - started,
-            "memory": _memory(),
-            "persistent": persist,
-            "faults": len(faults.shown()),
-            "shape_only": resources.shape_only(),
-            **engine.settings,
-            **await counts(engine),
-        }
-
-    warming: list[asyncio.Task[None]] = []
-
-    def started_up() -> None:
-        warming.append(asyncio.create_task(warm_up()))
-        record()
-
-    def record() -> None:
-        server = {
-            "port": port,
-            "pid": os.getpid(),
-            "token": token,
-            "persist": persist,
-        }
-        _write(folder / "local.json", json.dumps(server))
-
-    embedded = Embedded(
-        ministack, engine, token, status, on_started=started_up, faults=faults
-    )
-    keeper = await _kept(folder, embedded) if persist else None
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, embedded.closing.set)
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.accesslog = None
-    config.errorlog = "-"
-    config.loglevel = "WARNING"
-    config.graceful_timeout = 1
-    config.shutdown_timeout = 5
-    # A keep-alive longer than the clients': theirs must be the side that closes.
-    config.keep_alive_timeout = 75
-    config.h11_max_incomplete_size = 64 * 1024
-    try:
-        await hypercorn(
-            embedded,
-            config,
-            shutdown_trigger=embedded.closing.wait,
-        )
-    finally:
-        if keeper is not None:
-            keeper.close()
-        await engine.reset()
-        if _recorded(folder).get("pid") == os.getpid():
-            (folder / "local.json").unlink(missing_ok=True)
-        shutil.rmtree(folder / "tmp", ignore_errors=True)
-    _leave()
-
-
-async def _kept(folder: Path, embedded: Embedded) -> Keeper:
-    """Go on with the state that is kept, and keep it from now on."""
-    from tapgen.emulator.persist import Keeper, PersistError
-    from tapgen.emulator.wire import ServiceError
-
-    engine = embedded.engine
-    try:
-        keeper = Keeper(folder / STATE, engine.registry)
-        half_made = keeper.restore()
-        keeper.keep()
-    except PersistError as error:
-        raise EmulatorError(str(error)) from error
-    embedded.answering, embedded.empty = keeper.answering, keeper.empty
-
-    async def go_on() -> None:
-        for stack_set, instance in half_made:
-            with suppress(ServiceError):  # the stack says why it is still there
-                await engine.stacks.delete(instance)
-        await keeper.keep_going()
-
-    keeper.task = asyncio.create_task(go_on())
-    return keeper
-
-
-async def counts(engine: Any) -> dict[str, int]:
-    """How many stack sets, stack instances and stacks there are."""
-    from ministack.services.cloudformation import _stacks
-
-    stack_sets = engine.registry.all()
-    return {
-        "stack_sets": len(stack_sets),
-        "stack_instances": sum(len(s.instances) for s in stack_sets),
-        "stacks": sum(
-            stack.get("StackStatus") != "DELETE_COMPLETE"
-            for stack in _stacks.all_values()
-        ),
-    }
-
-
-def _memory() -> int:
-    """Resident memory in bytes; the peak where the present value is not known."""
-    with suppress(OSError, ValueError, IndexError):
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _inherited(port: int) -> socket.socket | None:
-    """The listening socket that `start` has bound, so that nobody takes the port."""
-    number = os.environ.pop(SOCKET_VARIABLE, None)
-    if number is None:
-        return None
-    with suppress(OSError, ValueError):
-        inherited = socket.socket(fileno=int(number))
-        if inherited.getsockname() == (HOST, port):
-            inherited.set_inheritable(False)
-            return inherited
-        inherited.detach()
-    return None
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Also when connections of a server that has ended linger on.
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen(128)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        raise EmulatorError(
-            f"port {port} is already in use or not allowed ({error}): choose another "
-            "with --port, or stop the program that uses it"
-        ) from error
-    return listener
-
-
 # Looking after it
 
 
@@ -319,7 +72,7 @@ def running(folder: Path) -> Server | None:
         raise EmulatorError(
             f"{folder} is a file, where the embedded AWS needs a folder: move it away"
         )
-    found = _recorded(folder)
+    found = recorded(folder)
     if not found:
         _remove(folder / "local.json")
         return None
@@ -349,7 +102,7 @@ def start(
 
     `command` is run with `--port PORT --folder FOLDER` appended, in a session of its
     own, with the token in the environment variable TOKEN_VARIABLE; it must call
-    `serve` with them. Without `port`, the first free one from 4599 on is taken.
+    `serving.serve` with them. Without `port`, the first free one from 4599 on is taken.
     With `persist`, which PERSIST_VARIABLE decides when it is None, state is kept.
     EmulatorError when the port is taken or the process does not come up within
     `timeout` seconds.
@@ -395,16 +148,33 @@ def _bound(port: int | None) -> Iterator[socket.socket]:
     """A listening socket on `port`, or on the first free one."""
     listener: socket.socket | None = None
     if port is not None:
-        listener = _listen(port)
+        listener = listen(port)
     else:
         for candidate in range(DEFAULT_PORT, LAST_PORT + 1):
             with suppress(EmulatorError):
-                listener = _listen(candidate)
+                listener = listen(candidate)
                 break
     if listener is None:
         raise EmulatorError(f"no port from {DEFAULT_PORT} on is free")
     with listener:
         yield listener
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1:`port`; EmulatorError when it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Also when connections of a server that has ended linger on.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise EmulatorError(
+            f"port {port} is already in use or not allowed ({error}): choose another "
+            "with --port, or stop the program that uses it"
+        ) from error
+    return listener
 
 
 def _spawn(
@@ -446,7 +216,7 @@ def _spawn(
     server = Server(url, port, pid, token, log, folder, persist)
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if _recorded(folder).get("token") == token and _is_ours(server):
+        if recorded(folder).get("token") == token and _is_ours(server):
             return server
         if not _alive(pid):
             raise EmulatorError(f"the embedded AWS did not start:\n{_tail(log)}")
@@ -644,7 +414,7 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _recorded(folder: Path) -> dict[str, Any]:
+def recorded(folder: Path) -> dict[str, Any]:
     """What the process file says; nothing when it is missing or spoilt."""
     try:
         found = json.loads((folder / "local.json").read_text())
@@ -670,13 +440,21 @@ def _remove(path: Path) -> None:
         ) from error
 
 
-def _write(path: Path, text: str) -> None:
-    """Write a file whole, for its owner only."""
+def record(server: Server) -> None:
+    """Write the process file whole, for its owner only."""
+    path = server.folder / "local.json"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    shown = ("port", "pid", "token", "persist")
     with os.fdopen(number, "w") as file:
-        file.write(text)
+        json.dump({name: getattr(server, name) for name in shown}, file)
     temporary.replace(path)
+
+
+def withdraw(server: Server) -> None:
+    """Remove the process file, unless it is another process's."""
+    if recorded(server.folder).get("pid") == server.pid:
+        (server.folder / "local.json").unlink(missing_ok=True)
 
 
 def _tail(log: Path, lines: int = 15) -> str:

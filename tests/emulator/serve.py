@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tapgen.emulator import life
+from tapgen.emulator import life, serving
 
 
 def everywhere(type_name: str, region: str) -> Mapping[str, Any] | None:
@@ -19,14 +19,14 @@ def everywhere(type_name: str, region: str) -> Mapping[str, Any] | None:
     return {"typeName": type_name, "properties": {}}
 
 
-def main(shape: life.Shape = everywhere) -> int:
+def main(shape: serving.Shape = everywhere) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     token = os.environ[life.TOKEN_VARIABLE]
     try:
-        life.serve(options.port, options.folder, token, shape)
+        serving.serve(options.port, options.folder, token, shape)
     except life.EmulatorError as error:
         print(error, file=sys.stderr)
         return 1

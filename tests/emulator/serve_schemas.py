@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tapgen import schemas
-from tapgen.emulator import life
+from tapgen.emulator import life, serving
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
@@ -15,4 +15,4 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     token = os.environ[life.TOKEN_VARIABLE]
-    life.serve(options.port, options.folder, token, schemas.schema)
+    serving.serve(options.port, options.folder, token, schemas.schema)
