@@ -17,15 +17,7 @@ _CFN = "ministack.services.cloudformation"
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     f"{_CFN}.provisioners": {
-        "_delete_resource": (
-            *("resource_type", "physical_id", "props"),
-            *("stack_name", "logical_id"),
-        ),
-        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
-        "_update_resource": (
-            *("resource_type", "physical_id", "old_props", "new_props"),
-            *("stack_name", "logical_id", "old_attrs"),
-        ),
+        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name")
     },
     f"{_CFN}.stacks": {"_runs_on_worker_thread": ("resource_type",)},
 }
