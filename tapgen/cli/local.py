@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ def _status(output: str) -> int:
     """Show whether it runs, what it holds, and which resources are shape only.
 
     Shape only means: an identifier and attributes of the right form, nothing behind.
+    Members are the accounts of organizations: management account, account, unit.
     Exit code 1 when it does not run.
     """
     if not _called("running"):
@@ -121,13 +123,13 @@ def _status(output: str) -> int:
     if output == "json":
         print_json({"running": True, **found})
         return 0
-    for key, value in found.items():
-        if key != "shape_only":
-            click.echo(f"{key.replace('_', ' '):18} {value}")
-    shapes = found.get("shape_only", [])
-    click.echo(f"{'shape only':18} {len(shapes) or 'none'}")
-    for shape in shapes:
-        click.echo("  " + "  ".join(str(v) for v in shape.values()))
+    # What is one value first, then what has a line for each.
+    for key, value in sorted(found.items(), key=lambda i: isinstance(i[1], list)):
+        rows = value if isinstance(value, list) else []
+        shown = value if rows != value else len(rows) or "none"
+        click.echo(f"{key.replace('_', ' '):18} {shown}")
+        for row in rows:
+            click.echo("  " + "  ".join(str(v) for v in row.values()))
     return 0
 
 
@@ -148,6 +150,10 @@ def _account(unit: str, account: str | None, output: str) -> None:
     """
     from tapgen.aws import organizations
 
+    if not unit.strip("/ ") and unit != "/":
+        raise click.UsageError(f"UNIT {unit!r} names no unit: give names, or /")
+    if account is not None and not re.fullmatch(r"[0-9]{12}", account):
+        raise click.UsageError(f"ACCOUNT must have 12 digits, not {account!r}")
     aws = reach(
         local=True, profile=None, region=None, account=None, default_region="us-east-1"
     )

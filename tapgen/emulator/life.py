@@ -270,8 +270,8 @@ def status(folder: Path) -> dict[str, Any]:
     """What the running embedded AWS holds; EmulatorError when none runs.
 
     `url`, `port`, `pid`, `uptime` in seconds, `memory` in bytes, the numbers of
-    `stack_sets`, `stack_instances` and `stacks`, and the resources that are
-    `shape_only`.
+    `stack_sets`, `stack_instances` and `stacks`, the resources that are `shape_only`,
+    and the accounts that are `members` of organizations.
     """
     return _ask(_must_run(folder), "GET", "status")
 

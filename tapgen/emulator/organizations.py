@@ -116,6 +116,31 @@ def units_of(management: str, account: str) -> tuple[str, ...]:
         return () if record is None else tuple(_units(record))
 
 
+def members() -> list[dict[str, str]]:
+    """Every account that is a member of an organization, and where in it.
+
+    `management` and `account`, `unit` as a path of names below the root (`/` for the
+    root itself), and `status`.
+    """
+    found = []
+    for management, account in sorted(_module()._accounts._data):
+        if management == account:
+            continue
+        with _scope(management):
+            record = _module()._accounts[account]
+            units = [_module()._ous.get(unit) for unit in _units(record)]
+        path = "/".join(unit["Name"] for unit in reversed(units) if unit)
+        found.append(
+            {
+                "management": management,
+                "account": account,
+                "unit": path or "/",
+                "status": record["Status"],
+            }
+        )
+    return found
+
+
 def suspended(account: str) -> bool:
     """Whether an organization knows an account as suspended."""
     management = management_of(account)

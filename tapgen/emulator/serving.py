@@ -92,6 +92,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
         changesets,
         connection,
         nested,
+        organizations,
         patches,
         provisioning,
         resources,
@@ -130,6 +131,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
             "persistent": server.persist,
             "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
+            "members": organizations.members(),
             **engine.settings,
             **await counts(engine),
         }
