@@ -43,7 +43,7 @@ def members(shell: Shell) -> str:
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        (["", ""], 64, "UNIT '' names no unit: give names, or /"),
+        ([""], 64, "UNIT '' names no unit: give names, or /"),
         (["Sandbox", "mine"], 64, "ACCOUNT must have 12 digits, not 'mine'"),
         (["Sandbox", "999999999999"], 1, "ChildId 999999999999"),
     ],
