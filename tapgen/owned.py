@@ -30,6 +30,11 @@ _NAMED: Mapping[str, tuple[str, str]] = {
     "AWS::KMS::Alias": ("AliasName", "kms:alias"),
     "AWS::S3::Bucket": ("BucketName", "s3:bucket"),
 }
+# What in a resource of IAM names users and groups, whoever made them.
+_MEMBERS = {"GroupName": "iam:group", "Groups": "iam:group"} | {
+    "UserName": "iam:user",
+    "Users": "iam:user",
+}
 # CloudFormation shortens the stack's name in the names that it makes; as much as this
 # stays even of a role's, which has 64 characters for stack, logical id and 12 at random.
 _KEPT = 24
@@ -75,8 +80,32 @@ def _names(
             key, kind = known
             name = _pattern(properties[key], s) if key in properties else _made(s, kind)
             yield kind, _path(properties, s) + name.removeprefix("alias/")
+        yield from _members(resource, s, resources)
         for bucket in _code(properties):
             yield "s3:read", _pattern(bucket, s)
+
+
+def _members(
+    resource: Mapping[str, Any], s: StackSet, resources: Mapping[str, Any]
+) -> Iterator[tuple[str, str]]:
+    """The users and groups made elsewhere that policies and memberships are for; their
+    names do not tell under which path they are."""
+    type_name = str(resource.get("Type"))
+    own, _ = _NAMED.get(type_name, ("", ""))
+    properties = resource.get("Properties")
+    if not type_name.startswith("AWS::IAM::") or not isinstance(properties, Mapping):
+        return
+    for key in _MEMBERS.keys() & properties.keys() - {own}:
+        given = properties[key]
+        for name in given if isinstance(given, list) else [given]:
+            if not _refers(name, resources):
+                yield _MEMBERS[key], _pattern(name, s)
+                yield _MEMBERS[key], f"*/{_pattern(name, s)}"
+
+
+def _refers(name: Any, resources: Mapping[str, Any]) -> bool:
+    """Whether it is the name of something that the template makes itself."""
+    return isinstance(name, Mapping) and name.get("Ref") in resources
 
 
 def _made(s: StackSet, kind: str) -> str:

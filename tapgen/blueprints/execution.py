@@ -121,13 +121,63 @@ _WITHOUT_REGION = frozenset(
 # AWS publishes the ids of its images here; the parameters are nobody's.
 _PUBLIC_PARAMETERS = names.arn("ssm", "parameter/aws/service/*", region="*", account="")
 
-# What the schemas list for properties that no shipped system gives: tables of metadata
-# beside a bucket, endpoints for somebody else's services, sign-in at a load balancer,
-# other databases' secrets, roles of accounts to peer with.
-_UNUSED = frozenset(
-    {"cognito-idp", "docdb-elastic", "firehose", "redshift", "redshift-serverless"}
-    | {"s3tables", "sts", "vpc-lattice", "vpce"}
-)
+UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "AWS::AutoScaling::AutoScalingGroup": {"TrafficSources": ("vpc-lattice:*",)},
+    "AWS::CertificateManager::Certificate": {"CertificateAuthorityArn": ("acm-pca:*",)},
+    "AWS::DynamoDB::GlobalTable": {"KinesisStreamSpecification": ("kinesis:*",)},
+    "AWS::EC2::EIP": {"TransferAddress": ("ec2:AcceptAddressTransfer",)},
+    "AWS::EC2::NatGateway": {
+        "SecondaryPrivateIpAddress*": ("ec2:*ssignPrivateNatGatewayAddress",)
+    },
+    "AWS::EC2::VPC": {
+        "InstanceTenancy": ("ec2:ModifyVpcTenancy",),
+        "VpcEncryptionControl": ("ec2:CreateVpcEncryptionControl",),
+    },
+    "AWS::EC2::VPCEndpoint": {
+        "ServiceNetworkArn": ("vpc-lattice:*",),
+        "ServiceRegion": ("vpce:*",),
+    },
+    "AWS::EC2::VPCGatewayAttachment": {"VpnGatewayId": ("ec2:*tachVpnGateway",)},
+    "AWS::EC2::VPCPeeringConnection": {"PeerRoleArn": ("sts:AssumeRole",)},
+    "AWS::ElasticLoadBalancingV2::Listener": {
+        "AuthenticateCognitoConfig": ("cognito-idp:*",)
+    },
+    "AWS::ElasticLoadBalancingV2::LoadBalancer": {
+        "Ipv4IpamPoolId": ("elasticloadbalancing:ModifyIpPools",),
+        "MinimumLoadBalancerCapacity": (
+            "elasticloadbalancing:ModifyCapacityReservation",
+        ),
+    },
+    "AWS::IAM::ManagedPolicy": {
+        "Groups": ("iam:*GroupPolicy",),
+        "Users": ("iam:*UserPolicy",),
+    },
+    "AWS::Lambda::Alias": {"CodeDeployLambdaAliasUpdate": ("codedeploy:*",)},
+    "AWS::Lambda::Function": {
+        "CapacityProviderConfig": ("lambda:PassCapacityProvider",),
+        "CodeSigningConfigArn": ("lambda:GetCodeSigningConfig",),
+        "FileSystemConfigs": ("elasticfilesystem:*", "s3files:*"),
+        "Layers": ("lambda:GetLayerVersion",),
+    },
+    "AWS::Logs::LogGroup": {
+        "DataProtectionPolicy": ("firehose:*", "logs:CreateLogDelivery"),
+        "FieldIndexPolicies": ("logs:DeleteIndexPolicy", "logs:PutIndexPolicy"),
+        "ResourcePolicyDocument": (
+            "logs:DeleteResourcePolicy",
+            "logs:PutResourcePolicy",
+        ),
+    },
+    "AWS::Route53::HealthCheck": {
+        "RoutingControlArn": ("route53-recovery-control-config:*",)
+    },
+    "AWS::S3::Bucket": {"Metadata*Configuration": ("s3tables:*",)},
+    "AWS::SecretsManager::SecretTargetAttachment": {
+        "AWS::DocDBElastic::*": ("docdb-elastic:*",),
+        "AWS::Redshift*": ("redshift:*", "redshift-serverless:*"),
+    },
+}
+"""Type → what no resource of a shipped system has, a key or a value → the actions that
+the type's schema lists for it alone. All are patterns."""
 
 # Services of which even the list of what there is stays limited.
 _LIMITED_READS = frozenset({"cloudformation", "iam", "kms", "s3", "secretsmanager"})
@@ -204,12 +254,10 @@ def statements(
     """
     types = sorted({*types})
     entries = indirect.of(types)
-    needed = {*schemas.permissions(types), *_STACK_ACTIONS, *_UNSCOPED_STACK_ACTIONS}
+    needed = {*_listed(types, scope), *_STACK_ACTIONS, *_UNSCOPED_STACK_ACTIONS}
     # Wider than what the table says that it is for: every parameter's value.
     needed -= {"iam:CreateServiceLinkedRole", "iam:PassRole", "ssm:Get*"}
     needed |= {action for entry in entries for action in entry.actions}
-    if scope.code:
-        needed = {a for a in needed if a.partition(":")[0] not in _UNUSED}
     through = sorted({entry.through for entry in entries} - {""})
     if through:
         needed.add("kms:DescribeKey")
@@ -227,6 +275,24 @@ def statements(
         *_stack_sets_own(),
         *_not_of_others(system, needed),
     ]
+
+
+def _listed(types: Sequence[str], scope: Scope) -> frozenset[str]:
+    """What the types' schemas list, of shipped systems without what is `UNUSED`."""
+    listed = schemas.permissions(types)
+    if not scope.code:
+        return listed
+    used = {
+        action.lower()
+        for type_name in types
+        for action in schemas.permissions([type_name])
+        if not any(
+            fnmatchcase(action, pattern)
+            for patterns in UNUSED.get(type_name, {}).values()
+            for pattern in patterns
+        )
+    }
+    return frozenset(action for action in listed if action.lower() in used)
 
 
 # By name -----------------------------------------------------------------------------
@@ -254,8 +320,6 @@ def _arns(
         ],
     }
     for kind in ("group", "instance-profile", "policy", "role", "user"):
-        if kind in ("group", "user") and not scope.names.get(f"iam:{kind}"):
-            continue
         found["iam", kind] = [
             names.arn("iam", f"{kind}/{name}", region="")
             for name in named(f"iam:{kind}")

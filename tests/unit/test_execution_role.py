@@ -16,7 +16,10 @@ from typing import Any
 
 import pytest
 
-from tapgen import blueprints, bootstrap, config
+from tapgen import blueprints, bootstrap, config, schemas
+from tapgen.blueprints import bootstrap as roles
+from tapgen.blueprints import execution
+from tests.systems import look
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / "stacksets").glob("*.yaml"))
@@ -416,3 +419,76 @@ def test_no_shipped_system_may_touch_a_database_or_a_secret_of_another(
         assert not role.allows(
             f"iam:{action}", f"arn:aws:iam::{ACCOUNT}:role/admin", {}
         )
+
+
+def everything(value: Any) -> Iterator[str]:
+    """Every key and every text inside a piece of a template."""
+    if isinstance(value, dict):
+        yield from value
+        for inner in value.values():
+            yield from everything(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from everything(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_what_is_left_out_of_a_role_is_for_what_no_shipped_resource_has(
+    path: Path,
+) -> None:
+    for name, resource in look.every(look.shipped(path.stem)).items():
+        for absent in execution.UNUSED.get(resource["Type"], {}):
+            found = [text for text in everything(resource) if like(text, absent)]
+            assert not found, (name, absent)
+
+
+def test_what_is_left_out_of_a_role_is_what_schemas_list() -> None:
+    for kind, left_out in execution.UNUSED.items():
+        listed = schemas.permissions([kind])
+        for pattern in (p for patterns in left_out.values() for p in patterns):
+            assert any(like(action, pattern) for action in listed), (kind, pattern)
+
+
+NOBODYS = [
+    ("iam:AttachUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/alice"),
+    ("iam:DetachUserPolicy", f"arn:aws:iam::{ACCOUNT}:user/pd-prod-alice"),
+    ("iam:AttachGroupPolicy", f"arn:aws:iam::{ACCOUNT}:group/admins"),
+    ("iam:DetachGroupPolicy", f"arn:aws:iam::{ACCOUNT}:group/admins"),
+    ("kinesis:PutRecords", arn("kinesis", "stream/payroll")),
+    ("kinesis:DescribeStream", arn("kinesis", "stream/payroll")),
+    ("acm-pca:IssueCertificate", arn("acm-pca", "certificate-authority/1")),
+    ("acm-pca:GetCertificate", arn("acm-pca", "certificate-authority/1")),
+    ("codedeploy:CreateDeployment", arn("codedeploy", "deploymentgroup:payroll/x")),
+    ("codedeploy:StopDeployment", "*"),
+    ("lambda:GetLayerVersion", arn("lambda", "layer:payroll:1")),
+    ("lambda:GetCodeSigningConfig", arn("lambda", "code-signing-config:csc-1")),
+    ("lambda:PassCapacityProvider", arn("lambda", "capacity-provider:payroll")),
+    ("logs:PutResourcePolicy", "*"),
+    ("logs:DeleteResourcePolicy", "*"),
+    ("logs:PutIndexPolicy", arn("logs", "log-group:payroll")),
+    ("ec2:AcceptAddressTransfer", arn("ec2", "elastic-ip/eipalloc-1")),
+    ("ec2:AttachVpnGateway", arn("ec2", "vpc/vpc-1")),
+    ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/admin"),
+]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_no_shipped_system_may_do_what_none_of_its_properties_takes(
+    path: Path,
+) -> None:
+    role = Role(template_of(path))
+    for action, resource in NOBODYS:
+        assert not role.allows(action, resource, {}), action
+
+
+def test_a_policy_of_a_custom_system_is_attached_to_nobody_it_does_not_name() -> None:
+    types = ["AWS::IAM::ManagedPolicy"]
+    for names, allowed in (({}, set[str]()), ({"iam:user": ["alice"]}, {"alice"})):
+        scope = execution.Scope(names=names)
+        role = Role(json.loads(roles.target("demo", scope, types, [])))
+        for user in ("alice", "bob"):
+            resource = f"arn:aws:iam::{ACCOUNT}:user/{user}"
+            attached = role.allows("iam:AttachUserPolicy", resource, {})
+            assert attached == (user in allowed)

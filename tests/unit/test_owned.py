@@ -118,3 +118,30 @@ def test_another_suffix_gives_the_same_patterns() -> None:
     other = replace(system(role(RoleName=name), parameters=parameters), suffix="stg")
 
     assert owned.patterns(one) == owned.patterns(other)
+
+
+def test_users_and_groups_made_elsewhere_are_told_where_a_policy_is_for_them() -> None:
+    found = owned.patterns(
+        system(
+            {"Type": "AWS::IAM::User", "Properties": {"UserName": "mine"}},
+            {
+                "Type": "AWS::IAM::ManagedPolicy",
+                "Properties": {
+                    "ManagedPolicyName": "p",
+                    "Users": ["alice", {"Ref": "R0"}],
+                    "Groups": [{"Fn::Sub": "team-${AWS::Region}"}],
+                },
+            },
+            {
+                "Type": "AWS::IAM::UserPolicy",
+                "Properties": {"UserName": "bob", "PolicyName": "x"},
+            },
+            {"Type": "AWS::SNS::Topic", "Properties": {"Users": ["nobody"]}},
+        )
+    )
+
+    assert found == {
+        "iam:group": ("*/team-us-east-1", "team-us-east-1"),
+        "iam:policy": ("p",),
+        "iam:user": ("*/alice", "*/bob", "alice", "bob", "mine"),
+    }
