@@ -21,7 +21,7 @@ from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import execution, indirect
 from tapgen.errors import AwsError, TemplateError
-from tapgen.model import PassedRole, StackSet, System, Target
+from tapgen.model import PassedRole, Permission, StackSet, System, Target
 
 _TRUST = (
     "StackSets has no trusted access to the organization: activate it in the management "
@@ -238,6 +238,7 @@ class _Needs:
     names: frozenset[tuple[str, str]] = frozenset()
     artifacts: bool = False
     pass_roles: frozenset[PassedRole] = frozenset()
+    permissions: frozenset[Permission] = frozenset()
 
     def __or__(self, other: _Needs) -> _Needs:
         return _Needs(
@@ -246,13 +247,20 @@ class _Needs:
             self.names | other.names,
             self.artifacts or other.artifacts,
             self.pass_roles | other.pass_roles,
+            self.permissions | other.permissions,
         )
 
     def scope(self, code: str) -> execution.Scope:
         found: dict[str, list[str]] = {}
         for kind, pattern in sorted(self.names):
             found.setdefault(kind, []).append(pattern)
-        return execution.Scope(code, found, self.artifacts, sorted(self.pass_roles))
+        return execution.Scope(
+            code,
+            found,
+            self.artifacts,
+            sorted(self.pass_roles),
+            sorted(self.permissions),
+        )
 
 
 @dataclass(frozen=True)
@@ -308,7 +316,7 @@ def _stacks(
             # What is there is called as it was, and must go by those names.
             kept = has.names if not code else frozenset()
             read = has.types & indirect.REFERENCES
-            needs |= _Needs(read, has.passed_to, kept, has.artifacts, has.pass_roles)
+            needs |= replace(has, types=read, names=kept)
         text = _compact(_roles(system, code, needs))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else nobody may go there
@@ -400,6 +408,10 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
                 PassedRole(passed["role"], passed["to"])
                 for passed in made.get("pass_roles", ())
             ),
+            frozenset(
+                Permission(allowed["action"], allowed["resource"])
+                for allowed in made.get("permissions", ())
+            ),
         )
     except (ValueError, LookupError, TypeError):
         return None
@@ -423,6 +435,8 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
         yield f"{role} may not touch {', '.join(names)}"
     for passed in sorted(needs.pass_roles - has.pass_roles):
         yield f"{role} may not pass {passed.role} to {passed.service}"
+    for allowed in sorted(needs.permissions - has.permissions):
+        yield f"{role} may not {allowed.action} on {allowed.resource}"
     if needs.artifacts and not has.artifacts:
         yield f"{role} may not read artifacts"
 
@@ -460,6 +474,7 @@ def _needs(system: System, code: str) -> _Needs:
         names,
         artifacts,
         frozenset(system.pass_roles),
+        frozenset(system.permissions),
     )
 
 

@@ -287,6 +287,17 @@ class PassedRole:
     service: str
 
 
+@dataclass(frozen=True, order=True)
+class Permission:
+    """An action that making a system takes on a resource that it does not make.
+
+    `action` is IAM's name for it, `resource` an ARN.
+    """
+
+    action: str
+    resource: str
+
+
 @dataclass(frozen=True)
 class AutoDeployment:
     """Whether stacks follow accounts into and out of units (`AutoDeployment`)."""
@@ -423,6 +434,7 @@ class System:
     environment: str | None = None
     procedures: tuple[str, ...] = ()
     pass_roles: tuple[PassedRole, ...] = ()
+    permissions: tuple[Permission, ...] = ()
     delegated: bool = False
 
     @property

@@ -90,9 +90,13 @@ def plan(
     copy_to: Any,
     days: Any,
     copy_days: Any,
-    hour: int = 3,
+    hour: int = 5,
 ) -> Any:
     """Add a plan: a backup each day at an hour (UTC), copied to a second vault.
+
+    The hour is after the windows that `blocks.database` gives: RDS begins no backup
+    within its own windows, nor in the hour before them; Aurora does.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/plan-options-and-configuration.html
 
     `days` and `copy_days` are how long the two are kept; the copy is encrypted with
     the key of its own vault. A copy is a snapshot: only in its own region can data be

@@ -46,6 +46,11 @@ ARN_PATTERN = r"^arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[a-z][a-z0-9-]*$"
 
 CERTIFICATE_AUTHORITY = "rds-ca-rsa2048-g1"
 
+# In UTC. AWS Backup begins nothing in these hours, nor in the one before: `backup.plan`
+# is after them.
+BACKUP_WINDOW = "02:00-03:00"
+_MAINTENANCE_WINDOW = "sun:03:30-sun:04:30"
+
 # No connection without TLS; who connects and what takes more than a second is logged.
 _PARAMETERS = {
     "rds.force_ssl": "1",
@@ -376,6 +381,7 @@ def _common(place: Place) -> dict[str, Any]:
         "StorageType": "gp3",
         "CACertificateIdentifier": CERTIFICATE_AUTHORITY,
         "AutoMinorVersionUpgrade": True,
+        "PreferredMaintenanceWindow": _MAINTENANCE_WINDOW,
         "CopyTagsToSnapshot": True,
         "EnableCloudwatchLogsExports": list(POSTGRES.logs),
         "EnableIAMDatabaseAuthentication": True,
@@ -421,8 +427,7 @@ def postgres(
             MaxAllocatedStorage=max_storage,
             MultiAZ=multi_az,
             BackupRetentionPeriod=backup_days,
-            PreferredBackupWindow="02:00-03:00",
-            PreferredMaintenanceWindow="sun:03:30-sun:04:30",
+            PreferredBackupWindow=BACKUP_WINDOW,
             DeletionProtection=deletion_protection,
         )
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import Any
 
@@ -290,6 +291,8 @@ def target(
             {"role": passed.role, "to": passed.service}
             for passed in sorted({*scope.pass_roles})
         ]
+    if scope.permissions:
+        facts["permissions"] = [asdict(p) for p in sorted({*scope.permissions})]
     template.set_metadata({"tapgen": facts})
     _parameters(template)
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"

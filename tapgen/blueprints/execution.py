@@ -36,7 +36,7 @@ from troposphere import AccountId, Ref
 from tapgen import schemas
 from tapgen.blocks import names, security
 from tapgen.blueprints import indirect
-from tapgen.model import PassedRole
+from tapgen.model import PassedRole, Permission
 
 _SERVICE_LINKED = names.arn("iam", "role/aws-service-role/*", region="")
 _SYSTEM_TAG = "aws:ResourceTag/tapgen:system"
@@ -208,13 +208,15 @@ class Scope:
     `code` is what the names of a shipped system's resources begin with. Without one
     `names` are patterns by kind of resource, as `owned.patterns` gives them. With
     `artifacts` the roles also reach the artifact bucket of their own account.
-    `pass_roles` are roles made elsewhere that it may pass.
+    `pass_roles` are roles made elsewhere that it may pass, `permissions` what it may do
+    to other things made elsewhere.
     """
 
     code: str = ""
     names: Mapping[str, Sequence[str]] = field(default_factory=dict)
     artifacts: bool = False
     pass_roles: Sequence[PassedRole] = ()
+    permissions: Sequence[Permission] = ()
 
 
 def stacks(system: str) -> str:
@@ -270,6 +272,7 @@ def statements(
         *_service_linked(types, entries),
         *_pass_role(arns["iam", "role"], passed_to),
         *_pass_others(scope.pass_roles),
+        *_made_elsewhere(scope.permissions),
         *_code(scope),
         *_transform(types),
         *_stack_sets_own(),
@@ -571,6 +574,16 @@ def _pass_others(given: Iterable[PassedRole]) -> Iterator[Statement]:
             ],
             StringEquals({"iam:PassedToService": [*to]}),
         )
+
+
+def _made_elsewhere(given: Iterable[Permission]) -> Iterator[Statement]:
+    """What may be done to things made elsewhere, a statement for each of them."""
+    allowed: dict[str, list[Action]] = {}
+    for one in sorted({*given}):
+        service, _, name = one.action.partition(":")
+        allowed.setdefault(one.resource, []).append(Action(service, name))
+    for number, (resource, actions) in enumerate(sorted(allowed.items()), start=1):
+        yield security.statement(f"MadeElsewhere{number}", actions, [resource])
 
 
 def _code(scope: Scope) -> Iterator[Statement]:

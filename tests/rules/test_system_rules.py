@@ -14,6 +14,7 @@ from cfnlint.runner.template import run_template_by_file_path
 from tapgen import blueprints, config, rules
 from tapgen.model import SELF, Output, StackSet, System, Target
 from tapgen.rules.across import SystemRule
+from tapgen.rules.backup import BackupInTheWay
 from tests.rules import examples
 from tests.rules.test_rules import ROOT, ours, plain
 
@@ -192,3 +193,67 @@ def test_what_breaks_a_shipped_system_is_told() -> None:
     assert rules_told("secure_network", "storage-dr", unversioned) == {"E9585"}
     assert rules_told("payments_dr", "database-dr", another_engine) == {"E9589"}
     assert rules_told("payments_dr", "database-dr", credentials) == {"E9590"}
+
+    def too_early(kind: str, properties: Any) -> None:
+        if kind == "AWS::Backup::BackupPlan":
+            (rule,) = properties["BackupPlan"]["BackupPlanRule"]
+            rule["ScheduleExpression"] = "cron(0 3 * * ? *)"
+
+    assert rules_told("region_migration", "backups", too_early) == {"W9592"}
+    # Of Aurora a backup begins at any time.
+    assert rules_told("payments_dr", "backup", too_early) == set()
+
+
+@pytest.mark.parametrize(
+    ("schedule", "told_of"),
+    [
+        ("cron(0 3 * * ? *)", ["Maintenance"]),
+        ("cron(0 5 * * ? *)", []),
+        ("cron(0 2 * * ? *)", ["Backup", "Maintenance"]),
+        ("cron(30 0 * * ? *)", ["Backup"]),  # within the hour before, if it is late
+        ("cron(0 0 * * ? *)", []),
+        ("cron(0 5,3 * * ? *)", ["Maintenance"]),
+        ("cron(0 3 ? * MON,TUE *)", []),
+        ("cron(0 3 ? * SUN *)", ["Maintenance"]),
+        ("cron(0 3 ? * 2-6 *)", []),  # cannot tell
+        ("cron(0 */12 * * ? *)", []),
+        ("rate(1 day)", []),
+    ],
+)
+def test_backups_that_begin_within_a_window_are_told(
+    schedule: str, told_of: list[str]
+) -> None:
+    text = BackupInTheWay.good.replace("cron(0 5 * * ? *)", schedule)
+    found = rules.system(examples.system(text))
+    assert [f.message.split("its Preferred")[1].split("Window")[0] for f in found] == (
+        told_of
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Engine: postgres", "Engine: aurora-postgresql"),
+        ("Value: daily", "Value: weekly"),
+        ("regions: [us-east-1]", "regions: [us-west-2]"),  # of the plan alone
+        ("StartWindowMinutes: 60", "ScheduleExpressionTimezone: Asia/Tokyo"),
+        ("mon:03:30", "sun:03:30-x"),
+    ],
+)
+def test_backups_of_what_lets_them_begin_are_left_alone(old: str, new: str) -> None:
+    text = BackupInTheWay.bad.replace("sun:03:30-sun", "mon:03:30-mon", 1)
+    assert old in text
+    assert rules.system(examples.system(text.replace(old, new, 1))) == []
+
+
+def test_a_window_may_go_past_midnight_and_past_the_end_of_the_week() -> None:
+    window = "sun:23:30-mon:00:30"
+    text = BackupInTheWay.bad.replace("sun:03:30-sun:04:30", window)
+    for schedule, found in (
+        ("cron(0 0 ? * MON *)", 1),
+        ("cron(0 0 ? * TUE *)", 0),
+        ("cron(0 23 ? * SUN *)", 1),
+        ("cron(30 0 ? * MON *)", 1),  # no more of that one, but of the daily one
+    ):
+        one = text.replace("cron(0 3 * * ? *)", schedule)
+        assert len(rules.system(examples.system(one))) == found, schedule

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tapgen import lint, schemas
+from tapgen import bootstrap, lint, schemas
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
 from tapgen.model import Output, System
@@ -491,7 +491,9 @@ def test_promotion_takes_away_the_source_and_changes_nothing_else(
         for is_replica, backups in ((True, False), (False, False), (False, True))
     ]
     assert changed(states[0], states[1]) == {"SourceDBInstanceIdentifier"}
-    assert changed(states[1], states[2]) == {"BackupRetentionPeriod", "MultiAZ"}
+    assert changed(states[1], states[2]) == {
+        *("BackupRetentionPeriod", "MultiAZ", "PreferredBackupWindow")
+    }
     fixed = schemas.create_only("AWS::RDS::DBInstance")
     for before, after in zip(states, states[1:], strict=False):
         assert not changed(before, after) & fixed
@@ -526,6 +528,26 @@ def test_the_source_can_have_a_replica(system: System) -> None:
 
 
 # --- S002-16, 17: who may do what ----------------------------------------------------------
+
+
+def test_who_migrates_may_read_the_keys_of_snapshots_and_grant_them_to_rds_alone(
+    system: System,
+) -> None:
+    """The key kms:GrantIsForAWSResource is in no request but those for grants."""
+    found = granted(system, "operations", "MigrationRole")
+    keys = {
+        action: s
+        for s in found.values()
+        for action in s["Action"]
+        if action.startswith("kms:")
+    }
+    assert set(keys) == {"kms:CreateGrant", "kms:DescribeKey"}
+    assert set(keys["kms:DescribeKey"]["Condition"]) == {"StringEquals"}
+    assert keys["kms:CreateGrant"]["Condition"]["Bool"] == {
+        "kms:GrantIsForAWSResource": "true"
+    }
+    for statement in keys.values():
+        assert len(statement["Condition"]["StringEquals"]["kms:ViaService"]) == 2
 
 
 def test_who_migrates_may_touch_only_what_is_migrated(system: System) -> None:
@@ -701,6 +723,25 @@ def test_backups_are_kept_and_copied_to_the_other_region(system: System) -> None
         assert given["OtherVaultArn"] == Output("vaults", "VaultArn", region=there)
     vault = only(system, "vaults", "AWS::Backup::BackupVault")
     assert vault["EncryptionKeyArn"] == {"Ref": "KmsKeyArn"}
+
+
+def test_backups_begin_when_the_databases_let_them(system: System) -> None:
+    """RDS begins none in a window of its own, nor in the hour before."""
+    plan = only(system, "backups", "AWS::Backup::BackupPlan")["BackupPlan"]
+    (rule,) = plan["BackupPlanRule"]
+    found = re.fullmatch(r"cron\(0 (\d+) \* \* \? \*\)", rule["ScheduleExpression"])
+    assert found
+    begins = int(found[1]) * 60
+    ends = begins + rule["StartWindowMinutes"]
+    for part in ("database", "database-target"):
+        database = resolved(
+            only(system, part, "AWS::RDS::DBInstance"),
+            {"IsReplica": False, "BackupsOn": True},
+        )
+        for window in ("PreferredBackupWindow", "PreferredMaintenanceWindow"):
+            times = re.findall(r"(\d\d):(\d\d)", database[window])
+            first, last = (int(hours) * 60 + int(minutes) for hours, minutes in times)
+            assert ends <= first - 60 or begins >= last, (part, window)
 
 
 def test_buckets_servers_and_databases_carry_the_tag_that_is_backed_up(
@@ -925,6 +966,21 @@ def test_an_existing_source_is_wired_in_by_its_names(existing: System) -> None:
     assert role["SourceKeyArn"] == KEY
     named = set(texts(granted(existing, "roles", "ReplicationRole")))
     assert "arn:${AWS::Partition}:s3:::${SourceBucketName}/*" in named
+
+
+def test_the_database_that_is_there_may_be_replicated_and_nothing_else_of_it(
+    existing: System, system: System
+) -> None:
+    (permission,) = existing.permissions
+    assert permission.action == "rds:CreateDBInstanceReadReplica"
+    assert permission.resource == EXISTING["database_arn"]
+    assert system.permissions == ()
+    role = json.loads(
+        bootstrap.files(existing, "rm")["bootstrap/region_migration.json"]
+    )
+    allowed = {s["Sid"]: s for s in statements(role)}["MadeElsewhere1"]
+    assert allowed["Action"] == ["rds:CreateDBInstanceReadReplica"]
+    assert allowed["Resource"] == [EXISTING["database_arn"]]
 
 
 def test_cfn_lint_has_nothing_to_say(existing: System, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import indirect
 from tapgen.errors import AwsError, BlueprintError, TemplateError
-from tapgen.model import PassedRole, StackSet, System, Target
+from tapgen.model import PassedRole, Permission, StackSet, System, Target
 
 TYPES = [
     "AWS::EC2::VPC",
@@ -657,6 +657,24 @@ def test_a_role_made_elsewhere_needs_the_permission_to_pass_it() -> None:
     assert lacking(aws, more)
     for line in lacking(aws, more):
         assert line.endswith("may not pass worker to lambda.amazonaws.com")
+    deploy(aws, more)
+    assert lacking(aws, more) == []
+    # Rolling back must still be possible.
+    deploy(aws, it, deployed_types=["AWS::SNS::Topic"])
+    assert lacking(aws, more) == []
+
+
+def test_what_is_made_elsewhere_needs_the_permission_for_it() -> None:
+    aws = FakeAws()
+    it = system(template("AWS::SNS::Topic"))
+    deploy(aws, it)
+    given = Permission("rds:CreateDBInstanceReadReplica", "arn:aws:rds:x:1:db:mine")
+    more = replace(it, permissions=(given,))
+    assert lacking(aws, more)
+    for line in lacking(aws, more):
+        assert line.endswith(
+            "may not rds:CreateDBInstanceReadReplica on arn:aws:rds:x:1:db:mine"
+        )
     deploy(aws, more)
     assert lacking(aws, more) == []
     # Rolling back must still be possible.

@@ -19,6 +19,7 @@ import pytest
 from tapgen import blueprints, bootstrap, config, schemas
 from tapgen.blueprints import bootstrap as roles
 from tapgen.blueprints import execution
+from tapgen.model import Permission
 from tests.systems import look
 
 ROOT = Path(__file__).parents[2]
@@ -492,3 +493,15 @@ def test_a_policy_of_a_custom_system_is_attached_to_nobody_it_does_not_name() ->
             resource = f"arn:aws:iam::{ACCOUNT}:user/{user}"
             attached = role.allows("iam:AttachUserPolicy", resource, {})
             assert attached == (user in allowed)
+
+
+def test_of_a_database_made_elsewhere_a_replica_is_made_and_nothing_else() -> None:
+    database = arn("rds", "db:my-database")
+    given = [Permission("rds:CreateDBInstanceReadReplica", database)]
+    scope = execution.Scope("rm", permissions=given)
+    role = Role(json.loads(roles.target("demo", scope, ["AWS::RDS::DBInstance"], [])))
+    assert role.allows("rds:CreateDBInstanceReadReplica", database, {})
+    for action in ("DeleteDBInstance", "ModifyDBInstance", "RebootDBInstance"):
+        assert not role.allows(f"rds:{action}", database, {})
+    other = arn("rds", "db:payroll")
+    assert not role.allows("rds:CreateDBInstanceReadReplica", other, {})

@@ -229,6 +229,7 @@ def database_target(shape: Shape) -> Template:
         promoted={
             "BackupRetentionPeriod": If("BackupsOn", keeping["backup_days"], NoValue),
             "MultiAZ": If("BackupsOn", keeping["multi_az"], NoValue),
+            "PreferredBackupWindow": If("BackupsOn", database.BACKUP_WINDOW, NoValue),
         },
         **database.size_parameters(t),
     )

@@ -292,12 +292,19 @@ def _database(t: Template, shape: Shape) -> list[Statement]:
         security.statement(
             "Look", [database_actions.DescribeDBInstances], [source, target]
         ),
+        # Only requests for a grant say what it is for.
         security.statement(
             "EncryptSnapshots",
-            [key_actions.CreateGrant, key_actions.DescribeKey],
+            [key_actions.CreateGrant],
             keys,
             StringEquals({"kms:ViaService": via}),
             Bool({"kms:GrantIsForAWSResource": "true"}),
+        ),
+        security.statement(
+            "ReadKeysOfSnapshots",
+            [key_actions.DescribeKey],
+            keys,
+            StringEquals({"kms:ViaService": via}),
         ),
     ]
 

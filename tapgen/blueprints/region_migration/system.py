@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import cast
 
 from tapgen.blueprints.parts import Part, assemble
@@ -20,7 +21,7 @@ from tapgen.blueprints.region_migration.settings import Settings
 from tapgen.blueprints.region_migration.shape import ROLES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, System, Value
+from tapgen.model import Output, Permission, System, Value
 
 GIB = 2**30
 
@@ -73,7 +74,7 @@ def build(config: Config) -> System:
         zones=settings.zones,
         start_script=settings.servers.start_script,
     )
-    return assemble(
+    system = assemble(
         config,
         [
             *_keys_and_roles(shape, settings),
@@ -88,6 +89,19 @@ def build(config: Config) -> System:
             _operations(shape, settings),
         ],
     )
+    return replace(system, permissions=tuple(_permissions(settings)))
+
+
+def _permissions(settings: Settings) -> Iterator[Permission]:
+    """What the replica of a database that is there already takes of it: RDS asks the
+    region of the source as well, in the caller's name.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html
+    """
+    if settings.existing is not None:
+        yield Permission(
+            "rds:CreateDBInstanceReadReplica", settings.existing.database_arn
+        )
 
 
 def _certificates_at_home(config: Config, settings: Settings) -> None:
