@@ -140,6 +140,7 @@ def test_another_question_has_its_own_answer(
 
 
 def test_another_configuration_of_cfn_lint_is_another_question(project: Path) -> None:
+    main(["lint", "-e", "staging"])
     Path(".cfnlintrc").write_text("ignore_checks: [W3005]\n")
     assert anew("lint", "-e", "staging")
     assert not anew("lint", "-e", "staging")
