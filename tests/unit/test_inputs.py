@@ -152,4 +152,5 @@ def _is_code(path: str) -> bool:
         path.endswith((".py", ".pyc", ".so", ".pyd"))
         and f"{os.sep}handlers{os.sep}" not in path
     )
-    return module or path.endswith(".dist-info/entry_points.txt")
+    plugins = (".dist-info/entry_points.txt", ".egg-info/entry_points.txt")
+    return module or path.endswith(plugins)
