@@ -86,14 +86,20 @@ def alarm_check(
     name: str,
     alarm: str,
     region: Any,
-    without_data: str = "LastKnownStatus",
+    without_data: str,
     inverted: bool = False,
 ) -> Any:
-    """Add a check that fails while an alarm (by name, text for `Fn::Sub`) rings.
+    """Add a check that fails where an alarm (by name, text for `Fn::Sub`) should ring.
 
     For what no checker can reach: databases, or a switch that an operator holds. The
     alarm must be one of a plain statistic: Route 53 takes neither percentiles nor
-    metric math. `without_data` is `Healthy`, `Unhealthy` or `LastKnownStatus`.
+    metric math.
+
+    Route 53 takes the alarm's metric and threshold and watches the data itself. The
+    alarm's state does not count, so setting it by hand moves nothing, nor does what
+    the alarm makes of missing data. That is `without_data`: `Healthy`, `Unhealthy` or
+    `LastKnownStatus`, which for a check that has never had data is healthy.
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
     """
     return _check(
         t,

@@ -414,10 +414,18 @@ def test_checks_watch_alarms_that_exist_and_that_route_53_can_read(
     assert made <= system.part("dns").requires()
 
 
+@pytest.mark.parametrize("role", BOTH)
+def test_a_database_that_says_nothing_is_unwell(system: System, role: str) -> None:
+    """Route 53 watches the data of an alarm, not its state: silence is told to it."""
+    check = checks(system)[f"{role.title()}DatabaseCheck"]
+    assert check["InsufficientDataHealthStatus"] == "Unhealthy"
+
+
 def test_an_operator_moves_traffic_without_the_primary_region(system: System) -> None:
     check = checks(system)["PrimaryOverrideCheck"]
     assert check["AlarmIdentifier"]["Region"] == {"Ref": "DrRegion"}
-    assert check["InsufficientDataHealthStatus"] == "Healthy"
+    # One value is put; that it is soon out of date must not take the switch back.
+    assert check["InsufficientDataHealthStatus"] == "LastKnownStatus"
     resource = body(system, "observe")["Resources"]["FailoverRequestedAlarm"]
     assert resource["Condition"] == "IsDr"
     assert resource["Properties"]["TreatMissingData"] == "ignore", "it stays as put"
@@ -538,18 +546,70 @@ def test_only_named_principals_may_fail_over_and_each_on_a_condition(
     system: System,
 ) -> None:
     people, automation, runbooks = (
-        trust(system, title)
+        trust(system, title)["Condition"]
         for title in ("OperatorRole", "AutomationRole", "RunbookRole")
     )
-    named = {"aws:PrincipalArn": {"Ref": "OperatorArns"}}
-    assert people["Condition"]["ArnLike"] == automation["Condition"]["ArnLike"] == named
-    second = people["Condition"]["Bool"]
-    assert second == {"aws:MultiFactorAuthPresent": "true"}
-    assert "sts:ExternalId" in automation["Condition"]["StringEquals"]
-    assert service(runbooks) == "ssm.amazonaws.com"
-    assert "aws:SourceAccount" in runbooks["Condition"]["StringEquals"]
-    values = system.part("operators").parameters["OperatorArns"]
-    assert values == "arn:*:iam::*:role/payments-oncall"
+    when, asked, otherwise = people["Fn::If"]
+    named = {"ArnLike": {"aws:PrincipalArn": {"Ref": "OperatorArns"}}}
+    second = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    assert (when, asked) == ("NeedsSecondFactor", {**named, **second})
+    assert otherwise == named
+    assert automation["ArnLike"] == {"aws:PrincipalArn": {"Ref": "AutomationArns"}}
+    assert "sts:ExternalId" in automation["StringEquals"]
+    assert service(trust(system, "RunbookRole")) == "ssm.amazonaws.com"
+    assert "aws:SourceAccount" in runbooks["StringEquals"]
+    values = system.part("operators").parameters
+    assert values["OperatorArns"] == "arn:*:iam::*:role/payments-oncall"
+    assert values["SecondFactor"] == "true"
+    without = built(second_factor=False).part("operators")
+    assert without.parameters["SecondFactor"] == "false"
+
+
+def test_automation_has_a_role_only_where_there_is_any_and_never_people(
+    system: System,
+) -> None:
+    """An external id is no secret: with it alone a second factor could be left out."""
+    role = body(system, "operators")["Resources"]["AutomationRole"]
+    assert role["Condition"] == "HasAutomation"
+    condition = body(system, "operators")["Conditions"]["HasAutomation"]
+    joined = {"Fn::Join": ["", {"Ref": "AutomationArns"}]}
+    assert condition == {"Fn::Not": [{"Fn::Equals": [joined, ""]}]}
+    assert system.part("operators").parameters["AutomationArns"] == ""
+    robot = built(automation=("role/failover-robot",)).part("operators")
+    assert robot.parameters["AutomationArns"] == "arn:*:iam::*:role/failover-robot"
+
+
+def test_whoever_takes_a_role_may_start_runbooks_in_both_regions(
+    system: System,
+) -> None:
+    resources = body(system, "operators")["Resources"]
+    for title in ("OperatorRole", "AutomationRole"):
+        policies = resources[title]["Properties"]["ManagedPolicyArns"]
+        assert {"Ref": "StarterPolicy"} in policies, title
+    assert resources["RunbookRole"]["Properties"]["ManagedPolicyArns"] == [
+        {"Ref": "OperatorPolicy"}
+    ]
+    allowed = granted(system, "operators", "StarterPolicy")
+    start = allowed["StartRunbooks"]
+    assert start["Action"] == ["ssm:StartAutomationExecution"]
+    kinds = ("automation-definition", "document", "automation-execution")
+    found = {
+        re.findall(r":ssm:(\S+?}):\S+?}:([a-z-]+)/", arn)[0] for arn in arns(start)
+    }
+    regions = ("${PrimaryRegion}", "${DrRegion}")
+    assert found == {(region, kind) for region in regions for kind in kinds}
+    # The names in the policy are those that the runbooks have.
+    for document in part_of(system, "drills", "AWS::SSM::Document").values():
+        assert "".join(texts(document["Name"])).startswith("pd-${EnvironmentSuffix}-")
+    assert allowed["FollowRunbooks"]["Action"] == ["ssm:GetAutomationExecution"]
+    give = allowed["GiveRunbooksTheirRole"]
+    assert give["Action"] == ["iam:PassRole"]
+    runbook = resources["RunbookRole"]["Properties"]["RoleName"]
+    (role,) = arns(give)
+    assert role.endswith(":role/" + "".join(texts(runbook)))
+    assert give["Condition"]["StringEquals"] == {
+        "iam:PassedToService": "ssm.amazonaws.com"
+    }
 
 
 def test_operators_may_move_this_database_and_close_regions_and_no_more(
@@ -574,6 +634,11 @@ def test_operators_may_move_this_database_and_close_regions_and_no_more(
     assert set(write) == {"cloudwatch:namespace"}
     services = {a.split(":")[0] for s in allowed.values() for a in s["Action"]}
     assert services == {"rds", "dynamodb", "kms", "cloudwatch", "route53"}
+    # Health checks of the account are many: they are seen, and none is changed.
+    assert set(allowed["SeeHealthChecks"]["Action"]) == {
+        "route53:GetHealthCheck",
+        "route53:GetHealthCheckStatus",
+    }
 
 
 # --- S004-35 … 45: function and API --------------------------------------------------
@@ -948,6 +1013,8 @@ def test_outputs_are_those_that_operating_needs(system: System) -> None:
         ({"max_amount": "NaN"}, "not an amount"),
         ({"operators": ["payments-oncall"]}, "not a role or user"),
         ({"operators": []}, "at least 1"),
+        ({"automation": ["robot"]}, "not a role or user"),
+        ({"automation": ["role/payments-oncall"]}, "in operators and in automation"),
         ({"drills": {"schedule": "quarterly"}}, "not a schedule"),
         ({"alert_email": "oncall"}, "not an e-mail address"),
     ],

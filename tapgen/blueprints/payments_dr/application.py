@@ -226,6 +226,8 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
             name=name("check-db", role),
             alarm=name("db-alive", role),
             region=names.sub(REGIONS[role]),
+            # A cluster that is lost says nothing at all.
+            without_data="Unhealthy",
         ),
     ]
     if role == "primary":
@@ -236,8 +238,8 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
                 name=name("check-override", role),
                 alarm=OVERRIDE_ALARM,
                 region=names.sub(REGIONS["dr"]),
-                # Nobody has ever asked.
-                without_data="Healthy",
+                # The switch stays as the last value put it; before the first, healthy.
+                without_data="LastKnownStatus",
             )
         )
     made = dns.calculated_check(

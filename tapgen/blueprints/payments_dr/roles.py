@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from awacs import cloudwatch, dynamodb, route53
+from awacs import cloudwatch, dynamodb
+from awacs import iam as iam_actions
+from awacs import route53, ssm
 from awacs.aws import (
     Allow,
     ArnLike,
@@ -16,7 +19,17 @@ from awacs.aws import (
     StringEquals,
 )
 from awacs.sts import AssumeRole
-from troposphere import GetAtt, Ref, Template, iam
+from troposphere import (
+    Equals,
+    GetAtt,
+    If,
+    Join,
+    Not,
+    Ref,
+    Template,
+    encode_to_dict,
+    iam,
+)
 
 from tapgen.blocks import (
     api,
@@ -83,8 +96,9 @@ def operators() -> Template:
     return t
 
 
-def _give(t: Template, title: str, what: str) -> None:
-    frame.output(t, f"{title}Arn", GetAtt(title, "Arn"), description=what)
+def _give(t: Template, title: str, what: str, when: str = "") -> None:
+    arn = GetAtt(title, "Arn")
+    frame.output(t, f"{title}Arn", arn, description=what, condition=when)
 
 
 def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
@@ -161,11 +175,16 @@ def _replication_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         _give(t, title, what)
 
 
+_HAS_AUTOMATION = "HasAutomation"
+_SECOND_FACTOR = "NeedsSecondFactor"
+
+
 def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     """The roles for failing over, in either direction, and for nothing else.
 
-    People take theirs with a second factor, automation with an external id, and
-    runbooks are given one. All three may do the same, in both regions: IAM is global.
+    People take theirs with a second factor, automation, where there is any, with an
+    external id, and runbooks are given one. All may do the same, in both regions: IAM
+    is global. The first two also start runbooks, for which people need nothing else.
     """
     operators = frame.parameter(
         t,
@@ -173,52 +192,139 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         type="CommaDelimitedList",
         description="Patterns of the ARNs of those who may fail over.",
     )
-    policy = t.add_resource(
-        iam.ManagedPolicy(
-            "OperatorPolicy",
-            ManagedPolicyName=names.sub(name("operator")),
-            Description="Moves payments from one region to the other",
-            PolicyDocument=security.document(*_operations(primary_key, dr_key)),
-        )
+    # Never those of people: an external id is no secret, so that whoever may take
+    # both roles would need no second factor.
+    automation = frame.parameter(
+        t,
+        "AutomationArns",
+        type="CommaDelimitedList",
+        description="Patterns of the ARNs of automation that may fail over, or nothing.",
+    )
+    t.add_condition(_HAS_AUTOMATION, Not(Equals(Join("", automation), "")))
+    frame.flag(
+        t,
+        "SecondFactor",
+        description="Whether people need a second factor to take the operators' role.",
+        condition=_SECOND_FACTOR,
+    )
+    move = _policy(
+        t,
+        "OperatorPolicy",
+        "operator",
+        "Moves payments from one region to the other",
+        _operations(primary_key, dr_key),
+    )
+    start = _policy(
+        t,
+        "StarterPolicy",
+        "starter",
+        "Starts runbooks, and sees how they go",
+        _runbooks(),
     )
     account = Principal("AWS", names.sub(names.arn("iam", "root", region="")))
-    named = ArnLike({"aws:PrincipalArn": operators})
-    for title, thing, who, conditions in (
-        ("OperatorRole", "operator", account, [named, Bool(_SECOND_FACTOR)]),
-        (
-            "AutomationRole",
-            "automation",
-            account,
-            [named, StringEquals({"sts:ExternalId": names.sub(EXTERNAL_ID)})],
-        ),
-        (
-            "RunbookRole",
-            "runbook",
-            Principal("Service", "ssm.amazonaws.com"),
-            [security.own_account()],
-        ),
-    ):
-        trust = Statement(
-            Sid="Assume",
-            Effect=Allow,
-            Principal=who,
-            Action=[AssumeRole],
-            Condition=Condition(conditions),
-        )
-        t.add_resource(
-            iam.Role(
-                title,
-                RoleName=names.sub(name(thing)),
-                Description="Fails payments over from one region to the other",
-                MaxSessionDuration=3600,
-                AssumeRolePolicyDocument=security.document(trust),
-                ManagedPolicyArns=[Ref(policy)],
-            )
-        )
-        _give(t, title, "Role for failing over")
+    person = ArnLike({"aws:PrincipalArn": operators})
+    twice = Bool({"aws:MultiFactorAuthPresent": "true"})
+    _operator_role(
+        t,
+        "OperatorRole",
+        "operator",
+        account,
+        If(_SECOND_FACTOR, Condition([person, twice]), Condition(person)),
+        [move, start],
+    )
+    machine = ArnLike({"aws:PrincipalArn": automation})
+    external = StringEquals({"sts:ExternalId": names.sub(EXTERNAL_ID)})
+    _operator_role(
+        t,
+        "AutomationRole",
+        "automation",
+        account,
+        Condition([machine, external]),
+        [move, start],
+        when=_HAS_AUTOMATION,
+    )
+    _operator_role(
+        t,
+        "RunbookRole",
+        "runbook",
+        Principal("Service", "ssm.amazonaws.com"),
+        Condition(security.own_account()),
+        [move],
+    )
 
 
-_SECOND_FACTOR = {"aws:MultiFactorAuthPresent": "true"}
+def _policy(
+    t: Template, title: str, thing: str, what: str, allow: list[Statement]
+) -> Any:
+    return t.add_resource(
+        iam.ManagedPolicy(
+            title,
+            ManagedPolicyName=names.sub(name(thing)),
+            Description=what,
+            PolicyDocument=security.document(*allow),
+        )
+    )
+
+
+def _operator_role(
+    t: Template,
+    title: str,
+    thing: str,
+    who: Principal,
+    condition: Any,
+    policies: list[Any],
+    when: str = "",
+) -> None:
+    trust = Statement(Sid="Assume", Effect=Allow, Principal=who, Action=[AssumeRole])
+    made = t.add_resource(
+        iam.Role(
+            title,
+            RoleName=names.sub(name(thing)),
+            Description="Fails payments over from one region to the other",
+            MaxSessionDuration=3600,
+            AssumeRolePolicyDocument={
+                "Version": "2012-10-17",
+                # A statement of awacs takes no condition that is an Fn::If.
+                "Statement": [{**encode_to_dict(trust), "Condition": condition}],
+            },
+            ManagedPolicyArns=[Ref(policy) for policy in policies],
+        )
+    )
+    if when:
+        made.Condition = when
+    _give(t, title, "Role for failing over", when)
+
+
+def _runbooks() -> list[Statement]:
+    """Starting the runbooks of this system, which act as the role made for them.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
+    """
+    regions = [REGIONS[role] for role in ROLES]
+    mine = name("*")
+    executions = [names.arn("ssm", "automation-execution/*", region=r) for r in regions]
+    return [
+        security.statement(
+            "StartRunbooks",
+            [ssm.StartAutomationExecution],
+            [
+                *(
+                    names.arn("ssm", thing, region=region)
+                    for region in regions
+                    for thing in (f"automation-definition/{mine}:*", f"document/{mine}")
+                ),
+                *executions,
+            ],
+        ),
+        # The id of an execution is made up when it starts.
+        security.statement("FollowRunbooks", [ssm.GetAutomationExecution], executions),
+        security.statement(
+            "GiveRunbooksTheirRole",
+            [iam_actions.PassRole],
+            [names.arn("iam", f"role/{name('runbook')}", region="")],
+            StringEquals({"iam:PassedToService": "ssm.amazonaws.com"}),
+        ),
+    ]
 
 
 def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
@@ -245,13 +351,11 @@ def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
         security.statement(
             "ReadWhereNoResourceCanBeNamed", [cloudwatch.GetMetricData], ["*"]
         ),
+        # No more than seeing them: changing one is left to the control plane of Route
+        # 53, which is in a single region, and their ids are not known here.
         security.statement(
-            "InvertHealthChecks",
-            [
-                route53.GetHealthCheck,
-                route53.GetHealthCheckStatus,
-                route53.UpdateHealthCheck,
-            ],
+            "SeeHealthChecks",
+            [route53.GetHealthCheck, route53.GetHealthCheckStatus],
             [names.arn("route53", "healthcheck/*", region="", account="")],
         ),
         *payments(primary_key, dr_key).allow(

@@ -195,6 +195,16 @@ class Settings(BaseModel):
         min_length=1,
         description="Who may fail over: roles and users of the account",
     )
+    second_factor: bool = Field(
+        default=True,
+        description="Whether operators need a second factor; sessions of SAML and of"
+        " IAM Identity Center never say that they had one",
+    )
+    automation: tuple[str, ...] = Field(
+        default=(),
+        description="Automation that may fail over, by an external id: roles and users"
+        " of the account, none of them an operator",
+    )
     drills: Drills = Field(default=Drills(), description="How failures are rehearsed")
     monthly_budget_usd: int = Field(
         default=3000, ge=1, description="US dollars a month that a warning is sent at"
@@ -227,7 +237,7 @@ class Settings(BaseModel):
             )
         return text
 
-    @field_validator("operators")
+    @field_validator("operators", "automation")
     @classmethod
     def _operators(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         for each in given:
@@ -248,6 +258,11 @@ class Settings(BaseModel):
             yield (
                 f"vpc_cidr {here} and dr_vpc_cidr {there} overlap; give two that do"
                 " not, or there is no route between them"
+            )
+        for both in sorted({*self.operators} & {*self.automation}):
+            yield (
+                f"{both} is in operators and in automation; give it in one of them, or"
+                " its second factor could be left out"
             )
 
     def prefix(self) -> int:

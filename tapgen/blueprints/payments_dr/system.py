@@ -44,6 +44,11 @@ def _text(value: bool | int | str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _anywhere(who: tuple[str, ...]) -> str:
+    """ARNs of roles and users. Any account will do: roles trust none but their own."""
+    return ",".join(f"arn:*:iam::*:{each}" for each in who)
+
+
 def _role(output: str) -> Output:
     return Output("roles", output, region="primary")
 
@@ -112,8 +117,6 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
     outputs += ["MonitoringRoleArn", "BackupRoleArn", "FlowLogsRoleArn"]
     outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
     yield Part("roles", "global", roles.roles(shape), tuple(outputs), _BOTH_KEYS)
-    # Any account will do: the role trusts none but its own.
-    who = [f"arn:*:iam::*:{each}" for each in settings.operators]
     yield Part(
         "operators",
         "global",
@@ -122,7 +125,12 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
             *("OperatorRoleArn", "AutomationRoleArn", "RunbookRoleArn"),
             *("ExperimentRoleArn", "ScheduleRoleArn"),
         ),
-        {**_BOTH_KEYS, "OperatorArns": ",".join(who)},
+        {
+            **_BOTH_KEYS,
+            "OperatorArns": _anywhere(settings.operators),
+            "AutomationArns": _anywhere(settings.automation),
+            "SecondFactor": _text(settings.second_factor),
+        },
     )
     yield Part(
         "messages",

@@ -35,20 +35,29 @@ def test_an_interval_that_route_53_does_not_know_is_refused() -> None:
 
 def test_an_alarm_can_stand_for_what_no_checker_reaches() -> None:
     t = Template()
-    dns.alarm_check(t, "Check", name="x-db", alarm="pd-${Suffix}-lag", region=Ref("R"))
+    dns.alarm_check(
+        t,
+        "Check",
+        name="x-db",
+        alarm="pd-${Suffix}-lag",
+        region=Ref("R"),
+        without_data="Unhealthy",
+    )
     config = properties(t, "Check")["HealthCheckConfig"]
     assert config["Type"] == "CLOUDWATCH_METRIC"
     assert config["AlarmIdentifier"] == {
         "Name": {"Fn::Sub": "pd-${Suffix}-lag"},
         "Region": {"Ref": "R"},
     }
-    assert config["InsufficientDataHealthStatus"] == "LastKnownStatus"
+    assert config["InsufficientDataHealthStatus"] == "Unhealthy"
 
 
 def test_checks_are_counted_together() -> None:
     t = Template()
     one = dns.https_check(t, "One", name="x", host="h", path="/")
-    two = dns.alarm_check(t, "Two", name="x", alarm="a", region="r")
+    two = dns.alarm_check(
+        t, "Two", name="x", alarm="a", region="r", without_data="LastKnownStatus"
+    )
     dns.calculated_check(t, "Both", name="x", checks=[one, two], healthy=2)
     config = properties(t, "Both")["HealthCheckConfig"]
     assert config["ChildHealthChecks"] == [{"Ref": "One"}, {"Ref": "Two"}]
