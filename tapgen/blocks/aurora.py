@@ -22,9 +22,20 @@ from typing import Any
 
 from awacs import rds as actions
 from awacs.aws import Statement
-from troposphere import GetAtt, Ref, Tags, Template, rds
+from troposphere import (
+    Equals,
+    GetAtt,
+    If,
+    Not,
+    NoValue,
+    Ref,
+    Tags,
+    Template,
+    cloudwatch,
+    rds,
+)
 
-from tapgen.blocks import database, monitoring, names, security
+from tapgen.blocks import database, frame, monitoring, names, security
 from tapgen.blocks.database import Place, attach, login
 
 PORT = database.PORT
@@ -46,6 +57,10 @@ ENGINE = database.Engine(
 
 LAG_METRIC = "AuroraGlobalDBReplicationLag"
 """How far a secondary is behind, in milliseconds; published where the secondary is."""
+
+LAG_DIMENSIONS = ("cluster", "source_region", "both")
+"""What the lag may be published by. AWS documents the metric and not its dimensions:
+its examples have the cluster, or the region that is copied from."""
 
 
 def _common(place: Place, backup_days: Any, deletion_protection: Any) -> dict[str, Any]:
@@ -270,12 +285,36 @@ def alarms(t: Template, *, identifier: str, alarm_name: str, topic_arn: Any) -> 
     )
 
 
+def lag_dimensions(t: Template, *, identifier: str, source: Any) -> list[Any]:
+    """The dimensions of the lag, by a parameter that says which ones there are.
+
+    `source` is the region that is copied from.
+    """
+    by = frame.parameter(
+        t,
+        "LagDimensions",
+        description="What the lag of the database is published by.",
+        AllowedValues=[*LAG_DIMENSIONS],
+    )
+    cluster, region, _ = LAG_DIMENSIONS
+    found = []
+    for condition, key, value, other in (
+        ("LagHasCluster", "DBClusterIdentifier", names.sub(identifier), region),
+        ("LagHasSource", "SourceRegion", source, cluster),
+    ):
+        t.add_condition(condition, Not(Equals(by, other)))
+        dimension = cloudwatch.MetricDimension(Name=key, Value=value)
+        found.append(If(condition, dimension, NoValue))
+    return found
+
+
 def lag_alarm(
-    t: Template, *, identifier: str, name: str, threshold: Any, topic_arn: Any
+    t: Template, *, measured: list[Any], name: str, threshold: Any, topic_arn: Any
 ) -> Any:
     """Add the alarm on how far a cluster is behind the one that writes.
 
-    `threshold` is in milliseconds. Meant for both regions, since they change places:
+    `threshold` is in milliseconds, `measured` what `lag_dimensions` gives. Meant for
+    both regions, since they change places:
     the one that writes publishes nothing, which is no reason to ring.
     """
     return monitoring.alarm(
@@ -285,7 +324,7 @@ def lag_alarm(
         description="The database copy is further behind than agreed",
         namespace="AWS/RDS",
         metric=LAG_METRIC,
-        dimensions={"DBClusterIdentifier": names.sub(identifier)},
+        dimensions=measured,
         statistic="Maximum",
         period=60,
         datapoints=(3, 5),
@@ -296,7 +335,9 @@ def lag_alarm(
     )
 
 
-def silence_alarm(t: Template, *, identifier: str, name: str, topic_arn: Any) -> Any:
+def silence_alarm(
+    t: Template, *, measured: list[Any], name: str, topic_arn: Any
+) -> Any:
     """Add the alarm on a secondary that publishes no lag at all.
 
     Replication that stopped also stops telling how far behind it is.
@@ -309,7 +350,7 @@ def silence_alarm(t: Template, *, identifier: str, name: str, topic_arn: Any) ->
         " is: replication may have stopped, or this region writes after a switchover",
         namespace="AWS/RDS",
         metric=LAG_METRIC,
-        dimensions={"DBClusterIdentifier": names.sub(identifier)},
+        dimensions=measured,
         statistic="Minimum",
         period=60,
         datapoints=(10, 10),

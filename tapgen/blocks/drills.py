@@ -18,11 +18,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awacs import fis as fis_actions
+from awacs import iam as iam_actions
 from awacs import rds as actions
 from awacs.aws import Statement, StringEquals
 from troposphere import Sub, Tags, Template, fis, scheduler, ssm
 
 from tapgen.blocks import names, security
+
+_FIS = "fis.amazonaws.com"
 
 START_EXPERIMENT = "arn:${AWS::Partition}:scheduler:::aws-sdk:fis:startExperiment"
 """The schedule target that starts an experiment, as text for `Fn::Sub`."""
@@ -68,6 +71,14 @@ def start_statements(tag: tuple[str, Any], regions: Sequence[str]) -> list[State
             "RunExperiments",
             [fis_actions.StartExperiment, fis_actions.TagResource],
             [names.arn("fis", "experiment/*", region=r) for r in regions],
+        ),
+        # FIS makes its own role for whoever starts the first experiment of an account.
+        # https://docs.aws.amazon.com/fis/latest/userguide/using-service-linked-roles.html
+        security.statement(
+            "MakeRoleOfFis",
+            [iam_actions.CreateServiceLinkedRole],
+            [names.arn("iam", f"role/aws-service-role/{_FIS}/*", region="")],
+            StringEquals({"iam:AWSServiceName": _FIS}),
         ),
     ]
 
@@ -145,8 +156,12 @@ def start(
     experiment: Any,
     role_arn: Any,
     state: Any,
+    condition: str = "",
 ) -> Any:
-    """Add a schedule that starts an experiment; `state` is ENABLED or DISABLED."""
+    """Add a schedule that starts an experiment; `state` is ENABLED or DISABLED.
+
+    `condition` is one of the template for having the schedule at all.
+    """
     call = json.dumps({"ExperimentTemplateId": f"${{{experiment.title}}}"})
     return _schedule(
         t,
@@ -154,6 +169,7 @@ def start(
         name=name,
         schedule=schedule,
         State=state,
+        **({"Condition": condition} if condition else {}),
         target=scheduler.Target(
             Arn=names.sub(START_EXPERIMENT), RoleArn=role_arn, Input=Sub(call)
         ),
@@ -270,6 +286,28 @@ def check(
             "PropertySelector": selector,
             "DesiredValues": list(wanted),
             **inputs,
+        },
+    }
+
+
+def script(
+    name: str, source: str, /, *, payload: Mapping[str, Any], attempts: int
+) -> dict[str, Any]:
+    """A step that runs a handler of ours (its text), for ten minutes at most a time.
+
+    Where it raises it is run again, `attempts` times in all, and then the runbook ends.
+    """
+    return {
+        "name": name,
+        "action": "aws:executeScript",
+        "timeoutSeconds": 600,
+        "maxAttempts": attempts,
+        "onFailure": "Abort",
+        "inputs": {
+            "Runtime": "python3.11",
+            "Handler": "handler",
+            "Script": source,
+            "InputPayload": dict(payload),
         },
     }
 

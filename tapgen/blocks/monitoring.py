@@ -134,7 +134,7 @@ def alarm(
     description: str,
     namespace: Any,
     metric: str,
-    dimensions: Mapping[str, Any],
+    dimensions: Mapping[str, Any] | Sequence[Any],
     statistic: str,
     period: int,
     datapoints: tuple[int, int],
@@ -148,7 +148,8 @@ def alarm(
 
     `period` is in seconds, `datapoints` are (how many must breach, of how many),
     `statistic` is Average, Sum … or a percentile such as p99, `comparison` is one of
-    > >= < <=, and `missing` says what a period without data means: `breaching`,
+    > >= < <=, `dimensions` are values by name, or as they stand in a template, and
+    `missing` says what a period without data means: `breaching`,
     `notBreaching`, `ignore` or `missing`.
     """
     breaching, evaluated = datapoints
@@ -161,10 +162,14 @@ def alarm(
             ActionsEnabled=True,
             Namespace=namespace,
             MetricName=metric,
-            Dimensions=[
-                cloudwatch.MetricDimension(Name=key, Value=value)
-                for key, value in dimensions.items()
-            ],
+            Dimensions=(
+                [
+                    cloudwatch.MetricDimension(Name=key, Value=value)
+                    for key, value in dimensions.items()
+                ]
+                if isinstance(dimensions, Mapping)
+                else [*dimensions]
+            ),
             **{"ExtendedStatistic" if percentile else "Statistic": statistic},
             Period=period,
             EvaluationPeriods=evaluated,

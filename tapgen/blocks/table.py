@@ -20,7 +20,7 @@ A template with the table belongs in one region only: the others get theirs from
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -226,6 +226,9 @@ def _replica(replica: Replica, deletion_protection: Any, purpose: str) -> Any:
     )
 
 
+_INDEX = "GlobalSecondaryIndexName"
+
+
 def alarms(
     t: Template,
     *,
@@ -233,28 +236,38 @@ def alarms(
     alarm_name: str,
     topic_arn: Any,
     operations: Sequence[str] = (),
+    indexes: Iterable[str] = (),
     title: str = "Table",
 ) -> None:
     """Alarms on a table in the stack's region; `alarm_name` has a `%s` for each.
 
-    Throttled reads and writes are those of the table; `operations` (`PutItem`,
-    `Query` …) add an alarm on the throttled requests of each.
+    Throttled reads and writes are those of the table, and of each of its `indexes`,
+    which have metrics of their own: a throttled index holds up writes to the table.
+    `operations` (`PutItem`, `Query` …) add an alarm on the throttled requests of each.
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
     """
     dimensions = {"TableName": names.sub(table)}
+    events = (("ReadThrottleEvents", "reads"), ("WriteThrottleEvents", "writes"))
     watched: list[tuple[str, str, dict[str, Any]]] = [
-        ("ReadThrottleEvents", "reads", dimensions),
-        ("WriteThrottleEvents", "writes", dimensions),
+        *((metric, what, dimensions) for metric, what in events),
+        *(
+            (metric, f"{what}-{index}", {**dimensions, _INDEX: index})
+            for index in indexes
+            for metric, what in events
+        ),
         *(
             ("ThrottledRequests", operation, {**dimensions, "Operation": operation})
             for operation in operations
         ),
     ]
     for metric, what, measured in watched:
+        words = "".join(word[0].upper() + word[1:] for word in what.split("-"))
+        of = f"the index {measured[_INDEX]}" if _INDEX in measured else "the table"
         monitoring.alarm(
             t,
-            f"{title}Throttled{what[0].upper()}{what[1:]}Alarm",
+            f"{title}Throttled{words}Alarm",
             name=alarm_name % f"throttled-{what.lower()}",
-            description=f"DynamoDB throttles {what} of the table",
+            description=f"DynamoDB throttles {what.partition('-')[0]} of {of}",
             namespace="AWS/DynamoDB",
             metric=metric,
             dimensions=measured,

@@ -7,7 +7,7 @@
     GET  /status     role, writes, and whether the database here is the one that writes
 
 The record counts: where receipt or notification fail, the payment stands, and a retry
-completes them. What could be a card number is neither stored nor logged nor sent back.
+completes them; a notification may come twice, never not at all. What could be a card number is neither stored nor logged nor sent back.
 """
 
 from __future__ import annotations
@@ -143,10 +143,10 @@ def validate(event: Mapping[str, Any], world: World) -> Answer:
     payment = read(body(event), world.settings)
     if fenced(world):
         raise Refused(503, "this region takes no payments now; try again")
-    first, at = claim(payment, world)
+    claimed = claim(payment, world)
     record = {
         "paymentId": payment.id,
-        "timestamp": at,
+        "timestamp": claimed.at,
         "customerId": payment.customer,
         "amount": payment.amount,
         "currency": payment.currency,
@@ -155,8 +155,8 @@ def validate(event: Mapping[str, Any], world: World) -> Answer:
         **({"reference": payment.reference} if payment.reference else {}),
     }
     new = put_once(world.table, record)
-    keep_receipt(record, world, retry=not first)
-    if new:
+    keep_receipt(record, world, retry=not claimed.first)
+    if not claimed.told:
         notify(record, world)
     what = "payment recorded" if new else "payment had been recorded"
     log.info(what, extra={"paymentId": payment.id})
@@ -269,8 +269,17 @@ def fenced(world: World) -> bool:
     return bool(item.get("closed"))
 
 
-def claim(payment: Payment, world: World) -> tuple[bool, str]:
-    """Take the payment's id; whether this is the first try, and when that was.
+@dataclass(frozen=True)
+class Claim:
+    """A payment's id, taken: when, whether just now, and whether the topic was told."""
+
+    at: str
+    first: bool
+    told: bool
+
+
+def claim(payment: Payment, world: World) -> Claim:
+    """Take the payment's id, or find that an earlier try of the same payment did.
 
     The key of a payment has a time: alone it would let a retry through as another one.
     """
@@ -282,12 +291,12 @@ def claim(payment: Payment, world: World) -> tuple[bool, str]:
         "at": at,
     }
     if put_once(world.table, mine):
-        return True, at
+        return Claim(at, first=True, told=False)
     key = {"paymentId": payment.id, "timestamp": REQUEST}
     theirs = world.table.get_item(Key=key, ConsistentRead=True)["Item"]
     if theirs["fingerprint"] != payment.fingerprint:
         raise Refused(409, "another payment has this id", paymentId="is taken")
-    return False, str(theirs["at"])
+    return Claim(str(theirs["at"]), first=False, told=bool(theirs.get("told")))
 
 
 def put_once(table: Any, item: Mapping[str, Any]) -> bool:
@@ -332,7 +341,11 @@ def exists(objects: Any, where: Mapping[str, str]) -> bool:
 
 
 def notify(record: Mapping[str, Any], world: World) -> None:
-    """Tell the topic; the payment stands all the same when that fails."""
+    """Tell the topic, once; the payment stands all the same when that fails.
+
+    That it was told is kept with the id, for retries, and not with the payment, whose
+    indexes would be written again.
+    """
     told = ("paymentId", "timestamp", "status", "region")
     try:
         world.topics.publish(
@@ -340,9 +353,14 @@ def notify(record: Mapping[str, Any], world: World) -> None:
             Subject="Payment validated",
             Message=json.dumps({name: record[name] for name in told}),
         )
+        world.table.update_item(
+            Key={"paymentId": record["paymentId"], "timestamp": REQUEST},
+            UpdateExpression="SET told = :yes",
+            ExpressionAttributeValues={":yes": True},
+        )
     except (ClientError, BotoCoreError) as error:
         extra = {"paymentId": record["paymentId"], "error": kind(error)}
-        log.warning("the notification was not sent", extra=extra)
+        log.warning("the notification was not sent, or not noted", extra=extra)
 
 
 def health(event: Mapping[str, Any], world: World) -> Answer:

@@ -17,6 +17,7 @@ from tapgen import blueprints, config, plan
 from tapgen.aws import leftovers
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.emulator import life
+from tapgen.handlers import writer
 from tapgen.model import System
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
@@ -227,6 +228,13 @@ def test_each_region_says_which_database_writes(live: Live) -> None:
         _, seen = live.ask(role, "GET", "/status", part="app", signed=True)
         assert seen["role"] == role
         assert seen["database"] == {"status": "available", "writer": writes}
+
+
+def test_runbooks_see_which_region_writes(live: Live) -> None:
+    """What a move waits for, asked of the databases that there are."""
+    for role, writes in (("primary", True), ("dr", False)):
+        asked = {"GlobalDatabase": "pd-prod-db-global", "Cluster": f"pd-prod-db-{role}"}
+        assert writer.writes(asked, live.client("rds", role)) is writes
 
 
 def test_the_database_copy_is_encrypted_and_has_the_same_engine(live: Live) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tapgen import lint, schemas
+from tapgen import intrinsics, lint, schemas
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System
@@ -194,6 +194,36 @@ def test_lag_over_a_second_rings_in_both_regions(system: System) -> None:
     assert silent["ReplicationSilentAlarm"]["TreatMissingData"] == "breaching"
 
 
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ("cluster", {"DBClusterIdentifier": "pd-prod-db-dr"}),
+        ("source_region", {"SourceRegion": "us-east-1"}),
+        (
+            "both",
+            {"DBClusterIdentifier": "pd-prod-db-dr", "SourceRegion": "us-east-1"},
+        ),
+    ],
+)
+def test_lag_is_measured_by_what_the_account_has(
+    given: str, wanted: dict[str, str]
+) -> None:
+    """With other dimensions than the metric has, one alarm never rings and one always
+    does."""
+    system = built(replication_lag_dimensions=given)
+    for part, title in (
+        ("observe", "ReplicationLagAlarm"),
+        ("database-dr", "ReplicationSilentAlarm"),
+    ):
+        stack_set = system.part(part)
+        (target,) = (t for t in stack_set.targets if t.region == "us-east-2")
+        evaluated = intrinsics.evaluate(
+            stack_set.template, intrinsics.given(stack_set.values(target)), target
+        )
+        alarm = evaluated.resources[title]["Properties"]
+        assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == wanted
+
+
 # --- S004-08 … 12, 25: the table -----------------------------------------------------
 
 
@@ -238,6 +268,20 @@ def test_each_region_watches_its_table(system: System) -> None:
         "WriteThrottleEvents",
         "ReplicationLatency",
     }
+
+
+def test_each_index_has_throttling_alarms_of_its_own(system: System) -> None:
+    table = only(system, "table", "AWS::DynamoDB::GlobalTable")
+    indexes = {i["IndexName"] for i in table["GlobalSecondaryIndexes"]}
+    found = set()
+    for alarm in part_of(system, "observe", "AWS::CloudWatch::Alarm").values():
+        measured = {d["Name"]: d["Value"] for d in alarm["Dimensions"] if "Name" in d}
+        if alarm["MetricName"].endswith("ThrottleEvents"):
+            assert measured["TableName"] == table["TableName"]
+            index = measured.get("GlobalSecondaryIndexName", "")
+            found.add((alarm["MetricName"], index))
+    metrics = ("ReadThrottleEvents", "WriteThrottleEvents")
+    assert found == {(m, index) for m in metrics for index in {"", *indexes}}
 
 
 # --- S004-13 … 17: the buckets -------------------------------------------------------
@@ -439,10 +483,15 @@ def test_each_region_has_a_dashboard_named_after_it(system: System) -> None:
     assert "${AWS::Region}" in board["DashboardName"]["Fn::Sub"]
     widgets = json.loads(board["DashboardBody"]["Fn::Sub"])["widgets"]
     assert len(widgets) >= 6
-    namespaces = {m[0] for w in widgets for m in w["properties"]["metrics"]}
-    assert namespaces == {
-        *("AWS/ApiGateway", "AWS/DynamoDB", "AWS/Lambda", "AWS/RDS", "AWS/S3"),
+    shown = [m for w in widgets for m in w["properties"]["metrics"]]
+    assert {m[0] for m in shown if isinstance(m[0], str)} == {
+        *("AWS/ApiGateway", "AWS/DynamoDB", "AWS/Lambda", "AWS/S3"),
     }
+    # The lag is sought, whatever its dimensions are, in both regions.
+    searches = [m[0] for m in shown if not isinstance(m[0], str)]
+    assert [s["region"] for s in searches] == ["${PrimaryRegion}", "${DrRegion}"]
+    for search in searches:
+        assert "AuroraGlobalDBReplicationLag" in search["expression"]
 
 
 def test_function_and_api_ring_in_each_region(system: System) -> None:
@@ -942,6 +991,14 @@ def test_drills_are_due_every_quarter_and_stop_at_an_alarm(system: System) -> No
     assert re.fullmatch(r"cron\(\d+ \d+ \S+ 1/3 \S+ \*\)", due), "each third month"
     assert schedules["ExperimentStart"]["State"] == {"Ref": "AutomaticExperiment"}
     assert system.part("drills").parameters["AutomaticExperiment"] == "DISABLED"
+    # A cluster that copies has no writer to fail over.
+    start = body(system, "drills")["Resources"]["ExperimentStart"]
+    assert start["Condition"] == "IsPrimary"
+    # The first experiment of an account is not refused for want of FIS's own role.
+    allowed = granted(system, "operators", "ScheduleRole")["MakeRoleOfFis"]
+    assert allowed["Action"] == ["iam:CreateServiceLinkedRole"]
+    (role,) = arns(allowed)
+    assert role.endswith(":role/aws-service-role/fis.amazonaws.com/*")
     experiment = only(system, "drills", "AWS::FIS::ExperimentTemplate")
     (stop,) = experiment["StopConditions"]
     assert stop["Source"] == "aws:cloudwatch:alarm"
@@ -964,8 +1021,65 @@ def test_each_procedure_has_a_runbook_in_its_region(system: System) -> None:
     assert procedures["failback"][-1] == "PutItem", "this one is opened last"
     assert "SetAlarmState" in procedures["drill"]
     assert "StopDBCluster" not in json.dumps(documents)
-    assert procedures["redirect"] == ["PutMetricData"]
+    assert procedures["redirect"] == ["PutMetricData", "DescribeAlarms"]
+    assert procedures["release"] == procedures["redirect"]
     assert procedures["cost-tags"] == ["UpdateCostAllocationTagsStatus"]
+
+
+@pytest.mark.parametrize(
+    ("title", "move"),
+    [
+        ("SwitchoverRunbook", "SwitchoverGlobalCluster"),
+        ("FailoverRunbook", "FailoverGlobalCluster"),
+        ("FailbackRunbook", "SwitchoverGlobalCluster"),
+    ],
+)
+def test_a_move_is_over_when_this_region_writes(
+    system: System, title: str, move: str
+) -> None:
+    steps = _steps(system, title)
+    moved = [step["inputs"].get("Api") for step in steps].index(move)
+    waits = steps[moved + 1]
+    assert waits["action"] == "aws:executeScript"
+    assert "IsWriter" in waits["inputs"]["Script"]
+    assert "def handler(" in waits["inputs"]["Script"]
+    moves = steps[moved]["inputs"]
+    payload = waits["inputs"]["InputPayload"]
+    assert payload["GlobalDatabase"] == moves["GlobalClusterIdentifier"]
+    target = "".join(texts(moves["TargetDbClusterIdentifier"]))
+    assert target.endswith(":cluster:" + "".join(texts(payload["Cluster"])))
+
+
+@pytest.mark.parametrize(
+    ("title", "value", "state"),
+    [("RedirectRunbook", 1, "ALARM"), ("ReleaseRunbook", 0, "OK")],
+)
+def test_the_switch_is_put_as_a_number_and_seen_to_have_moved(
+    system: System, title: str, value: int, state: str
+) -> None:
+    runbook = body(system, "drills")["Resources"][title]
+    assert runbook["Condition"] == "IsDr"
+    put, wait = _steps(system, title)
+    (point,) = put["inputs"]["MetricData"]
+    assert point["Value"] == value and isinstance(point["Value"], int)
+    alarm = only_alarm(system, "observe", "FailoverRequestedAlarm")
+    assert (put["inputs"]["Namespace"], point["MetricName"]) == (
+        alarm["Namespace"],
+        alarm["MetricName"],
+    )
+    assert wait["inputs"]["AlarmNames"] == [alarm["AlarmName"]]
+    assert wait["inputs"]["DesiredValues"] == [state]
+
+
+def _steps(system: System, title: str) -> list[dict[str, Any]]:
+    content = part_of(system, "drills", "AWS::SSM::Document")[title]["Content"]
+    steps = content["mainSteps"]
+    assert isinstance(steps, list)
+    return steps
+
+
+def only_alarm(system: System, part: str, title: str) -> dict[str, Any]:
+    return part_of(system, part, "AWS::CloudWatch::Alarm")[title]
 
 
 def test_cost_tags_that_are_activated_are_those_that_are_there(system: System) -> None:

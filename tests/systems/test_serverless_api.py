@@ -615,9 +615,14 @@ def test_refused_failed_and_slow_requests_ring(
 def test_a_throttled_and_a_late_table_ring_in_each_region(system: System) -> None:
     table = only(system, "table", "AWS::DynamoDB::GlobalTable")["TableName"]
     for metric in ("ReadThrottleEvents", "WriteThrottleEvents"):
-        (alarm,) = alarms(system, metric)
-        assert dimensions(alarm) == {"TableName": table}
-        assert (alarm["Namespace"], alarm["Threshold"]) == ("AWS/DynamoDB", 0)
+        of_table, of_index = alarms(system, metric)
+        assert dimensions(of_table) == {"TableName": table}
+        assert dimensions(of_index) == {
+            "TableName": table,
+            "GlobalSecondaryIndexName": "by-name",
+        }
+        for alarm in (of_table, of_index):
+            assert (alarm["Namespace"], alarm["Threshold"]) == ("AWS/DynamoDB", 0)
     (lag,) = alarms(system, "ReplicationLatency")
     assert dimensions(lag) == {
         "TableName": table,

@@ -291,7 +291,9 @@ def database_dr(shape: Shape) -> Template:
     _cluster_outputs(t, cluster, "dr")
     aurora.silence_alarm(
         t,
-        identifier=database("dr"),
+        measured=aurora.lag_dimensions(
+            t, identifier=database("dr"), source=Ref("PrimaryRegion")
+        ),
         name=name("db-silent", "dr"),
         topic_arn=Ref("AlertTopicArn"),
     )

@@ -17,6 +17,7 @@ from tapgen.blocks import (
     table,
 )
 from tapgen.blueprints.payments_dr import runbooks
+from tapgen.blueprints.payments_dr.data import INDEXES
 from tapgen.blueprints.payments_dr.shape import (
     BACKED_UP,
     DATA,
@@ -47,7 +48,11 @@ def observe() -> Template:
     topic = frame.alert_topic(t)
     aurora.lag_alarm(
         t,
-        identifier=database(HERE),
+        measured=aurora.lag_dimensions(
+            t,
+            identifier=database(HERE),
+            source=If(frame.IS_PRIMARY, Ref("DrRegion"), Ref("PrimaryRegion")),
+        ),
         name=name("db-lag", HERE),
         threshold=frame.parameter(
             t,
@@ -60,7 +65,13 @@ def observe() -> Template:
         ),
         topic_arn=topic,
     )
-    table.alarms(t, table=PAYMENTS, alarm_name=name("table-%s", HERE), topic_arn=topic)
+    table.alarms(
+        t,
+        table=PAYMENTS,
+        alarm_name=name("table-%s", HERE),
+        topic_arn=topic,
+        indexes=INDEXES,
+    )
     table.lag_alarm(
         t,
         "TableLagAlarm",
@@ -118,6 +129,9 @@ def _widgets() -> list[dict[str, Any]]:
     run = ["FunctionName", function(HERE)]
     items = ["TableName", PAYMENTS]
     copied = ["SourceBucket", DATA, "DestinationBucket", REPLICA, "RuleId", RULE]
+    # Whatever the dimensions of the lag are.
+    sought = f'Namespace="AWS/RDS" MetricName="{aurora.LAG_METRIC}"'
+    search = {"expression": f"SEARCH('{sought}', 'Maximum', 60)"}
     graphs = [
         ("Requests", "AWS/ApiGateway", ("Count", "4XXError", "5XXError"), api, "Sum"),
         ("Latency (p95)", "AWS/ApiGateway", ("Latency",), api, "p95"),
@@ -156,11 +170,7 @@ def _widgets() -> list[dict[str, Any]]:
         ),
         monitoring.graph(
             "Database behind (ms)",
-            [
-                ["AWS/RDS", aurora.LAG_METRIC, "DBClusterIdentifier", database(role)]
-                + [{"region": REGIONS[role], "label": role}]
-                for role in ROLES
-            ],
+            [[{**search, "region": REGIONS[role]}] for role in ROLES],
             region=here,
             statistic="Maximum",
             period=60,
@@ -325,6 +335,8 @@ def rehearsals() -> Template:
             description="Whether the experiment starts by itself when drills are due.",
             AllowedValues=["ENABLED", "DISABLED"],
         ),
+        # A cluster that copies has no writer to lose.
+        condition=frame.IS_PRIMARY,
     )
     runbooks.add(t, _role(t, "RunbookRoleArn", "runbooks act"))
     frame.output(

@@ -11,12 +11,13 @@ from typing import Any
 
 from troposphere import If, Ref, Template
 
-from tapgen.blocks import drills, frame, names
+from tapgen.blocks import compute, drills, frame, names
 from tapgen.blueprints.payments_dr.roles import FENCE
 from tapgen.blueprints.payments_dr.shape import (
     GLOBAL_DATABASE,
     HERE,
     METRICS,
+    OVERRIDE_ALARM,
     OVERRIDE_METRIC,
     PAYMENTS,
     database,
@@ -76,16 +77,18 @@ def add(t: Template, role_arn: Any) -> None:
         ),
     ):
         _add(t, title, procedure, description, parameters, steps, role_arn)
-    redirect = _add(
-        t,
-        "RedirectRunbook",
-        "redirect",
-        "Sends traffic to this region (1), or back to where it is well (0)",
-        {"Requested": {"type": "String", "allowedValues": ["0", "1"]}},
-        [_redirect()],
-        role_arn,
-    )
-    redirect.Condition = recovery
+    for title, procedure, description, requested in (
+        ("RedirectRunbook", "redirect", "Sends traffic to this region", 1),
+        (
+            "ReleaseRunbook",
+            "release",
+            "Lets traffic go to where it is well again, the primary region first",
+            0,
+        ),
+    ):
+        steps = _redirect(requested)
+        made = _add(t, title, procedure, description, {}, steps, role_arn)
+        made.Condition = recovery
     costs = _add(
         t,
         "CostTagsRunbook",
@@ -156,8 +159,26 @@ def _move(api: str, **more: Any) -> dict[str, Any]:
     )
 
 
+def _written_here() -> dict[str, Any]:
+    """Wait, for an hour, until this region writes: the move is only asked for.
+
+    States alone prove nothing, as they are the same before the move has begun.
+    """
+    return drills.script(
+        "WaitForWriterHere",
+        compute.source("writer"),
+        payload={
+            "GlobalDatabase": _GLOBAL,
+            "Cluster": names.sub(database(HERE)),
+        },
+        attempts=7,
+    )
+
+
 def _settled() -> list[dict[str, Any]]:
+    """Wait until this region writes and the other one copies."""
     return [
+        _written_here(),
         drills.wait(
             "WaitForGlobalDatabase",
             "rds",
@@ -166,15 +187,6 @@ def _settled() -> list[dict[str, Any]]:
             wanted=["available"],
             seconds=3600,
             GlobalClusterIdentifier=_GLOBAL,
-        ),
-        drills.wait(
-            "WaitForClusterHere",
-            "rds",
-            "DescribeDBClusters",
-            selector="$.DBClusters[0].Status",
-            wanted=["available"],
-            seconds=3600,
-            DBClusterIdentifier=names.sub(database(HERE)),
         ),
     ]
 
@@ -214,7 +226,8 @@ def _failover() -> list[dict[str, Any]]:
         _fence("CloseOtherRegion", _OTHER, True),
         _fence("OpenThisRegion", Ref(names.ROLE), False),
         _move("FailoverGlobalCluster", AllowDataLoss=True),
-        *_settled(),
+        # The other region joins again when it can, which may be long after.
+        _written_here(),
     ]
 
 
@@ -255,16 +268,26 @@ def _drill() -> list[dict[str, Any]]:
     ]
 
 
-def _redirect() -> dict[str, Any]:
-    return drills.call(
-        "AskForFailover",
-        "cloudwatch",
-        "PutMetricData",
-        Namespace=names.sub(METRICS),
-        MetricData=[
-            {"MetricName": OVERRIDE_METRIC, "Value": drills.ref("Requested")},
-        ],
-    )
+def _redirect(requested: int) -> list[dict[str, Any]]:
+    # A number as it stands: a runbook's parameter would arrive as text.
+    return [
+        drills.call(
+            "PutSwitch",
+            "cloudwatch",
+            "PutMetricData",
+            Namespace=names.sub(METRICS),
+            MetricData=[{"MetricName": OVERRIDE_METRIC, "Value": requested}],
+        ),
+        drills.wait(
+            "WaitForSwitch",
+            "cloudwatch",
+            "DescribeAlarms",
+            selector="$.MetricAlarms[0].StateValue",
+            wanted=["ALARM" if requested else "OK"],
+            seconds=600,
+            AlarmNames=[names.sub(OVERRIDE_ALARM)],
+        ),
+    ]
 
 
 def _cost_tags() -> dict[str, Any]:

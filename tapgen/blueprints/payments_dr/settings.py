@@ -162,6 +162,11 @@ class Settings(BaseModel):
         le=600_000,
         description="Milliseconds behind that raise an alarm on the database's copy",
     )
+    replication_lag_dimensions: Literal["cluster", "source_region", "both"] = Field(
+        default="cluster",
+        description="What Aurora publishes the lag by in this account: list-metrics"
+        " tells",
+    )
     replication_time_control: bool = Field(
         default=True,
         description="Whether S3 promises to replicate in 15 minutes, at a price",

@@ -287,6 +287,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
         {
             **shared,
             "KmsKeyArn": _KEYS["dr"],
+            "LagDimensions": settings.replication_lag_dimensions,
             "GlobalClusterId": Output("database", "GlobalClusterId", region="primary"),
         },
     )
@@ -310,6 +311,7 @@ def _application(shape: Shape, settings: Settings) -> Iterator[Part]:
         {
             "AlertTopicArn": _TOPIC,
             "ReplicationLagThresholdMs": _text(settings.replication_lag_ms),
+            "LagDimensions": settings.replication_lag_dimensions,
         },
     )
     yield _dns(settings)

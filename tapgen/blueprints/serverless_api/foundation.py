@@ -16,6 +16,7 @@ from tapgen.blocks import (
     table,
 )
 from tapgen.blueprints.serverless_api.shape import (
+    INDEX,
     ITEMS,
     Shape,
     items,
@@ -23,9 +24,6 @@ from tapgen.blueprints.serverless_api.shape import (
     start,
     website_buckets,
 )
-
-INDEX = "by-name"
-"""The index that the function asks for the newest items of a name."""
 
 
 def keys() -> Template:

@@ -21,6 +21,7 @@ from tapgen.blocks import (
 from tapgen.blueprints.serverless_api.shape import (
     API,
     FUNCTION,
+    INDEX,
     ITEMS,
     STAGE,
     Shape,
@@ -167,6 +168,7 @@ def _table_alarms(t: Template, topic: Ref) -> None:
         table=ITEMS,
         alarm_name=name("table-%s", names.THIS_ROLE),
         topic_arn=topic,
+        indexes=[INDEX],
     )
     table.lag_alarm(
         t,

@@ -17,6 +17,9 @@ name = partial(names.name, CODE)
 WEBSITE = name("website", "source", unique=True)
 WEBSITE_COPY = name("website", "target", unique=True)
 ITEMS = name("items")
+INDEX = "by-name"
+"""The index of it that the function asks for the newest items of a name."""
+
 FUNCTION = name("items", names.THIS_ROLE)
 API = name("api", names.THIS_ROLE)
 

@@ -119,10 +119,11 @@ def test_its_log_group_is_there_before_the_cluster_and_encrypted() -> None:
 def test_lag_is_in_milliseconds_and_silence_is_an_alarm_of_its_own() -> None:
     t = Template()
     limit = Ref("ReplicationLagThresholdMs")
+    measured = aurora.lag_dimensions(t, identifier="pd-x-db", source=Ref("There"))
     aurora.lag_alarm(
-        t, identifier="pd-x-db", name="lag", threshold=limit, topic_arn="topic"
+        t, measured=measured, name="lag", threshold=limit, topic_arn="topic"
     )
-    aurora.silence_alarm(t, identifier="pd-x-db", name="silent", topic_arn="topic")
+    aurora.silence_alarm(t, measured=measured, name="silent", topic_arn="topic")
     lag, silent = resources(t).values()
     assert lag["Properties"]["Threshold"] == {"Ref": "ReplicationLagThresholdMs"}
     assert lag["Properties"]["MetricName"] == aurora.LAG_METRIC

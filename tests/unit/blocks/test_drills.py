@@ -46,14 +46,18 @@ def test_an_experiment_names_its_cluster_and_stops_at_an_alarm() -> None:
 
 
 def test_roles_of_schedules_start_only_experiments_with_the_tag() -> None:
-    started, running = (
+    started, running, linked = (
         encode_to_dict(s)
         for s in drills.start_statements(("Project", "Pay"), ["us-east-1"])
     )
     assert started["Condition"]["StringEquals"] == {"aws:ResourceTag/Project": "Pay"}
     assert "Condition" not in running
-    for statement in (started, running):
+    for statement in (started, running, linked):
         assert statement["Resource"] != ["*"]
+    # The first experiment of an account cannot start without it.
+    assert linked["Action"] == ["iam:CreateServiceLinkedRole"]
+    allowed = linked["Condition"]["StringEquals"]
+    assert allowed == {"iam:AWSServiceName": "fis.amazonaws.com"}
 
 
 def test_a_runbook_is_an_automation_with_its_steps_in_order() -> None:
@@ -74,6 +78,7 @@ def test_a_runbook_is_an_automation_with_its_steps_in_order() -> None:
                 "Third", "rds", "DescribeX", selector="$.Y", wanted=["ok"], seconds=60
             ),
             drills.sleep("Fourth", 5),
+            drills.script("Fifth", "def handler", payload={"Id": "1"}, attempts=3),
         ],
         role_arn="role",
     )
@@ -81,10 +86,14 @@ def test_a_runbook_is_an_automation_with_its_steps_in_order() -> None:
     assert made["DocumentType"] == "Automation"
     assert made["UpdateMethod"] == "NewVersion"
     steps = made["Content"]["mainSteps"]
-    assert [s["name"] for s in steps] == ["First", "Second", "Third", "Fourth"]
+    assert [s["name"] for s in steps] == ["First", "Second", "Third", "Fourth", "Fifth"]
     assert steps[0]["onFailure"] == "Abort"
     assert steps[1]["inputs"]["Id"] == "{{ Id }}"
     assert steps[3]["inputs"]["Duration"] == "PT5M"
+    assert steps[4]["inputs"]["Script"] == "def handler"
+    assert steps[4]["inputs"]["InputPayload"] == {"Id": "1"}
+    # Systems Manager lets a script run for ten minutes, and no longer.
+    assert (steps[4]["timeoutSeconds"], steps[4]["maxAttempts"]) == (600, 3)
 
 
 def test_failing_over_is_allowed_for_these_clusters_only() -> None:

@@ -127,6 +127,25 @@ def test_throttled_requests_are_watched_by_operation() -> None:
     assert alarms["ThrottledRequests"]["AlarmName"] == "x-throttled-putitem"
 
 
+def test_throttled_indexes_are_watched_each_by_itself() -> None:
+    t = Template()
+    table.alarms(
+        t, table="x", alarm_name="x-%s", topic_arn="topic", indexes=["by-name"]
+    )
+    made = t.to_dict()["Resources"]
+    for what, metric in (("Reads", "ReadThrottle"), ("Writes", "WriteThrottle")):
+        alarm = made[f"TableThrottled{what}ByNameAlarm"]["Properties"]
+        assert alarm["MetricName"] == f"{metric}Events"
+        assert alarm["AlarmName"] == f"x-throttled-{what.lower()}-by-name"
+        # The events of an index are not among those of its table.
+        assert alarm["Dimensions"] == [
+            {"Name": "TableName", "Value": "x"},
+            {"Name": "GlobalSecondaryIndexName", "Value": "by-name"},
+        ]
+        assert "index by-name" in alarm["AlarmDescription"]
+    assert len(made) == 4
+
+
 def test_a_late_replica_is_watched_by_the_region_that_receives() -> None:
     t = Template()
     table.lag_alarm(t, "Lag", name="x-lag", table="x", to=Ref("There"), topic_arn="t")

@@ -58,6 +58,17 @@ class Table:
         item = self.items.get((Key["paymentId"], Key["timestamp"]))
         return {"Item": item} if item else {}
 
+    def update_item(
+        self,
+        Key: Mapping[str, str],
+        UpdateExpression: str,
+        ExpressionAttributeValues: Mapping[str, Any],
+    ) -> None:
+        assert UpdateExpression == "SET told = :yes"
+        self.items[Key["paymentId"], Key["timestamp"]]["told"] = (
+            ExpressionAttributeValues[":yes"]
+        )
+
     @property
     def payments(self) -> list[dict[str, Any]]:
         return [i for i in self.items.values() if "status" in i]
@@ -292,10 +303,20 @@ def test_a_retry_completes_what_a_crash_left_undone(world: World) -> None:
     payment_ = payments.read(
         json.loads(json.dumps(payment()), parse_float=Decimal), SETTINGS
     )
-    _, at = payments.claim(payment_, world)
+    at = payments.claim(payment_, world).at
     status, shown = post(world, payment())
     assert status == 201 and shown["timestamp"] == at
     assert len(world.table.payments) == len(world.objects.kept) == 1
+    assert len(world.topics.told) == 1
+
+
+def test_a_retry_tells_what_nobody_could_be_told_at_first(world: World) -> None:
+    broken = replace(world, topics=Topics(error=refused("InternalError", "Publish")))
+    assert post(broken, payment())[0] == 201
+    assert post(world, payment())[0] == 200
+    assert [told["paymentId"] for told in world.topics.told] == ["p-1"]
+    assert post(world, payment())[0] == 200
+    assert len(world.topics.told) == 1, "told is told"
 
 
 def test_a_retry_keeps_the_receipt_that_failed_at_first(world: World) -> None:
