@@ -17,8 +17,11 @@ A plan takes what is tagged for it, whatever its type: buckets, instances, datab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from awacs import iam as iam_actions
+from awacs.aws import StringEquals
 from troposphere import GetAtt, Ref, Template
 from troposphere import backup as aws_backup
 
@@ -69,8 +72,21 @@ def vault_parameter(t: Template, name: str, *, description: str) -> Ref:
     )
 
 
-def role(t: Template, title: str, *, name: str) -> Any:
-    """Add the role by which AWS Backup backs up and restores."""
+def role(t: Template, title: str, *, name: str, restores_as: Sequence[Any] = ()) -> Any:
+    """Add the role by which AWS Backup backs up and restores.
+
+    `restores_as` are the ARNs of the roles of servers that are backed up: one is
+    restored with its instance profile only by who may pass its role.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ec2.html
+    """
+    allow = [
+        security.statement(
+            "RestoreServersWithTheirRole",
+            [iam_actions.PassRole],
+            restores_as,
+            StringEquals({"iam:PassedToService": names.sub("ec2.${AWS::URLSuffix}")}),
+        )
+    ]
     return security.service_role(
         t,
         title,
@@ -78,6 +94,7 @@ def role(t: Template, title: str, *, name: str) -> Any:
         service="backup.amazonaws.com",
         description="Lets AWS Backup back up and restore what is tagged for it",
         managed=MANAGED,
+        allow=allow if restores_as else (),
     )
 
 

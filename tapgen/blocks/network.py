@@ -371,6 +371,23 @@ def rule(port: Any, *, description: str, to: Any = None, to_group: Any = None) -
     return ec2.SecurityGroupRule(Description=description, **where)
 
 
+def from_range(
+    t: Template, title: str, *, group: Any, cidr: Any, port: Any, description: str
+) -> Any:
+    """Let addresses into a group of this template, or one whose id is a parameter."""
+    return t.add_resource(
+        ec2.SecurityGroupIngress(
+            title,
+            GroupId=_group_id(group),
+            CidrIp=cidr,
+            Description=description,
+            IpProtocol="tcp",
+            FromPort=port,
+            ToPort=port,
+        )
+    )
+
+
 def from_group(
     t: Template, title: str, *, group: Any, source: Any, port: Any, description: str
 ) -> Any:

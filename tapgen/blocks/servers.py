@@ -400,11 +400,15 @@ def balancer_alarms(
     colours: Mapping[str, Any],
     name: str,
     topic_arn: Any,
+    lost: Any,
 ) -> None:
     """Add the alarms of a load balancer: unhealthy servers by colour, errors.
 
     `colours` are target groups by colour, `name` has `%s` for what is watched. The
-    alarm on the balancer's own errors rings when no server of any colour is healthy.
+    alarm `no-servers` rings when for three minutes in a row at least `lost` requests a
+    minute got no answer from a server; without requests it cannot know. It is good for
+    a health check: Route 53 knows of no "M out of N", and has its own memory of the
+    alarm's numbers.
     """
     whole = {"LoadBalancer": GetAtt(balancer, "LoadBalancerFullName")}
     for colour, group in colours.items():
@@ -424,28 +428,37 @@ def balancer_alarms(
             missing="notBreaching",
             topic_arn=topic_arn,
         )
-    for title, metric, thing, description in (
-        ("Target", "HTTPCode_Target_5XX_Count", "server-errors", "Servers answer"),
+    for title, metric, thing, datapoints, threshold, description in (
+        (
+            "Target",
+            "HTTPCode_Target_5XX_Count",
+            "server-errors",
+            (3, 5),
+            10,
+            "Servers answer 5XX, ten a minute or more",
+        ),
         (
             "Balancer",
             "HTTPCode_ELB_5XX_Count",
             "no-servers",
-            "Nobody is there: 503 and",
+            (3, 3),
+            lost,
+            "Requests get no answer from a server, but 502, 503 or 504",
         ),
     ):
         monitoring.alarm(
             t,
             f"{title}ErrorsAlarm",
             name=name % thing,
-            description=f"{description} other 5XX, ten a minute or more",
+            description=description,
             namespace="AWS/ApplicationELB",
             metric=metric,
             dimensions=whole,
             statistic="Sum",
             period=60,
-            datapoints=(3, 5),
+            datapoints=datapoints,
             comparison=">=",
-            threshold=10,
+            threshold=threshold,
             missing="notBreaching",
             topic_arn=topic_arn,
         )

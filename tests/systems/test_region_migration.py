@@ -167,8 +167,12 @@ def test_a_region_without_servers_gets_no_requests_from_dns(system: System) -> N
         ]
         made = alarm["AlarmName"]["Fn::Sub"]
         assert name == made.replace("${RegionRole}", role.lower())
-        # Route 53 takes alarms of plain statistics only.
+        # Route 53 takes alarms of plain statistics only, and of all their datapoints.
         assert alarm["Statistic"] == "Sum"
+        assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
+        # Also a region that few ask is left when it answers nobody.
+        assert alarm["Threshold"] == {"Ref": "LostRequests"}
+        assert values(system, "servers", region)["LostRequests"] == "1"
         assert check["AlarmIdentifier"]["Region"] == {"Ref": f"{role}Region"}
 
 
@@ -767,6 +771,11 @@ def test_buckets_servers_and_databases_carry_the_tag_that_is_backed_up(
     managed = " ".join(texts(role["ManagedPolicyArns"]))
     assert "AWSBackupServiceRolePolicyForBackup" in managed
     assert "AWSBackupServiceRolePolicyForS3Backup" in managed
+    # A server is restored with its instance profile only by who may pass its role.
+    (passing,) = granted(system, "roles", "BackupRole").values()
+    assert passing["Action"] == ["iam:PassRole"]
+    assert passing["Resource"] == [{"Fn::GetAtt": ["InstanceRole", "Arn"]}]
+    assert [*texts(passing["Condition"])] == ["ec2.${AWS::URLSuffix}"]
 
 
 # --- S002-25 … 27: outputs and secrets -----------------------------------------------------
@@ -827,7 +836,7 @@ def steps_of(system: System, title: str) -> list[dict[str, Any]]:
 
 
 def test_a_runbook_replicates_what_was_there_before(system: System) -> None:
-    start, wait, check = steps_of(system, "Sync")
+    start, wait, ended, check = steps_of(system, "Sync")
     job = start["inputs"]
     assert (job["Service"], job["Api"]) == ("s3control", "CreateJob")
     assert job["Operation"] == {"S3ReplicateObject": {}}
@@ -843,9 +852,14 @@ def test_a_runbook_replicates_what_was_there_before(system: System) -> None:
     )
     bucket = job["Report"]["Bucket"]["Fn::Sub"]
     assert written == f"{bucket}/{job['Report']['Prefix']}/*"
-    assert wait["inputs"]["DesiredValues"] == ["Complete"]
+    # A job that failed is not waited for until the time is up.
+    assert set(wait["inputs"]["DesiredValues"]) == {"Complete", "Failed", "Cancelled"}
+    assert ended["action"] == "aws:assertAwsResourceProperty"
+    assert ended["inputs"]["DesiredValues"] == ["Complete"]
+    assert ended["inputs"]["PropertySelector"] == wait["inputs"]["PropertySelector"]
     assert check["inputs"]["DesiredValues"] == ["0"]
-    assert wait["inputs"]["JobId"] == check["inputs"]["JobId"]
+    jobs = {step["inputs"]["JobId"] for step in (wait, ended, check)}
+    assert jobs == {"{{ StartJob.JobId }}"}
 
 
 def test_a_runbook_stops_before_a_promotion_that_would_lose_something(
@@ -900,7 +914,7 @@ def test_each_tier_is_reached_only_from_the_one_before(system: System) -> None:
             r["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0],
         )
         for (part, _), r in every(system, "AWS::EC2::SecurityGroupIngress").items()
-        if part == "network"
+        if part == "network" and "CidrIp" not in r["Properties"]
     }
     assert chain == {
         ("DatabaseSecurityGroup", "ServerSecurityGroup"),
@@ -912,6 +926,62 @@ def test_each_tier_is_reached_only_from_the_one_before(system: System) -> None:
     assert all(r["CidrIp"] == {"Ref": "AllowedCidr"} for r in inline)
     (nowhere,) = groups["DatabaseSecurityGroup"]["Properties"]["SecurityGroupEgress"]
     assert nowhere["CidrIp"] == "127.0.0.1/32"
+
+
+def openings(system: System, part: str) -> dict[str, set[int]]:
+    """Address range that a part lets into the balancer -> ports."""
+    found: dict[str, set[int]] = {}
+    for (where, _), r in every(system, "AWS::EC2::SecurityGroupIngress").items():
+        rule = r["Properties"]
+        if where == part and "Balancer" in str(rule["GroupId"]):
+            found.setdefault(json.dumps(rule["CidrIp"]), set()).add(rule["FromPort"])
+    return found
+
+
+@pytest.mark.parametrize("which", ["system", "existing"])
+def test_servers_reach_the_application_under_its_private_name(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    """It leads to the public addresses of a balancer: out by a NAT gateway."""
+    system = request.getfixturevalue(which)
+    template = body(system, "network")
+    addresses = [
+        k for k, r in template["Resources"].items() if r["Type"] == "AWS::EC2::EIP"
+    ]
+    assert len(addresses) == 2
+    assert openings(system, "network") == {
+        json.dumps({"Fn::Sub": f"${{{a}}}/32"}): {80, 443} for a in addresses
+    }
+    assert template["Outputs"]["NatAddresses"]["Value"] == {
+        "Fn::Join": [",", [{"Ref": a} for a in addresses]]
+    }
+    group = template["Resources"]["ServerSecurityGroup"]["Properties"]
+    # Without certificates a balancer listens on port 80 alone.
+    for tls, ports in ((True, {443, 5432}), (False, {80, 443, 5432})):
+        egress = resolved(group["SecurityGroupEgress"], {"HasTls": tls})
+        assert {r["FromPort"] for r in egress if r} == ports
+    assert values(system, "network", THERE)["Tls"] == "false"
+
+
+def test_each_region_lets_in_the_other_ones_servers(
+    tmp_path: Path, system: System
+) -> None:
+    found = openings(system, "routes")
+    assert [json.loads(cidr)["Fn::Join"][1][0]["Fn::Select"] for cidr in found] == [
+        [number, {"Ref": "PeerNatAddresses"}] for number in (0, 1)
+    ]
+    assert set(map(frozenset, found.values())) == {frozenset({80, 443})}
+    for region, other in ((HERE, THERE), (THERE, HERE)):
+        given = values(system, "routes", region)
+        assert given["PeerNatAddresses"] == Output(
+            "network", "NatAddresses", region=other
+        )
+        assert given["BalancerSecurityGroupId"] == Output(
+            "network", "BalancerSecurityGroupId"
+        )
+    wide = build(tmp_path, {"zones": 3, "certificate_arns": CERTIFICATES})
+    assert len(openings(wide, "routes")) == 3
+    assert values(wide, "network", HERE)["Tls"] == "true"
 
 
 def test_servers_reach_the_database_of_either_region(system: System) -> None:
@@ -983,6 +1053,24 @@ def test_the_database_that_is_there_may_be_replicated_and_nothing_else_of_it(
     assert allowed["Resource"] == [EXISTING["database_arn"]]
 
 
+def test_servers_decrypt_the_copy_of_the_secret_with_its_own_key(
+    tmp_path: Path, existing: System, system: System
+) -> None:
+    found = granted(existing, "roles", "InstanceRole")["DecryptSecretTarget"]
+    assert found["Resource"] == [{"Ref": "SecretKeyArn"}]
+    # Without one it is this system's, or Secrets Manager's own, which asks for nothing.
+    given = values(existing, "roles", HERE)["SecretKeyArn"]
+    assert given == Output("keys-target", "KmsKeyArn", region=THERE)
+    mine = KEY.replace(HERE, THERE)
+    named = {"existing": {**EXISTING, "secret_key_arn": mine}, "vpc_cidr": None}
+    assert values(build(tmp_path, named), "roles", HERE)["SecretKeyArn"] == mine
+    found = granted(system, "roles", "InstanceRole")["DecryptSecretTarget"]
+    assert found["Resource"] == [{"Ref": "TargetKeyArn"}]
+    named["existing"]["secret_key_arn"] = KEY
+    with pytest.raises(BlueprintError, match=f"secret_key_arn: .* is in {HERE}; "):
+        build(tmp_path, named)
+
+
 def test_cfn_lint_has_nothing_to_say(existing: System, tmp_path: Path) -> None:
     domain = {"domain": "app.example.com", "hosted_zone_id": "Z0123456789"}
     wide = build(tmp_path, {**domain, "zones": 3, "certificate_arns": CERTIFICATES})
@@ -1006,6 +1094,7 @@ def test_cfn_lint_has_nothing_to_say(existing: System, tmp_path: Path) -> None:
         ({"domain": "app.example.com"}, "give both or neither"),
         ({"existing": EXISTING}, "vpc_cidr is of no use"),
         ({"existing": {**EXISTING, "database_arn": "mine"}}, "not a database's ARN"),
+        ({"existing": {**EXISTING, "secret_key_arn": "mine"}}, "not the ARN of a key"),
         ({"traffic": {"source_dial": 0}}, "both 0"),
         ({"traffic": {"source_dial": 101}}, "at most 100"),
         ({"traffic": {"db_target_weight": 100}}, "promotion.promoted: true first"),

@@ -63,6 +63,13 @@ def fleet_of(shape: Shape) -> Template:
         colours=targets,
         name=name("%s", shape.role),
         topic_arn=topic,
+        lost=frame.parameter(
+            t,
+            "LostRequests",
+            type="Number",
+            description="Requests a minute without an answer that are too many.",
+            MinValue=1,
+        ),
     )
     _write_switch(t)
     _outputs(t, balancer, targets, listener)

@@ -95,8 +95,13 @@ def roles(shape: Shape) -> Template:
     target = storage.Bucket(REPLICA, "${TargetRegion}", target_key)
     _replication_roles(t, source, target)
     _database_and_network_roles(t, shape)
-    backup.role(t, "BackupRole", name=name("backup"))
     _instance_role(t, shape, source, target)
+    backup.role(
+        t,
+        "BackupRole",
+        name=name("backup"),
+        restores_as=[GetAtt("InstanceRole", "Arn")],
+    )
     for title, what in (
         ("ReplicationRole", "Role by which S3 replicates"),
         ("BatchRole", "Role by which S3 Batch Operations replicates what was there"),
@@ -153,8 +158,16 @@ def _instance_role(
     t: Template, shape: Shape, source: storage.Bucket, target: storage.Bucket
 ) -> None:
     """What the servers may do: the same in both regions, since they are the same."""
-    secret = SECRET
+    keys = {"source": Ref("SourceKeyArn"), "target": Ref("TargetKeyArn")}
+    secret, secret_keys = SECRET, keys
     if not shape.builds_source:
+        # With the key of Secrets Manager itself whoever may read the secret may decrypt.
+        secret_key = frame.other_key(
+            t,
+            "SecretKeyArn",
+            "ARN of the key of the secret's copy in the target region.",
+        )
+        secret_keys = {"target": secret_key}
         secret = "${DatabaseSecretName}"
         frame.wired(
             t,
@@ -163,7 +176,6 @@ def _instance_role(
             r"^[\w/+=.@-]+$",
             "the name of a secret",
         )
-    keys = {"source": Ref("SourceKeyArn"), "target": Ref("TargetKeyArn")}
     allow = []
     for role, bucket in (("source", source), ("target", target)):
         if role not in shape.roles:
@@ -173,7 +185,7 @@ def _instance_role(
         allow += [
             _renamed(statement, what)
             for statement in (
-                *database.read_secret(secret, region=region, key_arn=keys[role]),
+                *database.read_secret(secret, region=region, key_arn=secret_keys[role]),
                 *monitoring.write_logs(
                     [names.arn("logs", f"log-group:{name('app', role)}", region=region)]
                 ),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from troposphere import GetAtt, Ref, Template
+from troposphere import GetAtt, If, Join, NoValue, Ref, Select, Sub, Template
 
 from tapgen.blocks import database, flows, frame, names, network, peering
 from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start
@@ -27,6 +28,13 @@ def vpc(shape: Shape) -> Template:
         tables=[public_routes, *private_routes, isolated_routes],
     )
     _groups(t, made, shape)
+    nat = [f"NatAddress{number}" for number, _ in enumerate(gateways, 1)]
+    _from_servers(
+        t,
+        "Nat",
+        t.resources["BalancerSecurityGroup"],
+        [Sub(f"${{{address}}}/32") for address in nat],
+    )
     topic = frame.alert_topic(t)
     flows.nat_alarms(t, gateways, name=name("nat-%s", shape.role), topic_arn=topic)
     group = flows.flow_log(t, vpc=made, name=name("flow", shape.role))
@@ -38,6 +46,12 @@ def vpc(shape: Shape) -> Template:
         topic_arn=topic,
     )
     frame.output(t, "VpcId", made.id, description="The VPC")
+    frame.output(
+        t,
+        "NatAddresses",
+        Join(",", [Ref(address) for address in nat]),
+        description="Addresses that the servers are seen with, comma-separated",
+    )
     tables = [*private_routes, isolated_routes]
     network.list_outputs(
         t,
@@ -53,8 +67,15 @@ def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
     """Security groups, each letting in only the one before it.
 
     Global Accelerator keeps the addresses of visitors, so the balancer's group is for
-    them, whichever way they come.
+    them, whichever way they come. Servers ask for the application under its private
+    name, which leads to the public addresses of a balancer.
     """
+    frame.flag(
+        t,
+        "Tls",
+        description="Whether the load balancers serve with certificates.",
+        condition="HasTls",
+    )
     allowed = frame.parameter(
         t,
         "AllowedCidr",
@@ -80,6 +101,11 @@ def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
         "Servers: from the load balancer only",
         egress=[
             network.rule(443, to=network.ANYWHERE, description="HTTPS out"),
+            If(
+                "HasTls",
+                NoValue,
+                network.rule(80, to=network.ANYWHERE, description="HTTP out"),
+            ),
             network.rule(database.PORT, to_group=db, description="To the database"),
         ],
     )
@@ -102,6 +128,22 @@ def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
         network.from_group(
             t, title, group=group, source=source, port=number, description=description
         )
+
+
+def _from_servers(
+    t: Template, title: str, balancer: Any, ranges: Sequence[Any]
+) -> None:
+    """Let servers into the balancer, as the NAT gateways show them."""
+    for number, cidr in enumerate(ranges, 1):
+        for port in WEB_PORTS:
+            network.from_range(
+                t,
+                f"{title}{number}ToBalancer{port}",
+                group=balancer,
+                cidr=cidr,
+                port=port,
+                description="From servers, through a NAT gateway",
+            )
 
 
 def _group(
@@ -143,7 +185,8 @@ def joined(shape: Shape) -> Template:
 
 
 def routes(shape: Shape) -> Template:
-    """A region's routes to the other VPC, and what may use them: the database."""
+    """A region's routes to the other VPC, and whom the two regions let in: each other's
+    servers, to database and load balancer."""
     t = start("Routes and rules to the other VPC", role=frame.EVERY)
     peering.routes(
         t,
@@ -151,5 +194,23 @@ def routes(shape: Shape) -> Template:
         zones=shape.zones,
         port=database.PORT,
         client="Server",
+    )
+    addresses = frame.parameter(
+        t,
+        "PeerNatAddresses",
+        group=frame.WIRING,
+        type="CommaDelimitedList",
+        description="Addresses that the other region's servers are seen with.",
+    )
+    _from_servers(
+        t,
+        "PeerNat",
+        network.group_id(
+            t,
+            "Security group of the load balancer.",
+            title="BalancerSecurityGroupId",
+            label="Security group: balancer",
+        ),
+        [Join("/", [Select(n, addresses), "32"]) for n in range(shape.zones)],
     )
     return t

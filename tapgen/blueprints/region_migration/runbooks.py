@@ -27,6 +27,9 @@ SYNC = "sync"
 READY = "ready-to-promote"
 WRITERS = {"paused": "pause-writes", "allowed": "resume-writes"}
 
+# After these a batch job changes no more.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html
+_ENDS = ("Complete", "Failed", "Cancelled")
 _AUTOMATION_ID = "{{ automation:EXECUTION_ID }}"
 
 
@@ -167,8 +170,16 @@ def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:
             "s3control",
             "DescribeJob",
             selector="$.Job.Status",
-            wanted=["Complete"],
+            wanted=_ENDS,
             seconds=6 * 3600,
+            **job,
+        ),
+        drills.check(
+            "JobIsComplete",
+            "s3control",
+            "DescribeJob",
+            selector="$.Job.Status",
+            wanted=["Complete"],
             **job,
         ),
         drills.check(

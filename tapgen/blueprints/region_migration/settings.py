@@ -64,6 +64,11 @@ class Existing(_Model):
     secret_name: str = Field(
         description="Name of its secret, which has a copy in the target region"
     )
+    secret_key_arn: str = Field(
+        default="",
+        description="ARN of the key that this copy is encrypted with, if it is one of"
+        " your own",
+    )
     load_balancer_arn: str = Field(description="ARN of the load balancer in use")
     load_balancer_host: str = Field(description="Host name of the load balancer")
     load_balancer_zone: str = Field(
@@ -80,6 +85,7 @@ class Existing(_Model):
             ("database_key_arn", frame.KEY_ARN_PATTERN, "the ARN of a key"),
             ("database_host", dns.HOST_PATTERN, "a host name"),
             ("secret_name", r"[\w/+=.@-]+", "the name of a secret"),
+            ("secret_key_arn", f"|{frame.KEY_ARN_PATTERN}", "the ARN of a key"),
             ("load_balancer_arn", balancer, "the ARN of an application load balancer"),
             ("load_balancer_host", dns.HOST_PATTERN, "a host name"),
             ("load_balancer_zone", dns.ZONE_PATTERN, "the id of a hosted zone"),
@@ -218,6 +224,12 @@ class Traffic(_Model):
     )
     db_target_weight: int = Field(
         default=0, ge=0, le=255, description="Weight of the target's database in DNS"
+    )
+    lost_requests: int = Field(
+        default=1,
+        ge=1,
+        description="Requests a minute without an answer, three minutes in a row, that"
+        " turn the VPCs to the other region",
     )
     source_writes: Literal["allowed", "paused"] = Field(
         default="allowed", description="Whether the source's application may write"

@@ -64,11 +64,12 @@ def _everywhere(*wanted: str) -> dict[str, Values]:
 def build(config: Config) -> System:
     """The system of a config.
 
-    Raises BlueprintError where a name does not fit or a certificate is of another
-    region.
+    Raises BlueprintError where a name does not fit, or a certificate or the key of the
+    secret's copy is of another region.
     """
     settings = cast(Settings, config.settings)
     _certificates_at_home(config, settings)
+    _secret_key_at_home(config, settings)
     shape = Shape(
         builds_source=settings.existing is None,
         zones=settings.zones,
@@ -115,6 +116,16 @@ def _certificates_at_home(config: Config, settings: Settings) -> None:
             )
 
 
+def _secret_key_at_home(config: Config, settings: Settings) -> None:
+    arn = settings.existing.secret_key_arn if settings.existing else ""
+    if arn and arn.split(":")[3] != config.regions["target"]:
+        raise BlueprintError(
+            f"{config.path}: settings.existing.secret_key_arn: {arn!r} is in"
+            f" {arn.split(':')[3]}; the copy of the secret in {config.regions['target']}"
+            " is encrypted with a key of its own region"
+        )
+
+
 def _existing_bucket(settings: Settings) -> Values:
     if settings.existing is None:
         return {}
@@ -138,6 +149,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
             **_existing_bucket(settings),
             "SourceKeyArn": settings.existing.bucket_key_arn,
             "DatabaseSecretName": settings.existing.secret_name,
+            "SecretKeyArn": settings.existing.secret_key_arn or TARGET_KEY,
         }
     yield Part(
         "roles",
@@ -196,7 +208,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
         (
             *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
             *("BalancerSecurityGroupId", "ServerSecurityGroupId"),
-            *("DatabaseSecurityGroupId", "RouteTableIds"),
+            *("DatabaseSecurityGroupId", "RouteTableIds", "NatAddresses"),
         ),
         {
             "SubnetBits": _text(32 - settings.prefix()),
@@ -205,6 +217,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
             "RejectedPacketsAlarm": _text(settings.rejected_packets_alarm),
             "LogRetentionDays": _text(settings.log_retention_days),
             "FlowLogsRoleArn": _role("FlowLogsRoleArn"),
+            "Tls": _text(bool(settings.certificate_arns)),
         },
         by_role,
     )
@@ -220,7 +233,8 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
             "PeerVpcId": Output("network", "VpcId", region="target"),
         },
     )
-    wanted = ("RouteTableIds", "ServerSecurityGroupId", "DatabaseSecurityGroupId")
+    groups = (f"{who}SecurityGroupId" for who in ("Balancer", "Server", "Database"))
+    nat = {role: Output("network", "NatAddresses", region=role) for role in shape.roles}
     yield Part(
         "routes",
         "every",
@@ -228,11 +242,18 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
         ("JoinedVpc",),
         {
             "PeeringId": Output("peering", "PeeringId", region="source"),
-            **{output: Output("network", output) for output in wanted},
+            **{output: Output("network", output) for output in groups},
+            "RouteTableIds": Output("network", "RouteTableIds"),
         },
         {
-            "source": {"PeerCidr": settings.target_vpc_cidr},
-            "target": {"PeerCidr": settings.vpc_cidr},
+            "source": {
+                "PeerCidr": settings.target_vpc_cidr,
+                "PeerNatAddresses": nat["target"],
+            },
+            "target": {
+                "PeerCidr": settings.vpc_cidr,
+                "PeerNatAddresses": nat["source"],
+            },
         },
     )
 
@@ -368,6 +389,7 @@ def _servers(shape: Shape, settings: Settings) -> Part:
             "BlueImage": given.blue_image,
             "GreenImage": given.green_image,
             "DeletionProtection": _text(settings.deletion_protection),
+            "LostRequests": _text(settings.traffic.lost_requests),
         },
         by_role,
     )

@@ -146,7 +146,7 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
             t,
             f"{what}Check",
             name=name("app", role),
-            # Rings when no server of any colour answers; no checker has to get in.
+            # Rings while requests get no answer; no checker has to get in.
             alarm=name("no-servers", role),
             region=Ref(frame.region_parameter(role)),
             without_data="Healthy",

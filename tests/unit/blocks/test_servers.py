@@ -194,6 +194,7 @@ def balanced() -> dict[str, Any]:
         colours={"blue": "Blue"},
         name="rm-%s",
         topic_arn="topic",
+        lost=1,
     )
     servers.load_alarm(t, "Load", group="Servers", name="rm-load", topic_arn="topic")
     return {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
@@ -222,4 +223,8 @@ def test_sick_servers_errors_and_load_ring() -> None:
         *("UnHealthyHostCount", "HTTPCode_Target_5XX_Count"),
         *("HTTPCode_ELB_5XX_Count", "CPUUtilization"),
     }
+    # Route 53 knows nothing of M out of N: any other would be judged as it is not.
+    lost = alarms["BalancerErrorsAlarm"]
+    assert lost["DatapointsToAlarm"] == lost["EvaluationPeriods"] == 3
+    assert (lost["Threshold"], lost["Statistic"]) == (1, "Sum")
     assert {str(a["AlarmActions"]) for a in alarms.values()} == {"['topic']"}
