@@ -236,6 +236,17 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
                     f"tapgen destroy, or say --allow-replacement {step.part}"
                 )
                 found[text] = None
+            lost = {
+                c.logical_id for r in step.changes.values() for c in r if c.loses_data
+            }
+            named = sorted(lost - names)
+            if named and left:
+                text = (
+                    f"{step.stack_set} in {where}: {', '.join(named)} would be deleted "
+                    "with what it holds; if that is meant, say "
+                    + " ".join(f"--allow-replacement {name}" for name in named)
+                )
+                found[text] = None
         if step.action is not Action.UPDATE or step.conditional:
             continue
         for target, changes in step.changes.items():

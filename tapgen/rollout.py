@@ -6,7 +6,9 @@ in as `sleep`. One poller watches all running operations.
 Values: a step sends its own targets' values as stack-set parameters, one call for
 each distinct set of values, and writes those that differ between targets as overrides
 afterwards, so that no target runs another's value (`UpdateStackSet` gives the new
-parameters to the instances it is told to update, and leaves overrides alone).
+parameters to the instances it is told to update, and leaves overrides alone). Where an override of before stands between a target and a new value,
+it is taken away first, while the stack set says for that target what the override said:
+so a new template never meets an old value, nor an old template a new one.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import random
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapgen import plan, snapshot, units, uploads
@@ -25,8 +27,10 @@ from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
 from tapgen.model import (
     HIDDEN,
     Action,
+    InstanceDetailedStatus,
     InstanceStatus,
     Observed,
+    ObservedInstance,
     PermissionModel,
     ResultStatus,
     StackSet,
@@ -111,6 +115,8 @@ class _State:
     parameters: dict[str, str]
     overrides: dict[Target, dict[str, str]]
     unsettled: Definition | None = None  # written, but not to every instance
+    # What single targets were last made of, where that is known: template, parameters.
+    made_of: dict[Target, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
 
 
 # What a step yields: an operation to wait for, or None while it cannot start one yet.
@@ -340,12 +346,15 @@ class _Run:
         own = self._own_values(s, step, values)
         settled = everywhere and own == values
         state.unsettled = None if settled else self._definition(s, own)
+        yield from self._uncover(name, step.targets, definition)
         if everywhere:
             yield from self._define(name, definition, None)
         else:
             for targets in stacksets.rectangles(step.targets):
                 yield from self._define(name, definition, targets)
         state.template, state.parameters = s.template, dict(values)
+        made = s.template, dict(values)
+        state.made_of.update({target: made for target in step.targets})
         stale = any(
             {**values, **state.overrides[t]} != {**values, **overrides}
             or not set(step.varying) <= set(state.overrides[t])
@@ -353,6 +362,58 @@ class _Run:
         )
         if stale:
             yield from self._override(step, overrides)
+
+    def _uncover(
+        self, name: str, targets: Iterable[Target], definition: Definition
+    ) -> Steps:
+        """Take away the overrides of targets that would outlive a new definition, as
+        `UpdateStackSet` leaves them alone. No stack changes: what an override said, the
+        stack set says for its targets, by the template that they have."""
+        state = self.states[name]
+        wanted = plan.complete(definition.parameters, definition.template)
+        alike: dict[tuple[str, str], list[Target]] = {}
+        for target in targets:
+            had = state.overrides.get(target, {})
+            stale = any(v not in (wanted.get(k), HIDDEN) for k, v in had.items())
+            if stale and target in state.made_of:
+                template, values = state.made_of[target]
+                key = template, repr(sorted({**values, **had}.items()))
+                alike.setdefault(key, []).append(target)
+        for group in alike.values():
+            had = state.overrides[group[0]]
+            was = self._as_it_is(name, definition, *state.made_of[group[0]], had)
+            if (was.template, was.parameters) != (state.template, state.parameters):
+                for rectangle in stacksets.rectangles(group):
+                    yield from self._define(name, was, rectangle)
+                state.template = was.template
+                state.parameters = {k: str(v) for k, v in was.parameters.items()}
+            stale_names = {
+                k for k, v in had.items() if v not in (wanted.get(k), HIDDEN)
+            }
+            kept = {k: v for k, v in had.items() if k not in stale_names}
+            yield from self._give_overrides(name, group, kept)
+
+    def _as_it_is(
+        self,
+        name: str,
+        definition: Definition,
+        template: str,
+        parameters: Mapping[str, str],
+        had: Mapping[str, str],
+    ) -> Definition:
+        """A definition that changes nothing for a target of this template, with these
+        parameters and overrides, and that goes on saying so without the latter."""
+        found = self.plan.observed.get(name)
+        values = {**plan.complete(parameters, template), **had}
+        declared = plan.parameters_of(template)
+        return replace(
+            definition,
+            template=template,
+            parameters={k: v for k, v in values.items() if k in declared},
+            capabilities=sorted(
+                {*definition.capabilities, *(found.capabilities if found else ())}
+            ),
+        )
 
     def _own_values(
         self, s: StackSet, step: Step, values: Mapping[str, str]
@@ -369,17 +430,23 @@ class _Run:
         yield from self._start(self.sets.update, name, definition, targets, preferences)
 
     def _override(self, step: Step, overrides: Mapping[str, str]) -> Steps:
-        there = [t for t in step.targets if not t.joins_later]
-        for targets in stacksets.rectangles(there):
+        yield from self._give_overrides(step.stack_set, step.targets, overrides)
+
+    def _give_overrides(
+        self, name: str, targets: Iterable[Target], overrides: Mapping[str, str]
+    ) -> Steps:
+        """Give targets exactly these overrides."""
+        given = list(targets)
+        there = [t for t in given if not t.joins_later]
+        for rectangle in stacksets.rectangles(there):
             yield from self._start(
                 self.sets.override,
-                step.stack_set,
-                targets,
+                name,
+                rectangle,
                 overrides,
-                self._preferences(targets),
+                self._preferences(rectangle),
             )
-        state = self.states[step.stack_set]
-        state.overrides.update({t: dict(overrides) for t in step.targets})
+        self.states[name].overrides.update({t: dict(overrides) for t in given})
 
     def _delete(self, step: Step) -> Steps:
         name = step.stack_set
@@ -459,7 +526,14 @@ class _Run:
         for name, found in self.plan.observed.items():
             overrides = {t: dict(i.overrides) for t, i in found.instances.items()}
             self.states[name] = _State(
-                found.template, dict(found.parameters), overrides
+                found.template,
+                dict(found.parameters),
+                overrides,
+                made_of={
+                    target: (found.template, found.parameters)
+                    for target, instance in found.instances.items()
+                    if instance.status is InstanceStatus.CURRENT
+                },
             )
             for target, instance in found.instances.items():
                 if name in parts and instance.outputs is not None:
@@ -691,20 +765,45 @@ class _Run:
             for t in s.targets
         }
         known = [wanted_now.get(t, t) for t in now if t in good.instances]
+        moved: dict[str, list[Target]] = {}
+        for target in known:
+            wanted = good.instances[target].overrides
+            if dict(now[target].overrides) != dict(wanted):
+                moved.setdefault(repr(sorted(wanted.items())), []).append(target)
+        for group in moved.values():
+            yield from self._bring_back(good, definition, group, now)
         groups = [None] if len(known) == len(now) else stacksets.rectangles(known)
         for targets in groups:
             yield from self._define(name, definition, targets)
-        for target in known:
-            wanted = dict(good.instances[target].overrides)
-            if dict(now[target].overrides) != wanted:
-                yield from self._start(
-                    self.sets.override,
-                    name,
-                    [target],
-                    wanted,
-                    self._preferences([target]),
-                )
         self._await_current(name, known)
+
+    def _bring_back(
+        self,
+        good: Observed,
+        definition: Definition,
+        group: Sequence[Target],
+        now: Mapping[Target, ObservedInstance],
+    ) -> Steps:
+        """Targets that had the same overrides, which they no longer have: their own
+        values with their own template, and their overrides after that."""
+        name = good.name
+        overrides = good.instances[group[0]].overrides
+        own = replace(definition, parameters={**good.parameters, **overrides})
+        found = self.sets.describe(name)
+        if found:
+            self.states[name] = _State(
+                found.template,
+                dict(found.parameters),
+                {t: dict(i.overrides) for t, i in now.items()},
+                made_of=self.states[name].made_of,
+            )
+        # What failed has what it had, whatever its overrides say: it is not touched.
+        fine = InstanceDetailedStatus.SUCCEEDED
+        whole = [t for t in group if now[t].detailed_status is fine]
+        yield from self._uncover(name, whole, own)
+        for rectangle in stacksets.rectangles(group):
+            yield from self._define(name, own, rectangle)
+        yield from self._give_overrides(name, group, overrides)
 
 
 def run(

@@ -534,3 +534,65 @@ def test_actions_of_a_plan_are_those_that_happen(cloud: Cloud) -> None:
 
     assert operation["Action"] == Action.CREATE
     assert operation["OperationId"].startswith("tapgen-")
+
+
+def told(word: str, **more: Any) -> str:
+    """A template whose resource says which template and which value it was made of."""
+    here = parameter("/demo/source")
+    here["Properties"]["Value"] = {"Fn::Sub": word + "-${Text}"}
+    return template({"Here": here, **more})
+
+
+def test_a_new_template_never_meets_an_old_value_nor_an_old_one_a_new_value(
+    cloud: Cloud,
+) -> None:
+    assert cloud.rollout(
+        system(part("source", told("one"), **by_region("a", "b")))
+    ).green
+    wanted = system(part("source", told("two"), **by_region("c", "d")))
+
+    ended = cloud.rollout(wanted)
+
+    assert ended.green, ended
+    assert history(cloud, "/demo/source", "us-east-1") == ["one-a", "two-c"]
+    assert history(cloud, "/demo/source", "us-west-2") == ["one-b", "two-d"]
+    assert not cloud.plan(wanted)
+
+
+def test_the_way_back_mixes_no_templates_and_values_either(cloud: Cloud) -> None:
+    before = system(part("source", told("one"), **by_region("a", "b")))
+    assert cloud.rollout(before).green
+    logs = cloud.client("logs")  # in us-east-1, the last
+    logs.create_log_group(logGroupName="taken")
+    group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "taken"}}
+    broken = told("two", Taken=group | {"DependsOn": "Here"})
+
+    ended = cloud.rollout(system(part("source", broken, **by_region("c", "d"))))
+
+    assert ended.failures[0].target == Target(cloud.account, "us-east-1")
+    assert ended.restored == ("demo-test-source",)
+    west = history(cloud, "/demo/source", "us-west-2")
+    assert west == ["one-b", "two-d", "one-b"]
+    assert set(history(cloud, "/demo/source", "us-east-1")) <= {"one-a", "two-c"}
+    assert history(cloud, "/demo/source", "us-east-1")[-1] == "one-a"
+    assert not cloud.plan(before)
+
+
+@pytest.mark.parametrize(("first", "then"), [(2, 3), (3, 2)])
+def test_a_list_may_grow_and_shrink_with_the_template_that_reads_it(
+    cloud: Cloud, first: int, then: int
+) -> None:
+    def wanted(number: int) -> System:
+        last = {"Fn::Select": [number - 1, {"Fn::Split": [",", {"Ref": "Text"}]}]}
+        here = parameter("/demo/source")
+        here["Properties"]["Value"] = last
+        items = [[f"{region}{n}" for n in range(number)] for region in ("east", "west")]
+        values = by_region(*(",".join(one) for one in items))
+        return system(part("source", template({"Here": here}), **values))
+
+    assert cloud.rollout(wanted(first)).green
+    ended = cloud.rollout(wanted(then))
+
+    assert ended.green, ended
+    assert history(cloud, "/demo/source", "us-west-2")[-1] == f"west{then - 1}"
+    assert history(cloud, "/demo/source", "us-east-1")[-1] == f"east{then - 1}"

@@ -464,7 +464,9 @@ def test_the_last_target_of_a_stack_set_with_data_is_not_removed() -> None:
     moved = plan.make(make.system(replace(data, targets=(EAST,))), found)
     gone = plan.make(make.system(make.stack_set("other")), found)
 
-    assert plan.refusals(moved) == []
+    (lost,) = plan.refusals(moved)
+    assert "us-west-2: Bucket would be deleted with what it holds; if that" in lost
+    assert plan.refusals(moved, ["Bucket"]) == []
     (refused,) = plan.refusals(gone)
     assert "its last target would go, and it holds data (Bucket)" in refused
     assert plan.refusals(gone, ["data"]) == []
