@@ -9,6 +9,7 @@ schemas: `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may r
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -288,22 +289,71 @@ def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
         return
     if path and path[-1] in _ONE_OR_MANY and intrinsics.same(_many(old), _many(new)):
         return
+    inside = _inside(old, new)
+    if inside:
+        yield from _differences(path, *inside)
+        return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*map(str, old), *map(str, new)}):
             yield from _differences((*path, key), old.get(key), new.get(key))
         return
     if isinstance(old, list) and isinstance(new, list):
-        named = _named(old), _named(new)
-        if named[0] is not None and named[1] is not None:
-            for key in dict.fromkeys([*named[0], *named[1]]):
-                place = (*path, f"={key}")
-                yield from _differences(place, named[0].get(key), named[1].get(key))
-            return
-        if len(old) == len(new):
-            for index, (before, after) in enumerate(zip(old, new, strict=True)):
-                yield from _differences((*path, index), before, after)
-            return
+        yield from _list_differences(path, old, new)
+        return
     yield Property(path, old, new)
+
+
+def _list_differences(path: Path, old: list[Any], new: list[Any]) -> Iterator[Property]:
+    """Item by item where it is clear which belong together; else the lists."""
+    before, after = _named(old), _named(new)
+    if before is not None and after is not None:
+        for key in dict.fromkeys([*before, *after]):
+            place = (*path, f"={key}")
+            yield from _differences(place, before.get(key), after.get(key))
+    elif len(old) == len(new) and not _shifted(old, new):
+        for index, (was, now) in enumerate(zip(old, new, strict=True)):
+            yield from _differences((*path, index), was, now)
+    else:
+        yield Property(path, old, new)
+
+
+def _inside(old: Any, new: Any) -> tuple[Any, Any] | None:
+    """What two texts hold that are JSON, when that differs; None for anything else."""
+    match old, new:
+        case {"Fn::Sub": str(before)}, {"Fn::Sub": str(after)}:
+            return _inside(before, after)
+        case {"Fn::Sub": [str(before), names]}, {"Fn::Sub": [str(after), others]}:
+            return _inside(before, after) if intrinsics.same(names, others) else None
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return None
+    held = _held(old), _held(new)
+    if held[0] is None or held[1] is None or intrinsics.same(*held):
+        return None
+    return held
+
+
+def _held(text: str) -> Any:
+    """The object or list that a text holds as JSON, of a depth that can be compared."""
+    try:
+        held = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
+    except (ValueError, RecursionError):
+        return None
+    return held if _is_shallow(held, intrinsics.MAX_DEPTH) else None
+
+
+def _is_shallow(node: Any, depth: int) -> bool:
+    if not isinstance(node, (Mapping, list)):
+        return True
+    inner = node.values() if isinstance(node, Mapping) else node
+    return depth > 0 and all(_is_shallow(item, depth - 1) for item in inner)
+
+
+def _shifted(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    """Whether items of a list stand at other places, so that comparing them by place
+    would tell of more than has changed."""
+    keys = [[json.dumps(i, sort_keys=True, default=str) for i in x] for x in (old, new)]
+    moved = sum(before != after for before, after in zip(*keys, strict=True))
+    return moved > sum((Counter(keys[1]) - Counter(keys[0])).values())
 
 
 def _named(items: Sequence[Any]) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -267,7 +267,11 @@ class _Scope:
 
 def same(left: Any, right: Any) -> bool:
     """Whether two evaluated values are equal to CloudFormation, for which `true` and
-    `"true"`, 5 and "5" are the same."""
+    `"true"`, 5 and "5" are the same, and text that is put together by `Fn::Sub` and by
+    `Fn::Join`."""
+    texts = _pieces(left), _pieces(right)
+    if texts[0] or texts[1]:
+        left, right = texts[0] or [left], texts[1] or [right]
     if isinstance(left, Mapping) and isinstance(right, Mapping):
         return left.keys() == right.keys() and all(
             same(value, right[key]) for key, value in left.items()
@@ -275,6 +279,44 @@ def same(left: Any, right: Any) -> bool:
     if isinstance(left, list) and isinstance(right, list):
         return len(left) == len(right) and all(map(same, left, right))
     return bool(_scalar(left) == _scalar(right))
+
+
+def _pieces(node: Any) -> list[Any]:
+    """What a text that AWS has to put together consists of: literals, and what only
+    AWS knows, in order. Empty for anything else."""
+    match node:
+        case {"Fn::Sub": str(text), **more} if not more:
+            return _merged(_parts(text, {}))
+        case {"Fn::Sub": [str(text), Mapping() as local], **more} if not more:
+            return _merged(_parts(text, local))
+        case {"Fn::Join": [str(between), list(items)], **more} if not more:
+            parts = [part for item in items for part in (between, item)]
+            return _merged(parts[1:])
+    return []
+
+
+def _parts(text: str, local: Mapping[str, Any]) -> Iterator[Any]:
+    """The parts of a text with placeholders, these as the functions they stand for."""
+    for number, part in enumerate(_PLACEHOLDER.split(text)):
+        if number % 2 == 0:
+            yield part.replace("${!", "${")
+        elif part in local:
+            yield local[part]
+        else:
+            name, dot, attribute = part.partition(".")
+            yield {"Fn::GetAtt": [name, attribute]} if dot else {"Ref": name}
+
+
+def _merged(parts: Iterable[Any]) -> list[Any]:
+    """The parts with texts inside texts opened, and neighbouring literals as one."""
+    made: list[Any] = []
+    for part in (p for whole in parts for p in _pieces(whole) or [whole]):
+        part = _scalar(part)
+        if isinstance(part, str) and made and isinstance(made[-1], str):
+            made[-1] += part
+        elif part != "":
+            made.append(part)
+    return made
 
 
 # -- functions -----------------------------------------------------------------------

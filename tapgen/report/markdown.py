@@ -10,7 +10,8 @@ from tapgen.plan import Plan, Reference, Step, refusals
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
-from tapgen.report.text import changes_alike, risks, short, summary
+from tapgen.report.text import changes_alike, risks, summary
+from tapgen.report.values import difference
 
 LIMIT = 65_536
 """Characters a comment on GitHub may have (REST API, "Create an issue comment")."""
@@ -83,8 +84,8 @@ def _change(change: diff.Resource) -> Iterator[str]:
     data = " HOLDS DATA" if change.loses_data else ""
     yield f"{sign}   {change.logical_id} {change.type}{verdict}{data}"
     for p in change.properties:
-        line = f"{diff.show(p.path)}: {short(p.old)} → {short(p.new)}"
-        yield f"      {_plain(line)}"
+        for line in difference(p.old, p.new):
+            yield f"      {_plain(f'{diff.show(p.path)}: {line}')}"
 
 
 def _plain(text: str) -> str:

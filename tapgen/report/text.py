@@ -5,7 +5,6 @@ Meaning never hangs on colour alone: every mark is also a character or a word.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +12,12 @@ from rich.markup import escape
 
 from tapgen import diff, risk
 from tapgen.explain import advice
-from tapgen.intrinsics import LATER
 from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
+from tapgen.report.values import difference, short
 from tapgen.rollout import Outcome
 
 MARKS = {
@@ -46,7 +45,6 @@ _VERDICTS = {
     diff.Verdict.REPLACES: "[red]±[/]",
     diff.Verdict.MAY_REPLACE: "[yellow]±?[/]",
 }
-_MAX_VALUE = 60  # characters of a value shown in a line
 
 
 def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -> str:
@@ -270,26 +268,14 @@ def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
         name = f"{change.logical_id} [dim]{change.type}[/]"
         yield f"      {mark} {name}{verdict}{data}{kept}"
         for p in change.properties:
-            old, new = escape(short(p.old)), escape(short(p.new))
             because = "" if p.verdict is diff.Verdict.IN_PLACE else f"  [{p.verdict}]"
-            follows = isinstance(p.new, dict) and LATER in p.new
-            value = new if follows else f"{old} → {new}"
-            yield f"          {escape(diff.show(p.path))}: {value}{escape(because)}"
+            for line in difference(p.old, p.new):
+                yield escape(f"          {diff.show(p.path)}: {line}{because}")
 
 
 def _gravity(change: diff.Resource) -> tuple[bool, int]:
     """What may lose data first, then replacements."""
     return not change.loses_data, -list(diff.Verdict).index(change.verdict)
-
-
-def short(value: Any) -> str:
-    """A value in a line: text as it is, anything else as JSON, long ones cut."""
-    if value is None:
-        return "(absent)"
-    if isinstance(value, dict) and LATER in value:
-        return f"({value[LATER]})"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= _MAX_VALUE else f"{text[: _MAX_VALUE - 1]}…"
 
 
 def summary(made: Plan) -> str:

@@ -208,3 +208,67 @@ def test_a_resource_of_another_type_moves() -> None:
     new = MOVES.replace("AWS::S3::Bucket", "AWS::SQS::Queue")
 
     assert moving(new=new) == {"Bucket"}
+
+
+def dashboard(*titles: str, indent: int | None = None) -> dict[str, Any]:
+    widgets = [{"type": "metric", "properties": {"title": t}} for t in titles]
+    body = json.dumps({"widgets": widgets}, indent=indent)
+    return {"D": resource("AWS::CloudWatch::Dashboard", DashboardBody=body)}
+
+
+def test_text_that_holds_json_is_compared_inside() -> None:
+    (found,) = changes(dashboard("a", "b"), dashboard("a", "c"))["D"].properties
+    assert diff.show(found.path) == "DashboardBody.widgets[1].properties.title"
+    assert (found.old, found.new) == ("b", "c")
+
+
+def test_substituted_text_that_holds_json_is_compared_inside() -> None:
+    def body(color: str) -> dict[str, Any]:
+        text = json.dumps({"region": "${Cluster}", "color": color})
+        value = {"Fn::Sub": [text, {"Cluster": {"Fn::GetAtt": "C.Name"}}]}
+        return {"D": resource("AWS::CloudWatch::Dashboard", DashboardBody=value)}
+
+    (found,) = changes(body("red"), body("blue"))["D"].properties
+    assert diff.show(found.path) == "DashboardBody.color"
+
+
+def test_json_in_text_that_only_looks_different_is_still_a_change_of_text() -> None:
+    (found,) = changes(dashboard("a"), dashboard("a", indent=1))["D"].properties
+    assert diff.show(found.path) == "DashboardBody"
+
+
+def test_json_in_text_that_is_too_deep_is_compared_as_text() -> None:
+    def deep(end: str) -> dict[str, Any]:
+        body = "[" * 600 + end + "]" * 600
+        return {"D": resource("AWS::CloudWatch::Dashboard", DashboardBody=body)}
+
+    (found,) = changes(deep("1"), deep("2"))["D"].properties
+    assert diff.show(found.path) == "DashboardBody"
+
+
+@pytest.mark.parametrize(
+    "old, new, paths",
+    [
+        (["a", "b"], ["a", "c"], ["LoadBalancerNames[1]"]),
+        (["a", "b", "c"], ["x", "a", "b"], ["LoadBalancerNames"]),
+        (["a", "b"], ["b", "a"], ["LoadBalancerNames"]),
+    ],
+)
+def test_items_that_move_in_a_list_are_told_with_the_list(
+    old: list[str], new: list[str], paths: list[str]
+) -> None:
+    def group(names: list[str]) -> dict[str, Any]:
+        kind = "AWS::AutoScaling::AutoScalingGroup"
+        return {"G": resource(kind, LoadBalancerNames=names)}
+
+    found = changes(group(old), group(new))["G"].properties
+    assert [diff.show(p.path) for p in found] == paths
+
+
+def test_a_name_that_is_joined_or_substituted_replaces_nothing() -> None:
+    def table(name: Any) -> dict[str, Any]:
+        return {"T": resource("AWS::DynamoDB::Table", TableName=name)}
+
+    joined = {"Fn::Join": ["-", [{"Ref": "Name"}, "jobs", {"Ref": "Suffix"}]]}
+    assert not changes(table({"Fn::Sub": "${Name}-jobs-${Suffix}"}), table(joined))
+    assert changes(table({"Fn::Sub": "${Name}-jobs-${Other}"}), table(joined))

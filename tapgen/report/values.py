@@ -1,0 +1,89 @@
+"""Values as they are shown in a line, and what differs between two of them."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any
+
+from tapgen.intrinsics import LATER
+
+_MAX_VALUE = 60  # characters of a value shown in a line
+_BEFORE = 20  # of these, how many stand before the first difference
+_MAX_ITEMS = 6  # items of a list that come and go, each a line
+
+
+def short(value: Any) -> str:
+    """A value in a line: text as it is, anything else as JSON, long ones cut."""
+    return _cut(_text(value), 0)
+
+
+def difference(old: Any, new: Any) -> tuple[str, ...]:
+    """What differs, as lines: `old → new`, for lists the items that come and go.
+
+    Long values are cut around their first difference, so that what is shown of two
+    values that differ differs too.
+    """
+    if isinstance(new, dict) and LATER in new:
+        return (short(new),)
+    if isinstance(old, list) and isinstance(new, list):
+        found = list(_items(old, new))
+        more = len(found) - _MAX_ITEMS
+        rest = (f"… and {more} items more",) if more > 0 else ()
+        return (*found[:_MAX_ITEMS], *rest)
+    return (" → ".join(_cut_alike(_text(old), _text(new))),)
+
+
+def _items(old: Sequence[Any], new: Sequence[Any]) -> Iterator[str]:
+    """`- item` and `+ item`, those at the same place of these beside each other."""
+    before, after = [_canonical(i) for i in old], [_canonical(i) for i in new]
+    gone, come = Counter(before) - Counter(after), Counter(after) - Counter(before)
+    if not gone and not come:
+        yield "the same items in another order"
+    for was, now in zip_longest(gone.elements(), come.elements()):
+        if was is not None and now is not None:
+            was, now = _cut_alike(_plain(was), _plain(now))
+            yield f"- {was}"
+            yield f"+ {now}"
+        elif was is not None:
+            yield f"- {_cut(_plain(was), 0)}"
+        else:
+            yield f"+ {_cut(_plain(str(now)), 0)}"
+
+
+def _canonical(item: Any) -> str:
+    return json.dumps(item, sort_keys=True, default=str, ensure_ascii=False)
+
+
+def _plain(text: str) -> str:
+    """The item of a list from its JSON."""
+    return _text(json.loads(text))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "(absent)"
+    if isinstance(value, dict) and LATER in value:
+        return f"({value[LATER]})"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("\n", "⏎")
+
+
+def _cut_alike(old: str, new: str) -> tuple[str, str]:
+    """Both texts, cut at the same place when one of them is too long."""
+    if max(len(old), len(new)) <= _MAX_VALUE:
+        return old, new
+    pairs = enumerate(zip(old, new, strict=False))
+    apart = next((n for n, (a, b) in pairs if a != b), min(len(old), len(new)))
+    start = max(0, apart - _BEFORE)
+    return _cut(old, start), _cut(new, start)
+
+
+def _cut(text: str, start: int) -> str:
+    left = "…" if start else ""
+    end = start + _MAX_VALUE - len(left)
+    if len(text) <= end:
+        return left + text[start:]
+    return f"{left}{text[start : end - 1]}…"
