@@ -261,7 +261,7 @@ def test_a_plan_saved_with_change_sets_is_obeyed_without(shell: Shell) -> None:
 
 
 def test_ctrl_c_while_aws_is_asked_leaves_no_change_set(shell: Shell) -> None:
-    slow = ("--action", "DescribeChangeSet", "--seconds", "15")
+    slow = ("--action", "DescribeChangeSet", "--seconds", "5")
     shell.run("local", "fault", "add", "delay", *slow)
     stacks = looks(shell)
     process = shell.start("plan", "--local", "--change-sets")

@@ -32,6 +32,12 @@ settings:
 STACK_SETS = 7  # of the minimal profile, each with one instance
 
 
+def _heed_ctrl_c() -> None:
+    """A process that a shell began in the background ignores SIGINT, and so would its
+    children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @dataclass
 class Shell:
     """A project folder, and tapgen run in it as a user would."""
@@ -61,6 +67,7 @@ class Shell:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_heed_ctrl_c,
         )
 
     def run(
