@@ -26,6 +26,7 @@ MAX_BYTES = 4_000_000
 """The largest file read: CloudFormation takes 1 MB, and comments do not count."""
 
 MAX_DEPTH = 100
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep; flatten it"
 MAX_VALUES = 500_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -43,6 +44,9 @@ _FALSE = frozenset("no No NO false False FALSE off Off OFF".split())
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 _INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
 _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9_]*)\.[0-9_]*|\.[0-9_]+)([eE][-+][0-9]+)?")
+
+# JSON's brackets, and its texts, which may hold more of them.
+_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
 # Tags that say of a scalar what it is anyway.
 _PLAIN = "tag:yaml.org,2002:"
@@ -85,7 +89,9 @@ def template(text: str, name: str) -> dict[str, Any]:
 def _json(text: str, name: str) -> Any:
     """JSON; a flow mapping of YAML begins with a brace too."""
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError:
+        pass  # where it is too deep is looked for below, valid as it may be or not
     except json.JSONDecodeError as error:
         try:
             return _yaml(text, name)
@@ -94,6 +100,24 @@ def _json(text: str, name: str) -> Any:
             raise TemplateError(f"{where}: {error.msg.lower()}") from None
     except ValueError as error:
         raise TemplateError(f"{name}: {error}") from None
+    too_deep = _too_deep(text)
+    if too_deep is not None:
+        line = text.count("\n", 0, too_deep) + 1
+        raise TemplateError(f"{name}:{line}: {_TOO_DEEP}")
+    return found
+
+
+def _too_deep(text: str) -> int | None:
+    """Where JSON begins to be nested too deeply; None where it does not."""
+    depth = 0
+    for token in _BRACKET.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return token.start()
+        elif token[0] in "]}":
+            depth -= 1
+    return None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -158,7 +182,7 @@ class _Composer:
             return self.alias(event)
         self.count(event, 1)
         if depth > MAX_DEPTH:
-            raise _Wrong(event, f"nested more than {MAX_DEPTH} levels deep; flatten it")
+            raise _Wrong(event, _TOO_DEEP)
         before = self.values
         value = self.content(event, depth)
         if event.tag and event.tag != "!" and not event.tag.startswith(_PLAIN):

@@ -19,6 +19,10 @@ TRANSFORM = "AWS::LanguageExtensions"
 LOOP = "Fn::ForEach::"
 MOST_NESTED = 5
 
+MOST_VALUES = 200_000
+"""What is written out at most, in keys and values: a template of 1 MB, the largest that
+CloudFormation takes, has fewer, and five loops in each other could make billions."""
+
 SECTIONS = ("Conditions", "Resources", "Outputs")
 """Where loops may be."""
 
@@ -27,6 +31,10 @@ _MUST = {"Resources": "Type", "Outputs": "Value"}
 _NEED_TRANSFORM = ("Fn::Length", "Fn::ToJsonString")
 _PLACEHOLDER = re.compile(r"([$&])\{([A-Za-z0-9]+)\}")
 _NAME = re.compile(r"[A-Za-z0-9]+")
+_TOO_MANY = (
+    f"loops make more than {MOST_VALUES:,} values, far more than CloudFormation takes; "
+    "give fewer items"
+)
 
 Template = Mapping[str, Any]
 Resolve = Callable[[Any], Any]
@@ -196,11 +204,13 @@ def written_out(body: Template, resolve: Resolve) -> tuple[Template, tuple[str, 
 class _Writer:
     resolve: Resolve
     found: list[str] = field(default_factory=list)
+    values: int = 0
 
     def wrong(self, path: tuple[str, ...], message: str) -> None:
         self.found.append(f"{'.'.join(path)}: {message}")
 
     def node(self, node: Any, bound: Mapping[str, str], path: tuple[str, ...]) -> Any:
+        self.values += 1
         if isinstance(node, list):
             return [self.node(item, bound, path) for item in node]
         if not isinstance(node, Mapping):
@@ -240,7 +250,11 @@ class _Writer:
     ) -> Iterator[tuple[str, Any]]:
         identifier, collection, fragment = loop
         for item in self.items(collection, bound, path):
+            if self.values > MOST_VALUES:
+                self.wrong(path[:2], _TOO_MANY)
+                return
             own = {**bound, identifier: item}
+            self.values += 1
             for key, value in fragment.items():
                 if key.startswith(LOOP) and _shape(value) is None:
                     yield from self.loop(value, own, (*path, key))

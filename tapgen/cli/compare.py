@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import codecs
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +94,14 @@ def diff_command(
 
 
 def _templates(old: Path, new: Path, place: Target, values: dict[str, str]) -> Any:
-    from tapgen import diff, intrinsics
+    from tapgen import diff, intrinsics, loops
 
-    return diff.compare(
-        intrinsics.evaluate(_body(old), values, place),
-        intrinsics.evaluate(_body(new), values, place),
-    )
+    sides = []
+    for path in (old, new):
+        made = intrinsics.evaluate(_body(path), values, place)
+        _refuse(path, (said for said in made.problems if loops.LOOP in said))
+        sides.append(made)
+    return diff.compare(*sides)
 
 
 def _systems(old: System, new: System) -> Iterator[tuple[str, Target, Any]]:
@@ -134,19 +136,28 @@ def _is_template(name: str) -> bool:
         return False
     if path.suffix == ".json":
         return True
-    lines = path.read_bytes().splitlines()
+    lines = path.read_bytes().removeprefix(codecs.BOM_UTF8).splitlines()
     return any(line.lstrip(b'" {').startswith(b"Resources") for line in lines)
 
 
 def _body(path: Path) -> dict[str, Any]:
-    from tapgen import decode
+    from tapgen import decode, loops
 
     try:
-        return decode.template(path.read_text(), str(path))
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TemplateError(f"{path}: cannot be read ({error})") from None
-    except json.JSONDecodeError as error:
-        raise TemplateError(f"{path}: {error}") from None
+    body = decode.template(text, str(path))
+    _refuse(path, loops.mistakes(body))
+    return body
+
+
+def _refuse(path: Path, said: Iterable[str]) -> None:
+    """Raises TemplateError for what is wrong with a template's loops: without what they
+    make there is nothing to compare."""
+    lines = [f"{path}: {line}" for line in said]
+    if lines:
+        raise TemplateError("\n".join(lines))
 
 
 def _place(text: str) -> Target:

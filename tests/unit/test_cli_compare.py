@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
@@ -36,3 +38,57 @@ def test_what_is_no_pair_is_told(
 ) -> None:
     assert main(["diff", files[0], other]) == 64
     assert f"{other}: not a template" in capsys.readouterr().err
+
+
+def test_a_byte_order_mark_is_no_part_of_a_template(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "Resources:\n  Topic: {Type: AWS::SNS::Topic}\n"
+    plain, marked = tmp_path / "plain.yaml", tmp_path / "marked.yaml"
+    plain.write_text(text)
+    marked.write_text(text, encoding="utf-8-sig")
+
+    assert main(["diff", str(plain), str(marked)]) == 0
+    assert "no differences" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.yaml"])
+@pytest.mark.parametrize("levels", [150, 5000])
+def test_a_template_that_is_too_deep_is_told_with_its_line(
+    tmp_path: Path, name: str, levels: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deep = tmp_path / name
+    deep.write_text('{"Resources":\n' + "[" * levels + "]" * levels + "}")
+
+    assert main(["diff", str(deep), str(deep)]) == 1
+    assert f"{deep}:2: nested more than 100 levels deep" in capsys.readouterr().err
+
+
+def _looped(path: Path, nested: int, items: int) -> str:
+    """A template with loops in each other."""
+    made: dict[str, object] = {
+        "Topic"
+        + "".join(f"${{I{n}}}" for n in range(nested)): {"Type": "AWS::SNS::Topic"}
+    }
+    for n in range(nested):
+        loop = [f"I{n}", [f"x{n}" for n in range(items)], made]
+        made = {f"Fn::ForEach::L{n}": loop}
+    transform = "AWS::LanguageExtensions"
+    path.write_text(json.dumps({"Transform": transform, "Resources": made}))
+    return str(path)
+
+
+def test_loops_are_bounded_before_they_are_written_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    started = time.monotonic()
+    seven = _looped(tmp_path / "seven.json", nested=7, items=10)
+    assert main(["diff", seven, seven]) == 1
+    assert "6 loops in each other; CloudFormation takes 5" in capsys.readouterr().err
+    five = _looped(tmp_path / "five.json", nested=5, items=40)
+    assert main(["diff", five, five]) == 1
+    assert (
+        f"{five}: Resources.Fn::ForEach::L4: loops make more than 200,000 values"
+        in capsys.readouterr().err
+    )
+    assert time.monotonic() - started < 20
