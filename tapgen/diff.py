@@ -143,6 +143,22 @@ def moving_outputs(
     )
 
 
+def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
+    """The outputs that tell of resources which are replaced, and so will have another
+    value for certain."""
+    replaced = {
+        change.logical_id for change in changes if change.verdict is Verdict.REPLACES
+    }
+    return frozenset(
+        name
+        for name, value in new.outputs.items()
+        if any(
+            reference.partition(".")[0] in replaced
+            for reference in intrinsics.references(value)
+        )
+    )
+
+
 def same(old: str, new: str) -> bool:
     """Whether two template texts say the same."""
     try:
@@ -353,7 +369,7 @@ def _shifted(old: Sequence[Any], new: Sequence[Any]) -> bool:
     would tell of more than has changed."""
     keys = [[json.dumps(i, sort_keys=True, default=str) for i in x] for x in (old, new)]
     moved = sum(before != after for before, after in zip(*keys, strict=True))
-    return moved > sum((Counter(keys[1]) - Counter(keys[0])).values())
+    return bool(moved > sum((Counter(keys[1]) - Counter(keys[0])).values()))
 
 
 def _named(items: Sequence[Any]) -> dict[str, Any] | None:

@@ -37,7 +37,8 @@ from tapgen.model import (
 class Reference:
     """A value that is known once earlier steps have run: outputs of these sources.
 
-    `now` is what the sources say today, None where one of them is not there yet.
+    `now` is what the sources say today, None where one of them is not there yet, or
+    will say something else for certain.
     """
 
     part: str
@@ -50,8 +51,8 @@ class Reference:
 
 
 Value = str | Reference
-_Touched = Mapping[Target, frozenset[str]]
-_NOTHING: frozenset[str] = frozenset()
+# Target -> the outputs that may have another value, and whether that is certain.
+_Touched = Mapping[Target, Mapping[str, bool]]
 
 
 @dataclass(frozen=True)
@@ -587,8 +588,12 @@ def _target_reasons(
         reasons.append(f"{instance.status} ({instance.detailed_status or 'unknown'})")
     now = complete(found.values(target), found.template)
     for name, value in complete(values, s.template).items():
-        known = not _pending(value) and now.get(name) != HIDDEN
-        if known and now.get(name) != value:
+        if now.get(name) == HIDDEN:
+            continue
+        if isinstance(value, Reference):
+            if value.now is None:
+                reasons.append(f"{value} will be another")
+        elif now.get(name) != value:
             reasons.append(f"parameter {name} differs")
     return tuple(reasons)
 
@@ -619,19 +624,23 @@ def _resolve(
         sources = checks.sources(value, target, source.targets)
         found = observed.get(source.name)
         now = _read(found, value.output, sources) if found else None
-        moves = any(
-            value.output in touched[value.part].get(t, _NOTHING) for t in sources
-        )
+        moves = [
+            touched[value.part][t][value.output]
+            for t in sources
+            if value.output in touched[value.part].get(t, {})
+        ]
         known = now is not None and not moves
-        reference = Reference(value.part, value.output, sources, now)
+        reference = Reference(
+            value.part, value.output, sources, None if any(moves) else now
+        )
         made[name] = now if known and now is not None else reference
     return made
 
 
 def _touched(s: StackSet, found: Observed | None, steps: Iterable[Step]) -> _Touched:
     """The outputs that these steps may change, for each target they touch."""
-    every = frozenset(intrinsics.whole(s).get("Outputs", {}))
-    touched: dict[Target, frozenset[str]] = {}
+    every = dict.fromkeys(intrinsics.whole(s).get("Outputs", {}), False)
+    touched: dict[Target, Mapping[str, bool]] = {}
     for step in steps:
         for target in step.targets:
             touched[target] = every
@@ -639,7 +648,9 @@ def _touched(s: StackSet, found: Observed | None, steps: Iterable[Step]) -> _Tou
             if found and instance and instance.status is InstanceStatus.CURRENT:
                 old, new = _evaluated(found, s, target, step.values)
                 changes = diff.compare(old, new)
-                touched[target] = diff.moving_outputs(old, new, changes)
+                certain = diff.replaced_outputs(new, changes)
+                moving = diff.moving_outputs(old, new, changes) | certain
+                touched[target] = {name: name in certain for name in moving}
     return touched
 
 

@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tapgen import plan, snapshot, units, uploads
+from tapgen import diff, plan, snapshot, units, uploads
 from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
@@ -729,8 +729,22 @@ class _Run:
         return tuple(restored)
 
     def _as_it_was(self, good: Observed) -> str:
-        """What was put back, and what AWS changes for all instances at once only: not
-        while there are some that this rollout made."""
+        """What was put back: with which new resources, and without what AWS changes for
+        all instances at once only, while there are some that this rollout made."""
+        replaced = {
+            change.logical_id
+            for step in self.plan.steps
+            if step.stack_set == good.name
+            for changes in step.changes.values()
+            for change in changes
+            if change.verdict is diff.Verdict.REPLACES
+        }
+        if replaced:
+            return (
+                f"as it was, but perhaps with other resources ({_few(replaced)}): "
+                "replacing them back makes new ones, which the next rollout tells to "
+                "those that refer to them"
+            )
         wanted = {s.name: s.service_managed for s in self.plan.system.stack_sets}
         managed = wanted.get(good.name)
         grown = set(self.states[good.name].overrides) - set(good.instances)
@@ -804,6 +818,11 @@ class _Run:
         for rectangle in stacksets.rectangles(group):
             yield from self._define(name, own, rectangle)
         yield from self._give_overrides(name, group, overrides)
+
+
+def _few(names: Iterable[str]) -> str:
+    first, *others = sorted(names)
+    return f"{first} and {len(others)} more" if others else first
 
 
 def run(

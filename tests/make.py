@@ -19,6 +19,8 @@ from tapgen.model import (
 )
 
 ACCOUNT = "111111111111"
+NAME = {"Fn::GetAtt": ["Topic", "TopicName"]}
+"""What any change of the topic may change, as far as one can tell."""
 EAST = Target(ACCOUNT, "us-east-1")
 WEST = Target(ACCOUNT, "us-west-2")
 
@@ -28,8 +30,10 @@ def template(
     outputs: Iterable[str] = (),
     resources: Mapping[str, Any] | None = None,
     defaults: Mapping[str, str] | None = None,
+    told: Any = None,
 ) -> str:
-    """A template text with these parameters, outputs and resources."""
+    """A template text with these parameters, outputs and resources; every output is
+    `told`, by default the Ref of Topic."""
     declared: dict[str, Any] = {p: {"Type": "String"} for p in parameters}
     declared |= {
         k: {"Type": "String", "Default": v} for k, v in (defaults or {}).items()
@@ -38,7 +42,7 @@ def template(
         {
             "Parameters": declared,
             "Resources": resources or {"Topic": {"Type": "AWS::SNS::Topic"}},
-            "Outputs": {o: {"Value": {"Ref": "Topic"}} for o in outputs},
+            "Outputs": {o: {"Value": told or {"Ref": "Topic"}} for o in outputs},
         }
     )
 

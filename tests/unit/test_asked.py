@@ -160,11 +160,15 @@ def test_a_value_nobody_knows_yet_cannot_be_asked_with() -> None:
 def test_a_value_that_may_change_is_asked_with_as_it_is_today_and_that_is_said() -> (
     None
 ):
-    source = make.stack_set("source", text=make.template(outputs=("Arn",)))
+    source = make.stack_set(
+        "source", text=make.template(outputs=("Arn",), told=make.NAME)
+    )
     moving = replace(
         source,
         template=make.template(
-            outputs=("Arn",), resources={"Topic": resource("AWS::SQS::Queue")}
+            outputs=("Arn",),
+            resources={"Topic": resource("AWS::SNS::Topic", DisplayName="new")},
+            told=make.NAME,
         ),
     )
     app = make.stack_set(
@@ -185,11 +189,15 @@ def test_a_value_that_may_change_is_asked_with_as_it_is_today_and_that_is_said()
 
 
 def test_what_is_updated_only_perhaps_is_not_asked_about() -> None:
-    source = make.stack_set("source", text=make.template(outputs=("Arn",)))
+    source = make.stack_set(
+        "source", text=make.template(outputs=("Arn",), told=make.NAME)
+    )
     moving = replace(
         source,
         template=make.template(
-            outputs=("Arn",), resources={"Topic": resource("AWS::SQS::Queue")}
+            outputs=("Arn",),
+            resources={"Topic": resource("AWS::SNS::Topic", DisplayName="new")},
+            told=make.NAME,
         ),
     )
     app = make.stack_set("app", parameters={"Arn": Output("source", "Arn")})

@@ -259,8 +259,8 @@ def test_a_replacement_is_made_and_the_old_one_deleted() -> None:
 def test_a_step_that_may_not_run_may_take_no_time() -> None:
     from tapgen.model import Output
 
-    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}
-    text = make.template(["Name"], ["Arn"], {"Topic": topic})
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
+    text = make.template(["Name"], ["Arn"], {"Topic": topic}, told=make.NAME)
     data = make.stack_set("data", parameters={"Name": "2"}, text=text)
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = [

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapgen import plan
+from tapgen import diff, plan
 from tapgen.errors import PlanError
 from tapgen.model import Action, InstanceStatus, Output, Override, System, Target
 from tests import make
@@ -152,8 +152,8 @@ def test_an_output_of_an_untouched_instance_is_read_at_once() -> None:
 
 
 def test_a_consumer_of_a_changing_output_updates_only_perhaps() -> None:
-    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}
-    text = make.template(["Name"], ["Arn"], {"Topic": topic})
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
+    text = make.template(["Name"], ["Arn"], {"Topic": topic}, told=make.NAME)
     data = make.stack_set("data", parameters={"Name": "2"}, text=text)
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = {
@@ -165,6 +165,35 @@ def test_a_consumer_of_a_changing_output_updates_only_perhaps() -> None:
 
     assert [s.conditional for s in made.steps] == [False, True]
     assert made.steps[1].reasons == ("if data.Arn changes",)
+
+
+def test_what_a_replacement_moves_is_followed_into_other_stack_sets() -> None:
+    """A subnet takes its place in a VPC: where that is replaced, so is the subnet."""
+    vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": {"Ref": "Cidr"}}}
+    text = make.template(["Cidr"], ["Id"], {"Topic": vpc})
+    network = make.stack_set("network", parameters={"Cidr": "10.1.0.0/16"}, text=text)
+    properties = {"VpcId": {"Ref": "VpcId"}, "CidrBlock": "10.1.1.0/24"}
+    subnet = {"Type": "AWS::EC2::Subnet", "Properties": properties}
+    app = make.stack_set(
+        "app",
+        parameters={"VpcId": Output("network", "Id")},
+        text=make.template(["VpcId"], resources={"Subnet": subnet}),
+    )
+    found = {
+        network.name: make.observed(network, parameters={"Cidr": "10.0.0.0/16"}),
+        app.name: make.observed(app, parameters={"VpcId": "vpc-1"}),
+    }
+    instances = {EAST: make.instance(outputs={"Id": "vpc-1"})}
+    found[network.name] = replace(found[network.name], instances=instances)
+
+    made = plan.make(make.system(network, app), found)
+
+    step = made.steps[1]
+    assert step.reasons == ("network.Id will be another",)
+    assert not step.conditional
+    (change,) = step.changes[EAST]
+    assert change.logical_id == "Subnet"
+    assert change.verdict is diff.Verdict.REPLACES
 
 
 def test_a_consumer_of_an_output_that_stays_is_not_planned() -> None:
