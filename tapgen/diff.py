@@ -24,7 +24,7 @@ ANYWHERE = Target("000000000000", "us-east-1")
 
 # Keys by which items of a list are told apart, whatever their order.
 _NAMES = ("Key", "Sid", "Id", "PolicyName", "Name", "AttributeName", "IndexName")
-# Where IAM takes one text for a list of one.
+# Where IAM takes one text for a list of one, and the order of a list says nothing.
 _ONE_OR_MANY = {"Action", "NotAction", "Resource", "NotResource", "AWS", "Service"}
 
 
@@ -303,7 +303,7 @@ def _moves(name: str, found: Mapping[str, Resource]) -> bool:
 def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
     if intrinsics.same(old, new):
         return
-    if path and path[-1] in _ONE_OR_MANY and intrinsics.same(_many(old), _many(new)):
+    if path and path[-1] in _ONE_OR_MANY and _same_set(_many(old), _many(new)):
         return
     inside = _inside(old, new)
     if inside:
@@ -379,6 +379,16 @@ def _named(items: Sequence[Any]) -> dict[str, Any] | None:
         if all(isinstance(f, str) for f in found) and len({*found}) == len(items):
             return {str(f): item for f, item in zip(found, items, strict=True)}
     return None
+
+
+def _same_set(old: Any, new: Any) -> bool:
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = (sorted(items, key=_text) for items in (old, new))
+    return intrinsics.same(old, new)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
 
 
 def _many(value: Any) -> Any:

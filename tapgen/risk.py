@@ -10,18 +10,19 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from fnmatch import fnmatchcase
-from itertools import product
 from typing import Any
 
+from tapgen import grants, openings
 from tapgen.diff import Resource, Verb, Verdict
-from tapgen.intrinsics import same
+from tapgen.grants import many, text
+from tapgen.intrinsics import LATER, same
 
 
 class Kind(StrEnum):
     """What a risk is about, gravest first."""
 
     DATA = "data"
+    REPLACEMENT = "replacement"
     PUBLIC = "public exposure"
     IAM = "wider permissions"
     NETWORK = "network opening"
@@ -58,12 +59,50 @@ def of(change: Resource) -> tuple[Risk, ...]:
     )
 
 
+def replaced(changes: Iterable[Resource]) -> str:
+    """In one line, how many resources CloudFormation certainly replaces and the first
+    few of them, those first that are changed themselves and not by what they refer to;
+    empty for none."""
+    found = sorted(
+        (change for change in changes if change.verdict is Verdict.REPLACES),
+        key=lambda change: (_follows(change), change.logical_id),
+    )
+    names = ", ".join(change.logical_id for change in found[:_NAMED])
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"1 resource is replaced: {names}"
+    among = ", among them" if len(found) > _NAMED else ":"
+    return f"{len(found)} resources are replaced{among} {names}"
+
+
+_NAMED = 3  # of what is replaced
 Found = tuple[Kind, str]
+
+
+def _follows(change: Resource) -> bool:
+    """Whether it is replaced only as what it refers to is."""
+    return all(
+        isinstance(p.new, Mapping) and LATER in p.new
+        for p in change.properties
+        if p.verdict is Verdict.REPLACES
+    )
+
 
 # -- data ----------------------------------------------------------------------------
 
 
+# What lists copies of the data in other regions, each with its Region: who takes a copy
+# off the list has it deleted (resource reference of each type).
+_COPIES = {
+    "AWS::DynamoDB::GlobalTable": "Replicas",
+    "AWS::SecretsManager::Secret": "ReplicaRegions",
+}
+
+
 def _data(change: Resource) -> Iterator[Found]:
+    if change.verb is Verb.CHANGE:
+        yield from _out_of_reach(change)
     if not change.stateful or change.verb is Verb.ADD:
         return
     after = "what it holds is kept aside" if change.kept else "what it holds is deleted"
@@ -79,196 +118,183 @@ def _data(change: Resource) -> Iterator[Found]:
         yield Kind.DATA, f"{word} replaced by an empty one ({why}); {after}"
 
 
+def _out_of_reach(change: Resource) -> Iterator[Found]:
+    """Data that is deleted, or that nobody can read, while its resource stays."""
+    before, after = change.before or {}, change.after or {}
+    copies = _COPIES.get(change.type, "")
+    stay = _regions(after.get(copies))
+    for region in _regions(before.get(copies)):
+        if region not in stay:
+            yield Kind.DATA, f"its copy in {region} is deleted"
+    key = change.type in ("AWS::KMS::Key", "AWS::KMS::ReplicaKey")
+    if key and same(after.get("Enabled"), False):
+        if not same(before.get("Enabled"), False):
+            yield Kind.DATA, "the key is disabled; what it encrypts cannot be read"
+
+
+def _regions(copies: Any) -> list[str]:
+    found = [copy for copy in many(copies) if isinstance(copy, Mapping)]
+    return [text(copy["Region"]) for copy in found if "Region" in copy]
+
+
 # -- permissions ---------------------------------------------------------------------
 
-_DOCUMENTS = {
-    "AWS::IAM::Policy": "PolicyDocument",
+_POLICIES = {
+    "AWS::ApiGateway::RestApi": "Policy",
+    "AWS::Backup::BackupVault": "AccessPolicy",
+    "AWS::DynamoDB::Table": "ResourcePolicy/PolicyDocument",
+    "AWS::ECR::RegistryPolicy": "PolicyText",
+    "AWS::ECR::Repository": "RepositoryPolicyText",
+    "AWS::EFS::FileSystem": "FileSystemPolicy",
+    "AWS::Elasticsearch::Domain": "AccessPolicies",
+    "AWS::IAM::GroupPolicy": "PolicyDocument",
     "AWS::IAM::ManagedPolicy": "PolicyDocument",
+    "AWS::IAM::Policy": "PolicyDocument",
+    "AWS::IAM::Role": "AssumeRolePolicyDocument",
     "AWS::IAM::RolePolicy": "PolicyDocument",
     "AWS::IAM::UserPolicy": "PolicyDocument",
-    "AWS::IAM::GroupPolicy": "PolicyDocument",
-    "AWS::S3::BucketPolicy": "PolicyDocument",
-    "AWS::SQS::QueuePolicy": "PolicyDocument",
-    "AWS::SNS::TopicPolicy": "PolicyDocument",
     "AWS::KMS::Key": "KeyPolicy",
     "AWS::KMS::ReplicaKey": "KeyPolicy",
+    "AWS::Kinesis::ResourcePolicy": "ResourcePolicy",
+    "AWS::Logs::ResourcePolicy": "PolicyDocument",
+    "AWS::OpenSearchService::Domain": "AccessPolicies",
+    "AWS::Organizations::Policy": "Content",
+    "AWS::S3::AccessPoint": "Policy",
+    "AWS::S3::BucketPolicy": "PolicyDocument",
+    "AWS::SNS::TopicInlinePolicy": "PolicyDocument",
+    "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::SQS::QueueInlinePolicy": "PolicyDocument",
+    "AWS::SQS::QueuePolicy": "PolicyDocument",
+    "AWS::SSO::PermissionSet": "InlinePolicy",
     "AWS::SecretsManager::ResourcePolicy": "ResourcePolicy",
-    "AWS::ECR::Repository": "RepositoryPolicyText",
-    "AWS::Backup::BackupVault": "AccessPolicy",
 }
+"""Type → the property that holds a policy, as a document or as text."""
 
-
-@dataclass(frozen=True)
-class _Atom:
-    """One principal, action and resource of a statement, with its condition."""
-
-    effect: str
-    principal: str
-    action: str
-    resource: str
-    condition: str
-
-    def covers(self, other: _Atom) -> bool:
-        """Whether this grants (or denies) at least what the other does."""
-        pairs = (
-            (self.principal, other.principal),
-            (self.action.lower(), other.action.lower()),
-            (self.resource, other.resource),
-        )
-        return all(fnmatchcase(b, a) for a, b in pairs) and self.condition in (
-            "",
-            other.condition,
-        )
+_ATTACHED = {
+    "AWS::IAM::Group": ("ManagedPolicyArns",),
+    "AWS::IAM::Role": ("ManagedPolicyArns",),
+    "AWS::IAM::User": ("ManagedPolicyArns", "Groups"),
+    "AWS::SSO::PermissionSet": ("ManagedPolicies", "CustomerManagedPolicyReferences"),
+}
+"""Type → the properties that list whose permissions it has as well."""
 
 
 def _permissions(change: Resource) -> Iterator[Found]:
-    before = list(_atoms(change.type, change.before))
-    after = list(_atoms(change.type, change.after))
-    allowed = [a for a in before if a.effect == "Allow"]
-    for atom in after:
-        if atom.effect == "Allow" and not any(a.covers(atom) for a in allowed):
-            yield from _widening(atom, allowed)
-    denied = [a for a in after if a.effect == "Deny"]
-    for atom in before if change.after is not None else ():
-        if atom.effect == "Deny" and not any(a.covers(atom) for a in denied):
-            words = f"no longer denies {atom.action} on {atom.resource}"
-            yield Kind.IAM, words
-    if change.type == "AWS::IAM::Role":
-        yield from _role(change)
-
-
-def _widening(atom: _Atom, allowed: Iterable[_Atom]) -> Iterator[Found]:
-    who = f" for {atom.principal}" if atom.principal else ""
-    what = f"{atom.action} on {atom.resource}{who}"
-    # KMS and S3 policies with "*" are public only without a condition.
-    if atom.principal == "*" and not atom.condition:
-        yield Kind.PUBLIC, f"anybody is allowed {atom.action} on {atom.resource}"
+    before = list(_documents(change.type, change.before or {}))
+    after = list(_documents(change.type, change.after or {}))
+    if change.after is None:
         return
-    loose = _Atom("Allow", atom.principal, atom.action, atom.resource, "")
-    if any(_Atom(**{**vars(a), "condition": ""}).covers(loose) for a in allowed):
-        how = f"now {atom.condition}" if atom.condition else "dropped"
-        yield Kind.IAM, f"condition {how}: {what}"
-    else:
-        yield Kind.IAM, f"newly allows {what}"
+    for public, words in grants.widened(before, after):
+        yield Kind.PUBLIC if public else Kind.IAM, words
+    for name in _ATTACHED.get(change.type, ()):
+        had = list(map(text, many((change.before or {}).get(name))))
+        for attached in map(text, many(change.after.get(name))):
+            if attached not in had:
+                yield Kind.IAM, f"newly attaches {attached}"
+    boundary = (change.before or {}).get("PermissionsBoundary")
+    if boundary and not same(boundary, change.after.get("PermissionsBoundary")):
+        yield Kind.IAM, "its permissions boundary is changed or dropped"
 
 
-def _role(change: Resource) -> Iterator[Found]:
-    before, after = change.before or {}, change.after or {}
-    had = list(map(_text, _many(before.get("ManagedPolicyArns"))))
-    for arn in map(_text, _many(after.get("ManagedPolicyArns"))):
-        if arn not in had:
-            yield Kind.IAM, f"newly attaches {arn}"
-    boundary = "PermissionsBoundary"
-    if before.get(boundary) and change.after is not None:
-        if not same(before.get(boundary), after.get(boundary)):
-            yield Kind.IAM, "its permissions boundary is changed or dropped"
+def _documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Any]:
+    if kind in _POLICIES:
+        yield _read(_at(properties, _POLICIES[kind]))
+    if kind.startswith("AWS::IAM::"):
+        for policy in many(properties.get("Policies")):
+            if isinstance(policy, Mapping):
+                yield policy.get("PolicyDocument")
+    if kind == "AWS::Lambda::Permission" and properties:
+        yield {"Statement": _invoker(properties)}
+    if kind == "AWS::Events::EventBusPolicy" and properties:
+        bus = {"Resource": properties.get("EventBusName", "default")}
+        yield {"Statement": _read(properties.get("Statement", {**properties, **bus}))}
 
 
-def _atoms(kind: str, properties: Any) -> Iterator[_Atom]:
-    for document in _documents(kind, properties or {}):
-        for statement in _many(document.get("Statement")):
-            if isinstance(statement, Mapping):
-                yield from _statement(statement)
+def _read(value: Any) -> Any:
+    """A policy that is written as text, as data."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        return None
 
 
-def _documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    found = [properties.get(_DOCUMENTS[kind])] if kind in _DOCUMENTS else []
-    if kind == "AWS::IAM::Role":
-        found.append(properties.get("AssumeRolePolicyDocument"))
-    for policy in _many(properties.get("Policies")):
-        if kind.startswith("AWS::IAM::") and isinstance(policy, Mapping):
-            found.append(policy.get("PolicyDocument"))
-    yield from (document for document in found if isinstance(document, Mapping))
-
-
-def _statement(statement: Mapping[str, Any]) -> Iterator[_Atom]:
-    condition = statement.get("Condition")
-    parts = product(
-        list(_principals(statement)) or [""],
-        _either(statement, "Action"),
-        _either(statement, "Resource"),
-    )
-    for principal, action, resource in parts:
-        yield _Atom(
-            str(statement.get("Effect", "Allow")),
-            principal,
-            action,
-            resource,
-            _text(condition) if condition else "",
-        )
-
-
-def _principals(statement: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("Principal", "NotPrincipal"):
-        found = statement.get(name)
-        prefix = "" if name == "Principal" else "everybody but "
-        if isinstance(found, Mapping):
-            for values in found.values():
-                yield from (prefix + _text(value) for value in _many(values))
-        elif found is not None:
-            yield prefix + _text(found)
-
-
-def _either(statement: Mapping[str, Any], name: str) -> list[str]:
-    """Actions or resources, or what is left out of all."""
-    others = [f"all but {_text(value)}" for value in _many(statement.get(f"Not{name}"))]
-    return [_text(value) for value in _many(statement.get(name))] or others or [""]
+def _invoker(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The statement that Lambda makes of a permission (AddPermission)."""
+    limits = {
+        "SourceArn": ("ArnLike", "aws:SourceArn"),
+        "SourceAccount": ("StringEquals", "aws:SourceAccount"),
+        "PrincipalOrgID": ("StringEquals", "aws:PrincipalOrgID"),
+        "EventSourceToken": ("StringEquals", "lambda:EventSourceToken"),
+    }
+    conditions: dict[str, dict[str, Any]] = {}
+    for name, (operator, key) in limits.items():
+        if properties.get(name) is not None:
+            conditions.setdefault(operator, {})[key] = properties[name]
+    return {
+        "Effect": "Allow",
+        "Principal": properties.get("Principal"),
+        "Action": properties.get("Action"),
+        "Resource": properties.get("FunctionName"),
+        "Condition": conditions,
+    }
 
 
 # -- network -------------------------------------------------------------------------
 
-_WORLD = ("0.0.0.0/0", "::/0")
+# What makes public, also what is new: property → the values that do.
+_EXPOSING = {
+    "PubliclyAccessible": (True,),
+    "AuthType": ("NONE",),
+    "AccessControl": ("PublicRead", "PublicReadWrite", "AuthenticatedRead"),
+}
+# What keeps something from the public as long as it has this value.
+_CLOSING = {
+    "Scheme": "internal",
+    "ResourcesVpcConfig/EndpointPublicAccess": False,
+    "EndpointConfiguration/Types": ["PRIVATE"],
+    "PublicAccessBlockConfiguration/BlockPublicAcls": True,
+    "PublicAccessBlockConfiguration/BlockPublicPolicy": True,
+    "PublicAccessBlockConfiguration/IgnorePublicAcls": True,
+    "PublicAccessBlockConfiguration/RestrictPublicBuckets": True,
+}
 
 
 def _openings(change: Resource) -> Iterator[Found]:
-    before = set(_rules(change.type, change.before))
-    for rule in sorted(set(_rules(change.type, change.after)) - before):
-        ports, source = rule
-        if source in _WORLD:
-            yield Kind.PUBLIC, f"{ports} is open to the whole internet"
-        else:
-            yield Kind.NETWORK, f"{ports} is opened to {source}"
-    yield from _public_switches(change)
+    for public, words in openings.opened(change.type, change.before, change.after):
+        yield Kind.PUBLIC if public else Kind.NETWORK, words
+    if change.after is not None:
+        yield from _public_switches(change.before or {}, change.after)
 
 
-def _rules(kind: str, properties: Any) -> Iterator[tuple[str, str]]:
-    """(ports, source) of every ingress rule."""
-    if kind == "AWS::EC2::SecurityGroup":
-        rules = _many((properties or {}).get("SecurityGroupIngress"))
-    elif kind == "AWS::EC2::SecurityGroupIngress":
-        rules = [properties] if properties else []
-    else:
-        return
-    sources = (
-        "CidrIp",
-        "CidrIpv6",
-        "SourceSecurityGroupId",
-        "SourceSecurityGroupName",
-        "SourcePrefixListId",
-    )
-    for rule in rules:
-        if not isinstance(rule, Mapping):
-            continue
-        low, high = rule.get("FromPort", "all"), rule.get("ToPort", "all")
-        span = f"{low}" if same(low, high) else f"{low}-{high}"
-        ports = f"{_text(rule.get('IpProtocol', 'all'))} {span}"
-        for name in sources:
-            if rule.get(name) is not None:
-                yield ports, _text(rule[name])
+def _public_switches(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Found]:
+    for name, values in _EXPOSING.items():
+        value = after.get(name)
+        exposed = any(same(value, one) for one in values)
+        if exposed and not same(before.get(name), value):
+            yield Kind.PUBLIC, f"{name} becomes {text(value)}"
+    for path, value in _CLOSING.items():
+        now, name = _at(after, path), path.rpartition("/")[2]
+        if same(_at(before, path), value) and not same(now, value):
+            off = value is True
+            became = "is turned off" if off else f"becomes {_or_default(now)}"
+            yield Kind.PUBLIC, f"{name} {became}"
+    authorized = before.get("AuthorizationType", "NONE")
+    if authorized != "NONE" and after.get("AuthorizationType", "NONE") == "NONE":
+        yield Kind.PUBLIC, f"AuthorizationType becomes NONE, it was {text(authorized)}"
 
 
-def _public_switches(change: Resource) -> Iterator[Found]:
-    before, after = change.before or {}, change.after
-    if after is None:
-        return
-    block = "PublicAccessBlockConfiguration"
-    was, now = before.get(block) or {}, after.get(block) or {}
-    for name in was:
-        if same(was[name], True) and not same(now.get(name), True):
-            yield Kind.PUBLIC, f"{name} is turned off"
-    for name, value in (("PubliclyAccessible", True), ("AuthType", "NONE")):
-        if same(after.get(name), value) and not same(before.get(name), value):
-            yield Kind.PUBLIC, f"{name} becomes {value}"
+def _or_default(value: Any) -> str:
+    return "what AWS takes by default" if value is None else text(value)
+
+
+def _at(properties: Mapping[str, Any], path: str) -> Any:
+    """The value at a path of names; None where there is none."""
+    found: Any = properties
+    for name in path.split("/"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
 
 
 # -- protection ----------------------------------------------------------------------
@@ -306,13 +332,3 @@ def _weaker(change: Resource) -> Iterator[Found]:
 def _safer(old: Any, new: Any) -> bool:
     order = [None, "Delete", "Snapshot", "RetainExceptOnCreate", "Retain"]
     return old in order and new in order and order.index(new) >= order.index(old)
-
-
-def _many(value: Any) -> list[Any]:
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

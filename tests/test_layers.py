@@ -15,7 +15,7 @@ PACKAGE = ROOT / "tapgen"
 # from its own layer or below. A part is a module or a package directly in tapgen/.
 LAYERS = [
     {"errors", "model", "loops"},
-    {"schemas", "intrinsics", "decode", "kept", "aws"},
+    {"schemas", "intrinsics", "grants", "decode", "kept", "aws"},
     {
         "config",
         "templates",
@@ -27,6 +27,7 @@ LAYERS = [
         "verdicts",
         "durations",
         "units",
+        "openings",
     },
     {
         "blueprints",

@@ -102,6 +102,8 @@ def differences(
         changes = shown[part, _]
         lines.append(f"[bold]{part or 'template'}[/] in {targets(places)}")
         lines += _resources(changes)
+        gone = risk.replaced(changes)
+        lines += [f"      [red]![/] {risk.Kind.REPLACEMENT}: {gone}"] if gone else []
         for change in changes:
             lines += [f"      [red]![/] {escape(str(one))}" for one in risk.of(change)]
     return "\n".join(lines)
@@ -114,8 +116,12 @@ def risks(made: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
     """
     found: dict[risk.Kind, dict[str, list[Target]]] = {}
     for step in made.steps:
-        for target, changes in step.changes.items():
-            for change in () if step.conditional else changes:
+        for target, changes in () if step.conditional else step.changes.items():
+            gone = risk.replaced(changes)
+            if gone:
+                named = found.setdefault(risk.Kind.REPLACEMENT, {})
+                named.setdefault(f"{step.part}: {gone}", []).append(target)
+            for change in changes:
                 for one in risk.of(change):
                     if (
                         step.action is Action.CREATE
