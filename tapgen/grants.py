@@ -150,17 +150,17 @@ def _no_longer_denied(
 
 def _weaker(lost: Sequence[_Condition], grant: _Grant) -> str:
     """How a condition went: dropped, or there and met by more."""
-    kept = {(operator, key) for operator, key, _ in grant.conditions}
-    gone = [f"{o} {key}" for o, key, _ in lost if (o, key) not in kept]
+    kept = {(operator, key.lower()) for operator, key, _ in grant.conditions}
+    gone = [f"{o} {key}" for o, key, _ in lost if (o, key.lower()) not in kept]
     if gone:
         return f"condition dropped ({', '.join(gone)}): "
-    places = {(operator, key) for operator, key, _ in lost}
+    places = {(operator, key.lower()) for operator, key, _ in lost}
     now = [
         f"{operator} {key} is now {', '.join(sorted(values))}"
         for operator, key, values in sorted(
             grant.conditions, key=lambda one: (one[0], one[1])
         )
-        if (operator, key) in places
+        if (operator, key.lower()) in places
     ]
     return f"condition weakened ({'; '.join(now)}): "
 
@@ -218,7 +218,7 @@ def _conditions(found: Any) -> frozenset[_Condition]:
     return frozenset(
         (
             str(operator),
-            str(key).lower(),  # condition keys know no case either
+            str(key),
             frozenset(text(value) for value in many(values)),
         )
         for operator, tests in found.items()
@@ -232,8 +232,8 @@ def _implies(theirs: _Condition, mine: _Condition) -> bool:
     """Whether what meets theirs also meets mine: the same test with fewer values, or
     with more where none may match."""
     (operator, key, few), (other, other_key, much) = theirs, mine
-    if (operator, key) != (other, other_key):
-        return False
+    if (operator, key.lower()) != (other, other_key.lower()):
+        return False  # keys know no case
     if "Not" in operator:
         return few >= much
     if "Like" in operator or "Arn" in operator:

@@ -211,9 +211,11 @@ def _documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _read(value: Any) -> Any:
-    """A policy that is written as text, as data."""
+    """A policy as data, also one that is written as text."""
+    if isinstance(value, Mapping) and not any(k.startswith("Fn::") for k in value):
+        return value
     try:
-        return json.loads(value) if isinstance(value, str) else value
+        return json.loads(text(value))
     except (ValueError, RecursionError):
         return None
 

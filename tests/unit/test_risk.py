@@ -202,7 +202,7 @@ def test_a_dropped_condition_is_named_as_one(resource: Any) -> None:
     after = policy(allow(["a:B", "a:C"], resource))
 
     (text,) = found(POLICY, before, after)[Kind.IAM]
-    assert text.startswith("condition dropped (StringEquals aws:principalorgid): a:B, ")
+    assert text.startswith("condition dropped (StringEquals aws:PrincipalOrgID): a:B, ")
 
 
 def test_a_condition_that_takes_more_is_weakened_and_one_that_takes_less_is_not() -> (
@@ -280,6 +280,10 @@ def test_whatever_gets_a_managed_policy_is_named(kind: str, name: str) -> None:
         ),
         ("AWS::ApiGateway::RestApi", {"Policy": DOCUMENT}),
         ("AWS::Logs::ResourcePolicy", {"PolicyDocument": json.dumps(DOCUMENT)}),
+        (
+            "AWS::Logs::ResourcePolicy",
+            {"PolicyDocument": {"Fn::Sub": json.dumps(DOCUMENT | {"Id": "${Other}"})}},
+        ),
         ("AWS::DynamoDB::Table", {"ResourcePolicy": {"PolicyDocument": DOCUMENT}}),
         (
             "AWS::Lambda::Permission",
@@ -307,7 +311,7 @@ def test_a_permission_of_a_function_that_is_limited_is_not_public() -> None:
 
     assert Kind.PUBLIC not in found(kind, None, limited)
     dropped = found(kind, limited, open_to_all)[Kind.PUBLIC]
-    assert dropped[0].startswith("condition dropped (StringEquals aws:principalorgid)")
+    assert dropped[0].startswith("condition dropped (StringEquals aws:PrincipalOrgID)")
 
 
 # -- exposure and data ---------------------------------------------------------------

@@ -1,0 +1,41 @@
+"""What a plan names before its waves."""
+
+from __future__ import annotations
+
+from tapgen import plan
+from tapgen.report import markdown, text
+from tapgen.risk import Kind
+from tests import make
+from tests.make import EAST, WEST
+
+
+def network(cidr: str) -> str:
+    subnet = {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "10.0.0.0/24"}
+    return make.template(
+        resources={
+            "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}},
+            **{
+                f"Net{n}": {"Type": "AWS::EC2::Subnet", "Properties": subnet}
+                for n in range(4)
+            },
+        }
+    )
+
+
+def updated(old: str, new: str) -> plan.Plan:
+    before = make.stack_set(targets=(EAST, WEST), text=old)
+    after = make.stack_set(targets=(EAST, WEST), text=new)
+    return plan.make(make.system(after), {before.name: make.observed(before)})
+
+
+def test_what_is_replaced_is_one_line_for_a_stack_set() -> None:
+    made = updated(network("10.0.0.0/16"), network("10.1.0.0/16"))
+    part = made.steps[0].part
+
+    line = f"{part}: 5 resources are replaced, among them Vpc, Net0, Net1"
+    assert {kind: list(named) for kind, named in text.risks(made).items()} == {
+        Kind.REPLACEMENT: [line]
+    }
+    for form, wave in ((text.plan(made), "wave 1"), (markdown.plan(made), "<details>")):
+        assert form.count(line) == 1
+        assert form.index(line) < form.index(wave)
