@@ -53,7 +53,33 @@ _MISSING = object()
 
 
 def problems(system: System) -> list[str]:
-    """A line for each mistake, with part and parameter; `[]` when there is none.
+    """A line for each mistake, with part and parameter; `[]` when there is none."""
+    return [*wiring(system), *unmapped(system)]
+
+
+def unmapped(system: System) -> list[str]:
+    """A line for each look-up in a template's mappings that finds nothing at a target:
+    the rollout would fail there, after other regions were changed."""
+    found: list[str] = []
+    for s in system.stack_sets:
+        if "Mappings" not in body(s.template):
+            continue
+        seen: set[str] = set()
+        for target in s.targets:
+            given = intrinsics.given(s.values(target))
+            for one in intrinsics.evaluate(s.template, given, target).unmapped:
+                # Which account `self` is, only a plan knows.
+                vague = target.account == SELF and any(SELF in k for k in one.keys)
+                key = f"{target.region} {one.path} {one.keys}"
+                if not vague and key not in seen:
+                    seen.add(key)
+                    where = "/".join(map(str, one.path))
+                    found.append(f"{s.part}: {target}: {where}: {one}")
+    return found
+
+
+def wiring(system: System) -> list[str]:
+    """What is wrong with sizes, order and the values that parameters get.
 
     In a system that is not resolved and says both `self` and accounts, `self` may be
     any of these, as an organizational unit may have any: there a reference without a

@@ -33,19 +33,43 @@ _PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 
 
 @dataclass(frozen=True)
+class Unmapped:
+    """A look-up in `Mappings` that finds nothing, and where it stands.
+
+    `keys` are those it asks for, the mapping first; `has` what there is instead of the
+    one that is missing.
+    """
+
+    path: tuple[str | int, ...]
+    keys: tuple[str, ...]
+    missing: str
+    has: tuple[str, ...]
+
+    def __str__(self) -> str:
+        shown = self.has[:8] + (("…",) if len(self.has) > 8 else ())
+        return (
+            f"Fn::FindInMap [{', '.join(self.keys)}] finds nothing: there is no"
+            f" {self.missing!r}, only {', '.join(shown) or 'nothing'}; add it to the"
+            " mapping, or give a DefaultValue"
+        )
+
+
+@dataclass(frozen=True)
 class Evaluated:
     """A template as one target has it.
 
     `resources` are those whose condition does not say no, with evaluated attributes;
     `outputs` the evaluated values. `conditions` are True, False, or None for unknown.
     Loops are written out; `problems` tell of those that cannot be, and of assertions in
-    `Rules` that do not hold, with their place.
+    `Rules` that do not hold, with their place. `unmapped` are look-ups that certainly
+    happen and that the mappings do not answer: the stack fails there.
     """
 
     resources: Mapping[str, Mapping[str, Any]]
     outputs: Mapping[str, Any]
     conditions: Mapping[str, bool | None]
     problems: tuple[str, ...] = ()
+    unmapped: tuple[Unmapped, ...] = ()
 
 
 def evaluate(
@@ -71,7 +95,8 @@ def evaluate(
     }
     conditions = {name: scope.condition(name) for name in scope.conditions}
     problems = (*scope.problems, *scope.broken_rules())
-    return Evaluated(resources, outputs, conditions, problems)
+    unmapped = tuple(scope.unmapped(resources, outputs)) if scope.lost else ()
+    return Evaluated(resources, outputs, conditions, problems, unmapped)
 
 
 def given(values: Mapping[str, Value]) -> dict[str, Any]:
@@ -141,6 +166,7 @@ class _Scope:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     known: dict[str, bool | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    lost: bool = False  # whether some look-up in the mappings found nothing
 
     def __post_init__(self) -> None:
         for name, declared in _mapping(self.body.get("Parameters")).items():
@@ -263,6 +289,55 @@ class _Scope:
                 if self.truth(_mapping(one).get("Assert")) is False:
                     said = one.get("AssertDescription", "an assertion does not hold")
                     yield f"Rules.{name}: {said}"
+
+    def unmapped(
+        self, resources: Mapping[str, Any], outputs: Mapping[str, Any]
+    ) -> Iterator[Unmapped]:
+        """The look-ups without an answer in what is made for sure. Of the conditions
+        all count: CloudFormation evaluates them before it makes anything."""
+        for name, condition in self.conditions.items():
+            yield from self._lookups(self.resolve(condition), ("Conditions", str(name)))
+        for section, made in (("Resources", resources), ("Outputs", outputs)):
+            declared = _mapping(self.body.get(section))
+            for name, node in made.items():
+                when = _mapping(declared.get(name)).get("Condition")
+                if when is None or (
+                    isinstance(when, str) and self.condition(when) is True
+                ):
+                    yield from self._lookups(node, (section, name))
+
+    def _lookups(self, node: Any, path: tuple[str | int, ...]) -> Iterator[Unmapped]:
+        if len(path) > MAX_DEPTH:
+            return
+        if isinstance(node, list):
+            for index, item in enumerate(node):
+                yield from self._lookups(item, (*path, index))
+        elif isinstance(node, Mapping) and "Fn::If" not in node:
+            # Of an Fn::If that is still here it is not known which side is taken.
+            keys = node.get("Fn::FindInMap")
+            if isinstance(keys, list) and len(keys) == 3:
+                yield from self._unanswered(keys, path)
+            for key, value in node.items():
+                if key != "Metadata":
+                    yield from self._lookups(value, (*path, str(key)))
+
+    def _unanswered(
+        self, keys: list[Any], path: tuple[str | int, ...]
+    ) -> Iterator[Unmapped]:
+        """The first of three known keys that is not there, in what is known whole."""
+        found: Any = self.body.get("Mappings")
+        if not all(isinstance(key, str) for key in keys):
+            return
+        for key in keys:
+            if not isinstance(found, Mapping) or any(
+                str(k).startswith("Fn::") for k in found
+            ):
+                return
+            if key not in found:
+                has = tuple(sorted(map(str, found)))
+                yield Unmapped(path, tuple(map(str, keys)), key, has)
+                return
+            found = found[key]
 
 
 def same(left: Any, right: Any) -> bool:
@@ -406,6 +481,7 @@ def _find_in_map(scope: _Scope, argument: Any) -> Any:
         match items:
             case [str(), str(), str(), {"DefaultValue": default}]:
                 return default
+    scope.lost = True
     return {"Fn::FindInMap": items}
 
 

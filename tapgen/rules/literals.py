@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from tapgen import schemas
 from tapgen.intrinsics import partition
+from tapgen.model import SELF
 from tapgen.rules.base import (
     DOCS,
     TEMPLATE_REFERENCE,
@@ -24,7 +25,7 @@ from tapgen.rules.base import (
     regions_of,
 )
 from tapgen.rules.values import Path, absent, arn, beginning, get, items, text, walk
-from tapgen.rules.view import Resource, View
+from tapgen.rules.view import OWN_ACCOUNT, Resource, View
 
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 _ZONE_PROPERTIES = {
@@ -62,7 +63,15 @@ _REGIONAL: Mapping[str, tuple[Steps, ...]] = {
     "AWS::ECS::Service": (("LoadBalancers", "*", "TargetGroupArn"),),
     "AWS::EFS::FileSystem": (("KmsKeyId",),),
     "AWS::ElastiCache::ReplicationGroup": (("KmsKeyId",),),
-    "AWS::ElasticLoadBalancingV2::Listener": (("Certificates", "*", "CertificateArn"),),
+    "AWS::ElasticLoadBalancingV2::Listener": (
+        ("Certificates", "*", "CertificateArn"),
+        ("DefaultActions", "*", "TargetGroupArn"),
+        ("LoadBalancerArn",),
+    ),
+    "AWS::ElasticLoadBalancingV2::ListenerRule": (
+        ("Actions", "*", "TargetGroupArn"),
+        ("ListenerArn",),
+    ),
     "AWS::Events::Rule": (("Targets", "*", "Arn"),),
     "AWS::KMS::Alias": (("TargetKeyId",),),
     "AWS::Kinesis::Stream": (("StreamEncryption", "KeyId"),),
@@ -149,6 +158,42 @@ def regional(resource: Resource) -> Iterator[tuple[Path, object]]:
     """The properties of a resource that must be of its own region."""
     for steps in _REGIONAL.get(resource.type, ()):
         yield from reached(resource.properties, steps)
+
+
+class MappingWithoutRegion(Rule):
+    id = "E9504"
+    shortdesc = "A mapping has no entry for a region or account it is asked for"
+    description = (
+        "Fn::FindInMap without an answer fails the stack with 'Unable to get mapping',"
+        " after the regions before it were changed. Give the mapping an entry for each"
+        " target, or the look-up a DefaultValue (with the transform"
+        " AWS::LanguageExtensions). `tapgen plan` refuses it too."
+    )
+    source_url = f"{TEMPLATE_REFERENCE}intrinsic-function-reference-findinmap.html"
+    needs_targets = True
+    goes = goes_to("us-east-1", "eu-west-1")
+    at = "Resources/Topic/Properties/DisplayName"
+    bad = """\
+Mappings:
+  Sites:
+    us-east-1: {Name: virginia}
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: !FindInMap [Sites, !Ref AWS::Region, Name]
+"""
+    good = bad.replace("virginia}\n", "virginia}\n    eu-west-1: {Name: ireland}\n")
+
+    def check(self, view: View) -> Iterator[Found]:
+        for place in view.places:
+            for one in place.evaluated.unmapped:
+                # Which account `self` is, only a plan knows.
+                vague = place.account == SELF and any(
+                    OWN_ACCOUNT in k for k in one.keys
+                )
+                if not vague:
+                    yield one.path, f"in {place.region}: {one}"
 
 
 class ZoneOfAnotherRegion(ResourceRule):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from tapgen.rules.base import (
     DOCS,
@@ -16,11 +16,25 @@ from tapgen.rules.base import (
     places_of,
     regions_of,
 )
-from tapgen.rules.values import absent, arn, get, items, text, truth
+from tapgen.rules.literals import reached
+from tapgen.rules.values import Path, absent, arn, get, items, text, truth
 from tapgen.rules.view import Resource, View
 
 _TWO = goes_to("us-east-1", "us-west-2")
 _VIRGINIA = "us-east-1"
+
+# What must be of us-east-1, by the type that uses it; `*` is every element.
+_FUNCTIONS_AT_THE_EDGE = ("LambdaFunctionAssociations", "*", "LambdaFunctionARN")
+_USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "AWS::ApiGateway::DomainName": (("CertificateArn",),),
+    "AWS::CloudFront::Distribution": (
+        ("DistributionConfig", "ViewerCertificate", "AcmCertificateArn"),
+        ("DistributionConfig", "DefaultCacheBehavior", *_FUNCTIONS_AT_THE_EDGE),
+        ("DistributionConfig", "CacheBehaviors", "*", *_FUNCTIONS_AT_THE_EDGE),
+    ),
+    "AWS::Cognito::UserPoolDomain": (("CustomDomainConfig", "CertificateArn"),),
+}
+_AT_THE_EDGE = {"AWS::CertificateManager::Certificate", "AWS::Lambda::Version"}
 
 Same = Callable[[Resource], str | None]
 """What two resources have in common when they are the same thing; None: unknown."""
@@ -446,9 +460,9 @@ class OnlyInVirginia(ResourceRule):
     id = "E9524"
     shortdesc = "What CloudFront uses is made or looked for outside us-east-1"
     description = (
-        "Web ACLs and IP sets of scope CLOUDFRONT, cost reports, and certificates for"
-        " CloudFront and for edge-optimised API domains live in us-east-1 only. Make"
-        " them in a stack set that goes there."
+        "Web ACLs and IP sets of scope CLOUDFRONT, cost reports, functions at the edge,"
+        " and certificates for CloudFront, for edge-optimised API domains and for domains"
+        " of Cognito live in us-east-1 only. Make them in a stack set that goes there."
     )
     source_url = f"{DOCS}AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
     needs_targets = True
@@ -469,6 +483,7 @@ Resources:
         "AWS::ApiGateway::DomainName",
         "AWS::CUR::ReportDefinition",
         "AWS::CloudFront::Distribution",
+        "AWS::Cognito::UserPoolDomain",
         "AWS::WAFv2::IPSet",
         "AWS::WAFv2::RegexPatternSet",
         "AWS::WAFv2::RuleGroup",
@@ -486,15 +501,29 @@ Resources:
             if region != _VIRGINIA:
                 yield (), f"cost reports are defined in us-east-1, not in {region}"
         else:
-            yield from self._certificate(it)
+            for steps in _USED_AT_THE_EDGE[it.type]:
+                for path, value in reached(it.properties, steps):
+                    yield from self._used(it, path, value)
 
     @staticmethod
-    def _certificate(it: Resource) -> Iterator[Found]:
-        steps: tuple[str, ...] = ("CertificateArn",)
-        if it.type == "AWS::CloudFront::Distribution":
-            steps = ("DistributionConfig", "ViewerCertificate", "AcmCertificateArn")
-        found = arn(get(it.properties, *steps))
-        if found and found.service == "acm" and found.region not in ("", _VIRGINIA):
-            yield steps, (
-                f"a certificate in {found.region}; this one must be in us-east-1"
+    def _used(it: Resource, path: Path, value: object) -> Iterator[Found]:
+        what = {"acm": "certificate", "lambda": "function"}
+        found = arn(value)
+        if found and found.service in what and found.region not in ("", _VIRGINIA):
+            yield path, (
+                f"a {what[found.service]} in {found.region}; this one must be in"
+                " us-east-1"
             )
+        kind = _made_beside(it, value)
+        if it.certain and it.place.region != _VIRGINIA and kind in _AT_THE_EDGE:
+            yield path, (
+                f"{kind} of this stack is in {it.place.region}; this one must be in"
+                " us-east-1, so make it in a stack set that goes there"
+            )
+
+
+def _made_beside(it: Resource, value: object) -> str:
+    """The type of the resource of the same template that a value is the Ref of."""
+    named = value.get("Ref") if isinstance(value, Mapping) else None
+    made = it.place.evaluated.resources.get(str(named), {})
+    return str(made.get("Type", ""))

@@ -9,8 +9,8 @@ from tapgen.rules.base import USER_GUIDE, Found, Rule, goes_to
 from tapgen.rules.values import absent
 from tapgen.rules.view import View
 
-# What is in them is on its way elsewhere, or can be had again.
-_TRANSIENT = {"AWS::EC2::EIP", "AWS::SQS::Queue"}
+# What is in them is on its way elsewhere, or can be had again; addresses hold no data.
+_TRANSIENT = {"AWS::EC2::EIP", "AWS::GlobalAccelerator::Accelerator", "AWS::SQS::Queue"}
 # With one of these it is a copy: of a cluster's data, of a source's, or, as a private
 # zone, of what the template says.
 _COPIES = ("DBClusterIdentifier", "SourceDBInstanceIdentifier", "VPCs")

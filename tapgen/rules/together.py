@@ -444,6 +444,23 @@ class SecondCredentials(SystemRule):
                 if resource.type == "AWS::RDS::DBCluster" and credentials(resource)
             ]
             for stack_set, resource in having[0 if sourced else 1 :]:
+                if _told_of_one_template(having, stack_set, resource):
+                    continue
                 yield stack_set, in_properties(resource, credentials(resource)[0]), (
                     "this cluster is a secondary one; leave its credentials out"
                 )
+
+
+def _told_of_one_template(
+    having: list[tuple[StackSet, Resource]], stack_set: StackSet, resource: Resource
+) -> bool:
+    """Whether E9536 tells it: one template alone shows the mistake."""
+    own = [r for s, r in having if s.part == stack_set.part]
+    places = {r.place.region for r in own if r.id == resource.id}
+    joined = text(resource.properties, "GlobalClusterIdentifier")
+    return len(places) > 1 or any(
+        joined is not None
+        and present(it.properties, "SourceDBClusterIdentifier")
+        and text(it.properties, "GlobalClusterIdentifier") == joined
+        for it in resource.place.of("AWS::RDS::GlobalCluster")
+    )

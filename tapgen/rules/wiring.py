@@ -100,7 +100,7 @@ app:
     def across(self, it: Across) -> Iterator[Told]:
         if not it.resolved:
             return
-        for problem in checks.problems(it.system):
+        for problem in checks.wiring(it.system):
             where, _, said = problem.partition(": ")
             part, _, parameter = where.partition(".")
             if part in it.parts:

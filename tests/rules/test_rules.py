@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from functools import cache
@@ -16,7 +17,7 @@ from cfnlint.runner.template import run_template_by_file_path
 
 from tapgen import rules
 from tapgen.rules.across import SystemRule
-from tapgen.rules.base import Rule
+from tapgen.rules.base import Rule, goes_to
 from tests.rules import examples
 
 ROOT = Path(__file__).parents[2]
@@ -207,3 +208,74 @@ def test_a_template_that_a_macro_may_change_is_passed_over(tmp_path: Path) -> No
     path.write_text(bad)
 
     assert found(path, ours()) == []
+
+
+EDGE = {
+    "AcmCertificateArn: !Ref Certificate": """\
+  Site:
+    Type: AWS::CloudFront::Distribution
+    Properties:
+      DistributionConfig:
+        Enabled: true
+        ViewerCertificate:
+          AcmCertificateArn: !Ref Certificate
+          SslSupportMethod: sni-only
+        DefaultCacheBehavior:
+          TargetOriginId: site
+          ViewerProtocolPolicy: https-only
+          CachePolicyId: 658327ea-f89d-4fab-a63d-7e88639e58f6
+          LambdaFunctionAssociations:
+            - EventType: viewer-request
+              LambdaFunctionARN: !Ref Version
+        Origins:
+          - Id: site
+            DomainName: origin.example.com
+            CustomOriginConfig: {OriginProtocolPolicy: https-only}
+""",
+    "api": """\
+  Domain:
+    Type: AWS::ApiGateway::DomainName
+    Properties: {DomainName: a.example.com, CertificateArn: !Ref Certificate}
+""",
+    "cognito": """\
+  Login:
+    Type: AWS::Cognito::UserPoolDomain
+    Properties:
+      UserPoolId: us-east-1_abcdefghi
+      Domain: login.example.com
+      CustomDomainConfig: {CertificateArn: !Ref Certificate}
+""",
+}
+
+
+@pytest.mark.parametrize(
+    ("body", "times"), [(EDGE[k], n) for k, n in zip(EDGE, (2, 1, 1), strict=True)]
+)
+def test_what_the_edge_uses_is_made_in_virginia(
+    body: str, times: int, tmp_path: Path
+) -> None:
+    for region, expected in (("eu-west-1", times), ("us-east-1", 0)):
+        path = tmp_path / "edge.yaml"
+        path.write_text(
+            "Resources:\n  Certificate:\n    Type: AWS::CertificateManager::Certificate\n"
+            "    Properties: {DomainName: example.com}\n"
+            "  Version:\n    Type: AWS::Lambda::Version\n"
+            "    Properties: {FunctionName: edge}\n" + body
+        )
+        entry = {"template": path.name, **goes_to(region)}
+        (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
+        assert [r for r, _ in found(path, ours()) if r == "E9524"] == (
+            ["E9524"] * expected
+        )
+
+
+def test_addresses_of_an_accelerator_are_no_data(tmp_path: Path) -> None:
+    path = tmp_path / "front.yaml"
+    path.write_text(
+        "Resources:\n  Front:\n    Type: AWS::GlobalAccelerator::Accelerator\n"
+        "    Properties: {Name: front}\n"
+    )
+    entry = {"template": path.name, **goes_to("us-west-2")}
+    (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
+
+    assert found(path, ours(), ["us-west-2"]) == []

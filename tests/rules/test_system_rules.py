@@ -257,3 +257,20 @@ def test_a_window_may_go_past_midnight_and_past_the_end_of_the_week() -> None:
     ):
         one = text.replace("cron(0 3 * * ? *)", schedule)
         assert len(rules.system(examples.system(one))) == found, schedule
+
+
+def test_one_mistake_that_one_template_shows_is_told_once() -> None:
+    cluster = {
+        "Type": "AWS::RDS::DBCluster",
+        "Properties": {
+            "Engine": "aurora-postgresql",
+            "GlobalClusterIdentifier": "orders",
+            "MasterUsername": "orders",
+        },
+    }
+    both = part("data", {"Cluster": cluster}, "us-east-1", "us-west-2")
+    apart = [part(r, {"Cluster": cluster}, r) for r in ("us-east-1", "us-west-2")]
+
+    # E9536 tells of the first; lint shows both kinds together.
+    assert "E9590" not in {rule for rule, _ in told(system(both))}
+    assert "E9590" in {rule for rule, _ in told(system(*apart))}

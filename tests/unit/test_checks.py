@@ -340,3 +340,60 @@ def test_an_assertion_is_for_where_its_rule_says() -> None:
 
     assert ruled(rule, Env="prod") == []
     assert ruled(rule, Env="test") == ["app: Rules.R: an assertion does not hold"]
+
+
+def mapped(*keys: Any, **more: Any) -> StackSet:
+    """A part whose topic is named by a look-up, in two regions."""
+    body = {
+        "Mappings": {"Sites": {"us-east-1": {"Name": "virginia"}}},
+        "Resources": {
+            "Topic": {
+                "Type": "AWS::SNS::Topic",
+                "Properties": {"DisplayName": {"Fn::FindInMap": list(keys)}},
+                **more.pop("attributes", {}),
+            }
+        },
+        **more,
+    }
+    return make.stack_set("app", text=json.dumps(body), targets=(EAST, WEST))
+
+
+HERE = {"Ref": "AWS::Region"}
+HOME = {"Home": {"Fn::Equals": [HERE, "us-east-1"]}}
+
+
+def test_a_mapping_without_a_targets_region_is_told_before_a_rollout() -> None:
+    (told,) = said(mapped("Sites", HERE, "Name"))
+
+    assert told.startswith(f"app: {WEST}: Resources/Topic/Properties/DisplayName: ")
+    assert f"there is no {WEST.region!r}, only us-east-1; add it" in told
+    assert len(said(mapped("Sites", HERE, "Label"))) == 2
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        mapped("Sites", "us-east-1", "Name"),
+        mapped("Sites", HERE, "Name", {"DefaultValue": "x"}),
+        mapped(
+            "Sites", HERE, "Name", attributes={"Condition": "Home"}, Conditions=HOME
+        ),
+        mapped("Sites", {"Fn::GetAtt": ["Other", "Name"]}, "Name"),
+        mapped(
+            "Sites",
+            HERE,
+            "Name",
+            attributes={"Condition": "Maybe"},
+            Conditions={"Maybe": {"Fn::Equals": [{"Ref": "AWS::StackName"}, "x"]}},
+        ),
+    ],
+)
+def test_a_look_up_that_is_answered_or_may_not_happen_is_none(part: StackSet) -> None:
+    assert said(part) == []
+
+
+def test_look_ups_in_conditions_always_happen() -> None:
+    named = {"Named": {"Fn::Equals": [{"Fn::FindInMap": ["Sites", HERE, "Name"]}, "x"]}}
+    (told,) = said(mapped("Sites", "us-east-1", "Name", Conditions=named))
+
+    assert "Conditions/Named/" in told
