@@ -17,7 +17,7 @@ from typing import Any
 from tapgen.aws.changesets import PREFIX, Change, ChangeSet, Detail, Question
 from tapgen.diff import Property, Resource, Verb, Verdict
 from tapgen.errors import AwsError
-from tapgen.intrinsics import LATER, whole
+from tapgen.intrinsics import LATER, no_echo, whole
 from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan import Plan, Reference, Step
 from tapgen.rollout import ownership
@@ -366,7 +366,7 @@ def _without_secrets(
 def _secret_places(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(Logical id, property) of what takes a NoEcho parameter."""
     declared = template.get("Parameters") or {}
-    secret = [n for n, p in declared.items() if str(p.get("NoEcho")).lower() == "true"]
+    secret = [n for n, p in declared.items() if no_echo(p)]
     marks = [m for n in secret for m in (json.dumps({"Ref": n}), "${" + n + "}")]
     for logical_id, resource in (template.get("Resources") or {}).items():
         for name, value in (resource.get("Properties") or {}).items():

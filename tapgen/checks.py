@@ -33,6 +33,10 @@ _VALUE_BYTES = 4096
 _DESCRIPTION_BYTES = 1024
 
 _SECRET = "(hidden)"
+_BY_REFERENCE = (
+    "secrets enter only by reference: give {{resolve:secretsmanager:…}} or "
+    "{{resolve:ssm-secure:…}}"
+)
 
 # What the Ref of a resource must be made from to be such an identifier, and what one
 # looks like.
@@ -299,6 +303,9 @@ def _value(
     parameter: Mapping[str, Any], value: Value, target: Target, look: _Look
 ) -> Iterator[str]:
     if isinstance(value, str):
+        if intrinsics.no_echo(parameter) and _in_clear(parameter, value):
+            yield f"{_SECRET} is in clear, and NoEcho; {_BY_REFERENCE}"
+            return
         yield from literal(parameter, value)
         return
     source = look.by_part[value.part]
@@ -338,10 +345,18 @@ def _element(kind: str) -> tuple[str, bool]:
     return ("String", True) if kind == "CommaDelimitedList" else (kind, False)
 
 
+def _in_clear(parameter: Mapping[str, Any], value: str) -> bool:
+    """Whether a value may be a secret: it does not say where one is kept."""
+    if str(parameter.get("Type")).startswith("AWS::SSM::"):
+        return False
+    value = value.strip()
+    return bool(value) and "{{resolve:" not in value and not value.startswith("arn:")
+
+
 def literal(parameter: Mapping[str, Any], value: str) -> Iterator[str]:
     """What is wrong with a value for a parameter of a template."""
     kind, listed = _element(str(parameter.get("Type")))
-    hidden = str(parameter.get("NoEcho", "")).lower() == "true"
+    hidden = intrinsics.no_echo(parameter)
     if len(value.encode()) > _VALUE_BYTES:
         yield f"{len(value.encode())} bytes; CloudFormation takes {_VALUE_BYTES}"
     if "{{resolve:" in value:

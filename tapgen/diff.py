@@ -9,6 +9,7 @@ schemas: `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may r
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from typing import Any
 
 from tapgen import intrinsics, schemas
 from tapgen.intrinsics import LATER, Evaluated
-from tapgen.model import Target
+from tapgen.model import HIDDEN, Target
 
 Path = tuple[str | int, ...]
 ANYWHERE = Target("000000000000", "us-east-1")
@@ -26,6 +27,8 @@ ANYWHERE = Target("000000000000", "us-east-1")
 _NAMES = ("Key", "Sid", "Id", "PolicyName", "Name", "AttributeName", "IndexName")
 # Where IAM takes one text for a list of one, and the order of a list says nothing.
 _ONE_OR_MANY = {"Action", "NotAction", "Resource", "NotResource", "AWS", "Service"}
+
+_REFERENCE = re.compile(r"\{\{resolve:[^{}]*\}\}")  # a dynamic one, and nothing else
 
 
 class Verb(StrEnum):
@@ -45,6 +48,10 @@ class Verdict(StrEnum):
 
 
 _ORDER = list(Verdict)
+
+# What stands for a secret, so that nobody reads it and a change is seen all the same.
+_SECRET = "(hidden)"
+_OTHER_SECRET = "(hidden, another value)"
 
 
 @dataclass(frozen=True)
@@ -116,8 +123,33 @@ def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
 
 def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:
     """What differs between two template texts with their defaults, for one target."""
-    return compare(
-        intrinsics.evaluate(old, {}, target), intrinsics.evaluate(new, {}, target)
+    return compare(*sides((old, {}), (new, {}), target))
+
+
+Side = tuple[Mapping[str, Any] | str, Mapping[str, Any]]
+"""A template and values of its parameters."""
+
+
+def sides(old: Side, new: Side, target: Target) -> tuple[Evaluated, Evaluated]:
+    """Two templates as a target has them, to be compared and shown.
+
+    Of NoEcho parameters the values are left out; only whether they differ is told. One
+    that CloudFormation hides (`model.HIDDEN`) is not comparable and counts as the same.
+    """
+    before, after = dict(old[1]), dict(new[1])
+    was, now = intrinsics.secrets(*old), intrinsics.secrets(*new)
+    unseen = {name for name, value in before.items() if value == HIDDEN}
+    for name in {*was, *now, *unseen}:
+        values = was.get(name, before.get(name)), now.get(name, after.get(name))
+        known = name not in unseen and None not in values
+        other = known and not intrinsics.same(*values)
+        if _is_text(values[0]):
+            before[name] = {LATER: _SECRET}
+        if name in unseen or _is_text(values[1]):
+            after[name] = {LATER: _OTHER_SECRET if other else _SECRET}
+    return (
+        intrinsics.evaluate(old[0], before, target),
+        intrinsics.evaluate(new[0], after, target),
     )
 
 
@@ -231,7 +263,44 @@ def _keeps(policy: Any) -> bool:
 
 def _judged(kind: str, found: Property) -> Property:
     path = "/".join(str(part) for part in found.path if isinstance(part, str))
-    return replace(found, verdict=_verdict(kind, path))
+    keys = [p for p in found.path if isinstance(p, str) and not p.startswith("=")]
+    again = _SECRET if found.old is None else _OTHER_SECRET
+    return replace(
+        found,
+        old=_without_secrets(kind, keys, found.old, _SECRET),
+        new=_without_secrets(kind, keys, found.new, again),
+        verdict=_verdict(kind, path),
+    )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value can be read: it is known, and not empty. An empty one is no secret,
+    and decides conditions."""
+    return value not in (None, "") and not isinstance(value, Mapping)
+
+
+def _without_secrets(kind: str, keys: Sequence[str], value: Any, mark: str) -> Any:
+    """The value without what nobody is to read; what refers to a secret stays."""
+    if isinstance(value, list):
+        return [_without_secrets(kind, keys, item, mark) for item in value]
+    if isinstance(value, Mapping):
+        if value.get(LATER) in (_SECRET, _OTHER_SECRET):
+            return value[LATER]
+        return {
+            name: _without_secrets(kind, _below(keys, str(name)), inner, mark)
+            for name, inner in value.items()
+        }
+    if isinstance(value, str) and schemas.is_secret(kind, keys):
+        return value if _REFERENCE.fullmatch(value) else mark
+    return value
+
+
+def _below(keys: Sequence[str], name: str) -> Sequence[str]:
+    """The keys of what is in a mapping; those of functions are no properties, and what
+    they refer to by name is no secret."""
+    if name == "Ref" or name == "Fn::GetAtt":
+        return ()
+    return keys if name.startswith("Fn::") else (*keys, name)
 
 
 def _verdict(kind: str, path: str) -> Verdict:
@@ -308,6 +377,9 @@ def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
     inside = _inside(old, new)
     if inside:
         yield from _differences(path, *inside)
+        return
+    if any(isinstance(side, Mapping) and LATER in side for side in (old, new)):
+        yield Property(path, old, new)
         return
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*map(str, old), *map(str, new)}):

@@ -107,6 +107,24 @@ def given(values: Mapping[str, Value]) -> dict[str, Any]:
     }
 
 
+def no_echo(parameter: Mapping[str, Any]) -> bool:
+    """Whether CloudFormation never shows the value of a parameter, as declared."""
+    return str(parameter.get("NoEcho", "")).lower() == "true"
+
+
+def secrets(
+    template: Mapping[str, Any] | str, values: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """The NoEcho parameters of a template with their values, given or by default; None
+    where there is none."""
+    declared = _mapping(_mapping(_parsed(template)).get("Parameters"))
+    return {
+        str(name): values.get(name, _mapping(parameter).get("Default"))
+        for name, parameter in declared.items()
+        if no_echo(_mapping(parameter))
+    }
+
+
 def written_out(
     template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
 ) -> Mapping[str, Any]:

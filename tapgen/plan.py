@@ -677,18 +677,12 @@ def _evaluated(
     """The deployed and the wanted template as this target has them.
 
     Where a value is not known yet, what its source says today stands in for it.
-    Values that CloudFormation hides are not comparable: they are left out of both.
     """
     deployed = found and target in found.instances
     old = found.template if found and deployed else "{}"
     before = found.values(target) if found and deployed else {}
-    hidden = {name for name, value in before.items() if value == HIDDEN}
-    wanted = {n: _foreseen(v) for n, v in values.items() if n not in hidden}
-    before = {n: v for n, v in before.items() if n not in hidden}
-    return (
-        intrinsics.evaluate(old, before, target),
-        intrinsics.evaluate(s.template if s else "{}", wanted, target),
-    )
+    wanted = {n: _foreseen(v) for n, v in values.items()}
+    return diff.sides((old, before), (s.template if s else "{}", wanted), target)
 
 
 def _foreseen(value: Value) -> Any:

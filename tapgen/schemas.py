@@ -14,7 +14,8 @@ Property and attribute names are paths below `Properties` joined with `/`
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.util import find_spec
@@ -73,6 +74,14 @@ _WITHOUT_HANDLERS: Mapping[str, frozenset[str]] = {
     "AWS::CloudFormation::WaitCondition": frozenset(),
     "AWS::CloudFormation::WaitConditionHandle": frozenset(),
 }
+
+
+# What a write-only property is called that takes a secret, not where one is.
+_SECRET = re.compile(
+    r"Token|Credential|(?!Validate|Generate).*(?:Credentials|Passwords?|SecretString|"
+    r"ClientSecret|SharedSecret|PrivateKey|SecretKey|AccessKey|ApiKey|ApiKeyValue|"
+    r"AccessToken|AuthToken|OauthToken|SecretToken)"
+)
 
 
 @cache
@@ -173,6 +182,28 @@ def create_only(type_name: str) -> frozenset[str]:
 def conditional_create_only(type_name: str) -> frozenset[str]:
     """Properties whose change may replace it (`conditionalCreateOnlyProperties`)."""
     return frozenset(_pointers(type_name, "conditionalCreateOnlyProperties"))
+
+
+@cache
+def _write_only(type_name: str) -> frozenset[tuple[str, ...]]:
+    """What AWS never gives back (`writeOnlyProperties`), without places in lists."""
+    return frozenset(
+        tuple(part for part in pointer.split("/") if part != "*")
+        for pointer in _pointers(type_name, "writeOnlyProperties")
+    )
+
+
+def is_secret(type_name: str, path: Sequence[str]) -> bool:
+    """Whether a property is a secret or in one: write-only, as the schema says of it or
+    of what it is in, and called like one. `path` is without places in lists."""
+    steps = tuple(path)
+    return any(
+        _SECRET.fullmatch(step) is not None
+        and any(
+            steps[: len(w)] == w for w in _write_only(type_name) if len(w) <= number
+        )
+        for number, step in enumerate(steps, 1)
+    )
 
 
 def is_stateful(type_name: str) -> bool:

@@ -94,14 +94,12 @@ def diff_command(
 
 
 def _templates(old: Path, new: Path, place: Target, values: dict[str, str]) -> Any:
-    from tapgen import diff, intrinsics, loops
+    from tapgen import diff, loops
 
-    sides = []
-    for path in (old, new):
-        made = intrinsics.evaluate(_body(path), values, place)
-        _refuse(path, (said for said in made.problems if loops.LOOP in said))
-        sides.append(made)
-    return diff.compare(*sides)
+    made = diff.sides((_body(old), values), (_body(new), values), place)
+    for path, side in zip((old, new), made, strict=True):
+        _refuse(path, (said for said in side.problems if loops.LOOP in said))
+    return diff.compare(*made)
 
 
 def _systems(old: System, new: System) -> Iterator[tuple[str, Target, Any]]:
@@ -111,22 +109,21 @@ def _systems(old: System, new: System) -> Iterator[tuple[str, Target, Any]]:
     for part in dict.fromkeys(s.part for s in (*new.stack_sets, *old.stack_sets)):
         places = dict.fromkeys((*_targets(new, part), *_targets(old, part)))
         for place in places:
-            before, after = _evaluated(old, part, place), _evaluated(new, part, place)
-            yield part, place, diff.compare(before, after)
+            before, after = _side(old, part, place), _side(new, part, place)
+            yield part, place, diff.compare(*diff.sides(before, after, place))
 
 
 def _targets(system: System, part: str) -> tuple[Target, ...]:
     return next((s.targets for s in system.stack_sets if s.part == part), ())
 
 
-def _evaluated(system: System, part: str, place: Target) -> Any:
+def _side(system: System, part: str, place: Target) -> tuple[str, dict[str, Any]]:
     from tapgen import intrinsics
 
     for s in system.stack_sets:
         if s.part == part and place in s.targets:
-            values = intrinsics.given(s.values(place))
-            return intrinsics.evaluate(s.template, values, place)
-    return intrinsics.evaluate({}, {}, place)
+            return s.template, intrinsics.given(s.values(place))
+    return "{}", {}
 
 
 def _is_template(name: str) -> bool:

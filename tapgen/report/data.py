@@ -8,6 +8,7 @@ from typing import Any
 from tapgen import risk
 from tapgen.diff import Resource, show
 from tapgen.explain import advice
+from tapgen.intrinsics import no_echo
 from tapgen.model import HIDDEN, Observed, ObservedInstance, System, Target
 from tapgen.plan import (
     Plan,
@@ -147,7 +148,7 @@ def _parameters(made: Plan, step: Step) -> dict[str, Any]:
     template = made.system.part(step.part).template if step.values else "{}"
     declared = parameters_of(template)
     return {
-        name: HIDDEN if declared.get(name, {}).get("NoEcho") else _value(made, value)
+        name: HIDDEN if no_echo(declared.get(name, {})) else _value(made, value)
         for name, value in sorted(step.values.items())
     }
 

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from tapgen import diff, risk
 from tapgen.explain import advice
+from tapgen.intrinsics import no_echo
 from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.report import outlook as ahead
@@ -236,7 +237,7 @@ def _parameter(made: Plan, step: Step, name: str, value: Value) -> str:
 
 def _hidden(made: Plan, step: Step, name: str) -> bool:
     template = made.system.part(step.part).template
-    return bool(parameters_of(template).get(name, {}).get("NoEcho"))
+    return no_echo(parameters_of(template).get(name, {}))
 
 
 def changes_alike(

@@ -413,7 +413,11 @@ def test_values_of_what_takes_a_hidden_parameter_are_never_shown() -> None:
         )
 
     before = make.stack_set(text=body("a"), parameters={"Password": HIDDEN})
-    after = replace(before, template=body("b"))
+    after = replace(
+        before,
+        template=body("b"),
+        parameters={"Password": "{{resolve:secretsmanager:password}}"},
+    )
     made = plan.make(make.system(after), {after.name: make.observed(before)})
     details = (
         Detail("Properties", "KeySchema", recreation="Always", before="x-hunter2"),

@@ -116,7 +116,8 @@ def test_a_good_value_passes(value: str, parameter: dict[str, Any]) -> None:
         (
             "hunter2",
             {"Type": "String", "MinLength": 12, "NoEcho": True},
-            "(hidden) is shorter than MinLength 12",
+            "(hidden) is in clear, and NoEcho; secrets enter only by reference: give "
+            "{{resolve:secretsmanager:…}} or {{resolve:ssm-secure:…}}",
         ),
         ("x" * 4097, {"Type": "String"}, "4097 bytes; CloudFormation takes 4096"),
     ],
@@ -397,3 +398,16 @@ def test_look_ups_in_conditions_always_happen() -> None:
     (told,) = said(mapped("Sites", "us-east-1", "Name", Conditions=named))
 
     assert "Conditions/Named/" in told
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{{resolve:secretsmanager:shop/token}}",
+        "postgres://app:{{resolve:ssm-secure:/shop/password}}@db",
+        "arn:aws:secretsmanager:us-east-1:111111111111:secret:token",
+        "",
+    ],
+)
+def test_a_secret_enters_by_reference(value: str) -> None:
+    assert said(consumer(value, Type="String", NoEcho="true")) == []

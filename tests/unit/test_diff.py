@@ -272,3 +272,112 @@ def test_a_name_that_is_joined_or_substituted_replaces_nothing() -> None:
     joined = {"Fn::Join": ["-", [{"Ref": "Name"}, "jobs", {"Ref": "Suffix"}]]}
     assert not changes(table({"Fn::Sub": "${Name}-jobs-${Suffix}"}), table(joined))
     assert changes(table({"Fn::Sub": "${Name}-jobs-${Other}"}), table(joined))
+
+
+# Secrets ---------------------------------------------------------------------------------
+
+
+def _with_token(default: str) -> str:
+    return json.dumps(
+        {
+            "Parameters": {
+                "Token": {"Type": "String", "NoEcho": True, "Default": default}
+            },
+            "Resources": {
+                "App": {
+                    "Type": "AWS::Lambda::Function",
+                    "Properties": {
+                        "Environment": {
+                            "Variables": {
+                                "TOKEN": {"Ref": "Token"},
+                                "URL": {"Fn::Sub": "https://x/${Token}"},
+                            }
+                        }
+                    },
+                }
+            },
+        }
+    )
+
+
+def test_values_of_noecho_parameters_are_compared_and_never_shown() -> None:
+    changed = diff.templates(_with_token("Hunter2"), _with_token("Hunter3"))
+    assert "Hunter" not in repr(changed)
+    assert [diff.show(p.path) for p in changed[0].properties] == [
+        "Environment.Variables.TOKEN",
+        "Environment.Variables.URL.Fn::Sub[1].Token",
+    ]
+    token = changed[0].properties[0]
+    assert (token.old, token.new) == ("(hidden)", "(hidden, another value)")
+    assert not diff.templates(_with_token("Hunter2"), _with_token("Hunter2"))
+
+
+def test_a_value_that_cloudformation_hides_counts_as_the_same() -> None:
+    body = _with_token("Hunter2")
+    made = diff.sides(
+        (body, {"Token": "****"}), (body, {"Token": "Hunter3"}), diff.ANYWHERE
+    )
+    assert diff.compare(*made) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        (
+            "AWS::SecretsManager::Secret",
+            {"SecretString": "Hunter2"},
+            {"SecretString": "Hunter3"},
+        ),
+        (
+            "AWS::RDS::DBInstance",
+            {"MasterUserPassword": {"Fn::Join": ["", ["Hunter2", {"Ref": "X"}]]}},
+            {"MasterUserPassword": "Hunter3"},
+        ),
+        ("AWS::IAM::User", {}, {"LoginProfile": {"Password": "Hunter2"}}),
+        (
+            "AWS::ElastiCache::User",
+            {"Passwords": ["Hunter2"]},
+            {"Passwords": ["Hunter3", "Hunter4"]},
+        ),
+        (
+            "AWS::OpenSearchService::Domain",
+            {},
+            {
+                "AdvancedSecurityOptions": {
+                    "MasterUserOptions": {"MasterUserPassword": "Hunter2"}
+                }
+            },
+        ),
+    ],
+)
+def test_what_only_aws_may_read_is_masked(
+    kind: str, old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    def body(properties: dict[str, Any]) -> str:
+        return json.dumps(
+            {"Resources": {"A": {"Type": kind, "Properties": properties}}}
+        )
+
+    (change,) = diff.templates(body(old), body(new))
+    assert change.properties
+    assert "Hunter" not in repr(change.properties)
+    assert "(hidden" in repr(change.properties)
+
+
+def test_references_to_secrets_are_shown() -> None:
+    old, new = "{{resolve:secretsmanager:a}}", "{{resolve:secretsmanager:b}}"
+    bodies = [
+        json.dumps(
+            {
+                "Resources": {
+                    "A": {
+                        "Type": "AWS::RDS::DBCluster",
+                        "Properties": {"MasterUserPassword": value},
+                    }
+                }
+            }
+        )
+        for value in (old, new)
+    ]
+    (change,) = diff.templates(bodies[0], bodies[1])
+    assert (change.properties[0].old, change.properties[0].new) == (old, new)

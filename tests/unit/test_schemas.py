@@ -118,3 +118,28 @@ def test_reading_schemas_does_not_import_cfnlint() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert ran.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "secret"),
+    [
+        ("AWS::SecretsManager::Secret", "SecretString", True),
+        ("AWS::SecretsManager::Secret", "SecretString/password", True),
+        ("AWS::SecretsManager::Secret", "GenerateSecretString", False),
+        ("AWS::RDS::DBCluster", "MasterUserPassword", True),
+        ("AWS::RDS::DBCluster", "MasterUsername", False),
+        (
+            "AWS::ElasticLoadBalancingV2::Listener",
+            "DefaultActions/AuthenticateOidcConfig/ClientSecret",
+            True,
+        ),
+        ("AWS::ECR::PullThroughCacheRule", "CredentialArn", False),
+        ("AWS::EC2::InstanceConnectEndpoint", "ClientToken", False),
+        ("AWS::S3::Bucket", "BucketName", False),
+        ("Nope::Nope::Nope", "Password", False),
+    ],
+)
+def test_secrets_are_what_is_write_only_and_called_so(
+    kind: str, path: str, secret: bool
+) -> None:
+    assert schemas.is_secret(kind, path.split("/")) is secret

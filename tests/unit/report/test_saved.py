@@ -106,7 +106,8 @@ def test_values_of_hidden_parameters_are_in_no_file() -> None:
     body = json.loads(make.template(["Size", "Password"]))
     body["Parameters"]["Password"]["NoEcho"] = True
     wanted = make.stack_set(
-        parameters={"Size": "2", "Password": "hunter2"}, text=json.dumps(body)
+        parameters={"Size": "2", "Password": "{{resolve:ssm-secure:hunter2}}"},
+        text=json.dumps(body),
     )
     made = plan.make(make.system(wanted), {})
 
