@@ -30,6 +30,13 @@ The rules also run under cfn-lint itself:
 cfn-lint --append-rules tapgen.rules -t templates_out/secure_network/network.json
 ```
 
+Several at once, without the manifests that lie beside them and are no templates:
+
+```sh
+cfn-lint --append-rules tapgen.rules --ignore-templates 'templates_out/*/manifest*.json' \\
+  -t 'templates_out/secure_network/*.json'
+```
+
 Targets, parameter values and capabilities then come from the `manifest.json` beside \
 the template; without one, rules that need them say nothing.
 Rules about a whole system see several templates and run in `tapgen lint` only.

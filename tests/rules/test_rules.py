@@ -279,3 +279,80 @@ def test_addresses_of_an_accelerator_are_no_data(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
 
     assert found(path, ours(), ["us-west-2"]) == []
+
+
+STATES = """\
+Resources:
+  Machine:
+    Type: AWS::StepFunctions::StateMachine
+    Properties:
+      RoleArn: !Sub arn:aws:iam::${{AWS::AccountId}}:role/orders
+      {definition}
+"""
+TASK = (
+    '{"StartAt": "A", "States": {"A": {"Type": "Task", "End": true, "Resource":'
+    ' "arn:aws:lambda:us-east-1:111122223333:function:pay"}}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (STATES.format(definition=f"DefinitionString: '{TASK}'"), ["E9550"]),
+        (STATES.format(definition=f"Definition: {TASK}"), ["E9550"]),
+        (
+            STATES.format(definition=f"DefinitionString: !Sub '{TASK}'").replace(
+                "us-east-1", "${AWS::Region}"
+            ),
+            [],
+        ),
+        (
+            "Resources:\n  Listener:\n"
+            "    Type: AWS::ElasticLoadBalancingV2::Listener\n    Properties:\n"
+            "      LoadBalancerArn: arn:aws:elasticloadbalancing:us-east-1:111122223333:"
+            "loadbalancer/app/front/50dc6c495c0c9188\n"
+            "      Port: 80\n      Protocol: HTTP\n      DefaultActions:\n"
+            "        - {Type: fixed-response, FixedResponseConfig: {StatusCode: '404'}}\n",
+            ["E9507"],
+        ),
+        (
+            "Resources:\n  Pay:\n    Type: AWS::Lambda::Function\n    Properties:\n"
+            "      Role: !Sub arn:aws:iam::${AWS::AccountId}:role/pay\n"
+            "      PackageType: Image\n      Code:\n        ImageUri:"
+            " 111122223333.dkr.ecr.us-east-1.amazonaws.com/pay:1\n",
+            ["E9550"],
+        ),
+    ],
+)
+def test_what_is_named_in_another_region_is_told(
+    text: str, expected: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "app.yaml"
+    path.write_text(text)
+    entry = {"template": path.name, **goes_to("eu-west-1")}
+    (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
+
+    assert [rule for rule, _ in found(path, ours(), ["eu-west-1"])] == expected
+
+
+def test_both_regions_principals_or_accounts_in_one_policy_are_right(
+    tmp_path: Path,
+) -> None:
+    for name, old, new in (
+        (
+            "E9513",
+            "logs.us-east-1.amazonaws.com",
+            "[logs.us-east-1.amazonaws.com, logs.eu-west-1.amazonaws.com]",
+        ),
+        (
+            "E9514",
+            "'arn:aws:iam::127311923021:root'",
+            "['arn:aws:iam::127311923021:root', '156460612806']",
+        ),
+    ):
+        source = examples.FIXTURES / name
+        (tmp_path / "bad.yaml").write_text(
+            (source / "bad.yaml").read_text().replace(old, new)
+        )
+        (tmp_path / "manifest.json").write_text((source / "manifest.json").read_text())
+        assert found(tmp_path / "bad.yaml", ours(), ["eu-west-1"]) == []
