@@ -121,6 +121,21 @@ class Plan:
             for target in units.asleep(s, self.observed[s.name])
         )
 
+    @property
+    def not_comparable(self) -> tuple[str, ...]:
+        """`part.parameter` of what is wanted and deployed with values that CloudFormation
+        does not show (NoEcho): whether they changed nobody can tell. None of these where
+        a plan only deletes."""
+        if self.steps and all(s.action is Action.DELETE for s in self.steps):
+            return ()
+        return tuple(
+            f"{s.part}.{name}"
+            for s in self.system.stack_sets
+            if (found := self.observed.get(s.name)) and found.instances
+            for name in sorted({n for t in s.targets for n in s.values(t)})
+            if any(found.values(t).get(name) == HIDDEN for t in found.instances)
+        )
+
     def wave_of(self, reference: Reference) -> int | None:
         """Number, from 1, of the wave after which a value is known."""
         numbers = [

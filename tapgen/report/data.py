@@ -43,6 +43,7 @@ def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
         "suspended": [
             {"stack_set": name, **_target(target)} for name, target in made.asleep
         ],
+        "not_comparable": list(made.not_comparable),
         "waves": [[_step(made, step) for step in wave] for wave in made.waves],
     }
 

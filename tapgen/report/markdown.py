@@ -10,7 +10,7 @@ from tapgen.plan import Plan, Reference, Step, refusals
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
-from tapgen.report.text import changes_alike, risks, summary
+from tapgen.report.text import NOT_COMPARABLE, changes_alike, risks, summary
 from tapgen.report.values import difference
 
 LIMIT = 65_536
@@ -29,13 +29,16 @@ def plan(
     """
     system = made.system
     title = f"## tapgen plan: {system.name} ({system.suffix})"
+    hidden = ", ".join(f"`{name}`" for name in made.not_comparable)
+    unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
     if not made:
-        return f"{title}\n\nNothing to do.\n"
+        return "\n".join([title, "", "Nothing to do.", *unseen]) + "\n"
     head = [title, "", f"**{summary(made)}**, stack sets in `{system.admin}`"]
     head += [f"\n> ❌ refused: {text}" for text in refusals(made, allowed)]
     for kind, named in risks(made).items():
         head.append(f"\n**⚠️ {kind}**\n")
         head += [f"- `{_plain(what)}` in {targets(t)}" for what, t in named.items()]
+    head += unseen
     head += ahead.markdown(outlook) if outlook else ()
     text = "\n".join(head) + "\n"
     if len(text) + len(_CUT) > LIMIT:

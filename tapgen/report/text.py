@@ -13,7 +13,7 @@ from rich.markup import escape
 from tapgen import diff, risk
 from tapgen.explain import advice
 from tapgen.intrinsics import no_echo
-from tapgen.model import HIDDEN, Action, Target
+from tapgen.model import Action, Target
 from tapgen.plan import Plan, Reference, Step, Value, parameters_of
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
@@ -32,6 +32,9 @@ MARKS = {
     "CANCELLED": "[yellow]- cancelled[/]",
     "missing": "[red]? missing[/]",
 }
+NOT_COMPARABLE = "not comparable, values that CloudFormation hides"
+"""What stands before `Plan.not_comparable`."""
+
 _SIGNS = {
     Action.CREATE: "[green]+[/]",
     Action.UPDATE: "[yellow]~[/]",
@@ -55,7 +58,7 @@ def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -
     left = [f"left alone, as accounts are suspended: {', '.join(asleep)}"]
     if not made:
         done = f"[green]{escape(_title(made))}: nothing to do[/]"
-        return "\n".join([done, *(left if asleep else [])])
+        return "\n".join([done, *(left if asleep else []), *_not_comparable(made)])
     lines = [f"[bold]{escape(_title(made))}[/]", *_first(made)]
     lines += left if asleep else []
     lines += ahead.first(outlook) if outlook else ()
@@ -67,24 +70,16 @@ def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -
     if made.uploads:
         lines.append("\n[bold]artifacts, before the first wave[/]")
         lines += [f"  [green]↑[/] {escape(str(u))}" for u in made.uploads]
-    hidden = _not_comparable(made)
-    if hidden:
-        lines.append(f"\nnot comparable, values that are hidden: {', '.join(hidden)}")
+    if made.not_comparable:
+        lines += ["", *_not_comparable(made)]
     lines.append(f"\n{summary(made)}")
     lines += ahead.last(outlook, details=details) if outlook else ()
     return "\n".join(lines)
 
 
 def _not_comparable(made: Plan) -> list[str]:
-    """Parameters whose deployed values CloudFormation does not show (NoEcho)."""
-    return sorted(
-        {
-            f"{step.part}.{name}"
-            for step in made.steps
-            if step.stack_set in made.observed
-            for name, value in made.observed[step.stack_set].parameters.items()
-            if value == HIDDEN
-        }
+    return [f"{NOT_COMPARABLE}: {', '.join(made.not_comparable)}"] * bool(
+        made.not_comparable
     )
 
 

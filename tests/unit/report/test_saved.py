@@ -10,8 +10,9 @@ import pytest
 
 from tapgen import plan
 from tapgen.errors import PlanError
-from tapgen.model import Observed, StackSet
-from tapgen.report import markdown, saved
+from tapgen.model import HIDDEN, Observed, StackSet
+from tapgen.report import data, markdown, saved
+from tapgen.report import text as shown
 from tests import make
 from tests.make import EAST, WEST
 
@@ -159,11 +160,43 @@ def test_nothing_to_do_is_said() -> None:
 
 
 def test_what_cannot_be_compared_is_said() -> None:
-    from tapgen.report import text as shown
 
     wanted = make.stack_set(parameters={"Size": "2", "Password": "x"})
     found = make.observed(wanted, parameters={"Size": "1", "Password": "****"})
 
     told = shown.plan(planned(wanted, found))
 
-    assert "not comparable, values that are hidden: data.Password" in told
+    assert "not comparable, values that CloudFormation hides: data.Password" in told
+
+
+def _with_secret(old: str, new: str) -> plan.Plan:
+    """A plan of what is deployed with a secret, and another size perhaps."""
+    body = json.loads(make.template(["Size", "Password"]))
+    body["Parameters"]["Password"]["NoEcho"] = True
+    values = {"Size": new, "Password": "{{resolve:ssm-secure:/password}}"}
+    wanted = make.stack_set(parameters=values, text=json.dumps(body))
+    deployed = {"Size": old, "Password": HIDDEN}
+    observed = make.observed(wanted, parameters=deployed)
+    return plan.make(make.system(wanted), {wanted.name: observed})
+
+
+@pytest.mark.parametrize(("old", "new"), [("1", "1"), ("1", "2")])
+def test_what_cannot_be_compared_is_told_with_and_without_changes(
+    old: str, new: str
+) -> None:
+    made = _with_secret(old, new)
+
+    assert bool(made) is (old != new)
+    assert "not comparable, values that CloudFormation hides: data.Password" in (
+        shown.plan(made)
+    )
+    assert "CloudFormation hides: `data.Password`" in markdown.plan(made)
+    assert data.plan(made)["not_comparable"] == ["data.Password"]
+
+
+def test_a_plan_that_only_deletes_compares_nothing() -> None:
+    made = _with_secret("1", "1")
+    gone = plan.destroy(made.system, made.observed)
+
+    assert gone and gone.not_comparable == ()
+    assert "not comparable" not in shown.plan(gone) + markdown.plan(gone)
