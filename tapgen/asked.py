@@ -275,7 +275,7 @@ def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, s
         return ours, f"changed, {verdict}"
     else:
         had = True
-    if had and verdict is ours.verdict:
+    if had and verdict is ours.verdict or ours.verdict is Verdict.REFUSED:
         return ours, ""
     worst = max(ours.verdict, verdict, key=_ORDER.index)
     graver = worst is not ours.verdict or not had

@@ -3,7 +3,8 @@
 Data in, data out. Formatting, key order, and whether a value is written out or
 computed by an intrinsic function make no difference. Verdicts come from the resource
 schemas: `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
-(CloudFormation resource provider schema).
+(CloudFormation resource provider schema). What AWS refuses is in `schemas.refused`, and
+another `Type`: "Update of resource type is not permitted" (UpdateStack).
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ class Verdict(StrEnum):
     IN_PLACE = "in place"
     MAY_REPLACE = "may replace"
     REPLACES = "replaces"
+    REFUSED = "AWS refuses this update"
+
+
+_REPLACING = (Verdict.MAY_REPLACE, Verdict.REPLACES)
 
 
 _ORDER = list(Verdict)
@@ -95,14 +100,18 @@ class Resource:
             return False
         if self.verb is Verb.REMOVE:
             return not self.kept
-        return self.verdict is not Verdict.IN_PLACE
+        return self.verdict in _REPLACING
 
     @property
     def fate(self) -> str:
         """What happens to it, as the end of a sentence."""
         if self.verb is Verb.REMOVE:
             return "deleted"
-        word = {Verdict.REPLACES: "replaced", Verdict.MAY_REPLACE: "perhaps replaced"}
+        word = {
+            Verdict.REPLACES: "replaced",
+            Verdict.MAY_REPLACE: "perhaps replaced",
+            Verdict.REFUSED: "changed in a way that AWS refuses",
+        }
         return word.get(self.verdict, "changed in place")
 
 
@@ -230,9 +239,10 @@ def _resource(
         return Resource(
             Verb.REMOVE, logical_id, kind, kept=kept, before=before, after=None
         )
-    found = [_judged(kind, p) for p in _differences((), before, after)]
+    refused = _refused(kind, before, after)
+    found = [_judged(kind, p, refused) for p in _differences((), before, after)]
     if old.get("Type") != kind:
-        found.append(Property(("Type",), old.get("Type"), kind, Verdict.REPLACES))
+        found.append(Property(("Type",), old.get("Type"), kind, Verdict.REFUSED))
     attributes = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
     for name in attributes:
         if not intrinsics.same(old.get(name), new.get(name)):
@@ -261,7 +271,9 @@ def _keeps(policy: Any) -> bool:
     return str(policy).startswith("Retain") or policy == "Snapshot"
 
 
-def _judged(kind: str, found: Property) -> Property:
+def _judged(kind: str, found: Property, refused: Iterable[str]) -> Property:
+    if found.path[0] in refused:
+        return replace(found, verdict=Verdict.REFUSED)
     path = "/".join(str(part) for part in found.path if isinstance(part, str))
     keys = [p for p in found.path if isinstance(p, str) and not p.startswith("=")]
     again = _SECRET if found.old is None else _OTHER_SECRET
@@ -301,6 +313,30 @@ def _below(keys: Sequence[str], name: str) -> Sequence[str]:
     if name == "Ref" or name == "Fn::GetAtt":
         return ()
     return keys if name.startswith("Fn::") else (*keys, name)
+
+
+def _refused(
+    kind: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> frozenset[str]:
+    """The properties whose change AWS certainly refuses."""
+    return frozenset(
+        name
+        for name in schemas.refused(kind)
+        if _surely_differ(
+            before.get(name, schemas.default(kind, name)),
+            after.get(name, schemas.default(kind, name)),
+        )
+    )
+
+
+def _surely_differ(old: Any, new: Any) -> bool:
+    """Whether two values differ, whatever is known to AWS alone."""
+    match old, new:
+        case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
+            if intrinsics.same(items, others):
+                return _surely_differ(first, second)
+    is_open = intrinsics.is_open(old) or intrinsics.is_open(new)
+    return not is_open and not intrinsics.same(old, new)
 
 
 def _verdict(kind: str, path: str) -> Verdict:
@@ -361,7 +397,7 @@ def _moves(name: str, found: Mapping[str, Resource]) -> bool:
     change = found.get(logical_id)
     if change is None or change.verb is Verb.ADD:
         return False  # who refers to something new is written differently already
-    if change.verdict is not Verdict.IN_PLACE:
+    if change.verdict in _REPLACING:
         return True
     return not (attribute == "" or attribute.endswith(("Arn", "Id")))
 

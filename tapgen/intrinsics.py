@@ -285,12 +285,12 @@ class _Scope:
         left, right = self._resolve(left), self._resolve(right)
         if same(left, right):
             return True
-        return None if _symbolic(left) or _symbolic(right) else False
+        return None if is_open(left) or is_open(right) else False
 
     def _members(self, name: str, left: Any, right: Any) -> bool | None:
         """The functions that only rules have (template reference, "Rules")."""
         left, right = self._resolve(left), self._resolve(right)
-        if _symbolic(left) or _symbolic(right) or not isinstance(left, list):
+        if is_open(left) or is_open(right) or not isinstance(left, list):
             return None
         if name == "Fn::Contains":
             return any(same(item, right) for item in left)
@@ -443,7 +443,7 @@ def _sub(scope: _Scope, argument: Any) -> Any:
         value = own[name] if name in own else scope.lookup(name)
         if isinstance(value, Mapping) and "Ref" in value and name in own:
             return f"${{{value['Ref']}}}"
-        if value is None or _symbolic(value) or isinstance(value, list):
+        if value is None or is_open(value) or isinstance(value, list):
             if name in own:
                 left[name] = own[name]
             elif value is not None:
@@ -534,7 +534,7 @@ def _length(scope: _Scope, argument: Any) -> Any:
 
 def _to_json(scope: _Scope, argument: Any) -> Any:
     value = scope._resolve(argument)
-    if _symbolic(value):
+    if is_open(value):
         return {"Fn::ToJsonString": value}
     return json.dumps(value, separators=(",", ":"))
 
@@ -554,16 +554,16 @@ _FUNCTIONS: Mapping[str, Callable[[_Scope, Any], Any]] = {
 }
 
 
-def _symbolic(node: Any) -> bool:
+def is_open(node: Any) -> bool:
     """Whether a value still holds something that only AWS knows."""
     if isinstance(node, list):
-        return any(map(_symbolic, node))
+        return any(map(is_open, node))
     if not isinstance(node, Mapping):
         return False
     names = ("Ref", "Condition", LATER)
     if len(node) == 1 and any(k in names or str(k).startswith("Fn::") for k in node):
         return True
-    return any(map(_symbolic, node.values()))
+    return any(map(is_open, node.values()))
 
 
 def _typed(value: Any, kind: str) -> Any:

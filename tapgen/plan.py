@@ -224,10 +224,11 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
 
     Replacing or deleting what holds data, and removing the last target of a stack set
     that holds data. `allowed` are logical ids (and parts, for a last target). What AWS
-    would not do, updating INOPERABLE instances, nobody can allow.
+    would not do, updating INOPERABLE instances and changing what cannot be changed,
+    nobody can allow.
     """
     names = set(allowed)
-    found: dict[str, None] = dict.fromkeys(_inoperable(made))
+    found: dict[str, None] = dict.fromkeys([*_inoperable(made), *_not_possible(made)])
     going = {
         (step.stack_set, target)
         for step in made.steps
@@ -275,6 +276,30 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
                     )
                     found[text] = None
     return list(found)
+
+
+def _not_possible(made: Plan) -> Iterator[str]:
+    """Changes that fail in AWS, and roll their stacks back."""
+    for step in made.steps:
+        if step.action is not Action.UPDATE or step.conditional:
+            continue
+        places: dict[tuple[str, str, str], list[Target]] = {}
+        for target, changes in step.changes.items():
+            for change in changes:
+                names = ", ".join(
+                    diff.show(p.path)
+                    for p in change.properties
+                    if p.verdict is diff.Verdict.REFUSED
+                )
+                if names:
+                    key = change.logical_id, change.type, names
+                    places.setdefault(key, []).append(target)
+        for (logical_id, kind, names), targets in places.items():
+            yield (
+                f"{step.stack_set} in {', '.join(map(str, targets))}: AWS refuses to "
+                f"change {names} of {logical_id} ({kind}); leave it as it is, or give "
+                "the resource another logical id, which makes a new one"
+            )
 
 
 def _inoperable(made: Plan) -> Iterator[str]:

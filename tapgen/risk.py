@@ -21,6 +21,7 @@ from tapgen.intrinsics import LATER, same
 class Kind(StrEnum):
     """What a risk is about, gravest first."""
 
+    REFUSED = "AWS refuses this update"
     DATA = "data"
     REPLACEMENT = "replacement"
     PUBLIC = "public exposure"
@@ -45,6 +46,7 @@ class Risk:
 def of(change: Resource) -> tuple[Risk, ...]:
     """Everything worth naming about one change, gravest first, each once."""
     found = [
+        *_refused(change),
         *_data(change),
         *_permissions(change),
         *_openings(change),
@@ -89,6 +91,20 @@ def _follows(change: Resource) -> bool:
     )
 
 
+# -- refused -------------------------------------------------------------------------
+
+
+def _refused(change: Resource) -> Iterator[Found]:
+    names = dict.fromkeys(
+        str(p.path[0]) for p in change.properties if p.verdict is Verdict.REFUSED
+    )
+    if names:
+        yield Kind.REFUSED, (
+            f"{', '.join(names)} cannot change once it is made; leave it as it is, or "
+            "give the resource another logical id, which makes a new one"
+        )
+
+
 # -- data ----------------------------------------------------------------------------
 
 
@@ -108,11 +124,11 @@ def _data(change: Resource) -> Iterator[Found]:
     after = "what it holds is kept aside" if change.kept else "what it holds is deleted"
     if change.verb is Verb.REMOVE:
         yield Kind.DATA, f"removed; {after}"
-    elif change.verdict is not Verdict.IN_PLACE:
+    elif change.loses_data:
         why = ", ".join(
             str(p.path[0])
             for p in change.properties
-            if p.verdict is not Verdict.IN_PLACE
+            if p.verdict in (Verdict.MAY_REPLACE, Verdict.REPLACES)
         )
         word = "is" if change.verdict is Verdict.REPLACES else "may be"
         yield Kind.DATA, f"{word} replaced by an empty one ({why}); {after}"

@@ -63,6 +63,27 @@ STATEFUL: frozenset[str] = frozenset(
 )
 """Types whose replacement or deletion loses data or an identity others rely on."""
 
+# What the schemas do not say: an update that changes one of these fails, and its stack
+# is rolled back. For volumes "Updates are not supported" (resource reference of
+# AWS::EC2::Volume); for keys "the update request fails, regardless of the value of the
+# UpdateReplacePolicy" (that of AWS::KMS::Key); for user pools Cognito's own "Updates are
+# not allowed for property" (message of its resource handler).
+_REFUSED: Mapping[str, frozenset[str]] = {
+    "AWS::Cognito::UserPool": frozenset(
+        {"AliasAttributes", "UsernameAttributes", "UsernameConfiguration"}
+    ),
+    "AWS::EC2::Volume": frozenset(
+        {
+            "AvailabilityZone",
+            "AvailabilityZoneId",
+            "Encrypted",
+            "KmsKeyId",
+            "SnapshotId",
+        }
+    ),
+    "AWS::KMS::Key": frozenset({"KeySpec", "KeyUsage", "MultiRegion", "Origin"}),
+}
+
 # What CloudFormation does for types whose schemas list no handlers: it calls the
 # function or topic of a custom resource with the caller's permissions, and nothing
 # for wait conditions and metadata.
@@ -204,6 +225,18 @@ def is_secret(type_name: str, path: Sequence[str]) -> bool:
         )
         for number, step in enumerate(steps, 1)
     )
+
+
+def refused(type_name: str) -> frozenset[str]:
+    """Top-level properties that AWS refuses to change, neither in place nor by
+    replacement."""
+    return _REFUSED.get(type_name, frozenset())
+
+
+def default(type_name: str, name: str) -> Any:
+    """The value that a top-level property has where a template gives none; None for
+    one whose schema does not say."""
+    return _anywhere(type_name).get("properties", {}).get(name, {}).get("default")
 
 
 def is_stateful(type_name: str) -> bool:

@@ -46,6 +46,7 @@ _VERBS = {
     diff.Verb.REMOVE: "[red]-[/]",
 }
 _VERDICTS = {
+    diff.Verdict.REFUSED: "[red]✗[/]",
     diff.Verdict.REPLACES: "[red]±[/]",
     diff.Verdict.MAY_REPLACE: "[yellow]±?[/]",
 }
@@ -275,9 +276,11 @@ def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
                 yield escape(f"          {diff.show(p.path)}: {line}{because}")
 
 
-def _gravity(change: diff.Resource) -> tuple[bool, int]:
-    """What may lose data first, then replacements."""
-    return not change.loses_data, -list(diff.Verdict).index(change.verdict)
+def _gravity(change: diff.Resource) -> tuple[bool, bool, int]:
+    """What AWS refuses first, then what may lose data, then replacements."""
+    refused = change.verdict is diff.Verdict.REFUSED
+    order = -list(diff.Verdict).index(change.verdict)
+    return not refused, not change.loses_data, order
 
 
 def summary(made: Plan) -> str:

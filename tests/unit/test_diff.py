@@ -204,10 +204,10 @@ def test_an_output_that_is_written_differently_moves() -> None:
     assert moving(new=new) == {"Text"}
 
 
-def test_a_resource_of_another_type_moves() -> None:
+def test_a_resource_of_another_type_is_refused_and_moves_nothing() -> None:
     new = MOVES.replace("AWS::S3::Bucket", "AWS::SQS::Queue")
 
-    assert moving(new=new) == {"Bucket"}
+    assert moving(new=new) == set()
 
 
 def dashboard(*titles: str, indent: int | None = None) -> dict[str, Any]:
@@ -381,3 +381,72 @@ def test_references_to_secrets_are_shown() -> None:
     ]
     (change,) = diff.templates(bodies[0], bodies[1])
     assert (change.properties[0].old, change.properties[0].new) == (old, new)
+
+
+KEY, VOLUME, POOL = "AWS::KMS::Key", "AWS::EC2::Volume", "AWS::Cognito::UserPool"
+AZS = {"Fn::GetAZs": ""}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new"),
+    [
+        (KEY, "KeySpec", "RSA_2048", "RSA_4096"),
+        (KEY, "KeySpec", None, "RSA_2048"),
+        (KEY, "MultiRegion", None, "true"),
+        (VOLUME, "AvailabilityZone", "us-east-1a", "us-east-1b"),
+        (
+            VOLUME,
+            "AvailabilityZone",
+            {"Fn::Select": [0, AZS]},
+            {"Fn::Select": [1, AZS]},
+        ),
+        (POOL, "UsernameAttributes", ["email"], ["phone_number"]),
+        (POOL, "UsernameConfiguration", None, {"CaseSensitive": False}),
+    ],
+)
+def test_what_aws_refuses_to_change_is_neither_in_place_nor_replaced(
+    kind: str, name: str, old: Any, new: Any
+) -> None:
+    def one(value: Any) -> dict[str, Any]:
+        return resource(kind, **({} if value is None else {name: value}))
+
+    found = changes({"R": one(old)}, {"R": one(new)})["R"]
+
+    assert found.verdict is Verdict.REFUSED
+    assert not found.loses_data
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new"),
+    [
+        (KEY, "KeySpec", None, "SYMMETRIC_DEFAULT"),
+        (KEY, "MultiRegion", "false", None),
+        (KEY, "Description", "a", "b"),
+        (VOLUME, "AvailabilityZone", "us-east-1a", {"Fn::Select": [0, AZS]}),
+        (VOLUME, "KmsKeyId", {"Ref": "Old"}, {"Ref": "New"}),
+    ],
+)
+def test_what_may_be_the_same_value_is_not_said_to_be_refused(
+    kind: str, name: str, old: Any, new: Any
+) -> None:
+    def one(value: Any) -> dict[str, Any]:
+        return resource(kind, **({} if value is None else {name: value}))
+
+    found = changes({"R": one(old)}, {"R": one(new)})["R"]
+
+    assert found.verdict is Verdict.IN_PLACE
+
+
+def test_what_is_refused_moves_nobody_else() -> None:
+    def template(spec: str) -> dict[str, Any]:
+        arn = {"Fn::GetAtt": ["K", "Arn"]}
+        return {"K": resource(KEY, KeySpec=spec), "T": resource(TOPIC, DisplayName=arn)}
+
+    assert set(changes(template("RSA_2048"), template("RSA_4096"))) == {"K"}
+
+
+def test_another_type_under_the_same_logical_id_is_refused() -> None:
+    found = changes({"R": resource(TOPIC)}, {"R": resource(QUEUE)})["R"]
+
+    assert found.verdict is Verdict.REFUSED
+    assert ("Type",) in [p.path for p in found.properties]

@@ -39,3 +39,19 @@ def test_what_is_replaced_is_one_line_for_a_stack_set() -> None:
     for form, wave in ((text.plan(made), "wave 1"), (markdown.plan(made), "<details>")):
         assert form.count(line) == 1
         assert form.index(line) < form.index(wave)
+
+
+def test_what_aws_refuses_comes_first_and_nobody_can_allow_it() -> None:
+    def volume(zone: str) -> str:
+        data = {"AvailabilityZone": zone, "Size": 1}
+        resources = {"Data": {"Type": "AWS::EC2::Volume", "Properties": data}}
+        return make.template(resources=resources)
+
+    made = updated(volume("us-east-1a"), volume("us-east-1b"))
+    shown = text.plan(made)
+
+    assert list(text.risks(made)) == [Kind.REFUSED]
+    assert shown.index("AWS refuses this update") < shown.index("wave 1")
+    (refusal,) = plan.refusals(made, ["Data"])
+    assert f"{EAST}, {WEST}: AWS refuses to change AvailabilityZone of Data" in refusal
+    assert plan.refusals(updated(volume("us-east-1a"), volume("us-east-1a"))) == []
