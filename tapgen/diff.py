@@ -103,6 +103,12 @@ class Resource:
         return self.verdict in _REPLACING
 
     @property
+    def refused(self) -> tuple[str, ...]:
+        """The properties that AWS refuses to change, each once."""
+        names = (p.path[0] for p in self.properties if p.verdict is Verdict.REFUSED)
+        return tuple(dict.fromkeys(map(str, names)))
+
+    @property
     def fate(self) -> str:
         """What happens to it, as the end of a sentence."""
         if self.verb is Verb.REMOVE:
@@ -271,8 +277,8 @@ def _keeps(policy: Any) -> bool:
     return str(policy).startswith("Retain") or policy == "Snapshot"
 
 
-def _judged(kind: str, found: Property, refused: Iterable[str]) -> Property:
-    if found.path[0] in refused:
+def _judged(kind: str, found: Property, refused: frozenset[str]) -> Property:
+    if str(found.path[0]) in refused:
         return replace(found, verdict=Verdict.REFUSED)
     path = "/".join(str(part) for part in found.path if isinstance(part, str))
     keys = [p for p in found.path if isinstance(p, str) and not p.startswith("=")]

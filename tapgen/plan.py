@@ -286,11 +286,7 @@ def _not_possible(made: Plan) -> Iterator[str]:
         places: dict[tuple[str, str, str], list[Target]] = {}
         for target, changes in step.changes.items():
             for change in changes:
-                names = ", ".join(
-                    diff.show(p.path)
-                    for p in change.properties
-                    if p.verdict is diff.Verdict.REFUSED
-                )
+                names = ", ".join(change.refused)
                 if names:
                     key = change.logical_id, change.type, names
                     places.setdefault(key, []).append(target)

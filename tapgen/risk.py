@@ -95,12 +95,9 @@ def _follows(change: Resource) -> bool:
 
 
 def _refused(change: Resource) -> Iterator[Found]:
-    names = dict.fromkeys(
-        str(p.path[0]) for p in change.properties if p.verdict is Verdict.REFUSED
-    )
-    if names:
+    if change.refused:
         yield Kind.REFUSED, (
-            f"{', '.join(names)} cannot change once it is made; leave it as it is, or "
+            f"{', '.join(change.refused)} cannot change once it is made; leave it as it is, or "
             "give the resource another logical id, which makes a new one"
         )
 
