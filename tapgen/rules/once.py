@@ -21,11 +21,11 @@ from tapgen.rules.values import Path, absent, arn, get, items, text, truth
 from tapgen.rules.view import Resource, View
 
 _TWO = goes_to("us-east-1", "us-west-2")
-_VIRGINIA = "us-east-1"
+VIRGINIA = "us-east-1"
 
 # What must be of us-east-1, by the type that uses it; `*` is every element.
 _FUNCTIONS_AT_THE_EDGE = ("LambdaFunctionAssociations", "*", "LambdaFunctionARN")
-_USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "AWS::ApiGateway::DomainName": (("CertificateArn",),),
     "AWS::CloudFront::Distribution": (
         ("DistributionConfig", "ViewerCertificate", "AcmCertificateArn"),
@@ -34,7 +34,7 @@ _USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
     ),
     "AWS::Cognito::UserPoolDomain": (("CustomDomainConfig", "CertificateArn"),),
 }
-_AT_THE_EDGE = {"AWS::CertificateManager::Certificate", "AWS::Lambda::Version"}
+AT_THE_EDGE = {"AWS::CertificateManager::Certificate", "AWS::Lambda::Version"}
 
 Same = Callable[[Resource], str | None]
 """What two resources have in common when they are the same thing; None: unknown."""
@@ -493,15 +493,15 @@ Resources:
     def look(self, it: Resource) -> Iterator[Found]:
         region = it.place.region
         if it.type.startswith("AWS::WAFv2::"):
-            if region != _VIRGINIA and text(it.properties, "Scope") == "CLOUDFRONT":
+            if region != VIRGINIA and text(it.properties, "Scope") == "CLOUDFRONT":
                 yield (
                     "Scope",
                 ), f"scope CLOUDFRONT in {region}; it is in us-east-1 only"
         elif it.type == "AWS::CUR::ReportDefinition":
-            if region != _VIRGINIA:
+            if region != VIRGINIA:
                 yield (), f"cost reports are defined in us-east-1, not in {region}"
         else:
-            for steps in _USED_AT_THE_EDGE[it.type]:
+            for steps in USED_AT_THE_EDGE[it.type]:
                 for path, value in reached(it.properties, steps):
                     yield from self._used(it, path, value)
 
@@ -509,13 +509,13 @@ Resources:
     def _used(it: Resource, path: Path, value: object) -> Iterator[Found]:
         what = {"acm": "certificate", "lambda": "function"}
         found = arn(value)
-        if found and found.service in what and found.region not in ("", _VIRGINIA):
+        if found and found.service in what and found.region not in ("", VIRGINIA):
             yield path, (
                 f"a {what[found.service]} in {found.region}; this one must be in"
                 " us-east-1"
             )
         kind = _made_beside(it, value)
-        if it.certain and it.place.region != _VIRGINIA and kind in _AT_THE_EDGE:
+        if it.certain and it.place.region != VIRGINIA and kind in AT_THE_EDGE:
             yield path, (
                 f"{kind} of this stack is in {it.place.region}; this one must be in"
                 " us-east-1, so make it in a stack set that goes there"

@@ -274,3 +274,44 @@ def test_one_mistake_that_one_template_shows_is_told_once() -> None:
     # E9536 tells of the first; lint shows both kinds together.
     assert "E9590" not in {rule for rule, _ in told(system(both))}
     assert "E9590" in {rule for rule, _ in told(system(*apart))}
+
+
+def test_a_source_is_named_by_its_region_or_by_an_identifier() -> None:
+    def databases(source: str, **more: str) -> set[str]:
+        main = {"Engine": "postgres", "DBInstanceIdentifier": "orders"}
+        copy = {"SourceDBInstanceIdentifier": source, **more}
+        parts = [
+            part(name, {"Db": {"Type": "AWS::RDS::DBInstance", "Properties": p}}, where)
+            for name, p, where in (("a", main, "us-east-1"), ("b", copy, "eu-west-1"))
+        ]
+        return {rule for rule, _ in told(system(*parts))}
+
+    arn = "arn:aws:rds:us-east-1:111122223333:db:orders"
+    assert databases("orders") == {"E9569"}
+    assert databases("other", SourceRegion="us-east-1") == {"E9569"}
+    assert databases("other") == set()
+    assert databases(arn, SourceRegion="us-east-1") == set()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"), [("eu-west-1", set()), ("us-east-1", {"E9568"})]
+)
+def test_a_private_zone_says_where_a_vpc_of_another_stack_set_is(
+    said: str, expected: set[str]
+) -> None:
+    vpc = {"Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.0.0.0/16"}}}
+    output = {"Outputs": {"Id": {"Value": {"Ref": "Vpc"}}}}
+    at = {"VPCId": {"Ref": "Vpc"}, "VPCRegion": said}
+    zone = {"Name": "orders.internal", "VPCs": [at]}
+    parts = (
+        part("net", vpc, "eu-west-1", body=output),
+        part(
+            "dns",
+            {"Zone": {"Type": "AWS::Route53::HostedZone", "Properties": zone}},
+            "us-east-1",
+            body={"Parameters": {"Vpc": {"Type": "String"}}},
+            parameters={"Vpc": Output("net", "Id", "eu-west-1")},
+        ),
+    )
+
+    assert {rule for rule, _ in told(system(*parts))} == expected
