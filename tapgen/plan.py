@@ -10,7 +10,7 @@ backwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -236,7 +236,7 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
         for target in step.targets
     }
     for step in made.steps:
-        where = ", ".join(map(str, step.targets))
+        where = _places(step.targets)
         if step.action is Action.DELETE and step.part not in names:
             left = [
                 t
@@ -264,17 +264,8 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
                     + " ".join(f"--allow-replacement {name}" for name in named)
                 )
                 found[text] = None
-        if step.action is not Action.UPDATE or step.conditional:
-            continue
-        for target, changes in step.changes.items():
-            for change in changes:
-                if change.loses_data and change.logical_id not in names:
-                    text = (
-                        f"{step.stack_set} in {target}: {change.logical_id} "
-                        f"({change.type}) holds data and would be {change.fate}; "
-                        f"if that is meant, say --allow-replacement {change.logical_id}"
-                    )
-                    found[text] = None
+        if step.action is Action.UPDATE and not step.conditional:
+            found |= dict.fromkeys(_replacements(step, names))
     return list(found)
 
 
@@ -292,10 +283,35 @@ def _not_possible(made: Plan) -> Iterator[str]:
                     places.setdefault(key, []).append(target)
         for (logical_id, kind, names), targets in places.items():
             yield (
-                f"{step.stack_set} in {', '.join(map(str, targets))}: AWS refuses to "
+                f"{step.stack_set} in {_places(targets)}: AWS refuses to "
                 f"change {names} of {logical_id} ({kind}); leave it as it is, or give "
                 "the resource another logical id, which makes a new one"
             )
+
+
+def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
+    """What an update must not do to resources that hold data, each once."""
+    found: dict[str, list[Target]] = {}
+    for target, changes in step.changes.items():
+        for change in changes:
+            if change.loses_data and change.logical_id not in allowed:
+                text = (
+                    f"{change.logical_id} ({change.type}) holds data and would be "
+                    f"{change.fate}; if that is meant, say "
+                    f"--allow-replacement {change.logical_id}"
+                )
+                found.setdefault(text, []).append(target)
+    for text, targets in found.items():
+        yield f"{step.stack_set} in {_places(targets)}: {text}"
+
+
+_MOST_PLACES = 4  # targets that are named in a sentence
+
+
+def _places(targets: Sequence[Target]) -> str:
+    more = len(targets) - _MOST_PLACES
+    named = ", ".join(map(str, targets[:_MOST_PLACES]))
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def _inoperable(made: Plan) -> Iterator[str]:

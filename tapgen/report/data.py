@@ -18,6 +18,7 @@ from tapgen.plan import (
     parameters_of,
     refusals,
 )
+from tapgen.report import parameters
 from tapgen.rollout import Failure, Outcome
 
 
@@ -137,6 +138,7 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
         **({"whole_units": True} if step.whole else {}),
         "reasons": list(step.reasons),
         "parameters": _parameters(made, step),
+        "parameter_changes": _parameter_changes(made, step),
         "resources": [
             {**_target(target), "changes": [resource(c) for c in changes]}
             for target, changes in step.changes.items()
@@ -152,6 +154,21 @@ def _parameters(made: Plan, step: Step) -> dict[str, Any]:
         name: HIDDEN if no_echo(declared.get(name, {})) else _value(made, value)
         for name, value in sorted(step.values.items())
     }
+
+
+def _parameter_changes(made: Plan, step: Step) -> list[dict[str, Any]]:
+    """The values that an update changes, from all that its instances have; those of
+    NoEcho parameters are hidden, and outputs of earlier waves are in `parameters`."""
+    return [
+        {
+            "name": one.name,
+            "old": [HIDDEN] if one.hidden else sorted(one.old, key=str),
+            "new": HIDDEN if one.hidden else one.value,
+            "default": one.default,
+        }
+        for one in parameters.of(made, step)
+        if one.differs and not isinstance(one.value, Reference)
+    ]
 
 
 def _value(made: Plan, value: Value) -> Any:

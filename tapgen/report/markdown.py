@@ -6,11 +6,19 @@ from collections.abc import Iterator
 
 from tapgen import diff
 from tapgen.model import Action
-from tapgen.plan import Plan, Reference, Step, refusals
+from tapgen.plan import Plan, Step, refusals
+from tapgen.report import alike
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
-from tapgen.report.text import NOT_COMPARABLE, changes_alike, risks, summary
+from tapgen.report.text import (
+    NOT_COMPARABLE,
+    alters_nothing,
+    but,
+    risks,
+    summary,
+    without,
+)
 from tapgen.report.values import difference
 
 LIMIT = 65_536
@@ -43,41 +51,40 @@ def plan(
     text = "\n".join(head) + "\n"
     if len(text) + len(_CUT) > LIMIT:
         return text[: LIMIT - len(_CUT)] + _CUT
-    for number, wave in enumerate(made.waves, 1):
-        block = "\n".join(_wave(made, number, wave)) + "\n"
+    for waves in alike.waves(made):
+        block = "\n".join(_waves(waves)) + "\n"
         if len(text) + len(block) + len(_CUT) > LIMIT:
             return text[: LIMIT - len(_CUT)] + _CUT
         text += block
     return text
 
 
-def _wave(made: Plan, number: int, wave: tuple[Step, ...]) -> Iterator[str]:
-    names = ", ".join(dict.fromkeys(step.part for step in wave))
-    yield f"\n<details><summary>wave {number}: {names}</summary>\n\n```diff"
-    for step in wave:
+def _waves(waves: alike.Waves) -> Iterator[str]:
+    names = ", ".join(dict.fromkeys(told.step.part for told in waves.steps))
+    yield f"\n<details><summary>{waves}: {names}</summary>\n\n```diff"
+    for told in waves.steps:
+        step = told.step
         perhaps = "perhaps " if step.conditional else ""
         verb = f"{_SIGNS[step.action]} {perhaps}{str(step.action).lower()}"
         yield f"{verb} {step.stack_set}: {'; '.join(step.reasons)}"
         yield f"  {targets(step.targets)}"
-        yield from _later(made, step)
+        yield from (f"      {_plain(line)}" for line in told.lines)
         if not step.conditional:
-            groups = changes_alike(step)
-            for where, changes in groups:
-                if len(groups) > 1:
-                    yield f"  in {targets(where)}:"
-                for change in changes:
-                    yield from _change(change)
+            yield from _changes(step)
     yield "```\n\n</details>"
 
 
-def _later(made: Plan, step: Step) -> Iterator[str]:
-    """The parameters whose values are known once earlier waves have run."""
-    for name, value in sorted(step.values.items()):
-        if isinstance(value, Reference) and not step.conditional:
-            where = ", ".join(map(str, value.sources))
-            wave = made.wave_of(value)
-            line = f"{name} = {value} of {where} (known after wave {wave})"
-            yield f"      {_plain(line)}"
+def _changes(step: Step) -> Iterator[str]:
+    groups = alike.groups(step.changes)
+    for group in groups:
+        if len(groups) > 1:
+            yield f"  in {targets(group.targets)}{but(group)}:"
+        for change in group.changes:
+            yield from _change(change)
+        if group.shared and group.without:
+            yield f"      {without(group)}"
+        if alters_nothing(step, group):
+            yield "      no resource changes"
 
 
 def _change(change: diff.Resource) -> Iterator[str]:

@@ -19,6 +19,7 @@ from tapgen.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.limits import Headroom
 from tapgen.model import Target
 from tapgen.report import answers
+from tapgen.report.places import targets
 
 _MAX_VALUE = 60  # characters of a value shown in a line
 
@@ -48,7 +49,7 @@ def first(outlook: Outlook) -> Iterator[str]:
         yield f"\n[bold red]{_by_hand_title(outlook.drift)}[/]"
     for what, places in drifted.items():
         yield f"  [red]![/] {escape(what)}"
-        yield f"      {_targets(places)}"
+        yield f"      {targets(places)}"
     if outlook.forecast.moves:
         yield "\n[bold red]moves[/]"
     for move in outlook.forecast.moves:
@@ -78,7 +79,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
         yield f"\n**⚠️ {_by_hand_title(outlook.drift)}**\n"
     for what, places in drifted.items():
         code = what.replace("`", "'").replace("\n", " ")
-        yield f"- `{code}` in {_targets(places)}"
+        yield f"- `{code}` in {targets(places)}"
     if outlook.forecast.moves:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
@@ -147,7 +148,7 @@ def _checked(drift: Drift) -> Iterator[str]:
 
 def _moved(move: Move) -> str:
     return (
-        f"{move.part} moves from {_targets(move.left)} to {_targets(move.entered)}: "
+        f"{move.part} moves from {targets(move.left)} to {targets(move.entered)}: "
         "made anew there, deleted here"
     )
 
@@ -205,10 +206,6 @@ def duration(span: Span) -> str:
     step = 5 if high > 20 else 1
     least, most = step * math.floor(low / step), step * math.ceil(high / step)
     return f"about {least}–{most} min" if least else f"up to {most} min"
-
-
-def _targets(places: Sequence[Target]) -> str:
-    return ", ".join(map(str, places))
 
 
 # -- data ----------------------------------------------------------------------------

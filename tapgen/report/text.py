@@ -5,20 +5,20 @@ Meaning never hangs on colour alone: every mark is also a character or a word.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.markup import escape
 
 from tapgen import diff, risk
 from tapgen.explain import advice
-from tapgen.intrinsics import no_echo
 from tapgen.model import Action, Target
-from tapgen.plan import Plan, Reference, Step, Value, parameters_of
+from tapgen.plan import Plan, Step
+from tapgen.report import alike
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
-from tapgen.report.values import difference, short
+from tapgen.report.values import difference
 from tapgen.rollout import Outcome
 
 MARKS = {
@@ -52,6 +52,9 @@ _VERDICTS = {
 }
 
 
+_MOST_NAMES = 4  # resources that are named in a line
+
+
 def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -> str:
     """A plan as lines, with what to expect of it where that is given; with `details`
     every parameter and resource is listed."""
@@ -60,14 +63,14 @@ def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -
     if not made:
         done = f"[green]{escape(_title(made))}: nothing to do[/]"
         return "\n".join([done, *(left if asleep else []), *_not_comparable(made)])
-    lines = [f"[bold]{escape(_title(made))}[/]", *_first(made)]
+    lines = [f"[bold]{escape(_title(made))}[/]", *_first(risks(made))]
     lines += left if asleep else []
     lines += ahead.first(outlook) if outlook else ()
-    for number, wave in enumerate(made.waves, 1):
-        lines.append(f"\n[bold]wave {number}[/]")
-        for step in wave:
-            lines += _step(made, step, details=details)
-            lines += _changes(step, details=details)
+    for waves in alike.waves(made, details=details):
+        lines.append(f"\n[bold]{waves}[/]")
+        for told in waves.steps:
+            lines += _step(told)
+            lines += _changes(told.step, details=details)
     if made.uploads:
         lines.append("\n[bold]artifacts, before the first wave[/]")
         lines += [f"  [green]↑[/] {escape(str(u))}" for u in made.uploads]
@@ -87,22 +90,18 @@ def _not_comparable(made: Plan) -> list[str]:
 def differences(
     found: Sequence[tuple[str, Target, tuple[diff.Resource, ...]]],
 ) -> str:
-    """What differs, by (part, target); targets that differ alike are shown once."""
-    alike: dict[tuple[str, str], list[Target]] = {}
-    shown: dict[tuple[str, str], tuple[diff.Resource, ...]] = {}
+    """What differs, by (part, target), risks first; targets that differ alike are
+    told once."""
+    parts: dict[str, dict[Target, tuple[diff.Resource, ...]]] = {}
     for part, target, changes in found:
-        key = (part, repr(changes))
-        alike.setdefault(key, []).append(target)
-        shown[key] = changes
-    lines: list[str] = []
-    for (part, _), places in alike.items():
-        changes = shown[part, _]
-        lines.append(f"[bold]{part or 'template'}[/] in {targets(places)}")
-        lines += _resources(changes)
-        gone = risk.replaced(changes)
-        lines += [f"      [red]![/] {risk.Kind.REPLACEMENT}: {gone}"] if gone else []
-        for change in changes:
-            lines += [f"      [red]![/] {escape(str(one))}" for one in risk.of(change)]
+        parts.setdefault(part, {})[target] = changes
+    lines = list(_first(_by_kind(one for row in found for one in _risky(*row))))
+    for part, own in parts.items():
+        lines += [""] if lines else []
+        for group in alike.groups(own):
+            title = f"[bold]{part or 'template'}[/] in {targets(group.targets)}"
+            lines.append(f"{title}{but(group)}")
+            lines += _resources(group)
     return "\n".join(lines)
 
 
@@ -111,27 +110,41 @@ def risks(made: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
 
     Of stack instances that are new, only what becomes public.
     """
-    found: dict[risk.Kind, dict[str, list[Target]]] = {}
-    for step in made.steps:
-        for target, changes in () if step.conditional else step.changes.items():
-            gone = risk.replaced(changes)
-            if gone:
-                named = found.setdefault(risk.Kind.REPLACEMENT, {})
-                named.setdefault(f"{step.part}: {gone}", []).append(target)
-            for change in changes:
-                for one in risk.of(change):
-                    if (
-                        step.action is Action.CREATE
-                        and one.kind is not risk.Kind.PUBLIC
-                    ):
-                        continue
-                    what = f"{step.part}.{one.logical_id} ({one.type}): {one.detail}"
-                    found.setdefault(one.kind, {}).setdefault(what, []).append(target)
-    return {kind: found[kind] for kind in risk.Kind if kind in found}
+    return _by_kind(
+        (kind, what, target)
+        for step in made.steps
+        if not step.conditional
+        for where, changes in step.changes.items()
+        for kind, what, target in _risky(step.part, where, changes)
+        if step.action is not Action.CREATE or kind is risk.Kind.PUBLIC
+    )
 
 
-def _first(made: Plan) -> Iterator[str]:
-    for kind, named in risks(made).items():
+def _risky(
+    part: str, target: Target, changes: Sequence[diff.Resource]
+) -> Iterator[tuple[risk.Kind, str, Target]]:
+    """(kind, what, where) of everything that is risky for one target."""
+    gone = risk.replaced(changes)
+    if gone:
+        yield risk.Kind.REPLACEMENT, f"{part}: {gone}" if part else gone, target
+    for change in changes:
+        for one in risk.of(change):
+            name = f"{part}.{one.logical_id}" if part else one.logical_id
+            yield one.kind, f"{name} ({one.type}): {one.detail}", target
+
+
+def _by_kind(
+    found: Iterable[tuple[risk.Kind, str, Target]],
+) -> dict[risk.Kind, dict[str, list[Target]]]:
+    """Kind → what → where; of what differs by account and region alone, one text."""
+    kinds: dict[risk.Kind, list[tuple[str, Target]]] = {}
+    for kind, what, target in found:
+        kinds.setdefault(kind, []).append((what, target))
+    return {kind: dict(alike.texts(kinds[kind])) for kind in risk.Kind if kind in kinds}
+
+
+def _first(found: Mapping[risk.Kind, Mapping[str, Sequence[Target]]]) -> Iterator[str]:
+    for kind, named in found.items():
         yield f"\n[bold red]{kind}[/]"
         for what, places in named.items():
             yield f"  [red]![/] {escape(what)}"
@@ -189,79 +202,68 @@ def _title(made: Plan) -> str:
     return f"{name}, stack sets in {system.admin}"
 
 
-def _step(made: Plan, step: Step, *, details: bool) -> Iterator[str]:
+def _step(told: alike.Told) -> Iterator[str]:
+    step = told.step
     why = escape("; ".join(step.reasons))
     verb = str(step.action).lower()
     condition = "[dim]perhaps[/] " if step.conditional else ""
     sign = _SIGNS[step.action]
     yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
     yield f"      {targets(step.targets)}"
-    for name, value in sorted(step.values.items()):
-        if details or _is_news(made, step, name, value):
-            yield f"      {escape(_parameter(made, step, name, value))}"
-
-
-def _is_news(made: Plan, step: Step, name: str, value: Value) -> bool:
-    """Whether a parameter's value is worth a line without being asked."""
-    if step.conditional:
-        return False
-    if isinstance(value, Reference):
-        return True
-    found = made.observed.get(step.stack_set)
-    if step.action is not Action.UPDATE or not found:
-        return False
-    return any(found.values(t).get(name) != value for t in step.targets)
-
-
-def _parameter(made: Plan, step: Step, name: str, value: Value) -> str:
-    if isinstance(value, Reference):
-        where = ", ".join(map(str, value.sources))
-        wave = made.wave_of(value)
-        return f"{name} = {value} of {where} (known after wave {wave})"
-    if _hidden(made, step, name):
-        return f"{name} = (hidden)"
-    found = made.observed.get(step.stack_set)
-    old = (
-        {found.values(t).get(name, "") for t in step.targets}
-        if found and step.action is Action.UPDATE
-        else set()
-    )
-    if old and old != {value}:
-        return f"{name}: {' / '.join(sorted(map(short, old)))} → {short(value)}"
-    return f"{name} = {short(value)}"
-
-
-def _hidden(made: Plan, step: Step, name: str) -> bool:
-    template = made.system.part(step.part).template
-    return no_echo(parameters_of(template).get(name, {}))
-
-
-def changes_alike(
-    step: Step,
-) -> list[tuple[tuple[Target, ...], tuple[diff.Resource, ...]]]:
-    """(targets, what happens to their resources), targets that change alike together."""
-    alike: dict[str, list[Target]] = {}
-    for target, changes in step.changes.items():
-        alike.setdefault(repr(changes), []).append(target)
-    return [(tuple(group), step.changes[group[0]]) for group in alike.values()]
+    yield from (f"      {escape(line)}" for line in told.lines)
 
 
 def _changes(step: Step, *, details: bool) -> Iterator[str]:
     """What happens to resources; targets to which the same happens, once."""
     if step.conditional:
         return
-    groups = changes_alike(step)
-    for places, changes in groups:
+    groups = alike.groups(step.changes)
+    for group in groups:
         if len(groups) > 1:
-            yield f"      in {targets(places)}:"
+            yield f"      in {targets(group.targets)}{but(group)}:"
         if step.action is not Action.UPDATE and not details:
-            yield f"      {_SIGNS[step.action]} {_count(len(changes), 'resource')}"
+            number = _count(group.shared + len(group.changes), "resource")
+            yield f"      {_SIGNS[step.action]} {number}{_apart(group)}"
         else:
-            yield from _resources(changes)
+            yield from _resources(group)
+        if alters_nothing(step, group):
+            yield "      no resource changes"
 
 
-def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
-    for change in sorted(changes, key=_gravity):
+def but(group: alike.Group) -> str:
+    """What follows the targets of a group that shares something with the first."""
+    return ", otherwise the same" if group.shared else ""
+
+
+def _apart(group: alike.Group) -> str:
+    """The resources that make a group another than the first, in words."""
+    if not group.shared:
+        return ""
+    words = [
+        ("with", [c.logical_id for c in group.changes]),
+        ("without", group.without),
+    ]
+    return "".join(f", {word} {_few(names)}" for word, names in words if names)
+
+
+def without(group: alike.Group) -> str:
+    """The resources to which something happens in the first group only."""
+    return f"without {_few(group.without)}"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def alters_nothing(step: Step, group: alike.Group) -> bool:
+    """Whether an update is only of the template's text, which is worth saying."""
+    only_text = step.reasons == ("template differs",)
+    return only_text and not group.changes and not group.shared
+
+
+def _resources(group: alike.Group) -> Iterator[str]:
+    for change in sorted(group.changes, key=_gravity):
         mark = _VERDICTS.get(change.verdict, _VERBS[change.verb])
         verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"
         kept = (
@@ -274,6 +276,8 @@ def _resources(changes: Sequence[diff.Resource]) -> Iterator[str]:
             because = "" if p.verdict is diff.Verdict.IN_PLACE else f"  [{p.verdict}]"
             for line in difference(p.old, p.new):
                 yield escape(f"          {diff.show(p.path)}: {line}{because}")
+    if group.shared and group.without:
+        yield f"      {without(group)}"
 
 
 def _gravity(change: diff.Resource) -> tuple[bool, bool, int]:

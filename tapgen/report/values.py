@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
@@ -17,7 +18,7 @@ _MAX_ITEMS = 6  # items of a list that come and go, each a line
 
 def short(value: Any) -> str:
     """A value in a line: text as it is, anything else as JSON, long ones cut."""
-    return _cut(_text(value), 0)
+    return _cut(_text(value), 0, _MAX_VALUE)
 
 
 def difference(old: Any, new: Any) -> tuple[str, ...]:
@@ -26,17 +27,27 @@ def difference(old: Any, new: Any) -> tuple[str, ...]:
     Long values are cut around their first difference, so that what is shown of two
     values that differ differs too.
     """
+    found = tuple(_lines(old, new, _MAX_VALUE))
+    more = len(found) - _MAX_ITEMS
+    rest = (f"… and {more} items more",) if more > 0 else ()
+    return (*found[:_MAX_ITEMS], *rest)
+
+
+def whole_difference(old: Any, new: Any) -> tuple[str, ...]:
+    """What differs, with nothing cut."""
+    return tuple(_lines(old, new, sys.maxsize))
+
+
+def _lines(old: Any, new: Any, width: int) -> Iterator[str]:
     if isinstance(new, dict) and LATER in new:
-        return (short(new),)
-    if isinstance(old, list) and isinstance(new, list):
-        found = list(_items(old, new))
-        more = len(found) - _MAX_ITEMS
-        rest = (f"… and {more} items more",) if more > 0 else ()
-        return (*found[:_MAX_ITEMS], *rest)
-    return (" → ".join(_cut_alike(_text(old), _text(new))),)
+        yield _cut(_text(new), 0, width)
+    elif isinstance(old, list) and isinstance(new, list):
+        yield from _items(old, new, width)
+    else:
+        yield " → ".join(_cut_alike(_text(old), _text(new), width))
 
 
-def _items(old: Sequence[Any], new: Sequence[Any]) -> Iterator[str]:
+def _items(old: Sequence[Any], new: Sequence[Any], width: int) -> Iterator[str]:
     """`- item` and `+ item`, those at the same place of these beside each other."""
     before, after = [_canonical(i) for i in old], [_canonical(i) for i in new]
     gone, come = Counter(before) - Counter(after), Counter(after) - Counter(before)
@@ -44,13 +55,13 @@ def _items(old: Sequence[Any], new: Sequence[Any]) -> Iterator[str]:
         yield "the same items in another order"
     for was, now in zip_longest(gone.elements(), come.elements()):
         if was is not None and now is not None:
-            was, now = _cut_alike(_plain(was), _plain(now))
+            was, now = _cut_alike(_plain(was), _plain(now), width)
             yield f"- {was}"
             yield f"+ {now}"
         elif was is not None:
-            yield f"- {_cut(_plain(was), 0)}"
+            yield f"- {_cut(_plain(was), 0, width)}"
         else:
-            yield f"+ {_cut(_plain(str(now)), 0)}"
+            yield f"+ {_cut(_plain(str(now)), 0, width)}"
 
 
 def _canonical(item: Any) -> str:
@@ -71,19 +82,19 @@ def _text(value: Any) -> str:
     return text.replace("\n", "⏎")
 
 
-def _cut_alike(old: str, new: str) -> tuple[str, str]:
+def _cut_alike(old: str, new: str, width: int) -> tuple[str, str]:
     """Both texts, cut at the same place when one of them is too long."""
-    if max(len(old), len(new)) <= _MAX_VALUE:
+    if max(len(old), len(new)) <= width:
         return old, new
     pairs = enumerate(zip(old, new, strict=False))
     apart = next((n for n, (a, b) in pairs if a != b), min(len(old), len(new)))
     start = max(0, apart - _BEFORE)
-    return _cut(old, start), _cut(new, start)
+    return _cut(old, start, width), _cut(new, start, width)
 
 
-def _cut(text: str, start: int) -> str:
+def _cut(text: str, start: int, width: int) -> str:
     left = "…" if start else ""
-    end = start + _MAX_VALUE - len(left)
+    end = start + width - len(left)
     if len(text) <= end:
         return left + text[start:]
     return f"{left}{text[start : end - 1]}…"

@@ -11,7 +11,7 @@ from tapgen.durations import Span
 from tapgen.model import Output, StackSet
 from tapgen.report import markdown, outlook, saved, text
 from tests import make
-from tests.make import EAST, WEST
+from tests.make import ACCOUNT, EAST, WEST
 
 HOLDS = make.template(
     resources={"Data": {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}}
@@ -46,7 +46,8 @@ def test_text_and_comment_name_the_move_before_the_waves_and_the_time_after() ->
     comment = markdown.plan(MOVED, (), ahead(MOVED))
 
     for form, wave in ((shown, "wave 1"), (comment, "<summary>wave 1")):
-        moved = f"data moves from {EAST} to {WEST}: made anew there, deleted here"
+        places = f"{ACCOUNT} in us-east-1 to {ACCOUNT} in us-west-2"
+        moved = f"data moves from {places}: made anew there, deleted here"
         assert form.index(moved) < form.index(wave)
         assert "stays behind with its data: Data (AWS::S3::Bucket)" in form
         assert "pace: 1 account at a time; the first failure stops it" in form

@@ -1,0 +1,88 @@
+"""The parameters of a step as they are shown: what they are, were, and will be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.intrinsics import no_echo
+from tapgen.model import HIDDEN, Action
+from tapgen.plan import Plan, Reference, Step, Value, complete, parameters_of
+from tapgen.report.values import difference, short
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a step: `old` are the values its instances have, None for one
+    that has none; `default` says that nobody gives it and the template does."""
+
+    name: str
+    value: Value
+    old: frozenset[str | None] = frozenset()
+    default: bool = False
+    hidden: bool = False
+
+    @property
+    def differs(self) -> bool:
+        """Whether an update gives an instance another value, as far as that is known."""
+        return bool(self.old) and self.old != {self.value}
+
+
+def of(made: Plan, step: Step) -> list[Parameter]:
+    """The parameters that a step gives, and those whose default is another than the
+    value its instances have, by name."""
+    if step.action is Action.DELETE:
+        return []
+    template = made.system.part(step.part).template
+    declared = parameters_of(template)
+    before = _before(made, step)
+    found = []
+    for name, value in sorted(complete(step.values, template).items()):
+        one = Parameter(
+            name,
+            value,
+            frozenset(values.get(name) for values in before),
+            default=name not in step.values,
+            hidden=no_echo(declared.get(name, {})),
+        )
+        if not one.default or (one.differs and HIDDEN not in one.old):
+            found.append(one)
+    return found
+
+
+def lines(made: Plan, step: Step, *, details: bool = False) -> Iterator[str]:
+    """What is worth a line without being asked; with `details` every parameter."""
+    for one in of(made, step):
+        later = isinstance(one.value, Reference)
+        if details or (not step.conditional and (later or one.differs)):
+            yield from _lines(made, one)
+
+
+def _lines(made: Plan, one: Parameter) -> Iterator[str]:
+    name, value = one.name, one.value
+    end = " (default)" if one.default else ""
+    if isinstance(value, Reference):
+        where = ", ".join(map(str, value.sources))
+        wave = made.wave_of(value)
+        yield f"{name} = {value} of {where} (known after wave {wave})"
+    elif one.hidden:
+        yield f"{name} = (hidden){end}"
+    elif not one.differs:
+        yield f"{name} = {short(value)}{end}"
+    elif len(one.old) == 1:
+        (old,) = one.old
+        yield from (f"{name}: {line}{end}" for line in difference(old, value))
+    else:
+        was = " / ".join(sorted(map(short, one.old)))
+        yield f"{name}: {was} → {short(value)}{end}"
+
+
+def _before(made: Plan, step: Step) -> list[Mapping[str, Any]]:
+    """The values that each instance has which a step updates."""
+    found = made.observed.get(step.stack_set)
+    if found is None or step.action is not Action.UPDATE:
+        return []
+    defaults = complete({}, found.template)
+    there = (t for t in step.targets if t in found.instances)
+    return [{**defaults, **found.values(t)} for t in there]
