@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,49 @@ def template(text: str, name: str) -> dict[str, Any]:
             if not (isinstance(inner, dict) and key in inner):
                 raise TemplateError(f"{name}: {section}.{logical_id} has no {key}")
     return body
+
+
+def places(
+    text: str, paths: Iterable[tuple[str | int, ...]]
+) -> list[tuple[int, int]] | None:
+    """Where a template's text says what is at each of these paths of its data: line and
+    column, from 1, of the key or item, or of what it is in where it is not written out.
+
+    None for a text whose places are not known: JSON that is no YAML.
+    """
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        return None
+    return [_at(root, path) for path in paths]
+
+
+def _at(node: Any, path: tuple[str | int, ...]) -> tuple[int, int]:
+    mark = node.start_mark
+    for step in path:
+        if _is_short_form(node, step):
+            continue
+        found = _child(node, step)
+        if found is None:
+            break
+        key, node = found
+        mark = key.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+def _is_short_form(node: Any, step: str | int) -> bool:
+    """Whether a step is the function that a tag stands for: `Fn::Sub` of `!Sub`."""
+    return bool(node.tag == f"!{str(step).removeprefix('Fn::')}")
+
+
+def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
+    """The key, or item, and the value that a step leads to."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+        item = node.value[step] if step < len(node.value) else None
+        return item and (item, item)
+    if isinstance(node, yaml.MappingNode):
+        return next(((k, v) for k, v in node.value if k.value == str(step)), None)
+    return None
 
 
 # JSON -----------------------------------------------------------------------------------

@@ -354,7 +354,8 @@ class StackSet:
     `artifacts` by name what is uploaded beside the template.
     `depends_on` names parts of the same system, besides those that `Output` values
     imply. `role` is `every`, `global` or a region role of the system. `service_managed`
-    of None means that tapgen's own roles deploy it.
+    of None means that tapgen's own roles deploy it. `source` is the user's file of JSON or
+    YAML that the template was made of.
     """
 
     name: str
@@ -369,6 +370,7 @@ class StackSet:
     tags: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)
     service_managed: ServiceManaged | None = None
+    source: Path | None = field(default=None, compare=False)
 
     @property
     def permission_model(self) -> PermissionModel:

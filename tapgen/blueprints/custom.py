@@ -86,6 +86,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
             for name, a in given.artifacts.items()
         },
         service_managed=given.service_managed,
+        source=_source(config, given),
     )
     if given.capabilities is None:
         made = replace(made, capabilities=parts.capabilities(intrinsics.whole(made)))
@@ -108,14 +109,20 @@ def _implied(config: Config, body: Mapping[str, Any]) -> dict[str, Value]:
     return {names.SUFFIX: config.suffix} if asked else {}
 
 
+def _source(config: Config, given: StackSetConfig) -> Path | None:
+    """The file of JSON or YAML that has the template; None where Python makes it."""
+    if ".py:" in given.template or given.template.endswith(".py"):
+        return None
+    return config.path.parent / given.template
+
+
 def _body(config: Config, given: StackSetConfig) -> Mapping[str, Any]:
     """The template's data. Raises BlueprintError or TemplateError."""
-    folder = config.path.parent
-    if ".py:" in given.template or given.template.endswith(".py"):
-        body, file = _of_python(given.template, folder)
+    source = _source(config, given)
+    if source is None:
+        body, file = _of_python(given.template, config.path.parent)
     else:
-        file = folder / given.template
-        body = _of_file(file)
+        file, body = source, _of_file(source)
     said = [*_untaken(body), *loops.mistakes(body)]
     if said:
         raise TemplateError("\n".join(f"{file}: {line}" for line in said))

@@ -24,7 +24,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tapgen import checks, loops, schemas, verdicts
+from tapgen import checks, decode, loops, schemas, verdicts
 from tapgen.errors import ConfigError
 from tapgen.lint import forms
 from tapgen.lint.forms import HOME, Format
@@ -103,7 +103,7 @@ def check_each(
 
     `folder` is where the templates are committed: files are named
     `<folder>/<system>/<part>.json` in findings, but the text checked is the stack
-    set's own. `on_progress` is called with the name of each stack set that is done;
+    set's own. Where users wrote the template as YAML or JSON, their file is named. `on_progress` is called with the name of each stack set that is done;
     `processes` defaults to the number of processors; `cache` is a folder to keep
     verdicts in. Raises ConfigError when `.cfnlintrc` cannot be used.
     """
@@ -130,12 +130,11 @@ def check_each(
         for its, s in chosen:
             if its is not system:
                 continue
-            file = _shown(folder / system.name / f"{s.part}.json")
             mine = [f for f in together if f.stack_set == s.name]
-            for finding in sorted(
-                results[jobs[system.name, s.name]] + mine, key=_order
-            ):
-                shown[replace(finding, stack_set=s.name, file=file)] = None
+            found = [*results[jobs[system.name, s.name]], *mine]
+            file = folder / system.name / f"{s.part}.json"
+            for finding in sorted(_in_file(found, s, file), key=_order):
+                shown[replace(finding, stack_set=s.name)] = None
         each.append(list(shown))
     return each
 
@@ -226,6 +225,24 @@ def _values(values: Mapping[str, Value]) -> dict[str, Any]:
         )
         for name, value in values.items()
     }
+
+
+def _in_file(findings: Sequence[Finding], s: StackSet, file: Path) -> list[Finding]:
+    """Findings with the file that people correct: what they wrote the template in, with
+    the lines there, or else the one that is committed."""
+    if s.source and findings:
+        try:
+            text = s.source.read_bytes().decode("utf-8-sig")
+        except (OSError, UnicodeDecodeError):
+            text = ""  # gone since the template was read
+        places = decode.places(text, [f.path for f in findings]) if text else None
+        if places:
+            source = _shown(s.source)
+            return [
+                replace(finding, file=source, line=line, column=column)
+                for finding, (line, column) in zip(findings, places, strict=True)
+            ]
+    return [replace(finding, file=_shown(file)) for finding in findings]
 
 
 def _shown(path: Path) -> str:

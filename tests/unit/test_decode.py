@@ -153,3 +153,47 @@ def test_a_large_template_is_read_in_well_under_a_second() -> None:
 
     assert len(found["Resources"]) == 5000
     assert time.process_time() - started < 2
+
+
+SHORT = """\
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      TopicName: !Sub
+        - a-${B}
+        - B: !Ref C
+      Tags:
+        - {Key: a, Value: b}
+"""
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ((), {"yaml": (1, 1), "json": (1, 1)}),
+        (("Resources", "Topic"), {"yaml": (2, 3), "json": (3, 3)}),
+        (
+            ("Resources", "Topic", "Properties", "TopicName", "Fn::Sub", 1, "B", "Ref"),
+            {"yaml": (7, 11), "json": (11, 9)},
+        ),
+        (
+            ("Resources", "Topic", "Properties", "Tags", 0, "Value"),
+            {"yaml": (9, 20), "json": (19, 7)},
+        ),
+        (("Resources", "Topic", "DeletionPolicy"), {"yaml": (2, 3), "json": (3, 3)}),
+    ],
+)
+def test_a_path_has_its_place_in_the_text(
+    form: str, path: tuple[str | int, ...], place: dict[str, tuple[int, int]]
+) -> None:
+    text = SHORT
+    if form == "json":
+        text = json.dumps(decode.template(SHORT, "t.yaml"), indent=1)
+
+    assert decode.places(text, [path]) == [place[form]]
+
+
+def test_json_that_is_no_yaml_has_no_places() -> None:
+    assert decode.places('{\n\t"Resources": {}\n}\t\t: [', [()]) is None

@@ -351,3 +351,20 @@ def test_several_systems_are_checked_together() -> None:
     other = replace(system(BAD), name="other")
     both = lint.check_all([system(GOOD), other], FOLDER)
     assert {f.file for f in both} == {"templates_out/other/p0.json"}
+
+
+def test_findings_point_to_the_file_that_a_user_wrote(tmp_path: Path) -> None:
+    source = tmp_path / "p0.yaml"
+    source.write_text(
+        "\ufeff# why\nResources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
+        "    Properties: {Nope: 1}\n"
+    )
+    made = system({"Resources": {"Topic": {**TOPIC, "Properties": {"Nope": 1}}}})
+    own = tuple(replace(s, source=source) for s in made.stack_sets)
+
+    (found,) = lint.check(replace(made, stack_sets=own), FOLDER)
+    assert (found.file, found.line, found.column) == (source.as_posix(), 5, 18)
+
+    source.unlink()  # what is gone cannot be pointed to
+    (found,) = lint.check(replace(made, stack_sets=own), FOLDER)
+    assert found.file == "templates_out/some_system/p0.json"
