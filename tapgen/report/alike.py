@@ -65,7 +65,7 @@ class Waves:
     def __str__(self) -> str:
         if self.first == self.last:
             return f"wave {self.first}"
-        return f"waves {self.first}–{self.last}"
+        return f"waves {self.first}–{self.last}, one after the other"
 
 
 def here(node: Any, places: Iterable[Target]) -> Any:

@@ -102,7 +102,7 @@ def differences(
             title = f"[bold]{part or 'template'}[/] in {targets(group.targets)}"
             lines.append(f"{title}{but(group)}")
             lines += _resources(group)
-    return "\n".join(lines)
+    return "\n".join(lines).lstrip("\n")
 
 
 def risks(made: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:

@@ -135,6 +135,7 @@ def test_risks_that_differ_by_region_alone_are_told_once() -> None:
 
     assert len(places) == 200
     assert shown.count("[red]![/] Open (AWS::SQS::QueuePolicy)") == 1
+    assert shown.startswith("[bold red]public exposure")
     assert shown.index("public exposure") < shown.index("[bold]template")
 
 
@@ -165,7 +166,7 @@ def test_many_waves_that_do_the_same_are_told_as_one() -> None:
     assert len(made.waves) == 201
 
     for form in (text.plan(made), markdown.plan(made)):
-        assert "waves 2–201" in form
+        assert "waves 2–201, one after the other" in form
         assert form.count("demo-test-app") == 1
         assert (
             "Topic = network.Arn of ${AWS::AccountId}/${AWS::Region} "
