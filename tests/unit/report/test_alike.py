@@ -135,7 +135,7 @@ def test_risks_that_differ_by_region_alone_are_told_once() -> None:
 
     assert len(places) == 200
     assert shown.count("[red]![/] Open (AWS::SQS::QueuePolicy)") == 1
-    assert shown.startswith("[bold red]public exposure")
+    assert shown.startswith("[bold red]"), "no empty line first"
     assert shown.index("public exposure") < shown.index("[bold]template")
 
 
