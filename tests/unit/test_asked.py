@@ -435,3 +435,19 @@ def test_values_of_what_takes_a_hidden_parameter_are_never_shown() -> None:
     assert "hunter2" not in lines({key: answer}) + text.plan(now, details=True)
     (change,) = now.steps[0].changes[EAST]
     assert change.verdict is Verdict.REPLACES
+
+
+def test_what_fails_only_when_it_is_carried_out_is_not_excused_by_a_change_set() -> (
+    None
+):
+    key = "AWS::KMS::Key"
+    made = changed(
+        {"Key": resource(key, KeySpec="RSA_2048")},
+        {"Key": resource(key, KeySpec="RSA_4096")},
+    )
+
+    now, answer = merged(made, modify("False", place("Never"), name="Key", kind=key))
+
+    assert verdicts(now) == {"Key": str(Verdict.REFUSED)}
+    assert plan.refusals(now, ["Key"])
+    assert not answer.differences
