@@ -122,8 +122,19 @@ def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
         item = node.value[step] if step < len(node.value) else None
         return item and (item, item)
     if isinstance(node, yaml.MappingNode):
-        return next(((k, v) for k, v in node.value if k.value == str(step)), None)
+        named = ((k, v) for k, v in node.value if k.value == str(step))
+        return next(named, None) or next(_looped(node, str(step)), None)
     return None
+
+
+def _looped(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """What the loops of a mapping may make under a name."""
+    for key, value in node.value:
+        loop = value.value if str(key.value).startswith(loops.LOOP) else []
+        if len(loop) == 3 and isinstance(loop[2], yaml.MappingNode):
+            made = loop[2].value
+            yield from ((k, v) for k, v in made if loops.may_be(k.value, name))
+            yield from _looped(loop[2], name)
 
 
 # JSON -----------------------------------------------------------------------------------

@@ -309,6 +309,12 @@ def _filled(text: str, bound: Mapping[str, str], forms: str) -> str:
     return _PLACEHOLDER.sub(fill, text)
 
 
+def may_be(key: str, name: str) -> bool:
+    """Whether a key in a loop can become a name, with some items."""
+    parts = [re.escape(part) for part in _PLACEHOLDER.split(key)[::3]]
+    return len(parts) > 1 and re.fullmatch(".*".join(parts), name) is not None
+
+
 def _sub(text: str, bound: Mapping[str, str]) -> Any:
     """An `Fn::Sub`, or its text where nothing is left to put in: names of conditions
     and resources must be text."""

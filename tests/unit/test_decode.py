@@ -197,3 +197,23 @@ def test_a_path_has_its_place_in_the_text(
 
 def test_json_that_is_no_yaml_has_no_places() -> None:
     assert decode.places('{\n\t"Resources": {}\n}\t\t: [', [()]) is None
+
+
+def test_what_a_loop_makes_has_the_place_of_what_is_repeated() -> None:
+    text = """\
+Resources:
+  Fn::ForEach::All:
+    - A
+    - [one]
+    - Fn::ForEach::More:
+        - B
+        - [two]
+        - Topic${A}${B}:
+            Properties: {Nope: 1}
+      Queue${A}: {Type: AWS::SQS::Queue}
+"""
+    found = decode.places(
+        text,
+        [("Resources", "Topiconetwo", "Properties"), ("Resources", "Queueone", "Type")],
+    )
+    assert found == [(9, 13), (10, 19)]
