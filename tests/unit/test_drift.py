@@ -146,8 +146,8 @@ def test_what_is_made_or_deleted_has_no_drift_to_overwrite() -> None:
 
 
 def test_a_step_that_may_not_run_overwrites_nothing_yet() -> None:
-    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": {"Ref": "Name"}}}
-    named = make.template(["Name"], ["Arn"], {"Topic": topic})
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
+    named = make.template(["Name"], ["Arn"], {"Topic": topic}, told=make.NAME)
     data = make.stack_set("data", parameters={"Name": "2"}, text=named)
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = {
