@@ -33,6 +33,9 @@ _VALUE_BYTES = 4096
 _DESCRIPTION_BYTES = 1024
 
 _SECRET = "(hidden)"
+
+# A key that may be an account: then what one finds, another one may not.
+_ACCOUNT = re.compile(r'"\d{12}"')
 _BY_REFERENCE = (
     "secrets enter only by reference: give {{resolve:secretsmanager:…}} or "
     "{{resolve:ssm-secure:…}}"
@@ -64,22 +67,25 @@ def problems(system: System) -> list[str]:
 def unmapped(system: System) -> list[str]:
     """A line for each look-up in a template's mappings that finds nothing at a target:
     the rollout would fail there, after other regions were changed."""
-    found: list[str] = []
+    found: dict[str, str] = {}
     for s in system.stack_sets:
-        if "Mappings" not in body(s.template):
-            continue
+        mappings = json.dumps(_block(s.template, "Mappings"))
         seen: set[str] = set()
-        for target in s.targets:
-            given = intrinsics.given(s.values(target))
+        for target in s.targets if mappings != "{}" else ():
+            values = s.values(target)
+            account = target.account if _ACCOUNT.search(mappings) else ""
+            place = f"{account}/{target.region} {values!r}"
+            if place in seen:
+                continue
+            seen.add(place)
+            given = intrinsics.given(values)
             for one in intrinsics.evaluate(s.template, given, target).unmapped:
                 # Which account `self` is, only a plan knows.
-                vague = target.account == SELF and any(SELF in k for k in one.keys)
-                key = f"{target.region} {one.path} {one.keys}"
-                if not vague and key not in seen:
-                    seen.add(key)
+                if target.account != SELF or not any(SELF in k for k in one.keys):
                     where = "/".join(map(str, one.path))
-                    found.append(f"{s.part}: {target}: {where}: {one}")
-    return found
+                    key = f"{s.part} {target.region} {where} {one}"
+                    found.setdefault(key, f"{s.part}: {target}: {where}: {one}")
+    return list(found.values())
 
 
 def wiring(system: System) -> list[str]:

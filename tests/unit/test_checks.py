@@ -411,3 +411,18 @@ def test_look_ups_in_conditions_always_happen() -> None:
 )
 def test_a_secret_enters_by_reference(value: str) -> None:
     assert said(consumer(value, Type="String", NoEcho="true")) == []
+
+
+def test_a_mapping_by_account_is_asked_by_every_account_but_self() -> None:
+    places = tuple(Target(a, "us-east-1") for a in (ACCOUNT, "444455556666"))
+    keys = {"Fn::FindInMap": ["Owners", {"Ref": "AWS::AccountId"}, "Name"]}
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": keys}}
+    body = {
+        "Mappings": {"Owners": {ACCOUNT: {"Name": "shop"}}},
+        "Resources": {"Topic": topic},
+    }
+
+    (told,) = said(make.stack_set("app", text=json.dumps(body), targets=places))
+    assert "there is no '444455556666', only" in told
+    alone = (Target(SELF, "us-east-1"),)
+    assert said(make.stack_set("app", text=json.dumps(body), targets=alone)) == []
