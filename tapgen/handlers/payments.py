@@ -40,6 +40,7 @@ REQUEST = "#request"
 LARGEST_BODY = 16_384
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Digits after the point, where it is not two (ISO 4217).
 _DIGITS = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
@@ -253,7 +254,12 @@ def digits(currency: str) -> int:
 
 
 def has_card(text: str) -> bool:
-    """Whether a text holds a number that passes the check of card numbers (Luhn)."""
+    """Whether a text holds a number that passes the check of card numbers (Luhn).
+
+    A UUID is none: of those that happen to hold many digits, one in ten would pass.
+    """
+    if _UUID.fullmatch(text):
+        return False
     for found in _CARD.findall(text):
         number = [int(c) for c in found if c.isdigit()][::-1]
         doubled = (sum(divmod(2 * d, 10)) for d in number[1::2])
