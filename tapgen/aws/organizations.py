@@ -85,8 +85,8 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
     the account's id.
 
     The organization, and the units of the path (names below the root, or `/`), are made
-    where they are missing. Raises AwsError for an account that the organization does
-    not have.
+    where they are missing. Raises PlanError, before anything is made, for an account
+    that the organization does not have.
     """
     client = aws.client("organizations")
     try:
@@ -95,6 +95,7 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
         if error.code != "AWSOrganizationsNotInUseException":
             raise
         ask(client, "create_organization", FeatureSet="ALL")
+    source = _parent(client, account) if account else None
     look = _Look(client)
     unit = str(look.unit(WHOLE))
     for step in filter(None, path.split("/")):
@@ -107,8 +108,7 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
         name = f"{unit}@example.com"
         made = ask(client, "create_account", AccountName=path, Email=name)
         account = str(made["CreateAccountStatus"]["AccountId"])
-    parents = ask(client, "list_parents", ChildId=account)["Parents"]
-    source = str(parents[0]["Id"])
+        source = _parent(client, account)
     if source != unit:
         ask(
             client,
@@ -118,6 +118,20 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
             DestinationParentId=unit,
         )
     return account
+
+
+def _parent(client: Any, account: str) -> str:
+    """The unit, or root, that an account is right in."""
+    try:
+        parents = ask(client, "list_parents", ChildId=account)["Parents"]
+    except AwsError as error:
+        if error.code != "ChildNotFoundException":
+            raise
+        raise PlanError(
+            f"the organization has no account {account}; give one that tapgen local "
+            "status lists, or none to make a new one"
+        ) from error
+    return str(parents[0]["Id"])
 
 
 def _explained(error: AwsError, admin: Target) -> AwsError:

@@ -150,7 +150,7 @@ def _account(unit: str, account: str | None, output: str) -> None:
     """
     from tapgen.aws import organizations
 
-    if not unit.strip("/ ") and unit != "/":
+    if unit != "/" and not all(name.strip() for name in unit.strip("/").split("/")):
         raise click.UsageError(f"UNIT {unit!r} names no unit: give names, or /")
     if account is not None and not re.fullmatch(r"[0-9]{12}", account):
         raise click.UsageError(f"ACCOUNT must have 12 digits, not {account!r}")

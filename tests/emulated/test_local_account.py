@@ -45,7 +45,8 @@ def members(shell: Shell) -> str:
     [
         ([""], 64, "UNIT '' names no unit: give names, or /"),
         (["Sandbox", "mine"], 64, "ACCOUNT must have 12 digits, not 'mine'"),
-        (["Sandbox", "999999999999"], 1, "ChildId 999999999999"),
+        (["a//b"], 64, "UNIT 'a//b' names no unit: give names, or /"),
+        (["New", "999999999999"], 1, "the organization has no account 999999999999"),
     ],
 )
 def test_what_is_no_unit_or_account_is_refused(
