@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -650,6 +651,9 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
     def on_signal(number: int, frame: Any) -> None:
         nonlocal asked
         if asked:
+            # Where it comes upon a callback of the interpreter's own, it is lost there,
+            # with a traceback; stopping goes on all the same.
+            sys.unraisablehook = lambda lost: None
             raise KeyboardInterrupt
         asked = True
         text = (
