@@ -262,15 +262,15 @@ def _joined(rounds: Sequence[Measured]) -> Measured:
 
 
 def _ours(case: Case) -> Measured:
-    from tapgen.emulator import life
+    from tapgen.emulator.server import lifecycle
 
     with tempfile.TemporaryDirectory() as folder:
-        server = life.start(Path(folder), SERVE, port=_free_port(), persist=False)
+        server = lifecycle.start(Path(folder), SERVE, port=_free_port(), persist=False)
         try:
             _prepare(server.url, case)
             return _measure(server.url, server.pid, case, updates=True)
         finally:
-            life.stop(Path(folder))
+            lifecycle.stop(Path(folder))
 
 
 def _theirs(python: str, case: Case) -> Measured:

@@ -1,4 +1,4 @@
-"""The import rules of docs/architecture.md, checked on the source itself."""
+"""The rooms of docs/architecture.md: who may use whom, checked on the source itself."""
 
 from __future__ import annotations
 
@@ -10,83 +10,57 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tapgen"
+LOCAL = "emulator"
 
-# Lowest first: a part imports only from the layers above its own in this list, never
-# from its own layer or below. A part is a module or a package directly in tapgen/.
-LAYERS = [
-    {"errors", "model", "loops"},
-    {"schemas", "intrinsics", "grants", "decode", "kept", "aws"},
-    {
-        "config",
-        "templates",
-        "artifacts",
-        "checks",
-        "rules",
-        "blocks",
-        "inputs",
-        "verdicts",
-        "durations",
-        "units",
-        "openings",
-    },
-    {
-        "blueprints",
-        "owned",
-        "lint",
-        "diff",
-        "risk",
-        "gates",
-        "explain",
-        "journal",
-        "snapshot",
-        "uploads",
-    },
-    {
-        "plan",
-        "rollout",
-        "asked",
-        "forecast",
-        "limits",
-        "drift",
-        "bootstrap",
-        "doctor",
-        "pipeline",
-    },
-    {"operate", "report"},
-    {"cli"},
-    {"__init__", "__main__"},
-]
-LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
-# Pairs within a layer, one way: `plan` makes what `rollout` obeys and what `asked`,
-# `forecast`, `limits` and `drift` look at, `asked` asks about what `rollout` would send,
-# `risk` judges what `diff` finds, `rules` show what `checks` finds, and what a stack
-# leaves behind is told by its template as evaluated.
-ALLOWED_WITHIN = {
-    ("rollout", "plan"),
-    ("asked", "plan"),
-    ("asked", "rollout"),
-    ("forecast", "plan"),
-    ("limits", "plan"),
-    ("limits", "forecast"),
-    ("drift", "plan"),
-    ("risk", "diff"),
-    ("rules", "checks"),
-    ("aws", "intrinsics"),
+# Room -> the rooms it uses: a room is a package directly in tapgen/, and `model` and
+# `errors`, which every room may use. Below its own, a room uses nothing else.
+ROOMS: dict[str, set[str]] = {
+    "cache": set(),
+    "template": set(),
+    "aws": {"template"},
+    "config": {"template"},
+    "blocks": set(),
+    "system": {"template", "aws"},
+    "rules": {"template", "system"},
+    "lint": {"template", "system", "rules", "cache"},
+    "blueprints": {"template", "aws", "config", "system", "blocks"},
+    "plan": {"template", "aws", "system"},
+    "rollout": {"template", "aws", "system", "plan"},
+    "accounts": {"template", "aws", "system", "blueprints"},
+    "report": {"template", "plan", "rollout"},
 }
-# Lambda sources: they run in AWS and belong to no layer.
+EVERYWHERE = {"model", "errors"}
+# Rooms of the embedded AWS -> the ones they use.
+LOCAL_ROOMS: dict[str, set[str]] = {
+    "accounts": set(),
+    "state": set(),
+    "wire": set(),
+    "faults": {"wire"},
+    "services": {"state", "wire"},
+    "cloudformation": {"accounts", "faults", "services", "wire"},
+    "resources": {"cloudformation", "services"},
+    "live": {"resources"},
+    "stacksets": {"accounts", "cloudformation", "live", "wire"},
+    "persistence": {"cloudformation", "stacksets", "state", "wire"},
+    "server": {
+        *("accounts", "cloudformation", "faults", "persistence", "resources"),
+        *("stacksets", "state", "wire"),
+    },
+}
+# Lambda sources: they run in AWS and use nothing of tapgen.
 HANDLERS = "handlers"
 
-# Third-party package -> the only parts that may import it.
+# Third-party package -> the only rooms that may import it (`room.module` for one file).
 OWNERS = {
     "boto3": {"aws", "emulator"},
     "botocore": {"aws", "emulator"},
     "ministack": {"emulator"},
     "hypercorn": {"emulator"},
-    "troposphere": {"blocks", "blueprints", "templates"},
+    "troposphere": {"blocks", "blueprints", "system.templates_out"},
     "awacs": {"blocks", "blueprints"},
-    "cfnlint": {"lint", "rules", "schemas"},
+    "cfnlint": {"lint", "rules", "template.schemas"},
     "ruamel": {"config"},
-    "yaml": {"decode", "emulator"},
+    "yaml": {"template.decode", "emulator"},
     "click": {"cli"},
     "rich": {"cli", "report"},
 }
@@ -112,32 +86,76 @@ def imports(path: Path) -> set[str]:
 IMPORTS = {module(path): imports(path) for path in sorted(PACKAGE.rglob("*.py"))}
 
 
-def part_of(name: str) -> str:
-    return ([*name.split("."), "__init__"])[1]
+def room_of(name: str) -> str:
+    """The room of a dotted name; empty for tapgen itself and its `__main__`."""
+    return "".join(name.split(".")[1:2]).replace("__main__", "")
+
+
+def allowed(room: str) -> set[str]:
+    """The rooms that may be imported from a room, its own included."""
+    if room in EVERYWHERE:
+        return {room} | (EVERYWHERE if room == "errors" else set())
+    if room == "cli":
+        return {room, LOCAL, *ROOMS, *EVERYWHERE}
+    if room in (LOCAL, HANDLERS):
+        return {room}
+    return {room, *ROOMS[room], *EVERYWHERE}
 
 
 @pytest.mark.parametrize("name", IMPORTS)
-def test_imports_point_one_way(name: str) -> None:
-    here = part_of(name)
-    if here == HANDLERS:
-        assert not [i for i in IMPORTS[name] if i.startswith("tapgen")]
+def test_a_room_uses_only_the_rooms_below_it(name: str) -> None:
+    room = room_of(name)
+    if not room:
         return
-    assert here == "emulator" or here in LEVEL, f"{here} is in no layer"
+    assert room in {"cli", LOCAL, HANDLERS, *ROOMS, *EVERYWHERE}, f"{room} is no room"
     for imported in IMPORTS[name]:
-        root, *rest = imported.split(".")
-        assert here in OWNERS.get(root, {here}), f"{here} must not import {root}"
-        if root != "tapgen" or not rest or rest[0] in (here, "__version__"):
-            continue
-        assert here != "emulator", "the emulator stands alone"
-        if rest[0] == "emulator":
-            assert here == "cli", f"{here} must not know the emulator"
-            continue
-        if (here, rest[0]) in ALLOWED_WITHIN:
-            continue
-        assert LEVEL[rest[0]] < LEVEL[here], f"{here} must not import {rest[0]}"
+        if imported.startswith("tapgen.") and imported != "tapgen.__version__":
+            used = room_of(imported)
+            assert used in allowed(room), f"{room} must not use {used}"
 
 
-def test_no_import_cycles_inside_a_part() -> None:
+@pytest.mark.parametrize("name", IMPORTS)
+def test_third_party_packages_stay_with_their_owners(name: str) -> None:
+    here = name.removeprefix("tapgen.")
+    if room_of(name) == HANDLERS:
+        return  # Lambda has boto3
+    for imported in IMPORTS[name]:
+        owners = OWNERS.get(imported.split(".")[0])
+        assert owners is None or {room_of(name), here} & owners, imported
+
+
+def test_rooms_use_each_other_one_way() -> None:
+    TopologicalSorter(ROOMS).prepare()
+    TopologicalSorter(LOCAL_ROOMS).prepare()
+
+
+def test_every_arrow_between_rooms_is_used() -> None:
+    """The table says what is, not what once was."""
+    used: dict[str, set[str]] = {room: set() for room in ROOMS}
+    for name, found in IMPORTS.items():
+        if room_of(name) in ROOMS:
+            used[room_of(name)] |= {room_of(i) for i in found if i.startswith("tapgen")}
+    for room, others in ROOMS.items():
+        assert others <= used[room], f"{room} no longer uses {others - used[room]}"
+
+
+def local_room_of(name: str) -> str:
+    return "".join(name.removeprefix(f"tapgen.{LOCAL}").split(".")[1:2])
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in IMPORTS if n.startswith(f"tapgen.{LOCAL}.")]
+)
+def test_rooms_of_the_embedded_aws_use_only_those_below(name: str) -> None:
+    room = local_room_of(name)
+    assert room in LOCAL_ROOMS, f"{room} is no room of the embedded AWS"
+    for imported in IMPORTS[name]:
+        if imported.startswith(f"tapgen.{LOCAL}."):
+            used = local_room_of(imported)
+            assert used in {room, *LOCAL_ROOMS[room]}, f"{room} must not use {used}"
+
+
+def test_no_import_cycles_inside_a_room() -> None:
     graph = {
         name: {
             m
@@ -150,6 +168,20 @@ def test_no_import_cycles_inside_a_part() -> None:
     packages = {name.rpartition(".")[0] for name in graph}
     leaves = {n: d - packages for n, d in graph.items() if n not in packages}
     TopologicalSorter(leaves).prepare()
+
+
+@pytest.mark.parametrize(
+    "room", ["cli", LOCAL, HANDLERS, *ROOMS, *(f"{LOCAL}/{r}" for r in LOCAL_ROOMS)]
+)
+def test_the_architecture_page_has_every_room(room: str) -> None:
+    name = room.removeprefix(f"{LOCAL}/")
+    assert f"| `{name}` |" in (ROOT / "docs" / "architecture.md").read_text()
+
+
+@pytest.mark.parametrize("room", ["cli", LOCAL, *ROOMS])
+def test_every_room_says_where_to_begin_reading(room: str) -> None:
+    about = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text()))
+    assert about and "Begin reading" in about.replace("\n", " ")
 
 
 def test_no_test_patches_what_it_tests() -> None:

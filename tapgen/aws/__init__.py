@@ -1,4 +1,5 @@
 """The one door to AWS: everything tapgen asks of it, in tapgen's own nouns.
 
-botocore's dictionaries and exceptions do not leave this package.
+botocore's dictionaries and exceptions do not leave this room. May use `template/`, the
+model and the errors. Begin reading at `session.Aws` and `stacksets.StackSets`.
 """

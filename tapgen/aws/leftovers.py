@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen import intrinsics
 from tapgen.aws import stacks
 from tapgen.aws.session import NOBODY, Aws, ask
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Observed, Target
+from tapgen.template import evaluate
 
 REPLICA_MINUTES = 15  # replicas of a large table take their time to go
 REPLICA_POLL_SECONDS = 2
@@ -100,14 +100,14 @@ def delete(aws: Aws, left: Leftover) -> str:
 def _unread(stack_set: Observed, target: Target) -> dict[str, tuple[str, str]]:
     """Logical id → (type, "") of the resources of an instance, by its template."""
     values = stack_set.values(target)
-    made = intrinsics.evaluate(stack_set.template, values, target).resources
+    made = evaluate.evaluate(stack_set.template, values, target).resources
     return {name: (str(r.get("Type")), "") for name, r in made.items()}
 
 
 def _policies(stack_set: Observed, target: Target) -> dict[str, str]:
     """Logical id → DeletionPolicy, of those that keep something there."""
     values = stack_set.values(target)
-    resources = intrinsics.evaluate(stack_set.template, values, target).resources
+    resources = evaluate.evaluate(stack_set.template, values, target).resources
     policies = {k: str(r.get("DeletionPolicy", "")) for k, r in resources.items()}
     return {
         k: p

@@ -1,6 +1,10 @@
 """Blueprints: from a config to a system. Those tapgen ships, and where others are.
 
 They are imported only when asked for: a blueprint loads Troposphere, which is slow.
+
+A package for each shipped system, `custom` for templates of your own, `external` for
+blueprints of your own; `parts` assembles a system. May use `blocks/`, `config/`,
+`system/`, `template/` and `aws/`. Begin reading at `parts.assemble`.
 """
 
 from __future__ import annotations
@@ -24,9 +28,9 @@ CUSTOM = "custom"
 
 def names() -> tuple[str, ...]:
     """The names a config file may give as `blueprint`, besides files."""
-    from tapgen.blueprints import yours
+    from tapgen.blueprints import external
 
-    return (*NAMES, CUSTOM, *yours.installed())
+    return (*NAMES, CUSTOM, *external.installed())
 
 
 def find(name: str, folder: Path | None = None) -> Blueprint | None:
@@ -39,8 +43,8 @@ def find(name: str, folder: Path | None = None) -> Blueprint | None:
         found = import_module(f"tapgen.blueprints.{name}").BLUEPRINT
         assert isinstance(found, Blueprint)
         return found
-    from tapgen.blueprints import yours
+    from tapgen.blueprints import external
 
     if ".py:" in name or name.endswith(".py"):
-        return yours.of_file(name, folder or Path())
-    return yours.of_package(name)
+        return external.of_file(name, folder or Path())
+    return external.of_package(name)

@@ -50,13 +50,13 @@ from troposphere import (
     iam,
 )
 
-from tapgen import templates
-from tapgen.aws import changesets
+from tapgen.aws import change_sets
 from tapgen.blocks import names, security, storage
-from tapgen.blueprints import execution, indirect
+from tapgen.blueprints import execution, indirect_permissions
 from tapgen.blueprints.execution import Scope
 from tapgen.errors import BlueprintError
 from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
+from tapgen.system import templates_out
 
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
 # stacks that use the name are in that region.
@@ -182,7 +182,7 @@ def administration() -> str:
             Output("TrustedServices", Value=Join(",", Ref(services))),
         ]
     )
-    return templates.render(template)
+    return templates_out.render(template)
 
 
 @cache
@@ -191,7 +191,7 @@ def artifacts() -> str:
     template = _start("tapgen: artifact bucket")
     _artifact_bucket(template)
     template.add_output(Output("ArtifactBucket", Value=names.sub(_BUCKET)))
-    return templates.render(template)
+    return templates_out.render(template)
 
 
 def _artifact_bucket(template: Template) -> None:
@@ -324,7 +324,7 @@ def target(
             Output("OperatorRoleArn", Value=GetAtt(operator, "Arn")),
         ]
     )
-    return templates.render(template)
+    return templates_out.render(template)
 
 
 def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
@@ -338,7 +338,7 @@ def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
         _operator_role(system, name, scope, sorted(references))
     )
     template.add_output(Output("OperatorRoleArn", Value=GetAtt(role, "Arn")))
-    return templates.render(template)
+    return templates_out.render(template)
 
 
 def _parameters(template: Template) -> None:
@@ -393,7 +393,7 @@ def _operator_role(
                 "ChangeSetsOfTapgen",
                 [acfn.CreateChangeSet, acfn.DeleteChangeSet, acfn.DescribeChangeSet],
                 [execution.stacks(system)],
-                StringLike({"cloudformation:ChangeSetName": f"{changesets.PREFIX}*"}),
+                StringLike({"cloudformation:ChangeSetName": f"{change_sets.PREFIX}*"}),
                 Null({"cloudformation:RoleArn": "true"}),
             ),
             *_parameters_read(scope, types),
@@ -417,7 +417,7 @@ def _parameters_read(scope: Scope, types: Sequence[str]) -> Iterator[Statement]:
     """For a change set CloudFormation reads template parameters of the SSM types as
     whoever makes it (user guide, "Systems Manager parameter types"): those that AWS
     publishes, and the system's own where its code tells them."""
-    if indirect.SSM_VALUE in types:
+    if indirect_permissions.SSM_VALUE in types:
         yield security.statement(
             "ParametersOfTemplates",
             [assm.GetParameters],

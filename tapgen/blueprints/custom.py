@@ -15,12 +15,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from troposphere import Template
 
-from tapgen import artifacts, checks, decode, intrinsics, loops, templates
 from tapgen.blocks import names
 from tapgen.blueprints import parts, python
 from tapgen.config import Blueprint, Config, StackSetConfig
 from tapgen.errors import BlueprintError, TemplateError
 from tapgen.model import StackSet, System, Value
+from tapgen.system import artifacts, checks, templates_out
+from tapgen.template import decode, evaluate, loops
 
 NAMES = ("template", "build")
 """What a Python file of a template has, one or the other."""
@@ -69,7 +70,7 @@ def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:
 
 def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSet:
     body = _body(config, given)
-    text = templates.written(body)
+    text = templates_out.written(body)
     made = StackSet(
         name=f"{system.prefix}-{given.part}",
         part=given.part,
@@ -89,7 +90,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         source=_source(config, given),
     )
     if given.capabilities is None:
-        made = replace(made, capabilities=parts.capabilities(intrinsics.whole(made)))
+        made = replace(made, capabilities=parts.capabilities(evaluate.whole(made)))
     return made
 
 
@@ -146,7 +147,7 @@ def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
         made = found() if callable(found) else found
         body = made.to_dict() if isinstance(made, Template) else made
     if isinstance(body, Mapping):
-        body = templates.written({"Resources": {}, **body})
+        body = templates_out.written({"Resources": {}, **body})
     if not isinstance(body, str):
         raise BlueprintError(
             f"{file}: gives {type(made).__name__}; give a troposphere.Template"

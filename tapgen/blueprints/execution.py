@@ -33,10 +33,10 @@ from awacs.aws import (
 )
 from troposphere import AccountId, Ref
 
-from tapgen import schemas
 from tapgen.blocks import names, security
-from tapgen.blueprints import indirect
+from tapgen.blueprints import indirect_permissions
 from tapgen.model import PassedRole, Permission
+from tapgen.template import schemas
 
 _SERVICE_LINKED = names.arn("iam", "role/aws-service-role/*", region="")
 _SYSTEM_TAG = "aws:ResourceTag/tapgen:system"
@@ -255,7 +255,7 @@ def statements(
     `indirect.REFERENCES` in its templates, `passed_to` the services its roles are for.
     """
     types = sorted({*types})
-    entries = indirect.of(types)
+    entries = indirect_permissions.of(types)
     needed = {*_listed(types, scope), *_STACK_ACTIONS, *_UNSCOPED_STACK_ACTIONS}
     # Wider than what the table says that it is for: every parameter's value.
     needed -= {"iam:CreateServiceLinkedRole", "iam:PassRole", "ssm:Get*"}
@@ -465,7 +465,9 @@ def _keys(
     services = [f"{service}.*.${{AWS::URLSuffix}}" for service in through]
     via = StringLike({"kms:ViaService": [names.sub(service) for service in services]})
     # Types that the table does not know use keys as their schemas say.
-    known = {t for entry in indirect.TABLE if entry.through for t in entry.types}
+    known = {
+        t for entry in indirect_permissions.TABLE if entry.through for t in entry.types
+    }
     other = use & schemas.permissions({*types} - known)
     for sid, actions, conditions in (
         ("LookAtKeys", reads, []),
@@ -517,7 +519,7 @@ def _not_of_others(system: str, needed: Iterable[str]) -> Iterator[Statement]:
 
 
 def _service_linked(
-    types: Iterable[str], entries: Sequence[indirect.Indirect]
+    types: Iterable[str], entries: Sequence[indirect_permissions.Indirect]
 ) -> Iterator[Statement]:
     """Making the service-linked roles of the services that the system uses."""
     action = "iam:CreateServiceLinkedRole"
@@ -530,7 +532,9 @@ def _service_linked(
             [_SERVICE_LINKED],
             StringEquals({"iam:AWSServiceName": principals}),
         )
-    known = {t for entry in indirect.TABLE if entry.linked for t in entry.types}
+    known = {
+        t for entry in indirect_permissions.TABLE if entry.linked for t in entry.types
+    }
     known |= {"AWS::RDS::DBClusterParameterGroup"}
     if action in schemas.permissions({*types} - known):
         yield security.statement(
@@ -601,8 +605,8 @@ def _transform(types: Iterable[str]) -> Iterator[Statement]:
     """What templates with loops take besides: CloudFormation checks the right to use a
     transform of its own as that to make a change set with it (Lambda developer guide,
     which gives the policy for AWS::Serverless-2016-10-31)."""
-    if indirect.TRANSFORM in types:
-        name = indirect.TRANSFORM.removeprefix("AWS::")
+    if indirect_permissions.TRANSFORM in types:
+        name = indirect_permissions.TRANSFORM.removeprefix("AWS::")
         own = names.arn(
             "cloudformation", f"transform/{name}", region="*", account="aws"
         )

@@ -14,12 +14,12 @@ from typing import Any
 
 from troposphere import Template
 
-from tapgen import templates
 from tapgen.blocks import frame, names
 from tapgen.blueprints import python
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import SAME, Output, Override, StackSet, System, Target, Value
+from tapgen.system import templates_out
 
 _ACCOUNT = "0" * 12
 
@@ -133,7 +133,7 @@ def _stack_set(
     return StackSet(
         name=f"{system.prefix}-{part.name}",
         part=part.name,
-        template=templates.render(body),
+        template=templates_out.render(body),
         role=part.role,
         targets=tuple(
             Target(account, config.regions[role])

@@ -1,6 +1,9 @@
 """The command line: the only part that knows all the others, prints and exits.
 
 Commands are imported when they are called, so that `tapgen --help` stays quick.
+
+One file for each command or family of commands; may use every room. Begin reading at
+`COMMANDS`.
 """
 
 from __future__ import annotations
@@ -28,14 +31,14 @@ COMMANDS = {
     "templates": ("systems", "Write the CloudFormation templates of systems."),
     "lint": ("systems", "Check templates with cfn-lint for their target regions."),
     "rules": ("rules", "List and explain the rules that lint adds to cfn-lint's."),
-    "diff": ("compare", "Compare two templates or two systems, without AWS."),
+    "diff": ("diff", "Compare two templates or two systems, without AWS."),
     "plan": ("deploy", "Show what a rollout would do, without doing it."),
     "rollout": ("deploy", "Roll a system out as stack sets, wave by wave."),
     "destroy": ("deploy", "Delete a system, backwards; stateful data is kept."),
     "bootstrap": ("deploy", "Make the roles and the bucket a rollout needs."),
-    "status": ("look", "Show every stack instance of a system."),
-    "limits": ("look", "Show AWS's quotas and whether they leave room for a system."),
-    "outputs": ("look", "Show the outputs of a system, by part and region."),
+    "status": ("status", "Show every stack instance of a system."),
+    "limits": ("status", "Show AWS's quotas and whether they leave room for a system."),
+    "outputs": ("status", "Show the outputs of a system, by part and region."),
     "local": ("local", "Start, stop and look at the embedded AWS."),
 }
 

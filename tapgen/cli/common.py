@@ -208,7 +208,7 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
     With `persist`, or where TAPGEN_LOCAL_PERSIST says so, its state is kept.
     """
     try:
-        from tapgen.emulator import life
+        from tapgen.emulator.server import lifecycle
     except ImportError as error:
         raise LocalError(
             f"the embedded AWS is not installed ({error}); "
@@ -216,13 +216,13 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
         ) from error
     command = [sys.executable, "-m", "tapgen", "local", "serve"]
     try:
-        running = life.running(LOCAL_FOLDER)
+        running = lifecycle.running(LOCAL_FOLDER)
         if running and port in (None, running.port) and not persist:
             return running
         if not running:
             say("starting the embedded AWS …")
-        return life.start(LOCAL_FOLDER, command, port, persist=persist or None)
-    except life.EmulatorError as error:
+        return lifecycle.start(LOCAL_FOLDER, command, port, persist=persist or None)
+    except lifecycle.EmulatorError as error:
         raise LocalError(str(error)) from error
 
 

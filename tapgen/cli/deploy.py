@@ -112,7 +112,7 @@ def plan_command(
     **aws_choice: Any,
 ) -> int:
     """Show what a rollout of SYSTEM would do, without doing it."""
-    from tapgen.cli.screen import console
+    from tapgen.cli.progress import console
     from tapgen.report import data, markdown, outlook, text
 
     clock = Timings()
@@ -186,7 +186,7 @@ def rollout_command(
     A failure is explained by the resource that failed first, and what was changed is
     put back (rollout.on_failure: rollback). Running it again goes on from there.
     """
-    from tapgen.cli.screen import console
+    from tapgen.cli.progress import console
     from tapgen.report import data, saved, text
 
     _somebody_or(yes)
@@ -267,10 +267,12 @@ def destroy_command(
     **aws_choice: Any,
 ) -> int:
     """Delete SYSTEM's stack sets, waves backwards; says what is kept."""
-    from tapgen import bootstrap, plan, rollout
+    from tapgen import plan, rollout
+    from tapgen.accounts import bootstrap
     from tapgen.aws import leftovers
-    from tapgen.cli.screen import console
+    from tapgen.cli.progress import console
     from tapgen.report import data, text
+    from tapgen.system import ownership
 
     _somebody_or(yes)
     reached = reach_system(
@@ -284,7 +286,7 @@ def destroy_command(
         )
     _refuse_unpinned(reached, yes, aws_choice["account"])
     _wait_for_running(reached)
-    observed = rollout.observe(reached.system, reached.sets)
+    observed = ownership.observe(reached.system, reached.sets)
     made = plan.destroy(reached.system, observed)
     out = console(stderr=output == "json")
     out.print(text.plan(made))
@@ -381,7 +383,7 @@ def bootstrap_command(
     system's resource types need, and the operator role. Running it again changes
     nothing.
     """
-    from tapgen import bootstrap
+    from tapgen.accounts import bootstrap
 
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
     _refuse_unpinned(reached, yes, aws_choice["account"])
@@ -427,10 +429,12 @@ def reach_system(
 
 
 def _plan(reached: Reached, clock: Timings) -> Any:
-    from tapgen import plan, rollout, uploads
+    from tapgen import plan
+    from tapgen.rollout import uploads
+    from tapgen.system import ownership
 
     with clock.stage("looking at AWS"):
-        observed = rollout.observe(reached.system, reached.sets)
+        observed = ownership.observe(reached.system, reached.sets)
     with clock.stage("planning"):
         made = plan.make(reached.system, observed)
     missing = uploads.missing(reached.sets.aws, made.artifacts)
@@ -440,20 +444,20 @@ def _plan(reached: Reached, clock: Timings) -> Any:
 def outlook_of(reached: Reached, made: Any, *, everything: bool = False) -> Any:
     """What to expect of a plan, with the quotas that it adds to, or `everything` that
     its system comes up against."""
-    from tapgen import drift, forecast, limits
-    from tapgen.aws import limits as quotas
+    from tapgen.aws import quotas
+    from tapgen.plan import drift, forecast, headroom
     from tapgen.report.outlook import Outlook
 
     ahead = forecast.of(made)
-    wanted = [d for d in limits.demands(made, ahead) if d.adds or everything]
+    wanted = [d for d in headroom.demands(made, ahead) if d.adds or everything]
     found = quotas.read(reached.sets, [d.place for d in wanted])
-    rooms = limits.headroom(wanted, found)
+    rooms = headroom.headroom(wanted, found)
     return Outlook(ahead, rooms, drift.read(reached.sets, made))
 
 
 def _look_for_drift(reached: Reached, made: Any) -> None:
     """Let CloudFormation detect the drift of what a plan updates."""
-    from tapgen import drift
+    from tapgen.plan import drift
 
     names = [step.stack_set for step, _, _ in drift.concerned(made)]
     if not names:
@@ -465,21 +469,21 @@ def _look_for_drift(reached: Reached, made: Any) -> None:
 
 def _asked(reached: Reached, made: Any, clock: Timings) -> Any:
     """The plan with what AWS says of it, and AWS's answers."""
-    from tapgen import asked
-    from tapgen.aws import changesets
-    from tapgen.cli.screen import asking
+    from tapgen.aws import change_sets
+    from tapgen.cli.progress import asking
+    from tapgen.plan import aws_answers
 
-    questions, unasked = asked.questions(made)
+    questions, unasked = aws_answers.questions(made)
     if not questions:
         return made, unasked
     with clock.stage("asking AWS"), asking(len(questions)) as answered:
-        said = changesets.ask_all(
+        said = change_sets.ask_all(
             reached.sets.aws,
             questions,
             lambda q: reached.sets.carried(q.template, q.target.account),
             answered,
         )
-    return asked.merge(made, said)
+    return aws_answers.merge(made, said)
 
 
 def _save(path: Path, own: Any, made: Any, allowed: tuple[str, ...]) -> None:
@@ -563,7 +567,7 @@ def lint_passes(system: System, only: Collection[str] | None = None) -> bool:
 
 def _bootstrapped(reached: Reached, clock: Timings) -> None:
     """Refuse when roles or bucket are missing; on the embedded AWS, make them."""
-    from tapgen import bootstrap
+    from tapgen.accounts import bootstrap
 
     with clock.stage("bootstrap"):
         if reached.local:
@@ -577,11 +581,13 @@ def _bootstrapped(reached: Reached, clock: Timings) -> None:
 
 
 def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
-    from tapgen import bootstrap, plan, rollout
+    from tapgen import plan
+    from tapgen.accounts import bootstrap
+    from tapgen.system import ownership
 
     system = reached.system
     plan.check(system)
-    observed = rollout.observe(system, reached.sets)
+    observed = ownership.observe(system, reached.sets)
     return bootstrap.run(
         reached.aws.assuming(assume_role),
         system,
@@ -593,23 +599,23 @@ def _bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
 
 def _types(observed: Mapping[str, Observed]) -> set[str]:
     """Resource types that are deployed: the execution role must still delete them."""
-    from tapgen import intrinsics
+    from tapgen.template import evaluate
 
     return {
         str(resource.get("Type"))
         for found in observed.values()
-        for resource in intrinsics.whole(found).get("Resources", {}).values()
+        for resource in evaluate.whole(found).get("Resources", {}).values()
     }
 
 
 def _wait_for_running(reached: Reached) -> None:
     """Wait out operations that an earlier run left behind, and say so."""
-    from tapgen import rollout
+    from tapgen.system import ownership
 
     shortest = (LOCAL_POLL if reached.local else REAL_POLL)[1]
     told: set[str] = set()
     while True:
-        observed = rollout.observe(reached.system, reached.sets)
+        observed = ownership.observe(reached.system, reached.sets)
         running = {o.name: o.running for o in observed.values() if o.running}
         if not running:
             return
@@ -623,7 +629,7 @@ def _wait_for_running(reached: Reached) -> None:
 def _run(reached: Reached, made: Any) -> Any:
     """Run a plan; its outcome, or an exit code when it was left while running."""
     from tapgen import rollout
-    from tapgen.cli.screen import progress
+    from tapgen.cli.progress import progress
 
     try:
         with progress(made) as screen, _interruptible(screen) as stopping:
@@ -646,16 +652,16 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
     """Make the first Ctrl-C a request to stop, and the second leave at once."""
     from tapgen.rollout import Event
 
-    asked = False
+    interrupted = False
 
     def on_signal(number: int, frame: Any) -> None:
-        nonlocal asked
-        if asked:
+        nonlocal interrupted
+        if interrupted:
             # Where it comes upon a callback of the interpreter's own, it is lost there,
             # with a traceback; stopping goes on all the same.
             sys.unraisablehook = lambda lost: None
             raise KeyboardInterrupt
-        asked = True
+        interrupted = True
         text = (
             "stopping: nothing new is started, what runs is waited for; then look with "
             "tapgen status and go on with tapgen rollout; Ctrl-C again leaves at once"
@@ -664,7 +670,7 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
 
     before = signal.signal(signal.SIGINT, on_signal)
     try:
-        yield lambda: asked
+        yield lambda: interrupted
     finally:
         signal.signal(signal.SIGINT, before)
 

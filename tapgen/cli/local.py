@@ -252,10 +252,10 @@ def _asked(name: str, *arguments: Any) -> Any:
 
 def _called(name: str, *arguments: Any) -> Any:
     """The same, whether or not it runs."""
-    life = _life()
+    lifecycle = _life()
     try:
-        return getattr(life, name)(LOCAL_FOLDER, *arguments)
-    except life.EmulatorError as error:
+        return getattr(lifecycle, name)(LOCAL_FOLDER, *arguments)
+    except lifecycle.EmulatorError as error:
         raise LocalError(str(error)) from error
 
 
@@ -272,24 +272,24 @@ def _faults() -> Any:
 @click.option("--token", envvar="TAPGEN_LOCAL_TOKEN", required=True)
 def _serve(port: int, folder: Path, token: str) -> None:
     """Be the embedded AWS, in the foreground."""
-    from tapgen import schemas
-    from tapgen.emulator import serving
+    from tapgen.emulator.server import process
+    from tapgen.template import schemas
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
-    serving.serve(port, folder, token, shape)
+    process.serve(port, folder, token, shape)
 
 
 def _life() -> Any:
     try:
-        from tapgen.emulator import life
+        from tapgen.emulator.server import lifecycle
     except ImportError as error:
         raise LocalError(
             f"the embedded AWS is not installed ({error}); "
             "install it with: pip install 'tapgen[local]'"
         ) from error
-    return life
+    return lifecycle
 
 
 def _needed() -> None:

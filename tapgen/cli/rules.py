@@ -30,7 +30,7 @@ def rules_command() -> None:
 def list_command(output: str) -> int:
     """List the rules: id, theme, and what each one finds."""
     from tapgen import rules
-    from tapgen.rules import across, pages
+    from tapgen.rules import pages, system_view
 
     if output == "markdown":
         click.echo(pages.page(), nl=False)
@@ -44,7 +44,7 @@ def list_command(output: str) -> int:
                     "breaks": rule.description,
                     "source": rule.source_url,
                     "needs_targets": rule.needs_targets,
-                    "whole_system": issubclass(rule, across.SystemRule),
+                    "whole_system": issubclass(rule, system_view.SystemRule),
                 }
                 for rule in rules.ALL
             ]

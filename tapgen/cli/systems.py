@@ -145,14 +145,16 @@ def templates_command(
     What the blueprints of tapgen made is kept in .tapgen/made/ and used again for
     configs that have not changed.
     """
-    from tapgen import templates
+    from tapgen.system import templates_out
 
     clock = Timings()
     with clock.stage("config and templates"):
         paths = [system_path(name, folder) for name in _chosen(systems, folder)]
         files = _generated(paths, use_kept=not no_cache)
     with clock.stage("comparing" if check else "writing"):
-        changed = templates.stale(to, files) if check else templates.write(to, files)
+        changed = (
+            templates_out.stale(to, files) if check else templates_out.write(to, files)
+        )
     for path in changed:
         click.echo(f"{'stale' if check else 'wrote'} {to / path}")
     if not changed:
@@ -200,11 +202,11 @@ def lint_command(
     changed.
     """
     from tapgen import lint
-    from tapgen.cli import made
+    from tapgen.cli import cache
 
     names = _chosen(systems, folder)
     paths = [system_path(name, folder) for name in names]
-    checked = made.check(paths, environment, to, _counter, use_kept=not no_cache)
+    checked = cache.check(paths, environment, to, _counter, use_kept=not no_cache)
     stack_sets = [name for one in checked for name in one.stack_sets]
     findings = list(dict.fromkeys(f for one in checked for f in one.findings))
     click.echo(lint.render(findings, form, stack_sets), nl=form != "github")
@@ -240,9 +242,9 @@ def _chosen(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
 
 def _generated(paths: Iterable[Path], use_kept: bool) -> dict[str, str]:
     """Path → text of everything under templates_out/ for these configs."""
-    from tapgen.cli import made
+    from tapgen.cli import cache
 
-    each = {path: made.files(path, use_kept) for path in paths}
+    each = {path: cache.files(path, use_kept) for path in paths}
     clashes = _clashes(
         (path, one.code, suffix)
         for path, one in each.items()

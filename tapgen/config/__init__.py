@@ -3,6 +3,10 @@
 `load` gives a `Config`, or raises one ConfigError that lists every mistake in the file
 with its line, its key, what was given and what is allowed. The default and all
 environments are checked together, whichever is asked for.
+
+`shape` has every key, `document` reads YAML with its lines, `stack_sets` and `units` are
+the blocks about templates of your own, `checks` what depends on more than one value.
+May use `template/`. Begin reading at `load`.
 """
 
 from __future__ import annotations
@@ -13,12 +17,7 @@ from pathlib import Path
 
 from tapgen.config import checks, stack_sets
 from tapgen.config.document import Node, overlay, read, wrong
-from tapgen.config.nouns import (
-    ArtifactConfig,
-    Blueprint,
-    Config,
-    StackSetConfig,
-)
+from tapgen.config.model import ArtifactConfig, Blueprint, Config, StackSetConfig
 from tapgen.config.problems import MOST, Problems, near, shown
 from tapgen.config.schema import json_schema
 from tapgen.config.shape import SYSTEM, RolloutShape

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 
 from tapgen.config import stack_sets, units
 from tapgen.config.document import Node, wrong
-from tapgen.config.nouns import Blueprint
+from tapgen.config.model import Blueprint
 from tapgen.config.problems import Problems, listed, near, shown
 from tapgen.config.shape import ENVIRONMENT, FileShape
 from tapgen.config.translate import report

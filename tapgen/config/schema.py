@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from tapgen.config.nouns import Blueprint
+from tapgen.config.model import Blueprint
 from tapgen.config.shape import ENVIRONMENT, FileShape, Region
 
 Json = dict[str, Any]

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from tapgen import schemas
 from tapgen.config.problems import near, shown
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
+from tapgen.template import schemas
 
 # 50 tags are AWS's limit for a stack set and for most resources. Three tell whose a
 # stack set is (tapgen:system, :suffix, :part), three come from the blueprint (Project,

@@ -13,13 +13,13 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from tapgen import schemas
 from tapgen.config import units
 from tapgen.config.document import Node, wrong
-from tapgen.config.nouns import ArtifactConfig, StackSetConfig
+from tapgen.config.model import ArtifactConfig, StackSetConfig
 from tapgen.config.problems import Problems, listed, near, shown
 from tapgen.config.shape import ACCOUNT, FileShape, OverrideShape, StackSetShape
 from tapgen.model import SAME, SELF, Output, Override, Target, Value
+from tapgen.template import schemas
 
 # CloudFormation names the stacks `StackSet-<stack set>-<uuid>`, 128 characters at most;
 # 40 are for the system, 12 for the suffix.

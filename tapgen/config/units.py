@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tapgen.config.document import Node, wrong
-from tapgen.config.nouns import Blueprint
+from tapgen.config.model import Blueprint
 from tapgen.config.problems import Problems, shown
 from tapgen.model import (
     SELF,

@@ -30,9 +30,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tapgen.emulator import protocols
-from tapgen.emulator.inner import Place
-from tapgen.emulator.protocols import Call
+from tapgen.emulator.wire import protocols
+from tapgen.emulator.wire.inner import Place
+from tapgen.emulator.wire.protocols import Call
 
 EFFECTS = (
     "fail",

@@ -4,9 +4,11 @@ cfn-lint runs inside this process, with the rules of `tapgen.rules` beside its o
 rules are loaded once (loading costs as much as checking a small template), every region
 of a template is checked in one run (four times cheaper than one run per region), and
 templates are spread over forked processes where that is safe. Verdicts can be kept
-(`tapgen.verdicts`): where all are known, cfn-lint is not even imported. A template may
+(`tapgen.lint.result_cache`): where all are known, cfn-lint is not even imported. A template may
 carry cfn-lint's own `Metadata` (`ignore_checks` for the template, or for one resource),
 and a `.cfnlintrc` is honoured as cfn-lint does; both silence our rules as well.
+
+May use `rules/`, `system/`, `template/` and `cache/`. Begin reading at `check`.
 """
 
 from __future__ import annotations
@@ -24,12 +26,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from tapgen import checks, decode, loops, schemas, verdicts
 from tapgen.errors import ConfigError
-from tapgen.lint import forms
+from tapgen.lint import forms, result_cache
 from tapgen.lint.forms import HOME, Format
+from tapgen.lint.result_cache import Verdicts
 from tapgen.model import Finding, Output, Override, Severity, StackSet, System, Value
-from tapgen.verdicts import Verdicts
+from tapgen.system import checks
+from tapgen.template import decode, loops, schemas
 
 EXIT_BITS: Mapping[Severity, int] = {
     Severity.ERROR: 2,
@@ -114,7 +117,7 @@ def check_each(
         if only is None or s.name in only
     ]
     jobs = {(system.name, s.name): _job(system, s) for system, s in chosen}
-    kept = verdicts.open_folder(cache) if cache and chosen else None
+    kept = result_cache.open_folder(cache) if cache and chosen else None
     results: dict[_Job, list[Finding]] = {}
     # Stack sets that share text and regions share one run.
     unique = list(dict.fromkeys(jobs.values()))
@@ -142,7 +145,7 @@ def check_each(
 def keepable(templates: Iterable[str], findings: Iterable[Finding]) -> bool:
     """Whether what was found in templates depends on nothing but what `verdicts` takes
     into account, and says what is wrong with them, not with a rule."""
-    return all(map(verdicts.keepable, templates)) and _trusted(findings)
+    return all(map(result_cache.keepable, templates)) and _trusted(findings)
 
 
 def _order(finding: Finding) -> tuple[int, int, str, str, list[str]]:
@@ -448,7 +451,7 @@ def _together(system: System, kept: Verdicts | None) -> list[Finding]:
     known = kept.get(key) if kept else None
     if known is None:
         known = _judged(system)
-        if kept and all(verdicts.keepable(s.template) for s in system.stack_sets):
+        if kept and all(result_cache.keepable(s.template) for s in system.stack_sets):
             kept.put(key, known)
     return known
 

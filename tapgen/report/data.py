@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tapgen import risk
-from tapgen.diff import Resource, show
-from tapgen.explain import advice
-from tapgen.intrinsics import no_echo
 from tapgen.model import HIDDEN, Observed, ObservedInstance, System, Target
 from tapgen.plan import (
     Plan,
     Reference,
     Step,
     Value,
-    parameters_of,
     refusals,
 )
 from tapgen.report import parameters
 from tapgen.rollout import Failure, Outcome
+from tapgen.rollout.advice import advice
+from tapgen.template import risk
+from tapgen.template.diff import Resource, show
+from tapgen.template.evaluate import no_echo
+from tapgen.template.parameters import parameters_of
 
 
 def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapgen import diff
 from tapgen.model import Action
 from tapgen.plan import Plan, Step, refusals
-from tapgen.report import alike
+from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
@@ -20,6 +19,7 @@ from tapgen.report.text import (
     without,
 )
 from tapgen.report.values import difference
+from tapgen.template import diff
 
 LIMIT = 65_536
 """Characters a comment on GitHub may have (REST API, "Create an issue comment")."""
@@ -51,7 +51,7 @@ def plan(
     text = "\n".join(head) + "\n"
     if len(text) + len(_CUT) > LIMIT:
         return text[: LIMIT - len(_CUT)] + _CUT
-    for waves in alike.waves(made):
+    for waves in grouping.waves(made):
         block = "\n".join(_waves(waves)) + "\n"
         if len(text) + len(block) + len(_CUT) > LIMIT:
             return text[: LIMIT - len(_CUT)] + _CUT
@@ -59,7 +59,7 @@ def plan(
     return text
 
 
-def _waves(waves: alike.Waves) -> Iterator[str]:
+def _waves(waves: grouping.Waves) -> Iterator[str]:
     names = ", ".join(dict.fromkeys(told.step.part for told in waves.steps))
     yield f"\n<details><summary>{waves}: {names}</summary>\n\n```diff"
     for told in waves.steps:
@@ -75,7 +75,7 @@ def _waves(waves: alike.Waves) -> Iterator[str]:
 
 
 def _changes(step: Step) -> Iterator[str]:
-    groups = alike.groups(step.changes)
+    groups = grouping.groups(step.changes)
     for group in groups:
         if len(groups) > 1:
             yield f"  in {targets(group.targets)}{but(group)}:"

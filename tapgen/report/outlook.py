@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen.asked import Answer, Key
-from tapgen.drift import Drift, Drifted
-from tapgen.durations import Span
-from tapgen.forecast import Fit, Forecast, Move, Slowest, StepForecast
-from tapgen.limits import Headroom
 from tapgen.model import Target
-from tapgen.report import answers
+from tapgen.plan.aws_answers import Answer, Key
+from tapgen.plan.drift import Drift, Drifted
+from tapgen.plan.durations import Span
+from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
+from tapgen.plan.headroom import Headroom
+from tapgen.report import change_sets
 from tapgen.report.places import targets
 
 _MAX_VALUE = 60  # characters of a value shown in a line
@@ -55,7 +55,7 @@ def first(outlook: Outlook) -> Iterator[str]:
     for move in outlook.forecast.moves:
         yield f"  [red]![/] {escape(_moved(move))}"
         yield from (f"      {escape(line)}" for line in _data_of(move))
-    yield from answers.first(outlook.answers)
+    yield from change_sets.first(outlook.answers)
 
 
 def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
@@ -64,7 +64,7 @@ def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
-    yield from answers.last(outlook.answers)
+    yield from change_sets.last(outlook.answers)
     yield from map(escape, lines)
 
 
@@ -84,7 +84,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
         yield f"- {'; '.join([_moved(move), *_data_of(move)])}"
-    yield from answers.markdown(outlook.answers)
+    yield from change_sets.markdown(outlook.answers)
     lines = [*_fits(outlook, False), *_checked(outlook.drift), *_paces(outlook)]
     lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
@@ -226,7 +226,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "templates": [_fit(fit) for fit in forecast.fits],
         "limits": [_headroom(room) for room in outlook.limits],
         "drift": _drift(outlook.drift),
-        "change_sets": answers.data(outlook.answers),
+        "change_sets": change_sets.data(outlook.answers),
     }
 
 

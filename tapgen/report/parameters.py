@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.intrinsics import no_echo
 from tapgen.model import HIDDEN, Action
-from tapgen.plan import Plan, Reference, Step, Value, complete, parameters_of
+from tapgen.plan import Plan, Reference, Step, Value
 from tapgen.report.values import difference, short
+from tapgen.template.evaluate import no_echo
+from tapgen.template.parameters import complete, parameters_of
 
 
 @dataclass(frozen=True)

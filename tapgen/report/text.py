@@ -10,16 +10,16 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen import diff, risk
-from tapgen.explain import advice
 from tapgen.model import Action, Target
 from tapgen.plan import Plan, Step
-from tapgen.report import alike
+from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
 from tapgen.report.places import targets
 from tapgen.report.values import difference
 from tapgen.rollout import Outcome
+from tapgen.rollout.advice import advice
+from tapgen.template import diff, risk
 
 MARKS = {
     "CURRENT": "[green]✓ CURRENT[/]",
@@ -66,7 +66,7 @@ def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -
     lines = [f"[bold]{escape(_title(made))}[/]", *_first(risks(made))]
     lines += left if asleep else []
     lines += ahead.first(outlook) if outlook else ()
-    for waves in alike.waves(made, details=details):
+    for waves in grouping.waves(made, details=details):
         lines.append(f"\n[bold]{waves}[/]")
         for told in waves.steps:
             lines += _step(told)
@@ -98,7 +98,7 @@ def differences(
     lines = list(_first(_by_kind(one for row in found for one in _risky(*row))))
     for part, own in parts.items():
         lines += [""] if lines else []
-        for group in alike.groups(own):
+        for group in grouping.groups(own):
             title = f"[bold]{part or 'template'}[/] in {targets(group.targets)}"
             lines.append(f"{title}{but(group)}")
             lines += _resources(group)
@@ -140,7 +140,9 @@ def _by_kind(
     kinds: dict[risk.Kind, list[tuple[str, Target]]] = {}
     for kind, what, target in found:
         kinds.setdefault(kind, []).append((what, target))
-    return {kind: dict(alike.texts(kinds[kind])) for kind in risk.Kind if kind in kinds}
+    return {
+        kind: dict(grouping.texts(kinds[kind])) for kind in risk.Kind if kind in kinds
+    }
 
 
 def _first(found: Mapping[risk.Kind, Mapping[str, Sequence[Target]]]) -> Iterator[str]:
@@ -202,7 +204,7 @@ def _title(made: Plan) -> str:
     return f"{name}, stack sets in {system.admin}"
 
 
-def _step(told: alike.Told) -> Iterator[str]:
+def _step(told: grouping.Told) -> Iterator[str]:
     step = told.step
     why = escape("; ".join(step.reasons))
     verb = str(step.action).lower()
@@ -217,7 +219,7 @@ def _changes(step: Step, *, details: bool) -> Iterator[str]:
     """What happens to resources; targets to which the same happens, once."""
     if step.conditional:
         return
-    groups = alike.groups(step.changes)
+    groups = grouping.groups(step.changes)
     for group in groups:
         if len(groups) > 1:
             yield f"      in {targets(group.targets)}{but(group)}:"
@@ -230,12 +232,12 @@ def _changes(step: Step, *, details: bool) -> Iterator[str]:
             yield "      no resource changes"
 
 
-def but(group: alike.Group) -> str:
+def but(group: grouping.Group) -> str:
     """What follows the targets of a group that shares something with the first."""
     return ", otherwise the same" if group.shared else ""
 
 
-def _apart(group: alike.Group) -> str:
+def _apart(group: grouping.Group) -> str:
     """The resources that make a group another than the first, in words."""
     if not group.shared:
         return ""
@@ -246,7 +248,7 @@ def _apart(group: alike.Group) -> str:
     return "".join(f", {word} {_few(names)}" for word, names in words if names)
 
 
-def without(group: alike.Group) -> str:
+def without(group: grouping.Group) -> str:
     """The resources to which something happens in the first group only."""
     return f"without {_few(group.without)}"
 
@@ -256,13 +258,13 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
-def alters_nothing(step: Step, group: alike.Group) -> bool:
+def alters_nothing(step: Step, group: grouping.Group) -> bool:
     """Whether an update is only of the template's text, which is worth saying."""
     only_text = step.reasons == ("template differs",)
     return only_text and not group.changes and not group.shared
 
 
-def _resources(group: alike.Group) -> Iterator[str]:
+def _resources(group: grouping.Group) -> Iterator[str]:
     for change in sorted(group.changes, key=_gravity):
         mark = _VERDICTS.get(change.verdict, _VERBS[change.verb])
         verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"

@@ -7,6 +7,9 @@ says nothing either.
 
 Ids begin with E9500 and W9500. They are silenced and configured as all of cfn-lint's
 are. Importing this package imports cfn-lint.
+
+One module for each subject; `base` is what all rules share, `view` what they look at. May
+use `system/` and `template/`. Begin reading at `base.Rule`, then `state`, the shortest.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from types import ModuleType
 
 from tapgen.model import Finding, System
 from tapgen.rules import (
-    across,
     alarms,
     api,
     aurora,
@@ -34,11 +36,12 @@ from tapgen.rules import (
     security,
     services,
     state,
+    system_view,
     together,
     wiring,
 )
-from tapgen.rules.across import SystemRule
 from tapgen.rules.base import Rule
+from tapgen.rules.system_view import SystemRule
 
 _MODULES: tuple[ModuleType, ...] = (
     names,
@@ -82,7 +85,7 @@ globals().update({rule.__name__: rule for rule in ALL})
 
 def system(it: System) -> list[Finding]:
     """What the stack sets of a system do to each other; without files and lines."""
-    return across.findings(it, [r() for r in ALL if issubclass(r, SystemRule)])
+    return system_view.findings(it, [r() for r in ALL if issubclass(r, SystemRule)])
 
 
 def theme(rule: type[Rule]) -> str:

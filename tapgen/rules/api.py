@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapgen.intrinsics import references, same
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule
 from tapgen.rules.values import absent, get, present, text
 from tapgen.rules.view import Place, Resource
+from tapgen.template.evaluate import references, same
 
 _DEPLOYMENT = "AWS::ApiGateway::Deployment"
 _API = """\

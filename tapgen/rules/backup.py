@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tapgen.model import StackSet
-from tapgen.rules.across import Across, SystemRule, Told
 from tapgen.rules.base import DOCS, in_properties
+from tapgen.rules.system_view import Across, SystemRule, Told
 from tapgen.rules.values import absent, get, items, number, text
 from tapgen.rules.view import Resource
 

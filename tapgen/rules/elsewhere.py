@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tapgen.model import StackSet
-from tapgen.rules.across import Across, SystemRule, Told
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
 from tapgen.rules.literals import reached
 from tapgen.rules.once import AT_THE_EDGE, USED_AT_THE_EDGE, VIRGINIA
+from tapgen.rules.system_view import Across, SystemRule, Told
 from tapgen.rules.values import Path, absent, get, items, text
 from tapgen.rules.view import Resource
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tapgen import schemas
-from tapgen.intrinsics import partition
 from tapgen.model import SELF
 from tapgen.rules.base import (
     DOCS,
@@ -26,6 +24,8 @@ from tapgen.rules.base import (
 )
 from tapgen.rules.values import Path, absent, arn, beginning, get, items, text, walk
 from tapgen.rules.view import OWN_ACCOUNT, Resource, View
+from tapgen.template import schemas
+from tapgen.template.evaluate import partition
 
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 _ZONE_PROPERTIES = {

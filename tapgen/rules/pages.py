@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from tapgen.rules import ALL, theme
-from tapgen.rules.across import SystemRule
 from tapgen.rules.base import Rule
+from tapgen.rules.system_view import SystemRule
 from tapgen.rules.values import get, items
 
 _LONG = 40

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tapgen import schemas
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule, Rule
 from tapgen.rules.values import get, number, present
 from tapgen.rules.view import Resource, View
+from tapgen.template import schemas
 
 _TYPE = "AWS::RDS::DBInstance"
 _SOURCE = "SourceDBInstanceIdentifier"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tapgen import schemas
 from tapgen.rules.base import (
     DOCS,
     TEMPLATE_REFERENCE,
@@ -30,6 +29,7 @@ from tapgen.rules.values import (
     walk,
 )
 from tapgen.rules.view import Resource
+from tapgen.template import schemas
 
 _TWO = goes_to("us-east-1", "eu-west-1")
 _PRINCIPAL = re.compile(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapgen import schemas
 from tapgen.rules.base import USER_GUIDE, Found, Rule, goes_to
 from tapgen.rules.values import absent
 from tapgen.rules.view import View
+from tapgen.template import schemas
 
 # What is in them is on its way elsewhere, or can be had again; addresses hold no data.
 _TRANSIENT = {"AWS::EC2::EIP", "AWS::GlobalAccelerator::Accelerator", "AWS::SQS::Queue"}

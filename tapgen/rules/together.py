@@ -6,16 +6,16 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from functools import cache
 
-from tapgen import schemas
 from tapgen.model import StackSet
-from tapgen.rules.across import Across, Origin, SystemRule, Told
 from tapgen.rules.aurora import credentials
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
 from tapgen.rules.names import ACCOUNT_WIDE, IAM
 from tapgen.rules.once import identity_key, record_key
+from tapgen.rules.system_view import Across, Origin, SystemRule, Told
 from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
 from tapgen.rules.wiring import REPLICATING, destinations
+from tapgen.template import schemas
 
 Key = tuple[str, ...]
 

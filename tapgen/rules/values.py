@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from tapgen.intrinsics import LATER
+from tapgen.template.evaluate import LATER
 
 Path = tuple[str | int, ...]
 

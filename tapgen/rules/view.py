@@ -17,10 +17,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tapgen import intrinsics
-from tapgen.intrinsics import LATER
 from tapgen.model import SELF, Target
 from tapgen.rules import values
+from tapgen.template import evaluate
+from tapgen.template.evaluate import LATER
 
 OWN_ACCOUNT = "000000000000"
 """Stands for `self` in evaluated text, so that lengths are right."""
@@ -99,7 +99,7 @@ class Place:
     """
 
     target: Target | None
-    evaluated: intrinsics.Evaluated
+    evaluated: evaluate.Evaluated
     entry: int = 0
 
     @property
@@ -169,7 +169,7 @@ class View:
         given = {name: {LATER: name} for name in parameters}
         body = {**self.template, "Parameters": parameters}
         nowhere = Target("", "")
-        return Place(None, intrinsics.evaluate(body, given, nowhere))
+        return Place(None, evaluate.evaluate(body, given, nowhere))
 
     def made(self, *types: str) -> dict[tuple[int, str], list[Resource]]:
         """For each stack set and logical id, the places where a resource of these
@@ -188,7 +188,7 @@ def place(
 ) -> Place:
     """A template as it is with these values at a target."""
     account = OWN_ACCOUNT if at.account == SELF else at.account
-    evaluated = intrinsics.evaluate(template, given, Target(account, at.region))
+    evaluated = evaluate.evaluate(template, given, Target(account, at.region))
     return Place(at, evaluated, entry)
 
 

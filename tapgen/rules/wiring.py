@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from tapgen import checks
 from tapgen.model import StackSet
-from tapgen.rules.across import Across, SystemRule, Told
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, USER_GUIDE, in_properties
 from tapgen.rules.literals import CROSS_REGION, ELSEWHERE, ROLES, reached, regional
+from tapgen.rules.system_view import Across, SystemRule, Told
 from tapgen.rules.values import Path, arn, items, text, walk
 from tapgen.rules.view import Resource
+from tapgen.system import checks
 
 _NO_VALUE = re.compile(r"parameter (\w+) has no value")
 # What is of one region, and is named by others of that region only.

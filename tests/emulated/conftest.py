@@ -12,23 +12,25 @@ from typing import Any
 
 import pytest
 
-from tapgen import bootstrap, plan, rollout
+from tapgen import plan, rollout
+from tapgen.accounts import bootstrap
 from tapgen.aws import session
 from tapgen.aws.stacksets import StackSets
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tapgen.model import Observed, System, Target
 from tapgen.plan import Plan
 from tapgen.rollout import Event, Outcome
+from tapgen.system import ownership
 
 SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[life.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     folder = tmp_path_factory.mktemp("embedded")
-    yield life.start(folder, SERVE)
-    life.stop(folder)
+    yield lifecycle.start(folder, SERVE)
+    lifecycle.stop(folder)
 
 
 @dataclass
@@ -54,7 +56,7 @@ class Cloud:
         return bootstrap.run(self.aws, system.resolve(self.account), code="demo")
 
     def observe(self, system: System) -> dict[str, Observed]:
-        return rollout.observe(system.resolve(self.account), self.sets)
+        return ownership.observe(system.resolve(self.account), self.sets)
 
     def plan(self, system: System) -> Plan:
         return plan.make(system.resolve(self.account), self.observe(system))
@@ -79,6 +81,6 @@ class Cloud:
 
 
 @pytest.fixture
-def cloud(server: life.Server) -> Cloud:
+def cloud(server: lifecycle.Server) -> Cloud:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     return Cloud(server.url, f"{int(worker) + 1:04}{next(_numbers):08}")

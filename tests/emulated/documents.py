@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -56,7 +56,7 @@ class Reader:
 
     def here(self, line: str) -> str:
         """A line with the port that the embedded AWS really has."""
-        server = life.running(self.folder / ".tapgen")
+        server = lifecycle.running(self.folder / ".tapgen")
         return line.replace(str(DOCUMENTED_PORT), str(server.port)) if server else line
 
     def run(self, line: str, expected: int) -> None:
@@ -124,5 +124,5 @@ def read(name: str, folder: Path) -> str:
     try:
         reader.read(ROOT / name)
     finally:
-        life.stop(folder / ".tapgen")
+        lifecycle.stop(folder / ".tapgen")
     return reader.printed

@@ -12,7 +12,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from tapgen import blueprints, bootstrap
+from tapgen import blueprints
+from tapgen.accounts import bootstrap
 from tapgen.model import System
 from tapgen.rollout import Outcome
 from tests.emulated.conftest import Cloud

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from tapgen import asked, plan
-from tapgen.aws import changesets
-from tapgen.aws.changesets import Question
+from tapgen import plan
+from tapgen.aws import change_sets
+from tapgen.aws.change_sets import Question
 from tapgen.cli import deploy
 from tapgen.errors import AwsError
 from tapgen.model import SELF, System, Target
-from tapgen.plan import Plan
+from tapgen.plan import Plan, aws_answers
 from tests.emulated.conftest import Cloud
 from tests.emulated.test_cli import MINIMAL, Shell
 from tests.emulated.test_rollout import (
@@ -43,16 +43,18 @@ TABLE = {
 }
 
 
-def ask(cloud: Cloud, made: Plan) -> tuple[Plan, dict[asked.Key, asked.Answer]]:
+def ask(
+    cloud: Cloud, made: Plan
+) -> tuple[Plan, dict[aws_answers.Key, aws_answers.Answer]]:
     """What `tapgen plan --change-sets` does, as the operator role."""
     looking = replace(cloud.sets, aws=cloud.aws.assuming(made.system.operator_role))
-    questions, _ = asked.questions(made)
-    said = changesets.ask_all(
+    questions, _ = aws_answers.questions(made)
+    said = change_sets.ask_all(
         looking.aws,
         questions,
         lambda q: looking.carried(q.template, q.target.account),
     )
-    return asked.merge(made, said)
+    return aws_answers.merge(made, said)
 
 
 def stacks(cloud: Cloud, wanted: System) -> dict[Target, dict[str, Any]]:
@@ -162,7 +164,7 @@ def test_what_aws_refuses_to_look_at_is_said_in_its_words(cloud: Cloud) -> None:
     now, answers = ask(cloud, made)
 
     assert now == made
-    (told,) = asked.told(answers)
+    (told,) = aws_answers.told(answers)
     assert told.kind == "unasked"
     assert "Requires capabilities : [CAPABILITY_IAM]" in told.text
     assert len(told.targets) == 2
@@ -173,7 +175,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(cloud: Cloud) -> None:
     wanted = system(part("source", targets=(EAST,), Text="a"))
     cloud.rollout(wanted)
     made = cloud.plan(system(part("source", targets=(EAST,), Text="b")))
-    (question,) = asked.questions(made)[0].values()
+    (question,) = aws_answers.questions(made)[0].values()
     client = cloud.client("cloudformation")
     for name in (question.name, "of-somebody-else"):
         client.create_change_set(
@@ -195,7 +197,7 @@ def test_a_stack_that_is_gone_is_not_made_again(cloud: Cloud) -> None:
     gone = Question("tapgen-x", Target(cloud.account, "us-east-1"), "gone", SOURCE)
 
     with pytest.raises(AwsError, match="does not exist"):
-        changesets.ask_one(cloud.aws, gone, {"TemplateBody": SOURCE})
+        change_sets.ask_one(cloud.aws, gone, {"TemplateBody": SOURCE})
 
     assert cloud.client("cloudformation").list_stacks()["StackSummaries"] == []
 
@@ -284,7 +286,7 @@ def test_ctrl_c_while_aws_is_asked_leaves_no_change_set(shell: Shell) -> None:
 def test_a_plan_that_only_aws_refuses_is_not_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.unit.test_asked import RATED, merged, modify, place
+    from tests.unit.plan.test_aws_answers import RATED, merged, modify, place
 
     made, _ = merged(RATED, modify("True", place("Always")))
     path = tmp_path / "plan.json"

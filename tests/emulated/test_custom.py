@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from tapgen import blueprints, bootstrap, config, plan, rollout, uploads
-from tapgen.emulator import life
+from tapgen import blueprints, config, plan
+from tapgen.accounts import bootstrap
+from tapgen.emulator.server import lifecycle
 from tapgen.errors import TemplateError
 from tapgen.model import System, Target
-from tapgen.rollout import Outcome
+from tapgen.rollout import Outcome, uploads
+from tapgen.system import ownership
 from tests.emulated.conftest import Cloud
 from tests.emulated.documents import FENCE, ROOT, Reader
 
@@ -40,7 +42,7 @@ def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
         reader.read(PAGE)
         reader.run("python -m pytest -q tests/test_queues.py", 0)
     finally:
-        life.stop(tmp_path / ".tapgen")
+        lifecycle.stop(tmp_path / ".tapgen")
 
     manifest = json.loads((tmp_path / "templates_out/shop/manifest.json").read_text())
     assert [s["wave"] for s in manifest["stack_sets"]] == [1, 2, 3]
@@ -217,7 +219,7 @@ def test_a_large_template_goes_through_the_artifact_bucket(shop: Shop) -> None:
     s3 = shop.client("s3", shop.cloud.account, "us-east-1")
     (stored,) = s3.list_objects_v2(Bucket=bucket, Prefix="templates/")["Contents"]
     assert stored["Size"] > 51_200
-    found = rollout.observe(system, shop.cloud.sets)[network.name]
+    found = ownership.observe(system, shop.cloud.sets)[network.name]
     assert len(json.loads(found.template)["Resources"]) == 403
     assert not shop.cloud.plan(system)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tapgen import blueprints, bootstrap, config, plan
+from tapgen import blueprints, config, plan
+from tapgen.accounts import bootstrap
 from tapgen.aws import leftovers
-from tapgen.diff import Verb
 from tapgen.model import System, Target
+from tapgen.template.diff import Verb
 from tests.emulated.conftest import Cloud
 
 CONFIG = """\

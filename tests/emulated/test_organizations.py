@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from tapgen import bootstrap, plan, rollout
+from tapgen import plan, rollout
+from tapgen.accounts import bootstrap
 from tapgen.aws import leftovers, organizations, session
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, PlanError
@@ -23,6 +24,7 @@ from tapgen.model import (
     Target,
 )
 from tapgen.plan import Plan
+from tapgen.system import ownership
 from tests import make
 from tests.emulated.conftest import Cloud
 
@@ -85,7 +87,7 @@ class Organization:
 
     def plan(self, system: System) -> Plan:
         wanted = self.resolved(system)
-        return plan.make(wanted, rollout.observe(wanted, self.sets(system)))
+        return plan.make(wanted, ownership.observe(wanted, self.sets(system)))
 
     def rollout(self, system: System) -> rollout.Outcome:
         bootstrap.run(self.aws, self.resolved(system), code="demo")
@@ -156,7 +158,7 @@ def test_a_baseline_reaches_every_account_of_a_unit_and_follows_them(
     assert not organization.plan(changed)
 
     wanted = organization.resolved(changed)
-    gone = plan.destroy(wanted, rollout.observe(wanted, organization.sets(changed)))
+    gone = plan.destroy(wanted, ownership.observe(wanted, organization.sets(changed)))
     assert organization.run(gone, changed).green
     assert organization.days(outside) == set()
 
@@ -288,7 +290,9 @@ def test_what_is_retained_is_listed_where_nobody_may_look(
     account = organization.account("Prod")
     system = baseline("Prod", keep=True)
     assert organization.rollout(system).green
-    observed = rollout.observe(organization.resolved(system), organization.sets(system))
+    observed = ownership.observe(
+        organization.resolved(system), organization.sets(system)
+    )
     stranger = replace(organization.aws, local=False, _sessions={}, _clients={})
 
     found = leftovers.retained(stranger, observed)
@@ -384,7 +388,7 @@ def test_what_was_deployed_in_a_unit_that_is_gone_can_be_destroyed(
         organization.aws, organization.aws.home, ["Old"], leaving=True
     )
     wanted = system.resolve(organization.aws.account, units)
-    found = rollout.observe(wanted, organization.sets(system))
+    found = ownership.observe(wanted, organization.sets(system))
 
     assert organization.run(plan.destroy(wanted, found), system).green
     assert organization.days(account) == set()

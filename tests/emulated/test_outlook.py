@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tapgen import drift
 from tapgen.cli.deploy import Reached, outlook_of
 from tapgen.model import SELF, StackSet, System, Target
+from tapgen.plan import drift
 from tapgen.report import outlook
 from tests import make
 from tests.emulated.conftest import Cloud

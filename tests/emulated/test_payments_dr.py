@@ -16,7 +16,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from tapgen import blueprints, config, plan
 from tapgen.aws import leftovers
 from tapgen.blueprints.payments_dr.settings import Settings
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tapgen.handlers import writer
 from tapgen.model import System
 from tests.emulated.conftest import Cloud
@@ -36,7 +36,7 @@ def built(**settings: Any) -> System:
 
 
 @pytest.fixture(scope="module")
-def live(server: life.Server) -> Live:
+def live(server: lifecycle.Server) -> Live:
     """The shipped file with a name of its own, rolled out once for all tests here."""
     cloud = Cloud(server.url, UNSIGNED)
     zone = cloud.client("route53").create_hosted_zone(
@@ -100,11 +100,11 @@ def heard(live: Live, role: str) -> str:
 
 
 def test_it_is_current_in_both_regions_and_a_second_time_plans_nothing(
-    live: Live, server: life.Server
+    live: Live, server: lifecycle.Server
 ) -> None:
     assert live.cloud.statuses(live.system) == {"CURRENT"}
     assert not live.cloud.plan(live.system)
-    shapes = life.status(server.folder)["shape_only"]
+    shapes = lifecycle.status(server.folder)["shape_only"]
     assert live.cloud.account not in {one["account"] for one in shapes}
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from tapgen import blueprints, config, plan
 from tapgen.aws import leftovers
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
 from tests.systems import look
@@ -22,7 +22,7 @@ REGIONS = ("source", "target")
 
 
 @pytest.fixture(scope="module")
-def live(server: life.Server) -> Live:
+def live(server: lifecycle.Server) -> Live:
     """The shipped file, rolled out once for all tests here."""
     deployed = Live(Cloud(server.url, ACCOUNT), look.shipped("region_migration"))
     assert deployed.rollout().green
@@ -65,8 +65,8 @@ def test_everything_is_current_and_a_second_time_plans_nothing(live: Live) -> No
     assert regions == {"us-west-1", "us-west-2"}
 
 
-def test_nothing_is_shape_only(live: Live, server: life.Server) -> None:
-    shapes = life.status(server.folder)["shape_only"]
+def test_nothing_is_shape_only(live: Live, server: lifecycle.Server) -> None:
+    shapes = lifecycle.status(server.folder)["shape_only"]
     assert [one for one in shapes if one["account"] == ACCOUNT] == []
 
 

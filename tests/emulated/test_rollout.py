@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tapgen import plan, rollout, snapshot
+from tapgen import plan, rollout
 from tapgen.aws import stacks
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tapgen.errors import PlanError, RolloutError
 from tapgen.model import (
     SELF,
@@ -27,6 +27,7 @@ from tapgen.model import (
     Target,
     Value,
 )
+from tapgen.rollout import snapshot
 from tests.emulated.conftest import SERVE, Cloud
 
 EAST, WEST = Target(SELF, "us-east-1"), Target(SELF, "us-west-2")
@@ -508,7 +509,7 @@ def test_losing_aws_under_a_rollout_says_how_to_go_on(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    server = life.start(folder, SERVE, port)
+    server = lifecycle.start(folder, SERVE, port)
     cloud = Cloud(server.url, "000000000000")
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)

@@ -11,7 +11,7 @@ import pytest
 
 from tapgen import blueprints, config, plan
 from tapgen.aws import leftovers
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tapgen.model import System
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
@@ -22,7 +22,7 @@ OTHER = {"source": "target", "target": "source"}
 
 
 @pytest.fixture(scope="module")
-def live(server: life.Server) -> Live:
+def live(server: lifecycle.Server) -> Live:
     """The shipped file, rolled out once for all tests here."""
     deployed = Live(Cloud(server.url, UNSIGNED), look.shipped("serverless_api"))
     assert deployed.rollout().green

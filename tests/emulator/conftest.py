@@ -21,7 +21,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 
 SERVE = [sys.executable, str(Path(__file__).with_name("serve.py"))]
 ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
@@ -43,15 +43,15 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[life.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     folder = tmp_path_factory.mktemp("embedded")
-    server = life.start(folder, SERVE, port=free_port())
+    server = lifecycle.start(folder, SERVE, port=free_port())
     yield server
-    life.stop(folder)
+    lifecycle.stop(folder)
 
 
 @pytest.fixture
-def aws(server: life.Server) -> Aws:
+def aws(server: lifecycle.Server) -> Aws:
     """An administrator account that no other test has, with both roles."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
     account = f"{int(worker) + 1:04}{next(_numbers):08}"

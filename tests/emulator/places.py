@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tests.emulator.conftest import connect
 
 ROOT = Path(__file__).parents[2]
@@ -24,11 +24,11 @@ Outputs = dict[str, str]
 _numbers = itertools.count(1)
 
 
-def served(folder: Path) -> Iterator[life.Server]:
+def served(folder: Path) -> Iterator[lifecycle.Server]:
     """An embedded AWS until the generator is closed."""
     os.environ["PYTHONPATH"] = str(ROOT)
-    yield life.start(folder, SERVE)
-    life.stop(folder)
+    yield lifecycle.start(folder, SERVE)
+    lifecycle.stop(folder)
 
 
 @dataclass(frozen=True)

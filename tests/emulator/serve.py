@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tapgen.emulator import life, serving
+from tapgen.emulator.server import lifecycle, process
 
 
 def everywhere(type_name: str, region: str) -> Mapping[str, Any] | None:
@@ -19,15 +19,15 @@ def everywhere(type_name: str, region: str) -> Mapping[str, Any] | None:
     return {"typeName": type_name, "properties": {}}
 
 
-def main(shape: serving.Shape = everywhere) -> int:
+def main(shape: process.Shape = everywhere) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
-    token = os.environ[life.TOKEN_VARIABLE]
+    token = os.environ[lifecycle.TOKEN_VARIABLE]
     try:
-        serving.serve(options.port, options.folder, token, shape)
-    except life.EmulatorError as error:
+        process.serve(options.port, options.folder, token, shape)
+    except lifecycle.EmulatorError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

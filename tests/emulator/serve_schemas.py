@@ -6,13 +6,13 @@ import argparse
 import os
 from pathlib import Path
 
-from tapgen import schemas
-from tapgen.emulator import life, serving
+from tapgen.emulator.server import lifecycle, process
+from tapgen.template import schemas
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
-    token = os.environ[life.TOKEN_VARIABLE]
-    serving.serve(options.port, options.folder, token, schemas.schema)
+    token = os.environ[lifecycle.TOKEN_VARIABLE]
+    process.serve(options.port, options.folder, token, schemas.schema)

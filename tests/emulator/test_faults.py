@@ -21,39 +21,39 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
 from tapgen.emulator import faults as faults_
-from tapgen.emulator import life
 from tapgen.emulator.faults import FaultError, Faults, parse, parse_all
-from tapgen.emulator.protocols import Call
+from tapgen.emulator.server import lifecycle
+from tapgen.emulator.wire.protocols import Call
 from tests.emulator.conftest import SERVE, Aws, free_port, template, topic
 
 Cut = (ConnectionClosedError, HTTPClientError)
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[life.Server]:
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     """A server of this module: faults must not reach other tests."""
     folder = tmp_path_factory.mktemp("faults")
-    yield life.start(folder, SERVE, port=free_port())
-    life.stop(folder)
+    yield lifecycle.start(folder, SERVE, port=free_port())
+    lifecycle.stop(folder)
 
 
 @pytest.fixture
-def faulty(own: life.Server) -> Iterator[Faulty]:
-    life.reset(own.folder)
+def faulty(own: lifecycle.Server) -> Iterator[Faulty]:
+    lifecycle.reset(own.folder)
     yield Faulty(own)
-    life.clear_faults(own.folder)
+    lifecycle.clear_faults(own.folder)
 
 
 class Faulty:
     """A server whose calls go wrong."""
 
-    def __init__(self, server: life.Server) -> None:
+    def __init__(self, server: lifecycle.Server) -> None:
         self.server = server
         self.aws = Aws(server.url, "111111111111")
 
     def add(self, effect: str, match: Any = None, **options: Any) -> None:
         fault = {"effect": effect, "match": match or {}, **options}
-        life.add_faults(self.server.folder, fault)
+        lifecycle.add_faults(self.server.folder, fault)
 
     def client(
         self,
@@ -74,7 +74,7 @@ class Faulty:
         )
 
     def counts(self) -> list[tuple[int, int]]:
-        found = life.faults(self.server.folder)
+        found = lifecycle.faults(self.server.folder)
         return [(f["matched"], f["fired"]) for f in found]
 
 
@@ -393,7 +393,7 @@ def test_a_service_can_be_away_in_one_region(faulty: Faulty) -> None:
         assert code(refused(away.list_tables)) == "ServiceUnavailable"
     faulty.client("dynamodb").list_tables()
     faulty.client("sqs", region="eu-west-1").list_queues()
-    life.clear_faults(faulty.server.folder)
+    lifecycle.clear_faults(faulty.server.folder)
     faulty.client("dynamodb", region="eu-west-1").list_tables()
 
 
@@ -426,7 +426,7 @@ def test_stack_instances_fail_where_a_whole_region_is_away(faulty: Faulty) -> No
     assert aws.finished("gone", started)["Status"] == "FAILED"
     reason = aws.results("gone", started)[aws.account, "eu-west-1"]["StatusReason"]
     assert "unavailable in eu-west-1" in reason
-    life.clear_faults(faulty.server.folder)
+    lifecycle.clear_faults(faulty.server.folder)
     repaired = client.update_stack_instances(
         StackSetName="gone", Accounts=[aws.account], Regions=["eu-west-1"]
     )
@@ -811,8 +811,8 @@ def test_of_several_faults_the_wrong_one_is_named(faulty: Faulty) -> None:
     given = [{"effect": "cut"}, {"effect": "cutt"}]
     with pytest.raises(FaultError, match="^fault 2: effect 'cutt'"):
         parse_all(given)
-    with pytest.raises(life.EmulatorError, match="^fault 2: effect 'cutt'"):
-        life.add_faults(faulty.server.folder, given)
+    with pytest.raises(lifecycle.EmulatorError, match="^fault 2: effect 'cutt'"):
+        lifecycle.add_faults(faulty.server.folder, given)
     assert faulty.counts() == []
 
 
@@ -851,15 +851,15 @@ def test_a_file_that_is_none_of_faults(
 def test_the_route_sets_lists_and_removes(faulty: Faulty) -> None:
     folder = faulty.server.folder
     given = [{"effect": "cut"}, {"effect": "denied", "match": {"region": "eu-west-1"}}]
-    added = life.add_faults(folder, given)
+    added = lifecycle.add_faults(folder, given)
     assert [f["effect"] for f in added] == ["cut", "denied"]
-    assert life.status(folder)["faults"] == 2
-    assert life.clear_faults(folder, added[0]["id"]) == 1
-    assert [f["id"] for f in life.faults(folder)] == [added[1]["id"]]
-    with pytest.raises(life.EmulatorError, match="there is no fault 0; there are"):
-        life.clear_faults(folder, "0")
-    assert life.clear_faults(folder) == 1
-    assert life.faults(folder) == []
+    assert lifecycle.status(folder)["faults"] == 2
+    assert lifecycle.clear_faults(folder, added[0]["id"]) == 1
+    assert [f["id"] for f in lifecycle.faults(folder)] == [added[1]["id"]]
+    with pytest.raises(lifecycle.EmulatorError, match="there is no fault 0; there are"):
+        lifecycle.clear_faults(folder, "0")
+    assert lifecycle.clear_faults(folder) == 1
+    assert lifecycle.faults(folder) == []
 
 
 def test_the_route_needs_the_token_and_json(faulty: Faulty) -> None:
@@ -881,6 +881,6 @@ def test_the_route_needs_the_token_and_json(faulty: Faulty) -> None:
 
 def test_a_reset_clears_the_faults(faulty: Faulty) -> None:
     faulty.add("unavailable")
-    life.reset(faulty.server.folder)
-    assert life.faults(faulty.server.folder) == []
+    lifecycle.reset(faulty.server.folder)
+    assert lifecycle.faults(faulty.server.folder) == []
     faulty.client("sqs").list_queues()

@@ -16,8 +16,8 @@ from cfnlint.runner import Runner
 from cfnlint.runner.template import run_template_by_file_path
 
 from tapgen import rules
-from tapgen.rules.across import SystemRule
 from tapgen.rules.base import Rule, goes_to
+from tapgen.rules.system_view import SystemRule
 from tests.rules import examples
 
 ROOT = Path(__file__).parents[2]

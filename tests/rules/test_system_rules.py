@@ -13,8 +13,8 @@ from cfnlint.runner.template import run_template_by_file_path
 
 from tapgen import blueprints, config, rules
 from tapgen.model import SELF, Output, StackSet, System, Target
-from tapgen.rules.across import SystemRule
 from tapgen.rules.backup import BackupInTheWay
+from tapgen.rules.system_view import SystemRule
 from tests.rules import examples
 from tests.rules.test_rules import ROOT, ours, plain
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from tapgen import blueprints, config, lint, schemas, templates
+from tapgen import blueprints, config, lint
 from tapgen.model import Output, System
+from tapgen.system import templates_out
+from tapgen.template import schemas
 from tests.systems import look
 from tests.systems.look import ROOT, every, statements, texts
 
@@ -51,10 +53,10 @@ def system(request: pytest.FixtureRequest) -> System:
 def test_the_committed_templates_are_what_the_shipped_config_gives(name: str) -> None:
     path = ROOT / "stacksets" / f"{name}.yaml"
     default = look.shipped(name)
-    files = templates.files(default)
+    files = templates_out.files(default)
     for environment in config.environments(path):
-        files |= templates.files(look.shipped(name, environment), default)
-    assert templates.stale(ROOT / "templates_out", files) == []
+        files |= templates_out.files(look.shipped(name, environment), default)
+    assert templates_out.stale(ROOT / "templates_out", files) == []
     assert f"{name}/manifest.staging.json" in files
     # Environments differ in parameters alone, so none needs a template of its own.
     shared = {f"{s.part}.json" for s in default.stack_sets}
@@ -261,7 +263,7 @@ def test_the_page_lists_every_setting_and_part(name: str) -> None:
     table = re.findall(r"^\| `([\w.]+)`", page, re.MULTILINE)
     for setting in blueprint.settings.model_fields:
         assert any(row.split(".")[0] == setting for row in table), setting
-    waves = {s["part"]: s["wave"] for s in templates.manifest(system)["stack_sets"]}
+    waves = {s["part"]: s["wave"] for s in templates_out.manifest(system)["stack_sets"]}
     for part, wave in waves.items():
         row = rf"^\| `{part}`[^|]*\|[^|]*\| {wave} \|"
         assert re.search(row, page, re.MULTILINE), (part, wave)

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tapgen import intrinsics, lint, schemas
+from tapgen import lint
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System
+from tapgen.template import evaluate, schemas
 from tests.systems import look
 from tests.systems.look import body, every, granted, only, service, statements, texts
 
@@ -217,8 +218,8 @@ def test_lag_is_measured_by_what_the_account_has(
     ):
         stack_set = system.part(part)
         (target,) = (t for t in stack_set.targets if t.region == "us-east-2")
-        evaluated = intrinsics.evaluate(
-            stack_set.template, intrinsics.given(stack_set.values(target)), target
+        evaluated = evaluate.evaluate(
+            stack_set.template, evaluate.given(stack_set.values(target)), target
         )
         alarm = evaluated.resources[title]["Properties"]
         assert {d["Name"]: d["Value"] for d in alarm["Dimensions"]} == wanted

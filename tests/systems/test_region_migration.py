@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
-from tapgen import bootstrap, lint, schemas
+from tapgen import lint
+from tapgen.accounts import bootstrap
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
 from tapgen.model import Output, System
+from tapgen.template import schemas
 from tests.systems import look
 from tests.systems.look import body, every, granted, only, service, statements, texts
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tapgen.emulator import patches
+from tapgen.emulator.cloudformation import patches
 from tapgen.emulator.resources import (
     audit,
     clusters,

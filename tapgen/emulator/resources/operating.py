@@ -6,7 +6,6 @@ import json
 import uuid
 from typing import Any
 
-from tapgen.emulator import costs, documents, experiments
 from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
@@ -18,6 +17,7 @@ from tapgen.emulator.resources.kinds import (
     dropped_tags,
     tag_list,
 )
+from tapgen.emulator.services import costs, documents, experiments
 
 
 def kinds() -> list[Kind]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tapgen.emulator import accelerators, balancers
 from tapgen.emulator.resources.calls import call
 from tapgen.emulator.resources.corrections import Correction
 from tapgen.emulator.resources.kinds import (
@@ -17,6 +16,7 @@ from tapgen.emulator.resources.kinds import (
     dropped_tags,
     tag_list,
 )
+from tapgen.emulator.services import accelerators, balancers
 
 
 def prepare() -> None:

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tests.emulator.places import Place, new_account, served
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[life.Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
     yield from served(tmp_path_factory.mktemp("resources"))
 
 
 @pytest.fixture
-def place(server: life.Server) -> Place:
+def place(server: lifecycle.Server) -> Place:
     """An account that no other test has, in us-east-1."""
     return Place(server.url, new_account())

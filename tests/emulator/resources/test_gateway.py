@@ -8,7 +8,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tapgen.emulator import life
+from tapgen.emulator.server import lifecycle
 from tests.emulator.places import Place, of
 
 TRUST = {
@@ -24,7 +24,7 @@ TRUST = {
 
 
 @pytest.fixture
-def unsigned(server: life.Server) -> Place:
+def unsigned(server: lifecycle.Server) -> Place:
     """The account of calls that nobody signs, such as those of an API."""
     return Place(server.url, "000000000000")
 

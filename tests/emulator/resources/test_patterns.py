@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapgen import schemas
 from tapgen.emulator.resources.patterns import matching
+from tapgen.template import schemas
 
 
 def patterns() -> list[str]:

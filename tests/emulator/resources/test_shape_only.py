@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 from botocore.exceptions import ClientError
 
-from tapgen import schemas
-from tapgen.emulator import life
 from tapgen.emulator.resources import SHAPE_ONLY_ALLOWED
+from tapgen.emulator.server import lifecycle
+from tapgen.template import schemas
 from tests.emulator.places import Place, get, of
 from tests.emulator.resources.samples import EAST
 
 
 def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
-    place: Place, server: life.Server
+    place: Place, server: lifecycle.Server
 ) -> None:
     resources = {
         "R": of("GlobalAccelerator::CrossAccountAttachment", Name="edge"),
@@ -30,7 +30,7 @@ def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
     assert made["DnsName"].endswith(".amazonaws.com")
     listed = [
         one
-        for one in life.status(server.folder)["shape_only"]
+        for one in lifecycle.status(server.folder)["shape_only"]
         if one["account"] == place.account
     ]
     assert [one["logical_id"] for one in listed] == ["Files", "R"]
@@ -46,7 +46,7 @@ def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
     again = place.update("shapes", resources, Outputs=outputs)
     assert again == made
     place.delete("shapes")
-    left = life.status(server.folder)["shape_only"]
+    left = lifecycle.status(server.folder)["shape_only"]
     assert place.account not in {one["account"] for one in left}
 
 

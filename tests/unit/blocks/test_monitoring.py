@@ -7,8 +7,8 @@ from typing import Any
 
 from troposphere import Template, encode_to_dict
 
-from tapgen import schemas
 from tapgen.blocks import monitoring, security
+from tapgen.template import schemas
 
 
 def test_the_retention_days_are_those_of_the_service() -> None:

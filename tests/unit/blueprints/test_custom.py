@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from tapgen import blueprints, config, templates
+from tapgen import blueprints, config
 from tapgen.errors import BlueprintError, ConfigError, TapgenError
 from tapgen.model import System, Target
+from tapgen.system import templates_out
 
 
 @dataclass
@@ -108,7 +109,7 @@ def test_the_manifest_is_like_any_other(project: Project) -> None:
     project.write("net.yaml", text)
 
     system = project.build()
-    made = templates.manifest(system)
+    made = templates_out.manifest(system)
     net, app = made["stack_sets"]
 
     assert made["blueprint"] == "custom"
@@ -127,7 +128,7 @@ def test_the_manifest_is_like_any_other(project: Project) -> None:
         "self/us-east-1": "tapgen-artifacts-self-us-east-1",
         "self/eu-west-1": "tapgen-artifacts-self-eu-west-1",
     }
-    assert set(templates.files(system)) == {
+    assert set(templates_out.files(system)) == {
         "shop/net.json",
         "shop/app.json",
         "shop/manifest.json",
@@ -204,7 +205,7 @@ def test_loops_are_sent_as_written_and_asked_for_what_they_make(
     resources = json.loads(net.template)["Resources"]
     assert resources["Fn::ForEach::Roles"][:2] == ["Name", {"Ref": "Names"}]
     assert net.capabilities == ("CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND")
-    assert templates.manifest(project.build())["stack_sets"][0]["resources"] == 2
+    assert templates_out.manifest(project.build())["stack_sets"][0]["resources"] == 2
 
 
 @pytest.mark.parametrize(
@@ -311,7 +312,7 @@ def test_a_template_that_asks_for_the_suffix_gets_it(project: Project) -> None:
     assert default.stack_sets[0].parameters == {"EnvironmentSuffix": "prod"}
     assert staging.stack_sets[0].parameters == {"EnvironmentSuffix": "stg"}
     assert default.stack_sets[0].template == staging.stack_sets[0].template
-    assert set(templates.files(staging, default)) == {"shop/manifest.s.json"}
+    assert set(templates_out.files(staging, default)) == {"shop/manifest.s.json"}
 
 
 def test_what_templates_do_not_take_is_told_with_the_line_of_the_config(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tapgen import plan
 from tapgen.report import markdown, text
-from tapgen.risk import Kind
+from tapgen.template.risk import Kind
 from tests import make
 from tests.make import EAST, WEST
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tapgen import forecast, plan
-from tapgen.durations import Span
+from tapgen import plan
 from tapgen.model import Output, StackSet
+from tapgen.plan import forecast
+from tapgen.plan.durations import Span
 from tapgen.report import markdown, outlook, saved, text
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST

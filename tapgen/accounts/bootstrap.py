@@ -1,0 +1,501 @@
+"""Prepares accounts for stack sets: roles and artifact buckets, as plain stacks.
+
+`run` deploys what `blueprints.bootstrap` describes: `tapgen-administration` once, and
+`tapgen-<system>-<suffix>-roles` in every target account, all in the administration
+region (IAM is global, one region is enough); `tapgen-artifacts` wherever the system
+uploads something and there is no artifact bucket yet. A second run changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tapgen.aws import organizations, stacks
+from tapgen.aws.session import Aws, role_exists
+from tapgen.aws.store import Store
+from tapgen.blueprints import bootstrap as blueprint
+from tapgen.blueprints import execution, indirect_permissions
+from tapgen.errors import AwsError, TemplateError
+from tapgen.model import PassedRole, Permission, StackSet, System, Target
+from tapgen.system import resource_names
+from tapgen.template import evaluate, schemas
+
+_TRUST = (
+    "StackSets has no trusted access to the organization: activate it in the management "
+    "account, with tapgen bootstrap or aws cloudformation activate-organizations-access"
+)
+ADMINISTRATION_STACK = "tapgen-administration"
+ARTIFACTS_STACK = "tapgen-artifacts"
+
+_CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
+# Quota of CloudFormation for a template given as text.
+_TEMPLATE_BYTES = 51_200
+_TRUSTED_OUTPUT = "TrustedServices"
+_RESOLVED = re.compile(r"\{\{resolve:([a-z-]+):")
+_SSM_VALUE = re.compile(r"\bAWS::SSM::Parameter::Value<")
+
+
+def roles_stack(system: System) -> str:
+    """The name of the stack with the roles of a system in a target account."""
+    return f"tapgen-{system.prefix}-roles"
+
+
+def types(system: System) -> frozenset[str]:
+    """The resource types in a system's templates.
+
+    Raises TemplateError for a template that cannot be read.
+    """
+    return frozenset(
+        str(resource.get("Type"))
+        for stack_set in system.stack_sets
+        for resource in _resources(stack_set)
+    )
+
+
+def references(system: System) -> frozenset[str]:
+    """Which of `indirect.REFERENCES` are in a system's templates."""
+    found: set[str] = set()
+    for text in {stack_set.template for stack_set in system.stack_sets}:
+        found |= {
+            indirect_permissions.RESOLVE % service
+            for service in _RESOLVED.findall(text)
+        }
+        if _SSM_VALUE.search(text):
+            found.add(indirect_permissions.SSM_VALUE)
+        if indirect_permissions.TRANSFORM in text:
+            found.add(indirect_permissions.TRANSFORM)
+    return indirect_permissions.REFERENCES & found
+
+
+def files(system: System, code: str) -> dict[str, str]:
+    """The bootstrap templates by path, as committed; deployed without white space.
+
+    `code` is what the names of the system's resources begin with, empty where only its
+    templates tell. Raises BlueprintError or TemplateError when the roles cannot be
+    built.
+    """
+    needs = _needs(_own(system), code)
+    found = {
+        "bootstrap/administration.json": blueprint.administration(),
+        f"bootstrap/{system.name}.json": _roles(system, code, needs),
+    }
+    if resource_names.targets_of_artifacts(system):
+        found["bootstrap/artifacts.json"] = blueprint.artifacts()
+    return found
+
+
+def run(
+    aws: Aws,
+    system: System,
+    *,
+    code: str,
+    deployed_types: Iterable[str] = (),
+    on_event: Callable[[str], None] = lambda event: None,
+) -> list[str]:
+    """Deploy what is missing or has changed; the names of the stacks that changed.
+
+    `system` is resolved. `deployed_types` are the resource types of what is deployed
+    now: removing and rolling back need permissions too, and to the services that the
+    roles could be passed to until now. `on_event` takes a line about each stack.
+
+    Raises AwsError with the first failed resource when a stack cannot be deployed,
+    BlueprintError or TemplateError when the roles cannot be built.
+    """
+    deployed = frozenset(deployed_types)
+    changed = _trusted_access(aws, system, on_event)
+    _refuse_strays(aws, system)
+    for name in sorted(schemas.without_permissions(types(_own(system)) | deployed)):
+        on_event(
+            f"{name}: its schema does not say which permissions it needs; the "
+            "execution role has none for it"
+        )
+    for stack in _stacks(aws, system, code, deployed):
+        done = stacks.deploy(
+            aws,
+            stack.target,
+            stack.name,
+            stack.template,
+            parameters=stack.parameters,
+            capabilities=_CAPABILITIES,
+            tags=stack.tags,
+        )
+        on_event(
+            f"{stack.name} in {stack.target}: {'deployed' if done else 'up to date'}"
+        )
+        if done:
+            changed.append(stack.name)
+    return changed
+
+
+def announced(system: System, assuming: bool) -> Iterator[str]:
+    """What `run` will make or update, a line for each kind of account.
+
+    `assuming` says that a role was named to reach other accounts with.
+    """
+    yield f"administration role and artifact bucket in {system.admin}"
+    own = ", ".join(target.account for target in _role_targets(system))
+    if own:
+        yield f"execution and operator role in {own}"
+    looked = ", ".join(target.account for target in looked_at(system))
+    if looked and assuming:
+        yield f"operator role in {looked}"
+    elif looked:
+        yield (
+            f"no operator role in {looked}: outputs and causes of failure are not read "
+            "there; to make it, give --assume-role OrganizationAccountAccessRole"
+        )
+
+
+def _own(system: System) -> System:
+    """The system less what AWS Organizations deploys with roles of its own."""
+    own = tuple(s for s in system.stack_sets if s.service_managed is None)
+    return replace(system, stack_sets=own)
+
+
+def _trusted_access(
+    aws: Aws, system: System, on_event: Callable[[str], None]
+) -> list[str]:
+    """Let StackSets act in the organization, where the system needs that."""
+    if not system.organizational_units:
+        return []
+    admin, name = system.admin, "trusted access of StackSets"
+    there = organizations.trusts(aws, admin, system.delegated)
+    if not there and system.delegated:
+        raise AwsError("cloudformation:ActivateOrganizationsAccess", "NoAccess", _TRUST)
+    if not there:
+        organizations.trust(aws, admin)
+    on_event(f"{name} in {admin.account}: {'up to date' if there else 'activated'}")
+    return [] if there else [name]
+
+
+def _refuse_strays(aws: Aws, system: System) -> None:
+    """Refuse what CloudFormation would fail on with a worse message: a bucket deleted
+    behind its stack's back, and roles that another administration region made."""
+    admin = system.admin
+    made = stacks.template(aws, admin, ADMINISTRATION_STACK)
+    if made and not Store(aws, admin).exists():
+        raise AwsError(
+            "s3:HeadBucket",
+            "NoSuchBucket",
+            f"the artifact bucket of {admin} was deleted, but its stack "
+            f"{ADMINISTRATION_STACK} is there; delete that stack, then run this again",
+        )
+    wanted = [(target, system.execution_role) for target in _role_targets(system)]
+    if aws.role or aws.local:
+        wanted += [(target, system.operator_role) for target in looked_at(system)]
+    for target, role in wanted:
+        if stacks.template(aws, target, roles_stack(system)):
+            continue
+        if role_exists(aws, target, role):
+            raise AwsError(
+                "iam:GetRole",
+                "EntityAlreadyExists",
+                f"role {role} exists in {target.account}, but no stack "
+                f"{roles_stack(system)} in {target.region}: the system is administered "
+                "from another region; set admin.region back, or destroy it there first",
+            )
+
+
+def ready(aws: Aws, system: System, code: str) -> list[str]:
+    """What a rollout of a resolved system still lacks, one sentence each.
+
+    `code` is that of `run`. Raises AwsError when an account cannot be reached.
+    """
+    problems = []
+    admin = system.admin
+    if system.organizational_units:
+        if not organizations.trusts(aws, admin, system.delegated):
+            problems.append(_TRUST)
+    system = _own(system)
+    found = stacks.outputs(aws, admin, ADMINISTRATION_STACK)
+    if found is None:
+        problems.append(f"{admin} has no administration role and no artifact bucket")
+    else:
+        if not Store(aws, admin).exists():
+            problems.append(f"the artifact bucket of {admin} was deleted")
+        wanted = {*blueprint.service_principals(_regions(system))}
+        missing = sorted(wanted - {*found.get(_TRUSTED_OUTPUT, "").split(",")})
+        if missing:
+            problems.append(
+                f"the administration role in {admin} does not trust "
+                f"{', '.join(missing)}, which opt-in regions need"
+            )
+    for target in _role_targets(system):
+        problems.extend(_lacking(aws, target, system, code))
+    for target in _bucket_targets(aws, system):
+        if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
+            problems.append(f"{target} has no artifact bucket")
+    return problems
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """What an execution role is made for: resource types, services to pass roles to,
+    and, where no code tells, names as (kind, pattern)."""
+
+    types: frozenset[str]
+    passed_to: frozenset[str] = frozenset()
+    names: frozenset[tuple[str, str]] = frozenset()
+    artifacts: bool = False
+    pass_roles: frozenset[PassedRole] = frozenset()
+    permissions: frozenset[Permission] = frozenset()
+
+    def __or__(self, other: _Needs) -> _Needs:
+        return _Needs(
+            self.types | other.types,
+            self.passed_to | other.passed_to,
+            self.names | other.names,
+            self.artifacts or other.artifacts,
+            self.pass_roles | other.pass_roles,
+            self.permissions | other.permissions,
+        )
+
+    def scope(self, code: str) -> execution.Scope:
+        found: dict[str, list[str]] = {}
+        for kind, pattern in sorted(self.names):
+            found.setdefault(kind, []).append(pattern)
+        return execution.Scope(
+            code,
+            found,
+            self.artifacts,
+            sorted(self.pass_roles),
+            sorted(self.permissions),
+        )
+
+
+@dataclass(frozen=True)
+class _Stack:
+    target: Target
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    tags: Mapping[str, str]
+
+
+def _stacks(
+    aws: Aws, system: System, code: str, deployed: frozenset[str]
+) -> Iterator[_Stack]:
+    """What to deploy, in order: IAM refuses to trust a role that does not exist."""
+    whole, system = system, _own(system)
+    found = stacks.outputs(aws, system.admin, ADMINISTRATION_STACK) or {}
+    # Other systems of this account may go to other opt-in regions: never take away.
+    trusted = {*blueprint.service_principals(_regions(system))}
+    trusted |= {*filter(None, found.get(_TRUSTED_OUTPUT, "").split(","))}
+    yield _Stack(
+        system.admin,
+        ADMINISTRATION_STACK,
+        blueprint.administration(),
+        {
+            "ServicePrincipals": ",".join(sorted(trusted)),
+            **_bucket_is_there(aws, system.admin),
+        },
+        {"ManagedBy": "tapgen"},
+    )
+    for target in _bucket_targets(aws, system):
+        yield _Stack(
+            target,
+            ARTIFACTS_STACK,
+            blueprint.artifacts(),
+            {},
+            {"ManagedBy": "tapgen"},
+        )
+    parameters = {
+        "AdministrationAccount": system.admin.account,
+        "EnvironmentSuffix": system.suffix,
+    }
+    tags = {
+        **system.tags,
+        "tapgen:system": system.name,
+        "tapgen:suffix": system.suffix,
+    }
+    name = roles_stack(system)
+    for target in _role_targets(system):
+        needs = _needs(system, code) | _Needs(deployed)
+        has = _has(aws, target, system) if deployed else None
+        if has is not None:
+            # What is there is called as it was, and must go by those names.
+            kept = has.names if not code else frozenset()
+            read = has.types & indirect_permissions.REFERENCES
+            needs |= replace(has, types=read, names=kept)
+        text = _compact(_roles(system, code, needs))
+        yield _Stack(target, name, text, parameters, tags)
+    if aws.role or aws.local:  # else nobody may go there
+        looking = execution.Scope(code)
+        title = system.name.replace("_", "-")
+        text = blueprint.operator(title, looking, references(whole))
+        for target in looked_at(whole):
+            yield _Stack(target, name, _compact(text), parameters, tags)
+
+
+def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:
+    """The parameter that says so where a system administered from elsewhere, which
+    uploads something to this region, has made the artifact bucket before."""
+    there = stacks.outputs(aws, admin, ARTIFACTS_STACK) is not None
+    return {"Bucket": "existing"} if there else {}
+
+
+def _bucket_targets(aws: Aws, system: System) -> list[Target]:
+    """Where the system needs an artifact bucket that no administration stack has."""
+    return [
+        target
+        for target in resource_names.targets_of_artifacts(system)
+        if target != system.admin
+        and stacks.outputs(aws, target, ADMINISTRATION_STACK) is None
+    ]
+
+
+def _role_targets(system: System) -> list[Target]:
+    """Where the system's own roles deploy."""
+    accounts = {
+        t.account for s in system.stack_sets if not s.service_managed for t in s.targets
+    }
+    return [Target(account, system.admin.region) for account in sorted(accounts)]
+
+
+def looked_at(system: System) -> list[Target]:
+    """Where AWS Organizations deploys, and tapgen has no more than a look: optional, as
+    a rollout needs it only to read outputs and the causes of failures."""
+    accounts = {
+        t.account
+        for s in system.stack_sets
+        if s.service_managed
+        for t in s.targets
+        if not t.joins_later
+    }
+    known = {target.account for target in _role_targets(system)}
+    return [Target(a, system.admin.region) for a in sorted(accounts - known)]
+
+
+def _regions(system: System) -> set[str]:
+    return {t.region for s in system.stack_sets for t in s.targets}
+
+
+def _roles(system: System, code: str, needs: _Needs) -> str:
+    """The template of the roles, checked against CloudFormation's limit."""
+    name = system.name.replace("_", "-")
+    blueprint.role_names(name, system.suffix)
+    scope = needs.scope(code)
+    text = blueprint.target(name, scope, needs.types, needs.passed_to)
+    size = len(_compact(text).encode())
+    if size > _TEMPLATE_BYTES:
+        raise TemplateError(
+            f"{roles_stack(system)}: the template has {size} bytes, "
+            f"CloudFormation takes {_TEMPLATE_BYTES}; split the system in two"
+        )
+    return text
+
+
+def _compact(template: str) -> str:
+    """A template without white space, which counts at CloudFormation."""
+    return json.dumps(json.loads(template), separators=(",", ":"))
+
+
+def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
+    """What the roles in an account were made for; None when there are none of ours."""
+    text = stacks.template(aws, target, roles_stack(system))
+    try:
+        made = json.loads(text or "")["Metadata"]["tapgen"]
+        return _Needs(
+            frozenset(made["types"]),
+            frozenset(made["passed_to"]),
+            frozenset(
+                (kind, pattern)
+                for kind, patterns in made.get("names", {}).items()
+                for pattern in patterns
+            ),
+            bool(made.get("artifacts")),
+            frozenset(
+                PassedRole(passed["role"], passed["to"])
+                for passed in made.get("pass_roles", ())
+            ),
+            frozenset(
+                Permission(allowed["action"], allowed["resource"])
+                for allowed in made.get("permissions", ())
+            ),
+        )
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[str]:
+    has = _has(aws, target, system)
+    if has is None:
+        yield f"{target} has no execution and operator role for {system.prefix}"
+        return
+    needs = _needs(system, code)
+    role = f"the execution role for {system.prefix} in {target}"
+    lacking = sorted(needs.types - has.types)
+    if lacking:
+        yield f"{role} lacks what {', '.join(lacking)} needs"
+    services = sorted(needs.passed_to - has.passed_to)
+    if services:
+        yield f"{role} may not pass roles to {', '.join(services)}"
+    names = sorted(f"{kind} {pattern}" for kind, pattern in needs.names - has.names)
+    if names:
+        yield f"{role} may not touch {', '.join(names)}"
+    for passed in sorted(needs.pass_roles - has.pass_roles):
+        yield f"{role} may not pass {passed.role} to {passed.service}"
+    for allowed in sorted(needs.permissions - has.permissions):
+        yield f"{role} may not {allowed.action} on {allowed.resource}"
+    if needs.artifacts and not has.artifacts:
+        yield f"{role} may not read artifacts"
+
+
+# What the templates say --------------------------------------------------------------
+
+
+def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
+    try:
+        found = evaluate.whole(stack_set)["Resources"].values()
+        return [dict(resource) for resource in found]
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise TemplateError(
+            f"{stack_set.name}: the template's resources cannot be read "
+            f"({type(error).__name__}: {error}); run tapgen lint"
+        ) from error
+
+
+def _needs(system: System, code: str) -> _Needs:
+    """The types in the templates, the services that their roles trust, and, without a
+    code, what they call their resources."""
+    services = frozenset(
+        service
+        for stack_set in system.stack_sets
+        for resource in _resources(stack_set)
+        if resource.get("Type") == "AWS::IAM::Role"
+        for service in _trusted(resource.get("Properties", {}))
+    )
+    patterns = {} if code else resource_names.patterns(system)
+    names = frozenset((kind, p) for kind, found in patterns.items() for p in found)
+    artifacts = bool(resource_names.targets_of_artifacts(system))
+    return _Needs(
+        types(system) | references(system),
+        services,
+        names,
+        artifacts,
+        frozenset(system.pass_roles),
+        frozenset(system.permissions),
+    )
+
+
+def _trusted(role: Mapping[str, Any]) -> Iterator[str]:
+    document = role.get("AssumeRolePolicyDocument", {})
+    for statement in _many(document.get("Statement", [])):
+        principal = statement.get("Principal", {})
+        if isinstance(principal, Mapping):
+            yield from filter(None, map(_service, _many(principal.get("Service", []))))
+
+
+def _service(value: Any) -> str | None:
+    """A service principal as text; a variable in it becomes `*`."""
+    if isinstance(value, Mapping):
+        value = value.get("Fn::Sub")
+    return re.sub(r"\$\{[^}]+\}", "*", value) if isinstance(value, str) else None
+
+
+def _many(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

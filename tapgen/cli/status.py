@@ -1,0 +1,163 @@
+"""Commands that only look: status, limits and outputs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import CHANGES, DONE, FAILED
+from tapgen.cli.common import (
+    Timings,
+    aws_options,
+    output_option,
+    print_json,
+    system_options,
+)
+from tapgen.cli.deploy import outlook_of, reach_system
+
+
+@click.command(
+    "status",
+    epilog="\b\nExamples:\n  tapgen status secure_network --local\n"
+    "  tapgen status secure_network -e staging --output json\n\n"
+    "Exit codes: 0 every instance is CURRENT, 2 some are not or are missing, 1 error.",
+)
+@system_options
+@aws_options
+@output_option
+def status_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    **aws_choice: Any,
+) -> int:
+    """Show every stack instance of SYSTEM: account, region, status."""
+    from tapgen.cli.progress import console
+    from tapgen.report import data, text
+    from tapgen.system import ownership
+
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
+    observed = ownership.observe(reached.system, reached.sets)
+    found = data.status(reached.system, observed)
+    if output == "json":
+        print_json(found)
+    else:
+        console().print(text.status(found))
+        for s in found["stack_sets"]:
+            if s["running"]:
+                click.echo(f"{s['name']}: operation {s['running']} is running")
+    green = all(
+        not s["missing"] and all(i["status"] == "CURRENT" for i in s["instances"])
+        for s in found["stack_sets"]
+    )
+    return DONE if green else CHANGES
+
+
+@click.command(
+    "limits",
+    epilog="\b\nExamples:\n  tapgen limits secure_network --local\n"
+    "  tapgen limits secure_network -e staging --output json\n\n"
+    "Exit codes: 0 everything fits, 1 something does not, or error.",
+)
+@system_options
+@aws_options
+@output_option
+def limits_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    **aws_choice: Any,
+) -> int:
+    """Show what AWS allows, what is used, and what a rollout of SYSTEM would add.
+
+    Stack sets, stack instances, stacks, VPCs, Elastic IP addresses and IAM roles, where
+    the system has any; and how full its templates are. Where AWS does not tell, the
+    documented default counts and is marked.
+    """
+    from tapgen import plan
+    from tapgen.cli.progress import console
+    from tapgen.plan import forecast
+    from tapgen.report import outlook
+    from tapgen.system import ownership
+
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
+    made = plan.make(reached.system, ownership.observe(reached.system, reached.sets))
+    rooms = outlook_of(reached, made, everything=True).limits
+    fits = [forecast.fit(s) for s in reached.system.stack_sets]
+    if output == "json":
+        print_json(outlook.limits_data(rooms, fits))
+    else:
+        console().print(outlook.limits(rooms, fits))
+    return DONE if all(room.fits for room in rooms) else FAILED
+
+
+@click.command(
+    "outputs",
+    epilog="\b\nExamples:\n  tapgen outputs secure_network --local\n"
+    "  tapgen outputs secure_network --local --output json\n"
+    '  eval "$(tapgen outputs secure_network --local --output env)"',
+)
+@system_options
+@aws_options
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "env"]),
+    default="text",
+    show_default=True,
+    help="Form of the result; env prints shell assignments PART_OUTPUT_REGION.",
+)
+def outputs_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    **aws_choice: Any,
+) -> int:
+    """Show the outputs of SYSTEM's stacks, by part, region and account."""
+    from tapgen.report import data
+    from tapgen.system import ownership
+
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    observed = ownership.observe(reached.system, reached.sets)
+    found = data.outputs(reached.system, observed)
+    if output == "json":
+        print_json(found)
+        return DONE
+    rows = list(_rows(found))
+    several = len({account for _, _, account, _, _ in rows}) > 1
+    for part, region, account, name, value in rows:
+        where = [region, account] if several else [region]
+        if output == "env":
+            variable = re.sub(r"[^A-Za-z0-9]+", "_", "_".join([part, name, *where]))
+            click.echo(f"{variable.upper()}={shlex.quote(value)}")
+        else:
+            click.echo(f"{part}.{name}  {' '.join(where)}  {value}")
+    if not rows:
+        there = any(o.instances for o in observed.values())
+        why = (
+            "its templates give none, or no operator role lets tapgen look (tapgen "
+            "bootstrap makes it)"
+            if there
+            else "it is not rolled out"
+        )
+        click.echo(f"{reached.system.prefix} has no outputs: {why}", err=True)
+    return DONE
+
+
+def _rows(found: Any) -> Iterator[tuple[str, str, str, str, str]]:
+    for part, regions in found.items():
+        for region, accounts in regions.items():
+            for account, values in accounts.items():
+                for name, value in values.items():
+                    yield part, region, account, name, value

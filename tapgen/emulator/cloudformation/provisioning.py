@@ -1,0 +1,110 @@
+"""Lets faults reach the resources that CloudFormation makes, in nested stacks, too."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+from tapgen.emulator.cloudformation import patches
+from tapgen.emulator.faults import Faults, ResourceFault, service_of
+from tapgen.emulator.wire.inner import Place
+
+_CFN = "ministack.services.cloudformation"
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    f"{_CFN}.provisioners": {
+        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name")
+    },
+    f"{_CFN}.stacks": {"_runs_on_worker_thread": ("resource_type",)},
+}
+"""Private names of ministack used here beside those of `patches`."""
+
+_current: list[Faults] = []
+# The stack and logical id that is worked on: a replacement has several steps.
+_asked: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar(
+    "tapgen_asked", default=None
+)
+
+
+Names = Callable[[tuple[Any, ...]], tuple[str, str, str]]
+"""Stack, logical id and type in the arguments of one of CloudFormation's functions."""
+
+
+def check() -> list[str]:
+    """Every private name used here that has moved."""
+    return [
+        p for module, names in PRIVATE.items() for p in patches.moved(module, names)
+    ]
+
+
+def apply(faults: Faults) -> None:
+    """From now on `faults` decide over resources; doing it again changes only whose."""
+    wrapped = bool(_current)
+    _current[:] = [faults]
+    if wrapped:
+        return
+    # CloudFormation's own code has no point at which a resource could be made to fail
+    # or wait: its three ways to a resource get one, for stacks and for nested ones. A
+    # wait must not hold up the event loop, so resources that may be delayed are made on
+    # threads, as custom ones and nested stacks are.
+    stacks: Any = import_module(f"{_CFN}.stacks")
+    ways: tuple[tuple[str, str, Names], ...] = (
+        ("_provision_resource", "create", lambda a: (a[3], a[1], a[0])),
+        ("_update_resource", "update", lambda a: (a[4], a[5], a[0])),
+        ("_delete_resource", "delete", lambda a: (a[3], a[4], a[0])),
+    )
+    for way, action, names in ways:
+        asking = _asking(getattr(stacks, way), action, names)
+        for module in (stacks, import_module(f"{_CFN}.provisioners")):
+            setattr(module, way, asking)
+    threaded = stacks._runs_on_worker_thread
+
+    def runs_on_worker_thread(resource_type: str) -> bool:
+        return bool(threaded(resource_type)) or _current[0].may_delay(resource_type)
+
+    stacks._runs_on_worker_thread = runs_on_worker_thread
+
+
+def _asking(
+    original: Callable[..., Any],
+    action: str,
+    names: Names,
+) -> Callable[..., Any]:
+    def ask(*arguments: Any) -> Any:
+        if not _current[0] or (action == "update" and arguments[2] == arguments[3]):
+            return original(*arguments)  # what does not change is not touched
+        stack, logical_id, type_ = names(arguments)
+        if _asked.get() == (stack, logical_id):
+            return original(*arguments)
+        _suffer(stack, logical_id, type_, action)
+        token = _asked.set((stack, logical_id))
+        try:
+            return original(*arguments)
+        finally:
+            _asked.reset(token)
+
+    ask.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    return ask
+
+
+def _suffer(stack: str, logical_id: str, type_: str, action: str) -> None:
+    """Wait or fail as the faults want; ResourceFault."""
+    responses: Any = import_module("ministack.core.responses")
+    place = Place(responses.get_account_id(), responses.get_region())
+    for fault in _current[0].on_resource(place, stack, logical_id, type_, action):
+        if fault.effect == "delay":
+            time.sleep(fault.seconds or 0)
+            continue
+        default = 'Resource handler returned message: "Internal failure"'
+        if fault.effect == "unavailable":
+            service = type_.split("::")[1]
+            default = (
+                f'Resource handler returned message: "Service {service_of(type_)} is '
+                f'unavailable in {place.region} (Service: {service}, Status Code: 503)" '
+                "(HandlerErrorCode: ServiceInternalError)"
+            )
+        raise ResourceFault(fault.reason or default)

@@ -1,0 +1,440 @@
+"""Keeps all state of the embedded AWS on disk, over a stop and over a kill.
+
+What an answer says must still hold after a kill, so everything that a request looked
+at is compared with what is on disk, and written where it differs, before the request is
+answered. Stores note what is looked at (see `watched`): the cost of a call depends on
+what it touches, not on how much there is. What goes on in the background is written
+once a second.
+
+All of it is one SQLite file with a row for each record: either everything that a
+request changed is in it, or nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import importlib
+import logging
+import os
+import sqlite3
+import sys
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from tapgen import __version__
+from tapgen.emulator.cloudformation import patches
+from tapgen.emulator.persistence.interrupted import end_operations, end_stacks
+from tapgen.emulator.stacksets.model import Instance, Registry, StackSet
+from tapgen.emulator.state import records, watched
+from tapgen.emulator.state.records import RecordError
+from tapgen.emulator.state.watched import Watched
+
+logger = logging.getLogger("tapgen.persist")
+
+FILE = "state.db"
+FORMAT = "2"
+_SERVICES = "ministack.services."
+_STACKS = "cloudformation:_stacks"
+_BUCKETS = "s3:_buckets"
+_OBJECTS = "s3:_buckets/objects"
+_ACTIVE, _DELETED = "engine:active", "engine:deleted"
+_OPERATIONS = "engine:operations"
+_PLAIN = "plain"
+
+# What services keep in plain variables, and what would be missed without it. The rest
+# of those are caches, connections and what is under way.
+PLAIN: Mapping[str, tuple[str, ...]] = {
+    "apigateway_v1": ("_quota_state",),
+    "cloudformation.wait_conditions": ("_handles",),
+    "cloudfront": ("_vpc_origin_etags_issued",),
+    "codebuild": ("_stopped_builds",),
+    "cognito": (
+        "_auth_codes",
+        "_authorization_codes",
+        "_pending_new_password",
+        "_pending_user_auth",
+        "_refresh_tokens",
+        "_revoked_tokens",
+        "_totp_session_secrets",
+    ),
+    "dynamodb": ("_stream_seq_counter",),
+    "ec2": ("_default_initialized_scopes",),
+    "eventbridge": ("_rule_last_fired",),
+    "firehose": ("_dest_counter",),
+    "iot": ("_retained",),
+    "kinesis": ("_sequence_counter",),
+    "location": ("_sequence",),
+    "scheduler": ("_schedule_last_fired",),
+    "sts": ("_sessions",),
+}
+
+Key = tuple[str, Any]
+"""The store of a record, and its name there."""
+
+
+class PersistError(OSError):
+    """The state cannot be read or written; the message says what to do."""
+
+
+class _Named(Watched):
+    """Stack sets: who looks through all of them changes none."""
+
+    def values(self) -> Any:
+        return dict.values(self)
+
+    def items(self) -> Any:
+        return dict.items(self)
+
+
+class Keeper:
+    """Keeps the state of this process in a folder; for its event loop's thread only.
+
+    PersistError when the file cannot be used.
+    """
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self.path = folder / FILE
+        self._sources: dict[str, Watched] = {}
+        self._modules = 0
+        # What is on disk: the row of a record, and what it looked like.
+        self._rows: dict[Key, tuple[int, int]] = {}
+        self._bodies: dict[Key, bytes] = {}
+        self._changed: list[tuple[Key, bytes | None, int]] = []
+        self._working: set[Any] = set()  # stacks
+        self._operating: set[Any] = set()  # stack sets
+        self._final: set[Any] = set()  # operations
+        self._unkept: set[str] = set()
+        self.task: asyncio.Task[None] | None = None
+        """Writes what happens in the background."""
+        self._registry = registry
+        registry._active = self._sources[_ACTIVE] = _Named(registry._active)
+        registry._deleted = self._sources[_DELETED] = _Named(registry._deleted)
+        try:
+            self._file = _opened(self.path)
+            self._check_versions()
+        except (OSError, sqlite3.Error) as error:
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> PersistError:
+        return PersistError(
+            f"the state in {self.path} cannot be used ({error}): empty it with tapgen "
+            "local reset"
+        )
+
+    def _check_versions(self) -> None:
+        found = dict(self._file.execute("SELECT name, value FROM about"))
+        ours = {
+            "tapgen": __version__,
+            "ministack": version("ministack"),
+            "format": FORMAT,
+        }
+        if not found:
+            with self._file:
+                self._file.executemany("INSERT INTO about VALUES (?, ?)", ours.items())
+        elif found != ours:
+            wrote = ", ".join(f"{name} {value}" for name, value in found.items())
+            this = ", ".join(f"{name} {value}" for name, value in ours.items())
+            raise PersistError(
+                f"the state in {self.path.parent} was written by {wrote}; this is "
+                f"{this}: use those versions again, or empty it with tapgen local reset"
+            )
+
+    # Reading
+
+    def restore(self) -> list[tuple[StackSet, Instance]]:
+        """Take in what is on disk; instances with a stack that was left half made.
+
+        PersistError when it is spoilt.
+        """
+        modules: dict[str, ModuleType] = {}
+        try:
+            rows = self._file.execute("SELECT id, store, key, value FROM entries")
+            for row, store, name, value in rows:
+                key = (store, records.load(name))
+                content = records.load(value)
+                body = content.get("body") if store == _OBJECTS else None
+                self._rows[key] = (row, records.stamp(content, value, body))
+                if body is not None:
+                    self._bodies[key] = body
+                self._take(modules, *key, content)
+        except (sqlite3.Error, RecordError, LookupError, AttributeError) as error:
+            raise self._unusable(error) from error
+        self._join_operations()
+        for source in self._sources.values():
+            source.touched.clear()
+        for module in modules.values():
+            # Starts what works in the background; the records are there already.
+            getattr(module, "load_persisted_state", lambda data: None)({})
+        stacks = self._sources.get(_STACKS, Watched())
+        end_stacks(stacks)
+        return end_operations(self._registry, stacks)
+
+    def _take(
+        self, modules: dict[str, ModuleType], store: str, name: Any, content: Any
+    ) -> None:
+        if store == _OPERATIONS:
+            self._sources.setdefault(_OPERATIONS, Watched())
+        elif store == _OBJECTS:
+            bucket, object_key = name
+            objects = dict.__getitem__(self._sources[_BUCKETS], bucket)["objects"]
+            dict.__setitem__(objects, object_key, content)
+            return
+        elif store == _PLAIN:
+            service, _, variable = name.partition(":")
+            module = self._module(modules, service)
+            _set_plain(module, variable, content)
+            return
+        elif store not in (_ACTIVE, _DELETED):
+            self._module(modules, store.partition(":")[0])
+        if store == _BUCKETS:
+            content["objects"] = Watched()
+        dict.__setitem__(self._sources[store], name, content)
+
+    def _module(self, modules: dict[str, ModuleType], service: str) -> ModuleType:
+        if service not in modules:
+            added = service.startswith(watched.ADDED)
+            name = service if added else _SERVICES + service
+            modules[service] = importlib.import_module(name)
+            self._discover()
+        return modules[service]
+
+    def _join_operations(self) -> None:
+        operations = self._sources.pop(_OPERATIONS, Watched())
+        for kind in (_ACTIVE, _DELETED):
+            for stack_set in dict.values(self._sources[kind]):
+                stack_set.operations = {
+                    id_: dict.__getitem__(operations, (stack_set.uuid, id_))
+                    for id_ in stack_set.operations
+                }
+
+    # Writing
+
+    def answering(self) -> Callable[[], None]:
+        """What to call before the current task answers: it keeps what it looked at."""
+        seen = watched.see()
+
+        def keep() -> None:
+            # Work on other threads may have gone on after it was last kept.
+            for source, name in seen:
+                source.touched.add(name)
+            self.keep()
+
+        return keep
+
+    async def keep_going(self) -> None:
+        """Write what happens in the background, for ever."""
+        while True:
+            await asyncio.sleep(1)
+            # Stacks that are worked on change while nobody asks for them.
+            self._sources.get(_STACKS, Watched()).touched.update(self._working)
+            try:
+                self.keep()
+            except PersistError as error:
+                logger.error("%s", error)
+
+    def keep(self) -> None:
+        """Write every record that was looked at and is not as it is on disk.
+
+        PersistError when the file cannot be written; it is tried again next time.
+        """
+        self._discover()
+        for key, stack_set in dict.items(self._sources[_ACTIVE]):
+            if stack_set.active:
+                self._operating.add(key)
+        self._sources[_ACTIVE].touched.update(self._operating)
+        for store, source in self._sources.items():
+            while source.touched:
+                self._look(store, source, source.touched.pop())
+        for service, names in PLAIN.items():
+            module = sys.modules.get(_SERVICES + service)
+            for variable in names if module else ():
+                value = getattr(module, variable)
+                if value or (_PLAIN, f"{service}:{variable}") in self._rows:
+                    self._compare(_PLAIN, f"{service}:{variable}", value)
+        if self._changed:
+            self._write()
+
+    def empty(self) -> None:
+        """Forget what is on disk, and begin with what there is now."""
+        for known in (self._rows, self._bodies):
+            known.clear()
+        for noted in (self._working, self._operating, self._final):
+            noted.clear()
+        self._changed.clear()
+        with self._file:
+            self._file.execute("DELETE FROM entries")
+        # So that nothing of it can be found in the file.
+        self._file.execute("VACUUM")
+        self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        for source in self._sources.values():
+            source.touched.update(source)
+        self.keep()
+
+    def close(self) -> None:
+        """Write what is left, and leave the file."""
+        self.keep()
+        self._file.close()
+
+    def _discover(self) -> None:
+        """Watch the stores of services that have come into use."""
+        if self._modules == len(sys.modules):
+            return
+        self._modules = len(sys.modules)
+        responses: Any = importlib.import_module("ministack.core.responses")
+        kinds = (responses.AccountScopedDict, responses.AccountRegionScopedDict)
+        theirs = watched.of(_SERVICES, kinds)
+        found = [(n.removeprefix(_SERVICES), watched.watch(s)) for n, s in theirs]
+        known = set(map(id, self._sources.values()))
+        for name, source in [*found, *watched.added()]:
+            # A store may have been imported by another service, too.
+            if id(source) not in known:
+                known.add(id(source))
+                self._sources[name] = source
+
+    def _look(self, store: str, source: Watched, name: Any) -> None:
+        """Compare one record."""
+        value: Any = dict.get(source, name)
+        if value is None:
+            self._compare(store, name, None)
+        elif store in (_ACTIVE, _DELETED):
+            self._look_at_stack_set(store, name, value)
+        elif store == _BUCKETS:
+            self._look_at_bucket(name, value)
+        else:
+            self._compare(store, name, value)
+        if store == _STACKS:
+            going = str((value or {}).get("StackStatus")).endswith("_IN_PROGRESS")
+            (self._working.add if going else self._working.discard)(name)
+
+    def _look_at_stack_set(self, store: str, name: Any, stack_set: StackSet) -> None:
+        shown: Any = copy.copy(stack_set)
+        shown.operations = dict.fromkeys(stack_set.operations)
+        shown.active = []
+        self._compare(store, name, shown)
+        for id_, operation in stack_set.operations.items():
+            key = (stack_set.uuid, id_)
+            if key not in self._final:
+                self._compare(_OPERATIONS, key, operation)
+                if not operation.unfinished:
+                    self._final.add(key)
+        if not stack_set.active:
+            self._operating.discard(name)
+
+    def _look_at_bucket(self, name: Any, bucket: dict[str, Any]) -> None:
+        # Its objects are rows of their own: one more must not write them all.
+        objects = bucket["objects"]
+        if not isinstance(objects, Watched):
+            objects = bucket["objects"] = Watched(objects)
+            objects.touched.update(k[1] for k in self._objects_of(name))
+        self._compare(_BUCKETS, name, {**bucket, "objects": None})
+        while objects.touched:
+            key = objects.touched.pop()
+            value = dict.get(objects, key)
+            self._compare(_OBJECTS, (name, key), value)
+
+    def _objects_of(self, bucket: Any) -> list[Any]:
+        names = (name for store, name in self._rows if store == _OBJECTS)
+        return [name for name in names if name[0] == bucket]
+
+    def _compare(self, store: str, name: Any, value: Any) -> None:
+        """Note how a record differs from what is on disk; None is for none."""
+        key = (store, name)
+        known = self._rows.get(key)
+        if value is None:
+            if known is not None:
+                self._changed.append((key, None, 0))
+            if store == _BUCKETS:
+                gone = ((_OBJECTS, name) for name in self._objects_of(name))
+                self._changed += [(key, None, 0) for key in gone]
+            return
+        # Bytes do not change: bodies of objects are compared by identity.
+        body = value.get("body") if store == _OBJECTS else None
+        same_body = body is self._bodies.get(key)
+        try:
+            content = None if same_body and body is not None else records.dump(value)
+            mark = records.stamp(value, content or b"", body)
+            if known is not None and known[1] == mark and same_body:
+                return
+            self._changed.append((key, content or records.dump(value), mark))
+        except RecordError as error:
+            if store not in self._unkept:
+                self._unkept.add(store)
+                logger.error("%s is not kept: %s", store, error)
+            return
+        if body is not None:
+            self._bodies[key] = body
+
+    def _write(self) -> None:
+        try:
+            with self._file:
+                written = [self._written(*change) for change in self._changed]
+        except sqlite3.Error as error:
+            for (store, name), _, _ in self._changed:
+                if store in self._sources:
+                    self._sources[store].touched.add(name)
+            raise PersistError(f"{self.path} cannot be written: {error}") from error
+        finally:
+            changed, self._changed = self._changed, []
+        for (key, content, mark), row in zip(changed, written, strict=True):
+            if content is None:
+                self._rows.pop(key, None)
+                self._bodies.pop(key, None)
+            else:
+                self._rows[key] = (row, mark)
+
+    def _written(self, key: Key, content: bytes | None, mark: int) -> int:
+        known = self._rows.get(key)
+        if content is None:
+            if known is not None:
+                self._file.execute("DELETE FROM entries WHERE id = ?", known[:1])
+            return 0
+        if known is not None:
+            update = "UPDATE entries SET value = ? WHERE id = ?"
+            self._file.execute(update, (content, known[0]))
+            return known[0]
+        insert = "INSERT INTO entries (store, key, value) VALUES (?, ?, ?)"
+        done = self._file.execute(insert, (key[0], records.dump(key[1]), content))
+        return int(done.lastrowid or 0)
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    file = sqlite3.connect(path, check_same_thread=True)
+    # A process that is killed loses nothing that SQLite was given; only a machine that
+    # loses power could, so nothing waits for the disk.
+    for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL"):
+        file.execute(f"PRAGMA {setting}")
+    file.execute("PRAGMA synchronous = OFF")
+    file.execute("CREATE TABLE IF NOT EXISTS about (name TEXT PRIMARY KEY, value TEXT)")
+    file.execute(
+        "CREATE TABLE IF NOT EXISTS entries "
+        "(id INTEGER PRIMARY KEY, store TEXT, key BLOB, value BLOB)"
+    )
+    return file
+
+
+def _set_plain(module: ModuleType, variable: str, content: Any) -> None:
+    present = getattr(module, variable)
+    if isinstance(present, dict | set):
+        present.update(content)  # others may have imported it by name
+    else:
+        setattr(module, variable, content)
+
+
+def check() -> list[str]:
+    """Every private name used here that has moved.
+
+    To look at them all takes a second: a test does, a start does not.
+    """
+    used = {_SERVICES + service: names for service, names in PLAIN.items()}
+    used[f"{_SERVICES}s3"] = ("_buckets",)
+    return [
+        problem
+        for module, names in used.items()
+        for problem in patches.moved(module, dict.fromkeys(names))
+    ]

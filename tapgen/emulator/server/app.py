@@ -1,0 +1,377 @@
+"""The embedded AWS as one ASGI application: guard, faults, StackSets, control, ministack.
+
+StackSets actions go to our engine; everything else passes through to the wrapped
+application untouched, bodies unread, unless faults are set.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import parse_qs
+
+from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
+from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, proof
+from tapgen.emulator.stacksets.actions import Engine
+from tapgen.emulator.state import watched
+from tapgen.emulator.wire import guard, protocols, query_protocol
+from tapgen.emulator.wire.connection import cut
+from tapgen.emulator.wire.inner import Asgi, Inner, Message, Place, Receive, Send, text
+from tapgen.emulator.wire.protocols import Call, Refusal, Signature
+from tapgen.emulator.wire.query_protocol import ServiceError
+
+logger = logging.getLogger("tapgen.local")
+
+DEFAULT_ACCOUNT = "000000000000"
+DEFAULT_REGION = "us-east-1"
+BODY_LIMIT = 8 * 1024 * 1024  # of a CloudFormation request, or of a form
+
+STACK_SETS = re.compile(
+    "StackSet|StackInstance|OrganizationsAccess|ImportStacksToStackSet"
+)
+
+
+@dataclass
+class Embedded:
+    """The application; `status` gives what the status route answers.
+
+    `answering` is asked at the beginning of each request for what must be done before
+    its answer: what an answer says must be kept by then. `empty` runs after a reset.
+    """
+
+    inner: Asgi
+    engine: Engine
+    token: str
+    status: Callable[[], Awaitable[dict[str, Any]]]
+    on_started: Callable[[], None] = lambda: None
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    faults: Faults = field(default_factory=Faults)
+    answering: Callable[[], Callable[[], None]] | None = None
+    empty: Callable[[], None] = lambda: None
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(scope, receive, send)
+            return
+        reason = guard.reason_to_refuse(scope)
+        if reason is not None:
+            await _turn_away(scope, send, reason)
+        elif scope["type"] != "http":
+            await self.inner(scope, receive, send)
+        elif scope["path"].startswith(CONTROL):
+            await self._control(scope, receive, send)
+        else:
+            if self.answering is not None:
+                send = _keeping(self.answering(), send)
+            if not guard.is_deployed(scope):
+                send = guard.silent(send)
+            if self.faults:
+                await self._suffer(scope, receive, send)
+            else:
+                await self._serve(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
+        # What is open to pages leads nowhere but to what is deployed.
+        if scope["method"] in ("GET", "POST") and not guard.is_deployed(scope):
+            signed = protocols.signature(scope)
+            if signed.service == "cloudformation":
+                await self._cloudformation(scope, receive, send, signed)
+                return
+        await self.inner(scope, receive, send)
+
+    async def _lifespan(self, scope: Any, receive: Receive, send: Send) -> None:
+        async def announce(message: Message) -> None:
+            await send(message)
+            if message["type"] == "lifespan.startup.complete":
+                self.on_started()
+
+        await self.inner(scope, receive, announce)
+
+    # StackSets
+
+    async def _cloudformation(
+        self, scope: Any, receive: Receive, send: Send, signed: Signature
+    ) -> None:
+        try:
+            body = await _body(receive)
+            if body is None:
+                return  # the client has gone; nothing was asked
+            given = _fields(scope, body)
+        except ServiceError as error:
+            await _reply(send, error.status, query_protocol.refusal(error))
+            return
+        action = given.get("Action", "")
+        if action in query_protocol.known_actions() and STACK_SETS.search(action):
+            status, answer = await self._answer(signed, action, given)
+            await _reply(send, status, answer)
+        else:
+            await self.inner(scope, _again(body, receive), send)
+
+    async def _answer(
+        self, signed: Signature, action: str, given: dict[str, str]
+    ) -> tuple[int, bytes]:
+        try:
+            request = query_protocol.parse(action, given)
+            if action not in self.engine.actions:
+                raise ServiceError(
+                    "UnsupportedOperation",
+                    f"{action} is not emulated by the embedded AWS",
+                )
+            caller = Place(await self._account(signed), signed.region)
+            result = await self.engine.call(action, caller, request)
+            return 200, query_protocol.answer(action, result)
+        except ServiceError as error:
+            return error.status, query_protocol.refusal(error)
+        except Exception:
+            # The boundary: a defect of ours is AWS's InternalFailure to a client.
+            logger.exception("%s", action)
+            message = "An internal error has occurred; see the log of the embedded AWS"
+            failure = ServiceError(
+                "InternalFailure", message, query_protocol.FAULT_STATUS
+            )
+            return failure.status, query_protocol.refusal(failure)
+
+    async def _account(self, signed: Signature) -> str:
+        """Who calls: a key of twelve digits is the account, others ask STS."""
+        if re.fullmatch(r"[0-9]{12}", signed.key):
+            return signed.key
+        if not signed.key.startswith("ASIA"):
+            return DEFAULT_ACCOUNT
+        return text(await self._identity(signed), "Account")
+
+    async def _identity(self, signed: Signature) -> Any:
+        session = Place(signed.key, signed.region)
+        return await Inner(self.inner).query(session, "sts", "GetCallerIdentity")
+
+    # Faults
+
+    async def _suffer(self, scope: Any, receive: Receive, send: Send) -> None:
+        """Answer a request as the faults want."""
+        signed = protocols.signature(scope)
+        body = b""
+        if protocols.is_form(scope):
+            try:
+                found = await _body(receive)
+            except ServiceError as error:
+                await _reply(send, error.status, query_protocol.refusal(error))
+                return
+            if found is None:
+                return
+            body, receive = found, _again(found, receive)
+        call = protocols.identify(scope, signed, await self._account(signed), body)
+        for fault in self.faults.on_call(call):
+            if fault.effect == "delay":
+                await asyncio.sleep(fault.seconds or 0)
+            elif fault.effect == "cut":
+                if fault.when == "after":
+                    await self._serve(scope, receive, _nowhere)
+                cut()
+                return
+            else:
+                refusal = await self._refusal(fault, call, signed)
+                await _send(send, *protocols.formed(call, refusal))
+                return
+        await self._serve(scope, receive, send)
+
+    async def _refusal(self, fault: Fault, call: Call, signed: Signature) -> Refusal:
+        if fault.effect == "denied":
+            refusal = protocols.denied(call, await self._caller_arn(call, signed))
+        elif fault.effect == "error" and fault.code:
+            message = "An error occurred"
+            refusal = Refusal(fault.code, message, fault.status or 400)
+        else:
+            make = _REFUSALS[fault.effect, fault.status]
+            refusal = make(call)
+        return replace(refusal, message=fault.reason) if fault.reason else refusal
+
+    async def _caller_arn(self, call: Call, signed: Signature) -> str:
+        if signed.key.startswith("ASIA"):
+            return text(await self._identity(signed), "Arn")
+        return f"arn:aws:iam::{call.account}:user/local"
+
+    # Control
+
+    async def _control(self, scope: Any, receive: Receive, send: Send) -> None:
+        route = scope["path"].removeprefix(CONTROL)
+        method = scope["method"]
+        query = parse_qs(scope["query_string"].decode("latin-1"))
+        if (method, route) == ("GET", "identity"):
+            nonce = query.get("nonce", [""])[0]
+            await _json(send, 200, {"proof": proof(self.token, nonce)})
+            return
+        sent = dict(scope["headers"]).get(TOKEN_HEADER.encode(), b"").decode("latin-1")
+        if not hmac.compare_digest(sent.encode(), self.token.encode()):
+            await _json(send, 403, {"error": f"{TOKEN_HEADER} is missing or wrong"})
+        elif (method, route) == ("GET", "status"):
+            await _json(send, 200, await self.status())
+        elif (method, route) == ("POST", "reset"):
+            await self.reset()
+            await _json(send, 200, {})
+        elif route == "faults":
+            given = await _body(receive)
+            await _json(send, *await self._set_faults(method, query, given or b""))
+        elif (method, route) == ("POST", "settings"):
+            await _json(send, *self._configure(await _body(receive) or b""))
+        elif (method, route) == ("POST", "shutdown"):
+            await _json(send, 200, {})
+            self.closing.set()
+        else:
+            await _json(send, 404, {"error": f"there is no {method} {scope['path']}"})
+
+    async def reset(self) -> None:
+        """Empty all state, ours and that of the wrapped application."""
+        self.faults.clear()
+        await self.engine.reset()
+        await self.engine.inner.request(
+            Place(DEFAULT_ACCOUNT, "us-east-1"),
+            "s3",
+            "POST",
+            "/_ministack/reset",
+            b"",
+            {},
+        )
+        watched.reset_added()
+        self.empty()
+
+    def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """The route of settings: what to answer."""
+        try:
+            return 200, self.engine.configure(json.loads(body))
+        except ValueError as error:
+            return 400, {"error": str(error)}
+
+    async def _set_faults(
+        self, method: str, query: dict[str, list[str]], body: bytes
+    ) -> tuple[int, dict[str, Any]]:
+        """The one route of faults: what to answer."""
+        try:
+            if method == "POST":
+                # An unknown action is looked for in many models.
+                given = await asyncio.to_thread(_parsed_faults, body)
+                self.faults.add(given)
+            elif method == "DELETE":
+                removed = self.faults.clear(query.get("id", [None])[0])
+                return 200, {"removed": removed}
+            elif method != "GET":
+                return 405, {"error": f"faults takes GET, POST, DELETE, not {method}"}
+        except FaultError as error:
+            return 400, {"error": str(error)}
+        return 200, {"faults": self.faults.shown()}
+
+
+_REFUSALS: dict[tuple[str, int | None], Callable[[Call], Refusal]] = {
+    ("throttle", None): protocols.throttled,
+    ("error", 500): protocols.failed,
+    ("error", 503): protocols.unavailable,
+    ("unavailable", None): protocols.unavailable,
+    ("expired", None): protocols.expired,
+}
+
+
+def _parsed_faults(body: bytes) -> list[Fault]:
+    try:
+        given = json.loads(body)
+    except ValueError as error:
+        raise FaultError(f"the body is not JSON: {error}") from None
+    return parse_all(given)
+
+
+def _keeping(keep: Callable[[], None], send: Send) -> Send:
+    """A `send` that keeps the state before an answer begins."""
+    failed = False
+
+    async def keeping(message: Message) -> None:
+        nonlocal failed
+        if message["type"] == "http.response.start":
+            try:
+                keep()
+            except OSError as error:
+                # The work is done, but it would not outlast a kill.
+                logger.error("%s", error)
+                failed = True
+                refusal = ServiceError(
+                    "InternalFailure", str(error), query_protocol.FAULT_STATUS
+                )
+                await _reply(send, refusal.status, query_protocol.refusal(refusal))
+        if not failed:
+            await send(message)
+
+    return keeping
+
+
+async def _nowhere(message: Message) -> None:
+    """A `send` for an answer that gets lost."""
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """The whole body; None when the client left before it was complete."""
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise ServiceError(
+                "RequestEntityTooLarge",
+                f"Request size must be smaller than {BODY_LIMIT} bytes",
+                413,
+            )
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def _fields(scope: Any, body: bytes) -> dict[str, str]:
+    """The form fields of a request, from its query string or its body.
+
+    Nothing but a form is looked at: ministack answers the JSON protocol.
+    """
+    headers = dict(scope["headers"])
+    form = headers.get(b"content-type", b"").startswith(
+        b"application/x-www-form-urlencoded"
+    )
+    return {
+        **query_protocol.fields(scope["query_string"]),
+        **(query_protocol.fields(body) if form else {}),
+    }
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """A `receive` that gives a body already read, then goes on with the client's."""
+    waiting: list[Message] = [
+        {"type": "http.request", "body": body, "more_body": False}
+    ]
+
+    async def again() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return again
+
+
+async def _turn_away(scope: Any, send: Send, reason: str) -> None:
+    logger.warning("refused %s: %s", scope["path"], reason)
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008})
+    else:
+        await _send(send, *guard.answer(scope, reason))
+
+
+async def _reply(send: Send, status: int, body: bytes, kind: str = "text/xml") -> None:
+    await _send(send, status, {"content-type": kind}, body)
+
+
+async def _send(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    sent = {**headers, "content-length": str(len(body))}
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+    await send({"type": "http.response.start", "status": status, "headers": pairs})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _json(send: Send, status: int, answer: Any) -> None:
+    await _reply(send, status, json.dumps(answer).encode(), "application/json")

@@ -1,0 +1,465 @@
+"""The embedded AWS of one project, looked after: started, asked, stopped.
+
+The process itself is `serving`. What they share is in the project's folder
+(`.tapgen/`): `local.json` (where it listens, readable by the owner only, as it holds
+the token), `local.log`, `local.lock`, and `state/` when state is kept.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, proof
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 4599
+LAST_PORT = 65535
+STATE = "state"
+"""The folder of the state that is kept."""
+_LAST_PID = 2**31 - 1  # of a signed 32-bit number, which the system takes
+TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
+"""Environment variable that hands the token to the command that `start` spawns."""
+SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
+"""Environment variable with the listening socket that the command inherits."""
+
+PERSIST_VARIABLE = "TAPGEN_LOCAL_PERSIST"
+"""Environment variable that has state kept over a stop and over a kill."""
+
+
+class EmulatorError(Exception):
+    """The embedded AWS cannot start, stop or answer; the message is for users."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running embedded AWS."""
+
+    url: str
+    port: int
+    pid: int
+    token: str = field(repr=False)
+    log: Path
+    folder: Path
+    persist: bool = False
+
+
+# Looking after it
+
+
+def running(folder: Path) -> Server | None:
+    """The embedded AWS of a project, None when it does not run.
+
+    A process file left behind, of a process that has ended or whose port another
+    program has, is removed. EmulatorError when the process runs but does not answer,
+    and when the folder is none or the file cannot be removed.
+    """
+    folder = folder.resolve()
+    if folder.exists() and not folder.is_dir():
+        raise EmulatorError(
+            f"{folder} is a file, where the embedded AWS needs a folder: move it away"
+        )
+    found = recorded(folder)
+    if not found:
+        _remove(folder / "local.json")
+        return None
+    server = Server(
+        url=f"http://{HOST}:{found['port']}",
+        port=found["port"],
+        pid=found["pid"],
+        token=found["token"],
+        log=folder / "local.log",
+        folder=folder,
+        persist=found.get("persist") is True,
+    )
+    if _alive(server.pid) and _is_ours(server):
+        return server
+    _remove(folder / "local.json")
+    return None
+
+
+def start(
+    folder: Path,
+    command: Sequence[str],
+    port: int | None = None,
+    timeout: float = 30,
+    persist: bool | None = None,
+) -> Server:
+    """Start the embedded AWS of a project in the background, unless it runs.
+
+    `command` is run with `--port PORT --folder FOLDER` appended, in a session of its
+    own, with the token in the environment variable TOKEN_VARIABLE; it must call
+    `serving.serve` with them. Without `port`, the first free one from 4599 on is taken.
+    With `persist`, which PERSIST_VARIABLE decides when it is None, state is kept.
+    EmulatorError when the port is taken or the process does not come up within
+    `timeout` seconds.
+    """
+    folder = folder.resolve()
+    persist = wants_persistence() if persist is None else persist
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with _locked(folder):
+            server = running(folder)
+            if server is not None:
+                return _same(server, port, persist)
+            with _bound(port) as listener:
+                return _spawn(folder, command, listener, timeout, persist)
+    except OSError as error:
+        raise EmulatorError(
+            f"cannot use {folder} for the embedded AWS: {error.strerror or error}"
+        ) from error
+
+
+def wants_persistence() -> bool:
+    """Whether the environment asks for state to be kept."""
+    given = os.environ.get(PERSIST_VARIABLE, "").strip().lower()
+    return given not in ("", "0", "false", "no", "off")
+
+
+def _same(server: Server, port: int | None, persist: bool) -> Server:
+    if persist and not server.persist:
+        raise EmulatorError(
+            "the embedded AWS of this project already runs, without --persist: stop it "
+            "first; its state is gone then"
+        )
+    if port in (None, server.port):
+        return server
+    raise EmulatorError(
+        f"the embedded AWS of this project already runs on port {server.port}, not "
+        f"{port}: stop it first"
+    )
+
+
+@contextmanager
+def _bound(port: int | None) -> Iterator[socket.socket]:
+    """A listening socket on `port`, or on the first free one."""
+    listener: socket.socket | None = None
+    if port is not None:
+        listener = listen(port)
+    else:
+        for candidate in range(DEFAULT_PORT, LAST_PORT + 1):
+            with suppress(EmulatorError):
+                listener = listen(candidate)
+                break
+    if listener is None:
+        raise EmulatorError(f"no port from {DEFAULT_PORT} on is free")
+    with listener:
+        yield listener
+
+
+def listen(port: int) -> socket.socket:
+    """A listening socket on 127.0.0.1:`port`; EmulatorError when it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # Also when connections of a server that has ended linger on.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise EmulatorError(
+            f"port {port} is already in use or not allowed ({error}): choose another "
+            "with --port, or stop the program that uses it"
+        ) from error
+    return listener
+
+
+def _spawn(
+    folder: Path,
+    command: Sequence[str],
+    listener: socket.socket,
+    timeout: float,
+    persist: bool,
+) -> Server:
+    port = listener.getsockname()[1]
+    token = secrets.token_urlsafe(32)
+    log = folder / "local.log"
+    number = os.dup(listener.fileno())
+    os.set_inheritable(number, True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    arguments = [*command, "--port", str(port), "--folder", str(folder)]
+    try:
+        # Not subprocess: it complains when its process outlives it, as ours must.
+        pid = os.posix_spawnp(
+            arguments[0],
+            arguments,
+            {
+                **os.environ,
+                TOKEN_VARIABLE: token,
+                SOCKET_VARIABLE: str(number),
+                PERSIST_VARIABLE: "1" if persist else "0",
+            },
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), flags, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+    finally:
+        os.close(number)
+    listener.close()  # once the process has ended, a connection must be refused
+    url = f"http://{HOST}:{port}"
+    server = Server(url, port, pid, token, log, folder, persist)
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if recorded(folder).get("token") == token and _is_ours(server):
+            return server
+        if not _alive(pid):
+            raise EmulatorError(f"the embedded AWS did not start:\n{_tail(log)}")
+        time.sleep(0.02)
+    _end(pid)
+    raise EmulatorError(
+        f"the embedded AWS did not start within {timeout:g} s:\n{_tail(log)}"
+    )
+
+
+def stop(folder: Path) -> bool:
+    """Stop the embedded AWS of a project; False when it did not run."""
+    folder = folder.resolve()
+    if not folder.is_dir():
+        return False
+    with _locked(folder):
+        server = running(folder)
+        if server is None:
+            return False
+        with suppress(EmulatorError):
+            _ask(server, "POST", "shutdown")
+        if not _ended(server.pid, 10):
+            _end(server.pid)
+        (folder / "local.json").unlink(missing_ok=True)
+        return True
+
+
+def reset(folder: Path) -> None:
+    """Empty all state of the running embedded AWS; EmulatorError when none runs."""
+    _ask(_must_run(folder), "POST", "reset", timeout=60)
+
+
+def kept(folder: Path) -> bool:
+    """Whether state of the embedded AWS of a project is kept on disk."""
+    return (folder / STATE / "state.db").exists()
+
+
+def forget(folder: Path) -> bool:
+    """Remove the state that is kept of an embedded AWS that does not run.
+
+    False when none is kept.
+    """
+    if not kept(folder):
+        return False
+    with _locked(folder):
+        shutil.rmtree(folder / STATE)
+    return True
+
+
+def status(folder: Path) -> dict[str, Any]:
+    """What the running embedded AWS holds; EmulatorError when none runs.
+
+    `url`, `port`, `pid`, `uptime` in seconds, `memory` in bytes, the numbers of
+    `stack_sets`, `stack_instances` and `stacks`, the resources that are `shape_only`,
+    and the accounts that are `members` of organizations.
+    """
+    return _ask(_must_run(folder), "GET", "status")
+
+
+def faults(folder: Path) -> list[dict[str, Any]]:
+    """The faults of the running embedded AWS, with how often each matched and fired."""
+    found: list[dict[str, Any]] = _ask(_must_run(folder), "GET", "faults")["faults"]
+    return found
+
+
+def add_faults(folder: Path, given: Any) -> list[dict[str, Any]]:
+    """Set faults, from data as `faults.parse_all` takes it; all faults then.
+
+    EmulatorError when none runs, or when a fault makes no sense; then none is set.
+    """
+    server = _must_run(folder)
+    # Actions are looked for in many service models when one is not known.
+    answer = _ask(server, "POST", "faults", timeout=60, body=given)
+    found: list[dict[str, Any]] = answer["faults"]
+    return found
+
+
+def clear_faults(folder: Path, id_: str | None = None) -> int:
+    """Remove one fault, or all; how many there were."""
+    route = "faults" if id_ is None else f"faults?{urlencode({'id': id_})}"
+    return int(_ask(_must_run(folder), "DELETE", route)["removed"])
+
+
+def _must_run(folder: Path) -> Server:
+    server = running(folder)
+    if server is None:
+        raise EmulatorError(
+            "the embedded AWS does not run: start it with tapgen local start"
+        )
+    return server
+
+
+def _is_ours(server: Server) -> bool:
+    """Whether the listener on the port knows the token, without telling it.
+
+    EmulatorError when something accepts the connection but does not answer.
+    """
+
+    nonce = secrets.token_hex(16)
+    try:
+        answer = _request(server, "GET", f"identity?nonce={nonce}", 5)
+    except TimeoutError as error:
+        raise EmulatorError(
+            f"process {server.pid} on port {server.port} does not answer: end it with "
+            f"kill {server.pid}, or wait"
+        ) from error
+    except (OSError, HTTPException, ValueError):
+        return False
+    expected = proof(server.token, nonce)
+    return answer is not None and answer.get("proof") == expected
+
+
+def _ask(
+    server: Server, method: str, route: str, timeout: float = 10, body: Any = None
+) -> dict[str, Any]:
+    try:
+        answer = _request(server, method, route, timeout, body)
+    except (OSError, HTTPException, ValueError) as error:
+        raise EmulatorError(
+            f"the embedded AWS on port {server.port} does not answer ({error}); its "
+            f"log is {server.log}"
+        ) from error
+    if answer is None:
+        raise EmulatorError(
+            f"the embedded AWS on port {server.port} refuses {route}; its log is "
+            f"{server.log}"
+        )
+    if "error" in answer:
+        raise EmulatorError(answer["error"])
+    return answer
+
+
+def _request(
+    server: Server, method: str, route: str, timeout: float, body: Any = None
+) -> dict[str, Any] | None:
+    """The answer of a control route; None when it is not one of ours.
+
+    It has `error` when the route was given something wrong.
+    """
+
+    connection = HTTPConnection(HOST, server.port, timeout=timeout)
+    # Only a listener that has proven itself is told the token.
+    known = not route.startswith("identity")
+    headers = {TOKEN_HEADER: server.token} if known else {}
+    try:
+        sent = None if body is None else json.dumps(body).encode()
+        connection.request(method, CONTROL + route, body=sent, headers=headers)
+        response = connection.getresponse()
+        content = response.read()
+    finally:
+        connection.close()
+    if response.status not in (200, 400):
+        return None
+    answer = json.loads(content)
+    return answer if isinstance(answer, dict) else None
+
+
+# Processes and files
+
+
+def _alive(pid: int) -> bool:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a child of ours that has ended is no process
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def _ended(pid: int, timeout: float) -> bool:
+    deadline = time.monotonic() + timeout
+    while _alive(pid):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _end(pid: int) -> None:
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        if _ended(pid, 3):
+            return
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from starting or stopping at the same time."""
+    with open(folder / "local.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def recorded(folder: Path) -> dict[str, Any]:
+    """What the process file says; nothing when it is missing or spoilt."""
+    try:
+        found = json.loads((folder / "local.json").read_text())
+        whole = (
+            isinstance(found["port"], int)
+            and 0 < found["port"] <= LAST_PORT
+            and isinstance(found["pid"], int)
+            and 0 < found["pid"] <= _LAST_PID
+            and isinstance(found["token"], str)
+            and found["token"].isascii()
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return dict(found) if whole else {}
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise EmulatorError(
+            f"cannot remove {path}, which is out of date: {error.strerror or error}"
+        ) from error
+
+
+def record(server: Server) -> None:
+    """Write the process file whole, for its owner only."""
+    path = server.folder / "local.json"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    shown = ("port", "pid", "token", "persist")
+    with os.fdopen(number, "w") as file:
+        json.dump({name: getattr(server, name) for name in shown}, file)
+    temporary.replace(path)
+
+
+def withdraw(server: Server) -> None:
+    """Remove the process file, unless it is another process's."""
+    if recorded(server.folder).get("pid") == server.pid:
+        (server.folder / "local.json").unlink(missing_ok=True)
+
+
+def _tail(log: Path, lines: int = 15) -> str:
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return "(there is no log)"
+    return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"

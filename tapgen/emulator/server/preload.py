@@ -1,0 +1,49 @@
+"""Loads, while nobody asks, what the first stack set would have to wait for.
+
+A start must be quick, and so must the first operation: what both would wait for, half
+a second of service modules and API models, is loaded after the one and mostly before
+the other, a little at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib import import_module
+
+# In the order in which a rollout meets them.
+_MODELS = ("cloudformation", "sts", "iam")
+_SERVICES = (
+    "sts",
+    "iam",
+    "s3",
+    "ssm",
+    "ec2",
+    "kms",
+    "sns",
+    "sqs",
+    "cloudwatch_logs",
+    "lambda_svc",
+    "dynamodb",
+    "cloudwatch",
+)
+_PAUSE = 0.005  # seconds between two loads, for requests to be answered
+
+
+async def warm_up() -> None:
+    """Load everything, letting requests in between."""
+    for load in _loads():
+        await asyncio.sleep(_PAUSE)
+        load()
+
+
+def _loads() -> Iterator[Callable[[], object]]:
+    from tapgen.emulator.wire import query_protocol
+
+    responses = import_module("ministack.core.responses")
+    yield query_protocol.known_actions
+    for name in _MODELS:
+        yield partial(responses._service_model, name)
+    for name in _SERVICES:
+        yield partial(import_module, f"ministack.services.{name}")

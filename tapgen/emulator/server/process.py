@@ -1,0 +1,239 @@
+"""The process that is the embedded AWS of one project, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapgen.emulator.server import lifecycle
+from tapgen.emulator.server.lifecycle import EmulatorError, Server
+
+if TYPE_CHECKING:
+    from tapgen.emulator.persistence.persist import Keeper
+    from tapgen.emulator.server.app import Embedded
+
+Shape = Callable[[str, str], Mapping[str, Any] | None]
+
+
+def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
+    """Serve the embedded AWS on 127.0.0.1:`port` until told to stop, then exit.
+
+    Listens on the socket handed over by `start` if there is one. `shape(type, region)`
+    gives the registry schema of a resource type, None when the region lacks it.
+    EmulatorError when the port is taken or ministack is not the one we know.
+    """
+    from tapgen.emulator.cloudformation import patches, provisioning
+    from tapgen.emulator.persistence import stores
+
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ.pop(lifecycle.TOKEN_VARIABLE, None)  # not for the functions it runs
+    persist = lifecycle.wants_persistence()
+    os.environ.pop(lifecycle.PERSIST_VARIABLE, None)
+    listener = _inherited(port) or lifecycle.listen(port)
+    os.environ.update(patches.environment(port, folder))
+    # The code of functions is unpacked into temporary folders.
+    os.environ["TMPDIR"] = str(_scratch(folder))
+    tempfile.tempdir = None
+    os.chdir(folder)
+    moved = [*patches.check(), *provisioning.check(), *stores.check()]
+    if moved:
+        raise EmulatorError(
+            "the embedded AWS does not know this ministack: "
+            + "; ".join(moved)
+            + "; install the version that tapgen[local] asks for"
+        )
+    server = Server(
+        url=f"http://{lifecycle.HOST}:{port}",
+        port=port,
+        pid=os.getpid(),
+        token=token,
+        log=folder / "local.log",
+        folder=folder,
+        persist=persist,
+    )
+    asyncio.run(_serve(listener, server, shape))
+
+
+def _scratch(folder: Path) -> Path:
+    """An empty folder for temporary files, without those of a killed process."""
+    scratch = folder / "tmp"
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    return scratch
+
+
+def _leave() -> None:
+    """End the process at once.
+
+    Threads of emulated functions and wait conditions, which may wait for minutes more,
+    would keep the interpreter from ending.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
+    from hypercorn.asyncio import serve as hypercorn
+    from hypercorn.config import Config
+    from ministack.app import app as ministack
+
+    from tapgen.emulator import resources
+    from tapgen.emulator.accounts import organizations
+    from tapgen.emulator.cloudformation import (
+        change_sets,
+        nested,
+        patches,
+        provisioning,
+    )
+    from tapgen.emulator.faults import Faults
+    from tapgen.emulator.persistence import stores
+    from tapgen.emulator.server.app import Embedded
+    from tapgen.emulator.server.preload import warm_up
+    from tapgen.emulator.stacksets.actions import Engine
+    from tapgen.emulator.wire import connection
+    from tapgen.emulator.wire.inner import Inner, Place
+
+    faults = Faults()
+
+    def refuses(place: Place, service: str) -> str | None:
+        fault = faults.on_internal(place, service) if faults else None
+        default = f"Service {service} is unavailable in {place.region}"
+        return (fault.reason or default) if fault else None
+
+    patches.apply()
+    stores.apply()
+    resources.register(shape)
+    change_sets.apply(shape)
+    provisioning.apply(faults)
+    nested.apply()
+    connection.remember()
+    started = time.monotonic()
+    engine = Engine(Inner(ministack, refuses))
+
+    async def status() -> dict[str, Any]:
+        return {
+            "url": server.url,
+            "port": server.port,
+            "pid": server.pid,
+            "uptime": time.monotonic() - started,
+            "memory": _memory(),
+            "persistent": server.persist,
+            "faults": len(faults.shown()),
+            "shape_only": resources.shape_only(),
+            "members": organizations.members(),
+            **engine.settings,
+            **await counts(engine),
+        }
+
+    warming: list[asyncio.Task[None]] = []
+
+    def started_up() -> None:
+        warming.append(asyncio.create_task(warm_up()))
+        lifecycle.record(server)
+
+    embedded = Embedded(
+        ministack, engine, server.token, status, on_started=started_up, faults=faults
+    )
+    keeper = await _kept(server.folder, embedded) if server.persist else None
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, embedded.closing.set)
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.accesslog = None
+    config.errorlog = "-"
+    config.loglevel = "WARNING"
+    config.graceful_timeout = 1
+    config.shutdown_timeout = 5
+    # A keep-alive longer than the clients': theirs must be the side that closes.
+    config.keep_alive_timeout = 75
+    config.h11_max_incomplete_size = 64 * 1024
+    try:
+        await hypercorn(
+            embedded,
+            config,
+            shutdown_trigger=embedded.closing.wait,
+        )
+    finally:
+        if keeper is not None:
+            keeper.close()
+        await engine.reset()
+        lifecycle.withdraw(server)
+        shutil.rmtree(server.folder / "tmp", ignore_errors=True)
+    _leave()
+
+
+async def _kept(folder: Path, embedded: Embedded) -> Keeper:
+    """Go on with the state that is kept, and keep it from now on."""
+    from tapgen.emulator.persistence.persist import Keeper, PersistError
+    from tapgen.emulator.wire.query_protocol import ServiceError
+
+    engine = embedded.engine
+    try:
+        keeper = Keeper(folder / lifecycle.STATE, engine.registry)
+        half_made = keeper.restore()
+        keeper.keep()
+    except PersistError as error:
+        raise EmulatorError(str(error)) from error
+    embedded.answering, embedded.empty = keeper.answering, keeper.empty
+
+    async def go_on() -> None:
+        for stack_set, instance in half_made:
+            with suppress(ServiceError):  # the stack says why it is still there
+                await engine.stacks.delete(instance)
+        await keeper.keep_going()
+
+    keeper.task = asyncio.create_task(go_on())
+    return keeper
+
+
+async def counts(engine: Any) -> dict[str, int]:
+    """How many stack sets, stack instances and stacks there are."""
+    from ministack.services.cloudformation import _stacks
+
+    stack_sets = engine.registry.all()
+    return {
+        "stack_sets": len(stack_sets),
+        "stack_instances": sum(len(s.instances) for s in stack_sets),
+        "stacks": sum(
+            stack.get("StackStatus") != "DELETE_COMPLETE"
+            for stack in _stacks.all_values()
+        ),
+    }
+
+
+def _memory() -> int:
+    """Resident memory in bytes; the peak where the present value is not known."""
+    with suppress(OSError, ValueError, IndexError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _inherited(port: int) -> socket.socket | None:
+    """The listening socket that `start` has bound, so that nobody takes the port."""
+    number = os.environ.pop(lifecycle.SOCKET_VARIABLE, None)
+    if number is None:
+        return None
+    with suppress(OSError, ValueError):
+        inherited = socket.socket(fileno=int(number))
+        if inherited.getsockname() == (lifecycle.HOST, port):
+            inherited.set_inheritable(False)
+            return inherited
+        inherited.detach()
+    return None

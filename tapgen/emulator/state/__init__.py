@@ -1,0 +1,4 @@
+"""Records: what services and the engine hold, as bytes and back.
+
+Uses nothing else of the emulator. Begin reading at `records`.
+"""

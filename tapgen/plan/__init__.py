@@ -1,0 +1,23 @@
+"""Desired against observed: the waves of steps that lead from one to the other.
+
+Pure but for what `aws/` reads: `planner.make` takes a system and what is deployed and
+returns a `Plan` (`model`), by way of `values`, `steps`, `waves`, `deletions` and
+`refusals`. Around it: `aws_answers` (what AWS says of a plan by change sets), `forecast`,
+`durations`, `headroom` (quotas) and `drift`. May use `system/`, `template/` and `aws/`.
+Begin reading at `planner.make`.
+"""
+
+from tapgen.plan.model import Plan, Reference, Step, Value
+from tapgen.plan.planner import check, destroy, make
+from tapgen.plan.refusals import refusals
+
+__all__ = [
+    "Plan",
+    "Reference",
+    "Step",
+    "Value",
+    "check",
+    "destroy",
+    "make",
+    "refusals",
+]

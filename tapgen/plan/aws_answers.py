@@ -1,0 +1,374 @@
+"""What AWS says about a plan, held against what the plan says by itself.
+
+Pure: says what to ask (`questions`) and what follows from the answers (`merge`);
+`aws/changesets.py` asks. AWS's word counts where it is the graver one: a resource that
+AWS replaces is replaced, whatever the resource schemas say. What AWS cannot tell before
+it is done (dynamic evaluation, of values that other resources put out) is not held
+against the plan, which follows such values by itself.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tapgen.aws.change_sets import PREFIX, Change, ChangeSet, Detail, Question
+from tapgen.errors import AwsError
+from tapgen.model import HIDDEN, Action, Target
+from tapgen.plan.model import Plan, Reference, Step
+from tapgen.system.ownership import ownership_tags
+from tapgen.template.diff import Property, Resource, Verb, Verdict
+from tapgen.template.evaluate import LATER, no_echo, whole
+
+Key = tuple[str, Target]
+"""A stack instance: the name of its stack set, and where it is."""
+
+_ORDER = list(Verdict)
+_NESTED = "AWS::CloudFormation::Stack"
+_NO_CHANGE = "no change"
+# Attributes of a resource that change nothing about what it stands for.
+_ATTRIBUTES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
+_KEEPING = ("Retain", "Snapshot")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A resource about which AWS and the plan disagree, in words."""
+
+    logical_id: str
+    type: str
+    ours: str
+    aws: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.logical_id} ({self.type}): AWS says {self.aws}, "
+            f"tapgen says {self.ours}"
+        )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What AWS said about one stack instance, or `why_not`.
+
+    `today` names the values that earlier steps may change, for which AWS was told what
+    they are now.
+    """
+
+    said: ChangeSet | None = None
+    why_not: str = ""
+    differences: tuple[Difference, ...] = ()
+    today: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A sentence about stack instances of which the same is to be said.
+
+    `kind` is difference, failed, agreed, today or unasked.
+    """
+
+    kind: str
+    text: str
+    targets: tuple[Target, ...]
+
+
+def questions(made: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
+    """What to ask about the instances that a plan makes or updates, and why the others
+    are not asked about."""
+    name = PREFIX + made.digest.partition(":")[2][:32]
+    asked: dict[Key, Question] = {}
+    unasked: dict[Key, Answer] = {}
+    for step in made.steps:
+        for target in step.targets if step.action is not Action.DELETE else ():
+            why_not = _why_not(made, step, target)
+            if why_not:
+                unasked[step.stack_set, target] = Answer(why_not=why_not)
+            else:
+                asked[step.stack_set, target] = _question(made, step, target, name)
+    return asked, unasked
+
+
+def merge(
+    made: Plan, said: Mapping[Key, ChangeSet | AwsError]
+) -> tuple[Plan, dict[Key, Answer]]:
+    """The plan with AWS's verdicts where they are graver, and all answers.
+
+    Data of hidden parameters is taken out of what AWS says.
+    """
+    _, answers = questions(made)
+    waves = []
+    for wave in made.waves:
+        steps = []
+        for step in wave:
+            changes = dict(step.changes)
+            for target in step.targets:
+                found = said.get((step.stack_set, target))
+                if isinstance(found, AwsError):
+                    answers[step.stack_set, target] = Answer(why_not=str(found))
+                elif found is not None:
+                    changes[target], answers[step.stack_set, target] = _answered(
+                        made, step, target, found
+                    )
+            steps.append(replace(step, changes=changes))
+        waves.append(tuple(steps))
+    order = [(s.stack_set, t) for s in made.steps for t in s.targets]
+    ordered = {key: answers[key] for key in order if key in answers}
+    return replace(made, waves=tuple(waves)), ordered
+
+
+def told(answers: Mapping[Key, Answer]) -> list[Told]:
+    """Everything there is to say, what matters most first, each thing once."""
+    alike: dict[tuple[str, str], list[Target]] = {}
+    for (name, target), answer in answers.items():
+        for kind, text in _sentences(name, answer):
+            alike.setdefault((kind, text), []).append(target)
+    order = ("difference", "failed", "agreed", "today", "unasked")
+    return sorted(
+        (Told(kind, text, tuple(found)) for (kind, text), found in alike.items()),
+        key=lambda one: order.index(one.kind),
+    )
+
+
+def _sentences(name: str, answer: Answer) -> Iterator[tuple[str, str]]:
+    if answer.said is None:
+        yield "unasked", f"{name}: not asked: {answer.why_not}"
+        return
+    if answer.said.failed:
+        yield "failed", f"{name}: AWS refuses: {answer.said.failed}"
+    elif not answer.said.changes:
+        yield "agreed", f"{name}: AWS says that nothing changes"
+    elif not answer.differences:
+        yield "agreed", f"{name}: AWS says the same"
+    for difference in answer.differences:
+        yield "difference", f"{name}: {difference}"
+    if answer.today:
+        yield "today", f"{name}: asked with today's {', '.join(answer.today)}"
+
+
+# -- asking ------------------------------------------------------------------------------
+
+
+def _why_not(made: Plan, step: Step, target: Target) -> str:
+    if step.action is Action.CREATE:
+        return "no stack yet"
+    if step.conditional:
+        return f"updated only {', '.join(step.reasons)}"
+    waits = [str(v) for v in step.references if v.now is None]
+    if waits:
+        return f"waits for {', '.join(waits)}"
+    if not made.observed[step.stack_set].instances[target].stack_id:
+        return "its stack was never made"
+    return ""
+
+
+def _question(made: Plan, step: Step, target: Target, name: str) -> Question:
+    s = made.system.part(step.part)
+    values: dict[str, str | None] = {}
+    for parameter, value in step.values.items():
+        known = value.now if isinstance(value, Reference) else value
+        values[parameter] = None if known == HIDDEN else known
+    return Question(
+        name,
+        target,
+        made.observed[step.stack_set].instances[target].stack_id or "",
+        s.template,
+        values,
+        s.capabilities,
+        {**s.tags, **ownership_tags(made.system, s.part)},
+    )
+
+
+# -- answers -----------------------------------------------------------------------------
+
+
+def _answered(
+    made: Plan, step: Step, target: Target, found: ChangeSet
+) -> tuple[tuple[Resource, ...], Answer]:
+    before, after = made.observed[step.stack_set], made.system.part(step.part)
+    said = _without_secrets(found, [whole(before), whole(after)])
+    ours = step.changes.get(target, ())
+    differences: tuple[Difference, ...] = ()
+    if not said.failed:
+        ours, differences = _held_together(ours, said.changes)
+    today = tuple(
+        f"{name} ({value})"
+        for name, value in sorted(step.values.items())
+        if isinstance(value, Reference)
+    )
+    return ours, Answer(said, differences=differences, today=today)
+
+
+def _held_together(
+    ours: Iterable[Resource], theirs: Iterable[Change]
+) -> tuple[tuple[Resource, ...], tuple[Difference, ...]]:
+    """What happens by the graver word of the two, and where they differ."""
+    mine = {r.logical_id: r for r in ours}
+    aws = {c.logical_id: c for c in theirs}
+    merged, differences = [], []
+    for logical_id in sorted({*mine, *aws}):
+        was, change = mine.get(logical_id), aws.get(logical_id)
+        now, words = _graver(was, change)
+        if now:
+            merged.append(now)
+        if words:
+            kind = change.type if change else (was.type if was else "")
+            differences.append(Difference(logical_id, kind, _word(was), words))
+    return tuple(merged), tuple(differences)
+
+
+def _graver(
+    ours: Resource | None, theirs: Change | None
+) -> tuple[Resource | None, str]:
+    """What happens to one resource, and AWS's word for it where that differs."""
+    if theirs is None:
+        return ours, _NO_CHANGE if ours and _certain(ours) else ""
+    if theirs.action == "Modify":
+        return _modified(ours, theirs)
+    if theirs.action == "Remove":
+        return _removed(ours, theirs)
+    if theirs.action in ("Add", "Import"):
+        if ours and ours.verb is Verb.ADD:
+            return ours, ""
+        added = Resource(Verb.ADD, theirs.logical_id, theirs.type)
+        return ours or added, _word(added)
+    return ours, ""  # Dynamic: not even AWS knows before
+
+
+def _certain(ours: Resource) -> bool:
+    """Whether a change is one that AWS must see too: not one that only follows from
+    another, and not one of policies alone."""
+    return ours.verb is not Verb.CHANGE or any(
+        p.path[0] not in _ATTRIBUTES
+        and not (isinstance(p.new, Mapping) and LATER in p.new)
+        for p in ours.properties
+    )
+
+
+def _removed(ours: Resource | None, theirs: Change) -> tuple[Resource, str]:
+    kept = theirs.policy.startswith(_KEEPING)
+    if ours and ours.verb is Verb.REMOVE:
+        if not ours.kept or kept or not theirs.policy:
+            return ours, ""
+        return replace(ours, kept=False), "removed and deleted"
+    removed = Resource(
+        Verb.REMOVE,
+        theirs.logical_id,
+        theirs.type,
+        kept=kept,
+        before=ours.before if ours else None,
+    )
+    return removed, _word(removed)
+
+
+def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, str]:
+    verdict = _verdict(theirs)
+    if verdict is None:
+        return ours, ""
+    if ours is None:
+        if verdict is Verdict.IN_PLACE and not _is_news(theirs):
+            return None, ""
+        ours, had = Resource(Verb.CHANGE, theirs.logical_id, theirs.type), False
+    elif ours.verb is not Verb.CHANGE:
+        return ours, f"changed, {verdict}"
+    else:
+        had = True
+    if had and verdict is ours.verdict or ours.verdict is Verdict.REFUSED:
+        return ours, ""
+    worst = max(ours.verdict, verdict, key=_ORDER.index)
+    graver = worst is not ours.verdict or not had
+    properties = _raised(ours, theirs) if graver else ours.properties
+    kept = ours.kept or theirs.policy.removeprefix("ReplaceAnd").startswith(_KEEPING)
+    return replace(ours, verdict=worst, properties=properties, kept=kept), str(verdict)
+
+
+def _verdict(theirs: Change) -> Verdict | None:
+    """AWS's verdict on a changed resource; None where it cannot tell before."""
+    if theirs.replacement == "True":
+        return Verdict.REPLACES
+    recreating = [d for d in theirs.details if d.recreation != "Never"]
+    if theirs.replacement != "Conditional":
+        return Verdict.IN_PLACE
+    if recreating and all(map(_follows, recreating)):
+        return None
+    return Verdict.MAY_REPLACE
+
+
+def _follows(detail: Detail) -> bool:
+    """Whether a place changes only if another resource puts out another value."""
+    return detail.evaluation == "Dynamic" and detail.source in (
+        "ResourceReference",
+        "ResourceAttribute",
+        "Automatic",
+    )
+
+
+def _is_news(theirs: Change) -> bool:
+    """Whether a change in place, of which the plan does not know, is worth a word:
+    tags and metadata are not told by resource, and nested stacks are always listed."""
+    return theirs.type != _NESTED and any(
+        d.attribute == "Properties" and not _follows(d) for d in theirs.details
+    )
+
+
+def _raised(ours: Resource, theirs: Change) -> tuple[Property, ...]:
+    """The properties with the verdicts that AWS gives their top-level names."""
+    verdicts = {"Always": Verdict.REPLACES, "Conditionally": Verdict.MAY_REPLACE}
+    found = list(ours.properties)
+    for detail in theirs.details:
+        verdict = verdicts.get(detail.recreation, Verdict.IN_PLACE)
+        if _follows(detail):
+            continue
+        name = detail.name or detail.attribute
+        mine = [p for p in found if p.path[0] == name]
+        if not mine:
+            found.append(Property((name,), detail.before, detail.after, verdict))
+        for p in mine:
+            worst = max(p.verdict, verdict, key=_ORDER.index)
+            found[found.index(p)] = replace(p, verdict=worst)
+    return tuple(found)
+
+
+def _word(what: Resource | None) -> str:
+    if what is None:
+        return _NO_CHANGE
+    if what.verb is Verb.CHANGE:
+        return str(what.verdict)
+    return {Verb.ADD: "added", Verb.REMOVE: "removed"}[what.verb]
+
+
+# -- secrets -----------------------------------------------------------------------------
+
+
+def _without_secrets(
+    said: ChangeSet, templates: Iterable[Mapping[str, Any]]
+) -> ChangeSet:
+    """The change set without the values of properties that take a NoEcho parameter."""
+    hidden = {place for body in templates for place in _secret_places(body)}
+
+    def shown(change: Change, detail: Detail) -> Detail:
+        if (change.logical_id, detail.name) not in hidden:
+            return detail
+        before, after = (v and HIDDEN for v in (detail.before, detail.after))
+        return replace(detail, before=before, after=after)
+
+    return replace(
+        said,
+        changes=tuple(
+            replace(c, details=tuple(shown(c, d) for d in c.details))
+            for c in said.changes
+        ),
+    )
+
+
+def _secret_places(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(Logical id, property) of what takes a NoEcho parameter."""
+    declared = template.get("Parameters") or {}
+    secret = [n for n, p in declared.items() if no_echo(p)]
+    marks = [m for n in secret for m in (json.dumps({"Ref": n}), "${" + n + "}")]
+    for logical_id, resource in (template.get("Resources") or {}).items():
+        for name, value in (resource.get("Properties") or {}).items():
+            if any(mark in json.dumps(value) for mark in marks):
+                yield logical_id, name

@@ -1,0 +1,262 @@
+"""What was changed by hand, and what a plan does to it.
+
+`detect` lets CloudFormation look; `of` is pure: it holds what was found against a plan.
+
+Source: "Detect unmanaged configuration changes in stack sets" and "Detect unmanaged
+configuration changes to stacks and resources" in CloudFormation's user guide.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from tapgen.aws import stacks
+from tapgen.aws.stacks import Difference, DriftedResource
+from tapgen.aws.stacksets import Operation, StackSets
+from tapgen.errors import AwsError, Busy, RolloutError
+from tapgen.model import Action, ObservedInstance, ResultStatus, Target
+from tapgen.plan.model import Plan, Step
+from tapgen.template import diff
+
+PATIENCE = 3600
+"""Seconds for which `detect` waits for operations that are not its own."""
+
+DRIFTED = "DRIFTED"
+
+# What AWS reports although nobody changed anything: (type, property).
+_ECHOES = {
+    # A secondary cluster is told it without the template saying so
+    # (aws-cloudformation/cloudformation-coverage-roadmap#1857).
+    ("AWS::RDS::DBCluster", "/GlobalClusterIdentifier"),
+    # The service fills it in.
+    ("AWS::ApiGateway::Stage", "/CanarySetting/DeploymentId"),
+}
+
+
+class Fate(StrEnum):
+    """What a plan does to something that was changed by hand, as the end of a
+    sentence, worst first."""
+
+    FAILS = "this plan changes it, which fails: put it back or replace it first"
+    OVERWRITTEN = "this plan overwrites it"
+    GONE = "this plan removes or replaces the resource"
+    PERHAPS = "perhaps overwritten, as this plan changes other things of the resource"
+    STAYS = "stays, as this plan does not touch it"
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """One thing of one resource that was changed by hand; `difference` is None for a
+    resource that was deleted."""
+
+    part: str
+    stack_set: str
+    target: Target
+    logical_id: str
+    type: str
+    difference: Difference | None
+    fate: Fate
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the plan may undo what was done by hand, or stumble over it."""
+        return self.fate is not Fate.STAYS
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Drift of the instances that a plan updates.
+
+    `unread` are drifted ones of which nobody may read what drifted, `unchecked` those
+    where CloudFormation never looked, or could not. `oldest` is when it looked, of the
+    instance where that is longest ago.
+    """
+
+    found: tuple[Drifted, ...] = ()
+    unread: tuple[tuple[str, Target], ...] = ()
+    unchecked: tuple[tuple[str, Target], ...] = ()
+    instances: int = 0
+    oldest: datetime | None = None
+
+
+def concerned(made: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
+    """The instances that a plan surely updates: what drifted there is at stake."""
+    for step in made.steps:
+        if step.action is Action.UPDATE and not step.conditional:
+            instances = made.observed[step.stack_set].instances
+            for target in step.targets:
+                if not target.joins_later:
+                    yield step, target, instances[target]
+
+
+def read(sets: StackSets, made: Plan) -> Drift:
+    """The drift of a plan's instances as the last detection found it."""
+    found: dict[tuple[str, Target], list[DriftedResource] | None] = {}
+    for step, target, instance in concerned(made):
+        if instance.drift_status == DRIFTED and instance.stack_id:
+            try:
+                drifts = stacks.drifts(sets.aws, target, instance.stack_id)
+            except AwsError:  # nobody may look, as before bootstrap
+                found[step.stack_set, target] = None
+            else:
+                found[step.stack_set, target] = drifts
+    return of(made, found)
+
+
+def of(
+    made: Plan, found: Mapping[tuple[str, Target], Iterable[DriftedResource] | None]
+) -> Drift:
+    """Drift held against a plan. `found` are the drifted resources by stack set and
+    target, None where they could not be read."""
+    drifted: list[Drifted] = []
+    unread, unchecked, times = [], [], []
+    instances = list(concerned(made))
+    for step, target, instance in instances:
+        if instance.drift_checked:
+            times.append(instance.drift_checked)
+        if instance.drift_status not in (DRIFTED, "IN_SYNC"):
+            unchecked.append((step.part, target))
+        elif instance.drift_status == DRIFTED:
+            resources = found.get((step.stack_set, target))
+            if resources is None:
+                unread.append((step.part, target))
+            retags = _retags(made, step)
+            drifted += (
+                d for r in resources or () for d in _of(step, target, r, retags)
+            )
+    order = list(Fate)
+    return Drift(
+        tuple(sorted(drifted, key=lambda d: order.index(d.fate))),
+        tuple(unread),
+        tuple(unchecked),
+        len(instances),
+        min(times, default=None),
+    )
+
+
+def _retags(made: Plan, step: Step) -> bool:
+    """Whether the stack set's tags change: CloudFormation puts them on every resource
+    that takes tags."""
+    found = made.observed[step.stack_set].tags
+    ours = {k: v for k, v in found.items() if not k.startswith("tapgen:")}
+    return ours != dict(made.system.part(step.part).tags)
+
+
+def _of(
+    step: Step, target: Target, resource: DriftedResource, retags: bool
+) -> Iterator[Drifted]:
+    """Everything that drifted of a resource, but what AWS reports by mistake."""
+    changes = {c.logical_id: c for c in step.changes.get(target, ())}
+    change = changes.get(resource.logical_id)
+    real = (d for d in resource.differences if (resource.type, d.path) not in _ECHOES)
+    for difference in (None,) if resource.deleted else real:
+        yield Drifted(
+            step.part,
+            step.stack_set,
+            target,
+            resource.logical_id,
+            resource.type,
+            difference,
+            _fate(change, difference, retags),
+        )
+
+
+def _fate(
+    change: diff.Resource | None, difference: Difference | None, retags: bool
+) -> Fate:
+    if change is None:
+        return Fate.PERHAPS if retags else Fate.STAYS
+    if change.verb is diff.Verb.REMOVE or change.verdict is diff.Verdict.REPLACES:
+        return Fate.GONE
+    if difference is None:
+        return Fate.FAILS
+    touched = any(_meets(p.path, difference.path) for p in change.properties)
+    return Fate.OVERWRITTEN if touched else Fate.PERHAPS
+
+
+def _meets(planned: diff.Path, drifted: str) -> bool:
+    """Whether a property of a plan holds a drifted one, or lies in it; of lists, where
+    the two count differently, the whole list."""
+    ours = _names(map(str, planned), "=")
+    theirs = _names(drifted.strip("/").split("/"))
+    return all(a == b for a, b in zip(ours, theirs, strict=False))
+
+
+def _names(path: Iterable[str], item: str = "") -> list[str]:
+    """A path down to the first item of a list."""
+    names = []
+    for part in path:
+        if part.isdigit() or (item and part.startswith(item)):
+            break
+        names.append(part)
+    return names
+
+
+# -- looking -------------------------------------------------------------------------
+
+
+def detect(
+    sets: StackSets,
+    names: Iterable[str],
+    tell: Callable[[str], None],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    poll_seconds: float = 5,
+) -> None:
+    """Let CloudFormation detect the drift of stack sets, side by side, and wait.
+
+    Changes nothing. What could not be checked is told, and stays UNKNOWN. Raises
+    RolloutError when a stack set stays busy with something else for an hour.
+    """
+    waiting = list(dict.fromkeys(names))
+    running: dict[str, Operation] = {}
+    waited = 0.0
+    while waiting or running:
+        for name in list(waiting):
+            started = _start(sets, name, waited, tell)
+            if started:
+                waiting.remove(name)
+                running[name] = started
+        for name, operation in list(running.items()):
+            running[name] = sets.operation(name, operation.id)
+            if running[name].ended:
+                _tell_end(sets, running.pop(name), tell)
+        if waiting or running:
+            sleep(poll_seconds)
+            waited += poll_seconds
+
+
+def _start(
+    sets: StackSets, name: str, waited: float, tell: Callable[[str], None]
+) -> Operation | None:
+    """Start a detection; None while another operation holds the stack set."""
+    try:
+        started = sets.detect_drift(name)
+    except Busy as error:
+        if waited >= PATIENCE:
+            raise RolloutError(
+                f"{name}: drift cannot be detected while another operation runs "
+                f"({error.message}); try again later"
+            ) from error
+        if not waited:
+            tell(f"{name}: waiting for another operation to end …")
+        return None
+    tell(f"{name}: detecting drift …")
+    return started
+
+
+def _tell_end(sets: StackSets, ended: Operation, tell: Callable[[str], None]) -> None:
+    failed = [
+        r
+        for r in sets.results(ended.stack_set, ended.id)
+        if r.status is not ResultStatus.SUCCEEDED
+    ]
+    for result in failed:
+        why = result.reason or str(result.status)
+        tell(f"{ended.stack_set} in {result.target}: could not be checked ({why})")
+    if not failed:
+        tell(f"{ended.stack_set}: drift detection {ended.status}")

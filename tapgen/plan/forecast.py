@@ -1,0 +1,411 @@
+"""What a plan will be like to run: pace, time, moves, and whether its templates fit.
+
+Pure: data in, data out; nothing here decides what is done. What is read from AWS beside
+the plan is in `limits` and `drift`.
+
+Source for the pace: `StackSetOperationPreferences` in CloudFormation's API reference and
+"StackSet operation options" in its user guide.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, reduce
+from graphlib import CycleError, TopologicalSorter
+from operator import add, or_
+
+from tapgen.aws.stacksets import MAX_BODY, compact, rectangles
+from tapgen.model import Action, Preferences, StackSet, Target
+from tapgen.plan import durations
+from tapgen.plan.durations import NOTHING, POLL, STACK, Span
+from tapgen.plan.model import Plan, Step
+from tapgen.system import checks
+from tapgen.template import diff, evaluate
+from tapgen.template.diff import Resource, Verb, Verdict
+
+MOST_AT_ONCE = 100
+"""Stack instances of one stack set that CloudFormation works on at once, about."""
+
+TIGHT = 0.8
+"""The share of a limit from which on it is worth a line."""
+
+# -- pace ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How an operation goes through the accounts of one region.
+
+    `at_once` accounts are worked on at the start, `tolerance` may fail without stopping
+    it, and at most `worst` fail before it stops. `asked` is what the preferences ask
+    for; more than `tolerance` + 1 is cut to that under STRICT_FAILURE_TOLERANCE.
+    """
+
+    accounts: int
+    asked: int
+    at_once: int
+    tolerance: int
+    worst: int
+    strict: bool
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the failure tolerance cuts what the preferences ask for."""
+        return self.strict and min(self.asked, self.accounts) > self.tolerance + 1
+
+
+def pace(preferences: Preferences, accounts: int) -> Pace:
+    """The pace in a region with this many accounts, 1 at least.
+
+    Percentages are of these accounts and rounded down; concurrency is never below 1.
+    """
+    tolerance = preferences.failure_tolerance_count or 0
+    if preferences.failure_tolerance_percentage is not None:
+        tolerance = accounts * preferences.failure_tolerance_percentage // 100
+    asked = preferences.max_concurrent_count or 1
+    if preferences.max_concurrent_percentage is not None:
+        asked = max(1, accounts * preferences.max_concurrent_percentage // 100)
+    strict = preferences.concurrency_mode == "STRICT_FAILURE_TOLERANCE"
+    at_once = min(accounts, asked, MOST_AT_ONCE)
+    if strict:
+        at_once = min(at_once, tolerance + 1)
+    worst = min(accounts, tolerance + (1 if strict else at_once))
+    return Pace(accounts, asked, at_once, tolerance, worst, strict)
+
+
+@dataclass(frozen=True)
+class Slowest:
+    """The resource that an estimate hangs on most."""
+
+    part: str
+    logical_id: str
+    type: str
+    span: Span
+
+    def __str__(self) -> str:
+        return f"{self.part}.{self.logical_id} ({self.type})"
+
+
+@dataclass(frozen=True)
+class StepForecast:
+    """How a step goes through its regions, in their order, and how long it takes."""
+
+    step: Step
+    paces: Mapping[str, Pace]
+    sequential: bool
+    span: Span
+    slowest: Slowest | None
+
+    @property
+    def at_once(self) -> int:
+        """Stack instances that are worked on at once, at most."""
+        each = [pace.at_once for pace in self.paces.values()]
+        return max(each, default=0) if self.sequential else min(sum(each), MOST_AT_ONCE)
+
+    @property
+    def words(self) -> str:
+        """The pace as a sentence, of the region with the most accounts."""
+        if not self.paces:
+            return "nothing to do until accounts join"
+        most = max(self.paces.values(), key=lambda p: p.accounts)
+        said = f"{most.at_once} of {most.accounts} accounts at a time"
+        words = [said if most.accounts > 1 else "1 account at a time"]
+        several = len(self.paces) > 1
+        if several:
+            words.append("region by region" if self.sequential else "all regions")
+        where = " in a region" if several else ""
+        stops = (
+            "the first failure stops it"
+            if most.worst == 1
+            else f"more than {most.tolerance} failed{where} stops it, at worst "
+            f"{most.worst} fail"
+        )
+        return f"{', '.join(words)}; {stops}"
+
+
+@dataclass(frozen=True)
+class Move:
+    """A stack set that gains targets and loses others in one plan.
+
+    `stays` and `goes` are what holds data where it leaves: kept there by its policies,
+    or deleted. Nothing of it is carried over.
+    """
+
+    part: str
+    stack_set: str
+    left: tuple[Target, ...]
+    entered: tuple[Target, ...]
+    stays: tuple[str, ...]
+    goes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How much of a template's limit is used."""
+
+    name: str
+    used: int
+    limit: int
+
+    @property
+    def tight(self) -> bool:
+        return self.used >= TIGHT * self.limit
+
+    @property
+    def percent(self) -> int:
+        return math.floor(100 * self.used / self.limit)
+
+    def __str__(self) -> str:
+        return f"{self.used:,} of {self.limit:,} {self.name} ({self.percent} %)"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A template against CloudFormation's limits. One that `by_url` goes through the
+    artifact bucket, since a call takes 51,200 bytes."""
+
+    part: str
+    stack_set: str
+    by_url: bool
+    measures: tuple[Measure, ...]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What to expect of a plan. `span` is of real AWS: the embedded one is quicker."""
+
+    waves: tuple[tuple[StepForecast, ...], ...]
+    moves: tuple[Move, ...]
+    fits: tuple[Fit, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def steps(self) -> tuple[StepForecast, ...]:
+        return tuple(step for wave in self.waves for step in wave)
+
+    @property
+    def span(self) -> Span:
+        """Waves run one after the other, the steps of a wave side by side."""
+        return reduce(add, map(_together, self.waves), NOTHING)
+
+    @property
+    def slowest(self) -> tuple[int, Slowest] | None:
+        """Number of the longest wave, and what it waits for most."""
+        waves = [(_together(w).high, n) for n, w in enumerate(self.waves, 1) if w]
+        if not waves:
+            return None
+        number = max(waves, key=lambda w: (w[0], -w[1]))[1]
+        step = max(self.waves[number - 1], key=lambda s: s.span.high)
+        return (number, step.slowest) if step.slowest else None
+
+
+def of(made: Plan) -> Forecast:
+    """The forecast of a plan."""
+    waves = tuple(tuple(_step(made, step) for step in wave) for wave in made.waves)
+    cut = dict.fromkeys(
+        _cut(made.system.rollout.preferences, pace)
+        for wave in waves
+        for step in wave
+        for pace in step.paces.values()
+        if pace.is_cut
+    )
+    return Forecast(waves, _moves(made), _fits(made), tuple(cut))
+
+
+def _together(wave: Iterable[StepForecast]) -> Span:
+    return reduce(or_, (step.span for step in wave), NOTHING)
+
+
+def _cut(preferences: Preferences, pace: Pace) -> str:
+    return (
+        f"max_concurrent asks for {pace.asked} of {pace.accounts} accounts at a time, but "
+        f"{preferences.concurrency_mode} makes it {pace.at_once}: no more than the "
+        "failure tolerance + 1; raise the tolerance, or choose SOFT_FAILURE_TOLERANCE"
+    )
+
+
+# -- time ----------------------------------------------------------------------------
+
+
+def _step(made: Plan, step: Step) -> StepForecast:
+    preferences = made.system.rollout.preferences
+    # A unit that waits for accounts has nothing to be done yet.
+    there = [target for target in step.targets if not target.joins_later]
+    accounts: dict[str, set[str]] = {}
+    for target in there:
+        accounts.setdefault(target.region, set()).add(target.account)
+    paces = {r: pace(preferences, len(those)) for r, those in accounts.items()}
+    sequential = preferences.region_concurrency == "SEQUENTIAL"
+    stacks = {target: _stack(made, step, target) for target in there}
+    spans = [
+        _operation(
+            targets, {t: STACK + stacks[t][0] for t in targets}, paces, sequential
+        )
+        for targets in rectangles(there)
+    ]
+    whole = reduce(add, spans, NOTHING)
+    found = [slowest for _, slowest in stacks.values() if slowest]
+    return StepForecast(
+        step,
+        paces,
+        sequential,
+        Span(0, whole.high) if step.conditional else whole,
+        max(found, key=lambda s: s.span.high, default=None),
+    )
+
+
+def _operation(
+    targets: Iterable[Target],
+    stacks: Mapping[Target, Span],
+    paces: Mapping[str, Pace],
+    sequential: bool,
+) -> Span:
+    """An operation on a product of accounts and regions."""
+    regions: dict[str, Span] = {}
+    for target in targets:
+        longest = regions.get(target.region, NOTHING)
+        regions[target.region] = longest | stacks[target]
+    in_each = [
+        span * math.ceil(paces[region].accounts / paces[region].at_once)
+        for region, span in regions.items()
+    ]
+    if sequential:
+        return reduce(add, in_each, POLL)
+    crowd = math.ceil(sum(paces[r].at_once for r in regions) / MOST_AT_ONCE)
+    return POLL + reduce(or_, in_each, NOTHING) * crowd
+
+
+def _stack(made: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None]:
+    """How long the resources of a stack take: the longest way through what waits for
+    each other, and then the cleanup of what was replaced or removed."""
+    changes = step.changes.get(target, ())
+    found = made.observed.get(step.stack_set)
+    old = found.template if found else "{}"
+    gone = step.action is Action.DELETE
+    new = "{}" if gone else made.system.part(step.part).template
+    main, first = _longest({c.logical_id: (c, _made(c)) for c in changes}, new)
+    cleanup, second = _longest({c.logical_id: (c, _removed(c)) for c in changes}, old)
+    found_slow = [
+        Slowest(step.part, change.logical_id, change.type, span)
+        for change, span in (*first, *second)
+        if span.high >= 60
+    ]
+    return main + cleanup, max(found_slow, key=lambda s: s.span.high, default=None)
+
+
+def _made(change: Resource) -> Span:
+    """What the first phase of an update does to a resource: make or change it."""
+    create = durations.of(change.type, Action.CREATE)
+    update = durations.of(change.type, Action.UPDATE)
+    if change.verb is Verb.REMOVE:
+        return NOTHING
+    if change.verb is Verb.ADD or change.verdict is Verdict.REPLACES:
+        return create
+    if change.verdict is Verdict.MAY_REPLACE:
+        return Span(min(update.low, create.low), max(update.high, create.high))
+    return update
+
+
+def _removed(change: Resource) -> Span:
+    """What the second phase, the cleanup, deletes."""
+    delete = durations.of(change.type, Action.DELETE)
+    certain = change.verb is Verb.REMOVE or change.verdict is Verdict.REPLACES
+    if not certain and change.verdict is not Verdict.MAY_REPLACE:
+        return NOTHING
+    return delete if certain and not change.kept else Span(0, delete.high)
+
+
+Timed = tuple[Resource, Span]
+
+
+def _longest(
+    times: Mapping[str, Timed], template: str
+) -> tuple[Span, tuple[Timed, ...]]:
+    """The longest way through a template's resources, and what is on it. Deleting goes
+    the same way backwards."""
+    ends: dict[str, Span] = {}
+    ways: dict[str, tuple[Timed, ...]] = {}
+    for logical_id, before in _order(template):
+        own = times[logical_id][1] if logical_id in times else NOTHING
+        ends[logical_id] = reduce(or_, (ends[b] for b in before), NOTHING) + own
+        latest = max(before, key=lambda b: ends[b].high, default=None)
+        way = ways[latest] if latest else ()
+        ways[logical_id] = (*way, times[logical_id]) if logical_id in times else way
+    for logical_id in times.keys() - ends.keys():  # a loop makes it, waiting for none
+        ends[logical_id], ways[logical_id] = times[logical_id][1], (times[logical_id],)
+    if not ends:
+        return NOTHING, ()
+    last = max(ends, key=lambda i: ends[i].high)
+    return reduce(or_, ends.values(), NOTHING), ways[last]
+
+
+@lru_cache(maxsize=512)
+def _order(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(logical id, those it waits for), each after all of these.
+
+    Where resources wait for each other in a circle, which AWS refuses, for none.
+    """
+    resources = diff.block(template, "Resources")
+    waits: dict[str, tuple[str, ...]] = {}
+    for logical_id, resource in resources.items():
+        named = resource.get("DependsOn", ()) if isinstance(resource, Mapping) else ()
+        wanted = [named] if isinstance(named, str) else list(named)
+        wanted += [r.partition(".")[0] for r in evaluate.references(resource)]
+        found = dict.fromkeys(map(str, wanted))
+        waits[logical_id] = tuple(w for w in found if w in resources)
+    try:
+        order = list(TopologicalSorter(waits).static_order())
+    except CycleError:
+        return tuple((logical_id, ()) for logical_id in resources)
+    return tuple((logical_id, waits[logical_id]) for logical_id in order)
+
+
+# -- moves ---------------------------------------------------------------------------
+
+
+def _moves(made: Plan) -> tuple[Move, ...]:
+    found = []
+    for name in dict.fromkeys(step.stack_set for step in made.steps):
+        steps = [step for step in made.steps if step.stack_set == name]
+        entered = [t for s in steps if s.action is Action.CREATE for t in s.targets]
+        leaving = [s for s in steps if s.action is Action.DELETE]
+        if not entered or not leaving:
+            continue
+        data = {
+            f"{change.logical_id} ({change.type})": change.kept
+            for step in leaving
+            for changes in step.changes.values()
+            for change in changes
+            if change.stateful
+        }
+        found.append(
+            Move(
+                leaving[0].part,
+                name,
+                tuple(t for s in leaving for t in s.targets),
+                tuple(entered),
+                tuple(sorted(what for what, kept in data.items() if kept)),
+                tuple(sorted(what for what, kept in data.items() if not kept)),
+            )
+        )
+    return tuple(found)
+
+
+# -- templates -----------------------------------------------------------------------
+
+
+def _fits(made: Plan) -> tuple[Fit, ...]:
+    """The templates that the plan sends, each once."""
+    sent = dict.fromkeys(s.part for s in made.steps if s.action is not Action.DELETE)
+    return tuple(fit(made.system.part(part)) for part in sent)
+
+
+def fit(s: StackSet) -> Fit:
+    """How much of CloudFormation's limits a stack set's template uses."""
+    size = len(compact(s.template).encode())
+    measures = [Measure("bytes", size, checks.MAX_BYTES)]
+    for name, limit in checks.LIMITS.items():
+        measures.append(Measure(name.lower(), len(diff.block(s.template, name)), limit))
+    return Fit(s.part, s.name, size > MAX_BODY, tuple(measures))

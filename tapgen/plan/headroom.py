@@ -1,0 +1,195 @@
+"""Whether AWS's quotas leave room for what a plan adds.
+
+Pure: what is read of AWS comes in as data (`aws/limits.py` reads it). Counts what is
+added only: what a plan deletes, it deletes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from tapgen.aws.quotas import (
+    ADDRESSES,
+    INSTANCES,
+    OPERATIONS,
+    ROLES,
+    STACK_SETS,
+    STACKS,
+    VPCS,
+    Place,
+    Quota,
+    Reading,
+)
+from tapgen.model import Action, Observed, System, Target
+from tapgen.plan.forecast import TIGHT, Forecast
+from tapgen.plan.model import Plan, Step
+from tapgen.template import diff
+
+# The resource types that count against a quota in their target.
+_COUNTED: Mapping[str, Quota] = {
+    "AWS::EC2::VPC": VPCS,
+    "AWS::EC2::EIP": ADDRESSES,
+    "AWS::IAM::Role": ROLES,
+}
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What a plan adds to what a quota counts at a place.
+
+    `stack_set` is the one that is meant where each has a quota of its own, and `used`
+    what is known without reading AWS.
+    """
+
+    quota: Quota
+    target: Target
+    adds: int
+    stack_set: str = ""
+    used: int | None = None
+
+    @property
+    def place(self) -> Place:
+        return self.quota, self.target
+
+
+@dataclass(frozen=True)
+class Headroom:
+    """A quota, what is used of it, and what the plan adds. `used` is None where it could
+    not be counted, `read` says that the limit is AWS's own answer, not the default."""
+
+    demand: Demand
+    limit: int
+    read: bool
+    used: int | None
+
+    @property
+    def total(self) -> int:
+        """What there would be in the end, at least."""
+        return (self.used or 0) + self.demand.adds
+
+    @property
+    def raised(self) -> bool:
+        """Whether more is used than the default, so that the limit must be higher; how
+        high, nobody can read."""
+        return not self.read and (self.used or 0) > self.limit
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room, as far as anybody can tell."""
+        return self.demand.adds == 0 or self.total <= self.limit or self.raised
+
+    @property
+    def tight(self) -> bool:
+        """Whether the plan adds something and little or no room is left."""
+        return self.demand.adds > 0 and self.total >= TIGHT * self.limit
+
+    @property
+    def where(self) -> str:
+        target = self.demand.target
+        place = str(target) if self.demand.quota.regional else target.account
+        return f"{self.demand.stack_set} in {place}" if self.demand.stack_set else place
+
+    def __str__(self) -> str:
+        known = "at least " if self.used is None else ""
+        default = "" if self.read else "; the default, what applies could not be read"
+        return (
+            f"{self.demand.quota.name} in {self.where}: {known}{self.total:,} of "
+            f"{self.limit:,} (this plan adds {self.demand.adds:,}{default})"
+        )
+
+
+def demands(made: Plan, forecast: Forecast) -> tuple[Demand, ...]:
+    """What a plan adds to every quota that its system comes up against, 0 included."""
+    system = made.system
+    new = {s.stack_set for s in made.steps if s.stack_set not in made.observed}
+    busiest = max((sum(s.at_once for s in wave) for wave in forecast.waves), default=0)
+    return (
+        Demand(STACK_SETS, system.admin, len(new)),
+        *_instances(made),
+        Demand(OPERATIONS, system.admin, busiest, used=0),
+        *_stacks(made),
+        *_resources(made),
+    )
+
+
+def headroom(
+    wanted: Iterable[Demand], found: Mapping[Place, Reading]
+) -> tuple[Headroom, ...]:
+    """Demands against what was read of AWS, those that do not fit first."""
+    made = []
+    for demand in wanted:
+        reading = found.get(demand.place) or Reading(demand.quota.default, False, None)
+        used = reading.used if demand.used is None else demand.used
+        made.append(Headroom(demand, reading.limit, reading.read, used))
+    return tuple(sorted(made, key=lambda h: (h.fits, not h.tight)))
+
+
+def _created(made: Plan) -> Iterator[tuple[Step, Target]]:
+    for step in made.steps:
+        if step.action is Action.CREATE:
+            yield from ((step, t) for t in step.targets if not t.joins_later)
+
+
+def _instances(made: Plan) -> Iterator[Demand]:
+    added: dict[str, int] = {s.name: 0 for s in made.system.stack_sets}
+    for step, _ in _created(made):
+        added[step.stack_set] += 1
+    for name, adds in added.items():
+        used = _count(made.observed.get(name))
+        yield Demand(INSTANCES, made.system.admin, adds, name, used)
+
+
+def _count(found: Observed | None) -> int:
+    return sum(1 for t in found.instances if not t.joins_later) if found else 0
+
+
+def _stacks(made: Plan) -> Iterator[Demand]:
+    added = {t: 0 for t in _targets(made.system)}
+    for _, target in _created(made):
+        added[target] += 1
+    return (Demand(STACKS, target, adds) for target, adds in added.items())
+
+
+def _targets(system: System) -> list[Target]:
+    every = {t for s in system.stack_sets for t in s.targets if not t.joins_later}
+    return sorted(every)
+
+
+def _resources(made: Plan) -> Iterator[Demand]:
+    """Resources that count, where the system has them. What is replaced is made before
+    the old one goes."""
+    home = made.system.admin.region
+    added: dict[Place, int] = {}
+    for s in made.system.stack_sets:
+        types = {str(r.get("Type")) for r in _mappings(s.template)}
+        for kind in sorted(types & {*_COUNTED}):
+            for target in s.targets:
+                if not target.joins_later:
+                    added.setdefault(_place(kind, target, home), 0)
+    for step in made.steps:
+        for target, changes in () if step.conditional else step.changes.items():
+            for change in changes:
+                if change.type in _COUNTED and _is_new(change):
+                    place = _place(change.type, target, home)
+                    added[place] = added.get(place, 0) + 1
+    return (Demand(*place, adds) for place, adds in added.items())
+
+
+def _mappings(template: str) -> Iterator[Mapping[str, object]]:
+    for resource in diff.block(template, "Resources").values():
+        if isinstance(resource, Mapping):
+            yield resource
+
+
+def _place(kind: str, target: Target, home: str) -> Place:
+    """Where a resource counts; what is global is asked for in one region."""
+    quota = _COUNTED[kind]
+    return quota, target if quota.regional else Target(target.account, home)
+
+
+def _is_new(change: diff.Resource) -> bool:
+    replaced = change.verdict is diff.Verdict.REPLACES
+    return change.verb is diff.Verb.ADD or (
+        change.verb is diff.Verb.CHANGE and replaced
+    )

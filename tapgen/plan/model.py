@@ -1,0 +1,164 @@
+"""What a plan is, as data: waves of steps, each with its targets and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from tapgen.model import (
+    HIDDEN,
+    Action,
+    Observed,
+    System,
+    Target,
+    Upload,
+    digest,
+)
+from tapgen.system import units
+from tapgen.template import diff
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that is known once earlier steps have run: outputs of these sources.
+
+    `now` is what the sources say today, None where one of them is not there yet, or
+    will say something else for certain.
+    """
+
+    part: str
+    output: str
+    sources: tuple[Target, ...]
+    now: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.part}.{self.output}"
+
+
+Value = str | Reference
+
+
+@dataclass(frozen=True)
+class Step:
+    """One stack set's work for targets that share one set of parameter values.
+
+    `first` marks the step that writes the stack set itself before its instances;
+    `redefine` one that changes what all its instances are made from. A `conditional`
+    step runs only if a value it waits for turns out to differ.
+    """
+
+    stack_set: str
+    part: str
+    action: Action
+    targets: tuple[Target, ...]
+    values: Mapping[str, Value]
+    reasons: tuple[str, ...]
+    first: bool = False
+    redefine: bool = False
+    conditional: bool = False
+    varying: frozenset[str] = frozenset()
+    changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
+    drop: bool = False  # DELETE: the stack set itself goes too
+    whole: bool = False  # DELETE: nothing stays of their units in their regions
+
+    @property
+    def references(self) -> tuple[Reference, ...]:
+        """The values that are not known before the step starts."""
+        return tuple(v for v in self.values.values() if isinstance(v, Reference))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Waves of steps: a wave starts once the one before it is green."""
+
+    system: System
+    observed: Mapping[str, Observed]
+    waves: tuple[tuple[Step, ...], ...]
+    uploads: tuple[Upload, ...] = ()  # what is known not to be in its bucket yet
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return tuple(step for wave in self.waves for step in wave)
+
+    def __bool__(self) -> bool:
+        return bool(self.waves)
+
+    @property
+    def artifacts(self) -> tuple[Upload, ...]:
+        """What the steps need in the buckets of their targets."""
+        return tuple(
+            Upload(artifact, target)
+            for step in self.steps
+            if step.action is not Action.DELETE
+            for artifact in self.system.part(step.part).artifacts.values()
+            for target in step.targets
+        )
+
+    @property
+    def asleep(self) -> tuple[tuple[str, Target], ...]:
+        """The instances that are left alone, as their accounts are suspended."""
+        return tuple(
+            (s.name, target)
+            for s in self.system.stack_sets
+            if s.name in self.observed
+            for target in units.asleep(s, self.observed[s.name])
+        )
+
+    @property
+    def not_comparable(self) -> tuple[str, ...]:
+        """`part.parameter` of what is wanted and deployed with values that CloudFormation
+        does not show (NoEcho): whether they changed nobody can tell. None of these where
+        a plan only deletes."""
+        if self.steps and all(s.action is Action.DELETE for s in self.steps):
+            return ()
+        return tuple(
+            f"{s.part}.{name}"
+            for s in self.system.stack_sets
+            if (found := self.observed.get(s.name)) and found.instances
+            for name in sorted({n for t in s.targets for n in s.values(t)})
+            if any(found.values(t).get(name) == HIDDEN for t in found.instances)
+        )
+
+    def wave_of(self, reference: Reference) -> int | None:
+        """Number, from 1, of the wave after which a value is known."""
+        numbers = [
+            number
+            for number, wave in enumerate(self.waves, 1)
+            for step in wave
+            if step.part == reference.part and {*step.targets} & {*reference.sources}
+        ]
+        return max(numbers, default=None)
+
+    @cached_property
+    def digest(self) -> str:
+        """Identifies this very plan: what is wanted, what was found, what is done. The
+        same in every process, whatever order things were listed in."""
+        wanted = [
+            [s.name, s.template, sorted(map(str, s.targets)), repr(s.parameters)]
+            + [s.permissions()]
+            for s in self.system.stack_sets
+        ]
+        found = [
+            [
+                name,
+                o.id,
+                o.template,
+                dict(o.parameters),
+                sorted(
+                    [str(t), i.status, dict(i.overrides)]
+                    for t, i in o.instances.items()
+                ),
+            ]
+            for name, o in sorted(self.observed.items())
+        ]
+        steps = [
+            [
+                [s.stack_set, str(s.action), list(map(str, s.targets)), list(s.reasons)]
+                + [sorted((k, repr(v)) for k, v in s.values.items()), sorted(s.varying)]
+                + [s.whole, [t.unit for t in s.targets]]
+                for s in wave
+            ]
+            for wave in self.waves
+        ]
+        return digest([repr(self.system.rollout), wanted, found, steps])

@@ -1,0 +1,151 @@
+"""Decide which operations lead from what is to what should be.
+
+Pure: takes data, returns data. Whoever calls `make` has already read AWS.
+
+Desired pairs (account, region) are held against observed pairs. What has to happen
+to a stack set becomes steps, one for each distinct set of parameter values; steps
+become waves, first by dependency, then by region order. Deleting comes last and
+backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from tapgen.errors import PlanError
+from tapgen.model import (
+    Action,
+    Observed,
+    StackSet,
+    System,
+)
+from tapgen.plan.deletions import delete_step, deletions_for, refuse_protected
+from tapgen.plan.model import Plan, Step
+from tapgen.plan.steps import steps_for
+from tapgen.plan.values import ChangingOutputs, changing_outputs, evaluated_sides
+from tapgen.plan.waves import dependency_levels, interleave
+from tapgen.system import checks, units
+from tapgen.template import diff
+
+
+def make(system: System, observed: Mapping[str, Observed]) -> Plan:
+    """Return the plan that turns `observed` into `system` (resolved).
+
+    `observed` holds, by name, the system's stack sets that exist, and those that
+    tapgen made for it earlier and that it no longer has. Planning again after a
+    finished rollout returns a plan without waves.
+
+    Raises PlanError for references that cannot be answered, cycles, and stack sets
+    of the same name that tapgen does not own.
+    """
+    by_part = {s.part: s for s in system.stack_sets}
+    check(system)
+    _check_ownership(system, observed)
+    _check_permission_models(system, observed)
+    busy = {name: o.running for name, o in observed.items() if o.running}
+    if busy:
+        name, operation = next(iter(busy.items()))
+        raise PlanError(
+            f"{name}: operation {operation} is still running; wait for it to end, "
+            "then plan again"
+        )
+    levels = list(dependency_levels(by_part))
+    touched: dict[str, ChangingOutputs] = {}
+    waves: list[tuple[Step, ...]] = []
+    for level in levels:
+        found = {
+            part: steps_for(system, by_part[part], observed, touched) for part in level
+        }
+        waves += interleave(found.values(), system.rollout.order)
+        for part, steps in found.items():
+            s = by_part[part]
+            touched[part] = changing_outputs(s, observed.get(s.name), steps)
+    deletions = deletions_for(system, levels, observed)
+    refuse_protected(observed, deletions)
+    waves += deletions
+    complete_waves = [
+        tuple(_with_changes(s, by_part, observed) for s in wave) for wave in waves
+    ]
+    return Plan(system, observed, tuple(complete_waves))
+
+
+def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
+    """Return the plan that deletes everything observed, backwards.
+
+    Raises PlanError where deletion protection would stop it half-way, and for stack
+    sets that tapgen does not own.
+    """
+    _check_ownership(system, observed)
+    levels = list(dependency_levels({s.part: s for s in system.stack_sets}))
+    names = [[f"{system.prefix}-{part}" for part in level] for level in levels]
+    ordered = [name for level in names for name in level]
+    leftover = [name for name in observed if name not in ordered]
+    waves = [
+        tuple(
+            delete_step(
+                observed[n], tuple(observed[n].instances), "destroyed", drop=True
+            )
+            for n in level
+            if n in observed
+        )
+        for level in [leftover, *reversed(names)]
+    ]
+    refuse_protected(observed, waves)
+    complete_waves = [
+        tuple(_with_changes(s, {}, observed) for s in wave) for wave in waves if wave
+    ]
+    return Plan(system, observed, tuple(complete_waves))
+
+
+def check(system: System) -> None:
+    """Raise PlanError with every mistake that needs no look at AWS."""
+    problems = checks.problems(system)
+    if problems:
+        raise PlanError("\n".join(problems))
+
+
+def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
+    """A stack set of the same name that somebody else made is not touched."""
+    for name, found in observed.items():
+        owner = found.tags.get("tapgen:system")
+        if owner != system.name:
+            made = (
+                f"belongs to tapgen system {owner!r}"
+                if owner
+                else "was not made by tapgen"
+            )
+            raise PlanError(
+                f"{name}: a stack set of this name exists and {made}; choose another "
+                "suffix, or delete or rename it"
+            )
+
+
+def _check_permission_models(system: System, observed: Mapping[str, Observed]) -> None:
+    """Refuse what AWS does not do, and what would do nothing without a word."""
+    problems: list[str] = []
+    for s in system.stack_sets:
+        found = observed.get(s.name)
+        if found and found.permission_model is not s.permission_model:
+            problems.append(
+                f"{s.name}: is {found.permission_model} and would be "
+                f"{s.permission_model}, which AWS does not change while there are "
+                "instances; destroy it, then roll out again"
+            )
+        problems += units.problems(s)
+    if problems:
+        raise PlanError("\n".join(problems))
+
+
+def _with_changes(
+    step: Step, by_part: Mapping[str, StackSet], observed: Mapping[str, Observed]
+) -> Step:
+    """The step with what it does to the resources of each target."""
+    found = observed.get(step.stack_set)
+    s = None if step.action is Action.DELETE else by_part[step.part]
+    changes = {
+        target: diff.compare(*evaluated_sides(found, s, target, step.values))
+        for target in step.targets
+        if not target.joins_later  # there is no stack, and none is made
+    }
+    return replace(step, changes=changes)

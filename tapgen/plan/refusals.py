@@ -1,0 +1,124 @@
+"""What a plan must not do unless the user names it, and what AWS would not do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from tapgen.model import (
+    Action,
+    InstanceStatus,
+    Target,
+)
+from tapgen.plan.model import Plan, Step
+
+
+def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
+    """What a plan must not do unless the user names it, one sentence each.
+
+    Replacing or deleting what holds data, and removing the last target of a stack set
+    that holds data. `allowed` are logical ids (and parts, for a last target). What AWS
+    would not do, updating INOPERABLE instances and changing what cannot be changed,
+    nobody can allow.
+    """
+    names = set(allowed)
+    found: dict[str, None] = dict.fromkeys([*_inoperable(made), *_not_possible(made)])
+    going = {
+        (step.stack_set, target)
+        for step in made.steps
+        if step.action is Action.DELETE
+        for target in step.targets
+    }
+    for step in made.steps:
+        where = _places(step.targets)
+        if step.action is Action.DELETE and step.part not in names:
+            left = [
+                t
+                for t in made.observed[step.stack_set].instances
+                if not t.joins_later and (step.stack_set, t) not in going
+            ]
+            held = sorted(
+                {c.logical_id for r in step.changes.values() for c in r if c.stateful}
+            )
+            if held and not left:
+                text = (
+                    f"{step.stack_set} in {where}: its last target would go, and it "
+                    f"holds data ({', '.join(held)}); to remove all of the system use "
+                    f"tapgen destroy, or say --allow-replacement {step.part}"
+                )
+                found[text] = None
+            lost = {
+                c.logical_id for r in step.changes.values() for c in r if c.loses_data
+            }
+            named = sorted(lost - names)
+            if named and left:
+                text = (
+                    f"{step.stack_set} in {where}: {', '.join(named)} would be deleted "
+                    "with what it holds; if that is meant, say "
+                    + " ".join(f"--allow-replacement {name}" for name in named)
+                )
+                found[text] = None
+        if step.action is Action.UPDATE and not step.conditional:
+            found |= dict.fromkeys(_replacements(step, names))
+    return list(found)
+
+
+def _not_possible(made: Plan) -> Iterator[str]:
+    """Changes that fail in AWS, and roll their stacks back."""
+    for step in made.steps:
+        if step.action is not Action.UPDATE or step.conditional:
+            continue
+        places: dict[tuple[str, str, str], list[Target]] = {}
+        for target, changes in step.changes.items():
+            for change in changes:
+                names = ", ".join(change.refused)
+                if names:
+                    key = change.logical_id, change.type, names
+                    places.setdefault(key, []).append(target)
+        for (logical_id, kind, names), targets in places.items():
+            yield (
+                f"{step.stack_set} in {_places(targets)}: AWS refuses to "
+                f"change {names} of {logical_id} ({kind}); leave it as it is, or give "
+                "the resource another logical id, which makes a new one"
+            )
+
+
+def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
+    """What an update must not do to resources that hold data, each once."""
+    found: dict[str, list[Target]] = {}
+    for target, changes in step.changes.items():
+        for change in changes:
+            if change.loses_data and change.logical_id not in allowed:
+                text = (
+                    f"{change.logical_id} ({change.type}) holds data and would be "
+                    f"{change.fate}; if that is meant, say "
+                    f"--allow-replacement {change.logical_id}"
+                )
+                found.setdefault(text, []).append(target)
+    for text, targets in found.items():
+        yield f"{step.stack_set} in {_places(targets)}: {text}"
+
+
+_MOST_PLACES = 4  # targets that are named in a sentence
+
+
+def _places(targets: Sequence[Target]) -> str:
+    more = len(targets) - _MOST_PLACES
+    named = ", ".join(map(str, targets[:_MOST_PLACES]))
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _inoperable(made: Plan) -> Iterator[str]:
+    """CloudFormation leaves INOPERABLE instances out of every update."""
+    for step in made.steps:
+        if step.action is not Action.UPDATE:
+            continue
+        for target in step.targets:
+            instance = made.observed[step.stack_set].instances[target]
+            if instance.status is InstanceStatus.INOPERABLE:
+                why = f" ({instance.reason})" if instance.reason else ""
+                yield (
+                    f"{step.stack_set} in {target} is INOPERABLE: deleting it "
+                    f"failed{why}; mend the cause and run tapgen destroy, or detach it "
+                    "with aws cloudformation delete-stack-instances --retain-stacks, "
+                    "then roll out again"
+                )

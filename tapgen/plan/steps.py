@@ -1,0 +1,202 @@
+"""The steps of one stack set: updates, then creations, one for each distinct set of values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tapgen.errors import PlanError
+from tapgen.model import (
+    HIDDEN,
+    Action,
+    InstanceStatus,
+    Observed,
+    StackSet,
+    System,
+    Target,
+)
+from tapgen.plan.model import Reference, Step, Value
+from tapgen.plan.values import (
+    ChangingOutputs,
+    has_pending,
+    is_pending,
+    resolve,
+    varying_parameters,
+    with_defaults,
+)
+from tapgen.system import units
+from tapgen.system.ownership import administration_role
+from tapgen.template import diff
+from tapgen.template.parameters import complete
+
+
+def steps_for(
+    system: System,
+    s: StackSet,
+    observed: Mapping[str, Observed],
+    touched: Mapping[str, ChangingOutputs],
+) -> list[Step]:
+    """The updates, then the creations one stack set needs, in the order to run them."""
+    found = observed.get(s.name)
+    parts = {other.part: other for other in system.stack_sets}
+    order = system.rollout.order
+    wanted = sorted(s.targets, key=lambda t: (rank(t.region, order), t))
+    values = with_defaults(
+        s, {t: resolve(s, t, parts, observed, touched) for t in wanted}
+    )
+    there = [t for t in wanted if found and t in found.instances]
+    missing = [t for t in wanted if t not in there]
+    varying = varying_parameters(values)
+    unshared = list(units.unshared(s, varying))
+    if unshared:
+        raise PlanError("\n".join(unshared))
+    steps: list[Step] = []
+    if found:
+        steps += _updates(system, s, found, there, values, varying)
+    redefine = found is None or (
+        not there
+        and bool(
+            _definition_reasons(system, s, found)
+            or _shared_reasons(s, found, values, varying)
+        )
+    )
+    for number, targets in enumerate(_groups(missing, values, order)):
+        steps.append(
+            Step(
+                s.name,
+                s.part,
+                Action.CREATE,
+                targets,
+                values[targets[0]],
+                ("not there yet",),
+                first=redefine and number == 0,
+                varying=varying,
+            )
+        )
+    return steps
+
+
+def _updates(
+    system: System,
+    s: StackSet,
+    found: Observed,
+    there: Sequence[Target],
+    values: Mapping[Target, Mapping[str, Value]],
+    varying: frozenset[str],
+) -> list[Step]:
+    everywhere = _definition_reasons(system, s, found)
+    if units.follows(s):
+        # Accounts that join take what the stack set itself has.
+        everywhere += _shared_reasons(s, found, values, varying)
+    reasons = {
+        t: (*everywhere, *_target_reasons(s, found, t, values[t])) for t in there
+    }
+    certain = {t for t in there if reasons[t]}
+    maybe = {t for t in there if not reasons[t] and has_pending(values[t])}
+    steps = []
+    chosen = [t for t in there if t in certain or t in maybe]
+    for targets in _groups(chosen, values, ()):
+        why = dict.fromkeys(r for t in targets for r in reasons[t])
+        conditional = not certain.intersection(targets)
+        if conditional:
+            waiting = {
+                str(v): None for v in values[targets[0]].values() if is_pending(v)
+            }
+            why = {f"if {name} changes": None for name in waiting}
+        steps.append(
+            Step(
+                s.name,
+                s.part,
+                Action.UPDATE,
+                targets,
+                values[targets[0]],
+                tuple(why),
+                conditional=conditional,
+                redefine=bool(everywhere),
+                varying=varying,
+            )
+        )
+    return steps
+
+
+def _definition_reasons(
+    system: System, s: StackSet, found: Observed
+) -> tuple[str, ...]:
+    """Why every instance of the stack set has to be updated."""
+    reasons = []
+    if not diff.same(found.template, s.template):
+        reasons.append("template differs")
+    for key, value in s.tags.items():
+        if found.tags.get(key) != value:
+            reasons.append(f"tag {key} differs")
+    if s.service_managed is None:
+        roles = (
+            ("administration", found.administration_role, administration_role(system)),
+            ("execution", found.execution_role, system.execution_role),
+        )
+        reasons += [f"{kind} role differs" for kind, was, now in roles if was != now]
+    elif found.auto_deployment != s.service_managed.auto_deployment:
+        reasons.append("automatic deployment differs")
+    if set(found.capabilities) != set(s.capabilities):
+        reasons.append("capabilities differ")
+    gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
+    reasons += [f"tag {key} is no longer wanted" for key in gone]
+    return tuple(reasons)
+
+
+def _shared_reasons(
+    s: StackSet,
+    found: Observed,
+    values: Mapping[Target, Mapping[str, Value]],
+    varying: frozenset[str],
+) -> tuple[str, ...]:
+    """Why the values that all targets share have to be written to the stack set."""
+    now = complete(found.parameters, found.template)
+    defaults = complete({}, s.template)
+    given = next(iter(values.values()), {})
+    wanted = complete(units.own_values(s, given, varying, defaults), s.template)
+    return tuple(
+        f"parameter {name} of the stack set differs"
+        for name, value in wanted.items()
+        if (units.follows(s) or name not in varying)
+        and not is_pending(value)
+        and now.get(name) not in (value, HIDDEN)
+    )
+
+
+def _target_reasons(
+    s: StackSet, found: Observed, target: Target, values: Mapping[str, Value]
+) -> tuple[str, ...]:
+    """Why this very instance has to be updated."""
+    if target.joins_later:
+        return ()  # there is no stack yet
+    instance = found.instances[target]
+    reasons = []
+    if instance.status is not InstanceStatus.CURRENT:
+        reasons.append(f"{instance.status} ({instance.detailed_status or 'unknown'})")
+    now = complete(found.values(target), found.template)
+    for name, value in complete(values, s.template).items():
+        if now.get(name) == HIDDEN:
+            continue
+        if isinstance(value, Reference):
+            if value.now is None:
+                reasons.append(f"{value} will be another")
+        elif now.get(name) != value:
+            reasons.append(f"parameter {name} differs")
+    return tuple(reasons)
+
+
+def _groups(
+    targets: Sequence[Target],
+    values: Mapping[Target, Mapping[str, Value]],
+    order: Sequence[str],
+) -> list[tuple[Target, ...]]:
+    """Targets with the same values together, in region order."""
+    groups: dict[str, list[Target]] = {}
+    for target in sorted(targets, key=lambda t: rank(t.region, order)):
+        key = repr(sorted((k, repr(v)) for k, v in values[target].items()))
+        groups.setdefault(key, []).append(target)
+    return [tuple(group) for group in groups.values()]
+
+
+def rank(region: str, order: Sequence[str]) -> int:
+    return order.index(region) if region in order else len(order)

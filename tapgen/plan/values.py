@@ -1,0 +1,132 @@
+"""The parameter values of each target: given, read from outputs, or known later."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tapgen.model import (
+    InstanceStatus,
+    Observed,
+    Output,
+    StackSet,
+    Target,
+)
+from tapgen.plan.model import Reference, Step, Value
+from tapgen.system import checks
+from tapgen.template import diff, evaluate
+from tapgen.template.evaluate import LATER, Evaluated
+from tapgen.template.parameters import complete
+
+# Target -> the outputs that may have another value, and whether that is certain.
+ChangingOutputs = Mapping[Target, Mapping[str, bool]]
+
+
+def with_defaults(
+    s: StackSet, values: Mapping[Target, Mapping[str, Value]]
+) -> dict[Target, dict[str, Value]]:
+    """The values with the default of a parameter where only other targets give one: a
+    target that says nothing has what the stack set has, which another's may become."""
+    given = {name for own in values.values() for name in own}
+    defaults = {k: v for k, v in complete({}, s.template).items() if k in given}
+    return {target: {**defaults, **own} for target, own in values.items()}
+
+
+def varying_parameters(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:
+    """The parameters that do not have one value at all targets."""
+    seen: dict[str, set[str]] = {}
+    for given in values.values():
+        for name, value in given.items():
+            seen.setdefault(name, set()).add(repr(value))
+    return frozenset(name for name, different in seen.items() if len(different) > 1)
+
+
+def is_pending(value: Value) -> bool:
+    return isinstance(value, Reference)
+
+
+def has_pending(values: Mapping[str, Value]) -> bool:
+    return any(is_pending(v) for v in values.values())
+
+
+def resolve(
+    s: StackSet,
+    target: Target,
+    parts: Mapping[str, StackSet],
+    observed: Mapping[str, Observed],
+    touched: Mapping[str, ChangingOutputs],
+) -> dict[str, Value]:
+    """The values of one target: outputs of instances that this plan does not touch
+    are read, the others stay references."""
+    made: dict[str, Value] = {}
+    for name, value in s.values(target).items():
+        if not isinstance(value, Output):
+            made[name] = value
+            continue
+        source = parts[value.part]
+        sources = checks.sources(value, target, source.targets)
+        found = observed.get(source.name)
+        now = _read(found, value.output, sources) if found else None
+        moves = [
+            touched[value.part][t][value.output]
+            for t in sources
+            if value.output in touched[value.part].get(t, {})
+        ]
+        known = now is not None and not moves
+        reference = Reference(
+            value.part, value.output, sources, None if any(moves) else now
+        )
+        made[name] = now if known and now is not None else reference
+    return made
+
+
+def changing_outputs(
+    s: StackSet, found: Observed | None, steps: Iterable[Step]
+) -> ChangingOutputs:
+    """The outputs that these steps may change, for each target they touch."""
+    every = dict.fromkeys(evaluate.whole(s).get("Outputs", {}), False)
+    touched: dict[Target, Mapping[str, bool]] = {}
+    for step in steps:
+        for target in step.targets:
+            touched[target] = every
+            instance = found.instances.get(target) if found else None
+            if found and instance and instance.status is InstanceStatus.CURRENT:
+                old, new = evaluated_sides(found, s, target, step.values)
+                changes = diff.compare(old, new)
+                certain = diff.replaced_outputs(new, changes)
+                moving = diff.moving_outputs(old, new, changes) | certain
+                touched[target] = {name: name in certain for name in moving}
+    return touched
+
+
+def evaluated_sides(
+    found: Observed | None,
+    s: StackSet | None,
+    target: Target,
+    values: Mapping[str, Value],
+) -> tuple[Evaluated, Evaluated]:
+    """The deployed and the wanted template as this target has them.
+
+    Where a value is not known yet, what its source says today stands in for it.
+    """
+    deployed = found and target in found.instances
+    old = found.template if found and deployed else "{}"
+    before = found.values(target) if found and deployed else {}
+    wanted = {n: _foreseen(v) for n, v in values.items()}
+    return diff.sides((old, before), (s.template if s else "{}", wanted), target)
+
+
+def _foreseen(value: Value) -> Any:
+    if isinstance(value, Reference):
+        return {LATER: str(value)} if value.now is None else value.now
+    return value
+
+
+def _read(found: Observed, output: str, sources: Iterable[Target]) -> str | None:
+    values = []
+    for source in sources:
+        instance = found.instances.get(source)
+        if instance is None or not instance.outputs or output not in instance.outputs:
+            return None
+        values.append(instance.outputs[output])
+    return ",".join(values)

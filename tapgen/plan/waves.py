@@ -1,0 +1,44 @@
+"""The order of steps: by dependency first, then by region order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from tapgen.errors import PlanError
+from tapgen.model import (
+    StackSet,
+)
+from tapgen.plan.model import Step
+from tapgen.plan.steps import rank
+
+
+def dependency_levels(by_part: Mapping[str, StackSet]) -> Iterator[list[str]]:
+    """Parts in groups, each depending only on earlier groups."""
+    sorter = TopologicalSorter({p: sorted(s.requires()) for p, s in by_part.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        raise PlanError(f"stack sets wait for each other: {circle}") from None
+    while sorter.is_active():
+        ready = sorted(sorter.get_ready(), key=list(by_part).index)
+        yield ready
+        sorter.done(*ready)
+
+
+def interleave(
+    found: Iterable[Sequence[Step]], order: Sequence[str]
+) -> Iterator[tuple[Step, ...]]:
+    """The steps of one level in waves: those whose first region is the canary run
+    before those of later regions, and one stack set's steps run one after the other."""
+    queues = [list(steps) for steps in found if steps]
+    while queues:
+        heads = [queue[0] for queue in queues]
+        earliest = min(rank(step.targets[0].region, order) for step in heads)
+        wave = []
+        for queue in queues:
+            if rank(queue[0].targets[0].region, order) == earliest:
+                wave.append(queue.pop(0))
+        yield tuple(wave)
+        queues = [queue for queue in queues if queue]

@@ -1,0 +1,68 @@
+"""What AWS said of a plan by change sets: as lines of text, Markdown and JSON data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.markup import escape
+
+from tapgen.plan import aws_answers
+from tapgen.plan.aws_answers import Answer, Key
+from tapgen.report.places import targets
+
+# By `Told.kind`, what matters: as text and as Markdown.
+_LOUD = {"difference": ("[red]![/]", "⚠️ "), "failed": ("[red]✗[/]", "❌ ")}
+_TITLE = "what AWS says (change sets, read and deleted)"
+
+
+def first(answers: Mapping[Key, Answer]) -> Iterator[str]:
+    """Lines that belong before the waves: where AWS says something else, or refuses."""
+    loud = [one for one in aws_answers.told(answers) if one.kind in _LOUD]
+    if loud:
+        yield f"\n[bold red]{_TITLE}[/]"
+    for one in loud:
+        yield f"  {_LOUD[one.kind][0]} {escape(one.text)}"
+        yield f"      {targets(one.targets)}"
+
+
+def last(answers: Mapping[Key, Answer]) -> Iterator[str]:
+    """Lines that belong after the waves: where it says the same, or was not asked."""
+    quiet = [one for one in aws_answers.told(answers) if one.kind not in _LOUD]
+    if quiet:
+        yield f"\n[bold]{_TITLE}[/]"
+    for one in quiet:
+        mark = "[green]✓[/]" if one.kind == "agreed" else "[dim]·[/]"
+        yield f"  {mark} {escape(one.text)}"
+        yield f"      {targets(one.targets)}"
+    if quiet:
+        yield ""
+
+
+def markdown(answers: Mapping[Key, Answer]) -> Iterator[str]:
+    """All of it for a comment on a pull request."""
+    if answers:
+        yield f"\n**{_TITLE}**\n"
+    for one in aws_answers.told(answers):
+        sign = _LOUD.get(one.kind, ("", ""))[1]
+        text = one.text.replace("`", "'").replace("\n", " ")
+        yield f"- {sign}`{text}` in {targets(one.targets)}"
+
+
+def data(answers: Mapping[Key, Answer]) -> list[dict[str, Any]]:
+    """The answers in AWS's words, one for each stack instance."""
+    return [
+        {
+            "stack_set": name,
+            "account": target.account,
+            "region": target.region,
+            "asked": answer.said is not None,
+            "why_not": answer.why_not,
+            "failed": answer.said.failed if answer.said else "",
+            "changes": [asdict(c) for c in answer.said.changes] if answer.said else [],
+            "differences": [asdict(d) for d in answer.differences],
+            "today": list(answer.today),
+        }
+        for (name, target), answer in answers.items()
+    ]

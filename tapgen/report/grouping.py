@@ -1,0 +1,238 @@
+"""What is the same at many targets, so that it is told once.
+
+Names and ARNs hold the account and the region they are made for. Texts that are the
+same but for these count as the same, and are shown with `${AWS::AccountId}` and
+`${AWS::Region}` in their place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tapgen.model import Target
+from tapgen.plan import Plan, Step
+from tapgen.report import parameters
+from tapgen.report.values import whole_difference
+from tapgen.template import diff
+
+MOST_WAVES = 4
+"""Of waves in succession that do the same, how many are shown one by one."""
+
+_Slot = tuple[str, str]  # a logical id and a path in it
+_Shown = tuple[Any, ...]  # everything that is shown of a change
+
+
+@dataclass(frozen=True)
+class Group:
+    """Targets to whose resources the same happens.
+
+    Of all but the first group `changes` are only those that the first has not; `shared`
+    counts those that it has, too, and `without` names the resources to which something
+    happens in the first group only.
+    """
+
+    targets: tuple[Target, ...]
+    changes: tuple[diff.Resource, ...]
+    shared: int = 0
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """A step and the lines that tell its parameters: each in the forms in which it is
+    the same for all the steps that this one stands for."""
+
+    step: Step
+    forms: tuple[tuple[str, ...], ...]
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return tuple(forms[0] for forms in self.forms)
+
+
+@dataclass(frozen=True)
+class Waves:
+    """The waves from `first` to `last`, which do the same, each at its own targets:
+    their steps with all of these."""
+
+    first: int
+    last: int
+    steps: tuple[Told, ...]
+
+    def __str__(self) -> str:
+        if self.first == self.last:
+            return f"wave {self.first}"
+        return f"waves {self.first}–{self.last}, one after the other"
+
+
+def here(node: Any, places: Iterable[Target]) -> Any:
+    """A value with the account and the region that all these targets share replaced,
+    wherever they stand in a text, by the names of the pseudo parameters."""
+    accounts, regions = zip(*((t.account, t.region) for t in places), strict=True)
+    names = {}
+    if len({*accounts}) == 1:
+        names[accounts[0]] = "${AWS::AccountId}"
+    if len({*regions}) == 1:
+        names[regions[0]] = "${AWS::Region}"
+    # us-east-1 is no part of us-east-10, nor of us-gov-us-east-1.
+    found = re.compile(rf"(?<![0-9])(?:{'|'.join(map(re.escape, names))})(?![0-9])")
+    return _replaced(node, found, names) if names else node
+
+
+def texts(found: Iterable[tuple[str, Target]]) -> Iterator[tuple[str, list[Target]]]:
+    """Each text once, with all the targets it is told of."""
+    alike: dict[str, dict[Target, str]] = {}
+    for text, target in found:
+        alike.setdefault(here(text, [target]), {})[target] = text
+    for shared, own in alike.items():
+        different = {*own.values()}
+        yield shared if len(different) > 1 else different.pop(), list(own)
+
+
+def groups(changes: Mapping[Target, Sequence[diff.Resource]]) -> list[Group]:
+    """The targets by what happens to their resources, the biggest group first."""
+    same = _same_everywhere(changes)
+    told: dict[_Shown, diff.Resource] = {}
+    found: dict[frozenset[_Shown], list[Target]] = {}
+    for target, own in changes.items():
+        shown = {}
+        for change in own:
+            change = _as_anywhere(change, target, same)
+            shown[_shown(change)] = change
+        told |= shown
+        found.setdefault(frozenset(shown), []).append(target)
+    ordered = sorted(found, key=lambda keys: -len(found[keys]))
+    return [
+        _group(found[keys], keys, ordered[0] if number else frozenset(), told)
+        for number, keys in enumerate(ordered)
+    ]
+
+
+def waves(made: Plan, *, details: bool = False) -> list[Waves]:
+    """The waves of a plan; of many in succession that do the same, one for all."""
+    runs: list[tuple[Waves, list[Waves]]] = []
+    for number, wave in enumerate(made.waves, 1):
+        one = Waves(number, number, tuple(_told(made, s, details) for s in wave))
+        joined = _joined(runs[-1][0], one) if runs else None
+        if joined:
+            runs[-1] = (joined, [*runs[-1][1], one])
+        else:
+            runs.append((one, [one]))
+    return [
+        shown
+        for joined, each in runs
+        for shown in ([joined] if len(each) > MOST_WAVES else each)
+    ]
+
+
+def _replaced(node: Any, found: re.Pattern[str], names: Mapping[str, str]) -> Any:
+    if isinstance(node, str):
+        return found.sub(lambda match: names[match[0]], node)
+    if isinstance(node, (list, tuple)):
+        return type(node)(_replaced(item, found, names) for item in node)
+    if isinstance(node, Mapping):
+        return {
+            _replaced(key, found, names): _replaced(value, found, names)
+            for key, value in node.items()
+        }
+    return node
+
+
+def _same_everywhere(
+    changes: Mapping[Target, Sequence[diff.Resource]],
+) -> Collection[_Slot]:
+    """The properties that change from and to the very same values wherever their
+    resource changes: these are shown as they are."""
+    times: dict[str, int] = {}
+    seen: dict[_Slot, list[str]] = {}
+    for own in changes.values():
+        for change in own:
+            times[change.logical_id] = times.get(change.logical_id, 0) + 1
+            for p in change.properties:
+                slot = (change.logical_id, diff.show(p.path))
+                seen.setdefault(slot, []).append(repr((p.old, p.new)))
+    return {
+        slot
+        for slot, values in seen.items()
+        if len(values) == times[slot[0]] and len({*values}) == 1
+    }
+
+
+def _as_anywhere(
+    change: diff.Resource, target: Target, same: Collection[_Slot]
+) -> diff.Resource:
+    """What happens to a resource, in words that fit other targets, too."""
+    properties = (
+        (
+            p
+            if (change.logical_id, diff.show(p.path)) in same
+            else replace(
+                p,
+                path=here(p.path, [target]),
+                old=here(p.old, [target]),
+                new=here(p.new, [target]),
+            )
+        )
+        for p in change.properties
+    )
+    return replace(change, properties=tuple(properties), before=None, after=None)
+
+
+def _shown(change: diff.Resource) -> _Shown:
+    properties = (
+        (diff.show(p.path), whole_difference(p.old, p.new), p.verdict)
+        for p in change.properties
+    )
+    return (replace(change, properties=()), *properties)
+
+
+def _group(
+    targets: Sequence[Target],
+    keys: frozenset[_Shown],
+    first: frozenset[_Shown],
+    told: Mapping[_Shown, diff.Resource],
+) -> Group:
+    """One group, beside the first."""
+    own = {told[key].logical_id for key in keys}
+    return Group(
+        tuple(targets),
+        tuple(sorted((told[key] for key in keys - first), key=lambda c: c.logical_id)),
+        shared=len(keys & first),
+        without=tuple(sorted({told[key].logical_id for key in first} - own)),
+    )
+
+
+def _told(made: Plan, step: Step, details: bool) -> Told:
+    lines = parameters.lines(made, step, details=details)
+    return Told(step, tuple((line, here(line, step.targets)) for line in lines))
+
+
+def _joined(before: Waves, after: Waves) -> Waves | None:
+    """Both as one; None if they do not the same."""
+    if len(before.steps) != len(after.steps):
+        return None
+    steps = [_both(*pair) for pair in zip(before.steps, after.steps, strict=True)]
+    made = tuple(told for told in steps if told)
+    return Waves(before.first, after.last, made) if len(made) == len(steps) else None
+
+
+def _both(one: Told, other: Told) -> Told | None:
+    """One step at the targets of both; None if they do not the same."""
+    if _does(one) != _does(other):
+        return None
+    pairs = zip(one.forms, other.forms, strict=True)
+    forms = tuple(tuple(f for f in mine if f in its) for mine, its in pairs)
+    if not all(forms):
+        return None
+    changes = {**one.step.changes, **other.step.changes}
+    targets = (*one.step.targets, *other.step.targets)
+    return Told(replace(one.step, targets=targets, changes=changes), forms)
+
+
+def _does(told: Told) -> tuple[Any, ...]:
+    step = told.step
+    what = (step.stack_set, step.action, step.reasons, step.conditional)
+    return (*what, len(told.forms))

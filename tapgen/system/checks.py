@@ -1,0 +1,502 @@
+"""What is wrong with a system, as far as data alone can tell: before anything is made.
+
+References that nobody answers, circles, values of the wrong type or against a
+parameter's constraints, and what is more than CloudFormation takes. Outputs are
+evaluated where their templates allow it, so that a constant is checked like a value
+from the config.
+
+Source for types and constraints: "Parameters syntax" and "Supplied parameter types" in
+CloudFormation's user guide; for limits: "Understand CloudFormation quotas".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from tapgen.model import SAME, SELF, Output, StackSet, System, Target, Value
+from tapgen.template import evaluate, loops
+
+MAX_BYTES = 1_048_576
+"""Bytes of a template given by URL, white space left out."""
+
+LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
+"""How many of each a template may have."""
+
+_VALUE_BYTES = 4096
+_DESCRIPTION_BYTES = 1024
+
+_SECRET = "(hidden)"
+
+# A key that may be an account: then what one finds, another one may not.
+_ACCOUNT = re.compile(r'"\d{12}"')
+_BY_REFERENCE = (
+    "secrets enter only by reference: give {{resolve:secretsmanager:…}} or "
+    "{{resolve:ssm-secure:…}}"
+)
+
+# What the Ref of a resource must be made from to be such an identifier, and what one
+# looks like.
+_IDS: Mapping[str, tuple[str, str]] = {
+    "AWS::EC2::Instance::Id": ("AWS::EC2::Instance", r"i-[0-9a-f]+"),
+    "AWS::EC2::SecurityGroup::Id": ("AWS::EC2::SecurityGroup", r"sg-[0-9a-f]+"),
+    "AWS::EC2::Subnet::Id": ("AWS::EC2::Subnet", r"subnet-[0-9a-f]+"),
+    "AWS::EC2::VPC::Id": ("AWS::EC2::VPC", r"vpc-[0-9a-f]+"),
+    "AWS::EC2::Volume::Id": ("AWS::EC2::Volume", r"vol-[0-9a-f]+"),
+    "AWS::Route53::HostedZone::Id": ("AWS::Route53::HostedZone", r"[A-Z0-9]{1,32}"),
+}
+_LOOKS: Mapping[str, str] = {
+    **{kind: pattern for kind, (_, pattern) in _IDS.items()},
+    "AWS::EC2::AvailabilityZone::Name": r"[a-z]{2}(-[a-z0-9]+)+[a-z]",
+    "AWS::EC2::Image::Id": r"ami-[0-9a-f]+",
+}
+_MISSING = object()
+
+
+def problems(system: System) -> list[str]:
+    """A line for each mistake, with part and parameter; `[]` when there is none."""
+    return [*wiring(system), *unmapped(system)]
+
+
+def unmapped(system: System) -> list[str]:
+    """A line for each look-up in a template's mappings that finds nothing at a target:
+    the rollout would fail there, after other regions were changed."""
+    found: dict[str, str] = {}
+    for s in system.stack_sets:
+        mappings = json.dumps(_block(s.template, "Mappings"))
+        seen: set[str] = set()
+        for target in s.targets if mappings != "{}" else ():
+            values = s.values(target)
+            account = target.account if _ACCOUNT.search(mappings) else ""
+            place = f"{account}/{target.region} {values!r}"
+            if place in seen:
+                continue
+            seen.add(place)
+            given = evaluate.given(values)
+            for one in evaluate.evaluate(s.template, given, target).unmapped:
+                # Which account `self` is, only a plan knows.
+                if target.account != SELF or not any(SELF in k for k in one.keys):
+                    where = "/".join(map(str, one.path))
+                    key = f"{s.part} {target.region} {where} {one}"
+                    found.setdefault(key, f"{s.part}: {target}: {where}: {one}")
+    return list(found.values())
+
+
+def wiring(system: System) -> list[str]:
+    """What is wrong with sizes, order and the values that parameters get.
+
+    In a system that is not resolved and says both `self` and accounts, `self` may be
+    any of these, as an organizational unit may have any: there a reference without a
+    target passes.
+    """
+    by_part = {s.part: s for s in system.stack_sets}
+    found: list[str] = []
+    for s in system.stack_sets:
+        found += _too_much(s)
+        unknown = sorted(s.requires() - set(by_part))
+        if unknown:
+            found.append(
+                f"{s.part}: waits for {', '.join(unknown)}, which this system does not "
+                f"have; it has {', '.join(sorted(by_part))}"
+            )
+        doubled = sorted({str(t) for t in s.targets if s.targets.count(t) > 1})
+        if doubled:
+            found.append(f"{s.part}: {', '.join(doubled)} is a target twice")
+    found += _circle(by_part)
+    if found:
+        return found  # values cannot be followed through what is not there
+    accounts = {
+        t.account for s in system.stack_sets for t in s.targets if not t.joins_later
+    }
+    vague = SELF in accounts or any(not account.isdigit() for account in accounts)
+    look = _Look(by_part, definite=not vague or len(accounts) == 1)
+    for s in system.stack_sets:
+        for target in s.targets:
+            found += _values(s, target, look)
+    return list(dict.fromkeys(found))
+
+
+def sources(
+    value: Output, target: Target, candidates: Iterable[Target]
+) -> tuple[Target, ...]:
+    """The targets of the producing stack set that a value means, for one target.
+
+    With `all`, only a region or an account that is named narrows them.
+    """
+    region, account = _place(value, target)
+    return tuple(
+        c
+        for c in candidates
+        if not c.joins_later
+        and region in (None, c.region)
+        and account in (None, c.account)
+    )
+
+
+def _place(value: Output, target: Target) -> tuple[str | None, str | None]:
+    same = (None, None) if value.all else (target.region, target.account)
+    return (
+        same[0] if value.region == SAME else value.region,
+        same[1] if value.account == SAME else value.account,
+    )
+
+
+@lru_cache(maxsize=512)
+def body(template: str) -> Mapping[str, Any]:
+    """The template of a text; empty for one that holds no JSON object. Do not change
+    it: it is shared."""
+    try:
+        found = json.loads(template)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _block(template: str, name: str) -> Mapping[str, Any]:
+    found = body(template).get(name, {})
+    return found if isinstance(found, dict) else {}
+
+
+# Sizes ----------------------------------------------------------------------------------
+
+
+def _too_much(s: StackSet) -> Iterator[str]:
+    yield from _too_large(s.part, body(s.template))
+    described = str(body(s.template).get("Description", ""))
+    if len(described.encode()) > _DESCRIPTION_BYTES:
+        yield (
+            f"{s.part}: a description of {len(described.encode())} bytes; "
+            f"CloudFormation takes {_DESCRIPTION_BYTES}"
+        )
+
+
+def _too_large(
+    part: str, template: Mapping[str, Any], where: str = ""
+) -> Iterator[str]:
+    for name, most in LIMITS.items():
+        section = template.get(name)
+        number = len(section) if isinstance(section, dict) else 0
+        if number > most:
+            yield (
+                f"{part}: {number} {name.lower()}{where}; CloudFormation takes {most}; "
+                "split the part"
+            )
+    size = len(json.dumps(template, separators=(",", ":")).encode())
+    if size > MAX_BYTES:
+        yield (
+            f"{part}: {size:,} bytes without white space{where}; CloudFormation "
+            f"takes {MAX_BYTES:,}; split the part"
+        )
+
+
+def _circle(by_part: Mapping[str, StackSet]) -> Iterator[str]:
+    waits = {part: sorted(s.requires()) for part, s in by_part.items()}
+    try:
+        TopologicalSorter(waits).prepare()
+    except CycleError as error:
+        circle = " -> ".join(reversed(error.args[1]))
+        yield f"stack sets wait for each other: {circle}"
+
+
+# Values ---------------------------------------------------------------------------------
+
+
+@dataclass
+class _Look:
+    """Templates as single targets have them, each evaluated once."""
+
+    by_part: Mapping[str, StackSet]
+    definite: bool  # whether accounts that differ here differ in AWS
+    seen: set[tuple[str, str, str]] = field(default_factory=set)
+    made: dict[tuple[str, Target], evaluate.Evaluated] = field(default_factory=dict)
+    named: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def evaluated(self, part: str, target: Target) -> evaluate.Evaluated:
+        key = (part, target)
+        if key not in self.made:
+            s = self.by_part[part]
+            values = evaluate.given(s.values(target))
+            self.made[key] = evaluate.evaluate(body(s.template), values, target)
+        return self.made[key]
+
+    def outputs(self, part: str) -> frozenset[str]:
+        """The outputs of a part, those that loops make at any target among them."""
+        if part not in self.named:
+            found = evaluate.whole(self.by_part[part]).get("Outputs")
+            self.named[part] = frozenset(found if isinstance(found, dict) else ())
+        return self.named[part]
+
+    def first(self, s: StackSet, target: Target, values: Mapping[str, Value]) -> bool:
+        """Whether nothing like this was looked at: accounts of one region with the
+        same values have the same mistakes."""
+        key = (s.part, target.region, repr(values))
+        new = key not in self.seen
+        self.seen.add(key)
+        return new
+
+
+def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
+    declared = {
+        name: parameter if isinstance(parameter, dict) else {}
+        for name, parameter in _block(s.template, "Parameters").items()
+    }
+    values = s.values(target)
+    for name, value in values.items():
+        if isinstance(value, Output) and target.joins_later:
+            yield (
+                f"{s.part}.{name}: comes from {value}, which accounts that join "
+                f"{target.unit} later do not get, and it has none yet; give a value "
+                "that all share, or turn automatic deployment off"
+            )
+        elif isinstance(value, Output):
+            yield from _unanswered(f"{s.part}.{name}", value, target, look)
+    if not look.first(s, target, values):
+        return
+    yield from _made(s, target, look)
+    for name in sorted(set(values) - set(declared)):
+        known = ", ".join(sorted(declared)) or "none"
+        yield f"{s.part}: the template has no parameter {name}; it has {known}"
+    for name, parameter in declared.items():
+        if name in values:
+            for said in _value(parameter, values[name], target, look):
+                yield f"{s.part}.{name}: {said}"
+        elif "Default" not in parameter:
+            yield f"{s.part}: parameter {name} has no value and no default"
+
+
+def _made(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
+    """What is wrong with the values by the template's rules, with the items of its
+    loops, and with how much these make."""
+    looped = loops.TRANSFORM in loops.transforms(body(s.template))
+    if looped or "Rules" in body(s.template):
+        for said in look.evaluated(s.part, target).problems:
+            yield f"{s.part}: {said}"
+    if not looped:
+        return
+    given = evaluate.given(s.values(target))
+    made = evaluate.written_out(body(s.template), given, target)
+    where = f" in {target.region} with its loops written out"
+    yield from _too_large(s.part, made, where)
+
+
+def _unanswered(
+    where: str, value: Output, target: Target, look: _Look
+) -> Iterator[str]:
+    source = look.by_part[value.part]
+    outputs = look.outputs(value.part)
+    if value.output not in outputs:
+        has = ", ".join(sorted(outputs)) or "none"
+        yield f"{where}: {value.part} has no output {value.output}; it has {has}"
+    found = sources(value, target, source.targets)
+    region, account = _place(value, target)
+    place = f"{account or 'any account'}/{region or 'any region'}"
+    if not found and look.definite:
+        yield f"{where}: {value.part} has no target in {place}"
+    elif len(found) > 1 and not value.all:
+        yield (
+            f"{where}: {value.part} has {len(found)} targets in {place}; name one "
+            "account or say all: true"
+        )
+
+
+def _value(
+    parameter: Mapping[str, Any], value: Value, target: Target, look: _Look
+) -> Iterator[str]:
+    if isinstance(value, str):
+        if evaluate.no_echo(parameter) and _in_clear(parameter, value):
+            yield f"{_SECRET} is in clear, and NoEcho; {_BY_REFERENCE}"
+            return
+        yield from literal(parameter, value)
+        return
+    source = look.by_part[value.part]
+    found = [
+        (place, look.evaluated(value.part, place).outputs.get(value.output, _MISSING))
+        for place in sources(value, target, source.targets)
+    ]
+    if value.output not in look.outputs(value.part) or not found:
+        return  # told already
+    for place, made in found:
+        if made is _MISSING:
+            loop = value.output not in _block(source.template, "Outputs")
+            why = "no loop makes it" if loop else "its condition is false"
+            yield f"{value} is not made in {place}, as {why} there"
+    known = [_text(made) for _, made in found]
+    if all(text is not None for text in known):
+        yield from literal(parameter, ",".join(text or "" for text in known))
+        return
+    for place, made in found:
+        resources = look.evaluated(value.part, place).resources
+        if made is not _MISSING and _text(made) is None:
+            yield from _symbolic(parameter, value, made, resources, len(found) > 1)
+
+
+def _text(value: Any) -> str | None:
+    """A constant as CloudFormation makes text of it, None for anything else."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, str | int | float) else None
+
+
+def _element(kind: str) -> tuple[str, bool]:
+    """The type of a parameter's elements, and whether it takes a list of them."""
+    listed = re.fullmatch(r"List<(.+)>", kind)
+    if listed:
+        return listed[1], True
+    return ("String", True) if kind == "CommaDelimitedList" else (kind, False)
+
+
+def _in_clear(parameter: Mapping[str, Any], value: str) -> bool:
+    """Whether a value may be a secret: it does not say where one is kept."""
+    if str(parameter.get("Type")).startswith("AWS::SSM::"):
+        return False
+    value = value.strip()
+    return bool(value) and "{{resolve:" not in value and not value.startswith("arn:")
+
+
+def literal(parameter: Mapping[str, Any], value: str) -> Iterator[str]:
+    """What is wrong with a value for a parameter of a template."""
+    kind, listed = _element(str(parameter.get("Type")))
+    hidden = evaluate.no_echo(parameter)
+    if len(value.encode()) > _VALUE_BYTES:
+        yield f"{len(value.encode())} bytes; CloudFormation takes {_VALUE_BYTES}"
+    if "{{resolve:" in value:
+        return  # CloudFormation puts in what is stored there
+    items = [item.strip() for item in value.split(",")] if listed else [value]
+    for item in items:
+        shown = _SECRET if hidden else repr(item)
+        for said in _item(parameter, kind, item):
+            yield f"{shown} {said}"
+
+
+def _item(parameter: Mapping[str, Any], kind: str, item: str) -> Iterator[str]:
+    allowed = parameter.get("AllowedValues")
+    if isinstance(allowed, list) and not any(_equal(kind, item, a) for a in allowed):
+        words = ", ".join(str(_text(a)) for a in allowed)
+        yield f"is not among the allowed values: {words}{_why(parameter)}"
+    check = {"Number": _number, "String": _string}.get(kind)
+    if check:
+        yield from check(parameter, item)
+    elif kind in _LOOKS and not re.fullmatch(_LOOKS[kind], item):
+        yield f"is no {kind}; one matches {_LOOKS[kind]}"
+
+
+def _number(parameter: Mapping[str, Any], item: str) -> Iterator[str]:
+    number = _float(item)
+    if number is None:
+        yield "is not a number"
+        return
+    for key, word, breaks in _bounds("Value", number):
+        limit = _float(str(parameter.get(key)))
+        if limit is not None and breaks(limit):
+            yield f"is {word} than {key} {parameter[key]}{_why(parameter)}"
+
+
+def _string(parameter: Mapping[str, Any], item: str) -> Iterator[str]:
+    for key, word, breaks in _bounds("Length", len(item)):
+        limit = _float(str(parameter.get(key)))
+        if limit is not None and breaks(limit):
+            words = {"less": "shorter", "more": "longer"}
+            yield f"is {words[word]} than {key} {parameter[key]}{_why(parameter)}"
+    pattern = parameter.get("AllowedPattern")
+    if isinstance(pattern, str) and _matches(pattern, item) is False:
+        yield f"does not match {pattern}{_why(parameter)}"
+
+
+def _bounds(what: str, number: float) -> list[tuple[str, str, Callable[[float], bool]]]:
+    return [
+        (f"Min{what}", "less", lambda limit: number < limit),
+        (f"Max{what}", "more", lambda limit: number > limit),
+    ]
+
+
+def _matches(pattern: str, item: str) -> bool | None:
+    """None where Python cannot read what Java can."""
+    try:
+        return re.fullmatch(pattern, item) is not None
+    except re.error:
+        return None
+
+
+def _why(parameter: Mapping[str, Any]) -> str:
+    told = parameter.get("ConstraintDescription")
+    return f" ({told})" if told else ""
+
+
+def _float(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _equal(kind: str, item: str, allowed: Any) -> bool:
+    text = str(_text(allowed))
+    if kind == "Number":
+        return _float(item) is not None and _float(item) == _float(text)
+    return item == text
+
+
+# Outputs that only AWS knows ------------------------------------------------------------
+
+
+def _symbolic(
+    parameter: Mapping[str, Any],
+    value: Output,
+    made: Any,
+    resources: Mapping[str, Mapping[str, Any]],
+    several: bool,
+) -> Iterator[str]:
+    """What is wrong with an output that a resource provides, judged by its form."""
+    whole = str(parameter.get("Type"))
+    kind, listed = _element(whole)
+    if kind == "String" or kind.startswith("AWS::SSM::"):
+        return
+    form = "list" if several else _form(made)
+    if listed and form == "one":
+        yield (
+            f"{value} is one value, {whole} takes a list; give an output that joins "
+            "them with Fn::Join and ',', or say all: true"
+        )
+    if not listed and form == "list":
+        yield f"{value} is a list, {whole} takes one value; give an output of one"
+    expected = _IDS.get(kind, ("",))[0]
+    for logical_id in _refs(made):
+        actual = str(resources.get(logical_id, {}).get("Type", ""))
+        plain = actual.startswith("AWS::") and "::CloudFormation::" not in actual
+        if plain and actual != expected and (expected or kind == "Number"):
+            yield f"{value} is the Ref of an {actual}, not of type {kind}"
+
+
+def _form(made: Any) -> str:
+    """Whether an expression gives one value or several with commas, if it shows."""
+    match made:
+        case {"Fn::Join": [str(delimiter), _]}:
+            return "list" if delimiter.strip() == "," else "one"
+        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
+            return "list" if "," in text else "one"
+        case {"Fn::If": [_, first, second]}:
+            forms = {_form(first), _form(second)}
+            return forms.pop() if len(forms) == 1 else ""
+        case {"Ref": _} | {"Fn::GetAtt": _} | {"Fn::Select": _}:
+            return "one"
+    return ""
+
+
+def _refs(made: Any) -> Iterator[str]:
+    """The resources whose Refs an expression passes on unchanged."""
+    match made:
+        case {"Ref": str(logical_id)}:
+            yield logical_id
+        case {"Fn::Join": [",", list(items)]}:
+            for item in items:
+                yield from _refs(item)
+        case {"Fn::If": [_, first, second]}:
+            yield from _refs(first)
+            yield from _refs(second)

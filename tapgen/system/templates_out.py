@@ -1,0 +1,411 @@
+"""From a system to the files under `templates_out/`, and onto the disk.
+
+    <system>/<part>.json           a template, exactly the text that CloudFormation gets
+    <system>/manifest.json         the machine-readable system; other tools rely on it
+    <system>/<part>.<env>.json     only where an environment's template must differ
+    <system>/manifest.<env>.json   the system of another environment
+
+The same system always gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from graphlib import TopologicalSorter
+from json.encoder import encode_basestring
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tapgen.errors import TemplateError
+from tapgen.model import (
+    Artifact,
+    Output,
+    StackSet,
+    System,
+    Value,
+    artifact_bucket,
+    digest,
+)
+from tapgen.template import evaluate, schemas
+
+if TYPE_CHECKING:  # slow to import, and not needed to write files
+    from troposphere import Template
+
+FORMAT = 1
+"""The version of the manifest's format."""
+
+LARGEST = 1_000_000
+"""The largest template CloudFormation takes, from S3; in a call it is 51,200 bytes."""
+
+_SECTIONS = (
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Rules",
+    "Mappings",
+    "Conditions",
+    "Transform",
+    "Resources",
+    "Outputs",
+)
+# What says when and whether a resource is made comes before what it is.
+_ATTRIBUTES = (
+    "Type",
+    "Condition",
+    "DependsOn",
+    "CreationPolicy",
+    "UpdatePolicy",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
+    "Metadata",
+    "Properties",
+)
+
+
+def render(template: Template | Mapping[str, Any]) -> str:
+    """A template, or its data, as the JSON text that is committed and sent.
+
+    Sections and attributes come in the order of the documentation, resources in the
+    order they were added, so that a file reads from top to bottom. Raises
+    TemplateError when it is larger than CloudFormation takes.
+    """
+    body = template if isinstance(template, Mapping) else template.to_dict()
+    text = written(body)
+    if len(text.encode()) > LARGEST:
+        raise TemplateError(
+            f"{body.get('Description')}: {len(text.encode())} bytes, CloudFormation"
+            f" takes {LARGEST}; split the part"
+        )
+    return text
+
+
+def written(body: Mapping[str, Any]) -> str:
+    """A template's data as text, in that order, whatever its size."""
+    ordered = _in_order(body, _SECTIONS)
+    ordered["Resources"] = {
+        logical_id: (
+            # A loop is a list.
+            _in_order(resource, _ATTRIBUTES)
+            if isinstance(resource, Mapping)
+            else resource
+        )
+        for logical_id, resource in body["Resources"].items()
+    }
+    return _indented(ordered) + "\n"
+
+
+def _indented(value: Any, line: str = "\n") -> str:
+    """What `json.dumps(value, indent=2, ensure_ascii=False)` gives, in half the time:
+    with an indent, the json module gives each value up through a generator at each
+    level."""
+    inner = line + "  "
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, Mapping) and value:
+        found = [f"{_key(k)}: {_indented(v, inner)}" for k, v in value.items()]
+        return f"{{{inner}{(',' + inner).join(found)}{line}}}"
+    if isinstance(value, (list, tuple)) and value:
+        found = [_indented(v, inner) for v in value]
+        return f"[{inner}{(',' + inner).join(found)}{line}]"
+    return json.dumps(value)
+
+
+def _key(key: Any) -> str:
+    return encode_basestring(key if isinstance(key, str) else json.dumps(key))
+
+
+def _in_order(mapping: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    known = {key: mapping[key] for key in keys if key in mapping}
+    return known | {key: value for key, value in mapping.items() if key not in known}
+
+
+def files(system: System, default: System | None = None) -> dict[str, str]:
+    """The files of a system: path below the output folder -> text.
+
+    `default` is the same system without an environment: an environment shares its
+    templates wherever the bytes are the same.
+    """
+    found = {
+        f"{system.name}/{name}": stack_set.template
+        for stack_set, name in _template_names(system, default)
+        if default is None or name != f"{stack_set.part}.json"
+    }
+    manifest_name = f"manifest{_infix(system)}.json"
+    text = _indented(manifest(system, default)) + "\n"
+    return found | {f"{system.name}/{manifest_name}": text}
+
+
+def _infix(system: System) -> str:
+    return f".{system.environment}" if system.environment else ""
+
+
+def _template_names(
+    system: System, default: System | None
+) -> list[tuple[StackSet, str]]:
+    shared = {s.part: s.template for s in default.stack_sets} if default else None
+    return [
+        (
+            s,
+            (
+                f"{s.part}.json"
+                if shared is None or shared.get(s.part) == s.template
+                else f"{s.part}{_infix(system)}.json"
+            ),
+        )
+        for s in system.stack_sets
+    ]
+
+
+def manifest(system: System, default: System | None = None) -> dict[str, Any]:
+    """The system as data: stack sets, targets, values, order, names."""
+    waves = _waves(system.stack_sets)
+    return {
+        "format": FORMAT,
+        "system": system.name,
+        "blueprint": system.blueprint,
+        "environment": system.environment,
+        "suffix": system.suffix,
+        "regions": dict(system.regions),
+        "admin": {"account": system.admin.account, "region": system.admin.region},
+        "call_as": "DELEGATED_ADMIN" if system.delegated else "SELF",
+        "managed_execution": False,
+        "administration_role": system.administration_role,
+        "execution_role": system.execution_role,
+        "operator_role": system.operator_role,
+        "rollout": _rollout(system),
+        "tags": dict(system.tags),
+        "stack_sets": [
+            _stack_set(system, stack_set, name, waves[stack_set.part])
+            for stack_set, name in _template_names(system, default)
+        ],
+        "procedures": list(system.procedures),
+    }
+
+
+def _rollout(system: System) -> dict[str, Any]:
+    settings = system.rollout
+    preferences = {
+        key: value
+        for key, value in vars(settings.preferences).items()
+        if value is not None
+    }
+    return {
+        "strategy": settings.strategy.value if settings.strategy else None,
+        "preferences": preferences,
+        "order": list(settings.order),
+        "on_failure": settings.on_failure,
+    }
+
+
+def _waves(stack_sets: Iterable[StackSet]) -> dict[str, int]:
+    """Part -> the wave it is rolled out in, from 1: one after the last it waits for."""
+    requires = {s.part: s.requires() for s in stack_sets}
+    waves: dict[str, int] = {}
+    for part in TopologicalSorter(requires).static_order():
+        waves[part] = 1 + max((waves[p] for p in requires.get(part, ())), default=0)
+    return waves
+
+
+def _stack_set(
+    system: System, stack_set: StackSet, template_name: str, wave: int
+) -> dict[str, Any]:
+    body = evaluate.whole(stack_set)
+    parts = {s.part: s.name for s in system.stack_sets}
+    return {
+        "name": stack_set.name,
+        "part": stack_set.part,
+        "template": template_name,
+        "digest": digest(stack_set.template),
+        "bytes": len(stack_set.template.encode()),
+        "resources": len(body["Resources"]),
+        "role": stack_set.role,
+        "wave": wave,
+        "targets": [
+            {"account": t.account, "region": t.region} for t in stack_set.targets
+        ],
+        "depends_on": sorted(parts.get(p, p) for p in stack_set.requires()),
+        "parameters": _values(stack_set.parameters),
+        "overrides": [
+            {
+                key: value
+                for key, value in (
+                    ("account", override.account),
+                    ("region", override.region),
+                    ("parameters", _values(override.parameters)),
+                )
+                if value is not None
+            }
+            for override in stack_set.overrides
+        ],
+        "parameter_types": {
+            name: {"type": p["Type"], "no_echo": p.get("NoEcho", False)}
+            for name, p in body.get("Parameters", {}).items()
+        },
+        "outputs": list(body.get("Outputs", {})),
+        "stateful": [
+            logical_id
+            for logical_id, resource in body["Resources"].items()
+            if schemas.is_stateful(resource["Type"])
+        ],
+        "alarms": _alarms(system, stack_set, body),
+        "artifacts": {
+            name: _artifact(stack_set, artifact)
+            for name, artifact in stack_set.artifacts.items()
+        },
+        "capabilities": list(stack_set.capabilities),
+        "tags": dict(stack_set.tags),
+        **stack_set.permissions(),
+    }
+
+
+def _values(values: Mapping[str, Value]) -> dict[str, Any]:
+    return {
+        name: _reference(value) if isinstance(value, Output) else value
+        for name, value in values.items()
+    }
+
+
+def _reference(value: Output) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "output": str(value),
+        "region": value.region,
+        "account": value.account,
+    }
+    return found | ({"all": True} if value.all else {})
+
+
+def _artifact(stack_set: StackSet, artifact: Artifact) -> dict[str, Any]:
+    return {
+        "path": artifact.path,
+        "bytes": artifact.bytes,
+        "key": artifact.key,
+        "buckets": {
+            str(target): artifact_bucket(target) for target in stack_set.targets
+        },
+        "parameters": {
+            "bucket": artifact.bucket_parameter,
+            "key": artifact.key_parameter,
+        },
+    }
+
+
+def _alarms(
+    system: System, stack_set: StackSet, body: Mapping[str, Any]
+) -> dict[str, list[str]]:
+    """Region -> the names of the alarms a stack set makes there."""
+    found: dict[str, list[str]] = {}
+    for target in stack_set.targets:
+        values = {k: v for k, v in stack_set.values(target).items() if v is not None}
+        known = {k: v for k, v in values.items() if isinstance(v, str)}
+        known["AWS::Region"] = target.region
+        if "Transform" in body:  # another target's loops may make others
+            values = evaluate.given(stack_set.values(target))
+            body = evaluate.written_out(stack_set.template, values, target)
+        found[target.region] = [
+            _text(resource["Properties"]["AlarmName"], known)
+            for resource in body["Resources"].values()
+            if resource["Type"] == "AWS::CloudWatch::Alarm"
+            and "AlarmName" in resource.get("Properties", {})
+            and _holds(resource.get("Condition"), body.get("Conditions", {}), known)
+        ]
+    return {region: alarms for region, alarms in found.items() if alarms}
+
+
+def _text(value: Any, known: Mapping[str, str]) -> str:
+    """A `Ref`, `Fn::Sub` or plain text with the known parameters put in."""
+    match value:
+        case {"Ref": str(name)}:
+            return known.get(name, f"${{{name}}}")
+        case {"Fn::Sub": str(text)}:
+            for name, replacement in known.items():
+                text = text.replace(f"${{{name}}}", replacement)
+            return text
+    return str(value)
+
+
+def _holds(
+    condition: str | None, conditions: Mapping[str, Any], known: Mapping[str, str]
+) -> bool:
+    """Whether a resource is made: its condition compares known texts, or may hold."""
+    match conditions.get(condition or ""):
+        case {"Fn::Equals": [left, right]}:
+            return _text(left, known) == _text(right, known)
+    return True
+
+
+def write(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Bring the files in `folder` up to date; gives the paths that changed.
+
+    Each file is replaced in one step, so that nobody ever reads half of one. Files
+    that these replace for good are removed: a part that is gone leaves no template.
+    Raises TemplateError when the folder cannot be written.
+    """
+    changed = stale(folder, files)
+    try:
+        for path in changed:
+            if path in files:
+                _replace(folder / path, files[path])
+            else:
+                (folder / path).unlink()
+    except OSError as error:
+        raise TemplateError(
+            f"{folder}: cannot be written: {error.strerror or error}; make it writable"
+            " or give another folder"
+        ) from error
+    return changed
+
+
+def _replace(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def stale(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """The paths whose content in `folder` is not that of `files`: `[]` when current.
+
+    That includes templates which no manifest among `files` has any more. Raises
+    TemplateError when something there cannot be read.
+    """
+    try:
+        differing = [p for p, text in files.items() if _read(folder / p) != text]
+        return sorted([*differing, *_left_over(folder, files)])
+    except OSError as error:
+        raise TemplateError(
+            f"{folder}: cannot be read: {error.strerror or error}; make it readable"
+            " or give another folder"
+        ) from error
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_bytes().decode("utf-8", errors="replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _left_over(folder: Path, files: Mapping[str, str]) -> list[str]:
+    """Templates of an environment among `files` that are no longer part of it."""
+    found = []
+    for path in files:
+        system, _, file = path.rpartition("/")
+        if not file.startswith("manifest."):
+            continue
+        infix = file.removeprefix("manifest").removesuffix(".json")
+        for existing in sorted((folder / system).glob("*.json")):
+            name = f"{system}/{existing.name}"
+            same = existing.name.partition(".")[2] == f"{infix}.json".lstrip(".")
+            if same and name not in files:
+                found.append(name)
+    return found

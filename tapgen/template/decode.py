@@ -1,0 +1,334 @@
+"""Reads CloudFormation templates as people write them: JSON, or YAML with short forms.
+
+YAML is read from PyYAML's events, which libyaml makes, so that a large template costs
+milliseconds; scalars are resolved by YAML 1.1, which CloudFormation follows, less its
+traps: `012345678901` stays an account id, `22:22` a pair of ports, `17.10` a version. Aliases and
+merges, which CloudFormation itself does not take, are written out.
+
+Source: "CloudFormation template formats" and "Intrinsic function reference" in
+CloudFormation's user guide.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from tapgen.errors import TemplateError
+from tapgen.template import loops
+
+MAX_BYTES = 4_000_000
+"""The largest file read: CloudFormation takes 1 MB, and comments do not count."""
+
+MAX_DEPTH = 100
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep; flatten it"
+MAX_VALUES = 500_000
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_WITHOUT_PREFIX = frozenset({"Ref", "Condition"})
+_FUNCTIONS = frozenset(
+    "And Base64 Cidr Contains EachMemberEquals EachMemberIn Equals FindInMap "
+    "GetAtt GetAZs GetStackOutput If ImportValue Join Length Not Or RefAll Select "
+    "Split Sub ToJsonString Transform ValueOf ValueOfAll".split()
+)
+
+# https://yaml.org/type/bool.html and so on, less octals, sexagesimals and timestamps.
+_TRUE = frozenset("yes Yes YES true True TRUE on On ON".split())
+_FALSE = frozenset("no No NO false False FALSE off Off OFF".split())
+_NULL = frozenset({"", "~", "null", "Null", "NULL"})
+_INT = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
+_FLOAT = re.compile(r"[-+]?((0|[1-9][0-9_]*)\.[0-9_]*|\.[0-9_]+)([eE][-+][0-9]+)?")
+
+# JSON's brackets, and its texts, which may hold more of them.
+_BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
+
+# Tags that say of a scalar what it is anyway.
+_PLAIN = "tag:yaml.org,2002:"
+_UNQUOTED = (None, "")  # the style of a scalar, as PyYAML and as libyaml say it
+
+
+def template(text: str, name: str) -> dict[str, Any]:
+    """The template in a text, as CloudFormation's JSON, sections in their order.
+
+    `name` is the file in messages. Raises TemplateError with the line of what cannot be
+    read, of a key given twice, and of a short form that does not exist.
+    """
+    if len(text.encode()) > MAX_BYTES:
+        raise TemplateError(f"{name}: larger than {MAX_BYTES:,} bytes; split it")
+    body = _json(text, name) if text.lstrip().startswith("{") else _yaml(text, name)
+    if not isinstance(body, dict):
+        raise TemplateError(f"{name}:1: not a mapping; a template begins with keys")
+    resources = body.get("Resources")
+    if not isinstance(resources, dict) or not resources:
+        raise TemplateError(f"{name}: no Resources; a template has at least one")
+    for section in ("Parameters", "Outputs", "Conditions", "Mappings"):
+        if not isinstance(body.get(section, {}), dict):
+            raise TemplateError(f"{name}: {section} is not a mapping")
+    for section, key in (
+        ("Resources", "Type"),
+        ("Parameters", "Type"),
+        ("Outputs", "Value"),
+    ):
+        for logical_id, inner in body.get(section, {}).items():
+            if logical_id.startswith(loops.LOOP):
+                continue
+            if not (isinstance(inner, dict) and key in inner):
+                raise TemplateError(f"{name}: {section}.{logical_id} has no {key}")
+    return body
+
+
+def places(
+    text: str, paths: Iterable[tuple[str | int, ...]]
+) -> list[tuple[int, int]] | None:
+    """Where a template's text says what is at each of these paths of its data: line and
+    column, from 1, of the key or item, or of what it is in where it is not written out.
+
+    None for a text whose places are not known: JSON that is no YAML.
+    """
+    try:
+        root = yaml.compose(text, Loader=_LOADER)
+    except yaml.YAMLError:
+        return None
+    return [_at(root, path) for path in paths]
+
+
+def _at(node: Any, path: tuple[str | int, ...]) -> tuple[int, int]:
+    mark = node.start_mark
+    for step in path:
+        if _is_short_form(node, step):
+            continue
+        found = _child(node, step)
+        if found is None:
+            break
+        key, node = found
+        mark = key.start_mark
+    return mark.line + 1, mark.column + 1
+
+
+def _is_short_form(node: Any, step: str | int) -> bool:
+    """Whether a step is the function that a tag stands for: `Fn::Sub` of `!Sub`."""
+    return bool(node.tag == f"!{str(step).removeprefix('Fn::')}")
+
+
+def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
+    """The key, or item, and the value that a step leads to."""
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+        item = node.value[step] if step < len(node.value) else None
+        return item and (item, item)
+    if isinstance(node, yaml.MappingNode):
+        named = ((k, v) for k, v in node.value if k.value == str(step))
+        return next(named, None) or next(_looped(node, str(step)), None)
+    return None
+
+
+def _looped(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
+    """What the loops of a mapping may make under a name."""
+    for key, value in node.value:
+        loop = value.value if str(key.value).startswith(loops.LOOP) else []
+        if len(loop) == 3 and isinstance(loop[2], yaml.MappingNode):
+            made = loop[2].value
+            yield from ((k, v) for k, v in made if loops.may_be(k.value, name))
+            yield from _looped(loop[2], name)
+
+
+# JSON -----------------------------------------------------------------------------------
+
+
+def _json(text: str, name: str) -> Any:
+    """JSON; a flow mapping of YAML begins with a brace too."""
+    try:
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    except RecursionError:
+        pass  # where it is too deep is looked for below, valid as it may be or not
+    except json.JSONDecodeError as error:
+        try:
+            return _yaml(text, name)
+        except TemplateError:
+            where = f"{name}:{error.lineno}: column {error.colno}"
+            raise TemplateError(f"{where}: {error.msg.lower()}") from None
+    except ValueError as error:
+        raise TemplateError(f"{name}: {error}") from None
+    too_deep = _too_deep(text)
+    if too_deep is not None:
+        line = text.count("\n", 0, too_deep) + 1
+        raise TemplateError(f"{name}:{line}: {_TOO_DEEP}")
+    return found
+
+
+def _too_deep(text: str) -> int | None:
+    """Where JSON begins to be nested too deeply; None where it does not."""
+    depth = 0
+    for token in _BRACKET.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return token.start()
+        elif token[0] in "]}":
+            depth -= 1
+    return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twice!r} is given twice; keep one")
+    return found
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number of JSON; give another value")
+
+
+# YAML -----------------------------------------------------------------------------------
+
+
+def _yaml(text: str, name: str) -> Any:
+    try:
+        return _Composer(yaml.parse(text, Loader=_LOADER)).document()
+    except _Wrong as error:
+        raise TemplateError(f"{name}:{error.line}: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{name}:{mark.line + 1}: column {mark.column + 1}" if mark else name
+        raise TemplateError(f"{where}: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        said = " ".join(str(error).split())
+        raise TemplateError(f"{name}: not valid YAML: {said}") from None
+
+
+class _Wrong(Exception):
+    def __init__(self, event: Any, message: str) -> None:
+        super().__init__(message)
+        self.line = event.start_mark.line + 1
+
+
+@dataclass
+class _Composer:
+    """Makes data of one document's events."""
+
+    events: Iterator[Any]
+    anchors: dict[str, Any] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    values: int = 0
+
+    def document(self) -> Any:
+        found: Any = None
+        seen = False
+        for event in self.events:
+            if not isinstance(event, yaml.DocumentStartEvent):
+                continue
+            if seen:
+                raise _Wrong(event, "a second document; a file holds one template")
+            found, seen = self.node(next(self.events), 0), True
+        return found
+
+    def node(self, event: Any, depth: int) -> Any:
+        """The value that begins with an event."""
+        if isinstance(event, yaml.AliasEvent):
+            return self.alias(event)
+        self.count(event, 1)
+        if depth > MAX_DEPTH:
+            raise _Wrong(event, _TOO_DEEP)
+        before = self.values
+        value = self.content(event, depth)
+        if event.tag and event.tag != "!" and not event.tag.startswith(_PLAIN):
+            value = _long_form(event, value)
+        if event.anchor is not None:
+            self.anchors[event.anchor] = value
+            self.sizes[event.anchor] = self.values - before + 1
+        return value
+
+    def alias(self, event: Any) -> Any:
+        if event.anchor not in self.anchors:
+            raise _Wrong(event, f"the alias *{event.anchor} has no anchor before it")
+        # What is repeated counts again: a short file must not grow without bounds.
+        self.count(event, self.sizes[event.anchor])
+        return self.anchors[event.anchor]
+
+    def content(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.MappingStartEvent):
+            return self.pairs(depth)
+        if isinstance(event, yaml.SequenceStartEvent):
+            found = []
+            while not isinstance(inner := next(self.events), yaml.SequenceEndEvent):
+                found.append(self.node(inner, depth + 1))
+            return found
+        typed = event.tag is None or event.tag.startswith(_PLAIN)
+        text = event.style not in _UNQUOTED or event.tag == f"{_PLAIN}str"
+        return event.value if text or not typed else _scalar(event.value)
+
+    def pairs(self, depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        merged: list[Any] = []
+        while not isinstance(event := next(self.events), yaml.MappingEndEvent):
+            key = self.key(event)
+            value = self.node(next(self.events), depth + 1)
+            if key == "<<" and event.style in _UNQUOTED:
+                merged += value if isinstance(value, list) else [value]
+                continue
+            if key in found:
+                raise _Wrong(event, f"the key {key!r} is given twice; keep one")
+            found[key] = value
+        for other in merged:
+            if not isinstance(other, dict):
+                raise _Wrong(event, "only a mapping, or a list of them, can be merged")
+            found = {**other, **found}
+        return found
+
+    def key(self, event: Any) -> str:
+        """A key as it is written: `80: …` in a mapping has the key "80"."""
+        if isinstance(event, yaml.AliasEvent):
+            found = self.alias(event)
+            if isinstance(found, str):
+                return found
+        if not isinstance(event, yaml.ScalarEvent):
+            raise _Wrong(event, "a key is text, not a mapping or a list")
+        self.count(event, 1)
+        if event.anchor is not None:
+            self.anchors[event.anchor], self.sizes[event.anchor] = event.value, 1
+        return str(event.value)
+
+    def count(self, event: Any, number: int) -> None:
+        self.values += number
+        if self.values > MAX_VALUES:
+            raise _Wrong(
+                event,
+                f"more than {MAX_VALUES:,} values, those repeated by aliases included",
+            )
+
+
+def _scalar(text: str) -> Any:
+    if text in _NULL:
+        return None
+    if text in _TRUE or text in _FALSE:
+        return text in _TRUE
+    if len(text) < 20 and _INT.fullmatch(text):
+        return int(text.replace("_", ""))
+    if len(text) < 20 and _FLOAT.fullmatch(text):
+        number = float(text.replace("_", ""))
+        # As text, the version 17.10 is not 17.1.
+        return number if repr(number) == text else text
+    return text
+
+
+def _long_form(event: Any, value: Any) -> dict[str, Any]:
+    """`!Sub x` as `{"Fn::Sub": x}`."""
+    name = event.tag.removeprefix("!")
+    if name in _WITHOUT_PREFIX:
+        return {name: value}
+    if name not in _FUNCTIONS:
+        raise _Wrong(event, f"{event.tag} is no short form of CloudFormation's")
+    if name == "GetAtt" and isinstance(value, str):
+        logical_id, dot, attribute = value.partition(".")
+        if not dot:
+            raise _Wrong(event, f"!GetAtt {value}: give RESOURCE.ATTRIBUTE")
+        value = [logical_id, attribute]
+    return {f"Fn::{name}": value}

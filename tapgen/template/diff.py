@@ -1,0 +1,509 @@
+"""Compare two evaluated templates, resource by resource and property by property.
+
+Data in, data out. Formatting, key order, and whether a value is written out or
+computed by an intrinsic function make no difference. Verdicts come from the resource
+schemas: `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
+(CloudFormation resource provider schema). What AWS refuses is in `schemas.refused`, and
+another `Type`: "Update of resource type is not permitted" (UpdateStack).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from tapgen.model import HIDDEN, Target
+from tapgen.template import evaluate, schemas
+from tapgen.template.evaluate import LATER, Evaluated
+
+Path = tuple[str | int, ...]
+ANYWHERE = Target("000000000000", "us-east-1")
+
+# Keys by which items of a list are told apart, whatever their order.
+_NAMES = ("Key", "Sid", "Id", "PolicyName", "Name", "AttributeName", "IndexName")
+# Where IAM takes one text for a list of one, and the order of a list says nothing.
+_ONE_OR_MANY = {"Action", "NotAction", "Resource", "NotResource", "AWS", "Service"}
+
+_REFERENCE = re.compile(r"\{\{resolve:[^{}]*\}\}")  # a dynamic one, and nothing else
+
+
+class Verb(StrEnum):
+    """What happens to a resource."""
+
+    ADD = "add"
+    CHANGE = "change"
+    REMOVE = "remove"
+
+
+class Verdict(StrEnum):
+    """What CloudFormation does to carry a change out, mildest first."""
+
+    IN_PLACE = "in place"
+    MAY_REPLACE = "may replace"
+    REPLACES = "replaces"
+    REFUSED = "AWS refuses this update"
+
+
+_REPLACING = (Verdict.MAY_REPLACE, Verdict.REPLACES)
+
+
+_ORDER = list(Verdict)
+
+# What stands for a secret, so that nobody reads it and a change is seen all the same.
+_SECRET = "(hidden)"
+_OTHER_SECRET = "(hidden, another value)"
+
+
+@dataclass(frozen=True)
+class Property:
+    """One place of a resource that differs; None stands for absent."""
+
+    path: Path
+    old: Any
+    new: Any
+    verdict: Verdict = Verdict.IN_PLACE
+
+
+@dataclass(frozen=True)
+class Resource:
+    """One resource that differs.
+
+    Of added and removed ones no properties are told. `kept` says that what a removal
+    or replacement leaves behind is kept (or snapshotted) by its policies. `after` are
+    the evaluated properties it will have, `before` those it has.
+    """
+
+    verb: Verb
+    logical_id: str
+    type: str
+    properties: tuple[Property, ...] = ()
+    verdict: Verdict = Verdict.IN_PLACE
+    kept: bool = False
+    before: Any = None
+    after: Any = None
+
+    @property
+    def stateful(self) -> bool:
+        """Whether it holds data."""
+        return schemas.is_stateful(self.type)
+
+    @property
+    def loses_data(self) -> bool:
+        """Whether carrying this out may leave data behind, or delete it. A removed
+        resource that its policy keeps loses nothing."""
+        if not self.stateful or self.verb is Verb.ADD:
+            return False
+        if self.verb is Verb.REMOVE:
+            return not self.kept
+        return self.verdict in _REPLACING
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The properties that AWS refuses to change, each once."""
+        names = (p.path[0] for p in self.properties if p.verdict is Verdict.REFUSED)
+        return tuple(dict.fromkeys(map(str, names)))
+
+    @property
+    def fate(self) -> str:
+        """What happens to it, as the end of a sentence."""
+        if self.verb is Verb.REMOVE:
+            return "deleted"
+        word = {
+            Verdict.REPLACES: "replaced",
+            Verdict.MAY_REPLACE: "perhaps replaced",
+            Verdict.REFUSED: "changed in a way that AWS refuses",
+        }
+        return word.get(self.verdict, "changed in place")
+
+
+def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
+    """What differs between two evaluated templates, by logical id, with what follows
+    for the resources that refer to what is replaced."""
+    found: dict[str, Resource] = {}
+    for logical_id in sorted({*old.resources, *new.resources}):
+        change = _resource(
+            logical_id, old.resources.get(logical_id), new.resources.get(logical_id)
+        )
+        if change:
+            found[logical_id] = change
+    while _spread(found, new):
+        pass
+    return tuple(found[logical_id] for logical_id in sorted(found))
+
+
+def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:
+    """What differs between two template texts with their defaults, for one target."""
+    return compare(*sides((old, {}), (new, {}), target))
+
+
+Side = tuple[Mapping[str, Any] | str, Mapping[str, Any]]
+"""A template and values of its parameters."""
+
+
+def sides(old: Side, new: Side, target: Target) -> tuple[Evaluated, Evaluated]:
+    """Two templates as a target has them, to be compared and shown.
+
+    Of NoEcho parameters the values are left out; only whether they differ is told. One
+    that CloudFormation hides (`model.HIDDEN`) is not comparable and counts as the same.
+    """
+    before, after = dict(old[1]), dict(new[1])
+    was, now = evaluate.secrets(*old), evaluate.secrets(*new)
+    unseen = {name for name, value in before.items() if value == HIDDEN}
+    for name in {*was, *now, *unseen}:
+        values = was.get(name, before.get(name)), now.get(name, after.get(name))
+        known = name not in unseen and None not in values
+        other = known and not evaluate.same(*values)
+        if _is_text(values[0]):
+            before[name] = {LATER: _SECRET}
+        if name in unseen or _is_text(values[1]):
+            after[name] = {LATER: _OTHER_SECRET if other else _SECRET}
+    return (
+        evaluate.evaluate(old[0], before, target),
+        evaluate.evaluate(new[0], after, target),
+    )
+
+
+def moving_outputs(
+    old: Evaluated, new: Evaluated, changes: Iterable[Resource]
+) -> frozenset[str]:
+    """The outputs whose values these changes may change.
+
+    A resource's Ref and its identifiers (`…Arn`, `…Id`) change only when it is
+    replaced; other attributes may change with any property.
+    """
+    moved = {change.logical_id: change for change in changes}
+    made = {name for name, change in moved.items() if change.verb is Verb.ADD}
+    return frozenset(
+        name
+        for name, value in new.outputs.items()
+        if name not in old.outputs
+        or not evaluate.same(old.outputs[name], value)
+        or any(
+            reference.partition(".")[0] in made or _moves(reference, moved)
+            for reference in evaluate.references(value)
+        )
+    )
+
+
+def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
+    """The outputs that tell of resources which are replaced, and so will have another
+    value for certain."""
+    replaced = {
+        change.logical_id for change in changes if change.verdict is Verdict.REPLACES
+    }
+    return frozenset(
+        name
+        for name, value in new.outputs.items()
+        if any(
+            reference.partition(".")[0] in replaced
+            for reference in evaluate.references(value)
+        )
+    )
+
+
+def same(old: str, new: str) -> bool:
+    """Whether two template texts say the same."""
+    try:
+        return bool(json.loads(old) == json.loads(new))
+    except ValueError:
+        return old == new
+
+
+def block(text: str, name: str) -> Mapping[str, Any]:
+    """One top-level block of a template text; empty when there is none to read."""
+    try:
+        found = json.loads(text).get(name, {})
+    except (ValueError, AttributeError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def show(path: Path) -> str:
+    """A path as a user reads it: `Tags[Owner].Value`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) or part[:1] == "=" else f".{part}"
+    return text.lstrip(".").replace("[=", "[")
+
+
+def _resource(
+    logical_id: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+) -> Resource | None:
+    before, after = _properties(old), _properties(new)
+    if old is None and new is not None:
+        kind = str(new.get("Type", "?"))
+        return Resource(Verb.ADD, logical_id, kind, after=after)
+    assert old is not None
+    kind = str((new or old).get("Type", "?"))
+    if new is None:
+        kept = _keeps(old.get("DeletionPolicy"))
+        return Resource(
+            Verb.REMOVE, logical_id, kind, kept=kept, before=before, after=None
+        )
+    refused = _refused(kind, before, after)
+    found = [_judged(kind, p, refused) for p in _differences((), before, after)]
+    if old.get("Type") != kind:
+        found.append(Property(("Type",), old.get("Type"), kind, Verdict.REFUSED))
+    attributes = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
+    for name in attributes:
+        if not evaluate.same(old.get(name), new.get(name)):
+            found.append(Property((name,), old.get(name), new.get(name)))
+    if not found:
+        return None
+    return _weighed(
+        Resource(
+            Verb.CHANGE,
+            logical_id,
+            kind,
+            tuple(found),
+            kept=_keeps(new.get("UpdateReplacePolicy")),
+            before=before,
+            after=after,
+        )
+    )
+
+
+def _properties(resource: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    found = (resource or {}).get("Properties")
+    return found if isinstance(found, Mapping) else {}
+
+
+def _keeps(policy: Any) -> bool:
+    return str(policy).startswith("Retain") or policy == "Snapshot"
+
+
+def _judged(kind: str, found: Property, refused: frozenset[str]) -> Property:
+    if str(found.path[0]) in refused:
+        return replace(found, verdict=Verdict.REFUSED)
+    path = "/".join(str(part) for part in found.path if isinstance(part, str))
+    keys = [p for p in found.path if isinstance(p, str) and not p.startswith("=")]
+    again = _SECRET if found.old is None else _OTHER_SECRET
+    return replace(
+        found,
+        old=_without_secrets(kind, keys, found.old, _SECRET),
+        new=_without_secrets(kind, keys, found.new, again),
+        verdict=_verdict(kind, path),
+    )
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value can be read: it is known, and not empty. An empty one is no secret,
+    and decides conditions."""
+    return value not in (None, "") and not isinstance(value, Mapping)
+
+
+def _without_secrets(kind: str, keys: Sequence[str], value: Any, mark: str) -> Any:
+    """The value without what nobody is to read; what refers to a secret stays."""
+    if isinstance(value, list):
+        return [_without_secrets(kind, keys, item, mark) for item in value]
+    if isinstance(value, Mapping):
+        if value.get(LATER) in (_SECRET, _OTHER_SECRET):
+            return value[LATER]
+        return {
+            name: _without_secrets(kind, _below(keys, str(name)), inner, mark)
+            for name, inner in value.items()
+        }
+    if isinstance(value, str) and schemas.is_secret(kind, keys):
+        return value if _REFERENCE.fullmatch(value) else mark
+    return value
+
+
+def _below(keys: Sequence[str], name: str) -> Sequence[str]:
+    """The keys of what is in a mapping; those of functions are no properties, and what
+    they refer to by name is no secret."""
+    if name == "Ref" or name == "Fn::GetAtt":
+        return ()
+    return keys if name.startswith("Fn::") else (*keys, name)
+
+
+def _refused(
+    kind: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> frozenset[str]:
+    """The properties whose change AWS certainly refuses."""
+    return frozenset(
+        name
+        for name in schemas.refused(kind)
+        if _surely_differ(
+            before.get(name, schemas.default(kind, name)),
+            after.get(name, schemas.default(kind, name)),
+        )
+    )
+
+
+def _surely_differ(old: Any, new: Any) -> bool:
+    """Whether two values differ, whatever is known to AWS alone."""
+    match old, new:
+        case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
+            if evaluate.same(items, others):
+                return _surely_differ(first, second)
+    is_open = evaluate.is_open(old) or evaluate.is_open(new)
+    return not is_open and not evaluate.same(old, new)
+
+
+def _verdict(kind: str, path: str) -> Verdict:
+    def within(names: Iterable[str]) -> bool:
+        return any(
+            path == name or path.startswith(f"{name}/") or name.startswith(f"{path}/")
+            for name in names
+        )
+
+    if schemas.schema(kind) is None:
+        return Verdict.MAY_REPLACE  # a type whose schema is not known
+    if within(schemas.create_only(kind)):
+        return Verdict.REPLACES
+    conditional = within(schemas.conditional_create_only(kind))
+    return Verdict.MAY_REPLACE if conditional else Verdict.IN_PLACE
+
+
+def _weighed(change: Resource) -> Resource:
+    """The change with the gravest verdict of its properties."""
+    verdicts = [p.verdict for p in change.properties] or [Verdict.IN_PLACE]
+    return replace(change, verdict=max(verdicts, key=_ORDER.index))
+
+
+def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
+    """Carry changes on to the resources that refer to them; False once all is told."""
+    grown = False
+    for logical_id, resource in new.resources.items():
+        known = found.get(logical_id)
+        if known and known.verb is not Verb.CHANGE:
+            continue
+        told = {p.path[0] for p in known.properties} if known else set()
+        more = []
+        for name, value in _properties(resource).items():
+            causes = [r for r in evaluate.references(value) if _moves(r, found)]
+            if causes and name not in told:
+                kind = str(resource.get("Type", "?"))
+                later = {LATER: f"new {', '.join(sorted({*causes}))}"}
+                more.append(Property((name,), value, later, _verdict(kind, name)))
+        if more:
+            start = known or Resource(
+                Verb.CHANGE,
+                logical_id,
+                str(resource.get("Type", "?")),
+                kept=_keeps(resource.get("UpdateReplacePolicy")),
+                before=_properties(resource),
+                after=_properties(resource),
+            )
+            found[logical_id] = _weighed(
+                replace(start, properties=(*start.properties, *more))
+            )
+            grown = True
+    return grown
+
+
+def _moves(name: str, found: Mapping[str, Resource]) -> bool:
+    """Whether a `resource` or `resource.attribute` may have another value."""
+    logical_id, _, attribute = name.partition(".")
+    change = found.get(logical_id)
+    if change is None or change.verb is Verb.ADD:
+        return False  # who refers to something new is written differently already
+    if change.verdict in _REPLACING:
+        return True
+    return not (attribute == "" or attribute.endswith(("Arn", "Id")))
+
+
+# -- places --------------------------------------------------------------------------
+
+
+def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
+    if evaluate.same(old, new):
+        return
+    if path and path[-1] in _ONE_OR_MANY and _same_set(_many(old), _many(new)):
+        return
+    inside = _inside(old, new)
+    if inside:
+        yield from _differences(path, *inside)
+        return
+    if any(isinstance(side, Mapping) and LATER in side for side in (old, new)):
+        yield Property(path, old, new)
+        return
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*map(str, old), *map(str, new)}):
+            yield from _differences((*path, key), old.get(key), new.get(key))
+        return
+    if isinstance(old, list) and isinstance(new, list):
+        yield from _list_differences(path, old, new)
+        return
+    yield Property(path, old, new)
+
+
+def _list_differences(path: Path, old: list[Any], new: list[Any]) -> Iterator[Property]:
+    """Item by item where it is clear which belong together; else the lists."""
+    before, after = _named(old), _named(new)
+    if before is not None and after is not None:
+        for key in dict.fromkeys([*before, *after]):
+            place = (*path, f"={key}")
+            yield from _differences(place, before.get(key), after.get(key))
+    elif len(old) == len(new) and not _shifted(old, new):
+        for index, (was, now) in enumerate(zip(old, new, strict=True)):
+            yield from _differences((*path, index), was, now)
+    else:
+        yield Property(path, old, new)
+
+
+def _inside(old: Any, new: Any) -> tuple[Any, Any] | None:
+    """What two texts hold that are JSON, when that differs; None for anything else."""
+    match old, new:
+        case {"Fn::Sub": str(before)}, {"Fn::Sub": str(after)}:
+            return _inside(before, after)
+        case {"Fn::Sub": [str(before), names]}, {"Fn::Sub": [str(after), others]}:
+            return _inside(before, after) if evaluate.same(names, others) else None
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return None
+    held = _held(old), _held(new)
+    if held[0] is None or held[1] is None or evaluate.same(*held):
+        return None
+    return held
+
+
+def _held(text: str) -> Any:
+    """The object or list that a text holds as JSON, of a depth that can be compared."""
+    try:
+        held = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
+    except (ValueError, RecursionError):
+        return None
+    return held if _is_shallow(held, evaluate.MAX_DEPTH) else None
+
+
+def _is_shallow(node: Any, depth: int) -> bool:
+    if not isinstance(node, (Mapping, list)):
+        return True
+    inner = node.values() if isinstance(node, Mapping) else node
+    return depth > 0 and all(_is_shallow(item, depth - 1) for item in inner)
+
+
+def _shifted(old: Sequence[Any], new: Sequence[Any]) -> bool:
+    """Whether items of a list stand at other places, so that comparing them by place
+    would tell of more than has changed."""
+    keys = [[json.dumps(i, sort_keys=True, default=str) for i in x] for x in (old, new)]
+    moved = sum(before != after for before, after in zip(*keys, strict=True))
+    return bool(moved > sum((Counter(keys[1]) - Counter(keys[0])).values()))
+
+
+def _named(items: Sequence[Any]) -> dict[str, Any] | None:
+    """The items by their names; None unless each has one of its own."""
+    for name in _NAMES:
+        found = [i.get(name) if isinstance(i, Mapping) else None for i in items]
+        if all(isinstance(f, str) for f in found) and len({*found}) == len(items):
+            return {str(f): item for f, item in zip(found, items, strict=True)}
+    return None
+
+
+def _same_set(old: Any, new: Any) -> bool:
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        old, new = (sorted(items, key=_text) for items in (old, new))
+    return evaluate.same(old, new)
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _many(value: Any) -> Any:
+    return value if isinstance(value, list) or value is None else [value]

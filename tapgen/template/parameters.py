@@ -1,0 +1,20 @@
+"""The parameters that a template text declares, and their defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.template import diff
+
+
+def parameters_of(template: str) -> dict[str, dict[str, Any]]:
+    """The Parameters block of a template text; empty for a text that has none."""
+    return dict(diff.block(template, "Parameters"))
+
+
+def complete(values: Mapping[str, Any], template: str) -> dict[str, Any]:
+    """Parameter values with the template's defaults filled in."""
+    declared = parameters_of(template)
+    defaults = {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
+    return {**defaults, **values}

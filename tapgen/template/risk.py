@@ -1,0 +1,349 @@
+"""What of a change a reviewer has to look at first: data, permissions, exposure.
+
+Data in, data out. Works on the evaluated properties of `diff.Resource`; what cannot be
+told from them is not claimed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from tapgen.template import exposure, grants
+from tapgen.template.diff import Resource, Verb, Verdict
+from tapgen.template.evaluate import LATER, same
+from tapgen.template.grants import many, text
+
+
+class Kind(StrEnum):
+    """What a risk is about, gravest first."""
+
+    REFUSED = "AWS refuses this update"
+    DATA = "data"
+    REPLACEMENT = "replacement"
+    PUBLIC = "public exposure"
+    IAM = "wider permissions"
+    NETWORK = "network opening"
+    PROTECTION = "weaker protection"
+
+
+@dataclass(frozen=True)
+class Risk:
+    """One thing about one resource, in words."""
+
+    kind: Kind
+    logical_id: str
+    type: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.logical_id} ({self.type}): {self.detail}"
+
+
+def of(change: Resource) -> tuple[Risk, ...]:
+    """Everything worth naming about one change, gravest first, each once."""
+    found = [
+        *_refused(change),
+        *_data(change),
+        *_permissions(change),
+        *_openings(change),
+        *_weaker(change),
+    ]
+    order = list(Kind)
+    return tuple(
+        Risk(kind, change.logical_id, change.type, detail)
+        for kind, detail in sorted(
+            dict.fromkeys(found), key=lambda pair: order.index(pair[0])
+        )
+    )
+
+
+def replaced(changes: Iterable[Resource]) -> str:
+    """In one line, how many resources CloudFormation certainly replaces and the first
+    few of them, those first that are changed themselves and not by what they refer to;
+    empty for none."""
+    found = sorted(
+        (change for change in changes if change.verdict is Verdict.REPLACES),
+        key=lambda change: (_follows(change), change.logical_id),
+    )
+    names = ", ".join(change.logical_id for change in found[:_NAMED])
+    if not found:
+        return ""
+    if len(found) == 1:
+        return f"1 resource is replaced: {names}"
+    among = ", among them" if len(found) > _NAMED else ":"
+    return f"{len(found)} resources are replaced{among} {names}"
+
+
+_NAMED = 3  # of what is replaced
+Found = tuple[Kind, str]
+
+
+def _follows(change: Resource) -> bool:
+    """Whether it is replaced only as what it refers to is."""
+    return all(
+        isinstance(p.new, Mapping) and LATER in p.new
+        for p in change.properties
+        if p.verdict is Verdict.REPLACES
+    )
+
+
+# -- refused -------------------------------------------------------------------------
+
+
+def _refused(change: Resource) -> Iterator[Found]:
+    if change.refused:
+        yield Kind.REFUSED, (
+            f"{', '.join(change.refused)} cannot change once it is made; leave it as it is, or "
+            "give the resource another logical id, which makes a new one"
+        )
+
+
+# -- data ----------------------------------------------------------------------------
+
+
+# What lists copies of the data in other regions, each with its Region: who takes a copy
+# off the list has it deleted (resource reference of each type).
+_COPIES = {
+    "AWS::DynamoDB::GlobalTable": "Replicas",
+    "AWS::SecretsManager::Secret": "ReplicaRegions",
+}
+
+
+def _data(change: Resource) -> Iterator[Found]:
+    if change.verb is Verb.CHANGE:
+        yield from _out_of_reach(change)
+    if not change.stateful or change.verb is Verb.ADD:
+        return
+    after = "what it holds is kept aside" if change.kept else "what it holds is deleted"
+    if change.verb is Verb.REMOVE:
+        yield Kind.DATA, f"removed; {after}"
+    elif change.loses_data:
+        why = ", ".join(
+            str(p.path[0])
+            for p in change.properties
+            if p.verdict in (Verdict.MAY_REPLACE, Verdict.REPLACES)
+        )
+        word = "is" if change.verdict is Verdict.REPLACES else "may be"
+        yield Kind.DATA, f"{word} replaced by an empty one ({why}); {after}"
+
+
+def _out_of_reach(change: Resource) -> Iterator[Found]:
+    """Data that is deleted, or that nobody can read, while its resource stays."""
+    before, after = change.before or {}, change.after or {}
+    copies = _COPIES.get(change.type, "")
+    stay = _regions(after.get(copies))
+    for region in _regions(before.get(copies)):
+        if region not in stay:
+            yield Kind.DATA, f"its copy in {region} is deleted"
+    key = change.type in ("AWS::KMS::Key", "AWS::KMS::ReplicaKey")
+    if key and same(after.get("Enabled"), False):
+        if not same(before.get("Enabled"), False):
+            yield Kind.DATA, "the key is disabled; what it encrypts cannot be read"
+
+
+def _regions(copies: Any) -> list[str]:
+    found = [copy for copy in many(copies) if isinstance(copy, Mapping)]
+    return [text(copy["Region"]) for copy in found if "Region" in copy]
+
+
+# -- permissions ---------------------------------------------------------------------
+
+_POLICIES = {
+    "AWS::ApiGateway::RestApi": "Policy",
+    "AWS::Backup::BackupVault": "AccessPolicy",
+    "AWS::DynamoDB::Table": "ResourcePolicy/PolicyDocument",
+    "AWS::ECR::RegistryPolicy": "PolicyText",
+    "AWS::ECR::Repository": "RepositoryPolicyText",
+    "AWS::EFS::FileSystem": "FileSystemPolicy",
+    "AWS::Elasticsearch::Domain": "AccessPolicies",
+    "AWS::IAM::GroupPolicy": "PolicyDocument",
+    "AWS::IAM::ManagedPolicy": "PolicyDocument",
+    "AWS::IAM::Policy": "PolicyDocument",
+    "AWS::IAM::Role": "AssumeRolePolicyDocument",
+    "AWS::IAM::RolePolicy": "PolicyDocument",
+    "AWS::IAM::UserPolicy": "PolicyDocument",
+    "AWS::KMS::Key": "KeyPolicy",
+    "AWS::KMS::ReplicaKey": "KeyPolicy",
+    "AWS::Kinesis::ResourcePolicy": "ResourcePolicy",
+    "AWS::Logs::ResourcePolicy": "PolicyDocument",
+    "AWS::OpenSearchService::Domain": "AccessPolicies",
+    "AWS::Organizations::Policy": "Content",
+    "AWS::S3::AccessPoint": "Policy",
+    "AWS::S3::BucketPolicy": "PolicyDocument",
+    "AWS::SNS::TopicInlinePolicy": "PolicyDocument",
+    "AWS::SNS::TopicPolicy": "PolicyDocument",
+    "AWS::SQS::QueueInlinePolicy": "PolicyDocument",
+    "AWS::SQS::QueuePolicy": "PolicyDocument",
+    "AWS::SSO::PermissionSet": "InlinePolicy",
+    "AWS::SecretsManager::ResourcePolicy": "ResourcePolicy",
+}
+"""Type → the property that holds a policy, as a document or as text."""
+
+_ATTACHED = {
+    "AWS::IAM::Group": ("ManagedPolicyArns",),
+    "AWS::IAM::Role": ("ManagedPolicyArns",),
+    "AWS::IAM::User": ("ManagedPolicyArns", "Groups"),
+    "AWS::SSO::PermissionSet": ("ManagedPolicies", "CustomerManagedPolicyReferences"),
+}
+"""Type → the properties that list whose permissions it has as well."""
+
+
+def _permissions(change: Resource) -> Iterator[Found]:
+    before = list(_documents(change.type, change.before or {}))
+    after = list(_documents(change.type, change.after or {}))
+    if change.after is None:
+        return
+    for public, words in grants.widened(before, after):
+        yield Kind.PUBLIC if public else Kind.IAM, words
+    for name in _ATTACHED.get(change.type, ()):
+        had = list(map(text, many((change.before or {}).get(name))))
+        for attached in map(text, many(change.after.get(name))):
+            if attached not in had:
+                yield Kind.IAM, f"newly attaches {attached}"
+    boundary = (change.before or {}).get("PermissionsBoundary")
+    if boundary and not same(boundary, change.after.get("PermissionsBoundary")):
+        yield Kind.IAM, "its permissions boundary is changed or dropped"
+
+
+def _documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Any]:
+    if kind in _POLICIES:
+        yield _read(_at(properties, _POLICIES[kind]))
+    if kind.startswith("AWS::IAM::"):
+        for policy in many(properties.get("Policies")):
+            if isinstance(policy, Mapping):
+                yield policy.get("PolicyDocument")
+    if kind == "AWS::Lambda::Permission" and properties:
+        yield {"Statement": _invoker(properties)}
+    if kind == "AWS::Events::EventBusPolicy" and properties:
+        bus = {"Resource": properties.get("EventBusName", "default")}
+        yield {"Statement": _read(properties.get("Statement", {**properties, **bus}))}
+
+
+def _read(value: Any) -> Any:
+    """A policy as data, also one that is written as text."""
+    if isinstance(value, Mapping) and not any(k.startswith("Fn::") for k in value):
+        return value
+    try:
+        return json.loads(text(value))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _invoker(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The statement that Lambda makes of a permission (AddPermission)."""
+    limits = {
+        "SourceArn": ("ArnLike", "aws:SourceArn"),
+        "SourceAccount": ("StringEquals", "aws:SourceAccount"),
+        "PrincipalOrgID": ("StringEquals", "aws:PrincipalOrgID"),
+        "EventSourceToken": ("StringEquals", "lambda:EventSourceToken"),
+    }
+    conditions: dict[str, dict[str, Any]] = {}
+    for name, (operator, key) in limits.items():
+        if properties.get(name) is not None:
+            conditions.setdefault(operator, {})[key] = properties[name]
+    return {
+        "Effect": "Allow",
+        "Principal": properties.get("Principal"),
+        "Action": properties.get("Action"),
+        "Resource": properties.get("FunctionName"),
+        "Condition": conditions,
+    }
+
+
+# -- network -------------------------------------------------------------------------
+
+# What makes public, also what is new: property → the values that do.
+_EXPOSING = {
+    "PubliclyAccessible": (True,),
+    "AuthType": ("NONE",),
+    "AccessControl": ("PublicRead", "PublicReadWrite", "AuthenticatedRead"),
+}
+# What keeps something from the public as long as it has this value.
+_CLOSING = {
+    "Scheme": "internal",
+    "ResourcesVpcConfig/EndpointPublicAccess": False,
+    "EndpointConfiguration/Types": ["PRIVATE"],
+    "PublicAccessBlockConfiguration/BlockPublicAcls": True,
+    "PublicAccessBlockConfiguration/BlockPublicPolicy": True,
+    "PublicAccessBlockConfiguration/IgnorePublicAcls": True,
+    "PublicAccessBlockConfiguration/RestrictPublicBuckets": True,
+}
+
+
+def _openings(change: Resource) -> Iterator[Found]:
+    for public, words in exposure.opened(change.type, change.before, change.after):
+        yield Kind.PUBLIC if public else Kind.NETWORK, words
+    if change.after is not None:
+        yield from _public_switches(change.before or {}, change.after)
+
+
+def _public_switches(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Found]:
+    for name, values in _EXPOSING.items():
+        value = after.get(name)
+        exposed = any(same(value, one) for one in values)
+        if exposed and not same(before.get(name), value):
+            yield Kind.PUBLIC, f"{name} becomes {text(value)}"
+    for path, value in _CLOSING.items():
+        now, name = _at(after, path), path.rpartition("/")[2]
+        if same(_at(before, path), value) and not same(now, value):
+            off = value is True
+            became = "is turned off" if off else f"becomes {_or_default(now)}"
+            yield Kind.PUBLIC, f"{name} {became}"
+    authorized = before.get("AuthorizationType", "NONE")
+    if authorized != "NONE" and after.get("AuthorizationType", "NONE") == "NONE":
+        yield Kind.PUBLIC, f"AuthorizationType becomes NONE, it was {text(authorized)}"
+
+
+def _or_default(value: Any) -> str:
+    return "what AWS takes by default" if value is None else text(value)
+
+
+def _at(properties: Mapping[str, Any], path: str) -> Any:
+    """The value at a path of names; None where there is none."""
+    found: Any = properties
+    for name in path.split("/"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return found
+
+
+# -- protection ----------------------------------------------------------------------
+
+_SWITCHES = (
+    "DeletionProtection",
+    "DeletionProtectionEnabled",
+    "StorageEncrypted",
+    "EnableKeyRotation",
+    "EnableLogFileValidation",
+    "MultiAZ",
+)
+
+
+def _weaker(change: Resource) -> Iterator[Found]:
+    if change.verb is not Verb.CHANGE:
+        return
+    before, after = change.before or {}, change.after or {}
+    for name in _SWITCHES:
+        if same(before.get(name), True) and not same(after.get(name), True):
+            yield Kind.PROTECTION, f"{name} is turned off"
+    was = before.get("VersioningConfiguration") or {}
+    now = after.get("VersioningConfiguration") or {}
+    if was.get("Status") == "Enabled" and now.get("Status") != "Enabled":
+        yield Kind.PROTECTION, "versioning is turned off"
+    for name in ("BucketEncryption", "KmsMasterKeyId", "KmsKeyId", "SSESpecification"):
+        if before.get(name) and not after.get(name):
+            yield Kind.PROTECTION, f"{name} is dropped"
+    for place in change.properties:
+        policies = ("DeletionPolicy", "UpdateReplacePolicy")
+        if place.path[0] in policies and place.old and not _safer(place.old, place.new):
+            yield Kind.PROTECTION, f"{place.path[0]} becomes {place.new or 'Delete'}"
+
+
+def _safer(old: Any, new: Any) -> bool:
+    order = [None, "Delete", "Snapshot", "RetainExceptOnCreate", "Retain"]
+    return old in order and new in order and order.index(new) >= order.index(old)

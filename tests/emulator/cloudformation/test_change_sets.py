@@ -1,0 +1,153 @@
+"""Change sets of the embedded AWS tell what AWS tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from tapgen.emulator.server import lifecycle
+from tests.emulator.places import Place, new_account, served
+
+KNOWN_LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lifecycle.Server]:
+    yield from served(tmp_path_factory.mktemp("changesets"))
+
+
+@pytest.fixture
+def place(server: lifecycle.Server) -> Place:
+    """An account that no other test has, in us-east-1."""
+    return Place(server.url, new_account())
+
+
+def changes(
+    place: Place, resources: Mapping[str, Any], *, values: bool = True, **sections: Any
+) -> dict[str, Any]:
+    """Logical id → ResourceChange of an update of stack `demo`."""
+    client = place.cloudformation
+    parameters = sections.pop("values_of", {})
+    body = json.dumps({**sections, "Resources": resources})
+    client.create_change_set(
+        StackName="demo",
+        ChangeSetName="look",
+        TemplateBody=body,
+        Parameters=[
+            {"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()
+        ],
+    )
+    found = client.describe_change_set(
+        StackName="demo", ChangeSetName="look", IncludePropertyValues=values
+    )
+    client.delete_change_set(StackName="demo", ChangeSetName="look")
+    made = [c["ResourceChange"] for c in found["Changes"]]
+    return {c["LogicalResourceId"]: c for c in made}
+
+
+def queue(name: str, **more: Any) -> dict[str, Any]:
+    return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name, **more}}
+
+
+def test_values_of_properties_are_told_when_they_are_asked_for(place: Place) -> None:
+    place.create("demo", {"Queue": queue("a", DelaySeconds=1)})
+
+    told = changes(place, {"Queue": queue("b", DelaySeconds=2)})
+    plain = changes(place, {"Queue": queue("b", DelaySeconds=2)}, values=False)
+
+    assert told["Queue"]["Replacement"] == "True"
+    targets = {d["Target"]["Name"]: d["Target"] for d in told["Queue"]["Details"]}
+    assert targets["QueueName"] == {
+        "Attribute": "Properties",
+        "Name": "QueueName",
+        "RequiresRecreation": "Always",
+        "Path": "/Properties/QueueName",
+        "BeforeValue": "a",
+        "AfterValue": "b",
+    }
+    assert targets["DelaySeconds"]["RequiresRecreation"] == "Never"
+    assert targets["DelaySeconds"]["AfterValue"] == "2"
+    assert "BeforeValue" not in json.dumps(plain, default=str)
+
+
+def test_what_another_resource_puts_out_is_known_later(place: Place) -> None:
+    reader = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Type": "String", "Value": {"Ref": "Queue"}},
+    }
+    place.create("demo", {"Queue": queue("a"), "Reader": reader})
+
+    told = changes(place, {"Queue": queue("b"), "Reader": reader})
+
+    (detail,) = told["Reader"]["Details"]
+    assert detail["ChangeSource"] == "ResourceReference"
+    assert detail["Target"]["AfterValue"] == KNOWN_LATER
+    assert detail["Target"]["BeforeValue"].endswith("/a")
+
+
+def test_values_that_take_a_noecho_parameter_are_hidden(place: Place) -> None:
+    sections: dict[str, Any] = {
+        "Parameters": {"Secret": {"Type": "String", "NoEcho": True}}
+    }
+    reader = {
+        "Type": "AWS::SSM::Parameter",
+        "Properties": {"Type": "String", "Value": {"Fn::Sub": "x-${Secret}"}},
+    }
+    client = place.cloudformation
+    client.create_stack(
+        StackName="demo",
+        TemplateBody=json.dumps({**sections, "Resources": {"Reader": reader}}),
+        Parameters=[{"ParameterKey": "Secret", "ParameterValue": "hunter1"}],
+    )
+    client.get_waiter("stack_create_complete").wait(
+        StackName="demo", WaiterConfig={"Delay": 1}
+    )
+
+    told = changes(
+        place, {"Reader": reader}, values_of={"Secret": "hunter2"}, **sections
+    )
+
+    assert "hunter" not in json.dumps(told, default=str)
+    assert {d["Target"]["AfterValue"] for d in told["Reader"]["Details"]} == {"****"}
+
+
+def test_what_replaces_is_taken_from_the_schema_where_ministack_knows_nothing(
+    place: Place,
+) -> None:
+    def method(integration: str, verb: str) -> dict[str, Any]:
+        return {
+            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "x"}},
+            "Method": {
+                "Type": "AWS::ApiGateway::Method",
+                "Properties": {
+                    "RestApiId": {"Ref": "Api"},
+                    "ResourceId": {"Fn::GetAtt": ["Api", "RootResourceId"]},
+                    "HttpMethod": verb,
+                    "AuthorizationType": "NONE",
+                    "Integration": {"Type": "MOCK", "Uri": integration},
+                },
+            },
+        }
+
+    place.create("demo", method("a", "GET"))
+
+    mild = changes(place, method("b", "GET"))["Method"]
+    grave = changes(place, method("a", "PUT"))["Method"]
+
+    assert mild["Replacement"] == "False"
+    assert grave["Replacement"] == "True"
+
+
+def test_a_change_set_that_is_deleted_leaves_the_stack_as_it_was(place: Place) -> None:
+    place.create("demo", {"Queue": queue("a")})
+    client = place.cloudformation
+    (before,) = client.describe_stacks(StackName="demo")["Stacks"]
+
+    changes(place, {"Queue": queue("b")})
+
+    (after,) = client.describe_stacks(StackName="demo")["Stacks"]
+    assert after == before
+    assert client.list_change_sets(StackName="demo")["Summaries"] == []

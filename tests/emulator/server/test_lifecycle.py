@@ -1,0 +1,389 @@
+"""The embedded AWS as a process: started once, found again, stopped, never in doubt."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tapgen.emulator.server import lifecycle
+from tests.emulator.conftest import HELD, SERVE, Aws, connect, free_port
+
+FAILS = [sys.executable, "-c", "import sys; print('no luck'); sys.exit(3)"]
+HANGS = [sys.executable, "-c", "import time; print('yawn', flush=True); time.sleep(60)"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / ".tapgen"
+    yield folder
+    lifecycle.stop(folder)
+
+
+def taken_port() -> socket.socket:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    return listener
+
+
+def start(folder: Path) -> lifecycle.Server:
+    """Start on a port of its own; with a default port others might interfere."""
+    return lifecycle.start(folder, SERVE, port=free_port())
+
+
+def stack_sets(server: lifecycle.Server) -> list[str]:
+    client = connect(server.url, "cloudformation", "000000000000")
+    return [s["StackSetName"] for s in client.list_stack_sets()["Summaries"]]
+
+
+def make_stack_set(server: lifecycle.Server, name: str) -> None:
+    client = connect(server.url, "cloudformation", "000000000000")
+    body = '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}'
+    client.create_stack_set(StackSetName=name, TemplateBody=body)
+
+
+def wait_for_end(pid: int) -> None:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                return
+        except ChildProcessError:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"{pid} does not end")
+
+
+def test_starting_is_quick_and_gives_a_server_that_answers(folder: Path) -> None:
+    begun = time.monotonic()
+    server = start(folder)
+    assert time.monotonic() - begun < 5  # 0.5 s on an idle machine
+    assert server.url == f"http://127.0.0.1:{server.port}"
+    assert server.folder == folder.resolve()
+    assert stack_sets(server) == []
+
+
+def test_starting_twice_gives_the_same_server(folder: Path) -> None:
+    first = start(folder)
+    make_stack_set(first, "kept")
+    again = lifecycle.start(folder, SERVE)
+    assert again == first
+    assert stack_sets(again) == ["kept"]
+
+
+def test_starting_at_the_same_time_makes_one_server(folder: Path) -> None:
+    with ThreadPoolExecutor(4) as threads:
+        started = [threads.submit(lifecycle.start, folder, SERVE) for _ in range(4)]
+        assert len({s.result() for s in started}) == 1
+
+
+def test_two_projects_have_two_servers(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("one", "two")]
+    try:
+        one, two = (lifecycle.start(folder, SERVE) for folder in folders)
+        assert one.port != two.port
+        make_stack_set(one, "mine")
+        assert stack_sets(one) == ["mine"]
+        assert stack_sets(two) == []
+    finally:
+        for folder in folders:
+            lifecycle.stop(folder)
+
+
+def test_an_explicit_port_is_used(folder: Path) -> None:
+    port = free_port()
+    assert lifecycle.start(folder, SERVE, port=port).port == port
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_what_to_do(folder: Path) -> None:
+    with closing(taken_port()) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(lifecycle.EmulatorError, match=f"port {port} .*--port"):
+            lifecycle.start(folder, SERVE, port=port)
+    assert lifecycle.running(folder) is None
+
+
+def test_another_port_than_that_of_the_running_server_is_an_error(
+    folder: Path,
+) -> None:
+    server = start(folder)
+    other = free_port()
+    with pytest.raises(lifecycle.EmulatorError, match=f"runs on port {server.port}"):
+        lifecycle.start(folder, SERVE, port=other)
+    assert lifecycle.start(folder, SERVE, port=server.port) == server
+
+
+def test_it_listens_on_the_loopback_address_only(folder: Path) -> None:
+    server = start(folder)
+    listening = Path(f"/proc/{server.pid}/net/tcp").read_text().splitlines()[1:]
+    inodes = {
+        os.readlink(f"/proc/{server.pid}/fd/{number}")
+        for number in os.listdir(f"/proc/{server.pid}/fd")
+        if os.path.lexists(f"/proc/{server.pid}/fd/{number}")
+    }
+    own = [
+        line.split()
+        for line in listening
+        if f"socket:[{line.split()[9]}]" in inodes and line.split()[3] == "0A"
+    ]
+    assert [row[1] for row in own] == [f"0100007F:{server.port:04X}"]
+
+
+def test_stopping_ends_the_process_and_frees_the_port(folder: Path) -> None:
+    server = start(folder)
+    assert lifecycle.stop(folder) is True
+    assert lifecycle.running(folder) is None
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", server.port), timeout=5)
+    wait_for_end(server.pid)
+    assert lifecycle.stop(folder) is False
+
+
+def test_what_never_ran_is_not_running(tmp_path: Path) -> None:
+    folder = tmp_path / "never"
+    assert lifecycle.running(folder) is None
+    assert lifecycle.stop(folder) is False
+    for ask in (lifecycle.reset, lifecycle.status):
+        with pytest.raises(lifecycle.EmulatorError, match="does not run"):
+            ask(folder)
+    assert not folder.exists()
+
+
+def test_a_killed_server_is_recognised_and_started_anew(folder: Path) -> None:
+    first = start(folder)
+    os.kill(first.pid, signal.SIGKILL)
+    wait_for_end(first.pid)
+    assert (folder / "local.json").exists()
+    assert lifecycle.running(folder) is None
+    assert not (folder / "local.json").exists()
+    second = lifecycle.start(folder, SERVE)
+    assert second.pid != first.pid
+    assert stack_sets(second) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"port": 1}',
+        '{"port": "1", "pid": 1, "token": "t"}',
+        '{"port": 1, "pid": 123456789012345678901, "token": "t"}',
+        '{"port": 1, "pid": 0, "token": "t"}',
+        '{"port": 65536, "pid": 1, "token": "t"}',
+        '{"port": 1, "pid": 1, "token": "\\ud800"}',
+    ],
+)
+def test_a_spoilt_process_file_is_removed(folder: Path, content: str) -> None:
+    folder.mkdir()
+    (folder / "local.json").write_text(content)
+    assert lifecycle.running(folder) is None
+    assert not (folder / "local.json").exists()
+
+
+def test_a_process_file_of_another_process_is_not_trusted(folder: Path) -> None:
+    # The recorded process is alive (ourselves), but nobody listens there.
+    folder.mkdir()
+    recorded = {"port": free_port(), "pid": os.getpid(), "token": "t"}
+    (folder / "local.json").write_text(json.dumps(recorded))
+    assert lifecycle.running(folder) is None
+    assert not (folder / "local.json").exists()
+
+
+def test_another_projects_server_on_the_port_is_not_trusted(
+    folder: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    try:
+        server = start(other)
+        folder.mkdir()
+        recorded = {"port": server.port, "pid": server.pid, "token": "stolen"}
+        (folder / "local.json").write_text(json.dumps(recorded))
+        assert lifecycle.running(folder) is None
+        assert lifecycle.stop(folder) is False
+        assert lifecycle.running(other) == server
+    finally:
+        lifecycle.stop(other)
+
+
+def test_a_start_that_fails_shows_the_log(folder: Path) -> None:
+    with pytest.raises(lifecycle.EmulatorError, match="did not start:\nno luck"):
+        lifecycle.start(folder, FAILS)
+    assert lifecycle.running(folder) is None
+
+
+def test_a_start_that_takes_too_long_is_given_up(folder: Path) -> None:
+    with pytest.raises(lifecycle.EmulatorError, match="within 0.5 s:\nyawn"):
+        lifecycle.start(folder, HANGS, timeout=0.5)
+    assert lifecycle.running(folder) is None
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(lifecycle.EmulatorError, match="cannot use"):
+        lifecycle.start(tmp_path / "file" / ".tapgen", SERVE)
+
+
+def test_a_file_in_place_of_the_folder_is_said_so(tmp_path: Path) -> None:
+    file = tmp_path / ".tapgen"
+    file.write_text("mine")
+    for ask in (lifecycle.running, lifecycle.status, lifecycle.reset, lifecycle.faults):
+        with pytest.raises(
+            lifecycle.EmulatorError, match=r"\.tapgen is a file.*move it"
+        ):
+            ask(file)
+    with pytest.raises(lifecycle.EmulatorError, match="cannot use .*tapgen"):
+        lifecycle.start(file, SERVE)
+    assert lifecycle.stop(file) is False
+    assert file.read_text() == "mine"
+
+
+def test_a_process_file_that_cannot_be_removed_is_said_so(folder: Path) -> None:
+    (folder / "local.json").mkdir(parents=True)
+    with pytest.raises(lifecycle.EmulatorError, match="cannot remove .*local.json"):
+        lifecycle.running(folder)
+    (folder / "local.json").rmdir()
+
+
+def test_resetting_empties_everything_without_a_restart(folder: Path) -> None:
+    server = start(folder)
+    make_stack_set(server, "gone")
+    s3 = connect(server.url, "s3", "111111111111")
+    s3.create_bucket(Bucket="gone-too")
+    lifecycle.reset(folder)
+    assert lifecycle.running(folder) == server
+    assert stack_sets(server) == []
+    assert s3.list_buckets()["Buckets"] == []
+
+
+def test_the_status_says_what_there_is(folder: Path) -> None:
+    server = start(folder)
+    make_stack_set(server, "one")
+    client = connect(server.url, "cloudformation", "111111111111")
+    body = '{"Resources": {"T": {"Type": "AWS::SNS::Topic"}}}'
+    client.create_stack(StackName="plain", TemplateBody=body)
+    status: dict[str, Any] = lifecycle.status(folder)
+    assert status["url"] == server.url
+    assert (status["port"], status["pid"]) == (server.port, server.pid)
+    assert 0 <= status["uptime"] < 60
+    assert 10**7 < status["memory"] < 10**9
+    counted = (status["stack_sets"], status["stack_instances"], status["stacks"])
+    assert counted == (1, 0, 1)
+    assert status["shape_only"] == []
+
+
+def control(server: lifecycle.Server, method: str, route: str, token: str) -> int:
+    headers = {"X-Tapgen-Token": token}
+    request = Request(f"{server.url}/_tapgen/{route}", headers=headers, method=method)
+    try:
+        with urlopen(request) as answer:
+            return int(answer.status)
+    except HTTPError as error:
+        with closing(error):
+            return error.code
+
+
+def test_control_needs_the_token(folder: Path) -> None:
+    server = start(folder)
+    make_stack_set(server, "kept")
+    for method, route in (("POST", "shutdown"), ("POST", "reset"), ("GET", "status")):
+        assert control(server, method, route, "guess") == 403
+        assert control(server, method, route, "") == 403
+    assert control(server, "GET", "nothing", server.token) == 404
+    assert control(server, "GET", "status", server.token) == 200
+    assert stack_sets(server) == ["kept"]
+
+
+def test_the_token_is_for_the_owner_only(folder: Path) -> None:
+    server = start(folder)
+    assert stat.S_IMODE((folder / "local.json").stat().st_mode) == 0o600
+    command = Path(f"/proc/{server.pid}/cmdline").read_bytes()
+    assert server.token.encode() not in command
+    assert server.token not in repr(server)
+
+
+def test_the_server_outlives_the_process_that_started_it(folder: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from tapgen.emulator import life; "
+        "print(life.start(Path(sys.argv[1]), sys.argv[2:]).pid)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program, str(folder), *SERVE],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    server = lifecycle.running(folder)
+    assert server is not None and server.pid == int(done.stdout)
+    assert os.getsid(server.pid) == server.pid
+
+
+def invoke_function(server: lifecycle.Server) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context): return event")
+    client = connect(server.url, "lambda", "111111111111")
+    client.create_function(
+        FunctionName="echo",
+        Runtime="python3.11",
+        Role="arn:aws:iam::111111111111:role/any",
+        Handler="index.handler",
+        Code={"ZipFile": packed.getvalue()},
+    )
+    answer = client.invoke(FunctionName="echo", Payload=b'"hello"')["Payload"]
+    with closing(answer):
+        assert answer.read() == b'"hello"'
+
+
+def test_it_writes_nothing_outside_its_folder(tmp_path: Path) -> None:
+    folder = tmp_path / ".tapgen"
+    server = start(folder)
+    try:
+        make_stack_set(server, "one")
+        s3 = connect(server.url, "s3", "111111111111")
+        s3.create_bucket(Bucket="a-bucket")
+        s3.put_object(Bucket="a-bucket", Key="k", Body=b"x" * 100_000)
+        invoke_function(server)
+        assert list((folder / "tmp").iterdir()), "functions are unpacked elsewhere"
+        assert os.readlink(f"/proc/{server.pid}/cwd") == str(folder.resolve())
+    finally:
+        lifecycle.stop(folder)
+    assert [path.name for path in tmp_path.iterdir()] == [".tapgen"]
+    left = {path.name for path in folder.iterdir()}
+    assert left <= {"local.lock", "local.log", "state", "s3"}
+
+
+def test_stopping_and_resetting_do_not_wait_for_what_runs(folder: Path) -> None:
+    server = start(folder)
+    aws = Aws(server.url, "111111111111")
+    for end in (lifecycle.reset, lifecycle.stop):
+        aws.make_roles(aws.account)
+        aws.cloudformation.create_stack_set(StackSetName="held", TemplateBody=HELD)
+        aws.cloudformation.create_stack_instances(
+            StackSetName="held", Accounts=[aws.account], Regions=["us-east-1"]
+        )
+        while not aws.cloudformation.describe_stacks()["Stacks"]:
+            pass
+        begun = time.monotonic()
+        end(folder)
+        assert time.monotonic() - begun < 5  # the stack would wait for a minute
+    assert "Traceback" not in (folder / "local.log").read_text()

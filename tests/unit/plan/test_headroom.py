@@ -1,0 +1,306 @@
+"""Head-room of quotas: what a plan adds, and what AWS says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from tapgen import plan
+from tapgen.aws import quotas as quotas
+from tapgen.aws.quotas import Reading
+from tapgen.aws.session import connect_local
+from tapgen.aws.stacksets import StackSets
+from tapgen.model import StackSet, Target
+from tapgen.plan import forecast, headroom
+from tapgen.plan.headroom import Demand, Headroom
+from tapgen.report import markdown, outlook, text
+from tests import make
+from tests.make import ACCOUNT, EAST, WEST
+
+NETWORK = make.template(
+    resources={
+        "Vpc": {"Type": "AWS::EC2::VPC"},
+        "First": {"Type": "AWS::EC2::EIP"},
+        "Second": {"Type": "AWS::EC2::EIP"},
+        "Role": {"Type": "AWS::IAM::Role"},
+    }
+)
+GLOBAL = Target(ACCOUNT, "us-east-1")
+
+
+def wanted(made: plan.Plan) -> dict[tuple[str, Target, str], int]:
+    found = headroom.demands(made, forecast.of(made))
+    return {(d.quota.name, d.target, d.stack_set): d.adds for d in found}
+
+
+def planned(*stack_sets: StackSet, found: Any = ()) -> plan.Plan:
+    return plan.make(make.system(*stack_sets), {o.name: o for o in found})
+
+
+# -- what a plan adds ----------------------------------------------------------------
+
+
+def test_what_is_new_counts_where_it_goes() -> None:
+    adds = wanted(planned(make.stack_set(targets=(EAST, WEST), text=NETWORK)))
+
+    assert adds == {
+        ("stack sets", EAST, ""): 1,
+        ("stack instances of a stack set", EAST, "demo-test-data"): 2,
+        ("stack instance operations at once", EAST, ""): 1,
+        ("stacks", EAST, ""): 1,
+        ("stacks", WEST, ""): 1,
+        ("VPCs", EAST, ""): 1,
+        ("VPCs", WEST, ""): 1,
+        ("Elastic IP addresses", EAST, ""): 2,
+        ("Elastic IP addresses", WEST, ""): 2,
+        ("IAM roles", GLOBAL, ""): 2,
+    }
+
+
+def test_what_is_there_already_adds_nothing_and_is_still_asked_for() -> None:
+    data = make.stack_set(text=NETWORK)
+
+    adds = wanted(planned(data, found=[make.observed(data)]))
+
+    assert set(adds.values()) == {0}
+    assert ("VPCs", EAST, "") in adds
+
+
+def test_a_system_without_a_network_asks_nothing_of_it() -> None:
+    assert not [q for q, _, _ in wanted(planned(make.stack_set())) if q == "VPCs"]
+
+
+def test_a_replacement_is_there_beside_the_old_one_for_a_while() -> None:
+    def network(cidr: str) -> StackSet:
+        vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}}
+        return make.stack_set(text=make.template(resources={"Vpc": vpc}))
+
+    old = make.observed(network("10.0.0.0/16"))
+    made = planned(network("10.9.0.0/16"), found=[old])
+
+    assert wanted(made)["VPCs", EAST, ""] == 1
+    assert wanted(made)["stacks", EAST, ""] == 0
+
+
+def test_instances_that_are_there_are_known_without_asking() -> None:
+    both = make.stack_set(targets=(EAST, WEST))
+    found = make.observed(replace(both, targets=(EAST,)))
+    made = planned(both, found=[found])
+
+    (demand,) = [d for d in headroom.demands(made, forecast.of(made)) if d.stack_set]
+
+    assert (demand.used, demand.adds) == (1, 1)
+
+
+# -- whether it fits -----------------------------------------------------------------
+
+
+def room(used: int | None, adds: int, limit: int = 5) -> Headroom:
+    return Headroom(Demand(quotas.VPCS, EAST, adds), limit, True, used)
+
+
+@pytest.mark.parametrize(
+    ("used", "adds", "fits", "tight"),
+    [
+        (0, 3, True, False),
+        (3, 1, True, True),
+        (4, 1, True, True),
+        (5, 0, True, False),
+        (6, 0, True, False),
+        (5, 1, False, True),
+        (None, 5, True, True),
+        (None, 6, False, True),
+    ],
+)
+def test_what_fits_and_what_is_tight(
+    used: int | None, adds: int, fits: bool, tight: bool
+) -> None:
+    assert (room(used, adds).fits, room(used, adds).tight) == (fits, tight)
+
+
+def test_what_was_not_read_is_the_default_and_says_so() -> None:
+    (found,) = headroom.headroom([Demand(quotas.VPCS, EAST, 1)], {})
+
+    assert (found.limit, found.read, found.used) == (5, False, None)
+    assert "at least 1 of 5" in str(found) and "the default" in str(found)
+
+
+def test_where_more_is_used_than_the_default_the_limit_was_raised() -> None:
+    demand = Demand(quotas.VPCS, EAST, 1)
+    read = Headroom(demand, 5, True, 7)
+    unread = Headroom(demand, 5, False, 7)
+    full = Headroom(demand, 5, False, 5)
+
+    assert [h.fits for h in (read, unread, full)] == [False, True, False]
+
+
+def test_what_does_not_fit_comes_first() -> None:
+    demands = [Demand(quotas.STACKS, EAST, 1), Demand(quotas.VPCS, WEST, 1)]
+    read = {
+        (quotas.STACKS, EAST): Reading(2000, True, 7),
+        (quotas.VPCS, WEST): Reading(5, True, 5),
+    }
+
+    assert [h.fits for h in headroom.headroom(demands, read)] == [False, True]
+
+
+# -- how it is told ------------------------------------------------------------------
+
+MADE = planned(make.stack_set())
+SHORT = outlook.Outlook(forecast.of(MADE), (room(5, 1), room(4, 1), room(0, 1)))
+
+
+def test_an_overflow_is_said_before_the_waves_and_little_room_after() -> None:
+    shown = text.plan(MADE, outlook=SHORT)
+    comment = markdown.plan(MADE, (), SHORT)
+
+    for form, wave in ((shown, "wave 1"), (comment, "<summary>wave 1")):
+        assert form.index("VPCs in 111111111111/us-east-1: 6 of 5") < form.index(wave)
+        assert "(Service Quotas, vpc L-F678F1CE)" in form
+        assert "quota: VPCs in 111111111111/us-east-1: 5 of 5" in form
+        assert ": 1 of 5" not in form
+    assert ": 1 of 5" in text.plan(MADE, details=True, outlook=SHORT)
+
+
+def test_the_table_marks_what_does_not_fit_and_what_is_a_default() -> None:
+    default = Headroom(Demand(quotas.STACKS, EAST, 2), 2000, False, None)
+
+    lines = outlook.limits([room(5, 1), default], [forecast.fit(make.stack_set())])
+
+    rows = [line.split() for line in lines.splitlines()]
+    assert rows[1][-3:] == ["does", "not", "fit"]
+    assert rows[2] == ["stacks", str(EAST), "?", "+2", "2,000*", "✓"]
+    assert "* the default" in lines
+
+
+def test_the_data_has_every_quota_with_its_codes() -> None:
+    found = outlook.limits_data(SHORT.limits, [])
+
+    assert found["fits"] is False
+    assert found["limits"][0] == {
+        "quota": "VPCs",
+        "service": "vpc",
+        "code": "L-F678F1CE",
+        "account": ACCOUNT,
+        "region": "us-east-1",
+        "stack_set": None,
+        "used": 5,
+        "adds": 1,
+        "limit": 5,
+        "limit_read": True,
+        "fits": False,
+    }
+
+
+# -- reading AWS ---------------------------------------------------------------------
+
+QUOTA = '{"Quota": {"Value": 12.0}}'
+LIMITS = (
+    "<DescribeAccountLimitsResponse><DescribeAccountLimitsResult><AccountLimits>"
+    "<member><Name>ConcurrentResourcesLimit</Name><Value>9</Value></member>"
+    "<member><Name>StackLimit</Name><Value>77</Value></member></AccountLimits>"
+    "</DescribeAccountLimitsResult></DescribeAccountLimitsResponse>"
+)
+STACKS = (
+    "<ListStacksResponse><ListStacksResult><StackSummaries>"
+    + "<member><StackName>a</StackName><StackStatus>CREATE_COMPLETE</StackStatus>"
+    "</member>" * 3 + "</StackSummaries></ListStacksResult></ListStacksResponse>"
+)
+SUMMARY = (
+    "<GetAccountSummaryResponse><GetAccountSummaryResult><SummaryMap>"
+    "<entry><key>Roles</key><value>40</value></entry>"
+    "<entry><key>RolesQuota</key><value>1500</value></entry></SummaryMap>"
+    "</GetAccountSummaryResult></GetAccountSummaryResponse>"
+)
+VPCS = (
+    "<DescribeVpcsResponse><vpcSet><item><vpcId>vpc-1</vpcId></item>"
+    "<item><vpcId>vpc-2</vpcId></item></vpcSet></DescribeVpcsResponse>"
+)
+IDENTITY = (
+    "<GetCallerIdentityResponse><GetCallerIdentityResult>"
+    f"<Account>{ACCOUNT}</Account></GetCallerIdentityResult>"
+    "</GetCallerIdentityResponse>"
+)
+ANSWERS = {
+    "GetCallerIdentity": IDENTITY,
+    "GetServiceQuota": QUOTA,
+    "DescribeAccountLimits": LIMITS,
+    "ListStacks": STACKS,
+    "GetAccountSummary": SUMMARY,
+    "DescribeVpcs": VPCS,
+}
+
+
+@contextmanager
+def answering(answers: Mapping[str, str]) -> Iterator[StackSets]:
+    """AWS that answers these actions and denies all others."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            target = self.headers.get("X-Amz-Target", "").rpartition(".")[2]
+            action = target or body.partition("Action=")[2].partition("&")[0]
+            said = answers.get(action)
+            self.send_response(200 if said else 403)
+            self.end_headers()
+            denied = "<Response><Error><Code>AccessDenied</Code></Error></Response>"
+            self.wfile.write((said or denied).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing on the screen."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}"
+        aws = connect_local(url, "us-east-1", ACCOUNT)
+        yield StackSets(replace(aws, local=False), EAST)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+PLACES = [
+    (q, EAST) for q in (quotas.STACKS, quotas.ROLES, quotas.VPCS, quotas.ADDRESSES)
+]
+
+
+def test_limits_and_use_are_what_aws_says() -> None:
+    with answering(ANSWERS) as sets:
+        found = quotas.read(sets, PLACES)
+
+    assert list(found.values()) == [
+        Reading(77, True, 3),
+        Reading(1500, True, 40),
+        Reading(12, True, 2),
+        Reading(12, True, None),  # the addresses cannot be counted
+    ]
+
+
+def test_what_cloudformation_does_not_tell_service_quotas_may() -> None:
+    answers = {k: v for k, v in ANSWERS.items() if k != "DescribeAccountLimits"}
+    with answering(answers) as sets:
+        found = quotas.read(sets, PLACES[:1])
+
+    assert found[quotas.STACKS, EAST].limit == 12
+
+
+def test_where_everything_is_denied_the_defaults_stand_in() -> None:
+    with answering({"GetCallerIdentity": IDENTITY}) as sets:
+        found = quotas.read(sets, [*PLACES, (quotas.STACK_SETS, EAST)])
+
+    assert [(r.limit, r.read, r.used) for r in found.values()] == [
+        (2000, False, None),
+        (1000, False, None),
+        (5, False, None),
+        (5, False, None),
+        (1000, False, None),
+    ]

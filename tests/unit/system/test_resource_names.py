@@ -1,0 +1,149 @@
+"""Patterns of names: literal where templates say so, `*` where only AWS knows."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tapgen.model import Output, Override, System
+from tapgen.system import resource_names
+from tests import make
+from tests.make import EAST, WEST
+
+
+def system(*resources: dict[str, Any], **more: Any) -> System:
+    body = {
+        "Parameters": {
+            "EnvironmentSuffix": {"Type": "String"},
+            "Given": {"Type": "String", "Default": "mine"},
+        },
+        "Conditions": {
+            "Never": {"Fn::Equals": ["a", "b"]},
+        },
+        "Resources": {f"R{number}": one for number, one in enumerate(resources)},
+    }
+    s = make.stack_set(
+        "app",
+        text=json.dumps(body),
+        **{"parameters": {"EnvironmentSuffix": "test"}, **more},
+    )
+    return make.system(s)
+
+
+def role(**properties: Any) -> dict[str, Any]:
+    return {"Type": "AWS::IAM::Role", "Properties": properties}
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern"),
+    [
+        ("plain", "plain"),
+        ({"Ref": "Given"}, "mine"),
+        ({"Fn::Sub": "a-${Given}-${AWS::Region}"}, "a-mine-us-east-1"),
+        ({"Fn::Sub": "a-${EnvironmentSuffix}-x"}, "a-${EnvironmentSuffix}-x"),
+        ({"Fn::Join": ["-", ["a", {"Ref": "AWS::AccountId"}]]}, "a-${AWS::AccountId}"),
+        ({"Fn::Sub": "x-${AWS::AccountId}"}, "x-${AWS::AccountId}"),
+        ({"Fn::Sub": "x-${Other.Arn}-y"}, "x-*-y"),
+        ({"Fn::Join": ["", ["x-", {"Ref": "R1"}, {"Ref": "R1"}]]}, "x-*"),
+        ({"Fn::ImportValue": "x"}, "*"),
+        ({"Fn::Sub": "${AWS::StackName}-r"}, "StackSet-demo-test-app-*-r"),
+        ({"Ref": "AWS::StackName"}, "StackSet-demo-test-app-*"),
+    ],
+)
+def test_a_name_is_told_as_far_as_the_template_does(name: Any, pattern: str) -> None:
+    assert resource_names.patterns(system(role(RoleName=name))) == {
+        "iam:role": (pattern,)
+    }
+
+
+def test_every_kind_that_chooses_a_name_is_told() -> None:
+    found = resource_names.patterns(
+        system(
+            role(RoleName="r", Path="/team/"),
+            {
+                "Type": "AWS::IAM::ManagedPolicy",
+                "Properties": {"ManagedPolicyName": "p"},
+            },
+            {"Type": "AWS::KMS::Alias", "Properties": {"AliasName": "alias/k"}},
+            {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "b"}},
+            {"Type": "AWS::SNS::Topic"},
+        )
+    )
+
+    assert found == {
+        "iam:policy": ("p",),
+        "iam:role": ("team/r",),
+        "kms:alias": ("k",),
+        "s3:bucket": ("b",),
+    }
+
+
+def test_what_has_no_name_gets_cloudformations_own() -> None:
+    bucket = {"Type": "AWS::S3::Bucket", "DeletionPolicy": "Retain"}
+
+    assert resource_names.patterns(system(role(), bucket)) == {
+        "iam:role": ("StackSet-demo-test-app*",),
+        "s3:bucket": ("stackset-demo-test-app*",),
+    }
+
+
+def test_names_of_all_targets_are_told_and_of_nothing_that_is_not_made() -> None:
+    name = {"Fn::Sub": "${Given}-${AWS::Region}"}
+    not_made = {**role(RoleName="never"), "Condition": "Never"}
+    found = resource_names.patterns(
+        system(
+            role(RoleName=name),
+            not_made,
+            targets=(EAST, WEST),
+            parameters={"EnvironmentSuffix": "test", "Given": "a"},
+            overrides=(Override({"Given": Output("x", "Y")}, region="us-west-2"),),
+        )
+    )
+
+    assert found == {"iam:role": ("*-us-west-2", "a-us-east-1")}
+
+
+def test_buckets_that_code_comes_from_are_read() -> None:
+    code = {"Code": {"S3Bucket": {"Ref": "Given"}, "S3Key": "x"}}
+    function = {"Type": "AWS::Lambda::Function", "Properties": code}
+
+    assert resource_names.patterns(system(function)) == {"s3:read": ("mine",)}
+
+
+def test_another_suffix_gives_the_same_patterns() -> None:
+    name = {"Fn::Sub": "a-${EnvironmentSuffix}"}
+    one = system(role(RoleName=name))
+    parameters = {"EnvironmentSuffix": "stg"}
+    other = replace(system(role(RoleName=name), parameters=parameters), suffix="stg")
+
+    assert resource_names.patterns(one) == resource_names.patterns(other)
+
+
+def test_users_and_groups_made_elsewhere_are_told_where_a_policy_is_for_them() -> None:
+    found = resource_names.patterns(
+        system(
+            {"Type": "AWS::IAM::User", "Properties": {"UserName": "mine"}},
+            {
+                "Type": "AWS::IAM::ManagedPolicy",
+                "Properties": {
+                    "ManagedPolicyName": "p",
+                    "Users": ["alice", {"Ref": "R0"}],
+                    "Groups": [{"Fn::Sub": "team-${AWS::Region}"}],
+                },
+            },
+            {
+                "Type": "AWS::IAM::UserPolicy",
+                "Properties": {"UserName": "bob", "PolicyName": "x"},
+            },
+            {"Type": "AWS::SNS::Topic", "Properties": {"Users": ["nobody"]}},
+        )
+    )
+
+    assert found == {
+        "iam:group": ("*/team-us-east-1", "team-us-east-1"),
+        "iam:policy": ("p",),
+        "iam:user": ("*/alice", "*/bob", "alice", "bob", "mine"),
+    }

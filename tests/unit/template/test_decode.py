@@ -1,0 +1,219 @@
+"""Templates as people write them become CloudFormation's JSON."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from tapgen.errors import TemplateError
+from tapgen.template import decode
+
+RESOURCES = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
+
+
+def value(written: str) -> Any:
+    """What `Outputs.O.Value` is when it is written like this."""
+    text = f"{RESOURCES}Outputs:\n  O:\n    Value: {written}\n"
+    return decode.template(text, "t.yaml")["Outputs"]["O"]["Value"]
+
+
+def wrong(text: str) -> str:
+    with pytest.raises(TemplateError) as error:
+        decode.template(text, "t.yaml")
+    return str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("!Ref Topic", {"Ref": "Topic"}),
+        ("!Ref 12", {"Ref": "12"}),
+        ("!Condition IsEast", {"Condition": "IsEast"}),
+        ("!GetAtt Topic.TopicName", {"Fn::GetAtt": ["Topic", "TopicName"]}),
+        ("!GetAtt Db.Endpoint.Address", {"Fn::GetAtt": ["Db", "Endpoint.Address"]}),
+        ("!GetAtt [Db, Arn]", {"Fn::GetAtt": ["Db", "Arn"]}),
+        ("!Sub 'a-${B}'", {"Fn::Sub": "a-${B}"}),
+        ("!Sub ['a-${B}', {B: !Ref C}]", {"Fn::Sub": ["a-${B}", {"B": {"Ref": "C"}}]}),
+        ("!Join [',', [a, !Ref B]]", {"Fn::Join": [",", ["a", {"Ref": "B"}]]}),
+        ("!GetAZs", {"Fn::GetAZs": ""}),
+        ("!GetAZs ''", {"Fn::GetAZs": ""}),
+        ("!If [A, 1, !Ref B]", {"Fn::If": ["A", 1, {"Ref": "B"}]}),
+        ("!Base64 text", {"Fn::Base64": "text"}),
+        ("!Transform {Name: X}", {"Fn::Transform": {"Name": "X"}}),
+        ("{Fn::Sub: x}", {"Fn::Sub": "x"}),
+    ],
+)
+def test_a_short_form_is_its_long_form(written: str, read: Any) -> None:
+    assert value(written) == read
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("text", "text"),
+        ("12", 12),
+        ("'12'", "12"),
+        ("!!str 12", "12"),
+        ("-1.5", -1.5),
+        ("yes", True),
+        ("'yes'", "yes"),
+        ("Off", False),
+        ("~", None),
+        # YAML 1.1 would make other numbers of these.
+        ("012345678901", "012345678901"),
+        ("22:22", "22:22"),
+        ("17.10", "17.10"),
+        ("2010-09-09", "2010-09-09"),
+        ("1e400", "1e400"),
+    ],
+)
+def test_a_scalar_is_what_was_meant(written: str, read: Any) -> None:
+    found = value(written)
+
+    assert found == read and type(found) is type(read)
+
+
+def test_blocks_of_text_keep_their_lines() -> None:
+    text = f"{RESOURCES}Outputs:\n  O:\n    Value: !Sub |\n      a\n      b\n"
+
+    found = decode.template(text, "t.yaml")
+
+    assert found["Outputs"]["O"]["Value"] == {"Fn::Sub": "a\nb\n"}
+
+
+def test_anchors_and_merges_are_written_out() -> None:
+    found = decode.template(
+        "Resources:\n"
+        "  A: &a {Type: 'AWS::SNS::Topic', DeletionPolicy: Retain}\n"
+        "  B: {<<: *a, DeletionPolicy: Delete}\n"
+        "  C: *a\n",
+        "t.yaml",
+    )
+
+    assert found["Resources"]["B"] == {
+        "Type": "AWS::SNS::Topic",
+        "DeletionPolicy": "Delete",
+    }
+    assert found["Resources"]["C"] == found["Resources"]["A"]
+
+
+def test_json_is_read_as_it_is() -> None:
+    body = {"Resources": {"A": {"Type": "X", "Properties": {"B": [1.50, None, "é"]}}}}
+
+    assert decode.template(json.dumps(body), "t.json") == body
+    assert decode.template("{Resources: {A: {Type: X}}}", "t") == {
+        "Resources": {"A": {"Type": "X"}}
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{RESOURCES}    X: !Reff y\n", "t.yaml:4: !Reff is no short form"),
+        (f"{RESOURCES}    X: !GetAtt y\n", "t.yaml:4: !GetAtt y: give RESOURCE."),
+        (f"{RESOURCES}  Topic: {{}}\n", "t.yaml:4: the key 'Topic' is given twice"),
+        (f"{RESOURCES}    X: *y\n", "t.yaml:4: the alias *y has no anchor before it"),
+        (f"{RESOURCES}    X: [\n", "t.yaml:5: column 1: "),
+        (f"{RESOURCES}    [a]: 1\n", "t.yaml:4: a key is text"),
+        (f"{RESOURCES}---\na: 1\n", "t.yaml:4: a second document"),
+        ("", "t.yaml:1: not a mapping"),
+        ("- a", "t.yaml:1: not a mapping"),
+        ("Outputs: {}", "t.yaml: no Resources"),
+        ("Resources: {A: {}}", "t.yaml: Resources.A has no Type"),
+        (f"{RESOURCES}Outputs: {{A: b}}", "t.yaml: Outputs.A has no Value"),
+        (f"{RESOURCES}Parameters: []", "t.yaml: Parameters is not a mapping"),
+        ('{"Resources": {"A": 1,}', "t.yaml:1: column"),
+        ('{"Resources": {}, "Resources": {}}', "'Resources' is given twice"),
+        ('{"Resources": NaN}', "NaN is no number of JSON"),
+        ("\tResources: 1", "t.yaml:1: column"),
+        ("a: \x07", "not valid YAML"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_its_line(text: str, said: str) -> None:
+    assert said in wrong(text)
+
+
+def test_a_short_file_cannot_grow_without_bounds() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+
+    assert "more than 500,000 values" in wrong("\n".join(lines))
+    assert "levels deep" in wrong(f"a: {'[' * 200}{']' * 200}")
+
+
+def test_a_large_template_is_read_in_well_under_a_second() -> None:
+    one = "  T{}:\n    Type: AWS::SNS::Topic\n    Properties: {{TopicName: !Ref N}}\n"
+    text = "Resources:\n" + "".join(one.format(n) for n in range(5000))
+
+    started = time.process_time()
+    found = decode.template(text, "t.yaml")
+
+    assert len(found["Resources"]) == 5000
+    assert time.process_time() - started < 2
+
+
+SHORT = """\
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      TopicName: !Sub
+        - a-${B}
+        - B: !Ref C
+      Tags:
+        - {Key: a, Value: b}
+"""
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ((), {"yaml": (1, 1), "json": (1, 1)}),
+        (("Resources", "Topic"), {"yaml": (2, 3), "json": (3, 3)}),
+        (
+            ("Resources", "Topic", "Properties", "TopicName", "Fn::Sub", 1, "B", "Ref"),
+            {"yaml": (7, 11), "json": (11, 9)},
+        ),
+        (
+            ("Resources", "Topic", "Properties", "Tags", 0, "Value"),
+            {"yaml": (9, 20), "json": (19, 7)},
+        ),
+        (("Resources", "Topic", "DeletionPolicy"), {"yaml": (2, 3), "json": (3, 3)}),
+    ],
+)
+def test_a_path_has_its_place_in_the_text(
+    form: str, path: tuple[str | int, ...], place: dict[str, tuple[int, int]]
+) -> None:
+    text = SHORT
+    if form == "json":
+        text = json.dumps(decode.template(SHORT, "t.yaml"), indent=1)
+
+    assert decode.places(text, [path]) == [place[form]]
+
+
+def test_json_that_is_no_yaml_has_no_places() -> None:
+    assert decode.places('{\n\t"Resources": {}\n}\t\t: [', [()]) is None
+
+
+def test_what_a_loop_makes_has_the_place_of_what_is_repeated() -> None:
+    text = """\
+Resources:
+  Fn::ForEach::All:
+    - A
+    - [one]
+    - Fn::ForEach::More:
+        - B
+        - [two]
+        - Topic${A}${B}:
+            Properties: {Nope: 1}
+      Queue${A}: {Type: AWS::SQS::Queue}
+"""
+    found = decode.places(
+        text,
+        [("Resources", "Topiconetwo", "Properties"), ("Resources", "Queueone", "Type")],
+    )
+    assert found == [(9, 13), (10, 19)]
