@@ -47,7 +47,7 @@ def progress(made: Plan) -> Iterator[Screen]:
     """A screen that `rollout.run` can tell its events to."""
     out = console(stderr=True)
     if out.is_terminal and not os.environ.get("CI"):
-        screen: Screen = _Table(made, out)
+        screen: Screen = LiveTable(made, out)
         with Live(get_renderable=screen.table, console=out, refresh_per_second=8):
             yield screen
     else:
@@ -95,7 +95,7 @@ class Screen:
         return Table()
 
 
-class _Table(Screen):
+class LiveTable(Screen):
     """A table that stays in place: a row for each stack set and account, a column for
     each region; what deserves a line is printed above it."""
 
