@@ -11,7 +11,7 @@ import click
 
 from tapgen.cli import DONE, near
 from tapgen.cli.common import stacksets_option
-from tapgen.cli.systems import schema_text
+from tapgen.cli.schema import schema_text
 from tapgen.errors import ConfigError
 
 _EPILOG = """\b

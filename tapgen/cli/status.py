@@ -18,7 +18,8 @@ from tapgen.cli.common import (
     print_json,
     system_options,
 )
-from tapgen.cli.deploy import outlook_of, reach_system
+from tapgen.cli.plan import outlook_of
+from tapgen.cli.reach import reach_system
 
 
 @click.command(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tapgen.cli.deploy import Reached, outlook_of
+from tapgen.cli.plan import outlook_of
+from tapgen.cli.reach import Reached
 from tapgen.model import SELF, StackSet, System, Target
 from tapgen.plan import drift
 from tapgen.report import outlook

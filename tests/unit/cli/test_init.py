@@ -19,7 +19,7 @@ def test_the_starter_is_the_shipped_file(name: str) -> None:
 
 
 def test_the_schema_beside_the_shipped_files_is_fresh() -> None:
-    from tapgen.cli.systems import schema_text
+    from tapgen.cli.schema import schema_text
 
     shipped = (ROOT / "stacksets" / "tapgen.schema.json").read_text()
 

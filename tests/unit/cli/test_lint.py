@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tapgen.cli.deploy import lint_passes
+from tapgen.cli.lint import lint_passes
 from tests import make
 
 QUEUE = {"Type": "AWS::SQS::Queue"}

@@ -1,0 +1,95 @@
+"""`tapgen bootstrap`: the roles and the artifact bucket that a rollout needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import DONE
+from tapgen.cli.common import (
+    Timings,
+    assume_role_option,
+    aws_options,
+    output_option,
+    print_json,
+    say,
+    system_options,
+)
+from tapgen.cli.confirmation import confirm, require_account
+from tapgen.cli.reach import Reached, reach_system
+from tapgen.model import Observed
+
+_EPILOG = """\b
+Examples:
+  tapgen bootstrap secure_network --local
+  tapgen bootstrap secure_network --account 111111111111 --yes
+  tapgen bootstrap secure_network --assume-role OrganizationAccountAccessRole
+"""
+
+
+@click.command("bootstrap", epilog=_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@assume_role_option
+def bootstrap_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    yes: bool,
+    assume_role: str | None,
+    **aws_choice: Any,
+) -> int:
+    """Make what a rollout of SYSTEM needs, as plain stacks.
+
+    In the administration account: the administration role and the artifact bucket.
+    In every target account: the execution role with exactly the permissions that the
+    system's resource types need, and the operator role. Running it again changes
+    nothing.
+    """
+    from tapgen.accounts import bootstrap
+
+    reached = reach_system(system, environment, folder, Timings(), aws_choice)
+    require_account(reached, yes, aws_choice["account"])
+    for line in bootstrap.announced(reached.system, bool(assume_role)):
+        say(line)
+    confirm(yes or reached.local, "Make or update these?")
+    changed = run_bootstrap(reached, assume_role)
+    if output == "json":
+        print_json({"changed": changed})
+    else:
+        click.echo(f"changed: {', '.join(changed)}" if changed else "nothing to do")
+    return DONE
+
+
+def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
+    from tapgen import plan
+    from tapgen.accounts import bootstrap
+    from tapgen.system import ownership
+
+    system = reached.system
+    plan.check(system)
+    observed = ownership.observe(system, reached.sets)
+    return bootstrap.run(
+        reached.aws.assuming(assume_role),
+        system,
+        code=reached.loaded.blueprint.code,
+        deployed_types=_types(observed),
+        on_event=lambda line: None if line.endswith("up to date") else say(line),
+    )
+
+
+def _types(observed: Mapping[str, Observed]) -> set[str]:
+    """Resource types that are deployed: the execution role must still delete them."""
+    from tapgen.template import evaluate
+
+    return {
+        str(resource.get("Type"))
+        for found in observed.values()
+        for resource in evaluate.whole(found).get("Resources", {}).values()
+    }

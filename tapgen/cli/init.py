@@ -1,0 +1,43 @@
+"""`tapgen init`: the YAML file of a shipped system."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from tapgen.cli import DONE, near
+from tapgen.cli.common import (
+    stacksets_option,
+)
+from tapgen.cli.schema import schema_text
+from tapgen.errors import ConfigError
+
+
+@click.command("init", epilog="\b\nExample:\n  tapgen init secure_network")
+@click.argument("blueprint")
+@stacksets_option
+def init_command(blueprint: str, folder: Path) -> int:
+    """Write stacksets/BLUEPRINT.yaml and the schema that editors complete it with.
+
+    Leaves a file that is there already as it is.
+    """
+    from tapgen import blueprints
+
+    if blueprint not in blueprints.NAMES:
+        has = ", ".join(blueprints.NAMES)
+        hint = near(blueprint, blueprints.NAMES)
+        raise click.UsageError(f"no blueprint {blueprint!r}; there are {has}{hint}")
+    path = folder / f"{blueprint}.yaml"
+    if path.exists():
+        raise ConfigError([f"{path}: is there already; edit it, or remove it first"])
+    text = resources.files("tapgen").joinpath(f"data/{blueprint}.yaml").read_text()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "tapgen.schema.json").write_text(schema_text())
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written ({error.strerror})"]) from error
+    click.echo(f"wrote {path}; next: tapgen rollout {blueprint} --local")
+    return DONE
