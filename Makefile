@@ -6,7 +6,7 @@ BIN := .venv/bin
 SYSTEM ?= secure_network
 # The editors' schema, and all that says what it is.
 SCHEMA := stacksets/tapgen.schema.json
-SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model.py tapgen/template/schemas.py -name '*.py')
+SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model tapgen/template/schemas.py -name '*.py')
 # For `make bench`: --runs N, --json.
 BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.

@@ -23,8 +23,8 @@ from tapgen.errors import ConfigError
 from tapgen.model import Finding, Severity
 
 _PACKAGE = Path(__file__).parents[1]
-# The rooms that lint is made of, beside the model.
-_ROOMS = ("cache", "lint", "rules", "system", "template")
+# The rooms whose code decides what lint finds.
+_ROOMS = ("cache", "lint", "model", "rules", "system", "template")
 # cfn-lint takes rules and schemas from the files these name: they are not looked at
 # here, so that nothing is kept.
 _NAMES_FILES = re.compile(
@@ -117,12 +117,10 @@ def _downloaded() -> Iterator[str]:
 
 def _sources() -> Iterable[str]:
     """tapgen's own code that decides what lint finds."""
-    paths = [_PACKAGE / "model.py"]
     for room in _ROOMS:
-        paths += sorted((_PACKAGE / room).glob("*.py"))
-    for path in paths:
-        yield str(path.relative_to(_PACKAGE))
-        yield path.read_text(encoding="utf-8")
+        for path in sorted((_PACKAGE / room).rglob("*.py")):
+            yield str(path.relative_to(_PACKAGE))
+            yield path.read_text(encoding="utf-8")
 
 
 def written(findings: Iterable[Finding]) -> str:

@@ -1,0 +1,80 @@
+"""The nouns that every stage shares: frozen data, no AWS calls, no files.
+
+`systems` describes what should be deployed, `observations` what CloudFormation reports;
+`targets`, `organizations`, `rollouts` and `artifacts` are parts of both, `statuses` and
+`findings` are results. Enums of statuses hold exactly the words of CloudFormation's API
+model (`cloudformation/2010-05-15/service-2` of botocore); a test compares them.
+
+Every room may use this one; import from here, as in `from tapgen.model import System`.
+Uses nothing of tapgen. Begin reading at `systems.System`.
+"""
+
+from __future__ import annotations
+
+from tapgen.model.artifacts import Artifact, Upload, artifact_bucket, digest
+from tapgen.model.findings import Finding, Severity
+from tapgen.model.observations import HIDDEN, Observed, ObservedInstance
+from tapgen.model.organizations import (
+    AccountFilter,
+    AutoDeployment,
+    PermissionModel,
+    ServiceManaged,
+    Unit,
+)
+from tapgen.model.rollouts import PREFERENCES, Preferences, RolloutSettings, Strategy
+from tapgen.model.statuses import (
+    Action,
+    InstanceDetailedStatus,
+    InstanceStatus,
+    OperationStatus,
+    ResultStatus,
+)
+from tapgen.model.systems import (
+    LONGEST_SUFFIX,
+    SUFFIX_PATTERN,
+    SUFFIX_RULE,
+    PassedRole,
+    Permission,
+    StackSet,
+    System,
+)
+from tapgen.model.targets import SAME, SELF, Output, Override, Target, Value
+
+__all__ = [
+    "AccountFilter",
+    "Action",
+    "Artifact",
+    "AutoDeployment",
+    "Finding",
+    "HIDDEN",
+    "InstanceDetailedStatus",
+    "InstanceStatus",
+    "LONGEST_SUFFIX",
+    "Observed",
+    "ObservedInstance",
+    "OperationStatus",
+    "Output",
+    "Override",
+    "PREFERENCES",
+    "PassedRole",
+    "Permission",
+    "PermissionModel",
+    "Preferences",
+    "ResultStatus",
+    "RolloutSettings",
+    "SAME",
+    "SELF",
+    "SUFFIX_PATTERN",
+    "SUFFIX_RULE",
+    "ServiceManaged",
+    "Severity",
+    "StackSet",
+    "Strategy",
+    "System",
+    "Target",
+    "Unit",
+    "Upload",
+    "Value",
+    "artifact_bucket",
+    "digest",
+]

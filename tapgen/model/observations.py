@@ -1,0 +1,56 @@
+"""Stack sets and stack instances, as CloudFormation reports them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tapgen.model.organizations import AutoDeployment, PermissionModel
+from tapgen.model.statuses import InstanceDetailedStatus, InstanceStatus
+from tapgen.model.targets import Target
+
+HIDDEN = "****"
+"""What CloudFormation shows instead of the value of a NoEcho parameter: it can never be
+compared."""
+
+
+@dataclass(frozen=True)
+class ObservedInstance:
+    """A stack instance as CloudFormation reports it.
+
+    `stack_id` is None where the stack was never created. `outputs` are those of its
+    stack, None where they could not be read.
+    """
+
+    status: InstanceStatus
+    detailed_status: InstanceDetailedStatus | None
+    stack_id: str | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str] | None = None
+    reason: str | None = None
+    drift_status: str = "NOT_CHECKED"
+    drift_checked: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A stack set as CloudFormation reports it (`DescribeStackSet`)."""
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    instances: Mapping[Target, ObservedInstance]
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    description: str = ""
+    execution_role: str | None = None
+    administration_role: str | None = None
+    running: str | None = None  # id of an operation that has not ended
+    id: str = ""  # StackSetId: differs for another stack set of the same name
+    permission_model: PermissionModel = PermissionModel.SELF_MANAGED
+    auto_deployment: AutoDeployment = AutoDeployment()
+
+    def values(self, target: Target) -> dict[str, str]:
+        """Return the parameter values of one instance, overrides applied."""
+        return {**self.parameters, **self.instances[target].overrides}

@@ -1,0 +1,63 @@
+"""The settings of a rollout: strategy, operation preferences, region order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Strategy(StrEnum):
+    """Named operation preferences; see `PREFERENCES`."""
+
+    SAFE = "safe"
+    BALANCED = "balanced"
+    FAST = "fast"
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """Operation preferences (`StackSetOperationPreferences`).
+
+    Counts and percentages are of the accounts in one region.
+    """
+
+    region_concurrency: str = "SEQUENTIAL"
+    concurrency_mode: str = "STRICT_FAILURE_TOLERANCE"
+    failure_tolerance_count: int | None = 0
+    failure_tolerance_percentage: int | None = None
+    max_concurrent_count: int | None = 1
+    max_concurrent_percentage: int | None = None
+
+
+PREFERENCES: Mapping[Strategy, Preferences] = {
+    # One account at a time, one region after the other; the first failure stops it.
+    Strategy.SAFE: Preferences(),
+    # A quarter of the accounts of a region at once; up to a tenth may fail.
+    Strategy.BALANCED: Preferences(
+        concurrency_mode="SOFT_FAILURE_TOLERANCE",
+        failure_tolerance_count=None,
+        failure_tolerance_percentage=10,
+        max_concurrent_count=None,
+        max_concurrent_percentage=25,
+    ),
+    # All regions and accounts at once.
+    Strategy.FAST: Preferences(
+        region_concurrency="PARALLEL",
+        concurrency_mode="SOFT_FAILURE_TOLERANCE",
+        failure_tolerance_count=None,
+        failure_tolerance_percentage=10,
+        max_concurrent_count=None,
+        max_concurrent_percentage=100,
+    ),
+}
+
+
+@dataclass(frozen=True)
+class RolloutSettings:
+    """The `rollout` block of a config: how to roll out, in which region order."""
+
+    preferences: Preferences = PREFERENCES[Strategy.SAFE]
+    strategy: Strategy | None = Strategy.SAFE
+    order: tuple[str, ...] = ()  # regions; the first is the canary
+    on_failure: str = "rollback"  # rollback | stop

@@ -1,0 +1,250 @@
+"""A system and its stack sets, as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from tapgen.model.artifacts import Artifact
+from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
+from tapgen.model.rollouts import RolloutSettings
+from tapgen.model.targets import SELF, Output, Override, Target, Value
+
+# No hyphens: names and IAM patterns are `<code>-<suffix>-…`, and those of `prod` must
+# never match what belongs to `prod-eu`.
+SUFFIX_PATTERN = "^[a-z][a-z0-9]*$"
+"""The pattern of a system's suffix, in configs and in templates."""
+
+LONGEST_SUFFIX = 12
+"""The maximum length of a suffix; every name that contains it must fit."""
+
+SUFFIX_RULE = f"at most {LONGEST_SUFFIX} lower-case letters and digits, a letter first"
+"""The same rule in words, for messages."""
+
+
+@dataclass(frozen=True, order=True)
+class PassedRole:
+    """A role that a system passes to a service but does not create (`iam:PassRole`).
+
+    `role` is an ARN, or path and name of a role in every target account.
+    """
+
+    role: str
+    service: str
+
+
+@dataclass(frozen=True, order=True)
+class Permission:
+    """An action that deploying a system needs on a resource it does not create.
+
+    `action` is the IAM action, `resource` an ARN.
+    """
+
+    action: str
+    resource: str
+
+
+@dataclass(frozen=True)
+class StackSet:
+    """A stack set as it should be deployed.
+
+    `template` is the template's JSON text, exactly as committed.
+    `parameters` are the values of the stack set, `overrides` those of single targets,
+    `artifacts` the files to upload beside the template, by name.
+    `depends_on` names parts of the same system, besides those that `Output` values
+    imply. `role` is `every`, `global` or a region role of the system. `service_managed`
+    is None where tapgen's own roles deploy the stack set. `source` is the user's JSON or
+    YAML file that the template comes from.
+    """
+
+    name: str
+    part: str
+    template: str
+    role: str
+    targets: tuple[Target, ...]
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+    depends_on: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    service_managed: ServiceManaged | None = None
+    source: Path | None = field(default=None, compare=False)
+
+    @property
+    def permission_model(self) -> PermissionModel:
+        if self.service_managed is None:
+            return PermissionModel.SELF_MANAGED
+        return PermissionModel.SERVICE_MANAGED
+
+    def values(self, target: Target) -> dict[str, Value]:
+        """Return the parameter values of one target, overrides applied."""
+        values = dict(self.parameters)
+        matching = [
+            o
+            for o in self.overrides
+            if o.region in (None, target.region) and o.account in (None, target.account)
+        ]
+        for override in sorted(
+            matching, key=lambda o: (o.account is not None, o.region is not None)
+        ):
+            values.update(override.parameters)
+        for artifact in self.artifacts.values():
+            values.update(artifact.values(target))
+        return values
+
+    def permissions(self) -> dict[str, Any]:
+        """Return who deploys the stack set, as data for manifests and rules."""
+        managed = self.service_managed
+        if managed is None:
+            return {"permission_model": self.permission_model.value}
+        return {
+            "permission_model": self.permission_model.value,
+            "organizational_units": list(managed.organizational_units),
+            "account_filter": managed.account_filter.value,
+            "accounts": list(managed.accounts),
+            "auto_deployment": vars(managed.auto_deployment),
+        }
+
+    def requires(self) -> set[str]:
+        """Return the parts that must be deployed before this stack set."""
+        values = [*self.parameters.values()]
+        for override in self.overrides:
+            values += override.parameters.values()
+        return {*self.depends_on} | {v.part for v in values if isinstance(v, Output)}
+
+
+@dataclass(frozen=True)
+class System:
+    """A whole system: its stack sets, their targets and how they are rolled out.
+
+    `name` is the stem of the config file, `regions` maps region roles to regions,
+    `admin` is the account and region that hold the stack sets; `delegated` is true for
+    the account of a delegated administrator (`CallAs`). Until `resolve`, accounts may
+    be `self` or organizational units.
+    """
+
+    name: str
+    blueprint: str
+    suffix: str
+    regions: Mapping[str, str]
+    admin: Target
+    stack_sets: tuple[StackSet, ...]
+    rollout: RolloutSettings = RolloutSettings()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    environment: str | None = None
+    procedures: tuple[str, ...] = ()
+    pass_roles: tuple[PassedRole, ...] = ()
+    permissions: tuple[Permission, ...] = ()
+    delegated: bool = False
+
+    @property
+    def organizational_units(self) -> tuple[str, ...]:
+        """The organizational units that the stack sets name, each once."""
+        named = [s.service_managed for s in self.stack_sets if s.service_managed]
+        return tuple(dict.fromkeys(u for m in named for u in m.organizational_units))
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the names of this system's stack sets and roles."""
+        return f"{self.name.replace('_', '-')}-{self.suffix}"
+
+    @property
+    def administration_role(self) -> str:
+        """The name of the role that StackSets uses in the administration account.
+
+        IAM is global, and an account may administer systems from several regions, each
+        with a bootstrap stack of its own. That is why the region is in the name.
+        """
+        return f"tapgen-administration-{self.admin.region}"
+
+    @property
+    def execution_role(self) -> str:
+        """The name of the role that StackSets assumes in every target account."""
+        return f"tapgen-{self.prefix}-execution"
+
+    @property
+    def operator_role(self) -> str:
+        """The name of the role that tapgen assumes in target accounts, to read."""
+        return f"tapgen-{self.prefix}-operator"
+
+    def part(self, name: str) -> StackSet:
+        """Return the stack set of a part; KeyError when there is none."""
+        return {s.part: s for s in self.stack_sets}[name]
+
+    def resolve(self, account: str, units: Mapping[str, Unit] = {}) -> System:
+        """Return the system with `self` replaced by `account` (12 digits), and the
+        organizational units by their accounts; `units` maps each name to its unit.
+        """
+
+        def real(target: Target) -> Target:
+            return target.resolve(account)
+
+        def placed(s: StackSet) -> StackSet:
+            if s.service_managed:
+                return _in_units(s, units)
+            return replace(s, targets=tuple(map(real, s.targets)))
+
+        def real_values(values: Mapping[str, Value]) -> dict[str, Value]:
+            return {
+                name: (
+                    replace(value, account=account)
+                    if isinstance(value, Output) and value.account == SELF
+                    else value
+                )
+                for name, value in values.items()
+            }
+
+        def real_override(override: Override) -> Override:
+            mine = override.account == SELF
+            return replace(
+                override,
+                account=account if mine else override.account,
+                parameters=real_values(override.parameters),
+            )
+
+        return replace(
+            self,
+            admin=real(self.admin),
+            stack_sets=tuple(
+                replace(
+                    placed(s),
+                    parameters=real_values(s.parameters),
+                    overrides=tuple(map(real_override, s.overrides)),
+                )
+                for s in self.stack_sets
+            ),
+        )
+
+
+def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:
+    """Return a service-managed stack set with its units' accounts as targets."""
+    managed = s.service_managed
+    assert managed
+    found: dict[Target, Target] = {}
+    for target in s.targets:
+        unit = units.get(target.account)
+        if unit is None:
+            continue
+        inside = [a for a in unit.accounts if managed.takes(a)]
+        follows = managed.auto_deployment.enabled
+        # Only an empty unit is a target itself: StackSets takes that as all accounts
+        # in it, now and later.
+        if follows and not unit.accounts and not managed.accounts:
+            inside = [unit.id]
+        for account in inside:
+            reached = Target(account, target.region, unit.id)
+            found.setdefault(reached, reached)
+    named = [units[u] for u in managed.organizational_units if u in units]
+    return replace(
+        s,
+        targets=tuple(found),
+        service_managed=replace(
+            managed,
+            organizational_units=tuple(dict.fromkeys(unit.id for unit in named)),
+            kin=frozenset().union(*(unit.kin for unit in named)),
+            suspended=frozenset().union(*(unit.suspended for unit in named)),
+        ),
+    )
