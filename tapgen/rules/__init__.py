@@ -1,15 +1,34 @@
-"""A cfn-lint rule pack for what only shows once it is known where a template goes.
+"""A rule pack for cfn-lint: mistakes that only show for the target regions.
 
 Runs in `tapgen lint`, and under cfn-lint itself: `cfn-lint --append-rules
 tapgen.rules`. There, targets and parameter values come from the `manifest.json` beside
-the template; without one, rules that need them say nothing. A rule that cannot decide
-says nothing either.
+the template; without one, rules that need them report nothing. A rule that cannot
+decide reports nothing either.
 
-Ids begin with E9500 and W9500. They are silenced and configured as all of cfn-lint's
-are. Importing this package imports cfn-lint.
+Ids begin with E9500 and W9500. They are silenced and configured like all of cfn-lint's
+rules. Importing this package imports cfn-lint.
 
-One module for each subject; `base` is what all rules share, `view` what they look at. May
-use `system/` and `template/`. Begin reading at `base.Rule`, then `state`, the shortest.
+Begin reading at `base.Rule`, then `state`, the shortest module of rules. A module in
+`_MODULES` holds the rules of one theme and is named after it (`theme`). The others help
+them: `view` has a template as evaluated for each target, `system_view` has a whole
+system, `values` reads what may be unknown, `arn_properties` and `load_balancers` hold
+facts about AWS that several rules need, and `pages` writes the documentation. May use
+`system/` and `template/`.
+
+To add a rule:
+
+1. Write one class in the module of its theme, with the next free number: a
+   `base.ResourceRule` for resources of certain types, a `base.Rule` for a whole
+   template, or a `system_view.SystemRule` for several stack sets. It states all of `id`,
+   `shortdesc` (what it finds), `description` (what happens in AWS, and what to do),
+   `source_url` (the page of AWS that says so), and the examples `bad`, `good` and `at`;
+   `base.Rule` explains each. `ALL` finds the class by itself; a new theme is a new
+   module in `_MODULES`.
+2. `python -m tests.rules.examples` writes `tests/rules/fixtures/ID/bad.yaml` and
+   `good.yaml`, with a `manifest.json` if the rule has a `deployment`. `tests/rules`
+   lints them: the rule finds `bad` at `at`, nothing finds `good`, and cfn-lint alone
+   finds neither.
+3. `tapgen rules list --output markdown > docs/rules.md` regenerates the page.
 """
 
 from __future__ import annotations
@@ -79,15 +98,15 @@ ALL: tuple[type[Rule], ...] = tuple(
 )
 """Every rule, by number."""
 
-# cfn-lint takes the rules from the names of the module it is given.
+# cfn-lint takes the rules from the names in the module that it is given.
 globals().update({rule.__name__: rule for rule in ALL})
 
 
 def system(it: System) -> list[Finding]:
-    """What the stack sets of a system do to each other; without files and lines."""
+    """Return what the system rules find in a system, without files and lines."""
     return system_view.findings(it, [r() for r in ALL if issubclass(r, SystemRule)])
 
 
 def theme(rule: type[Rule]) -> str:
-    """What a rule is about: the name of its module."""
+    """Return the theme of a rule: the name of its module."""
     return rule.__module__.rpartition(".")[2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from tapgen.rules.base import DOCS, Found, ResourceRule, goes_to
+from tapgen.rules.base import DOCS, Found, ResourceRule, deployed_to
 from tapgen.rules.values import Path, arn, get, items, number, settled, text
 from tapgen.rules.view import Resource
 
@@ -39,9 +39,10 @@ def _example(
 
 class MorePointsThanPeriods(ResourceRule):
     id = "E9556"
-    shortdesc = "An alarm wants more datapoints than it looks at"
+    shortdesc = "DatapointsToAlarm is greater than EvaluationPeriods"
     description = (
-        "DatapointsToAlarm is at most EvaluationPeriods; PutMetricAlarm refuses more."
+        "DatapointsToAlarm must be at most EvaluationPeriods; PutMetricAlarm rejects"
+        " a greater number."
     )
     source_url = f"{_GUIDE}alarm-evaluation.html"
     at = "Resources/Alarm/Properties/DatapointsToAlarm"
@@ -49,27 +50,27 @@ class MorePointsThanPeriods(ResourceRule):
     good = _example("      DatapointsToAlarm: 2\n")
     types = ("AWS::CloudWatch::Alarm",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         points = number(it.properties, "DatapointsToAlarm")
         periods = number(it.properties, "EvaluationPeriods")
         if points is not None and periods is not None and points > periods:
             yield ("DatapointsToAlarm",), (
-                f"{points:g} datapoints out of {periods:g} periods; at most"
+                f"DatapointsToAlarm is {points:g}, but EvaluationPeriods is"
                 f" {periods:g}"
             )
 
 
 class ActionElsewhere(ResourceRule):
     id = "E9557"
-    shortdesc = "An alarm acts in another region"
+    shortdesc = "An alarm has an action in another region"
     description = (
-        "Alarms notify topics and run actions of their own region only:"
-        " PutMetricAlarm refuses the ARN of another one. Make a topic in each region;"
-        " its subscriptions may be anywhere."
+        "An alarm notifies topics and runs actions of its own region only;"
+        " PutMetricAlarm rejects an ARN of another region. Create a topic in each"
+        " region; its subscriptions can be in any region."
     )
     source_url = f"{_GUIDE}AlarmThatSendsEmail.html"
     needs_targets = True
-    goes = goes_to("us-east-1", "eu-west-1")
+    deployment = deployed_to("us-east-1", "eu-west-1")
     at = "Resources/Alarm/Properties/AlarmActions/0"
     bad = _example(
         "      AlarmActions: ['arn:aws:sns:us-east-1:111122223333:alerts']\n"
@@ -79,28 +80,29 @@ class ActionElsewhere(ResourceRule):
     )
     types = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         for name in ("AlarmActions", "OKActions", "InsufficientDataActions"):
             for index, action in enumerate(items(it.properties, name)):
                 found = arn(action)
                 if found and found.region not in ("", it.place.region):
                     yield (name, index), (
-                        f"an action in {found.region} of an alarm in"
-                        f" {it.place.region}; it must be in the same region"
+                        f"the action is in {found.region}, but the alarm is in"
+                        f" {it.place.region}; use an action in the same region"
                     )
 
 
 class MetricElsewhere(ResourceRule):
     id = "E9558"
-    shortdesc = "An alarm watches a metric that exists in us-east-1 only"
+    shortdesc = "An alarm uses a metric that exists in us-east-1 only"
     description = (
-        "Metrics of Route 53 health checks, CloudFront and billing are in us-east-1, and"
-        " an alarm sees those of its own region: elsewhere it stays in"
-        " INSUFFICIENT_DATA for ever. Put it into a stack set that goes to us-east-1."
+        "The metrics of Route 53 health checks, CloudFront and billing are in"
+        " us-east-1, and an alarm reads only metrics of its own region. In another"
+        " region, the alarm stays in INSUFFICIENT_DATA. Create it in a stack set that"
+        " targets us-east-1."
     )
     source_url = f"{DOCS}Route53/latest/DeveloperGuide/monitoring-health-checks.html"
     needs_targets = True
-    goes = goes_to("eu-west-1")
+    deployment = deployed_to("eu-west-1")
     at = "Resources/Alarm/Properties/Namespace"
     bad = _example(
         namespace="AWS/Route53",
@@ -111,7 +113,7 @@ class MetricElsewhere(ResourceRule):
     types = ("AWS::CloudWatch::Alarm",)
     _namespaces = ("AWS/Billing", "AWS/CloudFront", "AWS/Route53")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         region = it.place.region
         if region == "us-east-1" or region.startswith(("cn-", "us-gov-")):
             return
@@ -123,7 +125,7 @@ class MetricElsewhere(ResourceRule):
             places.append((("Metrics", index, *steps), text(query, *steps)))
         for path, namespace in places:
             if namespace in self._namespaces:
-                yield path, f"{namespace} has its metrics in us-east-1, not in {region}"
+                yield path, f"metrics of {namespace} are in us-east-1, not in {region}"
 
 
 # Metrics that exist only with certain dimensions, which alarms often lack.
@@ -153,10 +155,11 @@ _DIMENSIONS: Mapping[tuple[str, str], frozenset[str]] = {
 
 class DimensionMissing(ResourceRule):
     id = "W9559"
-    shortdesc = "An alarm lacks a dimension without which its metric does not exist"
+    shortdesc = "An alarm lacks a dimension of its metric"
     description = (
-        "CloudWatch keeps a metric for the exact dimensions it is published with. An"
-        " alarm with fewer looks at a metric that never has data, and never fires."
+        "CloudWatch stores a metric under the exact dimensions that it is published"
+        " with. An alarm with fewer dimensions reads a metric that never has data, and"
+        " never goes off. Add the missing dimension."
     )
     source_url = f"{DOCS}amazondynamodb/latest/developerguide/metrics-dimensions.html"
     at = "Resources/Alarm/Properties/Dimensions"
@@ -168,7 +171,7 @@ class DimensionMissing(ResourceRule):
     )
     types = ("AWS::CloudWatch::Alarm",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         yield from self._metric((), it.properties)
         for index, query in enumerate(items(it.properties, "Metrics")):
             steps = ("MetricStat", "Metric")
@@ -184,6 +187,6 @@ class DimensionMissing(ResourceRule):
         missing = sorted(_DIMENSIONS[named] - {n for n in names if n})
         if missing and None not in names:
             yield (*path, "Dimensions"), (
-                f"{named[1]} is published with {', '.join(missing)} too; without it the"
+                f"{named[1]} also has dimension {', '.join(missing)}; without it, the"
                 " alarm never has data"
             )

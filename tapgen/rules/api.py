@@ -47,11 +47,11 @@ def _example(
 
 class StageTwice(ResourceRule):
     id = "E9551"
-    shortdesc = "A deployment makes the stage that a stage resource makes too"
+    shortdesc = "A deployment and a stage resource create the same stage"
     description = (
-        "Deployment.StageName makes a stage. A Stage resource of the same name then"
-        " fails with 'Stage already exists', or the two overwrite each other. Leave"
-        " StageName out of the deployment."
+        "Deployment.StageName creates a stage. A Stage resource with the same name"
+        " then fails with 'Stage already exists', or the two overwrite each other."
+        " Remove StageName from the deployment."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-apigateway-deployment.html"
     at = "Resources/Deployment/Properties/StageName"
@@ -59,14 +59,14 @@ class StageTwice(ResourceRule):
     good = _example()
     types = (_DEPLOYMENT,)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         name = text(it.properties, "StageName")
         api = get(it.properties, "RestApiId")
         for stage in it.place.of("AWS::ApiGateway::Stage"):
             mine = text(stage.properties, "StageName")
             if name and name == mine and same(api, get(stage.properties, "RestApiId")):
                 yield ("StageName",), (
-                    f"stage {name!r} is also made by {stage.id}; leave StageName out of"
+                    f"{stage.id} also creates stage {name!r}; remove StageName from"
                     " the deployment"
                 )
 
@@ -75,8 +75,9 @@ class CanaryWithoutDeployment(ResourceRule):
     id = "E9552"
     shortdesc = "A canary has no deployment of its own"
     description = (
-        "CanarySetting without DeploymentId is refused: a canary is a second deployment"
-        " that gets part of the traffic."
+        "A canary is a second deployment that receives part of the traffic."
+        " CanarySetting without DeploymentId is rejected. Set DeploymentId to the"
+        " deployment that the canary tests."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}aws-properties-apigateway-stage-canarysetting.html"
@@ -88,18 +89,18 @@ class CanaryWithoutDeployment(ResourceRule):
     )
     types = ("AWS::ApiGateway::Stage",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         canary = get(it.properties, "CanarySetting")
         if present(it.properties, "CanarySetting") and absent(canary, "DeploymentId"):
-            yield ("CanarySetting",), "needs DeploymentId, the deployment it tries"
+            yield ("CanarySetting",), "needs DeploymentId, the deployment that it tests"
 
 
 class LogWithoutRequest(ResourceRule):
     id = "E9553"
-    shortdesc = "An access log's format has no request id"
+    shortdesc = "An access log format has no request ID"
     description = (
-        "API Gateway refuses an access log format without $context.requestId (or"
-        " $context.extendedRequestId)."
+        "API Gateway rejects an access log format without $context.requestId or"
+        " $context.extendedRequestId. Add one of them."
     )
     source_url = f"{DOCS}apigateway/latest/developerguide/set-up-logging.html"
     _log = """\
@@ -112,22 +113,23 @@ class LogWithoutRequest(ResourceRule):
     good = _example(stage=_log.format(more=', "id": "$context.requestId"'))
     types = ("AWS::ApiGateway::Stage", "AWS::ApiGatewayV2::Stage")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         version_2 = it.type.startswith("AWS::ApiGatewayV2")
         setting = "AccessLogSettings" if version_2 else "AccessLogSetting"
         form = text(it.properties, setting, "Format")
         ids = ("$context.requestId", "$context.extendedRequestId")
         if form is not None and not any(one in form for one in ids):
-            yield (setting, "Format"), "must contain $context.requestId"
+            yield (setting, "Format"), "the format must contain $context.requestId"
 
 
 class DeploymentBeforeMethods(ResourceRule):
     id = "E9554"
-    shortdesc = "A deployment does not wait for the API's methods"
+    shortdesc = "A deployment does not depend on the methods of its API"
     description = (
-        "CloudFormation makes the deployment as soon as the API is there: it fails with"
-        " 'The REST API doesn't contain any methods', or takes a snapshot without those"
-        " that come later. Name every method in DependsOn."
+        "CloudFormation creates the deployment as soon as the API exists. The"
+        " deployment fails with 'The REST API doesn't contain any methods', or its"
+        " snapshot lacks the methods that are created later. List every method in"
+        " DependsOn."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-apigateway-deployment.html"
     at = "Resources/Deployment"
@@ -139,9 +141,9 @@ class DeploymentBeforeMethods(ResourceRule):
         for path, message in super().check(view):  # type: ignore[arg-type]
             yield path[:2], message
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         api = get(it.properties, "RestApiId")
-        before = waits_for(it)
+        before = dependencies(it)
         missing = [
             method.id
             for method in it.place.of("AWS::ApiGateway::Method")
@@ -150,18 +152,21 @@ class DeploymentBeforeMethods(ResourceRule):
             if same(api, get(method.properties, "RestApiId"))
             if method.id not in before
         ]
-        if missing and not _waits_on_something_unknown(it.place, before):
-            yield (), f"may be made before {', '.join(sorted(missing))}; add DependsOn"
+        if missing and not _depends_on_unknown_type(it.place, before):
+            yield (), (
+                f"may be created before {', '.join(sorted(missing))}; add DependsOn"
+            )
 
 
-def _waits_on_something_unknown(place: Place, before: set[str]) -> bool:
-    """Whether it waits for a custom resource or the like, which may see to the rest."""
+def _depends_on_unknown_type(place: Place, before: set[str]) -> bool:
+    """Return whether it depends on a custom resource or the like, which may depend on
+    the methods."""
     kinds = {it.id: it.type for it in place.of()}
     return any(not kinds.get(name, "AWS::").startswith("AWS::") for name in before)
 
 
-def waits_for(it: Resource) -> set[str]:
-    """The resources made before this one: named in DependsOn or referred to."""
+def dependencies(it: Resource) -> set[str]:
+    """Return the resources created before this one: by DependsOn or a reference."""
     found: set[str] = set()
     by_id = {other.id: other for other in it.place.of()}
     todo = [it.id]
@@ -180,11 +185,12 @@ def waits_for(it: Resource) -> set[str]:
 
 class CanaryOfTheSameDeployment(ResourceRule):
     id = "W9555"
-    shortdesc = "A canary tries the deployment that the stage has already"
+    shortdesc = "A canary has the same deployment as its stage"
     description = (
-        "The stage and its canary have the same deployment: all traffic gets the same"
-        " version, and nothing is tried. Make a new deployment (its logical id made from"
-        " the content) for the canary, and keep the stage's until it is promoted."
+        "If the stage and its canary have the same deployment, all traffic gets the"
+        " same version and the canary tests nothing. Create a new deployment for the"
+        " canary, with a logical ID made from its content, and keep the deployment of"
+        " the stage until the canary is promoted."
     )
     source_url = f"{DOCS}apigateway/latest/developerguide/canary-release.html"
     at = "Resources/Stage/Properties/CanarySetting/DeploymentId"
@@ -193,14 +199,14 @@ class CanaryOfTheSameDeployment(ResourceRule):
     good = _example(stage=_canary.format("next"))
     types = ("AWS::ApiGateway::Stage",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         canary = get(it.properties, "CanarySetting", "DeploymentId")
         if not isinstance(canary, str | dict) or "Fn::If" in canary:
             return
         overrides = get(it.properties, "CanarySetting", "StageVariableOverrides")
         if present({"it": overrides}, "it"):
-            return  # other variables make another version of it
+            return  # other variables make it another version
         if same(canary, get(it.properties, "DeploymentId")):
             yield ("CanarySetting", "DeploymentId"), (
-                "the stage has this deployment already; give the canary another one"
+                "the stage already has this deployment; give the canary another one"
             )

@@ -10,7 +10,7 @@ from tapgen.rules.base import (
     Found,
     ResourceRule,
     Rule,
-    goes_to,
+    deployed_to,
     in_one_account,
     in_properties,
     regions_of,
@@ -24,7 +24,7 @@ CREDENTIALS = (
     "ManageMasterUserPassword",
     "DatabaseName",
 )
-"""What only the primary cluster of a global cluster has."""
+"""Properties that only the primary cluster of a global cluster may have."""
 
 _CLUSTER = """\
 {head}\
@@ -46,15 +46,15 @@ def _example(more: str, head: str = "") -> str:
 
 class SecondaryWithCredentials(Rule):
     id = "E9536"
-    shortdesc = "A secondary Aurora cluster has credentials of its own"
+    shortdesc = "A secondary Aurora cluster has its own credentials"
     description = (
         "Secondary clusters of a global cluster have the users and databases of the"
-        " primary one: with GlobalClusterIdentifier and MasterUsername,"
-        " MasterUserPassword, ManageMasterUserPassword or DatabaseName the secondary"
-        " fails. Only the cluster that is primary may have them."
+        " primary cluster. A secondary cluster with GlobalClusterIdentifier and"
+        " MasterUsername, MasterUserPassword, ManageMasterUserPassword or DatabaseName"
+        " fails. Set these on the primary cluster only."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-dbcluster.html"
-    goes = goes_to("us-east-1", "us-west-2")
+    deployment = deployed_to("us-east-1", "us-west-2")
     needs_targets = False
     at = "Resources/Cluster/Properties/MasterUsername"
     _home = "Conditions:\n  Home: !Equals [!Ref AWS::Region, us-east-1]\n"
@@ -71,19 +71,19 @@ class SecondaryWithCredentials(Rule):
 
     def check(self, view: View) -> Iterator[Found]:
         yield from self._beside_its_source(view)
-        for found in view.made("AWS::RDS::DBCluster").values():
+        for found in view.created("AWS::RDS::DBCluster").values():
             for mine in in_one_account(found):
                 with_both = [r for r in mine if credentials(r)]
                 if len({r.place.region for r in with_both}) > 1:
                     first = with_both[0]
                     yield in_properties(first, credentials(first)[0]), (
                         f"clusters in {regions_of(with_both)} join one global cluster,"
-                        " each with credentials; only the primary one may have them"
+                        " each with credentials; only the primary cluster may have them"
                     )
 
     @staticmethod
     def _beside_its_source(view: View) -> Iterator[Found]:
-        """A cluster that joins the global cluster which another one is the source of."""
+        """Yield clusters with credentials that join a global cluster that has a source."""
         for place in view.places:
             sources = {
                 reference(it, "GlobalClusterIdentifier")
@@ -94,18 +94,18 @@ class SecondaryWithCredentials(Rule):
                 joined = reference(it, "GlobalClusterIdentifier")
                 if joined in sources and credentials(it):
                     yield in_properties(it, credentials(it)[0]), (
-                        "this cluster is a secondary one, as the global cluster has a"
-                        " source; leave its credentials out"
+                        "this cluster is secondary because the global cluster has a"
+                        " source; remove its credentials"
                     )
 
 
 def reference(it: Resource, name: str) -> str | None:
-    """Known text of a property."""
+    """Return the known text of a property."""
     return text(it.properties, name)
 
 
 def credentials(it: Resource) -> list[str]:
-    """The credentials that a cluster has together with GlobalClusterIdentifier."""
+    """Return the credentials that a cluster sets together with GlobalClusterIdentifier."""
     identifier = get(it.properties, "GlobalClusterIdentifier")
     if not present(it.properties, "GlobalClusterIdentifier") or (
         is_function(identifier) and "Fn::If" in identifier
@@ -124,8 +124,9 @@ class KeyWithoutEncryption(ResourceRule):
     id = "E9537"
     shortdesc = "A cluster has a key, but is not encrypted"
     description = (
-        "KmsKeyId takes effect only with StorageEncrypted: true; RDS refuses the one"
-        " without the other. It cannot be corrected later: both replace the cluster."
+        "KmsKeyId takes effect only with StorageEncrypted: true, and RDS rejects"
+        " KmsKeyId without it. Set both when you create the cluster: changing either"
+        " one later replaces the cluster."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-dbcluster.html"
     at = "Resources/Cluster/Properties/KmsKeyId"
@@ -134,7 +135,7 @@ class KeyWithoutEncryption(ResourceRule):
     good = _example(_key + "      StorageEncrypted: true\n")
     types = ("AWS::RDS::DBCluster",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         inherited = (
             "SnapshotIdentifier",
             "SourceDBClusterIdentifier",
@@ -145,16 +146,16 @@ class KeyWithoutEncryption(ResourceRule):
             return
         off = truth(it.properties, "StorageEncrypted") is False
         if present(it.properties, "KmsKeyId") and off:
-            yield ("KmsKeyId",), "a key needs StorageEncrypted: true"
+            yield ("KmsKeyId",), "KmsKeyId needs StorageEncrypted: true"
 
 
 class SecondaryWithoutKey(ResourceRule):
     id = "E9538"
-    shortdesc = "An encrypted secondary cluster names no key of its region"
+    shortdesc = "An encrypted secondary cluster has no key of its region"
     description = (
-        "Encrypted data that crosses regions is encrypted anew: RDS wants KmsKeyId, a"
-        " key of the secondary cluster's own region, and refuses the cluster without"
-        " it, even where the account's default key would do."
+        "RDS encrypts data again when it crosses regions. It rejects an encrypted"
+        " secondary cluster without KmsKeyId, even if the default key of the account"
+        " would do. Set KmsKeyId to a key in the region of the secondary cluster."
     )
     source_url = f"{DOCS}AmazonRDS/latest/AuroraUserGuide/Overview.Encryption.html"
     at = "Resources/Cluster/Properties/StorageEncrypted"
@@ -165,7 +166,7 @@ class SecondaryWithoutKey(ResourceRule):
     good = _example(_secondary + "      KmsKeyId: alias/orders\n")
     types = ("AWS::RDS::DBCluster",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         properties = it.properties
         secondary = (
             present(properties, "GlobalClusterIdentifier")
@@ -175,5 +176,5 @@ class SecondaryWithoutKey(ResourceRule):
         encrypted = truth(properties, "StorageEncrypted") is True
         if secondary and encrypted and absent(properties, "KmsKeyId"):
             yield ("StorageEncrypted",), (
-                "an encrypted secondary cluster needs KmsKeyId, a key of its own region"
+                "an encrypted secondary cluster needs KmsKeyId, a key in its own region"
             )

@@ -1,4 +1,4 @@
-"""AWS Backup: when its plans begin, and what lets them."""
+"""AWS Backup: plans that start while a database does not allow it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from tapgen.model import StackSet
 from tapgen.rules.base import DOCS, in_properties
-from tapgen.rules.system_view import Across, SystemRule, Told
+from tapgen.rules.system_view import FoundIn, SystemRule, SystemView
 from tapgen.rules.values import absent, get, items, number, text
 from tapgen.rules.view import Resource
 
 _DAY = 24 * 60
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# AWS Backup begins when it can within the start window, as a rule within its first hour.
+# AWS Backup starts a job within the start window, usually within its first hour.
 _LATEST = 60
-# In minutes: how long before its own windows RDS begins no backup any more.
+# In minutes: how long before its own windows RDS starts no other backup.
 _BEFORE = 60
 _CRON = re.compile(r"cron\((\d+) (\d+(?:,\d+)*) (\S+) \S+ (\S+) \S+\)")
 _TIME = r"(\d\d):(\d\d)"
@@ -68,13 +68,13 @@ database:
 """
 
 
-class BackupInTheWay(SystemRule):
+class BackupDuringWindow(SystemRule):
     id = "W9592"
-    shortdesc = "AWS Backup begins while a database does not let it"
+    shortdesc = "AWS Backup starts while a database does not allow it"
     description = (
-        "RDS begins no backup for others within its own backup and maintenance windows,"
-        " nor in the hour before them: the job of AWS Backup fails, each day or each"
-        " week. Let the plan begin after both windows. Aurora is exempt."
+        "RDS starts no backup for AWS Backup during its own backup and maintenance"
+        " windows, or in the hour before them: the job fails every day or every week."
+        " Start the plan after both windows. Aurora is exempt."
     )
     source_url = f"{DOCS}aws-backup/latest/devguide/plan-options-and-configuration.html"
     at = (
@@ -84,19 +84,21 @@ class BackupInTheWay(SystemRule):
     bad = _EXAMPLE.format(hour=3)
     good = _EXAMPLE.format(hour=5)
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, selection in it.resources("AWS::Backup::BackupSelection"):
             node = get(selection.properties, "BackupPlanId")
             plan = it.origin(stack_set, selection.place, node)
             if plan is None or plan.resource.type != "AWS::Backup::BackupPlan":
                 continue
             for other, database in it.resources("AWS::RDS::DBInstance"):
-                if _chosen(selection, database):
-                    yield from _judged(plan.stack_set, plan.resource, other, database)
+                if _selected(selection, database):
+                    yield from _collisions(
+                        plan.stack_set, plan.resource, other, database
+                    )
 
 
-def _chosen(selection: Resource, database: Resource) -> bool:
-    """Whether a selection takes a database by one of its tags."""
+def _selected(selection: Resource, database: Resource) -> bool:
+    """Return whether a selection includes a database by one of its tags."""
     here, there = selection.place.target, database.place.target
     properties = database.properties
     engine = text(properties, "Engine") or ""
@@ -113,9 +115,9 @@ def _chosen(selection: Resource, database: Resource) -> bool:
     return any(None not in tag for tag in wanted & tags)
 
 
-def _judged(
+def _collisions(
     stack_set: StackSet, plan: Resource, other: StackSet, database: Resource
-) -> Iterator[Told]:
+) -> Iterator[FoundIn]:
     steps = ("BackupPlan", "BackupPlanRule")
     for index, rule in enumerate(items(plan.properties, *steps)):
         begins = [*_begins(rule)]
@@ -125,7 +127,8 @@ def _judged(
             if any(_meet(one, two) for one in begins for two in closed):
                 path = (*steps, index, "ScheduleExpression")
                 yield stack_set, in_properties(plan, *path), (
-                    f"{other.part}.{database.id} has its {name} at {window} (UTC)"
+                    f"{other.part}.{database.id} has its {name} at {window} (UTC);"
+                    " start the backup after it"
                 )
 
 
@@ -134,7 +137,7 @@ def _meet(one: tuple[int, int], two: tuple[int, int]) -> bool:
 
 
 def _begins(rule: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
-    """When backups begin, as minutes of the week; nothing where that is not known."""
+    """Yield when backups start, as minutes of the week; nothing if not known."""
     zone = text(rule, "ScheduleExpressionTimezone") or "UTC"
     found = _CRON.fullmatch(text(rule, "ScheduleExpression") or "")
     if not found or zone not in ("UTC", "Etc/UTC"):
@@ -142,7 +145,7 @@ def _begins(rule: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
     minute, hours, _, weekdays = found.groups()
     window = min(number(rule, "StartWindowMinutes") or _LATEST, _LATEST)
     for day, name in enumerate(_DAYS):
-        # Ranges and numbers of weekdays are left alone.
+        # Ranges and numbers of weekdays are not evaluated.
         if weekdays in ("*", "?") or name in weekdays.lower().split(","):
             for hour in hours.split(","):
                 start = day * _DAY + int(hour) * 60 + int(minute)
@@ -150,8 +153,8 @@ def _begins(rule: Mapping[str, Any]) -> Iterator[tuple[int, int]]:
 
 
 def _closed(window: str) -> Iterator[tuple[int, int]]:
-    """When a window lets no backup begin, as minutes of the week and the one before and
-    after it."""
+    """Yield when a window allows no backup to start, as minutes of this week and of
+    the weeks before and after it."""
     found = _WINDOW.fullmatch(window)
     if not found:
         return

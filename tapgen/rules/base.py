@@ -1,4 +1,4 @@
-"""What all rules share: how they are documented, what they look at, what they say."""
+"""The base classes of rules, and helpers for their examples and messages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tapgen.rules.values import Path
 from tapgen.rules.view import Resource, View
 
 Found = tuple[Path, str]
-"""A place, as keys from the top down, and what is wrong there."""
+"""A path in a template, as keys from the top down, and the message for it."""
 
 DOCS = "https://docs.aws.amazon.com/"
 USER_GUIDE = f"{DOCS}AWSCloudFormation/latest/UserGuide/"
@@ -21,11 +21,12 @@ TEMPLATE_REFERENCE = f"{DOCS}AWSCloudFormation/latest/TemplateReference/"
 
 
 class Rule(CloudFormationLintRule):  # type: ignore[misc]
-    """A rule about one template and where it goes.
+    """A rule about one template and its targets.
 
-    `description` says what breaks, `source_url` where AWS says so. `bad` and `good`
-    are templates in YAML: the rule finds something in the first, at `at`, and nothing
-    in the second. `goes` is the entry of a manifest that both need.
+    `shortdesc` is what the rule finds, `description` what happens in AWS and what to
+    do, `source_url` the page of AWS that says so. `bad` and `good` are templates in
+    YAML: the rule finds something in the first, at `at`, and nothing in the second.
+    `deployment` is the manifest entry that both need: targets, parameters, overrides.
     """
 
     id = ""
@@ -33,14 +34,14 @@ class Rule(CloudFormationLintRule):  # type: ignore[misc]
     bad = ""
     good = ""
     at = ""
-    goes: Mapping[str, Any] = {}
+    deployment: Mapping[str, Any] = {}
     needs_targets = False
-    """Whether the rule says nothing where it is not known where a template goes."""
+    """Whether the rule reports nothing if the targets of a template are not known."""
     sees_macros = False
-    """Whether the rule also speaks of templates that a macro may change."""
+    """Whether the rule also checks templates that a macro may change."""
 
     def match(self, cfn: Any) -> Iterator[Any]:
-        """What cfn-lint calls."""
+        """Yield a match for each finding, once; cfn-lint calls this."""
         view = views.of(cfn)
         if self.needs_targets and not view.known:
             return
@@ -55,39 +56,39 @@ class Rule(CloudFormationLintRule):  # type: ignore[misc]
                 yield RuleMatch(written, message)
 
     def check(self, view: View) -> Iterator[Found]:
-        """Everything wrong with a template."""
+        """Yield everything that is wrong with a template."""
         yield from ()
 
 
 class ResourceRule(Rule):
-    """A rule about single resources of some types, place by place."""
+    """A rule about single resources of certain types, at each target."""
 
     types: tuple[str, ...] = ()
 
     def check(self, view: View) -> Iterator[Found]:
         for place in view.places:
             for resource in place.of(*self.types):
-                for path, message in self.look(resource):
+                for path, message in self.check_resource(resource):
                     yield in_properties(resource, *path), message
 
-    def look(self, it: Resource) -> Iterator[Found]:
-        """What is wrong with a resource; places are below its properties."""
+    def check_resource(self, it: Resource) -> Iterator[Found]:
+        """Yield what is wrong with a resource; paths begin at its properties."""
         yield from ()
 
 
 def in_properties(resource: Resource, *path: str | int) -> Path:
-    """The path of something below a resource's properties."""
+    """Return the path of something below the properties of a resource."""
     return ("Resources", resource.id, "Properties", *path)
 
 
-def goes_to(*regions: str, **more: Any) -> dict[str, Any]:
-    """An entry of a manifest, for examples: one account and these regions."""
+def deployed_to(*regions: str, **more: Any) -> dict[str, Any]:
+    """Return a manifest entry for an example: one account and these regions."""
     places = [{"account": "111122223333", "region": r} for r in regions]
     return {"targets": places, "parameters": {}, "overrides": [], **more}
 
 
 def in_one_account(found: list[Resource]) -> Iterator[list[Resource]]:
-    """The places of a resource, account by account."""
+    """Group the places of a resource by account."""
     accounts: dict[str, list[Resource]] = {}
     for resource in found:
         accounts.setdefault(resource.place.account, []).append(resource)
@@ -95,17 +96,17 @@ def in_one_account(found: list[Resource]) -> Iterator[list[Resource]]:
 
 
 def regions_of(found: list[Resource]) -> str:
-    """The regions of some places, for a message."""
+    """Return the regions of some places, for a message."""
     return ", ".join(sorted({r.place.region for r in found}))
 
 
 def places_of(found: list[Resource]) -> str:
-    """Accounts and regions of some places, for a message."""
+    """Return the accounts and regions of some places, for a message."""
     return ", ".join(sorted({str(r.place.target) for r in found}))
 
 
 def differs(account: str, other: str) -> bool:
-    """Whether two accounts are certainly not the same one."""
+    """Return whether two accounts are certainly different."""
     return (
         SELF not in (account, other) and "" not in (account, other) and account != other
     )

@@ -56,18 +56,18 @@ def _example(more: str) -> str:
 
 
 class _RecordRule(ResourceRule):
-    """A rule about each record of record sets and groups of them."""
+    """A rule about each record of record sets and record set groups."""
 
     types = ("AWS::Route53::RecordSet", "AWS::Route53::RecordSetGroup")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         if it.type == "AWS::Route53::RecordSet":
-            yield from self.judge(it.properties)
+            yield from self.check_record(it.properties)
         for index, record in enumerate(items(it.properties, "RecordSets")):
-            for path, message in self.judge(record):
+            for path, message in self.check_record(record):
                 yield ("RecordSets", index, *path), message
 
-    def judge(self, record: Any) -> Iterator[Found]:
+    def check_record(self, record: Any) -> Iterator[Found]:
         yield from ()
 
 
@@ -75,22 +75,23 @@ class PolicyWithoutIdentifier(_RecordRule):
     id = "E9545"
     shortdesc = "A weighted, failover or latency record has no SetIdentifier"
     description = (
-        "Records of one name and type are told apart by SetIdentifier: Route 53 refuses"
-        " one with a routing policy and without it, and the other way round."
+        "SetIdentifier distinguishes records of the same name and type. Route 53"
+        " rejects a record with a routing policy and without SetIdentifier, and a"
+        " record with SetIdentifier and without a routing policy."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-route53-recordset.html"
     at = "Resources/Record/Properties/Weight"
     bad = _example("      Weight: 10\n")
     good = _example("      Weight: 10\n      SetIdentifier: blue\n")
 
-    def judge(self, record: Any) -> Iterator[Found]:
+    def check_record(self, record: Any) -> Iterator[Found]:
         used = [name for name in _POLICIES if present(record, name)]
         if used and absent(record, "SetIdentifier"):
             yield (used[0],), f"{used[0]} needs a SetIdentifier"
         possible = [name for name in _POLICIES if not absent(record, name)]
         if present(record, "SetIdentifier") and not possible:
             yield ("SetIdentifier",), (
-                f"needs a routing policy: one of {', '.join(_POLICIES)}"
+                f"SetIdentifier needs a routing policy: one of {', '.join(_POLICIES)}"
             )
 
 
@@ -98,8 +99,9 @@ class WeightTooLarge(_RecordRule):
     id = "E9546"
     shortdesc = "A weight is not from 0 to 255"
     description = (
-        "Route 53 takes whole weights from 0 to 255 and refuses the record otherwise;"
-        " percentages and the weights of load balancers (up to 999) are others."
+        "Route 53 accepts whole weights from 0 to 255 and rejects any other record."
+        " Percentages and the weights of load balancers (up to 999) are different"
+        " scales."
     )
     source_url = (
         f"{DOCS}Route53/latest/DeveloperGuide/resource-record-sets-values-weighted.html"
@@ -108,18 +110,19 @@ class WeightTooLarge(_RecordRule):
     bad = _example("      Weight: 300\n      SetIdentifier: blue\n")
     good = _example("      Weight: 255\n      SetIdentifier: blue\n")
 
-    def judge(self, record: Any) -> Iterator[Found]:
+    def check_record(self, record: Any) -> Iterator[Found]:
         weight = number(record, "Weight")
         if weight is not None and not 0 <= weight <= 255:
-            yield ("Weight",), f"{weight:g} is not from 0 to 255"
+            yield ("Weight",), f"weight {weight:g} is not from 0 to 255"
 
 
 class CheckInterval(ResourceRule):
     id = "E9547"
-    shortdesc = "A health check's interval is neither 10 nor 30 seconds"
+    shortdesc = "The interval of a health check is neither 10 nor 30 seconds"
     description = (
-        "Route 53 checks every 30 seconds, or every 10 at a higher price; the schema"
-        " lets everything between pass. It cannot be changed later: a new check is made."
+        "Route 53 checks every 30 seconds, or every 10 seconds at a higher price. The"
+        " resource schema accepts every value between, but Route 53 does not. Changing"
+        " the interval later replaces the health check."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}"
@@ -130,21 +133,21 @@ class CheckInterval(ResourceRule):
     good = _CHECK.format(interval=10)
     types = ("AWS::Route53::HealthCheck",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps = ("HealthCheckConfig", "RequestInterval")
         seconds = number(it.properties, *steps)
         if seconds is not None and seconds not in (10, 30):
-            yield steps, f"{seconds:g} seconds; Route 53 takes 10 or 30"
+            yield steps, f"{seconds:g} seconds; Route 53 accepts 10 or 30"
 
 
 class CheckOfUnsupportedAlarm(ResourceRule):
     id = "E9548"
-    shortdesc = "A health check watches an alarm that Route 53 cannot follow"
+    shortdesc = "A health check uses an alarm that Route 53 does not support"
     description = (
-        "Route 53 evaluates the alarm's metric itself, and only simple ones:"
+        "Route 53 evaluates the metric of the alarm itself. It supports"
         " standard-resolution metrics with Average, Minimum, Maximum, Sum or"
-        " SampleCount. Percentiles, metric math, periods below 60 seconds and composite"
-        " alarms are refused."
+        " SampleCount. It rejects percentiles, metric math, periods below 60 seconds"
+        " and composite alarms."
     )
     source_url = (
         f"{DOCS}Route53/latest/DeveloperGuide/health-checks-creating-values.html"
@@ -174,7 +177,7 @@ Resources:
     good = _pair.format(statistic="Statistic: Maximum")
     types = ("AWS::Route53::HealthCheck",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps = ("HealthCheckConfig", "AlarmIdentifier", "Name")
         named = get(it.properties, *steps)
         for alarm in it.place.of(
@@ -184,7 +187,10 @@ Resources:
             if named == {"Ref": alarm.id} or (known and known == text(named)):
                 reason = _unsupported(alarm)
                 if reason:
-                    yield steps, f"alarm {alarm.id} has {reason}, which Route 53 refuses"
+                    yield steps, (
+                        f"alarm {alarm.id} has {reason}, which Route 53 does not"
+                        " support"
+                    )
 
 
 def _unsupported(alarm: Resource) -> str:
@@ -203,11 +209,11 @@ def _unsupported(alarm: Resource) -> str:
 
 class FailoverWithoutCheck(_RecordRule):
     id = "W9549"
-    shortdesc = "The primary failover record can never fail"
+    shortdesc = "The primary failover record has no health check"
     description = (
-        "Without HealthCheckId, and without EvaluateTargetHealth of an alias, Route 53"
-        " takes the primary record for healthy for ever: it never answers with the"
-        " secondary one."
+        "Without HealthCheckId, or EvaluateTargetHealth on an alias, Route 53 always"
+        " considers the primary record healthy and never returns the secondary record."
+        " Add one of them."
     )
     source_url = (
         f"{DOCS}Route53/latest/DeveloperGuide/resource-record-sets-values-failover.html"
@@ -219,7 +225,7 @@ class FailoverWithoutCheck(_RecordRule):
         _failover + "      HealthCheckId: 01234567-89ab-cdef-0123-456789abcdef\n"
     )
 
-    def judge(self, record: Any) -> Iterator[Found]:
+    def check_record(self, record: Any) -> Iterator[Found]:
         if text(record, "Failover") != "PRIMARY" or not absent(record, "HealthCheckId"):
             return
         alias = get(record, "AliasTarget")

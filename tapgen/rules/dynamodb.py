@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule, goes_to
+from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule, deployed_to
 from tapgen.rules.values import absent, get, items, present, settled, text, truth
 from tapgen.rules.view import Resource
 
@@ -36,36 +36,37 @@ class _TableRule(ResourceRule):
 
 class OwnRegionMissing(_TableRule):
     id = "E9531"
-    shortdesc = "A global table has no replica in the region of its own stack"
+    shortdesc = "A global table has no replica in the region of its stack"
     description = (
-        "The region the stack is in must be among the replicas: CloudFormation refuses"
-        " the table otherwise. Add it, or send the stack set to one of the regions."
+        "The replicas must include the region of the stack; otherwise CloudFormation"
+        " rejects the table. Add that region, or deploy the stack set to one of the"
+        " replica regions."
     )
     source_url = _REFERENCE
     needs_targets = True
-    goes = goes_to("eu-west-1")
+    deployment = deployed_to("eu-west-1")
     at = "Resources/Table/Properties/Replicas"
     bad = _example()
     good = _example(replicas="[{Region: us-east-1}, {Region: !Ref AWS::Region}]")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         replicas = get(it.properties, "Replicas")
         if not settled(replicas):
             return
         regions = [text(replica, "Region") for replica in replicas]
         if None not in regions and it.place.region not in regions:
             yield ("Replicas",), (
-                f"no replica in {it.place.region}, where this stack is made; there are"
+                f"no replica in {it.place.region}, the region of this stack, only in"
                 f" {', '.join(sorted(map(str, regions)))}"
             )
 
 
 class StreamMissing(_TableRule):
     id = "E9532"
-    shortdesc = "A table of several regions has no stream of new and old images"
+    shortdesc = "A table with several replicas has no stream of new and old images"
     description = (
-        "Replication needs StreamSpecification with NEW_AND_OLD_IMAGES where there is"
-        " more than one replica; DynamoDB refuses the table without."
+        "A table with more than one replica needs StreamSpecification with"
+        " NEW_AND_OLD_IMAGES for replication. DynamoDB rejects the table without it."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}aws-properties-dynamodb-globaltable-streamspecification"
@@ -75,7 +76,7 @@ class StreamMissing(_TableRule):
     bad = _example(more="")
     good = _example()
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         replicas = get(it.properties, "Replicas")
         if not settled(replicas) or len(replicas) < 2:
             return
@@ -87,16 +88,16 @@ class StreamMissing(_TableRule):
             )
         elif kind not in (None, "NEW_AND_OLD_IMAGES"):
             steps = ("StreamSpecification", "StreamViewType")
-            yield steps, f"{kind} does not replicate; use NEW_AND_OLD_IMAGES"
+            yield steps, f"{kind} does not support replication; use NEW_AND_OLD_IMAGES"
 
 
 class KeyForSomeReplicas(_TableRule):
     id = "E9533"
     shortdesc = "Only some replicas have a key, or the table is not encrypted with KMS"
     description = (
-        "Customer keys are given for each replica or for none, each of the replica's own"
-        " region, together with SSESpecification: {SSEEnabled: true, SSEType: KMS} of"
-        " the table. DynamoDB refuses everything else."
+        "Set a customer managed key for every replica or for none, each in the region"
+        " of its replica. The table then also needs SSESpecification: {SSEEnabled:"
+        " true, SSEType: KMS}. DynamoDB rejects everything else."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}"
@@ -118,7 +119,7 @@ class KeyForSomeReplicas(_TableRule):
         f"\n        - {_key.format('us-west-2')}",
     )
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         replicas = get(it.properties, "Replicas")
         if not settled(replicas):
             return
@@ -129,8 +130,8 @@ class KeyForSomeReplicas(_TableRule):
         for index, replica in enumerate(replicas):
             if absent(replica, *key):
                 yield ("Replicas", index), (
-                    "has no SSESpecification.KMSMasterKeyId, while others have one;"
-                    " give a key of its region"
+                    "has no SSESpecification.KMSMasterKeyId, but other replicas do;"
+                    " set a key in its region"
                 )
         table = get(it.properties, "SSESpecification")
         kind = text(table, "SSEType")
@@ -140,17 +141,18 @@ class KeyForSomeReplicas(_TableRule):
             or kind not in (None, "KMS")
         ):
             yield ("Replicas", keyed[0], *key), (
-                "keys need SSESpecification: {SSEEnabled: true, SSEType: KMS} of the"
+                "keys need SSESpecification: {SSEEnabled: true, SSEType: KMS} on the"
                 " table"
             )
 
 
 class UnusedAttribute(_TableRule):
     id = "E9534"
-    shortdesc = "A global table defines an attribute that is no key"
+    shortdesc = "A global table defines an attribute that is not a key"
     description = (
-        "AttributeDefinitions are those of the keys of the table and its indexes, no"
-        " more and no fewer; DynamoDB refuses the table with a ValidationException."
+        "AttributeDefinitions must contain exactly the keys of the table and its"
+        " indexes. Otherwise DynamoDB rejects the table with a ValidationException."
+        " Remove the other attributes."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}"
@@ -160,7 +162,7 @@ class UnusedAttribute(_TableRule):
     bad = _example(attribute=", {AttributeName: status, AttributeType: S}")
     good = _example()
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         used = self._keys(it)
         if used is None:
             return
@@ -169,12 +171,12 @@ class UnusedAttribute(_TableRule):
             name = text(attribute, "AttributeName")
             if name is not None and name not in used:
                 yield ("AttributeDefinitions", index), (
-                    f"{name!r} is no key of the table or of an index; leave it out"
+                    f"{name!r} is not a key of the table or of an index; remove it"
                 )
 
     @staticmethod
     def _keys(it: Resource) -> set[str] | None:
-        """The attributes that are keys; None where not all are known."""
+        """Return the attributes that are keys; None if not all are known."""
         schemas = [get(it.properties, "KeySchema")]
         for kind in ("GlobalSecondaryIndexes", "LocalSecondaryIndexes"):
             indexes = get(it.properties, kind)
@@ -197,10 +199,11 @@ class UnusedAttribute(_TableRule):
 
 class StrongConsistencyRegions(_TableRule):
     id = "E9535"
-    shortdesc = "Strong consistency with a number of regions that it does not have"
+    shortdesc = "Strong consistency is set with an unsupported number of regions"
     description = (
-        "MultiRegionConsistency: STRONG needs exactly three regions: three replicas, or"
-        " two and a witness (GlobalTableWitnesses). It is chosen when the table is made."
+        "MultiRegionConsistency: STRONG needs exactly three regions: three replicas,"
+        " or two replicas and a witness (GlobalTableWitnesses). It can be set only"
+        " when the table is created."
     )
     source_url = (
         f"{DOCS}amazondynamodb/latest/developerguide/"
@@ -213,7 +216,7 @@ class StrongConsistencyRegions(_TableRule):
         more=_strong + "      GlobalTableWitnesses: [{Region: us-east-2}]\n"
     )
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         if text(it.properties, "MultiRegionConsistency") != "STRONG":
             return
         replicas = get(it.properties, "Replicas")
@@ -228,6 +231,6 @@ class StrongConsistencyRegions(_TableRule):
             return
         if (len(replicas), number) not in ((3, 0), (2, 1)):
             yield ("MultiRegionConsistency",), (
-                f"STRONG with {len(replicas)} replicas and {number} witnesses; it needs"
-                " three replicas, or two and a witness"
+                f"{len(replicas)} replicas and {number} witnesses; STRONG needs three"
+                " replicas, or two replicas and a witness"
             )

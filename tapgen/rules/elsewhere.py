@@ -1,4 +1,4 @@
-"""Stack sets of different regions that refer to each other."""
+"""References between stack sets of different regions."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator
 
 from tapgen.model import StackSet
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
-from tapgen.rules.literals import reached
 from tapgen.rules.once import AT_THE_EDGE, USED_AT_THE_EDGE, VIRGINIA
-from tapgen.rules.system_view import Across, SystemRule, Told
-from tapgen.rules.values import Path, absent, get, items, text
+from tapgen.rules.system_view import FoundIn, SystemRule, SystemView
+from tapgen.rules.values import Path, absent, get, items, reached, text
 from tapgen.rules.view import Resource
 
 _SOURCE = "SourceDBInstanceIdentifier"
@@ -17,12 +16,12 @@ _SOURCE = "SourceDBInstanceIdentifier"
 
 class VpcWithoutItsRegion(SystemRule):
     id = "E9568"
-    shortdesc = "A VPC of another region is named without that region"
+    shortdesc = "A VPC of another region is named without its region"
     description = (
         "A peering connection looks for its peer in its own region unless PeerRegion"
-        " says another, and a private zone looks for a VPC in VPCRegion: the VPC is not"
-        " found there, and the stack fails. Name the region of the stack set that makes"
-        " the VPC."
+        " is set, and a private hosted zone looks for a VPC in VPCRegion. A VPC in"
+        " another region is not found, and the stack fails. Set the property to the"
+        " region of the stack set that creates the VPC."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-ec2-vpcpeeringconnection.html"
     at = "peering: Resources/Peering/Properties/PeerVpcId"
@@ -63,40 +62,40 @@ peering:
 """
     good = bad + "          PeerRegion: eu-west-1\n"
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource in it.resources("AWS::EC2::VPCPeeringConnection"):
-            yield from self._judge(it, stack_set, resource, (), "PeerVpcId")
+            yield from self._check_vpc(it, stack_set, resource, (), "PeerVpcId")
         for stack_set, resource in it.resources("AWS::Route53::HostedZone"):
             for index, _ in enumerate(items(resource.properties, "VPCs")):
                 path = ("VPCs", index)
-                yield from self._judge(it, stack_set, resource, path, "VPCId")
+                yield from self._check_vpc(it, stack_set, resource, path, "VPCId")
 
     @staticmethod
-    def _judge(
-        it: Across, stack_set: StackSet, resource: Resource, path: Path, name: str
-    ) -> Iterator[Told]:
+    def _check_vpc(
+        it: SystemView, stack_set: StackSet, resource: Resource, path: Path, name: str
+    ) -> Iterator[FoundIn]:
         node = get(resource.properties, *path)
         region = "PeerRegion" if name == "PeerVpcId" else "VPCRegion"
         found = it.origin(stack_set, resource.place, get(node, name))
         if found is None or found.resource.type != "AWS::EC2::VPC":
             return
         if found.stack_set.part == stack_set.part and region == "VPCRegion":
-            return  # E9544 tells it
+            return  # E9544 reports it
         said = resource.place.region if absent(node, region) else text(node, region)
         if said and said != found.region:
             yield stack_set, in_properties(resource, *path, name), (
-                f"{found} is in {found.region}, and is looked for in {said}; write"
+                f"{found} is in {found.region}, but AWS looks for it in {said}; write"
                 f" {region}: {found.region}"
             )
 
 
 class SourceByName(SystemRule):
     id = "E9569"
-    shortdesc = "A replica names its source in another region without an ARN"
+    shortdesc = "A read replica names its source in another region without an ARN"
     description = (
-        "A read replica finds a source of its own region by name; one of another region"
-        " is given by its ARN, or RDS answers DBInstanceNotFound. Take the output"
-        " !GetAtt Database.DBInstanceArn."
+        "A read replica finds a source in its own region by name. A source in another"
+        " region needs an ARN; otherwise RDS returns DBInstanceNotFound. Use the"
+        " output !GetAtt Database.DBInstanceArn."
     )
     source_url = f"{DOCS}AmazonRDS/latest/UserGuide/USER_ReadRepl.XRgn.html"
     at = "replica: Resources/Replica/Properties/SourceDBInstanceIdentifier"
@@ -135,20 +134,20 @@ replica:
 """
     good = bad.replace("!Ref Database}", "!GetAtt Database.DBInstanceArn}")
 
-    def across(self, it: Across) -> Iterator[Told]:
-        made: dict[tuple[str, str], set[str]] = {}
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
+        regions: dict[tuple[str, str], set[str]] = {}
         replicas = []
         for stack_set, resource in it.resources("AWS::RDS::DBInstance"):
             name = text(resource.properties, "DBInstanceIdentifier")
             if name:
                 key = (resource.place.account, name.lower())
-                made.setdefault(key, set()).add(resource.place.region)
+                regions.setdefault(key, set()).add(resource.place.region)
             if not absent(resource.properties, _SOURCE):
                 replicas.append((stack_set, resource))
         for stack_set, resource in replicas:
             node = get(resource.properties, _SOURCE)
             name = text(node) or ""
-            known = made.get((resource.place.account, name.lower()), set())
+            known = regions.get((resource.place.account, name.lower()), set())
             found = it.origin(stack_set, resource.place, node)
             if found and found.resource.type == resource.type and not found.attribute:
                 known = {found.region}
@@ -157,19 +156,18 @@ replica:
                 known = {said}
             if known and resource.place.region not in known:
                 yield stack_set, in_properties(resource, _SOURCE), (
-                    f"the source is in {', '.join(sorted(known))}, and a name is looked"
-                    f" for in {resource.place.region}; give its ARN"
+                    f"the source is in {', '.join(sorted(known))}, but RDS looks for a"
+                    f" name in {resource.place.region}; use the ARN of the source"
                 )
 
 
 class EdgeFromAnotherRegion(SystemRule):
     id = "E9593"
-    shortdesc = "What CloudFront uses comes from a stack set outside us-east-1"
+    shortdesc = "A resource for CloudFront comes from a stack set outside us-east-1"
     description = (
-        "Certificates for CloudFront, for edge-optimised API domains and for domains of"
-        " Cognito, and functions at the edge, are taken from us-east-1 only. Let the"
-        " stack set that makes them go there, and take the output with `region:"
-        " us-east-1`."
+        "Certificates for CloudFront, edge-optimized API domains and Cognito domains,"
+        " and Lambda@Edge functions must be in us-east-1. Deploy the stack set that"
+        " creates them to us-east-1, and take the output with `region: us-east-1`."
     )
     source_url = f"{DOCS}AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
     at = "domain: Resources/Domain/Properties/CertificateArn"
@@ -201,7 +199,7 @@ domain:
         "region: eu-west-1", "region: us-east-1"
     )
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource in it.resources(*USED_AT_THE_EDGE):
             for steps in USED_AT_THE_EDGE[resource.type]:
                 for path, value in reached(resource.properties, steps):
@@ -210,9 +208,8 @@ domain:
                         found
                         and found.resource.type in AT_THE_EDGE
                         and found.region != VIRGINIA
-                        and found.stack_set.part != stack_set.part  # E9524 tells it
+                        and found.stack_set.part != stack_set.part  # E9524 reports it
                     ):
                         yield stack_set, in_properties(resource, *path), (
-                            f"{found} is in {found.region}; this one must be in"
-                            " us-east-1"
+                            f"{found} is in {found.region}, but must be in us-east-1"
                         )

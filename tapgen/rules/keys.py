@@ -1,10 +1,10 @@
-"""KMS multi-region keys."""
+"""KMS multi-Region keys."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapgen.rules.base import DOCS, Found, ResourceRule, goes_to
+from tapgen.rules.base import DOCS, Found, ResourceRule, deployed_to
 from tapgen.rules.values import arn, get
 from tapgen.rules.view import Resource
 
@@ -12,16 +12,16 @@ from tapgen.rules.view import Resource
 class ReplicaBesideItsKey(ResourceRule):
     id = "E9543"
     shortdesc = (
-        "A replica key is made where its key is, or of a key that has no replicas"
+        "A replica key is in the region of its primary key, or has no multi-Region key"
     )
     description = (
-        "A multi-region key has one key of its id in each region: a replica in the"
-        " region of the primary key fails with AlreadyExists, and only keys made with"
-        " MultiRegion: true (their ids begin with mrk-) can be replicated."
+        "A multi-Region key has one key with the same ID in each region, so a replica"
+        " in the region of the primary key fails with AlreadyExists. Only keys created"
+        " with MultiRegion: true (their IDs begin with mrk-) can be replicated."
     )
     source_url = f"{DOCS}kms/latest/developerguide/multi-region-keys-replicate.html"
     needs_targets = True
-    goes = goes_to("us-east-1")
+    deployment = deployed_to("us-east-1")
     at = "Resources/Replica/Properties/PrimaryKeyArn"
     _key = """\
 Resources:
@@ -43,17 +43,17 @@ Resources:
     good = _key.format(region="us-west-2")
     types = ("AWS::KMS::ReplicaKey",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         found = arn(get(it.properties, "PrimaryKeyArn"))
         if found is None:
             return
         if found.region == it.place.region:
             yield ("PrimaryKeyArn",), (
-                f"the key is in {found.region}, where this replica is made too; a key"
-                " has one replica in each other region"
+                f"the primary key is also in {found.region}; create the replica in"
+                " another region"
             )
         name = found.resource.removeprefix("key/")
         if name and name[0] in "0123456789abcdef" and len(name) == 36:
             yield ("PrimaryKeyArn",), (
-                f"{name} is no multi-region key (mrk-…) and cannot be replicated"
+                f"{name} is not a multi-Region key (mrk-…) and cannot be replicated"
             )

@@ -1,6 +1,6 @@
-"""Limits of templates, IAM and StackSets that cfn-lint does not measure.
+"""Limits of templates, IAM and StackSets that cfn-lint does not check.
 
-cfn-lint itself has those of whole templates: 1 MB (E1002), 500 resources (E3010), 200
+cfn-lint itself checks those of whole templates: 1 MB (E1002), 500 resources (E3010), 200
 parameters (E2010), outputs (E6010) and mappings (E7010).
 """
 
@@ -16,7 +16,7 @@ from tapgen.rules.base import (
     Found,
     ResourceRule,
     Rule,
-    goes_to,
+    deployed_to,
     in_properties,
 )
 from tapgen.rules.names import IAM
@@ -24,7 +24,7 @@ from tapgen.rules.values import absent, get, is_function, items, present, text
 from tapgen.rules.view import Resource, View
 
 INLINE = 51_200
-"""Bytes of a template that fit into a call; a larger one must be in S3."""
+"""Bytes of a template that an API call accepts; a larger one must be in S3."""
 
 _QUOTAS = f"{USER_GUIDE}cloudformation-limits.html"
 _STACK_SETS = f"{USER_GUIDE}stacksets-orgs-associate-stackset-with-org.html"
@@ -32,7 +32,7 @@ _ROLE_INLINE, _MANAGED, _USER_INLINE, _GROUP_INLINE = 10_240, 6_144, 2_048, 5_12
 
 
 def _service_managed(**more: Any) -> dict[str, Any]:
-    return goes_to("us-east-1", permission_model="SERVICE_MANAGED", **more)
+    return deployed_to("us-east-1", permission_model="SERVICE_MANAGED", **more)
 
 
 def _is_service_managed(view: View) -> bool:
@@ -43,11 +43,11 @@ def _is_service_managed(view: View) -> bool:
 
 class TooLargeForACall(Rule):
     id = "I9570"
-    shortdesc = "A template does not fit into a call"
+    shortdesc = "A template is too large for an API call"
     description = (
-        "Calls take templates of 51,200 bytes. A larger one (up to 1 MB) must be uploaded"
-        " to S3 first, which tapgen does and other tools may not. Measured without white"
-        " space, as a tool may send it."
+        "API calls accept templates of up to 51,200 bytes. A larger template (up to 1"
+        " MB) must be uploaded to S3 first, which tapgen does and other tools may not."
+        " The size is measured without white space, as a tool may send it."
     )
     source_url = _QUOTAS
     sees_macros = True
@@ -72,18 +72,19 @@ Resources:
         )
         if size > INLINE:
             yield (), (
-                f"{size:,} bytes without white space; a call takes {INLINE:,}, so it"
-                " must be given from S3"
+                f"{size:,} bytes without white space, but an API call accepts"
+                f" {INLINE:,}; upload the template to S3"
             )
 
 
 class PolicyTooLarge(ResourceRule):
     id = "E9571"
-    shortdesc = "A policy is larger than IAM takes"
+    shortdesc = "A policy exceeds the limit of IAM"
     description = (
-        "IAM takes 10,240 characters of inline policies for a role, 6,144 for a managed"
-        " policy, 5,120 for a group and 2,048 for a user, white space not counted. What"
-        " is not known here counts as nothing, so it is at least this large."
+        "IAM accepts 10,240 characters of inline policies for a role, 6,144 for a"
+        " managed policy, 5,120 for a group and 2,048 for a user, without white space."
+        " Values that are not known yet are not counted, so the policy is at least"
+        " this large."
     )
     source_url = f"{DOCS}IAM/latest/UserGuide/reference_iam-quotas.html"
     at = "Resources/Policy/Properties/PolicyDocument"
@@ -120,7 +121,7 @@ Resources:
         "AWS::IAM::User": _USER_INLINE,
     }
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         managed = it.type == "AWS::IAM::ManagedPolicy"
         name = "PolicyDocument" if managed else "Policies"
         if managed:
@@ -130,11 +131,11 @@ Resources:
             size = sum(_characters(get(p, "PolicyDocument")) for p in policies)
         most = self._most[it.type]
         if size > most:
-            yield (name,), f"at least {size:,} characters; IAM takes {most:,}"
+            yield (name,), f"at least {size:,} characters; IAM accepts {most:,}"
 
 
 def _characters(node: Any) -> int:
-    """Characters of a policy without white space, at least."""
+    """Return the least number of characters of a policy, without white space."""
     if is_function(node):
         return 2
     if isinstance(node, Mapping):
@@ -149,12 +150,13 @@ class NestedInServiceManaged(Rule):
     id = "E9573"
     shortdesc = "A service-managed stack set has nested stacks"
     description = (
-        "Stack sets with service-managed permissions do not take templates with nested"
-        " stacks. Put the resources into the template, or make stack sets of the parts."
+        "Stack sets with service-managed permissions do not support templates with"
+        " nested stacks. Move the resources into the template, or create a stack set"
+        " for each part."
     )
     source_url = _STACK_SETS
     needs_targets = True
-    goes = _service_managed()
+    deployment = _service_managed()
     at = "Resources/Nested"
     bad = """\
 Resources:
@@ -177,7 +179,7 @@ Resources:
         for place in view.places:
             for it in place.of("AWS::CloudFormation::Stack"):
                 yield ("Resources", it.id), (
-                    "service-managed stack sets do not take nested stacks"
+                    "service-managed stack sets do not support nested stacks"
                 )
 
 
@@ -185,13 +187,14 @@ class TransformInServiceManaged(Rule):
     id = "E9574"
     shortdesc = "A service-managed stack set has a transform"
     description = (
-        "Stack sets with service-managed permissions do not take templates with macros"
-        " or transforms, those of AWS included. Transform the template before."
+        "Stack sets with service-managed permissions do not support templates with"
+        " macros or transforms, including those of AWS. Process the template before"
+        " the rollout."
     )
     source_url = _STACK_SETS
     needs_targets = True
     sees_macros = True
-    goes = _service_managed()
+    deployment = _service_managed()
     at = "Transform"
     bad = """\
 Transform: AWS::LanguageExtensions
@@ -207,21 +210,21 @@ Resources:
 
     def check(self, view: View) -> Iterator[Found]:
         if _is_service_managed(view) and present(view.template, "Transform"):
-            yield ("Transform",), "service-managed stack sets do not take transforms"
+            yield ("Transform",), "service-managed stack sets do not support transforms"
 
 
 class OverridesOfNewAccounts(Rule):
     id = "W9575"
-    shortdesc = "Accounts that join later do not get the overrides of others"
+    shortdesc = "Accounts that join later do not get the overrides"
     description = (
-        "Automatic deployment gives a new account the stack set's own values: overrides"
-        " by account or region, and values that another stack set gives for each target,"
-        " do not reach it, and order and failure tolerance do not hold. Take what"
-        " differs from a mapping by AWS::Region, or from SSM parameters."
+        "Automatic deployment gives a new account the parameter values of the stack"
+        " set. Overrides by account or region and values from other stack sets do not"
+        " reach it, and order and failure tolerance do not apply. For values that"
+        " differ, use a mapping by AWS::Region or SSM parameters."
     )
     source_url = f"{USER_GUIDE}stacksets-orgs-manage-auto-deployment.html"
     needs_targets = True
-    goes = _service_managed(
+    deployment = _service_managed(
         auto_deployment={"enabled": True},
         parameters={"Size": "small"},
     ) | {"overrides": [{"region": "us-east-1", "parameters": {"Size": "large"}}]}
@@ -255,7 +258,7 @@ Resources:
             for override in items(entry, "overrides"):
                 for name in sorted(names & set(_parameters(override))):
                     yield ("Parameters", name), (
-                        f"the override of {name} does not reach accounts that join later"
+                        f"accounts that join later do not get the override of {name}"
                     )
             for name, value in _parameters(entry).items():
                 if isinstance(value, Mapping) and name in names:
@@ -266,7 +269,7 @@ Resources:
 
 
 def _joins(entry: Mapping[str, Any]) -> bool:
-    """Whether accounts that join get the stack by themselves."""
+    """Return whether automatic deployment is enabled."""
     found = get(entry, "auto_deployment")
     enabled = found if isinstance(found, bool) else get(found, "enabled")
     return str(enabled).lower() == "true"
@@ -279,17 +282,17 @@ def _parameters(node: Any) -> Mapping[str, Any]:
 
 class CapabilityMissing(Rule):
     id = "E9577"
-    shortdesc = "The stack set lacks a capability its template needs"
+    shortdesc = "The stack set lacks a capability that its template needs"
     description = (
-        "CloudFormation wants to be told that a template makes IAM resources"
-        " (CAPABILITY_IAM), names them (CAPABILITY_NAMED_IAM) or has macros"
-        " (CAPABILITY_AUTO_EXPAND), and refuses the stack set with"
-        " InsufficientCapabilitiesException."
+        "CloudFormation requires a capability for a template that creates IAM"
+        " resources (CAPABILITY_IAM), names them (CAPABILITY_NAMED_IAM) or has macros"
+        " (CAPABILITY_AUTO_EXPAND). It rejects the stack set with"
+        " InsufficientCapabilitiesException. Add the capability."
     )
     source_url = f"{DOCS}AWSCloudFormation/latest/APIReference/API_CreateStackSet.html"
     needs_targets = True
     sees_macros = True
-    goes = goes_to("us-east-1", capabilities=["CAPABILITY_IAM"])
+    deployment = deployed_to("us-east-1", capabilities=["CAPABILITY_IAM"])
     at = "Resources/Group/Properties/GroupName"
     bad = """\
 Resources:
@@ -325,10 +328,12 @@ Resources:
                 steps = IAM.get(it.type, ())
                 if steps and present(it.properties, *steps):
                     if "CAPABILITY_NAMED_IAM" not in common:
-                        yield in_properties(it, *steps), "needs CAPABILITY_NAMED_IAM"
+                        yield in_properties(it, *steps), (
+                            "the stack set needs CAPABILITY_NAMED_IAM"
+                        )
                 elif not iam & common:
-                    yield ("Resources", it.id), "needs CAPABILITY_IAM"
+                    yield ("Resources", it.id), "the stack set needs CAPABILITY_IAM"
         if "CAPABILITY_AUTO_EXPAND" not in common and not absent(
             view.template, "Transform"
         ):
-            yield ("Transform",), "needs CAPABILITY_AUTO_EXPAND"
+            yield ("Transform",), "the stack set needs CAPABILITY_AUTO_EXPAND"

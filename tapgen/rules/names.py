@@ -1,4 +1,4 @@
-"""Names that must be unique in an account or in the world, in several regions."""
+"""Names that must be unique in an account or in the world, used in several regions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapgen.rules.base import (
     Found,
     ResourceRule,
     Rule,
-    goes_to,
+    deployed_to,
     in_one_account,
     in_properties,
     places_of,
@@ -20,7 +20,7 @@ from tapgen.rules.values import absent, get, text
 from tapgen.rules.view import Resource, View
 
 Names = Mapping[str, tuple[str, ...]]
-"""Resource type -> where below its properties its name is."""
+"""Resource type -> the path of its name below its properties."""
 
 IAM: Names = {
     "AWS::IAM::Group": ("GroupName",),
@@ -44,7 +44,7 @@ ACCOUNT_WIDE: Names = {
     "AWS::CloudWatch::Dashboard": ("DashboardName",),
     "AWS::S3::MultiRegionAccessPoint": ("Name",),
 }
-# Longest name each service takes, as its API reference says.
+# The longest name that each service accepts, from its API reference.
 _LONGEST: Mapping[str, tuple[tuple[str, ...], int]] = {
     "AWS::Backup::BackupVault": (("BackupVaultName",), 50),
     "AWS::CloudWatch::Alarm": (("AlarmName",), 255),
@@ -87,8 +87,8 @@ Resources:
 
 
 def _twice(view: View, names: Names) -> Iterator[tuple[Resource, str, list[Resource]]]:
-    """Resources whose name comes out the same in several regions of one account."""
-    for found in view.made(*names).values():
+    """Yield resources that get the same name in several regions of one account."""
+    for found in view.created(*names).values():
         for mine in in_one_account(found):
             by_name: dict[str, list[Resource]] = {}
             for resource in mine:
@@ -102,15 +102,16 @@ def _twice(view: View, names: Names) -> Iterator[tuple[Resource, str, list[Resou
 
 class IamNameInSeveralRegions(Rule):
     id = "E9500"
-    shortdesc = "An IAM name collides in the second region"
+    shortdesc = "The same IAM name is used in several regions"
     description = (
-        "IAM is one service for all regions of an account: the stack of the second"
-        " region fails with AlreadyExists. Leave the name out, put ${AWS::Region} into"
-        " it, or make it once, in a stack set that goes to one region."
+        "IAM is global: a name is unique in an account, not in a region. The stack in"
+        " the second region fails with AlreadyExists. Omit the name, add"
+        " ${AWS::Region} to it, or create the resource in a stack set that targets one"
+        " region."
     )
     source_url = f"{DOCS}IAM/latest/UserGuide/reference_iam-quotas.html"
     needs_targets = True
-    goes = goes_to("us-east-1", "eu-west-1")
+    deployment = deployed_to("us-east-1", "eu-west-1")
     at = "Resources/Role/Properties/RoleName"
     bad = _ROLE.format(name="app-role")
     good = _ROLE.format(name="!Sub 'app-role-${AWS::Region}'")
@@ -118,22 +119,22 @@ class IamNameInSeveralRegions(Rule):
     def check(self, view: View) -> Iterator[Found]:
         for resource, name, same in _twice(view, IAM):
             yield in_properties(resource, *IAM[resource.type]), (
-                f"{name!r} is made in {places_of(same)}, and IAM has one name space for"
-                " all regions of an account; put ${AWS::Region} into it or leave it out"
+                f"{name!r} is created in {places_of(same)}, but IAM names are unique in"
+                " an account; add ${AWS::Region} to the name or omit it"
             )
 
 
 class BucketNameInSeveralPlaces(Rule):
     id = "E9501"
-    shortdesc = "A bucket name collides in the second account or region"
+    shortdesc = "The same bucket name is used in several accounts or regions"
     description = (
-        "Bucket names are unique among all accounts and regions of a partition: only"
-        " the first stack instance gets its bucket, all others fail. Put"
-        " ${AWS::AccountId} and ${AWS::Region} into the name."
+        "Bucket names are unique across all accounts and regions of a partition. The"
+        " first stack instance creates the bucket, and all others fail. Add"
+        " ${AWS::AccountId} and ${AWS::Region} to the name."
     )
     source_url = f"{DOCS}AmazonS3/latest/userguide/bucketnamingrules.html"
     needs_targets = True
-    goes = goes_to("us-east-1", "eu-west-1")
+    deployment = deployed_to("us-east-1", "eu-west-1")
     at = "Resources/Bucket/Properties/BucketName"
     bad = """\
 Resources:
@@ -147,7 +148,7 @@ Resources:
     good = bad.replace("AWS::AccountId}'", "AWS::AccountId}-${AWS::Region}'")
 
     def check(self, view: View) -> Iterator[Found]:
-        for found in view.made("AWS::S3::Bucket").values():
+        for found in view.created("AWS::S3::Bucket").values():
             by_name: dict[str, list[Resource]] = {}
             for resource in found:
                 name = text(resource.properties, "BucketName")
@@ -156,24 +157,24 @@ Resources:
             for name, same in by_name.items():
                 if len({r.place.target for r in same}) > 1:
                     yield in_properties(same[0], "BucketName"), (
-                        f"{name!r} is made in {places_of(same)}, and bucket names are"
-                        " unique in the world; put ${AWS::AccountId} and"
-                        " ${AWS::Region} into it"
+                        f"{name!r} is created in {places_of(same)}, but bucket names"
+                        " are unique in the world; add ${AWS::AccountId} and"
+                        " ${AWS::Region} to the name"
                     )
 
 
 class AccountWideNameInSeveralRegions(Rule):
     id = "E9502"
-    shortdesc = "A name that belongs to the whole account collides in the second region"
+    shortdesc = "An account-wide name is used in several regions"
     description = (
-        "Dashboards, budgets, CloudFront's policies and functions and multi-region"
-        " access points have one name space for all regions of an account. The second"
-        " stack instance fails, or overwrites what the first one made. Put"
-        " ${AWS::Region} into the name, or make it in one region only."
+        "The names of dashboards, budgets, CloudFront policies and functions, and"
+        " Multi-Region Access Points are unique in an account, not in a region. The"
+        " second stack instance fails, or overwrites the resource of the first. Add"
+        " ${AWS::Region} to the name, or create the resource in one region."
     )
     source_url = f"{DOCS}AmazonCloudWatch/latest/APIReference/API_PutDashboard.html"
     needs_targets = True
-    goes = goes_to("us-east-1", "eu-west-1")
+    deployment = deployed_to("us-east-1", "eu-west-1")
     at = "Resources/Dashboard/Properties/DashboardName"
     bad = """\
 Resources:
@@ -188,22 +189,23 @@ Resources:
     def check(self, view: View) -> Iterator[Found]:
         for resource, name, same in _twice(view, ACCOUNT_WIDE):
             yield in_properties(resource, *ACCOUNT_WIDE[resource.type]), (
-                f"{name!r} is made in {places_of(same)}, and this name is the"
-                " account's, not a region's; put ${AWS::Region} into it or make it in"
-                " one region"
+                f"{name!r} is created in {places_of(same)}, but this name is unique in"
+                " an account; add ${AWS::Region} to the name or create it in one region"
             )
 
 
 class NameTooLong(ResourceRule):
     id = "E9503"
-    shortdesc = "A name is too long once its parameters are filled in"
+    shortdesc = "A name is too long after its parameters are filled in"
     description = (
-        "A name made with Fn::Sub or Fn::Join has a length only at a target, where"
-        " account, region and parameters have values. Too long a name fails there and"
-        " nowhere before. Shorten the fixed part, or leave the name out."
+        "The length of a name built with Fn::Sub or Fn::Join depends on the account,"
+        " region and parameters of each target. A name that is too long fails only"
+        " when the stack is created there. Shorten the fixed part, or omit the name."
     )
     source_url = f"{USER_GUIDE}aws-properties-name.html"
-    goes = goes_to("ap-southeast-1", parameters={"Suffix": "reconciliation-production"})
+    deployment = deployed_to(
+        "ap-southeast-1", parameters={"Suffix": "reconciliation-production"}
+    )
     at = "Resources/Role/Properties/RoleName"
     bad = "Parameters:\n  Suffix: {Type: String}\n" + _ROLE.format(
         name="!Sub 'payments-replication-role-${Suffix}-${AWS::Region}'"
@@ -213,11 +215,11 @@ class NameTooLong(ResourceRule):
     )
     types = tuple(_LONGEST)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps, longest = _LONGEST[it.type]
         name: Any = get(it.properties, *steps)
         if isinstance(name, str) and "{{" not in name and len(name) > longest:
             where = f" in {it.place.region}" if it.place.target else ""
             yield steps, (
-                f"{name!r} has {len(name)} characters{where}; {it.type} takes {longest}"
+                f"{name!r} has {len(name)} characters{where}; {it.type} allows {longest}"
             )

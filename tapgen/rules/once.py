@@ -1,4 +1,4 @@
-"""What an account, or the world, has once: made in several regions or accounts."""
+"""Resources that an account, or the world, has once, created in several places."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from tapgen.rules.base import (
     Found,
     ResourceRule,
     Rule,
-    goes_to,
+    deployed_to,
     in_one_account,
     in_properties,
     places_of,
     regions_of,
 )
-from tapgen.rules.literals import reached
-from tapgen.rules.values import Path, absent, arn, get, items, text, truth
+from tapgen.rules.values import Path, absent, arn, get, items, reached, text, truth
 from tapgen.rules.view import Resource, View
 
-_TWO = goes_to("us-east-1", "us-west-2")
+_TWO = deployed_to("us-east-1", "us-west-2")
 VIRGINIA = "us-east-1"
 
-# What must be of us-east-1, by the type that uses it; `*` is every element.
+# What must be in us-east-1, by the type that uses it; `*` is every element.
 _FUNCTIONS_AT_THE_EDGE = ("LambdaFunctionAssociations", "*", "LambdaFunctionARN")
 USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "AWS::ApiGateway::DomainName": (("CertificateArn",),),
@@ -37,12 +36,12 @@ USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
 AT_THE_EDGE = {"AWS::CertificateManager::Certificate", "AWS::Lambda::Version"}
 
 Same = Callable[[Resource], str | None]
-"""What two resources have in common when they are the same thing; None: unknown."""
+"""Returns a key that is equal for resources that are the same; None if unknown."""
 
 
 def twice(view: View, types: tuple[str, ...], same: Same) -> Iterator[list[Resource]]:
-    """Places of one account, in several regions, where a resource is the same thing."""
-    for found in view.made(*types).values():
+    """Yield the places of one account, in several regions, that create the same."""
+    for found in view.created(*types).values():
         for mine in in_one_account(found):
             groups: dict[str, list[Resource]] = {}
             for resource in mine:
@@ -60,16 +59,16 @@ def _replicas(resource: Resource) -> set[str]:
 
 class GlobalTableInSeveralRegions(Rule):
     id = "E9515"
-    shortdesc = "A global table is made by the stacks of several of its regions"
+    shortdesc = "A global table is created in several of its regions"
     description = (
-        "One AWS::DynamoDB::GlobalTable makes and owns the replicas of all its regions."
-        " The same resource in the stack of another region fails, as its table is there"
-        " already, or makes tables of its own. Make it in one region: in a stack set of"
-        " its own, or with a condition on AWS::Region."
+        "One AWS::DynamoDB::GlobalTable creates and owns the replicas in all its"
+        " regions. The same resource in the stack of another region fails because the"
+        " table already exists, or creates separate tables. Create it in one region:"
+        " in a stack set of its own, or with a condition on AWS::Region."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-dynamodb-globaltable.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Table/Properties/Replicas"
     _table = """\
 Resources:
@@ -92,28 +91,28 @@ Resources:
     )
 
     def check(self, view: View) -> Iterator[Found]:
-        for found in view.made("AWS::DynamoDB::GlobalTable").values():
+        for found in view.created("AWS::DynamoDB::GlobalTable").values():
             for mine in in_one_account(found):
                 regions = {r.place.region for r in mine}
                 for resource in mine:
                     if _replicas(resource) & (regions - {resource.place.region}):
                         yield in_properties(resource, "Replicas"), (
-                            f"made in {regions_of(mine)}, and each makes the replicas of"
-                            " the others; make it in one of them"
+                            f"created in {regions_of(mine)}, and each stack creates the"
+                            " replicas of the others; create it in one region"
                         )
 
 
 class GlobalClusterInSeveralRegions(Rule):
     id = "E9516"
-    shortdesc = "A global database cluster is made in several regions"
+    shortdesc = "A global database cluster is created in several regions"
     description = (
-        "A global cluster belongs to all its regions and exists once: the second stack"
-        " fails with GlobalClusterAlreadyExistsFault. Make it in the primary region;"
-        " secondary clusters join by GlobalClusterIdentifier."
+        "A global cluster spans all its regions and exists once. The second stack"
+        " fails with GlobalClusterAlreadyExistsFault. Create it in the primary region;"
+        " secondary clusters join with GlobalClusterIdentifier."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-globalcluster.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Global/Properties/GlobalClusterIdentifier"
     _cluster = """\
 Resources:
@@ -139,22 +138,22 @@ Resources:
             view, types, lambda r: text(r.properties, "GlobalClusterIdentifier")
         ):
             yield in_properties(same[0], "GlobalClusterIdentifier"), (
-                f"made in {regions_of(same)}, and a global cluster exists once for all"
-                " regions; make it in the primary region only"
+                f"created in {regions_of(same)}, but a global cluster exists once for"
+                " all regions; create it in the primary region only"
             )
 
 
 class ZoneInSeveralPlaces(Rule):
     id = "W9517"
-    shortdesc = "A public hosted zone is made in several places"
+    shortdesc = "A public hosted zone is created in several places"
     description = (
-        "Each stack makes a zone of the same name with other name servers, and the"
-        " domain is delegated to one of them: records in the others are never seen."
-        " Make the zone once, in a stack set that goes to one target."
+        "Each stack creates a zone with the same name and different name servers. The"
+        " domain is delegated to one zone, so records in the others are never"
+        " resolved. Create the zone once, in a stack set with one target."
     )
     source_url = f"{DOCS}Route53/latest/DeveloperGuide/hosted-zones-working-with.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Zone/Properties/Name"
     bad = """\
 Resources:
@@ -168,7 +167,7 @@ Resources:
     good = bad.replace("example.com", "!Sub '${AWS::Region}.example.com'")
 
     def check(self, view: View) -> Iterator[Found]:
-        for found in view.made("AWS::Route53::HostedZone").values():
+        for found in view.created("AWS::Route53::HostedZone").values():
             by_name: dict[str, list[Resource]] = {}
             for resource in found:
                 name = text(resource.properties, "Name")
@@ -177,22 +176,22 @@ Resources:
             for name, same in by_name.items():
                 if len(same) > 1:
                     yield in_properties(same[0], "Name"), (
-                        f"a public zone {name!r} is made in {places_of(same)}, and the"
-                        " domain is delegated to one of them; make it once"
+                        f"public zone {name!r} is created in {places_of(same)}, but the"
+                        " domain is delegated to one zone; create it once"
                     )
 
 
 class TrailInSeveralRegions(Rule):
     id = "W9518"
-    shortdesc = "A trail of all regions is made in several regions"
+    shortdesc = "A multi-region trail is created in several regions"
     description = (
         "A multi-region trail records every region. A second one records everything"
-        " again, and from the second copy of management events on, CloudTrail charges."
-        " Make it in the home region only."
+        " again, and CloudTrail charges for management events from the second copy on."
+        " Create the trail in the home region only."
     )
     source_url = f"{DOCS}awscloudtrail/latest/userguide/cloudtrail-concepts.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Trail/Properties/IsMultiRegionTrail"
     _trail = """\
 Resources:
@@ -213,22 +212,22 @@ Resources:
             lambda r: "all" if truth(r.properties, "IsMultiRegionTrail") else None,
         ):
             yield in_properties(same[0], "IsMultiRegionTrail"), (
-                f"made in {regions_of(same)}, and each records every region; make it in"
-                " the home region only"
+                f"created in {regions_of(same)}, and each trail records every region;"
+                " create it in the home region only"
             )
 
 
 class ApiAccountNotRetained(Rule):
     id = "W9519"
-    shortdesc = "API Gateway's account settings go with the stack"
+    shortdesc = "Deleting the stack removes the API Gateway account settings"
     description = (
-        "AWS::ApiGateway::Account is the one set of settings of a region, which every"
-        " API of the account uses. Deleting the stack must not take the logging role"
-        " from APIs of others: set DeletionPolicy: Retain."
+        "AWS::ApiGateway::Account holds the API Gateway settings of the account in a"
+        " region, and every API there uses them. Deleting the stack would remove the"
+        " logging role from the APIs of other stacks. Set DeletionPolicy: Retain."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-apigateway-account.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Account"
     bad = """\
 Resources:
@@ -252,25 +251,25 @@ Resources:
             for it in place.of("AWS::ApiGateway::Account"):
                 if absent(it.attributes, "DeletionPolicy"):
                     yield ("Resources", it.id), (
-                        "the settings are those of all APIs of the region; set"
+                        "all APIs of the region use these settings; set"
                         " DeletionPolicy: Retain"
                     )
 
 
 class GlobalTypesInSeveralRegions(Rule):
     id = "W9520"
-    shortdesc = "Config records global resources in several regions"
+    shortdesc = "AWS Config records global resources in several regions"
     description = (
-        "IAM users, roles and policies are recorded as configuration items, and charged,"
-        " once for each region whose recorder has IncludeGlobalResourceTypes. Set it in"
-        " one region: !Equals [!Ref AWS::Region, …]."
+        "AWS Config records IAM users, roles and policies once in each region whose"
+        " recorder has IncludeGlobalResourceTypes, and charges for each configuration"
+        " item. Set it in one region: !Equals [!Ref AWS::Region, …]."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}aws-properties-config-configurationrecorder-recordinggroup"
         ".html"
     )
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Recorder/Properties/RecordingGroup/IncludeGlobalResourceTypes"
     _recorder = """\
 Resources:
@@ -302,15 +301,15 @@ Resources:
 
 class AccountWideInSeveralRegions(Rule):
     id = "W9521"
-    shortdesc = "What watches the whole account is made in several regions"
+    shortdesc = "An account-wide monitor is created in several regions"
     description = (
-        "Budgets, cost anomaly monitors, cost reports and equal health checks are the"
-        " account's, whichever region their stack is in: every further region costs"
-        " again and sends every alert again. Make them in one region."
+        "Budgets, cost anomaly monitors, cost reports and identical health checks"
+        " cover the whole account, whatever the region of their stack. Every further"
+        " region costs again and sends every alert again. Create them in one region."
     )
     source_url = f"{DOCS}cost-management/latest/userguide/budgets-managing-costs.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Budget"
     _budget = """\
 Resources:
@@ -338,7 +337,7 @@ Resources:
     def check(self, view: View) -> Iterator[Found]:
         for same in twice(view, self._types, self._what):
             yield ("Resources", same[0].id), (
-                f"made in {regions_of(same)}, and it watches the same in each; make it"
+                f"created in {regions_of(same)}, and each monitors the same; create it"
                 " in one region"
             )
 
@@ -348,22 +347,23 @@ Resources:
             return "the account"
         config = get(resource.properties, "HealthCheckConfig")
         if text(config, "Type") in ("CALCULATED", "CLOUDWATCH_METRIC"):
-            return None  # what they look at is the region's
+            return None  # what they monitor differs by region
         name = text(config, "FullyQualifiedDomainName") or text(config, "IPAddress")
         return repr(config) if name else None
 
 
 class AddressInSeveralPlaces(Rule):
     id = "E9522"
-    shortdesc = "Several stacks make the same DNS record or the same alias"
+    shortdesc = "Several stacks create the same DNS record or the same alias"
     description = (
-        "A record set (name, type and SetIdentifier) exists once in a zone, an alternate"
-        " domain name on one CloudFront distribution: the second stack fails. Make it"
-        " once, or give the record of each region a SetIdentifier of its own."
+        "A record set (name, type and SetIdentifier) exists once in a hosted zone,"
+        " and an alternate domain name on one CloudFront distribution. The second"
+        " stack fails. Create it once, or give the record of each region its own"
+        " SetIdentifier."
     )
     source_url = f"{DOCS}Route53/latest/DeveloperGuide/routing-policy.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Record/Properties/Name"
     _record = """\
 Resources:
@@ -385,20 +385,20 @@ Resources:
     def check(self, view: View) -> Iterator[Found]:
         for same in twice(view, ("AWS::Route53::RecordSet",), record_key):
             yield in_properties(same[0], "Name"), (
-                f"the same record is made in {regions_of(same)}; make it once, or give"
-                " each a SetIdentifier"
+                f"the same record is created in {regions_of(same)}; create it once, or"
+                " give each record its own SetIdentifier"
             )
         steps = ("DistributionConfig", "Aliases", 0)
         types = ("AWS::CloudFront::Distribution",)
         for same in twice(view, types, lambda r: text(r.properties, *steps)):
             yield in_properties(same[0], *steps), (
-                f"distributions made in {regions_of(same)} have this name, and one can;"
-                " make it in one region"
+                f"distributions in {regions_of(same)} have this domain name, but only"
+                " one can; create it in one region"
             )
 
 
 def record_key(resource: Resource) -> str | None:
-    """What makes a record set the same as another one; None where it is not known."""
+    """Return a key that is equal for the same record sets; None if it is not known."""
     properties = resource.properties
     zone = text(properties, "HostedZoneId") or text(properties, "HostedZoneName")
     parts = [zone, text(properties, "Name"), text(properties, "Type")]
@@ -411,15 +411,17 @@ def record_key(resource: Resource) -> str | None:
 
 class IdentityInSeveralRegions(Rule):
     id = "E9523"
-    shortdesc = "An identity provider or service-linked role is made in several regions"
+    shortdesc = (
+        "An identity provider or service-linked role is created in several regions"
+    )
     description = (
-        "An account has one OpenID Connect provider for a URL and one service-linked"
-        " role for a service: the second region fails with EntityAlreadyExists. Make"
-        " them in one region."
+        "An account has one OpenID Connect provider for each URL and one"
+        " service-linked role for each service. The second region fails with"
+        " EntityAlreadyExists. Create them in one region."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-iam-oidcprovider.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Provider"
     _provider = """\
 Resources:
@@ -439,13 +441,13 @@ Resources:
         types = ("AWS::IAM::OIDCProvider", "AWS::IAM::ServiceLinkedRole")
         for same in twice(view, types, identity_key):
             yield ("Resources", same[0].id), (
-                f"made in {regions_of(same)}, and an account has it once; make it in"
-                " one region"
+                f"created in {regions_of(same)}, but exists once in an account; create"
+                " it in one region"
             )
 
 
 def identity_key(resource: Resource) -> str | None:
-    """What makes a provider or role the same as another one of an account."""
+    """Return a key that is equal for the same providers or roles of an account."""
     properties = resource.properties
     if resource.type == "AWS::IAM::OIDCProvider":
         return text(properties, "Url")
@@ -456,17 +458,18 @@ def identity_key(resource: Resource) -> str | None:
     return None if service is None or suffix is None else f"{service} {suffix}"
 
 
-class OnlyInVirginia(ResourceRule):
+class OnlyInUsEast1(ResourceRule):
     id = "E9524"
-    shortdesc = "What CloudFront uses is made or looked for outside us-east-1"
+    shortdesc = "A resource that must be in us-east-1 is in another region"
     description = (
-        "Web ACLs and IP sets of scope CLOUDFRONT, cost reports, functions at the edge,"
-        " and certificates for CloudFront, for edge-optimised API domains and for domains"
-        " of Cognito live in us-east-1 only. Make them in a stack set that goes there."
+        "Web ACLs and IP sets with scope CLOUDFRONT, cost reports, Lambda@Edge"
+        " functions, and certificates for CloudFront, edge-optimized API domains and"
+        " Cognito domains exist in us-east-1 only. Create them in a stack set that"
+        " targets us-east-1."
     )
     source_url = f"{DOCS}AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
     needs_targets = True
-    goes = goes_to("eu-west-1")
+    deployment = deployed_to("eu-west-1")
     at = "Resources/Addresses/Properties/Scope"
     _set = """\
 Resources:
@@ -490,16 +493,16 @@ Resources:
         "AWS::WAFv2::WebACL",
     )
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         region = it.place.region
         if it.type.startswith("AWS::WAFv2::"):
             if region != VIRGINIA and text(it.properties, "Scope") == "CLOUDFRONT":
                 yield (
                     "Scope",
-                ), f"scope CLOUDFRONT in {region}; it is in us-east-1 only"
+                ), f"scope CLOUDFRONT exists in us-east-1 only, not in {region}"
         elif it.type == "AWS::CUR::ReportDefinition":
             if region != VIRGINIA:
-                yield (), f"cost reports are defined in us-east-1, not in {region}"
+                yield (), f"cost reports exist in us-east-1 only, not in {region}"
         else:
             for steps in USED_AT_THE_EDGE[it.type]:
                 for path, value in reached(it.properties, steps):
@@ -511,19 +514,19 @@ Resources:
         found = arn(value)
         if found and found.service in what and found.region not in ("", VIRGINIA):
             yield path, (
-                f"a {what[found.service]} in {found.region}; this one must be in"
+                f"the {what[found.service]} is in {found.region}, but must be in"
                 " us-east-1"
             )
-        kind = _made_beside(it, value)
+        kind = _type_beside(it, value)
         if it.certain and it.place.region != VIRGINIA and kind in AT_THE_EDGE:
             yield path, (
-                f"{kind} of this stack is in {it.place.region}; this one must be in"
-                " us-east-1, so make it in a stack set that goes there"
+                f"{kind} of this stack is in {it.place.region}; create it in a stack"
+                " set that targets us-east-1"
             )
 
 
-def _made_beside(it: Resource, value: object) -> str:
-    """The type of the resource of the same template that a value is the Ref of."""
+def _type_beside(it: Resource, value: object) -> str:
+    """Return the type of the resource in the same template that a value refers to."""
     named = value.get("Ref") if isinstance(value, Mapping) else None
-    made = it.place.evaluated.resources.get(str(named), {})
-    return str(made.get("Type", ""))
+    resource = it.place.evaluated.resources.get(str(named), {})
+    return str(resource.get("Type", ""))

@@ -1,4 +1,4 @@
-"""Rules as text for people: the page docs/rules.md, and one rule for the terminal."""
+"""Rules as text: the page docs/rules.md, and one rule for the terminal."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tapgen.rules.system_view import SystemRule
 from tapgen.rules.values import get, items
 
 _LONG = 40
-"""Lines of an example that are shown; what is too large is a mistake by its size."""
+"""Lines shown of an example that is wrong because of its size."""
 
 _INTRODUCTION = """\
 # Rules
 
-What `tapgen lint` finds beside what cfn-lint finds: mistakes that only show once it is \
-known where a template goes, and what the services refuse although the schemas let it \
-pass.
-This page is made from the rules: `tapgen rules list --output markdown > docs/rules.md`.
+`tapgen lint` runs these rules together with those of cfn-lint. They find mistakes that \
+only show for the target accounts and regions, and properties that AWS services reject \
+although they match the resource schemas.
+This page is generated: `tapgen rules list --output markdown > docs/rules.md`.
 
 The rules also run under cfn-lint itself:
 
@@ -30,7 +30,7 @@ The rules also run under cfn-lint itself:
 cfn-lint --append-rules tapgen.rules -t templates_out/secure_network/network.json
 ```
 
-Several at once, without the manifests that lie beside them and are no templates:
+To check several templates at once, exclude the manifests beside them:
 
 ```sh
 cfn-lint --append-rules tapgen.rules --ignore-templates 'templates_out/*/manifest*.json' \\
@@ -38,29 +38,30 @@ cfn-lint --append-rules tapgen.rules --ignore-templates 'templates_out/*/manifes
 ```
 
 Targets, parameter values and capabilities then come from the `manifest.json` beside \
-the template; without one, rules that need them say nothing.
-Rules about a whole system see several templates and run in `tapgen lint` only.
-A rule that cannot decide, because something is known only in AWS or a macro may change \
-the template, says nothing.
+the template; without one, rules that need them report nothing.
+Rules about a whole system need several templates and run in `tapgen lint` only.
+A rule reports nothing if it cannot decide, because a value is known only in AWS or a \
+macro may change the template.
 
 ## Silencing and configuring
 
-As with all of cfn-lint's rules: `ignore_checks` and `configure_rules` in `.cfnlintrc` \
-or in the metadata of a template, `ignore_checks` in the metadata of a resource.
-In metadata, W9563 asks for a reason beside it:
+These rules are silenced and configured like those of cfn-lint: with `ignore_checks` \
+and `configure_rules` in `.cfnlintrc` or in the metadata of a template, and with \
+`ignore_checks` in the metadata of a resource.
+In metadata, W9563 requires a reason:
 
 ```yaml
 Metadata:
   cfn-lint:
     config: {ignore_checks: [E9501]}
-    reasons: {E9501: this stack set goes to one region}
+    reasons: {E9501: this stack set targets one region}
 ```
 
 """
 
 
 def page(rules: Iterable[type[Rule]] = ALL) -> str:
-    """All rules in Markdown, by theme."""
+    """Return all rules in Markdown, by theme."""
     lines = [_INTRODUCTION, "## All rules\n\n"]
     lines.append("| Rule | Theme | What it finds |\n| --- | --- | --- |\n")
     for rule in rules:
@@ -89,31 +90,31 @@ def _section(rule: type[Rule]) -> str:
 
 def _needs(rule: type[Rule]) -> str:
     if issubclass(rule, SystemRule):
-        return "About a whole system: `tapgen lint` only."
-    if not rule.goes:
+        return "Checks a whole system: `tapgen lint` only."
+    if not rule.deployment:
         return ""
-    needs = "Needs to know where the template goes. " if rule.needs_targets else ""
-    return f"{needs}In the example, {_where(rule.goes)}."
+    needs = "Needs the targets of the template. " if rule.needs_targets else ""
+    return f"{needs}In the example, {_where(rule.deployment)}."
 
 
-def _where(goes: Mapping[str, Any]) -> str:
-    targets = items(goes, "targets")
+def _where(deployment: Mapping[str, Any]) -> str:
+    targets = items(deployment, "targets")
     accounts = {get(t, "account") for t in targets}
     places = [
         f"{t['account']}/{t['region']}" if len(accounts) > 1 else str(t["region"])
         for t in targets
     ]
-    parts = [f"it goes to {' and '.join(places)}"]
-    for name, value in (goes.get("parameters") or {}).items():
+    parts = [f"the template targets {' and '.join(places)}"]
+    for name, value in (deployment.get("parameters") or {}).items():
         parts.append(f"{name} is `{value}`")
-    for override in items(goes, "overrides"):
+    for override in items(deployment, "overrides"):
         for name, value in override["parameters"].items():
             parts.append(f"{name} is `{value}` in {override['region']}")
-    if goes.get("permission_model") == "SERVICE_MANAGED":
+    if deployment.get("permission_model") == "SERVICE_MANAGED":
         parts.append("the stack set has service-managed permissions")
-    if goes.get("auto_deployment"):
-        parts.append("accounts that join get it by themselves")
-    for capability in goes.get("capabilities", ()):
+    if deployment.get("auto_deployment"):
+        parts.append("automatic deployment is enabled")
+    for capability in deployment.get("capabilities", ()):
         parts.append(f"the stack set has {capability}")
     return ", ".join(parts)
 
@@ -128,7 +129,7 @@ def _short(example: str) -> str:
 
 
 def explain(rule: type[Rule]) -> str:
-    """One rule in plain text: what breaks, where AWS says so, wrong and right."""
+    """Return one rule as plain text: what breaks, its source, wrong and right."""
     found = f"  # found at {rule.at}" if rule.at else ""
     where = _needs(rule).replace("`", "")
     return (

@@ -39,11 +39,11 @@ def _example(more: str, head: str = "") -> str:
 
 class ReplicaWithOwnData(ResourceRule):
     id = "E9540"
-    shortdesc = "A read replica is given what it has from its source"
+    shortdesc = "A read replica sets properties that it inherits from its source"
     description = (
-        "A replica has the databases, users and character set of its source:"
-        " CloudFormation refuses DBName, MasterUserPassword and the like together with"
-        " SourceDBInstanceIdentifier."
+        "A read replica has the databases, users and character set of its source."
+        " CloudFormation rejects DBName, MasterUserPassword and similar properties"
+        " together with SourceDBInstanceIdentifier. Remove them."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-dbinstance.html"
     at = "Resources/Replica/Properties/DBName"
@@ -51,12 +51,12 @@ class ReplicaWithOwnData(ResourceRule):
     good = _example(_ORIGIN)
     types = (_TYPE,)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         if not present(it.properties, _SOURCE):
             return
         for name in _INHERITED:
             if present(it.properties, name) and _meant(it.properties, name):
-                yield (name,), f"a replica has {name} from its source; leave it out"
+                yield (name,), f"a replica inherits {name} from its source; remove it"
 
 
 def _meant(properties: Mapping[str, Any], name: str) -> bool:
@@ -65,11 +65,12 @@ def _meant(properties: Mapping[str, Any], name: str) -> bool:
 
 class ReplicaWithBackups(ResourceRule):
     id = "W9541"
-    shortdesc = "A read replica is made without the backups it asks for"
+    shortdesc = "A read replica is created without the backups that it sets"
     description = (
-        "RDS makes every replica with backups disabled (CreateDBInstanceReadReplica"
-        " takes no retention period). What the template says is not what is there, and a"
-        " promoted replica has no backups. Switch them on in the update that promotes."
+        "RDS creates every read replica with backups disabled"
+        " (CreateDBInstanceReadReplica takes no retention period). The replica differs"
+        " from its template, and has no backups after its promotion. Enable backups in"
+        " the update that promotes it."
     )
     source_url = (
         f"{DOCS}AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html"
@@ -84,12 +85,12 @@ class ReplicaWithBackups(ResourceRule):
     )
     types = (_TYPE,)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         days = number(it.properties, "BackupRetentionPeriod")
         if present(it.properties, _SOURCE) and days:
             yield ("BackupRetentionPeriod",), (
-                f"a replica is made without backups, whatever is said here ({days:g}"
-                " days)"
+                f"RDS creates a replica without backups and ignores these {days:g}"
+                " days; set them when you promote it"
             )
 
 
@@ -97,11 +98,12 @@ class PromotionReplaces(Rule):
     id = "E9542"
     shortdesc = "Promoting a read replica would replace it"
     description = (
-        "A replica is promoted by an update that removes SourceDBInstanceIdentifier."
-        " When the same condition adds or changes a property that can only be set at"
-        " creation (StorageEncrypted, KmsKeyId, MasterUsername, DBName, …),"
-        " CloudFormation makes a new, empty instance and deletes the replica with its"
-        " data. Give such properties on both sides, or on neither."
+        "An update that removes SourceDBInstanceIdentifier promotes a replica. If the"
+        " same condition adds or changes a property that can be set only at creation"
+        " (StorageEncrypted, KmsKeyId, MasterUsername, DBName, …), CloudFormation"
+        " creates a new, empty instance and deletes the replica with its data. Set"
+        " such properties in both branches of the condition with the same value, or in"
+        " neither."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-dbinstance.html"
     at = "Resources/Replica/Properties/KmsKeyId"
@@ -143,9 +145,9 @@ class PromotionReplaces(Rule):
                 other = _branches(properties[key])
                 if other and other[0] == name and other[1] != other[2]:
                     yield ("Resources", logical_id, "Properties", key), (
-                        f"{key} changes with condition {name}, which promotes the"
-                        " replica, and can only be set at creation: CloudFormation"
-                        " would replace the instance and lose its data"
+                        f"condition {name} promotes the replica and also changes {key},"
+                        " which can be set only at creation: CloudFormation would"
+                        " replace the instance and lose its data"
                     )
 
 

@@ -1,4 +1,4 @@
-"""S3 replication: what S3 refuses, and what makes it fail without a word."""
+"""S3 replication: what S3 rejects, and what fails silently."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ class _ReplicationRule(ResourceRule):
 
     types = ("AWS::S3::Bucket",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps = ("ReplicationConfiguration", "Rules")
         for index, rule in enumerate(items(it.properties, *steps)):
-            for path, message in self.judge(rule):
+            for path, message in self.check_rule(rule):
                 yield (*steps, index, *path), message
 
-    def judge(self, rule: Any) -> Iterator[Found]:
+    def check_rule(self, rule: Any) -> Iterator[Found]:
         yield from ()
 
 
@@ -58,8 +58,9 @@ class ReplicationWithoutVersioning(ResourceRule):
     id = "E9525"
     shortdesc = "A bucket is replicated without versioning"
     description = (
-        "S3 replicates versions: without VersioningConfiguration on the source bucket,"
-        " PutBucketReplication is refused with InvalidRequest and the stack fails."
+        "S3 replicates object versions. Without VersioningConfiguration on the source"
+        " bucket, S3 rejects PutBucketReplication with InvalidRequest and the stack"
+        " fails. Enable versioning on the source bucket."
     )
     source_url = f"{_GUIDE}replication-requirements.html"
     at = "Resources/Bucket/Properties/ReplicationConfiguration"
@@ -67,7 +68,7 @@ class ReplicationWithoutVersioning(ResourceRule):
     good = _example()
     types = ("AWS::S3::Bucket",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         if not present(it.properties, "ReplicationConfiguration"):
             return
         status = text(it.properties, "VersioningConfiguration", "Status")
@@ -79,11 +80,11 @@ class ReplicationWithoutVersioning(ResourceRule):
 
 class EncryptedObjectsNotSelected(_ReplicationRule):
     id = "E9526"
-    shortdesc = "A key for replicas is given, but encrypted objects are not replicated"
+    shortdesc = "A key for replicas is set, but encrypted objects are not replicated"
     description = (
-        "ReplicaKmsKeyID without SourceSelectionCriteria.SseKmsEncryptedObjects is"
-        " refused, and the criteria without a key as well. Objects encrypted with KMS"
-        " are replicated only where both are there."
+        "S3 replicates objects encrypted with KMS only if the rule has both"
+        " ReplicaKmsKeyID and SourceSelectionCriteria.SseKmsEncryptedObjects. It"
+        " rejects a rule that has one without the other. Set both."
     )
     source_url = f"{_GUIDE}replication-config-for-kms-objects.html"
     at = (
@@ -101,28 +102,28 @@ class EncryptedObjectsNotSelected(_ReplicationRule):
         + "            SourceSelectionCriteria: {SseKmsEncryptedObjects: {Status: Enabled}}\n",
     )
 
-    def judge(self, rule: Any) -> Iterator[Found]:
+    def check_rule(self, rule: Any) -> Iterator[Found]:
         criteria = ("SourceSelectionCriteria", "SseKmsEncryptedObjects", "Status")
         key = ("Destination", "EncryptionConfiguration", "ReplicaKmsKeyID")
         status = text(rule, *criteria)
         if present(rule, *key) and (absent(rule, *criteria) or status == "Disabled"):
             yield key, (
-                "needs SourceSelectionCriteria: {SseKmsEncryptedObjects: {Status:"
-                " Enabled}} in the same rule"
+                "ReplicaKmsKeyID needs SourceSelectionCriteria:"
+                " {SseKmsEncryptedObjects: {Status: Enabled}} in the same rule"
             )
         if status == "Enabled" and absent(rule, *key):
             yield criteria, (
-                "needs Destination.EncryptionConfiguration.ReplicaKmsKeyID, a key in"
-                " the region of the destination"
+                "SseKmsEncryptedObjects needs Destination.EncryptionConfiguration."
+                "ReplicaKmsKeyID, a key in the region of the destination"
             )
 
 
 class ReplicationTimeWithoutMetrics(_ReplicationRule):
     id = "E9527"
-    shortdesc = "Replication time control without metrics"
+    shortdesc = "Replication Time Control is enabled without metrics"
     description = (
-        "S3 refuses ReplicationTime without Metrics; both have the threshold of 15"
-        " minutes, the only one there is."
+        "S3 rejects ReplicationTime without Metrics. Set both, with the threshold of"
+        " 15 minutes: S3 supports no other."
     )
     source_url = f"{_GUIDE}replication-time-control.html"
     at = (
@@ -136,24 +137,25 @@ class ReplicationTimeWithoutMetrics(_ReplicationRule):
         + "              Metrics: {Status: Enabled, EventThreshold: {Minutes: 15}}\n"
     )
 
-    def judge(self, rule: Any) -> Iterator[Found]:
+    def check_rule(self, rule: Any) -> Iterator[Found]:
         to = get(rule, "Destination")
         if text(to, "ReplicationTime", "Status") != "Enabled":
             return
         if absent(to, "Metrics") or text(to, "Metrics", "Status") == "Disabled":
             yield ("Destination", "ReplicationTime"), (
-                "needs Metrics: {Status: Enabled, EventThreshold: {Minutes: 15}}"
+                "ReplicationTime needs Metrics: {Status: Enabled, EventThreshold:"
+                " {Minutes: 15}}"
             )
 
 
 class DeleteMarkersWithTags(_ReplicationRule):
     id = "E9528"
-    shortdesc = "A replication rule mixes what S3 does not take together"
+    shortdesc = "A replication rule combines settings that S3 rejects"
     description = (
-        "A rule with Filter is of the second version, which needs"
-        " DeleteMarkerReplication and, beside other rules, Priority; delete markers"
-        " have no tags, so that a rule that filters by tags cannot replicate them; and"
-        " ReplicaModifications needs a Filter. S3 refuses the whole configuration."
+        "A rule with Filter needs DeleteMarkerReplication and, beside other rules,"
+        " Priority. Delete markers have no tags, so a rule that filters by tags cannot"
+        " replicate them. ReplicaModifications needs a Filter. S3 rejects the whole"
+        " configuration if one rule breaks this."
     )
     source_url = f"{_GUIDE}delete-marker-replication.html"
     at = (
@@ -167,15 +169,15 @@ class DeleteMarkersWithTags(_ReplicationRule):
     bad = _example(rule=_tags.format(status="Enabled"))
     good = _example(rule=_tags.format(status="Disabled"))
 
-    def judge(self, rule: Any) -> Iterator[Found]:
+    def check_rule(self, rule: Any) -> Iterator[Found]:
         markers = ("DeleteMarkerReplication", "Status")
         tagged = present(rule, "Filter", "TagFilter") or present(
             rule, "Filter", "And", "TagFilters"
         )
         if tagged and text(rule, *markers) == "Enabled":
             yield ("DeleteMarkerReplication",), (
-                "delete markers have no tags and cannot be replicated by a rule that"
-                " filters by tags; set Status: Disabled"
+                "a rule that filters by tags cannot replicate delete markers, which"
+                " have no tags; set Status: Disabled"
             )
         if present(rule, "Filter") and absent(rule, "DeleteMarkerReplication"):
             yield ("Filter",), "a rule with Filter needs DeleteMarkerReplication"
@@ -186,11 +188,11 @@ class DeleteMarkersWithTags(_ReplicationRule):
 
 class EncryptedWebsite(ResourceRule):
     id = "E9529"
-    shortdesc = "A website's objects are encrypted with KMS"
+    shortdesc = "The objects of a website are encrypted with KMS"
     description = (
-        "The website endpoint reads anonymously, and anonymous requests cannot use a KMS"
-        " key: every page answers 403. Encrypt with AES256, or put CloudFront with"
-        " origin access control before a bucket that is no website."
+        "The website endpoint reads objects anonymously, and anonymous requests"
+        " cannot use a KMS key: every page returns 403. Encrypt with AES256, or use"
+        " CloudFront with origin access control and a bucket without website hosting."
     )
     source_url = f"{_GUIDE}WebsiteAccessPermissionsReqd.html"
     at = "Resources/Site/Properties/WebsiteConfiguration"
@@ -208,7 +210,7 @@ Resources:
     good = _site.format(algorithm="AES256")
     types = ("AWS::S3::Bucket",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         website = get(it.properties, "WebsiteConfiguration")
         if not present(website, "IndexDocument"):
             return  # one that only redirects serves no objects
@@ -219,17 +221,18 @@ Resources:
             )
             if algorithm.startswith("aws:kms"):
                 yield ("WebsiteConfiguration",), (
-                    f"objects are encrypted with {algorithm}, which anonymous visitors"
+                    f"objects are encrypted with {algorithm}, which anonymous requests"
                     " cannot decrypt; use AES256"
                 )
 
 
-class SameDestinationTwice(ResourceRule):
+class SamePriorityTwice(ResourceRule):
     id = "E9530"
     shortdesc = "Replication rules of one bucket have the same priority"
     description = (
-        "With Filter, rules need a Priority, and no two rules the same one: S3 refuses"
-        " the configuration, as it could not say which rule goes first."
+        "Rules with Filter need a Priority, and each rule needs a different one."
+        " Otherwise S3 cannot decide which rule comes first, and rejects the"
+        " configuration."
     )
     source_url = f"{_GUIDE}replication-add-config.html"
     at = "Resources/Bucket/Properties/ReplicationConfiguration/Rules/1/Priority"
@@ -245,16 +248,21 @@ class SameDestinationTwice(ResourceRule):
     good = _example() + _second.format(priority=2)
     types = ("AWS::S3::Bucket",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps = ("ReplicationConfiguration", "Rules")
         rules = items(it.properties, *steps)
         seen: set[str] = set()
         for index, rule in enumerate(rules):
             priority = text(rule, "Priority")
             if priority in seen:
-                yield (*steps, index, "Priority"), f"priority {priority} is taken"
+                yield (*steps, index, "Priority"), (
+                    f"another rule has priority {priority}; use a different one"
+                )
             if priority:
                 seen.add(priority)
             filtered = present(rule, "Filter") and absent(rule, "Priority")
             if filtered and len(rules) > 1 and truth(rule, "Priority") is False:
-                yield (*steps, index), "a rule with Filter beside others needs Priority"
+                yield (
+                    *steps,
+                    index,
+                ), "a rule with Filter needs Priority beside other rules"

@@ -1,11 +1,11 @@
-"""Secrets in plain sight, and rules silenced without a reason."""
+"""Secrets in plain text, and rules silenced without a reason."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
 
-from tapgen.rules.base import USER_GUIDE, Found, ResourceRule, Rule, goes_to
+from tapgen.rules.base import USER_GUIDE, Found, ResourceRule, Rule, deployed_to
 from tapgen.rules.values import Path, get, items, text, walk
 from tapgen.rules.view import Resource, View
 
@@ -20,7 +20,7 @@ _SECRET_NAME = re.compile(
     r"client_?secret|auth_?token)$",
     re.IGNORECASE,
 )
-# What names a secret without being one.
+# Values that refer to a secret.
 _NAMES_ONE = re.compile(r"^(?:arn:|/|https?://|\{\{resolve:|\$\{|alias/)|^\s*$")
 _ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
     "AWS::Lambda::Function": ("Environment", "Variables"),
@@ -31,12 +31,13 @@ _ENVIRONMENTS: Mapping[str, tuple[str, ...]] = {
 
 class SecretInTemplate(ResourceRule):
     id = "W9560"
-    shortdesc = "A secret is written into the template"
+    shortdesc = "A secret is written in the template"
     description = (
-        "Templates are committed, uploaded to S3, and shown to everybody who may"
-        " describe the stack set; variables of functions and containers to everybody who"
-        " may describe those. Keep the secret in Secrets Manager or Parameter Store and"
-        " refer to it: {{resolve:secretsmanager:…}}, or read it at run time."
+        "Templates are committed, uploaded to S3, and visible to everyone who may"
+        " describe the stack set. Environment variables of functions and containers"
+        " are visible to everyone who may describe those. Store the secret in Secrets"
+        " Manager or Parameter Store and refer to it with"
+        " {{resolve:secretsmanager:…}}, or read it at run time."
     )
     source_url = f"{USER_GUIDE}dynamic-references.html"
     at = "Resources/Function/Properties/Environment/Variables/DB_PASSWORD"
@@ -56,7 +57,7 @@ Resources:
     bad = _function.format(variable="DB_PASSWORD: correct-horse-battery")
     good = _function.format(variable="DB_SECRET_ID: orders/database")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         yield from self._shaped(it)
         steps = _ENVIRONMENTS.get(it.type)
         if steps:
@@ -70,7 +71,7 @@ Resources:
         for path, value in walk(it.properties):
             for pattern, what in _SHAPES:
                 if isinstance(value, str) and pattern.search(value):
-                    yield path, f"this looks like {what}; keep it in Secrets Manager"
+                    yield path, f"this looks like {what}; store it in Secrets Manager"
 
     @staticmethod
     def _named(path: Path, variables: object) -> Iterator[Found]:
@@ -88,7 +89,7 @@ Resources:
                 continue
             if not _NAMES_ONE.search(value):
                 yield (*path, *steps), (
-                    f"{name} is in the template as plain text; refer to a secret instead"
+                    f"{name} is plain text in the template; refer to a secret instead"
                 )
 
 
@@ -96,12 +97,12 @@ class SecretParameterInClear(Rule):
     id = "W9561"
     shortdesc = "A NoEcho parameter has its value in plain text"
     description = (
-        "NoEcho hides a value in CloudFormation's answers only. As a default in the"
-        " template, or as a value in the YAML file and the manifest beside it, it is"
-        " committed for everybody to read. Give a reference to a secret instead."
+        "NoEcho hides a value only in the responses of CloudFormation. A default in"
+        " the template, or a value in the YAML file and its manifest, is committed,"
+        " and everyone can read it. Use a reference to a secret instead."
     )
     source_url = f"{USER_GUIDE}parameters-section-structure.html"
-    goes = goes_to("us-east-1", parameters={"Token": "correct-horse-battery"})
+    deployment = deployed_to("us-east-1", parameters={"Token": "correct-horse-battery"})
     at = "Parameters/Token"
     _body = """\
 Parameters:
@@ -134,7 +135,8 @@ Resources:
                 continue
             if self._clear(get(parameter, "Default")):
                 yield ("Parameters", str(name), "Default"), (
-                    f"the default of {name}, which is NoEcho, is in the template"
+                    f"the default of NoEcho parameter {name} is plain text in the template;"
+                    " refer to a secret instead"
                 )
             given = [get(s, "parameters", str(name)) for s in view.stack_sets] + [
                 get(override, "parameters", str(name))
@@ -143,8 +145,8 @@ Resources:
             ]
             if any(map(self._clear, given)):
                 yield ("Parameters", str(name)), (
-                    f"the value of {name}, which is NoEcho, is in the manifest as plain"
-                    " text"
+                    f"the value of NoEcho parameter {name} is plain text in the"
+                    " manifest; refer to a secret instead"
                 )
 
     @staticmethod
@@ -156,9 +158,9 @@ class SilencedWithoutReason(Rule):
     id = "W9563"
     shortdesc = "A rule is silenced without a reason"
     description = (
-        "A check that is switched off in a template's metadata stays off for years. Say"
-        " why, beside it: Metadata.cfn-lint.reasons, from rule to text. This is asked"
-        " for rules of this pack only."
+        "A check that is disabled in the metadata of a template stays disabled for"
+        " years. Give the reason beside it, in Metadata.cfn-lint.reasons, from rule to"
+        " text. This applies only to the rules of this pack."
     )
     source_url = (
         "https://github.com/aws-cloudformation/cfn-lint#template-based-metadata"
@@ -191,5 +193,5 @@ Resources:
                 if ours and not text(about, "reasons", ignored):
                     steps = ("Metadata", "cfn-lint", "config", "ignore_checks", index)
                     yield (*path, *steps), (
-                        f"say why in Metadata.cfn-lint.reasons.{ignored}"
+                        f"give the reason in Metadata.cfn-lint.reasons.{ignored}"
                     )

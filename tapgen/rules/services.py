@@ -1,8 +1,7 @@
-"""What services call by region: principals, accounts, zones, addresses, and who may
-write where.
+"""Service principals, accounts, hosted zones and addresses that differ by region, and
+services that may not write to a resource.
 
-The values looked at are those a target really gets; where one of them is not known, the
-rule says nothing.
+A rule checks the values of each target; if one of them is not known, it reports nothing.
 """
 
 from __future__ import annotations
@@ -10,28 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from tapgen.rules import load_balancers
 from tapgen.rules.base import (
     DOCS,
     TEMPLATE_REFERENCE,
     Found,
     ResourceRule,
-    goes_to,
+    deployed_to,
 )
-from tapgen.rules.literals import reached
 from tapgen.rules.values import (
     MISSING,
     Path,
-    absent,
-    arn,
     get,
     items,
+    reached,
     text,
     walk,
 )
 from tapgen.rules.view import Resource
 from tapgen.template import schemas
 
-_TWO = goes_to("us-east-1", "eu-west-1")
+_TWO = deployed_to("us-east-1", "eu-west-1")
 _PRINCIPAL = re.compile(
     r"([a-z0-9-]+)\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws\.com(?:\.cn)?"
 )
@@ -41,77 +39,9 @@ _FUNCTION = re.compile(
     r"arn:aws[a-z-]*:lambda:([a-z]{2}(?:-[a-z]+)+-\d):\d{12}:function:[\w-]+"
 )
 
-# From "Enable access logs for your Application Load Balancer", for regions that were
-# there before August 2022; in the others a service principal writes.
-_LOG_ACCOUNTS: Mapping[str, str] = {
-    "127311923021": "us-east-1",
-    "033677994240": "us-east-2",
-    "027434742980": "us-west-1",
-    "797873946194": "us-west-2",
-    "098369216593": "af-south-1",
-    "754344448648": "ap-east-1",
-    "582318560864": "ap-northeast-1",
-    "600734575887": "ap-northeast-2",
-    "383597477331": "ap-northeast-3",
-    "718504428378": "ap-south-1",
-    "114774131450": "ap-southeast-1",
-    "783225319266": "ap-southeast-2",
-    "589379963580": "ap-southeast-3",
-    "985666609251": "ca-central-1",
-    "054676820928": "eu-central-1",
-    "897822967062": "eu-north-1",
-    "635631232127": "eu-south-1",
-    "156460612806": "eu-west-1",
-    "652711504416": "eu-west-2",
-    "009996457667": "eu-west-3",
-    "076674570225": "me-south-1",
-    "507241528517": "sa-east-1",
-    "190560391635": "us-gov-east-1",
-    "048591011584": "us-gov-west-1",
-}
-_LOG_SERVICES = (
-    "logdelivery.elasticloadbalancing.amazonaws.com",
-    "delivery.logs.amazonaws.com",
-)
-# From "Elastic Load Balancing endpoints and quotas": zones of Application and Classic
-# Load Balancers.
-_ZONES: Mapping[str, str] = {
-    "Z35SXDOTRQ7X7K": "us-east-1",
-    "Z3AADJGX6KTTL2": "us-east-2",
-    "Z368ELLRRE2KJ0": "us-west-1",
-    "Z1H1FL5HABSF5": "us-west-2",
-    "Z268VQBMOI5EKX": "af-south-1",
-    "Z3DQVH9N71FHZ0": "ap-east-1",
-    "Z14GRHDCWA56QT": "ap-northeast-1",
-    "ZWKZPGTI48KDX": "ap-northeast-2",
-    "Z5LXEXXYW11ES": "ap-northeast-3",
-    "ZP97RAFLXTNZK": "ap-south-1",
-    "Z0173938T07WNTVAEPZN": "ap-south-2",
-    "Z1LMS91P8CMLE5": "ap-southeast-1",
-    "Z1GM3OXH4ZPM65": "ap-southeast-2",
-    "Z08888821HLRG5A9ZRTER": "ap-southeast-3",
-    "Z09517862IB2WZLPXG76F": "ap-southeast-4",
-    "ZQSVJUPU6J1EY": "ca-central-1",
-    "Z06473681N0SF6OS049SD": "ca-west-1",
-    "Z215JYRZR1TBD5": "eu-central-1",
-    "Z06391101F2ZOEP8P5EB3": "eu-central-2",
-    "Z23TAZ6LKFMNIO": "eu-north-1",
-    "Z3ULH7SSC9OV64": "eu-south-1",
-    "Z0956581394HF5D5LXGAP": "eu-south-2",
-    "Z32O12XQLNTSW2": "eu-west-1",
-    "ZHURV8PSTC4K8": "eu-west-2",
-    "Z3Q77PNBQS71R4": "eu-west-3",
-    "Z09170902867EHPV2DABU": "il-central-1",
-    "Z08230872XQRWHG2XF6I": "me-central-1",
-    "ZS929ML54UICD": "me-south-1",
-    "Z2P70J7HTTTPLU": "sa-east-1",
-    "Z166TLBEWOO7G0": "us-gov-east-1",
-    "Z33AYJ8TM3BH4J": "us-gov-west-1",
-}
-
 
 def _principals(document: object, kind: str) -> Iterator[tuple[Path, object]]:
-    """The principals of some kind in the statements of a policy, with their paths."""
+    """Yield the principals of one kind in a policy's statements, with their paths."""
     for index, statement in enumerate(items(document, "Statement")):
         found = get(statement, "Principal", kind)
         everybody = text(statement, "Principal") is not None
@@ -121,16 +51,17 @@ def _principals(document: object, kind: str) -> Iterator[tuple[Path, object]]:
 
 class PrincipalOfAnotherRegion(ResourceRule):
     id = "E9513"
-    shortdesc = "A key is given to a service of another region only"
+    shortdesc = "A key policy allows a service of another region only"
     description = (
-        "Some services have a principal for each region, and a key is used by those of"
-        " its own: with logs.us-east-1.amazonaws.com in its policy, a log group in"
-        " eu-west-1 is refused with 'The specified KMS key does not exist or is not"
-        " allowed to be used'. Write logs.${AWS::Region}.amazonaws.com."
+        "Some services have one principal for each region, and a key is used by the"
+        " principals of its own region. If the policy has"
+        " logs.us-east-1.amazonaws.com, a log group in eu-west-1 fails with 'The"
+        " specified KMS key does not exist or is not allowed to be used'. Write"
+        " logs.${AWS::Region}.amazonaws.com."
     )
     source_url = f"{DOCS}AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Key/Properties/KeyPolicy/Statement/1/Principal/Service"
     bad = """\
 Resources:
@@ -157,7 +88,7 @@ Resources:
     )
     types = ("AWS::KMS::Key", "AWS::KMS::ReplicaKey")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         named = list(_principals(get(it.properties, "KeyPolicy"), "Service"))
         if any(text(value) is None for _, value in named):
             return
@@ -166,7 +97,7 @@ Resources:
         for path, match in matches:
             if match and match[1] not in here and match[2] in schemas.regions():
                 yield ("KeyPolicy", *path), (
-                    f"{match[0]} is {match[1]} of {match[2]}, and the key is in"
+                    f"{match[0]} is a principal of {match[2]}, but the key is in"
                     f" {it.place.region}; write"
                     f" {match[1]}.${{AWS::Region}}.amazonaws.com"
                 )
@@ -174,19 +105,19 @@ Resources:
 
 class LogAccountOfAnotherRegion(ResourceRule):
     id = "E9514"
-    shortdesc = "A bucket takes the logs of load balancers of another region only"
+    shortdesc = "A bucket accepts logs from load balancers of another region only"
     description = (
-        "Elastic Load Balancing writes access logs as an account that differs from"
-        " region to region, and into buckets of its own region only: with another"
-        " region's account the load balancer fails with 'Access Denied for bucket'."
-        " Look the account up in a mapping by region, or give the bucket to"
+        "Elastic Load Balancing writes access logs from an AWS account that differs"
+        " by region, and only to buckets in its own region. With the account of"
+        " another region, the load balancer fails with 'Access Denied for bucket'."
+        " Look up the account in a mapping by region, or allow"
         " logdelivery.elasticloadbalancing.amazonaws.com."
     )
     source_url = (
         f"{DOCS}elasticloadbalancing/latest/application/enable-access-logging.html"
     )
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Policy/Properties/PolicyDocument/Statement/0/Principal/AWS"
     bad = """\
 Parameters:
@@ -210,44 +141,41 @@ Resources:
     )
     types = ("AWS::S3::BucketPolicy",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         document = get(it.properties, "PolicyDocument")
         services = [text(value) for _, value in _principals(document, "Service")]
         named = list(_principals(document, "AWS"))
-        if any(s is None or s in _LOG_SERVICES for s in services) or any(
+        if any(s is None or s in load_balancers.LOG_SERVICES for s in services) or any(
             text(value) is None for _, value in named
         ):
             return
-        of = [(path, *_log_region(text(value) or "")) for path, value in named]
+        of = [
+            (path, *load_balancers.log_region(text(value) or ""))
+            for path, value in named
+        ]
         if it.place.region in {region for _, _, region in of}:
             return
         for path, account, region in of:
             if region:
                 yield ("PolicyDocument", *path), (
                     f"account {account} writes the logs of load balancers in {region},"
-                    f" and this bucket is in {it.place.region}"
+                    f" but this bucket is in {it.place.region}; allow"
+                    f" {load_balancers.LOG_SERVICES[0]}"
                 )
-
-
-def _log_region(principal: str) -> tuple[str, str]:
-    """The account of a principal, and the region whose load balancers log as it."""
-    found = arn(principal)
-    account = found.account if found else principal
-    return account, _LOG_ACCOUNTS.get(account, "")
 
 
 class ZoneOfAnotherLoadBalancer(ResourceRule):
     id = "E9539"
-    shortdesc = "An alias has the hosted zone of another region's load balancers"
+    shortdesc = "An alias has the hosted zone of load balancers in another region"
     description = (
-        "The HostedZoneId of an alias is that of the load balancer's region: Route 53"
-        " refuses another with 'Tried to create an alias that targets …, but the alias"
-        " target name does not lie within the target zone'. Write"
+        "The HostedZoneId of an alias must be that of the load balancer's region."
+        " Route 53 rejects another one with 'Tried to create an alias that targets …,"
+        " but the alias target name does not lie within the target zone'. Write"
         " !GetAtt LoadBalancer.CanonicalHostedZoneID."
     )
     source_url = f"{DOCS}general/latest/gr/elb.html"
     needs_targets = True
-    goes = goes_to("eu-west-1")
+    deployment = deployed_to("eu-west-1")
     at = "Resources/Record/Properties/AliasTarget/HostedZoneId"
     bad = """\
 Parameters:
@@ -271,51 +199,36 @@ Resources:
     good = bad.replace("Z35SXDOTRQ7X7K", "!GetAtt Front.CanonicalHostedZoneID")
     types = ("AWS::Route53::RecordSet", "AWS::Route53::RecordSetGroup")
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps = ("AliasTarget", "HostedZoneId")
-        yield from self._judge(it, it.properties, steps)
+        yield from self._check_record(it, it.properties, steps)
         for index, record in enumerate(items(it.properties, "RecordSets")):
-            yield from self._judge(it, record, ("RecordSets", index, *steps))
+            yield from self._check_record(it, record, ("RecordSets", index, *steps))
 
     @staticmethod
-    def _judge(it: Resource, record: object, path: Path) -> Iterator[Found]:
-        zone = _ZONES.get(text(record, "AliasTarget", "HostedZoneId") or "")
-        region = _balancer_region(it, get(record, "AliasTarget", "DNSName"))
+    def _check_record(it: Resource, record: object, path: Path) -> Iterator[Found]:
+        zone = load_balancers.ZONES.get(
+            text(record, "AliasTarget", "HostedZoneId") or ""
+        )
+        region = load_balancers.region_of(it, get(record, "AliasTarget", "DNSName"))
         if zone and region and zone != region:
             yield path, (
-                f"the zone of load balancers in {zone}, and this one is in {region}"
+                f"this is the zone of load balancers in {zone}, but this one is in {region};"
+                " use its CanonicalHostedZoneID"
             )
 
 
-_BALANCERS = (
-    "AWS::ElasticLoadBalancing::LoadBalancer",
-    "AWS::ElasticLoadBalancingV2::LoadBalancer",
-)
-_DNS_NAME = re.compile(r".*\.([a-z]{2}(?:-[a-z]+)+-\d)\.elb\.amazonaws\.com\.?")
-
-
-def _balancer_region(it: Resource, name: object) -> str:
-    """The region of the load balancer with this DNS name, where it shows."""
-    match = _DNS_NAME.fullmatch(text(name) or "")
-    if match:
-        return match[1]
-    if isinstance(name, Mapping) and isinstance(name.get("Fn::GetAtt"), list):
-        owner = str(name["Fn::GetAtt"][0])
-        if any(balancer.id == owner for balancer in it.place.of(*_BALANCERS)):
-            return it.place.region
-    return ""
-
-
-class VpcSaidElsewhere(ResourceRule):
+class WrongVpcRegion(ResourceRule):
     id = "E9544"
-    shortdesc = "A private zone says another region of a VPC than it is in"
+    shortdesc = "A private hosted zone has the wrong region for a VPC"
     description = (
-        "VPCRegion is where the VPC is: Route 53 looks for it there and fails with"
-        " InvalidVPCId. For the VPC of the same stack write !Ref AWS::Region."
+        "Route 53 looks for the VPC in VPCRegion and fails with InvalidVPCId if the"
+        " VPC is in another region. For a VPC of the same stack, write !Ref"
+        " AWS::Region."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-properties-route53-hostedzone-vpc.html"
     needs_targets = True
-    goes = goes_to("eu-west-1")
+    deployment = deployed_to("eu-west-1")
     at = "Resources/Zone/Properties/VPCs/0/VPCRegion"
     bad = """\
 Resources:
@@ -332,30 +245,30 @@ Resources:
     good = bad.replace("VPCRegion: us-east-1", "VPCRegion: !Ref AWS::Region")
     types = ("AWS::Route53::HostedZone",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         own = {vpc.id for vpc in it.place.of("AWS::EC2::VPC")}
         for index, vpc in enumerate(items(it.properties, "VPCs")):
             node, region = get(vpc, "VPCId"), text(vpc, "VPCRegion")
             mine = isinstance(node, Mapping) and node.get("Ref") in own
             if mine and region and region != it.place.region:
                 yield ("VPCs", index, "VPCRegion"), (
-                    f"{region}, and this stack's VPC is in {it.place.region}; write"
-                    " !Ref AWS::Region"
+                    f"VPCRegion is {region}, but the VPC of this stack is in"
+                    f" {it.place.region}; write !Ref AWS::Region"
                 )
 
 
 class AddressOfAnotherRegion(ResourceRule):
     id = "E9550"
-    shortdesc = "A queue, image or function of another region cannot be used here"
+    shortdesc = "A queue, image or function is in another region than its user"
     description = (
-        "A queue policy is for queues of its own region, Lambda starts from images in"
-        " its own region's ECR only, and Step Functions calls functions of its own"
-        " region only: what their URLs and ARNs name elsewhere is refused, or never"
-        " works. Write ${AWS::Region}."
+        "A queue policy applies to queues of its own region, Lambda starts only from"
+        " images in ECR of its own region, and Step Functions calls only functions of"
+        " its own region. URLs and ARNs of another region are rejected, or never work."
+        " Write ${AWS::Region} in them."
     )
     source_url = f"{DOCS}lambda/latest/dg/images-create.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Policy/Properties/Queues/0"
     bad = """\
 Resources:
@@ -380,7 +293,7 @@ Resources:
         "AWS::SQS::QueuePolicy",
         "AWS::StepFunctions::StateMachine",
     )
-    _looked_at: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    _checked: Mapping[str, tuple[tuple[str, ...], ...]] = {
         "AWS::Lambda::Function": (("Code", "ImageUri"),),
         "AWS::SQS::QueuePolicy": (("Queues", "*"),),
         "AWS::StepFunctions::StateMachine": (
@@ -390,24 +303,24 @@ Resources:
         ),
     }
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         pattern = {
             "AWS::Lambda::Function": _IMAGE,
             "AWS::SQS::QueuePolicy": _QUEUE_URL,
         }.get(it.type, _FUNCTION)
-        for steps in self._looked_at[it.type]:
+        for steps in self._checked[it.type]:
             for path, node in reached(it.properties, steps):
                 for below, value in walk(node, path):
                     for match in pattern.finditer(_written(value)):
                         if match[1] != it.place.region:
                             yield below, (
-                                f"{match[0]} is in {match[1]}, and this goes to"
+                                f"{match[0]} is in {match[1]}, but this stack is in"
                                 f" {it.place.region}; write ${{AWS::Region}}"
                             )
 
 
 def _written(value: object) -> str:
-    """Text, also that of an `Fn::Sub` with parts that are not known yet."""
+    """Return text, also that of an `Fn::Sub` with parts that are not known yet."""
     match value:
         case {"Fn::Sub": str(whole)} | {"Fn::Sub": [str(whole), _]}:
             return whole
@@ -416,15 +329,16 @@ def _written(value: object) -> str:
 
 class ReplicatedToItself(ResourceRule):
     id = "E9562"
-    shortdesc = "A secret is replicated to the region it is in"
+    shortdesc = "A secret is replicated to its own region"
     description = (
-        "ReplicaRegions are other regions than the secret's own: Secrets Manager refuses"
-        " the own one with 'Invalid replica region'. A stack set that goes to both"
-        " regions makes the secret in one and leaves the other to the replica."
+        "ReplicaRegions must not contain the region of the secret itself; Secrets"
+        " Manager rejects it with 'Invalid replica region'. If a stack set targets"
+        " both regions, create the secret in one region and leave the other to the"
+        " replica."
     )
     source_url = f"{DOCS}secretsmanager/latest/userguide/replicate-secrets.html"
     needs_targets = True
-    goes = _TWO
+    deployment = _TWO
     at = "Resources/Secret/Properties/ReplicaRegions/0/Region"
     bad = """\
 Resources:
@@ -440,21 +354,21 @@ Resources:
     good = bad.replace("{Region: eu-west-1}", "{Region: eu-central-1}")
     types = ("AWS::SecretsManager::Secret",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         for index, replica in enumerate(items(it.properties, "ReplicaRegions")):
             if it.certain and text(replica, "Region") == it.place.region:
                 yield ("ReplicaRegions", index, "Region"), (
-                    f"the secret itself is in {it.place.region}; name other regions"
+                    f"the secret itself is in {it.place.region}; use other regions for replicas"
                 )
 
 
-class LogsUnderAKey(ResourceRule):
+class LogBucketUnderKms(ResourceRule):
     id = "E9564"
-    shortdesc = "A load balancer logs to a bucket that encrypts with KMS"
+    shortdesc = "A load balancer logs to a bucket that is encrypted with KMS"
     description = (
-        "Access logs of Application and Classic Load Balancers take SSE-S3 only: with"
-        " SSE-KMS as the bucket's default the load balancer fails with 'Access Denied"
-        " for bucket'. Encrypt this bucket with AES256."
+        "Access logs of Application and Classic Load Balancers support SSE-S3 only."
+        " If the bucket has SSE-KMS as its default, the load balancer fails with"
+        " 'Access Denied for bucket'. Encrypt the bucket with AES256."
     )
     source_url = (
         f"{DOCS}elasticloadbalancing/latest/application/enable-access-logging.html"
@@ -482,39 +396,18 @@ Resources:
         - {Key: access_logs.s3.bucket, Value: !Ref Logs}
 """
     good = bad.replace("'aws:kms'", "AES256")
-    types = _BALANCERS
+    types = load_balancers.TYPES
 
-    def look(self, it: Resource) -> Iterator[Found]:
-        for path, node in _log_buckets(it):
+    def check_resource(self, it: Resource) -> Iterator[Found]:
+        for path, node in load_balancers.log_buckets(it):
             for bucket in it.place.of("AWS::S3::Bucket"):
                 name = text(bucket.properties, "BucketName")
                 same = node == {"Ref": bucket.id} or (name and name == text(node))
                 if same and _under_kms(bucket):
                     yield path, (
-                        f"bucket {bucket.id} encrypts with KMS, which access logs of"
-                        " this load balancer cannot have; use AES256"
+                        f"bucket {bucket.id} is encrypted with KMS, which access logs"
+                        " of this load balancer do not support; use AES256"
                     )
-
-
-def _log_buckets(it: Resource) -> Iterator[tuple[Path, object]]:
-    """The buckets that a load balancer certainly logs to."""
-    if it.type == "AWS::ElasticLoadBalancing::LoadBalancer":
-        if text(it.properties, "AccessLoggingPolicy", "Enabled") == "true":
-            steps = ("AccessLoggingPolicy", "S3BucketName")
-            yield steps, get(it.properties, *steps)
-        return
-    kind = (
-        "application" if absent(it.properties, "Type") else text(it.properties, "Type")
-    )
-    if kind != "application":
-        return  # network load balancers may log under a key
-    attributes = items(it.properties, "LoadBalancerAttributes")
-    values = {text(one, "Key"): text(one, "Value") for one in attributes}
-    for index, one in enumerate(attributes):
-        logs = values.get("access_logs.s3.enabled") == "true"
-        if logs and text(one, "Key") == "access_logs.s3.bucket":
-            path = ("LoadBalancerAttributes", index, "Value")
-            yield path, get(one, "Value")
 
 
 def _under_kms(bucket: Resource) -> bool:
@@ -529,11 +422,11 @@ def _under_kms(bucket: Resource) -> bool:
 
 class TopicUnderAwsKey(ResourceRule):
     id = "E9566"
-    shortdesc = "An alarm or event goes to a topic that its service cannot write to"
+    shortdesc = "An alarm or event rule cannot publish to its topic"
     description = (
-        "The key alias/aws/sns belongs to AWS, and its policy lets no other service use"
-        " it: alarms and event rules fail to publish to the topic, without a word in the"
-        " stack. Encrypt the topic with a key of your own that allows"
+        "AWS owns the key alias/aws/sns, and its policy lets no other service use it."
+        " Alarms and event rules fail to publish to the topic, and the stack reports"
+        " no error. Encrypt the topic with a customer managed key that allows"
         " cloudwatch.amazonaws.com or events.amazonaws.com."
     )
     source_url = f"{DOCS}sns/latest/dg/sns-key-management.html"
@@ -563,7 +456,7 @@ Resources:
         "AWS::Events::Rule",
     )
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         names = {"AWS::Events::Rule": (("Targets", "*", "Arn"),)}.get(
             it.type,
             (("AlarmActions", "*"), ("OKActions", "*"))
@@ -581,7 +474,7 @@ Resources:
                 if isinstance(node, Mapping) and node.get("Ref") in closed:
                     yield path, (
                         f"topic {node['Ref']} is encrypted with alias/aws/sns, which"
-                        f" {it.type} cannot use; give it a key of your own"
+                        f" {it.type} cannot use; use a customer managed key"
                     )
 
 
@@ -589,8 +482,8 @@ class DestinationWithoutArn(ResourceRule):
     id = "E9567"
     shortdesc = "The destination of a replication is a name, not an ARN"
     description = (
-        "Destination.Bucket takes the ARN of a bucket; a name, which Ref gives too, is"
-        " refused by S3 with MalformedXML. Write arn:${AWS::Partition}:s3:::name."
+        "Destination.Bucket takes the ARN of a bucket. S3 rejects a name, which Ref"
+        " returns too, with MalformedXML. Write arn:${AWS::Partition}:s3:::name."
     )
     source_url = (
         f"{TEMPLATE_REFERENCE}aws-properties-s3-bucket-replicationdestination.html"
@@ -617,7 +510,7 @@ Resources:
     good = bad.replace("orders-copy", "'arn:aws:s3:::orders-copy'")
     types = ("AWS::S3::Bucket",)
 
-    def look(self, it: Resource) -> Iterator[Found]:
+    def check_resource(self, it: Resource) -> Iterator[Found]:
         steps = ("ReplicationConfiguration", "Rules", "*", "Destination", "Bucket")
         buckets = {bucket.id for bucket in it.place.of("AWS::S3::Bucket")}
         for path, node in reached(it.properties, steps):
@@ -625,4 +518,4 @@ Resources:
             named = known is not None and not known.startswith("arn:")
             referred = isinstance(node, Mapping) and node.get("Ref") in buckets
             if named or referred:
-                yield path, "a name; S3 takes arn:${AWS::Partition}:s3:::name"
+                yield path, "this is a name; write arn:${AWS::Partition}:s3:::name"

@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tapgen.rules.base import USER_GUIDE, Found, Rule, goes_to
+from tapgen.rules.base import USER_GUIDE, Found, Rule, deployed_to
 from tapgen.rules.values import absent
 from tapgen.rules.view import View
 from tapgen.template import schemas
 
-# What is in them is on its way elsewhere, or can be had again; addresses hold no data.
+# Their content is transient or can be created again; addresses hold no data.
 _TRANSIENT = {"AWS::EC2::EIP", "AWS::GlobalAccelerator::Accelerator", "AWS::SQS::Queue"}
-# With one of these it is a copy: of a cluster's data, of a source's, or, as a private
-# zone, of what the template says.
+# A resource with one of these is a copy: of the data of a cluster or of a source, or,
+# for a private zone, of the template.
 _COPIES = ("DBClusterIdentifier", "SourceDBInstanceIdentifier", "VPCs")
 
 
 class StateWithoutPolicy(Rule):
     id = "W9565"
-    shortdesc = "What holds data has no DeletionPolicy or UpdateReplacePolicy"
+    shortdesc = "A stateful resource has no DeletionPolicy or UpdateReplacePolicy"
     description = (
-        "Removing a target, a rollback of a first rollout or a change that replaces the"
-        " resource deletes it in every account and region at once. Say what is to"
-        " become of the data: Retain, RetainExceptOnCreate, Snapshot, or Delete where it"
-        " may go. Types can be left out with configure_rules, `except`."
+        "Removing a target, rolling back a first rollout, or a change that replaces"
+        " the resource deletes it in every account and region at once. Choose what"
+        " happens to the data: Retain, RetainExceptOnCreate, Snapshot, or Delete if it"
+        " may be lost. To exclude types, set `except` with configure_rules."
     )
     source_url = f"{USER_GUIDE}aws-attribute-deletionpolicy.html"
     needs_targets = True
-    goes = goes_to("us-east-1")
+    deployment = deployed_to("us-east-1")
     at = "Resources/Bucket"
     bad = """\
 Resources:

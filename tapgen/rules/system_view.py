@@ -1,8 +1,8 @@
-"""All stack sets of a system, with what they give each other put in.
+"""All stack sets of a system, evaluated with the values they take from each other.
 
-A value that an output of another stack set provides becomes that output's value where
-its template says it; else it stays a marker, and `Across.origin` tells which resource,
-in which account and region, it is made from.
+A parameter that is an output of another stack set becomes the value of that output if
+its template has a literal there. Otherwise it stays a marker, and `SystemView.origin`
+returns the resource, with its account and region, that the value comes from.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from tapgen.rules.view import Place, Resource
 from tapgen.system import checks
 from tapgen.template.evaluate import LATER
 
-Told = tuple[StackSet, Path, str]
-"""The stack set and the place in its template where something is wrong, and what."""
+FoundIn = tuple[StackSet, Path, str]
+"""A stack set, a path in its template, and the message for it."""
 
 
 class SystemRule(Rule):
@@ -29,17 +29,17 @@ class SystemRule(Rule):
 
     `bad` and `good` are systems in YAML: part -> regions, parameters, depends_on,
     template; `at` is `part: path`. Under cfn-lint itself, which sees one template at a
-    time, such a rule says nothing.
+    time, such a rule reports nothing.
     """
 
-    def across(self, it: Across) -> Iterator[Told]:
-        """Everything wrong with a system."""
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
+        """Yield everything that is wrong with a system."""
         yield from ()
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A resource of some stack set that a value is made from."""
+    """A resource of a stack set that a value comes from."""
 
     stack_set: StackSet
     resource: Resource
@@ -55,16 +55,16 @@ class Origin:
 
 
 @dataclass
-class Across:
-    """A system whose templates are evaluated once for each place they go to."""
+class SystemView:
+    """A system whose templates are evaluated once for each target."""
 
     system: System
-    _made: dict[tuple[str, Target], Place] = field(default_factory=dict)
+    _evaluated: dict[tuple[str, Target], Place] = field(default_factory=dict)
     _markers: dict[str, tuple[StackSet, Place, Any]] = field(default_factory=dict)
 
     @property
     def resolved(self) -> bool:
-        """Whether it is known of any two accounts whether they are the same."""
+        """Whether any two accounts can be compared: all are `self`, or none is."""
         accounts = {t.account for s in self.system.stack_sets for t in s.targets}
         return accounts == {SELF} or SELF not in accounts
 
@@ -74,8 +74,8 @@ class Across:
 
     @cached_property
     def places(self) -> tuple[tuple[StackSet, Place], ...]:
-        """Every stack set with the places it goes to; of the accounts that have the
-        same values in a region, the first two."""
+        """Every stack set with its places; of the accounts that have the same values
+        in a region, only the first two."""
         found: list[tuple[StackSet, Place]] = []
         for stack_set in self.system.stack_sets:
             seen: dict[str, set[str]] = {}
@@ -88,7 +88,7 @@ class Across:
         return tuple(found)
 
     def resources(self, *types: str) -> Iterator[tuple[StackSet, Resource]]:
-        """Every resource of these types that is made for sure."""
+        """Yield every resource of these types that is certainly created."""
         for stack_set, place in self.places:
             for resource in place.of(*types):
                 if resource.certain:
@@ -96,38 +96,38 @@ class Across:
 
     def place(self, stack_set: StackSet, target: Target) -> Place:
         key = (stack_set.part, target)
-        if key not in self._made:
-            # What asks for itself in a circle gets an empty template's place.
-            self._made[key] = views.place({}, {}, target)
+        if key not in self._evaluated:
+            # A stack set that depends on itself in a circle gets an empty template.
+            self._evaluated[key] = views.place({}, {}, target)
             given = {
                 name: self._value(value, target)
                 for name, value in stack_set.values(target).items()
             }
             body = checks.body(stack_set.template)
-            self._made[key] = views.place(body, given, target)
-        return self._made[key]
+            self._evaluated[key] = views.place(body, given, target)
+        return self._evaluated[key]
 
     def _value(self, value: str | Output, target: Target) -> Any:
         if isinstance(value, str):
             return value
         source = self.parts.get(value.part)
         places = checks.sources(value, target, source.targets) if source else ()
-        made = []
+        outputs = []
         for at in places[:3]:
             assert source is not None, "places are those of a source"
             place = self.place(source, at)
             node = place.evaluated.outputs.get(value.output)
-            made.append((source, place, node))
-        known = [text(node) for _, _, node in made]
+            outputs.append((source, place, node))
+        known = [text(node) for _, _, node in outputs]
         if known and None not in known and len(places) <= len(known):
             return ",".join(map(str, known))
         marker = f"{value!r} for {target}"
-        if len(made) == 1 and len(places) == 1:
-            self._markers[marker] = made[0]
+        if len(outputs) == 1 and len(places) == 1:
+            self._markers[marker] = outputs[0]
         return {LATER: marker}
 
     def origin(self, stack_set: StackSet, place: Place, node: Any) -> Origin | None:
-        """The resource a value is made from, wherever it is made."""
+        """Return the resource that a value comes from, in any stack set."""
         match node:
             case {"Ref": str(name)}:
                 return self._found(stack_set, place, name, "")
@@ -150,7 +150,7 @@ class Across:
 
     @cached_property
     def before(self) -> Mapping[str, frozenset[str]]:
-        """Part -> every part that is rolled out before it."""
+        """Part -> every part that is deployed before it."""
         found: dict[str, frozenset[str]] = {}
 
         def add(part: str, path: tuple[str, ...]) -> frozenset[str]:
@@ -165,13 +165,13 @@ class Across:
         return found
 
     def exports(self) -> Iterator[tuple[StackSet, Place, str, str]]:
-        """Stack set, place, output and the name it is exported under."""
+        """Yield stack set, place, output and export name of every export."""
         for stack_set, place in self.places:
             body = checks.body(stack_set.template)
             outputs = get(body, "Outputs")
             if not isinstance(outputs, Mapping) or place.target is None:
                 continue
-            # Evaluated as properties are, of resources with the outputs' conditions.
+            # Outputs are evaluated as properties of resources with the same conditions.
             stand_ins = {
                 name: {
                     "Type": "Output",
@@ -187,19 +187,21 @@ class Across:
             }
             if not stand_ins:
                 continue
-            made = views.place({**body, "Resources": stand_ins}, given, place.target)
-            for resource in made.of():
+            evaluated = views.place(
+                {**body, "Resources": stand_ins}, given, place.target
+            )
+            for resource in evaluated.of():
                 name = text(resource.properties, "Name")
                 if name:
                     yield stack_set, place, resource.id, name
 
 
 def findings(system: System, rules: list[SystemRule]) -> list[Finding]:
-    """What these rules find; lines and files are left to whoever knows them."""
-    it = Across(system)
+    """Return what these rules find, without files and lines."""
+    it = SystemView(system)
     found: dict[Finding, None] = {}
     for rule in rules:
-        for stack_set, path, message in rule.across(it):
+        for stack_set, path, message in rule.check_system(it):
             written = views.locate(checks.body(stack_set.template), path)
             named = len(written) > 1 and isinstance(written[1], str)
             finding = Finding(

@@ -1,4 +1,4 @@
-"""What the stack sets of a system make together: names, singletons, networks, data."""
+"""Stack sets of a system that collide: names, singletons, networks, replication."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tapgen.rules.aurora import credentials
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
 from tapgen.rules.names import ACCOUNT_WIDE, IAM
 from tapgen.rules.once import identity_key, record_key
-from tapgen.rules.system_view import Across, Origin, SystemRule, Told
+from tapgen.rules.system_view import FoundIn, Origin, SystemRule, SystemView
 from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
 from tapgen.rules.wiring import REPLICATING, destinations
@@ -19,7 +19,7 @@ from tapgen.template import schemas
 
 Key = tuple[str, ...]
 
-# What an account has once in each region.
+# An account has one of each in a region.
 _ONE_PER_REGION = (
     "AWS::ApiGateway::Account",
     "AWS::Config::ConfigurationRecorder",
@@ -39,9 +39,9 @@ _ROLE = """\
 
 
 def _doubled(
-    it: Across, key: Callable[[Resource], Key | None]
+    it: SystemView, key: Callable[[Resource], Key | None]
 ) -> Iterator[tuple[StackSet, Resource, StackSet, Resource]]:
-    """Resources of two stack sets that have the same key."""
+    """Yield the resources of two stack sets that have the same key."""
     first: dict[Key, tuple[StackSet, Resource]] = {}
     for stack_set, resource in it.resources():
         found = key(resource)
@@ -54,27 +54,27 @@ def _doubled(
 
 class SameNameTwice(SystemRule):
     id = "E9582"
-    shortdesc = "Two stack sets make something of the same name"
+    shortdesc = "Two stack sets create resources with the same name"
     description = (
-        "Names are unique in an account and region, those of IAM, dashboards and budgets"
-        " in an account, those of buckets in the world. The stack set that comes second"
-        " fails with AlreadyExists. Put the part, or the region, into the name."
+        "Names are unique in an account and region; those of IAM, dashboards and"
+        " budgets in an account; those of buckets in the world. The second stack set"
+        " fails with AlreadyExists. Add the part or the region to the name."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-properties-name.html"
     at = "second: Resources/Group"
     bad = f"first:\n{_ROLE}second:\n{_ROLE}"
     good = bad.replace("operators", "auditors", 1)
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource, other, its in _doubled(it, _name):
             yield stack_set, ("Resources", resource.id), (
-                f"{other.part}.{its.id} has the same name, in {its.place.target}"
+                f"{other.part}.{its.id} has the same name in {its.place.target}"
             )
 
 
 @cache
 def _identifiers(type_name: str) -> tuple[tuple[str, ...], ...]:
-    """Where the properties are that name a resource; none where AWS names it."""
+    """Return the paths of the properties that name a resource; none if AWS names it."""
     found = schemas.schema(type_name) or {}
     pointers = [
         p.removeprefix("/properties/") for p in found.get("primaryIdentifier", ())
@@ -86,7 +86,7 @@ def _identifiers(type_name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def _name(resource: Resource) -> Key | None:
-    """What makes a name unique, with the account and region it is unique in."""
+    """Return a name with the account and region that it must be unique in."""
     kind, place = resource.type, resource.place
     account_wide = {**IAM, **ACCOUNT_WIDE}
     if kind in account_wide:
@@ -101,14 +101,14 @@ def _name(resource: Resource) -> Key | None:
 
 class OnceForSeveralParts(SystemRule):
     id = "E9583"
-    shortdesc = "Two stack sets make what an account has once"
+    shortdesc = "Two stack sets create a resource that can exist only once"
     description = (
-        "An account has one set of API Gateway settings, one Config recorder and"
-        " delivery channel, one GuardDuty detector in a region; one OpenID Connect"
-        " provider for a URL; one record of a name, type and SetIdentifier in a zone;"
-        " one global table of a name. Two stack sets overwrite each other or fail, and"
-        " deleting one takes it from the other. Make it in one part that others depend"
-        " on."
+        "In each region, an account has one set of API Gateway settings, one AWS"
+        " Config recorder and delivery channel, and one GuardDuty detector. It has one"
+        " OpenID Connect provider for each URL, one record for each name, type and"
+        " SetIdentifier in a zone, and one global table for each name. Two stack sets"
+        " overwrite each other or fail, and deleting one takes the resource from the"
+        " other. Create it in one part that the others depend on."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-apigateway-account.html"
     at = "second: Resources/Recorder"
@@ -124,11 +124,11 @@ class OnceForSeveralParts(SystemRule):
     bad = f"first:\n{_recorder}second:\n{_recorder}"
     good = bad.replace("regions: [us-east-1]", "regions: [us-west-2]", 1)
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource, other, its in _doubled(it, _once):
             yield stack_set, ("Resources", resource.id), (
-                f"{other.part}.{its.id} makes the same, in {its.place.target}; there is"
-                " one"
+                f"{other.part}.{its.id} creates the same in {its.place.target}, and it"
+                " can exist only once"
             )
 
 
@@ -150,11 +150,11 @@ def _once(resource: Resource) -> Key | None:
 
 class RecordedTwice(SystemRule):
     id = "W9591"
-    shortdesc = "Two stack sets record all regions, or all global resources"
+    shortdesc = "Two stack sets create the same trail, recorder or public zone"
     description = (
-        "A second multi-region trail, a second recorder of global resources or a second"
-        " public zone of the same name repeats what the first one does, at the same"
-        " price, and queries and alarms count twice. Make it in one part."
+        "A second multi-region trail, a second recorder of global resources or a"
+        " second public zone with the same name repeats the work of the first at the"
+        " same price, and queries and alarms count twice. Create it in one part."
     )
     source_url = f"{DOCS}awscloudtrail/latest/userguide/cloudtrail-concepts.html"
     at = "second: Resources/Trail"
@@ -175,10 +175,10 @@ class RecordedTwice(SystemRule):
     )
     good = f"first:\n{_trail.format(region='us-east-1')}"
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource, other, its in _doubled(it, _recorded):
             yield stack_set, ("Resources", resource.id), (
-                f"{other.part}.{its.id} does the same already, in {its.place.target}"
+                f"{other.part}.{its.id} already does the same in {its.place.target}"
             )
 
 
@@ -198,8 +198,8 @@ class NetworksOverlap(SystemRule):
     id = "E9584"
     shortdesc = "Peered networks overlap"
     description = (
-        "VPCs with overlapping address ranges cannot be peered: the connection goes to"
-        " 'failed', and the stack with it. Give each network a range of its own."
+        "VPCs with overlapping address ranges cannot be peered: the connection enters"
+        " status 'failed', and the stack fails. Give each network its own range."
     )
     source_url = f"{DOCS}vpc/latest/peering/vpc-peering-basics.html"
     at = "peering: Resources/Peering/Properties/PeerVpcId"
@@ -237,7 +237,7 @@ peering:
     bad = _parts.replace("CIDR", "10.0.128.0/17")
     good = _parts.replace("CIDR", "10.1.0.0/16")
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource in it.resources("AWS::EC2::VPCPeeringConnection"):
             ends = [
                 it.origin(stack_set, resource.place, get(resource.properties, name))
@@ -266,11 +266,11 @@ def _block(end: Origin | None) -> ipaddress.IPv4Network | None:
 
 class DestinationTakesNoReplicas(SystemRule):
     id = "E9585"
-    shortdesc = "The destination of a replication cannot take replicas"
+    shortdesc = "The destination of a replication cannot receive replicas"
     description = (
-        "S3 refuses a destination bucket without versioning, and a key of another region"
-        " than the destination's makes every replication of an encrypted object fail,"
-        " in silence. Version the destination; give a key of its region."
+        "S3 rejects a destination bucket without versioning. With a key in another"
+        " region than the destination, every replication of an encrypted object fails"
+        " silently. Enable versioning on the destination, and use a key in its region."
     )
     source_url = f"{DOCS}AmazonS3/latest/userguide/replication-requirements.html"
     at = (
@@ -282,7 +282,7 @@ class DestinationTakesNoReplicas(SystemRule):
     )
     good = REPLICATING
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         buckets = {
             name: resource
             for _, resource in it.resources("AWS::S3::Bucket")
@@ -294,27 +294,34 @@ class DestinationTakesNoReplicas(SystemRule):
             for index, rule in enumerate(items(resource.properties, *steps)):
                 path = (*steps, index, "Destination", "Bucket")
                 node = get(rule, "Destination", "Bucket")
-                made = it.origin(stack_set, resource.place, node)
-                copy = made.resource if made else buckets.get(named.get(path, ""))
+                found = it.origin(stack_set, resource.place, node)
+                copy = found.resource if found else buckets.get(named.get(path, ""))
                 if copy and copy.type == "AWS::S3::Bucket":
-                    yield from self._judge(it, stack_set, resource, path, copy)
+                    yield from self._check_destination(
+                        it, stack_set, resource, path, copy
+                    )
 
     @staticmethod
-    def _judge(
-        it: Across, stack_set: StackSet, resource: Resource, path: Path, copy: Resource
-    ) -> Iterator[Told]:
+    def _check_destination(
+        it: SystemView,
+        stack_set: StackSet,
+        resource: Resource,
+        path: Path,
+        copy: Resource,
+    ) -> Iterator[FoundIn]:
         status = text(copy.properties, "VersioningConfiguration", "Status")
         if absent(copy.properties, "VersioningConfiguration") or status == "Suspended":
             yield stack_set, in_properties(resource, *path), (
-                f"{copy.id} in {copy.place.region} has no versioning"
+                f"{copy.id} in {copy.place.region} has no versioning; enable it"
             )
         steps = (*path[:-1], "EncryptionConfiguration", "ReplicaKmsKeyID")
         key = get(resource.properties, *steps)
-        named, made = arn(key), it.origin(stack_set, resource.place, key)
-        region = named.region if named else made.region if made else ""
+        named, found = arn(key), it.origin(stack_set, resource.place, key)
+        region = named.region if named else found.region if found else ""
         if region and region != copy.place.region:
             yield stack_set, in_properties(resource, *steps), (
-                f"a key in {region} for replicas in {copy.place.region}"
+                f"the key is in {region}, but the replicas are in"
+                f" {copy.place.region}; use a key in the same region"
             )
 
 
@@ -363,17 +370,17 @@ _VERSION = "          EngineVersion: '{0}'\n"
 
 
 def _members(
-    it: Across, with_source: bool = False
+    it: SystemView, with_source: bool = False
 ) -> dict[str, list[tuple[StackSet, Resource]]]:
-    """Identifier of a global cluster -> it, and the clusters that join it; and, if
-    asked, the cluster it is made from."""
+    """Identifier of a global cluster -> it, and the clusters that join it; with
+    `with_source`, also the cluster that it was created from."""
     found: dict[str, list[tuple[StackSet, Resource]]] = {}
     types = ("AWS::RDS::GlobalCluster", "AWS::RDS::DBCluster")
     for stack_set, resource in it.resources(*types):
         node = get(resource.properties, "GlobalClusterIdentifier")
-        made = it.origin(stack_set, resource.place, node)
-        if made and made.resource.type == "AWS::RDS::GlobalCluster":
-            node = get(made.resource.properties, "GlobalClusterIdentifier")
+        joined = it.origin(stack_set, resource.place, node)
+        if joined and joined.resource.type == "AWS::RDS::GlobalCluster":
+            node = get(joined.resource.properties, "GlobalClusterIdentifier")
         name = text(node)
         if name:
             key = f"{name} {resource.place.account}"
@@ -389,9 +396,10 @@ class EngineVersionsDiffer(SystemRule):
     id = "E9589"
     shortdesc = "Clusters of one global cluster have different engine versions"
     description = (
-        "A secondary cluster joins only with the engine version of the global cluster;"
-        " changing it in one stack alone fails, or has replaced the global cluster. Take"
-        " the version from one setting, and upgrade the global cluster as a whole."
+        "A secondary cluster must have the engine version of its global cluster."
+        " Changing the version in one stack alone fails, or replaces the global"
+        " cluster. Take the version from one setting, and upgrade the global cluster"
+        " as a whole."
     )
     source_url = (
         f"{DOCS}AmazonRDS/latest/AuroraUserGuide/aurora-global-database-upgrade.html"
@@ -400,7 +408,7 @@ class EngineVersionsDiffer(SystemRule):
     bad = _CLUSTERS + _VERSION.format("15.10")
     good = _CLUSTERS + _VERSION.format("16.8")
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for members in _members(it, with_source=True).values():
             versions = [
                 (stack_set, resource, version)
@@ -411,7 +419,8 @@ class EngineVersionsDiffer(SystemRule):
                 first, its, leading = versions[0]
                 if version != leading:
                     yield stack_set, in_properties(resource, "EngineVersion"), (
-                        f"{version} here, {leading} in {first.part}.{its.id}"
+                        f"{version} here, but {leading} in {first.part}.{its.id}; use one"
+                        " version"
                     )
 
 
@@ -419,9 +428,10 @@ class SecondCredentials(SystemRule):
     id = "E9590"
     shortdesc = "Two clusters of one global cluster have credentials"
     description = (
-        "The primary cluster alone has MasterUsername, MasterUserPassword or"
-        " ManageMasterUserPassword and DatabaseName; where the global cluster was made"
-        " from a source cluster, none that joins has. RDS refuses the secondary."
+        "Only the primary cluster has MasterUsername, MasterUserPassword or"
+        " ManageMasterUserPassword, and DatabaseName. If the global cluster was"
+        " created from a source cluster, no cluster that joins has them. RDS rejects"
+        " the secondary cluster."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-resource-rds-dbcluster.html"
     at = "secondary: Resources/Cluster/Properties/MasterUsername"
@@ -432,7 +442,7 @@ class SecondCredentials(SystemRule):
     )
     good = _CLUSTERS
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for members in _members(it).values():
             sourced = any(
                 present(resource.properties, "SourceDBClusterIdentifier")
@@ -444,17 +454,17 @@ class SecondCredentials(SystemRule):
                 if resource.type == "AWS::RDS::DBCluster" and credentials(resource)
             ]
             for stack_set, resource in having[0 if sourced else 1 :]:
-                if _told_of_one_template(having, stack_set, resource):
+                if _found_in_one_template(having, stack_set, resource):
                     continue
                 yield stack_set, in_properties(resource, credentials(resource)[0]), (
-                    "this cluster is a secondary one; leave its credentials out"
+                    "this cluster is secondary; remove its credentials"
                 )
 
 
-def _told_of_one_template(
+def _found_in_one_template(
     having: list[tuple[StackSet, Resource]], stack_set: StackSet, resource: Resource
 ) -> bool:
-    """Whether E9536 tells it: one template alone shows the mistake."""
+    """Whether E9536 reports the mistake because one template alone shows it."""
     own = [r for s, r in having if s.part == stack_set.part]
     places = {r.place.region for r in own if r.id == resource.id}
     joined = text(resource.properties, "GlobalClusterIdentifier")

@@ -1,7 +1,7 @@
-"""Reading evaluated values that may be unknown: nothing here ever raises.
+"""Read evaluated values that may be unknown; nothing here ever raises.
 
 A value is known text, a number, a list or a mapping; an intrinsic function that only
-AWS can answer; `MISSING` where nothing is written; or `UNKNOWN` where something may be.
+AWS can evaluate; `MISSING` if nothing is written; or `UNKNOWN` if something may be.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from typing import Any
 from tapgen.template.evaluate import LATER
 
 Path = tuple[str | int, ...]
+"""Keys and indexes from a node downwards."""
+
+Steps = tuple[str, ...]
+"""Keys from a node downwards; `*` is every element of a list."""
 
 
 class _Nothing(Enum):
@@ -29,7 +33,7 @@ _ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]*):([a-z0-9-]*):([0-9a-z]*):(.*)"
 
 
 def is_function(node: Any) -> bool:
-    """Whether a node stands for something that only AWS, or a rollout, knows."""
+    """Return whether a node is an intrinsic function or the marker of a later value."""
     if not isinstance(node, Mapping) or len(node) != 1:
         return False
     ((name, _),) = node.items()
@@ -37,26 +41,26 @@ def is_function(node: Any) -> bool:
 
 
 def get(node: Any, *steps: str | int) -> Any:
-    """What is below a node: a value, a function, MISSING or UNKNOWN."""
+    """Return what is below a node: a value, a function, MISSING or UNKNOWN."""
     for step in steps:
         if isinstance(node, list) and isinstance(step, int):
             node = node[step] if step < len(node) else MISSING
         elif is_function(node) or not isinstance(node, Mapping):
             return MISSING if node is MISSING or node is None else UNKNOWN
         elif any(str(key).startswith("Fn::") for key in node):
-            return UNKNOWN  # Fn::Transform or Fn::ForEach adds what it likes
+            return UNKNOWN  # Fn::Transform or Fn::ForEach may add anything
         else:
             node = node.get(step, MISSING)
     return MISSING if node is None else node
 
 
 def absent(node: Any, *steps: str | int) -> bool:
-    """Whether there is certainly nothing."""
+    """Return whether there is certainly nothing."""
     return get(node, *steps) is MISSING
 
 
 def present(node: Any, *steps: str | int) -> bool:
-    """Whether there is certainly something."""
+    """Return whether there is certainly something."""
     found = get(node, *steps)
     return not (found is MISSING or found is UNKNOWN or _may_vanish(found))
 
@@ -72,7 +76,7 @@ def _may_vanish(node: Any) -> bool:
 
 
 def text(node: Any, *steps: str | int) -> str | None:
-    """Known text, also of a number or a boolean; None for everything else."""
+    """Return known text, also of a number or a boolean; None for everything else."""
     found = get(node, *steps)
     if isinstance(found, bool):
         return str(found).lower()
@@ -84,7 +88,7 @@ def text(node: Any, *steps: str | int) -> str | None:
 
 
 def number(node: Any, *steps: str | int) -> float | None:
-    """A known number, also when it is written as text."""
+    """Return a known number, also if it is written as text; None if unknown."""
     try:
         return float(text(node, *steps) or "")
     except ValueError:
@@ -92,7 +96,7 @@ def number(node: Any, *steps: str | int) -> float | None:
 
 
 def truth(node: Any, *steps: str | int) -> bool | None:
-    """A known boolean, also when it is written as text; False where nothing is."""
+    """Return a known boolean, also if written as text; False if nothing is there."""
     found = get(node, *steps)
     if found is MISSING:
         return False
@@ -100,18 +104,32 @@ def truth(node: Any, *steps: str | int) -> bool | None:
 
 
 def items(node: Any, *steps: str | int) -> list[Any]:
-    """The elements of a list; none where it is not known."""
+    """Return the elements of a list; none if it is not known."""
     found = get(node, *steps)
     return found if isinstance(found, list) else []
 
 
+def reached(
+    node: object, steps: Steps, done: Path = ()
+) -> Iterator[tuple[Path, object]]:
+    """Yield the values at some steps below a node, with their paths."""
+    for index, step in enumerate(steps):
+        if step == "*":
+            for number, item in enumerate(items(node)):
+                yield from reached(item, steps[index + 1 :], (*done, number))
+            return
+        node = get(node, step)
+        done = (*done, step)
+    yield done, node
+
+
 def settled(node: Any) -> bool:
-    """Whether a list is known with all its elements."""
+    """Return whether a list is known with all its elements."""
     return isinstance(node, list) and not any(map(is_function, node))
 
 
 def walk(node: Any, path: Path = (), depth: int = 0) -> Iterator[tuple[Path, Any]]:
-    """Every value below a node that is no mapping and no list, and every function."""
+    """Yield the scalars and functions below a node, with their paths."""
     if depth > 60:
         return
     if is_function(node) or not isinstance(node, Mapping | list):
@@ -126,7 +144,7 @@ def walk(node: Any, path: Path = (), depth: int = 0) -> Iterator[tuple[Path, Any
 
 @dataclass(frozen=True)
 class Arn:
-    """The parts of an ARN; an empty region or account says nothing."""
+    """The parts of an ARN; region and account may be empty."""
 
     partition: str
     service: str
@@ -136,14 +154,14 @@ class Arn:
 
 
 def arn(node: Any) -> Arn | None:
-    """The ARN a value is, also when its end is made from something unknown."""
+    """Return the ARN of a value, also if its end is not known."""
     found = beginning(node)
     match = _ARN.match(found) if found else None
     return Arn(*match.groups()) if match else None
 
 
 def beginning(node: Any) -> str | None:
-    """Known text, or what an `Fn::Sub` or `Fn::Join` with unknown parts begins with."""
+    """Return known text, or the known beginning of an `Fn::Sub` or `Fn::Join`."""
     known = text(node)
     if known is not None or not isinstance(node, Mapping):
         return known

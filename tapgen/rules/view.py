@@ -1,6 +1,6 @@
-"""A template as the places it goes to have it: what every rule looks at.
+"""A template as evaluated for each of its targets: what every rule checks.
 
-Where a template goes comes from whoever runs cfn-lint (`placed`), or from the
+The targets of a template come from the caller of cfn-lint (`placed`), or from the
 `manifest.json` beside the file, in the same form: entries of `stack_sets`, as
 `tapgen templates` writes them. Without either, parameters and pseudo parameters are
 unknown, and so is whatever depends on them.
@@ -34,11 +34,11 @@ _PSEUDO = (
     "AWS::StackName",
     "AWS::URLSuffix",
 )
-# Transforms that cfn-lint applies itself; any other may change everything.
+# cfn-lint applies these transforms itself; any other may change everything.
 _KNOWN_TRANSFORMS = {"AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"}
-# One account more shows what several have in common.
-_ACCOUNTS_LOOKED_AT = 2
-# The macros' own function may stand anywhere.
+# A second account shows what several accounts have in common.
+_ACCOUNTS_CHECKED = 2
+# Fn::Transform may stand in place of any of these.
 _SECTIONS = ("Resources", "Conditions", "Mappings", "Parameters")
 
 
@@ -55,9 +55,9 @@ _given: ContextVar[_Given | None] = ContextVar("given", default=None)
 def placed(
     stack_sets: Sequence[Mapping[str, Any]], written: Mapping[str, Any] | None = None
 ) -> Iterator[None]:
-    """While this lasts, templates go where these entries of a manifest say.
+    """Give templates the targets of these manifest entries within this context.
 
-    `written` is the template before cfn-lint wrote out its loops, which differ from
+    `written` is the template before cfn-lint expanded its loops, which differ from
     target to target.
     """
     token = _given.set(_Given(tuple(stack_sets), written))
@@ -69,7 +69,7 @@ def placed(
 
 @dataclass(frozen=True)
 class Resource:
-    """A resource as one place has it: its evaluated attributes and properties."""
+    """A resource at one place: its evaluated attributes and properties."""
 
     id: str
     type: str
@@ -83,7 +83,7 @@ class Resource:
 
     @property
     def certain(self) -> bool:
-        """Whether it is made here for sure."""
+        """Whether the resource is certainly created here."""
         condition = self.attributes.get("Condition")
         if condition is None:
             return True
@@ -93,9 +93,10 @@ class Resource:
 
 @dataclass(frozen=True)
 class Place:
-    """A template as a target has it; `target` is None where it is not known.
+    """A template as evaluated for a target; `target` is None if it is not known.
 
-    `entry` counts the stack sets that share the template: those of environments.
+    `entry` is the number of the stack set among those that share the template, as
+    the stack sets of environments do.
     """
 
     target: Target | None
@@ -111,7 +112,7 @@ class Place:
         return self.target.account if self.target else ""
 
     def of(self, *types: str) -> Iterator[Resource]:
-        """The resources of these types, or all of them."""
+        """Yield the resources of these types, or all of them."""
         for logical_id, attributes in self.evaluated.resources.items():
             kind = str(attributes.get("Type"))
             if not types or kind in types:
@@ -120,9 +121,9 @@ class Place:
 
 @dataclass(frozen=True)
 class View:
-    """A template, where it goes, and what it becomes there.
+    """A template, its stack sets, and the template as evaluated for each target.
 
-    `written` is the template before cfn-lint has written out its loops, where known.
+    `written` is the template before cfn-lint expanded its loops, if it is known.
     """
 
     template: Mapping[str, Any]
@@ -131,21 +132,21 @@ class View:
 
     @property
     def known(self) -> bool:
-        """Whether it is known where the template goes."""
+        """Whether the targets of the template are known."""
         return any(place.target for place in self.places)
 
     @cached_property
     def opaque(self) -> bool:
-        """Whether a macro may turn this template into another."""
+        """Whether a macro may change this template."""
         found = self.template.get("Transform", [])
         transforms = found if isinstance(found, list) else [found]
         return any(t not in _KNOWN_TRANSFORMS for t in map(str, transforms))
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Each target, or one place of which nothing is known.
+        """One place for each target, or a single one without a target.
 
-        Of the accounts that have the same values in a region, only the first ones.
+        Of the accounts that have the same values in a region, only the first two.
         """
         found: list[Place] = []
         seen: dict[str, set[str]] = {}
@@ -154,7 +155,7 @@ class View:
                 given = given_values(entry, target)
                 key = f"{number} {target.region} {sorted(given.items())}"
                 same = seen.setdefault(key, set())
-                if target.account in same or len(same) >= _ACCOUNTS_LOOKED_AT:
+                if target.account in same or len(same) >= _ACCOUNTS_CHECKED:
                     continue
                 same.add(target.account)
                 body = self.template if self.written is None else self.written
@@ -164,16 +165,16 @@ class View:
     def _nowhere(self) -> Place:
         declared = self.template.get("Parameters")
         parameters = dict(declared) if isinstance(declared, Mapping) else {}
-        # A value for a pseudo parameter goes before what it stands for.
+        # A given value takes precedence over that of a pseudo parameter.
         parameters |= {name: {"Type": "String"} for name in _PSEUDO}
         given = {name: {LATER: name} for name in parameters}
         body = {**self.template, "Parameters": parameters}
         nowhere = Target("", "")
         return Place(None, evaluate.evaluate(body, given, nowhere))
 
-    def made(self, *types: str) -> dict[tuple[int, str], list[Resource]]:
-        """For each stack set and logical id, the places where a resource of these
-        types is made for sure."""
+    def created(self, *types: str) -> dict[tuple[int, str], list[Resource]]:
+        """Group the resources of these types that are certainly created, by stack
+        set and logical id."""
         found: dict[tuple[int, str], list[Resource]] = {}
         for one in self.places:
             for resource in one.of(*types):
@@ -186,14 +187,14 @@ class View:
 def place(
     template: Mapping[str, Any], given: Mapping[str, Any], at: Target, entry: int = 0
 ) -> Place:
-    """A template as it is with these values at a target."""
+    """Evaluate a template with these parameter values for a target."""
     account = OWN_ACCOUNT if at.account == SELF else at.account
     evaluated = evaluate.evaluate(template, given, Target(account, at.region))
     return Place(at, evaluated, entry)
 
 
 def of(cfn: Any) -> View:
-    """The view of the template that cfn-lint is checking; made once for each run."""
+    """Return the view of the template that cfn-lint checks, built once for each run."""
     found = getattr(cfn, "tapgen_view", None)
     if not isinstance(found, View):
         given = _given.get()
@@ -206,7 +207,8 @@ def of(cfn: Any) -> View:
 
 
 def _readable(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Without sections that are no mappings, about which cfn-lint tells."""
+    """Return the template without sections that are no mappings; cfn-lint reports
+    those."""
     return {
         key: value
         for key, value in body.items()
@@ -215,7 +217,7 @@ def _readable(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def beside(filename: Any) -> tuple[Mapping[str, Any], ...]:
-    """The stack sets that manifests beside a template file have for it."""
+    """Return the stack sets of a template file from the manifests beside it."""
     if not isinstance(filename, str) or not filename:
         return ()
     path = Path(filename)
@@ -224,7 +226,7 @@ def beside(filename: Any) -> tuple[Mapping[str, Any], ...]:
         try:
             content = json.loads(manifest.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
-            continue  # a file of somebody else's with this name
+            continue  # another tool's file with this name
         for entry in values.items(content, "stack_sets"):
             if values.get(entry, "template") == path.name:
                 found.append({**_whole(content), **entry})
@@ -232,13 +234,13 @@ def beside(filename: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _whole(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest says of all its stack sets."""
+    """Return the settings of a manifest that apply to all its stack sets."""
     names = ("permission_model", "auto_deployment")
     return {name: manifest[name] for name in names if name in manifest}
 
 
 def targets(entry: Mapping[str, Any]) -> Iterator[Target]:
-    """The targets of a manifest's stack set."""
+    """Yield the targets of a stack set in a manifest."""
     for target in values.items(entry, "targets"):
         account, region = values.get(target, "account"), values.get(target, "region")
         if isinstance(account, str) and isinstance(region, str):
@@ -246,7 +248,7 @@ def targets(entry: Mapping[str, Any]) -> Iterator[Target]:
 
 
 def given_values(entry: Mapping[str, Any], target: Target) -> dict[str, Any]:
-    """Parameter values at a target; what another stack set gives is not known."""
+    """Return the parameter values at a target; outputs of stack sets stay unknown."""
     found = dict(_mapping(entry.get("parameters")))
     matching = [
         o
@@ -269,8 +271,8 @@ def _mapping(node: Any) -> Mapping[str, Any]:
 
 
 def locate(template: Any, path: values.Path) -> list[str | int]:
-    """A path of the evaluated template as it is written: through `Fn::If`, and short
-    of what is not there."""
+    """Map a path of the evaluated template to the template as written: through
+    `Fn::If`, and only as far as it exists."""
     if not path:
         return []
     step, rest = path[0], path[1:]

@@ -1,4 +1,4 @@
-"""Values and order between the stack sets of a system."""
+"""Values that stack sets of a system take from each other, and their order."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tapgen.model import StackSet
+from tapgen.rules.arn_properties import CROSS_REGION, ROLES, regional
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, USER_GUIDE, in_properties
-from tapgen.rules.literals import CROSS_REGION, ELSEWHERE, ROLES, reached, regional
-from tapgen.rules.system_view import Across, SystemRule, Told
-from tapgen.rules.values import Path, arn, items, text, walk
+from tapgen.rules.literals import ELSEWHERE
+from tapgen.rules.system_view import FoundIn, SystemRule, SystemView
+from tapgen.rules.values import Path, arn, items, reached, text, walk
 from tapgen.rules.view import Resource
 from tapgen.system import checks
 
 _NO_VALUE = re.compile(r"parameter (\w+) has no value")
-# What is of one region, and is named by others of that region only.
+# Resources that only resources of the same region can use.
 _REGIONAL_TYPES = {
     "AWS::EC2::InternetGateway",
     "AWS::EC2::LaunchTemplate",
@@ -26,7 +27,7 @@ _REGIONAL_TYPES = {
     "AWS::EC2::VPC",
     "AWS::EC2::VPCEndpoint",
 }
-# These take VPCs of any region, and say which one beside.
+# These take VPCs of any region, and have a property for that region.
 _ANY_REGION = {"AWS::Route53::HostedZone"}
 
 _QUEUE = """\
@@ -66,17 +67,17 @@ source:
                 Prefix: ''
                 Destination: {Bucket: !Sub 'arn:aws:s3:::orders-copy-${AWS::AccountId}'}
 """
-"""Two buckets of which one replicates to the other: an example for several rules."""
+"""One bucket that replicates to another: an example for several rules."""
 
 
 class Wiring(SystemRule):
     id = "E9580"
     shortdesc = "A value from another stack set is missing or does not fit"
     description = (
-        "A parameter wants an output that no stack set has, or not at that target, or"
-        " not of that type; a parameter has no value, or one that its constraints"
-        " forbid; or stack sets wait for each other in a circle. The rollout could not"
-        " go on from there, so `tapgen plan` refuses the system."
+        "A parameter needs an output that no stack set has, that does not exist at"
+        " the target, or that has another type; a parameter has no value, or one that"
+        " its constraints forbid; or stack sets depend on each other in a circle. The"
+        " rollout could not continue, so `tapgen plan` refuses the system."
     )
     source_url = f"{USER_GUIDE}parameters-section-structure.html"
     at = "app: Parameters/QueueUrl"
@@ -97,7 +98,7 @@ app:
 """
     good = bad.replace("Adress", "Url")
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         if not it.resolved:
             return
         for problem in checks.wiring(it.system):
@@ -116,12 +117,12 @@ app:
 
 class WiredFromAnotherRegion(SystemRule):
     id = "E9581"
-    shortdesc = "A value of another region is given to what needs its own region's"
+    shortdesc = "A resource gets a value of another region"
     description = (
-        "Keys, certificates, topics, log groups, VPCs, subnets and security groups are"
-        " used in their own region only. The reference names a stack set instance of"
-        " another region; take the value from the same region (`region: same`), and let"
-        " the stack set that makes it go there too."
+        "Keys, certificates, topics, log groups, VPCs, subnets and security groups"
+        " are used in their own region only. The reference names a stack instance in"
+        " another region. Take the value from the same region (`region: same`), and"
+        " deploy the stack set that creates it there too."
     )
     source_url = f"{DOCS}kms/latest/developerguide/multi-region-keys-overview.html"
     at = "logs: Resources/Log/Properties/KmsKeyId"
@@ -162,7 +163,7 @@ logs:
 """
     good = bad.replace(", region: us-east-1}", "}")
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource in it.resources():
             for path, value in _of_own_region(resource):
                 found = it.origin(stack_set, resource.place, value)
@@ -172,13 +173,15 @@ logs:
                 if (resource.type, service) in CROSS_REGION:
                     continue
                 yield stack_set, in_properties(resource, *path), (
-                    f"{found} is in {found.region}, and {resource.type} in"
-                    f" {resource.place.region} needs one of its own region"
+                    f"{found} is in {found.region}, but {resource.type} in"
+                    f" {resource.place.region} needs one in its own region"
                 )
             yield from self._network(it, stack_set, resource)
 
     @staticmethod
-    def _network(it: Across, stack_set: StackSet, resource: Resource) -> Iterator[Told]:
+    def _network(
+        it: SystemView, stack_set: StackSet, resource: Resource
+    ) -> Iterator[FoundIn]:
         if resource.type in _ANY_REGION or not resource.type.startswith("AWS::"):
             return
         for path, value in walk(resource.properties):
@@ -192,8 +195,8 @@ logs:
                 and found.attribute in ("", "GroupId", "VpcId", "SubnetId")
             ):
                 yield stack_set, in_properties(resource, *path), (
-                    f"{found} is in {found.region}, and {resource.type} in"
-                    f" {resource.place.region} needs one of its own region"
+                    f"{found} is in {found.region}, but {resource.type} in"
+                    f" {resource.place.region} needs one in its own region"
                 )
 
 
@@ -204,15 +207,14 @@ def _of_own_region(resource: Resource) -> Iterator[tuple[Path, object]]:
             yield from reached(resource.properties, (name, "*"))
 
 
-class NotYetThere(SystemRule):
+class NamedBeforeItExists(SystemRule):
     id = "E9586"
-    shortdesc = "A stack set names what a later one makes"
+    shortdesc = "A stack set names a resource that is created later"
     description = (
-        "A destination bucket, a role or a global cluster that is named, not referred"
-        " to, must be there when the stack that names it is made: S3, Lambda or RDS"
-        " refuses it otherwise. Names carry no order: add depends_on, or take an output."
-        " Two buckets that replicate to each other need a second update, once both are"
-        " there."
+        "A destination bucket, a role or a global cluster that is given by name must"
+        " exist before the stack that names it; otherwise S3, Lambda or RDS rejects"
+        " it. Names define no order: add depends_on, or use an output. Two buckets"
+        " that replicate to each other need a second update after both exist."
     )
     source_url = f"{DOCS}AmazonS3/latest/userguide/replication-requirements.html"
     at = (
@@ -222,26 +224,26 @@ class NotYetThere(SystemRule):
     bad = REPLICATING.replace("  depends_on: [copy]\n", "")
     good = REPLICATING
 
-    def across(self, it: Across) -> Iterator[Told]:
-        made = _made_by_name(it)
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
+        creators = _creators(it)
         for stack_set, resource in it.resources():
             for path, key in _named(resource):
-                makers = made.get((*key, resource.place.account), {})
-                if not makers or stack_set.part in makers:
+                parts = creators.get((*key, resource.place.account), {})
+                if not parts or stack_set.part in parts:
                     continue
-                if not any(part in it.before[stack_set.part] for part in makers):
-                    part, what = next(iter(makers.items()))
+                if not any(part in it.before[stack_set.part] for part in parts):
+                    part, what = next(iter(parts.items()))
                     yield stack_set, in_properties(resource, *path), (
-                        f"{part}.{what} makes {key[1]!r}, and nothing says that it goes"
-                        f" first; add depends_on: [{part}]"
+                        f"{part}.{what} creates {key[1]!r}, but may be deployed later;"
+                        f" add depends_on: [{part}]"
                     )
 
 
 _Name = tuple[str, str]
 
 
-def _made_by_name(it: Across) -> dict[tuple[str, str, str], dict[str, str]]:
-    """Kind, name and account -> the parts that make it, and as what."""
+def _creators(it: SystemView) -> dict[tuple[str, str, str], dict[str, str]]:
+    """Kind, name and account -> part -> logical id of the resource that creates it."""
     names = {
         "AWS::S3::Bucket": ("bucket", "BucketName"),
         "AWS::IAM::Role": ("role", "RoleName"),
@@ -258,7 +260,7 @@ def _made_by_name(it: Across) -> dict[tuple[str, str, str], dict[str, str]]:
 
 
 def _named(resource: Resource) -> Iterator[tuple[Path, _Name]]:
-    """What a resource names that must be there before it."""
+    """Yield what a resource names that must exist before it."""
     for path, bucket in destinations(resource):
         yield path, ("bucket", bucket)
     for steps in ROLES.get(resource.type, ()):
@@ -273,7 +275,7 @@ def _named(resource: Resource) -> Iterator[tuple[Path, _Name]]:
 
 
 def destinations(resource: Resource) -> Iterator[tuple[Path, str]]:
-    """The names of the buckets that a bucket is replicated to."""
+    """Yield the names of the buckets that a bucket is replicated to."""
     if resource.type != "AWS::S3::Bucket":
         return
     steps = ("ReplicationConfiguration", "Rules")
@@ -287,9 +289,9 @@ class ExportTwice(SystemRule):
     id = "E9587"
     shortdesc = "Two stack sets export the same name in one account and region"
     description = (
-        "Export names are unique in an account and region: the second stack fails with"
-        " 'Export with name … is already exported by stack …'. Put the part's name into"
-        " it, or use output references, which need no export."
+        "Export names are unique in an account and region. The second stack fails"
+        " with 'Export with name … is already exported by stack …'. Add the name of"
+        " the part, or use output references, which need no export."
     )
     source_url = f"{USER_GUIDE}using-cfn-stack-exports.html"
     at = "second: Outputs/Url/Export/Name"
@@ -309,23 +311,23 @@ second:
     )
     good = bad.replace("jobs-url", "first-url", 1)
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         first: dict[tuple[object, str], StackSet] = {}
         for stack_set, place, output, name in it.exports():
             other = first.setdefault((place.target, name), stack_set)
             if other.part != stack_set.part:
                 yield stack_set, ("Outputs", output, "Export", "Name"), (
-                    f"{name!r} is exported by {other.part} too, in {place.target}"
+                    f"{other.part} also exports {name!r} in {place.target}"
                 )
 
 
-class ImportUnanswered(SystemRule):
+class ImportWithoutExport(SystemRule):
     id = "E9588"
-    shortdesc = "An import is not answered by the stack set that exports it"
+    shortdesc = "An imported value is not exported at the target, or not yet"
     description = (
-        "Fn::ImportValue sees exports of its own account and region only, and only once"
-        " the stack that exports is there. The stack set that exports this name goes to"
-        " other targets, or is not rolled out before. Use an output reference."
+        "Fn::ImportValue reads exports of its own account and region only, and only"
+        " after the exporting stack exists. The stack set that exports this name has"
+        " other targets, or is not deployed before this one. Use an output reference."
     )
     source_url = f"{TEMPLATE_REFERENCE}intrinsic-function-reference-importvalue.html"
     at = "app: Resources/Topic/Properties/DisplayName"
@@ -343,7 +345,7 @@ app:
 """
     good = bad.replace("us-west-2", "us-east-1")
 
-    def across(self, it: Across) -> Iterator[Told]:
+    def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         exported: dict[str, dict[object, str]] = {}
         for stack_set, place, _, name in it.exports():
             exported.setdefault(name, {})[place.target] = stack_set.part
@@ -354,32 +356,32 @@ app:
                 imported = _import(value)
                 if imported in exported:
                     by = exported[imported]
-                    yield from self._judge(it, stack_set, resource, path, by)
+                    yield from self._check_import(it, stack_set, resource, path, by)
 
     @staticmethod
-    def _judge(
-        it: Across,
+    def _check_import(
+        it: SystemView,
         stack_set: StackSet,
         resource: Resource,
         path: Path,
         by: Mapping[object, str],
-    ) -> Iterator[Told]:
+    ) -> Iterator[FoundIn]:
         where = in_properties(resource, *path)
         part = by.get(resource.place.target)
         if part is None:
             places = ", ".join(sorted(map(str, by)))
             yield stack_set, where, (
-                f"exported in {places}, and imported in {resource.place.target}"
+                f"exported in {places}, but imported in {resource.place.target}"
             )
         elif part != stack_set.part and part not in it.before[stack_set.part]:
             yield stack_set, where, (
-                f"{part} exports it, and nothing says that it goes first; add"
-                f" depends_on: [{part}]"
+                f"{part} exports it, but may be deployed later; add depends_on:"
+                f" [{part}]"
             )
 
 
 def _import(value: object) -> str:
-    """The name an import asks for; empty where it is none, or is not known."""
+    """Return the name that a value imports; empty if it is no import or not known."""
     if isinstance(value, Mapping) and "Fn::ImportValue" in value:
         return text(value["Fn::ImportValue"]) or ""
     return ""

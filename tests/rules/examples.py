@@ -25,8 +25,8 @@ FIXTURES = Path(__file__).parent / "fixtures"
 def files(rule: type[Rule]) -> dict[str, str]:
     """Path below a rule's folder -> text."""
     found = {"bad.yaml": rule.bad, "good.yaml": rule.good}
-    if rule.goes:
-        entries = [{"template": name, **rule.goes} for name in found]
+    if rule.deployment:
+        entries = [{"template": name, **rule.deployment} for name in found]
         manifest = {"format": 1, "stack_sets": entries}
         found["manifest.json"] = json.dumps(manifest, indent=2) + "\n"
     return found

@@ -37,9 +37,9 @@ def test_rules_are_listed_and_explained(capsys: pytest.CaptureFixture[str]) -> N
     assert by_id["E9584"]["whole_system"] and not by_id["E9525"]["needs_targets"]
 
     assert main(["rules", "explain", "e9525"]) == 0
-    told = capsys.readouterr().out
-    assert told.startswith("E9525: A bucket is replicated without versioning\n")
-    assert "Wrong:  # found at Resources/Bucket" in told
+    explained = capsys.readouterr().out
+    assert explained.startswith("E9525: A bucket is replicated without versioning\n")
+    assert "Wrong:  # found at Resources/Bucket" in explained
 
 
 def test_a_rule_that_is_none_is_answered_with_the_nearest(

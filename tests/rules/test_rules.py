@@ -16,7 +16,7 @@ from cfnlint.runner import Runner
 from cfnlint.runner.template import run_template_by_file_path
 
 from tapgen import rules
-from tapgen.rules.base import Rule, goes_to
+from tapgen.rules.base import Rule, deployed_to
 from tapgen.rules.system_view import SystemRule
 from tests.rules import examples
 
@@ -45,13 +45,13 @@ def plain() -> Any:
 
 def found(path: Path, which: Any, regions: Any = (), **config: Any) -> list[Any]:
     """Rule and path of each match in a file."""
-    made = ConfigMixIn(regions=list(regions) or ["us-east-1"], **config)
-    matches = run_template_by_file_path(str(path), made, which, False)
+    options = ConfigMixIn(regions=list(regions) or ["us-east-1"], **config)
+    matches = run_template_by_file_path(str(path), options, which, False)
     return [(m.rule.id, "/".join(map(str, getattr(m, "path", [])))) for m in matches]
 
 
 def regions(rule: type[Rule]) -> set[str]:
-    return {target["region"] for target in rule.goes.get("targets", ())}
+    return {target["region"] for target in rule.deployment.get("targets", ())}
 
 
 def included(rule: type[Rule]) -> dict[str, Any]:
@@ -130,7 +130,9 @@ def cfn_lint(*arguments: str) -> str:
 def test_the_pack_runs_under_plain_cfn_lint_and_is_silenced_there() -> None:
     bad = str(examples.FIXTURES / "E9500" / "bad.yaml")
 
-    assert "E9500 'app-role' is made in 111122223333/eu-west-1" in cfn_lint("-t", bad)
+    assert "E9500 'app-role' is created in 111122223333/eu-west-1" in cfn_lint(
+        "-t", bad
+    )
     assert cfn_lint("--ignore-checks", "E9500", "-t", bad) == ""
 
 
@@ -251,7 +253,7 @@ EDGE = {
 @pytest.mark.parametrize(
     ("body", "times"), [(EDGE[k], n) for k, n in zip(EDGE, (2, 1, 1), strict=True)]
 )
-def test_what_the_edge_uses_is_made_in_virginia(
+def test_what_the_edge_uses_is_created_in_us_east_1(
     body: str, times: int, tmp_path: Path
 ) -> None:
     for region, expected in (("eu-west-1", times), ("us-east-1", 0)):
@@ -262,7 +264,7 @@ def test_what_the_edge_uses_is_made_in_virginia(
             "  Version:\n    Type: AWS::Lambda::Version\n"
             "    Properties: {FunctionName: edge}\n" + body
         )
-        entry = {"template": path.name, **goes_to(region)}
+        entry = {"template": path.name, **deployed_to(region)}
         (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
         assert [r for r, _ in found(path, ours()) if r == "E9524"] == (
             ["E9524"] * expected
@@ -275,7 +277,7 @@ def test_addresses_of_an_accelerator_are_no_data(tmp_path: Path) -> None:
         "Resources:\n  Front:\n    Type: AWS::GlobalAccelerator::Accelerator\n"
         "    Properties: {Name: front}\n"
     )
-    entry = {"template": path.name, **goes_to("us-west-2")}
+    entry = {"template": path.name, **deployed_to("us-west-2")}
     (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
 
     assert found(path, ours(), ["us-west-2"]) == []
@@ -324,12 +326,12 @@ TASK = (
         ),
     ],
 )
-def test_what_is_named_in_another_region_is_told(
+def test_what_is_named_in_another_region_is_reported(
     text: str, expected: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "app.yaml"
     path.write_text(text)
-    entry = {"template": path.name, **goes_to("eu-west-1")}
+    entry = {"template": path.name, **deployed_to("eu-west-1")}
     (tmp_path / "manifest.json").write_text(json.dumps({"stack_sets": [entry]}))
 
     assert [rule for rule, _ in found(path, ours(), ["eu-west-1"])] == expected

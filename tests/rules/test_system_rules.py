@@ -13,7 +13,7 @@ from cfnlint.runner.template import run_template_by_file_path
 
 from tapgen import blueprints, config, rules
 from tapgen.model import SELF, Output, StackSet, System, Target
-from tapgen.rules.backup import BackupInTheWay
+from tapgen.rules.backup import BackupDuringWindow
 from tapgen.rules.system_view import SystemRule
 from tests.rules import examples
 from tests.rules.test_rules import ROOT, ours, plain
@@ -29,7 +29,7 @@ def fixture(rule: type[SystemRule], name: str) -> System:
     return examples.system(text)
 
 
-def told(system: System) -> list[tuple[str, str]]:
+def found_in(system: System) -> list[tuple[str, str]]:
     """Rule and `part: path` of each finding."""
     parts = {s.name: s.part for s in system.stack_sets}
     return [
@@ -41,13 +41,15 @@ def told(system: System) -> list[tuple[str, str]]:
 def linted(stack_set: StackSet, which: Any, folder: Path) -> list[str]:
     path = folder / f"{stack_set.part}.json"
     path.write_text(stack_set.template)
-    made = ConfigMixIn(regions=[t.region for t in stack_set.targets])
-    return [m.rule.id for m in run_template_by_file_path(str(path), made, which, False)]
+    options = ConfigMixIn(regions=[t.region for t in stack_set.targets])
+    return [
+        m.rule.id for m in run_template_by_file_path(str(path), options, which, False)
+    ]
 
 
 @every_rule
 def test_a_rule_finds_its_mistake_where_it_is(rule: type[SystemRule]) -> None:
-    found = told(fixture(rule, "bad"))
+    found = found_in(fixture(rule, "bad"))
 
     assert (rule.id, rule.at) in found
     assert {name for name, _ in found} == {rule.id}
@@ -55,7 +57,7 @@ def test_a_rule_finds_its_mistake_where_it_is(rule: type[SystemRule]) -> None:
 
 @every_rule
 def test_nothing_is_found_once_it_is_corrected(rule: type[SystemRule]) -> None:
-    assert told(fixture(rule, "good")) == []
+    assert found_in(fixture(rule, "good")) == []
 
 
 @every_rule
@@ -74,7 +76,7 @@ def test_no_false_alarm_in_what_is_shipped(name: str) -> None:
     for one in read.values():
         blueprint = blueprints.find(one.blueprint)
         assert blueprint is not None
-        assert told(blueprint.build(one)) == []
+        assert found_in(blueprint.build(one)) == []
 
 
 def part(name: str, resources: Any, *regions: str, **more: Any) -> StackSet:
@@ -98,7 +100,7 @@ TOPIC = {"Topic": {"Type": "AWS::SNS::Topic"}}
 ROLE = {"Role": {"Type": "AWS::IAM::Group", "Properties": {"GroupName": "g"}}}
 
 
-def test_a_circle_is_told_once_and_without_end() -> None:
+def test_a_circle_is_reported_once_and_without_end() -> None:
     first = part("a", TOPIC, "us-east-1", depends_on=["b"])
     second = part("b", TOPIC, "us-east-1", depends_on=["a"])
 
@@ -120,7 +122,7 @@ def test_accounts_that_may_be_the_same_are_not_compared() -> None:
     other = part("b", ROLE, "us-east-1")
 
     assert rules.system(system(mine, other)) == []
-    assert told(system(part("a", ROLE, "us-east-1"), other)) != []
+    assert found_in(system(part("a", ROLE, "us-east-1"), other)) != []
 
 
 def test_a_resource_whose_condition_is_false_is_not_counted() -> None:
@@ -128,14 +130,14 @@ def test_a_resource_whose_condition_is_false_is_not_counted() -> None:
     none = {"Role": {**ROLE["Role"], "Condition": "No"}}
 
     assert (
-        told(
+        found_in(
             system(part("a", ROLE, "us-east-1"), part("b", none, "us-east-1", body=off))
         )
         == []
     )
 
 
-def test_an_alarm_with_a_topic_of_another_region_is_told() -> None:
+def test_an_alarm_with_a_topic_of_another_region_is_reported() -> None:
     gives = {"Outputs": {"Arn": {"Value": {"Ref": "Topic"}}}}
     takes = {"Parameters": {"Arn": {"Type": "String"}}}
     alarm = {
@@ -148,7 +150,7 @@ def test_an_alarm_with_a_topic_of_another_region_is_told() -> None:
     for region, expected in (("us-east-1", ["E9581"]), ("same", [])):
         value = Output("topics", "Arn", region)
         alarms = part("a", alarm, "us-west-2", body=takes, parameters={"Arn": value})
-        found = told(system(topics, alarms))
+        found = found_in(system(topics, alarms))
         assert [rule for rule, _ in found] == expected
 
 
@@ -160,7 +162,7 @@ def test_what_is_no_template_is_passed_over(text: str) -> None:
 
 
 def broken(name: str, of: str, change: Any) -> list[tuple[str, str]]:
-    """What is told of a shipped system after a change to one of its templates."""
+    """The findings of a shipped system after a change to one of its templates."""
     path = ROOT / "stacksets" / f"{name}.yaml"
     read = config.load(path, blueprints.find, None, blueprints.NAMES)
     blueprint = blueprints.find(read.blueprint)
@@ -171,10 +173,10 @@ def broken(name: str, of: str, change: Any) -> list[tuple[str, str]]:
         change(resource["Type"], resource["Properties"])
     text = json.dumps(body)
     sets = [replace(s, template=text) if s.part == of else s for s in built.stack_sets]
-    return told(replace(built, stack_sets=tuple(sets)))
+    return found_in(replace(built, stack_sets=tuple(sets)))
 
 
-def test_what_breaks_a_shipped_system_is_told() -> None:
+def test_what_breaks_a_shipped_system_is_reported() -> None:
     def unversioned(kind: str, properties: Any) -> None:
         if kind == "AWS::S3::Bucket":
             properties.pop("VersioningConfiguration", None)
@@ -187,25 +189,25 @@ def test_what_breaks_a_shipped_system_is_told() -> None:
         if kind == "AWS::RDS::DBCluster":
             properties["MasterUsername"] = "admin1"
 
-    def rules_told(*arguments: Any) -> set[str]:
+    def rules_found(*arguments: Any) -> set[str]:
         return {rule for rule, _ in broken(*arguments)}
 
-    assert rules_told("secure_network", "storage-dr", unversioned) == {"E9585"}
-    assert rules_told("payments_dr", "database-dr", another_engine) == {"E9589"}
-    assert rules_told("payments_dr", "database-dr", credentials) == {"E9590"}
+    assert rules_found("secure_network", "storage-dr", unversioned) == {"E9585"}
+    assert rules_found("payments_dr", "database-dr", another_engine) == {"E9589"}
+    assert rules_found("payments_dr", "database-dr", credentials) == {"E9590"}
 
     def too_early(kind: str, properties: Any) -> None:
         if kind == "AWS::Backup::BackupPlan":
             (rule,) = properties["BackupPlan"]["BackupPlanRule"]
             rule["ScheduleExpression"] = "cron(0 3 * * ? *)"
 
-    assert rules_told("region_migration", "backups", too_early) == {"W9592"}
+    assert rules_found("region_migration", "backups", too_early) == {"W9592"}
     # Of Aurora a backup begins at any time.
-    assert rules_told("payments_dr", "backup", too_early) == set()
+    assert rules_found("payments_dr", "backup", too_early) == set()
 
 
 @pytest.mark.parametrize(
-    ("schedule", "told_of"),
+    ("schedule", "windows"),
     [
         ("cron(0 3 * * ? *)", ["Maintenance"]),
         ("cron(0 5 * * ? *)", []),
@@ -220,13 +222,13 @@ def test_what_breaks_a_shipped_system_is_told() -> None:
         ("rate(1 day)", []),
     ],
 )
-def test_backups_that_begin_within_a_window_are_told(
-    schedule: str, told_of: list[str]
+def test_backups_that_begin_within_a_window_are_reported(
+    schedule: str, windows: list[str]
 ) -> None:
-    text = BackupInTheWay.good.replace("cron(0 5 * * ? *)", schedule)
+    text = BackupDuringWindow.good.replace("cron(0 5 * * ? *)", schedule)
     found = rules.system(examples.system(text))
     assert [f.message.split("its Preferred")[1].split("Window")[0] for f in found] == (
-        told_of
+        windows
     )
 
 
@@ -241,14 +243,14 @@ def test_backups_that_begin_within_a_window_are_told(
     ],
 )
 def test_backups_of_what_lets_them_begin_are_left_alone(old: str, new: str) -> None:
-    text = BackupInTheWay.bad.replace("sun:03:30-sun", "mon:03:30-mon", 1)
+    text = BackupDuringWindow.bad.replace("sun:03:30-sun", "mon:03:30-mon", 1)
     assert old in text
     assert rules.system(examples.system(text.replace(old, new, 1))) == []
 
 
 def test_a_window_may_go_past_midnight_and_past_the_end_of_the_week() -> None:
     window = "sun:23:30-mon:00:30"
-    text = BackupInTheWay.bad.replace("sun:03:30-sun:04:30", window)
+    text = BackupDuringWindow.bad.replace("sun:03:30-sun:04:30", window)
     for schedule, found in (
         ("cron(0 0 ? * MON *)", 1),
         ("cron(0 0 ? * TUE *)", 0),
@@ -259,7 +261,7 @@ def test_a_window_may_go_past_midnight_and_past_the_end_of_the_week() -> None:
         assert len(rules.system(examples.system(one))) == found, schedule
 
 
-def test_one_mistake_that_one_template_shows_is_told_once() -> None:
+def test_one_mistake_that_one_template_shows_is_reported_once() -> None:
     cluster = {
         "Type": "AWS::RDS::DBCluster",
         "Properties": {
@@ -271,9 +273,9 @@ def test_one_mistake_that_one_template_shows_is_told_once() -> None:
     both = part("data", {"Cluster": cluster}, "us-east-1", "us-west-2")
     apart = [part(r, {"Cluster": cluster}, r) for r in ("us-east-1", "us-west-2")]
 
-    # E9536 tells of the first; lint shows both kinds together.
-    assert "E9590" not in {rule for rule, _ in told(system(both))}
-    assert "E9590" in {rule for rule, _ in told(system(*apart))}
+    # E9536 reports the first; lint shows both kinds together.
+    assert "E9590" not in {rule for rule, _ in found_in(system(both))}
+    assert "E9590" in {rule for rule, _ in found_in(system(*apart))}
 
 
 def test_a_source_is_named_by_its_region_or_by_an_identifier() -> None:
@@ -284,7 +286,7 @@ def test_a_source_is_named_by_its_region_or_by_an_identifier() -> None:
             part(name, {"Db": {"Type": "AWS::RDS::DBInstance", "Properties": p}}, where)
             for name, p, where in (("a", main, "us-east-1"), ("b", copy, "eu-west-1"))
         ]
-        return {rule for rule, _ in told(system(*parts))}
+        return {rule for rule, _ in found_in(system(*parts))}
 
     arn = "arn:aws:rds:us-east-1:111122223333:db:orders"
     assert databases("orders") == {"E9569"}
@@ -314,4 +316,4 @@ def test_a_private_zone_says_where_a_vpc_of_another_stack_set_is(
         ),
     )
 
-    assert {rule for rule, _ in told(system(*parts))} == expected
+    assert {rule for rule, _ in found_in(system(*parts))} == expected
