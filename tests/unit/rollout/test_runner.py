@@ -1,4 +1,4 @@
-"""Starting operations: what is waited out, adopted and never started twice."""
+"""A plan is run: operations are waited for, adopted and never started twice."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tapgen import plan, rollout
 from tapgen.aws.stacksets import Operation
 from tapgen.errors import AwsError, Busy, RolloutError
 from tapgen.model import InstanceStatus, Observed, OperationStatus, Target
-from tapgen.rollout import runner, snapshot
+from tapgen.rollout import operations, snapshot
 from tests import make
 from tests.make import EAST
 
 
 @dataclass
 class FakeSets:
-    """Stack sets that answer one update as told, and remember what was asked."""
+    """Stack sets with an answer for each update, which record the operation ids."""
 
     answers: list[Exception | None]
     found: Observed
     taken: dict[str, OperationStatus] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     stored: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -50,7 +50,7 @@ class FakeSets:
         return {"Arn": "arn"}
 
     def update(self, name: str, *rest: Any, operation_id: str) -> None:
-        self.asked.append(operation_id)
+        self.ids.append(operation_id)
         answer = self.answers.pop(0)
         if answer:
             raise answer
@@ -73,9 +73,9 @@ def error(code: str, kind: Callable[..., AwsError] = AwsError) -> AwsError:
 
 def run(sets: FakeSets, wanted: Any) -> tuple[rollout.Outcome, list[rollout.Event]]:
     events: list[rollout.Event] = []
-    made = plan.make(make.system(wanted), {wanted.name: sets.found})
+    the_plan = plan.make(make.system(wanted), {wanted.name: sets.found})
     ended = rollout.run(
-        made, sets, events.append, sleep=lambda seconds: None  # type: ignore[arg-type]
+        the_plan, sets, events.append, sleep=lambda seconds: None  # type: ignore[arg-type]
     )
     return ended, events
 
@@ -85,27 +85,27 @@ FOUND = make.observed(WANTED, parameters={"Size": "1"})
 EXISTS = "OperationIdAlreadyExistsException"
 
 
-def test_another_operation_is_waited_out_and_told_once() -> None:
+def test_another_operation_is_waited_out_and_reported_once() -> None:
     busy = [error("OperationInProgressException", Busy) for _ in range(3)]
     sets = FakeSets([*busy, None], FOUND)
 
     ended, events = run(sets, WANTED)
 
     assert ended.green
-    assert len(set(sets.asked)) == 1, "waiting must not change the id"
+    assert len(set(sets.ids)) == 1, "waiting must not change the id"
     assert [e.kind for e in events].count("waiting") == 1
 
 
 def test_an_operation_of_ours_that_runs_already_is_adopted() -> None:
     sets = FakeSets([error(EXISTS)], FOUND)
-    made = plan.make(make.system(WANTED), {WANTED.name: FOUND})
-    first = runner.operation_id(made, WANTED.name, 1, 1)
+    the_plan = plan.make(make.system(WANTED), {WANTED.name: FOUND})
+    first = operations.operation_id(the_plan, WANTED.name, 1, 1)
     sets.taken[first] = OperationStatus.RUNNING
 
     ended, _ = run(sets, WANTED)
 
     assert ended.green
-    assert sets.asked == [first]
+    assert sets.ids == [first]
 
 
 @pytest.mark.parametrize("code", [EXISTS, "StaleRequestException"])
@@ -115,7 +115,7 @@ def test_an_id_that_is_used_up_is_never_tried_again(code: str) -> None:
     ended, _ = run(sets, WANTED)
 
     assert ended.green
-    assert len(set(sets.asked)) == 2
+    assert len(set(sets.ids)) == 2
 
 
 def test_any_other_refusal_fails_the_rollout_in_awss_words() -> None:
@@ -139,32 +139,32 @@ def test_green_means_current_not_only_succeeded() -> None:
 
 def test_a_change_since_the_plan_is_refused_before_anything_runs() -> None:
     sets = FakeSets([None], FOUND)
-    made = plan.make(make.system(WANTED), {WANTED.name: FOUND})
+    the_plan = plan.make(make.system(WANTED), {WANTED.name: FOUND})
     sets.found = make.observed(WANTED, parameters={"Size": "7"})
 
     with pytest.raises(RolloutError, match="changed since the plan was made"):
-        rollout.run(made, sets, lambda event: None)  # type: ignore[arg-type]
+        rollout.run(the_plan, sets, lambda event: None)  # type: ignore[arg-type]
 
-    assert sets.asked == []
+    assert sets.ids == []
 
 
 def test_operation_ids_are_legal_and_short_enough() -> None:
     long = make.stack_set("x" * 120)
-    made = plan.make(make.system(long), {})
+    the_plan = plan.make(make.system(long), {})
 
-    name = runner.operation_id(made, long.name, 12, 3)
+    name = operations.operation_id(the_plan, long.name, 12, 3)
 
     assert len(name) <= 128
     assert name.replace("-", "").isalnum()
 
 
-def test_a_look_that_fails_now_and_then_is_no_failure() -> None:
+def test_a_read_that_fails_now_and_then_is_no_failure() -> None:
     class Flaky(FakeSets):
-        looks = 0
+        reads = 0
 
         def results(self, name: str, operation_id: str) -> list[Any]:
-            self.looks += 1
-            if self.looks < 4:
+            self.reads += 1
+            if self.reads < 4:
                 raise error("Throttling")
             return []
 
@@ -173,7 +173,7 @@ def test_a_look_that_fails_now_and_then_is_no_failure() -> None:
     assert ended.green
 
 
-def test_a_look_that_keeps_failing_says_what_was_begun() -> None:
+def test_a_read_that_keeps_failing_reports_what_was_begun() -> None:
     class Blind(FakeSets):
         def results(self, name: str, operation_id: str) -> list[Any]:
             raise error("ExpiredToken")
@@ -190,27 +190,27 @@ def test_ids_that_are_all_used_up_end_in_a_failure() -> None:
     ended, _ = run(sets, WANTED)
 
     assert not ended.green
-    assert len(sets.asked) < 60
+    assert len(sets.ids) < 60
 
 
-def test_an_interrupt_while_waiting_for_somebody_else_is_heeded() -> None:
+def test_an_interrupt_while_waiting_for_another_operation_stops_the_rollout() -> None:
     busy = [error("OperationInProgressException", Busy) for _ in range(99)]
     sets = FakeSets([*busy], FOUND)
-    made = plan.make(make.system(WANTED), {WANTED.name: FOUND})
+    the_plan = plan.make(make.system(WANTED), {WANTED.name: FOUND})
 
     ended = rollout.run(
-        made,
+        the_plan,
         sets,  # type: ignore[arg-type]
         lambda event: None,
         sleep=lambda seconds: None,
-        stopping=lambda: len(sets.asked) > 3,
+        stopping=lambda: len(sets.ids) > 3,
     )
 
     assert ended.interrupted
-    assert len(sets.asked) < 8
+    assert len(sets.ids) < 8
 
 
-def test_a_second_interrupt_leaves_and_says_what_was_begun() -> None:
+def test_a_second_interrupt_ends_at_once_and_reports_what_was_begun() -> None:
     class Impatient(FakeSets):
         def results(self, name: str, operation_id: str) -> list[Any]:
             raise KeyboardInterrupt
@@ -219,7 +219,7 @@ def test_a_second_interrupt_leaves_and_says_what_was_begun() -> None:
         run(Impatient([None], FOUND), WANTED)
 
 
-def test_a_snapshot_of_another_life_is_not_restored() -> None:
+def test_a_snapshot_of_an_earlier_stack_set_is_not_restored() -> None:
     bad = make.observed(
         WANTED,
         parameters={"Size": "1"},
@@ -227,8 +227,8 @@ def test_a_snapshot_of_another_life_is_not_restored() -> None:
     )
     stored = snapshot.dump(make.observed(WANTED, id="demo-test-data:0"))
     sets = FakeSets([error("ValidationError"), None], bad)
-    made = plan.make(make.system(WANTED), {WANTED.name: bad})
-    sets.stored[snapshot.key(made.system, WANTED.name)] = stored
+    the_plan = plan.make(make.system(WANTED), {WANTED.name: bad})
+    sets.stored[snapshot.key(the_plan.system, WANTED.name)] = stored
 
     ended, _ = run(sets, WANTED)
 

@@ -1,0 +1,80 @@
+"""What a rollout reports: events while it runs, failures, and the outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tapgen.errors import AwsError, RolloutError
+from tapgen.model import Target
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened during a rollout; `kind` is one of the words below.
+
+    upload, wave, start, target, done, skipped, failed, waiting, restoring, restored, stopping
+    """
+
+    kind: str
+    message: str
+    stack_set: str = ""
+    target: Target | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a target failed: the first failed resource, else the operation's reason."""
+
+    stack_set: str
+    target: Target | None
+    reason: str
+    logical_id: str = ""
+    type: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.stack_set} in {self.target}" if self.target else self.stack_set
+        what = f"{self.logical_id} ({self.type}): " if self.logical_id else ""
+        return f"{where}: {what}{self.reason}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a rollout ended.
+
+    `done` lists the stack sets whose steps are green, `restored` those with their last
+    good definition again, `left` those that a failed or interrupted rollout changed and
+    did not restore.
+    """
+
+    failures: tuple[Failure, ...] = ()
+    interrupted: bool = False
+    done: tuple[str, ...] = ()
+    restored: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    @property
+    def green(self) -> bool:
+        """Whether nothing failed and nothing was interrupted."""
+        return not self.failures and not self.interrupted
+
+    @property
+    def partial(self) -> bool:
+        """Whether something was changed, but neither finished nor restored."""
+        return not self.green and bool(self.left)
+
+
+class Lost(RolloutError):
+    """A rollout that ended while operations may still run; `begun` are its stack sets."""
+
+    def __init__(self, begun: Iterable[str], error: AwsError | None) -> None:
+        self.begun = tuple(begun)
+        self.interrupted = error is None
+        why = f"lost AWS while rolling out ({error})" if error else "left at once"
+        names = ", ".join(self.begun) or "nothing"
+        super().__init__(
+            f"{why}; begun: {names}; operations that were started go on by themselves: "
+            "look with tapgen status, then run tapgen rollout again, which goes on from "
+            "what it finds"
+        )

@@ -1,0 +1,188 @@
+"""The rollback: restore the last good definition of stack sets that were changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from tapgen.aws import stacksets
+from tapgen.aws.stacksets import Definition
+from tapgen.model import (
+    InstanceDetailedStatus,
+    Observed,
+    ObservedInstance,
+    PermissionModel,
+    Target,
+)
+from tapgen.rollout import snapshot
+from tapgen.rollout.definitions import define, override, remove_stale_overrides
+from tapgen.rollout.instances import await_current
+from tapgen.rollout.operations import Running, Steps, run_together
+from tapgen.rollout.state import Run, StackSetState
+from tapgen.template import diff
+
+
+def store_before(run: Run, name: str) -> None:
+    """Store the last good definition of a stack set before it is changed."""
+    found = run.plan.observed.get(name)
+    if found and name not in run.touched and snapshot.is_good(found):
+        _store(run, found)
+
+
+def store_after(run: Run) -> None:
+    """Store the good definitions at the end, for when the next rollout finds others."""
+    for name in dict.fromkeys(run.touched):
+        found = None if name in run.dropped else run.sets.describe(name)
+        if found and snapshot.is_good(found):
+            _store(run, found)
+
+
+def _store(run: Run, found: Observed) -> None:
+    place = snapshot.key(run.plan.system, found.name)
+    run.sets.store.put(place, snapshot.dump(found))
+
+
+def _last_good(run: Run, name: str) -> Observed | None:
+    """Return the definition to restore; that of a deleted stack set of the same name
+    does not count."""
+    found = run.plan.observed.get(name)
+    if found is None or snapshot.is_good(found):
+        return found
+    body = run.sets.store.get(snapshot.key(run.plan.system, name))
+    stored = snapshot.load(body) if body else None
+    return stored if stored and stored.id == found.id else None
+
+
+def restore(run: Run) -> tuple[str, ...]:
+    """Restore the last good definitions, newest change first; return the restored names.
+
+    Stack sets and instances that this rollout created stay, so that the next one
+    continues there.
+    """
+    if run.plan.system.rollout.on_failure != "rollback":
+        return ()
+    restored = []
+    for name in dict.fromkeys(reversed(run.touched)):
+        good = None if name in run.dropped else _last_good(run, name)
+        if good is None:
+            continue
+        run.emit("restoring", "putting back the last good version", stack_set=name)
+        before = len(run.failures)
+        run_together(run, [Running(name, _restore_one(run, good))])
+        if len(run.failures) == before and not run.stopping():
+            restored.append(name)
+            run.emit("restored", _restored_how(run, good), stack_set=name)
+    return tuple(restored)
+
+
+def not_restored(run: Run, restored: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the stack sets that were changed and not restored, or that were restored
+    but have targets that they did not have before."""
+    left = []
+    for name in dict.fromkeys(run.touched):
+        before = run.plan.observed.get(name)
+        now = set(run.states[name].overrides) if name in run.states else set()
+        grown = before is None or bool(now - set(before.instances))
+        if name not in restored or grown:
+            left.append(name)
+    return tuple(left)
+
+
+def _restored_how(run: Run, good: Observed) -> str:
+    """Describe a restored stack set: which resources may be new ones, and whether
+    automatic deployment could not be restored.
+
+    AWS changes automatic deployment for all instances at once only, so it stays while
+    there are instances that this rollout created.
+    """
+    replaced = {
+        change.logical_id
+        for step in run.plan.steps
+        if step.stack_set == good.name
+        for changes in step.changes.values()
+        for change in changes
+        if change.verdict is diff.Verdict.REPLACES
+    }
+    if replaced:
+        return (
+            f"as it was, but perhaps with other resources ({_few(replaced)}): "
+            "replacing them back makes new ones, which the next rollout tells to "
+            "those that refer to them"
+        )
+    wanted = {s.name: s.service_managed for s in run.plan.system.stack_sets}
+    managed = wanted.get(good.name)
+    grown = set(run.states[good.name].overrides) - set(good.instances)
+    if not grown or not managed or managed.auto_deployment == good.auto_deployment:
+        return "as it was"
+    now = "on" if managed.auto_deployment.enabled else "off"
+    return (
+        f"as it was, but automatic deployment, which may be {now} now: it changes "
+        "with all instances at once only, and those that are new stay"
+    )
+
+
+def _few(names: Iterable[str]) -> str:
+    first, *others = sorted(names)
+    return f"{first} and {len(others)} more" if others else first
+
+
+def _restore_one(run: Run, good: Observed) -> Steps:
+    name = good.name
+    in_units = good.permission_model is PermissionModel.SERVICE_MANAGED
+    definition = Definition(
+        template=good.template,
+        parameters=dict(good.parameters),
+        capabilities=good.capabilities,
+        tags=good.tags,
+        description=good.description,
+        administration_role=good.administration_role,
+        execution_role=good.execution_role,
+        permission_model=good.permission_model,
+        auto_deployment=good.auto_deployment if in_units else None,
+    )
+    now = run.sets.instances(name)
+    # An account may have moved to another unit since it was deployed to.
+    wanted_now = {
+        t: t for s in run.plan.system.stack_sets if s.name == name for t in s.targets
+    }
+    known = [wanted_now.get(t, t) for t in now if t in good.instances]
+    changed: dict[str, list[Target]] = {}
+    for target in known:
+        wanted = good.instances[target].overrides
+        if dict(now[target].overrides) != dict(wanted):
+            changed.setdefault(repr(sorted(wanted.items())), []).append(target)
+    for group in changed.values():
+        yield from _restore_overrides(run, good, definition, group, now)
+    groups = [None] if len(known) == len(now) else stacksets.rectangles(known)
+    for targets in groups:
+        yield from define(run, name, definition, targets)
+    await_current(run, name, known)
+
+
+def _restore_overrides(
+    run: Run,
+    good: Observed,
+    definition: Definition,
+    group: Sequence[Target],
+    now: Mapping[Target, ObservedInstance],
+) -> Steps:
+    """Restore targets whose overrides were the same before and have changed: first
+    their own values with their own template, then their overrides."""
+    name = good.name
+    overrides = good.instances[group[0]].overrides
+    own = replace(definition, parameters={**good.parameters, **overrides})
+    found = run.sets.describe(name)
+    if found:
+        run.states[name] = StackSetState(
+            found.template,
+            dict(found.parameters),
+            {t: dict(i.overrides) for t, i in now.items()},
+            deployed=run.states[name].deployed,
+        )
+    # A failed target has what it had, whatever its overrides say: leave it alone.
+    succeeded = InstanceDetailedStatus.SUCCEEDED
+    whole = [t for t in group if now[t].detailed_status is succeeded]
+    yield from remove_stale_overrides(run, name, whole, own)
+    for rectangle in stacksets.rectangles(group):
+        yield from define(run, name, own, rectangle)
+    yield from override(run, name, group, overrides)
