@@ -31,7 +31,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_roots": None,
     },
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 Payload = Mapping[str, Any]
 Handler = Callable[[Payload], Any]

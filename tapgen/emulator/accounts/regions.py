@@ -41,7 +41,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "ministack.services.account": {"_DISPATCH": None, "_REGIONS_LIST": None},
     "ministack.services.ec2": {"_ACTION_MAP": None, "_AWS_REGIONS": None},
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 Payload = Mapping[str, Any]
 

@@ -23,7 +23,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_property_recreation": ("resource_type", "name"),
     },
 }
-"""Private names of ministack used here beside those of `patches`."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 # What AWS says for values that other resources have yet to put out, and for hidden ones.
 _LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"

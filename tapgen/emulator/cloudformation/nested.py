@@ -24,7 +24,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_nested_stack_lookup_name": ("physical_id_or_arn",),
     },
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 # The resources of nested stacks whose deletion has begun and is not done: stack and
 # logical id.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-from tapgen.emulator.cloudformation import patches
+from tapgen.emulator.cloudformation import private_names
 from tapgen.emulator.faults import Faults, ResourceFault, service_of
 from tapgen.emulator.wire.inner import Place
 
@@ -21,7 +21,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     },
     f"{_CFN}.stacks": {"_runs_on_worker_thread": ("resource_type",)},
 }
-"""Private names of ministack used here beside those of `patches`."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 _current: list[Faults] = []
 # The stack and logical id that is worked on: a replacement has several steps.
@@ -36,9 +36,7 @@ Names = Callable[[tuple[Any, ...]], tuple[str, str, str]]
 
 def check() -> list[str]:
     """Every private name used here that has moved."""
-    return [
-        p for module, names in PRIVATE.items() for p in patches.moved(module, names)
-    ]
+    return private_names.moved(PRIVATE)
 
 
 def apply(faults: Faults) -> None:

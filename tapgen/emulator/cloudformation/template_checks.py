@@ -12,6 +12,8 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 Template = Mapping[str, Any]
+Parameters = Mapping[str, Mapping[str, Any]]
+"""Resolved parameters by name."""
 Resolve = Callable[[Any, Mapping[str, bool], Mapping[str, Any]], Any]
 """Resolves intrinsics in a value, given conditions and mappings."""
 

@@ -26,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from tapgen import __version__
-from tapgen.emulator.cloudformation import patches
+from tapgen.emulator.cloudformation import private_names
 from tapgen.emulator.persistence.interrupted import end_operations, end_stacks
 from tapgen.emulator.stacksets.model import Instance, Registry, StackSet
 from tapgen.emulator.state import records, watched
@@ -433,8 +433,4 @@ def check() -> list[str]:
     """
     used = {_SERVICES + service: names for service, names in PLAIN.items()}
     used[f"{_SERVICES}s3"] = ("_buckets",)
-    return [
-        problem
-        for module, names in used.items()
-        for problem in patches.moved(module, dict.fromkeys(names))
-    ]
+    return private_names.moved({m: dict.fromkeys(names) for m, names in used.items()})

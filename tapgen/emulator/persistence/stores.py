@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from typing import Any
 
-from tapgen.emulator.cloudformation import patches
+from tapgen.emulator.cloudformation import private_names
 
 _CFN = "ministack.services.cloudformation"
 _RESPONSES = "ministack.core.responses"
@@ -34,9 +34,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 def check() -> list[str]:
     """Every private name used here that has moved."""
-    return [
-        p for module, names in PRIVATE.items() for p in patches.moved(module, names)
-    ]
+    return private_names.moved(PRIVATE)
 
 
 def apply() -> None:

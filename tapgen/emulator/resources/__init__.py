@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapgen.emulator.cloudformation import patches
+from tapgen.emulator.cloudformation.patches import resource_types
 from tapgen.emulator.resources import (
     audit,
     clusters,
@@ -37,7 +38,7 @@ def register(shape: Shape) -> None:
         install(kind, shape)
     corrections.correct(shape, servers.corrections())
     shapes.remember_real()
-    patches.refuse_types(lambda types: shapes.unknown(types, shape))
+    resource_types.refuse_types(lambda types: shapes.unknown(types, shape))
 
 
 def all_kinds() -> list[Kind]:

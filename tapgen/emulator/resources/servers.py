@@ -16,13 +16,12 @@ from tapgen.emulator.resources.kinds import (
     dropped_tags,
     tag_list,
 )
-from tapgen.emulator.services import accelerators, balancers
+from tapgen.emulator.services import accelerators
 
 
 def prepare() -> None:
-    """Puts what the kinds here rely on in place; doing it again changes nothing."""
+    """Register the service that the kinds here use; a second call changes nothing."""
     accelerators.SERVICE.install()
-    balancers.know_weights()
 
 
 def kinds() -> list[Kind]:

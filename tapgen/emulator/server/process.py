@@ -34,6 +34,7 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     """
     from tapgen.emulator.cloudformation import patches, provisioning
     from tapgen.emulator.persistence import stores
+    from tapgen.emulator.server import settings
 
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +42,7 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     persist = lifecycle.wants_persistence()
     os.environ.pop(lifecycle.PERSIST_VARIABLE, None)
     listener = _inherited(port) or lifecycle.listen(port)
-    os.environ.update(patches.environment(port, folder))
+    os.environ.update(settings.environment(port, folder))
     # The code of functions is unpacked into temporary folders.
     os.environ["TMPDIR"] = str(_scratch(folder))
     tempfile.tempdir = None

@@ -29,7 +29,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "handle_request": ("method", "path", "headers", "body", "query_params")
     }
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 # By account, region and name.
 _documents: dict[str, Record] = Watched()

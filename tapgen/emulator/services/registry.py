@@ -24,7 +24,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     },
     "ministack.core.router": {"SERVICE_PATTERNS": None},
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 Record = dict[str, Any]
 Response = tuple[int, dict[str, str], bytes]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import uuid4
 from xml.etree import ElementTree
 
-from tapgen.emulator.cloudformation.patches import large_bodies
+from tapgen.emulator.cloudformation.patches.template_bodies import large_bodies
 from tapgen.emulator.stacksets.model import Instance, StackSet
 from tapgen.emulator.wire.inner import Inner, Place, members, text
 from tapgen.emulator.wire.query_protocol import ServiceError, invalid

@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tapgen.emulator.cloudformation.patches import large_bodies
+from tapgen.emulator.cloudformation.patches.template_bodies import large_bodies
 from tapgen.emulator.cloudformation.template_checks import path_style
 from tapgen.emulator.wire.inner import Inner, Place
 from tapgen.emulator.wire.query_protocol import ServiceError, invalid

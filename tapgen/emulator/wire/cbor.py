@@ -2,16 +2,18 @@
 
 SDKs talk to CloudWatch and Kinesis in it. ministack reads it only where `cbor2` is
 installed, and answers JSON under the name of CBOR otherwise, which no SDK understands;
-`patches` puts this module in the place of `cbor2`.
+`install` puts this module in the place of `cbor2`.
 """
 
 from __future__ import annotations
 
 import math
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 _EPOCH = 1
@@ -34,6 +36,18 @@ class CBORTag:
 
     tag: int
     value: Any
+
+
+def install() -> None:
+    """Let ministack import this module as `cbor2`, unless the real one is installed.
+
+    ministack does not require cbor2. Without it every SDK call of CloudWatch that has an
+    answer fails.
+    """
+    try:
+        import_module("cbor2")
+    except ImportError:
+        sys.modules["cbor2"] = sys.modules[__name__]
 
 
 def dumps(value: Any) -> bytes:

@@ -25,7 +25,7 @@ from tapgen.emulator.wire.inner import Message, Send
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "ministack.services.apigateway_v1": {"find_domain_scope": ("domain_name",)}
 }
-"""Names of ministack used here, as `patches.PRIVATE` has them."""
+"""Names of ministack used here, as `private_names` describes them."""
 
 # This machine, also below a name of a bucket or a service, as SDKs put it before the
 # host of an endpoint; and AWS's own names, which tools keep when they are only sent

@@ -283,7 +283,7 @@ def test_what_is_deleted_stays_deleted(project: Project) -> None:
 # Variables that change and are no records: what is there anew after every start.
 NO_RECORDS = {
     "accounts.organizations:_watchers": "who is told of moves: the engine",
-    "cloudformation.patches:_unknown_types": "who knows resource types: shapes",
+    "cloudformation.patches.resource_types:_unknown_types": "who knows resource types: shapes",
     "cloudformation.provisioning:_current": "faults, which are not kept",
     "resources.kinds:_originals": "ministack's handlers",
     "resources.shapes:_real": "types that have a handler",

@@ -18,21 +18,16 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_parse_actions": ("params", "prefix"),
     },
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 
 def _alb() -> Any:
     return import_module("ministack.services.alb")
 
 
-def know_weights() -> None:
-    """Lets listeners and rules keep and show several target groups with weights.
-
-    Doing it again changes nothing.
-    """
+def apply() -> None:
+    """Let listeners and rules store and return several target groups with weights."""
     alb = _alb()
-    if getattr(alb, "_tapgen_weights", False):
-        return
     parse, show = alb._parse_actions, alb._action_xml
 
     def parsed(params: Any, prefix: str = "DefaultActions") -> Any:
@@ -56,7 +51,6 @@ def know_weights() -> None:
         return str(show(plain)).replace("</member>", _forward_xml(config)) + "</member>"
 
     alb._parse_actions, alb._action_xml = parsed, shown
-    alb._tapgen_weights = True
 
 
 def _forward_config(params: Any, prefix: str) -> dict[str, Any]:

@@ -29,7 +29,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_stages_v1": None,
     }
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 _VARIABLE = re.compile(r"\$\{stageVariables\.(\w+)\}")
 

@@ -28,14 +28,12 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "json_response": ("data", "status", "content_type"),
     }
 }
-"""Private names of ministack used here, as `patches.PRIVATE` has them."""
+"""Private names of ministack used here, as `private_names` describes them."""
 
 
-def install() -> None:
-    """Stands before ministack's Secrets Manager; doing it again changes nothing."""
+def apply() -> None:
+    """Answer the two operations in front of ministack's Secrets Manager."""
     secrets: Any = import_module("ministack.services.secretsmanager")
-    if getattr(secrets.handle_request, "replicated", False):
-        return
     original = secrets.handle_request
 
     async def handle_request(
@@ -54,7 +52,6 @@ def install() -> None:
             )
         return operation(secrets, secret, given)
 
-    handle_request.replicated = True  # type: ignore[attr-defined]
     secrets.handle_request = handle_request
 
 

@@ -1,0 +1,85 @@
+"""What ministack's CloudFormation gets wrong, corrected: one file for each correction.
+
+Each file says what is wrong and why it matters. `apply` puts all corrections in place,
+those of `services` and `accounts` too. `check` compares the private names of ministack
+that they use with the installed version.
+
+Wordings of errors are AWS's where a report of the real error is known. ministack marks
+those it has not measured; they stay as they are.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from tapgen.emulator.accounts import organizations, regions
+from tapgen.emulator.cloudformation import (
+    change_sets,
+    nested,
+    not_emulated,
+    private_names,
+)
+from tapgen.emulator.cloudformation.patches import (
+    bucket_names,
+    capabilities,
+    conditions,
+    parameters,
+    resource_types,
+    rolled_back_stacks,
+    secret_drift,
+    template_bodies,
+    validation,
+    yaml_tags,
+)
+from tapgen.emulator.services import documents
+from tapgen.emulator.services import patches as services
+from tapgen.emulator.services import registry
+from tapgen.emulator.wire import guard
+
+_PATCHES = (
+    conditions,
+    parameters,
+    validation,
+    template_bodies,
+    rolled_back_stacks,
+    capabilities,
+    bucket_names,
+    resource_types,
+    yaml_tags,
+    secret_drift,
+)
+_applied = False
+
+
+def apply() -> None:
+    """Put every correction in place; a second call changes nothing."""
+    global _applied
+    if _applied:
+        return
+    for patch in _PATCHES:
+        patch.apply()
+    services.apply()
+    not_emulated.apply()
+    organizations.apply()
+    regions.apply()
+    _applied = True
+
+
+def check() -> list[str]:
+    """Return every private name that has moved or changed; empty when all is as tested."""
+    try:
+        found = version("ministack")
+    except PackageNotFoundError:
+        return ["ministack is not installed: pip install 'tapgen[local]'"]
+    problems = []
+    if found != private_names.TESTED_VERSION:
+        problems.append(
+            f"ministack is {found}, tested with {private_names.TESTED_VERSION}"
+        )
+    used = (
+        *(private_names, *_PATCHES, *services.PATCHES),
+        *(change_sets, nested, documents, registry, guard, organizations, regions),
+    )
+    for module in used:
+        problems += private_names.moved(module.PRIVATE)
+    return problems

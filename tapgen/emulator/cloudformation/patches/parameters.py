@@ -1,0 +1,83 @@
+"""Parameters: unknown names, missing values and AWS's wordings.
+
+ministack accepts parameters that the template does not declare, which hides a typing
+error in an override, and reports missing ones one at a time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.emulator.cloudformation.patches.replacing import CFN, replace_everywhere
+from tapgen.emulator.cloudformation.template_checks import Template
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    f"{CFN}.engine": {
+        "_constraint_error": ("name", "defn", "reason"),
+        "_resolve_parameters": ("template", "provided_params", "previous_params"),
+    }
+}
+"""Private names of ministack used here, as `private_names` describes them."""
+
+
+def apply() -> None:
+    """Check parameters against the template, and word errors as AWS does."""
+
+    def resolve(original: Any) -> Any:
+        def parameters(
+            template: Template,
+            provided_params: list[dict[str, Any]],
+            previous_params: Mapping[str, Any] | None = None,
+        ) -> Any:
+            declared: Mapping[str, Any] = template.get("Parameters") or {}
+            given = [entry["Key"] for entry in provided_params if "Key" in entry]
+            extra = [name for name in given if name not in declared]
+            if extra:
+                raise ValueError(
+                    f"Parameters: [{', '.join(extra)}] do not exist in the template"
+                )
+            missing = [
+                name
+                for name, definition in declared.items()
+                if name not in given and "Default" not in definition
+            ]
+            if missing:
+                raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
+            try:
+                return original(template, provided_params, previous_params)
+            except ValueError as error:
+                raise _allowed_values(error, declared) from None
+
+        return parameters
+
+    def constraint(original: Any) -> Any:
+        def wording(name: str, defn: Mapping[str, Any], reason: str) -> ValueError:
+            # "Parameter X failed to satisfy constraint: ..." is what AWS says when
+            # the template describes the constraint.
+            description = defn.get("ConstraintDescription")
+            if not description:
+                return ValueError(f"Parameter '{name}' {reason}")
+            return ValueError(
+                f"Parameter {name} failed to satisfy constraint: {description}"
+            )
+
+        return wording
+
+    replace_everywhere("_resolve_parameters", resolve)
+    replace_everywhere("_constraint_error", constraint)
+
+
+def _allowed_values(error: ValueError, declared: Mapping[str, Any]) -> ValueError:
+    """AWS's wording for a value that is not among the allowed ones."""
+    found = re.match(r"Parameter '(\w+)' value .* is not in AllowedValues", str(error))
+    if not found:
+        return error
+    name = found[1]
+    description = declared[name].get("ConstraintDescription")
+    if description:
+        return ValueError(
+            f"Parameter {name} failed to satisfy constraint: {description}"
+        )
+    return ValueError(f"Parameter '{name}' must be one of AllowedValues")

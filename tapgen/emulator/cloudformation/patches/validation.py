@@ -1,0 +1,61 @@
+"""Templates that AWS refuses before there is a stack.
+
+ministack resolves a Ref to nothing to the name itself and creates the stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.emulator.cloudformation.patches.replacing import (
+    CFN,
+    loaded,
+    replace_everywhere,
+)
+from tapgen.emulator.cloudformation.patches.resource_types import refuse_unavailable
+from tapgen.emulator.cloudformation.template_checks import (
+    Parameters,
+    Template,
+    refuse_cycles,
+    refuse_resources_in_conditions,
+    refuse_unresolved,
+)
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    f"{CFN}.engine": {
+        "_TransformFailed": None,
+        "_extract_deps": ("resource_def", "all_resource_names"),
+        "validate_template_support": ("template", "conditions", "params"),
+    }
+}
+"""Private names of ministack used here, as `private_names` describes them."""
+
+
+def apply() -> None:
+    """Refuse unknown types, references to nothing, and circles."""
+
+    def validation(original: Any) -> Any:
+        failed = loaded(f"{CFN}.engine")._TransformFailed
+
+        def validate(
+            template: Template,
+            conditions: Mapping[str, bool],
+            params: Parameters | None = None,
+        ) -> None:
+            # What a transform has not expanded yet cannot be judged.
+            if not isinstance(template, failed) and not template.get("Transform"):
+                if not template.get("Resources"):
+                    raise ValueError(
+                        "Template format error: At least one Resources member must be "
+                        "defined."
+                    )
+                refuse_unavailable(template, conditions)
+                refuse_resources_in_conditions(template)
+                refuse_unresolved(template, conditions)
+                refuse_cycles(template, loaded(f"{CFN}.engine")._extract_deps)
+            original(template, conditions, params)
+
+        return validate
+
+    replace_everywhere("validate_template_support", validation)

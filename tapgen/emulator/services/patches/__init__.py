@@ -1,0 +1,32 @@
+"""What ministack's services get wrong or do not return: one file for each correction."""
+
+from __future__ import annotations
+
+from tapgen.emulator.services.patches import (
+    database_details,
+    encrypted_replicas,
+    gateway_stages,
+    health_checks,
+    listener_weights,
+    network_details,
+    replicated_secrets,
+)
+from tapgen.emulator.wire import cbor
+
+PATCHES = (
+    network_details,
+    database_details,
+    encrypted_replicas,
+    health_checks,
+    replicated_secrets,
+    gateway_stages,
+    listener_weights,
+)
+"""The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
+
+
+def apply() -> None:
+    """Put every correction in place; to be called once."""
+    for patch in PATCHES:
+        patch.apply()
+    cbor.install()
