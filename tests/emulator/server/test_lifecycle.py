@@ -322,8 +322,8 @@ def test_the_token_is_for_the_owner_only(folder: Path) -> None:
 
 def test_the_server_outlives_the_process_that_started_it(folder: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from tapgen.emulator import life; "
-        "print(life.start(Path(sys.argv[1]), sys.argv[2:]).pid)"
+        "import sys; from pathlib import Path; from tapgen.emulator.server import lifecycle; "
+        "print(lifecycle.start(Path(sys.argv[1]), sys.argv[2:]).pid)"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program, str(folder), *SERVE],

@@ -111,7 +111,7 @@ def test_every_stateful_type_exists() -> None:
 
 def test_reading_schemas_does_not_import_cfnlint() -> None:
     code = (
-        "import sys; from tapgen import schemas;"
+        "import sys; from tapgen.template import schemas;"
         "schemas.permissions(['AWS::S3::Bucket']); print('cfnlint' in sys.modules)"
     )
     ran = subprocess.run(
