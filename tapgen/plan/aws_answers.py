@@ -20,7 +20,8 @@ from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan.model import Plan, Reference, Step
 from tapgen.system.ownership import ownership_tags
 from tapgen.template.diff import Property, Resource, Verb, Verdict
-from tapgen.template.evaluate import LATER, no_echo, whole
+from tapgen.template.evaluate import no_echo, whole
+from tapgen.template.values import LATER
 
 Key = tuple[str, Target]
 """A stack instance: the name of its stack set, and where it is."""

@@ -22,8 +22,9 @@ from tapgen.plan import durations
 from tapgen.plan.durations import NOTHING, POLL, STACK, Span
 from tapgen.plan.model import Plan, Step
 from tapgen.system import checks
-from tapgen.template import diff, evaluate
+from tapgen.template import diff
 from tapgen.template.diff import Resource, Verb, Verdict
+from tapgen.template.values import references
 
 MOST_AT_ONCE = 100
 """Stack instances of one stack set that CloudFormation works on at once, about."""
@@ -352,7 +353,7 @@ def _order(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     for logical_id, resource in resources.items():
         named = resource.get("DependsOn", ()) if isinstance(resource, Mapping) else ()
         wanted = [named] if isinstance(named, str) else list(named)
-        wanted += [r.partition(".")[0] for r in evaluate.references(resource)]
+        wanted += [r.partition(".")[0] for r in references(resource)]
         found = dict.fromkeys(map(str, wanted))
         waits[logical_id] = tuple(w for w in found if w in resources)
     try:

@@ -15,8 +15,9 @@ from tapgen.model import (
 from tapgen.plan.model import Reference, Step, Value
 from tapgen.system import checks
 from tapgen.template import diff, evaluate
-from tapgen.template.evaluate import LATER, Evaluated
+from tapgen.template.evaluate import Evaluated
 from tapgen.template.parameters import complete
+from tapgen.template.values import LATER
 
 # Target -> the outputs that may have another value, and whether that is certain.
 ChangingOutputs = Mapping[Target, Mapping[str, bool]]

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from tapgen.template.evaluate import LATER
+from tapgen.template.values import LATER
 
 _MAX_VALUE = 60  # characters of a value shown in a line
 _BEFORE = 20  # of these, how many stand before the first difference

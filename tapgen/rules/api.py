@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule
 from tapgen.rules.values import absent, get, present, text
 from tapgen.rules.view import Place, Resource
-from tapgen.template.evaluate import references, same
+from tapgen.template.values import equal, references
 
 _DEPLOYMENT = "AWS::ApiGateway::Deployment"
 _API = """\
@@ -64,7 +64,7 @@ class StageTwice(ResourceRule):
         api = get(it.properties, "RestApiId")
         for stage in it.place.of("AWS::ApiGateway::Stage"):
             mine = text(stage.properties, "StageName")
-            if name and name == mine and same(api, get(stage.properties, "RestApiId")):
+            if name and name == mine and equal(api, get(stage.properties, "RestApiId")):
                 yield ("StageName",), (
                     f"{stage.id} also creates stage {name!r}; remove StageName from"
                     " the deployment"
@@ -149,7 +149,7 @@ class DeploymentBeforeMethods(ResourceRule):
             for method in it.place.of("AWS::ApiGateway::Method")
             if method.certain or it.place.target is None
             if "Condition" not in method.attributes
-            if same(api, get(method.properties, "RestApiId"))
+            if equal(api, get(method.properties, "RestApiId"))
             if method.id not in before
         ]
         if missing and not _depends_on_unknown_type(it.place, before):
@@ -206,7 +206,7 @@ class CanaryOfTheSameDeployment(ResourceRule):
         overrides = get(it.properties, "CanarySetting", "StageVariableOverrides")
         if present({"it": overrides}, "it"):
             return  # other variables make it another version
-        if same(canary, get(it.properties, "DeploymentId")):
+        if equal(canary, get(it.properties, "DeploymentId")):
             yield ("CanarySetting", "DeploymentId"), (
                 "the stage already has this deployment; give the canary another one"
             )

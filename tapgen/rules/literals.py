@@ -37,7 +37,7 @@ from tapgen.rules.values import (
 )
 from tapgen.rules.view import OWN_ACCOUNT, Resource, View
 from tapgen.template import schemas
-from tapgen.template.evaluate import partition
+from tapgen.template.scope import partition
 
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
 _ZONE_PROPERTIES = {

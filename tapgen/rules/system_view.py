@@ -18,7 +18,7 @@ from tapgen.rules.base import Rule
 from tapgen.rules.values import Path, get, text
 from tapgen.rules.view import Place, Resource
 from tapgen.system import checks
-from tapgen.template.evaluate import LATER
+from tapgen.template.values import LATER
 
 FoundIn = tuple[StackSet, Path, str]
 """A stack set, a path in its template, and the message for it."""

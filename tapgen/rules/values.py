@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from tapgen.template.evaluate import LATER
+from tapgen.template.values import LATER
 
 Path = tuple[str | int, ...]
 """Keys and indexes from a node downwards."""

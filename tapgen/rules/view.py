@@ -20,7 +20,7 @@ from typing import Any
 from tapgen.model import SELF, Target
 from tapgen.rules import values
 from tapgen.template import evaluate
-from tapgen.template.evaluate import LATER
+from tapgen.template.values import LATER
 
 OWN_ACCOUNT = "000000000000"
 """Stands for `self` in evaluated text, so that lengths are right."""

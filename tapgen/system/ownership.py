@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tapgen.aws.stacksets import StackSets
 from tapgen.model import Observed, System
-from tapgen.template import evaluate
+from tapgen.template import scope
 
 
 def ownership_tags(system: System, part: str) -> dict[str, str]:
@@ -31,6 +31,6 @@ def observe(system: System, sets: StackSets) -> dict[str, Observed]:
 
 def administration_role(system: System) -> str:
     """ARN of the administration role; it is repeated on every update."""
-    partition = evaluate.partition(system.admin.region)
+    partition = scope.partition(system.admin.region)
     account = system.admin.account
     return f"arn:{partition}:iam::{account}:role/{system.administration_role}"

@@ -1,8 +1,9 @@
-"""One template: read, evaluated for a target, compared, judged.
+"""One template: read, evaluate for a target, compare, judge the changes.
 
-`decode` reads JSON and YAML, `loops` expands `Fn::ForEach`, `evaluate` computes what a
-template is at one target, `schemas` knows the resource types, `diff` compares two
-evaluated templates, `risk`, `grants` and `exposure` judge what changed. Knows no system
-and no AWS call; uses only the model and the errors. Begin reading at
+`decode` reads JSON and YAML, and `loops` expands `Fn::ForEach`. `evaluate` computes a
+template at one target, with `scope` (parameters and conditions), `functions` (intrinsic
+functions), `values` (equality) and `unmapped` (failing look-ups). `schemas` describes
+resource types. `diff` compares two evaluated templates; `risk`, `grants` and `exposure`
+judge the changes. Uses only the model and the errors. Begin reading at
 `evaluate.evaluate`.
 """

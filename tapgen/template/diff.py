@@ -19,7 +19,8 @@ from typing import Any
 
 from tapgen.model import HIDDEN, Target
 from tapgen.template import evaluate, schemas
-from tapgen.template.evaluate import LATER, Evaluated
+from tapgen.template.evaluate import Evaluated
+from tapgen.template.values import LATER, MAX_DEPTH, equal, is_open, references
 
 Path = tuple[str | int, ...]
 ANYWHERE = Target("000000000000", "us-east-1")
@@ -157,7 +158,7 @@ def sides(old: Side, new: Side, target: Target) -> tuple[Evaluated, Evaluated]:
     for name in {*was, *now, *unseen}:
         values = was.get(name, before.get(name)), now.get(name, after.get(name))
         known = name not in unseen and None not in values
-        other = known and not evaluate.same(*values)
+        other = known and not equal(*values)
         if _is_text(values[0]):
             before[name] = {LATER: _SECRET}
         if name in unseen or _is_text(values[1]):
@@ -182,10 +183,10 @@ def moving_outputs(
         name
         for name, value in new.outputs.items()
         if name not in old.outputs
-        or not evaluate.same(old.outputs[name], value)
+        or not equal(old.outputs[name], value)
         or any(
             reference.partition(".")[0] in made or _moves(reference, moved)
-            for reference in evaluate.references(value)
+            for reference in references(value)
         )
     )
 
@@ -200,8 +201,7 @@ def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[s
         name
         for name, value in new.outputs.items()
         if any(
-            reference.partition(".")[0] in replaced
-            for reference in evaluate.references(value)
+            reference.partition(".")[0] in replaced for reference in references(value)
         )
     )
 
@@ -251,7 +251,7 @@ def _resource(
         found.append(Property(("Type",), old.get("Type"), kind, Verdict.REFUSED))
     attributes = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
     for name in attributes:
-        if not evaluate.same(old.get(name), new.get(name)):
+        if not equal(old.get(name), new.get(name)):
             found.append(Property((name,), old.get(name), new.get(name)))
     if not found:
         return None
@@ -339,10 +339,10 @@ def _surely_differ(old: Any, new: Any) -> bool:
     """Whether two values differ, whatever is known to AWS alone."""
     match old, new:
         case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
-            if evaluate.same(items, others):
+            if equal(items, others):
                 return _surely_differ(first, second)
-    is_open = evaluate.is_open(old) or evaluate.is_open(new)
-    return not is_open and not evaluate.same(old, new)
+    unknown = is_open(old) or is_open(new)
+    return not unknown and not equal(old, new)
 
 
 def _verdict(kind: str, path: str) -> Verdict:
@@ -376,7 +376,7 @@ def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
         told = {p.path[0] for p in known.properties} if known else set()
         more = []
         for name, value in _properties(resource).items():
-            causes = [r for r in evaluate.references(value) if _moves(r, found)]
+            causes = [r for r in references(value) if _moves(r, found)]
             if causes and name not in told:
                 kind = str(resource.get("Type", "?"))
                 later = {LATER: f"new {', '.join(sorted({*causes}))}"}
@@ -412,7 +412,7 @@ def _moves(name: str, found: Mapping[str, Resource]) -> bool:
 
 
 def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
-    if evaluate.same(old, new):
+    if equal(old, new):
         return
     if path and path[-1] in _ONE_OR_MANY and _same_set(_many(old), _many(new)):
         return
@@ -453,11 +453,11 @@ def _inside(old: Any, new: Any) -> tuple[Any, Any] | None:
         case {"Fn::Sub": str(before)}, {"Fn::Sub": str(after)}:
             return _inside(before, after)
         case {"Fn::Sub": [str(before), names]}, {"Fn::Sub": [str(after), others]}:
-            return _inside(before, after) if evaluate.same(names, others) else None
+            return _inside(before, after) if equal(names, others) else None
     if not (isinstance(old, str) and isinstance(new, str)):
         return None
     held = _held(old), _held(new)
-    if held[0] is None or held[1] is None or evaluate.same(*held):
+    if held[0] is None or held[1] is None or equal(*held):
         return None
     return held
 
@@ -468,7 +468,7 @@ def _held(text: str) -> Any:
         held = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
     except (ValueError, RecursionError):
         return None
-    return held if _is_shallow(held, evaluate.MAX_DEPTH) else None
+    return held if _is_shallow(held, MAX_DEPTH) else None
 
 
 def _is_shallow(node: Any, depth: int) -> bool:
@@ -498,7 +498,7 @@ def _named(items: Sequence[Any]) -> dict[str, Any] | None:
 def _same_set(old: Any, new: Any) -> bool:
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         old, new = (sorted(items, key=_text) for items in (old, new))
-    return evaluate.same(old, new)
+    return equal(old, new)
 
 
 def _text(value: Any) -> str:

@@ -16,8 +16,8 @@ from ipaddress import (
 )
 from typing import Any
 
-from tapgen.template.evaluate import same
 from tapgen.template.grants import many, text
+from tapgen.template.values import equal
 
 _ALL = "-1"
 # As EC2 writes protocols: numbers in network ACLs, names in security groups.
@@ -51,7 +51,7 @@ class _Rule:
         if self.low is None:
             return f"{self.protocol} all"
         span = text(self.low)
-        if not same(self.low, self.high):
+        if not equal(self.low, self.high):
             span += f"-{text(self.high)}"
         return f"{self.protocol} {span}"
 
@@ -63,7 +63,7 @@ class _Rule:
             return False
         if self.low is None:
             return True
-        if same(self.low, other.low) and same(self.high, other.high):
+        if equal(self.low, other.low) and equal(self.high, other.high):
             return True
         mine, theirs = _span(self), _span(other)
         if mine is None or theirs is None:
@@ -111,8 +111,8 @@ def _enters(kind: str, properties: Any, action: str) -> bool:
     return (
         kind == _ACL_ENTRY
         and isinstance(properties, Mapping)
-        and not same(properties.get("Egress"), True)
-        and same(properties.get("RuleAction"), action)
+        and not equal(properties.get("Egress"), True)
+        and equal(properties.get("RuleAction"), action)
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from tapgen.template import exposure, grants
 from tapgen.template.diff import Resource, Verb, Verdict
-from tapgen.template.evaluate import LATER, same
 from tapgen.template.grants import many, text
+from tapgen.template.values import LATER, equal
 
 
 class Kind(StrEnum):
@@ -140,8 +140,8 @@ def _out_of_reach(change: Resource) -> Iterator[Found]:
         if region not in stay:
             yield Kind.DATA, f"its copy in {region} is deleted"
     key = change.type in ("AWS::KMS::Key", "AWS::KMS::ReplicaKey")
-    if key and same(after.get("Enabled"), False):
-        if not same(before.get("Enabled"), False):
+    if key and equal(after.get("Enabled"), False):
+        if not equal(before.get("Enabled"), False):
             yield Kind.DATA, "the key is disabled; what it encrypts cannot be read"
 
 
@@ -205,7 +205,7 @@ def _permissions(change: Resource) -> Iterator[Found]:
             if attached not in had:
                 yield Kind.IAM, f"newly attaches {attached}"
     boundary = (change.before or {}).get("PermissionsBoundary")
-    if boundary and not same(boundary, change.after.get("PermissionsBoundary")):
+    if boundary and not equal(boundary, change.after.get("PermissionsBoundary")):
         yield Kind.IAM, "its permissions boundary is changed or dropped"
 
 
@@ -286,12 +286,12 @@ def _public_switches(
 ) -> Iterator[Found]:
     for name, values in _EXPOSING.items():
         value = after.get(name)
-        exposed = any(same(value, one) for one in values)
-        if exposed and not same(before.get(name), value):
+        exposed = any(equal(value, one) for one in values)
+        if exposed and not equal(before.get(name), value):
             yield Kind.PUBLIC, f"{name} becomes {text(value)}"
     for path, value in _CLOSING.items():
         now, name = _at(after, path), path.rpartition("/")[2]
-        if same(_at(before, path), value) and not same(now, value):
+        if equal(_at(before, path), value) and not equal(now, value):
             off = value is True
             became = "is turned off" if off else f"becomes {_or_default(now)}"
             yield Kind.PUBLIC, f"{name} {became}"
@@ -329,7 +329,7 @@ def _weaker(change: Resource) -> Iterator[Found]:
         return
     before, after = change.before or {}, change.after or {}
     for name in _SWITCHES:
-        if same(before.get(name), True) and not same(after.get(name), True):
+        if equal(before.get(name), True) and not equal(after.get(name), True):
             yield Kind.PROTECTION, f"{name} is turned off"
     was = before.get("VersioningConfiguration") or {}
     now = after.get("VersioningConfiguration") or {}

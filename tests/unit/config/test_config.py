@@ -344,7 +344,7 @@ def test_listing_environments_tells_what_is_wrong_with_the_file(tmp_path: Path) 
         config.environments(path)
 
 
-def test_an_unknown_environment_is_told_with_those_there_are(told: Told) -> None:
+def test_an_unknown_environment_is_reported_with_those_there_are(told: Told) -> None:
     assert told(STAGING, "stagin") == [
         "payments.yaml:8: environments: 'stagin' is no environment of this file; it "
         "has staging, dev-eu; did you mean 'staging'?"
@@ -355,7 +355,9 @@ def test_an_unknown_environment_is_told_with_those_there_are(told: Told) -> None
     ]
 
 
-def test_mistakes_of_every_environment_are_told_at_their_own_lines(told: Told) -> None:
+def test_mistakes_of_every_environment_are_reported_at_their_own_lines(
+    told: Told,
+) -> None:
     text = STAGING.replace("us-west-2", "us-wset-2").replace(
         "suffix: dev", "sufix: dev"
     )
@@ -373,7 +375,7 @@ def test_mistakes_of_every_environment_are_told_at_their_own_lines(told: Told) -
         ]
 
 
-def test_a_mistake_of_the_default_is_told_once(told: Told) -> None:
+def test_a_mistake_of_the_default_is_reported_once(told: Told) -> None:
     text = STAGING.replace("prod", "Prod").replace("days: 60", "days: 61, extra: 1")
     text = text.replace(", dr: us-east-2", "")
     assert [problem.split(": ")[1] for problem in told(text)] == [
@@ -474,7 +476,7 @@ def problems_of(path: Path) -> tuple[str, ...]:
     return error.value.problems
 
 
-def test_a_missing_file_is_told_with_the_systems_beside_it(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_with_the_systems_beside_it(tmp_path: Path) -> None:
     for name in ("secure_network", "serverless_api"):
         (tmp_path / f"{name}.yaml").write_text(BASE)
     (tmp_path / "notes.txt").write_text("")
@@ -485,7 +487,7 @@ def test_a_missing_file_is_told_with_the_systems_beside_it(tmp_path: Path) -> No
     )
 
 
-def test_a_missing_folder_and_an_empty_one_are_told(tmp_path: Path) -> None:
+def test_a_missing_folder_and_an_empty_one_are_reported(tmp_path: Path) -> None:
     path = tmp_path / "stacksets" / "x.yaml"
     assert problems_of(path) == (
         f"{path}: no such file; there is no folder {path.parent}",
@@ -506,7 +508,7 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_that_cannot_be_read_is_told_with_the_reason(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported_with_the_reason(tmp_path: Path) -> None:
     loop = tmp_path / "loop.yaml"
     loop.symlink_to(loop)
     assert problems_of(loop) == (
@@ -559,7 +561,7 @@ def test_merge_keys_cannot_multiply_either(told: Told) -> None:
     assert "more than 50,000 values" in problem
 
 
-def test_of_a_thousand_problems_a_hundred_are_told(told: Told) -> None:
+def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
     problems = told(BASE + "".join(f"key{i}: x\n" for i in range(1000)))
     assert len(problems) == 101
     assert problems[0].startswith("payments.yaml:4: key0: unknown key")
@@ -774,7 +776,7 @@ def test_of_a_thousand_problems_a_hundred_are_told(told: Told) -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_key_the_value_and_a_cure(
+def test_a_mistake_is_reported_with_its_key_the_value_and_a_cure(
     told: Told, line: str, problem: str
 ) -> None:
     (found,) = told(BASE + line + "\n")
@@ -845,14 +847,16 @@ def test_a_mistake_is_told_with_its_key_the_value_and_a_cure(
         ),
     ],
 )
-def test_a_mistake_in_what_every_file_has_is_told(
+def test_a_mistake_in_what_every_file_has_is_reported(
     told: Told, was: str, becomes: str, problem: str
 ) -> None:
     (found,) = told(BASE.replace(was, becomes))
     assert problem in found
 
 
-def test_all_mistakes_are_told_at_once_in_the_order_of_the_lines(told: Told) -> None:
+def test_all_mistakes_are_reported_at_once_in_the_order_of_the_lines(
+    told: Told,
+) -> None:
     found = told("""\
 rollout:
   order: [dr, dr]
@@ -872,7 +876,7 @@ accounts: [1, "2"]
     ]
 
 
-def test_what_settings_need_is_told_with_what_it_is_for(told: Told) -> None:
+def test_what_settings_need_is_reported_with_what_it_is_for(told: Told) -> None:
     text = "blueprint: needy\nsuffix: prod\nregions: {primary: us-east-1}\n"
     missing = "missing; who owns the system"
     assert told(text) == [f"payments.yaml:1: settings.team: {missing}"]

@@ -197,7 +197,7 @@ settings:
 
 @often
 @given(place=st.sampled_from([0, 1, 2, 5, 7]), key=st.from_regex(r"\Ax[a-z]{3,9}\Z"))
-def test_an_unknown_key_is_told_at_its_own_line(
+def test_an_unknown_key_is_reported_at_its_own_line(
     file: Path, place: int, key: str
 ) -> None:
     rows = [*ROWS[:place], f"{key}: 1", *ROWS[place:]]

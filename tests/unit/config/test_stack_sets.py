@@ -267,7 +267,7 @@ stack_sets:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_key(
+def test_a_mistake_is_reported_with_its_line_and_key(
     told: Told, line: str, problem: str
 ) -> None:
     (found,) = told(f"{HEAD}{PAIR}    {line}\n")
@@ -328,7 +328,9 @@ def test_a_mistake_is_told_with_its_line_and_key(
         ),
     ],
 )
-def test_a_mistake_of_the_block_is_told(told: Told, text: str, problem: str) -> None:
+def test_a_mistake_of_the_block_is_reported(
+    told: Told, text: str, problem: str
+) -> None:
     found = told(HEAD + text)
 
     assert any(problem in line for line in found), found
@@ -374,7 +376,7 @@ def test_a_role_that_cannot_be_limited_is_refused(
     assert said.startswith(f"6: pass_roles[0].{problem}")
 
 
-def test_a_circle_is_told_by_its_names(told: Told) -> None:
+def test_a_circle_is_reported_by_its_names(told: Told) -> None:
     (found,) = told(HEAD + """\
 stack_sets:
   a: {template: t.yaml, regions: [us-east-1], depends_on: [b]}
@@ -386,7 +388,7 @@ stack_sets:
     assert any(pair in found for pair in ("a -> b", "b -> c", "c -> a"))
 
 
-def test_every_mistake_is_told_in_one_go(told: Told) -> None:
+def test_every_mistake_is_reported_in_one_go(told: Told) -> None:
     found = told(HEAD + """\
 stack_sets:
   net: {template: no.yaml, regions: [us-esat-1], parameters: {A: 01}}

@@ -140,7 +140,7 @@ def test_a_delegated_administrator_is_asked_for_beside_its_account(load: Load) -
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_key(
+def test_a_mistake_is_reported_with_its_line_and_key(
     told: Told, text: str, problem: str
 ) -> None:
     (found,) = told(text)

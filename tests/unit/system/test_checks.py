@@ -1,4 +1,4 @@
-"""Mistakes that data alone shows are told before anything is made."""
+"""Mistakes that data alone shows are problem before anything is made."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_good_value_passes(value: str, parameter: dict[str, Any]) -> None:
         ("x" * 4097, {"Type": "String"}, "4097 bytes; CloudFormation takes 4096"),
     ],
 )
-def test_a_value_against_a_constraint_is_told(
+def test_a_value_against_a_constraint_is_reported(
     value: str, parameter: dict[str, Any], problem: str
 ) -> None:
     assert said(consumer(value, **parameter)) == [f"app.X: {problem}"]
@@ -175,7 +175,7 @@ def test_an_output_of_the_right_type_passes(expression: Any, kind: str) -> None:
         ({"Ref": "AWS::Region"}, "Number", "'us-east-1' is not a number"),
     ],
 )
-def test_an_output_of_the_wrong_type_is_told(
+def test_an_output_of_the_wrong_type_is_reported(
     expression: Any, kind: str, problem: str
 ) -> None:
     (line,) = said(producer(expression), consumer(OUT, Type=kind))
@@ -206,7 +206,7 @@ def test_all_is_narrowed_only_by_what_is_named() -> None:
     assert len(checks.sources(Output("net", "Out", all=True), EAST, targets)) == 4
 
 
-def test_an_output_that_a_target_does_not_make_is_told() -> None:
+def test_an_output_that_a_target_does_not_make_is_reported() -> None:
     body = json.loads(template({"Out": {"Ref": "Vpc"}}))
     is_east = {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}
     body["Conditions"] = {"IsEast": is_east}
@@ -221,7 +221,7 @@ def test_an_output_that_a_target_does_not_make_is_told() -> None:
     ]
 
 
-def test_more_than_cloudformation_takes_is_told() -> None:
+def test_more_than_cloudformation_takes_is_reported() -> None:
     many = {f"P{n}": {"Type": "String", "Default": ""} for n in range(201)}
     topics = {f"T{n}": TOPIC for n in range(501)}
     outputs = {f"O{n}": {"Value": "1"} for n in range(201)}
@@ -234,7 +234,9 @@ def test_more_than_cloudformation_takes_is_told() -> None:
     ]
 
 
-def test_a_template_larger_than_a_megabyte_is_told_white_space_does_not_count() -> None:
+def test_a_template_larger_than_a_megabyte_is_reported_white_space_does_not_count() -> (
+    None
+):
     def text(size: int, indent: int | None) -> str:
         topic = {**TOPIC, "Metadata": {"x" * 1000 + str(n): n for n in range(size)}}
         return json.dumps({"Resources": {"T": topic}}, indent=indent)
@@ -244,7 +246,7 @@ def test_a_template_larger_than_a_megabyte_is_told_white_space_does_not_count() 
     assert line.startswith("big: 1,1") and "takes 1,048,576" in line
 
 
-def test_a_part_in_a_circle_is_told_and_a_description_too_long() -> None:
+def test_a_part_in_a_circle_is_reported_and_a_description_too_long() -> None:
     a = make.stack_set("a", depends_on=("b",))
     b = make.stack_set("b", depends_on=("a",))
     text = json.dumps({"Description": "é" * 600, "Resources": {"T": TOPIC}})
@@ -258,7 +260,7 @@ def test_a_part_in_a_circle_is_told_and_a_description_too_long() -> None:
     )
 
 
-def test_a_mistake_in_many_accounts_is_told_once() -> None:
+def test_a_mistake_in_many_accounts_is_reported_once() -> None:
     targets = [Target(f"{n:012}", "us-east-1") for n in range(300)]
     text = template(X={"Type": "Number"})
     app = make.stack_set("app", targets=targets, parameters={"X": "y"}, text=text)
@@ -301,7 +303,7 @@ def test_self_may_be_any_account_until_a_system_is_resolved() -> None:
 
 
 def ruled(rule: Any, **values: str) -> list[str]:
-    """What is told of a template with this rule and these values of its parameters."""
+    """What is problem of a template with this rule and these values of its parameters."""
     declared = {name: {"Type": "String"} for name in values}
     declared["Sizes"] = {"Type": "CommaDelimitedList"}
     text = {"Parameters": declared, "Rules": {"R": rule}, "Resources": {"Topic": TOPIC}}
@@ -324,7 +326,7 @@ def ruled(rule: Any, **values: str) -> list[str]:
         ({"Fn::EachMemberIn": [{"Fn::ValueOfAll": ["X", "Y"]}, ["s"]]}, True),
     ],
 )
-def test_an_assertion_of_the_template_is_told_before_a_rollout(
+def test_an_assertion_of_the_template_is_reported_before_a_rollout(
     test: Any, holds: bool
 ) -> None:
     rule = {"Assertions": [{"Assert": test, "AssertDescription": "small ones"}]}
@@ -340,7 +342,7 @@ def test_an_assertion_is_for_where_its_rule_says() -> None:
     }
 
     assert ruled(rule, Env="prod") == []
-    assert ruled(rule, Env="test") == ["app: Rules.R: an assertion does not hold"]
+    assert ruled(rule, Env="test") == ["app: Rules.R: an assertion fails"]
 
 
 def mapped(*keys: Any, **more: Any) -> StackSet:
@@ -363,11 +365,11 @@ HERE = {"Ref": "AWS::Region"}
 HOME = {"Home": {"Fn::Equals": [HERE, "us-east-1"]}}
 
 
-def test_a_mapping_without_a_targets_region_is_told_before_a_rollout() -> None:
-    (told,) = said(mapped("Sites", HERE, "Name"))
+def test_a_mapping_without_a_targets_region_is_reported_before_a_rollout() -> None:
+    (problem,) = said(mapped("Sites", HERE, "Name"))
 
-    assert told.startswith(f"app: {WEST}: Resources/Topic/Properties/DisplayName: ")
-    assert f"there is no {WEST.region!r}, only us-east-1; add it" in told
+    assert problem.startswith(f"app: {WEST}: Resources/Topic/Properties/DisplayName: ")
+    assert f"finds no {WEST.region!r}, only us-east-1; add it" in problem
     assert len(said(mapped("Sites", HERE, "Label"))) == 2
 
 
@@ -395,9 +397,9 @@ def test_a_look_up_that_is_answered_or_may_not_happen_is_none(part: StackSet) ->
 
 def test_look_ups_in_conditions_always_happen() -> None:
     named = {"Named": {"Fn::Equals": [{"Fn::FindInMap": ["Sites", HERE, "Name"]}, "x"]}}
-    (told,) = said(mapped("Sites", "us-east-1", "Name", Conditions=named))
+    (problem,) = said(mapped("Sites", "us-east-1", "Name", Conditions=named))
 
-    assert "Conditions/Named/" in told
+    assert "Conditions/Named/" in problem
 
 
 @pytest.mark.parametrize(
@@ -413,7 +415,7 @@ def test_a_secret_enters_by_reference(value: str) -> None:
     assert said(consumer(value, Type="String", NoEcho="true")) == []
 
 
-def test_a_mapping_by_account_is_asked_by_every_account_but_self() -> None:
+def test_a_mapping_by_account_applies_to_every_account_but_self() -> None:
     places = tuple(Target(a, "us-east-1") for a in (ACCOUNT, "444455556666"))
     keys = {"Fn::FindInMap": ["Owners", {"Ref": "AWS::AccountId"}, "Name"]}
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": keys}}
@@ -422,7 +424,7 @@ def test_a_mapping_by_account_is_asked_by_every_account_but_self() -> None:
         "Resources": {"Topic": topic},
     }
 
-    (told,) = said(make.stack_set("app", text=json.dumps(body), targets=places))
-    assert "there is no '444455556666', only" in told
+    (problem,) = said(make.stack_set("app", text=json.dumps(body), targets=places))
+    assert "finds no '444455556666', only" in problem
     alone = (Target(SELF, "us-east-1"),)
     assert said(make.stack_set("app", text=json.dumps(body), targets=alone)) == []

@@ -53,13 +53,15 @@ def role(**properties: Any) -> dict[str, Any]:
         ({"Ref": "AWS::StackName"}, "StackSet-demo-test-app-*"),
     ],
 )
-def test_a_name_is_told_as_far_as_the_template_does(name: Any, pattern: str) -> None:
+def test_a_name_is_reported_as_far_as_the_template_does(
+    name: Any, pattern: str
+) -> None:
     assert resource_names.patterns(system(role(RoleName=name))) == {
         "iam:role": (pattern,)
     }
 
 
-def test_every_kind_that_chooses_a_name_is_told() -> None:
+def test_every_kind_that_chooses_a_name_is_reported() -> None:
     found = resource_names.patterns(
         system(
             role(RoleName="r", Path="/team/"),
@@ -90,7 +92,7 @@ def test_what_has_no_name_gets_cloudformations_own() -> None:
     }
 
 
-def test_names_of_all_targets_are_told_and_of_nothing_that_is_not_made() -> None:
+def test_names_of_all_targets_are_reported_and_of_nothing_that_is_not_created() -> None:
     name = {"Fn::Sub": "${Given}-${AWS::Region}"}
     not_made = {**role(RoleName="never"), "Condition": "Never"}
     found = resource_names.patterns(
@@ -122,7 +124,9 @@ def test_another_suffix_gives_the_same_patterns() -> None:
     assert resource_names.patterns(one) == resource_names.patterns(other)
 
 
-def test_users_and_groups_made_elsewhere_are_told_where_a_policy_is_for_them() -> None:
+def test_users_and_groups_of_other_origin_are_reported_where_a_policy_is_for_them() -> (
+    None
+):
     found = resource_names.patterns(
         system(
             {"Type": "AWS::IAM::User", "Properties": {"UserName": "mine"}},

@@ -162,7 +162,7 @@ def test_parameters_come_with_type_and_secrecy() -> None:
     }
 
 
-def test_alarms_are_named_where_they_are_made() -> None:
+def test_alarms_are_named_where_they_are_created() -> None:
     t = Template()
     t.add_condition("IsPrimary", Equals(Ref("RegionRole"), "primary"))
     for title, condition in (("Here", "IsPrimary"), ("Everywhere", None)):
@@ -225,14 +225,14 @@ def test_templates_of_parts_that_are_gone_are_removed(tmp_path: Path) -> None:
     ]
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("a file, not a folder")
     with pytest.raises(TemplateError, match="cannot be written: .*another folder"):
         templates_out.write(tmp_path / "out", {"demo/net.json": "a"})
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_permission_is_reported(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(TemplateError, match="cannot be written"):
         templates_out.write(tmp_path, {"demo/net.json": "a"})

@@ -9,6 +9,7 @@ import pytest
 
 from tapgen.template import diff, evaluate
 from tapgen.template.diff import Verb, Verdict
+from tapgen.template.values import LATER
 from tests import make
 from tests.make import EAST
 
@@ -26,7 +27,7 @@ TOPIC = "AWS::SNS::Topic"
 QUEUE = "AWS::SQS::Queue"
 
 
-def test_added_removed_and_changed_resources_are_told_apart() -> None:
+def test_added_removed_and_changed_resources_are_distinguished() -> None:
     old = {"Gone": resource(QUEUE), "Kept": resource(TOPIC, DisplayName="a")}
     new = {"Made": resource(QUEUE), "Kept": resource(TOPIC, DisplayName="b")}
 
@@ -105,7 +106,7 @@ def test_a_replacement_is_carried_on_to_what_refers_to_it() -> None:
         "Net": Verdict.REPLACES,
         "Api": Verdict.REPLACES,
     }
-    assert found["Net"].properties[0].new == {evaluate.LATER: "new Vpc"}
+    assert found["Net"].properties[0].new == {LATER: "new Vpc"}
 
 
 def test_a_change_in_place_leaves_identifiers_alone() -> None:
@@ -254,7 +255,7 @@ def test_json_in_text_that_is_too_deep_is_compared_as_text() -> None:
         (["a", "b"], ["b", "a"], ["LoadBalancerNames"]),
     ],
 )
-def test_items_that_move_in_a_list_are_told_with_the_list(
+def test_items_that_move_in_a_list_are_reported_with_the_list(
     old: list[str], new: list[str], paths: list[str]
 ) -> None:
     def group(names: list[str]) -> dict[str, Any]:

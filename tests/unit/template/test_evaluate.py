@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapgen.model import Target
-from tapgen.template import evaluate
+from tapgen.template import evaluate, functions, values
 
 HERE = Target("111111111111", "eu-west-1")
-LATER = {evaluate.LATER: "keys.Arn"}
+LATER = {values.LATER: "keys.Arn"}
 
 
 def value(node: Any, body: dict[str, Any] | None = None, **values: Any) -> Any:
@@ -24,8 +24,8 @@ def value(node: Any, body: dict[str, Any] | None = None, **values: Any) -> Any:
         **(body or {}),
         "Resources": resources,
     }
-    made = evaluate.evaluate(template, values, HERE)
-    return made.resources["R"]["Properties"].get("P")
+    evaluated = evaluate.evaluate(template, values, HERE)
+    return evaluated.resources["R"]["Properties"].get("P")
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,11 @@ def test_a_resource_whose_condition_is_false_is_not_there() -> None:
         "Outputs": {"O": {"Value": "1", "Condition": "No"}, "P": {"Value": "2"}},
     }
 
-    made = evaluate.evaluate(template, {}, HERE)
+    evaluated = evaluate.evaluate(template, {}, HERE)
 
-    assert set(made.resources) == {"S"}
-    assert made.outputs == {"P": "2"}
-    assert made.conditions == {"No": False}
+    assert set(evaluated.resources) == {"S"}
+    assert evaluated.outputs == {"P": "2"}
+    assert evaluated.conditions == {"No": False}
 
 
 def test_defaults_and_lists_are_filled_in() -> None:
@@ -112,59 +112,9 @@ def test_defaults_and_lists_are_filled_in() -> None:
         "Resources": {"R": {"Properties": {"A": {"Ref": "Ids"}, "B": {"Ref": "Size"}}}},
     }
 
-    made = evaluate.evaluate(template, {"Ids": "a, b"}, HERE)
+    evaluated = evaluate.evaluate(template, {"Ids": "a, b"}, HERE)
 
-    assert made.resources["R"]["Properties"] == {"A": ["a", "b"], "B": 5}
-
-
-def test_numbers_and_booleans_equal_their_text() -> None:
-    assert evaluate.same({"A": True, "B": [1]}, {"A": "true", "B": ["1"]})
-    assert not evaluate.same({"A": True}, {"A": "True"})
-
-
-ARN = {"Fn::GetAtt": ["T", "Arn"]}
-PICKED = {"Fn::Select": [0, {"Fn::GetAZs": ""}]}
-
-
-@pytest.mark.parametrize(
-    "left, right, outcome",
-    [
-        (
-            {"Fn::Sub": "${Name}-jobs-${Suffix}"},
-            {"Fn::Join": ["-", [{"Ref": "Name"}, "jobs", {"Ref": "Suffix"}]]},
-            True,
-        ),
-        ({"Fn::Sub": "${T.Arn}/*"}, {"Fn::Join": ["", [ARN, "/", "*"]]}, True),
-        ({"Fn::Sub": ["${A}/*", {"A": ARN}]}, {"Fn::Join": ["/", [ARN, "*"]]}, True),
-        (
-            {"Fn::Sub": ["${A}x", {"A": PICKED}]},
-            {"Fn::Join": ["", [PICKED, "x"]]},
-            True,
-        ),
-        ({"Fn::Sub": "${T}"}, {"Ref": "T"}, True),
-        ({"Fn::Sub": "a${!b}${T}"}, {"Fn::Join": ["", ["a${b}", {"Ref": "T"}]]}, True),
-        ({"Fn::Join": ["-", ["a", {"Ref": "T"}]]}, {"Fn::Sub": "a${T}"}, False),
-        ({"Fn::Sub": "${A}-${B}"}, {"Fn::Sub": "${B}-${A}"}, False),
-        ({"Fn::Join": [",", {"Ref": "L"}]}, {"Fn::Join": [";", {"Ref": "L"}]}, False),
-        ({"Fn::Join": [",", {"Ref": "L"}]}, {"Fn::Join": [",", {"Ref": "L"}]}, True),
-        ({"Fn::Sub": 5}, {"Fn::Sub": [5]}, False),
-    ],
-)
-def test_text_is_the_same_however_it_is_put_together(
-    left: Any, right: Any, outcome: bool
-) -> None:
-    assert evaluate.same(left, right) is outcome
-    assert evaluate.same([right], [left]) is outcome
-
-
-def test_references_are_those_of_every_function() -> None:
-    node = {
-        "A": {"Ref": "One"},
-        "B": [{"Fn::GetAtt": ["Two", "Arn"]}],
-        "C": {"Fn::Sub": "${Three}/${Four.Id}/${!Raw}"},
-    }
-
-    assert set(evaluate.references(node)) == {"One", "Two.Arn", "Three", "Four.Id"}
+    assert evaluated.resources["R"]["Properties"] == {"A": ["a", "b"], "B": 5}
 
 
 def test_a_circle_of_conditions_is_unknown() -> None:
@@ -173,7 +123,7 @@ def test_a_circle_of_conditions_is_unknown() -> None:
     assert value({"Fn::If": ["A", 1, 2]}, body) == {"Fn::If": ["A", 1, 2]}
 
 
-FUNCTIONS = [*evaluate._FUNCTIONS, "Fn::Equals", "Fn::Transform", "Condition"]
+FUNCTIONS = [*functions.FUNCTIONS, "Fn::Equals", "Fn::Transform", "Condition"]
 NODES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.sampled_from(["", "A", "${A}", "M"]),
     lambda inner: st.lists(inner, max_size=4)
@@ -193,9 +143,9 @@ def test_no_template_however_malformed_breaks_it(a: Any, b: Any, c: Any) -> None
         "Outputs": {"O": {"Value": c}, "P": a},
     }
 
-    made = evaluate.evaluate(template, {"A": "1"}, HERE)
+    evaluated = evaluate.evaluate(template, {"A": "1"}, HERE)
 
-    list(evaluate.references(dict(made.resources)))
+    list(values.references(dict(evaluated.resources)))
 
 
 def test_nesting_is_bounded() -> None:

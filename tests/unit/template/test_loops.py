@@ -246,7 +246,7 @@ def test_five_loops_may_stand_in_each_other() -> None:
         ),
     ],
 )
-def test_a_loop_of_the_wrong_shape_is_told_with_its_place(
+def test_a_loop_of_the_wrong_shape_is_reported_with_its_place(
     resources: dict[str, Any], said: str
 ) -> None:
     (found,) = loops.mistakes(body(Resources=resources))
@@ -262,7 +262,7 @@ def test_a_name_is_for_one_loop() -> None:
     ]
 
 
-def test_loops_elsewhere_are_told() -> None:
+def test_loops_elsewhere_are_reported() -> None:
     (said,) = loops.mistakes(body(Metadata={"Fn::ForEach::M": LOOP}))
 
     assert said.startswith(
@@ -306,7 +306,7 @@ def stack_set(
         ),
     ],
 )
-def test_what_is_wrong_with_items_is_told_before_anything_is_made(
+def test_what_is_wrong_with_items_is_reported_before_anything_is_made(
     collection: Any, said: str
 ) -> None:
     loop = ["Name", collection, {"Topic${Name}": TOPIC}]

@@ -1,0 +1,180 @@
+"""A template's parameters, conditions and rules at one target.
+
+Pseudo parameters: CloudFormation user guide, "Pseudo parameters reference".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from tapgen.model import Target
+from tapgen.template import loops
+from tapgen.template.functions import FUNCTIONS, NO_VALUE
+from tapgen.template.values import LATER, MAX_DEPTH, equal, is_open, mapping
+
+_MEMBERS = ("Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn")
+
+
+def partition(region: str) -> str:
+    """Return the partition of a region, by its name (AWS General Reference)."""
+    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso"}
+    return next((p for start, p in prefixes.items() if region.startswith(start)), "aws")
+
+
+@dataclass
+class Scope:
+    """The names of one template while it is evaluated; loops in `body` are expanded."""
+
+    body: Mapping[str, Any]
+    given: Mapping[str, Any]
+    target: Target
+    depth: int = 0
+    parameters: dict[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, Any] = field(default_factory=dict)
+    known: dict[str, bool | None] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    lost: bool = False  # whether a look-up in the mappings found nothing
+
+    def __post_init__(self) -> None:
+        for name, declared in mapping(self.body.get("Parameters")).items():
+            declared = mapping(declared)
+            value = self.given.get(name, declared.get("Default"))
+            if value is not None:
+                self.parameters[name] = _typed(value, str(declared.get("Type", "")))
+        self.body, self.problems = loops.written_out(self.body, self.resolve)
+        self.conditions = mapping(self.body.get("Conditions"))
+
+    # -- values ----------------------------------------------------------------------
+
+    def resource(self, resource: Mapping[str, Any]) -> dict[str, Any]:
+        """Evaluate a resource, all but its type, condition, order and metadata."""
+        plain = ("Type", "Condition", "DependsOn", "Metadata")
+        return {
+            key: value if key in plain else self.resolve(value)
+            for key, value in resource.items()
+        }
+
+    def wanted(self, part: Mapping[str, Any]) -> bool:
+        """Whether the condition of a resource or output is not false."""
+        name = part.get("Condition")
+        return not isinstance(name, str) or self.condition(name) is not False
+
+    def resolve(self, node: Any) -> Any:
+        """Evaluate a node; AWS::NoValue at the top becomes None."""
+        value = self.value(node)
+        return None if value is NO_VALUE else value
+
+    def value(self, node: Any) -> Any:
+        """Evaluate a node; `NO_VALUE` for AWS::NoValue."""
+        if self.depth >= MAX_DEPTH:
+            return node
+        self.depth += 1
+        try:
+            if isinstance(node, list):
+                items = [self.value(item) for item in node]
+                return [item for item in items if item is not NO_VALUE]
+            if not isinstance(node, Mapping):
+                return node
+            if len(node) == 1:
+                ((name, argument),) = node.items()
+                function = FUNCTIONS.get(str(name))
+                if function:
+                    return function(self, argument)
+            values = {key: self.value(inner) for key, inner in node.items()}
+            return {k: v for k, v in values.items() if v is not NO_VALUE}
+        finally:
+            self.depth -= 1
+
+    def pseudo(self, name: str) -> Any:
+        """Return a pseudo parameter's value; None where only AWS has it."""
+        region = self.target.region
+        known = {
+            "AWS::Region": region,
+            "AWS::AccountId": None if self.target.of_unit else self.target.account,
+            "AWS::Partition": partition(region),
+            "AWS::URLSuffix": (
+                "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+            ),
+            "AWS::NoValue": NO_VALUE,
+        }
+        return known.get(name)
+
+    def lookup(self, name: str) -> Any:
+        """Return a parameter's or pseudo parameter's value; None for anything else."""
+        return self.parameters.get(name, self.pseudo(name))
+
+    # -- conditions ------------------------------------------------------------------
+
+    def condition(self, name: str) -> bool | None:
+        """Return the outcome of a condition; None where it is unknown."""
+        if name not in self.known:
+            self.known[name] = None  # a condition that refers to itself stays unknown
+            self.known[name] = self.truth(self.conditions.get(name))
+        return self.known[name]
+
+    def truth(self, node: Any) -> bool | None:
+        """Evaluate a condition function; None where its outcome is unknown."""
+        if not isinstance(node, Mapping) or len(node) != 1:
+            return None
+        ((name, argument),) = node.items()
+        if name == "Condition" and isinstance(argument, str):
+            return self.condition(argument)
+        if not isinstance(argument, Sequence) or isinstance(argument, str):
+            return None
+        if name == "Fn::Equals" and len(argument) == 2:
+            return self._equal(*argument)
+        if name in _MEMBERS and len(argument) == 2:
+            return self._members(name, *argument)
+        parts = [self.truth(part) for part in argument]
+        if name == "Fn::Not" and len(parts) == 1:
+            return None if parts[0] is None else not parts[0]
+        if name == "Fn::And":
+            return False if False in parts else None if None in parts else True
+        if name == "Fn::Or":
+            return True if True in parts else None if None in parts else False
+        return None
+
+    def _equal(self, left: Any, right: Any) -> bool | None:
+        left, right = self.value(left), self.value(right)
+        if equal(left, right):
+            return True
+        return None if is_open(left) or is_open(right) else False
+
+    def _members(self, name: str, left: Any, right: Any) -> bool | None:
+        """Evaluate the functions that only rules have (template reference, "Rules")."""
+        left, right = self.value(left), self.value(right)
+        if is_open(left) or is_open(right) or not isinstance(left, list):
+            return None
+        if name == "Fn::Contains":
+            return any(equal(item, right) for item in left)
+        allowed = right if isinstance(right, list) else [right]
+        return all(any(equal(item, one) for one in allowed) for item in left)
+
+    def broken_rules(self) -> Iterator[str]:
+        """Yield the assertions that certainly fail, in their author's words."""
+        for name, rule in mapping(self.body.get("Rules")).items():
+            when = mapping(rule).get("RuleCondition")
+            if when is not None and self.truth(when) is not True:
+                continue
+            for one in _items(mapping(rule).get("Assertions")):
+                if self.truth(mapping(one).get("Assert")) is False:
+                    reason = one.get("AssertDescription", "an assertion fails")
+                    yield f"Rules.{name}: {reason}"
+
+
+def _typed(value: Any, kind: str) -> Any:
+    """Return a parameter's value; list types are given as one text with commas."""
+    lists = kind == "CommaDelimitedList" or kind.startswith(
+        ("List<", "AWS::SSM::Parameter::Value<List<")
+    )
+    if kind.startswith("AWS::SSM::Parameter::Value"):
+        return {LATER: f"SSM parameter {value}"}  # CloudFormation looks it up
+    if lists and isinstance(value, str):
+        return [item.strip() for item in value.split(",")] if value else []
+    return value
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
