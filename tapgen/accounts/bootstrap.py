@@ -18,7 +18,8 @@ from tapgen.aws import organizations, stacks
 from tapgen.aws.session import Aws, role_exists
 from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.blueprints import execution, indirect_permissions
+from tapgen.blueprints import indirect_permissions
+from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, TemplateError
 from tapgen.model import PassedRole, Permission, StackSet, System, Target
 from tapgen.system import resource_names
@@ -57,7 +58,7 @@ def types(system: System) -> frozenset[str]:
 
 
 def references(system: System) -> frozenset[str]:
-    """Which of `indirect.REFERENCES` are in a system's templates."""
+    """Which of `indirect_permissions.REFERENCES` are in a system's templates."""
     found: set[str] = set()
     for text in {stack_set.template for stack_set in system.stack_sets}:
         found |= {
@@ -254,11 +255,11 @@ class _Needs:
             self.permissions | other.permissions,
         )
 
-    def scope(self, code: str) -> execution.Scope:
+    def scope(self, code: str) -> Scope:
         found: dict[str, list[str]] = {}
         for kind, pattern in sorted(self.names):
             found.setdefault(kind, []).append(pattern)
-        return execution.Scope(
+        return Scope(
             code,
             found,
             self.artifacts,
@@ -324,7 +325,7 @@ def _stacks(
         text = _compact(_roles(system, code, needs))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else nobody may go there
-        looking = execution.Scope(code)
+        looking = Scope(code)
         title = system.name.replace("_", "-")
         text = blueprint.operator(title, looking, references(whole))
         for target in looked_at(whole):

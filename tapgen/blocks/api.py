@@ -1,6 +1,6 @@
 """REST APIs in front of a function: routes, a stage with a canary, logs and alarms.
 
-    made = api.rest_api(
+    rest = api.rest_api(
         t,
         "Api",
         name=name("api", names.THIS_ROLE),
@@ -14,7 +14,7 @@
         key_arn=Ref("KmsKeyArn"),
         retention_days=Ref("LogRetentionDays"),
     )
-    api.alarms(t, made, alarm_name=name("api-%s", ROLE), topic_arn=Ref("AlertTopicArn"))
+    api.alarms(t, rest, alarm_name=name("api-%s", ROLE), topic_arn=Ref("AlertTopicArn"))
 
 What a stage serves is a deployment: a snapshot of routes and policy that never changes.
 Its logical id carries a hash of what it was taken of, so that every change makes a new
@@ -45,31 +45,8 @@ from troposphere import (
     encode_to_dict,
 )
 
-from tapgen.blocks import compute, frame, monitoring, names, security
-
-ACCESS_LOG = json.dumps(
-    {
-        "requestId": "$context.requestId",
-        "requestTime": "$context.requestTime",
-        "sourceIp": "$context.identity.sourceIp",
-        "caller": "$context.identity.caller",
-        "httpMethod": "$context.httpMethod",
-        "resourcePath": "$context.resourcePath",
-        "path": "$context.path",
-        "protocol": "$context.protocol",
-        "status": "$context.status",
-        "responseLength": "$context.responseLength",
-        "responseLatency": "$context.responseLatency",
-        "integrationLatency": "$context.integrationLatency",
-        "integrationError": "$context.integrationErrorMessage",
-        "traceId": "$context.xrayTraceId",
-        "canary": "$context.isCanaryRequest",
-    }
-)
-"""A line of the access log: one JSON object with the facts of a request."""
-
-EXECUTION_LOGS = "API-Gateway-Execution-Logs_"
-"""What the log groups begin with that API Gateway writes errors to; it names them."""
+from tapgen.blocks import compute, frame, monitoring, names
+from tapgen.blocks.api_logs import ACCESS_LOG, log_groups
 
 RELEASE = "release"
 """The stage variable with the alias that is called, where a function has aliases."""
@@ -121,54 +98,6 @@ class Api:
         """The host of the API's own endpoint, as text for `Fn::Sub`."""
         domain = "execute-api.${AWS::Region}.${AWS::URLSuffix}"
         return f"${{{self.rest_api.title}}}.{domain}"
-
-
-def log_group_name(api: str) -> str:
-    """The access log of an API, by the API's name."""
-    return f"/aws/apigateway/{api}"
-
-
-def logging_role(t: Template, title: str, *, name: str) -> Any:
-    """Add the role by which API Gateway writes logs: AWS's own policy.
-
-    https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
-    """
-    return security.service_role(
-        t,
-        title,
-        name=name,
-        service="apigateway.amazonaws.com",
-        description="Lets API Gateway write its logs",
-        managed=["service-role/AmazonAPIGatewayPushToCloudWatchLogs"],
-        # API Gateway checks the role without saying for which API: no source to ask for.
-        when=(),
-    )
-
-
-def account(t: Template, title: str, *, name: str) -> Any:
-    """Add the setting by which API Gateway may log, which a region has only once.
-
-    It takes the role from another part, and stays when the stack goes: other APIs of
-    the region log by it, too. The output `SetBy` is `name`, of whoever set it.
-    """
-    role = frame.role_arn(
-        t, "ApiLoggingRoleArn", "ARN of the role by which API Gateway writes logs."
-    )
-    made = t.add_resource(
-        apigateway.Account(
-            title,
-            DeletionPolicy="Retain",
-            UpdateReplacePolicy="Retain",
-            CloudWatchRoleArn=role,
-        )
-    )
-    frame.output(
-        t,
-        "SetBy",
-        names.sub(name),
-        description="The environment that set it, and takes its role along when it goes",
-    )
-    return made
 
 
 def canary(t: Template) -> Canary:
@@ -262,7 +191,7 @@ def rest_api(
     `after` are what the stage waits for (the account's logging role).
     """
     optional = {} if policy is None else {"Policy": encode_to_dict(policy)}
-    made = t.add_resource(
+    rest = t.add_resource(
         apigateway.RestApi(
             title,
             Name=names.sub(name),
@@ -272,31 +201,31 @@ def rest_api(
             **optional,
         )
     )
-    _let_in(t, title, made, function, release)
-    methods = _routes(t, title, made, routes, _uri(function, release))
+    _let_in(t, title, rest, function, release)
+    methods = _routes(t, title, rest, routes, _uri(function, release))
     seen = [
         optional,
         dict(policy_values or {}),
         {each.title: encode_to_dict(each) for each in methods},
     ]
-    deployment = _deployment(t, title, made, methods, seen)
+    deployment = _deployment(t, title, rest, methods, seen)
     served: Any = Ref(deployment)
     stage: dict[str, Any] = {}
     if release is not None:
         stage["Variables"] = {RELEASE: compute.LIVE}
     if canary is not None:
         served = If(canary.has_stable_deployment, canary.stable_deployment, served)
-        stage["CanarySetting"] = _canary(t, title, made, methods, canary, seen, release)
-    logs = _logs(t, title, made, name, stage_name, key_arn, retention_days)
+        stage["CanarySetting"] = _canary(t, title, rest, methods, canary, seen, release)
+    logs = log_groups(t, title, rest, name, stage_name, key_arn, retention_days)
     rate, burst = throttle
     return Api(
-        rest_api=made,
+        rest_api=rest,
         deployment=deployment,
         stage=t.add_resource(
             apigateway.Stage(
                 f"{title}Stage",
                 DependsOn=[logs[1].title, *after],
-                RestApiId=Ref(made),
+                RestApiId=Ref(rest),
                 DeploymentId=served,
                 StageName=stage_name,
                 TracingEnabled=True,
@@ -325,13 +254,13 @@ def rest_api(
 
 
 def _let_in(
-    t: Template, title: str, made: Any, function: Any, release: compute.Release | None
+    t: Template, title: str, rest: Any, function: Any, release: compute.Release | None
 ) -> None:
     """Lets this API, and no other, call the function, or each of its aliases."""
     called = [("", function)]
     if release is not None:
         called = [("Live", release.live), ("Canary", release.canary)]
-    source = names.arn("execute-api", f"${{{made.title}}}/*/*")
+    source = names.arn("execute-api", f"${{{rest.title}}}/*/*")
     for suffix, target in called:
         t.add_resource(
             awslambda.Permission(
@@ -356,11 +285,11 @@ def _uri(function: Any, release: compute.Release | None) -> Any:
 
 
 def _routes(
-    t: Template, title: str, made: Any, routes: Sequence[Route], uri: Any
+    t: Template, title: str, rest: Any, routes: Sequence[Route], uri: Any
 ) -> list[Any]:
     """Every resource and method of the routes, and what checks their bodies."""
     added: list[Any] = []
-    parents: dict[str, Any] = {"": GetAtt(made, "RootResourceId")}
+    parents: dict[str, Any] = {"": GetAtt(rest, "RootResourceId")}
     validator: Any = None
     for route in routes:
         path = ""
@@ -370,7 +299,7 @@ def _routes(
                 resource = t.add_resource(
                     apigateway.Resource(
                         f"{title}{_words(path)}",
-                        RestApiId=Ref(made),
+                        RestApiId=Ref(rest),
                         ParentId=parents[above],
                         PathPart=step,
                     )
@@ -379,8 +308,8 @@ def _routes(
                 parents[path] = Ref(resource)
         checks: dict[str, Any] = {}
         if route.body is not None:
-            validator = validator or _validator(t, title, made)
-            model = _model(t, title, made, route)
+            validator = validator or _validator(t, title, rest)
+            model = _model(t, title, rest, route)
             added += [m for m in (validator, model) if m not in added]
             checks["RequestValidatorId"] = Ref(validator)
             checks["RequestModels"] = {"application/json": Ref(model)}
@@ -388,7 +317,7 @@ def _routes(
             t.add_resource(
                 apigateway.Method(
                     f"{title}{_words(path)}{route.method.title()}",
-                    RestApiId=Ref(made),
+                    RestApiId=Ref(rest),
                     ResourceId=parents[path],
                     HttpMethod=route.method,
                     AuthorizationType=route.authorization,
@@ -410,19 +339,19 @@ def _words(path: str) -> str:
     )
 
 
-def _validator(t: Template, title: str, made: Any) -> Any:
+def _validator(t: Template, title: str, rest: Any) -> Any:
     return t.add_resource(
         apigateway.RequestValidator(
             f"{title}BodyValidator",
             Name="body",
-            RestApiId=Ref(made),
+            RestApiId=Ref(rest),
             ValidateRequestBody=True,
             ValidateRequestParameters=False,
         )
     )
 
 
-def _model(t: Template, title: str, made: Any, route: Route) -> Any:
+def _model(t: Template, title: str, rest: Any, route: Route) -> Any:
     what = f"{_words(route.path)}{route.method.title()}"
     schema = {
         "$schema": "http://json-schema.org/draft-04/schema#",
@@ -431,7 +360,7 @@ def _model(t: Template, title: str, made: Any, route: Route) -> Any:
     return t.add_resource(
         apigateway.Model(
             f"{title}{what}Body",
-            RestApiId=Ref(made),
+            RestApiId=Ref(rest),
             Name=f"{what}Body",
             ContentType="application/json",
             Schema=schema,
@@ -440,7 +369,7 @@ def _model(t: Template, title: str, made: Any, route: Route) -> Any:
 
 
 def _deployment(
-    t: Template, title: str, made: Any, methods: Sequence[Any], seen: Any
+    t: Template, title: str, rest: Any, methods: Sequence[Any], seen: Any
 ) -> Any:
     text = json.dumps(seen, sort_keys=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -451,7 +380,7 @@ def _deployment(
             DependsOn=[each.title for each in methods],
             DeletionPolicy="Retain",
             UpdateReplacePolicy="Retain",
-            RestApiId=Ref(made),
+            RestApiId=Ref(rest),
             Description=f"definition {digest}",
         )
     )
@@ -460,7 +389,7 @@ def _deployment(
 def _canary(
     t: Template,
     title: str,
-    made: Any,
+    rest: Any,
     methods: Sequence[Any],
     canary: Canary,
     seen: Any,
@@ -470,7 +399,7 @@ def _canary(
 
     Without one of its own API Gateway takes the stage's: a canary of nothing.
     """
-    deployment = _deployment(t, f"{title}Canary", made, methods, seen)
+    deployment = _deployment(t, f"{title}Canary", rest, methods, seen)
     deployment.Condition = canary.condition
     overrides: dict[str, Any] = {}
     if release is not None:
@@ -484,91 +413,6 @@ def _canary(
             **overrides,
         ),
         NoValue,
-    )
-
-
-def _logs(
-    t: Template,
-    title: str,
-    made: Any,
-    name: str,
-    stage_name: str,
-    key_arn: Any,
-    retention_days: Any,
-) -> tuple[Any, Any]:
-    """The log groups for accesses and for errors.
-
-    API Gateway would make the second one itself, unencrypted and for ever.
-    """
-    access, errors = (
-        monitoring.log_group(
-            t,
-            f"{title}{what}Logs",
-            name=group,
-            key_arn=key_arn,
-            retention_days=retention_days,
-        )
-        for what, group in (
-            ("Access", log_group_name(name)),
-            ("Execution", f"{EXECUTION_LOGS}${{{made.title}}}/{stage_name}"),
-        )
-    )
-    return access, errors
-
-
-def certificate(t: Template, *, description: str) -> Ref:
-    """The parameter for the certificate of a custom domain, empty for none."""
-    return frame.parameter(
-        t,
-        "CertificateArn",
-        description=description,
-        Default="",
-        pattern=f"^$|{frame.CERTIFICATE_PATTERN}",
-        constraint="the ARN of a certificate, or nothing",
-    )
-
-
-def custom_domain(
-    t: Template, title: str, *, domain: Any, certificate_arn: Any, api: Api, when: str
-) -> Any:
-    """Add a regional custom domain for the API, where the condition `when` holds.
-
-    The same name in every region is what lets DNS move traffic between them; the
-    certificate is one of the stack's own region.
-    """
-    made = t.add_resource(
-        apigateway.DomainName(
-            title,
-            Condition=when,
-            DomainName=domain,
-            RegionalCertificateArn=certificate_arn,
-            SecurityPolicy="TLS_1_2",
-            EndpointConfiguration=apigateway.EndpointConfiguration(Types=["REGIONAL"]),
-        )
-    )
-    t.add_resource(
-        apigateway.BasePathMapping(
-            f"{title}Mapping",
-            Condition=when,
-            DomainName=Ref(made),
-            RestApiId=Ref(api.rest_api),
-            Stage=Ref(api.stage),
-        )
-    )
-    return made
-
-
-def domain_outputs(t: Template, domain: Any, title: str, *, when: str) -> None:
-    """Add the outputs that `dns.alias` takes in another template, from `title` on."""
-    frame.outputs(
-        t,
-        (title, GetAtt(domain, "RegionalDomainName"), "Host that records point at"),
-        (
-            f"{title}Zone",
-            GetAtt(domain, "RegionalHostedZoneId"),
-            "Its zone, for records",
-        ),
-        condition=when,
     )
 
 

@@ -1,6 +1,6 @@
 """Lambda functions from `tapgen/handlers`, with their log group and alarms.
 
-    made = compute.function(
+    function = compute.function(
         t,
         "Function",
         name=name("validate", names.THIS_ROLE),
@@ -12,7 +12,7 @@
         environment={"TABLE_NAME": names.sub(name("payments"))},
     )
     compute.alarms(
-        t, function=made, alarm_name=name("fn-%s", ROLE), topic_arn=Ref("AlertTopicArn")
+        t, function=function, alarm_name=name("fn-%s", ROLE), topic_arn=Ref("AlertTopicArn")
     )
 
 The source is embedded as text, so a template needs nothing beside itself. The role is
@@ -215,7 +215,7 @@ def release(
     )
     newest = GetAtt(version, "Version")
     live = If(has_stable, stable_version, newest) if has_stable else newest
-    made = [
+    aliases = [
         t.add_resource(
             awslambda.Alias(
                 f"{title}{alias.title()}",
@@ -226,7 +226,7 @@ def release(
         )
         for alias, number in ((LIVE, live), (CANARY, newest))
     ]
-    return Release(*made)
+    return Release(*aliases)
 
 
 def alarms(

@@ -343,10 +343,10 @@ def keeping_parameters(t: Template) -> dict[str, Ref]:
 
 def login(secret: Any) -> dict[str, Any]:
     """The properties by which a database takes user and password from a secret."""
-    told = f"{{{{resolve:secretsmanager:${{{secret.title}}}:SecretString:%s}}}}"
+    resolved = f"{{{{resolve:secretsmanager:${{{secret.title}}}:SecretString:%s}}}}"
     return {
-        "MasterUsername": Sub(told % "username"),
-        "MasterUserPassword": Sub(told % "password"),
+        "MasterUsername": Sub(resolved % "username"),
+        "MasterUserPassword": Sub(resolved % "password"),
     }
 
 
@@ -457,7 +457,7 @@ def replica(
     the removal of `SourceDBInstanceIdentifier` and of nothing else.
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html
     """
-    made = rds.DBInstance(
+    instance = rds.DBInstance(
         title,
         **_common(place),
         SourceDBInstanceIdentifier=source_arn,
@@ -468,8 +468,8 @@ def replica(
         **(promoted or {}),
     )
     # Troposphere asks for Engine and StorageEncrypted, which a replica may not have.
-    made.no_validation()
-    return t.add_resource(made)
+    instance.no_validation()
+    return t.add_resource(instance)
 
 
 def watch(t: Template, *, identifier: str, alarm_name: str) -> None:

@@ -1,6 +1,6 @@
 """What watches a VPC: its flow log, and alarms on what is refused or dropped.
 
-    group = flows.flow_log(t, vpc=made, name=name("flow", names.THIS_ROLE))
+    group = flows.flow_log(t, vpc=vpc, name=name("flow", names.THIS_ROLE))
     flows.count_rejected(
         t, group, alarm_name=name("rejected-packets"), metrics=METRICS, topic_arn=topic
     )

@@ -4,11 +4,11 @@ Subnets are numbered so that none ever has to move: each tier has room for four 
 in a sixteenth-by-sixteenth grid of the VPC, whether it uses them or not. Adding a zone
 or a tier later leaves every existing subnet as it is.
 
-    made = network.vpc(t, "Vpc", name=name("vpc", names.THIS_ROLE), zones=2)
-    public, _ = network.public_tier(t, made, public_addresses=False)
-    private, routes, gateways = network.private_tier(t, made, public=public)
+    vpc = network.vpc(t, "Vpc", name=name("vpc", names.THIS_ROLE), zones=2)
+    public, _ = network.public_tier(t, vpc, public_addresses=False)
+    private, routes, gateways = network.private_tier(t, vpc, public=public)
     web = network.security_group(
-        t, "Web", vpc=made, name=name("web"), description="Web tier", egress=[]
+        t, "Web", vpc=vpc, name=name("web"), description="Web tier", egress=[]
     )
     frame.output(t, "PrivateSubnetIds", network.ids(private), description="Subnets")
 """
@@ -250,16 +250,16 @@ def public_tier(
     t: Template, vpc: Vpc, *, public_addresses: bool
 ) -> tuple[list[Any], Any]:
     """Add the public subnets and their one route table, out by the gateway."""
-    made = subnets(t, vpc, "public", public_addresses=public_addresses)
+    tier = subnets(t, vpc, "public", public_addresses=public_addresses)
     table = route_table(
         t,
         "PublicRoutes",
         vpc=vpc,
         thing="public",
-        subnets={f"{s.title}Routes": s for s in made},
+        subnets={f"{s.title}Routes": s for s in tier},
         default={"GatewayId": Ref("InternetGateway")},
     )
-    return made, table
+    return tier, table
 
 
 def private_tier(
@@ -272,10 +272,10 @@ def private_tier(
     `in_each_zone` is the name of a condition without which there is only the first
     gateway, for every zone: cheaper, and down with its zone.
     """
-    made = subnets(t, vpc, "private")
+    tier = subnets(t, vpc, "private")
     tables: list[Any] = []
     gateways: list[Any] = []
-    for number, (subnet, outside) in enumerate(zip(made, public, strict=True), 1):
+    for number, (subnet, outside) in enumerate(zip(tier, public, strict=True), 1):
         optional = {"Condition": in_each_zone} if in_each_zone and gateways else {}
         address = t.add_resource(
             ec2.EIP(
@@ -309,20 +309,20 @@ def private_tier(
         )
         tables.append(table)
         gateways.append(gateway)
-    return made, tables, gateways
+    return tier, tables, gateways
 
 
 def isolated_tier(t: Template, vpc: Vpc) -> tuple[list[Any], Any]:
     """Add subnets for data, whose one route table leads nowhere outside the VPC."""
-    made = subnets(t, vpc, "isolated")
+    tier = subnets(t, vpc, "isolated")
     table = route_table(
         t,
         "IsolatedRoutes",
         vpc=vpc,
         thing="isolated",
-        subnets={f"{s.title}Routes": s for s in made},
+        subnets={f"{s.title}Routes": s for s in tier},
     )
-    return made, table
+    return tier, table
 
 
 def security_group(

@@ -37,7 +37,7 @@ def connection(t: Template, *, name: str, peer_region: Any) -> Any:
         "the id of a VPC",
         label="VPC of the peer",
     )
-    made = t.add_resource(
+    peering = t.add_resource(
         ec2.VPCPeeringConnection(
             "Peering",
             VpcId=vpc_id,
@@ -46,8 +46,8 @@ def connection(t: Template, *, name: str, peer_region: Any) -> Any:
             Tags=network.tags(name),
         )
     )
-    frame.output(t, "PeeringId", Ref(made), description="The connection")
-    return made
+    frame.output(t, "PeeringId", Ref(peering), description="The connection")
+    return peering
 
 
 def routes(t: Template, *, vpc: str, zones: int, port: int, client: str) -> None:

@@ -2,7 +2,7 @@
 
     logs = storage.Bucket(name("logs", names.THIS_ROLE, unique=True))
     protection.log_bucket(
-        t, name=logs.name, kept="AuditRetentionDays", what="access logs and the trail",
+        t, name=logs.name, days_parameter="AuditRetentionDays", what="access logs and the trail",
         policy=[
             *protection.access_log_statements(logs, [name("data", unique=True)]),
             *protection.trail_statements(logs, names.arn("cloudtrail", "trail/x")),
@@ -32,7 +32,12 @@ ACCESS_PREFIX = "access"
 
 
 def log_bucket(
-    t: Template, *, name: str, kept: str, what: str, policy: Sequence[Statement]
+    t: Template,
+    *,
+    name: str,
+    days_parameter: str,
+    what: str,
+    policy: Sequence[Statement],
 ) -> None:
     """Add the bucket that takes the logs of a region, and its name as an output.
 
@@ -42,7 +47,7 @@ def log_bucket(
     """
     days = frame.parameter(
         t,
-        kept,
+        days_parameter,
         type="Number",
         description=f"Days that {what} are kept.",
         MinValue=91,
@@ -172,7 +177,7 @@ def recorder(
     A region has one of each. `global_types` is whether it also records IAM, which one
     region should. The two wait for each other, so neither may depend on the other.
     """
-    made = t.add_resource(
+    recorder = t.add_resource(
         config.ConfigurationRecorder(
             title,
             Name=names.sub(name),
@@ -193,7 +198,7 @@ def recorder(
             ),
         )
     )
-    return made
+    return recorder
 
 
 def rules(

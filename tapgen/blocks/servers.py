@@ -518,7 +518,7 @@ def accelerator(
     `port`, `protocol` and `health_path` say how it asks endpoints of other kinds.
     https://docs.aws.amazon.com/global-accelerator/latest/dg/about-endpoint-groups-health-check-options.html
     """
-    made = t.add_resource(
+    accelerator = t.add_resource(
         globalaccelerator.Accelerator(
             title,
             # The addresses that clients know would be gone for good.
@@ -533,7 +533,7 @@ def accelerator(
     listener = t.add_resource(
         globalaccelerator.Listener(
             f"{title}Listener",
-            AcceleratorArn=Ref(made),
+            AcceleratorArn=Ref(accelerator),
             Protocol="TCP",
             PortRanges=[
                 globalaccelerator.PortRange(FromPort=number, ToPort=number)
@@ -562,7 +562,7 @@ def accelerator(
                 ],
             )
         )
-    return made
+    return accelerator
 
 
 def addresses(accelerator: Any) -> Any:

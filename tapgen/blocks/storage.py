@@ -328,17 +328,18 @@ def bucket(
             **optional,
         )
     )
-    made = Bucket(name, key_arn=key_arn)
+    bucket = Bucket(name, key_arn=key_arn)
     t.add_resource(
         s3.BucketPolicy(
             f"{title}Policy",
             Bucket=Ref(resource),
             PolicyDocument=security.document(
-                _tls_only(made) if website is None else _anybody_reads(made), *policy
+                _tls_only(bucket) if website is None else _anybody_reads(bucket),
+                *policy,
             ),
         )
     )
-    return made
+    return bucket
 
 
 def _tls_only(bucket: Bucket) -> Statement:
@@ -395,7 +396,7 @@ def _replication(to: Replication) -> Any:
         )
     if criteria:
         optional["SourceSelectionCriteria"] = s3.SourceSelectionCriteria(**criteria)
-    made = s3.ReplicationConfiguration(
+    configuration = s3.ReplicationConfiguration(
         Role=to.role_arn,
         Rules=[
             s3.ReplicationConfigurationRules(
@@ -431,7 +432,7 @@ def _replication(to: Replication) -> Any:
             )
         ],
     )
-    return If(to.when, made, NoValue) if to.when else made
+    return If(to.when, configuration, NoValue) if to.when else configuration
 
 
 def latency_alarm(

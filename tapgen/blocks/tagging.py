@@ -38,11 +38,11 @@ def _with(resource: Any, name: str, tags: Mapping[str, Any]) -> Any:
         return _as(ce.ResourceTag, resource, tags)
     given = list(had.tags) if had is not None else []
     keys = {tag["Key"] for tag in given}
-    made = Tags()
-    made.tags = given + [
+    merged = Tags()
+    merged.tags = given + [
         {"Key": key, "Value": value} for key, value in tags.items() if key not in keys
     ]
-    return made
+    return merged
 
 
 def _as(kind: type[Any], resource: Any, tags: Mapping[str, Any]) -> list[Any]:

@@ -53,7 +53,13 @@ from troposphere import (
 from tapgen.aws import change_sets
 from tapgen.blocks import names, security, storage
 from tapgen.blueprints import execution, indirect_permissions
-from tapgen.blueprints.execution import Scope
+from tapgen.blueprints.scope import (
+    Scope,
+    own_artifacts,
+    stacks,
+    template_parameters,
+    templates_by_url,
+)
 from tapgen.errors import BlueprintError
 from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
 from tapgen.system import templates_out
@@ -274,7 +280,7 @@ def target(
 
     `system` is the system's name with hyphens, `scope` what its resources are called
     (or just their code), `types` the resource types it makes and the
-    `indirect.REFERENCES` in its templates, `passed_to` the services
+    `indirect_permissions.REFERENCES` in its templates, `passed_to` the services
     that its roles are for; the template's metadata repeats all but the code. Raises
     BlueprintError when the permissions do not fit into a role.
     """
@@ -329,7 +335,8 @@ def target(
 
 def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
     """The template of the same stack in an account where AWS Organizations deploys: the
-    operator role alone; `references` are the `indirect.REFERENCES` in the templates."""
+    operator role alone; `references` are the `indirect_permissions.REFERENCES` in the templates.
+    """
     template = _start(f"tapgen: operator role of {system}")
     template.set_metadata({"tapgen": {"types": [], "passed_to": []}})
     _parameters(template)
@@ -386,13 +393,13 @@ def _operator_role(
         trusted=AWSPrincipal(names.sub(_in_administration("root"))),
         allow=[
             security.statement(
-                "StacksOfThisSystem", _OPERATOR_ACTIONS, [execution.stacks(system)]
+                "StacksOfThisSystem", _OPERATOR_ACTIONS, [stacks(system)]
             ),
             # Nobody else's, and never with a role to be passed: a stack keeps it.
             security.statement(
                 "ChangeSetsOfTapgen",
                 [acfn.CreateChangeSet, acfn.DeleteChangeSet, acfn.DescribeChangeSet],
-                [execution.stacks(system)],
+                [stacks(system)],
                 StringLike({"cloudformation:ChangeSetName": f"{change_sets.PREFIX}*"}),
                 Null({"cloudformation:RoleArn": "true"}),
             ),
@@ -404,7 +411,7 @@ def _operator_role(
                 ["*"],
             ),
             security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
-            execution.templates_by_url(),
+            templates_by_url(),
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True
             ),
@@ -421,7 +428,7 @@ def _parameters_read(scope: Scope, types: Sequence[str]) -> Iterator[Statement]:
         yield security.statement(
             "ParametersOfTemplates",
             [assm.GetParameters],
-            execution.template_parameters(scope),
+            template_parameters(scope),
         )
 
 
@@ -431,12 +438,10 @@ def _in_administration(resource: str) -> str:
 
 def _uploads() -> Iterator[Statement]:
     """Artifacts are put in the bucket of the account they are used in."""
-    own = execution.own_artifacts("/artifacts/*")
+    own = own_artifacts("/artifacts/*")
     yield security.statement("Artifacts", [as3.GetObject, as3.PutObject], [own])
     # Without it S3 does not tell a missing object from a forbidden one.
-    yield security.statement(
-        "MissingArtifacts", [as3.ListBucket], [execution.own_artifacts()]
-    )
+    yield security.statement("MissingArtifacts", [as3.ListBucket], [own_artifacts()])
 
 
 # Fitting into IAM's limits -----------------------------------------------------------

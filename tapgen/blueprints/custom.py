@@ -43,13 +43,13 @@ def build(config: Config) -> System:
     """
     system = parts.empty(config)
     problems: list[str] = []
-    made: list[StackSet] = []
+    stack_sets: list[StackSet] = []
     for given in config.stack_sets:
         try:
-            made.append(_stack_set(config, system, given))
+            stack_sets.append(_stack_set(config, system, given))
         except (BlueprintError, TemplateError) as error:
             problems += _located(config, given, str(error))
-    system = replace(system, stack_sets=tuple(made))
+    system = replace(system, stack_sets=tuple(stack_sets))
     if not problems:
         lines = {given.part: given for given in config.stack_sets}
         for problem in checks.problems(system):
@@ -71,7 +71,7 @@ def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:
 def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSet:
     body = _body(config, given)
     text = templates_out.written(body)
-    made = StackSet(
+    stack_set = StackSet(
         name=f"{system.prefix}-{given.part}",
         part=given.part,
         template=text,
@@ -90,8 +90,10 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         source=_source(config, given),
     )
     if given.capabilities is None:
-        made = replace(made, capabilities=parts.capabilities(evaluate.whole(made)))
-    return made
+        stack_set = replace(
+            stack_set, capabilities=parts.capabilities(evaluate.whole(stack_set))
+        )
+    return stack_set
 
 
 def _role(config: Config, given: StackSetConfig) -> str:
@@ -106,8 +108,8 @@ def _role(config: Config, given: StackSetConfig) -> str:
 def _implied(config: Config, body: Mapping[str, Any]) -> dict[str, Value]:
     """The suffix, for a template that asks for it as the shipped ones do: so that one
     template serves every environment."""
-    asked = names.SUFFIX in body.get("Parameters", {})
-    return {names.SUFFIX: config.suffix} if asked else {}
+    declared = names.SUFFIX in body.get("Parameters", {})
+    return {names.SUFFIX: config.suffix} if declared else {}
 
 
 def _source(config: Config, given: StackSetConfig) -> Path | None:
@@ -143,14 +145,14 @@ def _of_file(file: Path) -> dict[str, Any]:
 
 def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
     found, file = python.load(reference, folder, NAMES)
-    with python.told(file):
-        made = found() if callable(found) else found
-        body = made.to_dict() if isinstance(made, Template) else made
+    with python.reported(file):
+        value = found() if callable(found) else found
+        body = value.to_dict() if isinstance(value, Template) else value
     if isinstance(body, Mapping):
         body = templates_out.written({"Resources": {}, **body})
     if not isinstance(body, str):
         raise BlueprintError(
-            f"{file}: gives {type(made).__name__}; give a troposphere.Template"
+            f"{file}: gives {type(value).__name__}; give a troposphere.Template"
         )
     return decode.template(body, str(file)), file
 

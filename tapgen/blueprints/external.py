@@ -45,7 +45,7 @@ def of_package(name: str) -> Blueprint | None:
         values = ", ".join(sorted(point.value for point in points))
         raise BlueprintError(f"several packages offer it: {values}; uninstall one")
     point, *_ = points
-    with python.told(where=f"entry point {name} = {point.value}"):
+    with python.reported(where=f"entry point {name} = {point.value}"):
         found = point.load()
     module = sys.modules[point.module]
     file = Path(module.__file__) if module.__file__ else None
@@ -58,7 +58,7 @@ def of_file(reference: str, folder: Path) -> Blueprint:
     Raises BlueprintError when there is none, and for whatever the file raises.
     """
     found, file = python.load(reference, folder, ATTRIBUTES)
-    with python.told(file):
+    with python.reported(file):
         module = vars(python.module(file))
     return _blueprint(found, reference, module, file)
 
@@ -80,8 +80,8 @@ def _blueprint(
             settings=_settings(module, file),
             build=build,
         )
-    made: Blueprint = found
-    return replace(made, name=name, build=_telling(made.build, file))
+    blueprint: Blueprint = found
+    return replace(blueprint, name=name, build=_reporting(blueprint.build, file))
 
 
 def _given(
@@ -102,20 +102,20 @@ def _settings(module: dict[str, Any], file: Path | None) -> type[BaseModel]:
     return found
 
 
-def _telling(
+def _reporting(
     build: Callable[[Config], System], file: Path | None
 ) -> Callable[[Config], System]:
     """`build` with its errors told as its author would."""
 
-    def told(config: Config) -> System:
-        with python.told(file, where=config.system):
-            made = build(config)
-        if not isinstance(made, System):
-            given = type(made).__name__
+    def reporting(config: Config) -> System:
+        with python.reported(file, where=config.system):
+            system = build(config)
+        if not isinstance(system, System):
+            given = type(system).__name__
             raise BlueprintError(
                 f"{config.system}: {file}: build gave {given}; give a System, such as "
                 "tapgen.blueprints.parts.assemble does"
             )
-        return made
+        return system
 
-    return told
+    return reporting

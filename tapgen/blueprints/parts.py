@@ -66,35 +66,35 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
     value (or value without a parameter).
     """
     outputs = {}
-    made: list[tuple[Part, Mapping[str, Any]]] = []
+    built: list[tuple[Part, Mapping[str, Any]]] = []
     for part in parts:
         outputs[part.name] = part.outputs
-        made.append(_made(config, part))
+        built.append(_built(config, part))
     problems = [
         f"{config.system}: {part.name}: {problem}"
-        for part, body in made
+        for part, body in built
         for problem in _problems(config, part, body, outputs)
     ]
     if problems:
         raise BlueprintError("\n".join(problems))
     system = empty(config)
-    stack_sets = tuple(_stack_set(config, system, part, body) for part, body in made)
+    stack_sets = tuple(_stack_set(config, system, part, body) for part, body in built)
     return replace(system, stack_sets=stack_sets)
 
 
-def _made(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
+def _built(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
     """The part with its template, which a function may have to make, and its data."""
-    made, file = part.template, None
+    template, file = part.template, None
     where = f"{config.system}: {part.name}"
-    if not isinstance(made, Template):
-        file = python.source(made)
-        with python.told(file, where):
-            made = made()
-    if not isinstance(made, Template):
-        given = type(made).__name__
+    if not isinstance(template, Template):
+        file = python.source(template)
+        with python.reported(file, where):
+            template = template()
+    if not isinstance(template, Template):
+        given = type(template).__name__
         raise BlueprintError(f"{where}: gives {given}; give a troposphere.Template")
-    with python.told(file, where):
-        return replace(part, template=made), made.to_dict()
+    with python.reported(file, where):
+        return replace(part, template=template), template.to_dict()
 
 
 def empty(config: Config) -> System:

@@ -44,7 +44,7 @@ def load(reference: str, folder: Path, names: tuple[str, ...]) -> tuple[Any, Pat
     if not file.is_file():
         raise BlueprintError(f"{file} does not exist; give the path of a Python file")
     wanted = (name,) if name else names
-    with told(file):
+    with reported(file):
         found = module(file)
     for each in wanted:
         if hasattr(found, each):
@@ -66,15 +66,15 @@ def _module(file: Path, changed: int, size: int) -> ModuleType:
     name = f"{_OWN}{sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None, "the file ends in .py"
-    made = importlib.util.module_from_spec(spec)
-    sys.modules[name] = made  # pydantic looks annotations up there
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded  # pydantic looks annotations up there
     try:
         # Not by the loader: what it keeps in __pycache__ may be a second old.
-        exec(compile(file.read_bytes(), str(file), "exec"), vars(made))
+        exec(compile(file.read_bytes(), str(file), "exec"), vars(loaded))
     except BaseException:
         del sys.modules[name]
         raise
-    return made
+    return loaded
 
 
 def source(function: Callable[..., Any]) -> Path | None:
@@ -86,7 +86,7 @@ def source(function: Callable[..., Any]) -> Path | None:
 
 
 @contextmanager
-def told(file: Path | None = None, where: str = "") -> Iterator[None]:
+def reported(file: Path | None = None, where: str = "") -> Iterator[None]:
     """Raise as BlueprintError whatever code of the user's in a file raises.
 
     The code may import files beside its own. `where` says which system and stack set it

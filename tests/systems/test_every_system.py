@@ -225,9 +225,9 @@ def test_what_holds_data_outlives_its_stack(system: System) -> None:
             continue
         if "DBClusterIdentifier" in resource["Properties"] and "Instance" in key[1]:
             continue  # the cluster has the data, and RDS no snapshot of a member
-        kept = {"Snapshot", "Retain", "RetainExceptOnCreate"}
-        assert resource["DeletionPolicy"] in kept, key
-        assert resource["UpdateReplacePolicy"] in kept, key
+        retained = {"Snapshot", "Retain", "RetainExceptOnCreate"}
+        assert resource["DeletionPolicy"] in retained, key
+        assert resource["UpdateReplacePolicy"] in retained, key
 
 
 def test_the_longest_suffix_fits_every_name(system: System, tmp_path: Path) -> None:

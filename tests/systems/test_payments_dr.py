@@ -107,12 +107,12 @@ def test_the_global_database_is_made_once_around_the_primary_cluster(
 ) -> None:
     found = every(system, "AWS::RDS::GlobalCluster")
     assert {part for part, _ in found} == {"database"}
-    made = only(system, "database", "AWS::RDS::GlobalCluster")
-    assert made["SourceDBClusterIdentifier"] == {
+    cluster = only(system, "database", "AWS::RDS::GlobalCluster")
+    assert cluster["SourceDBClusterIdentifier"] == {
         "Fn::GetAtt": ["Cluster", "DBClusterArn"]
     }
-    assert not {"Engine", "EngineVersion", "StorageEncrypted"} & set(made)
-    assert "${EnvironmentSuffix}" in "".join(texts(made["GlobalClusterIdentifier"]))
+    assert not {"Engine", "EngineVersion", "StorageEncrypted"} & set(cluster)
+    assert "${EnvironmentSuffix}" in "".join(texts(cluster["GlobalClusterIdentifier"]))
 
 
 def test_the_primary_cluster_takes_its_password_from_a_replicated_secret(
@@ -421,10 +421,10 @@ def test_each_region_is_checked_from_outside_and_at_its_database(
     parts = [ref["Ref"] for ref in whole["ChildHealthChecks"]]
     assert whole["Type"] == "CALCULATED" and whole["HealthThreshold"] == len(parts)
     assert {f"{prefix}ApiCheck", f"{prefix}DatabaseCheck"} <= set(parts)
-    asked = found[f"{prefix}ApiCheck"]
-    assert (asked["Type"], asked["ResourcePath"]) == ("HTTPS", "/prod/health")
-    assert asked["RequestInterval"] in (10, 30) and len(asked["Regions"]) >= 3
-    assert asked["FullyQualifiedDomainName"] == {"Ref": f"{prefix}ApiHost"}
+    requested = found[f"{prefix}ApiCheck"]
+    assert (requested["Type"], requested["ResourcePath"]) == ("HTTPS", "/prod/health")
+    assert requested["RequestInterval"] in (10, 30) and len(requested["Regions"]) >= 3
+    assert requested["FullyQualifiedDomainName"] == {"Ref": f"{prefix}ApiHost"}
     assert system.part("dns").parameters[f"{prefix}ApiHost"] == Output(
         "app", "ApiHost", region=system.regions[role]
     )
@@ -455,8 +455,8 @@ def test_checks_watch_alarms_that_exist_and_that_route_53_can_read(
         alarm = there["".join(texts(named["Name"])), named["Region"]["Ref"]]
         assert "ExtendedStatistic" not in alarm and "Metrics" not in alarm
         assert alarm["Period"] % 60 == 0
-    made = {"observe", "database", "database-dr"}
-    assert made <= system.part("dns").requires()
+    watched_parts = {"observe", "database", "database-dr"}
+    assert watched_parts <= system.part("dns").requires()
 
 
 @pytest.mark.parametrize("role", BOTH)
@@ -599,10 +599,10 @@ def test_only_named_principals_may_fail_over_and_each_on_a_condition(
         trust(system, title)["Condition"]
         for title in ("OperatorRole", "AutomationRole", "RunbookRole")
     )
-    when, asked, otherwise = people["Fn::If"]
+    when, requested, otherwise = people["Fn::If"]
     named = {"ArnLike": {"aws:PrincipalArn": {"Ref": "OperatorArns"}}}
     second = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-    assert (when, asked) == ("NeedsSecondFactor", {**named, **second})
+    assert (when, requested) == ("NeedsSecondFactor", {**named, **second})
     assert otherwise == named
     assert automation["ArnLike"] == {"aws:PrincipalArn": {"Ref": "AutomationArns"}}
     assert "sts:ExternalId" in automation["StringEquals"]
@@ -696,13 +696,13 @@ def test_operators_may_move_this_database_and_close_regions_and_no_more(
 
 def test_the_function_is_told_where_it_is_and_logs_json(system: System) -> None:
     function = only(system, "app", "AWS::Lambda::Function")
-    told = function["Environment"]["Variables"]
-    assert set(told) >= {"DYNAMODB_TABLE", "SNS_TOPIC_ARN", "REGION"}
-    assert told["REGION"] == {"Ref": "AWS::Region"}
+    variables = function["Environment"]["Variables"]
+    assert set(variables) >= {"DYNAMODB_TABLE", "SNS_TOPIC_ARN", "REGION"}
+    assert variables["REGION"] == {"Ref": "AWS::Region"}
     assert function["LoggingConfig"]["LogFormat"] == "JSON"
     source = function["Code"]["ZipFile"]
     for name in re.findall(r'(?:environ|settings)\["(\w+)"\]', source):
-        assert name in told, name
+        assert name in variables, name
     assert "put_item(" in source and "ConditionExpression=" in source
     assert not re.search(r"^\s*print\(", source, re.MULTILINE)
     assert function["VpcConfig"]["SubnetIds"] == {"Ref": "SubnetIds"}
@@ -970,15 +970,15 @@ def _tags(properties: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def test_the_budget_counts_the_project_and_warns_at_80_and_100(system: System) -> None:
-    made = only(system, "cost", "AWS::Budgets::Budget")
+    budget = only(system, "cost", "AWS::Budgets::Budget")
     limits = {
         n["Notification"]["Threshold"]
-        for n in made["NotificationsWithSubscribers"]
+        for n in budget["NotificationsWithSubscribers"]
         if n["Notification"]["NotificationType"] == "ACTUAL"
     }
     assert limits == {80, 100}
-    assert "TagKeyValue" in made["Budget"]["CostFilters"]
-    assert made["Budget"]["BudgetLimit"]["Amount"] == {"Ref": "MonthlyBudgetUsd"}
+    assert "TagKeyValue" in budget["Budget"]["CostFilters"]
+    assert budget["Budget"]["BudgetLimit"]["Amount"] == {"Ref": "MonthlyBudgetUsd"}
     category = body(system, "cost")["Resources"]["ByRegionRole"]
     assert category["Condition"] == "HasCostCategory"
     assert built(cost_category=True).part("cost").parameters["CostCategory"] == "true"

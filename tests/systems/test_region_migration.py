@@ -167,8 +167,8 @@ def test_a_region_without_servers_gets_no_requests_from_dns(system: System) -> N
         alarm = body(system, "servers")["Resources"]["BalancerErrorsAlarm"][
             "Properties"
         ]
-        made = alarm["AlarmName"]["Fn::Sub"]
-        assert name == made.replace("${RegionRole}", role.lower())
+        alarm_name = alarm["AlarmName"]["Fn::Sub"]
+        assert name == alarm_name.replace("${RegionRole}", role.lower())
         # Route 53 takes alarms of plain statistics only, and of all their datapoints.
         assert alarm["Statistic"] == "Sum"
         assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
@@ -578,8 +578,8 @@ def test_who_migrates_may_touch_only_what_is_migrated(system: System) -> None:
         {"Ref": "TargetListenerArn"},
     ]
     (promoted,) = texts(found["Promote"]["Resource"])
-    made = replica(system)["DBInstanceIdentifier"]["Fn::Sub"]
-    assert promoted.endswith(f"db:{made}") and "${TargetRegion}" in promoted
+    identifier = replica(system)["DBInstanceIdentifier"]["Fn::Sub"]
+    assert promoted.endswith(f"db:{identifier}") and "${TargetRegion}" in promoted
     (names,) = found["MoveNames"]["Condition"].values()
     allowed = set(texts(names["route53:ChangeResourceRecordSetsNormalizedRecordNames"]))
     assert {n.split(".")[0] for n in allowed} == {"app", "db"}
@@ -870,12 +870,12 @@ def test_a_runbook_stops_before_a_promotion_that_would_lose_something(
     *checks, snapshot = steps_of(system, "ReadyToPromote")
     assert all(c["action"] == "aws:assertAwsResourceProperty" for c in checks)
     alarm = body(system, "database-target")["Resources"]["ReplicaLagAlarm"]
-    (asked,) = (c for c in checks if c["inputs"]["Service"] == "cloudwatch")
-    assert asked["inputs"]["AlarmNames"] == [alarm["Properties"]["AlarmName"]]
-    assert asked["inputs"]["DesiredValues"] == ["OK"]
+    (alarm_check,) = (c for c in checks if c["inputs"]["Service"] == "cloudwatch")
+    assert alarm_check["inputs"]["AlarmNames"] == [alarm["Properties"]["AlarmName"]]
+    assert alarm_check["inputs"]["DesiredValues"] == ["OK"]
     assert snapshot["inputs"]["Api"] == "CreateDBSnapshot"
-    made = replica(system)["DBInstanceIdentifier"]
-    assert snapshot["inputs"]["DBInstanceIdentifier"] == made
+    identifier = replica(system)["DBInstanceIdentifier"]
+    assert snapshot["inputs"]["DBInstanceIdentifier"] == identifier
 
 
 def test_runbooks_turn_the_switch_that_the_application_reads(system: System) -> None:
@@ -892,7 +892,7 @@ def test_who_migrates_may_start_exactly_the_runbooks_there_are(
 ) -> None:
     system = request.getfixturevalue(which)
     conditions = {"IsSource": ("source",), "IsTarget": ("target",)}
-    made = {
+    documents = {
         (f"${{{role.title()}Region}}", text.replace("${RegionRole}", role))
         for r in every(system, "AWS::SSM::Document").values()
         for text in texts(r["Properties"]["Name"])
@@ -903,7 +903,7 @@ def test_who_migrates_may_start_exactly_the_runbooks_there_are(
     )
     pattern = r":ssm:(\$\{\w+\}):.*:automation-definition/(.*):\*$"
     found = {m.groups() for text in allowed if (m := re.search(pattern, text))}
-    assert found == made
+    assert found == documents
 
 
 # --- networks -------------------------------------------------------------------------------
@@ -930,7 +930,7 @@ def test_each_tier_is_reached_only_from_the_one_before(system: System) -> None:
     assert nowhere["CidrIp"] == "127.0.0.1/32"
 
 
-def openings(system: System, part: str) -> dict[str, set[int]]:
+def open_ports(system: System, part: str) -> dict[str, set[int]]:
     """Address range that a part lets into the balancer -> ports."""
     found: dict[str, set[int]] = {}
     for (where, _), r in every(system, "AWS::EC2::SecurityGroupIngress").items():
@@ -951,7 +951,7 @@ def test_servers_reach_the_application_under_its_private_name(
         k for k, r in template["Resources"].items() if r["Type"] == "AWS::EC2::EIP"
     ]
     assert len(addresses) == 2
-    assert openings(system, "network") == {
+    assert open_ports(system, "network") == {
         json.dumps({"Fn::Sub": f"${{{a}}}/32"}): {80, 443} for a in addresses
     }
     assert template["Outputs"]["NatAddresses"]["Value"] == {
@@ -968,7 +968,7 @@ def test_servers_reach_the_application_under_its_private_name(
 def test_each_region_lets_in_the_other_ones_servers(
     tmp_path: Path, system: System
 ) -> None:
-    found = openings(system, "routes")
+    found = open_ports(system, "routes")
     assert [json.loads(cidr)["Fn::Join"][1][0]["Fn::Select"] for cidr in found] == [
         [number, {"Ref": "PeerNatAddresses"}] for number in (0, 1)
     ]
@@ -982,7 +982,7 @@ def test_each_region_lets_in_the_other_ones_servers(
             "network", "BalancerSecurityGroupId"
         )
     wide = build(tmp_path, {"zones": 3, "certificate_arns": CERTIFICATES})
-    assert len(openings(wide, "routes")) == 3
+    assert len(open_ports(wide, "routes")) == 3
     assert values(wide, "network", HERE)["Tls"] == "true"
 
 
@@ -1017,9 +1017,9 @@ def test_an_existing_source_gets_nothing_it_has_already(existing: System) -> Non
         for (part, _), r in every(existing).items()
         if any(t.region == HERE for t in existing.part(part).targets)
     }
-    made = {type_name for _, type_name in here}
-    assert not {t for t in made if t.startswith(("AWS::EC2", "AWS::RDS"))}
-    assert "AWS::ElasticLoadBalancingV2::LoadBalancer" not in made
+    types = {type_name for _, type_name in here}
+    assert not {t for t in types if t.startswith(("AWS::EC2", "AWS::RDS"))}
+    assert "AWS::ElasticLoadBalancingV2::LoadBalancer" not in types
     buckets = {part for part, t in here if t == "AWS::S3::Bucket"}
     assert buckets == {"logs"}
     # Failures are published in the source region, so that is where the alarm is.

@@ -320,8 +320,8 @@ def test_replication_may_do_exactly_what_it_needs_between_these_two_buckets(
 
 def test_the_role_names_the_very_buckets_that_are_made(system: System) -> None:
     source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
-    made = body(system, "storage-dr")["Resources"]["DestinationBucket"]
-    destination = made["Properties"]["BucketName"]["Fn::Sub"]
+    bucket = body(system, "storage-dr")["Resources"]["DestinationBucket"]
+    destination = bucket["Properties"]["BucketName"]["Fn::Sub"]
     named = list(texts(body(system, "roles")["Resources"]["ReplicationRole"]))
     assert f"arn:${{AWS::Partition}}:s3:::{source}" in named
     assert f"arn:${{AWS::Partition}}:s3:::{destination}/*" in named

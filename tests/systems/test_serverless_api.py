@@ -174,8 +174,8 @@ def test_the_function_reaches_the_table_and_its_indexes_in_both_regions(
         for region in ("${SourceRegion}", "${TargetRegion}")
         for resource in (table, f"{table}/index/*")
     )
-    made = only(system, "table", "AWS::DynamoDB::GlobalTable")
-    assert list(texts(made["TableName"])) == [table]
+    found = only(system, "table", "AWS::DynamoDB::GlobalTable")
+    assert list(texts(found["TableName"])) == [table]
 
 
 def test_the_function_may_do_nothing_else(system: System) -> None:
@@ -365,22 +365,22 @@ def test_behind_cloudfront_nobody_else_reads_pages(private: System, part: str) -
 def test_cloudfront_signs_what_it_asks_and_falls_back_to_the_other_region(
     private: System,
 ) -> None:
-    made = only(private, "cdn", "AWS::CloudFront::Distribution")["DistributionConfig"]
+    found = only(private, "cdn", "AWS::CloudFront::Distribution")["DistributionConfig"]
     control = only(private, "cdn", "AWS::CloudFront::OriginAccessControl")
     control = control["OriginAccessControlConfig"]
     assert (control["SigningBehavior"], control["SigningProtocol"]) == (
         "always",
         "sigv4",
     )
-    assert [o["Id"] for o in made["Origins"]] == ["source", "target"]
-    assert all("OriginAccessControlId" in o for o in made["Origins"])
-    (group,) = made["OriginGroups"]["Items"]
+    assert [o["Id"] for o in found["Origins"]] == ["source", "target"]
+    assert all("OriginAccessControlId" in o for o in found["Origins"])
+    (group,) = found["OriginGroups"]["Items"]
     members = [m["OriginId"] for m in group["Members"]["Items"]]
     assert members == ["source", "target"]
-    behaviour = made["DefaultCacheBehavior"]
+    behaviour = found["DefaultCacheBehavior"]
     assert behaviour["TargetOriginId"] == group["Id"]
     assert behaviour["ViewerProtocolPolicy"] == "redirect-to-https"
-    assert made["DefaultRootObject"] == "index.html"
+    assert found["DefaultRootObject"] == "index.html"
     assert "WebsiteUrl" in body(private, "cdn")["Outputs"]
 
 
@@ -533,16 +533,16 @@ def test_the_key_serves_every_log_group(system: System) -> None:
 
 
 def test_a_canary_has_a_deployment_and_a_version_of_its_own(system: System) -> None:
-    made = stage(system)
-    condition, canary, none = made["CanarySetting"]["Fn::If"]
+    found = stage(system)
+    condition, canary, none = found["CanarySetting"]["Fn::If"]
     assert none == {"Ref": "AWS::NoValue"}
     resources = body(system, "api")["Resources"]
     own = canary["DeploymentId"]["Ref"]
     assert resources[own]["Condition"] == condition
-    has_stable, stable, newest = made["DeploymentId"]["Fn::If"]
+    has_stable, stable, newest = found["DeploymentId"]["Fn::If"]
     assert stable == {"Ref": "StableDeployment"} and newest["Ref"] != own
     assert canary["PercentTraffic"] == {"Ref": "CanaryPercent"}
-    assert made["Variables"] == {"release": "live"}
+    assert found["Variables"] == {"release": "live"}
     assert canary["StageVariableOverrides"] == {"release": "canary"}
     for name, resource in resources.items():
         if resource["Type"] == "AWS::ApiGateway::Deployment":

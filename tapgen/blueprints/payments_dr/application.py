@@ -7,7 +7,17 @@ from typing import Any
 from troposphere import And, Condition, Equals, If, Not, Ref, Template
 from troposphere import certificatemanager as acm
 
-from tapgen.blocks import api, compute, dns, frame, monitoring, names, network, table
+from tapgen.blocks import (
+    api,
+    api_domain,
+    compute,
+    dns,
+    frame,
+    monitoring,
+    names,
+    network,
+    table,
+)
 from tapgen.blueprints.payments_dr.shape import (
     GLOBAL_DATABASE,
     HERE,
@@ -48,13 +58,13 @@ def app() -> Template:
     t = frame.start("Payments function and REST API", role=frame.EVERY)
     key = frame.key_arn(t)
     retention = monitoring.retention(t)
-    made = _function(t, key, retention)
+    function = _function(t, key, retention)
     served = api.rest_api(
         t,
         "Api",
         name=name("api", HERE),
         description="Validates and records payments",
-        function=made,
+        function=function,
         routes=ROUTES,
         stage_name=STAGE,
         key_arn=key,
@@ -64,11 +74,11 @@ def app() -> Template:
     domain = _domain(t, served)
     topic = frame.alert_topic(t)
     compute.alarms(
-        t, function=made, alarm_name=name("function-%s", HERE), topic_arn=topic
+        t, function=function, alarm_name=name("function-%s", HERE), topic_arn=topic
     )
     api.alarms(t, served, alarm_name=name("api-%s", HERE), topic_arn=topic)
-    api.outputs(t, served, made)
-    api.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
+    api.outputs(t, served, function)
+    api_domain.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
     return t
 
 
@@ -133,7 +143,7 @@ def _environment(t: Template) -> dict[str, Any]:
 def _domain(t: Template, served: api.Api) -> Any:
     """The API's own name where one is given, with a certificate of this region."""
     domain, zone = dns.domain(t, optional=True), dns.zone(t, optional=True)
-    given = api.certificate(
+    given = api_domain.certificate(
         t, description="Certificate of this region; empty to have one requested."
     )
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
@@ -150,7 +160,7 @@ def _domain(t: Template, served: api.Api) -> Any:
             ],
         )
     )
-    return api.custom_domain(
+    return api_domain.custom_domain(
         t,
         "Domain",
         domain=domain,
@@ -242,7 +252,7 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
                 without_data="LastKnownStatus",
             )
         )
-    made = dns.calculated_check(
+    check = dns.calculated_check(
         t,
         f"{prefix}Check",
         name=name("check", role),
@@ -252,9 +262,9 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
     dns.check_alarm(
         t,
         f"{prefix}CheckAlarm",
-        check=made,
+        check=check,
         name=name("unwell", role),
         topic_arn=topic,
         condition=measured,
     )
-    return made
+    return check

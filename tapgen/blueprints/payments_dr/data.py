@@ -47,7 +47,7 @@ def payments_table() -> Template:
     """The table of the payments, made in the primary region for both."""
     t = frame.start("Payments, in a table of both regions", role="primary")
     keys = key_parameters(t)
-    made = table.global_table(
+    payments = table.global_table(
         t,
         "Payments",
         name=PAYMENTS,
@@ -60,7 +60,7 @@ def payments_table() -> Template:
         deletion_protection=frame.deletion_protection(t, "the table"),
         purpose="payments",
     )
-    for role, replica in zip(ROLES, made.Replicas, strict=True):
+    for role, replica in zip(ROLES, payments.Replicas, strict=True):
         # A replica's tags are its own: the table has none to hand down.
         replica.Tags += Tags(
             {
@@ -69,11 +69,14 @@ def payments_table() -> Template:
                 "DR-Role": role,
             }
         )
-    _backed_up(made.Replicas[0])
-    frame.output(t, "TableName", Ref(made), description="Table of the payments")
-    frame.output(t, "TableArn", GetAtt(made, "Arn"), description="ARN of the table")
+    _backed_up(payments.Replicas[0])
+    frame.output(t, "TableName", Ref(payments), description="Table of the payments")
+    frame.output(t, "TableArn", GetAtt(payments, "Arn"), description="ARN of the table")
     frame.output(
-        t, "StreamArn", GetAtt(made, "StreamArn"), description="Stream of its changes"
+        t,
+        "StreamArn",
+        GetAtt(payments, "StreamArn"),
+        description="Stream of its changes",
     )
     return t
 

@@ -8,7 +8,7 @@ from awacs.aws import Statement
 from troposphere import GetAtt, Ref, Template, events
 
 from tapgen.blocks import (
-    api,
+    api_logs,
     compute,
     frame,
     monitoring,
@@ -63,9 +63,9 @@ def _key_users() -> list[Statement]:
     groups = [
         name("*"),
         compute.log_group_name(name("*")),
-        api.log_group_name(name("*")),
+        api_logs.log_group_name(name("*")),
         # Named by API Gateway after the id of an API, which nobody knows beforehand.
-        f"{api.EXECUTION_LOGS}*",
+        f"{api_logs.EXECUTION_LOGS}*",
         f"/aws/rds/cluster/{name('*')}",
     ]
     return [
@@ -84,7 +84,7 @@ def logs() -> Template:
     protection.log_bucket(
         t,
         name=bucket.name,
-        kept="AuditRetentionDays",
+        days_parameter="AuditRetentionDays",
         what="access logs and the trail",
         policy=[
             *protection.access_log_statements(bucket, [DATA, REPLICA]),
@@ -97,14 +97,16 @@ def logs() -> Template:
 def audit() -> Template:
     """One trail for all regions."""
     t = frame.start("CloudTrail of all regions", role="primary")
-    made = protection.trail(
+    trail = protection.trail(
         t,
         "Trail",
         name=TRAIL,
         bucket_name=frame.log_bucket(t),
         key_arn=frame.key_arn(t),
     )
-    frame.output(t, "TrailArn", GetAtt(made, "Arn"), description="Trail of all regions")
+    frame.output(
+        t, "TrailArn", GetAtt(trail, "Arn"), description="Trail of all regions"
+    )
     return t
 
 
@@ -162,5 +164,5 @@ def api_account() -> Template:
     t = frame.start(
         "What API Gateway logs with, for all APIs of a region", role=frame.EVERY
     )
-    api.account(t, "ApiAccount", name=name("api-account"))
+    api_logs.account(t, "ApiAccount", name=name("api-account"))
     return t

@@ -24,8 +24,8 @@ _EACH = "HasNatInEachZone"
 def vpc() -> Template:
     """The VPC: three zones of public, private and isolated subnets."""
     t = frame.start("VPC, subnets and security groups", role=frame.EVERY)
-    made = network.vpc(t, "Vpc", name=name("vpc", HERE), zones=ZONES)
-    public, _ = network.public_tier(t, made, public_addresses=False)
+    vpc = network.vpc(t, "Vpc", name=name("vpc", HERE), zones=ZONES)
+    public, _ = network.public_tier(t, vpc, public_addresses=False)
     frame.flag(
         t,
         "NatInEachZone",
@@ -33,15 +33,15 @@ def vpc() -> Template:
         condition=_EACH,
     )
     private, private_routes, gateways = network.private_tier(
-        t, made, public=public, in_each_zone=_EACH
+        t, vpc, public=public, in_each_zone=_EACH
     )
-    isolated, isolated_routes = network.isolated_tier(t, made)
-    function, database = _groups(t, made)
+    isolated, isolated_routes = network.isolated_tier(t, vpc)
+    function, database = _groups(t, vpc)
     for service in ("s3", "dynamodb"):
         network.gateway_endpoint(
             t,
             f"{service.title()}Endpoint",
-            vpc=made,
+            vpc=vpc,
             service=service,
             tables=[*private_routes, isolated_routes],
         )
@@ -52,8 +52,8 @@ def vpc() -> Template:
         topic_arn=frame.alert_topic(t),
         in_each_zone=_EACH,
     )
-    flows.flow_log(t, vpc=made, name=name("flow", HERE))
-    frame.output(t, "VpcId", made.id, description="The VPC")
+    flows.flow_log(t, vpc=vpc, name=name("flow", HERE))
+    frame.output(t, "VpcId", vpc.id, description="The VPC")
     network.list_outputs(
         t,
         ("PublicSubnetIds", public, "Public subnets"),
@@ -85,12 +85,12 @@ def _some(gateways: Sequence[Any]) -> Any:
     return Join(",", [first, *(If(_EACH, other, NoValue) for other in others)])
 
 
-def _groups(t: Template, made: network.Vpc) -> tuple[Any, Any]:
+def _groups(t: Template, vpc: network.Vpc) -> tuple[Any, Any]:
     """Groups of the function, and of the database it asks."""
     database = network.security_group(
         t,
         "DatabaseSecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name("database", HERE),
         description="Database: PostgreSQL from the function, nothing out",
         egress=[],
@@ -98,7 +98,7 @@ def _groups(t: Template, made: network.Vpc) -> tuple[Any, Any]:
     function = network.security_group(
         t,
         "FunctionSecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name("function", HERE),
         description="Function: nothing in",
         egress=[
@@ -144,7 +144,7 @@ def endpoints() -> Template:
         port=443,
         description="From the function",
     )
-    made = [
+    added = [
         network.interface_endpoint(
             t,
             f"{service.title()}Endpoint",
@@ -156,7 +156,7 @@ def endpoints() -> Template:
         for service in SERVICES
     ]
     frame.output(
-        t, "EndpointIds", network.ids(made), description="Endpoints, comma-separated"
+        t, "EndpointIds", network.ids(added), description="Endpoints, comma-separated"
     )
     return t
 

@@ -145,7 +145,7 @@ def _widgets() -> list[dict[str, Any]]:
             "Sum",
         ),
     ]
-    made = [
+    simple = [
         monitoring.graph(
             title,
             [[namespace, metric, *dimensions] for metric in metrics],
@@ -156,7 +156,7 @@ def _widgets() -> list[dict[str, Any]]:
         for title, namespace, metrics, dimensions, statistic in graphs
     ]
     return [
-        *made,
+        *simple,
         monitoring.graph(
             "Table behind (ms)",
             [
@@ -198,14 +198,14 @@ def backup_dr() -> Template:
 
 
 def _vault(t: Template, role: str) -> Any:
-    made = backup.vault(t, "Vault", name=name("vault", role), key_arn=frame.key_arn(t))
+    vault = backup.vault(t, "Vault", name=name("vault", role), key_arn=frame.key_arn(t))
     backup.failed_alarms(
         t, name=name("%s-failed", role), topic_arn=frame.alert_topic(t)
     )
     frame.output(
-        t, "VaultArn", GetAtt(made, "BackupVaultArn"), description="ARN of the vault"
+        t, "VaultArn", GetAtt(vault, "BackupVaultArn"), description="ARN of the vault"
     )
-    return made
+    return vault
 
 
 def backup_primary() -> Template:
@@ -220,7 +220,7 @@ def backup_primary() -> Template:
         MinValue=7,
         MaxValue=3650,
     )
-    made = backup.plan(
+    plan = backup.plan(
         t,
         "Plan",
         name=name("daily"),
@@ -234,7 +234,7 @@ def backup_primary() -> Template:
     backup.selection(
         t,
         "Tagged",
-        plan=made,
+        plan=plan,
         name=name("tagged"),
         role_arn=frame.role_arn(
             t, "BackupRoleArn", "ARN of the role by which AWS Backup works."
@@ -257,7 +257,7 @@ def cost() -> Template:
         pattern=r"^[\w .:/=+@-]{1,256}$",
         constraint="the value of a tag",
     )
-    made = budget.monthly(
+    monthly = budget.monthly(
         t,
         "Budget",
         name=name("monthly"),
@@ -286,7 +286,7 @@ def cost() -> Template:
         otherwise="none",
         condition="HasCostCategory",
     )
-    frame.output(t, "BudgetName", Ref(made), description="The budget")
+    frame.output(t, "BudgetName", Ref(monthly), description="The budget")
     return t
 
 
@@ -304,7 +304,7 @@ def rehearsals() -> Template:
         constraint="a schedule of EventBridge, such as cron(0 9 ? 1/3 2#1 *)",
     )
     schedule_role = _role(t, "ScheduleRoleArn", "schedules act")
-    made = drills.fail_over(
+    failover = drills.fail_over(
         t,
         "Experiment",
         name=experiment(HERE),
@@ -327,7 +327,7 @@ def rehearsals() -> Template:
         "ExperimentStart",
         name=name("experiment", HERE),
         schedule=due,
-        experiment=made,
+        experiment=failover,
         role_arn=schedule_role,
         state=frame.parameter(
             t,
@@ -340,7 +340,7 @@ def rehearsals() -> Template:
     )
     runbooks.add(t, _role(t, "RunbookRoleArn", "runbooks act"))
     frame.output(
-        t, "ExperimentId", Ref(made), description="Id of the experiment's template"
+        t, "ExperimentId", Ref(failover), description="Id of the experiment's template"
     )
     return t
 

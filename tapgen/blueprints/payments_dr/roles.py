@@ -31,12 +31,7 @@ from troposphere import (
     iam,
 )
 
-from tapgen.blocks import (
-    api,
-    aurora,
-    backup,
-    compute,
-)
+from tapgen.blocks import api_logs, aurora, backup, compute
 from tapgen.blocks import database as postgres
 from tapgen.blocks import drills, flows, frame, monitoring, names, security, storage
 from tapgen.blueprints.payments_dr.shape import (
@@ -82,7 +77,7 @@ def roles(shape: Shape) -> Template:
     )
     _give(t, "FlowLogsRole", "Lets the VPCs write their flow logs")
     if shape.baseline:
-        api.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
+        api_logs.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
         _give(t, "ApiLoggingRole", "Lets API Gateway write its logs")
     return t
 
@@ -276,7 +271,7 @@ def _operator_role(
     when: str = "",
 ) -> None:
     trust = Statement(Sid="Assume", Effect=Allow, Principal=who, Action=[AssumeRole])
-    made = t.add_resource(
+    role = t.add_resource(
         iam.Role(
             title,
             RoleName=names.sub(name(thing)),
@@ -291,7 +286,7 @@ def _operator_role(
         )
     )
     if when:
-        made.Condition = when
+        role.Condition = when
     _give(t, title, "Role for failing over", when)
 
 

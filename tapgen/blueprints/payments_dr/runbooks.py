@@ -55,7 +55,7 @@ def add(t: Template, role_arn: Any) -> None:
             "failover",
             "Unplanned: this region takes over; what was not copied yet is lost",
             {
-                "LossAccepted": _asked(
+                "LossAccepted": _confirmation(
                     "Say yes: payments of the last moments may be lost"
                 )
             },
@@ -87,8 +87,8 @@ def add(t: Template, role_arn: Any) -> None:
         ),
     ):
         steps = _redirect(requested)
-        made = _add(t, title, procedure, description, {}, steps, role_arn)
-        made.Condition = recovery
+        runbook = _add(t, title, procedure, description, {}, steps, role_arn)
+        runbook.Condition = recovery
     costs = _add(
         t,
         "CostTagsRunbook",
@@ -122,7 +122,7 @@ def _add(
     )
 
 
-def _asked(description: str) -> dict[str, Any]:
+def _confirmation(description: str) -> dict[str, Any]:
     return {"type": "String", "allowedValues": ["yes"], "description": description}
 
 

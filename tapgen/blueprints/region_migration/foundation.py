@@ -227,7 +227,7 @@ def logs(shape: Shape) -> Template:
     protection.log_bucket(
         t,
         name=bucket.name,
-        kept="AccessLogDays",
+        days_parameter="AccessLogDays",
         what="access logs",
         policy=[
             *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP]),
@@ -240,15 +240,15 @@ def logs(shape: Shape) -> Template:
 def vaults(shape: Shape) -> Template:
     """The backup vault of a region; before the plans, which copy to each other's."""
     t = start("Backup vault", role=frame.EVERY)
-    made = backup.vault(
+    vault = backup.vault(
         t,
         "Vault",
         name=name("vault", names.THIS_ROLE),
         key_arn=frame.key_arn(t),
     )
-    frame.output(t, "VaultName", Ref(made), description="Backup vault")
+    frame.output(t, "VaultName", Ref(vault), description="Backup vault")
     frame.output(
-        t, "VaultArn", GetAtt(made, "BackupVaultArn"), description="ARN of that vault"
+        t, "VaultArn", GetAtt(vault, "BackupVaultArn"), description="ARN of that vault"
     )
     return t
 

@@ -16,18 +16,18 @@ WEB_PORTS = (80, 443)
 def vpc(shape: Shape) -> Template:
     """The VPC and its security groups."""
     t = start("VPC, subnets and security groups", role=shape.spread)
-    made = network.vpc(t, "Vpc", name=name("vpc", shape.role), zones=shape.zones)
-    public, public_routes = network.public_tier(t, made, public_addresses=False)
-    private, private_routes, gateways = network.private_tier(t, made, public=public)
-    isolated, isolated_routes = network.isolated_tier(t, made)
+    vpc = network.vpc(t, "Vpc", name=name("vpc", shape.role), zones=shape.zones)
+    public, public_routes = network.public_tier(t, vpc, public_addresses=False)
+    private, private_routes, gateways = network.private_tier(t, vpc, public=public)
+    isolated, isolated_routes = network.isolated_tier(t, vpc)
     network.gateway_endpoint(
         t,
         "S3Endpoint",
-        vpc=made,
+        vpc=vpc,
         service="s3",
         tables=[public_routes, *private_routes, isolated_routes],
     )
-    _groups(t, made, shape)
+    _groups(t, vpc, shape)
     nat = [f"NatAddress{number}" for number, _ in enumerate(gateways, 1)]
     _from_servers(
         t,
@@ -37,7 +37,7 @@ def vpc(shape: Shape) -> Template:
     )
     topic = frame.alert_topic(t)
     flows.nat_alarms(t, gateways, name=name("nat-%s", shape.role), topic_arn=topic)
-    group = flows.flow_log(t, vpc=made, name=name("flow", shape.role))
+    group = flows.flow_log(t, vpc=vpc, name=name("flow", shape.role))
     flows.count_rejected(
         t,
         group,
@@ -45,7 +45,7 @@ def vpc(shape: Shape) -> Template:
         metrics=METRICS,
         topic_arn=topic,
     )
-    frame.output(t, "VpcId", made.id, description="The VPC")
+    frame.output(t, "VpcId", vpc.id, description="The VPC")
     frame.output(
         t,
         "NatAddresses",
@@ -63,7 +63,7 @@ def vpc(shape: Shape) -> Template:
     return t
 
 
-def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
+def _groups(t: Template, vpc: network.Vpc, shape: Shape) -> None:
     """Security groups, each letting in only the one before it.
 
     Global Accelerator keeps the addresses of visitors, so the balancer's group is for
@@ -92,10 +92,10 @@ def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
         MinValue=1024,
         MaxValue=65535,
     )
-    db = _group(t, made, shape, "Database", "PostgreSQL from the servers, nothing out")
+    db = _group(t, vpc, shape, "Database", "PostgreSQL from the servers, nothing out")
     server = _group(
         t,
-        made,
+        vpc,
         shape,
         "Server",
         "Servers: from the load balancer only",
@@ -111,7 +111,7 @@ def _groups(t: Template, made: network.Vpc, shape: Shape) -> None:
     )
     balancer = _group(
         t,
-        made,
+        vpc,
         shape,
         "Balancer",
         "Load balancer: HTTP and HTTPS from the allowed addresses",
@@ -148,7 +148,7 @@ def _from_servers(
 
 def _group(
     t: Template,
-    made: network.Vpc,
+    vpc: network.Vpc,
     shape: Shape,
     title: str,
     description: str,
@@ -157,7 +157,7 @@ def _group(
     group = network.security_group(
         t,
         f"{title}SecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name(title.lower(), shape.role),
         description=description,
         **{"egress": [], **rules},

@@ -396,10 +396,10 @@ def plan(shape: Shape) -> dict[str, Any]:
         gates: Sequence[str] = (),
         turns: Sequence[str] = (),
     ) -> dict[str, Any]:
-        made: dict[str, Any] = {"phase": title}
+        steps: dict[str, Any] = {"phase": title}
         for thing, (before, after) in criteria.items():
-            made[thing] = {"entry": before, "exit": after}
-        return {**made, "gates": list(gates), "turns": list(turns)}
+            steps[thing] = {"entry": before, "exit": after}
+        return {**steps, "gates": list(gates), "turns": list(turns)}
 
     target = [name(f"{c}-unhealthy", "target") for c in COLOURS]
     lag, failed = name("db-lag", "target"), name("replication-failed", "source")

@@ -111,7 +111,7 @@ def _add(
     steps: list[dict[str, Any]],
     condition: str,
 ) -> None:
-    made = drills.runbook(
+    runbook = drills.runbook(
         t,
         "".join(word.title() for word in procedure.split("-")) + "Runbook",
         name=document(procedure),
@@ -121,7 +121,7 @@ def _add(
         steps=steps,
     )
     if condition:
-        made.Condition = condition
+        runbook.Condition = condition
 
 
 def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:

@@ -60,7 +60,7 @@ def accelerator(shape: Shape) -> Template:
         description="Whether the load balancers serve with certificates.",
         condition="HasTls",
     )
-    made = servers.accelerator(
+    accelerator = servers.accelerator(
         t,
         "Accelerator",
         name=name("front"),
@@ -71,9 +71,9 @@ def accelerator(shape: Shape) -> Template:
     )
     frame.outputs(
         t,
-        ("AcceleratorArn", Ref(made), "The accelerator"),
-        ("AcceleratorDns", GetAtt(made, "DnsName"), "Its host name"),
-        ("AcceleratorIps", servers.addresses(made), "Its two addresses"),
+        ("AcceleratorArn", Ref(accelerator), "The accelerator"),
+        ("AcceleratorDns", GetAtt(accelerator, "DnsName"), "Its host name"),
+        ("AcceleratorIps", servers.addresses(accelerator), "Its two addresses"),
         ("SourceEndpointGroupArn", Ref("SourceEndpoints"), "Source behind it"),
         ("TargetEndpointGroupArn", Ref("TargetEndpoints"), "Target behind it"),
     )

@@ -247,7 +247,7 @@ def logs(shape: Shape) -> Template:
     protection.log_bucket(
         t,
         name=bucket.name,
-        kept="AuditRetentionDays",
+        days_parameter="AuditRetentionDays",
         what="access and audit logs",
         policy=[
             *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP]),

@@ -16,26 +16,26 @@ WEB_PORTS = (80, 443)
 def vpc(shape: Shape) -> Template:
     """The VPC and its security groups."""
     t = frame.start("VPC, subnets and security groups", role=shape.spread)
-    made = network.vpc(t, "Vpc", name=name("vpc", shape.role), zones=shape.zones)
+    vpc = network.vpc(t, "Vpc", name=name("vpc", shape.role), zones=shape.zones)
     public, public_routes = network.public_tier(
         t,
-        made,
+        vpc,
         # In the ideal profile only load balancers are here, with addresses of their own.
         public_addresses=not shape.ideal,
     )
     if shape.ideal:
-        web = _tiers_of_groups(t, made)
-        _tiers_of_subnets(t, made, public, public_routes)
-        _flow_log(t, made)
+        web = _tiers_of_groups(t, vpc)
+        _tiers_of_subnets(t, vpc, public, public_routes)
+        _flow_log(t, vpc)
     else:
         web = _web_group(
             t,
-            made,
+            vpc,
             "primary",
             [network.rule(None, to=network.ANYWHERE, description="Anything out")],
         )
-        _private_logs(t, made, public, web)
-    frame.output(t, "VpcId", made.id, description="The VPC")
+        _private_logs(t, vpc, public, web)
+    frame.output(t, "VpcId", vpc.id, description="The VPC")
     frame.output(
         t,
         "SubnetIds",
@@ -51,7 +51,7 @@ def vpc(shape: Shape) -> Template:
     return t
 
 
-def _web_group(t: Template, made: network.Vpc, role: str, egress: Sequence[Any]) -> Any:
+def _web_group(t: Template, vpc: network.Vpc, role: str, egress: Sequence[Any]) -> Any:
     allowed = frame.parameter(
         t,
         "AllowedCidr",
@@ -63,7 +63,7 @@ def _web_group(t: Template, made: network.Vpc, role: str, egress: Sequence[Any])
     return network.security_group(
         t,
         "WebSecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name("web", role),
         description="Web tier: HTTP and HTTPS from the allowed addresses",
         ingress=[
@@ -75,7 +75,7 @@ def _web_group(t: Template, made: network.Vpc, role: str, egress: Sequence[Any])
 
 
 def _private_logs(
-    t: Template, made: network.Vpc, public: Sequence[Any], web: Any
+    t: Template, vpc: network.Vpc, public: Sequence[Any], web: Any
 ) -> None:
     """CloudWatch Logs inside the VPC.
 
@@ -83,7 +83,7 @@ def _private_logs(
     publishes a count of dropped packets.
     """
     endpoint = network.interface_endpoint(
-        t, "LogsEndpoint", vpc=made, service="logs", subnets=public, group=web
+        t, "LogsEndpoint", vpc=vpc, service="logs", subnets=public, group=web
     )
     network.from_group(
         t,
@@ -101,7 +101,7 @@ def _private_logs(
     )
 
 
-def _tiers_of_groups(t: Template, made: network.Vpc) -> Any:
+def _tiers_of_groups(t: Template, vpc: network.Vpc) -> Any:
     """Security groups, each letting in only the one before it.
 
     Ways out name the next group in the group itself; ways in are resources of their
@@ -120,7 +120,7 @@ def _tiers_of_groups(t: Template, made: network.Vpc) -> Any:
     db = network.security_group(
         t,
         "DatabaseSecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name("database", role),
         description="Database tier: PostgreSQL from the application, nothing out",
         egress=[],
@@ -128,7 +128,7 @@ def _tiers_of_groups(t: Template, made: network.Vpc) -> Any:
     app = network.security_group(
         t,
         "AppSecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name("app", role),
         description="Application tier: from the web tier only",
         egress=[
@@ -138,14 +138,14 @@ def _tiers_of_groups(t: Template, made: network.Vpc) -> Any:
     )
     web = _web_group(
         t,
-        made,
+        vpc,
         role,
         [services, network.rule(port, to_group=app, description="To the application")],
     )
     ssh = network.security_group(
         t,
         "SshSecurityGroup",
-        vpc=made,
+        vpc=vpc,
         name=name("ssh", role),
         description="Bastion: reached over Session Manager, so nothing in",
         egress=[
@@ -176,14 +176,14 @@ def _tiers_of_groups(t: Template, made: network.Vpc) -> Any:
 
 
 def _tiers_of_subnets(
-    t: Template, made: network.Vpc, public: Sequence[Any], public_routes: Any
+    t: Template, vpc: network.Vpc, public: Sequence[Any], public_routes: Any
 ) -> None:
-    private, private_routes, gateways = network.private_tier(t, made, public=public)
-    isolated, isolated_routes = network.isolated_tier(t, made)
+    private, private_routes, gateways = network.private_tier(t, vpc, public=public)
+    isolated, isolated_routes = network.isolated_tier(t, vpc)
     network.gateway_endpoint(
         t,
         "S3Endpoint",
-        vpc=made,
+        vpc=vpc,
         service="s3",
         tables=[public_routes, *private_routes, isolated_routes],
     )
@@ -197,8 +197,8 @@ def _tiers_of_subnets(
     )
 
 
-def _flow_log(t: Template, made: network.Vpc) -> None:
-    group = flows.flow_log(t, vpc=made, name=name("flow", names.THIS_ROLE))
+def _flow_log(t: Template, vpc: network.Vpc) -> None:
+    group = flows.flow_log(t, vpc=vpc, name=name("flow", names.THIS_ROLE))
     flows.count_rejected(
         t,
         group,

@@ -6,15 +6,7 @@ from awacs import dynamodb as actions
 from awacs.aws import Statement
 from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import (
-    api,
-    compute,
-    frame,
-    monitoring,
-    security,
-    storage,
-    table,
-)
+from tapgen.blocks import api_logs, compute, frame, monitoring, security, storage, table
 from tapgen.blueprints.serverless_api.shape import (
     INDEX,
     ITEMS,
@@ -67,9 +59,9 @@ def _key_users() -> list[Statement]:
     """The services that use the key of a region by themselves."""
     groups = [
         compute.log_group_name(name("*")),
-        api.log_group_name(name("*")),
+        api_logs.log_group_name(name("*")),
         # Named by API Gateway after the id of an API, which nobody knows beforehand.
-        f"{api.EXECUTION_LOGS}*",
+        f"{api_logs.EXECUTION_LOGS}*",
     ]
     return [security.logs_statement(*groups), security.alarms_statement()]
 
@@ -122,7 +114,7 @@ def roles(shape: Shape) -> Template:
         description="Role by which S3 replicates",
     )
     if shape.baseline:
-        role = api.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
+        role = api_logs.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
         frame.output(
             t,
             "ApiLoggingRoleArn",
@@ -135,7 +127,7 @@ def roles(shape: Shape) -> Template:
 def api_account() -> Template:
     """That API Gateway may write logs: once in a region, for all its APIs."""
     t = start("What API Gateway logs with, for all APIs of a region", role=frame.EVERY)
-    api.account(t, "ApiAccount", name=name("api-account"))
+    api_logs.account(t, "ApiAccount", name=name("api-account"))
     return t
 
 
@@ -154,7 +146,7 @@ def items_table() -> Template:
         )
         for role in ("source", "target")
     ]
-    made = table.global_table(
+    items = table.global_table(
         t,
         "Items",
         name=ITEMS,
@@ -166,9 +158,9 @@ def items_table() -> Template:
         ),
         purpose="items",
     )
-    frame.output(t, "TableName", Ref(made), description="Table of the items")
-    frame.output(t, "TableArn", GetAtt(made, "Arn"), description="ARN of the table")
+    frame.output(t, "TableName", Ref(items), description="Table of the items")
+    frame.output(t, "TableArn", GetAtt(items, "Arn"), description="ARN of the table")
     frame.output(
-        t, "StreamArn", GetAtt(made, "StreamArn"), description="Stream of its changes"
+        t, "StreamArn", GetAtt(items, "StreamArn"), description="Stream of its changes"
     )
     return t

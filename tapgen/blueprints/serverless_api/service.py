@@ -10,6 +10,7 @@ from troposphere import Equals, GetAtt, If, Not, Ref, Template
 
 from tapgen.blocks import (
     api,
+    api_domain,
     compute,
     dns,
     frame,
@@ -55,7 +56,7 @@ def service(shape: Shape) -> Template:
         stable_version=canary.stable_version,
         has_stable=canary.has_stable_version,
     )
-    made = api.rest_api(
+    rest_api = api.rest_api(
         t,
         "Api",
         name=API,
@@ -71,17 +72,17 @@ def service(shape: Shape) -> Template:
         policy_values={"AllowedCidr": shape.allowed_cidr},
         throttle=api.throttle(t),
     )
-    _domain(t, made)
+    _domain(t, rest_api)
     compute.alarms(
         t,
         function=function,
         alarm_name=name("fn-%s", names.THIS_ROLE),
         topic_arn=topic,
     )
-    api.alarms(t, made, alarm_name=name("api-%s", names.THIS_ROLE), topic_arn=topic)
+    api.alarms(t, rest_api, alarm_name=name("api-%s", names.THIS_ROLE), topic_arn=topic)
     _table_alarms(t, topic)
-    _dashboard(t, made)
-    api.outputs(t, made, function)
+    _dashboard(t, rest_api)
+    api.outputs(t, rest_api, function)
     frame.output(
         t,
         "FunctionVersion",
@@ -142,23 +143,23 @@ def _policy(t: Template) -> PolicyDocument:
     )
 
 
-def _domain(t: Template, made: api.Api) -> None:
+def _domain(t: Template, rest_api: api.Api) -> None:
     """The API's own name, where one is given."""
     domain = dns.domain(t, optional=True)
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
-    certificate = api.certificate(
+    certificate = api_domain.certificate(
         t,
         description="Certificate of ACM for the domain, in this region, or nothing.",
     )
-    named = api.custom_domain(
+    named = api_domain.custom_domain(
         t,
         "Domain",
         domain=domain,
         certificate_arn=certificate,
-        api=made,
+        api=rest_api,
         when=_HAS_DOMAIN,
     )
-    api.domain_outputs(t, named, "CustomDomainTarget", when=_HAS_DOMAIN)
+    api_domain.domain_outputs(t, named, "CustomDomainTarget", when=_HAS_DOMAIN)
 
 
 def _table_alarms(t: Template, topic: Ref) -> None:
@@ -180,7 +181,7 @@ def _table_alarms(t: Template, topic: Ref) -> None:
     )
 
 
-def _dashboard(t: Template, made: api.Api) -> None:
+def _dashboard(t: Template, rest_api: api.Api) -> None:
     shown = ["ApiName", API, "Stage", STAGE]
     run = ["FunctionName", FUNCTION]
     graphs = [

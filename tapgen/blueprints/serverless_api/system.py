@@ -62,7 +62,7 @@ def build(config: Config) -> System:
     parts += [_service(shape, settings), _edge(settings)]
     # Nothing that holds data or code is made before the roles it is used with.
     first = {"keys", "keys-target", "roles", "cdn"}
-    owned: dict[str, Value] = {
+    owner: dict[str, Value] = {
         "TeamName": settings.team,
         "Environment": settings.environment,
     }
@@ -72,7 +72,7 @@ def build(config: Config) -> System:
         [
             replace(
                 part,
-                values={**owned, **part.values},
+                values={**owner, **part.values},
                 depends_on=part.depends_on if part.name in first else _after(part),
             )
             for part in parts

@@ -53,7 +53,7 @@ def cdn() -> Template:
         )
         for role, bucket in zip(("source", "target"), website_buckets(), strict=True)
     ]
-    made = t.add_resource(
+    distribution = t.add_resource(
         cloudfront.Distribution(
             "Distribution",
             DistributionConfig=cloudfront.DistributionConfig(
@@ -93,7 +93,9 @@ def cdn() -> Template:
         Sub("https://${Distribution.DomainName}"),
         description="Address of the website",
     )
-    frame.output(t, "DistributionId", Ref(made), description="Id of the distribution")
+    frame.output(
+        t, "DistributionId", Ref(distribution), description="Id of the distribution"
+    )
     frame.output(
         t, "DistributionArn", names.sub(arn), description="ARN of the distribution"
     )

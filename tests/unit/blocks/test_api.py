@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
 from awacs.aws import Principal
 from awacs.execute_api import Invoke
-from troposphere import Ref, Template
+from troposphere import Template
 
-from tapgen.blocks import api, compute, dns, frame, security
+from tapgen.blocks import api, compute, frame, security
 
 ROUTES = (api.Route("GET", "items/{id}"), api.Route("POST", "items"))
 
 
-def made(
+def built(
     *, release: bool = False, canary: bool = False, **more: Any
 ) -> tuple[Template, api.Api]:
     t = frame.start("A thing", role="primary")
@@ -47,7 +46,7 @@ def made(
 
 
 def resources(**more: Any) -> dict[str, Any]:
-    found = made(**more)[0].to_dict()["Resources"]
+    found = built(**more)[0].to_dict()["Resources"]
     assert isinstance(found, dict)
     return found
 
@@ -119,10 +118,10 @@ def test_every_change_of_routes_or_policy_makes_another_deployment() -> None:
 
 def test_a_deployment_waits_for_all_routes_stays_and_names_no_stage() -> None:
     found = resources()
-    ((_, made),) = of(found, "Deployment").items()
-    assert {*of(found, "Method"), *of(found, "Resource")} == set(made["DependsOn"])
-    assert made["DeletionPolicy"] == made["UpdateReplacePolicy"] == "Retain"
-    assert "StageName" not in made["Properties"]
+    ((_, built),) = of(found, "Deployment").items()
+    assert {*of(found, "Method"), *of(found, "Resource")} == set(built["DependsOn"])
+    assert built["DeletionPolicy"] == built["UpdateReplacePolicy"] == "Retain"
+    assert "StageName" not in built["Properties"]
 
 
 def test_without_a_canary_the_stage_has_none() -> None:
@@ -166,66 +165,10 @@ def test_a_plain_function_is_called_itself_by_this_api_only() -> None:
     assert "${Function.Arn}/invocations" in uri
 
 
-def test_accesses_and_errors_are_logged_and_payloads_never() -> None:
-    found = resources(after=["Account"])
-    stage = found["ApiStage"]
-    (settings,) = stage["Properties"]["MethodSettings"]
-    assert settings["DataTraceEnabled"] is False
-    assert settings["LoggingLevel"] == "ERROR"
-    assert stage["DependsOn"] == ["ApiExecutionLogs", "Account"]
-    line = json.loads(stage["Properties"]["AccessLogSetting"]["Format"])
-    assert line["requestId"] == "$context.requestId"
-    group = found["ApiExecutionLogs"]["Properties"]["LogGroupName"]
-    assert group == {"Fn::Sub": "API-Gateway-Execution-Logs_${Api}/prod"}
-
-
-def test_a_domain_is_regional_with_modern_tls() -> None:
-    t, made_api = made()
-    t.add_condition("HasDomain", {"Fn::Equals": ["a", "a"]})
-    api.custom_domain(
-        t,
-        "Domain",
-        domain=Ref("DomainName"),
-        certificate_arn=Ref("CertificateArn"),
-        api=made_api,
-        when="HasDomain",
-    )
-    found = t.to_dict()["Resources"]
-    assert found["Domain"]["Properties"]["SecurityPolicy"] == "TLS_1_2"
-    assert found["DomainMapping"]["Properties"]["Stage"] == {"Ref": "ApiStage"}
-    assert {found[k]["Condition"] for k in ("Domain", "DomainMapping")} == {"HasDomain"}
-
-
-def test_records_take_what_the_domains_of_both_regions_give() -> None:
-    t, made_api = made()
-    certificate = api.certificate(t, description="d")
-    domain = api.custom_domain(
-        t,
-        "Domain",
-        domain="api.example.com",
-        certificate_arn=certificate,
-        api=made_api,
-        when="HasDomain",
-    )
-    api.domain_outputs(t, domain, "DomainTarget", when="HasDomain")
-    outputs = t.to_dict()["Outputs"]
-    assert {o["Condition"] for o in outputs.values()} == {"HasDomain"}
-    records = Template()
-    dns.alias(records, "dr")
-    assert set(records.to_dict()["Parameters"]) == {f"Dr{name}" for name in outputs}
-    # Where there is no domain there is nothing to point at, nor a certificate.
-    for parameter in (
-        *records.to_dict()["Parameters"].values(),
-        t.to_dict()["Parameters"]["CertificateArn"],
-    ):
-        assert parameter["Default"] == ""
-        assert re.search(parameter["AllowedPattern"], "")
-
-
 def test_requests_can_be_limited_by_parameters() -> None:
-    t, _ = made()
+    t, _ = built()
     limits = api.throttle(t)
-    found = made(throttle=limits)[0].to_dict()["Resources"]["ApiStage"]
+    found = built(throttle=limits)[0].to_dict()["Resources"]["ApiStage"]
     (settings,) = found["Properties"]["MethodSettings"]
     assert settings["ThrottlingRateLimit"] == {"Ref": "RequestsPerSecond"}
     assert settings["ThrottlingBurstLimit"] == {"Ref": "Burst"}
@@ -233,7 +176,7 @@ def test_requests_can_be_limited_by_parameters() -> None:
 
 @pytest.mark.parametrize("metric", ["4XXError", "5XXError", "Latency"])
 def test_alarms_are_on_the_name_and_the_stage(metric: str) -> None:
-    t, made_api = made()
+    t, made_api = built()
     api.alarms(t, made_api, alarm_name="x-%s", topic_arn="topic")
     (alarm,) = (
         r["Properties"]
@@ -246,22 +189,8 @@ def test_alarms_are_on_the_name_and_the_stage(metric: str) -> None:
     ]
 
 
-def test_the_account_setting_stays_and_its_role_is_for_api_gateway() -> None:
-    t = Template()
-    api.logging_role(t, "Role", name="x-logging")
-    api.account(t, "Account", name="x-account")
-    body = t.to_dict()
-    found = body["Resources"]
-    role = found["Account"]["Properties"]["CloudWatchRoleArn"]
-    assert role == {"Ref": "ApiLoggingRoleArn"} and role["Ref"] in body["Parameters"]
-    assert body["Outputs"]["SetBy"]["Value"] == "x-account"
-    assert found["Account"]["DeletionPolicy"] == "Retain"
-    (trust,) = found["Role"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
-    assert trust["Principal"] == {"Service": "apigateway.amazonaws.com"}
-
-
 def test_the_outputs_name_api_stage_logs_and_function() -> None:
-    t, made_api = made()
+    t, made_api = built()
     api.outputs(t, made_api, t.resources["Function"])
     body = t.to_dict()
     values = {k: o["Value"] for k, o in body["Outputs"].items()}
@@ -272,6 +201,6 @@ def test_the_outputs_name_api_stage_logs_and_function() -> None:
 
 
 def test_an_api_knows_where_it_answers() -> None:
-    _, found = made()
+    _, found = built()
     host = "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     assert (found.host, found.url) == (host, f"https://{host}/${{ApiStage}}")

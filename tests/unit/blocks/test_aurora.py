@@ -64,11 +64,11 @@ def test_the_global_cluster_takes_everything_from_its_source() -> None:
     aurora.global_cluster(
         t, "Global", name="pd-x-global", source=cluster, deletion_protection="true"
     )
-    made = resources(t)["Global"]["Properties"]
-    assert made["SourceDBClusterIdentifier"] == {
+    found = resources(t)["Global"]["Properties"]
+    assert found["SourceDBClusterIdentifier"] == {
         "Fn::GetAtt": ["Cluster", "DBClusterArn"]
     }
-    assert not {"Engine", "EngineVersion", "StorageEncrypted"} & set(made)
+    assert not {"Engine", "EngineVersion", "StorageEncrypted"} & set(found)
 
 
 def test_a_secondary_brings_no_credentials_but_its_own_key() -> None:
@@ -81,11 +81,11 @@ def test_a_secondary_brings_no_credentials_but_its_own_key() -> None:
         backup_days=35,
         deletion_protection="true",
     )
-    made = resources(t)["Cluster"]
-    assert not CREDENTIALS & set(made["Properties"])
-    assert made["Properties"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
-    assert made["Properties"]["EngineVersion"] == {"Ref": "AuroraVersion"}
-    assert made["DeletionPolicy"] == "Snapshot"
+    found = resources(t)["Cluster"]
+    assert not CREDENTIALS & set(found["Properties"])
+    assert found["Properties"]["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+    assert found["Properties"]["EngineVersion"] == {"Ref": "AuroraVersion"}
+    assert found["DeletionPolicy"] == "Snapshot"
 
 
 def test_instances_take_over_in_order_and_leave_the_data_to_their_cluster() -> None:
@@ -93,13 +93,13 @@ def test_instances_take_over_in_order_and_leave_the_data_to_their_cluster() -> N
     aurora.instances(
         t, cluster=cluster, place=place, number=3, instance_class="db.r6g.large"
     )
-    made = [resources(t)[f"ClusterInstance{n}"] for n in (1, 2, 3)]
-    assert [i["Properties"]["PromotionTier"] for i in made] == [0, 1, 2]
-    assert {i["DeletionPolicy"] for i in made} == {"Delete"}
-    assert not any(i["Properties"]["PubliclyAccessible"] for i in made)
+    found = [resources(t)[f"ClusterInstance{n}"] for n in (1, 2, 3)]
+    assert [i["Properties"]["PromotionTier"] for i in found] == [0, 1, 2]
+    assert {i["DeletionPolicy"] for i in found} == {"Delete"}
+    assert not any(i["Properties"]["PubliclyAccessible"] for i in found)
     # RDS takes these from the cluster and refuses them on a member.
     forbidden = {"AllocatedStorage", "StorageEncrypted", "KmsKeyId", "MultiAZ"}
-    assert not any(forbidden & set(i["Properties"]) for i in made)
+    assert not any(forbidden & set(i["Properties"]) for i in found)
 
 
 def test_one_instance_is_refused() -> None:
@@ -111,9 +111,9 @@ def test_one_instance_is_refused() -> None:
 def test_its_log_group_is_there_before_the_cluster_and_encrypted() -> None:
     t, *_ = primary()
     (group,) = resources(t)["Cluster"]["DependsOn"]
-    made = resources(t)[group]["Properties"]
-    assert made["LogGroupName"] == "/aws/rds/cluster/pd-x-db/postgresql"
-    assert made["KmsKeyId"] == {"Ref": "KmsKeyArn"}
+    found = resources(t)[group]["Properties"]
+    assert found["LogGroupName"] == "/aws/rds/cluster/pd-x-db/postgresql"
+    assert found["KmsKeyId"] == {"Ref": "KmsKeyArn"}
 
 
 def test_lag_is_in_milliseconds_and_silence_is_an_alarm_of_its_own() -> None:

@@ -26,7 +26,7 @@ def test_a_vault_is_encrypted_and_kept() -> None:
 
 def test_a_plan_keeps_and_copies_for_as_long_as_it_is_told() -> None:
     t = Template()
-    made = backup.plan(
+    plan = backup.plan(
         t,
         "Plan",
         name="rm-daily",
@@ -37,7 +37,7 @@ def test_a_plan_keeps_and_copies_for_as_long_as_it_is_told() -> None:
         hour=5,
     )
     backup.selection(
-        t, "All", plan=made, name="rm-all", role_arn="role", tag="rm-daily"
+        t, "All", plan=plan, name="rm-all", role_arn="role", tag="rm-daily"
     )
     (rule,) = resources(t)["Plan"]["Properties"]["BackupPlan"]["BackupPlanRule"]
     assert rule["ScheduleExpression"] == "cron(0 5 * * ? *)"

@@ -19,17 +19,17 @@ def test_a_budget_warns_a_topic_at_80_and_100_percent() -> None:
         tag=("Project", "${ProjectTag}"),
         topic_arn="topic",
     )
-    made = t.to_dict()["Resources"]["Budget"]["Properties"]
+    found = t.to_dict()["Resources"]["Budget"]["Properties"]
     warned = {
         (n["Notification"]["NotificationType"], n["Notification"]["Threshold"])
-        for n in made["NotificationsWithSubscribers"]
+        for n in found["NotificationsWithSubscribers"]
     }
     assert {("ACTUAL", 80), ("ACTUAL", 100)} <= warned
-    for notification in made["NotificationsWithSubscribers"]:
+    for notification in found["NotificationsWithSubscribers"]:
         assert notification["Subscribers"] == [
             {"SubscriptionType": "SNS", "Address": "topic"}
         ]
-    (tag,) = made["Budget"]["CostFilters"]["TagKeyValue"]
+    (tag,) = found["Budget"]["CostFilters"]["TagKeyValue"]
     text, values = tag["Fn::Sub"]
     assert text.replace("${Dollar}", values["Dollar"]) == "user:Project$${ProjectTag}"
 
@@ -39,7 +39,7 @@ def test_a_cost_category_inherits_the_values_of_a_tag() -> None:
     budget.cost_category(
         t, "Category", name="pd-x", tag="DR-Role", otherwise="none", condition="Has"
     )
-    made = t.to_dict()["Resources"]["Category"]
-    assert made["Condition"] == "Has"
-    (rule,) = json.loads(made["Properties"]["Rules"])
+    found = t.to_dict()["Resources"]["Category"]
+    assert found["Condition"] == "Has"
+    (rule,) = json.loads(found["Properties"]["Rules"])
     assert rule["InheritedValue"]["DimensionKey"] == "DR-Role"

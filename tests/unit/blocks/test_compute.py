@@ -23,7 +23,7 @@ def function(t: Template, **more: Any) -> Any:
     return compute.function(t, "Function", **given)
 
 
-def made(**more: Any) -> dict[str, Any]:
+def built(**more: Any) -> dict[str, Any]:
     t = Template()
     function(t, **more)
     resources = t.to_dict()["Resources"]
@@ -32,7 +32,7 @@ def made(**more: Any) -> dict[str, Any]:
 
 
 def test_a_function_logs_json_to_an_encrypted_group_of_its_own() -> None:
-    resources = made()
+    resources = built()
     logging = resources["Function"]["Properties"]["LoggingConfig"]
     assert logging["LogFormat"] == "JSON"
     group = resources[logging["LogGroup"]["Ref"]]["Properties"]
@@ -41,8 +41,8 @@ def test_a_function_logs_json_to_an_encrypted_group_of_its_own() -> None:
 
 
 def test_only_a_function_with_subnets_is_in_a_vpc() -> None:
-    assert "VpcConfig" not in made()["Function"]["Properties"]
-    inside = made(subnet_ids=Ref("Subnets"), security_group_ids=[Ref("Group")])
+    assert "VpcConfig" not in built()["Function"]["Properties"]
+    inside = built(subnet_ids=Ref("Subnets"), security_group_ids=[Ref("Group")])
     assert inside["Function"]["Properties"]["VpcConfig"] == {
         "SubnetIds": {"Ref": "Subnets"},
         "SecurityGroupIds": [{"Ref": "Group"}],
@@ -57,7 +57,7 @@ def test_the_memory_is_a_parameter_within_what_lambda_takes() -> None:
 
 
 def test_the_source_is_embedded_as_it_is_tested() -> None:
-    code = made()["Function"]["Properties"]["Code"]["ZipFile"]
+    code = built()["Function"]["Properties"]["Code"]["ZipFile"]
     assert code == compute.source("items")
     assert "def handler(event" in code
 

@@ -44,7 +44,7 @@ def placed(t: Template) -> database.Place:
     )
 
 
-def made() -> dict[str, Any]:
+def built() -> dict[str, Any]:
     """An instance with its secret, and the replica of another one."""
     t, replica = Template(), Template()
     place = placed(t)
@@ -73,7 +73,7 @@ def made() -> dict[str, Any]:
 
 
 def test_an_instance_and_its_replica_are_encrypted_private_watched_and_kept() -> None:
-    resources = made()
+    resources = built()
     for title in ("Database", "Replica"):
         resource = resources[title]
         assert (
@@ -93,7 +93,7 @@ def test_an_instance_and_its_replica_are_encrypted_private_watched_and_kept() ->
 
 
 def test_the_password_is_generated_kept_and_never_written_down() -> None:
-    resources = made()
+    resources = built()
     secret = resources["Secret"]
     assert secret["DeletionPolicy"] == "RetainExceptOnCreate"
     assert secret["Properties"]["GenerateSecretString"]["PasswordLength"] == 32
@@ -106,7 +106,7 @@ def test_the_password_is_generated_kept_and_never_written_down() -> None:
 
 
 def test_a_replica_has_only_what_it_does_not_have_from_its_source() -> None:
-    given = made()["Replica"]["Properties"]
+    given = built()["Replica"]["Properties"]
     assert given["SourceDBInstanceIdentifier"] == "arn"
     from_source = {"Engine", "EngineVersion", "DBName", "AllocatedStorage"}
     from_source |= {"MasterUsername", "MasterUserPassword", "StorageEncrypted"}
@@ -135,7 +135,7 @@ def test_a_database_is_watched_by_limits_that_are_parameters() -> None:
 def test_rds_publishes_metrics_by_a_role_for_nothing_else() -> None:
     t = Template()
     database.monitoring_role(t, "Role", name="x-monitoring")
-    made = t.to_dict()["Resources"]["Role"]["Properties"]
-    (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
+    built = t.to_dict()["Resources"]["Role"]["Properties"]
+    (trust,) = built["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "monitoring.rds.amazonaws.com"}
-    assert "Policies" not in made and len(made["ManagedPolicyArns"]) == 1
+    assert "Policies" not in built and len(built["ManagedPolicyArns"]) == 1

@@ -17,7 +17,7 @@ def properties(t: Template, title: str) -> dict[str, Any]:
 
 def test_an_experiment_names_its_cluster_and_stops_at_an_alarm() -> None:
     t = Template()
-    made = drills.fail_over(
+    found = drills.fail_over(
         t,
         "Experiment",
         name="pd-x",
@@ -37,7 +37,7 @@ def test_an_experiment_names_its_cluster_and_stops_at_an_alarm() -> None:
         "Start",
         name="pd-x",
         schedule="cron(0 9 ? 1/3 2#1 *)",
-        experiment=made,
+        experiment=found,
         role_arn="role",
         state=Ref("State"),
     )
@@ -82,10 +82,10 @@ def test_a_runbook_is_an_automation_with_its_steps_in_order() -> None:
         ],
         role_arn="role",
     )
-    made = properties(t, "Runbook")
-    assert made["DocumentType"] == "Automation"
-    assert made["UpdateMethod"] == "NewVersion"
-    steps = made["Content"]["mainSteps"]
+    found = properties(t, "Runbook")
+    assert found["DocumentType"] == "Automation"
+    assert found["UpdateMethod"] == "NewVersion"
+    steps = found["Content"]["mainSteps"]
     assert [s["name"] for s in steps] == ["First", "Second", "Third", "Fourth", "Fifth"]
     assert steps[0]["onFailure"] == "Abort"
     assert steps[1]["inputs"]["Id"] == "{{ Id }}"
@@ -119,7 +119,7 @@ def test_a_reminder_is_told_to_a_topic_when_it_is_due() -> None:
         role_arn="role",
         message="Rehearse the failover",
     )
-    made = properties(t, "Drill")
-    assert made["ScheduleExpression"] == "cron(0 9 ? 1/3 2#1 *)"
-    assert (made["Target"]["Arn"], made["Target"]["RoleArn"]) == ("topic", "role")
-    assert "Rehearse the failover" in str(made["Target"]["Input"])
+    found = properties(t, "Drill")
+    assert found["ScheduleExpression"] == "cron(0 9 ? 1/3 2#1 *)"
+    assert (found["Target"]["Arn"], found["Target"]["RoleArn"]) == ("topic", "role")
+    assert "Rehearse the failover" in str(found["Target"]["Input"])

@@ -9,8 +9,8 @@ from tapgen.blocks import flows, frame, network
 
 def test_refused_packets_are_counted_and_ring() -> None:
     t = frame.start("A thing", role="dr")
-    made = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
-    group = flows.flow_log(t, vpc=made, name="rm-flow")
+    found = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
+    group = flows.flow_log(t, vpc=found, name="rm-flow")
     flows.count_rejected(
         t,
         group,
@@ -30,9 +30,9 @@ def test_refused_packets_are_counted_and_ring() -> None:
 
 def test_every_nat_gateway_has_two_alarms() -> None:
     t = frame.start("A thing", role="dr")
-    made = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
-    public, _ = network.public_tier(t, made, public_addresses=False)
-    _, _, gateways = network.private_tier(t, made, public=public)
+    found = network.vpc(t, "Vpc", name="rm-vpc", zones=2)
+    public, _ = network.public_tier(t, found, public_addresses=False)
+    _, _, gateways = network.private_tier(t, found, public=public)
     flows.nat_alarms(
         t, gateways, name="rm-nat-%s", topic_arn=Ref("Topic"), in_each_zone="InEach"
     )
@@ -60,12 +60,12 @@ def test_every_nat_gateway_has_two_alarms() -> None:
 def test_the_role_writes_these_groups_and_lists_those_of_their_regions() -> None:
     t = Template()
     flows.role(t, "Role", name="rm-flow-logs", groups={"rm-flow": "us-east-1"})
-    made = t.to_dict()["Resources"]["Role"]["Properties"]
-    (policy,) = made["Policies"]
+    role = t.to_dict()["Resources"]["Role"]["Properties"]
+    (policy,) = role["Policies"]
     found = {s["Sid"]: s for s in policy["PolicyDocument"]["Statement"]}
     group = "arn:${AWS::Partition}:logs:us-east-1:${AWS::AccountId}:log-group:rm-flow"
     assert found["WriteLogStreams"]["Resource"] == [{"Fn::Sub": f"{group}:*"}]
     (every,) = found["FindLogGroups"]["Resource"]
     assert ":us-east-1:" in every["Fn::Sub"]
-    (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "vpc-flow-logs.amazonaws.com"}

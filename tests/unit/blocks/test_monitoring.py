@@ -91,11 +91,11 @@ def test_log_groups_and_topics_are_encrypted_and_what_is_logged_expires_late() -
     days = monitoring.retention(t)
     monitoring.log_group(t, "Logs", name="x-logs", key_arn="key", retention_days=days)
     monitoring.plain_topic(t, "Topic", name="x-topic", key_arn="key")
-    made = t.to_dict()["Resources"]
-    assert made["Logs"]["DeletionPolicy"] == "RetainExceptOnCreate"
-    assert made["Logs"]["Properties"]["KmsKeyId"] == "key"
-    assert made["Logs"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
-    assert made["Topic"]["Properties"]["KmsMasterKeyId"] == "key"
+    found = t.to_dict()["Resources"]
+    assert found["Logs"]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert found["Logs"]["Properties"]["KmsKeyId"] == "key"
+    assert found["Logs"]["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    assert found["Topic"]["Properties"]["KmsMasterKeyId"] == "key"
 
 
 def test_publishing_to_an_encrypted_topic_takes_its_key_through_sns() -> None:
@@ -123,9 +123,9 @@ def test_what_is_counted_is_zero_while_nothing_matches() -> None:
         metric="Errors",
         value="1",
     )
-    made = t.to_dict()["Resources"]["Errors"]["Properties"]
-    assert made["LogGroupName"] == {"Ref": "Logs"}
-    assert made["MetricTransformations"][0]["DefaultValue"] == 0
+    found = t.to_dict()["Resources"]["Errors"]["Properties"]
+    assert found["LogGroupName"] == {"Ref": "Logs"}
+    assert found["MetricTransformations"][0]["DefaultValue"] == 0
 
 
 def test_errors_of_an_application_are_counted_and_ring() -> None:
@@ -134,10 +134,10 @@ def test_errors_of_an_application_are_counted_and_ring() -> None:
         t, name="x-app", alarm_name="x-errors", metrics="x-metrics"
     )
     monitoring.application_log(plain, name="x-app")
-    made = t.to_dict()["Resources"]
+    found = t.to_dict()["Resources"]
     assert list(plain.to_dict()["Resources"]) == ["AppLogGroup"]
-    alarm = made["AppErrorsAlarm"]["Properties"]
-    (counted,) = made["AppErrors"]["Properties"]["MetricTransformations"]
+    alarm = found["AppErrorsAlarm"]["Properties"]
+    (counted,) = found["AppErrors"]["Properties"]["MetricTransformations"]
     assert alarm["MetricName"] == counted["MetricName"]
     assert alarm["Namespace"] == counted["MetricNamespace"] == "x-metrics"
     assert alarm["AlarmActions"] == [{"Ref": "AlertTopicArn"}]

@@ -9,7 +9,7 @@ from troposphere import Ref, Template
 from tapgen.blocks import network
 
 
-def vpc(zones: int) -> tuple[Template, network.Vpc]:
+def new_vpc(zones: int) -> tuple[Template, network.Vpc]:
     t = Template()
     return t, network.vpc(t, "Vpc", name="sn-vpc", zones=zones)
 
@@ -22,9 +22,9 @@ def select(t: Template, title: str) -> int:
 
 
 def test_every_tier_has_room_for_all_zones() -> None:
-    t, made = vpc(network.MAX_ZONES)
+    t, vpc = new_vpc(network.MAX_ZONES)
     for tier in network.TIERS:
-        network.subnets(t, made, tier)
+        network.subnets(t, vpc, tier)
     taken = [
         select(t, f"{tier.title()}Subnet{number}")
         for tier in network.TIERS
@@ -35,8 +35,8 @@ def test_every_tier_has_room_for_all_zones() -> None:
 
 
 def test_a_zone_can_be_chosen_and_is_aws_choice_otherwise() -> None:
-    t, made = vpc(2)
-    network.subnets(t, made, "public")
+    t, vpc = new_vpc(2)
+    network.subnets(t, vpc, "public")
     subnet = t.to_dict()["Resources"]["PublicSubnet2"]["Properties"]
     assert subnet["AvailabilityZone"] == {
         "Fn::If": [
@@ -49,9 +49,9 @@ def test_a_zone_can_be_chosen_and_is_aws_choice_otherwise() -> None:
 
 
 def group(**more: Any) -> dict[str, Any]:
-    t, made = vpc(2)
+    t, vpc = new_vpc(2)
     network.security_group(
-        t, "Group", vpc=made, name="sn-x", description="A group", **more
+        t, "Group", vpc=vpc, name="sn-x", description="A group", **more
     )
     properties = t.to_dict()["Resources"]["Group"]["Properties"]
     assert isinstance(properties, dict)
@@ -76,15 +76,15 @@ def test_a_rule_is_for_one_port_or_for_everything() -> None:
 
 
 def test_ids_are_joined_for_a_list_parameter() -> None:
-    _, made = vpc(2)
-    joined = network.ids([made.resource]).to_dict()
+    _, vpc = new_vpc(2)
+    joined = network.ids([vpc.resource]).to_dict()
     assert joined == {"Fn::Join": [",", [Ref("Vpc").to_dict()]]}
 
 
 def test_without_nat_in_each_zone_all_zones_go_out_by_the_first() -> None:
-    t, made = vpc(3)
-    public, _ = network.public_tier(t, made, public_addresses=False)
-    network.private_tier(t, made, public=public, in_each_zone="HasNatInEachZone")
+    t, vpc = new_vpc(3)
+    public, _ = network.public_tier(t, vpc, public_addresses=False)
+    network.private_tier(t, vpc, public=public, in_each_zone="HasNatInEachZone")
     resources = t.to_dict()["Resources"]
     assert "Condition" not in resources["NatGateway1"]
     for number in (2, 3):
@@ -112,11 +112,11 @@ def test_endpoints_can_be_added_to_a_vpc_of_another_template() -> None:
     network.interface_endpoint(
         t, "Sns", vpc=there, service="sns", subnets=Ref("SubnetIds"), group=group
     )
-    made = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
-    assert made["Group"]["VpcId"] == made["Sns"]["VpcId"] == {"Ref": "VpcId"}
-    assert made["In"]["SourceSecurityGroupId"] == {"Ref": "SourceId"}
-    assert made["In"]["GroupId"] == {"Fn::GetAtt": ["Group", "GroupId"]}
-    assert made["Sns"]["SubnetIds"] == {"Ref": "SubnetIds"}
+    found = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
+    assert found["Group"]["VpcId"] == found["Sns"]["VpcId"] == {"Ref": "VpcId"}
+    assert found["In"]["SourceSecurityGroupId"] == {"Ref": "SourceId"}
+    assert found["In"]["GroupId"] == {"Fn::GetAtt": ["Group", "GroupId"]}
+    assert found["Sns"]["SubnetIds"] == {"Ref": "SubnetIds"}
 
 
 def test_subnets_and_groups_of_another_template_are_checked_by_ec2() -> None:
@@ -133,8 +133,8 @@ def test_subnets_and_groups_of_another_template_are_checked_by_ec2() -> None:
 
 def test_outputs_are_lists_that_such_parameters_take() -> None:
     t = Template()
-    made = network.vpc(t, "Vpc", name="x", zones=2)
-    subnets = network.subnets(t, made, "isolated")
+    vpc = network.vpc(t, "Vpc", name="x", zones=2)
+    subnets = network.subnets(t, vpc, "isolated")
     network.list_outputs(t, ("IsolatedSubnetIds", subnets, "Isolated subnets"))
     assert t.to_dict()["Outputs"]["IsolatedSubnetIds"] == {
         "Description": "Isolated subnets, comma-separated",
@@ -145,13 +145,13 @@ def test_outputs_are_lists_that_such_parameters_take() -> None:
 
 
 def test_the_isolated_tier_has_no_way_out_and_endpoints_reach_past_nat() -> None:
-    t, made = vpc(2)
-    _, table = network.isolated_tier(t, made)
-    network.gateway_endpoint(t, "S3", vpc=made, service="s3", tables=[table])
+    t, vpc = new_vpc(2)
+    _, table = network.isolated_tier(t, vpc)
+    network.gateway_endpoint(t, "S3", vpc=vpc, service="s3", tables=[table])
     network.route_table(
         t,
         "Out",
-        vpc=made,
+        vpc=vpc,
         thing="out",
         subnets={},
         default={"GatewayId": Ref("InternetGateway")},
@@ -166,8 +166,8 @@ def test_the_isolated_tier_has_no_way_out_and_endpoints_reach_past_nat() -> None
 
 
 def test_a_flow_log_takes_all_traffic_by_the_minute() -> None:
-    t, made = vpc(2)
-    network.flow_log(t, "Flow", vpc=made, log_group="Group", role_arn="role")
+    t, vpc = new_vpc(2)
+    network.flow_log(t, "Flow", vpc=vpc, log_group="Group", role_arn="role")
     found = t.to_dict()["Resources"]["Flow"]["Properties"]
     assert (found["TrafficType"], found["MaxAggregationInterval"]) == ("ALL", 60)
     assert found["LogGroupName"] == {"Ref": "Group"}

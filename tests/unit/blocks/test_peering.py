@@ -20,12 +20,12 @@ def test_a_connection_leads_to_a_vpc_of_another_region() -> None:
     t = frame.start("A thing", role="primary")
     peering.connection(t, name="pd-peering", peer_region=Ref("DrRegion"))
     body = t.to_dict()
-    made = body["Resources"]["Peering"]["Properties"]
-    assert made["PeerRegion"] == {"Ref": "DrRegion"}
+    found = body["Resources"]["Peering"]["Properties"]
+    assert found["PeerRegion"] == {"Ref": "DrRegion"}
     assert body["Outputs"]["PeeringId"]["Value"] == {"Ref": "Peering"}
     # CloudFormation looks for a value of this type in the region of the stack.
     for name, kind in (("VpcId", "AWS::EC2::VPC::Id"), ("PeerVpcId", "String")):
-        assert made[name] == {"Ref": name}
+        assert found[name] == {"Ref": name}
         assert body["Parameters"][name]["Type"] == kind
 
 
@@ -45,9 +45,9 @@ def test_every_private_and_the_isolated_subnets_have_a_route_to_the_peer() -> No
 
 
 def test_clients_go_out_to_the_database_and_come_in_by_address() -> None:
-    made = {k: r for k, r in side()["Resources"].items() if k.endswith("Peer")}
+    found = {k: r for k, r in side()["Resources"].items() if k.endswith("Peer")}
     for title, kind in (("Function", "Egress"), ("Database", "Ingress")):
-        rule = made[f"{title}Peer"]
+        rule = found[f"{title}Peer"]
         assert rule["Type"] == f"AWS::EC2::SecurityGroup{kind}"
         rule = rule["Properties"]
         assert (rule["FromPort"], rule["ToPort"]) == (5432, 5432)

@@ -23,12 +23,12 @@ def resources(t: Template) -> dict[str, Any]:
 def test_logs_are_kept_as_long_as_a_parameter_says_and_then_go() -> None:
     t = Template()
     protection.log_bucket(
-        t, name="x-logs", kept="AuditDays", what="audit logs", policy=[]
+        t, name="x-logs", days_parameter="AuditDays", what="audit logs", policy=[]
     )
-    made = resources(t)["LogBucket"]["Properties"]
-    _, current = made["LifecycleConfiguration"]["Rules"]
+    logs = resources(t)["LogBucket"]["Properties"]
+    _, current = logs["LifecycleConfiguration"]["Rules"]
     assert current["ExpirationInDays"] == {"Ref": "AuditDays"}
-    (rule,) = made["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    (rule,) = logs["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     # S3 delivers access logs to no bucket with another key.
     assert rule["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
     body = t.to_dict()

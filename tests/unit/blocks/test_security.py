@@ -129,5 +129,5 @@ def test_using_a_key_is_reading_and_writing_with_it_and_nothing_else() -> None:
 def test_instances_take_one_role_by_a_profile_of_their_own() -> None:
     t = Template()
     security.instance_profile(t, "Profile", name="x", role="Role")
-    made = t.to_dict()["Resources"]["Profile"]["Properties"]
-    assert made == {"InstanceProfileName": "x", "Roles": [{"Ref": "Role"}]}
+    profile = t.to_dict()["Resources"]["Profile"]["Properties"]
+    assert profile == {"InstanceProfileName": "x", "Roles": [{"Ref": "Role"}]}

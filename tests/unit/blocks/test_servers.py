@@ -14,12 +14,12 @@ def plain(value: Any) -> Any:
 
 
 def test_the_script_is_run_as_it_is_written_and_its_end_reported() -> None:
-    made = plain(
+    found = plain(
         servers.user_data(
             'echo "${HOME}"\n', signal="BlueServers", port=8080, health_path="/up"
         )
     )
-    text, values = made["Fn::Base64"]["Fn::Sub"]
+    text, values = found["Fn::Base64"]["Fn::Sub"]
     lines = text.splitlines()
     # Fn::Sub would take ${HOME} for a resource of the template.
     assert lines[lines.index("cat > /run/start-server <<'END_OF_SCRIPT'") + 1] == (
@@ -73,7 +73,7 @@ def test_metadata_needs_a_token_and_disks_the_key() -> None:
 
 def test_a_group_keeps_the_capacity_that_scaling_chose() -> None:
     t = Template()
-    made = servers.launch_template(
+    found = servers.launch_template(
         t,
         "Template",
         name="rm-x",
@@ -94,7 +94,7 @@ def test_a_group_keeps_the_capacity_that_scaling_chose() -> None:
         "Servers",
         name="rm-x",
         subnet_ids=Ref("Subnets"),
-        template=made,
+        template=found,
         target_group=target,
         capacity=servers.Capacity(Ref("Least"), Ref("Most")),
         after=[target],
@@ -132,7 +132,7 @@ def test_an_image_is_named_by_a_parameter_that_aws_keeps_fresh() -> None:
 
 def test_an_accelerator_is_kept_and_has_a_group_for_each_region() -> None:
     t = Template()
-    made = servers.accelerator(
+    found = servers.accelerator(
         t,
         "Front",
         name="rm-front",
@@ -152,7 +152,7 @@ def test_an_accelerator_is_kept_and_has_a_group_for_each_region() -> None:
     assert dials == [100, 0]
     ports = resources["FrontListener"]["Properties"]["PortRanges"]
     assert [p["FromPort"] for p in ports] == [80, 443]
-    assert plain(servers.addresses(made)) == {
+    assert plain(servers.addresses(found)) == {
         "Fn::Join": [",", {"Fn::GetAtt": ["Front", "Ipv4Addresses"]}]
     }
 
@@ -209,9 +209,9 @@ def test_a_load_balancer_logs_and_drops_what_is_malformed() -> None:
 
 
 def test_with_a_certificate_everything_is_served_with_modern_tls() -> None:
-    made = balanced()
-    assert made["HttpsListener"]["SslPolicy"] == servers.TLS_POLICY
-    _, redirect, forward = made["HttpListener"]["DefaultActions"][0]["Fn::If"]
+    found = balanced()
+    assert found["HttpsListener"]["SslPolicy"] == servers.TLS_POLICY
+    _, redirect, forward = found["HttpListener"]["DefaultActions"][0]["Fn::If"]
     assert redirect["RedirectConfig"]["Protocol"] == "HTTPS"
     (group,) = forward["ForwardConfig"]["TargetGroups"]
     assert group == {"TargetGroupArn": {"Ref": "Blue"}, "Weight": {"Ref": "BlueWeight"}}

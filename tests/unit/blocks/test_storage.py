@@ -14,7 +14,7 @@ def plain(statements: list[Any]) -> list[dict[str, Any]]:
     return [encode_to_dict(statement) for statement in statements]
 
 
-def made(**more: Any) -> dict[str, Any]:
+def built(**more: Any) -> dict[str, Any]:
     t = Template()
     storage.bucket(
         t,
@@ -33,13 +33,13 @@ def made(**more: Any) -> dict[str, Any]:
 
 
 def test_without_a_key_s3_encrypts_with_its_own() -> None:
-    properties = made(key_arn=None)["Bucket"]["Properties"]
+    properties = built(key_arn=None)["Bucket"]["Properties"]
     (rule,) = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert rule == {"ServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
 
 
 def test_access_logs_go_under_the_purpose_of_the_bucket() -> None:
-    properties = made(log_to="logs")["Bucket"]["Properties"]
+    properties = built(log_to="logs")["Bucket"]["Properties"]
     assert properties["LoggingConfiguration"] == {
         "DestinationBucketName": "logs",
         "LogFilePrefix": "access/test/",
@@ -48,7 +48,7 @@ def test_access_logs_go_under_the_purpose_of_the_bucket() -> None:
 
 def test_time_control_comes_with_metrics_or_not_at_all() -> None:
     replication = storage.Replication("arn", "key", "role", "all", "Fast")
-    properties = made(replication=replication)["Bucket"]["Properties"]
+    properties = built(replication=replication)["Bucket"]["Properties"]
     (rule,) = properties["ReplicationConfiguration"]["Rules"]
     destination = rule["Destination"]
     threshold = destination["Metrics"]["EventThreshold"]["Fn::If"]
@@ -61,7 +61,7 @@ def test_replication_can_be_off_and_can_go_both_ways() -> None:
     replication = storage.Replication(
         "arn", "key", "role", "all", "Fast", when="Copies", both_ways="Reverse"
     )
-    properties = made(replication=replication)["Bucket"]["Properties"]
+    properties = built(replication=replication)["Bucket"]["Properties"]
     when, configuration, otherwise = properties["ReplicationConfiguration"]["Fn::If"]
     assert (when, otherwise) == ("Copies", {"Ref": "AWS::NoValue"})
     (rule,) = configuration["Rules"]
@@ -74,7 +74,7 @@ def test_what_is_on_only_when_both_ways_are_asks_no_second_time() -> None:
     replication = storage.Replication(
         "arn", "key", "role", "all", "Fast", when="Reverse", both_ways="Reverse"
     )
-    properties = made(replication=replication)["Bucket"]["Properties"]
+    properties = built(replication=replication)["Bucket"]["Properties"]
     _, configuration, _ = properties["ReplicationConfiguration"]["Fn::If"]
     (rule,) = configuration["Rules"]
     criteria = rule["SourceSelectionCriteria"]
@@ -112,7 +112,7 @@ def test_a_bucket_with_keys_of_s3_needs_no_key() -> None:
 
 
 def test_everybody_reads_the_objects_of_a_website_and_nothing_else() -> None:
-    resources = made(key_arn=None, website=storage.Website())
+    resources = built(key_arn=None, website=storage.Website())
     properties = resources["Bucket"]["Properties"]
     assert properties["WebsiteConfiguration"] == {
         "IndexDocument": "index.html",
@@ -133,12 +133,12 @@ def test_everybody_reads_the_objects_of_a_website_and_nothing_else() -> None:
 
 def test_a_website_with_a_key_is_refused() -> None:
     with pytest.raises(AssertionError, match="anonymous"):
-        made(website=storage.Website())
+        built(website=storage.Website())
 
 
 def test_without_keys_replication_says_nothing_of_encryption() -> None:
     replication = storage.Replication("arn", None, "role", "all", "Fast")
-    properties = made(key_arn=None, replication=replication)["Bucket"]["Properties"]
+    properties = built(key_arn=None, replication=replication)["Bucket"]["Properties"]
     (rule,) = properties["ReplicationConfiguration"]["Rules"]
     assert "SourceSelectionCriteria" not in rule
     assert "EncryptionConfiguration" not in rule["Destination"]
@@ -154,11 +154,11 @@ def test_one_distribution_reads_and_no_other() -> None:
 
 def test_replication_brings_its_role_and_its_price_as_parameters() -> None:
     t = Template()
-    made = storage.replication(t, destination="arn", rule="all", when="Is")
-    assert made.role_arn.data == {"Ref": "ReplicationRoleArn"}
-    assert (made.when, made.both_ways, made.key_arn) == ("Is", "", None)
+    built = storage.replication(t, destination="arn", rule="all", when="Is")
+    assert built.role_arn.data == {"Ref": "ReplicationRoleArn"}
+    assert (built.when, built.both_ways, built.key_arn) == ("Is", "", None)
     body = t.to_dict()
-    assert made.time_control in body["Conditions"]
+    assert built.time_control in body["Conditions"]
     assert set(body["Parameters"]) == {"ReplicationRoleArn", "ReplicationTimeControl"}
 
 
@@ -215,12 +215,12 @@ def test_s3_takes_the_role_for_the_source_only() -> None:
         source=storage.Bucket("a"),
         destination=storage.Bucket("b"),
     )
-    made = t.to_dict()["Resources"]["Role"]["Properties"]
-    (trust,) = made["AssumeRolePolicyDocument"]["Statement"]
+    built = t.to_dict()["Resources"]["Role"]["Properties"]
+    (trust,) = built["AssumeRolePolicyDocument"]["Statement"]
     assert trust["Principal"] == {"Service": "s3.amazonaws.com"}
     assert trust["Condition"]["ArnLike"]["aws:SourceArn"] == {
         "Fn::Sub": "arn:${AWS::Partition}:s3:::a"
     }
-    (policy,) = made["Policies"]
+    (policy,) = built["Policies"]
     sids = {s["Sid"] for s in policy["PolicyDocument"]["Statement"]}
     assert sids == {"ReadConfiguration", "ReadVersions", "WriteReplicas"}

@@ -15,7 +15,7 @@ HERE = table.Replica("us-east-1", "primary", "key-1")
 THERE = table.Replica("us-west-2", "dr", "key-2")
 
 
-def made(**more: Any) -> dict[str, Any]:
+def built(**more: Any) -> dict[str, Any]:
     t = Template()
     given: dict[str, Any] = {
         "name": "pd-x-payments",
@@ -32,7 +32,7 @@ def made(**more: Any) -> dict[str, Any]:
 
 
 def test_a_table_streams_and_every_replica_is_restorable_and_protected() -> None:
-    properties = made()
+    properties = built()
     assert properties["StreamSpecification"]["StreamViewType"] == "NEW_AND_OLD_IMAGES"
     for replica in properties["Replicas"]:
         recovery = replica["PointInTimeRecoverySpecification"]
@@ -41,17 +41,17 @@ def test_a_table_streams_and_every_replica_is_restorable_and_protected() -> None
 
 
 def test_either_all_replicas_have_a_key_or_none_has() -> None:
-    assert made()["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+    assert built()["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
     plain = [table.Replica("us-east-1", "primary"), table.Replica("us-west-2", "dr")]
-    properties = made(replicas=plain)
+    properties = built(replicas=plain)
     assert "SSESpecification" not in properties
     assert all("SSESpecification" not in r for r in properties["Replicas"])
     with pytest.raises(AssertionError, match="all replicas have a key or none"):
-        made(replicas=[HERE, plain[1]])
+        built(replicas=[HERE, plain[1]])
 
 
 def test_attributes_are_declared_once_and_only_for_keys() -> None:
-    properties = made(
+    properties = built(
         indexes={
             "by-customer": table.Key("customerId", "timestamp"),
             "by-status": table.Key("status"),
@@ -132,9 +132,9 @@ def test_throttled_indexes_are_watched_each_by_itself() -> None:
     table.alarms(
         t, table="x", alarm_name="x-%s", topic_arn="topic", indexes=["by-name"]
     )
-    made = t.to_dict()["Resources"]
+    built = t.to_dict()["Resources"]
     for what, metric in (("Reads", "ReadThrottle"), ("Writes", "WriteThrottle")):
-        alarm = made[f"TableThrottled{what}ByNameAlarm"]["Properties"]
+        alarm = built[f"TableThrottled{what}ByNameAlarm"]["Properties"]
         assert alarm["MetricName"] == f"{metric}Events"
         assert alarm["AlarmName"] == f"x-throttled-{what.lower()}-by-name"
         # The events of an index are not among those of its table.
@@ -143,7 +143,7 @@ def test_throttled_indexes_are_watched_each_by_itself() -> None:
             {"Name": "GlobalSecondaryIndexName", "Value": "by-name"},
         ]
         assert "index by-name" in alarm["AlarmDescription"]
-    assert len(made) == 4
+    assert len(built) == 4
 
 
 def test_a_late_replica_is_watched_by_the_region_that_receives() -> None:

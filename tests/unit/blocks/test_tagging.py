@@ -36,30 +36,32 @@ def test_tags_take_the_form_of_their_type_and_keep_what_was_there() -> None:
         )
     )
     tagging.everything(t, TAGS)
-    made = {k: r.get("Properties", {}) for k, r in t.to_dict()["Resources"].items()}
+    resources = {
+        k: r.get("Properties", {}) for k, r in t.to_dict()["Resources"].items()
+    }
     both = [
         {"Key": "Region", "Value": {"Ref": "AWS::Region"}},
         {"Key": "DR-Role", "Value": "global"},
     ]
-    assert made["Bare"]["Tags"] == both
-    assert made["Topic"]["Tags"] == [
+    assert resources["Bare"]["Tags"] == both
+    assert resources["Topic"]["Tags"] == [
         {"Key": "Name", "Value": "x"},
         {"Key": "Region", "Value": "kept"},
         {"Key": "DR-Role", "Value": "global"},
     ]
-    assert made["Check"]["HealthCheckTags"] == both
-    assert made["Vault"]["BackupVaultTags"]["DR-Role"] == "global"
-    assert made["Experiment"]["Tags"] == {
+    assert resources["Check"]["HealthCheckTags"] == both
+    assert resources["Vault"]["BackupVaultTags"]["DR-Role"] == "global"
+    assert resources["Experiment"]["Tags"] == {
         "Name": "x",
         "Region": {"Ref": "AWS::Region"},
         "DR-Role": "global",
     }
-    assert made["Budget"]["ResourceTags"] == both
+    assert resources["Budget"]["ResourceTags"] == both
 
 
 def test_what_takes_no_tags_is_left_alone() -> None:
     t = Template()
     t.add_resource(ec2.VPCGatewayAttachment("Attachment", VpcId="vpc"))
     tagging.everything(t, TAGS)
-    made = t.to_dict()["Resources"]["Attachment"]["Properties"]
-    assert made == {"VpcId": "vpc"}
+    resources = t.to_dict()["Resources"]["Attachment"]["Properties"]
+    assert resources == {"VpcId": "vpc"}

@@ -109,11 +109,11 @@ def test_the_manifest_is_like_any_other(project: Project) -> None:
     project.write("net.yaml", text)
 
     system = project.build()
-    made = templates_out.manifest(system)
-    net, app = made["stack_sets"]
+    manifest = templates_out.manifest(system)
+    net, app = manifest["stack_sets"]
 
-    assert made["blueprint"] == "custom"
-    assert made["regions"] == {"us-east-1": "us-east-1", "eu-west-1": "eu-west-1"}
+    assert manifest["blueprint"] == "custom"
+    assert manifest["regions"] == {"us-east-1": "us-east-1", "eu-west-1": "eu-west-1"}
     assert (net["wave"], net["role"]) == (1, "every")
     assert (app["wave"], app["role"]) == (2, "us-east-1")
     assert app["parameters"]["Cidr"] == {

@@ -19,7 +19,8 @@ import pytest
 from tapgen import blueprints, config
 from tapgen.accounts import bootstrap
 from tapgen.blueprints import bootstrap as roles
-from tapgen.blueprints import execution
+from tapgen.blueprints.listed_permissions import UNUSED
+from tapgen.blueprints.scope import Scope
 from tapgen.model import Permission
 from tapgen.template import schemas
 from tests.systems import look
@@ -49,8 +50,8 @@ def template_of(path: Path) -> dict[str, Any]:
     blueprint = blueprints.find(loaded.blueprint)
     assert blueprint is not None
     files = bootstrap.files(blueprint.build(loaded), blueprint.code)
-    made: dict[str, Any] = json.loads(files[f"bootstrap/{path.stem}.json"])
-    return made
+    template: dict[str, Any] = json.loads(files[f"bootstrap/{path.stem}.json"])
+    return template
 
 
 def resolved(value: Any) -> Any:
@@ -442,13 +443,13 @@ def test_what_is_left_out_of_a_role_is_for_what_no_shipped_resource_has(
     path: Path,
 ) -> None:
     for name, resource in look.every(look.shipped(path.stem)).items():
-        for absent in execution.UNUSED.get(resource["Type"], {}):
+        for absent in UNUSED.get(resource["Type"], {}):
             found = [text for text in everything(resource) if like(text, absent)]
             assert not found, (name, absent)
 
 
 def test_what_is_left_out_of_a_role_is_what_schemas_list() -> None:
-    for kind, left_out in execution.UNUSED.items():
+    for kind, left_out in UNUSED.items():
         listed = schemas.permissions([kind])
         for pattern in (p for patterns in left_out.values() for p in patterns):
             assert any(like(action, pattern) for action in listed), (kind, pattern)
@@ -489,7 +490,7 @@ def test_no_shipped_system_may_do_what_none_of_its_properties_takes(
 def test_a_policy_of_a_custom_system_is_attached_to_nobody_it_does_not_name() -> None:
     types = ["AWS::IAM::ManagedPolicy"]
     for names, allowed in (({}, set[str]()), ({"iam:user": ["alice"]}, {"alice"})):
-        scope = execution.Scope(names=names)
+        scope = Scope(names=names)
         role = Role(json.loads(roles.target("demo", scope, types, [])))
         for user in ("alice", "bob"):
             resource = f"arn:aws:iam::{ACCOUNT}:user/{user}"
@@ -500,7 +501,7 @@ def test_a_policy_of_a_custom_system_is_attached_to_nobody_it_does_not_name() ->
 def test_of_a_database_made_elsewhere_a_replica_is_made_and_nothing_else() -> None:
     database = arn("rds", "db:my-database")
     given = [Permission("rds:CreateDBInstanceReadReplica", database)]
-    scope = execution.Scope("rm", permissions=given)
+    scope = Scope("rm", permissions=given)
     role = Role(json.loads(roles.target("demo", scope, ["AWS::RDS::DBInstance"], [])))
     assert role.allows("rds:CreateDBInstanceReadReplica", database, {})
     for action in ("DeleteDBInstance", "ModifyDBInstance", "RebootDBInstance"):

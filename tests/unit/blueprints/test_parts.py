@@ -135,8 +135,8 @@ def test_every_mistake_is_told_at_once() -> None:
             Part("d", "dr", long, ("Name",)),
             suffix="s" * 64,
         )
-    told = str(caught.value).splitlines()
-    assert [line.split(": ", 2)[1:] for line in told] == [
+    lines = str(caught.value).splitlines()
+    assert [line.split(": ", 2)[1:] for line in lines] == [
         ["a", "output Gone is declared but not given"],
         ["a", "parameter Size has no value in dr"],
         ["b", "output Name is given but not declared"],
