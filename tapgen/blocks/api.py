@@ -110,14 +110,14 @@ def canary(t: Template) -> Canary:
         t,
         "CanaryPercent",
         type="Number",
-        description="Share of the requests that the canary serves; 0 for no canary.",
+        description="Percentage of requests that the canary serves; 0 for no canary.",
         MinValue=0,
         MaxValue=100,
     )
     deployment = frame.parameter(
         t,
         "StableDeployment",
-        description="Id of the deployment that others get; empty for the newest.",
+        description="Id of the deployment for all other requests; empty for the newest.",
         Default="",
         pattern="^$|^[a-z0-9]{6,32}$",
         constraint="the id of a deployment of the API, or nothing",
@@ -125,7 +125,7 @@ def canary(t: Template) -> Canary:
     version = frame.parameter(
         t,
         "StableVersion",
-        description="Version of the function that others get; empty for the newest.",
+        description="Function version for all other requests; empty for the newest.",
         Default="",
         pattern="^$|^[1-9][0-9]*$",
         constraint="the number of a version of the function, or nothing",
@@ -149,7 +149,7 @@ def throttle(t: Template) -> tuple[Ref, Ref]:
         t,
         "RequestsPerSecond",
         type="Number",
-        description="Requests that the API takes in a second; more are refused.",
+        description="Requests that the API accepts per second; it throttles more.",
         MinValue=1,
         MaxValue=10000,
     )
@@ -157,7 +157,7 @@ def throttle(t: Template) -> tuple[Ref, Ref]:
         t,
         "Burst",
         type="Number",
-        description="Requests that the API takes at once; more are refused.",
+        description="Requests that the API accepts at once; it throttles more.",
         MinValue=1,
         MaxValue=5000,
     )
@@ -421,9 +421,9 @@ def outputs(t: Template, api: Api, function: Any) -> None:
     frame.outputs(
         t,
         ("ApiUrl", names.sub(api.url), "Address of the API in this region"),
-        ("ApiHost", names.sub(api.host), "Its host, for health checks"),
+        ("ApiHost", names.sub(api.host), "Host of the API, for health checks"),
         ("ApiId", Ref(api.rest_api), "Id of the API"),
-        ("ApiName", names.sub(api.name), "Its name, a dimension of its metrics"),
+        ("ApiName", names.sub(api.name), "Name of the API, a dimension of its metrics"),
         ("StageName", Ref(api.stage), "Stage of the API"),
         ("DeploymentId", Ref(api.deployment), "Newest deployment of the API"),
         ("AccessLogGroup", Ref(api.access_logs), "Log group of the requests"),

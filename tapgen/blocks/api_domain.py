@@ -76,11 +76,15 @@ def domain_outputs(t: Template, domain: Any, title: str, *, when: str) -> None:
     `title`."""
     frame.outputs(
         t,
-        (title, GetAtt(domain, "RegionalDomainName"), "Host that records point at"),
+        (
+            title,
+            GetAtt(domain, "RegionalDomainName"),
+            "Host name that DNS records point to",
+        ),
         (
             f"{title}Zone",
             GetAtt(domain, "RegionalHostedZoneId"),
-            "Its zone, for records",
+            "Hosted zone id of that host, for DNS records",
         ),
         condition=when,
     )

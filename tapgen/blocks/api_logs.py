@@ -73,7 +73,7 @@ def account(t: Template, title: str, *, name: str) -> Any:
     environment whose stack set it.
     """
     role = frame.role_arn(
-        t, "ApiLoggingRoleArn", "ARN of the role by which API Gateway writes logs."
+        t, "ApiLoggingRoleArn", "ARN of the role that API Gateway uses to write logs."
     )
     setting = t.add_resource(
         apigateway.Account(
@@ -87,7 +87,7 @@ def account(t: Template, title: str, *, name: str) -> Any:
         t,
         "SetBy",
         names.sub(name),
-        description="The environment that set it, and takes its role along when it goes",
+        description="The environment whose role this account setting uses",
     )
     return setting
 

@@ -45,7 +45,7 @@ ENGINE = database.Engine(
     version={
         "name": "AuroraVersion",
         "label": "Aurora PostgreSQL version",
-        "description": "Full version, the same in both regions.",
+        "description": "Full Aurora PostgreSQL version, the same in both regions.",
         "pattern": r"^\d{2}\.\d{1,2}$",
         "constraint": "a full version such as 16.8",
     },
@@ -293,7 +293,7 @@ def lag_dimensions(t: Template, *, identifier: str, source: Any) -> list[Any]:
     by = frame.parameter(
         t,
         "LagDimensions",
-        description="What the lag of the database is published by.",
+        description="Dimensions of the replication lag metric.",
         AllowedValues=[*LAG_DIMENSIONS],
     )
     cluster, region, _ = LAG_DIMENSIONS

@@ -106,7 +106,7 @@ def memory(t: Template) -> Ref:
         "MemorySize",
         label="Memory (MiB)",
         type="Number",
-        description="Memory of the function in MiB; its processor grows with it.",
+        description="Memory of the function in MiB; its CPU share grows with it.",
         MinValue=128,
         MaxValue=10240,
     )

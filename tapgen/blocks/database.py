@@ -80,7 +80,7 @@ POSTGRES = Engine(
     version={
         "name": "PostgresVersion",
         "label": "PostgreSQL version",
-        "description": "Version, major or full; RDS applies minor ones by itself.",
+        "description": "PostgreSQL version, major or full; RDS applies minor versions itself.",
         "pattern": r"^\d{2}(\.\d{1,2})?$",
         "constraint": "a version such as 17 or 17.6",
     },
@@ -130,7 +130,7 @@ def place(
     role = frame.wired(
         t,
         "MonitoringRoleArn",
-        "ARN of the role by which RDS publishes operating system metrics.",
+        "ARN of the role that RDS uses to publish operating system metrics.",
         frame.ROLE_ARN_PATTERN,
         "the ARN of a role",
         label="Monitoring role",
@@ -251,7 +251,7 @@ def instance_class(t: Template, what: str) -> Ref:
     return frame.parameter(
         t,
         "InstanceClass",
-        description=f"Class of the {what}.",
+        description=f"Class of the DB {what}.",
         pattern=r"^db\.[a-z0-9-]+\.[a-z0-9]+$",
         constraint="a class such as db.r6g.large",
     )
@@ -262,7 +262,7 @@ def database_name(t: Template) -> Ref:
     return frame.parameter(
         t,
         "DatabaseName",
-        description="Name of the database that is made at first.",
+        description="Name of the initial database.",
         pattern=r"^[a-z][a-z0-9_]{0,62}$",
         constraint="a lower-case letter, then letters, digits and underscores",
     )
@@ -274,7 +274,7 @@ def backup_days(t: Template) -> Ref:
         t,
         "BackupDays",
         type="Number",
-        description="Days back to which the database can be restored.",
+        description="Days that automated backups of the database are kept.",
         MinValue=7,
         MaxValue=35,
     )
@@ -301,7 +301,7 @@ def size_parameters(t: Template) -> dict[str, Ref]:
             "MaxStorageGiB",
             label="Largest storage (GiB)",
             type="Number",
-            description="Size in GiB that the storage may grow to by itself.",
+            description="Maximum size in GiB for storage autoscaling.",
             MinValue=22,
             MaxValue=65536,
         ),
@@ -335,7 +335,7 @@ def keeping_parameters(t: Template) -> dict[str, Ref]:
         "multi_az": frame.parameter(
             t,
             "MultiAz",
-            description="Whether a standby in another zone takes over.",
+            description="Whether a standby in another zone takes over (Multi-AZ).",
             AllowedValues=["true", "false"],
         ),
     }
@@ -478,14 +478,14 @@ def watch(t: Template, *, identifier: str, alarm_name: str) -> None:
         t,
         "FreeStorageLimit",
         type="Number",
-        description="Bytes of free storage below which an alarm is raised.",
+        description="Alarm when free storage falls below this many bytes.",
         MinValue=1,
     )
     connections = frame.parameter(
         t,
         "ConnectionsLimit",
         type="Number",
-        description="Connections above which an alarm is raised.",
+        description="Alarm when there are more connections than this.",
         MinValue=1,
     )
     alarms(

@@ -170,8 +170,8 @@ def domain(t: Template, *, optional: bool = False) -> Ref:
     return frame.parameter(
         t,
         "DomainName",
-        description="Name that the API answers to"
-        + (", or nothing." if optional else "."),
+        description="Domain name of the API"
+        + ("; empty for none." if optional else "."),
         pattern=("^$|" if optional else "") + f"^{DOMAIN_PATTERN}$",
         constraint="a domain in lower case, such as api.example.com",
         **({"Default": ""} if optional else {}),
@@ -183,8 +183,8 @@ def zone(t: Template, *, optional: bool = False) -> Ref:
     return frame.parameter(
         t,
         "HostedZoneId",
-        description="Id of the hosted zone that holds the name"
-        + (", or nothing." if optional else "."),
+        description="Id of the hosted zone of the domain name"
+        + ("; empty for none." if optional else "."),
         pattern=("^$|" if optional else "") + f"^{ZONE_PATTERN}$",
         constraint="the id of a hosted zone, such as Z0123456789ABCDEFGHIJ",
         **({"Default": ""} if optional else {}),
@@ -200,22 +200,22 @@ def host(t: Template, title: str, description: str, *, optional: bool = False) -
 
 
 def alias(t: Template, role: str) -> Alias:
-    """The parameters for what the record of a region points at.
+    """Add the parameters for the target of a region's alias record.
 
-    They take what `api.domain_outputs` gives, and nothing where there is no domain.
+    They take the outputs of `api_domain.domain_outputs`; both are empty without a domain.
     """
-    title = f"{role.title()}DomainTarget"
+    title, region = f"{role.title()}DomainTarget", frame.role_label(role)
     return Alias(
         host(
             t,
             title,
-            f"Host of the custom domain in the {role} region, or nothing.",
+            f"Host of the custom domain in the {region} region; empty for none.",
             optional=True,
         ),
         frame.wired(
             t,
             f"{title}Zone",
-            f"Zone of that host in the {role} region, or nothing.",
+            f"Hosted zone id of that host in the {region} region; empty for none.",
             f"^$|^{ZONE_PATTERN}$",
             "the id of a hosted zone, or nothing",
             Default="",

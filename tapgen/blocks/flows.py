@@ -58,7 +58,7 @@ def flow_log(t: Template, *, vpc: network.Vpc, name: str) -> Any:
     It brings the parameters `FlowLogsRoleArn`, `KmsKeyArn` and `LogRetentionDays`.
     """
     role = frame.role_arn(
-        t, "FlowLogsRoleArn", "ARN of the role by which the VPC writes its flow log."
+        t, "FlowLogsRoleArn", "ARN of the role that the VPC uses to write its flow log."
     )
     group = monitoring.log_group(
         t,
@@ -83,7 +83,7 @@ def count_rejected(
         t,
         "RejectedPacketsAlarm",
         type="Number",
-        description="Packets refused in five minutes that raise an alarm.",
+        description="Alarm when more packets than this are rejected in five minutes.",
         MinValue=1,
     )
     monitoring.metric_filter(

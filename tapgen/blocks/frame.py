@@ -61,13 +61,13 @@ def start(
         names.SUFFIX,
         group=PLACE,
         label="Environment suffix",
-        description="Part of every name, so that environments never collide.",
+        description="Part of every resource name; keeps environments apart.",
         pattern=SUFFIX_PATTERN,
         constraint=SUFFIX_RULE,
         MaxLength=LONGEST_SUFFIX,
     )
     for each in roles:
-        label = _LABELS.get(each, each)
+        label = role_label(each)
         parameter(
             t,
             region_parameter(each),
@@ -97,6 +97,11 @@ def start(
 
 
 _LABELS = {"dr": "recovery"}
+
+
+def role_label(role: str) -> str:
+    """The name of a region role in descriptions: `recovery` for `dr`."""
+    return _LABELS.get(role, role)
 
 
 def region_parameter(role: str) -> str:
@@ -239,7 +244,8 @@ def wired(
 
 def arn(t: Template, title: str, description: str, pattern: str, what: str) -> Ref:
     """The parameter for an ARN that another part of the system gives."""
-    return wired(t, title, description, pattern, f"the ARN of a {what}")
+    article = "an" if what[0] in "aeiou" else "a"
+    return wired(t, title, description, pattern, f"the ARN of {article} {what}")
 
 
 def role_arn(t: Template, title: str, description: str) -> Ref:
@@ -264,7 +270,7 @@ def log_bucket(t: Template) -> Ref:
     return wired(
         t,
         "LogBucketName",
-        "Bucket of this region that takes access logs.",
+        "Bucket in this region that receives access logs.",
         BUCKET_PATTERN,
         "the name of a bucket",
         label="Log bucket",
@@ -290,7 +296,7 @@ def key_arn(t: Template) -> Ref:
         label="Encryption key",
         description="ARN of the encryption key of this region.",
         pattern=KEY_ARN_PATTERN,
-        constraint="the ARN of a key (an alias will not do)",
+        constraint="the ARN of a key, not of an alias",
     )
 
 

@@ -92,7 +92,7 @@ def topic(
     email = frame.parameter(
         t,
         "AlertEmail",
-        description="Address that alarms are sent to; empty for none.",
+        description="Email address that receives alarms; empty for none.",
         Default="",
         pattern=r"^$|^[^@\s]+@[^@\s]+\.[^@\s]+$",
         constraint="an e-mail address, or nothing",

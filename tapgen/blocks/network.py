@@ -76,7 +76,7 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
         t,
         "VpcCidr",
         label="Address range",
-        description="Address range of the VPC; no other network it talks to has it.",
+        description="Address range of the VPC; must not overlap networks that it connects to.",
         pattern=frame.CIDR_PATTERN,
         constraint="an IPv4 range such as 10.20.0.0/16",
     )
@@ -84,7 +84,7 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
         t,
         "SubnetBits",
         type="Number",
-        description="Bits of an address that are left to hosts: 8 for a /24 subnet.",
+        description="Host bits of each subnet's address range: 8 for a /24 subnet.",
         MinValue=4,
         MaxValue=12,
     )
@@ -173,7 +173,7 @@ def _zone(t: Template, number: int) -> Any:
         t,
         f"Zone{number}",
         label=f"Zone {number}",
-        description=f"Availability zone number {number}; empty for AWS's choice.",
+        description=f"Availability Zone {number}; empty to let AWS choose.",
         Default="",
         pattern=r"^$|^[a-z]{2}(-[a-z]+)+-\d[a-z]$",
         constraint="a zone of this region, such as eu-central-1a, or nothing",

@@ -46,7 +46,9 @@ def connection(t: Template, *, name: str, peer_region: Any) -> Any:
             Tags=network.tags(name),
         )
     )
-    frame.output(t, "PeeringId", Ref(peering), description="The connection")
+    frame.output(
+        t, "PeeringId", Ref(peering), description="Id of the peering connection"
+    )
     return peering
 
 
@@ -121,5 +123,5 @@ def routes(t: Template, *, vpc: str, zones: int, port: int, client: str) -> None
         t,
         "JoinedVpc",
         names.sub(vpc),
-        description="Name of the VPC that has routes to the other one",
+        description="Name of the VPC that has routes to the other VPC",
     )

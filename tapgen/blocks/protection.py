@@ -67,7 +67,7 @@ def log_bucket(
         policy=policy,
     )
     frame.output(
-        t, "LogBucketName", Ref("LogBucket"), description="Bucket that takes the logs"
+        t, "LogBucketName", Ref("LogBucket"), description="Name of the log bucket"
     )
 
 

@@ -204,7 +204,7 @@ def noncurrent_days(t: Template, what: str = "objects") -> Ref:
         t,
         "NoncurrentVersionDays",
         type="Number",
-        description=f"Days that replaced and deleted {what} can still be brought back.",
+        description=f"Days for which replaced and deleted {what} can be restored.",
         MinValue=1,
         MaxValue=3650,
     )
@@ -215,12 +215,12 @@ def replication(
 ) -> Replication:
     """A `Replication` by the parameters for its role and for time control."""
     role = frame.role_arn(
-        t, "ReplicationRoleArn", "ARN of the role by which S3 replicates."
+        t, "ReplicationRoleArn", "ARN of the role that S3 uses to replicate."
     )
     frame.flag(
         t,
         "ReplicationTimeControl",
-        description="Whether S3 promises to replicate within 15 minutes, at a price.",
+        description="Whether S3 guarantees replication within 15 minutes, at extra cost.",
         condition="HasTimeControl",
     )
     return Replication(destination, key_arn, role, rule, "HasTimeControl", **more)

@@ -162,8 +162,9 @@ def administration() -> str:
             "ServicePrincipals",
             Type="CommaDelimitedList",
             Default="cloudformation.amazonaws.com",
-            Description="Who may take the administration role: CloudFormation, and "
-            "cloudformation.REGION.amazonaws.com for each opt-in target region",
+            Description="Service principals that may assume the administration role: "
+            "CloudFormation, and cloudformation.REGION.amazonaws.com for each opt-in "
+            "target region",
         )
     )
     made_here = template.add_parameter(
@@ -172,7 +173,7 @@ def administration() -> str:
             Type="String",
             Default="create",
             AllowedValues=["create", "existing"],
-            Description="existing where stack tapgen-artifacts has made it already",
+            Description="existing if stack tapgen-artifacts has already created the bucket",
         )
     )
     role = template.add_resource(_administration_role(services))
@@ -354,7 +355,7 @@ def _parameters(template: Template) -> None:
             "AdministrationAccount",
             Type="String",
             AllowedPattern="[0-9]{12}",
-            Description="The account in which the stack sets live",
+            Description="The account that contains the stack sets",
         )
     )
     template.add_parameter(

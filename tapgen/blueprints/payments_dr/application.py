@@ -108,7 +108,7 @@ def _environment(t: Template) -> dict[str, Any]:
         "SNS_TOPIC_ARN": frame.arn(
             t,
             "PaymentTopicArn",
-            "ARN of the topic of this region that payments are told to.",
+            "ARN of the topic in this region that payments are published to.",
             frame.TOPIC_ARN_PATTERN,
             "topic",
         ),
@@ -133,7 +133,7 @@ def _environment(t: Template) -> dict[str, Any]:
         "CURRENCIES": frame.parameter(
             t,
             "Currencies",
-            description="Currencies that payments may have.",
+            description="Currencies that the API accepts.",
             pattern="^[A-Z]{3}(,[A-Z]{3})*$",
             constraint="codes of ISO 4217, comma-separated",
         ),
@@ -144,7 +144,7 @@ def _domain(t: Template, served: api.Api) -> Any:
     """The API's own name where one is given, with a certificate of this region."""
     domain, zone = dns.domain(t, optional=True), dns.zone(t, optional=True)
     given = api_domain.certificate(
-        t, description="Certificate of this region; empty to have one requested."
+        t, description="ARN of the certificate in this region; empty to request one."
     )
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
     t.add_condition(_NEEDS_CERTIFICATE, And(Condition(_HAS_DOMAIN), Equals(given, "")))
@@ -204,13 +204,13 @@ def failover_records() -> Template:
             t,
             f"{role.title()}HealthCheckId",
             Ref(checks[role]),
-            description=f"Whether the {role} region is well",
+            description=f"Id of the health check of the {frame.role_label(role)} region",
         )
     frame.output(
         t,
         "FailoverFqdn",
         domain,
-        description="Name of the API, in whichever region",
+        description="Domain name of the API; DNS selects the region",
         condition=_HAS_DOMAIN,
     )
     return t
@@ -225,7 +225,9 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
             f"{prefix}ApiCheck",
             name=name("check-api", role),
             host=dns.host(
-                t, f"{prefix}ApiHost", f"Host of the API in the {role} region."
+                t,
+                f"{prefix}ApiHost",
+                f"Host of the API in the {frame.role_label(role)} region.",
             ),
             path=f"/{STAGE}/{HEALTH}",
             regions=dns.CHECKER_REGIONS,

@@ -45,7 +45,9 @@ def _backed_up(*resources: Any) -> None:
 
 def payments_table() -> Template:
     """The table of the payments, made in the primary region for both."""
-    t = frame.start("Payments, in a table of both regions", role="primary")
+    t = frame.start(
+        "Global table of payments, replicated between both regions", role="primary"
+    )
     keys = key_parameters(t)
     payments = table.global_table(
         t,
@@ -76,7 +78,7 @@ def payments_table() -> Template:
         t,
         "StreamArn",
         GetAtt(payments, "StreamArn"),
-        description="Stream of its changes",
+        description="ARN of the table's stream",
     )
     return t
 
@@ -119,7 +121,9 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
     log_bucket = frame.log_bucket(t)
     days = storage.noncurrent_days(t)
     replica_key = frame.other_key(
-        t, "DestinationKeyArn", "ARN of the key, in the other region, that copies get."
+        t,
+        "DestinationKeyArn",
+        "ARN of the key in the other region that encrypts the copies.",
     )
     source, to = _FORTH if role == "primary" else _BACK
     replication = storage.replication(
@@ -133,7 +137,7 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
     frame.flag(
         t,
         "ReverseReplication",
-        description="Whether the recovery region copies back to the primary one.",
+        description="Whether S3 also replicates from the recovery to the primary region.",
         condition="IsBothWays",
     )
     storage.bucket(
@@ -152,13 +156,13 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
         t, "BucketName", Ref("DataBucket"), description="Bucket of this region"
     )
     frame.output(
-        t, "BucketArn", GetAtt("DataBucket", "Arn"), description="ARN of that bucket"
+        t, "BucketArn", GetAtt("DataBucket", "Arn"), description="ARN of the bucket"
     )
 
 
 def storage_dr() -> Template:
     """The bucket that is replicated to; there before the one that replicates."""
-    t = frame.start("Receipts, recovery region", role="dr")
+    t = frame.start("Bucket for receipts, recovery region", role="dr")
     _bucket(t, "dr", always=False)
     t.resources["DataBucket"].Metadata = {
         "cfn-lint": {
@@ -172,7 +176,7 @@ def storage_dr() -> Template:
 
 def storage_primary() -> Template:
     """The bucket that is replicated from."""
-    t = frame.start("Receipts, primary region", role="primary")
+    t = frame.start("Bucket for receipts, primary region", role="primary")
     _bucket(t, "primary", always=True)
     _replication_alarms(t, "primary", received=_BACK, sent=_FORTH)
     _backed_up(t.resources["DataBucket"])
@@ -219,13 +223,17 @@ def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
         t,
         ("ClusterId", Ref(cluster), "Identifier of the cluster"),
         ("ClusterArn", GetAtt(cluster, "DBClusterArn"), "ARN of the cluster"),
-        ("ReaderEndpoint", GetAtt(cluster, "ReadEndpoint.Address"), "Host for reading"),
+        (
+            "ReaderEndpoint",
+            GetAtt(cluster, "ReadEndpoint.Address"),
+            "Host name of the reader endpoint",
+        ),
     )
 
 
 def database_primary(shape: Shape) -> Template:
     """The cluster that writes at first, its secret, and the global database."""
-    t = frame.start("Aurora PostgreSQL, and the global database", role="primary")
+    t = frame.start("Aurora PostgreSQL cluster and global database", role="primary")
     place = _place(t, "primary")
     secret = postgres.secret(
         t,
@@ -236,7 +244,7 @@ def database_primary(shape: Shape) -> Template:
         replica_key_arn=frame.other_key(
             t,
             "DestinationKeyArn",
-            "ARN of the key, in the recovery region, for the copy of the secret.",
+            "ARN of the key in the recovery region that encrypts the copy of the secret.",
         ),
     )
     settings = _cluster_parameters(t)
@@ -264,7 +272,7 @@ def database_primary(shape: Shape) -> Template:
         (
             "WriterEndpoint",
             GetAtt(cluster, "Endpoint.Address"),
-            "Host for writing, while this region writes",
+            "Host name of the writer endpoint, while this region is the writer",
         ),
         ("DatabaseSecretArn", Ref(secret), "Secret with user name and password"),
     )
@@ -273,7 +281,7 @@ def database_primary(shape: Shape) -> Template:
 
 def database_dr(shape: Shape) -> Template:
     """The cluster that copies the primary one and can take over."""
-    t = frame.start("Aurora PostgreSQL, recovery region", role="dr")
+    t = frame.start("Aurora PostgreSQL cluster, recovery region", role="dr")
     place = _place(t, "dr")
     cluster = aurora.secondary(
         t,

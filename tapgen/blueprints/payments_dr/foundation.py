@@ -78,7 +78,7 @@ def _key_users() -> list[Statement]:
 
 def logs() -> Template:
     """The bucket that takes the logs of a region: accesses, and the trail."""
-    t = frame.start("Bucket for access logs and the trail", role=frame.EVERY)
+    t = frame.start("Bucket for access logs and CloudTrail logs", role=frame.EVERY)
     bucket = storage.Bucket(logs_bucket(HERE))
     trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
     protection.log_bucket(
@@ -96,7 +96,7 @@ def logs() -> Template:
 
 def audit() -> Template:
     """One trail for all regions."""
-    t = frame.start("CloudTrail of all regions", role="primary")
+    t = frame.start("CloudTrail trail for all regions", role="primary")
     trail = protection.trail(
         t,
         "Trail",
@@ -104,9 +104,7 @@ def audit() -> Template:
         bucket_name=frame.log_bucket(t),
         key_arn=frame.key_arn(t),
     )
-    frame.output(
-        t, "TrailArn", GetAtt(trail, "Arn"), description="Trail of all regions"
-    )
+    frame.output(t, "TrailArn", GetAtt(trail, "Arn"), description="ARN of the trail")
     return t
 
 
@@ -129,9 +127,16 @@ def messages() -> Template:
         t, "PaymentTopic", name=name("payments", HERE), key_arn=key
     )
     _database_events(t, alerts)
-    frame.output(t, "AlertTopicArn", Ref(alerts), description="Topic of alarms")
-    frame.output(t, "AlertTopicName", GetAtt(alerts, "TopicName"), description="Name")
-    frame.output(t, "PaymentTopicArn", Ref(payments), description="Topic of payments")
+    frame.output(t, "AlertTopicArn", Ref(alerts), description="ARN of the alert topic")
+    frame.output(
+        t,
+        "AlertTopicName",
+        GetAtt(alerts, "TopicName"),
+        description="Name of the alert topic",
+    )
+    frame.output(
+        t, "PaymentTopicArn", Ref(payments), description="ARN of the payments topic"
+    )
     return t
 
 
@@ -162,7 +167,7 @@ def _database_events(t: Template, topic: Any) -> None:
 def api_account() -> Template:
     """That API Gateway may write logs: once in a region, for all its APIs."""
     t = frame.start(
-        "What API Gateway logs with, for all APIs of a region", role=frame.EVERY
+        "Account setting that lets the APIs of a region write logs", role=frame.EVERY
     )
     api_logs.account(t, "ApiAccount", name=name("api-account"))
     return t

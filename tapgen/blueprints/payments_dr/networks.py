@@ -53,7 +53,7 @@ def vpc() -> Template:
         in_each_zone=_EACH,
     )
     flows.flow_log(t, vpc=vpc, name=name("flow", HERE))
-    frame.output(t, "VpcId", vpc.id, description="The VPC")
+    frame.output(t, "VpcId", vpc.id, description="Id of the VPC")
     network.list_outputs(
         t,
         ("PublicSubnetIds", public, "Public subnets"),
@@ -119,7 +119,7 @@ def _groups(t: Template, vpc: network.Vpc) -> tuple[Any, Any]:
 
 def endpoints() -> Template:
     """The services that the function calls, at addresses inside the VPC."""
-    t = frame.start("Endpoints of AWS's services", role=frame.EVERY)
+    t = frame.start("VPC endpoints for AWS services", role=frame.EVERY)
     there = network.elsewhere(network.vpc_id(t, "The VPC."), name("vpc", HERE))
     subnets = network.subnet_ids(t, "Private subnets, one in each zone.")
     function = network.group_id(
@@ -163,7 +163,7 @@ def endpoints() -> Template:
 
 def joined() -> Template:
     """The connection from the primary region's VPC to the other one."""
-    t = frame.start("Peering of the VPCs", role="primary")
+    t = frame.start("Peering connection between the VPCs", role="primary")
     peering.connection(t, name=name("peering", "primary"), peer_region=Ref("DrRegion"))
     return t
 
@@ -173,6 +173,8 @@ def routes() -> Template:
 
     The function of a region reaches the cluster that writes, wherever that is.
     """
-    t = frame.start("Routes and rules to the other VPC", role=frame.EVERY)
+    t = frame.start(
+        "Routes and security group rules to the other VPC", role=frame.EVERY
+    )
     peering.routes(t, vpc=name("vpc", HERE), zones=ZONES, port=PORT, client="Function")
     return t

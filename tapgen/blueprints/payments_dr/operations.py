@@ -43,7 +43,7 @@ from tapgen.blueprints.payments_dr.shape import (
 
 def observe() -> Template:
     """Alarms on what both regions share, the operator's switch, the dashboard."""
-    t = frame.start("Alarms on replication, and dashboard", role=frame.EVERY)
+    t = frame.start("Replication alarms and dashboard", role=frame.EVERY)
     frame.is_primary(t)
     topic = frame.alert_topic(t)
     aurora.lag_alarm(
@@ -59,7 +59,7 @@ def observe() -> Template:
             "ReplicationLagThresholdMs",
             label="Lag (ms)",
             type="Number",
-            description="Milliseconds behind that raise an alarm on the database.",
+            description="Alarm when the database lags behind by more milliseconds than this.",
             MinValue=100,
             MaxValue=600000,
         ),
@@ -88,12 +88,12 @@ def observe() -> Template:
         name=f"{name('overview', HERE)}-${{AWS::Region}}",
         widgets=_widgets(),
     )
-    frame.output(t, "DashboardName", Ref(board), description="The dashboard")
+    frame.output(t, "DashboardName", Ref(board), description="Name of the dashboard")
     frame.output(
         t,
         "LagAlarmName",
         Ref("ReplicationLagAlarm"),
-        description="Alarm on the database's lag; a drill rings it",
+        description="Alarm on replication lag; it goes off in a drill",
     )
     return t
 
@@ -192,7 +192,7 @@ def _widgets() -> list[dict[str, Any]]:
 
 def backup_dr() -> Template:
     """The vault that backups are copied to; there before the plan."""
-    t = frame.start("Vault for copies of backups", role="dr")
+    t = frame.start("Backup vault for copies", role="dr")
     _vault(t, "dr")
     return t
 
@@ -237,7 +237,7 @@ def backup_primary() -> Template:
         plan=plan,
         name=name("tagged"),
         role_arn=frame.role_arn(
-            t, "BackupRoleArn", "ARN of the role by which AWS Backup works."
+            t, "BackupRoleArn", "ARN of the role that AWS Backup uses."
         ),
         tag=names.sub(BACKED_UP),
     )
@@ -253,7 +253,7 @@ def cost() -> Template:
     frame.parameter(
         t,
         "ProjectTag",
-        description="Value of the tag Project that the costs of the system have.",
+        description="Value of the tag Project on the system's costs.",
         pattern=r"^[\w .:/=+@-]{1,256}$",
         constraint="the value of a tag",
     )
@@ -266,7 +266,7 @@ def cost() -> Template:
             "MonthlyBudgetUsd",
             label="Budget (USD)",
             type="Number",
-            description="US dollars a month.",
+            description="Monthly budget in US dollars.",
             MinValue=1,
         ),
         tag=("Project", "${ProjectTag}"),
@@ -275,7 +275,7 @@ def cost() -> Template:
     frame.flag(
         t,
         "CostCategory",
-        description="Whether costs are sorted by region role, in the paying account.",
+        description="Whether to categorize costs by region role; needs the payer account.",
         condition="HasCostCategory",
     )
     budget.cost_category(
@@ -286,7 +286,7 @@ def cost() -> Template:
         otherwise="none",
         condition="HasCostCategory",
     )
-    frame.output(t, "BudgetName", Ref(monthly), description="The budget")
+    frame.output(t, "BudgetName", Ref(monthly), description="Name of the budget")
     return t
 
 
@@ -295,21 +295,23 @@ def cost() -> Template:
 
 def rehearsals() -> Template:
     """The experiment of a region, when drills are due, and the runbooks."""
-    t = frame.start("Failover experiment, drill schedule, runbooks", role=frame.EVERY)
+    t = frame.start(
+        "Failover experiment, drill schedule and runbooks", role=frame.EVERY
+    )
     due = frame.parameter(
         t,
         "DrillSchedule",
-        description="When drills are due, in UTC.",
+        description="Schedule of the drills, in UTC.",
         pattern=r"^(cron|rate)\([^()]+\)$",
         constraint="a schedule of EventBridge, such as cron(0 9 ? 1/3 2#1 *)",
     )
-    schedule_role = _role(t, "ScheduleRoleArn", "schedules act")
+    schedule_role = _role(t, "ScheduleRoleArn", "schedules")
     failover = drills.fail_over(
         t,
         "Experiment",
         name=experiment(HERE),
         cluster_arn=names.arn("rds", f"cluster:{database(HERE)}"),
-        role_arn=_role(t, "ExperimentRoleArn", "experiments act"),
+        role_arn=_role(t, "ExperimentRoleArn", "experiments"),
         # What clients would feel; the database's own alarms are meant to ring.
         stop_alarm_arn=names.arn("cloudwatch", f"alarm:{name('api-5xx', HERE)}"),
     )
@@ -332,18 +334,18 @@ def rehearsals() -> Template:
         state=frame.parameter(
             t,
             "AutomaticExperiment",
-            description="Whether the experiment starts by itself when drills are due.",
+            description="Whether the experiment starts automatically when a drill is due.",
             AllowedValues=["ENABLED", "DISABLED"],
         ),
         # A cluster that copies has no writer to lose.
         condition=frame.IS_PRIMARY,
     )
-    runbooks.add(t, _role(t, "RunbookRoleArn", "runbooks act"))
+    runbooks.add(t, _role(t, "RunbookRoleArn", "runbooks"))
     frame.output(
         t, "ExperimentId", Ref(failover), description="Id of the experiment's template"
     )
     return t
 
 
-def _role(t: Template, title: str, what: str) -> Ref:
-    return frame.role_arn(t, title, f"ARN of the role by which {what}.")
+def _role(t: Template, title: str, who: str) -> Ref:
+    return frame.role_arn(t, title, f"ARN of the role that {who} use.")

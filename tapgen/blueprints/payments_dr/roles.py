@@ -84,7 +84,7 @@ def roles(shape: Shape) -> Template:
 
 def operators() -> Template:
     """The roles for moving and rehearsing: of people, runbooks, experiments."""
-    t = frame.start("IAM roles for failing over and for drills", role=frame.GLOBAL)
+    t = frame.start("IAM roles for failover and drills", role=frame.GLOBAL)
     primary_key, dr_key = key_parameters(t)
     _operator_roles(t, primary_key, dr_key)
     _drill_roles(t, primary_key, dr_key)
@@ -185,7 +185,7 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         t,
         "OperatorArns",
         type="CommaDelimitedList",
-        description="Patterns of the ARNs of those who may fail over.",
+        description="ARN patterns of people that may run a failover.",
     )
     # Never those of people: an external id is no secret, so that whoever may take
     # both roles would need no second factor.
@@ -193,13 +193,13 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         t,
         "AutomationArns",
         type="CommaDelimitedList",
-        description="Patterns of the ARNs of automation that may fail over, or nothing.",
+        description="ARN patterns of automation that may run a failover; empty for none.",
     )
     t.add_condition(_HAS_AUTOMATION, Not(Equals(Join("", automation), "")))
     frame.flag(
         t,
         "SecondFactor",
-        description="Whether people need a second factor to take the operators' role.",
+        description="Whether people need MFA to assume the operators' role.",
         condition=_SECOND_FACTOR,
     )
     move = _policy(
@@ -287,7 +287,7 @@ def _operator_role(
     )
     if when:
         role.Condition = when
-    _give(t, title, "Role for failing over", when)
+    _give(t, title, "Role for failover", when)
 
 
 def _runbooks() -> list[Statement]:

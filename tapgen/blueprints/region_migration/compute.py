@@ -34,12 +34,14 @@ def fleet_of(shape: Shape) -> Template:
         "LoadBalancer",
         name=name("web", shape.role),
         subnet_ids=_subnets(t, "PublicSubnetIds", "Public subnets"),
-        group_id=_group(t, "BalancerSecurityGroupId", "Security group of the balancer"),
+        group_id=_group(
+            t, "BalancerSecurityGroupId", "Security group of the load balancer"
+        ),
         log_bucket=frame.log_bucket(t),
         deletion_protection=frame.parameter(
             t,
             "DeletionProtection",
-            description="Whether the load balancer refuses to be deleted.",
+            description="Whether the load balancer has deletion protection.",
             AllowedValues=["true", "false"],
         ),
     )
@@ -67,7 +69,7 @@ def fleet_of(shape: Shape) -> Template:
             t,
             "LostRequests",
             type="Number",
-            description="Requests a minute without an answer that are too many.",
+            description="Alarm when at least this many requests a minute get no answer.",
             MinValue=1,
         ),
     )
@@ -167,7 +169,7 @@ def _fleets(
     )
     group_id = _group(t, "ServerSecurityGroupId", "Security group of the servers")
     subnets = _subnets(t, "PrivateSubnetIds", "Private subnets")
-    most = _count(t, "MaxSize", "Servers of a colour at most.", 1)
+    most = _count(t, "MaxSize", "Maximum number of servers of each colour.", 1)
     for colour, target in targets.items():
         title = f"{colour.title()}Servers"
         template = servers.launch_template(
@@ -177,7 +179,7 @@ def _fleets(
             image_id=servers.image_parameter(
                 t,
                 f"{colour.title()}Image",
-                description=f"SSM parameter that names the image of {colour} servers.",
+                description=f"SSM parameter with the AMI id of the {colour} servers.",
             ),
             instance_type=instance_type,
             profile_name=profile,
@@ -197,7 +199,12 @@ def _fleets(
             template=template,
             target_group=target,
             capacity=servers.Capacity(
-                _count(t, f"{colour.title()}MinSize", f"{colour} servers at least.", 0),
+                _count(
+                    t,
+                    f"{colour.title()}MinSize",
+                    f"Minimum number of {colour} servers.",
+                    0,
+                ),
                 most,
             ),
             after=[t.resources["HttpListener"]],
@@ -247,20 +254,20 @@ def _outputs(
     t: Template, balancer: Any, targets: dict[str, Any], listener: Any
 ) -> None:
     found: list[tuple[str, Any, str]] = [
-        ("AlbArn", Ref(balancer), "Load balancer"),
+        ("AlbArn", Ref(balancer), "ARN of the load balancer"),
         ("AlbDns", GetAtt(balancer, "DNSName"), "Host name of the load balancer"),
         (
             "AlbZone",
             GetAtt(balancer, "CanonicalHostedZoneID"),
-            "Hosted zone that AWS has for that host name",
+            "Hosted zone id of the load balancer",
         ),
         (
             "AlbFullName",
             GetAtt(balancer, "LoadBalancerFullName"),
-            "Load balancer as metrics name it",
+            "Full name of the load balancer, for metrics",
         ),
         ("ListenerArn", listener, "Listener that forwards by weight"),
-        ("WriteSwitchName", Ref("WriteSwitch"), "Parameter that pauses writers"),
+        ("WriteSwitchName", Ref("WriteSwitch"), "SSM parameter that pauses writes"),
     ]
     for colour, group in targets.items():
         what = colour.title()
@@ -269,12 +276,16 @@ def _outputs(
             (
                 f"{what}TgFullName",
                 GetAtt(group, "TargetGroupFullName"),
-                f"Target group of the {colour} servers as metrics name it",
+                f"Full name of the target group of the {colour} servers, for metrics",
             ),
         ]
     found += [
         ("AsgName", Ref("BlueServers"), "Auto Scaling group of the blue servers"),
-        ("GreenAsgName", Ref("GreenServers"), "Auto Scaling group of the green ones"),
+        (
+            "GreenAsgName",
+            Ref("GreenServers"),
+            "Auto Scaling group of the green servers",
+        ),
     ]
     for title, value, description in found:
         frame.output(t, title, value, description=description)

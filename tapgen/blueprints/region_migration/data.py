@@ -39,7 +39,7 @@ def replication_metrics(shape: Shape) -> dict[str, Any]:
 
 def storage_target(shape: Shape) -> Template:
     """The bucket that is migrated to, and the one for exports and dumps."""
-    t = start("Target of the migration, and backups", role="target")
+    t = start("Bucket that is migrated to, and backup bucket", role="target")
     source_bucket(t, shape)
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
@@ -85,7 +85,7 @@ def storage_target(shape: Shape) -> Template:
     frame.outputs(
         t,
         ("TargetBucketName", Ref("TargetBucket"), "Bucket that is migrated to"),
-        ("TargetBucketArn", GetAtt("TargetBucket", "Arn"), "ARN of that bucket"),
+        ("TargetBucketArn", GetAtt("TargetBucket", "Arn"), "ARN of the bucket"),
         ("BackupBucketName", Ref("BackupBucket"), "Bucket for exports and dumps"),
     )
     return t
@@ -93,7 +93,7 @@ def storage_target(shape: Shape) -> Template:
 
 def storage_source(shape: Shape) -> Template:
     """The bucket that is migrated; where it is there already, what watches it."""
-    t = start("Source of the migration", role="source")
+    t = start("Bucket that is migrated", role="source")
     source_bucket(t, shape)
     topic = frame.alert_topic(t)
     if shape.builds_source:
@@ -138,7 +138,7 @@ def _data_bucket(t: Template) -> None:
             key_arn=frame.other_key(
                 t,
                 "TargetKeyArn",
-                "ARN of the key, in the target region, that copies get.",
+                "ARN of the key in the target region that encrypts the copies.",
             ),
             rule=RULE,
         ),
@@ -161,8 +161,12 @@ def _finish(t: Template, instance: Any, role: str) -> None:
         t,
         ("RdsIdentifier", Ref(instance), "Identifier of the instance"),
         ("RdsArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
-        ("RdsEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
-        ("RdsPort", GetAtt(instance, "Endpoint.Port"), "Port"),
+        (
+            "RdsEndpoint",
+            GetAtt(instance, "Endpoint.Address"),
+            "Host name of the instance",
+        ),
+        ("RdsPort", GetAtt(instance, "Endpoint.Port"), "Port of the instance"),
     )
 
 
@@ -173,7 +177,7 @@ def database_source(shape: Shape) -> Template:
     replica_key = frame.other_key(
         t,
         "TargetKeyArn",
-        "ARN of the key, in the target region, for the copy of the secret.",
+        "ARN of the key in the target region that encrypts the copy of the secret.",
     )
     secret = database.secret(
         t,
@@ -248,10 +252,10 @@ def database_target(shape: Shape) -> Template:
 
 def _promotion(t: Template) -> None:
     for title, text in (
-        ("Promoted", "Whether the replica is its own master. There is no way back."),
+        ("Promoted", "Whether the replica is promoted; this cannot be undone."),
         (
             "EnableBackups",
-            "Whether, after the promotion, it has backups and a standby.",
+            "Whether the promoted instance has backups and a standby.",
         ),
     ):
         frame.parameter(

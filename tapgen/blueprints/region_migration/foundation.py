@@ -78,7 +78,12 @@ def _key_and_topic(t: Template, role: str) -> None:
         t, "AlertTopic", name=name("alerts", role), key_arn=GetAtt("Key", "Arn")
     )
     frame.output(t, "KmsKeyArn", GetAtt("Key", "Arn"), description="ARN of the key")
-    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    frame.output(
+        t,
+        "AlertTopicArn",
+        Ref(topic),
+        description="ARN of the topic that alarms notify",
+    )
 
 
 def roles(shape: Shape) -> Template:
@@ -103,11 +108,14 @@ def roles(shape: Shape) -> Template:
         restores_as=[GetAtt("InstanceRole", "Arn")],
     )
     for title, what in (
-        ("ReplicationRole", "Role by which S3 replicates"),
-        ("BatchRole", "Role by which S3 Batch Operations replicates what was there"),
-        ("MonitoringRole", "Role by which RDS publishes operating system metrics"),
-        ("FlowLogsRole", "Role by which VPCs write flow logs"),
-        ("BackupRole", "Role by which AWS Backup works"),
+        ("ReplicationRole", "Role that S3 uses to replicate"),
+        (
+            "BatchRole",
+            "Role that S3 Batch Operations uses to replicate existing objects",
+        ),
+        ("MonitoringRole", "Role that RDS uses to publish operating system metrics"),
+        ("FlowLogsRole", "Role that VPCs use to write flow logs"),
+        ("BackupRole", "Role that AWS Backup uses"),
     ):
         frame.output(t, f"{title}Arn", GetAtt(title, "Arn"), description=what)
     frame.output(
@@ -248,7 +256,7 @@ def vaults(shape: Shape) -> Template:
     )
     frame.output(t, "VaultName", Ref(vault), description="Backup vault")
     frame.output(
-        t, "VaultArn", GetAtt(vault, "BackupVaultArn"), description="ARN of that vault"
+        t, "VaultArn", GetAtt(vault, "BackupVaultArn"), description="ARN of the vault"
     )
     return t
 
@@ -266,16 +274,14 @@ def backups(shape: Shape) -> Template:
     other = backup.vault_parameter(
         t, "OtherVaultArn", description="ARN of the vault that backups are copied to."
     )
-    role = frame.role_arn(
-        t, "BackupRoleArn", "ARN of the role by which AWS Backup works."
-    )
+    role = frame.role_arn(t, "BackupRoleArn", "ARN of the role that AWS Backup uses.")
     days = {
         title: frame.parameter(
             t, title, type="Number", description=text, MinValue=1, MaxValue=3650
         )
         for title, text in (
             ("BackupRetentionDays", "Days that a backup is kept."),
-            ("CopyRetentionDays", "Days that its copy in the other region is kept."),
+            ("CopyRetentionDays", "Days that the copy in the other region is kept."),
         )
     }
     plan = backup.plan(

@@ -45,12 +45,12 @@ def vpc(shape: Shape) -> Template:
         metrics=METRICS,
         topic_arn=topic,
     )
-    frame.output(t, "VpcId", vpc.id, description="The VPC")
+    frame.output(t, "VpcId", vpc.id, description="Id of the VPC")
     frame.output(
         t,
         "NatAddresses",
         Join(",", [Ref(address) for address in nat]),
-        description="Addresses that the servers are seen with, comma-separated",
+        description="Public addresses of the NAT gateways, comma-separated",
     )
     tables = [*private_routes, isolated_routes]
     network.list_outputs(
@@ -63,6 +63,9 @@ def vpc(shape: Shape) -> Template:
     return t
 
 
+_MEMBERS = {"Database": "database", "Server": "servers", "Balancer": "load balancer"}
+
+
 def _groups(t: Template, vpc: network.Vpc, shape: Shape) -> None:
     """Security groups, each letting in only the one before it.
 
@@ -73,14 +76,14 @@ def _groups(t: Template, vpc: network.Vpc, shape: Shape) -> None:
     frame.flag(
         t,
         "Tls",
-        description="Whether the load balancers serve with certificates.",
+        description="Whether the load balancers serve HTTPS.",
         condition="HasTls",
     )
     allowed = frame.parameter(
         t,
         "AllowedCidr",
         label="Allowed addresses",
-        description="Addresses that may reach the servers.",
+        description="Address range that may reach the servers.",
         pattern=frame.CIDR_PATTERN,
         constraint="an IPv4 range such as 203.0.113.0/24",
     )
@@ -166,7 +169,7 @@ def _group(
         t,
         f"{title}SecurityGroupId",
         GetAtt(group, "GroupId"),
-        description=f"Security group: {title.lower()}",
+        description=f"Security group of the {_MEMBERS[title]}",
     )
     return group
 
@@ -177,7 +180,7 @@ def joined(shape: Shape) -> Template:
     Without it servers could only reach the database of their own region, and during a
     migration the one that takes writes is in the other.
     """
-    t = start("Peering of the VPCs", role="source")
+    t = start("Peering connection between the VPCs", role="source")
     peering.connection(
         t, name=name("peering", "source"), peer_region=Ref("TargetRegion")
     )
@@ -187,7 +190,7 @@ def joined(shape: Shape) -> Template:
 def routes(shape: Shape) -> Template:
     """A region's routes to the other VPC, and whom the two regions let in: each other's
     servers, to database and load balancer."""
-    t = start("Routes and rules to the other VPC", role=frame.EVERY)
+    t = start("Routes and security group rules to the other VPC", role=frame.EVERY)
     peering.routes(
         t,
         vpc=name("vpc", names.THIS_ROLE),
@@ -200,7 +203,7 @@ def routes(shape: Shape) -> Template:
         "PeerNatAddresses",
         group=frame.WIRING,
         type="CommaDelimitedList",
-        description="Addresses that the other region's servers are seen with.",
+        description="Public addresses of the NAT gateways in the other region.",
     )
     _from_servers(
         t,

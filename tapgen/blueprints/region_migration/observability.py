@@ -42,7 +42,7 @@ def observability(shape: Shape) -> Template:
     frame.output(
         t, "LogGroupName", Ref(group), description="Log group of the application"
     )
-    frame.output(t, "DashboardName", Ref(board), description="The dashboard")
+    frame.output(t, "DashboardName", Ref(board), description="Name of the dashboard")
     return t
 
 
@@ -101,7 +101,7 @@ def _server_graphs(t: Template, shape: Shape) -> list[dict[str, Any]]:
     balancer = frame.wired(
         t,
         "AlbFullName",
-        "Load balancer of this region, as metrics name it.",
+        "Full name of the load balancer in this region, for metrics.",
         r"^app/[\w-]+/[0-9a-z]+$",
         "the full name of a load balancer",
     )
@@ -109,7 +109,7 @@ def _server_graphs(t: Template, shape: Shape) -> list[dict[str, Any]]:
         colour: frame.wired(
             t,
             f"{colour.title()}TgFullName",
-            f"Target group of the {colour} servers, as metrics name it.",
+            f"Full name of the target group of the {colour} servers, for metrics.",
             r"^targetgroup/[\w-]+/[0-9a-z]+$",
             "the full name of a target group",
         )

@@ -55,7 +55,7 @@ SESSION_SECONDS = 4 * 3600
 
 def operations(shape: Shape) -> Template:
     """The role for whoever migrates, and the plan."""
-    t = start("Role and plan of the migration", role=frame.GLOBAL)
+    t = start("IAM role and plan for the migration", role=frame.GLOBAL)
     source_bucket(t, shape)
     t.add_resource(
         iam.Role(
@@ -119,7 +119,7 @@ def operations(shape: Shape) -> Template:
         t,
         "MigrationPlanName",
         Ref("MigrationPlan"),
-        description="Parameter that holds the plan of the migration",
+        description="SSM parameter with the migration plan",
     )
     return t
 
@@ -156,7 +156,7 @@ def _storage(t: Template, shape: Shape) -> list[Statement]:
         title: frame.role_arn(t, f"{title}Arn", text)
         for title, text in (
             ("BatchRole", "ARN of the role of S3 Batch Operations."),
-            ("ReplicationRole", "ARN of the role by which S3 replicates."),
+            ("ReplicationRole", "ARN of the role that S3 uses to replicate."),
         )
     }
     jobs = names.arn("s3", "job/*", region="${SourceRegion}")
@@ -324,7 +324,7 @@ def _traffic(t: Template) -> list[Statement]:
     zone_id = frame.wired(
         t,
         "PrivateZoneId",
-        "Zone that has the names of application and database.",
+        "Private hosted zone with the names of application and database.",
         r"^Z[A-Z0-9]+$",
         "the id of a hosted zone",
     )

@@ -49,7 +49,7 @@ def procedures(shape: Shape) -> dict[str, tuple[str, ...]]:
 
 def runbooks(shape: Shape) -> Template:
     """The runbooks of a region."""
-    t = start("Runbooks of the migration", role=frame.EVERY)
+    t = start("Runbooks for the migration", role=frame.EVERY)
     source_bucket(t, shape)
     at_source, at_target = (_only_in(t, role) for role in ROLES)
     _add(

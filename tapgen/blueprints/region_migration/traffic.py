@@ -30,7 +30,9 @@ ZONE_NAME = f"{CODE}-${{{names.SUFFIX}}}.internal"
 
 def accelerator(shape: Shape) -> Template:
     """Two addresses for good, and a dial for each region behind them."""
-    t = start("Fixed addresses, and a dial for each region", role=frame.GLOBAL)
+    t = start(
+        "Global Accelerator with a traffic dial for each region", role=frame.GLOBAL
+    )
     endpoints = [
         servers.Endpoint(
             title=f"{role.title()}Endpoints",
@@ -57,7 +59,7 @@ def accelerator(shape: Shape) -> Template:
     frame.flag(
         t,
         "Tls",
-        description="Whether the load balancers serve with certificates.",
+        description="Whether the load balancers serve HTTPS.",
         condition="HasTls",
     )
     accelerator = servers.accelerator(
@@ -71,11 +73,27 @@ def accelerator(shape: Shape) -> Template:
     )
     frame.outputs(
         t,
-        ("AcceleratorArn", Ref(accelerator), "The accelerator"),
-        ("AcceleratorDns", GetAtt(accelerator, "DnsName"), "Its host name"),
-        ("AcceleratorIps", servers.addresses(accelerator), "Its two addresses"),
-        ("SourceEndpointGroupArn", Ref("SourceEndpoints"), "Source behind it"),
-        ("TargetEndpointGroupArn", Ref("TargetEndpoints"), "Target behind it"),
+        ("AcceleratorArn", Ref(accelerator), "ARN of the accelerator"),
+        (
+            "AcceleratorDns",
+            GetAtt(accelerator, "DnsName"),
+            "Host name of the accelerator",
+        ),
+        (
+            "AcceleratorIps",
+            servers.addresses(accelerator),
+            "The two static IP addresses of the accelerator",
+        ),
+        (
+            "SourceEndpointGroupArn",
+            Ref("SourceEndpoints"),
+            "Endpoint group of the source region",
+        ),
+        (
+            "TargetEndpointGroupArn",
+            Ref("TargetEndpoints"),
+            "Endpoint group of the target region",
+        ),
     )
     return t
 
@@ -85,7 +103,7 @@ def _dial(t: Template, role: str) -> Ref:
         t,
         f"{role.title()}Dial",
         type="Number",
-        description=f"Percent of its traffic that the {role} region takes.",
+        description=f"Traffic dial of the {role} region, in percent.",
         MinValue=0,
         MaxValue=100,
     )
@@ -97,7 +115,7 @@ def names_of(shape: Shape) -> Template:
     And, where there is a domain, its record for the accelerator, which a migration
     never has to touch.
     """
-    t = start("Names that move by weight", role=frame.GLOBAL)
+    t = start("DNS records with weights for each region", role=frame.GLOBAL)
     zone = dns.private_zone(
         t,
         "PrivateZone",
@@ -112,9 +130,9 @@ def names_of(shape: Shape) -> Template:
     _public_name(t)
     frame.outputs(
         t,
-        ("PrivateZoneId", Ref(zone), "Zone that the VPCs see"),
-        ("AppName", Sub(f"app.{ZONE_NAME}"), "Name of the application in the VPCs"),
-        ("DatabaseName", Sub(f"db.{ZONE_NAME}"), "Name of the database in the VPCs"),
+        ("PrivateZoneId", Ref(zone), "Id of the private hosted zone"),
+        ("AppName", Sub(f"app.{ZONE_NAME}"), "Private domain name of the application"),
+        ("DatabaseName", Sub(f"db.{ZONE_NAME}"), "Private domain name of the database"),
     )
     return t
 
@@ -155,14 +173,19 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
         thing: frame.wired(
             t,
             f"{what}{thing}",
-            f"{text} of the {role} region.",
+            f"{text} in the {role} region.",
             pattern,
             constraint,
         )
         for thing, text, pattern, constraint in (
-            ("AlbDns", "Load balancer", HOST_PATTERN, "a host name"),
-            ("AlbZone", "Its hosted zone", f"^{dns.ZONE_PATTERN}$", "a hosted zone id"),
-            ("RdsEndpoint", "Database", HOST_PATTERN, "a host name"),
+            ("AlbDns", "DNS name of the load balancer", HOST_PATTERN, "a host name"),
+            (
+                "AlbZone",
+                "Hosted zone id of the load balancer",
+                f"^{dns.ZONE_PATTERN}$",
+                "a hosted zone id",
+            ),
+            ("RdsEndpoint", "Host name of the database", HOST_PATTERN, "a host name"),
         )
     }
     dns.weighted(
@@ -198,7 +221,7 @@ def _public_name(t: Template) -> None:
     domain = frame.parameter(
         t,
         "DomainName",
-        description="Public name of the application; empty for none.",
+        description="Public domain name of the application; empty for none.",
         Default="",
         pattern=f"^$|^{dns.DOMAIN_PATTERN}$",
         constraint="a domain in lower case, such as app.example.com, or nothing",

@@ -21,7 +21,9 @@ _REPLICATION = storage.replicated(DATA, REPLICA, RULE)
 
 def storage_dr(shape: Shape) -> Template:
     """The bucket that is replicated to, and the one for backups."""
-    t = frame.start("Destination of the replication, and backups", role="dr")
+    t = frame.start(
+        "Destination bucket of the replication, and backup bucket", role="dr"
+    )
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
@@ -47,7 +49,7 @@ def storage_dr(shape: Shape) -> Template:
         t,
         "DestinationBucketArn",
         GetAtt("DestinationBucket", "Arn"),
-        description="ARN of that bucket",
+        description="ARN of the bucket",
     )
     if shape.ideal:
         # Away from the primary region: a backup that goes down with it is none.
@@ -100,7 +102,7 @@ def storage_primary(shape: Shape) -> Template:
     replica_key = frame.other_key(
         t,
         "DestinationKeyArn",
-        "ARN of the key, in the recovery region, that replicas get.",
+        "ARN of the key in the recovery region that encrypts the replicas.",
     )
     replication = storage.replication(
         t, destination=destination, key_arn=replica_key, rule=RULE
@@ -134,7 +136,7 @@ def storage_primary(shape: Shape) -> Template:
         t,
         "PrimaryBucketArn",
         GetAtt("DataBucket", "Arn"),
-        description="ARN of that bucket",
+        description="ARN of the bucket",
     )
     return t
 
@@ -153,12 +155,12 @@ def _watch(t: Template, role: str) -> None:
 
 def database_primary(shape: Shape) -> Template:
     """PostgreSQL in two zones, with the password in Secrets Manager."""
-    t = frame.start("PostgreSQL", role="primary")
+    t = frame.start("PostgreSQL database", role="primary")
     place = _database_place(t, "primary")
     replica_key = frame.other_key(
         t,
         "DestinationKeyArn",
-        "ARN of the key, in the recovery region, for the copy of the secret.",
+        "ARN of the key in the recovery region that encrypts the copy of the secret.",
     )
     sizes = database.size_parameters(t)
     secret = database.secret(
@@ -182,8 +184,12 @@ def database_primary(shape: Shape) -> Template:
         t,
         ("DatabaseIdentifier", Ref(instance), "Identifier of the instance"),
         ("DatabaseArn", GetAtt(instance, "DBInstanceArn"), "ARN of the instance"),
-        ("DatabaseEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
-        ("DatabasePort", GetAtt(instance, "Endpoint.Port"), "Port"),
+        (
+            "DatabaseEndpoint",
+            GetAtt(instance, "Endpoint.Address"),
+            "Host name of the instance",
+        ),
+        ("DatabasePort", GetAtt(instance, "Endpoint.Port"), "Port of the instance"),
         ("DatabaseSecretArn", Ref(secret), "Secret with user name and password"),
     )
     return t
@@ -220,6 +226,10 @@ def database_dr(shape: Shape) -> Template:
         t,
         ("ReplicaIdentifier", Ref(instance), "Identifier of the replica"),
         ("ReplicaArn", GetAtt(instance, "DBInstanceArn"), "ARN of the replica"),
-        ("ReplicaEndpoint", GetAtt(instance, "Endpoint.Address"), "Host name"),
+        (
+            "ReplicaEndpoint",
+            GetAtt(instance, "Endpoint.Address"),
+            "Host name of the instance",
+        ),
     )
     return t

@@ -66,7 +66,12 @@ def keys(shape: Shape) -> Template:
     )
     frame.output(t, "KmsKeyId", Ref(key), description="Id of the key")
     frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the key")
-    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    frame.output(
+        t,
+        "AlertTopicArn",
+        Ref(topic),
+        description="ARN of the topic that alarms notify",
+    )
     return t
 
 
@@ -102,7 +107,12 @@ def keys_dr(shape: Shape) -> Template:
         GetAtt(key, "Arn"),
         description="ARN of the key in the recovery region",
     )
-    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    frame.output(
+        t,
+        "AlertTopicArn",
+        Ref(topic),
+        description="ARN of the topic that alarms notify",
+    )
     return t
 
 
@@ -137,7 +147,7 @@ def roles(shape: Shape) -> Template:
         t,
         "ReplicationRoleArn",
         GetAtt(role, "Arn"),
-        description="Role by which S3 replicates",
+        description="Role that S3 uses to replicate",
     )
     if shape.ideal:
         _service_roles(t, shape)
@@ -160,14 +170,14 @@ def _service_roles(t: Template, shape: Shape) -> None:
         t,
         "FlowLogsRoleArn",
         GetAtt(role, "Arn"),
-        description="Role by which VPCs write flow logs",
+        description="Role that VPCs use to write flow logs",
     )
     role = database.monitoring_role(t, "MonitoringRole", name=name("db-monitoring"))
     frame.output(
         t,
         "MonitoringRoleArn",
         GetAtt(role, "Arn"),
-        description="Role by which RDS publishes operating system metrics",
+        description="Role that RDS uses to publish operating system metrics",
     )
     if shape.baseline:
         buckets = [storage.Bucket(logs_bucket(role)) for role in ("primary", "dr")]
@@ -184,7 +194,7 @@ def _service_roles(t: Template, shape: Shape) -> None:
             t,
             "ConfigRoleArn",
             GetAtt(role, "Arn"),
-            description="Role by which AWS Config records",
+            description="Role that AWS Config uses to record",
         )
 
 
@@ -277,7 +287,7 @@ def audit(shape: Shape) -> Template:
             "Recorder",
             name=name("recorder", names.THIS_ROLE),
             role_arn=frame.role_arn(
-                t, "ConfigRoleArn", "ARN of the role by which AWS Config records."
+                t, "ConfigRoleArn", "ARN of the role that AWS Config uses to record."
             ),
             bucket_name=bucket,
             # IAM is the same everywhere: recorded once, or paid for twice.
@@ -288,7 +298,7 @@ def audit(shape: Shape) -> Template:
         t,
         "TrailArn",
         GetAtt("Trail", "Arn"),
-        description="Trail of all regions",
+        description="ARN of the trail",
         condition=frame.IS_PRIMARY,
     )
     return t

@@ -35,7 +35,7 @@ def vpc(shape: Shape) -> Template:
             [network.rule(None, to=network.ANYWHERE, description="Anything out")],
         )
         _private_logs(t, vpc, public, web)
-    frame.output(t, "VpcId", vpc.id, description="The VPC")
+    frame.output(t, "VpcId", vpc.id, description="Id of the VPC")
     frame.output(
         t,
         "SubnetIds",
@@ -56,7 +56,7 @@ def _web_group(t: Template, vpc: network.Vpc, role: str, egress: Sequence[Any]) 
         t,
         "AllowedCidr",
         label="Allowed addresses",
-        description="Addresses that may reach the web tier.",
+        description="Address range that may reach the web tier.",
         pattern=frame.CIDR_PATTERN,
         constraint="an IPv4 range such as 203.0.113.0/24",
     )

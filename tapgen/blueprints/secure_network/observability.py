@@ -43,7 +43,7 @@ def observability(shape: Shape) -> Template:
     frame.output(
         t, "LogGroupName", Ref(group), description="Log group of the application"
     )
-    frame.output(t, "DashboardName", Ref(board), description="The dashboard")
+    frame.output(t, "DashboardName", Ref(board), description="Name of the dashboard")
     return t
 
 

@@ -32,7 +32,12 @@ def keys() -> Template:
         t, "AlertTopic", name=name("alerts", "source"), key_arn=GetAtt(key, "Arn")
     )
     frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the key")
-    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    frame.output(
+        t,
+        "AlertTopicArn",
+        Ref(topic),
+        description="ARN of the topic that alarms notify",
+    )
     return t
 
 
@@ -51,7 +56,12 @@ def keys_target() -> Template:
         t, "AlertTopic", name=name("alerts", "target"), key_arn=GetAtt(key, "Arn")
     )
     frame.output(t, "KmsKeyArn", GetAtt(key, "Arn"), description="ARN of the replica")
-    frame.output(t, "AlertTopicArn", Ref(topic), description="Topic that alarms notify")
+    frame.output(
+        t,
+        "AlertTopicArn",
+        Ref(topic),
+        description="ARN of the topic that alarms notify",
+    )
     return t
 
 
@@ -111,7 +121,7 @@ def roles(shape: Shape) -> Template:
         t,
         "ReplicationRoleArn",
         GetAtt(role, "Arn"),
-        description="Role by which S3 replicates",
+        description="Role that S3 uses to replicate",
     )
     if shape.baseline:
         role = api_logs.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
@@ -119,21 +129,23 @@ def roles(shape: Shape) -> Template:
             t,
             "ApiLoggingRoleArn",
             GetAtt(role, "Arn"),
-            description="Role by which API Gateway writes logs",
+            description="Role that API Gateway uses to write logs",
         )
     return t
 
 
 def api_account() -> Template:
     """That API Gateway may write logs: once in a region, for all its APIs."""
-    t = start("What API Gateway logs with, for all APIs of a region", role=frame.EVERY)
+    t = start(
+        "Account setting that lets the APIs of a region write logs", role=frame.EVERY
+    )
     api_logs.account(t, "ApiAccount", name=name("api-account"))
     return t
 
 
 def items_table() -> Template:
     """The table, with a replica in each region; made in one of them only."""
-    t = start("Items, in a table of both regions", role="source")
+    t = start("Global table of items, replicated between both regions", role="source")
     replicas = [
         table.Replica(
             Ref(frame.region_parameter(role)),
@@ -161,6 +173,9 @@ def items_table() -> Template:
     frame.output(t, "TableName", Ref(items), description="Table of the items")
     frame.output(t, "TableArn", GetAtt(items, "Arn"), description="ARN of the table")
     frame.output(
-        t, "StreamArn", GetAtt(items, "StreamArn"), description="Stream of its changes"
+        t,
+        "StreamArn",
+        GetAtt(items, "StreamArn"),
+        description="ARN of the table's stream",
     )
     return t

@@ -121,7 +121,7 @@ def _policy(t: Template) -> PolicyDocument:
         t,
         "AllowedCidr",
         label="Allowed addresses",
-        description="Addresses that may call the API.",
+        description="Address range that may call the API.",
         pattern=frame.CIDR_PATTERN,
         constraint="an IPv4 range, such as 203.0.113.0/24",
     )
@@ -149,7 +149,7 @@ def _domain(t: Template, rest_api: api.Api) -> None:
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
     certificate = api_domain.certificate(
         t,
-        description="Certificate of ACM for the domain, in this region, or nothing.",
+        description="ARN of the domain's ACM certificate in this region; empty for none.",
     )
     named = api_domain.custom_domain(
         t,
@@ -212,7 +212,7 @@ def _dashboard(t: Template, rest_api: api.Api) -> None:
             for title, namespace, metrics, dimensions, statistic in graphs
         ],
     )
-    frame.output(t, "DashboardName", Ref(board), description="The dashboard")
+    frame.output(t, "DashboardName", Ref(board), description="Name of the dashboard")
 
 
 def edge() -> Template:
@@ -267,7 +267,7 @@ def edge() -> Template:
         t,
         "DomainUrl",
         names.sub("https://${DomainName}"),
-        description="Address of the API, in whichever region",
+        description="Address of the API; DNS selects the region",
         condition=_HAS_DOMAIN,
     )
     return t

@@ -65,7 +65,7 @@ def start(description: str, *, role: str) -> Template:
         t,
         "Environment",
         group=frame.PLACE,
-        description="What the system is for.",
+        description="Environment of the system.",
         AllowedValues=list(ENVIRONMENTS),
     )
     t.add_rule(

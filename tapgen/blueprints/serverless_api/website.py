@@ -127,7 +127,7 @@ def _both() -> cloudfront.OriginGroups:
 
 def website_target(shape: Shape) -> Template:
     """The bucket that pages are replicated to."""
-    t = start("Copy of the website", role="target")
+    t = start("Replica of the website", role="target")
     _bucket(t, shape, WEBSITE_COPY, None)
     storage.latency_alarm(
         t,
@@ -189,7 +189,7 @@ def _bucket(
     )
     frame.output(t, "BucketName", Ref("Website"), description="Bucket of the pages")
     frame.output(
-        t, "BucketArn", GetAtt("Website", "Arn"), description="ARN of that bucket"
+        t, "BucketArn", GetAtt("Website", "Arn"), description="ARN of the bucket"
     )
     if not shape.cloudfront:
         frame.output(
