@@ -179,7 +179,7 @@ Resources:
 {reasons}\
 """
     bad = _body.format(reasons="")
-    good = _body.format(reasons="        reasons: {E9501: goes to one region only}\n")
+    good = _body.format(reasons="        reasons: {E9501: targets one region only}\n")
 
     def check(self, view: View) -> Iterator[Found]:
         places: list[tuple[Path, object]] = [((), view.template)]
