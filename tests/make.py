@@ -30,10 +30,10 @@ def template(
     outputs: Iterable[str] = (),
     resources: Mapping[str, Any] | None = None,
     defaults: Mapping[str, str] | None = None,
-    told: Any = None,
+    output_value: Any = None,
 ) -> str:
     """A template text with these parameters, outputs and resources; every output is
-    `told`, by default the Ref of Topic."""
+    `output_value`, by default the Ref of Topic."""
     declared: dict[str, Any] = {p: {"Type": "String"} for p in parameters}
     declared |= {
         k: {"Type": "String", "Default": v} for k, v in (defaults or {}).items()
@@ -42,7 +42,9 @@ def template(
         {
             "Parameters": declared,
             "Resources": resources or {"Topic": {"Type": "AWS::SNS::Topic"}},
-            "Outputs": {o: {"Value": told or {"Ref": "Topic"}} for o in outputs},
+            "Outputs": {
+                o: {"Value": output_value or {"Ref": "Topic"}} for o in outputs
+            },
         }
     )
 

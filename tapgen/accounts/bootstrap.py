@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.aws import organizations, stacks
+from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import Aws, role_exists
-from tapgen.aws.store import Store
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import indirect_permissions
 from tapgen.blueprints.scope import Scope
@@ -177,8 +177,8 @@ def _refuse_strays(aws: Aws, system: System) -> None:
     """Refuse what CloudFormation would fail on with a worse message: a bucket deleted
     behind its stack's back, and roles that another administration region made."""
     admin = system.admin
-    made = stacks.template(aws, admin, ADMINISTRATION_STACK)
-    if made and not Store(aws, admin).exists():
+    template = stacks.template(aws, admin, ADMINISTRATION_STACK)
+    if template and not ArtifactBucket(aws, admin).exists():
         raise AwsError(
             "s3:HeadBucket",
             "NoSuchBucket",
@@ -216,7 +216,7 @@ def ready(aws: Aws, system: System, code: str) -> list[str]:
     if found is None:
         problems.append(f"{admin} has no administration role and no artifact bucket")
     else:
-        if not Store(aws, admin).exists():
+        if not ArtifactBucket(aws, admin).exists():
             problems.append(f"the artifact bucket of {admin} was deleted")
         wanted = {*blueprint.service_principals(_regions(system))}
         missing = sorted(wanted - {*found.get(_TRUSTED_OUTPUT, "").split(",")})
@@ -319,9 +319,9 @@ def _stacks(
         has = _has(aws, target, system) if deployed else None
         if has is not None:
             # What is there is called as it was, and must go by those names.
-            kept = has.names if not code else frozenset()
+            retained = has.names if not code else frozenset()
             read = has.types & indirect_permissions.REFERENCES
-            needs |= replace(has, types=read, names=kept)
+            needs |= replace(has, types=read, names=retained)
         text = _compact(_roles(system, code, needs))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else nobody may go there
@@ -399,23 +399,23 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
     """What the roles in an account were made for; None when there are none of ours."""
     text = stacks.template(aws, target, roles_stack(system))
     try:
-        made = json.loads(text or "")["Metadata"]["tapgen"]
+        metadata = json.loads(text or "")["Metadata"]["tapgen"]
         return _Needs(
-            frozenset(made["types"]),
-            frozenset(made["passed_to"]),
+            frozenset(metadata["types"]),
+            frozenset(metadata["passed_to"]),
             frozenset(
                 (kind, pattern)
-                for kind, patterns in made.get("names", {}).items()
+                for kind, patterns in metadata.get("names", {}).items()
                 for pattern in patterns
             ),
-            bool(made.get("artifacts")),
+            bool(metadata.get("artifacts")),
             frozenset(
                 PassedRole(passed["role"], passed["to"])
-                for passed in made.get("pass_roles", ())
+                for passed in metadata.get("pass_roles", ())
             ),
             frozenset(
                 Permission(allowed["action"], allowed["resource"])
-                for allowed in made.get("permissions", ())
+                for allowed in metadata.get("permissions", ())
             ),
         )
     except (ValueError, LookupError, TypeError):

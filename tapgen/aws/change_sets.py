@@ -122,15 +122,15 @@ def ask_all(
 
     answers: dict[Key, ChangeSet | AwsError] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        asked = {pool.submit(answer, q): key for key, q in questions.items()}
+        futures = {pool.submit(answer, q): key for key, q in questions.items()}
         try:
-            for number, future in enumerate(as_completed(asked), 1):
-                answers[asked[future]] = future.result()
+            for number, future in enumerate(as_completed(futures), 1):
+                answers[futures[future]] = future.result()
                 on_answer(number)
         except BaseException:
             # Leaving the pool waits for its threads, which delete what they made.
             stop.set()
-            for future in asked:
+            for future in futures:
                 future.cancel()
             raise
     return {key: answers[key] for key in questions}
@@ -159,16 +159,16 @@ def ask_one(
     client = aws.client("cloudformation", question.target)
     at = {"StackName": question.stack, "ChangeSetName": question.name}
     _sweep(client, question, sleep)
-    made = False
+    created = False
     try:
-        _make(client, question, template)
-        made = True
-        return _read(client, at, _made(client, at, wait))
+        _create(client, question, template)
+        created = True
+        return _read(client, at, _wait_until_created(client, at, wait))
     finally:
         try:
             _delete(client, at, sleep)
         except AwsError as error:
-            if made:  # else the reason why it was not made says more
+            if created:  # else the reason why it was not made says more
                 raise AwsError(
                     error.call,
                     error.code,
@@ -178,7 +178,7 @@ def ask_one(
                 ) from error
 
 
-def _make(client: Any, question: Question, template: Mapping[str, str]) -> None:
+def _create(client: Any, question: Question, template: Mapping[str, str]) -> None:
     ask(
         client,
         "create_change_set",
@@ -195,7 +195,7 @@ def _make(client: Any, question: Question, template: Mapping[str, str]) -> None:
     )
 
 
-def _made(
+def _wait_until_created(
     client: Any, at: Mapping[str, str], wait: Callable[[float], bool]
 ) -> dict[str, Any]:
     """The first page of a change set once its status is final."""

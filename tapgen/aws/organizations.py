@@ -101,13 +101,15 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
     for step in filter(None, path.split("/")):
         inner = look.below(unit).get(step)
         if inner is None:
-            made = ask(client, "create_organizational_unit", ParentId=unit, Name=step)
-            inner = str(made["OrganizationalUnit"]["Id"])
+            created = ask(
+                client, "create_organizational_unit", ParentId=unit, Name=step
+            )
+            inner = str(created["OrganizationalUnit"]["Id"])
         unit = inner
     if account is None:
         name = f"{unit}@example.com"
-        made = ask(client, "create_account", AccountName=path, Email=name)
-        account = str(made["CreateAccountStatus"]["AccountId"])
+        created = ask(client, "create_account", AccountName=path, Email=name)
+        account = str(created["CreateAccountStatus"]["AccountId"])
         source = _parent(client, account)
     if source != unit:
         ask(

@@ -91,18 +91,18 @@ class Aws:
             session = self._session_for(account)
             with self._lock:
                 if key not in self._clients:
-                    made = self._client(session, service, region, attempts)
-                    self._clients[key] = made
+                    client = self._client(session, service, region, attempts)
+                    self._clients[key] = client
         return self._clients[key]
 
     def _session_for(self, account: str) -> boto3.session.Session:
         if account == self.account:
             return self.session
         if account not in self._sessions:
-            self._sessions[account] = self._made_session(account)
+            self._sessions[account] = self._new_session(account)
         return self._sessions[account]
 
-    def _made_session(self, account: str) -> boto3.session.Session:
+    def _new_session(self, account: str) -> boto3.session.Session:
         if self.role is None and self.local:
             return _keys(account, _ONLY_ENDPOINT_SECRET, None)
         if self.role is None:
@@ -117,8 +117,8 @@ class Aws:
         arn = f"arn:{partition}:iam::{account}:role/{self.role}"
 
         def refresh() -> dict[str, str]:
-            made = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
-            keys = made["Credentials"]
+            answer = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
+            keys = answer["Credentials"]
             return {
                 "access_key": keys["AccessKeyId"],
                 "secret_key": keys["SecretAccessKey"],

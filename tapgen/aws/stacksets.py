@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.aws import organizations, stacks
+from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import NOBODY, Aws, ask, pages
-from tapgen.aws.store import Store
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
     HIDDEN,
@@ -109,9 +109,9 @@ class StackSets:
         return self.aws.client("cloudformation", self.admin)
 
     @property
-    def store(self) -> Store:
+    def bucket(self) -> ArtifactBucket:
         """The artifact bucket beside these stack sets."""
-        return Store(self.aws, self.admin)
+        return ArtifactBucket(self.aws, self.admin)
 
     # -- what is there ---------------------------------------------------------------
 
@@ -449,9 +449,9 @@ class StackSets:
             )
         name = digest(body).partition(":")[2]
         key = f"templates/{name}.json"
-        url = self.store.put(key, body.encode())
+        url = self.bucket.put(key, body.encode())
         foreign = reader not in ("", self.admin.account)
-        return {"TemplateURL": self.store.link(key) if foreign else url}
+        return {"TemplateURL": self.bucket.link(key) if foreign else url}
 
 
 def _instance(known: Mapping[str, Any]) -> ObservedInstance:
@@ -482,7 +482,7 @@ def preferences(
     """`OperationPreferences` for an operation that touches `regions` in that order."""
     order = list(reversed(regions)) if backwards else list(regions)
     sequential = chosen.region_concurrency == "SEQUENTIAL"
-    made = {
+    fields = {
         "RegionConcurrencyType": chosen.region_concurrency,
         "RegionOrder": order if sequential and len(order) > 1 else None,
         "ConcurrencyMode": chosen.concurrency_mode,
@@ -491,7 +491,7 @@ def preferences(
         "MaxConcurrentCount": chosen.max_concurrent_count,
         "MaxConcurrentPercentage": chosen.max_concurrent_percentage,
     }
-    return {k: v for k, v in made.items() if v is not None}
+    return {k: v for k, v in fields.items() if v is not None}
 
 
 def rectangles(targets: Iterable[Target]) -> list[list[Target]]:

@@ -108,7 +108,7 @@ _OPERATOR_ACTIONS = (
 )
 
 
-# What `aws.limits` asks for; IAM knows no resource for any of these.
+# What `aws.quotas` reads; IAM knows no resource for any of these.
 _QUOTA_ACTIONS = (
     acfn.DescribeAccountLimits,
     aec2.DescribeAddresses,

@@ -58,7 +58,7 @@ def destroy_command(
     """Delete SYSTEM's stack sets, waves backwards; says what is kept."""
     from tapgen import plan, rollout
     from tapgen.accounts import bootstrap
-    from tapgen.aws import leftovers
+    from tapgen.aws import retained
     from tapgen.cli.progress import console
     from tapgen.report import data, text
     from tapgen.system import ownership
@@ -79,20 +79,20 @@ def destroy_command(
     made = plan.destroy(reached.system, observed)
     out = console(stderr=output == "json")
     out.print(text.plan(made))
-    store, place = reached.sets.store, f"leftovers/{prefix}.json"
-    kept = leftovers.merged(
-        leftovers.load(store.get(place) or b"[]"),
-        leftovers.retained(reached.sets.aws, observed),
+    store, place = reached.sets.bucket, f"leftovers/{prefix}.json"
+    kept = retained.merge(
+        retained.load(store.get(place) or b"[]"),
+        retained.find(reached.sets.aws, observed),
     )
     _show_retained(
         out, kept, "to be deleted with --delete-data" if delete_data else "kept"
     )
     ended = rollout.Outcome()
-    fates: dict[leftovers.Leftover, str] = {}
+    fates: dict[retained.RetainedResource, str] = {}
     if made:
         confirm(yes, f"Delete {prefix}?")
         # Once the stacks are gone nobody knows what they retained: note it before.
-        store.put(place, leftovers.dump(kept))
+        store.put(place, retained.dump(kept))
         ended = run_plan(reached, made)
         if isinstance(ended, int):
             return ended
@@ -104,7 +104,7 @@ def destroy_command(
         fates = _delete_retained(out, reached.aws.assuming(assume_role), kept)
         if kept:
             left_over = [x for x in kept if fates[x].startswith("not deleted")]
-            store.put(place, leftovers.dump(left_over))
+            store.put(place, retained.dump(left_over))
     elif made and ended.green:
         out.print(
             "what bootstrap made stays: delete the stack "
@@ -135,10 +135,10 @@ def _show_retained(out: Any, kept: Sequence[Any], verb: str) -> None:
 
 def _delete_retained(out: Any, aws: Any, kept: Sequence[Any]) -> dict[Any, str]:
     """Delete what was retained; what happened to each, in words."""
-    from tapgen.aws import leftovers
+    from tapgen.aws import retained
 
     fates = {}
     for left in kept:
-        fates[left] = leftovers.delete(aws, left)
+        fates[left] = retained.delete(aws, left)
         out.print(f"  {fates[left]}: {left}", markup=False)
     return fates

@@ -156,9 +156,9 @@ def _with_change_sets(reached: Reached, made: Any, clock: Timings) -> Any:
     """The plan with what AWS says of it, and AWS's answers."""
     from tapgen.aws import change_sets
     from tapgen.cli.progress import asking
-    from tapgen.plan import aws_answers
+    from tapgen.plan import change_set_answers
 
-    questions, unasked = aws_answers.questions(made)
+    questions, unasked = change_set_answers.questions(made)
     if not questions:
         return made, unasked
     with clock.stage("asking AWS"), asking(len(questions)) as answered:
@@ -168,7 +168,7 @@ def _with_change_sets(reached: Reached, made: Any, clock: Timings) -> Any:
             lambda q: reached.sets.carried(q.template, q.target.account),
             answered,
         )
-    return aws_answers.merge(made, said)
+    return change_set_answers.merge(made, said)
 
 
 def _save(path: Path, own: Any, made: Any, allowed: tuple[str, ...]) -> None:

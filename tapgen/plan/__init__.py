@@ -2,7 +2,7 @@
 
 Pure but for what `aws/` reads: `planner.make` takes a system and what is deployed and
 returns a `Plan` (`model`), by way of `values`, `steps`, `waves`, `deletions` and
-`refusals`. Around it: `aws_answers` (what AWS says of a plan by change sets), `forecast`,
+`refusals`. Around it: `change_set_answers` (what AWS reports), `forecast`,
 `durations`, `headroom` (quotas) and `drift`. May use `system/`, `template/` and `aws/`.
 Begin reading at `planner.make`.
 """

@@ -48,12 +48,12 @@ def refuse_protected(
 
 def _is_protected(resource: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
     properties = resource.get("Properties", {})
-    kept = str(resource.get("DeletionPolicy", "")).startswith("Retain")
+    retained = str(resource.get("DeletionPolicy", "")).startswith("Retain")
     for name in ("DeletionProtection", "DeletionProtectionEnabled"):
         value = properties.get(name)
         if isinstance(value, dict):
             value = values.get(str(value.get("Ref")))
-        if str(value).lower() == "true" and not kept:
+        if str(value).lower() == "true" and not retained:
             return True
     return False
 

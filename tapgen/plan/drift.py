@@ -83,20 +83,20 @@ class Drift:
     oldest: datetime | None = None
 
 
-def concerned(made: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
+def concerned(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
     """The instances that a plan surely updates: what drifted there is at stake."""
-    for step in made.steps:
+    for step in plan.steps:
         if step.action is Action.UPDATE and not step.conditional:
-            instances = made.observed[step.stack_set].instances
+            instances = plan.observed[step.stack_set].instances
             for target in step.targets:
                 if not target.joins_later:
                     yield step, target, instances[target]
 
 
-def read(sets: StackSets, made: Plan) -> Drift:
+def read(sets: StackSets, plan: Plan) -> Drift:
     """The drift of a plan's instances as the last detection found it."""
     found: dict[tuple[str, Target], list[DriftedResource] | None] = {}
-    for step, target, instance in concerned(made):
+    for step, target, instance in concerned(plan):
         if instance.drift_status == DRIFTED and instance.stack_id:
             try:
                 drifts = stacks.drifts(sets.aws, target, instance.stack_id)
@@ -104,17 +104,17 @@ def read(sets: StackSets, made: Plan) -> Drift:
                 found[step.stack_set, target] = None
             else:
                 found[step.stack_set, target] = drifts
-    return of(made, found)
+    return of(plan, found)
 
 
 def of(
-    made: Plan, found: Mapping[tuple[str, Target], Iterable[DriftedResource] | None]
+    plan: Plan, found: Mapping[tuple[str, Target], Iterable[DriftedResource] | None]
 ) -> Drift:
     """Drift held against a plan. `found` are the drifted resources by stack set and
     target, None where they could not be read."""
     drifted: list[Drifted] = []
     unread, unchecked, times = [], [], []
-    instances = list(concerned(made))
+    instances = list(concerned(plan))
     for step, target, instance in instances:
         if instance.drift_checked:
             times.append(instance.drift_checked)
@@ -124,7 +124,7 @@ def of(
             resources = found.get((step.stack_set, target))
             if resources is None:
                 unread.append((step.part, target))
-            retags = _retags(made, step)
+            retags = _retags(plan, step)
             drifted += (
                 d for r in resources or () for d in _of(step, target, r, retags)
             )
@@ -138,12 +138,12 @@ def of(
     )
 
 
-def _retags(made: Plan, step: Step) -> bool:
+def _retags(plan: Plan, step: Step) -> bool:
     """Whether the stack set's tags change: CloudFormation puts them on every resource
     that takes tags."""
-    found = made.observed[step.stack_set].tags
+    found = plan.observed[step.stack_set].tags
     ours = {k: v for k, v in found.items() if not k.startswith("tapgen:")}
-    return ours != dict(made.system.part(step.part).tags)
+    return ours != dict(plan.system.part(step.part).tags)
 
 
 def _of(
@@ -202,7 +202,7 @@ def _names(path: Iterable[str], item: str = "") -> list[str]:
 def detect(
     sets: StackSets,
     names: Iterable[str],
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
     *,
     sleep: Callable[[float], None] = time.sleep,
     poll_seconds: float = 5,
@@ -217,21 +217,21 @@ def detect(
     waited = 0.0
     while waiting or running:
         for name in list(waiting):
-            started = _start(sets, name, waited, tell)
+            started = _start(sets, name, waited, report)
             if started:
                 waiting.remove(name)
                 running[name] = started
         for name, operation in list(running.items()):
             running[name] = sets.operation(name, operation.id)
             if running[name].ended:
-                _tell_end(sets, running.pop(name), tell)
+                _report_end(sets, running.pop(name), report)
         if waiting or running:
             sleep(poll_seconds)
             waited += poll_seconds
 
 
 def _start(
-    sets: StackSets, name: str, waited: float, tell: Callable[[str], None]
+    sets: StackSets, name: str, waited: float, report: Callable[[str], None]
 ) -> Operation | None:
     """Start a detection; None while another operation holds the stack set."""
     try:
@@ -243,13 +243,15 @@ def _start(
                 f"({error.message}); try again later"
             ) from error
         if not waited:
-            tell(f"{name}: waiting for another operation to end …")
+            report(f"{name}: waiting for another operation to end …")
         return None
-    tell(f"{name}: detecting drift …")
+    report(f"{name}: detecting drift …")
     return started
 
 
-def _tell_end(sets: StackSets, ended: Operation, tell: Callable[[str], None]) -> None:
+def _report_end(
+    sets: StackSets, ended: Operation, report: Callable[[str], None]
+) -> None:
     failed = [
         r
         for r in sets.results(ended.stack_set, ended.id)
@@ -257,6 +259,6 @@ def _tell_end(sets: StackSets, ended: Operation, tell: Callable[[str], None]) ->
     ]
     for result in failed:
         why = result.reason or str(result.status)
-        tell(f"{ended.stack_set} in {result.target}: could not be checked ({why})")
+        report(f"{ended.stack_set} in {result.target}: could not be checked ({why})")
     if not failed:
-        tell(f"{ended.stack_set}: drift detection {ended.status}")
+        report(f"{ended.stack_set}: drift detection {ended.status}")

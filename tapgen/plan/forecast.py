@@ -45,7 +45,7 @@ class Pace:
     """
 
     accounts: int
-    asked: int
+    requested: int
     at_once: int
     tolerance: int
     worst: int
@@ -54,7 +54,7 @@ class Pace:
     @property
     def is_cut(self) -> bool:
         """Whether the failure tolerance cuts what the preferences ask for."""
-        return self.strict and min(self.asked, self.accounts) > self.tolerance + 1
+        return self.strict and min(self.requested, self.accounts) > self.tolerance + 1
 
 
 def pace(preferences: Preferences, accounts: int) -> Pace:
@@ -65,15 +65,15 @@ def pace(preferences: Preferences, accounts: int) -> Pace:
     tolerance = preferences.failure_tolerance_count or 0
     if preferences.failure_tolerance_percentage is not None:
         tolerance = accounts * preferences.failure_tolerance_percentage // 100
-    asked = preferences.max_concurrent_count or 1
+    requested = preferences.max_concurrent_count or 1
     if preferences.max_concurrent_percentage is not None:
-        asked = max(1, accounts * preferences.max_concurrent_percentage // 100)
+        requested = max(1, accounts * preferences.max_concurrent_percentage // 100)
     strict = preferences.concurrency_mode == "STRICT_FAILURE_TOLERANCE"
-    at_once = min(accounts, asked, MOST_AT_ONCE)
+    at_once = min(accounts, requested, MOST_AT_ONCE)
     if strict:
         at_once = min(at_once, tolerance + 1)
     worst = min(accounts, tolerance + (1 if strict else at_once))
-    return Pace(accounts, asked, at_once, tolerance, worst, strict)
+    return Pace(accounts, requested, at_once, tolerance, worst, strict)
 
 
 @dataclass(frozen=True)
@@ -138,8 +138,8 @@ class Move:
     stack_set: str
     left: tuple[Target, ...]
     entered: tuple[Target, ...]
-    stays: tuple[str, ...]
-    goes: tuple[str, ...]
+    retained: tuple[str, ...]
+    deleted: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -202,17 +202,17 @@ class Forecast:
         return (number, step.slowest) if step.slowest else None
 
 
-def of(made: Plan) -> Forecast:
+def of(plan: Plan) -> Forecast:
     """The forecast of a plan."""
-    waves = tuple(tuple(_step(made, step) for step in wave) for wave in made.waves)
+    waves = tuple(tuple(_step(plan, step) for step in wave) for wave in plan.waves)
     cut = dict.fromkeys(
-        _cut(made.system.rollout.preferences, pace)
+        _cut(plan.system.rollout.preferences, pace)
         for wave in waves
         for step in wave
         for pace in step.paces.values()
         if pace.is_cut
     )
-    return Forecast(waves, _moves(made), _fits(made), tuple(cut))
+    return Forecast(waves, _moves(plan), _fits(plan), tuple(cut))
 
 
 def _together(wave: Iterable[StepForecast]) -> Span:
@@ -221,7 +221,7 @@ def _together(wave: Iterable[StepForecast]) -> Span:
 
 def _cut(preferences: Preferences, pace: Pace) -> str:
     return (
-        f"max_concurrent asks for {pace.asked} of {pace.accounts} accounts at a time, but "
+        f"max_concurrent asks for {pace.requested} of {pace.accounts} accounts at a time, but "
         f"{preferences.concurrency_mode} makes it {pace.at_once}: no more than the "
         "failure tolerance + 1; raise the tolerance, or choose SOFT_FAILURE_TOLERANCE"
     )
@@ -230,8 +230,8 @@ def _cut(preferences: Preferences, pace: Pace) -> str:
 # -- time ----------------------------------------------------------------------------
 
 
-def _step(made: Plan, step: Step) -> StepForecast:
-    preferences = made.system.rollout.preferences
+def _step(plan: Plan, step: Step) -> StepForecast:
+    preferences = plan.system.rollout.preferences
     # A unit that waits for accounts has nothing to be done yet.
     there = [target for target in step.targets if not target.joins_later]
     accounts: dict[str, set[str]] = {}
@@ -239,7 +239,7 @@ def _step(made: Plan, step: Step) -> StepForecast:
         accounts.setdefault(target.region, set()).add(target.account)
     paces = {r: pace(preferences, len(those)) for r, those in accounts.items()}
     sequential = preferences.region_concurrency == "SEQUENTIAL"
-    stacks = {target: _stack(made, step, target) for target in there}
+    stacks = {target: _stack(plan, step, target) for target in there}
     spans = [
         _operation(
             targets, {t: STACK + stacks[t][0] for t in targets}, paces, sequential
@@ -278,16 +278,16 @@ def _operation(
     return POLL + reduce(or_, in_each, NOTHING) * crowd
 
 
-def _stack(made: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None]:
+def _stack(plan: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None]:
     """How long the resources of a stack take: the longest way through what waits for
     each other, and then the cleanup of what was replaced or removed."""
     changes = step.changes.get(target, ())
-    found = made.observed.get(step.stack_set)
+    found = plan.observed.get(step.stack_set)
     old = found.template if found else "{}"
     gone = step.action is Action.DELETE
-    new = "{}" if gone else made.system.part(step.part).template
-    main, first = _longest({c.logical_id: (c, _made(c)) for c in changes}, new)
-    cleanup, second = _longest({c.logical_id: (c, _removed(c)) for c in changes}, old)
+    new = "{}" if gone else plan.system.part(step.part).template
+    main, first = _longest({c.logical_id: (c, _first_phase(c)) for c in changes}, new)
+    cleanup, second = _longest({c.logical_id: (c, _cleanup(c)) for c in changes}, old)
     found_slow = [
         Slowest(step.part, change.logical_id, change.type, span)
         for change, span in (*first, *second)
@@ -296,7 +296,7 @@ def _stack(made: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None
     return main + cleanup, max(found_slow, key=lambda s: s.span.high, default=None)
 
 
-def _made(change: Resource) -> Span:
+def _first_phase(change: Resource) -> Span:
     """What the first phase of an update does to a resource: make or change it."""
     create = durations.of(change.type, Action.CREATE)
     update = durations.of(change.type, Action.UPDATE)
@@ -309,7 +309,7 @@ def _made(change: Resource) -> Span:
     return update
 
 
-def _removed(change: Resource) -> Span:
+def _cleanup(change: Resource) -> Span:
     """What the second phase, the cleanup, deletes."""
     delete = durations.of(change.type, Action.DELETE)
     certain = change.verb is Verb.REMOVE or change.verdict is Verdict.REPLACES
@@ -366,10 +366,10 @@ def _order(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 # -- moves ---------------------------------------------------------------------------
 
 
-def _moves(made: Plan) -> tuple[Move, ...]:
+def _moves(plan: Plan) -> tuple[Move, ...]:
     found = []
-    for name in dict.fromkeys(step.stack_set for step in made.steps):
-        steps = [step for step in made.steps if step.stack_set == name]
+    for name in dict.fromkeys(step.stack_set for step in plan.steps):
+        steps = [step for step in plan.steps if step.stack_set == name]
         entered = [t for s in steps if s.action is Action.CREATE for t in s.targets]
         leaving = [s for s in steps if s.action is Action.DELETE]
         if not entered or not leaving:
@@ -387,8 +387,8 @@ def _moves(made: Plan) -> tuple[Move, ...]:
                 name,
                 tuple(t for s in leaving for t in s.targets),
                 tuple(entered),
-                tuple(sorted(what for what, kept in data.items() if kept)),
-                tuple(sorted(what for what, kept in data.items() if not kept)),
+                tuple(sorted(what for what, retained in data.items() if retained)),
+                tuple(sorted(what for what, retained in data.items() if not retained)),
             )
         )
     return tuple(found)
@@ -397,10 +397,10 @@ def _moves(made: Plan) -> tuple[Move, ...]:
 # -- templates -----------------------------------------------------------------------
 
 
-def _fits(made: Plan) -> tuple[Fit, ...]:
+def _fits(plan: Plan) -> tuple[Fit, ...]:
     """The templates that the plan sends, each once."""
-    sent = dict.fromkeys(s.part for s in made.steps if s.action is not Action.DELETE)
-    return tuple(fit(made.system.part(part)) for part in sent)
+    sent = dict.fromkeys(s.part for s in plan.steps if s.action is not Action.DELETE)
+    return tuple(fit(plan.system.part(part)) for part in sent)
 
 
 def fit(s: StackSet) -> Fit:

@@ -1,6 +1,6 @@
 """Whether AWS's quotas leave room for what a plan adds.
 
-Pure: what is read of AWS comes in as data (`aws/limits.py` reads it). Counts what is
+Pure: what is read of AWS comes in as data (`aws/quotas.py` reads it). Counts what is
 added only: what a plan deletes, it deletes last.
 """
 
@@ -99,17 +99,17 @@ class Headroom:
         )
 
 
-def demands(made: Plan, forecast: Forecast) -> tuple[Demand, ...]:
+def demands(plan: Plan, forecast: Forecast) -> tuple[Demand, ...]:
     """What a plan adds to every quota that its system comes up against, 0 included."""
-    system = made.system
-    new = {s.stack_set for s in made.steps if s.stack_set not in made.observed}
+    system = plan.system
+    new = {s.stack_set for s in plan.steps if s.stack_set not in plan.observed}
     busiest = max((sum(s.at_once for s in wave) for wave in forecast.waves), default=0)
     return (
         Demand(STACK_SETS, system.admin, len(new)),
-        *_instances(made),
+        *_instances(plan),
         Demand(OPERATIONS, system.admin, busiest, used=0),
-        *_stacks(made),
-        *_resources(made),
+        *_stacks(plan),
+        *_resources(plan),
     )
 
 
@@ -117,36 +117,36 @@ def headroom(
     wanted: Iterable[Demand], found: Mapping[Place, Reading]
 ) -> tuple[Headroom, ...]:
     """Demands against what was read of AWS, those that do not fit first."""
-    made = []
+    rooms = []
     for demand in wanted:
         reading = found.get(demand.place) or Reading(demand.quota.default, False, None)
         used = reading.used if demand.used is None else demand.used
-        made.append(Headroom(demand, reading.limit, reading.read, used))
-    return tuple(sorted(made, key=lambda h: (h.fits, not h.tight)))
+        rooms.append(Headroom(demand, reading.limit, reading.read, used))
+    return tuple(sorted(rooms, key=lambda h: (h.fits, not h.tight)))
 
 
-def _created(made: Plan) -> Iterator[tuple[Step, Target]]:
-    for step in made.steps:
+def _created(plan: Plan) -> Iterator[tuple[Step, Target]]:
+    for step in plan.steps:
         if step.action is Action.CREATE:
             yield from ((step, t) for t in step.targets if not t.joins_later)
 
 
-def _instances(made: Plan) -> Iterator[Demand]:
-    added: dict[str, int] = {s.name: 0 for s in made.system.stack_sets}
-    for step, _ in _created(made):
+def _instances(plan: Plan) -> Iterator[Demand]:
+    added: dict[str, int] = {s.name: 0 for s in plan.system.stack_sets}
+    for step, _ in _created(plan):
         added[step.stack_set] += 1
     for name, adds in added.items():
-        used = _count(made.observed.get(name))
-        yield Demand(INSTANCES, made.system.admin, adds, name, used)
+        used = _count(plan.observed.get(name))
+        yield Demand(INSTANCES, plan.system.admin, adds, name, used)
 
 
 def _count(found: Observed | None) -> int:
     return sum(1 for t in found.instances if not t.joins_later) if found else 0
 
 
-def _stacks(made: Plan) -> Iterator[Demand]:
-    added = {t: 0 for t in _targets(made.system)}
-    for _, target in _created(made):
+def _stacks(plan: Plan) -> Iterator[Demand]:
+    added = {t: 0 for t in _targets(plan.system)}
+    for _, target in _created(plan):
         added[target] += 1
     return (Demand(STACKS, target, adds) for target, adds in added.items())
 
@@ -156,18 +156,18 @@ def _targets(system: System) -> list[Target]:
     return sorted(every)
 
 
-def _resources(made: Plan) -> Iterator[Demand]:
+def _resources(plan: Plan) -> Iterator[Demand]:
     """Resources that count, where the system has them. What is replaced is made before
     the old one goes."""
-    home = made.system.admin.region
+    home = plan.system.admin.region
     added: dict[Place, int] = {}
-    for s in made.system.stack_sets:
+    for s in plan.system.stack_sets:
         types = {str(r.get("Type")) for r in _mappings(s.template)}
         for kind in sorted(types & {*_COUNTED}):
             for target in s.targets:
                 if not target.joins_later:
                     added.setdefault(_place(kind, target, home), 0)
-    for step in made.steps:
+    for step in plan.steps:
         for target, changes in () if step.conditional else step.changes.items():
             for change in changes:
                 if change.type in _COUNTED and _is_new(change):

@@ -96,7 +96,7 @@ class Plan:
         )
 
     @property
-    def asleep(self) -> tuple[tuple[str, Target], ...]:
+    def suspended(self) -> tuple[tuple[str, Target], ...]:
         """The instances that are left alone, as their accounts are suspended."""
         return tuple(
             (s.name, target)

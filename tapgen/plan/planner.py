@@ -110,13 +110,13 @@ def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
     for name, found in observed.items():
         owner = found.tags.get("tapgen:system")
         if owner != system.name:
-            made = (
+            origin = (
                 f"belongs to tapgen system {owner!r}"
                 if owner
                 else "was not made by tapgen"
             )
             raise PlanError(
-                f"{name}: a stack set of this name exists and {made}; choose another "
+                f"{name}: a stack set of this name exists and {origin}; choose another "
                 "suffix, or delete or rename it"
             )
 

@@ -12,7 +12,7 @@ from tapgen.model import (
 from tapgen.plan.model import Plan, Step
 
 
-def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
+def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
     """What a plan must not do unless the user names it, one sentence each.
 
     Replacing or deleting what holds data, and removing the last target of a stack set
@@ -21,19 +21,19 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
     nobody can allow.
     """
     names = set(allowed)
-    found: dict[str, None] = dict.fromkeys([*_inoperable(made), *_not_possible(made)])
+    found: dict[str, None] = dict.fromkeys([*_inoperable(plan), *_not_possible(plan)])
     going = {
         (step.stack_set, target)
-        for step in made.steps
+        for step in plan.steps
         if step.action is Action.DELETE
         for target in step.targets
     }
-    for step in made.steps:
+    for step in plan.steps:
         where = _places(step.targets)
         if step.action is Action.DELETE and step.part not in names:
             left = [
                 t
-                for t in made.observed[step.stack_set].instances
+                for t in plan.observed[step.stack_set].instances
                 if not t.joins_later and (step.stack_set, t) not in going
             ]
             held = sorted(
@@ -62,9 +62,9 @@ def refusals(made: Plan, allowed: Iterable[str] = ()) -> list[str]:
     return list(found)
 
 
-def _not_possible(made: Plan) -> Iterator[str]:
+def _not_possible(plan: Plan) -> Iterator[str]:
     """Changes that fail in AWS, and roll their stacks back."""
-    for step in made.steps:
+    for step in plan.steps:
         if step.action is not Action.UPDATE or step.conditional:
             continue
         places: dict[tuple[str, str, str], list[Target]] = {}
@@ -107,13 +107,13 @@ def _places(targets: Sequence[Target]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _inoperable(made: Plan) -> Iterator[str]:
+def _inoperable(plan: Plan) -> Iterator[str]:
     """CloudFormation leaves INOPERABLE instances out of every update."""
-    for step in made.steps:
+    for step in plan.steps:
         if step.action is not Action.UPDATE:
             continue
         for target in step.targets:
-            instance = made.observed[step.stack_set].instances[target]
+            instance = plan.observed[step.stack_set].instances[target]
             if instance.status is InstanceStatus.INOPERABLE:
                 why = f" ({instance.reason})" if instance.reason else ""
                 yield (

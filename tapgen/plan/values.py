@@ -59,10 +59,10 @@ def resolve(
 ) -> dict[str, Value]:
     """The values of one target: outputs of instances that this plan does not touch
     are read, the others stay references."""
-    made: dict[str, Value] = {}
+    resolved: dict[str, Value] = {}
     for name, value in s.values(target).items():
         if not isinstance(value, Output):
-            made[name] = value
+            resolved[name] = value
             continue
         source = parts[value.part]
         sources = checks.sources(value, target, source.targets)
@@ -77,8 +77,8 @@ def resolve(
         reference = Reference(
             value.part, value.output, sources, None if any(moves) else now
         )
-        made[name] = now if known and now is not None else reference
-    return made
+        resolved[name] = now if known and now is not None else reference
+    return resolved
 
 
 def changing_outputs(

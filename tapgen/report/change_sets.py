@@ -8,9 +8,9 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen.plan import aws_answers
-from tapgen.plan.aws_answers import Answer, Key
-from tapgen.report.places import targets
+from tapgen.plan import change_set_answers
+from tapgen.plan.change_set_answers import Answer, Key
+from tapgen.report.targets import target_list
 
 # By `Told.kind`, what matters: as text and as Markdown.
 _LOUD = {"difference": ("[red]![/]", "⚠️ "), "failed": ("[red]✗[/]", "❌ ")}
@@ -19,23 +19,23 @@ _TITLE = "what AWS says (change sets, read and deleted)"
 
 def first(answers: Mapping[Key, Answer]) -> Iterator[str]:
     """Lines that belong before the waves: where AWS says something else, or refuses."""
-    loud = [one for one in aws_answers.told(answers) if one.kind in _LOUD]
+    loud = [one for one in change_set_answers.notes(answers) if one.kind in _LOUD]
     if loud:
         yield f"\n[bold red]{_TITLE}[/]"
     for one in loud:
         yield f"  {_LOUD[one.kind][0]} {escape(one.text)}"
-        yield f"      {targets(one.targets)}"
+        yield f"      {target_list(one.targets)}"
 
 
 def last(answers: Mapping[Key, Answer]) -> Iterator[str]:
     """Lines that belong after the waves: where it says the same, or was not asked."""
-    quiet = [one for one in aws_answers.told(answers) if one.kind not in _LOUD]
+    quiet = [one for one in change_set_answers.notes(answers) if one.kind not in _LOUD]
     if quiet:
         yield f"\n[bold]{_TITLE}[/]"
     for one in quiet:
         mark = "[green]✓[/]" if one.kind == "agreed" else "[dim]·[/]"
         yield f"  {mark} {escape(one.text)}"
-        yield f"      {targets(one.targets)}"
+        yield f"      {target_list(one.targets)}"
     if quiet:
         yield ""
 
@@ -44,10 +44,10 @@ def markdown(answers: Mapping[Key, Answer]) -> Iterator[str]:
     """All of it for a comment on a pull request."""
     if answers:
         yield f"\n**{_TITLE}**\n"
-    for one in aws_answers.told(answers):
+    for one in change_set_answers.notes(answers):
         sign = _LOUD.get(one.kind, ("", ""))[1]
         text = one.text.replace("`", "'").replace("\n", " ")
-        yield f"- {sign}`{text}` in {targets(one.targets)}"
+        yield f"- {sign}`{text}` in {target_list(one.targets)}"
 
 
 def data(answers: Mapping[Key, Answer]) -> list[dict[str, Any]]:

@@ -22,16 +22,16 @@ from tapgen.template.evaluate import no_echo
 from tapgen.template.parameters import parameters_of
 
 
-def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
+def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
     """A plan: waves of steps, each with targets, values, reasons and resources."""
     return {
-        "system": made.system.name,
-        "suffix": made.system.suffix,
-        "environment": made.system.environment,
-        "admin": _target(made.system.admin),
-        "digest": made.digest,
-        "changes": bool(made),
-        "refusals": refusals(made, allowed),
+        "system": the_plan.system.name,
+        "suffix": the_plan.system.suffix,
+        "environment": the_plan.system.environment,
+        "admin": _target(the_plan.system.admin),
+        "digest": the_plan.digest,
+        "changes": bool(the_plan),
+        "refusals": refusals(the_plan, allowed),
         "uploads": [
             {
                 "path": u.artifact.path,
@@ -39,13 +39,14 @@ def plan(made: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
                 "bytes": u.artifact.bytes,
                 **_target(u.target),
             }
-            for u in made.uploads
+            for u in the_plan.uploads
         ],
         "suspended": [
-            {"stack_set": name, **_target(target)} for name, target in made.asleep
+            {"stack_set": name, **_target(target)}
+            for name, target in the_plan.suspended
         ],
-        "not_comparable": list(made.not_comparable),
-        "waves": [[_step(made, step) for step in wave] for wave in made.waves],
+        "not_comparable": list(the_plan.not_comparable),
+        "waves": [[_step(the_plan, step) for step in wave] for wave in the_plan.waves],
     }
 
 
@@ -94,13 +95,13 @@ def outputs(
     system: System, observed: Mapping[str, Observed]
 ) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
     """Part → region → account → output name → value."""
-    made: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
+    by_part: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for name in observed:
         part = part_of(system, name, observed)
         for target, instance in _instances(observed, name):
-            regions = made.setdefault(part, {}).setdefault(target.region, {})
+            regions = by_part.setdefault(part, {}).setdefault(target.region, {})
             regions[target.account] = dict(sorted((instance.outputs or {}).items()))
-    return made
+    return by_part
 
 
 def part_of(system: System, name: str, observed: Mapping[str, Observed]) -> str:
@@ -128,7 +129,7 @@ def _instance(instance: ObservedInstance) -> dict[str, Any]:
     }
 
 
-def _step(made: Plan, step: Step) -> dict[str, Any]:
+def _step(the_plan: Plan, step: Step) -> dict[str, Any]:
     return {
         "stack_set": step.stack_set,
         "part": step.part,
@@ -137,8 +138,8 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
         "conditional": step.conditional,
         **({"whole_units": True} if step.whole else {}),
         "reasons": list(step.reasons),
-        "parameters": _parameters(made, step),
-        "parameter_changes": _parameter_changes(made, step),
+        "parameters": _parameters(the_plan, step),
+        "parameter_changes": _parameter_changes(the_plan, step),
         "resources": [
             {**_target(target), "changes": [resource(c) for c in changes]}
             for target, changes in step.changes.items()
@@ -146,17 +147,17 @@ def _step(made: Plan, step: Step) -> dict[str, Any]:
     }
 
 
-def _parameters(made: Plan, step: Step) -> dict[str, Any]:
+def _parameters(the_plan: Plan, step: Step) -> dict[str, Any]:
     """A step's values; those of NoEcho parameters are hidden, whatever they are."""
-    template = made.system.part(step.part).template if step.values else "{}"
+    template = the_plan.system.part(step.part).template if step.values else "{}"
     declared = parameters_of(template)
     return {
-        name: HIDDEN if no_echo(declared.get(name, {})) else _value(made, value)
+        name: HIDDEN if no_echo(declared.get(name, {})) else _value(the_plan, value)
         for name, value in sorted(step.values.items())
     }
 
 
-def _parameter_changes(made: Plan, step: Step) -> list[dict[str, Any]]:
+def _parameter_changes(the_plan: Plan, step: Step) -> list[dict[str, Any]]:
     """The values that an update changes, from all that its instances have; those of
     NoEcho parameters are hidden, and outputs of earlier waves are in `parameters`."""
     return [
@@ -166,14 +167,14 @@ def _parameter_changes(made: Plan, step: Step) -> list[dict[str, Any]]:
             "new": HIDDEN if one.hidden else one.value,
             "default": one.default,
         }
-        for one in parameters.of(made, step)
+        for one in parameters.of(the_plan, step)
         if one.differs and not isinstance(one.value, Reference)
     ]
 
 
-def _value(made: Plan, value: Value) -> Any:
+def _value(the_plan: Plan, value: Value) -> Any:
     if isinstance(value, Reference):
-        wave = made.wave_of(value)
+        wave = the_plan.wave_of(value)
         return {"output": str(value), "known_after_wave": wave, "now": value.now}
     return value
 

@@ -41,7 +41,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Told:
+class StepLines:
     """A step and the lines that tell its parameters: each in the forms in which it is
     the same for all the steps that this one stands for."""
 
@@ -60,7 +60,7 @@ class Waves:
 
     first: int
     last: int
-    steps: tuple[Told, ...]
+    steps: tuple[StepLines, ...]
 
     def __str__(self) -> str:
         if self.first == self.last:
@@ -84,10 +84,10 @@ def here(node: Any, places: Iterable[Target]) -> Any:
 
 def texts(found: Iterable[tuple[str, Target]]) -> Iterator[tuple[str, list[Target]]]:
     """Each text once, with all the targets it is told of."""
-    alike: dict[str, dict[Target, str]] = {}
+    grouped: dict[str, dict[Target, str]] = {}
     for text, target in found:
-        alike.setdefault(here(text, [target]), {})[target] = text
-    for shared, own in alike.items():
+        grouped.setdefault(here(text, [target]), {})[target] = text
+    for shared, own in grouped.items():
         different = {*own.values()}
         yield shared if len(different) > 1 else different.pop(), list(own)
 
@@ -95,27 +95,27 @@ def texts(found: Iterable[tuple[str, Target]]) -> Iterator[tuple[str, list[Targe
 def groups(changes: Mapping[Target, Sequence[diff.Resource]]) -> list[Group]:
     """The targets by what happens to their resources, the biggest group first."""
     same = _same_everywhere(changes)
-    told: dict[_Shown, diff.Resource] = {}
+    every: dict[_Shown, diff.Resource] = {}
     found: dict[frozenset[_Shown], list[Target]] = {}
     for target, own in changes.items():
         shown = {}
         for change in own:
             change = _as_anywhere(change, target, same)
             shown[_shown(change)] = change
-        told |= shown
+        every |= shown
         found.setdefault(frozenset(shown), []).append(target)
     ordered = sorted(found, key=lambda keys: -len(found[keys]))
     return [
-        _group(found[keys], keys, ordered[0] if number else frozenset(), told)
+        _group(found[keys], keys, ordered[0] if number else frozenset(), every)
         for number, keys in enumerate(ordered)
     ]
 
 
-def waves(made: Plan, *, details: bool = False) -> list[Waves]:
+def waves(plan: Plan, *, details: bool = False) -> list[Waves]:
     """The waves of a plan; of many in succession that do the same, one for all."""
     runs: list[tuple[Waves, list[Waves]]] = []
-    for number, wave in enumerate(made.waves, 1):
-        one = Waves(number, number, tuple(_told(made, s, details) for s in wave))
+    for number, wave in enumerate(plan.waves, 1):
+        one = Waves(number, number, tuple(_step_lines(plan, s, details) for s in wave))
         joined = _joined(runs[-1][0], one) if runs else None
         if joined:
             runs[-1] = (joined, [*runs[-1][1], one])
@@ -193,21 +193,21 @@ def _group(
     targets: Sequence[Target],
     keys: frozenset[_Shown],
     first: frozenset[_Shown],
-    told: Mapping[_Shown, diff.Resource],
+    every: Mapping[_Shown, diff.Resource],
 ) -> Group:
     """One group, beside the first."""
-    own = {told[key].logical_id for key in keys}
+    own = {every[key].logical_id for key in keys}
     return Group(
         tuple(targets),
-        tuple(sorted((told[key] for key in keys - first), key=lambda c: c.logical_id)),
+        tuple(sorted((every[key] for key in keys - first), key=lambda c: c.logical_id)),
         shared=len(keys & first),
-        without=tuple(sorted({told[key].logical_id for key in first} - own)),
+        without=tuple(sorted({every[key].logical_id for key in first} - own)),
     )
 
 
-def _told(made: Plan, step: Step, details: bool) -> Told:
-    lines = parameters.lines(made, step, details=details)
-    return Told(step, tuple((line, here(line, step.targets)) for line in lines))
+def _step_lines(plan: Plan, step: Step, details: bool) -> StepLines:
+    lines = parameters.lines(plan, step, details=details)
+    return StepLines(step, tuple((line, here(line, step.targets)) for line in lines))
 
 
 def _joined(before: Waves, after: Waves) -> Waves | None:
@@ -215,11 +215,11 @@ def _joined(before: Waves, after: Waves) -> Waves | None:
     if len(before.steps) != len(after.steps):
         return None
     steps = [_both(*pair) for pair in zip(before.steps, after.steps, strict=True)]
-    made = tuple(told for told in steps if told)
-    return Waves(before.first, after.last, made) if len(made) == len(steps) else None
+    both = tuple(step for step in steps if step)
+    return Waves(before.first, after.last, both) if len(both) == len(steps) else None
 
 
-def _both(one: Told, other: Told) -> Told | None:
+def _both(one: StepLines, other: StepLines) -> StepLines | None:
     """One step at the targets of both; None if they do not the same."""
     if _does(one) != _does(other):
         return None
@@ -229,10 +229,10 @@ def _both(one: Told, other: Told) -> Told | None:
         return None
     changes = {**one.step.changes, **other.step.changes}
     targets = (*one.step.targets, *other.step.targets)
-    return Told(replace(one.step, targets=targets, changes=changes), forms)
+    return StepLines(replace(one.step, targets=targets, changes=changes), forms)
 
 
-def _does(told: Told) -> tuple[Any, ...]:
-    step = told.step
+def _does(one: StepLines) -> tuple[Any, ...]:
+    step = one.step
     what = (step.stack_set, step.action, step.reasons, step.conditional)
-    return (*what, len(told.forms))
+    return (*what, len(one.forms))

@@ -9,7 +9,7 @@ from tapgen.plan import Plan, Step, refusals
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
-from tapgen.report.places import targets
+from tapgen.report.targets import target_list
 from tapgen.report.text import (
     NOT_COMPARABLE,
     alters_nothing,
@@ -29,29 +29,29 @@ _CUT = "\n\n… cut here: the whole plan is longer than a comment may be\n"
 
 
 def plan(
-    made: Plan, allowed: tuple[str, ...] = (), outlook: Outlook | None = None
+    the_plan: Plan, allowed: tuple[str, ...] = (), outlook: Outlook | None = None
 ) -> str:
     """The plan: a summary and what to look at first, then the steps, folded.
 
     At most `LIMIT` characters; what does not fit is left out, and that is said.
     """
-    system = made.system
+    system = the_plan.system
     title = f"## tapgen plan: {system.name} ({system.suffix})"
-    hidden = ", ".join(f"`{name}`" for name in made.not_comparable)
+    hidden = ", ".join(f"`{name}`" for name in the_plan.not_comparable)
     unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
-    if not made:
+    if not the_plan:
         return "\n".join([title, "", "Nothing to do.", *unseen]) + "\n"
-    head = [title, "", f"**{summary(made)}**, stack sets in `{system.admin}`"]
-    head += [f"\n> ❌ refused: {text}" for text in refusals(made, allowed)]
-    for kind, named in risks(made).items():
+    head = [title, "", f"**{summary(the_plan)}**, stack sets in `{system.admin}`"]
+    head += [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
+    for kind, named in risks(the_plan).items():
         head.append(f"\n**⚠️ {kind}**\n")
-        head += [f"- `{_plain(what)}` in {targets(t)}" for what, t in named.items()]
+        head += [f"- `{_plain(what)}` in {target_list(t)}" for what, t in named.items()]
     head += unseen
     head += ahead.markdown(outlook) if outlook else ()
     text = "\n".join(head) + "\n"
     if len(text) + len(_CUT) > LIMIT:
         return text[: LIMIT - len(_CUT)] + _CUT
-    for waves in grouping.waves(made):
+    for waves in grouping.waves(the_plan):
         block = "\n".join(_waves(waves)) + "\n"
         if len(text) + len(block) + len(_CUT) > LIMIT:
             return text[: LIMIT - len(_CUT)] + _CUT
@@ -60,15 +60,15 @@ def plan(
 
 
 def _waves(waves: grouping.Waves) -> Iterator[str]:
-    names = ", ".join(dict.fromkeys(told.step.part for told in waves.steps))
+    names = ", ".join(dict.fromkeys(shown.step.part for shown in waves.steps))
     yield f"\n<details><summary>{waves}: {names}</summary>\n\n```diff"
-    for told in waves.steps:
-        step = told.step
+    for shown in waves.steps:
+        step = shown.step
         perhaps = "perhaps " if step.conditional else ""
         verb = f"{_SIGNS[step.action]} {perhaps}{str(step.action).lower()}"
         yield f"{verb} {step.stack_set}: {'; '.join(step.reasons)}"
-        yield f"  {targets(step.targets)}"
-        yield from (f"      {_plain(line)}" for line in told.lines)
+        yield f"  {target_list(step.targets)}"
+        yield from (f"      {_plain(line)}" for line in shown.lines)
         if not step.conditional:
             yield from _changes(step)
     yield "```\n\n</details>"
@@ -78,7 +78,7 @@ def _changes(step: Step) -> Iterator[str]:
     groups = grouping.groups(step.changes)
     for group in groups:
         if len(groups) > 1:
-            yield f"  in {targets(group.targets)}{but(group)}:"
+            yield f"  in {target_list(group.targets)}{but(group)}:"
         for change in group.changes:
             yield from _change(change)
         if group.shared and group.without:

@@ -13,13 +13,13 @@ from typing import Any
 from rich.markup import escape
 
 from tapgen.model import Target
-from tapgen.plan.aws_answers import Answer, Key
+from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.plan.drift import Drift, Drifted
 from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.plan.headroom import Headroom
 from tapgen.report import change_sets
-from tapgen.report.places import targets
+from tapgen.report.targets import target_list
 
 _MAX_VALUE = 60  # characters of a value shown in a line
 
@@ -49,7 +49,7 @@ def first(outlook: Outlook) -> Iterator[str]:
         yield f"\n[bold red]{_by_hand_title(outlook.drift)}[/]"
     for what, places in drifted.items():
         yield f"  [red]![/] {escape(what)}"
-        yield f"      {targets(places)}"
+        yield f"      {target_list(places)}"
     if outlook.forecast.moves:
         yield "\n[bold red]moves[/]"
     for move in outlook.forecast.moves:
@@ -79,7 +79,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
         yield f"\n**⚠️ {_by_hand_title(outlook.drift)}**\n"
     for what, places in drifted.items():
         code = what.replace("`", "'").replace("\n", " ")
-        yield f"- `{code}` in {targets(places)}"
+        yield f"- `{code}` in {target_list(places)}"
     if outlook.forecast.moves:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
@@ -148,16 +148,16 @@ def _checked(drift: Drift) -> Iterator[str]:
 
 def _moved(move: Move) -> str:
     return (
-        f"{move.part} moves from {targets(move.left)} to {targets(move.entered)}: "
+        f"{move.part} moves from {target_list(move.left)} to {target_list(move.entered)}: "
         "made anew there, deleted here"
     )
 
 
 def _data_of(move: Move) -> Iterator[str]:
-    if move.stays:
-        yield f"stays behind with its data: {', '.join(move.stays)}"
-    if move.goes:
-        yield f"is deleted with its data: {', '.join(move.goes)}"
+    if move.retained:
+        yield f"stays behind with its data: {', '.join(move.retained)}"
+    if move.deleted:
+        yield f"is deleted with its data: {', '.join(move.deleted)}"
 
 
 def _fits(outlook: Outlook, details: bool) -> Iterator[str]:
@@ -174,11 +174,11 @@ def _fits(outlook: Outlook, details: bool) -> Iterator[str]:
 
 def _paces(outlook: Outlook) -> Iterator[str]:
     """How fast the steps go, those alike in one line."""
-    alike: dict[str, list[str]] = {}
+    grouped: dict[str, list[str]] = {}
     for step in outlook.forecast.steps:
-        alike.setdefault(step.words, []).append(step.step.part)
-    for words, parts in alike.items():
-        whose = f" of {', '.join(dict.fromkeys(parts))}" if len(alike) > 1 else ""
+        grouped.setdefault(step.words, []).append(step.step.part)
+    for words, parts in grouped.items():
+        whose = f" of {', '.join(dict.fromkeys(parts))}" if len(grouped) > 1 else ""
         yield f"pace{whose}: {words}"
 
 
@@ -351,7 +351,7 @@ def _pace(step: StepForecast) -> dict[str, Any]:
                 "region": region,
                 "accounts": pace.accounts,
                 "concurrency": pace.at_once,
-                "max_concurrent": pace.asked,
+                "max_concurrent": pace.requested,
                 "failure_tolerance": pace.tolerance,
                 "worst_case_failures": pace.worst,
             }
@@ -366,8 +366,8 @@ def _move(move: Move) -> dict[str, Any]:
         "stack_set": move.stack_set,
         "from": [_target(t) for t in move.left],
         "to": [_target(t) for t in move.entered],
-        "data_stays": list(move.stays),
-        "data_deleted": list(move.goes),
+        "data_stays": list(move.retained),
+        "data_deleted": list(move.deleted),
     }
 
 

@@ -30,14 +30,14 @@ class Parameter:
         return bool(self.old) and self.old != {self.value}
 
 
-def of(made: Plan, step: Step) -> list[Parameter]:
+def of(plan: Plan, step: Step) -> list[Parameter]:
     """The parameters that a step gives, and those whose default is another than the
     value its instances have, by name."""
     if step.action is Action.DELETE:
         return []
-    template = made.system.part(step.part).template
+    template = plan.system.part(step.part).template
     declared = parameters_of(template)
-    before = _before(made, step)
+    before = _before(plan, step)
     found = []
     for name, value in sorted(complete(step.values, template).items()):
         one = Parameter(
@@ -52,20 +52,20 @@ def of(made: Plan, step: Step) -> list[Parameter]:
     return found
 
 
-def lines(made: Plan, step: Step, *, details: bool = False) -> Iterator[str]:
+def lines(plan: Plan, step: Step, *, details: bool = False) -> Iterator[str]:
     """What is worth a line without being asked; with `details` every parameter."""
-    for one in of(made, step):
+    for one in of(plan, step):
         later = isinstance(one.value, Reference)
         if details or (not step.conditional and (later or one.differs)):
-            yield from _lines(made, one)
+            yield from _lines(plan, one)
 
 
-def _lines(made: Plan, one: Parameter) -> Iterator[str]:
+def _lines(plan: Plan, one: Parameter) -> Iterator[str]:
     name, value = one.name, one.value
     end = " (default)" if one.default else ""
     if isinstance(value, Reference):
         where = ", ".join(map(str, value.sources))
-        wave = made.wave_of(value)
+        wave = plan.wave_of(value)
         yield f"{name} = {value} of {where} (known after wave {wave})"
     elif one.hidden:
         yield f"{name} = (hidden){end}"
@@ -79,9 +79,9 @@ def _lines(made: Plan, one: Parameter) -> Iterator[str]:
         yield f"{name}: {was} → {short(value)}{end}"
 
 
-def _before(made: Plan, step: Step) -> list[Mapping[str, Any]]:
+def _before(plan: Plan, step: Step) -> list[Mapping[str, Any]]:
     """The values that each instance has which a step updates."""
-    found = made.observed.get(step.stack_set)
+    found = plan.observed.get(step.stack_set)
     if found is None or step.action is not Action.UPDATE:
         return []
     defaults = complete({}, found.template)

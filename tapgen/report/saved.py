@@ -30,9 +30,9 @@ class Saved:
     content: Mapping[str, Any]
 
 
-def dump(made: Plan, allowed: Iterable[str]) -> str:
+def dump(plan: Plan, allowed: Iterable[str]) -> str:
     """The text of a saved plan."""
-    body = _body(made, allowed)
+    body = _body(plan, allowed)
     return json.dumps(body | {"seal": digest(body)}, indent=2) + "\n"
 
 
@@ -59,13 +59,13 @@ def load(text: str, name: str) -> Saved:
     return Saved(body["system"], body["environment"], allowed, body)
 
 
-def check(saved: Saved, made: Plan, name: str) -> None:
+def check(saved: Saved, plan: Plan, name: str) -> None:
     """Refuse unless planning again gave what was saved.
 
     Raises PlanError that names what has changed: a stack set's template, parameters,
     targets or tags, or what is deployed.
     """
-    now = _body(made, saved.allowed)
+    now = _body(plan, saved.allowed)
     if now == saved.content:
         return
     changed = list(_changes(saved.content, now)) or ["the steps of the plan differ"]
@@ -91,8 +91,8 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
                     yield f"{stack_set}: {part} {fact} changed"
 
 
-def _body(made: Plan, allowed: Iterable[str]) -> dict[str, Any]:
-    system = made.system
+def _body(plan: Plan, allowed: Iterable[str]) -> dict[str, Any]:
+    system = plan.system
     body = {
         "format": FORMAT,
         "system": system.name,
@@ -102,8 +102,8 @@ def _body(made: Plan, allowed: Iterable[str]) -> dict[str, Any]:
         "rollout": digest(repr(system.rollout)),
         "allowed": sorted(allowed),
         "wanted": _wanted(system),
-        "deployed": {name: _deployed(o) for name, o in made.observed.items()},
-        "plan": data.plan(made, allowed),
+        "deployed": {name: _deployed(o) for name, o in plan.observed.items()},
+        "plan": data.plan(plan, allowed),
     }
     copy: dict[str, Any] = json.loads(json.dumps(body, sort_keys=True))
     return copy

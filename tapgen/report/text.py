@@ -15,7 +15,7 @@ from tapgen.plan import Plan, Step
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report.outlook import Outlook
-from tapgen.report.places import targets
+from tapgen.report.targets import target_list
 from tapgen.report.values import difference
 from tapgen.rollout import Outcome
 from tapgen.rollout.advice import advice
@@ -45,7 +45,7 @@ _VERBS = {
     diff.Verb.CHANGE: "[yellow]~[/]",
     diff.Verb.REMOVE: "[red]-[/]",
 }
-_VERDICTS = {
+_REPLACEMENT_MARKS = {
     diff.Verdict.REFUSED: "[red]✗[/]",
     diff.Verdict.REPLACES: "[red]±[/]",
     diff.Verdict.MAY_REPLACE: "[yellow]±?[/]",
@@ -55,35 +55,39 @@ _VERDICTS = {
 _MOST_NAMES = 4  # resources that are named in a line
 
 
-def plan(made: Plan, *, details: bool = False, outlook: Outlook | None = None) -> str:
+def plan(
+    the_plan: Plan, *, details: bool = False, outlook: Outlook | None = None
+) -> str:
     """A plan as lines, with what to expect of it where that is given; with `details`
     every parameter and resource is listed."""
-    asleep = [f"{name} in {target}" for name, target in made.asleep]
-    left = [f"left alone, as accounts are suspended: {', '.join(asleep)}"]
-    if not made:
-        done = f"[green]{escape(_title(made))}: nothing to do[/]"
-        return "\n".join([done, *(left if asleep else []), *_not_comparable(made)])
-    lines = [f"[bold]{escape(_title(made))}[/]", *_first(risks(made))]
-    lines += left if asleep else []
+    suspended = [f"{name} in {target}" for name, target in the_plan.suspended]
+    left = [f"left alone, as accounts are suspended: {', '.join(suspended)}"]
+    if not the_plan:
+        done = f"[green]{escape(_title(the_plan))}: nothing to do[/]"
+        return "\n".join(
+            [done, *(left if suspended else []), *_not_comparable(the_plan)]
+        )
+    lines = [f"[bold]{escape(_title(the_plan))}[/]", *_first(risks(the_plan))]
+    lines += left if suspended else []
     lines += ahead.first(outlook) if outlook else ()
-    for waves in grouping.waves(made, details=details):
+    for waves in grouping.waves(the_plan, details=details):
         lines.append(f"\n[bold]{waves}[/]")
-        for told in waves.steps:
-            lines += _step(told)
-            lines += _changes(told.step, details=details)
-    if made.uploads:
+        for shown in waves.steps:
+            lines += _step(shown)
+            lines += _changes(shown.step, details=details)
+    if the_plan.uploads:
         lines.append("\n[bold]artifacts, before the first wave[/]")
-        lines += [f"  [green]↑[/] {escape(str(u))}" for u in made.uploads]
-    if made.not_comparable:
-        lines += ["", *_not_comparable(made)]
-    lines.append(f"\n{summary(made)}")
+        lines += [f"  [green]↑[/] {escape(str(u))}" for u in the_plan.uploads]
+    if the_plan.not_comparable:
+        lines += ["", *_not_comparable(the_plan)]
+    lines.append(f"\n{summary(the_plan)}")
     lines += ahead.last(outlook, details=details) if outlook else ()
     return "\n".join(lines)
 
 
-def _not_comparable(made: Plan) -> list[str]:
-    return [f"{NOT_COMPARABLE}: {', '.join(made.not_comparable)}"] * bool(
-        made.not_comparable
+def _not_comparable(the_plan: Plan) -> list[str]:
+    return [f"{NOT_COMPARABLE}: {', '.join(the_plan.not_comparable)}"] * bool(
+        the_plan.not_comparable
     )
 
 
@@ -99,20 +103,20 @@ def differences(
     for part, own in parts.items():
         lines += [""] if lines else []
         for group in grouping.groups(own):
-            title = f"[bold]{part or 'template'}[/] in {targets(group.targets)}"
+            title = f"[bold]{part or 'template'}[/] in {target_list(group.targets)}"
             lines.append(f"{title}{but(group)}")
             lines += _resources(group)
     return "\n".join(lines).lstrip("\n")
 
 
-def risks(made: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
+def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
     """Kind → what → where, of everything a reviewer has to look at first.
 
     Of stack instances that are new, only what becomes public.
     """
     return _by_kind(
         (kind, what, target)
-        for step in made.steps
+        for step in the_plan.steps
         if not step.conditional
         for where, changes in step.changes.items()
         for kind, what, target in _risky(step.part, where, changes)
@@ -150,13 +154,13 @@ def _first(found: Mapping[risk.Kind, Mapping[str, Sequence[Target]]]) -> Iterato
         yield f"\n[bold red]{kind}[/]"
         for what, places in named.items():
             yield f"  [red]![/] {escape(what)}"
-            yield f"      {targets(places)}"
+            yield f"      {target_list(places)}"
 
 
-def status(made: Mapping[str, Any]) -> str:
+def status(found: Mapping[str, Any]) -> str:
     """The data of `report.data.status` as lines, one for each instance."""
     rows = [("stack set", "account", "region", "status")]
-    for s in made["stack_sets"]:
+    for s in found["stack_sets"]:
         for instance in s["instances"]:
             note = MARKS[instance["status"]]
             if instance["status"] != "CURRENT":
@@ -198,21 +202,21 @@ def outcome(ended: Outcome, *, look: str, resume: str) -> str:
     return "\n".join(lines)
 
 
-def _title(made: Plan) -> str:
-    system = made.system
+def _title(the_plan: Plan) -> str:
+    system = the_plan.system
     name = f"{system.name} ({system.suffix})"
     return f"{name}, stack sets in {system.admin}"
 
 
-def _step(told: grouping.Told) -> Iterator[str]:
-    step = told.step
+def _step(shown: grouping.StepLines) -> Iterator[str]:
+    step = shown.step
     why = escape("; ".join(step.reasons))
     verb = str(step.action).lower()
     condition = "[dim]perhaps[/] " if step.conditional else ""
     sign = _SIGNS[step.action]
     yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
-    yield f"      {targets(step.targets)}"
-    yield from (f"      {escape(line)}" for line in told.lines)
+    yield f"      {target_list(step.targets)}"
+    yield from (f"      {escape(line)}" for line in shown.lines)
 
 
 def _changes(step: Step, *, details: bool) -> Iterator[str]:
@@ -222,7 +226,7 @@ def _changes(step: Step, *, details: bool) -> Iterator[str]:
     groups = grouping.groups(step.changes)
     for group in groups:
         if len(groups) > 1:
-            yield f"      in {targets(group.targets)}{but(group)}:"
+            yield f"      in {target_list(group.targets)}{but(group)}:"
         if step.action is not Action.UPDATE and not details:
             number = _count(group.shared + len(group.changes), "resource")
             yield f"      {_SIGNS[step.action]} {number}{_apart(group)}"
@@ -266,14 +270,14 @@ def alters_nothing(step: Step, group: grouping.Group) -> bool:
 
 def _resources(group: grouping.Group) -> Iterator[str]:
     for change in sorted(group.changes, key=_gravity):
-        mark = _VERDICTS.get(change.verdict, _VERBS[change.verb])
+        mark = _REPLACEMENT_MARKS.get(change.verdict, _VERBS[change.verb])
         verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"
-        kept = (
+        retained = (
             ", what it leaves is kept" if change.kept and verdict == " replaces" else ""
         )
         data = " [bold red]holds data[/]" if change.loses_data else ""
         name = f"{change.logical_id} [dim]{change.type}[/]"
-        yield f"      {mark} {name}{verdict}{data}{kept}"
+        yield f"      {mark} {name}{verdict}{data}{retained}"
         for p in change.properties:
             because = "" if p.verdict is diff.Verdict.IN_PLACE else f"  [{p.verdict}]"
             for line in difference(p.old, p.new):
@@ -289,11 +293,11 @@ def _gravity(change: diff.Resource) -> tuple[bool, bool, int]:
     return not refused, not change.loses_data, order
 
 
-def summary(made: Plan) -> str:
+def summary(the_plan: Plan) -> str:
     """How many stack instances a plan makes, changes and deletes."""
     counts = {action: 0 for action in (Action.CREATE, Action.UPDATE, Action.DELETE)}
     perhaps = 0
-    for step in made.steps:
+    for step in the_plan.steps:
         if step.conditional:
             perhaps += len(step.targets)
         else:
@@ -305,7 +309,7 @@ def summary(made: Plan) -> str:
     ]
     if perhaps:
         words.append(f"{perhaps} perhaps to update")
-    return f"{', '.join(words)}, in {_count(len(made.waves), 'wave')}"
+    return f"{', '.join(words)}, in {_count(len(the_plan.waves), 'wave')}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -44,7 +44,7 @@ def _lines(old: Any, new: Any, width: int) -> Iterator[str]:
     elif isinstance(old, list) and isinstance(new, list):
         yield from _items(old, new, width)
     else:
-        yield " → ".join(_cut_alike(_text(old), _text(new), width))
+        yield " → ".join(_cut_together(_text(old), _text(new), width))
 
 
 def _items(old: Sequence[Any], new: Sequence[Any], width: int) -> Iterator[str]:
@@ -55,7 +55,7 @@ def _items(old: Sequence[Any], new: Sequence[Any], width: int) -> Iterator[str]:
         yield "the same items in another order"
     for was, now in zip_longest(gone.elements(), come.elements()):
         if was is not None and now is not None:
-            was, now = _cut_alike(_plain(was), _plain(now), width)
+            was, now = _cut_together(_plain(was), _plain(now), width)
             yield f"- {was}"
             yield f"+ {now}"
         elif was is not None:
@@ -82,7 +82,7 @@ def _text(value: Any) -> str:
     return text.replace("\n", "⏎")
 
 
-def _cut_alike(old: str, new: str, width: int) -> tuple[str, str]:
+def _cut_together(old: str, new: str, width: int) -> tuple[str, str]:
     """Both texts, cut at the same place when one of them is too long."""
     if max(len(old), len(new)) <= width:
         return old, new

@@ -39,7 +39,7 @@ def store_after(run: Run) -> None:
 
 def _store(run: Run, found: Observed) -> None:
     place = snapshot.key(run.plan.system, found.name)
-    run.sets.store.put(place, snapshot.dump(found))
+    run.sets.bucket.put(place, snapshot.dump(found))
 
 
 def _last_good(run: Run, name: str) -> Observed | None:
@@ -48,7 +48,7 @@ def _last_good(run: Run, name: str) -> Observed | None:
     found = run.plan.observed.get(name)
     if found is None or snapshot.is_good(found):
         return found
-    body = run.sets.store.get(snapshot.key(run.plan.system, name))
+    body = run.sets.bucket.get(snapshot.key(run.plan.system, name))
     stored = snapshot.load(body) if body else None
     return stored if stored and stored.id == found.id else None
 

@@ -143,6 +143,6 @@ def update_all(run: Run, name: str) -> Steps:
     run.states[name].parameters = {
         k: v for k, v in definition.parameters.items() if v is not None
     }
-    asleep = {target for of, target in run.plan.asleep if of == name}
+    asleep = {target for of, target in run.plan.suspended if of == name}
     awake = [t for t in run.states[name].overrides if t not in asleep]
     await_current(run, name, awake)

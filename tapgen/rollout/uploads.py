@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import Aws
-from tapgen.aws.store import Store
 from tapgen.errors import AwsError, Unreachable
 from tapgen.model import Upload
 from tapgen.system import artifacts
@@ -22,7 +22,7 @@ def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
 
     def is_there(upload: Upload) -> bool:
         try:
-            return Store(aws, upload.target).has(upload.artifact.key)
+            return ArtifactBucket(aws, upload.target).has(upload.artifact.key)
         except Unreachable:
             raise
         except AwsError:
@@ -44,7 +44,7 @@ def put(
     """
     for upload in missing(aws, wanted):
         on_upload(upload)
-        Store(aws, upload.target).put(
+        ArtifactBucket(aws, upload.target).put(
             upload.artifact.key,
             artifacts.content(upload.artifact),
             kind="application/octet-stream",

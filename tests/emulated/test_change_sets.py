@@ -18,7 +18,7 @@ from tapgen.aws.change_sets import Question
 from tapgen.cli import deploy
 from tapgen.errors import AwsError
 from tapgen.model import SELF, System, Target
-from tapgen.plan import Plan, aws_answers
+from tapgen.plan import Plan, change_set_answers
 from tests.emulated.conftest import Cloud
 from tests.emulated.test_cli import MINIMAL, Shell
 from tests.emulated.test_rollout import (
@@ -44,17 +44,17 @@ TABLE = {
 
 
 def ask(
-    cloud: Cloud, made: Plan
-) -> tuple[Plan, dict[aws_answers.Key, aws_answers.Answer]]:
+    cloud: Cloud, the_plan: Plan
+) -> tuple[Plan, dict[change_set_answers.Key, change_set_answers.Answer]]:
     """What `tapgen plan --change-sets` does, as the operator role."""
-    looking = replace(cloud.sets, aws=cloud.aws.assuming(made.system.operator_role))
-    questions, _ = aws_answers.questions(made)
+    looking = replace(cloud.sets, aws=cloud.aws.assuming(the_plan.system.operator_role))
+    questions, _ = change_set_answers.questions(the_plan)
     said = change_sets.ask_all(
         looking.aws,
         questions,
         lambda q: looking.carried(q.template, q.target.account),
     )
-    return aws_answers.merge(made, said)
+    return change_set_answers.merge(the_plan, said)
 
 
 def stacks(cloud: Cloud, wanted: System) -> dict[Target, dict[str, Any]]:
@@ -80,11 +80,11 @@ def test_aws_agrees_and_every_stack_stays_exactly_as_it_was(cloud: Cloud) -> Non
         {"Here": parameter("/demo/source"), "There": parameter("/demo/there")},
         Name={"Ref": "Here"},
     )
-    made = cloud.plan(system(part("source", more, **by_region("south", "west"))))
+    the_plan = cloud.plan(system(part("source", more, **by_region("south", "west"))))
 
-    now, answers = ask(cloud, made)
+    now, answers = ask(cloud, the_plan)
 
-    assert now == made
+    assert now == the_plan
     assert stacks(cloud, wanted) == before
     assert not [left for stack in before.values() for left in stack["left"]]
     seen = {}
@@ -103,17 +103,17 @@ def test_aws_agrees_and_every_stack_stays_exactly_as_it_was(cloud: Cloud) -> Non
 def test_awss_replacement_is_the_plans(cloud: Cloud) -> None:
     text = template({"Table": TABLE})
     cloud.rollout(system(part("data", text, (EAST,), Text="a")))
-    made = cloud.plan(system(part("data", text, (EAST,), Text="b")))
+    the_plan = cloud.plan(system(part("data", text, (EAST,), Text="b")))
 
-    now, answers = ask(cloud, made)
+    now, answers = ask(cloud, the_plan)
 
     (answer,) = answers.values()
     assert answer.said and answer.said.changes[0].replacement == "True"
     assert not answer.differences
-    assert plan.refusals(now) == plan.refusals(made)
+    assert plan.refusals(now) == plan.refusals(the_plan)
 
 
-def test_another_account_is_asked_as_operator_also_about_a_large_template(
+def test_change_sets_in_another_account_use_the_operator_role_also_for_a_large_template(
     cloud: Cloud,
 ) -> None:
     other = Target("9" + cloud.account[1:], "eu-west-1")
@@ -142,9 +142,9 @@ def test_a_hidden_value_stays_and_is_never_shown(cloud: Cloud) -> None:
     body["Resources"]["Here"]["Properties"]["Value"] = {"Fn::Sub": "${Secret}-${Text}"}
     text = json.dumps(body)
     cloud.rollout(system(part("source", text, (EAST,), Text="a")))
-    made = cloud.plan(system(part("source", text, (EAST,), Text="b")))
+    the_plan = cloud.plan(system(part("source", text, (EAST,), Text="b")))
 
-    _, answers = ask(cloud, made)
+    _, answers = ask(cloud, the_plan)
 
     (answer,) = answers.values()
     assert answer.said and answer.said.changes[0].logical_id == "Here"
@@ -159,23 +159,23 @@ def test_what_aws_refuses_to_look_at_is_said_in_its_words(cloud: Cloud) -> None:
     }
     text = template({"Here": parameter("/demo/source"), "Role": role})
     wanted = system(part("source", text, (EAST, WEST), Text="a"))
-    made = cloud.plan(wanted)
+    the_plan = cloud.plan(wanted)
 
-    now, answers = ask(cloud, made)
+    now, answers = ask(cloud, the_plan)
 
-    assert now == made
-    (told,) = aws_answers.told(answers)
-    assert told.kind == "unasked"
-    assert "Requires capabilities : [CAPABILITY_IAM]" in told.text
-    assert len(told.targets) == 2
+    assert now == the_plan
+    (note,) = change_set_answers.notes(answers)
+    assert note.kind == "unasked"
+    assert "Requires capabilities : [CAPABILITY_IAM]" in note.text
+    assert len(note.targets) == 2
     assert not [s for s in stacks(cloud, wanted).values() if s["left"]]
 
 
 def test_what_a_killed_run_has_left_goes_with_the_next(cloud: Cloud) -> None:
     wanted = system(part("source", targets=(EAST,), Text="a"))
     cloud.rollout(wanted)
-    made = cloud.plan(system(part("source", targets=(EAST,), Text="b")))
-    (question,) = aws_answers.questions(made)[0].values()
+    the_plan = cloud.plan(system(part("source", targets=(EAST,), Text="b")))
+    (question,) = change_set_answers.questions(the_plan)[0].values()
     client = cloud.client("cloudformation")
     for name in (question.name, "of-somebody-else"):
         client.create_change_set(
@@ -185,7 +185,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(cloud: Cloud) -> None:
             Parameters=[{"ParameterKey": "Text", "ParameterValue": "c"}],
         )
 
-    _, answers = ask(cloud, made)
+    _, answers = ask(cloud, the_plan)
 
     (answer,) = answers.values()
     assert answer.said and answer.said.changes[0].details[0].after == "b"
@@ -193,7 +193,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(cloud: Cloud) -> None:
     assert left["ChangeSetName"] == "of-somebody-else"
 
 
-def test_a_stack_that_is_gone_is_not_made_again(cloud: Cloud) -> None:
+def test_a_deleted_stack_is_not_created_again(cloud: Cloud) -> None:
     gone = Question("tapgen-x", Target(cloud.account, "us-east-1"), "gone", SOURCE)
 
     with pytest.raises(AwsError, match="does not exist"):
@@ -242,13 +242,13 @@ def test_the_plan_says_what_aws_says(shell: Shell) -> None:
     comment = shell.run(
         "plan", "--local", "--change-sets", "--output", "markdown", expect=2
     )
-    told = shell.run("plan", "--local", "--change-sets", "--output", "json", expect=2)
+    note = shell.run("plan", "--local", "--change-sets", "--output", "json", expect=2)
 
     assert "what AWS says" in shown.stdout
     assert "AWS says the same" in shown.stdout
     assert "asking AWS about" in shown.stderr
     assert "**what AWS says (" in comment.stdout
-    answers = json.loads(told.stdout)["change_sets"]
+    answers = json.loads(note.stdout)["change_sets"]
     assert {a["asked"] for a in answers} == {True}
     assert [a["differences"] for a in answers] == [[]] * len(answers)
     assert left(shell) == []
@@ -263,7 +263,7 @@ def test_a_plan_saved_with_change_sets_is_obeyed_without(shell: Shell) -> None:
     assert same[0] == same[1]
 
 
-def test_ctrl_c_while_aws_is_asked_leaves_no_change_set(shell: Shell) -> None:
+def test_ctrl_c_during_change_sets_leaves_none_behind(shell: Shell) -> None:
     slow = ("--action", "DescribeChangeSet", "--seconds", "5")
     shell.run("local", "fault", "add", "delay", *slow)
     stacks = looks(shell)
@@ -286,14 +286,14 @@ def test_ctrl_c_while_aws_is_asked_leaves_no_change_set(shell: Shell) -> None:
 def test_a_plan_that_only_aws_refuses_is_not_saved(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tests.unit.plan.test_aws_answers import RATED, merged, modify, place
+    from tests.unit.plan.test_change_set_answers import RATED, merged, modify, place
 
-    made, _ = merged(RATED, modify("True", place("Always")))
+    the_plan, _ = merged(RATED, modify("True", place("Always")))
     path = tmp_path / "plan.json"
 
-    deploy._save(path, RATED, made, ())
+    deploy._save(path, RATED, the_plan, ())
     assert not path.exists()
     assert "not saved" in capsys.readouterr().err
 
-    deploy._save(path, RATED, made, ("Table",))
+    deploy._save(path, RATED, the_plan, ("Table",))
     assert path.exists()

@@ -10,7 +10,7 @@ import pytest
 
 from tapgen import blueprints, config, plan
 from tapgen.accounts import bootstrap
-from tapgen.aws import leftovers
+from tapgen.aws import retained
 from tapgen.model import System, Target
 from tapgen.template.diff import Verb
 from tests.emulated.conftest import Cloud
@@ -117,20 +117,20 @@ def test_a_system_with_loops_is_rolled_out_changed_and_destroyed(fan: Fan) -> No
     tags = cloud.client("sns").list_tags_for_resource(
         ResourceArn=f"arn:aws:sns:us-east-1:{cloud.account}:fan-prod-bills"
     )["Tags"]
-    told = {tag["Key"]: tag["Value"] for tag in tags}["All"]
-    assert json.loads(told) == {"names": ["orders", "bills"]}
+    tag_value = {tag["Key"]: tag["Value"] for tag in tags}["All"]
+    assert json.loads(tag_value) == {"names": ["orders", "bills"]}
 
     # One item more, in one region.
     fan.path.write_text(CONFIG.replace("Names: [orders],", "Names: [orders, tips],"))
-    made = cloud.plan(fan.system)
-    (step,) = [step for step in made.steps if not step.conditional]
+    the_plan = cloud.plan(fan.system)
+    (step,) = [step for step in the_plan.steps if not step.conditional]
     (changes,) = step.changes.values()
     assert {(c.verb, c.logical_id) for c in changes if c.verb is Verb.ADD} == {
         (Verb.ADD, name)
         for name in ("Topictips", "Queuetipsfastlane", "Queuetipsslowlane")
     }
     assert step.targets == (Target(cloud.account, "eu-west-1"),)
-    assert cloud.run(made).green
+    assert cloud.run(the_plan).green
     assert not cloud.plan(fan.system)
     assert "fan-prod-tips-slow" in fan.names("eu-west-1")
 
@@ -138,8 +138,8 @@ def test_a_system_with_loops_is_rolled_out_changed_and_destroyed(fan: Fan) -> No
     fan.path.write_text(CONFIG)
     assert cloud.run(cloud.plan(fan.system)).green
     assert fan.names("eu-west-1") == orders
-    kept = leftovers.retained(cloud.aws, cloud.observe(fan.system))
-    assert {(left.target.region, left.logical_id, left.policy) for left in kept} == {
+    found = retained.find(cloud.aws, cloud.observe(fan.system))
+    assert {(left.target.region, left.logical_id, left.policy) for left in found} == {
         ("us-east-1", "Topicorders", "Retain"),
         ("us-east-1", "Topicbills", "Retain"),
     }
@@ -149,12 +149,12 @@ def test_a_system_with_loops_is_rolled_out_changed_and_destroyed(fan: Fan) -> No
 
 
 def test_what_the_execution_role_may_do_comes_from_what_loops_make(fan: Fan) -> None:
-    made = bootstrap.files(fan.system, "")["bootstrap/fan.json"]
+    the_plan = bootstrap.files(fan.system, "")["bootstrap/fan.json"]
 
-    assert json.loads(made)["Metadata"]["tapgen"]["types"] == [
+    assert json.loads(the_plan)["Metadata"]["tapgen"]["types"] == [
         "AWS::LanguageExtensions",
         "AWS::SNS::Topic",
         "AWS::SQS::Queue",
         "AWS::SSM::Parameter",
     ]
-    assert "transform/LanguageExtensions" in made
+    assert "transform/LanguageExtensions" in the_plan

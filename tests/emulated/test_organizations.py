@@ -10,7 +10,7 @@ import pytest
 
 from tapgen import plan, rollout
 from tapgen.accounts import bootstrap
-from tapgen.aws import leftovers, organizations, session
+from tapgen.aws import organizations, retained, session
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, PlanError
 from tapgen.model import (
@@ -241,7 +241,7 @@ def test_a_suspended_account_is_left_alone_and_told(
     made = organization.plan(baseline("Prod", days="60"))
 
     assert accounts(made) == {awake}
-    assert {target.account for _, target in made.asleep} == {asleep}
+    assert {target.account for _, target in made.suspended} == {asleep}
     assert organization.run(made, system).green
 
 
@@ -295,14 +295,14 @@ def test_what_is_retained_is_listed_where_nobody_may_look(
     )
     stranger = replace(organization.aws, local=False, _sessions={}, _clients={})
 
-    found = leftovers.retained(stranger, observed)
+    found = retained.find(stranger, observed)
 
     assert {x.target for x in found} == {
         Target(account, "us-east-1"),
         Target(account, "us-west-2"),
     }
     assert "Topic (its name could not be read)" in str(found[0])
-    assert leftovers.delete(stranger, found[0]) == "kept (delete it by hand)"
+    assert retained.delete(stranger, found[0]) == "kept (delete it by hand)"
 
 
 def test_a_choice_of_accounts_holds_for_what_is_made_and_taken_away(

@@ -29,10 +29,10 @@ def here(*stack_sets: StackSet) -> System:
 
 
 def ahead(cloud: Cloud, wanted: System, **more: Any) -> outlook.Outlook:
-    made = cloud.plan(wanted)
+    plan = cloud.plan(wanted)
     nobody: Any = None
-    reached = Reached(nobody, made.system, cloud.aws, cloud.sets, local=True)
-    found: outlook.Outlook = outlook_of(reached, made, **more)
+    reached = Reached(nobody, plan.system, cloud.aws, cloud.sets, local=True)
+    found: outlook.Outlook = outlook_of(reached, plan, **more)
     return found
 
 
@@ -89,42 +89,44 @@ def change_by_hand(cloud: Cloud, region: str, display: str) -> None:
 
 def look(cloud: Cloud, *names: str) -> list[str]:
     """Detect drift; what was told."""
-    told: list[str] = []
-    drift.detect(cloud.sets, names, told.append, poll_seconds=0.05)
-    return told
+    lines: list[str] = []
+    drift.detect(cloud.sets, names, lines.append, poll_seconds=0.05)
+    return lines
 
 
 def test_what_drifted_is_named_with_what_the_plan_does_to_it(cloud: Cloud) -> None:
     assert cloud.rollout(here(topics("old"))).green
     change_by_hand(cloud, "us-west-2", "by hand")
-    told = look(cloud, "demo-test-data")
+    reported = look(cloud, "demo-test-data")
 
-    made = ahead(cloud, here(topics("new")))
+    outlook_found = ahead(cloud, here(topics("new")))
 
-    assert told == [
+    assert reported == [
         "demo-test-data: detecting drift …",
         "demo-test-data: drift detection SUCCEEDED",
     ]
-    found = {(d.logical_id, d.fate, d.target.region) for d in made.drift.found}
+    found = {(d.logical_id, d.fate, d.target.region) for d in outlook_found.drift.found}
     assert found == {
         ("First", drift.Fate.OVERWRITTEN, "us-west-2"),
         ("Second", drift.Fate.STAYS, "us-west-2"),
     }
-    lines = "\n".join(outlook.first(made))
-    assert "would overwrite what drifted" in lines
-    assert "DisplayName is by hand, the template said old" in lines
-    assert "2 of 2 instances to update were checked" in "\n".join(outlook.last(made))
+    shown = "\n".join(outlook.first(outlook_found))
+    assert "would overwrite what drifted" in shown
+    assert "DisplayName is by hand, the template said old" in shown
+    assert "2 of 2 instances to update were checked" in "\n".join(
+        outlook.last(outlook_found)
+    )
 
 
 def test_drift_that_nobody_looked_for_is_said_to_be_unknown(cloud: Cloud) -> None:
     assert cloud.rollout(here(topics("old"))).green
     change_by_hand(cloud, "us-west-2", "by hand")
 
-    made = ahead(cloud, here(topics("new")))
+    outlook_found = ahead(cloud, here(topics("new")))
 
-    assert made.drift.found == ()
-    assert len(made.drift.unchecked) == 2
-    assert "--detect-drift looks first" in "\n".join(outlook.last(made))
+    assert outlook_found.drift.found == ()
+    assert len(outlook_found.drift.unchecked) == 2
+    assert "--detect-drift looks first" in "\n".join(outlook.last(outlook_found))
 
 
 def test_a_topic_deleted_by_hand_stands_in_the_way(cloud: Cloud) -> None:

@@ -14,7 +14,7 @@ import pytest
 from boto3.dynamodb.types import TypeDeserializer
 
 from tapgen import blueprints, config, plan
-from tapgen.aws import leftovers
+from tapgen.aws import retained
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.emulator.server import lifecycle
 from tapgen.handlers import writer
@@ -323,7 +323,7 @@ def test_it_is_destroyed_and_then_what_holds_data_where_that_is_asked(
 ) -> None:
     """The last test here: nothing is left to ask afterwards."""
     observed = live.cloud.observe(live.system)
-    kept = leftovers.retained(live.cloud.aws, observed)
+    kept = retained.find(live.cloud.aws, observed)
     gone = plan.destroy(live.system.resolve(UNSIGNED), observed)
     assert live.cloud.run(gone).green
     assert live.cloud.observe(live.system) == {}
@@ -333,7 +333,7 @@ def test_it_is_destroyed_and_then_what_holds_data_where_that_is_asked(
         gateways = live.client("ec2", role).describe_nat_gateways()["NatGateways"]
         assert {g["State"] for g in gateways} <= {"deleted"}
 
-    ended = {left.type: leftovers.delete(live.cloud.aws, left) for left in kept}
+    ended = {left.type: retained.delete(live.cloud.aws, left) for left in kept}
 
     by_hand = {type_ for type_, what in ended.items() if "by hand" in what}
     # Snapshots, and what other APIs of the account and region may still use.

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tapgen import blueprints, config, plan
-from tapgen.aws import leftovers
+from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
@@ -286,13 +286,13 @@ def _destroyed(two: Live) -> None:
     observed = two.cloud.observe(two.system)
     source = two.outputs("storage", "source")["SourceBucketName"]
     two.client("s3", "source").put_object(Bucket=source, Key="kept", Body=b"data")
-    left = leftovers.retained(two.cloud.aws, observed)
+    left = retained.find(two.cloud.aws, observed)
     assert two.cloud.run(plan.destroy(two.system.resolve(ACCOUNT), observed)).green
     assert two.cloud.observe(two.system) == {}
     # What holds data stays until that is asked for, too.
     kept = two.client("s3", "source").get_object(Bucket=source, Key="kept")
     assert kept["Body"].read() == b"data"
-    told = {one.type: leftovers.delete(two.cloud.aws, one) for one in left}
+    told = {one.type: retained.delete(two.cloud.aws, one) for one in left}
     for gone in ("S3::Bucket", "Backup::BackupVault", "GlobalAccelerator::Accelerator"):
         assert told[f"AWS::{gone}"] == "deleted", told
     names = two.client("s3", "source").list_buckets()["Buckets"]

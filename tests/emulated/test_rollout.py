@@ -249,7 +249,7 @@ def test_the_last_good_version_is_stored_once_it_is_good(cloud: Cloud) -> None:
     assert cloud.rollout(system(part("source", Text="2"))).green
 
     resolved = good.resolve(cloud.account)
-    body = cloud.sets.store.get(snapshot.key(resolved, "demo-test-source"))
+    body = cloud.sets.bucket.get(snapshot.key(resolved, "demo-test-source"))
     assert body
     assert snapshot.load(body).parameters["Text"] == "2"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapgen import blueprints, config, plan
-from tapgen.aws import leftovers
+from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
 from tapgen.model import System
 from tests.emulated.conftest import Cloud
@@ -156,7 +156,7 @@ def domain(live: Live) -> dict[str, Any]:
     }
 
 
-def leftover(kept: list[leftovers.Leftover]) -> leftovers.Leftover:
+def leftover(kept: list[retained.RetainedResource]) -> retained.RetainedResource:
     """The table among what a template retains."""
     (found,) = (left for left in kept if left.type == "AWS::DynamoDB::GlobalTable")
     return found
@@ -202,18 +202,18 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
 
     observed = two.cloud.observe(two.system)
     table = two.outputs("table", "source")["TableName"]
-    kept = leftovers.retained(two.cloud.aws, observed)
+    kept = retained.find(two.cloud.aws, observed)
     gone = plan.destroy(two.system.resolve(UNSIGNED), observed)
     assert two.cloud.run(gone).green
     assert two.cloud.observe(two.system) == {}
     # What holds data stays until that is asked for, too, and then goes in both regions.
     assert s3.head_bucket(Bucket=bucket)
-    assert leftovers.delete(two.cloud.aws, leftover(kept)) == "deleted"
+    assert retained.delete(two.cloud.aws, leftover(kept)) == "deleted"
     for role in REGIONS:
         assert table not in two.client("dynamodb", role).list_tables()["TableNames"]
     # The first environment does not notice; its table would even be protected.
-    first = leftovers.retained(live.cloud.aws, live.cloud.observe(live.system))
-    assert "protection is on" in leftovers.delete(live.cloud.aws, leftover(first))
+    first = retained.find(live.cloud.aws, live.cloud.observe(live.system))
+    assert "protection is on" in retained.delete(live.cloud.aws, leftover(first))
     assert live.cloud.statuses(live.system) == {"CURRENT"}
     assert live.ask("source", "GET", "/health")[0] == 200
 

@@ -134,7 +134,7 @@ def test_the_administration_role_can_do_nothing_but_take_execution_roles(
     assert statement["Resource"] == [{"Fn::Sub": arn}]
 
 
-def test_the_artifact_bucket_is_versioned_encrypted_private_and_kept(
+def test_the_artifact_bucket_is_versioned_encrypted_private_and_retained(
     administration: dict[str, Any],
 ) -> None:
     bucket = administration["Resources"]["ArtifactBucket"]
@@ -254,9 +254,9 @@ def test_roles_are_passed_to_the_services_they_are_for_only() -> None:
             Two=role(["ec2.amazonaws.com", "s3.amazonaws.com"]),
         )
     )
-    made = json.loads(bootstrap.files(text, "ss")["bootstrap/some_system.json"])
+    generated = json.loads(bootstrap.files(text, "ss")["bootstrap/some_system.json"])
     (passing,) = [
-        s for s in execution_statements(made) if "iam:PassRole" in s["Action"]
+        s for s in execution_statements(generated) if "iam:PassRole" in s["Action"]
     ]
     assert passing["Action"] == ["iam:PassRole"]
     assert passing["Resource"][0]["Fn::Sub"].endswith(":role/ss-${EnvironmentSuffix}-*")
@@ -274,10 +274,10 @@ def test_roles_are_passed_to_the_services_they_are_for_only() -> None:
 def test_a_service_with_a_variable_in_its_name_is_matched_by_pattern() -> None:
     service = {"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}
     text = system(template(Logs=role(service)))
-    made = bootstrap.files(text, "ss")["bootstrap/some_system.json"]
+    generated = bootstrap.files(text, "ss")["bootstrap/some_system.json"]
     (passing,) = [
         s
-        for s in execution_statements(json.loads(made))
+        for s in execution_statements(json.loads(generated))
         if "iam:PassRole" in s["Action"]
     ]
     expected = {"iam:PassedToService": ["logs.*.amazonaws.com"]}
@@ -285,8 +285,8 @@ def test_a_service_with_a_variable_in_its_name_is_matched_by_pattern() -> None:
 
 
 def test_without_roles_of_its_own_a_system_passes_none() -> None:
-    made = json.loads(blueprint.target("some-system", "ss", TYPES, []))
-    assert resources_of(made, "iam:PassRole") == []
+    generated = json.loads(blueprint.target("some-system", "ss", TYPES, []))
+    assert resources_of(generated, "iam:PassRole") == []
 
 
 def test_the_operator_reads_and_makes_change_sets_but_never_executes_one(
@@ -348,10 +348,10 @@ def test_the_operator_touches_only_tapgens_change_sets_and_passes_no_role(
 
 def test_the_operator_reads_parameters_only_where_templates_take_them() -> None:
     def reading(types: list[str]) -> list[Any]:
-        made = json.loads(blueprint.target("some-system", "ss", types, []))
+        generated = json.loads(blueprint.target("some-system", "ss", types, []))
         return [
             s["Resource"]
-            for s in operator_statements(made)
+            for s in operator_statements(generated)
             if "ssm:GetParameters" in s["Action"]
         ]
 
@@ -369,10 +369,10 @@ def test_the_operator_reads_parameters_only_where_templates_take_them() -> None:
 def test_every_policy_fits_into_iams_limit(number: int) -> None:
     every = sorted(schemas.types("us-east-1"))
     types = every[:: len(every) // number]
-    made = json.loads(blueprint.target("some-system", "ss", types, []))
+    generated = json.loads(blueprint.target("some-system", "ss", types, []))
     policies = [
         resource["Properties"]["PolicyDocument"]
-        for resource in made["Resources"].values()
+        for resource in generated["Resources"].values()
         if resource["Type"] == "AWS::IAM::ManagedPolicy"
     ]
     assert 1 <= len(policies) <= 10
@@ -385,10 +385,10 @@ def test_every_policy_fits_into_iams_limit(number: int) -> None:
 
 def test_a_statement_too_large_for_one_policy_is_divided() -> None:
     ec2 = [t for t in schemas.types("us-east-1") if t.startswith("AWS::EC2::")]
-    made = json.loads(blueprint.target("some-system", blueprint.Scope(), ec2, []))
-    parts = [s for s in execution_statements(made) if s["Sid"].startswith("Ec2")]
+    generated = json.loads(blueprint.target("some-system", blueprint.Scope(), ec2, []))
+    parts = [s for s in execution_statements(generated) if s["Sid"].startswith("Ec2")]
     assert len(parts) > 1
-    every = {action for s in execution_statements(made) for action in s["Action"]}
+    every = {action for s in execution_statements(generated) for action in s["Action"]}
     allowed = {action for action in every if action.startswith("ec2:")}
     needed = {a for a in schemas.permissions(ec2) if a.startswith("ec2:")}
     # Some types list patterns, which cover what others list.
@@ -421,11 +421,14 @@ def test_a_role_name_too_long_for_iam_is_refused_by_name() -> None:
 
 def test_both_templates_are_clean_and_deterministic() -> None:
     it = system(template(*TYPES, Flow=role("vpc-flow-logs.amazonaws.com")))
-    made = bootstrap.files(it, "ss")
-    assert made == bootstrap.files(it, "ss")
-    assert set(made) == {"bootstrap/administration.json", "bootstrap/some_system.json"}
+    generated = bootstrap.files(it, "ss")
+    assert generated == bootstrap.files(it, "ss")
+    assert set(generated) == {
+        "bootstrap/administration.json",
+        "bootstrap/some_system.json",
+    }
     given = {"AdministrationAccount": OTHER, "EnvironmentSuffix": "dev"}
-    stacks = system(*made.values())
+    stacks = system(*generated.values())
     # As `run` deploys them; linting knows stack sets only.
     as_deployed = tuple(
         replace(
@@ -482,8 +485,8 @@ class FakeLookUps:
         return {}
 
     def head_bucket(self, Bucket: str) -> dict[str, Any]:
-        made = (*self.place, "tapgen-administration") in self.aws.stacks
-        return self._found(made and Bucket not in self.aws.gone, "404")
+        stack_exists = (*self.place, "tapgen-administration") in self.aws.stacks
+        return self._found(stack_exists and Bucket not in self.aws.gone, "404")
 
     def get_role(self, RoleName: str) -> dict[str, Any]:
         stack = RoleName.removesuffix("-execution") + "-roles"
@@ -651,7 +654,7 @@ def test_a_role_that_lacks_permissions_is_not_ready() -> None:
     assert all("lacks what AWS::SQS::Queue needs" in line for line in roles)
 
 
-def test_a_role_made_elsewhere_needs_the_permission_to_pass_it() -> None:
+def test_a_role_of_another_system_needs_the_permission_to_pass_it() -> None:
     aws = FakeAws()
     it = system(template("AWS::SNS::Topic"))
     deploy(aws, it)
@@ -666,7 +669,7 @@ def test_a_role_made_elsewhere_needs_the_permission_to_pass_it() -> None:
     assert lacking(aws, more) == []
 
 
-def test_what_is_made_elsewhere_needs_the_permission_for_it() -> None:
+def test_a_resource_of_another_system_needs_the_permission_for_it() -> None:
     aws = FakeAws()
     it = system(template("AWS::SNS::Topic"))
     deploy(aws, it)
@@ -751,7 +754,7 @@ def test_shipped_systems_name_only_what_their_execution_role_may_touch(
                 assert name.startswith(f"{found.code}-${{EnvironmentSuffix}}-")
 
 
-def test_a_bucket_deleted_behind_its_stack_is_told_with_the_cure() -> None:
+def test_a_bucket_deleted_without_its_stack_is_reported_with_the_fix() -> None:
     aws = FakeAws()
     it = system(template("AWS::SNS::Topic"))
     deploy(aws, it)

@@ -45,10 +45,10 @@ def stack_set(name: Any = None, *, artifacts: bool = False) -> StackSet:
 
 
 def roles(s: StackSet) -> dict[str, Any]:
-    made: dict[str, Any] = json.loads(
+    generated: dict[str, Any] = json.loads(
         bootstrap.files(make.system(s), "")["bootstrap/demo.json"]
     )
-    return made
+    return generated
 
 
 def statements(template: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -94,11 +94,11 @@ GIVEN = (
 )
 
 
-def test_roles_made_elsewhere_are_passed_where_the_file_names_them() -> None:
+def test_existing_roles_are_passed_where_the_file_names_them() -> None:
     plain = make.stack_set("app")
     whole = replace(make.system(plain), pass_roles=GIVEN)
-    made = json.loads(bootstrap.files(whole, "")["bootstrap/demo.json"])
-    passing = [s for s in statements(made) if "iam:PassRole" in s["Action"]]
+    generated = json.loads(bootstrap.files(whole, "")["bootstrap/demo.json"])
+    passing = [s for s in statements(generated) if "iam:PassRole" in s["Action"]]
 
     arn = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/"
     assert [(s["Resource"], s["Condition"]) for s in passing] == [
@@ -111,14 +111,14 @@ def test_roles_made_elsewhere_are_passed_where_the_file_names_them() -> None:
             {"StringEquals": {"iam:PassedToService": ["lambda.amazonaws.com"]}},
         ),
     ]
-    assert made["Metadata"]["tapgen"]["pass_roles"][0] == {
+    assert generated["Metadata"]["tapgen"]["pass_roles"][0] == {
         "role": "arn:aws:iam::111111111111:role/task",
         "to": "ecs-tasks.amazonaws.com",
     }
     assert not [s for s in statements(roles(plain)) if "iam:PassRole" in s["Action"]]
 
 
-def test_what_cloudformation_names_is_told_by_the_stack() -> None:
+def test_resources_that_cloudformation_names_are_matched_by_stack_name() -> None:
     assert allowed(stack_set(), "iam:CreateRole") == {
         "IamOfThisSystem": ["role/StackSet-demo-test-app*"]
     }
@@ -130,7 +130,7 @@ def test_a_name_from_elsewhere_widens_the_statement_which_says_why() -> None:
     }
 
 
-def test_the_roles_say_what_they_were_made_for() -> None:
+def test_the_roles_record_their_purpose_in_metadata() -> None:
     facts = roles(stack_set("demo-app"))["Metadata"]["tapgen"]
 
     assert facts["names"] == {"iam:role": ["demo-app"], "s3:bucket": ["demo-b"]}
@@ -147,9 +147,11 @@ def test_artifacts_are_put_by_the_operator_and_read_by_the_execution_role() -> N
 
 
 def test_the_bucket_of_a_region_is_a_template_of_its_own() -> None:
-    made = bootstrap.files(make.system(stack_set(artifacts=True)), "")
+    generated = bootstrap.files(make.system(stack_set(artifacts=True)), "")
 
-    bucket = json.loads(made["bootstrap/artifacts.json"])["Resources"]["ArtifactBucket"]
+    bucket = json.loads(generated["bootstrap/artifacts.json"])["Resources"][
+        "ArtifactBucket"
+    ]
     assert bucket["Properties"]["BucketName"] == {
         "Fn::Sub": "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
     }
@@ -161,10 +163,10 @@ def test_the_bucket_of_a_region_is_a_template_of_its_own() -> None:
 
 
 def test_all_of_it_is_clean() -> None:
-    made = bootstrap.files(make.system(stack_set(artifacts=True)), "")
+    generated = bootstrap.files(make.system(stack_set(artifacts=True)), "")
     given = {"AdministrationAccount": ACCOUNT, "EnvironmentSuffix": "test"}
 
-    for path, text in made.items():
+    for path, text in generated.items():
         one = make.stack_set(
             text=text,
             parameters=given if path.endswith("demo.json") else {},

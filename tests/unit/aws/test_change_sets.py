@@ -107,23 +107,23 @@ def change(name: str, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_it_is_made_read_and_deleted_and_never_executed() -> None:
+def test_a_change_set_is_created_read_deleted_and_never_executed() -> None:
     there = answering(DONE)
 
     assert there.ask() == ChangeSet()
 
     assert there.operations() == METHODS.split()
-    made = there.calls[1][1]
-    assert made["StackName"] == STACK
-    assert made["ChangeSetType"] == "UPDATE"
-    assert made["Parameters"] == [
+    request = there.calls[1][1]
+    assert request["StackName"] == STACK
+    assert request["ChangeSetType"] == "UPDATE"
+    assert request["Parameters"] == [
         {"ParameterKey": "Secret", "UsePreviousValue": True},
         {"ParameterKey": "Size", "ParameterValue": "2"},
     ]
-    assert made["Capabilities"] == ["CAPABILITY_IAM"]
-    assert made["Tags"] == [{"Key": "Owner", "Value": "us"}]
-    assert made["TemplateBody"] == "{}"
-    assert "RoleARN" not in made
+    assert request["Capabilities"] == ["CAPABILITY_IAM"]
+    assert request["Tags"] == [{"Key": "Owner", "Value": "us"}]
+    assert request["TemplateBody"] == "{}"
+    assert "RoleARN" not in request
     assert there.there == set()
 
 
@@ -206,7 +206,7 @@ def test_a_failed_change_set_says_why_and_is_deleted() -> None:
     assert there.there == set()
 
 
-def test_a_stack_that_refuses_change_sets_is_told_in_awss_words() -> None:
+def test_a_stack_that_refuses_change_sets_is_reported_with_awss_message() -> None:
     reason = f"Stack:{STACK} is in UPDATE_IN_PROGRESS state and can not be updated."
     there = CloudFormation(
         {
@@ -289,7 +289,7 @@ def test_left_overs_of_killed_runs_go_and_those_of_others_stay() -> None:
     assert deleted == ["tapgen-abc", "tapgen-other"]
 
 
-def test_many_are_asked_and_one_failure_spoils_no_other() -> None:
+def test_one_failed_change_set_does_not_stop_the_others() -> None:
     there, broken = answering(DONE), CloudFormation(
         {"create_change_set": [refused("AccessDenied", "not you")]}
     )

@@ -28,7 +28,7 @@ def test_rectangles_hold_exactly_the_targets(targets: list[Target]) -> None:
         assert len(rectangle) == len(accounts) * len(regions)
 
 
-def test_regions_are_in_the_order_asked_for_and_backwards_for_deletes() -> None:
+def test_regions_are_in_the_given_order_and_backwards_for_deletes() -> None:
     safe = PREFERENCES[Strategy.SAFE]
 
     forwards = stacksets.preferences(safe, ["b", "a"])

@@ -42,8 +42,8 @@ def by_hand(*paths: str, deleted: bool = False, **more: str) -> DriftedResource:
     return DriftedResource(deleted=deleted, differences=differences, **facts)
 
 
-def held(made: plan.Plan, *resources: DriftedResource) -> drift.Drift:
-    return drift.of(made, {("demo-test-data", EAST): list(resources)})
+def held(the_plan: plan.Plan, *resources: DriftedResource) -> drift.Drift:
+    return drift.of(the_plan, {("demo-test-data", EAST): list(resources)})
 
 
 OLD = queue(VisibilityTimeout=30, QueueName="a", Tags=[{"Key": "a", "Value": "1"}])
@@ -97,9 +97,11 @@ def test_new_tags_of_the_stack_set_may_reach_what_the_plan_does_not_name() -> No
     instance = make.instance(drift_status="DRIFTED")
     found = make.observed(wanted, instances={EAST: instance})
     without = {k: v for k, v in found.tags.items() if k != "Owner"}
-    made = plan.make(make.system(wanted), {wanted.name: replace(found, tags=without)})
+    the_plan = plan.make(
+        make.system(wanted), {wanted.name: replace(found, tags=without)}
+    )
 
-    (found,) = held(made, by_hand("/Tags")).found
+    (found,) = held(the_plan, by_hand("/Tags")).found
 
     assert found.fate is Fate.PERHAPS
 
@@ -112,18 +114,20 @@ def test_new_tags_of_the_stack_set_may_reach_what_the_plan_does_not_name() -> No
     ],
 )
 def test_what_aws_reports_by_mistake_is_no_drift(type_: str, path: str) -> None:
-    made = updated(OLD, queue(VisibilityTimeout=60))
+    the_plan = updated(OLD, queue(VisibilityTimeout=60))
 
-    assert held(made, by_hand(path, type=type_)).found == ()
-    (kept,) = held(made, by_hand(path, "/Engine", type=type_)).found
-    assert kept.difference and kept.difference.path == "/Engine"
-    assert held(made, by_hand(path)).found, "of another type it is drift"
+    assert held(the_plan, by_hand(path, type=type_)).found == ()
+    (found,) = held(the_plan, by_hand(path, "/Engine", type=type_)).found
+    assert found.difference and found.difference.path == "/Engine"
+    assert held(the_plan, by_hand(path)).found, "of another type it is drift"
 
 
 def test_the_worst_comes_first() -> None:
-    made = updated(OLD, queue(VisibilityTimeout=60, QueueName="a"))
+    the_plan = updated(OLD, queue(VisibilityTimeout=60, QueueName="a"))
 
-    found = held(made, by_hand("/DelaySeconds"), by_hand("/VisibilityTimeout")).found
+    found = held(
+        the_plan, by_hand("/DelaySeconds"), by_hand("/VisibilityTimeout")
+    ).found
 
     assert [d.fate for d in found] == [Fate.OVERWRITTEN, Fate.PERHAPS]
 
@@ -137,39 +141,41 @@ def test_what_was_never_checked_and_what_cannot_be_read_is_said() -> None:
     assert (unread.unchecked, unread.unread) == ((), (("data", EAST),))
 
 
-def test_what_is_made_or_deleted_has_no_drift_to_overwrite() -> None:
+def test_created_and_deleted_instances_have_no_drift_to_overwrite() -> None:
     moved = replace(make.stack_set(targets=(EAST,)), targets=(WEST,))
     instance = make.instance(drift_status="DRIFTED")
     found = make.observed(moved, instances={EAST: instance})
-    made = plan.make(make.system(moved), {moved.name: found})
+    the_plan = plan.make(make.system(moved), {moved.name: found})
 
-    assert list(drift.concerned(made)) == []
+    assert list(drift.concerned(the_plan)) == []
 
 
 def test_a_step_that_may_not_run_overwrites_nothing_yet() -> None:
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
-    named = make.template(["Name"], ["Arn"], {"Topic": topic}, told=make.NAME)
+    named = make.template(["Name"], ["Arn"], {"Topic": topic}, output_value=make.NAME)
     data = make.stack_set("data", parameters={"Name": "2"}, text=named)
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = {
         data.name: make.observed(data, parameters={"Name": "1"}),
         app.name: make.observed(app, parameters={"Arn": "arn:it"}),
     }
-    made = plan.make(make.system(data, app), found)
+    the_plan = plan.make(make.system(data, app), found)
 
-    assert [step.conditional for step in made.steps] == [False, True]
-    assert [step.part for step, _, _ in drift.concerned(made)] == ["data"]
+    assert [step.conditional for step in the_plan.steps] == [False, True]
+    assert [step.part for step, _, _ in drift.concerned(the_plan)] == ["data"]
 
 
 # -- how it is told ------------------------------------------------------------------
 
 
-def test_drift_is_told_before_the_waves_in_every_form() -> None:
-    made = updated(OLD, queue(VisibilityTimeout=60, QueueName="a"))
+def test_drift_comes_before_the_waves_in_every_form() -> None:
+    the_plan = updated(OLD, queue(VisibilityTimeout=60, QueueName="a"))
     ahead = outlook.Outlook(
-        forecast.of(made), (), held(made, by_hand("/VisibilityTimeout"))
+        forecast.of(the_plan), (), held(the_plan, by_hand("/VisibilityTimeout"))
     )
-    shown, comment = text.plan(made, outlook=ahead), markdown.plan(made, (), ahead)
+    shown, comment = text.plan(the_plan, outlook=ahead), markdown.plan(
+        the_plan, (), ahead
+    )
 
     for form, wave in ((shown, "wave 1"), (comment, "<summary>wave 1")):
         named = "data.Queue (AWS::SQS::Queue): VisibilityTimeout is 99, the template said 30"
@@ -181,10 +187,10 @@ def test_drift_is_told_before_the_waves_in_every_form() -> None:
     assert one["plan"] == "overwritten"
 
 
-def test_a_check_that_found_nothing_is_said_and_one_that_was_not_made() -> None:
+def test_the_drift_line_reports_clean_checks_and_missing_checks() -> None:
     def last(status: str) -> str:
-        made = updated(OLD, queue(VisibilityTimeout=60), status)
-        ahead = outlook.Outlook(forecast.of(made), (), drift.of(made, {}))
+        the_plan = updated(OLD, queue(VisibilityTimeout=60), status)
+        ahead = outlook.Outlook(forecast.of(the_plan), (), drift.of(the_plan, {}))
         return "\n".join(outlook.last(ahead))
 
     assert "nothing changed by hand" in last("IN_SYNC")
@@ -229,18 +235,18 @@ class FakeSets:
 
 def detect(fake: FakeSets, *names: str, poll: float = 1) -> tuple[list[str], int]:
     """What was told, and how often it slept."""
-    told: list[str] = []
+    lines: list[str] = []
     pauses: list[float] = []
     sleep: Callable[[float], None] = pauses.append
     sets = cast(StackSets, fake)
-    drift.detect(sets, names, told.append, sleep=sleep, poll_seconds=poll)
-    return told, len(pauses)
+    drift.detect(sets, names, lines.append, sleep=sleep, poll_seconds=poll)
+    return lines, len(pauses)
 
 
 def test_stack_sets_are_looked_at_side_by_side() -> None:
-    told, pauses = detect(FakeSets(), "a", "b", "a")
+    lines, pauses = detect(FakeSets(), "a", "b", "a")
 
-    assert told == [
+    assert lines == [
         "a: detecting drift …",
         "b: detecting drift …",
         "a: drift detection SUCCEEDED",
@@ -249,11 +255,11 @@ def test_stack_sets_are_looked_at_side_by_side() -> None:
     assert pauses == 1
 
 
-def test_an_operation_that_runs_is_waited_for_and_told_once() -> None:
-    told, _ = detect(FakeSets(busy=3), "a")
+def test_detection_waits_for_a_running_operation_and_reports_it_once() -> None:
+    lines, _ = detect(FakeSets(busy=3), "a")
 
-    assert told[0] == "a: waiting for another operation to end …"
-    assert told[1:] == ["a: detecting drift …", "a: drift detection SUCCEEDED"]
+    assert lines[0] == "a: waiting for another operation to end …"
+    assert lines[1:] == ["a: detecting drift …", "a: drift detection SUCCEEDED"]
 
 
 def test_waiting_ends_some_day() -> None:
@@ -261,9 +267,9 @@ def test_waiting_ends_some_day() -> None:
         detect(FakeSets(busy=99), "a", poll=drift.PATIENCE / 2)
 
 
-def test_what_could_not_be_checked_is_told_with_the_reason() -> None:
+def test_a_failed_check_is_reported_with_its_reason() -> None:
     failed = Result(EAST, ResultStatus.FAILED, "no such role")
 
-    told, _ = detect(FakeSets(results=(failed,)), "a")
+    lines, _ = detect(FakeSets(results=(failed,)), "a")
 
-    assert told[-1] == f"a in {EAST}: could not be checked (no such role)"
+    assert lines[-1] == f"a in {EAST}: could not be checked (no such role)"

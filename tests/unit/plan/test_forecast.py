@@ -147,7 +147,7 @@ def test_percentages_are_rounded_down_and_at_least_one_account() -> None:
         ),
     ],
 )
-def test_the_pace_is_told_in_plain_words(
+def test_the_pace_is_in_plain_words(
     stack_set: StackSet, chosen: dict[str, Any], words: str
 ) -> None:
     (step,) = forecast.of(planned(stack_set, **chosen)).steps
@@ -157,14 +157,14 @@ def test_the_pace_is_told_in_plain_words(
 
 def test_concurrency_that_the_tolerance_cuts_is_warned_of() -> None:
     cut = forecast.of(planned(fleet("us-east-1"), max_concurrent_count=4))
-    kept = forecast.of(
+    retained = forecast.of(
         planned(fleet("us-east-1"), max_concurrent_count=4, failure_tolerance_count=3)
     )
     alone = forecast.of(planned(make.stack_set(), max_concurrent_count=4))
 
     (warning,) = cut.warnings
     assert "asks for 4 of 8 accounts" in warning and "makes it 1" in warning
-    assert kept.warnings == () == alone.warnings
+    assert retained.warnings == () == alone.warnings
 
 
 # -- time ----------------------------------------------------------------------------
@@ -242,18 +242,18 @@ def test_the_longest_is_named_with_its_wave() -> None:
     assert forecast.of(planned(data)).slowest is None
 
 
-def test_a_replacement_is_made_and_the_old_one_deleted() -> None:
+def test_a_replacement_is_created_and_the_old_one_deleted() -> None:
     def database(name: str) -> StackSet:
         properties = {"DBInstanceIdentifier": name}
         resource = {"Type": DATABASE, "Properties": properties}
         return make.stack_set(text=make.template(resources={"Db": resource}))
 
-    made = planned(database("b"), found=[make.observed(database("a"))])
+    the_plan = planned(database("b"), found=[make.observed(database("a"))])
     expected = durations.of(DATABASE, Action.CREATE) + durations.of(
         DATABASE, Action.DELETE
     )
 
-    span = forecast.of(made).span
+    span = forecast.of(the_plan).span
     assert span == expected + durations.STACK + durations.POLL
 
 
@@ -261,7 +261,7 @@ def test_a_step_that_may_not_run_may_take_no_time() -> None:
     from tapgen.model import Output
 
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
-    text = make.template(["Name"], ["Arn"], {"Topic": topic}, told=make.NAME)
+    text = make.template(["Name"], ["Arn"], {"Topic": topic}, output_value=make.NAME)
     data = make.stack_set("data", parameters={"Name": "2"}, text=text)
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = [
@@ -305,8 +305,8 @@ def test_a_target_more_or_a_target_less_is_no_move() -> None:
 def test_a_template_near_a_limit_is_tight() -> None:
     def fit(number: int) -> forecast.Fit:
         many = {f"T{n}": {"Type": "AWS::SNS::Topic"} for n in range(number)}
-        made = planned(make.stack_set(text=make.template(resources=many)))
-        return forecast.of(made).fits[0]
+        the_plan = planned(make.stack_set(text=make.template(resources=many)))
+        return forecast.of(the_plan).fits[0]
 
     assert [str(m) for m in fit(400).measures if m.tight] == [
         "400 of 500 resources (80 %)"

@@ -34,8 +34,8 @@ NETWORK = make.template(
 GLOBAL = Target(ACCOUNT, "us-east-1")
 
 
-def wanted(made: plan.Plan) -> dict[tuple[str, Target, str], int]:
-    found = headroom.demands(made, forecast.of(made))
+def wanted(the_plan: plan.Plan) -> dict[tuple[str, Target, str], int]:
+    found = headroom.demands(the_plan, forecast.of(the_plan))
     return {(d.quota.name, d.target, d.stack_set): d.adds for d in found}
 
 
@@ -63,7 +63,7 @@ def test_what_is_new_counts_where_it_goes() -> None:
     }
 
 
-def test_what_is_there_already_adds_nothing_and_is_still_asked_for() -> None:
+def test_existing_resources_add_nothing_and_their_quota_is_still_listed() -> None:
     data = make.stack_set(text=NETWORK)
 
     adds = wanted(planned(data, found=[make.observed(data)]))
@@ -82,18 +82,20 @@ def test_a_replacement_is_there_beside_the_old_one_for_a_while() -> None:
         return make.stack_set(text=make.template(resources={"Vpc": vpc}))
 
     old = make.observed(network("10.0.0.0/16"))
-    made = planned(network("10.9.0.0/16"), found=[old])
+    the_plan = planned(network("10.9.0.0/16"), found=[old])
 
-    assert wanted(made)["VPCs", EAST, ""] == 1
-    assert wanted(made)["stacks", EAST, ""] == 0
+    assert wanted(the_plan)["VPCs", EAST, ""] == 1
+    assert wanted(the_plan)["stacks", EAST, ""] == 0
 
 
 def test_instances_that_are_there_are_known_without_asking() -> None:
     both = make.stack_set(targets=(EAST, WEST))
     found = make.observed(replace(both, targets=(EAST,)))
-    made = planned(both, found=[found])
+    the_plan = planned(both, found=[found])
 
-    (demand,) = [d for d in headroom.demands(made, forecast.of(made)) if d.stack_set]
+    (demand,) = [
+        d for d in headroom.demands(the_plan, forecast.of(the_plan)) if d.stack_set
+    ]
 
     assert (demand.used, demand.adds) == (1, 1)
 
@@ -152,20 +154,20 @@ def test_what_does_not_fit_comes_first() -> None:
 
 # -- how it is told ------------------------------------------------------------------
 
-MADE = planned(make.stack_set())
-SHORT = outlook.Outlook(forecast.of(MADE), (room(5, 1), room(4, 1), room(0, 1)))
+NEW = planned(make.stack_set())
+SHORT = outlook.Outlook(forecast.of(NEW), (room(5, 1), room(4, 1), room(0, 1)))
 
 
 def test_an_overflow_is_said_before_the_waves_and_little_room_after() -> None:
-    shown = text.plan(MADE, outlook=SHORT)
-    comment = markdown.plan(MADE, (), SHORT)
+    shown = text.plan(NEW, outlook=SHORT)
+    comment = markdown.plan(NEW, (), SHORT)
 
     for form, wave in ((shown, "wave 1"), (comment, "<summary>wave 1")):
         assert form.index("VPCs in 111111111111/us-east-1: 6 of 5") < form.index(wave)
         assert "(Service Quotas, vpc L-F678F1CE)" in form
         assert "quota: VPCs in 111111111111/us-east-1: 5 of 5" in form
         assert ": 1 of 5" not in form
-    assert ": 1 of 5" in text.plan(MADE, details=True, outlook=SHORT)
+    assert ": 1 of 5" in text.plan(NEW, details=True, outlook=SHORT)
 
 
 def test_the_table_marks_what_does_not_fit_and_what_is_a_default() -> None:

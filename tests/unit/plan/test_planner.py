@@ -22,47 +22,47 @@ from tests import make
 from tests.make import EAST, WEST
 
 
-def parts(made: plan.Plan) -> list[list[str]]:
-    return [[step.part for step in wave] for wave in made.waves]
+def parts(the_plan: plan.Plan) -> list[list[str]]:
+    return [[step.part for step in wave] for wave in the_plan.waves]
 
 
 def test_a_stack_set_waits_for_the_output_it_takes() -> None:
     dns = make.stack_set("dns", parameters={"Arn": Output("data", "Arn")})
 
-    made = plan.make(make.system(dns, make.stack_set("data")), {})
+    the_plan = plan.make(make.system(dns, make.stack_set("data")), {})
 
-    assert parts(made) == [["data"], ["dns"]]
-    (reference,) = made.steps[1].references
+    assert parts(the_plan) == [["data"], ["dns"]]
+    (reference,) = the_plan.steps[1].references
     assert reference.sources == (EAST,)
-    assert made.wave_of(reference) == 1
+    assert the_plan.wave_of(reference) == 1
 
 
 def test_a_stack_set_waits_for_what_it_depends_on() -> None:
     dns = make.stack_set("dns", depends_on=("data",))
 
-    made = plan.make(make.system(dns, make.stack_set("data")), {})
+    the_plan = plan.make(make.system(dns, make.stack_set("data")), {})
 
-    assert parts(made) == [["data"], ["dns"]]
+    assert parts(the_plan) == [["data"], ["dns"]]
 
 
 def test_nothing_to_do_is_a_plan_without_waves() -> None:
     data = make.stack_set(parameters={"Size": "1"})
 
-    made = plan.make(make.system(data), {data.name: make.observed(data)})
+    the_plan = plan.make(make.system(data), {data.name: make.observed(data)})
 
-    assert not made
-    assert made.waves == ()
+    assert not the_plan
+    assert the_plan.waves == ()
 
 
 def test_formatting_of_the_deployed_template_is_no_difference() -> None:
     data = make.stack_set()
     pretty = json.dumps(json.loads(data.template), indent=4, sort_keys=True)
 
-    made = plan.make(
+    the_plan = plan.make(
         make.system(data), {data.name: make.observed(data, template=pretty)}
     )
 
-    assert not made
+    assert not the_plan
 
 
 def test_a_default_is_spelled_out_where_another_target_has_a_value() -> None:
@@ -73,11 +73,11 @@ def test_a_default_is_spelled_out_where_another_target_has_a_value() -> None:
         overrides=(Override({"Size": "3"}, region="us-west-2"),),
     )
 
-    made = plan.make(make.system(data), {})
+    the_plan = plan.make(make.system(data), {})
 
-    values = {target: step.values for step in made.steps for target in step.targets}
+    values = {target: step.values for step in the_plan.steps for target in step.targets}
     assert values == {EAST: {"Size": "1"}, WEST: {"Size": "3"}}
-    assert {step.varying for step in made.steps} == {frozenset({"Size"})}
+    assert {step.varying for step in the_plan.steps} == {frozenset({"Size"})}
 
 
 def test_a_default_that_aws_shows_as_a_value_is_no_difference() -> None:
@@ -113,20 +113,23 @@ def test_regions_with_different_values_are_steps_of_their_own_canary_first() -> 
         overrides=(Override({"Cidr": "10.1.0.0/16"}, region="us-west-2"),),
     )
 
-    made = plan.make(make.system(data, order=("us-west-2", "us-east-1")), {})
+    the_plan = plan.make(make.system(data, order=("us-west-2", "us-east-1")), {})
 
-    assert [[s.targets for s in wave] for wave in made.waves] == [[(WEST,)], [(EAST,)]]
-    assert [s.first for s in made.steps] == [True, False]
-    assert made.steps[0].varying == {"Cidr"}
-    assert made.steps[0].values == {"Cidr": "10.1.0.0/16"}
+    assert [[s.targets for s in wave] for wave in the_plan.waves] == [
+        [(WEST,)],
+        [(EAST,)],
+    ]
+    assert [s.first for s in the_plan.steps] == [True, False]
+    assert the_plan.steps[0].varying == {"Cidr"}
+    assert the_plan.steps[0].values == {"Cidr": "10.1.0.0/16"}
 
 
 def test_regions_with_the_same_values_are_one_step_in_region_order() -> None:
     data = make.stack_set(targets=(EAST, WEST), parameters={"Size": "1"})
 
-    made = plan.make(make.system(data, order=("us-west-2", "us-east-1")), {})
+    the_plan = plan.make(make.system(data, order=("us-west-2", "us-east-1")), {})
 
-    (step,) = made.steps
+    (step,) = the_plan.steps
     assert step.targets == (WEST, EAST)
 
 
@@ -136,9 +139,9 @@ def test_outputs_of_the_same_region_make_steps_for_each_region() -> None:
         "app", targets=(EAST, WEST), parameters={"Arn": Output("data", "Arn")}
     )
 
-    made = plan.make(make.system(data, app), {})
+    the_plan = plan.make(make.system(data, app), {})
 
-    app_steps = [s for s in made.steps if s.part == "app"]
+    app_steps = [s for s in the_plan.steps if s.part == "app"]
     assert [s.references[0].sources for s in app_steps] == [(EAST,), (WEST,)]
 
 
@@ -146,15 +149,15 @@ def test_an_output_of_an_untouched_instance_is_read_at_once() -> None:
     data = make.stack_set("data")
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
 
-    made = plan.make(make.system(data, app), {data.name: make.observed(data)})
+    the_plan = plan.make(make.system(data, app), {data.name: make.observed(data)})
 
-    (step,) = made.steps
+    (step,) = the_plan.steps
     assert step.values == {"Arn": "arn:it"}
 
 
 def test_a_consumer_of_a_changing_output_updates_only_perhaps() -> None:
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Name"}}}
-    text = make.template(["Name"], ["Arn"], {"Topic": topic}, told=make.NAME)
+    text = make.template(["Name"], ["Arn"], {"Topic": topic}, output_value=make.NAME)
     data = make.stack_set("data", parameters={"Name": "2"}, text=text)
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
     found = {
@@ -162,10 +165,10 @@ def test_a_consumer_of_a_changing_output_updates_only_perhaps() -> None:
         app.name: make.observed(app, parameters={"Arn": "arn:it"}),
     }
 
-    made = plan.make(make.system(data, app), found)
+    the_plan = plan.make(make.system(data, app), found)
 
-    assert [s.conditional for s in made.steps] == [False, True]
-    assert made.steps[1].reasons == ("if data.Arn changes",)
+    assert [s.conditional for s in the_plan.steps] == [False, True]
+    assert the_plan.steps[1].reasons == ("if data.Arn changes",)
 
 
 def test_what_a_replacement_moves_is_followed_into_other_stack_sets() -> None:
@@ -187,9 +190,9 @@ def test_what_a_replacement_moves_is_followed_into_other_stack_sets() -> None:
     instances = {EAST: make.instance(outputs={"Id": "vpc-1"})}
     found[network.name] = replace(found[network.name], instances=instances)
 
-    made = plan.make(make.system(network, app), found)
+    the_plan = plan.make(make.system(network, app), found)
 
-    step = made.steps[1]
+    step = the_plan.steps[1]
     assert step.reasons == ("network.Id will be another",)
     assert not step.conditional
     (change,) = step.changes[EAST]
@@ -205,9 +208,9 @@ def test_a_consumer_of_an_output_that_stays_is_not_planned() -> None:
         app.name: make.observed(app, parameters={"Arn": "arn:it"}),
     }
 
-    made = plan.make(make.system(data, app), found)
+    the_plan = plan.make(make.system(data, app), found)
 
-    assert [s.part for s in made.steps] == ["data"]
+    assert [s.part for s in the_plan.steps] == ["data"]
 
 
 def test_an_outdated_instance_is_repaired() -> None:
@@ -231,9 +234,9 @@ def test_every_inoperable_instance_is_refused_with_advice() -> None:
         app.name: make.observed(app, instances={EAST: broken}),
     }
 
-    made = plan.make(make.system(data, app), found)
+    the_plan = plan.make(make.system(data, app), found)
 
-    refused = plan.refusals(made, allowed=["data", "app", "Topic"])
+    refused = plan.refusals(the_plan, allowed=["data", "app", "Topic"])
     assert [text.partition(" is INOPERABLE")[0] for text in refused] == [
         f"demo-test-data in {EAST}",
         f"demo-test-data in {WEST}",
@@ -246,9 +249,9 @@ def test_a_moved_target_is_created_before_the_old_one_goes() -> None:
     old = make.stack_set(targets=(EAST,))
     new = replace(old, targets=(WEST,))
 
-    made = plan.make(make.system(new), {old.name: make.observed(old)})
+    the_plan = plan.make(make.system(new), {old.name: make.observed(old)})
 
-    assert [(s.action, s.targets) for s in made.steps] == [
+    assert [(s.action, s.targets) for s in the_plan.steps] == [
         (Action.CREATE, (WEST,)),
         (Action.DELETE, (EAST,)),
     ]
@@ -267,13 +270,13 @@ def test_an_empty_stack_set_with_an_old_template_is_redefined_first() -> None:
 def test_a_part_that_is_gone_is_deleted_last() -> None:
     old, new = make.stack_set("old"), make.stack_set("new")
 
-    made = plan.make(make.system(new), {old.name: make.observed(old)})
+    the_plan = plan.make(make.system(new), {old.name: make.observed(old)})
 
-    assert [(s.part, s.action) for s in made.steps] == [
+    assert [(s.part, s.action) for s in the_plan.steps] == [
         ("new", Action.CREATE),
         ("old", Action.DELETE),
     ]
-    assert made.steps[-1].drop
+    assert the_plan.steps[-1].drop
 
 
 def test_destroying_goes_backwards() -> None:
@@ -281,10 +284,10 @@ def test_destroying_goes_backwards() -> None:
     app = make.stack_set("app", depends_on=("data",))
     found = {s.name: make.observed(s) for s in (data, app)}
 
-    made = plan.destroy(make.system(data, app), found)
+    the_plan = plan.destroy(make.system(data, app), found)
 
-    assert parts(made) == [["app"], ["data"]]
-    assert all(s.drop for s in made.steps)
+    assert parts(the_plan) == [["app"], ["data"]]
+    assert all(s.drop for s in the_plan.steps)
 
 
 def test_somebody_elses_stack_set_is_not_touched() -> None:
@@ -337,9 +340,9 @@ def test_all_joins_every_target() -> None:
     data = make.stack_set("data", targets=(EAST, WEST))
     app = make.stack_set("app", parameters={"Arns": Output("data", "Arn", all=True)})
 
-    made = plan.make(make.system(data, app), {data.name: make.observed(data)})
+    the_plan = plan.make(make.system(data, app), {data.name: make.observed(data)})
 
-    assert made.steps[0].values == {"Arns": "arn:it,arn:it"}
+    assert the_plan.steps[0].values == {"Arns": "arn:it,arn:it"}
 
 
 def test_a_running_operation_is_named() -> None:
@@ -357,13 +360,13 @@ TARGETS = [Target(a * 12, r) for a in "12" for r in REGIONS]
 def systems(draw: st.DrawFn) -> System:
     """Small systems without cycles, targets chosen freely."""
     count = draw(st.integers(1, 5))
-    made = []
+    the_plan = []
     for number in range(count):
         earlier = [f"p{n}" for n in range(number)]
         targets = draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
         needs = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
         region = draw(st.sampled_from(REGIONS))
-        made.append(
+        the_plan.append(
             make.stack_set(
                 f"p{number}",
                 targets=targets,
@@ -373,17 +376,17 @@ def systems(draw: st.DrawFn) -> System:
             )
         )
     order = tuple(draw(st.permutations(REGIONS)))
-    return make.system(*draw(st.permutations(made)), order=order)
+    return make.system(*draw(st.permutations(the_plan)), order=order)
 
 
 @given(systems())
 @settings(max_examples=60, deadline=None)
 def test_every_dependency_is_in_an_earlier_wave(system: System) -> None:
-    made = plan.make(system, {})
+    the_plan = plan.make(system, {})
 
-    last = {s.part: n for n, wave in enumerate(made.waves) for s in wave}
+    last = {s.part: n for n, wave in enumerate(the_plan.waves) for s in wave}
     first = {
-        s.part: n for n, wave in reversed(list(enumerate(made.waves))) for s in wave
+        s.part: n for n, wave in reversed(list(enumerate(the_plan.waves))) for s in wave
     }
     for s in system.stack_sets:
         assert all(last[part] < first[s.part] for part in s.requires())
@@ -391,11 +394,11 @@ def test_every_dependency_is_in_an_earlier_wave(system: System) -> None:
 
 @given(systems())
 @settings(max_examples=60, deadline=None)
-def test_every_target_is_made_once_with_its_own_values(system: System) -> None:
-    made = plan.make(system, {})
+def test_every_target_is_created_once_with_its_own_values(system: System) -> None:
+    the_plan = plan.make(system, {})
 
     for s in system.stack_sets:
-        steps = [step for step in made.steps if step.part == s.part]
+        steps = [step for step in the_plan.steps if step.part == s.part]
         placed = [t for step in steps for t in step.targets]
         assert sorted(placed) == sorted(s.targets)
         for step in steps:
@@ -416,10 +419,10 @@ def test_what_is_rolled_out_plans_nothing(system: System) -> None:
 def test_a_plan_accounts_for_every_pair(before: System, after: System) -> None:
     found = {s.name: make.observed(s) for s in before.stack_sets}
 
-    made = plan.make(after, found)
+    the_plan = plan.make(after, found)
 
     have = {(n, t) for n, o in found.items() for t in o.instances}
-    for step in made.steps:
+    for step in the_plan.steps:
         pairs = {(step.stack_set, t) for t in step.targets}
         if step.action is Action.CREATE:
             assert not pairs & have
@@ -445,7 +448,7 @@ def test_destroying_what_is_protected_is_refused_before_anything_goes(
         plan.destroy(make.system(data), {data.name: make.observed(data)})
 
 
-def test_a_kept_resource_may_be_protected() -> None:
+def test_a_retained_resource_may_be_protected() -> None:
     table = {
         "Type": "AWS::DynamoDB::Table",
         "DeletionPolicy": "RetainExceptOnCreate",
@@ -465,25 +468,27 @@ def test_replacing_what_holds_data_is_refused_unless_it_is_named() -> None:
     data = make.stack_set(text=make.template(resources=bucket("new")))
     old = make.template(resources=bucket("old"))
 
-    made = plan.make(make.system(data), {data.name: make.observed(data, template=old)})
+    the_plan = plan.make(
+        make.system(data), {data.name: make.observed(data, template=old)}
+    )
 
-    (refused,) = plan.refusals(made)
+    (refused,) = plan.refusals(the_plan)
     assert "Bucket (AWS::S3::Bucket) holds data and would be replaced" in refused
     assert "--allow-replacement Bucket" in refused
-    assert plan.refusals(made, ["Bucket"]) == []
+    assert plan.refusals(the_plan, ["Bucket"]) == []
 
 
-def test_deleting_what_holds_data_is_refused_unless_it_is_kept() -> None:
+def test_deleting_a_stateful_resource_is_refused_unless_it_is_retained() -> None:
     data = make.stack_set(text=make.template())
     observed = [
         make.observed(data, template=make.template(resources=bucket("a", **more)))
         for more in ({}, {"DeletionPolicy": "RetainExceptOnCreate"})
     ]
 
-    lost, kept = (plan.make(make.system(data), {data.name: o}) for o in observed)
+    lost, retained = (plan.make(make.system(data), {data.name: o}) for o in observed)
 
     assert "would be deleted" in plan.refusals(lost)[0]
-    assert plan.refusals(kept) == []
+    assert plan.refusals(retained) == []
 
 
 def test_the_last_target_of_a_stack_set_with_data_is_not_removed() -> None:
@@ -502,7 +507,7 @@ def test_the_last_target_of_a_stack_set_with_data_is_not_removed() -> None:
     assert plan.refusals(gone, ["data"]) == []
 
 
-def test_each_target_is_told_its_own_changes() -> None:
+def test_each_target_has_its_own_changes() -> None:
     def text(value: Any) -> str:
         topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": value}}
         return make.template(resources={"Topic": topic})

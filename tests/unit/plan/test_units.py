@@ -54,23 +54,23 @@ def observed(
     s: StackSet, units: Mapping[str, Unit] = UNITS, **more: object
 ) -> Observed:
     """What is there once a stack set was rolled out."""
-    (made,) = resolved(s, units).stack_sets
-    assert made.service_managed
-    found = make.observed(made)
+    (s,) = resolved(s, units).stack_sets
+    assert s.service_managed
+    found = make.observed(s)
     return replace(
         found,
         permission_model=PermissionModel.SERVICE_MANAGED,
-        auto_deployment=made.service_managed.auto_deployment,
+        auto_deployment=s.service_managed.auto_deployment,
         administration_role=None,
         execution_role=None,
         **more,  # type: ignore[arg-type]
     )
 
 
-def deletions(made: plan.Plan) -> list[tuple[set[str], bool]]:
+def deletions(the_plan: plan.Plan) -> list[tuple[set[str], bool]]:
     return [
         ({str(t) for t in step.targets}, step.whole)
-        for step in made.steps
+        for step in the_plan.steps
         if step.action is Action.DELETE
     ]
 
@@ -118,7 +118,7 @@ def test_a_unit_of_which_no_account_is_chosen_is_never_named_without_a_choice() 
         plan.make(resolved(s), {})
 
 
-def test_without_automatic_deployment_an_empty_unit_is_told() -> None:
+def test_without_automatic_deployment_an_empty_unit_is_an_error() -> None:
     s = wanted("Empty", auto_deployment=AutoDeployment())
 
     with pytest.raises(PlanError, match="ou-none and what is below have no account"):
@@ -135,17 +135,17 @@ def test_an_account_that_left_is_deleted_by_itself() -> None:
     s = wanted("Prod")
     now = {"Prod": Unit("ou-prod", (A,))}
 
-    made = plan.make(resolved(s, now), {s.name: observed(s)})
+    the_plan = plan.make(resolved(s, now), {s.name: observed(s)})
 
-    assert deletions(made) == [({f"{B}/us-east-1", f"{B}/us-west-2"}, False)]
+    assert deletions(the_plan) == [({f"{B}/us-east-1", f"{B}/us-west-2"}, False)]
 
 
 def test_a_unit_that_is_no_longer_named_is_forgotten_as_a_whole() -> None:
     before, after = wanted("Prod", "Test"), wanted("Prod")
 
-    made = plan.make(resolved(after), {before.name: observed(before)})
+    the_plan = plan.make(resolved(after), {before.name: observed(before)})
 
-    assert deletions(made) == [({f"{C}/us-east-1", f"{C}/us-west-2"}, True)]
+    assert deletions(the_plan) == [({f"{C}/us-east-1", f"{C}/us-west-2"}, True)]
 
 
 def test_a_unit_with_one_that_stays_above_it_is_never_deleted_as_a_whole() -> None:
@@ -154,9 +154,9 @@ def test_a_unit_with_one_that_stays_above_it_is_never_deleted_as_a_whole() -> No
     parent = Unit("ou-parent", (A,), frozenset({"ou-test", "r-1"}))
     units = {**UNITS, "Parent": parent}
 
-    made = plan.make(resolved(after, units), {before.name: observed(before, units)})
+    the_plan = plan.make(resolved(after, units), {before.name: observed(before, units)})
 
-    assert deletions(made) == [({f"{C}/us-east-1", f"{C}/us-west-2"}, False)]
+    assert deletions(the_plan) == [({f"{C}/us-east-1", f"{C}/us-west-2"}, False)]
 
 
 def test_waiting_in_a_unit_below_one_that_stays_is_left_alone() -> None:
@@ -164,9 +164,9 @@ def test_waiting_in_a_unit_below_one_that_stays_is_left_alone() -> None:
     parent = Unit("ou-parent", (A,), frozenset({"ou-none"}))
     units = {**UNITS, "Parent": parent}
 
-    made = plan.make(resolved(after, units), {before.name: observed(before, units)})
+    the_plan = plan.make(resolved(after, units), {before.name: observed(before, units)})
 
-    assert deletions(made) == []
+    assert deletions(the_plan) == []
 
 
 def test_units_inside_each_other_are_refused() -> None:
@@ -208,11 +208,11 @@ def test_a_value_of_the_stack_set_is_written_for_accounts_that_join() -> None:
     assert step.reasons == ("parameter Days of the stack set differs",)
 
     still = wanted("Prod", auto_deployment=AutoDeployment())
-    kept = replace(stale, auto_deployment=AutoDeployment())
-    assert not plan.make(resolved(still), {s.name: kept})
+    retained = replace(stale, auto_deployment=AutoDeployment())
+    assert not plan.make(resolved(still), {s.name: retained})
 
 
-def test_new_targets_with_new_values_are_not_made_by_overrides() -> None:
+def test_new_targets_with_new_values_are_not_created_by_overrides() -> None:
     before, after = wanted("Prod"), wanted("Test")
     found = replace(observed(before), parameters={"Days": "7"})
 
@@ -295,21 +295,21 @@ def test_a_unit_that_waits_is_no_target_that_keeps_data() -> None:
     text = make.template(("Days",), resources={"Topic": TABLE})
     before, after = wanted("Prod", "Empty", text=text), wanted("Empty", text=text)
 
-    made = plan.make(resolved(after), {before.name: observed(before)})
+    the_plan = plan.make(resolved(after), {before.name: observed(before)})
 
-    (told,) = plan.refusals(made)
-    assert "its last target would go, and it holds data (Topic)" in told
+    (refusal,) = plan.refusals(the_plan)
+    assert "its last target would go, and it holds data (Topic)" in refusal
 
 
 def test_what_waits_holds_no_data_and_goes_without_a_word() -> None:
     text = make.template(("Days",), resources={"Topic": TABLE})
     before, after = wanted("Prod", "Empty", text=text), wanted("Prod", text=text)
 
-    made = plan.make(resolved(after), {before.name: observed(before)})
+    the_plan = plan.make(resolved(after), {before.name: observed(before)})
 
-    assert deletions(made) == [({"ou-none/us-east-1", "ou-none/us-west-2"}, True)]
-    assert plan.refusals(made) == []
-    assert made.steps[0].changes == {}
+    assert deletions(the_plan) == [({"ou-none/us-east-1", "ou-none/us-west-2"}, True)]
+    assert plan.refusals(the_plan) == []
+    assert the_plan.steps[0].changes == {}
 
 
 def test_a_value_that_varies_by_output_cannot_follow_accounts() -> None:
@@ -341,14 +341,14 @@ def test_a_reference_to_an_account_in_no_unit_is_no_empty_value() -> None:
     assert f"source has no target in {'9' * 12}" in problem
 
 
-def test_an_override_for_an_account_in_no_unit_is_told() -> None:
+def test_an_override_for_an_account_in_no_unit_is_an_error() -> None:
     s = replace(wanted("Prod"), overrides=(Override({"Days": "1"}, account=C),))
 
     with pytest.raises(PlanError, match=f"an override is for {C}, which is in none"):
         plan.make(resolved(s), {})
 
 
-def test_a_filter_that_leaves_nobody_is_told_as_that() -> None:
+def test_a_filter_that_leaves_no_account_is_an_error() -> None:
     s = wanted("Prod", accounts=(A, B), account_filter=AccountFilter.DIFFERENCE)
 
     with pytest.raises(PlanError, match="DIFFERENCE leaves none of the accounts"):

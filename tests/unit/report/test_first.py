@@ -29,14 +29,17 @@ def updated(old: str, new: str) -> plan.Plan:
 
 
 def test_what_is_replaced_is_one_line_for_a_stack_set() -> None:
-    made = updated(network("10.0.0.0/16"), network("10.1.0.0/16"))
-    part = made.steps[0].part
+    the_plan = updated(network("10.0.0.0/16"), network("10.1.0.0/16"))
+    part = the_plan.steps[0].part
 
     line = f"{part}: 5 resources are replaced, among them Vpc, Net0, Net1"
-    assert {kind: list(named) for kind, named in text.risks(made).items()} == {
+    assert {kind: list(named) for kind, named in text.risks(the_plan).items()} == {
         Kind.REPLACEMENT: [line]
     }
-    for form, wave in ((text.plan(made), "wave 1"), (markdown.plan(made), "<details>")):
+    for form, wave in (
+        (text.plan(the_plan), "wave 1"),
+        (markdown.plan(the_plan), "<details>"),
+    ):
         assert form.count(line) == 1
         assert form.index(line) < form.index(wave)
 
@@ -47,11 +50,11 @@ def test_what_aws_refuses_comes_first_and_nobody_can_allow_it() -> None:
         resources = {"Data": {"Type": "AWS::EC2::Volume", "Properties": data}}
         return make.template(resources=resources)
 
-    made = updated(volume("us-east-1a"), volume("us-east-1b"))
-    shown = text.plan(made)
+    the_plan = updated(volume("us-east-1a"), volume("us-east-1b"))
+    shown = text.plan(the_plan)
 
-    assert list(text.risks(made)) == [Kind.REFUSED]
+    assert list(text.risks(the_plan)) == [Kind.REFUSED]
     assert shown.index("AWS refuses this update") < shown.index("wave 1")
-    (refusal,) = plan.refusals(made, ["Data"])
+    (refusal,) = plan.refusals(the_plan, ["Data"])
     assert f"{EAST}, {WEST}: AWS refuses to change AvailabilityZone of Data" in refusal
     assert plan.refusals(updated(volume("us-east-1a"), volume("us-east-1a"))) == []

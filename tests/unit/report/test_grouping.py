@@ -38,19 +38,19 @@ def changes(old: str, new: str, targets: Iterable[Target]) -> list[grouping.Grou
 def test_own_accounts_and_regions_in_names_make_no_difference() -> None:
     arn = {"Fn::Sub": "arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:dead"}
     new = queue(QueueName=NAME, RedrivePolicy={"deadLetterTargetArn": arn})
-    made = planned(queue(QueueName="jobs"), new)
+    the_plan = planned(queue(QueueName="jobs"), new)
 
-    for form in (text.plan(made), markdown.plan(made)):
+    for form in (text.plan(the_plan), markdown.plan(the_plan)):
         assert form.count("Jobs") <= 5 and len(form) < 2000
         assert "jobs → jobs-${AWS::AccountId}-${AWS::Region}" in form
         assert "arn:aws:sqs:${AWS::Region}:${AWS::" in form
         assert "40 accounts in us-" in form or "40 accounts in ap-" in form
-    step = data.plan(made)["waves"][0][0]
+    step = data.plan(the_plan)["waves"][0][0]
     assert len(step["resources"]) == 200, "the data keeps all"
     assert "jobs-100000000001-us-east-1" in json.dumps(step)
 
 
-def test_what_differs_alone_is_told_of_the_others() -> None:
+def test_the_other_targets_show_only_what_differs() -> None:
     size = {"Fn::If": ["Big", 20, 10]}
     big = {"Big": {"Fn::Equals": [{"Ref": "AWS::Region"}, "eu-west-1"]}}
     body = json.loads(queue(QueueName="a", DelaySeconds=size))
@@ -83,7 +83,7 @@ def test_one_target_is_shown_as_it_is() -> None:
     assert new == "jobs-100000000001-us-east-1"
 
 
-def test_what_differs_where_it_is_cut_is_not_alike() -> None:
+def test_what_differs_only_where_it_is_cut_is_not_grouped() -> None:
     long = {"Fn::Sub": "x" * 80 + "${AWS::Region}"}
     odd = {"Fn::If": ["Odd", {"Fn::Sub": ["${L}!", {"L": long}]}, long]}
     odd_one = {"Odd": {"Fn::Equals": [{"Ref": "AWS::AccountId"}, ACCOUNTS[3]]}}
@@ -118,7 +118,7 @@ def test_only_the_whole_account_and_region_are_replaced(value: Any, shown: Any) 
     assert grouping.here(value, [make.EAST]) == shown
 
 
-def test_risks_that_differ_by_region_alone_are_told_once() -> None:
+def test_risks_that_differ_by_region_alone_are_listed_once() -> None:
     statement = {
         "Effect": "Allow",
         "Principal": "*",
@@ -162,57 +162,59 @@ def fleet_of_consumers(size: int) -> plan.Plan:
     return plan.make(make.system(network, app, order=tuple(REGIONS)), {})
 
 
-def test_many_waves_that_do_the_same_are_told_as_one() -> None:
-    made = fleet_of_consumers(200)
-    assert len(made.waves) == 201
+def test_many_waves_that_do_the_same_are_shown_as_one() -> None:
+    the_plan = fleet_of_consumers(200)
+    assert len(the_plan.waves) == 201
 
-    for form in (text.plan(made), markdown.plan(made)):
+    for form in (text.plan(the_plan), markdown.plan(the_plan)):
         assert "waves 2–201, one after the other" in form
         assert form.count("demo-test-app") == 1
         assert (
             "Topic = network.Arn of ${AWS::AccountId}/${AWS::Region} "
             "(known after wave 1)" in form
         )
-    assert len(data.plan(made)["waves"]) == 201, "the data keeps all"
+    assert len(data.plan(the_plan)["waves"]) == 201, "the data keeps all"
 
 
-def test_few_waves_are_told_one_by_one() -> None:
+def test_few_waves_are_shown_one_by_one() -> None:
     shown = text.plan(fleet_of_consumers(3))
     assert "wave 4" in shown and "–" not in shown
 
 
-def test_a_default_that_differs_is_told_with_what_it_was() -> None:
+def test_a_default_that_differs_is_shown_with_the_old_value() -> None:
     wanted = make.stack_set(text=make.template(defaults={"Open": "0.0.0.0/1"}))
     found = make.observed(wanted, template=make.template())
-    made = plan.make(make.system(wanted), {wanted.name: found})
+    the_plan = plan.make(make.system(wanted), {wanted.name: found})
 
     line = "Open: (absent) → 0.0.0.0/1 (default)"
-    assert line in text.plan(made) and line in markdown.plan(made)
-    (step,) = data.plan(made)["waves"][0]
+    assert line in text.plan(the_plan) and line in markdown.plan(the_plan)
+    (step,) = data.plan(the_plan)["waves"][0]
     assert step["parameter_changes"] == [
         {"name": "Open", "old": [None], "new": "0.0.0.0/1", "default": True}
     ]
 
 
-def test_a_hidden_value_is_not_told_with_what_it_was() -> None:
+def test_a_hidden_value_is_not_shown_with_the_old_value() -> None:
     body = json.loads(make.template(parameters=["Password"], defaults={"Size": "1"}))
     body["Parameters"]["Password"]["NoEcho"] = True
     secret = "{{resolve:secretsmanager:password}}"
     wanted = make.stack_set(parameters={"Password": secret}, text=json.dumps(body))
     old = make.template(parameters=["Password"])
     found = make.observed(wanted, template=old, parameters={"Password": "hunter2"})
-    made = plan.make(make.system(wanted), {wanted.name: found})
+    the_plan = plan.make(make.system(wanted), {wanted.name: found})
 
-    assert "hunter2" not in text.plan(made, details=True) + json.dumps(data.plan(made))
+    assert "hunter2" not in text.plan(the_plan, details=True) + json.dumps(
+        data.plan(the_plan)
+    )
 
 
 def test_an_update_of_text_alone_says_that_nothing_changes() -> None:
     body = json.loads(queue())
     new = json.dumps({**body, "Description": "other words"})
-    made = planned(queue(), new)
+    the_plan = planned(queue(), new)
 
-    assert "no resource changes" in text.plan(made)
-    assert "no resource changes" in markdown.plan(made)
+    assert "no resource changes" in text.plan(the_plan)
+    assert "no resource changes" in markdown.plan(the_plan)
     assert "no resource changes" not in text.plan(
         planned(queue(), queue(DelaySeconds=5))
     )

@@ -23,8 +23,8 @@ MOVED = plan.make(
 )
 
 
-def ahead(made: plan.Plan) -> outlook.Outlook:
-    return outlook.Outlook(forecast.of(made))
+def ahead(the_plan: plan.Plan) -> outlook.Outlook:
+    return outlook.Outlook(forecast.of(the_plan))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def ahead(made: plan.Plan) -> outlook.Outlook:
         (90 * 60, 240 * 60, "about 1.5–4 h"),
     ],
 )
-def test_a_span_is_told_as_people_say_it(low: int, high: int, words: str) -> None:
+def test_a_span_is_rounded_to_readable_numbers(low: int, high: int, words: str) -> None:
     assert outlook.duration(Span(low, high)) == words
 
 
@@ -64,15 +64,15 @@ def test_a_comment_is_never_longer_than_it_may_be_with_many_moves() -> None:
         ]
 
     found = {s.name: make.observed(s) for s in many(EAST)}
-    made = plan.make(make.system(*many(WEST)), found)
+    the_plan = plan.make(make.system(*many(WEST)), found)
 
-    comment = markdown.plan(made, (), ahead(made))
+    comment = markdown.plan(the_plan, (), ahead(the_plan))
 
     assert len(comment) <= markdown.LIMIT
     assert "cut here" in comment
 
 
-def test_templates_with_room_are_told_only_when_asked() -> None:
+def test_templates_with_room_are_listed_only_with_details() -> None:
     assert "resources" not in text.plan(MOVED, outlook=ahead(MOVED)).split("wave 2")[1]
 
     detailed = text.plan(MOVED, details=True, outlook=ahead(MOVED))
@@ -112,6 +112,6 @@ def test_a_saved_plan_holds_no_estimate() -> None:
 
 def test_a_comment_says_which_parameters_are_known_later() -> None:
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})
-    made = plan.make(make.system(make.stack_set("data"), app), {})
+    the_plan = plan.make(make.system(make.stack_set("data"), app), {})
 
-    assert f"Arn = data.Arn of {EAST} (known after wave 1)" in markdown.plan(made)
+    assert f"Arn = data.Arn of {EAST} (known after wave 1)" in markdown.plan(the_plan)

@@ -110,10 +110,10 @@ def test_values_of_hidden_parameters_are_in_no_file() -> None:
         parameters={"Size": "2", "Password": "{{resolve:ssm-secure:hunter2}}"},
         text=json.dumps(body),
     )
-    made = plan.make(make.system(wanted), {})
+    the_plan = plan.make(make.system(wanted), {})
 
-    assert "hunter2" not in saved.dump(made, ())
-    assert "hunter2" not in markdown.plan(made)
+    assert "hunter2" not in saved.dump(the_plan, ())
+    assert "hunter2" not in markdown.plan(the_plan)
 
 
 def test_a_comment_folds_the_waves_and_names_what_is_refused() -> None:
@@ -123,12 +123,12 @@ def test_a_comment_folds_the_waves_and_names_what_is_refused() -> None:
         return make.template(resources={"Bucket": resource})
 
     wanted = make.stack_set(text=bucket("b`b"))
-    made = plan.make(
+    the_plan = plan.make(
         make.system(wanted),
         {wanted.name: make.observed(wanted, template=bucket("a"))},
     )
 
-    comment = markdown.plan(made)
+    comment = markdown.plan(the_plan)
 
     assert comment.count("<details>") == comment.count("</details>") == 1
     assert comment.count("```") == 2, "a value must not end the block it stands in"
@@ -144,9 +144,9 @@ def test_a_comment_is_never_longer_than_it_may_be() -> None:
     parts = [
         make.stack_set(f"p{n}", text=make.template(resources=many)) for n in range(8)
     ]
-    made = plan.make(make.system(*parts), {})
+    the_plan = plan.make(make.system(*parts), {})
 
-    comment = markdown.plan(made)
+    comment = markdown.plan(the_plan)
 
     assert len(comment) <= markdown.LIMIT
     assert "cut here" in comment
@@ -164,9 +164,9 @@ def test_what_cannot_be_compared_is_said() -> None:
     wanted = make.stack_set(parameters={"Size": "2", "Password": "x"})
     found = make.observed(wanted, parameters={"Size": "1", "Password": "****"})
 
-    told = shown.plan(planned(wanted, found))
+    lines = shown.plan(planned(wanted, found))
 
-    assert "not comparable, values that CloudFormation hides: data.Password" in told
+    assert "not comparable, values that CloudFormation hides: data.Password" in lines
 
 
 def _with_secret(old: str, new: str) -> plan.Plan:
@@ -181,22 +181,20 @@ def _with_secret(old: str, new: str) -> plan.Plan:
 
 
 @pytest.mark.parametrize(("old", "new"), [("1", "1"), ("1", "2")])
-def test_what_cannot_be_compared_is_told_with_and_without_changes(
-    old: str, new: str
-) -> None:
-    made = _with_secret(old, new)
+def test_hidden_values_are_listed_with_and_without_changes(old: str, new: str) -> None:
+    the_plan = _with_secret(old, new)
 
-    assert bool(made) is (old != new)
+    assert bool(the_plan) is (old != new)
     assert "not comparable, values that CloudFormation hides: data.Password" in (
-        shown.plan(made)
+        shown.plan(the_plan)
     )
-    assert "CloudFormation hides: `data.Password`" in markdown.plan(made)
-    assert data.plan(made)["not_comparable"] == ["data.Password"]
+    assert "CloudFormation hides: `data.Password`" in markdown.plan(the_plan)
+    assert data.plan(the_plan)["not_comparable"] == ["data.Password"]
 
 
 def test_a_plan_that_only_deletes_compares_nothing() -> None:
-    made = _with_secret("1", "1")
-    gone = plan.destroy(made.system, made.observed)
+    the_plan = _with_secret("1", "1")
+    gone = plan.destroy(the_plan.system, the_plan.observed)
 
     assert gone and gone.not_comparable == ()
     assert "not comparable" not in shown.plan(gone) + markdown.plan(gone)

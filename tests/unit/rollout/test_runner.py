@@ -34,7 +34,7 @@ class FakeSets:
         return SimpleNamespace(session=session)
 
     @property
-    def store(self) -> Any:
+    def bucket(self) -> Any:
         return SimpleNamespace(put=self.stored.__setitem__, get=self.stored.get)
 
     def observe(self, names: list[str]) -> dict[str, Observed]:

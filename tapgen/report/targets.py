@@ -10,18 +10,18 @@ MOST_ACCOUNTS = 4
 """Of accounts that are alike, how many are named in a line."""
 
 
-def targets(places: Sequence[Target]) -> str:
+def target_list(places: Sequence[Target]) -> str:
     """`account in region, region` for each account; of many alike, the first few."""
     regions: dict[str, list[str]] = {}
     for target in places:
         joins = f"accounts that join {target.unit}"
         who = joins if target.joins_later else target.account
         regions.setdefault(who, []).append(target.region)
-    alike: dict[tuple[str, ...], list[str]] = {}
+    grouped: dict[tuple[str, ...], list[str]] = {}
     for who, where in regions.items():
-        alike.setdefault(tuple(where), []).append(who)
+        grouped.setdefault(tuple(where), []).append(who)
     words: list[str] = []
-    for where_all, accounts in alike.items():
+    for where_all, accounts in grouped.items():
         inside = ", ".join(where_all)
         if len(accounts) > MOST_ACCOUNTS:
             first = ", ".join(accounts[:MOST_ACCOUNTS])

@@ -1,7 +1,7 @@
 """What AWS says about a plan, held against what the plan says by itself.
 
 Pure: says what to ask (`questions`) and what follows from the answers (`merge`);
-`aws/changesets.py` asks. AWS's word counts where it is the graver one: a resource that
+`aws/change_sets.py` asks. AWS's word counts where it is the graver one: a resource that
 AWS replaces is replaced, whatever the resource schemas say. What AWS cannot tell before
 it is done (dynamic evaluation, of values that other resources put out) is not held
 against the plan, which follows such values by itself.
@@ -65,7 +65,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Told:
+class Note:
     """A sentence about stack instances of which the same is to be said.
 
     `kind` is difference, failed, agreed, today or unasked.
@@ -76,32 +76,32 @@ class Told:
     targets: tuple[Target, ...]
 
 
-def questions(made: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
+def questions(plan: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
     """What to ask about the instances that a plan makes or updates, and why the others
     are not asked about."""
-    name = PREFIX + made.digest.partition(":")[2][:32]
-    asked: dict[Key, Question] = {}
-    unasked: dict[Key, Answer] = {}
-    for step in made.steps:
+    name = PREFIX + plan.digest.partition(":")[2][:32]
+    requested: dict[Key, Question] = {}
+    skipped: dict[Key, Answer] = {}
+    for step in plan.steps:
         for target in step.targets if step.action is not Action.DELETE else ():
-            why_not = _why_not(made, step, target)
+            why_not = _why_not(plan, step, target)
             if why_not:
-                unasked[step.stack_set, target] = Answer(why_not=why_not)
+                skipped[step.stack_set, target] = Answer(why_not=why_not)
             else:
-                asked[step.stack_set, target] = _question(made, step, target, name)
-    return asked, unasked
+                requested[step.stack_set, target] = _question(plan, step, target, name)
+    return requested, skipped
 
 
 def merge(
-    made: Plan, said: Mapping[Key, ChangeSet | AwsError]
+    plan: Plan, said: Mapping[Key, ChangeSet | AwsError]
 ) -> tuple[Plan, dict[Key, Answer]]:
     """The plan with AWS's verdicts where they are graver, and all answers.
 
     Data of hidden parameters is taken out of what AWS says.
     """
-    _, answers = questions(made)
+    _, answers = questions(plan)
     waves = []
-    for wave in made.waves:
+    for wave in plan.waves:
         steps = []
         for step in wave:
             changes = dict(step.changes)
@@ -111,24 +111,24 @@ def merge(
                     answers[step.stack_set, target] = Answer(why_not=str(found))
                 elif found is not None:
                     changes[target], answers[step.stack_set, target] = _answered(
-                        made, step, target, found
+                        plan, step, target, found
                     )
             steps.append(replace(step, changes=changes))
         waves.append(tuple(steps))
-    order = [(s.stack_set, t) for s in made.steps for t in s.targets]
+    order = [(s.stack_set, t) for s in plan.steps for t in s.targets]
     ordered = {key: answers[key] for key in order if key in answers}
-    return replace(made, waves=tuple(waves)), ordered
+    return replace(plan, waves=tuple(waves)), ordered
 
 
-def told(answers: Mapping[Key, Answer]) -> list[Told]:
+def notes(answers: Mapping[Key, Answer]) -> list[Note]:
     """Everything there is to say, what matters most first, each thing once."""
-    alike: dict[tuple[str, str], list[Target]] = {}
+    grouped: dict[tuple[str, str], list[Target]] = {}
     for (name, target), answer in answers.items():
         for kind, text in _sentences(name, answer):
-            alike.setdefault((kind, text), []).append(target)
+            grouped.setdefault((kind, text), []).append(target)
     order = ("difference", "failed", "agreed", "today", "unasked")
     return sorted(
-        (Told(kind, text, tuple(found)) for (kind, text), found in alike.items()),
+        (Note(kind, text, tuple(found)) for (kind, text), found in grouped.items()),
         key=lambda one: order.index(one.kind),
     )
 
@@ -152,7 +152,7 @@ def _sentences(name: str, answer: Answer) -> Iterator[tuple[str, str]]:
 # -- asking ------------------------------------------------------------------------------
 
 
-def _why_not(made: Plan, step: Step, target: Target) -> str:
+def _why_not(plan: Plan, step: Step, target: Target) -> str:
     if step.action is Action.CREATE:
         return "no stack yet"
     if step.conditional:
@@ -160,13 +160,13 @@ def _why_not(made: Plan, step: Step, target: Target) -> str:
     waits = [str(v) for v in step.references if v.now is None]
     if waits:
         return f"waits for {', '.join(waits)}"
-    if not made.observed[step.stack_set].instances[target].stack_id:
+    if not plan.observed[step.stack_set].instances[target].stack_id:
         return "its stack was never made"
     return ""
 
 
-def _question(made: Plan, step: Step, target: Target, name: str) -> Question:
-    s = made.system.part(step.part)
+def _question(plan: Plan, step: Step, target: Target, name: str) -> Question:
+    s = plan.system.part(step.part)
     values: dict[str, str | None] = {}
     for parameter, value in step.values.items():
         known = value.now if isinstance(value, Reference) else value
@@ -174,11 +174,11 @@ def _question(made: Plan, step: Step, target: Target, name: str) -> Question:
     return Question(
         name,
         target,
-        made.observed[step.stack_set].instances[target].stack_id or "",
+        plan.observed[step.stack_set].instances[target].stack_id or "",
         s.template,
         values,
         s.capabilities,
-        {**s.tags, **ownership_tags(made.system, s.part)},
+        {**s.tags, **ownership_tags(plan.system, s.part)},
     )
 
 
@@ -186,9 +186,9 @@ def _question(made: Plan, step: Step, target: Target, name: str) -> Question:
 
 
 def _answered(
-    made: Plan, step: Step, target: Target, found: ChangeSet
+    plan: Plan, step: Step, target: Target, found: ChangeSet
 ) -> tuple[tuple[Resource, ...], Answer]:
-    before, after = made.observed[step.stack_set], made.system.part(step.part)
+    before, after = plan.observed[step.stack_set], plan.system.part(step.part)
     said = _without_secrets(found, [whole(before), whole(after)])
     ours = step.changes.get(target, ())
     differences: tuple[Difference, ...] = ()
@@ -249,16 +249,16 @@ def _certain(ours: Resource) -> bool:
 
 
 def _removed(ours: Resource | None, theirs: Change) -> tuple[Resource, str]:
-    kept = theirs.policy.startswith(_KEEPING)
+    retained = theirs.policy.startswith(_KEEPING)
     if ours and ours.verb is Verb.REMOVE:
-        if not ours.kept or kept or not theirs.policy:
+        if not ours.kept or retained or not theirs.policy:
             return ours, ""
         return replace(ours, kept=False), "removed and deleted"
     removed = Resource(
         Verb.REMOVE,
         theirs.logical_id,
         theirs.type,
-        kept=kept,
+        kept=retained,
         before=ours.before if ours else None,
     )
     return removed, _word(removed)
@@ -281,8 +281,12 @@ def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, s
     worst = max(ours.verdict, verdict, key=_ORDER.index)
     graver = worst is not ours.verdict or not had
     properties = _raised(ours, theirs) if graver else ours.properties
-    kept = ours.kept or theirs.policy.removeprefix("ReplaceAnd").startswith(_KEEPING)
-    return replace(ours, verdict=worst, properties=properties, kept=kept), str(verdict)
+    retained = ours.kept or theirs.policy.removeprefix("ReplaceAnd").startswith(
+        _KEEPING
+    )
+    return replace(ours, verdict=worst, properties=properties, kept=retained), str(
+        verdict
+    )
 
 
 def _verdict(theirs: Change) -> Verdict | None:
@@ -316,10 +320,10 @@ def _is_news(theirs: Change) -> bool:
 
 def _raised(ours: Resource, theirs: Change) -> tuple[Property, ...]:
     """The properties with the verdicts that AWS gives their top-level names."""
-    verdicts = {"Always": Verdict.REPLACES, "Conditionally": Verdict.MAY_REPLACE}
+    recreation = {"Always": Verdict.REPLACES, "Conditionally": Verdict.MAY_REPLACE}
     found = list(ours.properties)
     for detail in theirs.details:
-        verdict = verdicts.get(detail.recreation, Verdict.IN_PLACE)
+        verdict = recreation.get(detail.recreation, Verdict.IN_PLACE)
         if _follows(detail):
             continue
         name = detail.name or detail.attribute

@@ -24,7 +24,7 @@ KEY_WAIT_DAYS = 30  # PendingWindowInDays of kms:ScheduleKeyDeletion, the longes
 
 
 @dataclass(frozen=True)
-class Leftover:
+class RetainedResource:
     """A resource that outlives its stack; `policy` is its DeletionPolicy. Without a
     `physical_id` nobody could look what it is called."""
 
@@ -41,7 +41,7 @@ class Leftover:
         return f"{self.target} {self.type} {named}{what}"
 
 
-def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
+def find(aws: Aws, observed: Mapping[str, Observed]) -> list[RetainedResource]:
     """Every resource of these stack sets that deleting its stack does not delete."""
     found = []
     for name, stack_set in observed.items():
@@ -50,21 +50,23 @@ def retained(aws: Aws, observed: Mapping[str, Observed]) -> list[Leftover]:
             if not instance.stack_id or not policies:
                 continue
             try:
-                made = stacks.resources(aws, target, instance.stack_id)
+                listed = stacks.resources(aws, target, instance.stack_id)
             except AwsError as error:
                 if error.code not in NOBODY:
                     raise
                 # Nobody knows what they are called, but they are there.
-                made = _unread(stack_set, target)
+                listed = _unread(stack_set, target)
             found += [
-                Leftover(name, target, logical_id, *made[logical_id], policy)
+                RetainedResource(name, target, logical_id, *listed[logical_id], policy)
                 for logical_id, policy in policies.items()
-                if logical_id in made
+                if logical_id in listed
             ]
     return found
 
 
-def merged(earlier: Iterable[Leftover], now: Iterable[Leftover]) -> list[Leftover]:
+def merge(
+    earlier: Iterable[RetainedResource], now: Iterable[RetainedResource]
+) -> list[RetainedResource]:
     """Both, each resource once: what an earlier deletion left, and what is there."""
     found = {
         (x.target, x.type, x.physical_id or x.logical_id): x for x in (*earlier, *now)
@@ -72,25 +74,27 @@ def merged(earlier: Iterable[Leftover], now: Iterable[Leftover]) -> list[Leftove
     return list(found.values())
 
 
-def dump(found: Iterable[Leftover]) -> bytes:
+def dump(found: Iterable[RetainedResource]) -> bytes:
     """Leftovers as JSON."""
     rows = [vars(x) | {"target": vars(x.target)} for x in found]
     return json.dumps(rows, indent=2).encode()
 
 
-def load(body: bytes) -> list[Leftover]:
+def load(body: bytes) -> list[RetainedResource]:
     """What `dump` wrote."""
     rows = json.loads(body)
-    return [Leftover(**(row | {"target": Target(**row["target"])})) for row in rows]
+    return [
+        RetainedResource(**(row | {"target": Target(**row["target"])})) for row in rows
+    ]
 
 
-def delete(aws: Aws, left: Leftover) -> str:
+def delete(aws: Aws, resource: RetainedResource) -> str:
     """Delete one leftover; returns what happened to it in words."""
-    action = _DELETERS.get(left.type) if left.physical_id else None
-    if action is None or left.policy == "Snapshot":
+    action = _DELETERS.get(resource.type) if resource.physical_id else None
+    if action is None or resource.policy == "Snapshot":
         return "kept (delete it by hand)"
     try:
-        return action(aws, left)
+        return action(aws, resource)
     except NotFound:
         return "already gone"
     except AwsError as error:  # one refusal must not keep the others
@@ -100,8 +104,8 @@ def delete(aws: Aws, left: Leftover) -> str:
 def _unread(stack_set: Observed, target: Target) -> dict[str, tuple[str, str]]:
     """Logical id → (type, "") of the resources of an instance, by its template."""
     values = stack_set.values(target)
-    made = evaluate.evaluate(stack_set.template, values, target).resources
-    return {name: (str(r.get("Type")), "") for name, r in made.items()}
+    listed = evaluate.evaluate(stack_set.template, values, target).resources
+    return {name: (str(r.get("Type")), "") for name, r in listed.items()}
 
 
 def _policies(stack_set: Observed, target: Target) -> dict[str, str]:
@@ -126,9 +130,9 @@ def _has_snapshot(resource: Mapping[str, Any]) -> bool:
     return not any(name in properties for name in copies)
 
 
-def _bucket(aws: Aws, left: Leftover) -> str:
-    client = aws.client("s3", left.target)
-    name = left.physical_id
+def _bucket(aws: Aws, resource: RetainedResource) -> str:
+    client = aws.client("s3", resource.target)
+    name = resource.physical_id
     ask(client, "head_bucket", Bucket=name)
     while True:
         page = ask(client, "list_object_versions", Bucket=name, MaxKeys=1000)
@@ -151,65 +155,65 @@ def _bucket(aws: Aws, left: Leftover) -> str:
     return "deleted"
 
 
-def _log_group(aws: Aws, left: Leftover) -> str:
+def _log_group(aws: Aws, resource: RetainedResource) -> str:
     ask(
-        aws.client("logs", left.target),
+        aws.client("logs", resource.target),
         "delete_log_group",
-        logGroupName=left.physical_id,
+        logGroupName=resource.physical_id,
     )
     return "deleted"
 
 
-def _key(aws: Aws, left: Leftover) -> str:
-    client = aws.client("kms", left.target)
-    state = ask(client, "describe_key", KeyId=left.physical_id)["KeyMetadata"]
+def _key(aws: Aws, resource: RetainedResource) -> str:
+    client = aws.client("kms", resource.target)
+    state = ask(client, "describe_key", KeyId=resource.physical_id)["KeyMetadata"]
     if state.get("KeyState") in ("PendingDeletion", "PendingReplicaDeletion"):
         return "already scheduled for deletion"
     ask(
         client,
         "schedule_key_deletion",
-        KeyId=left.physical_id,
+        KeyId=resource.physical_id,
         PendingWindowInDays=KEY_WAIT_DAYS,
     )
     return f"scheduled for deletion in {KEY_WAIT_DAYS} days"
 
 
-def _secret(aws: Aws, left: Leftover) -> str:
-    client = aws.client("secretsmanager", left.target)
-    found = ask(client, "describe_secret", SecretId=left.physical_id)
+def _secret(aws: Aws, resource: RetainedResource) -> str:
+    client = aws.client("secretsmanager", resource.target)
+    found = ask(client, "describe_secret", SecretId=resource.physical_id)
     copies = [r["Region"] for r in found.get("ReplicationStatus", [])]
     if copies:  # a secret with replicas is not deleted (API reference, DeleteSecret)
         ask(
             client,
             "remove_regions_from_replication",
-            SecretId=left.physical_id,
+            SecretId=resource.physical_id,
             RemoveReplicaRegions=copies,
         )
-    ask(client, "delete_secret", SecretId=left.physical_id)
+    ask(client, "delete_secret", SecretId=resource.physical_id)
     return "scheduled for deletion in 30 days; its name is free after that"
 
 
-def _table(aws: Aws, left: Leftover) -> str:
-    client = aws.client("dynamodb", left.target)
-    found = ask(client, "describe_table", TableName=left.physical_id)["Table"]
+def _table(aws: Aws, resource: RetainedResource) -> str:
+    client = aws.client("dynamodb", resource.target)
+    found = ask(client, "describe_table", TableName=resource.physical_id)["Table"]
     if found.get("DeletionProtectionEnabled"):
         return "kept (its deletion protection is on; turn it off and delete it by hand)"
-    ask(client, "delete_table", TableName=left.physical_id)
+    ask(client, "delete_table", TableName=resource.physical_id)
     return "deleted"
 
 
-def _global_table(aws: Aws, left: Leftover) -> str:
+def _global_table(aws: Aws, resource: RetainedResource) -> str:
     """Its replicas go first, one after the other: a table with replicas stays.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables.tutorial.html
     """
-    client = aws.client("dynamodb", left.target)
-    name = left.physical_id
+    client = aws.client("dynamodb", resource.target)
+    name = resource.physical_id
     found = ask(client, "describe_table", TableName=name)["Table"]
     if found.get("DeletionProtectionEnabled"):
-        return _table(aws, left)  # which says that it is kept, and why
+        return _table(aws, resource)  # which says that it is kept, and why
     deadline = time.monotonic() + REPLICA_MINUTES * 60
-    while others := _replicas(client, name, left.target.region):
+    while others := _replicas(client, name, resource.target.region):
         if time.monotonic() > deadline:
             there = ", ".join(others)
             return f"kept (its replica in {there} is still there; delete it by hand)"
@@ -219,7 +223,7 @@ def _global_table(aws: Aws, left: Leftover) -> str:
             ask(client, "update_table", TableName=name, ReplicaUpdates=[update])
         else:
             time.sleep(REPLICA_POLL_SECONDS)
-    return _table(aws, left)
+    return _table(aws, resource)
 
 
 def _replicas(client: Any, table: str, home: str) -> dict[str, str]:
@@ -232,33 +236,37 @@ def _replicas(client: Any, table: str, home: str) -> dict[str, str]:
     }
 
 
-def _vault(aws: Aws, left: Leftover) -> str:
+def _vault(aws: Aws, resource: RetainedResource) -> str:
     """A vault can be deleted once it is empty; backups go when their time is over."""
-    client = aws.client("backup", left.target)
-    vault = ask(client, "describe_backup_vault", BackupVaultName=left.physical_id)
+    client = aws.client("backup", resource.target)
+    vault = ask(client, "describe_backup_vault", BackupVaultName=resource.physical_id)
     count = vault.get("NumberOfRecoveryPoints", 0)
     if count:
         return f"kept (delete its {count} recovery points, then the vault, by hand)"
-    ask(client, "delete_backup_vault", BackupVaultName=left.physical_id)
+    ask(client, "delete_backup_vault", BackupVaultName=resource.physical_id)
     return "deleted"
 
 
-def _accelerator(aws: Aws, left: Leftover) -> str:
+def _accelerator(aws: Aws, resource: RetainedResource) -> str:
     """Disables it first, as AWS wants; that takes it a few minutes."""
     # Its API is in one region of all.
-    client = aws.client("globalaccelerator", Target(left.target.account, "us-west-2"))
-    ask(client, "update_accelerator", AcceleratorArn=left.physical_id, Enabled=False)
-    state = ask(client, "describe_accelerator", AcceleratorArn=left.physical_id)
+    client = aws.client(
+        "globalaccelerator", Target(resource.target.account, "us-west-2")
+    )
+    ask(
+        client, "update_accelerator", AcceleratorArn=resource.physical_id, Enabled=False
+    )
+    state = ask(client, "describe_accelerator", AcceleratorArn=resource.physical_id)
     if state["Accelerator"]["Status"] != "DEPLOYED":
         return "disabled (delete it by hand in a few minutes)"
-    ask(client, "delete_accelerator", AcceleratorArn=left.physical_id)
+    ask(client, "delete_accelerator", AcceleratorArn=resource.physical_id)
     return "deleted"
 
 
-def _global_cluster(aws: Aws, left: Leftover) -> str:
+def _global_cluster(aws: Aws, resource: RetainedResource) -> str:
     """A global database holds nothing itself; one with members is not deleted."""
-    client = aws.client("rds", left.target)
-    name = {"GlobalClusterIdentifier": left.physical_id}
+    client = aws.client("rds", resource.target)
+    name = {"GlobalClusterIdentifier": resource.physical_id}
     (found,) = ask(client, "describe_global_clusters", **name)["GlobalClusters"]
     if found.get("DeletionProtection"):
         return "kept (its deletion protection is on; turn it off and delete it by hand)"
@@ -266,7 +274,7 @@ def _global_cluster(aws: Aws, left: Leftover) -> str:
     return "deleted"
 
 
-_DELETERS: Mapping[str, Callable[[Aws, Leftover], str]] = {
+_DELETERS: Mapping[str, Callable[[Aws, RetainedResource], str]] = {
     "AWS::S3::Bucket": _bucket,
     "AWS::Logs::LogGroup": _log_group,
     "AWS::KMS::Key": _key,

@@ -14,7 +14,7 @@ from tapgen.model import Target, artifact_bucket
 
 
 @dataclass(frozen=True)
-class Store:
+class ArtifactBucket:
     """Objects in the artifact bucket of one account and region."""
 
     aws: Aws
