@@ -15,7 +15,7 @@ import pytest
 from tapgen import plan
 from tapgen.aws import change_sets
 from tapgen.aws.change_sets import Question
-from tapgen.cli import deploy
+from tapgen.cli import plan as plan_command
 from tapgen.errors import AwsError
 from tapgen.model import SELF, System, Target
 from tapgen.plan import Plan, change_set_answers
@@ -291,9 +291,9 @@ def test_a_plan_that_only_aws_refuses_is_not_saved(
     the_plan, _ = merged(RATED, modify("True", place("Always")))
     path = tmp_path / "plan.json"
 
-    deploy._save(path, RATED, the_plan, ())
+    plan_command._save(path, RATED, the_plan, ())
     assert not path.exists()
     assert "not saved" in capsys.readouterr().err
 
-    deploy._save(path, RATED, the_plan, ("Table",))
+    plan_command._save(path, RATED, the_plan, ("Table",))
     assert path.exists()

@@ -291,8 +291,8 @@ def test_a_move_says_which_data_stays_and_which_goes() -> None:
     (move,) = forecast.of(planned(new, found=[make.observed(old)])).moves
 
     assert (move.part, move.left, move.entered) == ("data", (EAST,), (WEST,))
-    assert move.stays == ("Kept (AWS::S3::Bucket)",)
-    assert move.goes == ("Lost (AWS::SQS::Queue)",)
+    assert move.retained == ("Kept (AWS::S3::Bucket)",)
+    assert move.deleted == ("Lost (AWS::SQS::Queue)",)
 
 
 def test_a_target_more_or_a_target_less_is_no_move() -> None:
