@@ -47,7 +47,8 @@ class _Commands(click.Group):
     """A group that imports a command when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        # Not list(): once its file is imported, that is the command of this name.
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
@@ -73,7 +74,7 @@ def near(given: str, allowed: Any) -> str:
     """`; did you mean 'x'?` when something allowed looks like what was given."""
     import difflib
 
-    close = difflib.get_close_matches(given, list(allowed), 1)
+    close = difflib.get_close_matches(given, [*allowed], 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     try:
         code = tapgen.main(
-            None if arguments is None else list(arguments),
+            None if arguments is None else [*arguments],
             prog_name="tapgen",
             standalone_mode=False,
         )
