@@ -15,7 +15,7 @@ from typing import Any
 
 from tapgen.cache import fingerprint
 from tapgen.cache.store import Kept, digest
-from tapgen.cli.common import LINT_FOLDER, LOCAL_FOLDER, Loaded, load, load_all
+from tapgen.cli.common import LINT_FOLDER, LOCAL_FOLDER, Loaded, each, load, load_all
 from tapgen.model import Finding
 
 MADE_FOLDER = LOCAL_FOLDER / "made"
@@ -94,13 +94,15 @@ def check(
     slots = {p: _Slot.of(p, asked, opened.common) if opened else None for p in paths}
     known = {p: _checked(slot.get()) for p, slot in slots.items() if slot}
     left = [p for p in paths if not known.get(p)]
-    loaded = {p: [load(p, environment)] if environment else load_all(p) for p in left}
+    loaded = each(
+        left, lambda p: [load(p, environment)] if environment else load_all(p)
+    )
     systems = [one.system for group in loaded.values() for one in group]
     on_progress = progress(sum(len(system.stack_sets) for system in systems))
     cache = LINT_FOLDER if use_kept else None
-    each = iter(lint.check_each(systems, to, on_progress, cache=cache))
+    results = iter(lint.check_each(systems, to, on_progress, cache=cache))
     for path, group in loaded.items():
-        findings = tuple(finding for _ in group for finding in next(each))
+        findings = tuple(finding for _ in group for finding in next(results))
         stack_sets = [s for one in group for s in one.system.stack_sets]
         names = tuple(s.name for s in stack_sets)
         known[path] = Checked(names, findings)

@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ LINT_FOLDER = LOCAL_FOLDER / "lint"
 TEMPLATES_FOLDER = Path("templates_out")
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 
 
 def _options(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
@@ -114,6 +115,20 @@ def system_path(name: str | None, folder: Path) -> Path:
 def system_names(folder: Path) -> list[str]:
     """Names of the systems in a folder."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def each(paths: Iterable[Path], read: Callable[[Path], T]) -> dict[Path, T]:
+    """What a function gives for each config; ConfigError with the mistakes of all."""
+    found: dict[Path, T] = {}
+    problems: list[str] = []
+    for path in paths:
+        try:
+            found[path] = read(path)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ def list_command(folder: Path, output: str) -> int:
         try:
             loaded, *others = load_all(folder / f"{name}.yaml")
         except TapgenError as error:
-            problems.append(str(error))
+            problems += str(error).splitlines()
             continue
         code = loaded.blueprint.code
         read += [(o.config.path, code, o.config.suffix) for o in (loaded, *others)]

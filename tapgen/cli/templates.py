@@ -10,6 +10,7 @@ import click
 from tapgen.cli import CHANGES, DONE
 from tapgen.cli.common import (
     Timings,
+    each,
     say,
     stacksets_option,
     system_path,
@@ -73,12 +74,12 @@ def _generated(paths: Iterable[Path], use_kept: bool) -> dict[str, str]:
     """Path → text of everything under templates_out/ for these configs."""
     from tapgen.cli import cache
 
-    each = {path: cache.files(path, use_kept) for path in paths}
+    found = each(paths, lambda path: cache.files(path, use_kept))
     problems = clashes(
         (path, one.code, suffix)
-        for path, one in each.items()
+        for path, one in found.items()
         for suffix in one.suffixes
     )
     if problems:
         raise ConfigError(problems)
-    return {path: text for one in each.values() for path, text in one.files.items()}
+    return {path: text for one in found.values() for path, text in one.files.items()}

@@ -1,0 +1,44 @@
+"""Commands over all systems of a folder, where some files are wrong or no configs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tapgen.cli import FAILED, main
+
+CONFIG = """\
+blueprint: secure_network
+suffix: {suffix}
+regions: {{primary: us-east-1, dr: us-west-2}}
+settings: {{profile: minimal, vpc_cidr: 10.20.0.0/16, allowed_cidr: 203.0.113.0/24}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    stacksets = tmp_path / "stacksets"
+    stacksets.mkdir()
+    (stacksets / "net.yaml").write_text(CONFIG.format(suffix="dev"))
+    return stacksets
+
+
+@pytest.mark.parametrize("command", ["list", "lint", "templates"])
+def test_the_mistakes_of_all_systems_are_reported_at_once(
+    folder: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("one", "two"):
+        text = CONFIG.format(suffix="Not_a_suffix").replace("us-east-1", "nowhere")
+        (folder / f"{name}.yaml").write_text(text)
+
+    assert main([command]) == FAILED
+
+    lines = capsys.readouterr().err.splitlines()
+    assert [line[:32] for line in lines] == [
+        f"error: stacksets/{name}.yaml:{line}: {key}"[:32]
+        for name in ("one", "two")
+        for line, key in ((2, "suffix: "), (3, "regions.primary: "))
+    ]
+    assert not (folder.parent / "templates_out").exists()
