@@ -20,6 +20,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 from tapgen.config.problems import Keys, Problems, near, shown
+from tapgen.errors import ConfigError
 
 MAX_BYTES = 1_000_000
 MAX_LINE = 100_000  # ruamel.yaml takes time with the square of a token's length
@@ -146,10 +147,34 @@ def overlay(base: Node, over: Node) -> Node:
 def read(path: Path, problems: Problems) -> Node | None:
     """The mapping a file holds; None, with the reason noted, where it holds none.
 
-    Raises ConfigError where there is no file to read.
+    Raises ConfigError where the file is a CloudFormation template: one mistake, not one
+    for each of its keys.
     """
     text = _text(path, problems)
-    return None if text is None else _parse(text, problems)
+    if text is None:
+        return None
+    root = _parse(text, problems)
+    if root is None or "blueprint" not in root.mapping:
+        _refuse_template(path, text)
+    return root
+
+
+def _refuse_template(path: Path, text: str) -> None:
+    from tapgen.template import decode  # not needed for any config
+
+    if not decode.is_template(text):
+        return
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-0123456789") or "main"
+    here = path.parent
+    folder = here if here.name == "templates" else here / "templates"
+    raise ConfigError(
+        [
+            f"{path}: this is a CloudFormation template, not a config; keep templates in "
+            f"a folder of their own, such as {folder}/. To roll it out, write a config "
+            f"with blueprint: custom and stack_sets: {{{name}: {{template: "
+            f"templates/{path.name}}}}}; tapgen new NAME writes one to start from"
+        ]
+    )
 
 
 def _text(path: Path, problems: Problems) -> str | None:

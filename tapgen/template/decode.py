@@ -48,6 +48,9 @@ _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9_]*)\.[0-9_]*|\.[0-9_]+)([eE][-+][0-9]+)
 # JSON's brackets, and its texts, which may hold more of them.
 _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
+# Keys that only a template has, at its top.
+_SECTIONS = frozenset({"AWSTemplateFormatVersion", "Resources", "Transform"})
+
 # Tags that say of a scalar what it is anyway.
 _PLAIN = "tag:yaml.org,2002:"
 _UNQUOTED = (None, "")  # the style of a scalar, as PyYAML and as libyaml say it
@@ -81,6 +84,38 @@ def template(text: str, name: str) -> dict[str, Any]:
             if not (isinstance(inner, dict) and key in inner):
                 raise TemplateError(f"{name}: {section}.{logical_id} has no {key}")
     return body
+
+
+def is_template(text: str) -> bool:
+    """Whether a text has a section at its top that only CloudFormation templates have.
+
+    What comes after a mistake in it does not count.
+    """
+    if text.lstrip().startswith("{"):
+        try:
+            return bool(_SECTIONS & dict(json.loads(text)).keys())
+        except (RecursionError, ValueError):
+            pass  # flow mappings of YAML begin with a brace, too
+    try:
+        return any(key in _SECTIONS for key in _top_keys(text))
+    except yaml.YAMLError:
+        return False
+
+
+def _top_keys(text: str) -> Iterator[str]:
+    """The keys of the mapping that a text of YAML holds, one after the other."""
+    depth, is_key = 0, True
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            if depth == 0 and isinstance(event, yaml.SequenceStartEvent):
+                return
+            depth += 1
+        elif isinstance(event, yaml.NodeEvent | yaml.CollectionEndEvent):
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth == 1:
+                if is_key and isinstance(event, yaml.ScalarEvent):
+                    yield event.value
+                is_key = not is_key
 
 
 def places(

@@ -529,6 +529,50 @@ def test_the_file_name_is_the_systems_name_and_is_held_to_it(
     )
 
 
+TEMPLATES = {
+    "short forms": "Resources:\n  T: {Type: AWS::SNS::Topic, X: !Sub 'a-${B}'}\n",
+    "version": "AWSTemplateFormatVersion: 2010-09-09\nResourcs: {}\n",
+    "sam": "Description: x\nTransform: AWS::Serverless-2016-10-31\n",
+    "json": '{"Description": "x", "Resources": {"T": {"Type": "AWS::SNS::Topic"}}}',
+    "json with tabs": '{\n\t"Resources": {\n\t\t"T": {}\n\t}\n}\n',
+    "json on one long line": f'{{"Resources": {{"T": {{"a": "{"x" * 200_000}"}}}}}}',
+    "flow mapping": "{Resources: {T: {Type: AWS::SNS::Topic}}}",
+    "too deep for a config": f"Resources: {{T: {'{a: ' * 40}1{'}' * 41}\n",
+    "twice": "Resources: {T: 1}\nResources: {T: 2}\n",
+    "broken below": "Resources:\n  T: [1\n",
+    "a byte order mark": "\ufeffResources:\n  T: !Ref A\n",
+}
+
+
+@pytest.mark.parametrize("text", TEMPLATES.values(), ids=TEMPLATES)
+@pytest.mark.parametrize("stem", ["topic", "My-Topic.2024"])
+def test_a_template_is_told_once_with_where_it_belongs(
+    tmp_path: Path, stem: str, text: str
+) -> None:
+    path = tmp_path / f"{stem}.yaml"
+    path.write_text(text)
+    name = "topic" if stem == "topic" else "my-topic"
+    (found,) = problems_of(path)
+    assert found.startswith(f"{path}: this is a CloudFormation template, not a config;")
+    assert f"such as {tmp_path}/templates/. To roll it out" in found
+    assert f"stack_sets: {{{name}: {{template: templates/{path.name}}}}}" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (BASE + "Resources: {}\n", "payments.yaml:4: Resources: unknown key"),
+        ("suffix: x\nextra: {Resources: {}}\n", "payments.yaml:2: extra: unknown key"),
+        ("- Resources\n", "payments.yaml:1: a list is not a mapping"),
+        ("a: [Resources: 1]\n", "payments.yaml:1: a: unknown key"),
+    ],
+)
+def test_what_only_has_the_word_is_no_template(
+    told: Told, text: str, problem: str
+) -> None:
+    assert any(found.startswith(problem) for found in told(text)), told(text)
+
+
 # Hostile files
 
 
