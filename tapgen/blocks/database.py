@@ -39,6 +39,9 @@ from troposphere import (
 from tapgen.blocks import frame, monitoring, names, network, security
 
 PORT = 5432
+MOST_STORAGE_GIB = 65536
+MOST_CONNECTIONS = 262_143
+"""The bound of PostgreSQL's own max_connections (MAX_BACKENDS in its source)."""
 OWNER = "dbowner"
 """The name of the user that owns the database."""
 
@@ -303,7 +306,7 @@ def size_parameters(t: Template) -> dict[str, Ref]:
             type="Number",
             description="Maximum size in GiB for storage autoscaling.",
             MinValue=22,
-            MaxValue=65536,
+            MaxValue=MOST_STORAGE_GIB,
         ),
         "deletion_protection": frame.deletion_protection(
             t, "the instance", service="RDS"
@@ -322,7 +325,7 @@ def database_parameters(t: Template) -> dict[str, Ref]:
             type="Number",
             description="Size of the storage in GiB.",
             MinValue=20,
-            MaxValue=65536,
+            MaxValue=MOST_STORAGE_GIB,
         ),
         **keeping_parameters(t),
     }
@@ -480,6 +483,7 @@ def watch(t: Template, *, identifier: str, alarm_name: str) -> None:
         type="Number",
         description="Alarm when free storage falls below this many bytes.",
         MinValue=1,
+        MaxValue=MOST_STORAGE_GIB * 2**30,
     )
     connections = frame.parameter(
         t,
@@ -487,6 +491,7 @@ def watch(t: Template, *, identifier: str, alarm_name: str) -> None:
         type="Number",
         description="Alarm when there are more connections than this.",
         MinValue=1,
+        MaxValue=MOST_CONNECTIONS,
     )
     alarms(
         t,

@@ -85,6 +85,7 @@ def count_rejected(
         type="Number",
         description="Alarm when more packets than this are rejected in five minutes.",
         MinValue=1,
+        MaxValue=frame.MOST,
     )
     monitoring.metric_filter(
         t,

@@ -36,7 +36,11 @@ KEY_ARN_PATTERN = (
 )
 TOPIC_ARN_PATTERN = r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+$"
 ROLE_ARN_PATTERN = r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$"
+IPV4_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}$"
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
+
+MOST = 1_000_000_000
+"""The bound of limits that AWS itself does not bound: whatever is more is a slip."""
 
 # Groups of parameters in the console's form, in this order.
 PLACE = "Where this stack runs"

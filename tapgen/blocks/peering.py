@@ -76,6 +76,8 @@ def routes(t: Template, *, vpc: str, zones: int, port: int, client: str) -> None
         label="Route tables",
         type="CommaDelimitedList",
         description="Route tables of the private subnets, then of the isolated ones.",
+        pattern="^rtb-[0-9a-f]+$",
+        constraint="ids of route tables, such as rtb-0123456789abcdef0",
     )
     peer = frame.parameter(
         t,

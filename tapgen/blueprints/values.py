@@ -15,7 +15,7 @@ from pydantic import (
     field_validator,
 )
 
-from tapgen.blocks import monitoring, network
+from tapgen.blocks import database, monitoring, network
 
 SMALLEST_SUBNET = 28
 """The prefix of the smallest subnet a VPC takes."""
@@ -115,12 +115,15 @@ class Database(BaseModel):
         default="db.t4g.medium", description="Instance class, of source and replica"
     )
     storage_gib: int = Field(
-        default=50, ge=20, le=65536, description="Size at first, in GiB"
+        default=50,
+        ge=20,
+        le=database.MOST_STORAGE_GIB,
+        description="Size at first, in GiB",
     )
     max_storage_gib: int = Field(
         default=200,
         ge=22,
-        le=65536,
+        le=database.MOST_STORAGE_GIB,
         description="Size that storage may grow to, in GiB",
     )
     backup_days: int = Field(
@@ -133,7 +136,10 @@ class Database(BaseModel):
         default=True, description="Whether RDS refuses to delete it"
     )
     connections_alarm: int = Field(
-        default=300, ge=1, description="Connections above which an alarm is raised"
+        default=300,
+        ge=1,
+        le=database.MOST_CONNECTIONS,
+        description="Connections above which an alarm is raised",
     )
 
     @field_validator("postgres_version")

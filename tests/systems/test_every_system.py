@@ -125,12 +125,20 @@ def test_every_parameter_is_described_constrained_and_in_the_form(
         assert set(interface["ParameterLabels"]) == set(shown)
         for name, parameter in template["Parameters"].items():
             assert parameter["Description"], name
-            limits = {"AllowedPattern", "AllowedValues"}
-            plain = parameter["Type"] == "String"
-            assert not plain or limits & set(parameter), (stack_set.part, name)
+            assert _is_constrained(parameter), (stack_set.part, name)
             if "AllowedPattern" in parameter:
                 assert parameter["ConstraintDescription"], name
                 re.compile(parameter["AllowedPattern"])
+
+
+def _is_constrained(parameter: dict[str, Any]) -> bool:
+    """Whether CloudFormation refuses what cannot be meant: for AWS's own types it looks
+    in the account, of a list it holds each member to the pattern."""
+    if "AllowedValues" in parameter or "AWS::" in parameter["Type"]:
+        return True
+    if parameter["Type"] in ("Number", "List<Number>"):
+        return {"MinValue", "MaxValue"} <= set(parameter)
+    return "AllowedPattern" in parameter
 
 
 def _passes(parameter: dict[str, Any], value: str) -> bool:
@@ -140,7 +148,9 @@ def _passes(parameter: dict[str, Any], value: str) -> bool:
     if parameter["Type"] == "Number":
         least, most = parameter.get("MinValue", 0), parameter.get("MaxValue", 2**62)
         return bool(least <= float(value) <= most)
-    return re.search(parameter.get("AllowedPattern", ""), value) is not None
+    members = value.split(",") if "List" in parameter["Type"] else [value]
+    pattern = parameter.get("AllowedPattern", ".*")
+    return all(re.fullmatch(pattern, member.strip()) for member in members)
 
 
 @pytest.mark.parametrize("environment", [None, "staging"])

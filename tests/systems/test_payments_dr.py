@@ -1127,6 +1127,8 @@ def test_outputs_are_those_that_operating_needs(system: System) -> None:
         ({"max_amount": "0"}, "not an amount"),
         ({"max_amount": "NaN"}, "not an amount"),
         ({"operators": ["payments-oncall"]}, "not a role or user"),
+        ({"operators": ["role/one,two"]}, "not a role or user"),
+        ({"monthly_budget_usd": 10**12}, "less than or equal to 1000000000"),
         ({"operators": []}, "at least 1"),
         ({"automation": ["robot"]}, "not a role or user"),
         ({"automation": ["role/payments-oncall"]}, "in operators and in automation"),

@@ -268,6 +268,7 @@ def cost() -> Template:
             type="Number",
             description="Monthly budget in US dollars.",
             MinValue=1,
+            MaxValue=frame.MOST,
         ),
         tag=("Project", "${ProjectTag}"),
         topic_arn=frame.alert_topic(t),

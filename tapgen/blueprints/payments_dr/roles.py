@@ -51,6 +51,10 @@ from tapgen.blueprints.payments_dr.shape import (
     topic_arn,
 )
 
+# What a list of them holds; no comma, which would end it.
+_PRINCIPAL = r"arn:(\*|aws[a-z-]*):iam::(\*|\d{12}):(role|user)/[\w+=.@/*-]+"
+_PRINCIPALS_RULE = "ARNs of roles and users, such as arn:*:iam::*:role/payments-oncall"
+
 FENCE = "#fence"
 """The id of the items that close regions for payments, in the table."""
 
@@ -186,6 +190,8 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         "OperatorArns",
         type="CommaDelimitedList",
         description="ARN patterns of people that may run a failover.",
+        pattern=f"^{_PRINCIPAL}$",
+        constraint=_PRINCIPALS_RULE,
     )
     # Never those of people: an external id is no secret, so that whoever may take
     # both roles would need no second factor.
@@ -194,6 +200,8 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         "AutomationArns",
         type="CommaDelimitedList",
         description="ARN patterns of automation that may run a failover; empty for none.",
+        pattern=f"^({_PRINCIPAL})?$",  # an empty list counts as one empty member
+        constraint=f"nothing, or {_PRINCIPALS_RULE}",
     )
     t.add_condition(_HAS_AUTOMATION, Not(Equals(Join("", automation), "")))
     frame.flag(

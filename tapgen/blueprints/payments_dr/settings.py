@@ -10,14 +10,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tapgen.blocks import dns, network
+from tapgen.blocks import dns, frame, network
 from tapgen.blueprints.values import DatabaseName, Email, RetentionDays, VpcRange
 
 Role = Literal["primary", "dr"]
 
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
 _SCHEDULE = r"(cron|rate)\([^()]+\)"
-_OPERATOR = r"(role|user)/[\w+=,.@/-]{1,512}"
+_OPERATOR = r"(role|user)/[\w+=.@/-]{1,512}"  # a comma would begin another one
 
 
 def _matching(value: str, pattern: str, what: str, example: str) -> str:
@@ -212,7 +212,10 @@ class Settings(BaseModel):
     )
     drills: Drills = Field(default=Drills(), description="How failures are rehearsed")
     monthly_budget_usd: int = Field(
-        default=3000, ge=1, description="US dollars a month that a warning is sent at"
+        default=3000,
+        ge=1,
+        le=frame.MOST,
+        description="US dollars a month that a warning is sent at",
     )
     cost_category: bool = Field(
         default=False,

@@ -71,6 +71,7 @@ def fleet_of(shape: Shape) -> Template:
             type="Number",
             description="Alarm when at least this many requests a minute get no answer.",
             MinValue=1,
+            MaxValue=frame.MOST,
         ),
     )
     _write_switch(t)

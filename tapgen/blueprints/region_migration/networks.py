@@ -204,6 +204,8 @@ def routes(shape: Shape) -> Template:
         group=frame.WIRING,
         type="CommaDelimitedList",
         description="Public addresses of the NAT gateways in the other region.",
+        pattern=frame.IPV4_PATTERN,
+        constraint="IPv4 addresses, such as 198.51.100.7",
     )
     _from_servers(
         t,

@@ -228,6 +228,7 @@ class Traffic(_Model):
     lost_requests: int = Field(
         default=1,
         ge=1,
+        le=frame.MOST,
         description="Requests a minute without an answer, three minutes in a row, that"
         " turn the VPCs to the other region",
     )
@@ -344,6 +345,7 @@ class Settings(_Model):
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,
+        le=frame.MOST,
         description="Packets refused in five minutes that raise an alarm",
     )
     deletion_protection: bool = Field(

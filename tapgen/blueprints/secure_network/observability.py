@@ -128,6 +128,8 @@ def _nat_drops(
         label="NAT gateways",
         type="CommaDelimitedList",
         description="NAT gateways of the VPC, one for each zone.",
+        pattern="^nat-[0-9a-f]+$",
+        constraint="ids of NAT gateways, such as nat-0123456789abcdef0",
     )
     numbers = range(1, shape.zones + 1)
     drops = monitoring.graph(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tapgen.blocks import network
+from tapgen.blocks import frame, network
 from tapgen.blueprints.values import (
     PUBLIC_PREFIX,
     SMALLEST_SUBNET,
@@ -84,6 +84,7 @@ class Settings(BaseModel):
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,
+        le=frame.MOST,
         description="Packets refused in five minutes that raise an alarm (ideal)",
     )
     database: Database = Field(default=Database(), description="The database (ideal)")
