@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
 from tapgen import blueprints, config, lint
 from tapgen.model import Output, System
@@ -106,6 +107,26 @@ def test_no_template_names_an_account_a_region_or_a_partition(system: System) ->
             assert "arn:aws:" not in text, (key, text)
             if "def handler" not in text:
                 assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b", text), (key, text)
+
+
+def test_stack_sets_are_tagged_with_whose_they_are(system: System) -> None:
+    for stack_set in system.stack_sets:
+        assert set(stack_set.tags) >= {
+            *("Environment", "Project", "Purpose", "ManagedBy", "CostCenter")
+        }
+
+
+def test_a_changed_tag_of_a_stack_set_replaces_nothing(system: System) -> None:
+    """A stack gives its tags to what can be tagged, and changes them there in place."""
+    for (part, title), resource in every(system).items():
+        region = system.part(part).targets[0].region
+        found = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, resource["Type"])
+        tagging = found.schema.get("tagging", {})
+        if tagging.get("taggable"):
+            assert tagging.get("tagUpdatable", True), (part, title)
+            where = tagging.get("tagProperty", "/properties/Tags")
+            fixed = found.schema.get("createOnlyProperties", [])
+            assert where not in fixed, (part, title)
 
 
 def test_no_stack_exports_anything(system: System) -> None:

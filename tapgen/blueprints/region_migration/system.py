@@ -33,6 +33,9 @@ def _text(value: bool | int | str) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+TAGS = {"Purpose": "RegionMigration"}
+"""Tags of every stack set, besides those that all systems have."""
+
 # What the parts give each other. Regions are named by role.
 SOURCE_KEY = Output("keys", "KmsKeyArn", region="source")
 TARGET_KEY = Output("keys-target", "KmsKeyArn", region="target")
@@ -76,7 +79,7 @@ def build(config: Config) -> System:
         start_script=settings.servers.start_script,
     )
     system = assemble(
-        config,
+        replace(config, tags={**TAGS, **config.tags}),
         [
             *_keys_and_roles(shape, settings),
             *_backups(shape, settings),

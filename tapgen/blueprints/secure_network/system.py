@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Literal, cast
 
 from tapgen.blueprints.parts import Part, assemble
@@ -33,6 +34,9 @@ def _zones(config: Config, settings: Settings, role: str) -> dict[str, Value]:
             )
     return {f"Zone{number}": zone for number, zone in enumerate(given, 1)}
 
+
+TAGS = {"Purpose": "SecureNetwork"}
+"""Tags of every stack set, besides those that all systems have."""
 
 # What the parts give each other. Regions are named by role.
 KEY = Output("keys", "KmsKeyArn", region="primary")
@@ -79,7 +83,7 @@ def build(config: Config) -> System:
         parts += _database(shape, settings)
         parts.append(_audit(shape))
     parts.append(_observability(shape, settings))
-    return assemble(config, parts)
+    return assemble(replace(config, tags={**TAGS, **config.tags}), parts)
 
 
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:

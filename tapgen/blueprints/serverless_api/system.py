@@ -14,6 +14,9 @@ from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System, Value
 
+TAGS = {"Purpose": "ServerlessApi"}
+"""Tags of every stack set, besides those that all systems have."""
+
 # What the parts give each other. Regions are named by role.
 _KEYS: Mapping[str, Value] = {
     "SourceKeyArn": Output("keys", "KmsKeyArn", region="source"),
@@ -66,7 +69,7 @@ def build(config: Config) -> System:
         "TeamName": settings.team,
         "Environment": settings.environment,
     }
-    tags = {"Team": settings.team, "Environment": settings.environment}
+    tags = {**TAGS, "Team": settings.team, "Environment": settings.environment}
     return assemble(
         replace(config, tags={**tags, **config.tags}),
         [
