@@ -158,6 +158,23 @@ def _reference(
     return set(), [argument]
 
 
+def refuse_malformed(template: Template) -> None:
+    """The errors AWS raises for a section of resources, or one of them, without shape."""
+    resources: Mapping[str, Any] = template.get("Resources") or {}
+    if not resources:
+        raise ValueError(
+            "Template format error: At least one Resources member must be defined."
+        )
+    for name, definition in resources.items():
+        where = f"Template format error: [/Resources/{name}]"
+        if not isinstance(definition, Mapping):
+            raise ValueError(f"{where} resource definition is malformed")
+        if not definition.get("Type"):
+            raise ValueError(
+                f"{where} Every Resources object must contain a Type member."
+            )
+
+
 def refuse_unresolved(template: Template, conditions: Mapping[str, bool]) -> None:
     """The errors AWS raises for names that a template uses and does not define."""
     resources: Mapping[str, Any] = template.get("Resources") or {}

@@ -65,7 +65,7 @@ def refuse_types(unknown: Callable[[frozenset[str]], frozenset[str]]) -> None:
 def refuse_unavailable(template: Template, conditions: Mapping[str, bool]) -> None:
     """Raise ValueError when a template uses types that are not available."""
     used = frozenset(
-        definition.get("Type", "AWS::CloudFormation::CustomResource")
+        definition["Type"]
         for definition in (template.get("Resources") or {}).values()
         if conditions.get(definition.get("Condition", ""), True)
     )

@@ -18,6 +18,7 @@ from tapgen.emulator.cloudformation.template_checks import (
     Parameters,
     Template,
     refuse_cycles,
+    refuse_malformed,
     refuse_resources_in_conditions,
     refuse_unresolved,
 )
@@ -33,7 +34,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 
 def apply() -> None:
-    """Refuse unknown types, references to nothing, and circles."""
+    """Refuse resources without a type, unknown types, references to nothing, circles."""
 
     def validation(original: Any) -> Any:
         failed = loaded(f"{CFN}.engine")._TransformFailed
@@ -45,11 +46,7 @@ def apply() -> None:
         ) -> None:
             # What a transform has not expanded yet cannot be judged.
             if not isinstance(template, failed) and not template.get("Transform"):
-                if not template.get("Resources"):
-                    raise ValueError(
-                        "Template format error: At least one Resources member must be "
-                        "defined."
-                    )
+                refuse_malformed(template)
                 refuse_unavailable(template, conditions)
                 refuse_resources_in_conditions(template)
                 refuse_unresolved(template, conditions)

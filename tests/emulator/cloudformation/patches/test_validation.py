@@ -110,6 +110,49 @@ def test_a_template_that_cannot_work_is_refused_as_aws_does(
     assert refused(place, resources, **sections) == message
 
 
+@pytest.mark.parametrize(
+    ("resource", "message"),
+    [
+        ({}, "Every Resources object must contain a Type member."),
+        (
+            {"Properties": {"DisplayName": "r"}},
+            "Every Resources object must contain a Type member.",
+        ),
+        ("AWS::SNS::Topic", "resource definition is malformed"),
+    ],
+)
+@pytest.mark.parametrize(
+    "call",
+    [
+        *("create_stack", "update_stack", "create_change_set", "validate_template"),
+        *("create_stack_set", "update_stack_set"),
+    ],
+)
+def test_a_resource_without_a_type_is_refused_at_the_call(
+    place: Place, call: str, resource: Any, message: str
+) -> None:
+    body = {"TemplateBody": json.dumps({"Resources": {**TOPIC, "X": resource}})}
+    name = "typeless"
+    names = {
+        "create_change_set": {"StackName": name, "ChangeSetName": "c"},
+        "validate_template": {},
+        "create_stack_set": {"StackSetName": "another"},
+        "update_stack_set": {"StackSetName": name},
+    }
+    place.create(name, TOPIC)
+    place.cloudformation.create_stack_set(
+        StackSetName=name, TemplateBody=json.dumps({"Resources": TOPIC})
+    )
+    given = names.get(call, {"StackName": f"{name}-2" if "create" in call else name})
+
+    with pytest.raises(ClientError) as error:
+        getattr(place.cloudformation, call)(**given, **body)
+
+    said = error.value.response["Error"]
+    expected = f"Template format error: [/Resources/X] {message}"
+    assert (said["Code"], said["Message"]) == ("ValidationError", expected)
+
+
 def test_an_update_to_a_template_that_cannot_work_changes_nothing(
     place: Place,
 ) -> None:
