@@ -35,7 +35,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = folder / "tree"
     skip = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "tapgen", tree / "tapgen", ignore=skip)
-    for name in ("pyproject.toml", "setup.cfg", "README.md"):
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tree)
     pip("wheel", "--wheel-dir", str(folder), str(tree))
     (made,) = folder.glob("*.whl")
@@ -75,6 +75,17 @@ def test_a_wheel_has_every_file_of_the_package(wheel: Path) -> None:
 
     assert tree - names == set()
     assert {n for n in names if n.split("/")[0].endswith("tests")} == set()
+
+
+def test_a_wheel_has_its_licence(wheel: Path) -> None:
+    with ZipFile(wheel) as files:
+        (text,) = (n for n in files.namelist() if n.endswith("/licenses/LICENSE"))
+        (about,) = (n for n in files.namelist() if n.endswith("/METADATA"))
+        metadata = files.read(about).decode().splitlines()
+
+        assert files.read(text) == (ROOT / "LICENSE").read_bytes()
+    assert "License-File: LICENSE" in metadata
+    assert {"License: Apache-2.0", "License-Expression: Apache-2.0"} & {*metadata}
 
 
 def test_what_is_installed_is_used_and_not_the_checkout(
