@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from importlib import resources
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from tapgen.cli import DONE, near
-from tapgen.cli.common import stacksets_option
+from tapgen.cli.common import LOCAL_FOLDER, stacksets_option
 from tapgen.cli.schema import schema_text
 from tapgen.errors import ConfigError
 
@@ -44,7 +46,8 @@ def new_command(name: str, blueprint: str, tests: Path, folder: Path) -> int:
     """Begin a system NAME: its YAML file, what it builds from, and a pytest test.
 
     With custom that is two small templates in YAML, with a Python file a blueprint in
-    it; all of them work as they are. Nothing that is there already is touched.
+    it; all of them work as they are. Nothing that is there already is touched, except
+    that .gitignore gets a line for .tapgen/, where it has none.
     """
     if not re.fullmatch(_NAME, name):
         raise click.UsageError(
@@ -66,8 +69,69 @@ def new_command(name: str, blueprint: str, tests: Path, folder: Path) -> int:
     for path in files:
         if path not in there and path.suffix != ".json":
             click.echo(f"wrote {path}")
-    click.echo(f"next: pytest {test}, then tapgen rollout {name} --local")
+    ignored = _ignore(Path.cwd(), f"{LOCAL_FOLDER}/")
+    if ignored:
+        click.echo(ignored)
+    click.echo("next:")
+    for command in next_steps(name, test, folder, find_spec("pytest") is not None):
+        click.echo(f"  {command}")
     return DONE
+
+
+def next_steps(name: str, test: Path, folder: Path, has_pytest: bool) -> list[str]:
+    """The commands to go on with, pytest last: tapgen does not install it."""
+    where = "" if folder == Path("stacksets") else f" --stacksets {_quoted(folder)}"
+    install = "" if has_pytest else "pip install pytest && "
+    return [
+        f"tapgen lint {name}{where}",
+        f"tapgen plan {name}{where} --local",
+        f"tapgen rollout {name}{where} --local",
+        f"{install}pytest {_quoted(test)}",
+    ]
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+def _ignore(project: Path, line: str) -> str | None:
+    """Have git ignore a folder of the project, and say how; None where it does."""
+    path = project / ".gitignore"
+    for folder in _up_to_the_root(project):
+        given = (_text(folder / ".gitignore") or "").splitlines()
+        # A slash in front speaks of the folder that the file itself is in.
+        if _is_ignored(given, line, "!?/?" if folder == project else "!?"):
+            return None
+    text = _text(path)
+    if text is None:
+        _write(path, f"{line}\n")
+        return f"wrote {path.name}"
+    end = "" if text.endswith("\n") or not text else "\n"
+    _write(path, f"{text}{end}{line}\n")
+    return f"added {line} to {path.name}"
+
+
+def _up_to_the_root(folder: Path) -> list[Path]:
+    """A folder, and those above it of the same repository."""
+    above = [folder, *folder.parents]
+    roots = [n for n, each in enumerate(above, 1) if (each / ".git").exists()]
+    return above[: roots[0]] if roots else above[:1]
+
+
+def _is_ignored(given: list[str], line: str, start: str) -> bool:
+    """Whether lines of a .gitignore have something to say of a folder."""
+    pattern = rf"{start}(\*\*/)?{re.escape(line.rstrip('/'))}(/\*{{0,2}})?"
+    return any(re.fullmatch(pattern, each.strip()) for each in given)
+
+
+def _text(path: Path) -> str | None:
+    """What a file has, to the byte; None where there is none."""
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read ({error.strerror})"]) from error
 
 
 def _files(name: str, blueprint: str, folder: Path) -> dict[Path, str]:
@@ -136,6 +200,6 @@ def _data(file: str, **words: str) -> str:
 def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+        path.write_bytes(text.encode("utf-8", "surrogateescape"))
     except OSError as error:
         raise ConfigError([f"{path}: cannot be written ({error.strerror})"]) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tapgen.cli import DONE, FAILED, USAGE, main
+from tapgen.cli.new import next_steps
 
 
 @pytest.fixture
@@ -44,6 +45,7 @@ def test_new_systems_of_every_kind_pass_their_own_tests(project: Path) -> None:
     assert main(["new", "net", "--blueprint", "secure_network"]) == DONE
 
     assert written(project) == {
+        ".gitignore",
         "lib/work_queues.py",
         "stacksets/net.yaml",
         "stacksets/queues.yaml",
@@ -87,6 +89,87 @@ def test_what_is_there_is_not_touched(
 
     assert "tests/test_shop.py: there already" in capsys.readouterr().err
     assert written(project) == {"tests/test_shop.py"}
+
+
+def test_git_ignores_what_tapgen_keeps(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "shop"]) == DONE
+    assert (project / ".gitignore").read_bytes() == b".tapgen/\n"
+    assert "wrote .gitignore\n" in capsys.readouterr().out
+
+    assert main(["new", "queues"]) == DONE
+    assert (project / ".gitignore").read_bytes() == b".tapgen/\n"
+    assert ".gitignore" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("there", "then"),
+    [
+        (b"*.pyc\n", b"*.pyc\n.tapgen/\n"),
+        (b"*.pyc\r\n\xff", b"*.pyc\r\n\xff\n.tapgen/\n"),
+        (b"", b".tapgen/\n"),
+        (b"# .tapgen/\n.tapgen2\n", b"# .tapgen/\n.tapgen2\n.tapgen/\n"),
+    ],
+)
+def test_a_gitignore_that_is_there_gets_a_line(
+    project: Path, capsys: pytest.CaptureFixture[str], there: bytes, then: bytes
+) -> None:
+    (project / ".gitignore").write_bytes(there)
+
+    assert main(["new", "shop"]) == DONE
+
+    assert (project / ".gitignore").read_bytes() == then
+    assert "added .tapgen/ to .gitignore\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "line", [".tapgen/", ".tapgen", "/.tapgen/", "**/.tapgen/", ".tapgen/*", "!.tapgen"]
+)
+def test_a_gitignore_that_speaks_of_it_is_not_touched(project: Path, line: str) -> None:
+    (project / ".gitignore").write_text(f"a\n{line} \nb")
+
+    assert main(["new", "shop"]) == DONE
+
+    assert (project / ".gitignore").read_text() == f"a\n{line} \nb"
+
+
+@pytest.mark.parametrize(("line", "covers"), [(".tapgen/", True), ("/.tapgen/", False)])
+def test_a_repository_that_ignores_it_at_its_root_gets_no_second_file(
+    project: Path, monkeypatch: pytest.MonkeyPatch, line: str, covers: bool
+) -> None:
+    (project / ".git").mkdir()
+    (project / ".gitignore").write_text(f"{line}\n")
+    (project / "infra").mkdir()
+    monkeypatch.chdir(project / "infra")
+
+    assert main(["new", "shop"]) == DONE
+
+    assert (project / "infra/.gitignore").exists() is not covers
+
+
+def test_what_to_do_next_works_where_it_is_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["new", "shop", "--stacksets", "infra"]) == DONE
+    _, _, said = capsys.readouterr().out.partition("next:\n")
+
+    assert [line.strip() for line in said.splitlines()] == [
+        "tapgen lint shop --stacksets infra",
+        "tapgen plan shop --stacksets infra --local",
+        "tapgen rollout shop --stacksets infra --local",
+        "pytest tests/test_shop.py",
+    ]
+    assert main(said.splitlines()[0].split()[1:]) == DONE
+
+
+def test_pytest_is_only_named_with_how_to_install_it() -> None:
+    test, folder = Path("tests/test_shop.py"), Path("stacksets")
+
+    *first, last = next_steps("shop", test, folder, has_pytest=False)
+
+    assert first[-1] == "tapgen rollout shop --local"
+    assert last == "pip install pytest && pytest tests/test_shop.py"
 
 
 def test_a_blueprint_file_that_is_there_is_used(project: Path) -> None:
