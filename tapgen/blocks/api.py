@@ -16,9 +16,9 @@
     )
     api.alarms(t, rest, alarm_name=name("api-%s", ROLE), topic_arn=Ref("AlertTopicArn"))
 
-What a stage serves is a deployment: a snapshot of routes and policy that never changes.
-Its logical id carries a hash of what it was taken of, so that every change makes a new
-one, and old ones stay for the way back.
+A stage serves a deployment: a snapshot of routes and policy that never changes. Its
+logical id carries a hash of the snapshot's content, so that every change creates a new
+deployment. Old deployments are retained for a rollback.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from tapgen.blocks import compute, frame, monitoring, names
 from tapgen.blocks.api_logs import ACCESS_LOG, log_groups
 
 RELEASE = "release"
-"""The stage variable with the alias that is called, where a function has aliases."""
+"""The stage variable that names the alias to call, if the function has aliases."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Api:
 
     @property
     def url(self) -> str:
-        """Where the stage answers, without a custom domain, as text for `Fn::Sub`."""
+        """The URL of the stage, without a custom domain, as text for `Fn::Sub`."""
         return f"https://{self.host}/${{{self.stage.title}}}"
 
     @property
@@ -101,10 +101,10 @@ class Api:
 
 
 def canary(t: Template) -> Canary:
-    """Add the parameters of a canary, which is off while its percentage is 0.
+    """Add the parameters of a canary; a percentage of 0 turns it off.
 
-    A canary serves the newest deployment and version of a function to a share of the
-    requests. The rest gets the stable ones, by default the newest as well.
+    A canary serves a share of the requests with the newest deployment and version of a
+    function. The stable ones serve the rest; by default these are the newest as well.
     """
     percent = frame.parameter(
         t,
@@ -144,7 +144,7 @@ def canary(t: Template) -> Canary:
 
 
 def throttle(t: Template) -> tuple[Ref, Ref]:
-    """The parameters for requests per second, and at once, that an API takes."""
+    """Add the parameters for the throttle: requests per second, and burst."""
     rate = frame.parameter(
         t,
         "RequestsPerSecond",
@@ -185,10 +185,10 @@ def rest_api(
     """Add a regional REST API whose routes all call one function, and its stage.
 
     With `release` the stage calls the function's `live` alias, and its canary the
-    `canary` alias. `policy` is the resource policy; as a deployment keeps the policy it
-    was made with, `policy_values` are the values of the parameters in it, so that a
-    new value makes a new deployment. `throttle` are requests per second, and at once.
-    `after` are what the stage waits for (the account's logging role).
+    `canary` alias. `policy` is the resource policy. A deployment keeps the policy that
+    it was created with, so `policy_values` holds the values of the parameters in it: a
+    new value creates a new deployment. `throttle` is requests per second, and burst.
+    The stage is created `after` these resources (the account's logging role).
     """
     optional = {} if policy is None else {"Policy": encode_to_dict(policy)}
     rest = t.add_resource(
@@ -238,7 +238,7 @@ def rest_api(
                         HttpMethod="*",
                         MetricsEnabled=True,
                         LoggingLevel="ERROR",
-                        # Requests and answers in full, personal data and all: never.
+                        # Never log full requests and answers: they hold personal data.
                         DataTraceEnabled=False,
                         ThrottlingRateLimit=rate,
                         ThrottlingBurstLimit=burst,
@@ -256,7 +256,7 @@ def rest_api(
 def _let_in(
     t: Template, title: str, rest: Any, function: Any, release: compute.Release | None
 ) -> None:
-    """Lets this API, and no other, call the function, or each of its aliases."""
+    """Allow only this API to call the function, or each of its aliases."""
     called = [("", function)]
     if release is not None:
         called = [("Live", release.live), ("Canary", release.canary)]
@@ -276,7 +276,7 @@ def _let_in(
 def _uri(function: Any, release: compute.Release | None) -> Any:
     called = f"${{{function.title}.Arn}}"
     if release is not None:
-        # `${!` leaves the text to API Gateway, which puts the stage's variable in.
+        # `${!` leaves the text to API Gateway, which inserts the stage variable.
         called += f":${{!stageVariables.{RELEASE}}}"
     return Sub(
         "arn:${AWS::Partition}:apigateway:${AWS::Region}:lambda:path/2015-03-31/"
@@ -287,7 +287,7 @@ def _uri(function: Any, release: compute.Release | None) -> Any:
 def _routes(
     t: Template, title: str, rest: Any, routes: Sequence[Route], uri: Any
 ) -> list[Any]:
-    """Every resource and method of the routes, and what checks their bodies."""
+    """Add the resources and methods of the routes, and the validation of bodies."""
     added: list[Any] = []
     parents: dict[str, Any] = {"": GetAtt(rest, "RootResourceId")}
     validator: Any = None
@@ -332,7 +332,7 @@ def _routes(
 
 
 def _words(path: str) -> str:
-    """`items/{id}` as `ItemsId`."""
+    """Return `items/{id}` as `ItemsId`."""
     return "".join(
         word[:1].upper() + word[1:]
         for word in "".join(c if c.isalnum() else " " for c in path).split()
@@ -375,7 +375,7 @@ def _deployment(
     digest = hashlib.sha256(text.encode()).hexdigest()[:10]
     return t.add_resource(
         apigateway.Deployment(
-            # Never with a StageName: then it could not be made while a canary runs.
+            # Without StageName: with one it cannot be created while a canary runs.
             f"{title}Deployment{digest}",
             DependsOn=[each.title for each in methods],
             DeletionPolicy="Retain",
@@ -395,9 +395,10 @@ def _canary(
     seen: Any,
     release: compute.Release | None,
 ) -> Any:
-    """The canary of the stage, on a deployment of its own.
+    """Return the canary of the stage, on a deployment of its own.
 
-    Without one of its own API Gateway takes the stage's: a canary of nothing.
+    Without its own deployment API Gateway takes the stage's, and the canary tests
+    nothing.
     """
     deployment = _deployment(t, f"{title}Canary", rest, methods, seen)
     deployment.Condition = canary.condition
@@ -417,7 +418,7 @@ def _canary(
 
 
 def outputs(t: Template, api: Api, function: Any) -> None:
-    """Add what others, and people, need to know of an API and its function."""
+    """Add outputs about an API and its function."""
     frame.outputs(
         t,
         ("ApiUrl", names.sub(api.url), "Address of the API in this region"),
@@ -435,9 +436,9 @@ def outputs(t: Template, api: Api, function: Any) -> None:
 def alarms(
     t: Template, api: Api, *, alarm_name: str, topic_arn: Any, title: str = "Api"
 ) -> None:
-    """Alarms on refused and failed requests and on latency of an API's stage.
+    """Add alarms on client errors, server errors and latency of an API's stage.
 
-    `alarm_name` has a `%s` for what each is about. The rates are shares of requests.
+    `alarm_name` has a `%s` for the metric. Error thresholds are shares of requests.
     """
     shared: dict[str, Any] = {
         "namespace": "AWS/ApiGateway",

@@ -1,9 +1,9 @@
-"""Aurora PostgreSQL over two regions: one cluster writes, its copy waits to take over.
+"""Aurora PostgreSQL in two regions: a primary cluster, and its replica.
 
-A global database is made of a cluster with a password, the `GlobalCluster` around it,
-and a cluster in another region that joins it and brings nothing of its own: no user, no
-password, no database. Storage copies itself, usually within a second; which of the two
-writes can be changed without CloudFormation.
+A global database consists of a primary cluster with a password, the `GlobalCluster`
+around it, and a secondary cluster in another region without user, password or database
+of its own. Aurora replicates the storage, usually within a second. A switchover or
+failover changes the writing cluster without CloudFormation.
 
     place = database.place(
         t, identifier=..., parameter_group_name="...-${Major}", engine=aurora.ENGINE
@@ -56,18 +56,18 @@ ENGINE = database.Engine(
 )
 
 LAG_METRIC = "AuroraGlobalDBReplicationLag"
-"""How far a secondary is behind, in milliseconds; published where the secondary is."""
+"""The replication lag of a secondary in milliseconds, published in its own region."""
 
 LAG_DIMENSIONS = ("cluster", "source_region", "both")
-"""What the lag may be published by. AWS documents the metric and not its dimensions:
-its examples have the cluster, or the region that is copied from."""
+"""The dimensions of the lag metric. AWS documents the metric but not its dimensions:
+its examples use the cluster, or the source region."""
 
 
 def _common(place: Place, backup_days: Any, deletion_protection: Any) -> dict[str, Any]:
-    """What the clusters of both regions have alike."""
+    """The properties that the clusters of both regions share."""
     return {
         "DependsOn": list(place.log_groups),
-        # Of a secondary too: once the primary is lost it holds the only copy.
+        # For a secondary, too: if the primary is lost, it holds the only copy.
         "DeletionPolicy": "Snapshot",
         "UpdateReplacePolicy": "Snapshot",
         "DBClusterIdentifier": names.sub(place.identifier),
@@ -100,10 +100,10 @@ def primary(
     backup_days: Any,
     deletion_protection: Any,
 ) -> Any:
-    """Add the cluster that writes at first, and its address to the secret.
+    """Add the primary cluster, and write its address into the secret.
 
-    Its password is referred to in Secrets Manager. RDS's own managed password would be
-    simpler, but RDS refuses it for a member of a global database.
+    The password is a reference to Secrets Manager. RDS does not support its own managed
+    password for members of a global database.
     https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html#rds-secrets-manager-limitations
     """
     cluster = t.add_resource(
@@ -121,10 +121,10 @@ def primary(
 def global_cluster(
     t: Template, title: str, *, name: str, source: Any, deletion_protection: Any
 ) -> Any:
-    """Add the global database around a cluster, from which it has everything.
+    """Add the global database around an existing cluster.
 
-    Engine, version and encryption may not be given beside a source. It holds no data of
-    its own, and goes with its stack unless protected.
+    It takes engine, version and encryption from the cluster. It holds no data of its
+    own, and is deleted with its stack unless deletion protection is on.
     """
     return t.add_resource(
         rds.GlobalCluster(
@@ -148,10 +148,10 @@ def secondary(
     backup_days: Any,
     deletion_protection: Any,
 ) -> Any:
-    """Add a cluster that copies the primary one of a global database.
+    """Add the secondary cluster of a global database.
 
-    User, password and database come with the data; RDS refuses them here. It has the
-    same version as the primary, and its own region's key.
+    User, password and database are replicated; RDS does not accept them here. The
+    cluster has the version of the primary, and the key of its own region.
     """
     return t.add_resource(
         rds.DBCluster(
@@ -165,10 +165,10 @@ def secondary(
 def instances(
     t: Template, *, cluster: Any, place: Place, number: int, instance_class: Any
 ) -> list[Any]:
-    """Add the instances of a cluster: the first writes, the next one takes over.
+    """Add the instances of a cluster: the first writes, the second takes over.
 
-    Two at least, or the loss of one is an outage. They upgrade with their cluster only:
-    versions that differ between regions stand in the way of a switchover.
+    With fewer than two, the loss of one is an outage. They are upgraded only with their
+    cluster: a switchover needs the same version in both regions.
     """
     if number < 2:
         raise ValueError(f"{number} instance(s) cannot take over; give 2 at least")
@@ -200,7 +200,7 @@ def instances(
 
 
 def move(global_cluster_arn: str, cluster_arns: Sequence[str]) -> list[Statement]:
-    """What a role needs to have another region write, by plan or after a loss."""
+    """Allow a switchover or failover to another region."""
     arns = [global_cluster_arn, *cluster_arns]
     return [
         security.statement(
@@ -217,7 +217,7 @@ def move(global_cluster_arn: str, cluster_arns: Sequence[str]) -> list[Statement
 
 
 def describe(global_cluster_arn: str, cluster_arns: Sequence[str]) -> list[Statement]:
-    """What a role needs to see which region writes."""
+    """Allow reading which region writes."""
     return [
         security.statement(
             "DescribeDatabase", [actions.DescribeDBClusters], cluster_arns
@@ -231,11 +231,11 @@ def describe(global_cluster_arn: str, cluster_arns: Sequence[str]) -> list[State
 
 
 def alarms(t: Template, *, identifier: str, alarm_name: str, topic_arn: Any) -> None:
-    """Add the alarms of a cluster: whether it lives, its processor and memory.
+    """Add the alarms of a cluster: availability, CPU and memory.
 
-    `alarm_name` has `%s` for what is watched. The one on life is what a health check
-    can watch: no data counts as dead, and it uses a plain statistic, since Route 53
-    takes no percentile.
+    `alarm_name` has a `%s` for the metric. A health check can use the availability
+    alarm: missing data counts as unavailable, and it has a plain statistic, because
+    Route 53 does not support percentiles.
     """
     shared: dict[str, Any] = {
         "namespace": "AWS/RDS",
@@ -286,9 +286,9 @@ def alarms(t: Template, *, identifier: str, alarm_name: str, topic_arn: Any) -> 
 
 
 def lag_dimensions(t: Template, *, identifier: str, source: Any) -> list[Any]:
-    """The dimensions of the lag, by a parameter that says which ones there are.
+    """Return the dimensions of the lag metric; a parameter selects which ones.
 
-    `source` is the region that is copied from.
+    `source` is the region of the primary cluster.
     """
     by = frame.parameter(
         t,
@@ -311,11 +311,11 @@ def lag_dimensions(t: Template, *, identifier: str, source: Any) -> list[Any]:
 def lag_alarm(
     t: Template, *, measured: list[Any], name: str, threshold: Any, topic_arn: Any
 ) -> Any:
-    """Add the alarm on how far a cluster is behind the one that writes.
+    """Add the alarm on the replication lag of a cluster.
 
-    `threshold` is in milliseconds, `measured` what `lag_dimensions` gives. Meant for
-    both regions, since they change places:
-    the one that writes publishes nothing, which is no reason to ring.
+    `threshold` is in milliseconds, `measured` the result of `lag_dimensions`. Add it in
+    both regions, because a failover swaps their roles. The writing cluster publishes no
+    lag, so missing data does not breach.
     """
     return monitoring.alarm(
         t,
@@ -340,7 +340,7 @@ def silence_alarm(
 ) -> Any:
     """Add the alarm on a secondary that publishes no lag at all.
 
-    Replication that stopped also stops telling how far behind it is.
+    When replication stops, so does the metric.
     """
     return monitoring.alarm(
         t,
@@ -355,7 +355,7 @@ def silence_alarm(
         period=60,
         datapoints=(10, 10),
         comparison="<",
-        # A lag is never negative: only silence breaches this.
+        # A lag is never negative: only missing data breaches this.
         threshold=0,
         missing="breaching",
         topic_arn=topic_arn,

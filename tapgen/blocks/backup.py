@@ -1,6 +1,6 @@
 """AWS Backup: a vault in each region, and a plan that copies to the other one.
 
-A plan takes what is tagged for it, whatever its type: buckets, instances, databases.
+A plan backs up resources of any type that have its tag: buckets, instances, databases.
 
     vault = backup.vault(
         t, "Vault", name=name("vault", "primary"), key_arn=frame.key_arn(t)
@@ -28,7 +28,7 @@ from troposphere import backup as aws_backup
 from tapgen.blocks import frame, monitoring, names, security
 
 TAG = "BackupPlan"
-"""The tag by which a plan knows what to take."""
+"""The tag that selects the resources of a plan."""
 
 MANAGED = (
     "service-role/AWSBackupServiceRolePolicyForBackup",
@@ -47,7 +47,7 @@ VAULT_ARN_PATTERN = (
 
 
 def vault(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
-    """Add a vault; it is kept when its stack goes, with what is in it."""
+    """Add a vault, which is retained with its backups when its stack is deleted."""
     return t.add_resource(
         aws_backup.BackupVault(
             title,
@@ -73,10 +73,10 @@ def vault_parameter(t: Template, name: str, *, description: str) -> Ref:
 
 
 def role(t: Template, title: str, *, name: str, restores_as: Sequence[Any] = ()) -> Any:
-    """Add the role by which AWS Backup backs up and restores.
+    """Add the role that AWS Backup uses to back up and restore.
 
-    `restores_as` are the ARNs of the roles of servers that are backed up: one is
-    restored with its instance profile only by who may pass its role.
+    `restores_as` are the ARNs of the roles of servers that are backed up: restoring a
+    server with its instance profile requires passing its role.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ec2.html
     """
     allow = [
@@ -111,13 +111,13 @@ def plan(
 ) -> Any:
     """Add a plan: a backup each day at an hour (UTC), copied to a second vault.
 
-    The hour is after the windows that `blocks.database` gives: RDS begins no backup
-    within its own windows, nor in the hour before them; Aurora does.
+    The hour is after the windows of `blocks.database`: RDS starts no backup within its
+    own windows or in the hour before them; Aurora does.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/plan-options-and-configuration.html
 
-    `days` and `copy_days` are how long the two are kept; the copy is encrypted with
-    the key of its own vault. A copy is a snapshot: only in its own region can data be
-    restored to any second.
+    `days` and `copy_days` are the retention of backup and copy. The key of its vault
+    encrypts the copy. A copy is a snapshot: point-in-time restore is only possible in
+    the source region.
     """
     return t.add_resource(
         aws_backup.BackupPlan(
@@ -153,7 +153,8 @@ def plan(
 def selection(
     t: Template, title: str, *, plan: Any, name: str, role_arn: Any, tag: Any
 ) -> Any:
-    """Add what a plan takes: everything in the region that has this value of `TAG`."""
+    """Add the selection of a plan: all resources of the region with this value of
+    `TAG`."""
     return t.add_resource(
         aws_backup.BackupSelection(
             title,
@@ -174,9 +175,10 @@ def selection(
 
 
 def failed_alarms(t: Template, *, name: str, topic_arn: Any) -> None:
-    """Add alarms on backups and copies that failed; `name` has `%s` for which.
+    """Add alarms on failed backups and copies; `name` has a `%s` for which.
 
-    AWS Backup counts over the whole region: a failure of another plan rings as well.
+    AWS Backup counts over the whole region: failures of other plans trigger them as
+    well.
     """
     for title, metric, thing in (
         ("Backup", "NumberOfBackupJobsFailed", "backup"),

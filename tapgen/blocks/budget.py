@@ -1,13 +1,12 @@
-"""What things cost: a monthly budget that warns, and a cost category.
+"""Costs: a monthly budget with notifications, and a cost category.
 
     budget.monthly(
         t, "Budget", name=name("monthly"), limit=Ref("MonthlyBudgetUsd"),
         tag=("Project", Ref("ProjectTag")), topic_arn=Ref("AlertTopicArn"),
     )
 
-Both see a tag only once it is activated for cost allocation, in the account that pays,
-and from then on: `ce:UpdateCostAllocationTagsStatus`, for which CloudFormation has no
-resource.
+Both count a tag only from its activation for cost allocation, in the payer account:
+`ce:UpdateCostAllocationTagsStatus`, for which CloudFormation has no resource.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from troposphere import Sub, Template, budgets, ce
 
 from tapgen.blocks import names
 
-# (what is measured, percent of the limit): spent, and expected by the end of the month.
+# (what is measured, percent of the limit): actual and forecast costs of the month.
 WARNINGS: Sequence[tuple[str, int]] = (
     ("ACTUAL", 80),
     ("ACTUAL", 100),
@@ -37,10 +36,10 @@ def monthly(
     tag: tuple[str, str],
     topic_arn: Any,
 ) -> Any:
-    """Add a budget in US dollars for what has a tag (key, value as text for `Fn::Sub`).
+    """Add a budget in US dollars for the costs with a tag (key, value for `Fn::Sub`).
 
-    It warns a topic, never an address: subscribers cannot be changed, only replaced
-    with the budget, and a budget of a fixed name cannot be replaced.
+    It notifies a topic, not an address: a change of subscribers replaces the budget,
+    and a budget with a fixed name cannot be replaced.
     """
     key, value = tag
     subscriber = budgets.Subscriber(SubscriptionType="SNS", Address=topic_arn)
@@ -52,7 +51,7 @@ def monthly(
                 BudgetType="COST",
                 TimeUnit="MONTHLY",
                 BudgetLimit=budgets.Spend(Amount=limit, Unit="USD"),
-                # The dollar sign that stands between them must not meet that of a variable.
+                # The dollar sign between them must not join that of a variable.
                 CostFilters={
                     "TagKeyValue": [Sub(f"user:{key}${{Dollar}}{value}", Dollar="$")]
                 },
@@ -76,7 +75,7 @@ def monthly(
 def cost_category(
     t: Template, title: str, *, name: str, tag: str, otherwise: str, condition: str
 ) -> Any:
-    """Add a category that sorts costs by the values of a tag, where a condition holds.
+    """Add a cost category by the values of a tag, if a condition is true.
 
     Costs without the tag are `otherwise`.
     """

@@ -15,8 +15,8 @@
         t, function=function, alarm_name=name("fn-%s", ROLE), topic_arn=Ref("AlertTopicArn")
     )
 
-The source is embedded as text, so a template needs nothing beside itself. The role is
-made elsewhere, from what `write_logs`, `trace` and (in a VPC) `attach_to_vpc` hand out.
+The template embeds the source as text, so it needs no artifact. Another template has
+the role, with the statements of `write_logs`, `trace` and (in a VPC) `attach_to_vpc`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ CANARY = "canary"
 
 
 def source(handler: str) -> str:
-    """The text of a handler of ours, `tapgen/handlers/<handler>.py`."""
+    """Return the source of `tapgen/handlers/<handler>.py`."""
     file = resources.files("tapgen") / "handlers" / f"{handler}.py"
     text = file.read_text(encoding="utf-8")
     assert len(text.encode()) <= LARGEST_SOURCE, handler
@@ -50,15 +50,15 @@ def source(handler: str) -> str:
 
 
 def log_group_name(function: str) -> str:
-    """The log group of a function, by the function's name."""
+    """Return the name of a function's log group."""
     return f"/aws/lambda/{function}"
 
 
 def write_logs(functions: Sequence[str], regions: Sequence[str]) -> list[Statement]:
-    """What the role of functions needs to log, by their names and regions.
+    """Allow functions to write logs, by their names and regions.
 
-    Both are text for `Fn::Sub`. The groups are in the templates, with their retention,
-    so that the role need not make any.
+    Both are text for `Fn::Sub`. The templates contain the log groups with their
+    retention, so the role creates none.
     """
     return monitoring.write_logs(
         [
@@ -70,7 +70,7 @@ def write_logs(functions: Sequence[str], regions: Sequence[str]) -> list[Stateme
 
 
 def trace() -> Statement:
-    """What a role needs to send traces to X-Ray, which has no resources to name.
+    """Allow sending traces to X-Ray, which has no resources to name.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsx-ray.html
     """
@@ -80,9 +80,9 @@ def trace() -> Statement:
 
 
 def attach_to_vpc() -> Statement:
-    """What a role needs for functions in a VPC: Lambda makes their interfaces with it.
+    """Allow functions in a VPC: Lambda creates their network interfaces with the role.
 
-    Lambda itself asks for this on all resources when it validates the role.
+    Lambda requires this on all resources when it validates the role.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
     """
     return security.statement(
@@ -100,7 +100,7 @@ def attach_to_vpc() -> Statement:
 
 
 def memory(t: Template) -> Ref:
-    """The parameter for the memory of a function."""
+    """Add the parameter for the memory of a function."""
     return frame.parameter(
         t,
         "MemorySize",
@@ -128,7 +128,7 @@ def function(
     subnet_ids: Any = None,
     security_group_ids: Sequence[Any] = (),
 ) -> Any:
-    """Add a function from one of our handlers, and its encrypted log group.
+    """Add a function from one of tapgen's handlers, and its encrypted log group.
 
     `timeout` is in seconds, `memory` in MiB. With `subnet_ids` (a list, or a parameter
     that is one) it runs in a VPC. It logs JSON and traces every call.
@@ -172,14 +172,15 @@ def function(
 
 
 class _Logging(awslambda.LoggingConfig):  # type: ignore[misc]
-    """Troposphere's own lacks the format (another type of that name took its place)."""
+    """Troposphere's class lacks the log format: another type of the same name hides it."""
 
     props = {**awslambda.LoggingConfig.props, "LogFormat": (str, True)}
 
 
 @dataclass(frozen=True)
 class Release:
-    """The aliases of a function: what serves everybody, and what a canary serves."""
+    """The aliases of a function: `live` for all requests, `canary` for those of a
+    canary."""
 
     live: Any
     canary: Any
@@ -193,12 +194,12 @@ def release(
     stable_version: Any = None,
     has_stable: str = "",
 ) -> Release:
-    """Add a version of a function whenever it changes, and aliases for it.
+    """Add a new version of a function with every change, and its aliases.
 
-    `canary` is the newest version. So is `live`, unless the condition `has_stable`
-    holds: then it is `stable_version`, the number of an older one. `settings` are the
-    parameters that change the function: they are part of the version's description,
-    which cannot change without a new version being published.
+    `canary` is the newest version. So is `live`, unless the condition `has_stable` is
+    true: then it is `stable_version`, the number of an older one. `settings` are the
+    parameters that change the function. They are part of the version's description, so
+    that a change of them publishes a new version.
     """
     code = hashlib.sha256(function.Code.ZipFile.encode()).hexdigest()[:12]
     values = "".join(f", {name} ${{{name}}}" for name in settings)
@@ -206,8 +207,7 @@ def release(
     version = t.add_resource(
         awslambda.Version(
             f"{title}Version",
-            # Old versions stay, as what a rollback goes back to, until the function
-            # itself goes.
+            # Old versions are retained for a rollback, until the function is deleted.
             UpdateReplacePolicy="Retain",
             FunctionName=Ref(function),
             Description=Sub(f"code {code}{values}") if values else f"code {code}",
@@ -237,9 +237,9 @@ def alarms(
     topic_arn: Any,
     title: str = "Function",
 ) -> None:
-    """Alarms on errors, duration and throttles of a function of this template.
+    """Add alarms on errors, duration and throttles of a function of this template.
 
-    `alarm_name` has a `%s` for what each is about.
+    `alarm_name` has a `%s` for the metric.
     """
     dimensions = {"FunctionName": Ref(function)}
     shared: dict[str, Any] = {

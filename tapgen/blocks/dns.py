@@ -9,8 +9,8 @@
         first=True, to=dns.Alias(Ref("PrimaryHost"), Ref("PrimaryZone")), check=check,
     )
 
-Checks and records are global, and their control plane is in us-east-1: what happens in
-an outage must be settled by the checks, never by a change of records.
+Checks and records are global, and their control plane is in us-east-1. Failover must
+therefore depend on health checks, never on a change of records.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOST_PATTERN = r"^[a-z0-9][a-z0-9.-]+$"
 MOST_WEIGHT = 255
 
 CHECKER_REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
-"""Where checks are made from: three of the eight regions, the fewest allowed.
+"""The regions of the checkers: three of eight, the minimum.
 
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
 """
@@ -40,7 +40,7 @@ METRICS_REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class Alias:
-    """What an alias record points at: host name and the zone that AWS has for it."""
+    """The target of an alias record: its host name and hosted zone id."""
 
     host: Any
     zone: Any
@@ -56,10 +56,10 @@ def https_check(
     regions: Sequence[str] | None = None,
     interval: int = 30,
 ) -> Any:
-    """Add a check that asks a public host over HTTPS; three failures make it fail.
+    """Add an HTTPS check of a public host; it fails after three failed requests.
 
-    `interval` is 10 or 30 seconds, for each of the checkers' regions. Neither it nor
-    the kind of a check can be changed without replacing it.
+    `interval` is 10 or 30 seconds, for each of the checkers' regions. Changing the
+    interval or the type replaces the check.
     """
     assert interval in (10, 30), interval
     optional = {} if regions is None else {"Regions": list(regions)}
@@ -89,16 +89,16 @@ def alarm_check(
     without_data: str,
     inverted: bool = False,
 ) -> Any:
-    """Add a check that fails where an alarm (by name, text for `Fn::Sub`) should ring.
+    """Add a check on the metric of an alarm (by name, text for `Fn::Sub`).
 
-    For what no checker can reach: databases, or a switch that an operator holds. The
-    alarm must be one of a plain statistic: Route 53 takes neither percentiles nor
-    metric math.
+    For resources that no checker can reach: databases, or an operator's switch. The
+    alarm must use a plain statistic: Route 53 supports neither percentiles nor metric
+    math.
 
-    Route 53 takes the alarm's metric and threshold and watches the data itself. The
-    alarm's state does not count, so setting it by hand moves nothing, nor does what
-    the alarm makes of missing data. That is `without_data`: `Healthy`, `Unhealthy` or
-    `LastKnownStatus`, which for a check that has never had data is healthy.
+    Route 53 evaluates the alarm's metric and threshold itself. It ignores the alarm's
+    state (setting it by hand changes nothing) and its treatment of missing data.
+    `without_data` is the status for missing data: `Healthy`, `Unhealthy` or
+    `LastKnownStatus`, which is healthy for a check that has never received data.
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
     """
     return _check(
@@ -115,7 +115,7 @@ def alarm_check(
 def calculated_check(
     t: Template, title: str, *, name: str, checks: Sequence[Any], healthy: int
 ) -> Any:
-    """Add a check that is well while at least `healthy` of other checks are."""
+    """Add a check that is healthy while at least `healthy` of other checks are."""
     return _check(
         t,
         title,
@@ -137,7 +137,8 @@ def _check(t: Template, title: str, name: str, **config: Any) -> Any:
 
 
 def in_metrics_region(t: Template) -> str:
-    """Add, and name, the condition that the stack is where the metrics are."""
+    """Add the condition that the stack is in the region of the metrics; return its
+    name."""
     t.add_condition("HasHealthMetrics", Equals(Ref("AWS::Region"), METRICS_REGION))
     return "HasHealthMetrics"
 
@@ -145,7 +146,7 @@ def in_metrics_region(t: Template) -> str:
 def check_alarm(
     t: Template, title: str, *, check: Any, name: str, topic_arn: Any, condition: str
 ) -> None:
-    """An alarm on a failing check; `condition` is that of `in_metrics_region`."""
+    """Add an alarm on a failing check; `condition` is that of `in_metrics_region`."""
     monitoring.alarm(
         t,
         title,
@@ -166,7 +167,7 @@ def check_alarm(
 
 
 def domain(t: Template, *, optional: bool = False) -> Ref:
-    """The parameter for the name that the records have."""
+    """Add the parameter for the domain name of the records."""
     return frame.parameter(
         t,
         "DomainName",
@@ -179,7 +180,7 @@ def domain(t: Template, *, optional: bool = False) -> Ref:
 
 
 def zone(t: Template, *, optional: bool = False) -> Ref:
-    """The parameter for the hosted zone of the records, which must exist."""
+    """Add the parameter for the hosted zone of the records, which must exist."""
     return frame.parameter(
         t,
         "HostedZoneId",
@@ -192,7 +193,7 @@ def zone(t: Template, *, optional: bool = False) -> Ref:
 
 
 def host(t: Template, title: str, description: str, *, optional: bool = False) -> Ref:
-    """The parameter for a host that another part of the system gives."""
+    """Add the parameter for a host name from another part of the system."""
     pattern, more = HOST_PATTERN, {}
     if optional:
         pattern, more = f"^$|{HOST_PATTERN}", {"Default": ""}
@@ -224,7 +225,7 @@ def alias(t: Template, role: str) -> Alias:
 
 
 def weight(t: Template, name: str, *, description: str) -> Ref:
-    """The parameter for the weight of a record."""
+    """Add the parameter for the weight of a record."""
     return frame.parameter(
         t,
         name,
@@ -247,10 +248,11 @@ def weighted(
     check: Any,
     condition: str = "",
 ) -> Any:
-    """Add an alias record that takes its share of the traffic while its check is well.
+    """Add a weighted alias record, which serves while its check is healthy.
 
-    Shares are weights by the sum of all weights. Where every record with a weight
-    fails its check, those with weight 0 answer: so both sides need a check.
+    The share is the weight divided by the sum of weights. If the checks of all records
+    with a weight fail, Route 53 answers with those of weight 0, so both sides need a
+    check.
     """
     return _record(
         t, title, zone, domain, identifier, to, check, condition, Weight=weight
@@ -269,9 +271,9 @@ def failover(
     check: Any = None,
     condition: str = "",
 ) -> Any:
-    """Add one of two alias records: the first, or the one for when that is unwell.
+    """Add one of two failover records: the primary one, or the secondary one.
 
-    The first needs a check; the second answers without one, for want of another.
+    The primary record needs a check; the secondary one answers in any case.
     """
     assert check is not None or not first, "the first record needs a check"
     order = "PRIMARY" if first else "SECONDARY"
@@ -281,7 +283,7 @@ def failover(
 
 
 def private_zone(t: Template, title: str, *, name: Any, vpcs: Sequence[Any]) -> Any:
-    """Add a zone that only these VPCs see (their ids, each with its region)."""
+    """Add a private hosted zone for these VPCs (their ids, each with its region)."""
     return t.add_resource(
         route53.HostedZone(
             title,
@@ -306,10 +308,10 @@ def weighted_name(
     host: Any,
     ttl: int,
 ) -> Any:
-    """Add a record that is another name for a host, by weight and without a check.
+    """Add a weighted CNAME record for a host, without a check.
 
-    For what must move only when told, such as the writer of a database: a check would
-    send its clients to a replica. `ttl` is how many seconds they may remember it.
+    For targets that must only move on request, such as the writer of a database: a
+    check would send its clients to a replica. `ttl` is in seconds.
     """
     return t.add_resource(
         route53.RecordSetType(
@@ -350,7 +352,7 @@ def _record(
             AliasTarget=route53.AliasTarget(
                 DNSName=to.host,
                 HostedZoneId=to.zone,
-                # It would only say whether the region has API Gateway at all.
+                # It would only show whether the region has API Gateway at all.
                 EvaluateTargetHealth=False,
             ),
             **routing,

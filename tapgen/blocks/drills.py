@@ -1,4 +1,4 @@
-"""Rehearsing a bad day: experiments, when they are due, and what to do in them.
+"""Failure drills: experiments, their schedules, and runbooks.
 
     experiment = drills.fail_over(
         t, "Experiment", name=name("failover", ROLE), cluster_arn=..., role_arn=...,
@@ -8,7 +8,7 @@
                     topic_arn=..., role_arn=..., message="...")
     drills.runbook(t, "SwitchOver", name=name("switchover", ROLE), steps=[...], **more)
 
-An experiment stops by itself as soon as its alarm rings.
+An experiment stops automatically when its alarm goes off.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ START_EXPERIMENT = "arn:${AWS::Partition}:scheduler:::aws-sdk:fis:startExperimen
 def fail_over_statements(
     cluster_arns: Sequence[str], regions: Sequence[str]
 ) -> list[Statement]:
-    """What the role of experiments needs to fail clusters over within their region.
+    """Allow experiments to fail clusters over within their region.
 
-    FIS lists clusters and their instances before it acts on those that are meant.
+    FIS lists clusters and their instances before it acts on its targets.
     https://docs.aws.amazon.com/fis/latest/userguide/fis-actions-reference.html
     """
     return [
@@ -54,9 +54,9 @@ def fail_over_statements(
 
 
 def start_statements(tag: tuple[str, Any], regions: Sequence[str]) -> list[Statement]:
-    """What the role of schedules needs to start experiments with a tag (key, value).
+    """Allow schedules to start experiments with a tag (key, value).
 
-    Ids of experiments are made up by FIS, so the tag says which ones are meant.
+    FIS chooses the ids of experiments, so the tag identifies them.
     """
     key, value = tag
     return [
@@ -66,13 +66,13 @@ def start_statements(tag: tuple[str, Any], regions: Sequence[str]) -> list[State
             [names.arn("fis", "experiment-template/*", region=r) for r in regions],
             StringEquals({f"aws:ResourceTag/{key}": value}),
         ),
-        # What is started is an experiment of its own, made by the same call.
+        # The call creates a new experiment and starts it.
         security.statement(
             "RunExperiments",
             [fis_actions.StartExperiment, fis_actions.TagResource],
             [names.arn("fis", "experiment/*", region=r) for r in regions],
         ),
-        # FIS makes its own role for whoever starts the first experiment of an account.
+        # FIS creates its service-linked role with the first experiment of an account.
         # https://docs.aws.amazon.com/fis/latest/userguide/using-service-linked-roles.html
         security.statement(
             "MakeRoleOfFis",
@@ -92,9 +92,9 @@ def fail_over(
     role_arn: Any,
     stop_alarm_arn: str,
 ) -> Any:
-    """Add an experiment in which a cluster loses its writer to another instance.
+    """Add an experiment that fails a cluster over to another instance.
 
-    Within the region: the loss of a whole region is for the runbooks to rehearse.
+    It stays within the region; the runbooks rehearse the loss of a region.
     """
     return t.add_resource(
         fis.ExperimentTemplate(
@@ -160,7 +160,7 @@ def start(
 ) -> Any:
     """Add a schedule that starts an experiment; `state` is ENABLED or DISABLED.
 
-    `condition` is one of the template for having the schedule at all.
+    The schedule exists only if the template's `condition` is true.
     """
     call = json.dumps({"ExperimentTemplateId": f"${{{experiment.title}}}"})
     return _schedule(
@@ -205,9 +205,8 @@ def runbook(
 ) -> Any:
     """Add a runbook of Systems Manager: the steps of a procedure, in order.
 
-    It is there beforehand, in the region it is needed in, and takes nothing from
-    CloudFormation or the other region when it runs. `role_arn` is what it acts as, by
-    default whoever starts it.
+    It is deployed in the region that needs it, and runs without CloudFormation and
+    without the other region. It assumes `role_arn`, by default the caller's role.
     """
     acting = {} if role_arn is None else {"assumeRole": role_arn}
     return t.add_resource(
@@ -216,7 +215,7 @@ def runbook(
             Name=names.sub(name),
             DocumentType="Automation",
             DocumentFormat="JSON",
-            # A document of a fixed name can only be changed by another version of it.
+            # A document with a fixed name can only change by a new version.
             UpdateMethod="NewVersion",
             Content={
                 "schemaVersion": "0.3",
@@ -231,7 +230,7 @@ def runbook(
 
 
 def call(name: str, service: str, api: str, /, **inputs: Any) -> dict[str, Any]:
-    """A step that makes one AWS call."""
+    """Return a step that makes one AWS API call."""
     return {
         "name": name,
         "action": "aws:executeAwsApi",
@@ -250,7 +249,7 @@ def wait(
     seconds: int,
     **inputs: Any,
 ) -> dict[str, Any]:
-    """A step that waits until a value in an answer is one of those wanted."""
+    """Return a step that waits until a value in an answer is one of those wanted."""
     return {
         "name": name,
         "action": "aws:waitForAwsResourceProperty",
@@ -275,7 +274,7 @@ def check(
     wanted: Sequence[str],
     **inputs: Any,
 ) -> dict[str, Any]:
-    """A step that stops the runbook unless a value is one of those wanted."""
+    """Return a step that stops the runbook unless a value is one of those wanted."""
     return {
         "name": name,
         "action": "aws:assertAwsResourceProperty",
@@ -293,9 +292,11 @@ def check(
 def script(
     name: str, source: str, /, *, payload: Mapping[str, Any], attempts: int
 ) -> dict[str, Any]:
-    """A step that runs a handler of ours (its text), for ten minutes at most a time.
+    """Return a step that runs one of tapgen's handlers (its source), for up to ten
+    minutes.
 
-    Where it raises it is run again, `attempts` times in all, and then the runbook ends.
+    If it raises, Systems Manager retries it, up to `attempts` in total; then the
+    runbook fails.
     """
     return {
         "name": name,
@@ -313,7 +314,7 @@ def script(
 
 
 def sleep(name: str, minutes: int) -> dict[str, Any]:
-    """A step that waits for a time."""
+    """Return a step that sleeps."""
     return {
         "name": name,
         "action": "aws:sleep",
@@ -322,5 +323,5 @@ def sleep(name: str, minutes: int) -> dict[str, Any]:
 
 
 def ref(parameter: str) -> Any:
-    """The value of a runbook's parameter, in one of its steps."""
+    """Return the reference to a runbook's parameter in one of its steps."""
     return f"{{{{ {parameter} }}}}"

@@ -1,4 +1,4 @@
-"""What watches a VPC: its flow log, and alarms on what is refused or dropped.
+"""VPC monitoring: flow log, and alarms on rejected and dropped packets.
 
     group = flows.flow_log(t, vpc=vpc, name=name("flow", names.THIS_ROLE))
     flows.count_rejected(
@@ -6,7 +6,8 @@
     )
     flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)
 
-The role that writes the flow logs of all regions is made once, by `role`, elsewhere.
+`role` adds the role that writes the flow logs of all regions, once, in another
+template.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ REJECTED = (
 
 
 def role(t: Template, title: str, *, name: str, groups: Mapping[str, str]) -> Any:
-    """Add the role by which VPCs write flow logs: log group -> its region, as text for
-    `Fn::Sub`."""
+    """Add the role that VPCs use to write flow logs; `groups` maps each log group to
+    its region, as text for `Fn::Sub`."""
     arns = [
         names.arn("logs", f"log-group:{group}", region=region)
         for group, region in groups.items()
@@ -44,7 +45,8 @@ def role(t: Template, title: str, *, name: str, groups: Mapping[str, str]) -> An
         description="Lets the VPCs write their flow logs",
         allow=[
             *monitoring.write_logs(arns),
-            # Listing is by region: it takes no single log group as its resource.
+            # Listing is limited by region only: IAM does not support a log group for
+            # it.
             security.statement(
                 "FindLogGroups", [log_actions.DescribeLogGroups], every_group
             ),
@@ -53,9 +55,9 @@ def role(t: Template, title: str, *, name: str, groups: Mapping[str, str]) -> An
 
 
 def flow_log(t: Template, *, vpc: network.Vpc, name: str) -> Any:
-    """Add the flow log of a VPC and its encrypted log group; give the group.
+    """Add the flow log of a VPC and its encrypted log group; return the group.
 
-    It brings the parameters `FlowLogsRoleArn`, `KmsKeyArn` and `LogRetentionDays`.
+    It adds the parameters `FlowLogsRoleArn`, `KmsKeyArn` and `LogRetentionDays`.
     """
     role = frame.role_arn(
         t, "FlowLogsRoleArn", "ARN of the role that the VPC uses to write its flow log."
@@ -74,10 +76,10 @@ def flow_log(t: Template, *, vpc: network.Vpc, name: str) -> Any:
 def count_rejected(
     t: Template, group: Any, *, alarm_name: str, metrics: str, topic_arn: Any
 ) -> None:
-    """Count the rejected packets of a flow log, and add the alarm on too many.
+    """Count the rejected packets of a flow log, and add an alarm on their number.
 
-    `metrics` is the namespace of what is counted. The parameter `RejectedPacketsAlarm`
-    says how many are too many.
+    `metrics` is the namespace of the metric. The parameter `RejectedPacketsAlarm` is
+    the threshold.
     """
     threshold = frame.parameter(
         t,
@@ -124,8 +126,8 @@ def nat_alarms(
 ) -> None:
     """Add alarms on NAT gateways that drop packets or run out of ports.
 
-    `name` has `%s` for what is watched, such as `drops-1`. `in_each_zone` is the
-    condition without which there is only the first gateway.
+    `name` has a `%s` for the metric, such as `drops-1`. Unless the condition
+    `in_each_zone` is true, only the first gateway exists.
     """
     for number, gateway in enumerate(gateways, 1):
         for title, metric, thing, threshold, datapoints, description in (

@@ -1,8 +1,8 @@
-"""What every template of a multi-region system has around its resources.
+"""The frame of a template: its common parameters and rules, and the console's form.
 
-`start` gives a template that knows its suffix, its regions and which role the region
-plays, and refuses to run anywhere else. `parameter` and `output` add the rest; each
-parameter also finds its place in the console's form (`AWS::CloudFormation::Interface`).
+`start` returns a template with parameters for suffix, regions and region role, and with
+rules that refuse a stack in any other region. `parameter` and `output` add the rest,
+and place each parameter in the console's form (`AWS::CloudFormation::Interface`).
 
     t = frame.start("Orders, in a table of both regions", role="primary")
     key = frame.key_arn(t)
@@ -25,7 +25,7 @@ EVERY = "every"
 GLOBAL = "global"
 
 IS_PRIMARY = "IsPrimary"
-"""The condition that a template for every region has for its primary region."""
+"""The condition that a stack runs in the primary region."""
 
 REGION_PATTERN = r"^[a-z]{2}(-[a-z]+)+-\d$"
 CERTIFICATE_PATTERN = r"^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[\w-]+$"
@@ -51,12 +51,13 @@ SETTINGS = "Settings"
 def start(
     description: str, *, role: str, roles: tuple[str, ...] = ("primary", "dr")
 ) -> Template:
-    """A template for a region role, for `every` region or, like IAM, `global`.
+    """Return a new template for a region role, for `every` region, or `global` (IAM).
 
-    `roles` are the region roles of the system, the first one being where global things
-    are. The template has the parameters `EnvironmentSuffix` and one for the region of
-    each role (`PrimaryRegion`, `DrRegion`), and rules that stop a stack in any region
-    but its own before it makes a resource. One for every region also has `RegionRole`.
+    `roles` are the region roles of the system; global resources are in the region of
+    the first. The template has the parameter `EnvironmentSuffix`, one for the region of
+    each role (`PrimaryRegion`, `DrRegion`), and rules that refuse a stack in any other
+    region before it creates a resource. A template for every region also has
+    `RegionRole`.
     """
     t = Template(Description=description)
     t.set_version()
@@ -104,12 +105,12 @@ _LABELS = {"dr": "recovery"}
 
 
 def role_label(role: str) -> str:
-    """The name of a region role in descriptions: `recovery` for `dr`."""
+    """Return the name of a region role in descriptions: `recovery` for `dr`."""
     return _LABELS.get(role, role)
 
 
 def region_parameter(role: str) -> str:
-    """The parameter that holds the region of a region role: `DrRegion` for `dr`."""
+    """Return the parameter for the region of a region role: `DrRegion` for `dr`."""
     return f"{role.title()}Region"
 
 
@@ -153,10 +154,10 @@ def _every_region(t: Template, roles: tuple[str, ...]) -> None:
 
 
 def is_primary(t: Template, role: str = "primary") -> None:
-    """Give a template for every region the condition `IsPrimary`.
+    """Add the condition `IsPrimary` to a template for every region.
 
-    `role` is the first region role of the system. Only where a template needs it: a
-    condition nobody uses is a lint finding.
+    `role` is the first region role of the system. Use it only if a template needs it:
+    cfn-lint reports unused conditions.
     """
     t.add_condition(IS_PRIMARY, Equals(Ref(names.ROLE), role))
 
@@ -173,11 +174,10 @@ def parameter(
     constraint: str = "",
     **more: Any,
 ) -> Ref:
-    """Add a parameter, labelled and grouped for the console, and give its `Ref`.
+    """Add a parameter with its label and group in the console, and return its `Ref`.
 
-    `constraint` says what is allowed, for the message that CloudFormation shows when
-    the value does not match `pattern`; `more` are further properties as
-    CloudFormation names them.
+    CloudFormation shows `constraint` when a value does not match `pattern`. `more` are
+    further properties by their CloudFormation names.
     """
     if pattern:
         more["AllowedPattern"] = pattern
@@ -200,7 +200,7 @@ def parameter(
 
 
 def _words(name: str) -> str:
-    """`VpcCidr` as `Vpc cidr`."""
+    """Return `VpcCidr` as `Vpc cidr`."""
     spaced = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
     return spaced[0].upper() + spaced[1:]
 
@@ -215,13 +215,13 @@ def flag(t: Template, name: str, *, description: str, condition: str) -> Ref:
 def output(
     t: Template, name: str, value: Any, *, description: str, condition: str = ""
 ) -> None:
-    """Add an output; never an export, which would tie stacks together."""
+    """Add an output without an export, which would couple stacks."""
     more = {"Condition": condition} if condition else {}
     t.add_output(Output(name, Description=description, Value=value, **more))
 
 
 def outputs(t: Template, *given: tuple[str, Any, str], condition: str = "") -> None:
-    """Add several outputs: the name of each, its value, and what it is."""
+    """Add several outputs, each with name, value and description."""
     for name, value, description in given:
         output(t, name, value, description=description, condition=condition)
 
@@ -234,7 +234,7 @@ def wired(
     constraint: str,
     **more: Any,
 ) -> Ref:
-    """The parameter for a text that another part of the system gives."""
+    """Add the parameter for a text from another part of the system."""
     return parameter(
         t,
         title,
@@ -247,30 +247,30 @@ def wired(
 
 
 def arn(t: Template, title: str, description: str, pattern: str, what: str) -> Ref:
-    """The parameter for an ARN that another part of the system gives."""
+    """Add the parameter for an ARN from another part of the system."""
     article = "an" if what[0] in "aeiou" else "a"
     return wired(t, title, description, pattern, f"the ARN of {article} {what}")
 
 
 def role_arn(t: Template, title: str, description: str) -> Ref:
-    """The parameter for the ARN of a role: IAM is global, so another part makes it."""
+    """Add the parameter for the ARN of a role, which another part creates."""
     return arn(t, title, description, ROLE_ARN_PATTERN, "role")
 
 
 def other_key(t: Template, title: str, description: str) -> Ref:
-    """The parameter for the ARN of a key besides this region's own, or of several."""
+    """Add the parameter for the ARN of a key other than this region's own."""
     return arn(t, title, description, KEY_ARN_PATTERN, "key")
 
 
 def primary_key(t: Template, title: str) -> Ref:
-    """The parameter for the ARN of the key that this region's is a replica of."""
+    """Add the parameter for the ARN of the primary of this region's replica key."""
     description = "ARN of the multi-Region key that this one is a replica of."
     pattern = KEY_ARN_PATTERN.replace("(mrk-)?", "mrk-")
     return arn(t, title, description, pattern, "multi-Region key")
 
 
 def log_bucket(t: Template) -> Ref:
-    """The parameter for the bucket of this region that takes access logs."""
+    """Add the parameter for the access log bucket of this region."""
     return wired(
         t,
         "LogBucketName",
@@ -282,7 +282,7 @@ def log_bucket(t: Template) -> Ref:
 
 
 def deletion_protection(t: Template, what: str, *, service: str = "AWS") -> Ref:
-    """The parameter by which a service refuses to delete what holds data."""
+    """Add the parameter for deletion protection of a stateful resource."""
     return parameter(
         t,
         "DeletionProtection",
@@ -292,7 +292,7 @@ def deletion_protection(t: Template, what: str, *, service: str = "AWS") -> Ref:
 
 
 def key_arn(t: Template) -> Ref:
-    """The parameter for the ARN of this region's encryption key."""
+    """Add the parameter for the ARN of this region's encryption key."""
     return parameter(
         t,
         "KmsKeyArn",
@@ -305,7 +305,7 @@ def key_arn(t: Template) -> Ref:
 
 
 def alert_topic(t: Template) -> Ref:
-    """The parameter for the ARN of this region's alert topic."""
+    """Add the parameter for the ARN of this region's alert topic."""
     return parameter(
         t,
         "AlertTopicArn",

@@ -20,8 +20,7 @@
         topic_arn=Ref(topic),
     )
 
-Whatever notifies anybody leaves nothing to a default; log groups are encrypted and
-expire.
+Alarms leave no property to a default; log groups are encrypted and expire.
 """
 
 from __future__ import annotations
@@ -42,16 +41,16 @@ RETENTION_DAYS = (
     *(1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731),
     *(1096, 1827, 2192, 2557, 2922, 3288, 3653),
 )
-"""The days that CloudWatch Logs can keep events for."""
+"""The retention periods that CloudWatch Logs supports, in days."""
 
 
 def plain_topic(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
-    """Add an encrypted topic, to which only this account's own roles may publish."""
+    """Add an encrypted topic; only roles of this account may publish to it."""
     return t.add_resource(
         sns.Topic(
             title,
             TopicName=names.sub(name),
-            # Never alias/aws/sns: its policy cannot let alarms in.
+            # Not alias/aws/sns: its policy cannot allow alarms.
             KmsMasterKeyId=key_arn,
             Tags=Tags(Name=names.sub(name)),
         )
@@ -66,10 +65,10 @@ def topic(
     key_arn: Any,
     publishers: Sequence[security.Publisher] = (),
 ) -> Any:
-    """Add a topic that the alarms of this account and region may publish to.
+    """Add a topic to which alarms of this account and region may publish.
 
-    So may `publishers`, besides. Its parameter `AlertEmail` subscribes one address, or
-    none when empty.
+    `publishers` may publish, too. The parameter `AlertEmail` subscribes one address, or
+    none if it is empty.
     """
     resource = plain_topic(t, title, name=name, key_arn=key_arn)
     publish = [
@@ -113,7 +112,7 @@ def topic(
 def publish_to(
     topic_arns: Sequence[str], key_arns: Sequence[Any], regions: Sequence[str]
 ) -> list[Statement]:
-    """What a role needs to publish to encrypted topics of some regions."""
+    """Allow publishing to encrypted topics in some regions."""
     via = [names.sub(f"sns.{region}.${{AWS::URLSuffix}}") for region in regions]
     return [
         security.statement("PublishToTopics", [actions.Publish], topic_arns),
@@ -144,13 +143,13 @@ def alarm(
     topic_arn: Any,
     condition: str = "",
 ) -> Any:
-    """Add an alarm, nothing left to a default.
+    """Add an alarm with all properties given.
 
     `period` is in seconds, `datapoints` are (how many must breach, of how many),
-    `statistic` is Average, Sum … or a percentile such as p99, `comparison` is one of
-    > >= < <=, `dimensions` are values by name, or as they stand in a template, and
-    `missing` says what a period without data means: `breaching`,
-    `notBreaching`, `ignore` or `missing`.
+    `statistic` is Average, Sum … or a percentile such as p99, `comparison` is one of >
+    >= < <=, `dimensions` are values by name, or as they stand in a template, and
+    `missing` is the treatment of missing data: `breaching`, `notBreaching`, `ignore` or
+    `missing`.
     """
     breaching, evaluated = datapoints
     percentile = statistic.startswith("p")
@@ -193,7 +192,7 @@ _COMPARISONS = {
 
 
 def retention(t: Template) -> Ref:
-    """The parameter for how long log groups keep their events."""
+    """Add the parameter for the retention of log groups."""
     return frame.parameter(
         t,
         "LogRetentionDays",
@@ -206,7 +205,7 @@ def retention(t: Template) -> Ref:
 def log_group(
     t: Template, title: str, *, name: str, key_arn: Any, retention_days: Any
 ) -> Any:
-    """Add an encrypted log group; `key_arn` must be an ARN, CloudWatch takes no alias."""
+    """Add an encrypted log group; `key_arn` must be an ARN, not an alias."""
     return t.add_resource(
         logs.LogGroup(
             title,
@@ -220,7 +219,7 @@ def log_group(
 
 
 def write_logs(log_group_arns: Sequence[str]) -> list[Statement]:
-    """What a role needs to write to log groups, given by ARN without `:*`."""
+    """Allow writing to log groups, given by ARN without `:*`."""
     return [
         security.statement(
             "WriteLogStreams",
@@ -245,7 +244,7 @@ def metric_filter(
     metric: str,
     value: str,
 ) -> Any:
-    """Add a metric counted from log events; it is 0 while nothing matches."""
+    """Add a metric that counts log events; it is 0 without a match."""
     return t.add_resource(
         logs.MetricFilter(
             title,
@@ -266,10 +265,10 @@ def metric_filter(
 def application_log(
     t: Template, *, name: str, alarm_name: str = "", metrics: str = ""
 ) -> Any:
-    """Add the log group of an application, and give it.
+    """Add the log group of an application, and return it.
 
-    With `metrics`, the namespace of what is counted, it also counts errors, and rings
-    on them. It brings the parameters for key, retention and alert topic.
+    With `metrics`, the namespace of the metric, it also counts errors and adds an alarm
+    on them. It adds the parameters for key, retention and alert topic.
     """
     group = log_group(
         t,
@@ -317,7 +316,7 @@ def graph(
     statistic: str,
     period: int,
 ) -> dict[str, Any]:
-    """A dashboard widget: metrics over time, always with its region spelled out."""
+    """Return a dashboard widget: metrics over time, with an explicit region."""
     return {
         "type": "metric",
         "width": 12,
@@ -343,7 +342,7 @@ def dashboard(
 ) -> Any:
     """Add a dashboard of graphs, two in a row; `values` fill `${…}` in their texts.
 
-    The name must hold the region role: dashboards share one namespace in an account.
+    The name must contain the region role: dashboard names are unique in an account.
     """
     placed = [
         {**widget, "x": 12 * (i % 2), "y": 6 * (i // 2)}

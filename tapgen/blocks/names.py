@@ -1,9 +1,9 @@
-"""Names and ARNs, as text for `Fn::Sub`, and the check that they fit.
+"""Names and ARNs as text for `Fn::Sub`, and a check of their length.
 
-A name is `<code>-<suffix>-<thing>[-<region role>]`. The suffix stays a parameter, so
-that one template serves every environment; a name that others must find (an ARN in a
-policy, a bucket to replicate to) is thereby known before the resource exists, and no
-two systems, environments or regions ever claim the same one.
+A name is `<code>-<suffix>-<thing>[-<region role>]`. The suffix is a parameter, so one
+template serves every environment. Names that other templates use (an ARN in a policy, a
+bucket to replicate to) are known before the resource exists. Names of two systems,
+environments or regions never collide.
 
     bucket = names.name("pd", "data", "primary", unique=True)
     s3.Bucket("Data", BucketName=names.sub(bucket))
@@ -19,17 +19,17 @@ from typing import Any
 from troposphere import Ref, Sub
 
 SUFFIX = "EnvironmentSuffix"
-"""The parameter that every template takes its suffix from."""
+"""The parameter for the suffix, in every template."""
 
 ROLE = "RegionRole"
-"""The parameter that says which region role a stack plays, where it may be several."""
+"""The parameter for the region role of a stack, in templates for every region."""
 
 THIS_ROLE = f"${{{ROLE}}}"
-"""As a region role: whichever this stack plays."""
+"""Stands for the region role of the stack."""
 
-# The longest name of each kind that AWS accepts, from the API reference of its
-# service. Where the schema of the type has no limit of its own (or a looser one), a
-# longer name only fails while the stack is being made.
+# The longest name of each kind that AWS accepts, from the API reference of its service.
+# If the schema of the type has no limit (or a looser one), a longer name only fails
+# during stack creation.
 LIMITS: Mapping[tuple[str, str], int] = {
     ("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName"): 255,
     ("AWS::Backup::BackupVault", "BackupVaultName"): 50,
@@ -59,11 +59,11 @@ LIMITS: Mapping[tuple[str, str], int] = {
 
 
 def name(code: str, thing: str, role: str = "", *, unique: bool = False) -> str:
-    """The name of a resource, with the suffix still a parameter.
+    """Return the name of a resource, with the suffix as a parameter.
 
-    `role` is a region role for what exists once in each region, `THIS_ROLE` where the
-    template serves several; empty for what an account has once. `unique` adds the
-    account, for names that all accounts share (buckets).
+    `role` is the region role of a resource that exists in each region, or `THIS_ROLE`
+    in a template for several; it is empty for a resource that an account has once.
+    `unique` adds the account id, for globally unique names (buckets).
     """
     parts = [code, f"${{{SUFFIX}}}", thing, role, "${AWS::AccountId}" if unique else ""]
     return "-".join(part for part in parts if part)
@@ -76,17 +76,17 @@ def arn(
     region: str = "${AWS::Region}",
     account: str = "${AWS::AccountId}",
 ) -> str:
-    """An ARN in whatever partition the stack runs in."""
+    """Return an ARN in the partition of the stack."""
     return f"arn:${{AWS::Partition}}:{service}:{region}:{account}:{resource}"
 
 
 def bucket_arn(bucket: str) -> str:
-    """The ARN of a bucket; it names neither region nor account."""
+    """Return the ARN of a bucket, which has neither region nor account."""
     return arn("s3", bucket, region="", account="")
 
 
 def sub(text: str) -> Any:
-    """The text as a template value: plain, a `Ref`, or `Fn::Sub` where needed."""
+    """Return the text as a template value: plain, a `Ref`, or `Fn::Sub` if needed."""
     whole = re.fullmatch(r"\$\{([\w:]+)\}", text)
     if whole:
         return Ref(whole[1])
@@ -94,7 +94,7 @@ def sub(text: str) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Every text that a name may come out as: both sides of an `Fn::If` count."""
+    """Yield every text that a name may have; both sides of an `Fn::If` count."""
     match value:
         case str():
             yield value
@@ -108,10 +108,10 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def too_long(template: Mapping[str, Any], values: Mapping[str, str]) -> list[str]:
-    """A line for each name in a template that AWS would refuse for its length.
+    """Return a line for each name in a template that is too long for AWS.
 
-    `values` are those that stand in names: parameters, and the longest region and an
-    account as pseudo parameters. Anything else in `${…}` counts as it is written.
+    `values` are the values of parameters in names, and of pseudo parameters (the
+    longest region, an account). Anything else in `${…}` counts as written.
     """
     problems = []
     for logical_id, resource in template["Resources"].items():

@@ -1,8 +1,8 @@
 """A VPC in tiers: public, private (out through NAT) and isolated subnets.
 
-Subnets are numbered so that none ever has to move: each tier has room for four zones
-in a sixteenth-by-sixteenth grid of the VPC, whether it uses them or not. Adding a zone
-or a tier later leaves every existing subnet as it is.
+Each tier reserves room for four zones, so that no subnet ever has to move: the VPC is
+divided into sixteen subnets, used or not. Adding a zone or a tier later changes no
+existing subnet.
 
     vpc = network.vpc(t, "Vpc", name=name("vpc", names.THIS_ROLE), zones=2)
     public, _ = network.public_tier(t, vpc, public_addresses=False)
@@ -45,14 +45,14 @@ GRID_BITS = 4
 TIERS = ("public", "private", "isolated")
 
 ANYWHERE = "0.0.0.0/0"
-# A rule towards the machine itself: the only way to write "nothing" in a group, since
-# EC2 adds "everything" to a group that states no way out.
+# A rule to the machine itself stands for "no egress": EC2 adds an egress rule to
+# everywhere to a group without one.
 NOWHERE = "127.0.0.1/32"
 
 
 @dataclass(frozen=True)
 class Vpc:
-    """A VPC in a template, its zones and where its subnets begin and end."""
+    """A VPC in a template, with its zones and subnet ranges."""
 
     resource: Any
     attachment: Any
@@ -67,10 +67,10 @@ class Vpc:
 
 
 def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
-    """Add a VPC with its way to the internet.
+    """Add a VPC with an internet gateway.
 
-    It brings the parameters `VpcCidr`, `SubnetBits` and, for each zone, `Zone<n>`,
-    which overrides AWS's choice where that zone lacks something.
+    It adds the parameters `VpcCidr`, `SubnetBits` and, for each zone, `Zone<n>`, which
+    overrides AWS's choice of a zone that lacks something.
     """
     cidr = frame.parameter(
         t,
@@ -115,7 +115,7 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
 
 
 def vpc_id(t: Template, description: str) -> Ref:
-    """The parameter for a VPC of another template."""
+    """Add the parameter for a VPC of another template."""
     return frame.parameter(
         t,
         "VpcId",
@@ -127,14 +127,14 @@ def vpc_id(t: Template, description: str) -> Ref:
 
 
 def list_outputs(t: Template, *given: tuple[str, Sequence[Any], str]) -> None:
-    """Add outputs that are the ids of several resources each, and what these are."""
+    """Add outputs with the ids of several resources each, and a description."""
     for title, resources, what in given:
         value = ids(resources)
         frame.output(t, title, value, description=f"{what}, comma-separated")
 
 
 def subnet_ids(t: Template, description: str) -> Ref:
-    """The parameter for subnets of a VPC in another template."""
+    """Add the parameter for subnets of a VPC in another template."""
     return frame.parameter(
         t,
         "SubnetIds",
@@ -152,7 +152,7 @@ def group_id(
     title: str = "SecurityGroupId",
     label: str = "Security group",
 ) -> Ref:
-    """The parameter for a security group in another template."""
+    """Add the parameter for a security group in another template."""
     return frame.parameter(
         t,
         title,
@@ -164,7 +164,7 @@ def group_id(
 
 
 def elsewhere(vpc_id: Ref, name: str) -> Vpc:
-    """A VPC of another template, by the parameter that holds its id."""
+    """Return a VPC of another template, by the parameter for its id."""
     return Vpc(vpc_id.data["Ref"], None, (), None, name)
 
 
@@ -183,7 +183,7 @@ def _zone(t: Template, number: int) -> Any:
 
 
 def tags(name: str, thing: str = "") -> Tags:
-    """The tag by which people know something of a network in the console."""
+    """Return the tag that names a network resource in the console."""
     return Tags(Name=names.sub(f"{name}-{thing}" if thing else name))
 
 
@@ -192,7 +192,7 @@ def subnets(
 ) -> list[Any]:
     """Add the subnets of a tier, one in each zone.
 
-    `public_addresses` gives instances started there an address on the internet.
+    `public_addresses` gives instances in these subnets a public address.
     """
     first = TIERS.index(tier) * MAX_ZONES
     return [
@@ -219,7 +219,7 @@ def route_table(
     subnets: Mapping[str, Any],
     default: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Add a route table, its subnets (association's title -> subnet) and way out.
+    """Add a route table, its subnets (association's title -> subnet) and default route.
 
     `default` is the target of 0.0.0.0/0, as a property of a route (`GatewayId`, …).
     """
@@ -230,7 +230,7 @@ def route_table(
         t.add_resource(
             ec2.Route(
                 f"{title}DefaultRoute",
-                # A route to a gateway that is not attached yet is refused.
+                # EC2 refuses a route to a gateway that is not attached yet.
                 DependsOn=[vpc.attachment.title],
                 RouteTableId=Ref(table),
                 DestinationCidrBlock=ANYWHERE,
@@ -249,7 +249,8 @@ def route_table(
 def public_tier(
     t: Template, vpc: Vpc, *, public_addresses: bool
 ) -> tuple[list[Any], Any]:
-    """Add the public subnets and their one route table, out by the gateway."""
+    """Add the public subnets and their route table, with a route to the internet
+    gateway."""
     tier = subnets(t, vpc, "public", public_addresses=public_addresses)
     table = route_table(
         t,
@@ -267,10 +268,10 @@ def private_tier(
 ) -> tuple[list[Any], list[Any], list[Any]]:
     """Add private subnets, each with the NAT gateway of its own zone.
 
-    Gives the subnets, their route tables and the NAT gateways. One gateway per zone:
-    the loss of a zone takes no other zone's way out, and nothing pays to cross zones.
-    `in_each_zone` is the name of a condition without which there is only the first
-    gateway, for every zone: cheaper, and down with its zone.
+    Returns the subnets, their route tables and the NAT gateways. With one gateway per
+    zone the loss of a zone cuts no other zone off, and no traffic pays to cross zones.
+    Unless the condition named `in_each_zone` is true, all zones share the first
+    gateway: cheaper, but it fails with its zone.
     """
     tier = subnets(t, vpc, "private")
     tables: list[Any] = []
@@ -313,7 +314,7 @@ def private_tier(
 
 
 def isolated_tier(t: Template, vpc: Vpc) -> tuple[list[Any], Any]:
-    """Add subnets for data, whose one route table leads nowhere outside the VPC."""
+    """Add subnets for data; their route table has no route out of the VPC."""
     tier = subnets(t, vpc, "isolated")
     table = route_table(
         t,
@@ -335,18 +336,18 @@ def security_group(
     ingress: Sequence[Any] = (),
     egress: Sequence[Any],
 ) -> Any:
-    """Add a security group with every rule stated; an empty `egress` is no way out.
+    """Add a security group with all rules given; an empty `egress` allows nothing out.
 
-    Groups that refer to each other do so in `egress`, or with `from_group`, which is a
-    resource of its own: two groups whose own rules name each other are a cycle.
+    Two groups refer to each other in `egress`, or with `from_group`, which adds a
+    separate resource: groups that name each other in their own rules are a cycle.
     """
     closed = [rule(None, to=NOWHERE, description="No way out")]
     rules = {"SecurityGroupIngress": list(ingress)} if ingress else {}
     return t.add_resource(
         ec2.SecurityGroup(
             title,
-            # No GroupName: a group of a fixed name could never make way for its own
-            # replacement, which a new description already asks for.
+            # No GroupName: a group with a fixed name could not be replaced, and even a
+            # new description replaces it.
             GroupDescription=description,
             VpcId=vpc.id,
             SecurityGroupEgress=list(egress) or closed,
@@ -357,9 +358,9 @@ def security_group(
 
 
 def rule(port: Any, *, description: str, to: Any = None, to_group: Any = None) -> Any:
-    """A rule for TCP at one port, or for everything when `port` is None.
+    """Return a rule for one TCP port, or for all traffic if `port` is None.
 
-    The other side is a range of addresses or the members of another group.
+    The peer is an address range or another group.
     """
     where: dict[str, Any] = {"IpProtocol": "-1"}
     if port is not None:
@@ -374,7 +375,8 @@ def rule(port: Any, *, description: str, to: Any = None, to_group: Any = None) -
 def from_range(
     t: Template, title: str, *, group: Any, cidr: Any, port: Any, description: str
 ) -> Any:
-    """Let addresses into a group of this template, or one whose id is a parameter."""
+    """Allow addresses into a group of this template, or into one whose id is a
+    parameter."""
     return t.add_resource(
         ec2.SecurityGroupIngress(
             title,
@@ -391,9 +393,9 @@ def from_range(
 def from_group(
     t: Template, title: str, *, group: Any, source: Any, port: Any, description: str
 ) -> Any:
-    """Let the members of one group into another, at one port.
+    """Allow the members of one group into another, at one port.
 
-    Each is a group of this template, or the parameter that holds the id of one.
+    Each is a group of this template, or the parameter for a group's id.
     """
     return t.add_resource(
         ec2.SecurityGroupIngress(
@@ -415,7 +417,7 @@ def _group_id(group: Any) -> Any:
 def flow_log(
     t: Template, title: str, *, vpc: Vpc, log_group: Any, role_arn: Any
 ) -> Any:
-    """Add a flow log of all traffic of a VPC, a record each minute."""
+    """Add a flow log of all traffic of a VPC, aggregated each minute."""
     return t.add_resource(
         ec2.FlowLog(
             title,
@@ -423,7 +425,7 @@ def flow_log(
             ResourceId=vpc.id,
             TrafficType="ALL",
             LogDestinationType="cloud-watch-logs",
-            # By name: the ARN that a log group gives ends in `:*`, EC2 wants it bare.
+            # By name: the Arn attribute of a log group ends in `:*`, which EC2 refuses.
             LogGroupName=Ref(log_group),
             DeliverLogsPermissionArn=role_arn,
             MaxAggregationInterval=60,
@@ -435,7 +437,7 @@ def flow_log(
 def gateway_endpoint(
     t: Template, title: str, *, vpc: Vpc, service: str, tables: Sequence[Any]
 ) -> Any:
-    """Add a gateway endpoint (S3 or DynamoDB): free, and past the NAT gateways."""
+    """Add a gateway endpoint (S3 or DynamoDB): free, and bypasses the NAT gateways."""
     return t.add_resource(
         ec2.VPCEndpoint(
             title,
@@ -456,10 +458,9 @@ def interface_endpoint(
     subnets: Sequence[Any] | Ref,
     group: Any,
 ) -> Any:
-    """Add an interface endpoint: a service at private addresses, under its own name.
+    """Add an interface endpoint: private addresses for a service's usual name.
 
-    Where the VPC is in another template, `subnets` is the parameter that is a list of
-    their ids.
+    If the VPC is in another template, `subnets` is the parameter with the list of ids.
     """
     return t.add_resource(
         ec2.VPCEndpoint(
@@ -481,5 +482,5 @@ def _service(service: str) -> Any:
 
 
 def ids(resources: Sequence[Any]) -> Any:
-    """The ids of resources as one text: what a parameter of a list type takes."""
+    """Return the ids of resources as one text, for a parameter of a list type."""
     return Join(",", [Ref(resource) for resource in resources])

@@ -1,16 +1,16 @@
-"""Two VPCs in two regions, joined: a connection, routes of both sides, rules by address.
+"""VPC peering between two regions: connection, routes, and rules by address range.
 
-In one region, which makes the connection:
+In the region that requests the connection:
 
     peering.connection(t, name=name("peering", "primary"), peer_region=Ref("DrRegion"))
 
-and in both, each for its own side:
+In both regions, each for its own side:
 
     peering.routes(t, vpc=name("vpc"), zones=3, port=database.PORT, client="Function")
 
-Within an account CloudFormation also accepts the connection. Nothing flows until both
-sides have routes, and groups of one region cannot name those of the other: rules for
-the peer go by address. It takes no role, hence no statements.
+Within an account CloudFormation also accepts the connection. Both sides need routes.
+Security groups cannot refer to groups of another region, so the rules use addresses.
+Peering needs no role, hence no statements.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from tapgen.blocks import frame, names, network
 
 
 def connection(t: Template, *, name: str, peer_region: Any) -> Any:
-    """Add the connection between the VPC here and one of another region, as an output.
+    """Add the connection from this region's VPC to one of another region, and an
+    output.
 
-    The parameters `VpcId` and `PeerVpcId` say which.
+    The parameters `VpcId` and `PeerVpcId` select the VPCs.
     """
     vpc_id = network.vpc_id(t, "The VPC of this region.")
-    # A type of AWS's would be looked for in this region, where it is not.
+    # CloudFormation would look up a parameter of an AWS type in this region.
     peer = frame.wired(
         t,
         "PeerVpcId",
@@ -53,13 +54,13 @@ def connection(t: Template, *, name: str, peer_region: Any) -> Any:
 
 
 def routes(t: Template, *, vpc: str, zones: int, port: int, client: str) -> None:
-    """Add one side's routes to its peer, and let clients reach the database there.
+    """Add one side's routes to its peer, and allow clients to reach the database there.
 
-    `client` is what the members of a security group are (`Server`): they may go to the
-    other region's database at `port`, and its clients come to the database here. The
-    security groups are parameters, as are the route tables: those of the private
-    subnets, one for each of the `zones`, then that of the isolated ones. The output
-    `JoinedVpc` is the name of the VPC here, for those who wait for the way to be open.
+    `client` names the members of a security group (`Server`). They may connect to the
+    other region's database at `port`, and the clients there to this region's database.
+    The security groups are parameters, and so are the route tables: one for each of the
+    `zones` of the private subnets, then that of the isolated ones. Parts that need the
+    routes take the output `JoinedVpc`, the name of this region's VPC.
     """
     peering_id = frame.wired(
         t,

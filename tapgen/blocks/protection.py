@@ -1,4 +1,4 @@
-"""What records who did what, and whether things are as they should be.
+"""Audit: log bucket, CloudTrail trail, AWS Config recorder and rules.
 
     logs = storage.Bucket(name("logs", names.THIS_ROLE, unique=True))
     protection.log_bucket(
@@ -12,7 +12,7 @@
         t, "Trail", name=name("trail"), bucket_name=Ref("LogBucket"), key_arn=Ref("Key")
     )
 
-Whoever delivers logs is let in by the policy of their bucket, for one source each.
+The bucket's policy allows each service to deliver logs from one source only.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def log_bucket(
     what: str,
     policy: Sequence[Statement],
 ) -> None:
-    """Add the bucket that takes the logs of a region, and its name as an output.
+    """Add the log bucket of a region, and its name as an output.
 
-    It has S3's own keys: neither S3 nor load balancers deliver access logs to a bucket
-    with another, and a trail brings its own encryption. `kept` is the parameter for how
-    many days it keeps `what`.
+    It uses S3-managed keys: S3 and load balancers deliver access logs to no other
+    bucket, and a trail encrypts its files itself. `days_parameter` is the name of the
+    parameter for the retention of `what`.
     """
     days = frame.parameter(
         t,
@@ -74,7 +74,7 @@ def log_bucket(
 def access_log_statements(
     bucket: storage.Bucket, sources: list[str]
 ) -> list[Statement]:
-    """Lets S3 deliver the access logs of the buckets of these names.
+    """Allow S3 to deliver the access logs of the buckets with these names.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
     """
@@ -92,7 +92,7 @@ def access_log_statements(
 
 
 def trail_statements(bucket: storage.Bucket, trail_arn: str) -> list[Statement]:
-    """Lets one trail deliver to the bucket, and CloudTrail check that it may.
+    """Allow one trail to deliver to the bucket, and CloudTrail to check the permission.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
     """
@@ -116,7 +116,7 @@ def trail_statements(bucket: storage.Bucket, trail_arn: str) -> list[Statement]:
 
 
 def record_to(buckets: list[storage.Bucket]) -> list[Statement]:
-    """What the role of AWS Config needs to deliver to buckets."""
+    """Allow AWS Config to deliver to buckets."""
     prefix = f"{CONFIG_PREFIX}/AWSLogs/${{AWS::AccountId}}/Config/*"
     return [
         security.statement(
@@ -142,9 +142,9 @@ def trail(
     key_arn: Any,
     condition: str = "",
 ) -> Any:
-    """Add a trail of every region's management events, with digests that prove them.
+    """Add a trail of all regions' management events, with digest files.
 
-    One is enough: a second region's would record everything twice, at a price.
+    A second trail in another region would record every event twice, at extra cost.
     """
     return t.add_resource(
         cloudtrail.Trail(
@@ -172,10 +172,10 @@ def recorder(
     bucket_name: Any,
     global_types: Any,
 ) -> Any:
-    """Add the recorder of AWS Config and where it delivers.
+    """Add the recorder and the delivery channel of AWS Config.
 
-    A region has one of each. `global_types` is whether it also records IAM, which one
-    region should. The two wait for each other, so neither may depend on the other.
+    A region has one of each. With `global_types` it also records IAM, which only one
+    region should. Each waits for the other, so neither may depend on the other.
     """
     recorder = t.add_resource(
         config.ConfigurationRecorder(
@@ -210,8 +210,8 @@ def rules(
 ) -> None:
     """Add rules of AWS Config: logical id -> (AWS's identifier, description).
 
-    `name` has `%s` for the rule; `after` is the recorder where this template makes it:
-    Config takes no rules before it records.
+    `name` has a `%s` for the rule. `after` is the recorder, if this template creates
+    it: Config accepts rules only when it records.
     """
     for title, (identifier, description) in checks.items():
         t.add_resource(

@@ -10,8 +10,8 @@
         allow=[*bucket.read(), *security.use_key([GetAtt(key, "Arn")])], when=(),
     )
 
-Nothing here allows `*` as an action. `*` as a resource appears in key policies only,
-where it means "this key" (a key policy cannot name its own key).
+No statement allows the action `*`. The resource `*` appears only in key policies, where
+it means "this key" (a key policy cannot name its own key).
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ from troposphere import GetAtt, Ref, Tags, Template, encode_to_dict, iam, kms
 
 from tapgen.blocks import names
 
-# Everything the owner of a key may do to it, and with it. Given to the account, which
-# hands it on through IAM; spelled out, so that nothing is allowed unseen.
+# All actions of a key's owner. The key policy allows them to the account, which
+# delegates them through IAM. They are listed one by one, so that none is hidden.
 _ADMINISTER = [
     actions.CancelKeyDeletion,
     actions.CreateAlias,
@@ -85,7 +85,7 @@ PENDING_WINDOW_DAYS = 30
 
 
 def document(*statements: Statement) -> PolicyDocument:
-    """A policy of the current language version."""
+    """Return a policy document of the current language version."""
     return PolicyDocument(Version="2012-10-17", Statement=list(statements))
 
 
@@ -98,7 +98,7 @@ def statement(
     principal: Principal | None = None,
     deny: bool = False,
 ) -> Statement:
-    """One statement; resources given as text become `Fn::Sub` where they need it.
+    """Return a statement; resources given as text become `Fn::Sub` if needed.
 
     `service` is a service principal such as `s3.amazonaws.com`.
     """
@@ -119,7 +119,7 @@ def statement(
 
 
 def own_account() -> StringEquals:
-    """That a service acts for a resource of this account (no confused deputy)."""
+    """Require that a service acts for a resource of this account (no confused deputy)."""
     return StringEquals({"aws:SourceAccount": Ref("AWS::AccountId")})
 
 
@@ -128,7 +128,7 @@ def _account() -> Principal:
 
 
 def owner_statements() -> list[Statement]:
-    """The statements that keep a key manageable, by way of IAM, by its account."""
+    """Allow the account to manage a key through IAM."""
     return [
         statement("AdministerThroughIam", _ADMINISTER, ["*"], principal=_account()),
         statement("UseThroughIam", _USE, ["*"], principal=_account()),
@@ -136,9 +136,9 @@ def owner_statements() -> list[Statement]:
 
 
 def logs_statement(*log_groups: str) -> Statement:
-    """Lets CloudWatch Logs encrypt the log groups of these names (`*` allowed).
+    """Allow CloudWatch Logs to encrypt log groups with these names (`*` allowed).
 
-    The encryption context ties each call to one log group.
+    The encryption context binds each call to one log group.
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     """
     groups = [names.sub(names.arn("logs", f"log-group:{g}")) for g in log_groups]
@@ -147,14 +147,14 @@ def logs_statement(*log_groups: str) -> Statement:
         _USE,
         ["*"],
         ArnLike({"kms:EncryptionContext:aws:logs:arn": groups}),
-        # The one service principal that names its region and the partition's domain.
+        # The only service principal with the region and the partition's domain.
         service=names.sub("logs.${AWS::Region}.${AWS::URLSuffix}"),
     )
 
 
 @dataclass(frozen=True)
 class Publisher:
-    """A service that publishes to topics by itself, and when it may."""
+    """A service that publishes to topics, and the conditions for it."""
 
     what: str
     service: str
@@ -164,8 +164,8 @@ class Publisher:
 ALARMS = Publisher("Alarms", "cloudwatch.amazonaws.com", (own_account(),))
 BUDGETS = Publisher("Budgets", "budgets.amazonaws.com", (own_account(),))
 EVENTS = Publisher(
-    # Rules of EventBridge come without their source: with a condition on it nothing
-    # arrives, and nobody is told.
+    # EventBridge rules send no source: with a condition on it SNS drops every message
+    # without an error.
     # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
     "Events",
     "events.amazonaws.com",
@@ -174,16 +174,16 @@ EVENTS = Publisher(
 
 
 def alarms_statement() -> Statement:
-    """Lets CloudWatch alarms publish to topics encrypted with the key.
+    """Allow CloudWatch alarms to publish to topics encrypted with the key.
 
-    Without it alarms fire and nobody hears: they cannot use `alias/aws/sns`.
+    Without it alarms send no notification: they cannot use `alias/aws/sns`.
     https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
     """
     return publisher_statement(ALARMS)
 
 
 def publisher_statement(publisher: Publisher) -> Statement:
-    """Lets a service publish to topics encrypted with the key."""
+    """Allow a service to publish to topics encrypted with the key."""
     return statement(
         f"Publish{publisher.what}",
         [actions.Decrypt, actions.GenerateDataKey],
@@ -194,11 +194,11 @@ def publisher_statement(publisher: Publisher) -> Statement:
 
 
 def scaling_statements() -> list[Statement]:
-    """Lets Auto Scaling start instances whose disks are encrypted with the key.
+    """Allow Auto Scaling to start instances with disks encrypted with the key.
 
-    Its service-linked role does that, and has no other permission for keys. The role
-    exists only once something has used Auto Scaling, and a policy cannot name as its
-    principal what does not exist; a condition can.
+    The service-linked role of Auto Scaling starts them, and has no other permission for
+    keys. The role exists only after the first use of Auto Scaling. A principal must
+    exist, so a condition names the role instead.
     https://docs.aws.amazon.com/autoscaling/ec2/userguide/key-policy-requirements-EBS-encryption.html
     """
     scaling = names.arn(
@@ -226,11 +226,11 @@ def scaling_statements() -> list[Statement]:
 
 
 def trail_statements(trail: str) -> list[Statement]:
-    """Lets CloudTrail encrypt the files of the trail of this name.
+    """Allow CloudTrail to encrypt the files of the trail with this name.
 
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
     """
-    # The trail lives in the primary region, and so does the key it encrypts with.
+    # The trail is in the primary region, and so is its key.
     trail_arn = names.sub(names.arn("cloudtrail", f"trail/{trail}"))
     source = StringEquals({"aws:SourceArn": trail_arn})
     return [
@@ -259,10 +259,10 @@ def trail_statements(trail: str) -> list[Statement]:
 def key(
     t: Template, title: str, *, name: str, description: str, policy: Iterable[Statement]
 ) -> Any:
-    """Add a multi-Region key that rotates, its alias, and give the key.
+    """Add a multi-Region key with rotation, and its alias; return the key.
 
-    `policy` holds the statements besides those of the owner. A key is kept when its
-    stack goes: without it nothing that it encrypted can be read again.
+    `policy` holds the statements besides those of the owner. A key is retained when its
+    stack is deleted: without it, encrypted data is lost.
     """
     resource = t.add_resource(
         kms.Key(
@@ -291,10 +291,10 @@ def replica_key(
     primary_arn: Any,
     policy: Iterable[Statement],
 ) -> Any:
-    """Add the replica of a multi-Region key, its alias, and give the replica.
+    """Add the replica of a multi-Region key, and its alias; return the replica.
 
-    It has the key material and id of its primary, which also rotates it; policy, alias
-    and tags are its own.
+    It has the key material, id and rotation of its primary, but its own policy, alias
+    and tags.
     """
     resource = t.add_resource(
         kms.ReplicaKey(
@@ -304,7 +304,7 @@ def replica_key(
             Description=description,
             PrimaryKeyArn=primary_arn,
             PendingWindowInDays=PENDING_WINDOW_DAYS,
-            # Troposphere wants plain data here, unlike for the key itself.
+            # Troposphere requires plain data here, unlike for the key itself.
             KeyPolicy=encode_to_dict(document(*owner_statements(), *policy)),
             Tags=Tags(Name=names.sub(name)),
         )
@@ -324,7 +324,7 @@ def _alias(t: Template, title: str, *, name: str, key: Any) -> None:
 
 
 def use_key(arns: Sequence[Any], sid: str = "UseKey") -> list[Statement]:
-    """What a role needs to read and write data encrypted with keys."""
+    """Allow reading and writing data encrypted with keys."""
     return [statement(sid, [actions.Decrypt, actions.GenerateDataKey], arns)]
 
 
@@ -339,10 +339,10 @@ def service_role(
     managed: Iterable[str] = (),
     when: Sequence[ConditionElement] | None = None,
 ) -> Any:
-    """Add a role that one service assumes, with exactly the statements given.
+    """Add a role for one service, with exactly the statements given.
 
-    `managed` are names of AWS's own policies. `when` are the conditions of the trust,
-    by default that the service acts for this account.
+    `managed` are names of AWS managed policies. `when` are the conditions of the trust
+    policy, by default that the service acts for this account.
     """
     conditions = [own_account()] if when is None else when
     trust = Statement(
@@ -375,7 +375,7 @@ def service_role(
 
 
 def instance_profile(t: Template, title: str, *, name: str, role: Any) -> Any:
-    """Add the profile by which EC2 instances take a role."""
+    """Add the instance profile that gives EC2 instances a role."""
     return t.add_resource(
         iam.InstanceProfile(
             title, InstanceProfileName=names.sub(name), Roles=[Ref(role)]

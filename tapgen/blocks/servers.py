@@ -1,9 +1,9 @@
-"""Servers in two colours behind a load balancer, and addresses that never change.
+"""Blue and green servers behind a load balancer, with Global Accelerator in front.
 
 Blue and green are two Auto Scaling groups, each with a target group. The listener
 forwards to both by weight, so a new version starts beside the old one and takes over
-share by share; back is the same way. Global Accelerator in front gives two addresses
-that stay while the region behind them changes, by a dial for each region.
+step by step; a rollback works the same way. Global Accelerator provides two addresses
+that never change, and a traffic dial for each region.
 
     blue = servers.target_group(t, "Blue", **more)
     green = servers.target_group(t, "Green", **more)
@@ -48,13 +48,13 @@ MAX_WEIGHT = 999
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-2021-06"
 
 LATEST_IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
-"""AWS's own parameter for the newest Amazon Linux 2023, in every region."""
+"""AWS's public parameter for the newest Amazon Linux 2023, in every region."""
 
 ACCESS_PREFIX = "balancer"
-"""Where in a log bucket load balancers put their access logs."""
+"""The prefix of access logs of load balancers in a log bucket."""
 
 SIGNAL_MINUTES = 10
-"""How long an update waits for a new server to say that it is healthy."""
+"""How long an update waits for the success signal of a new server."""
 
 SWITCHING_DRAIN_SECONDS = 60
 STICKY_SECONDS = 300
@@ -68,7 +68,7 @@ def weight_parameter(t: Template, name: str, *, description: str) -> Ref:
 
 
 def image_parameter(t: Template, name: str, *, description: str) -> Ref:
-    """Add a parameter for an image, by the SSM parameter that names it."""
+    """Add a parameter for an AMI, by the SSM parameter that holds its id."""
     return frame.parameter(
         t,
         name,
@@ -79,9 +79,9 @@ def image_parameter(t: Template, name: str, *, description: str) -> Ref:
 
 
 def access_log_statements(bucket: storage.Bucket) -> list[Statement]:
-    """Lets load balancers of this account and region deliver their access logs.
+    """Allow load balancers of this account and region to deliver access logs.
 
-    The bucket must have S3's own keys: the service takes no others.
+    The bucket must use S3-managed keys: the service supports no others.
     https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
     """
     return [
@@ -96,11 +96,11 @@ def access_log_statements(bucket: storage.Bucket) -> list[Statement]:
 
 
 def user_data(script: str, *, signal: str, port: Any, health_path: Any) -> Any:
-    """What a server does when it starts: the script, then wait until it is healthy.
+    """Return the user data of a server: run the script, then wait until it is healthy.
 
-    `script` is shell, run with PORT and HEALTH_PATH set; nothing in it is substituted.
-    `signal` is the logical id of the group that is told how it went, which an update
-    of the group waits for.
+    `script` is a shell script with PORT and HEALTH_PATH set; nothing in it is
+    substituted. `signal` is the logical id of the group that receives the result;
+    updates of the group wait for it.
     """
     lines = [
         "#!/bin/bash",
@@ -134,10 +134,9 @@ def launch_template(
 ) -> Any:
     """Add a launch template: IMDSv2 only, encrypted disk, no SSH key.
 
-    `tags` are those of instances, besides their name. Disks have the name only: with
-    the tag of a backup plan they would be saved twice, alone and with their instance.
-    The key's policy must let Auto Scaling use it (`security.scaling_statements`), or
-    nothing starts.
+    `tags` are tags of instances, besides the name. Disks have only the name: with the
+    tag of a backup plan they would be backed up twice. The key's policy must allow Auto
+    Scaling (`security.scaling_statements`), or no instance starts.
     """
     named = names.sub(name)
     return t.add_resource(
@@ -181,9 +180,9 @@ def launch_template(
 def target_group(
     t: Template, title: str, *, name: str, vpc_id: Any, port: Any, health_path: Any
 ) -> Any:
-    """Add a target group that asks each server for its health every ten seconds.
+    """Add a target group that checks the health of each server every ten seconds.
 
-    It has no fixed name, since one could not make way for its replacement.
+    It has no fixed name, which would prevent its replacement.
     """
     return t.add_resource(
         elasticloadbalancingv2.TargetGroup(
@@ -222,7 +221,7 @@ def load_balancer(
     log_bucket: Any,
     deletion_protection: Any,
 ) -> Any:
-    """Add a load balancer on the internet, in the subnets of a list parameter.
+    """Add an internet-facing load balancer, in the subnets of a list parameter.
 
     `log_bucket` is the name of a bucket whose policy has `access_log_statements`.
     """
@@ -258,11 +257,11 @@ def listeners(
     certificate_arn: Any,
     has_certificate: str,
 ) -> Any:
-    """Add the listeners of a load balancer, and give the ARN of the one that forwards.
+    """Add the listeners of a load balancer, and return the ARN of the forwarding one.
 
     `weighted` are target groups, each with its weight. `has_certificate` is the name of
-    a condition: with a certificate everything is served on port 443 and port 80 sends
-    there; without one port 80 serves. A visitor stays with his colour for five minutes.
+    a condition: with a certificate, port 443 serves and port 80 redirects to it;
+    without one, port 80 serves. Clients stay with a colour for five minutes.
     """
     forward = elasticloadbalancingv2.Action(
         Type="forward",
@@ -314,7 +313,7 @@ def listeners(
 
 @dataclass(frozen=True)
 class Capacity:
-    """How many servers a group has at least and at most; template values."""
+    """The minimum and maximum number of servers in a group; template values."""
 
     least: Any
     most: Any
@@ -332,13 +331,13 @@ def scaling_group(
     after: Sequence[Any],
     tags: Mapping[str, Any],
 ) -> Any:
-    """Add a group of servers that replaces the unhealthy and follows the load.
+    """Add an Auto Scaling group that replaces unhealthy servers and follows the load.
 
-    `after` are resources that must be there first: the listener, since a target group
-    that no load balancer uses reports nobody healthy. There is no desired capacity:
-    every update would put back what scaling has changed. There is no creation policy
-    either: a colour may start empty, and an empty group never signals. Updates do
-    wait for the signals of new servers.
+    `after` are resources that must exist first: the listener, because a target group
+    without a load balancer reports no healthy targets. There is no desired capacity:
+    every update would reset what scaling has changed. There is no creation policy
+    either: a colour may start empty, and an empty group never signals. Updates wait for
+    the signals of new servers.
     """
     group = t.add_resource(
         autoscaling.AutoScalingGroup(
@@ -404,11 +403,11 @@ def balancer_alarms(
 ) -> None:
     """Add the alarms of a load balancer: unhealthy servers by colour, errors.
 
-    `colours` are target groups by colour, `name` has `%s` for what is watched. The
-    alarm `no-servers` rings when for three minutes in a row at least `lost` requests a
-    minute got no answer from a server; without requests it cannot know. It is good for
-    a health check: Route 53 knows of no "M out of N", and has its own memory of the
-    alarm's numbers.
+    `colours` are target groups by colour, `name` has a `%s` for the metric. The alarm
+    `no-servers` goes off when at least `lost` requests a minute got no answer from a
+    server, for three minutes in a row; without requests there is no data. A health
+    check can use it: it needs all datapoints, as Route 53 does not support "M out of
+    N".
     """
     whole = {"LoadBalancer": GetAtt(balancer, "LoadBalancerFullName")}
     for colour, group in colours.items():
@@ -467,7 +466,7 @@ def balancer_alarms(
 def load_alarm(
     t: Template, title: str, *, group: Any, name: str, topic_arn: Any
 ) -> None:
-    """Add the alarm that a group's processors stay busy although it may grow."""
+    """Add the alarm on high CPU of a group despite scaling."""
     monitoring.alarm(
         t,
         title,
@@ -481,7 +480,7 @@ def load_alarm(
         datapoints=(3, 3),
         comparison=">",
         threshold=80,
-        # An empty group publishes nothing, which is no reason to wake anybody.
+        # An empty group publishes no data, which is no problem.
         missing="missing",
         topic_arn=topic_arn,
     )
@@ -489,10 +488,10 @@ def load_alarm(
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A region behind an accelerator: its load balancer and its share of traffic.
+    """A region behind an accelerator: its load balancer and traffic dial.
 
-    `dial` is a percentage of what would go there; what one region does not take goes
-    to the other. All are template values, `title` is the logical id.
+    `dial` is a percentage of the region's traffic; the rest goes to the other region.
+    All are template values, `title` is the logical id.
     """
 
     title: str
@@ -513,15 +512,15 @@ def accelerator(
 ) -> Any:
     """Add an accelerator for ports 80 and 443, with an endpoint group in each region.
 
-    Its two addresses outlive every region behind them, so it is kept when its stack
-    goes. For load balancers Global Accelerator goes by the health of their targets;
-    `port`, `protocol` and `health_path` say how it asks endpoints of other kinds.
+    Its two addresses outlive every region behind them, so it is retained when its stack
+    is deleted. For load balancers Global Accelerator uses the health of their targets;
+    `port`, `protocol` and `health_path` are for endpoints of other types.
     https://docs.aws.amazon.com/global-accelerator/latest/dg/about-endpoint-groups-health-check-options.html
     """
     accelerator = t.add_resource(
         globalaccelerator.Accelerator(
             title,
-            # The addresses that clients know would be gone for good.
+            # A replacement would lose the addresses that clients use.
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             Name=names.sub(name),
@@ -566,5 +565,5 @@ def accelerator(
 
 
 def addresses(accelerator: Any) -> Any:
-    """The two addresses of an accelerator as one text."""
+    """Return the two addresses of an accelerator as one text."""
     return Join(",", GetAtt(accelerator, "Ipv4Addresses"))

@@ -1,7 +1,7 @@
-"""Buckets: private, encrypted, versioned, TLS only, kept when their stack goes.
+"""Buckets: private, encrypted, versioned, TLS only, retained after their stack.
 
-A `Bucket` is known by its name alone, so that roles and policies in other templates can
-be written before it exists; it hands out the statements needed to use it.
+A `Bucket` is only a name, so roles and policies in other templates can refer to it
+before it exists. It returns the policy statements that allow its use.
 
     storage.bucket(
         t, "Receipts", name=name("receipts", unique=True), purpose="receipts",
@@ -33,15 +33,15 @@ from troposphere import If, NoValue, Ref, Tags, Template, s3
 from tapgen.blocks import frame, monitoring, names, security
 
 MULTIPART_DAYS = 7
-"""Days after which the parts of an upload that never ended are removed."""
+"""Days after which S3 deletes the parts of an unfinished upload."""
 
 REPLICATION_MINUTES = 15
-"""The only threshold that S3 knows, for metrics and for time control."""
+"""The only threshold that S3 supports, for metrics and for time control."""
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket by its name, the region it is in and the key it is encrypted with.
+    """A bucket, by its name, region and encryption key.
 
     All three are text for `Fn::Sub`, or for the key any value.
     """
@@ -61,7 +61,7 @@ class Bucket:
         return f"{self.arn}/*"
 
     def read(self, sid: str = "Read") -> list[Statement]:
-        """What a role needs to list the bucket and read its objects."""
+        """Allow listing the bucket and reading its objects."""
         return [
             security.statement(f"{sid}List", [actions.ListBucket], [self.arn]),
             security.statement(f"{sid}Objects", [actions.GetObject], [self.objects]),
@@ -69,19 +69,19 @@ class Bucket:
         ]
 
     def write(self, sid: str = "Write") -> list[Statement]:
-        """What a role needs to add objects, large ones in several parts."""
+        """Allow adding objects, also in multipart uploads."""
         return [
             security.statement(
                 f"{sid}Objects",
                 [actions.AbortMultipartUpload, actions.PutObject],
                 [self.objects],
             ),
-            # Completing an upload in parts decrypts them.
+            # Completing a multipart upload decrypts the parts.
             *self._with_key(f"{sid}Key", [kms.Decrypt, kms.GenerateDataKey]),
         ]
 
     def replicate_from(self) -> list[Statement]:
-        """What a replication role needs of its source."""
+        """Allow a replication role to read its source."""
         return [
             security.statement(
                 "ReadConfiguration",
@@ -101,7 +101,7 @@ class Bucket:
         ]
 
     def replicate_to(self) -> list[Statement]:
-        """What a replication role needs of its destination."""
+        """Allow a replication role to write to its destination."""
         return [
             security.statement(
                 "WriteReplicas",
@@ -116,10 +116,10 @@ class Bucket:
         ]
 
     def replicate_existing(self, reports: Bucket, prefix: str) -> list[Statement]:
-        """What S3 Batch Operations needs to replicate what was there before.
+        """Allow S3 Batch Operations to replicate existing objects.
 
-        It makes its own list of objects, starts their replication and reports under a
-        prefix of another bucket.
+        It creates a manifest of the objects, starts their replication, and writes a
+        report under a prefix of another bucket.
         https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-policies.html
         """
         return [
@@ -142,7 +142,7 @@ class Bucket:
         ]
 
     def serve_to(self, distribution_arn: Any) -> list[Statement]:
-        """Lets one CloudFront distribution, and nobody else, read the objects.
+        """Allow only one CloudFront distribution to read the objects.
 
         https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html
         """
@@ -157,10 +157,11 @@ class Bucket:
         ]
 
     def _with_key(self, sid: str, use: Sequence[Action]) -> list[Statement]:
-        """Use of the key, by S3 in the bucket's region, for this bucket only.
+        """Allow S3 in the bucket's region to use the key, for this bucket only.
 
         With a bucket key the encryption context is the bucket's ARN, without one the
-        object's; a policy that knows only one of them fails in silence.
+        object's. With a policy for only one of them, replication fails without an
+        error.
         """
         if self.key_arn is None:
             return []
@@ -179,14 +180,13 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Replication:
-    """Where a bucket's objects are copied to.
+    """The destination of a bucket's replication.
 
-    `key_arn` is the key, in the destination's region, that copies are encrypted with;
-    None for a bucket with S3's own keys, to another one of that kind.
-    `time_control` is the name of a condition: whether S3 promises to copy within 15
-    minutes, at a price per gigabyte. `when` is the name of a condition without which
-    nothing is copied. `both_ways` is the name of the condition that the destination also
-    copies back: then changes to the metadata of copies are copied, too.
+    `key_arn` is the key in the destination's region that encrypts the copies; None if
+    both buckets use S3-managed keys. `time_control`, `when` and `both_ways` are names
+    of conditions: whether S3 guarantees replication within 15 minutes, at a price per
+    gigabyte; whether it replicates at all; and whether the destination also replicates
+    back, so that changes of a copy's metadata are replicated, too.
     """
 
     destination: Any
@@ -199,7 +199,7 @@ class Replication:
 
 
 def noncurrent_days(t: Template, what: str = "objects") -> Ref:
-    """The parameter for how long old versions are kept; `what` is what they are of."""
+    """Add the parameter for the retention of old versions; `what` names the objects."""
     return frame.parameter(
         t,
         "NoncurrentVersionDays",
@@ -213,7 +213,7 @@ def noncurrent_days(t: Template, what: str = "objects") -> Ref:
 def replication(
     t: Template, *, destination: Any, rule: str, key_arn: Any = None, **more: str
 ) -> Replication:
-    """A `Replication` by the parameters for its role and for time control."""
+    """Return a `Replication`, with parameters for its role and for time control."""
     role = frame.role_arn(
         t, "ReplicationRoleArn", "ARN of the role that S3 uses to replicate."
     )
@@ -227,7 +227,7 @@ def replication(
 
 
 def replicated(source: str, destination: str, rule: str) -> dict[str, Any]:
-    """The dimensions of what S3 publishes about a replication, by names of buckets."""
+    """Return the dimensions of S3's replication metrics, by names of buckets."""
     return {
         "SourceBucket": names.sub(source),
         "DestinationBucket": names.sub(destination),
@@ -244,7 +244,7 @@ def replication_role(
     source: Bucket,
     destination: Bucket,
 ) -> Any:
-    """Add the role by which S3 copies from one bucket, and from no other, to another."""
+    """Add the role that S3 uses to replicate from one bucket to another."""
     return security.service_role(
         t,
         title,
@@ -261,10 +261,10 @@ def replication_role(
 
 @dataclass(frozen=True)
 class Website:
-    """A bucket whose objects everybody may read, as pages: the objects, nothing else.
+    """A website: a bucket whose objects everybody may read.
 
-    Website endpoints speak plain HTTP only, so such a bucket does not insist on TLS.
-    Nor can it have a key: who is anonymous cannot decrypt.
+    Website endpoints support only plain HTTP, so such a bucket does not require TLS. It
+    cannot have a key either: anonymous clients cannot decrypt.
     """
 
     index: str = "index.html"
@@ -287,10 +287,10 @@ def bucket(
 ) -> Bucket:
     """Add a bucket and its policy.
 
-    `key_arn` None encrypts with S3's own keys, for what may not be encrypted otherwise.
-    `log_to` is the name of the bucket in the same region that takes its access logs.
-    `policy` holds the statements besides the one that refuses plain HTTP, `tags` the
-    tags besides the purpose.
+    Without `key_arn` S3-managed keys encrypt it, for buckets that support no others.
+    `log_to` is the name of the access log bucket in the same region. `policy` holds the
+    statements besides the one that denies plain HTTP, `tags` the tags besides the
+    purpose.
     """
     assert website is None or key_arn is None, "who is anonymous cannot decrypt"
     optional: dict[str, Any] = {}
@@ -307,8 +307,8 @@ def bucket(
     resource = t.add_resource(
         s3.Bucket(
             title,
-            # A failed first try leaves nothing behind that the next would trip over;
-            # from then on the data outlives the stack.
+            # A failed creation leaves no bucket behind that blocks the next one; after
+            # that, the data outlives the stack.
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             BucketName=names.sub(name),
@@ -372,7 +372,7 @@ def _encryption(key_arn: Any) -> Any:
     )
     rule = s3.ServerSideEncryptionRule(ServerSideEncryptionByDefault=by_default)
     if key_arn is not None:
-        # One data key for many objects: a hundredth of the calls to KMS.
+        # One data key for many objects reduces calls to KMS to a hundredth.
         rule.BucketKeyEnabled = True
     return s3.BucketEncryption(ServerSideEncryptionConfiguration=[rule])
 
@@ -389,7 +389,7 @@ def _replication(to: Replication) -> Any:
         )
     if to.both_ways:
         modifications = s3.ReplicaModifications(Status="Enabled")
-        # Within what hangs on a condition it cannot be asked a second time.
+        # The same condition cannot be nested in itself.
         always = to.both_ways == to.when
         criteria["ReplicaModifications"] = (
             modifications if always else If(to.both_ways, modifications, NoValue)
@@ -403,8 +403,8 @@ def _replication(to: Replication) -> Any:
                 Id=to.rule,
                 Status="Enabled",
                 Priority=1,
-                # An empty filter takes everything, and makes this a rule of the second
-                # schema, the only one that can copy delete markers.
+                # An empty filter matches all objects, and selects version 2 of the rule
+                # schema, the only one that can replicate delete markers.
                 Filter=s3.ReplicationRuleFilter(Prefix=""),
                 DeleteMarkerReplication=s3.DeleteMarkerReplication(Status="Enabled"),
                 **optional,
@@ -438,11 +438,10 @@ def _replication(to: Replication) -> Any:
 def latency_alarm(
     t: Template, title: str, *, name: str, replicated: Mapping[str, Any], topic_arn: Any
 ) -> None:
-    """An alarm on a replica that falls behind, for the region of the destination.
+    """Add the alarm on replication lag, in the region of the destination.
 
-    S3 publishes there how far behind a replica is, and in the region of the source what
-    failed. `replicated` are the dimensions of both, as `replicated` gives
-    them.
+    S3 publishes the lag there, and failures in the region of the source. `replicated`
+    are the dimensions of both, as the function `replicated` returns them.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html
     """
     monitoring.alarm(
@@ -466,7 +465,7 @@ def latency_alarm(
 def failed_alarm(
     t: Template, title: str, *, name: str, replicated: Mapping[str, Any], topic_arn: Any
 ) -> None:
-    """An alarm on objects that S3 cannot replicate, for the region of the source."""
+    """Add the alarm on failed replication, in the region of the source."""
     monitoring.alarm(
         t,
         title,
@@ -491,11 +490,11 @@ def lifecycle(
     transitions: Sequence[tuple[str, int]] = (),
     expire_days: Any = None,
 ) -> list[s3.LifecycleRule]:
-    """Rules for a versioned bucket.
+    """Return the lifecycle rules of a versioned bucket.
 
-    Old versions go after `noncurrent_days`, uploads that never ended after a week,
-    current versions move to other storage classes after the days given, and go after
-    `expire_days` where that is set.
+    S3 deletes old versions after `noncurrent_days`, and unfinished uploads after a
+    week. Current versions move to other storage classes after the days given; with
+    `expire_days` they expire.
     """
     current: dict[str, Any] = {}
     if transitions:
@@ -512,7 +511,7 @@ def lifecycle(
             NoncurrentVersionExpiration=s3.NoncurrentVersionExpiration(
                 NoncurrentDays=noncurrent_days
             ),
-            # A marker whose last old version is gone hides nothing any more.
+            # A delete marker without old versions hides nothing any more.
             ExpiredObjectDeleteMarker=True,
             AbortIncompleteMultipartUpload=s3.AbortIncompleteMultipartUpload(
                 DaysAfterInitiation=MULTIPART_DAYS

@@ -1,4 +1,4 @@
-"""DynamoDB global tables: one table, a replica in each region, all of them writable.
+"""DynamoDB global tables: one table with a writable replica in each region.
 
     table.global_table(
         t,
@@ -14,8 +14,8 @@
         purpose="payments",
     )
 
-A template with the table belongs in one region only: the others get theirs from it. A
-`Table` is known by its name alone, so that roles can be written before it exists.
+Deploy the template with the table in one region only: DynamoDB creates the other
+replicas. A `Table` is only a name, so roles can refer to it before it exists.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from troposphere import Ref, Tags, Template, dynamodb
 from tapgen.blocks import frame, monitoring, names, security
 
 RECOVERY_DAYS = 35
-"""Days back to which a replica can be restored: the most that DynamoDB keeps."""
+"""Days of point-in-time recovery: DynamoDB's maximum."""
 
 LAG_MILLISECONDS = 5000
-"""How far behind a replica may be before an alarm is raised."""
+"""The replication lag that triggers an alarm."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """The key of a table or an index: the names of its attributes, all of them text."""
+    """The key of a table or an index: the names of its attributes, all strings."""
 
     hash: str
     range: str = ""
@@ -53,9 +53,9 @@ class Key:
 
 @dataclass(frozen=True)
 class Replica:
-    """The table in one region: the region, its role in the system, and its key.
+    """A replica of the table: its region, region role and key.
 
-    The key is of that region. Either all replicas have one or none has.
+    The key is in that region. Either all replicas have one, or none.
     """
 
     region: Any
@@ -65,9 +65,9 @@ class Replica:
 
 @dataclass(frozen=True)
 class Table:
-    """A table by its name and the regions it is in, both text for `Fn::Sub`.
+    """A table, by its name and regions, both text for `Fn::Sub`.
 
-    `key_arns` are the keys its replicas are encrypted with, in the order of regions.
+    `key_arns` are the keys of its replicas, in the order of regions.
     """
 
     name: str
@@ -85,9 +85,9 @@ class Table:
     def allow(
         self, sid: str, use: Sequence[Action], *conditions: ConditionElement
     ) -> list[Statement]:
-        """What a role needs for some actions on the items, in every region.
+        """Allow some actions on the items, in every region.
 
-        Queries of an index are asked of the index's own ARN.
+        Queries of an index require the ARN of the index.
         """
         resources = [r for arn in self.arns for r in (arn, f"{arn}/index/*")]
         return [
@@ -96,11 +96,11 @@ class Table:
         ]
 
     def read(self, sid: str = "ReadItems") -> list[Statement]:
-        """What a role needs to get items and to query the table and its indexes."""
+        """Allow getting items, and querying the table and its indexes."""
         return self.allow(sid, [actions.BatchGetItem, actions.GetItem, actions.Query])
 
     def write(self, sid: str = "WriteItems") -> list[Statement]:
-        """What a role needs to put, change and delete items, also under a condition."""
+        """Allow putting, updating and deleting items, also under a condition."""
         return self.allow(
             sid,
             [
@@ -113,7 +113,7 @@ class Table:
         )
 
     def _with_keys(self, sid: str) -> list[Statement]:
-        """Use of the keys by DynamoDB in their regions, on the caller's behalf."""
+        """Allow DynamoDB to use the keys in their regions, on the caller's behalf."""
         if not self.key_arns:
             return []
         via = [
@@ -131,7 +131,7 @@ class Table:
 
 
 def name_parameter(t: Template, description: str) -> Ref:
-    """The parameter for the name of a table that another part of the system makes."""
+    """Add the parameter for the name of a table from another part of the system."""
     pattern = r"^[\w.-]{3,255}$"
     return frame.wired(t, "TableName", description, pattern, "the name of a table")
 
@@ -148,10 +148,10 @@ def global_table(
     indexes: Mapping[str, Key] | None = None,
     expires: str = "",
 ) -> Any:
-    """Add a global table, paid by request and restorable to any second.
+    """Add a global table with on-demand capacity and point-in-time recovery.
 
-    One of the replicas is in the stack's own region. `expires` names the attribute
-    with the time (in seconds of the epoch) after which an item goes by itself.
+    One of the replicas is in the stack's own region. `expires` is the attribute with
+    the time to live, in seconds of the epoch.
     """
     encrypted = [replica.key_arn is not None for replica in replicas]
     assert all(encrypted) or not any(encrypted), "all replicas have a key or none has"
@@ -178,8 +178,8 @@ def global_table(
     return t.add_resource(
         dynamodb.GlobalTable(
             title,
-            # A failed first try leaves nothing behind that the next would trip over;
-            # from then on the data outlives the stack.
+            # A failed creation leaves no table behind that blocks the next one; after
+            # that, the data outlives the stack.
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             TableName=names.sub(name),
@@ -189,7 +189,7 @@ def global_table(
                 for each in attributes
             ],
             KeySchema=_schema(key),
-            # Without the stream there is nothing to copy to the other regions.
+            # Replication to the other regions requires the stream.
             StreamSpecification=dynamodb.StreamSpecification(
                 StreamViewType="NEW_AND_OLD_IMAGES"
             ),
@@ -239,10 +239,10 @@ def alarms(
     indexes: Iterable[str] = (),
     title: str = "Table",
 ) -> None:
-    """Alarms on a table in the stack's region; `alarm_name` has a `%s` for each.
+    """Add alarms on a table in the stack's region; `alarm_name` has a `%s` for each.
 
     Throttled reads and writes are those of the table, and of each of its `indexes`,
-    which have metrics of their own: a throttled index holds up writes to the table.
+    which have metrics of their own: a throttled index blocks writes to the table.
     `operations` (`PutItem`, `Query` …) add an alarm on the throttled requests of each.
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
     """
@@ -284,9 +284,9 @@ def alarms(
 def lag_alarm(
     t: Template, title: str, *, name: str, table: str, to: Any, topic_arn: Any
 ) -> None:
-    """An alarm on how long items take to reach the table in another region.
+    """Add the alarm on replication latency to another region.
 
-    DynamoDB publishes it in the region that sends, for each region that receives.
+    DynamoDB publishes it in the source region, for each receiving region.
     """
     monitoring.alarm(
         t,

@@ -1,11 +1,11 @@
-"""Tags on everything in a template that takes any.
+"""Tags on all resources of a template that support tags.
 
     tagging.everything(
         t, {"Region": Ref("AWS::Region"), "DR-Role": names.sub(names.THIS_ROLE)}
     )
 
-Tags of a stack set are the same in all its regions; those that differ between regions
-have to be in the template. What a resource already has of the same name stays.
+The tags of a stack set are the same in all its regions, so tags that differ between
+regions are in the template. A resource's own tag of the same name stays.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 from troposphere import Tags, Template, budgets, ce
 
-# What types call their tags, where it is not `Tags`.
+# The tag properties of types where it is not `Tags`.
 _PROPERTIES = ("Tags", "HealthCheckTags", "BackupPlanTags", "BackupVaultTags")
 
 
 def everything(t: Template, tags: Mapping[str, Any]) -> None:
-    """Add tags to every resource of a template whose type takes them."""
+    """Add tags to every resource of a template whose type supports them."""
     for resource in t.resources.values():
         for name in _PROPERTIES:
             if name in resource.props:
@@ -30,7 +30,7 @@ def everything(t: Template, tags: Mapping[str, Any]) -> None:
 
 
 def _with(resource: Any, name: str, tags: Mapping[str, Any]) -> Any:
-    """The tags of a resource and those to add, in the form that its type takes."""
+    """Return the tags of a resource and those to add, in the form of its type."""
     had = resource.properties.get(name)
     if resource.props[name][0] is dict:
         return {**tags, **(had or {})}
