@@ -1,6 +1,6 @@
-"""Blueprints: from a config to a system. Those tapgen ships, and where others are.
+"""Blueprints, which build a system from a config: shipped ones, and how to find others.
 
-They are imported only when asked for: a blueprint loads Troposphere, which is slow.
+They are imported on demand, because a blueprint loads Troposphere, which is slow.
 
 A package for each shipped system, `custom` for templates of your own, `external` for
 blueprints of your own; `parts` assembles a system. May use `blocks/`, `config/`,
@@ -23,21 +23,21 @@ NAMES: tuple[str, ...] = (
 """The systems that tapgen ships."""
 
 CUSTOM = "custom"
-"""The blueprint of templates that the user has."""
+"""The blueprint for the user's own templates."""
 
 
 def names() -> tuple[str, ...]:
-    """The names a config file may give as `blueprint`, besides files."""
+    """Return the names that a config file may give as `blueprint`, besides files."""
     from tapgen.blueprints import external
 
     return (*NAMES, CUSTOM, *external.installed())
 
 
 def find(name: str, folder: Path | None = None) -> Blueprint | None:
-    """The blueprint that a config file in `folder` names; None when there is none.
+    """Return the blueprint that a config file in `folder` names; None if there is none.
 
-    That is a shipped one, `file.py:name` relative to the folder, or one that an
-    installed package offers. Raises BlueprintError where that cannot be loaded.
+    It is a shipped one, `file.py:name` relative to the folder, or one of an installed
+    package. Raises BlueprintError if it cannot be loaded.
     """
     if name in (*NAMES, CUSTOM):
         found = import_module(f"tapgen.blueprints.{name}").BLUEPRINT

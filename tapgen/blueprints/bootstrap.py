@@ -1,11 +1,11 @@
 """The roles and the buckets that must exist before the first stack set.
 
 Three templates. `administration` is deployed once, in the administration account: the
-role CloudFormation takes to reach the target accounts, and the bucket for plans,
+role that CloudFormation uses to reach target accounts, and the bucket for plans,
 journals and snapshots. `target` is deployed once per system, suffix and target account:
-the execution role, with which CloudFormation makes the system's resources there, and
-the operator role, with which tapgen reads its stacks. `artifacts` is deployed where
-functions and the like take their code from: a bucket has to be in their own region.
+the execution role, which CloudFormation uses to create the system's resources, and the
+operator role, which tapgen uses to read its stacks. `artifacts` is the bucket for
+function code, which must be in the function's region.
 
 Source for roles and trust: "Grant self-managed permissions" in CloudFormation's user
 guide. Source for sizes: "IAM and AWS STS quotas" in IAM's user guide.
@@ -70,8 +70,8 @@ ADMINISTRATION_ROLE = "tapgen-administration-${AWS::Region}"
 
 _BUCKET = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
 
-# The regions every account has from the start. The list is closed: regions launched
-# after 20 March 2019 are opt-in (AWS General Reference, "Managing AWS Regions").
+# The regions that are enabled by default. The list is closed: regions launched after 20
+# March 2019 are opt-in (AWS General Reference, "Managing AWS Regions").
 _DEFAULT_REGIONS = frozenset(
     "ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-southeast-1 "
     "ap-southeast-2 ca-central-1 eu-central-1 eu-north-1 eu-west-1 eu-west-2 eu-west-3 "
@@ -79,14 +79,14 @@ _DEFAULT_REGIONS = frozenset(
 )
 _OTHER_PARTITIONS = ("cn-", "us-gov-", "us-iso", "eu-iso", "eusc-")
 
-# Quotas of IAM: characters of a managed policy without white space; managed policies
-# on one role without asking for more; characters of a role's name.
+# IAM quotas: characters of a managed policy without white space; managed policies on
+# one role by default; characters of a role name.
 _POLICY_SIZE = 6144
 _POLICIES_PER_ROLE = 10
 _ROLE_NAME = 64
-# Days for which an older version of a plan, a journal or a snapshot is kept.
+# Days that older versions of plans, journals and snapshots are kept.
 _OLD_VERSIONS = 90
-# The longest values that can take the place of a variable in a policy.
+# The longest values of the variables in a policy.
 _LONGEST = {
     "${AWS::Partition}": "aws-us-gov",
     "${AWS::URLSuffix}": "amazonaws.com.cn",
@@ -108,7 +108,7 @@ _OPERATOR_ACTIONS = (
 )
 
 
-# What `aws.quotas` reads; IAM knows no resource for any of these.
+# The calls of `aws.quotas`; IAM supports no resources for them.
 _QUOTA_ACTIONS = (
     acfn.DescribeAccountLimits,
     aec2.DescribeAddresses,
@@ -119,10 +119,11 @@ _QUOTA_ACTIONS = (
 
 
 def service_principals(regions: Iterable[str]) -> tuple[str, ...]:
-    """Who takes the administration role when stacks go to these regions.
+    """Return the service principals that assume the administration role for these
+    regions.
 
-    For opt-in regions that is the region's own service principal, besides the global
-    one (CloudFormation user guide, "Prerequisites for opt-in Regions").
+    Opt-in regions have a service principal of their own, besides the global one
+    (CloudFormation user guide, "Prerequisites for opt-in Regions").
     """
     opt_in = sorted(
         region
@@ -136,7 +137,7 @@ def service_principals(regions: Iterable[str]) -> tuple[str, ...]:
 
 
 def role_names(system: str, suffix: str) -> tuple[str, str]:
-    """The execution role's and the operator role's name; `system` with hyphens.
+    """Return the names of execution role and operator role; `system` with hyphens.
 
     Raises BlueprintError for a name longer than IAM allows.
     """
@@ -155,7 +156,7 @@ def role_names(system: str, suffix: str) -> tuple[str, str]:
 
 @cache
 def administration() -> str:
-    """The template of stack `tapgen-administration`."""
+    """Return the template of stack `tapgen-administration`."""
     template = _start("tapgen: administration role and artifact bucket")
     services = template.add_parameter(
         Parameter(
@@ -194,7 +195,8 @@ def administration() -> str:
 
 @cache
 def artifacts() -> str:
-    """The template of stack `tapgen-artifacts`: the bucket of an account and region."""
+    """Return the template of stack `tapgen-artifacts`: the bucket of an account and
+    region."""
     template = _start("tapgen: artifact bucket")
     _artifact_bucket(template)
     template.add_output(Output("ArtifactBucket", Value=names.sub(_BUCKET)))
@@ -207,8 +209,8 @@ def _artifact_bucket(template: Template) -> None:
         "ArtifactBucket",
         name=_BUCKET,
         purpose="tapgen-artifacts",
-        # S3's own keys, not KMS: journals and snapshots must stay readable when a key
-        # or its policy is what a rollout has broken.
+        # S3-managed keys, not KMS: journals and snapshots must stay readable when a
+        # rollout breaks a key or its policy.
         key_arn=None,
         lifecycle=storage.lifecycle(noncurrent_days=_OLD_VERSIONS),
     )
@@ -277,13 +279,13 @@ def _role(
 def target(
     system: str, scope: Scope | str, types: Iterable[str], passed_to: Iterable[str]
 ) -> str:
-    """The template of stack `tapgen-<system>-<suffix>-roles`.
+    """Return the template of stack `tapgen-<system>-<suffix>-roles`.
 
-    `system` is the system's name with hyphens, `scope` what its resources are called
-    (or just their code), `types` the resource types it makes and the
-    `indirect_permissions.REFERENCES` in its templates, `passed_to` the services
-    that its roles are for; the template's metadata repeats all but the code. Raises
-    BlueprintError when the permissions do not fit into a role.
+    `system` is the system's name with hyphens, `scope` the names of its resources (or
+    just their code), `types` its resource types and the
+    `indirect_permissions.REFERENCES` in its templates, `passed_to` the services that
+    its roles are for. The template's metadata repeats all but the code. Raises
+    BlueprintError if the permissions do not fit into a role.
     """
     scope = Scope(scope) if isinstance(scope, str) else scope
     types, passed_to = sorted({*types}), sorted({*passed_to})
@@ -314,8 +316,8 @@ def target(
             iam.ManagedPolicy(
                 f"ExecutionPolicy{number}",
                 ManagedPolicyName=names.sub(f"{name}-execution-{number}"),
-                # Constant: changing it would replace the policy, which cannot be, since
-                # the name is taken.
+                # Constant: a change would replace the policy, which fails because the
+                # name is taken.
                 Description=f"A share of what the resource types of {system} need",
                 PolicyDocument=document,
             )
@@ -335,8 +337,11 @@ def target(
 
 
 def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
-    """The template of the same stack in an account where AWS Organizations deploys: the
-    operator role alone; `references` are the `indirect_permissions.REFERENCES` in the templates.
+    """Return the template of the same stack for accounts in which AWS Organizations
+    deploys.
+
+    It has only the operator role. `references` are the
+    `indirect_permissions.REFERENCES` in the templates.
     """
     template = _start(f"tapgen: operator role of {system}")
     template.set_metadata({"tapgen": {"types": [], "passed_to": []}})
@@ -390,13 +395,13 @@ def _operator_role(
         "OperatorRole",
         name=f"{name}-operator",
         description=f"With this role tapgen reads the stacks of {system}",
-        # The account as a whole: its own policies say who there may take this role.
+        # The whole account: its own policies decide who may assume this role.
         trusted=AWSPrincipal(names.sub(_in_administration("root"))),
         allow=[
             security.statement(
                 "StacksOfThisSystem", _OPERATOR_ACTIONS, [stacks(system)]
             ),
-            # Nobody else's, and never with a role to be passed: a stack keeps it.
+            # Only the system's stacks, and never with a service role: a stack keeps it.
             security.statement(
                 "ChangeSetsOfTapgen",
                 [acfn.CreateChangeSet, acfn.DeleteChangeSet, acfn.DescribeChangeSet],
@@ -405,7 +410,7 @@ def _operator_role(
                 Null({"cloudformation:RoleArn": "true"}),
             ),
             *_parameters_read(scope, types),
-            # IAM knows no resource for these.
+            # IAM supports no resources for these.
             security.statement(
                 "NoResourceInIam",
                 [acfn.DescribeStackDriftDetectionStatus, acfn.ListStacks],
@@ -422,9 +427,10 @@ def _operator_role(
 
 
 def _parameters_read(scope: Scope, types: Sequence[str]) -> Iterator[Statement]:
-    """For a change set CloudFormation reads template parameters of the SSM types as
-    whoever makes it (user guide, "Systems Manager parameter types"): those that AWS
-    publishes, and the system's own where its code tells them."""
+    """Allow reading SSM parameters: for a change set, CloudFormation reads parameters
+    of SSM types with its creator's permissions (user guide, "Systems Manager parameter
+    types"). These are AWS's public parameters, and the system's own if its code shows
+    their names."""
     if indirect_permissions.SSM_VALUE in types:
         yield security.statement(
             "ParametersOfTemplates",
@@ -438,10 +444,10 @@ def _in_administration(resource: str) -> str:
 
 
 def _uploads() -> Iterator[Statement]:
-    """Artifacts are put in the bucket of the account they are used in."""
+    """Allow uploading artifacts to the bucket of the account that uses them."""
     own = own_artifacts("/artifacts/*")
     yield security.statement("Artifacts", [as3.GetObject, as3.PutObject], [own])
-    # Without it S3 does not tell a missing object from a forbidden one.
+    # Without it S3 answers 403 for a missing object.
     yield security.statement("MissingArtifacts", [as3.ListBucket], [own_artifacts()])
 
 
@@ -449,7 +455,7 @@ def _uploads() -> Iterator[Statement]:
 
 
 def size(document: Mapping[str, Any]) -> int:
-    """Characters IAM counts of a policy as it stands in a template.
+    """Return the number of characters that IAM counts for a policy in a template.
 
     White space does not count; variables count at their longest.
     """
@@ -460,7 +466,7 @@ def size(document: Mapping[str, Any]) -> int:
 
 
 def _resolved(value: Any) -> Any:
-    """The document with each `Fn::Sub` and `Ref` replaced by its text."""
+    """Return the document with each `Fn::Sub` and `Ref` replaced by its text."""
     match value:
         case {"Fn::Sub": text}:
             return text
@@ -478,7 +484,7 @@ def _size(*statements: Statement) -> int:
 
 
 def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
-    """The statements, in order, in as few managed policies as that order allows."""
+    """Pack the statements, in order, into as few managed policies as possible."""
     empty = _size()
     documents: list[list[Statement]] = [[]]
     used = empty
@@ -494,7 +500,7 @@ def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
 
 
 def _pieces(statement: Statement) -> Iterator[Statement]:
-    """A statement, in halves of its actions until each fits into a policy."""
+    """Split a statement by halves of its actions until each fits into a policy."""
     if _size(statement) <= _POLICY_SIZE:
         yield statement
         return

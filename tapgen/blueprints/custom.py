@@ -1,8 +1,8 @@
-"""Stack sets of the user's own: the templates they already have, wired by the config.
+"""Stack sets from the user's own templates, connected by the config.
 
 A template is CloudFormation in JSON or YAML, or a Python file with a Troposphere
-`template`, or a function `build` that gives one. What is sent, committed and compared
-is always its JSON.
+`template`, or a function `build` that returns one. tapgen always sends, commits and
+compares its JSON.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from tapgen.system import artifacts, checks, templates_out
 from tapgen.template import decode, evaluate, loops
 
 NAMES = ("template", "build")
-"""What a Python file of a template has, one or the other."""
+"""The names that a Python file of a template defines, one or the other."""
 
 _NESTED = "AWS::CloudFormation::Stack"
 
 
 class Settings(BaseModel):
-    """A system of one's own has its values in the parameters of its stack sets."""
+    """Empty: a custom system has its values in the parameters of its stack sets."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 def build(config: Config) -> System:
-    """The system of the stack sets that a config lists.
+    """Return the system with the stack sets of a config.
 
-    Raises BlueprintError with every template that cannot be read, every reference that
-    is not answered, and every value that a template does not take.
+    Raises BlueprintError with every unreadable template, every unresolved reference,
+    and every value that a template does not accept.
     """
     system = parts.empty(config)
     problems: list[str] = []
@@ -97,7 +97,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
 
 
 def _role(config: Config, given: StackSetConfig) -> str:
-    """`every`, the one region role, or `some` of several."""
+    """Return `every`, the only region role, or `some` for several."""
     regions = {t.region for t in given.targets}
     roles = [role for role, region in config.regions.items() if region in regions]
     if len(roles) == 1:
@@ -106,21 +106,24 @@ def _role(config: Config, given: StackSetConfig) -> str:
 
 
 def _implied(config: Config, body: Mapping[str, Any]) -> dict[str, Value]:
-    """The suffix, for a template that asks for it as the shipped ones do: so that one
-    template serves every environment."""
+    """Return the suffix if a template declares the parameter for it, as shipped
+    templates do.
+
+    One template then serves every environment.
+    """
     declared = names.SUFFIX in body.get("Parameters", {})
     return {names.SUFFIX: config.suffix} if declared else {}
 
 
 def _source(config: Config, given: StackSetConfig) -> Path | None:
-    """The file of JSON or YAML that has the template; None where Python makes it."""
+    """Return the JSON or YAML file of the template; None if Python generates it."""
     if ".py:" in given.template or given.template.endswith(".py"):
         return None
     return config.path.parent / given.template
 
 
 def _body(config: Config, given: StackSetConfig) -> Mapping[str, Any]:
-    """The template's data. Raises BlueprintError or TemplateError."""
+    """Return the template's data. Raises BlueprintError or TemplateError."""
     source = _source(config, given)
     if source is None:
         body, file = _of_python(given.template, config.path.parent)
@@ -158,8 +161,11 @@ def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
 
 
 def _untaken(body: dict[str, Any]) -> Iterator[str]:
-    """What CloudFormation would take and tapgen does not: templates of which only AWS
-    knows what they make, so that nobody can check them or limit a role to them."""
+    """Yield what CloudFormation accepts and tapgen does not: templates that only AWS
+    can expand.
+
+    tapgen cannot check them or derive a role's permissions from them.
+    """
     for transform in loops.transforms(body):
         if transform != loops.TRANSFORM:
             shown = transform.get("Name") if isinstance(transform, dict) else transform
@@ -184,7 +190,7 @@ def _untaken(body: dict[str, Any]) -> Iterator[str]:
 def _walk(
     node: Any, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], str, Any]]:
-    """Every key of a template with its place and value."""
+    """Yield every key of a template with its path and value."""
     if isinstance(node, list):
         for item in node:
             yield from _walk(item, path)

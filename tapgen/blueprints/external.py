@@ -1,8 +1,8 @@
-"""Blueprints that tapgen does not ship: of a file beside the config, or installed.
+"""Blueprints that tapgen does not ship: from a file beside the config, or a package.
 
-Either is a `Blueprint`, or just its `build(config) -> System`, for which the module
-says the rest: `Settings` (a pydantic model), `ROLES` (region roles, the first is the
-primary one), `CODE` (what names of resources begin with). All of these may be left out.
+Either is a `Blueprint`, or just its `build(config) -> System`. Then the module may
+define the rest: `Settings` (a pydantic model), `ROLES` (region roles, the first is the
+primary one), `CODE` (the prefix of resource names).
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from tapgen.errors import BlueprintError
 from tapgen.model import System
 
 GROUP = "tapgen.blueprints"
-"""The entry points by which installed packages offer blueprints."""
+"""The entry point group for blueprints of installed packages."""
 
 ATTRIBUTES = ("build", "BLUEPRINT")
-"""What a file is searched for that is named without `:name`."""
+"""The attributes to look for in a file given without `:name`."""
 
 
 def installed() -> tuple[str, ...]:
-    """The names of the blueprints that installed packages offer."""
+    """Return the names of the blueprints of installed packages."""
     return tuple(sorted({point.name for point in metadata.entry_points(group=GROUP)}))
 
 
 def of_package(name: str) -> Blueprint | None:
-    """The blueprint that an installed package offers; None when none does.
+    """Return the blueprint of an installed package; None if there is none.
 
-    Raises BlueprintError when it cannot be loaded, or several offer it.
+    Raises BlueprintError if it cannot be loaded, or several packages provide it.
     """
     points = list(metadata.entry_points(group=GROUP, name=name))
     if not points:
@@ -53,9 +53,9 @@ def of_package(name: str) -> Blueprint | None:
 
 
 def of_file(reference: str, folder: Path) -> Blueprint:
-    """The blueprint `file.py:name`, the file relative to `folder`.
+    """Return the blueprint `file.py:name`, the file relative to `folder`.
 
-    Raises BlueprintError when there is none, and for whatever the file raises.
+    Raises BlueprintError if there is none, and for every error in the file.
     """
     found, file = python.load(reference, folder, ATTRIBUTES)
     with python.reported(file):
@@ -105,7 +105,7 @@ def _settings(module: dict[str, Any], file: Path | None) -> type[BaseModel]:
 def _reporting(
     build: Callable[[Config], System], file: Path | None
 ) -> Callable[[Config], System]:
-    """`build` with its errors told as its author would."""
+    """Wrap `build` to report its errors with the author's file and line."""
 
     def reporting(config: Config) -> System:
         with python.reported(file, where=config.system):

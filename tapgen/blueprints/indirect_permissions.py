@@ -1,8 +1,8 @@
-"""What making a resource takes besides the permissions that its schema lists.
+"""Permissions that creating a resource needs besides those in its schema.
 
-The registry schemas list the calls that CloudFormation makes. They leave out what a
-service does in turn in the caller's name, above all with the caller's keys, and what
-CloudFormation does before it gets to any resource. AWS checks these all the same.
+The registry schemas list the calls that CloudFormation makes. They omit calls that a
+service makes on the caller's behalf, mainly with the caller's keys, and calls that
+CloudFormation makes before it creates a resource. IAM checks these, too.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ RESOLVE = "{{resolve:%s}}"
 """Stands, with the service in it, for dynamic references in a template."""
 _SECRETS = RESOLVE % "secretsmanager"
 TRANSFORM = "AWS::LanguageExtensions"
-"""Stands for templates with loops and the like, which AWS writes out first."""
+"""Stands for templates with loops and other language extensions, which AWS expands
+first."""
 REFERENCES = frozenset(
     {SSM_VALUE, _SECRETS, RESOLVE % "ssm", RESOLVE % "ssm-secure", TRANSFORM},
 )
-"""Everything that templates need permissions for and that is no resource type."""
+"""Everything in templates, besides resource types, that needs permissions."""
 
 
 @dataclass(frozen=True)
 class Indirect:
-    """What resources of some types take besides.
+    """Permissions that resources of some types need besides.
 
-    `through` is a service that uses the caller's keys in the caller's name; `linked`
-    the services whose service-linked role the first such resource makes.
+    `through` is a service that uses keys on the caller's behalf. `linked` are the
+    services whose service-linked role the first such resource creates.
     """
 
     types: tuple[str, ...]
@@ -187,6 +188,6 @@ TABLE = (
 
 
 def of(types: Iterable[str]) -> list[Indirect]:
-    """The entries of the table that some of these types have."""
+    """Return the entries of the table for any of these types."""
     wanted = {*types}
     return [entry for entry in TABLE if wanted & {*entry.types}]

@@ -1,8 +1,8 @@
-"""From the parts of a blueprint to a system of stack sets.
+"""Assemble a system of stack sets from the parts of a blueprint.
 
-A part is one template and what its parameters take. `assemble` gives every part its
-targets, fills in what all parts need (suffix, regions, region role), and refuses a
-blueprint whose parts do not fit together, before AWS would.
+A part is one template with the values of its parameters. `assemble` gives every part
+its targets, fills in the common values (suffix, regions, region role), and refuses a
+blueprint whose parts do not fit together.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from tapgen.system import templates_out
 
 _ACCOUNT = "0" * 12
 
-# Types that CloudFormation makes only with a capability, and the property that, when
-# given, asks for the stronger one.
+# Types that require a capability, and the property that requires the stronger one.
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStackSet.html
 _IAM_NAMES = {
     "AWS::IAM::AccessKey": None,
@@ -42,11 +41,11 @@ _IAM_NAMES = {
 class Part:
     """A part of a system: one template, in the regions of one role.
 
-    `role` is a region role, `every`, or `global` (the primary region, for what an
-    account has once). `template` may be the function that makes it: what goes wrong
-    there is told with the stack set it is for. `outputs` are all that the template
-    gives to other parts and to the user. `values` are what its parameters take, `by_role` those that differ
-    between region roles. `Output.region` may name a region role.
+    `role` is a region role, `every`, or `global` (the primary region, for resources
+    that an account has once). `template` may be the function that returns it: tapgen
+    then reports its errors with the name of the part. `outputs` are all outputs of the
+    template. `values` are the values of its parameters, `by_role` those that differ
+    between region roles. `Output.region` may be a region role.
     """
 
     name: str
@@ -59,10 +58,10 @@ class Part:
 
 
 def assemble(config: Config, parts: Iterable[Part]) -> System:
-    """The system that a config asks for, made of these parts, in this order.
+    """Return the system of a config from these parts, in this order.
 
     Raises BlueprintError with every name that is too long, every output that is
-    declared and not given (or given and not declared), and every parameter without a
+    declared but not in the template (or the reverse), and every parameter without a
     value (or value without a parameter).
     """
     outputs = {}
@@ -83,7 +82,7 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
 
 
 def _built(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
-    """The part with its template, which a function may have to make, and its data."""
+    """Return the part with its template, calling its function if needed, and its data."""
     template, file = part.template, None
     where = f"{config.system}: {part.name}"
     if not isinstance(template, Template):
@@ -98,7 +97,7 @@ def _built(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
 
 
 def empty(config: Config) -> System:
-    """The system that a config asks for, without its stack sets."""
+    """Return the system of a config, without its stack sets."""
     return System(
         name=config.system,
         blueprint=config.blueprint,
@@ -120,7 +119,7 @@ def empty(config: Config) -> System:
 
 
 def _roles(config: Config, part: Part) -> tuple[str, ...]:
-    """The region roles a part runs in; the first of a system is its primary one."""
+    """Return the region roles of a part; the first of a system is its primary one."""
     if part.role == frame.EVERY:
         return tuple(config.regions)
     return (next(iter(config.regions)) if part.role == frame.GLOBAL else part.role,)
@@ -154,7 +153,7 @@ def _stack_set(
 def _values(
     config: Config, part: Part, body: Mapping[str, Any], role: str
 ) -> dict[str, Value]:
-    """The values of a part in one region role, in the order of its parameters."""
+    """Return the values of a part in one region role, in the order of its parameters."""
     given: dict[str, Value] = {
         names.SUFFIX: config.suffix,
         **{f"{r.title()}Region": region for r, region in config.regions.items()},
@@ -172,14 +171,14 @@ def _values(
 def _differing(
     config: Config, part: Part, body: Mapping[str, Any], role: str
 ) -> dict[str, Value]:
-    """What a part takes in a role and not in the first one."""
+    """Return the values of a part in a role that differ from those in the first one."""
     first = _values(config, part, body, _roles(config, part)[0])
     values = _values(config, part, body, role)
     return {name: v for name, v in values.items() if first.get(name) != v}
 
 
 def _real(config: Config, value: Value) -> Value:
-    """The value with a region role replaced by the region that has it."""
+    """Return the value with its region role replaced by the region."""
     if isinstance(value, Output):
         region = value.region if value.region == SAME else config.regions[value.region]
         return replace(value, region=region)
@@ -187,7 +186,7 @@ def _real(config: Config, value: Value) -> Value:
 
 
 def capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """What CloudFormation wants acknowledged for a template."""
+    """Return the capabilities that a template requires."""
     found = [r for r in body["Resources"].values() if r["Type"] in _IAM_NAMES]
     wanted = ["CAPABILITY_IAM"] if found else []
     if any(_IAM_NAMES[r["Type"]] in r.get("Properties", {}) for r in found):

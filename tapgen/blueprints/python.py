@@ -1,8 +1,8 @@
-"""Python of the user's own: loads it, runs it, and tells its errors in their words.
+"""The user's own Python: load it, run it, and report its errors.
 
-What goes wrong in a blueprint or a template file is told with the file and the line of
-the user's code, and what Troposphere refuses with the logical id and the properties it
-would take; nobody has to read a traceback through tapgen and Troposphere.
+An error in a blueprint or a template file names the file and the line of the user's
+code. An error of Troposphere also names the logical id and the allowed properties.
+Nobody has to read a traceback through tapgen and Troposphere.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ from tapgen.errors import BlueprintError, TapgenError
 
 _TROPOSPHERE = Path(troposphere.__file__).parent
 _TAPGEN = Path(__file__).parents[1]
-_OWN = "tapgen_user_"  # what the names of modules made here begin with
+_OWN = "tapgen_user_"  # prefix of the names of loaded modules
 _PRINTED = re.compile(r"^<class .* function validator .* threw exception:\n", re.M)
 _REQUIRED = re.compile(r"Resource (\w+) required in type ")
 
 
 def load(reference: str, folder: Path, names: tuple[str, ...]) -> tuple[Any, Path]:
-    """What `file.py:name` refers to, the file relative to `folder`, and the file.
+    """Return the object that `file.py:name` refers to, relative to `folder`, and the
+    file.
 
-    Without a name it is the first of `names` that the file has. Raises BlueprintError
-    when there is none, and for whatever the file raises when it is run.
+    Without a name it is the first of `names` that the file defines. Raises
+    BlueprintError if there is none, and for every error in the file.
     """
     path, colon, name = reference.partition(".py:")
     file = (folder / (f"{path}.py" if colon else reference)).resolve()
@@ -56,7 +57,7 @@ def load(reference: str, folder: Path, names: tuple[str, ...]) -> tuple[Any, Pat
 
 
 def module(file: Path) -> ModuleType:
-    """The module of a file, run again only when the file has changed."""
+    """Return the module of a file; it runs again only if the file has changed."""
     facts = file.stat()
     return _module(file, facts.st_mtime_ns, facts.st_size)
 
@@ -67,9 +68,9 @@ def _module(file: Path, changed: int, size: int) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None, "the file ends in .py"
     loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded  # pydantic looks annotations up there
+    sys.modules[name] = loaded  # pydantic looks up annotations there
     try:
-        # Not by the loader: what it keeps in __pycache__ may be a second old.
+        # Not by the loader: its cache in __pycache__ may be a second old.
         exec(compile(file.read_bytes(), str(file), "exec"), vars(loaded))
     except BaseException:
         del sys.modules[name]
@@ -78,7 +79,7 @@ def _module(file: Path, changed: int, size: int) -> ModuleType:
 
 
 def source(function: Callable[..., Any]) -> Path | None:
-    """The file that a function is written in; None where it is not in one."""
+    """Return the source file of a function; None if it has none."""
     while isinstance(function, partial):
         function = function.func
     code = getattr(inspect.unwrap(function), "__code__", None)
@@ -87,24 +88,24 @@ def source(function: Callable[..., Any]) -> Path | None:
 
 @contextmanager
 def reported(file: Path | None = None, where: str = "") -> Iterator[None]:
-    """Raise as BlueprintError whatever code of the user's in a file raises.
+    """Raise every error of the user's code in a file as BlueprintError.
 
-    The code may import files beside its own. `where` says which system and stack set it
-    is about. tapgen's own errors, which are told already, pass.
+    The code may import files beside its own. `where` names the system and stack set for
+    the message. tapgen's own errors pass through.
     """
     try:
         with _beside(file), _quiet():
             yield
     except TapgenError:
         raise
-    # Whatever somebody else's code raises, also when it calls sys.exit.
+    # All errors of the user's code, also sys.exit.
     except (Exception, SystemExit) as error:
         raise BlueprintError(said(error, file, where)) from error
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what Troposphere prints of a value it refuses: its error says it."""
+    """Suppress what Troposphere prints about an invalid value: its error repeats it."""
     printed = io.StringIO()
     try:
         with redirect_stderr(printed):
@@ -115,8 +116,10 @@ def _quiet() -> Iterator[None]:
 
 @contextmanager
 def _beside(file: Path | None) -> Iterator[None]:
-    """Let files in the same folder be imported, and forget them then: the files of
-    another system may have the same names."""
+    """Allow imports of files in the same folder, and unload them afterwards.
+
+    The files of another system may have the same names.
+    """
     if file is None:
         yield
         return
@@ -133,7 +136,7 @@ def _beside(file: Path | None) -> Iterator[None]:
 
 
 def said(error: BaseException, file: Path | None = None, where: str = "") -> str:
-    """An error of the user's code in one line: place, subject, reason."""
+    """Format an error of the user's code in one line: place, subject, reason."""
     found = list(traceback.walk_tb(error.__traceback__))
     reason = _refused(error, found) or f"{type(error).__name__}: {error}"
     parts = [_line(error, found, file), where, " ".join(reason.split())]
@@ -146,7 +149,7 @@ def said(error: BaseException, file: Path | None = None, where: str = "") -> str
 def _line(
     error: BaseException, frames: list[tuple[FrameType, int]], file: Path | None
 ) -> str:
-    """The last line of the user's own code on the way to an error."""
+    """Return the last line of the user's own code in the traceback."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{_short(Path(error.filename))}:{error.lineno}"
     folder = file.parent if file else None
@@ -169,7 +172,7 @@ def _function(code: CodeType) -> str:
 
 
 def _short(path: Path) -> str:
-    """A path as somebody in this folder would write it."""
+    """Return a path relative to the current folder."""
     here = Path.cwd()
     return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
@@ -178,7 +181,7 @@ def _short(path: Path) -> str:
 
 
 def _refused(error: BaseException, frames: list[tuple[FrameType, int]]) -> str | None:
-    """What Troposphere said about an object, with what the object would take."""
+    """Format an error of Troposphere with the object and its allowed properties."""
     objects = [
         (frame, frame.f_locals["self"])
         for frame, _ in frames

@@ -124,7 +124,7 @@ def own_artifacts(objects: str = "") -> str:
 def arns_by_kind(
     system: str, scope: Scope, types: Sequence[str]
 ) -> Mapping[tuple[str, str], Sequence[str]]:
-    """(Service, kind of resource) → ARNs that the system's execution role may reach."""
+    """(service, kind of resource) → ARNs that the system's execution role may reach."""
     mine = names.name(scope.code or system, "*")
 
     def named(kind: str) -> Sequence[str]:

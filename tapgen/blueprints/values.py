@@ -1,4 +1,4 @@
-"""What the settings of several blueprints are made of."""
+"""Field types that the settings of several blueprints share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from pydantic import (
 from tapgen.blocks import database, monitoring, network
 
 SMALLEST_SUBNET = 28
-"""The prefix of the smallest subnet a VPC takes."""
+"""The prefix length of the smallest subnet in a VPC."""
 
-# What a VPC may be made of without hiding a part of the internet from its instances.
+# The ranges for a VPC that hide no part of the internet from its instances.
 _PRIVATE = [
     IPv4Network(text)
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10")
 ]
 PUBLIC_PREFIX = 7
-"""A range at least this wide is no longer somebody's addresses but the internet's."""
+"""Ranges at least this wide count as the public internet."""
 
 
 def ipv4_range(text: str) -> str:
-    """An IPv4 range without host bits, or a ValueError that says what is wrong."""
+    """Return an IPv4 range without host bits. Raises ValueError with the reason."""
     try:
         return str(IPv4Network(text))
     except ValueError as error:
@@ -89,10 +89,10 @@ VpcRange = Annotated[str, AfterValidator(_vpc_range)]
 """A private IPv4 range that holds the subnets of a VPC."""
 
 RetentionDays = Annotated[int, AfterValidator(_retention)]
-"""Days that CloudWatch Logs can keep events for."""
+"""A retention period that CloudWatch Logs supports, in days."""
 
 Email = Annotated[str, AfterValidator(_email)]
-"""An e-mail address, or nothing."""
+"""An email address, or empty."""
 
 
 DatabaseName = Annotated[str, AfterValidator(_database_name)]
@@ -166,7 +166,7 @@ class Database(BaseModel):
     @classmethod
     def _room(cls, most: int, info: ValidationInfo) -> int:
         first = info.data.get("storage_gib", 0)
-        # RDS wants a tenth more, or storage autoscaling never acts.
+        # RDS requires a tenth more for storage autoscaling.
         if most * 10 < first * 11:
             raise ValueError(
                 f"{most} leaves no room above storage_gib {first}; give at least"

@@ -1,7 +1,7 @@
 """A payments API that survives the loss of its region.
 
-Everything is there twice, and what a failover needs is there beforehand: it takes no
-change of a template, and nothing from the region that is lost.
+Everything exists in both regions. A failover changes no template and needs nothing from
+the lost region.
 
     keys         primary   the multi-Region key
     keys-dr      dr        its replica

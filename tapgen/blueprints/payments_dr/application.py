@@ -1,4 +1,4 @@
-"""The payments API of a region, and how clients find the region that is well."""
+"""The payments API of a region, and DNS failover to the healthy region."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ HEALTH = "health"
 _HAS_DOMAIN = "HasDomain"
 _NEEDS_CERTIFICATE = "NeedsCertificate"
 
-# What a request must look like before the function sees it; the function knows better
-# (currencies, digits, card numbers) and says more.
+# API Gateway checks this before the function; the function checks more (currencies,
+# digits, card numbers) and explains it.
 _PAYMENT = {
     "type": "object",
     "required": ["paymentId", "customerId", "amount", "currency"],
@@ -47,7 +47,7 @@ _PAYMENT = {
 
 ROUTES = (
     api.Route("POST", "validate", authorization="AWS_IAM", body=_PAYMENT),
-    # Open: the checkers of Route 53 cannot sign.
+    # Without authorization: Route 53's checkers cannot sign requests.
     api.Route("GET", HEALTH),
     api.Route("GET", "status", authorization="AWS_IAM"),
 )
@@ -102,7 +102,7 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
 
 
 def _environment(t: Template) -> dict[str, Any]:
-    """What the function is told; names only, never a secret."""
+    """The function's environment; names only, never a secret."""
     return {
         "DYNAMODB_TABLE": table.name_parameter(t, "Table of the payments."),
         "SNS_TOPIC_ARN": frame.arn(
@@ -141,7 +141,7 @@ def _environment(t: Template) -> dict[str, Any]:
 
 
 def _domain(t: Template, served: api.Api) -> Any:
-    """The API's own name where one is given, with a certificate of this region."""
+    """Add the API's custom domain, if one is given, with a certificate of this region."""
     domain, zone = dns.domain(t, optional=True), dns.zone(t, optional=True)
     given = api_domain.certificate(
         t, description="ARN of the certificate in this region; empty to request one."
@@ -154,7 +154,7 @@ def _domain(t: Template, served: api.Api) -> Any:
             Condition=_NEEDS_CERTIFICATE,
             DomainName=domain,
             ValidationMethod="DNS",
-            # CloudFormation writes the record that proves it, and waits.
+            # CloudFormation creates the validation record, and waits.
             DomainValidationOptions=[
                 acm.DomainValidationOption(DomainName=domain, HostedZoneId=zone)
             ],
@@ -176,9 +176,9 @@ def _domain(t: Template, served: api.Api) -> Any:
 def failover_records() -> Template:
     """Health checks of both regions, and the records that follow them.
 
-    The primary region is well while its API answers, its database lives, and no
-    operator asks for a failover: three checks, of which the last two watch alarms,
-    since no checker reaches into a VPC. Nobody has to change a record in an outage.
+    The primary region is healthy while its API answers, its database is available, and
+    no operator requests a failover. Of these three checks the last two watch alarms,
+    because no checker reaches into a VPC. An outage needs no change of a record.
     """
     t = frame.start("Health checks and failover records", role=frame.GLOBAL)
     topic = frame.alert_topic(t)
@@ -196,7 +196,7 @@ def failover_records() -> Template:
             identifier=role,
             first=first,
             to=dns.alias(t, role),
-            # The second one answers whatever happens: there is no third.
+            # The secondary record always answers: there is no third.
             check=checks[role] if first else None,
             condition=_HAS_DOMAIN,
         )
@@ -217,7 +217,7 @@ def failover_records() -> Template:
 
 
 def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
-    """Whether a region is well: all of its checks are."""
+    """Add the check of a region, healthy while all of its checks are."""
     prefix = role.title()
     parts = [
         dns.https_check(
@@ -238,7 +238,7 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
             name=name("check-db", role),
             alarm=name("db-alive", role),
             region=names.sub(REGIONS[role]),
-            # A cluster that is lost says nothing at all.
+            # A lost cluster publishes no data at all.
             without_data="Unhealthy",
         ),
     ]
@@ -250,7 +250,7 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
                 name=name("check-override", role),
                 alarm=OVERRIDE_ALARM,
                 region=names.sub(REGIONS["dr"]),
-                # The switch stays as the last value put it; before the first, healthy.
+                # The switch keeps its last value; before the first, it is healthy.
                 without_data="LastKnownStatus",
             )
         )

@@ -1,4 +1,4 @@
-"""Where the data is: the table, the buckets, the database, all of them twice."""
+"""Data: table, buckets and database, each in both regions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ INDEXES = {
 
 
 def _backed_up(*resources: Any) -> None:
-    """Have AWS Backup take these."""
+    """Add the tag for AWS Backup."""
     for resource in resources:
         had = resource.properties.get("Tags", Tags())
         resource.Tags = had + Tags({backup.TAG: names.sub(BACKED_UP)})
@@ -44,7 +44,7 @@ def _backed_up(*resources: Any) -> None:
 
 
 def payments_table() -> Template:
-    """The table of the payments, made in the primary region for both."""
+    """The table of the payments; the stack in the primary region creates both replicas."""
     t = frame.start(
         "Global table of payments, replicated between both regions", role="primary"
     )
@@ -63,7 +63,7 @@ def payments_table() -> Template:
         purpose="payments",
     )
     for role, replica in zip(ROLES, payments.Replicas, strict=True):
-        # A replica's tags are its own: the table has none to hand down.
+        # Each replica needs its own tags: it inherits none.
         replica.Tags += Tags(
             {
                 "Environment": Ref(names.SUFFIX),
@@ -92,7 +92,7 @@ _BACK = (REPLICA, DATA)
 def _replication_alarms(
     t: Template, role: str, *, received: tuple[str, str], sent: tuple[str, str]
 ) -> None:
-    """Alarms on what this region receives late, and on what it cannot send."""
+    """Add alarms on late and failed replication in this region."""
     topic = Ref("AlertTopicArn")
     storage.latency_alarm(
         t,
@@ -111,10 +111,10 @@ def _replication_alarms(
 
 
 def _bucket(t: Template, role: str, *, always: bool) -> None:
-    """The bucket of a region, which copies to the other one.
+    """Add the bucket of a region, which replicates to the other one.
 
-    From the recovery region it does so only with `reverse`: the bucket to copy to must
-    exist, and the one there is made after this one.
+    From the recovery region it replicates only with `reverse`: the destination must
+    exist, and the bucket in the primary region is created after this one.
     """
     key = frame.key_arn(t)
     frame.alert_topic(t)
@@ -161,7 +161,7 @@ def _bucket(t: Template, role: str, *, always: bool) -> None:
 
 
 def storage_dr() -> Template:
-    """The bucket that is replicated to; there before the one that replicates."""
+    """The destination bucket, created before the source bucket."""
     t = frame.start("Bucket for receipts, recovery region", role="dr")
     _bucket(t, "dr", always=False)
     t.resources["DataBucket"].Metadata = {
@@ -175,7 +175,7 @@ def storage_dr() -> Template:
 
 
 def storage_primary() -> Template:
-    """The bucket that is replicated from."""
+    """The source bucket of the replication."""
     t = frame.start("Bucket for receipts, primary region", role="primary")
     _bucket(t, "primary", always=True)
     _replication_alarms(t, "primary", received=_BACK, sent=_FORTH)
@@ -232,7 +232,7 @@ def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
 
 
 def database_primary(shape: Shape) -> Template:
-    """The cluster that writes at first, its secret, and the global database."""
+    """The primary cluster, its secret, and the global database."""
     t = frame.start("Aurora PostgreSQL cluster and global database", role="primary")
     place = _place(t, "primary")
     secret = postgres.secret(
@@ -280,7 +280,7 @@ def database_primary(shape: Shape) -> Template:
 
 
 def database_dr(shape: Shape) -> Template:
-    """The cluster that copies the primary one and can take over."""
+    """The secondary cluster, which can take over."""
     t = frame.start("Aurora PostgreSQL cluster, recovery region", role="dr")
     place = _place(t, "dr")
     cluster = aurora.secondary(

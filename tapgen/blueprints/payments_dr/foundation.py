@@ -1,4 +1,4 @@
-"""Keys, topics, the bucket for logs, the trail, and what a region has once."""
+"""Keys, topics, log bucket, trail, and the account setting of API Gateway."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def keys() -> Template:
 
 
 def keys_dr() -> Template:
-    """Its replica in the recovery region: a key works only in its own."""
+    """The replica of the key in the recovery region."""
     t = frame.start("Replica of the encryption key", role="dr")
     key = security.replica_key(
         t,
@@ -59,12 +59,12 @@ def keys_dr() -> Template:
 
 
 def _key_users() -> list[Statement]:
-    """The services that use the key of a region by themselves."""
+    """Allow services to use the key of a region."""
     groups = [
         name("*"),
         compute.log_group_name(name("*")),
         api_logs.log_group_name(name("*")),
-        # Named by API Gateway after the id of an API, which nobody knows beforehand.
+        # API Gateway names these after the API's id, which is unknown in advance.
         f"{api_logs.EXECUTION_LOGS}*",
         f"/aws/rds/cluster/{name('*')}",
     ]
@@ -77,7 +77,7 @@ def _key_users() -> list[Statement]:
 
 
 def logs() -> Template:
-    """The bucket that takes the logs of a region: accesses, and the trail."""
+    """The log bucket of a region: access logs, and the trail."""
     t = frame.start("Bucket for access logs and CloudTrail logs", role=frame.EVERY)
     bucket = storage.Bucket(logs_bucket(HERE))
     trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
@@ -111,8 +111,7 @@ def audit() -> Template:
 def messages() -> Template:
     """The topics of a region, and the events of its database that go there.
 
-    Alarms and failovers go to one topic, what the function says to another: who is on
-    call wants to hear of the one, and of every payment of the other nobody.
+    Alarms and failovers go to one topic for people on call, and payments to another.
     """
     t = frame.start("Topics for alerts and payments", role=frame.EVERY)
     key = frame.key_arn(t)
@@ -141,7 +140,7 @@ def messages() -> Template:
 
 
 def _database_events(t: Template, topic: Any) -> None:
-    """Every failover and failure of the cluster here, and of the global database."""
+    """Add rules for failovers and failures of the cluster and the global database."""
     t.add_resource(
         events.Rule(
             "DatabaseEvents",
@@ -165,7 +164,7 @@ def _database_events(t: Template, topic: Any) -> None:
 
 
 def api_account() -> Template:
-    """That API Gateway may write logs: once in a region, for all its APIs."""
+    """The account setting that lets API Gateway write logs, once in a region."""
     t = frame.start(
         "Account setting that lets the APIs of a region write logs", role=frame.EVERY
     )

@@ -1,4 +1,4 @@
-"""The VPC of a region, and how the two are joined."""
+"""The VPC of a region, and the peering of both VPCs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tapgen.blueprints.payments_dr.shape import (
     name,
 )
 
-# What the function and its runtime call, besides S3 and DynamoDB.
+# Services that the function and its runtime call, besides S3 and DynamoDB.
 SERVICES = ("kms", "logs", "rds", "secretsmanager", "sns")
 
 _EACH = "HasNatInEachZone"
@@ -80,13 +80,13 @@ def vpc() -> Template:
 
 
 def _some(gateways: Sequence[Any]) -> Any:
-    """The ids of the gateways there are."""
+    """Return the ids of the gateways that exist."""
     first, *others = (Ref(gateway) for gateway in gateways)
     return Join(",", [first, *(If(_EACH, other, NoValue) for other in others)])
 
 
 def _groups(t: Template, vpc: network.Vpc) -> tuple[Any, Any]:
-    """Groups of the function, and of the database it asks."""
+    """Add the security groups of the function and the database."""
     database = network.security_group(
         t,
         "DatabaseSecurityGroup",
@@ -118,7 +118,7 @@ def _groups(t: Template, vpc: network.Vpc) -> tuple[Any, Any]:
 
 
 def endpoints() -> Template:
-    """The services that the function calls, at addresses inside the VPC."""
+    """Interface endpoints for the services that the function calls."""
     t = frame.start("VPC endpoints for AWS services", role=frame.EVERY)
     there = network.elsewhere(network.vpc_id(t, "The VPC."), name("vpc", HERE))
     subnets = network.subnet_ids(t, "Private subnets, one in each zone.")
@@ -169,9 +169,9 @@ def joined() -> Template:
 
 
 def routes() -> Template:
-    """A region's routes to the other VPC, and what may use them: the database.
+    """A region's routes to the other VPC, and the rules for the database.
 
-    The function of a region reaches the cluster that writes, wherever that is.
+    The function of a region reaches the writing cluster in either region.
     """
     t = frame.start(
         "Routes and security group rules to the other VPC", role=frame.EVERY

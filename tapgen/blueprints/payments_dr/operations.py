@@ -1,4 +1,4 @@
-"""What is watched, backed up, paid for and rehearsed."""
+"""Alarms, backups, costs and drills."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from tapgen.blueprints.payments_dr.shape import (
 
 
 def observe() -> Template:
-    """Alarms on what both regions share, the operator's switch, the dashboard."""
+    """Replication alarms, the operator's switch, and the dashboard."""
     t = frame.start("Replication alarms and dashboard", role=frame.EVERY)
     frame.is_primary(t)
     topic = frame.alert_topic(t)
@@ -82,7 +82,7 @@ def observe() -> Template:
     )
     _override(t, topic)
     board = monitoring.dashboard(
-        # Dashboards of all regions share one namespace in an account.
+        # Dashboard names are unique in an account, over all regions.
         t,
         "Dashboard",
         name=f"{name('overview', HERE)}-${{AWS::Region}}",
@@ -99,10 +99,9 @@ def observe() -> Template:
 
 
 def _override(t: Template, topic: Ref) -> None:
-    """The switch by which an operator sends traffic to the recovery region.
+    """Add the switch with which an operator sends traffic to the recovery region.
 
-    It stays as the last value of its metric put it, and works without the primary
-    region.
+    It keeps the last value of its metric, and works without the primary region.
     """
     monitoring.alarm(
         t,
@@ -129,7 +128,7 @@ def _widgets() -> list[dict[str, Any]]:
     run = ["FunctionName", function(HERE)]
     items = ["TableName", PAYMENTS]
     copied = ["SourceBucket", DATA, "DestinationBucket", REPLICA, "RuleId", RULE]
-    # Whatever the dimensions of the lag are.
+    # For all possible dimensions of the lag.
     sought = f'Namespace="AWS/RDS" MetricName="{aurora.LAG_METRIC}"'
     search = {"expression": f"SEARCH('{sought}', 'Maximum', 60)"}
     graphs = [
@@ -191,7 +190,7 @@ def _widgets() -> list[dict[str, Any]]:
 
 
 def backup_dr() -> Template:
-    """The vault that backups are copied to; there before the plan."""
+    """The destination vault of backups, created before the plan."""
     t = frame.start("Backup vault for copies", role="dr")
     _vault(t, "dr")
     return t
@@ -209,7 +208,7 @@ def _vault(t: Template, role: str) -> Any:
 
 
 def backup_primary() -> Template:
-    """The vault, the plan that copies to the other region, and what it takes."""
+    """The vault, the plan with copies to the other region, and its selection."""
     t = frame.start("Daily backups, copied to the recovery region", role="primary")
     vault = _vault(t, "primary")
     days = frame.parameter(
@@ -248,7 +247,7 @@ def backup_primary() -> Template:
 
 
 def cost() -> Template:
-    """The monthly budget, and the cost category where one is wanted."""
+    """The monthly budget, and the cost category if requested."""
     t = frame.start("Budget and cost category", role=frame.GLOBAL)
     frame.parameter(
         t,
@@ -295,7 +294,7 @@ def cost() -> Template:
 
 
 def rehearsals() -> Template:
-    """The experiment of a region, when drills are due, and the runbooks."""
+    """The experiment of a region, the drill schedule, and the runbooks."""
     t = frame.start(
         "Failover experiment, drill schedule and runbooks", role=frame.EVERY
     )
@@ -313,7 +312,7 @@ def rehearsals() -> Template:
         name=experiment(HERE),
         cluster_arn=names.arn("rds", f"cluster:{database(HERE)}"),
         role_arn=_role(t, "ExperimentRoleArn", "experiments"),
-        # What clients would feel; the database's own alarms are meant to ring.
+        # Impact on clients; the database's own alarms go off as expected.
         stop_alarm_arn=names.arn("cloudwatch", f"alarm:{name('api-5xx', HERE)}"),
     )
     drills.reminder(
@@ -338,7 +337,7 @@ def rehearsals() -> Template:
             description="Whether the experiment starts automatically when a drill is due.",
             AllowedValues=["ENABLED", "DISABLED"],
         ),
-        # A cluster that copies has no writer to lose.
+        # A secondary cluster has no writer to lose.
         condition=frame.IS_PRIMARY,
     )
     runbooks.add(t, _role(t, "RunbookRoleArn", "runbooks"))

@@ -1,4 +1,4 @@
-"""Every role of the system: IAM is global, so they are made once."""
+"""All roles of the system, in two parts, because IAM is global."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ _PRINCIPAL = r"arn:(\*|aws[a-z-]*):iam::(\*|\d{12}):(role|user)/[\w+=.@/*-]+"
 _PRINCIPALS_RULE = "ARNs of roles and users, such as arn:*:iam::*:role/payments-oncall"
 
 FENCE = "#fence"
-"""The id of the items that close regions for payments, in the table."""
+"""The id of the table's items that close regions for payments."""
 
 EXTERNAL_ID = name("failover")
-"""What automation must give to take the operators' role."""
+"""The external id with which automation assumes the operators' role."""
 
 
 def roles(shape: Shape) -> Template:
-    """One role for each service that the system runs by."""
+    """One role for each service that runs the system."""
     t = frame.start("IAM roles, one for each service", role=frame.GLOBAL)
     primary_key, dr_key = key_parameters(t)
     _function_role(t, primary_key, dr_key)
@@ -87,7 +87,7 @@ def roles(shape: Shape) -> Template:
 
 
 def operators() -> Template:
-    """The roles for moving and rehearsing: of people, runbooks, experiments."""
+    """The roles for failover and drills: of people, runbooks, experiments."""
     t = frame.start("IAM roles for failover and drills", role=frame.GLOBAL)
     primary_key, dr_key = key_parameters(t)
     _operator_roles(t, primary_key, dr_key)
@@ -101,7 +101,7 @@ def _give(t: Template, title: str, what: str, when: str = "") -> None:
 
 
 def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
-    """What the function may do: the same in both regions, with the means of each."""
+    """Add the function's role: the same permissions in both regions."""
     regions = [REGIONS[role] for role in ROLES]
     keys = {"primary": primary_key, "dr": dr_key}
     clusters = [database_arn(role) for role in ROLES]
@@ -143,14 +143,14 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
             compute.trace(),
             compute.attach_to_vpc(),
         ],
-        # Lambda gives no source when it assumes a role for a function.
+        # Lambda sends no source when it assumes a role for a function.
         when=(),
     )
     _give(t, "FunctionRole", what)
 
 
 def _objects(primary_key: Ref, dr_key: Ref) -> Iterator[Statement]:
-    """Objects are read and written in both regions."""
+    """Allow reading and writing objects in both regions."""
     for role, bucket in buckets(primary_key, dr_key).items():
         yield from bucket.read(f"Read{role.title()}")
         yield from bucket.write(f"Write{role.title()}")
@@ -179,11 +179,11 @@ _SECOND_FACTOR = "NeedsSecondFactor"
 
 
 def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
-    """The roles for failing over, in either direction, and for nothing else.
+    """Add the roles for failover in either direction, and for nothing else.
 
-    People take theirs with a second factor, automation, where there is any, with an
-    external id, and runbooks are given one. All may do the same, in both regions: IAM
-    is global. The first two also start runbooks, for which people need nothing else.
+    People assume theirs with MFA, and automation, if there is any, with an external id.
+    Systems Manager assumes the one for runbooks. All have the same permissions, in both
+    regions. The first two may also start runbooks, for which people need nothing else.
     """
     operators = frame.parameter(
         t,
@@ -193,8 +193,8 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         pattern=f"^{_PRINCIPAL}$",
         constraint=_PRINCIPALS_RULE,
     )
-    # Never those of people: an external id is no secret, so that whoever may take
-    # both roles would need no second factor.
+    # Never those of people: an external id is no secret, so people who may assume both
+    # roles would bypass MFA.
     automation = frame.parameter(
         t,
         "AutomationArns",
@@ -287,7 +287,7 @@ def _operator_role(
             MaxSessionDuration=3600,
             AssumeRolePolicyDocument={
                 "Version": "2012-10-17",
-                # A statement of awacs takes no condition that is an Fn::If.
+                # awacs does not support an Fn::If as a condition.
                 "Statement": [{**encode_to_dict(trust), "Condition": condition}],
             },
             ManagedPolicyArns=[Ref(policy) for policy in policies],
@@ -299,7 +299,7 @@ def _operator_role(
 
 
 def _runbooks() -> list[Statement]:
-    """Starting the runbooks of this system, which act as the role made for them.
+    """Allow starting the runbooks of this system, which use their own role.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
     """
@@ -319,7 +319,7 @@ def _runbooks() -> list[Statement]:
                 *executions,
             ],
         ),
-        # The id of an execution is made up when it starts.
+        # Systems Manager chooses the id of an execution when it starts.
         security.statement("FollowRunbooks", [ssm.GetAutomationExecution], executions),
         security.statement(
             "GiveRunbooksTheirRole",
@@ -347,15 +347,16 @@ def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
             [cloudwatch.DescribeAlarms],
             [names.arn("cloudwatch", "alarm:*", region=r) for r in regions],
         ),
-        # Metrics are no resources; writing them is kept to the system's namespace.
+        # Metrics are no resources; a condition limits writing to the system's
+        # namespace.
         security.statement(
             "AskForFailover", [cloudwatch.PutMetricData], ["*"], metrics
         ),
         security.statement(
             "ReadWhereNoResourceCanBeNamed", [cloudwatch.GetMetricData], ["*"]
         ),
-        # No more than seeing them: changing one is left to the control plane of Route
-        # 53, which is in a single region, and their ids are not known here.
+        # Read only: changing a health check depends on Route 53's control plane in a
+        # single region, and their ids are unknown here.
         security.statement(
             "SeeHealthChecks",
             [route53.GetHealthCheck, route53.GetHealthCheckStatus],

@@ -1,8 +1,8 @@
-"""What to do in a switchover, a failover, on the way back, and in a drill.
+"""Runbooks for a switchover, a failover, a failback and a drill.
 
-A runbook runs in the region that is to write, or in the recovery region where it says
-so. It calls the data planes of that region alone: no stack, no record set and nothing
-in the other region has to be changed for payments to go on.
+A runbook runs in the region that is to write, unless it names the recovery region. It
+only calls data planes of that region: it changes no stack, no record set and nothing in
+the other region.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LAG = names.sub(name("db-lag", HERE))
 
 
 def document(procedure: str) -> str:
-    """The name of the runbook of a procedure in a region, as text for `Fn::Sub`."""
+    """Return the name of a procedure's runbook in a region, as text for `Fn::Sub`."""
     return name(procedure, HERE)
 
 
@@ -160,9 +160,9 @@ def _move(api: str, **more: Any) -> dict[str, Any]:
 
 
 def _written_here() -> dict[str, Any]:
-    """Wait, for an hour, until this region writes: the move is only asked for.
+    """Return a step that waits, up to an hour, until this region writes.
 
-    States alone prove nothing, as they are the same before the move has begun.
+    The status alone is no proof: it is the same before the move has begun.
     """
     return drills.script(
         "WaitForWriterHere",
@@ -176,7 +176,7 @@ def _written_here() -> dict[str, Any]:
 
 
 def _settled() -> list[dict[str, Any]]:
-    """Wait until this region writes and the other one copies."""
+    """Return a step that waits until this region writes and the other one replicates."""
     return [
         _written_here(),
         drills.wait(
@@ -192,7 +192,7 @@ def _settled() -> list[dict[str, Any]]:
 
 
 def _fence(step: str, role: Any, closed: bool) -> dict[str, Any]:
-    """Close or open a region for payments, in the table that both share."""
+    """Return a step that closes or opens a region for payments, in the shared table."""
     return drills.call(
         step,
         "dynamodb",
@@ -221,12 +221,12 @@ def _switchover() -> list[dict[str, Any]]:
 
 def _failover() -> list[dict[str, Any]]:
     return [
-        # First: where the other region still half lives, it must take no more payments.
-        # Its health check fails by that as well, and traffic comes here.
+        # First: if the other region still partly works, it must accept no more
+        # payments. Its health check then fails, and traffic moves to this region.
         _fence("CloseOtherRegion", _OTHER, True),
         _fence("OpenThisRegion", Ref(names.ROLE), False),
         _move("FailoverGlobalCluster", AllowDataLoss=True),
-        # The other region joins again when it can, which may be long after.
+        # The other region rejoins when it can, which may be much later.
         _written_here(),
     ]
 
@@ -237,14 +237,14 @@ def _failback() -> list[dict[str, Any]]:
         _close_behind(),
         _move("SwitchoverGlobalCluster"),
         *_settled(),
-        # Last: payments come back to a region whose database writes already.
+        # Last: payments return to a region whose database already writes.
         _fence("OpenThisRegion", Ref(names.ROLE), False),
     ]
 
 
 def _drill() -> list[dict[str, Any]]:
-    # A cluster of a global database cannot be stopped, so the alarm is rung by hand;
-    # the next evaluation puts it right.
+    # A cluster of a global database cannot be stopped, so the runbook sets the alarm's
+    # state; the next evaluation resets it.
     return [
         _healthy(),
         drills.call(
@@ -269,7 +269,7 @@ def _drill() -> list[dict[str, Any]]:
 
 
 def _redirect(requested: int) -> list[dict[str, Any]]:
-    # A number as it stands: a runbook's parameter would arrive as text.
+    # A literal number: a runbook's parameter would arrive as text.
     return [
         drills.call(
             "PutSwitch",

@@ -27,7 +27,7 @@ def _matching(value: str, pattern: str, what: str, example: str) -> str:
 
 
 class Domain(BaseModel):
-    """The name by which clients find whichever region is well."""
+    """The domain name of the API, which leads to the healthy region."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,14 +90,14 @@ class Database(BaseModel):
     @field_validator("instance_class")
     @classmethod
     def _class(cls, name: str) -> str:
-        # Global databases run on memory-optimised classes only.
+        # Global databases support only memory-optimised classes.
         # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database.configuration.requirements.html
         what = "a class that global databases run on"
         return _matching(name, r"db\.[rx][a-z0-9]+\.[a-z0-9]+", what, "db.r6g.large")
 
 
 class Drills(BaseModel):
-    """How failures are rehearsed."""
+    """Failure drills."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -274,7 +274,7 @@ class Settings(BaseModel):
             )
 
     def prefix(self) -> int:
-        """The prefix length of every subnet."""
+        """Return the prefix length of every subnet."""
         ranges = (self.vpc_cidr, self.dr_vpc_cidr)
         narrowest = max(IPv4Network(text).prefixlen for text in ranges)
         return max(24, narrowest + network.GRID_BITS)

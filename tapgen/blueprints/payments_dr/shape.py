@@ -1,7 +1,7 @@
-"""What the templates of payments_dr share: names, and what they depend on.
+"""Names that the templates of payments_dr share, and the shape of the system.
 
-Everything that differs between environments or regions is a parameter of a template, so
-that its bytes are the same for all of them; it depends on the `Shape` alone.
+Differences between environments or regions are template parameters. A template's bytes
+depend on the `Shape` alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ZONES = 3
 HERE = names.THIS_ROLE
 name = partial(names.name, CODE)
 
-# What other templates must find before or without it being there, by name.
+# Names of resources that other templates refer to before they exist.
 PAYMENTS = name("payments")
 DATA = name("data", "primary", unique=True)
 REPLICA = name("data", "dr", unique=True)
@@ -33,37 +33,37 @@ RULE = "everything"
 """The id of the replication rules, a dimension of their metrics."""
 
 STAGE = "prod"
-"""The one stage of the API, the first step of every path."""
+"""The stage of the API, the first segment of every path."""
 
 BACKED_UP = name("daily")
-"""The value of the tag by which the backup plan knows what to take."""
+"""The tag value that selects the resources of the backup plan."""
 
 IS_DR = "IsDr"
 
 OVERRIDE_ALARM = name("failover-requested", "dr")
-"""The alarm that an operator rings to move traffic away from the primary region.
+"""The alarm with which an operator moves traffic away from the primary region.
 
-It is in the recovery region, so that nothing of the primary one is needed for it.
+It is in the recovery region, so that it works without the primary region.
 """
 
 OVERRIDE_METRIC = "FailoverRequested"
-"""The metric that rings it at 1, and is 0 for the way back."""
+"""Its metric: 1 puts it into ALARM, 0 ends that."""
 
 PORT = aurora.PORT
 
 REGIONS = {"primary": "${PrimaryRegion}", "dr": "${DrRegion}"}
-"""The region of a region role, as text for `Fn::Sub`."""
+"""Return the region of a region role, as text for `Fn::Sub`."""
 
 OTHER = {"primary": "dr", "dr": "primary"}
 
 
 def logs_bucket(role: str) -> str:
-    """The name of the bucket for logs of a region role."""
+    """Return the name of the log bucket of a region role."""
     return name("logs", role, unique=True)
 
 
 def database(role: str) -> str:
-    """The identifier of the cluster of a region role."""
+    """Return the identifier of the cluster of a region role."""
     return name("db", role)
 
 
@@ -73,34 +73,34 @@ def database_arn(role: str) -> str:
 
 
 def global_database_arn() -> str:
-    """The ARN of the global database, which has no region."""
+    """Return the ARN of the global database, which has no region."""
     return names.arn("rds", f"global-cluster:{GLOBAL_DATABASE}", region="")
 
 
 def function(role: str) -> str:
-    """The name of the function of a region role."""
+    """Return the name of the function of a region role."""
     return name("validate", role)
 
 
 def experiment(role: str) -> str:
-    """The name of the experiment of a region role."""
+    """Return the name of the experiment of a region role."""
     return name("experiment", role)
 
 
 def topic_arn(thing: str, role: str) -> str:
-    """The ARN of a topic (`alerts`, `payments`), as text for `Fn::Sub`."""
+    """Return the ARN of a topic (`alerts`, `payments`), as text for `Fn::Sub`."""
     return names.arn("sns", name(thing, role), region=REGIONS[role])
 
 
 def payments(primary_key: Ref, dr_key: Ref) -> table.Table:
-    """The table as roles know it: in both regions, with the key of each."""
+    """Return the table for roles: in both regions, with the key of each."""
     return table.Table(
         PAYMENTS, (REGIONS["primary"], REGIONS["dr"]), (primary_key, dr_key)
     )
 
 
 def buckets(primary_key: Ref, dr_key: Ref) -> dict[str, storage.Bucket]:
-    """The buckets as roles know them, by region role."""
+    """Return the buckets for roles, by region role."""
     return {
         "primary": storage.Bucket(DATA, REGIONS["primary"], primary_key),
         "dr": storage.Bucket(REPLICA, REGIONS["dr"], dr_key),
@@ -111,7 +111,7 @@ def buckets(primary_key: Ref, dr_key: Ref) -> dict[str, storage.Bucket]:
 class Shape:
     """What a template depends on: instances of each cluster, account baseline.
 
-    `baseline` is whether the system also makes what a region may have only once.
+    With `baseline` the system also creates resources that a region can have only once.
     """
 
     instances: int
@@ -119,7 +119,7 @@ class Shape:
 
 
 def finish(t: Template, role: str) -> Template:
-    """The template with everything tagged by region and role in the recovery.
+    """Return the template with all resources tagged by region and DR role.
 
     The other tags are those of the stack set, which are the same in every region.
     """
@@ -129,13 +129,13 @@ def finish(t: Template, role: str) -> Template:
 
 
 def is_dr(t: Template) -> str:
-    """Give a template for every region the condition that it is the recovery one."""
+    """Add the condition that the stack runs in the recovery region."""
     t.add_condition(IS_DR, Equals(Ref(names.ROLE), "dr"))
     return IS_DR
 
 
 def key_parameters(t: Template) -> tuple[Ref, Ref]:
-    """The parameters for the keys of both regions, in a template that needs both."""
+    """Add the parameters for the keys of both regions."""
     primary, dr = (
         frame.other_key(
             t, f"{role.title()}KeyArn", f"ARN of the key in the {what} region."

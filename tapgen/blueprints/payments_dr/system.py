@@ -1,4 +1,4 @@
-"""From a config to the parts of a payments_dr, and who gives what to whom."""
+"""Build the parts of a payments_dr from a config, and connect their outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TAGS = {"Project": "PaymentProcessing", "Purpose": "DisasterRecovery"}
 
 By = dict[str, dict[str, Value]]
 
-# What the parts give each other. Regions are named by role.
+# Outputs that parts take from each other. Regions are region roles.
 _KEYS: Mapping[str, Value] = {
     "primary": Output("keys", "KmsKeyArn", region="primary"),
     "dr": Output("keys-dr", "KmsKeyArn", region="dr"),
@@ -40,12 +40,12 @@ _LOG_BUCKET = Output("logs", "LogBucketName")
 
 
 def _text(value: bool | int | str) -> str:
-    """A setting as the text of a parameter."""
+    """Return a setting as the text of a parameter."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _anywhere(who: tuple[str, ...]) -> str:
-    """ARNs of roles and users. Any account will do: roles trust none but their own."""
+    """ARNs of roles and users. The account may be any: roles trust only their own."""
     return ",".join(f"arn:*:iam::*:{each}" for each in who)
 
 
@@ -58,10 +58,10 @@ def _own_keys() -> By:
 
 
 def build(config: Config) -> System:
-    """The system of a config.
+    """Return the system of a config.
 
-    Raises BlueprintError where a name does not fit or a certificate is of another
-    region than its API.
+    Raises BlueprintError if a name is too long or a certificate is in another region
+    than its API.
     """
     settings = cast(Settings, config.settings)
     if settings.domain is not None:
@@ -234,7 +234,7 @@ def _data(shape: Shape, settings: Settings) -> Iterator[Part]:
             "primary",
             data.storage_primary,
             "ReplicationRoleArn",
-            # The bucket to copy to must be there.
+            # The destination bucket must exist.
             ("storage-dr",),
         ),
     ):
@@ -345,7 +345,7 @@ def _app(shape: Shape, settings: Settings) -> Part:
         values["HostedZoneId"] = settings.domain.hosted_zone_id
         given = {str(k): v for k, v in settings.domain.certificates.items()}
         for role in ROLES:
-            # Also where there is none, or one region would take the other's.
+            # Also if there is none, or one region would get the other's value.
             by_role[role]["CertificateArn"] = given.get(role, "")
     return Part(
         "app",
@@ -358,8 +358,8 @@ def _app(shape: Shape, settings: Settings) -> Part:
         ),
         values,
         by_role,
-        # A stage cannot log before API Gateway may, and the function is of no use
-        # before it reaches what it calls, on either side.
+        # A stage cannot log before the account setting exists, and the function needs
+        # its network in both regions.
         depends_on=(
             "routes",
             *(("api-account",) if shape.baseline else ()),
@@ -384,7 +384,7 @@ def _dns(settings: Settings) -> Part:
         application.failover_records(),
         ("PrimaryHealthCheckId", "DrHealthCheckId", "FailoverFqdn"),
         values,
-        # Health checks watch alarms, which must be there.
+        # Health checks need their alarms.
         depends_on=("database", "database-dr", "observe"),
     )
 
@@ -423,7 +423,7 @@ def _rehearsals(shape: Shape, settings: Settings) -> Iterator[Part]:
             "RunbookRoleArn": Output("operators", "RunbookRoleArn", region="primary"),
             "AlertTopicArn": _TOPIC,
         },
-        # The alarm that stops an experiment must be there.
+        # The experiment needs the alarm that stops it.
         depends_on=("app", "database", "database-dr"),
     )
 

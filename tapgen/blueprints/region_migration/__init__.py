@@ -1,8 +1,8 @@
-"""Moves storage, servers and a database from one region to another.
+"""Migrate storage, servers and a database from one region to another.
 
-Everything is made in the target region, fed from the source region, and takes over by
-weights and dials, while clients keep their addresses. The source side is made here,
-too, or named in `existing` where it is there already (parts marked *).
+The system creates everything in the target region, replicates the data from the source
+region, and moves traffic by weights and dials, while clients keep their addresses. It
+creates the source side, too, unless `existing` names it (parts marked *).
 
     keys             source            the multi-Region key, the alert topic
     keys-target      target            its replica, the alert topic there

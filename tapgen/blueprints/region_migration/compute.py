@@ -1,4 +1,4 @@
-"""The servers of a region: two colours behind one load balancer."""
+"""The servers of a region: blue and green, behind one load balancer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CERTIFICATE_PATTERN = (
 
 
 def fleet_of(shape: Shape) -> Template:
-    """Load balancer, target groups, scaling groups and the switch for writes."""
+    """Load balancer, target groups, Auto Scaling groups and the write switch."""
     t = start("Blue and green servers behind a load balancer", role=shape.spread)
     vpc_id = _network(t, "VpcId", "AWS::EC2::VPC::Id", "The VPC.")
     key = frame.key_arn(t)
@@ -232,7 +232,7 @@ def _count(t: Template, title: str, description: str, least: int) -> Ref:
 
 
 def _write_switch(t: Template) -> None:
-    """The switch by which a migration pauses writers, and the application obeys."""
+    """Add the switch with which a migration pauses writes; the application reads it."""
     writes = frame.parameter(
         t,
         "Writes",

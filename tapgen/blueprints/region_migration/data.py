@@ -1,4 +1,4 @@
-"""Where the data is: buckets that replicate, PostgreSQL and its promotable replica."""
+"""Data: replicated buckets, PostgreSQL and its promotable replica."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tapgen.blueprints.region_migration.shape import (
 
 
 def replication_metrics(shape: Shape) -> dict[str, Any]:
-    """The dimensions of what S3 publishes about the replication."""
+    """Return the dimensions of S3's replication metrics."""
     return storage.replicated(shape.data, REPLICA, RULE)
 
 
@@ -92,7 +92,7 @@ def storage_target(shape: Shape) -> Template:
 
 
 def storage_source(shape: Shape) -> Template:
-    """The bucket that is migrated; where it is there already, what watches it."""
+    """The bucket that is migrated; for an existing bucket only its alarms."""
     t = start("Bucket that is migrated", role="source")
     source_bucket(t, shape)
     topic = frame.alert_topic(t)
@@ -205,10 +205,10 @@ def database_source(shape: Shape) -> Template:
 def database_target(shape: Shape) -> Template:
     """The read replica in the target region, which becomes the new database.
 
-    Two parameters turn it into its own master in place. `Promoted` takes away what it
-    replicates and changes nothing else of it: any other change in that update might
-    replace the instance. `EnableBackups`, in a later update, gives it backups and a
-    standby. The instance, its name and its host name stay the same throughout.
+    Two parameters promote it in place. `Promoted` removes the replication source and
+    nothing else: any other change in that update might replace the instance.
+    `EnableBackups`, in a later update, adds backups and a standby. The instance, its
+    name and its host name stay the same throughout.
     """
     t = start(
         "PostgreSQL in the target region, a replica until promoted", role="target"
@@ -228,7 +228,7 @@ def database_target(shape: Shape) -> Template:
         "Database",
         place=place,
         source_arn=If("IsReplica", source, NoValue),
-        # Dropping it at the promotion would replace the instance.
+        # Removing it with the promotion would replace the instance.
         source_region=Ref("SourceRegion"),
         promoted={
             "BackupRetentionPeriod": If("BackupsOn", keeping["backup_days"], NoValue),
@@ -244,7 +244,7 @@ def database_target(shape: Shape) -> Template:
         identifier=name("db", "target"),
         name=name("db-lag", "target"),
         topic_arn=Ref("AlertTopicArn"),
-        # Who is no replica publishes no lag, and would ring for ever.
+        # A promoted instance publishes no lag, so the alarm would never end.
         condition="IsReplica",
     )
     return t

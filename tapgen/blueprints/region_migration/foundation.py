@@ -1,4 +1,4 @@
-"""Keys, roles, the buckets for logs and the vaults."""
+"""Keys, roles, log buckets and vaults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from tapgen.blueprints.region_migration.shape import (
 
 
 def keys(shape: Shape) -> Template:
-    """The multi-Region key of the system, and where the alarms of the region go."""
+    """The multi-Region key of the system, and the alert topic of the region."""
     t = start("Encryption key and alert topic, source region", role="source")
     security.key(
         t,
@@ -64,7 +64,7 @@ def keys_target(shape: Shape) -> Template:
 
 
 def _key_users() -> list[Statement]:
-    """Who uses the key of a region without a role of this system."""
+    """Allow services without a role of this system to use the key of a region."""
     groups = [name("*"), f"/aws/rds/instance/{name('*')}"]
     return [
         security.logs_statement(*groups),
@@ -87,7 +87,7 @@ def _key_and_topic(t: Template, role: str) -> None:
 
 
 def roles(shape: Shape) -> Template:
-    """Every role that a service takes: IAM is global, so they are made once."""
+    """All roles of services, in one part, because IAM is global."""
     t = start("IAM roles, one for each service", role=frame.GLOBAL)
     source_bucket(t, shape)
     source_key = frame.other_key(
@@ -130,7 +130,7 @@ def roles(shape: Shape) -> Template:
 def _replication_roles(
     t: Template, source: storage.Bucket, target: storage.Bucket
 ) -> None:
-    """Two roles: for what is written from now on, and for what was there before."""
+    """Add two roles: for replicating new objects, and existing ones."""
     storage.replication_role(
         t,
         "ReplicationRole",
@@ -165,11 +165,11 @@ def _database_and_network_roles(t: Template, shape: Shape) -> None:
 def _instance_role(
     t: Template, shape: Shape, source: storage.Bucket, target: storage.Bucket
 ) -> None:
-    """What the servers may do: the same in both regions, since they are the same."""
+    """Add the servers' role, the same for both regions."""
     keys = {"source": Ref("SourceKeyArn"), "target": Ref("TargetKeyArn")}
     secret, secret_keys = SECRET, keys
     if not shape.builds_source:
-        # With the key of Secrets Manager itself whoever may read the secret may decrypt.
+        # With Secrets Manager's own key, reading the secret includes decrypting it.
         secret_key = frame.other_key(
             t,
             "SecretKeyArn",
@@ -214,7 +214,7 @@ def _instance_role(
         allow=[*allow, *exports.write("WriteExports")],
         # Session Manager, instead of SSH from anywhere.
         managed=["AmazonSSMManagedInstanceCore"],
-        # EC2 gives no source when it assumes a role for an instance.
+        # EC2 sends no source when it assumes a role for an instance.
         when=(),
     )
     security.instance_profile(
@@ -223,13 +223,13 @@ def _instance_role(
 
 
 def _renamed(statement: Statement, suffix: str) -> Statement:
-    """The statement with an id of its own, where another region has the same."""
+    """Return the statement with its own Sid, as another region has the same one."""
     statement.properties["Sid"] += suffix
     return statement
 
 
 def logs(shape: Shape) -> Template:
-    """The bucket of a region for access logs, and for reports of batch replication."""
+    """The log bucket of a region: access logs, and batch replication reports."""
     t = start("Bucket for access logs and reports", role=frame.EVERY)
     bucket = storage.Bucket(logs_bucket(names.THIS_ROLE))
     protection.log_bucket(
@@ -246,7 +246,8 @@ def logs(shape: Shape) -> Template:
 
 
 def vaults(shape: Shape) -> Template:
-    """The backup vault of a region; before the plans, which copy to each other's."""
+    """The backup vault of a region, created before the plans, which copy between
+    vaults."""
     t = start("Backup vault", role=frame.EVERY)
     vault = backup.vault(
         t,

@@ -1,4 +1,4 @@
-"""The VPC of a region and the way to the other one."""
+"""The VPC of a region, and the peering of both VPCs."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ _MEMBERS = {"Database": "database", "Server": "servers", "Balancer": "load balan
 
 
 def _groups(t: Template, vpc: network.Vpc, shape: Shape) -> None:
-    """Security groups, each letting in only the one before it.
+    """Add the security groups; each allows traffic only from the tier before it.
 
-    Global Accelerator keeps the addresses of visitors, so the balancer's group is for
-    them, whichever way they come. Servers ask for the application under its private
-    name, which leads to the public addresses of a balancer.
+    Global Accelerator preserves client addresses, so the load balancer's group allows
+    them with and without the accelerator. Servers call the application by its private
+    name, which leads to the public addresses of a load balancer.
     """
     frame.flag(
         t,
@@ -136,7 +136,7 @@ def _groups(t: Template, vpc: network.Vpc, shape: Shape) -> None:
 def _from_servers(
     t: Template, title: str, balancer: Any, ranges: Sequence[Any]
 ) -> None:
-    """Let servers into the balancer, as the NAT gateways show them."""
+    """Allow servers into the load balancer, by the addresses of the NAT gateways."""
     for number, cidr in enumerate(ranges, 1):
         for port in WEB_PORTS:
             network.from_range(
@@ -175,10 +175,10 @@ def _group(
 
 
 def joined(shape: Shape) -> Template:
-    """The connection from the source's VPC to the target's.
+    """The peering connection from the source VPC to the target VPC.
 
-    Without it servers could only reach the database of their own region, and during a
-    migration the one that takes writes is in the other.
+    Servers need it to reach the database in the other region, which takes the writes
+    during a part of the migration.
     """
     t = start("Peering connection between the VPCs", role="source")
     peering.connection(
@@ -188,8 +188,10 @@ def joined(shape: Shape) -> Template:
 
 
 def routes(shape: Shape) -> Template:
-    """A region's routes to the other VPC, and whom the two regions let in: each other's
-    servers, to database and load balancer."""
+    """A region's routes to the other VPC, and the rules that allow its servers.
+
+    They may reach database and load balancer.
+    """
     t = start("Routes and security group rules to the other VPC", role=frame.EVERY)
     peering.routes(
         t,

@@ -47,7 +47,7 @@ def observability(shape: Shape) -> Template:
 
 
 def _at(role: str, **more: Any) -> dict[str, Any]:
-    """The options of a metric that a graph takes from a region role's region."""
+    """The options of a metric from a region role's region in a graph."""
     return {"region": f"${{{frame.region_parameter(role)}}}", **more}
 
 

@@ -1,4 +1,4 @@
-"""Who may carry out the migration, and its plan as data."""
+"""The role that carries out the migration, and its plan as data."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ from tapgen.blueprints.region_migration.shape import (
 from tapgen.blueprints.region_migration.traffic import ZONE_NAME
 
 PLAN = f"{WRITES.removesuffix('writes')}plan"
-"""The SSM parameter that holds the plan of the migration."""
+"""The SSM parameter with the migration plan."""
 
 LARGEST_PLAN = 4096
-"""Characters that a standard parameter of SSM holds."""
+"""The maximum size of a standard SSM parameter, in characters."""
 
 SESSION_SECONDS = 4 * 3600
-"""How long one may work on a migration before taking the role anew."""
+"""The session duration of the migration role, in seconds."""
 
 
 def operations(shape: Shape) -> Template:
-    """The role for whoever migrates, and the plan."""
+    """The migration role, and the plan."""
     t = start("IAM role and plan for the migration", role=frame.GLOBAL)
     source_bucket(t, shape)
     t.add_resource(
@@ -71,8 +71,8 @@ def operations(shape: Shape) -> Template:
                         "AWS", names.sub(names.arn("iam", "root", region=""))
                     ),
                     Action=[AssumeRole],
-                    # The account hands this on through IAM, but never to a user with
-                    # keys that do not expire.
+                    # The account delegates this through IAM, but not to a user with
+                    # long-term keys.
                     Condition=Condition(
                         StringLike(
                             {
@@ -125,7 +125,7 @@ def operations(shape: Shape) -> Template:
 
 
 def _look() -> list[Statement]:
-    """What may be looked at. These services know no resource for these actions.
+    """Read actions; these services support no resources for them.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
@@ -169,8 +169,8 @@ def _storage(t: Template, shape: Shape) -> list[Statement]:
             ],
             [bucket],
         ),
-        # A job has no name before it is created, so none can be named here; what it
-        # may do is what the role passed to it may.
+        # A job has no name before it is created; the role passed to it limits its
+        # actions.
         security.statement(
             "CreateJobWhereNoResourceCanBeNamed",
             [bucket_actions.CreateJob],
@@ -198,7 +198,7 @@ def _storage(t: Template, shape: Shape) -> list[Statement]:
 
 
 def _regions(shape: Shape) -> list[tuple[str, str]]:
-    """Each region role in which something is made, and its region."""
+    """Return each region role with resources, and its region."""
     return [(role, f"${{{frame.region_parameter(role)}}}") for role in shape.roles]
 
 
@@ -292,7 +292,7 @@ def _database(t: Template, shape: Shape) -> list[Statement]:
         security.statement(
             "Look", [database_actions.DescribeDBInstances], [source, target]
         ),
-        # Only requests for a grant say what it is for.
+        # Only requests for a grant carry its purpose.
         security.statement(
             "EncryptSnapshots",
             [key_actions.CreateGrant],
@@ -358,7 +358,7 @@ def _traffic(t: Template) -> list[Statement]:
 
 
 def _runbooks(shape: Shape) -> list[Statement]:
-    """Starting the runbooks, which then act as who started them."""
+    """Allow starting the runbooks, which then use the caller's role."""
     documents = [
         names.arn(
             "ssm",
@@ -384,10 +384,11 @@ def _runbooks(shape: Shape) -> list[Statement]:
 
 
 def plan(shape: Shape) -> dict[str, Any]:
-    """The phases of the migration: what must hold before and after, and what is turned.
+    """Return the phases of the migration: entry and exit criteria, and parameters to
+    change.
 
-    `gates` are alarms that must be OK to leave the phase, `turns` are parameters, each
-    as part and name, in the order in which they change.
+    `gates` are alarms that must be OK before the phase ends. `turns` are the parameters
+    to change, in order, each as part and name.
     """
 
     def phase(

@@ -1,8 +1,8 @@
-"""What is done by hand in a migration, beside the rollouts that turn its parameters.
+"""Runbooks for the manual steps of a migration, between the rollouts.
 
-A runbook acts as whoever starts it, which the migration role may. None promotes the
-replica: that is a parameter of its template, or the stack would no longer know what it
-has.
+A runbook uses the permissions of its caller, such as the migration role. No runbook
+promotes the replica: its template has a parameter for that, so that the stack matches
+the instance.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ SYNC = "sync"
 READY = "ready-to-promote"
 WRITERS = {"paused": "pause-writes", "allowed": "resume-writes"}
 
-# After these a batch job changes no more.
+# The final states of a batch job.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html
 _ENDS = ("Complete", "Failed", "Cancelled")
 _AUTOMATION_ID = "{{ automation:EXECUTION_ID }}"
 
 
 def document(procedure: str, role: str = names.THIS_ROLE) -> str:
-    """The name of the runbook of a procedure in a region, as text for `Fn::Sub`."""
+    """Return the name of a procedure's runbook in a region, as text for `Fn::Sub`."""
     return name(procedure, role)
 
 
 def procedures(shape: Shape) -> dict[str, tuple[str, ...]]:
-    """The procedures that have a runbook in each region role."""
+    """Return the procedures with a runbook in each region role."""
     switch = tuple(WRITERS.values())
     return {
         "source": (SYNC, *(switch if shape.builds_source else ())),
@@ -98,7 +98,7 @@ def runbooks(shape: Shape) -> Template:
 
 
 def _only_in(t: Template, role: str) -> str:
-    """The name of the condition that the stack is in the region of a role."""
+    """Return the name of the condition that the stack is in the region of a role."""
     title = f"Is{role.title()}"
     t.add_condition(title, Equals(Ref(names.ROLE), role))
     return title
@@ -125,7 +125,7 @@ def _add(
 
 
 def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:
-    """A batch job over the objects that no replication has taken yet.
+    """Return a step that starts a batch job for objects that are not replicated yet.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
     """

@@ -54,7 +54,7 @@ def _matching(value: str, pattern: str, what: str) -> str:
 
 
 class Existing(_Model):
-    """What the source region has already, when nothing is to be made there."""
+    """The existing resources of the source region."""
 
     bucket: str = Field(description="Bucket to migrate; versioned")
     bucket_key_arn: str = Field(description="ARN of the key it is encrypted with")
@@ -98,7 +98,7 @@ class Existing(_Model):
 
 
 class Fleet(_Model):
-    """The servers of one region, in two colours."""
+    """The blue and green servers of one region."""
 
     blue_min: int = Field(default=2, ge=0, le=100, description="Blue servers at least")
     green_min: int = Field(
@@ -136,7 +136,7 @@ class Fleet(_Model):
 
 
 class Servers(_Model):
-    """What servers are made of, in both regions."""
+    """The servers in both regions."""
 
     instance_type: str = Field(
         default="t3.small",
@@ -205,7 +205,8 @@ class Servers(_Model):
 
 
 class Traffic(_Model):
-    """Where requests and connections go; what a migration turns, step by step."""
+    """Weights and dials for requests and connections, which a migration changes step by
+    step."""
 
     source_dial: int = Field(
         default=100, ge=0, le=100, description="Percent that the source region takes"
@@ -252,7 +253,7 @@ class Traffic(_Model):
 
 
 class Promotion(_Model):
-    """The two switches of the replica, thrown in two rollouts, in this order."""
+    """The two switches of the replica; set them in two rollouts, in this order."""
 
     promoted: bool = Field(
         default=False, description="Whether the replica is its own master"
@@ -273,7 +274,7 @@ class Promotion(_Model):
 
 
 class Backups(_Model):
-    """How long AWS Backup keeps what."""
+    """The retention of AWS Backup."""
 
     days: int = Field(default=35, ge=1, le=3650, description="Days a backup is kept")
     copy_days: int = Field(
@@ -434,7 +435,7 @@ class Settings(_Model):
             )
 
     def prefix(self) -> int:
-        """The prefix length of every subnet."""
+        """Return the prefix length of every subnet."""
         given = [r for r in (self.vpc_cidr, self.target_vpc_cidr) if r is not None]
         narrowest = max(IPv4Network(text).prefixlen for text in given)
         return min(SMALLEST_SUBNET, max(24, narrowest + network.GRID_BITS))

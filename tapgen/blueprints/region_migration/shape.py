@@ -1,7 +1,7 @@
-"""What the templates of region_migration share: names, and what they depend on.
+"""Names that the templates of region_migration share, and the shape of the system.
 
-Everything that differs between environments or regions is a parameter of a template, so
-that its bytes are the same for all of them; it depends on the `Shape` alone.
+Differences between environments or regions are template parameters. A template's bytes
+depend on the `Shape` alone.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ ROLES = ("source", "target")
 name = partial(names.name, CODE)
 start = partial(frame.start, roles=ROLES)
 
-# What other templates must find before or without it being there, by name.
+# Names of resources that other templates refer to before they exist.
 DATA = name("data", "source", unique=True)
 REPLICA = name("data", "target", unique=True)
 BACKUP = name("backup", "target", unique=True)
 SECRET = name("db-owner", "source")
 METRICS = name("metrics")
-"""The namespace of the metrics that this system counts from its logs."""
+"""The namespace of the metrics from the system's logs."""
 
 RULE = "everything"
 """The id of the replication rule, a dimension of its metrics."""
 
 REPORTS = "batch"
-"""Where in the source's log bucket batch replication reports."""
+"""The prefix of batch replication reports in the source's log bucket."""
 
 WRITES = f"/{CODE}/${{{names.SUFFIX}}}/writes"
-"""The SSM parameter, in each region, that says whether the application may write."""
+"""The SSM parameter, in each region, that allows or pauses writes."""
 
 DAILY = name("daily")
-"""The name of the backup plan, and the value of the tag by which it takes things."""
+"""The name of the backup plan, and the tag value that selects its resources."""
 
 BACKED_UP = {backup.TAG: names.sub(DAILY)}
 
@@ -44,12 +44,12 @@ COLOURS = ("blue", "green")
 
 
 def logs_bucket(role: str) -> str:
-    """The name of the bucket for logs of a region role."""
+    """Return the name of the log bucket of a region role."""
     return name("logs", role, unique=True)
 
 
 def fleet(colour: str, role: str) -> str:
-    """The name of a group of servers."""
+    """Return the name of a group of servers."""
     return name(colour, role)
 
 
@@ -57,8 +57,8 @@ def fleet(colour: str, role: str) -> str:
 class Shape:
     """What a template depends on.
 
-    `builds_source` is whether the source side is made here, too, rather than being
-    there already; `start_script` is what a new server runs.
+    With `builds_source` the system creates the source side, too. A new server runs
+    `start_script`.
     """
 
     builds_source: bool
@@ -67,17 +67,17 @@ class Shape:
 
     @property
     def spread(self) -> str:
-        """The region role of parts that the source has only where it is made here."""
+        """The region role of parts that exist in the source only with `builds_source`."""
         return frame.EVERY if self.builds_source else "target"
 
     @property
     def role(self) -> str:
-        """How such a part calls its region role in names."""
+        """The region role in names of such a part."""
         return names.THIS_ROLE if self.builds_source else "target"
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """The region roles in which something is made."""
+        """The region roles in which the system creates these parts."""
         return ROLES if self.builds_source else ROLES[1:]
 
     @property
@@ -87,7 +87,7 @@ class Shape:
 
 
 def source_bucket(t: Template, shape: Shape) -> None:
-    """The parameter for the bucket to migrate, where it is there already."""
+    """Add the parameter for an existing bucket to migrate."""
     if not shape.builds_source:
         frame.wired(
             t,

@@ -1,4 +1,4 @@
-"""From a config to the parts of a region_migration, and who gives what to whom."""
+"""Build the parts of a region_migration from a config, and connect their outputs."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Values = dict[str, Value]
 
 
 def _text(value: bool | int | str) -> str:
-    """A setting as the text of a parameter."""
+    """Return a setting as the text of a parameter."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 TAGS = {"Purpose": "RegionMigration"}
 """Tags of every stack set, besides those that all systems have."""
 
-# What the parts give each other. Regions are named by role.
+# Outputs that parts take from each other. Regions are region roles.
 SOURCE_KEY = Output("keys", "KmsKeyArn", region="source")
 TARGET_KEY = Output("keys-target", "KmsKeyArn", region="target")
 _GUARDS: Mapping[str, Mapping[str, Value]] = {
@@ -65,10 +65,10 @@ def _everywhere(*wanted: str) -> dict[str, Values]:
 
 
 def build(config: Config) -> System:
-    """The system of a config.
+    """Return the system of a config.
 
-    Raises BlueprintError where a name does not fit, or a certificate or the key of the
-    secret's copy is of another region.
+    Raises BlueprintError if a name is too long, or a certificate or the key of the
+    secret's copy is in another region.
     """
     settings = cast(Settings, config.settings)
     _certificates_at_home(config, settings)
@@ -97,8 +97,9 @@ def build(config: Config) -> System:
 
 
 def _permissions(settings: Settings) -> Iterator[Permission]:
-    """What the replica of a database that is there already takes of it: RDS asks the
-    region of the source as well, in the caller's name.
+    """Return the permissions that the replica of an existing database needs.
+
+    RDS also calls the source region, on the caller's behalf.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstanceReadReplica.html
     """
@@ -312,7 +313,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
         "DeletionProtection": _text(given.deletion_protection),
         "BackupDays": _text(given.backup_days),
         "MultiAz": _text(given.multi_az),
-        # A tenth of what it begins with.
+        # A tenth of the initial storage.
         "FreeStorageLimit": _text(given.storage_gib * GIB // 10),
         "ConnectionsLimit": _text(given.connections_alarm),
     }
@@ -399,7 +400,7 @@ def _servers(shape: Shape, settings: Settings) -> Part:
 
 
 def _from_each(shape: Shape, part: str, output: str) -> dict[str, Value]:
-    """The output of a part in each region where it is made, by prefixed name."""
+    """Return the output of a part in each of its regions, by prefixed name."""
     return {
         f"{role.title()}{output}": Output(part, output, region=role)
         for role in shape.roles

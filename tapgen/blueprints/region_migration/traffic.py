@@ -1,4 +1,4 @@
-"""What sends traffic to a region: fixed addresses with dials, and names with weights."""
+"""Traffic to a region: static addresses with dials, and DNS names with weights."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tapgen.blueprints.region_migration.shape import (
 )
 
 DATABASE_TTL = 30
-"""Seconds that clients may remember where the database is."""
+"""The TTL of the database's record, in seconds."""
 
-# AWS writes parts of the host names of load balancers in capitals.
+# Host names of load balancers may contain capitals.
 HOST_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9.-]+$"
 
-# The zone of every accelerator's host name.
+# The hosted zone id of every accelerator's host name.
 # https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
 _ACCELERATOR_ZONE = "Z2BJ6XQ5FK7U4H"
 
@@ -29,7 +29,7 @@ ZONE_NAME = f"{CODE}-${{{names.SUFFIX}}}.internal"
 
 
 def accelerator(shape: Shape) -> Template:
-    """Two addresses for good, and a dial for each region behind them."""
+    """Two static addresses, and a traffic dial for each region."""
     t = start(
         "Global Accelerator with a traffic dial for each region", role=frame.GLOBAL
     )
@@ -110,10 +110,9 @@ def _dial(t: Template, role: str) -> Ref:
 
 
 def names_of(shape: Shape) -> Template:
-    """A private zone with the application's and the database's name, by weight.
+    """A private hosted zone with weighted records for application and database.
 
-    And, where there is a domain, its record for the accelerator, which a migration
-    never has to touch.
+    With a domain, also its record for the accelerator, which a migration never changes.
     """
     t = start("DNS records with weights for each region", role=frame.GLOBAL)
     zone = dns.private_zone(
@@ -138,7 +137,7 @@ def names_of(shape: Shape) -> Template:
 
 
 def _vpc_id(t: Template, role: str) -> Ref:
-    # Not of type VPC: one of them is in another region, where it would not be found.
+    # Not of a VPC type: CloudFormation would not find the VPC of another region.
     return frame.wired(
         t,
         f"{role.title()}VpcId",
@@ -164,7 +163,8 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
             t,
             f"{what}Check",
             name=name("app", role),
-            # Rings while requests get no answer; no checker has to get in.
+            # It goes off while requests get no answer, and needs no checker with
+            # access.
             alarm=name("no-servers", role),
             region=Ref(frame.region_parameter(role)),
             without_data="Healthy",

@@ -1,9 +1,9 @@
-"""A guarded network, and storage that is copied to a second region.
+"""A secure network, and storage that is replicated to a second region.
 
-Profile `minimal` is the plain thing: a VPC with two public subnets, an encrypted bucket
-and its replica in the recovery region. Profile `ideal` is what production wants:
-private and isolated tiers in both regions, a database with a replica, audit trail, flow
-logs and one role for each service.
+Profile `minimal` has a VPC with two public subnets, an encrypted bucket and its replica
+in the recovery region. Profile `ideal` is for production: private and isolated tiers in
+both regions, a database with a replica, audit trail, flow logs and one role for each
+service.
 
     keys           primary                  the multi-Region key, the alert topic
     keys-dr        dr                       its replica, the alert topic there

@@ -1,4 +1,4 @@
-"""Where the data is: buckets that replicate, PostgreSQL and its replica."""
+"""Data: replicated buckets, PostgreSQL and its replica."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REPLICATION = storage.replicated(DATA, REPLICA, RULE)
 
 
 def storage_dr(shape: Shape) -> Template:
-    """The bucket that is replicated to, and the one for backups."""
+    """The destination bucket of the replication, and the backup bucket."""
     t = frame.start(
         "Destination bucket of the replication, and backup bucket", role="dr"
     )
@@ -52,7 +52,7 @@ def storage_dr(shape: Shape) -> Template:
         description="ARN of the bucket",
     )
     if shape.ideal:
-        # Away from the primary region: a backup that goes down with it is none.
+        # Not in the primary region: backups must survive its loss.
         storage.bucket(
             t,
             "BackupBucket",
@@ -86,7 +86,7 @@ def _data_transitions(shape: Shape) -> list[tuple[str, int]]:
 
 
 def storage_primary(shape: Shape) -> Template:
-    """The bucket that is replicated from."""
+    """The source bucket of the replication."""
     t = frame.start("Data bucket with replication", role="primary")
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)

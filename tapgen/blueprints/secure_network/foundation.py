@@ -27,7 +27,7 @@ from tapgen.blueprints.secure_network.shape import (
     name,
 )
 
-# What AWS Config checks: that nothing in the account undoes what is built here.
+# AWS Config checks that nothing in the account weakens the system.
 CHECKS = {
     "DefaultSecurityGroupClosed": (
         "VPC_DEFAULT_SECURITY_GROUP_CLOSED",
@@ -49,7 +49,7 @@ CHECKS = {
 
 
 def keys(shape: Shape) -> Template:
-    """The multi-Region key of the system, and where the alarms of the region go."""
+    """The multi-Region key of the system, and the alert topic of the region."""
     t = frame.start("Encryption key and alert topic, primary region", role="primary")
     key = security.key(
         t,
@@ -117,7 +117,7 @@ def keys_dr(shape: Shape) -> Template:
 
 
 def _key_users(shape: Shape) -> list[Statement]:
-    """The services that use the key of a region by themselves."""
+    """Allow services to use the key of a region."""
     groups = [name("*")]
     if shape.ideal:
         groups.append(f"/aws/rds/instance/{name('*')}")
@@ -125,7 +125,7 @@ def _key_users(shape: Shape) -> list[Statement]:
 
 
 def roles(shape: Shape) -> Template:
-    """Every role of the system: IAM is global, so they are made once."""
+    """All roles of the system, in one part, because IAM is global."""
     t = frame.start("IAM roles, one for each service", role=frame.GLOBAL)
     source_key = frame.other_key(
         t, "SourceKeyArn", "ARN of the key in the primary region."
@@ -203,8 +203,8 @@ def _instance_role(
 ) -> None:
     """The role of the application's instances, in both regions.
 
-    After a failover they work with what is in the recovery region, each through the
-    key of that region: its bucket, and the secret's copy.
+    After a failover they use the bucket and the secret's copy in the recovery region,
+    with the key of that region.
     """
     app_logs = [
         names.arn("logs", f"log-group:{name('app', role)}", region=f"${{{region}}}")
@@ -235,7 +235,7 @@ def _instance_role(
         ],
         # Session Manager, instead of SSH from anywhere.
         managed=["AmazonSSMManagedInstanceCore"],
-        # EC2 gives no source when it assumes a role for an instance.
+        # EC2 sends no source when it assumes a role for an instance.
         when=(),
     )
     profile = security.instance_profile(
@@ -250,7 +250,7 @@ def _instance_role(
 
 
 def logs(shape: Shape) -> Template:
-    """The bucket that takes the logs of a region: access, trail, configuration."""
+    """The log bucket of a region: access logs, trail, configuration history."""
     t = frame.start("Bucket for access and audit logs", role=frame.EVERY)
     bucket = storage.Bucket(logs_bucket(names.THIS_ROLE))
     trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
@@ -290,7 +290,7 @@ def audit(shape: Shape) -> Template:
                 t, "ConfigRoleArn", "ARN of the role that AWS Config uses to record."
             ),
             bucket_name=bucket,
-            # IAM is the same everywhere: recorded once, or paid for twice.
+            # IAM is global: recording it in one region avoids paying twice.
             global_types=If(frame.IS_PRIMARY, True, False),
         )
     protection.rules(t, checks=CHECKS, name=name("%s", names.THIS_ROLE), after=recorder)

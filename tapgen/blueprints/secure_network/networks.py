@@ -20,7 +20,7 @@ def vpc(shape: Shape) -> Template:
     public, public_routes = network.public_tier(
         t,
         vpc,
-        # In the ideal profile only load balancers are here, with addresses of their own.
+        # In the ideal profile only load balancers use them, with their own addresses.
         public_addresses=not shape.ideal,
     )
     if shape.ideal:
@@ -77,10 +77,10 @@ def _web_group(t: Template, vpc: network.Vpc, role: str, egress: Sequence[Any]) 
 def _private_logs(
     t: Template, vpc: network.Vpc, public: Sequence[Any], web: Any
 ) -> None:
-    """CloudWatch Logs inside the VPC.
+    """Add an interface endpoint for CloudWatch Logs.
 
-    It is also the only thing in a VPC with neither NAT nor a role for flow logs that
-    publishes a count of dropped packets.
+    Without NAT gateways and flow logs it is also the only source of a metric on dropped
+    packets.
     """
     endpoint = network.interface_endpoint(
         t, "LogsEndpoint", vpc=vpc, service="logs", subnets=public, group=web
@@ -102,10 +102,10 @@ def _private_logs(
 
 
 def _tiers_of_groups(t: Template, vpc: network.Vpc) -> Any:
-    """Security groups, each letting in only the one before it.
+    """Add the security groups; each allows traffic only from the tier before it.
 
-    Ways out name the next group in the group itself; ways in are resources of their
-    own, so that no two groups wait for each other.
+    Egress rules are part of a group; ingress rules are separate resources, so that no
+    two groups depend on each other.
     """
     role = names.THIS_ROLE
     port = frame.parameter(

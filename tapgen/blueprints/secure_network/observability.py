@@ -48,7 +48,7 @@ def observability(shape: Shape) -> Template:
 
 
 def _at(region: str, **more: Any) -> dict[str, Any]:
-    """The options of a metric that a graph takes from a region."""
+    """The options of a metric from a region in a graph."""
     return {"region": f"${{{region}}}", **more}
 
 
@@ -90,7 +90,7 @@ def _storage_graphs() -> list[dict[str, Any]]:
 
 
 def _endpoint_drops(t: Template) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What the VPC drops where it has neither NAT nor flow logs."""
+    """Add the alarm on dropped packets, for a VPC without NAT and flow logs."""
     endpoint = frame.parameter(
         t,
         "LogsEndpointId",
@@ -120,7 +120,8 @@ def _endpoint_drops(t: Template) -> tuple[list[dict[str, Any]], dict[str, Any]]:
 def _nat_drops(
     t: Template, shape: Shape
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """What the NAT gateways drop and the flow log sees refused, errors of the app."""
+    """Graphs of packets dropped by NAT gateways, rejected packets, and application
+    errors."""
     gateways = frame.parameter(
         t,
         "NatGatewayIds",

@@ -21,7 +21,7 @@ from tapgen.blueprints.values import (
 
 
 class Settings(BaseModel):
-    """The `settings` of a secure_network. Those of the `ideal` profile say so."""
+    """The `settings` of a secure_network. Settings for the `ideal` profile only say so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -128,12 +128,12 @@ class Settings(BaseModel):
                 )
 
     def ranges(self) -> list[str]:
-        """The address ranges of the VPCs that are made."""
+        """Return the address ranges of the VPCs that are created."""
         both = [self.vpc_cidr, self.dr_vpc_cidr if self.profile == "ideal" else None]
         return [text for text in both if text is not None]
 
     def prefix(self) -> int:
-        """The prefix length of every subnet."""
+        """Return the prefix length of every subnet."""
         if self.subnet_prefix is not None:
             return self.subnet_prefix
         narrowest = max(IPv4Network(text).prefixlen for text in self.ranges())

@@ -1,7 +1,7 @@
-"""What the templates of secure_network share: names, and what they depend on.
+"""Names that the templates of secure_network share, and the shape of the system.
 
-Everything that differs between environments or regions is a parameter of a template, so
-that its bytes are the same for all of them; it depends on the `Shape` alone.
+Differences between environments or regions are template parameters. A template's bytes
+depend on the `Shape` alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tapgen.blocks import frame, names
 CODE = "sn"
 name = partial(names.name, CODE)
 
-# What other templates must find before or without it being there, by name.
+# Names of resources that other templates refer to before they exist.
 DATA = name("data", "primary", unique=True)
 REPLICA = name("data", "dr", unique=True)
 BACKUP = name("backup", "dr", unique=True)
@@ -25,12 +25,12 @@ SECRET = name("db-owner", "primary")
 
 
 def logs_bucket(role: str) -> str:
-    """The name of the bucket for logs of a region role."""
+    """Return the name of the log bucket of a region role."""
     return name("logs", role, unique=True)
 
 
 METRICS = name("metrics")
-"""The namespace of the metrics that this system counts from its logs."""
+"""The namespace of the metrics from the system's logs."""
 
 RULE = "everything"
 """The id of the replication rule, a dimension of its metrics."""
@@ -40,7 +40,8 @@ RULE = "everything"
 class Shape:
     """What a template depends on: profile, number of zones, account baseline.
 
-    `baseline` is whether the system also makes what an account may have only once.
+    With `baseline` the system also creates resources that an account can have only
+    once.
     """
 
     ideal: bool
@@ -49,17 +50,17 @@ class Shape:
 
     @property
     def spread(self) -> str:
-        """The region role of parts that only the ideal profile has everywhere."""
+        """The region role of parts that only the ideal profile has in every region."""
         return frame.EVERY if self.ideal else "primary"
 
     @property
     def role(self) -> str:
-        """How such a part calls its region role in names."""
+        """The region role in names of such a part."""
         return names.THIS_ROLE if self.ideal else "primary"
 
 
 def access_log_bucket(t: Template, shape: Shape) -> Ref | None:
-    """The parameter for the bucket that takes access logs; only `ideal` has one."""
+    """Add the parameter for the access log bucket; only `ideal` has one."""
     if not shape.ideal:
         return None
     return frame.log_bucket(t)

@@ -1,4 +1,4 @@
-"""From a config to the parts of a secure_network, and who gives what to whom."""
+"""Build the parts of a secure_network from a config, and connect their outputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ GIB = 2**30
 
 
 def _text(value: bool | int | str) -> str:
-    """A setting as the text of a parameter."""
+    """Return a setting as the text of a parameter."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _zones(config: Config, settings: Settings, role: str) -> dict[str, Value]:
-    """The zones chosen for a region role, as parameters."""
+    """Return the zones for a region role, as parameters."""
     given = settings.zone_names.get(cast(Literal["primary", "dr"], role), ())
     for zone in given:
         if not re.fullmatch(re.escape(config.regions[role]) + "[a-z]", zone):
@@ -38,7 +38,7 @@ def _zones(config: Config, settings: Settings, role: str) -> dict[str, Value]:
 TAGS = {"Purpose": "SecureNetwork"}
 """Tags of every stack set, besides those that all systems have."""
 
-# What the parts give each other. Regions are named by role.
+# Outputs that parts take from each other. Regions are region roles.
 KEY = Output("keys", "KmsKeyArn", region="primary")
 DR_KEY = Output("keys-dr", "DestinationKmsKeyArn", region="dr")
 _GUARDS: Mapping[str, Mapping[str, Value]] = {
@@ -66,9 +66,9 @@ def _everywhere(*wanted: str) -> dict[str, dict[str, Value]]:
 
 
 def build(config: Config) -> System:
-    """The system of a config.
+    """Return the system of a config.
 
-    Raises BlueprintError where a name does not fit or a zone is in another region.
+    Raises BlueprintError if a name is too long or a zone is in another region.
     """
     settings = cast(Settings, config.settings)
     shape = Shape(
@@ -201,7 +201,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
         "InstanceClass": given.instance_class,
         "MaxStorageGiB": _text(given.max_storage_gib),
         "DeletionProtection": _text(given.deletion_protection),
-        # A tenth of what it begins with.
+        # A tenth of the initial storage.
         "FreeStorageLimit": _text(given.storage_gib * GIB // 10),
         "ConnectionsLimit": _text(given.connections_alarm),
     }

@@ -1,4 +1,4 @@
-"""An API and a website in two regions, both of which serve and store.
+"""An API and a website in two active regions.
 
 keys            source                the multi-Region key, the alert topic
 keys-target     target                its replica, the alert topic there

@@ -1,4 +1,4 @@
-"""Keys, roles, what a region has once, and the table."""
+"""Keys, roles, the account setting of API Gateway, and the table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tapgen.blueprints.serverless_api.shape import (
 
 
 def keys() -> Template:
-    """The multi-Region key of the system, and where the alarms of the region go."""
+    """The multi-Region key of the system, and the alert topic of the region."""
     t = start("Encryption key and alert topic, source region", role="source")
     key = security.key(
         t,
@@ -66,18 +66,18 @@ def keys_target() -> Template:
 
 
 def _key_users() -> list[Statement]:
-    """The services that use the key of a region by themselves."""
+    """Allow services to use the key of a region."""
     groups = [
         compute.log_group_name(name("*")),
         api_logs.log_group_name(name("*")),
-        # Named by API Gateway after the id of an API, which nobody knows beforehand.
+        # API Gateway names these after the API's id, which is unknown in advance.
         f"{api_logs.EXECUTION_LOGS}*",
     ]
     return [security.logs_statement(*groups), security.alarms_statement()]
 
 
 def roles(shape: Shape) -> Template:
-    """Every role of the system: IAM is global, so they are made once."""
+    """All roles of the system, in one part, because IAM is global."""
     t = start("IAM roles, one for each service", role=frame.GLOBAL)
     source_key, target_key = (
         frame.other_key(
@@ -99,7 +99,7 @@ def roles(shape: Shape) -> Template:
             *compute.write_logs(functions, ("${SourceRegion}", "${TargetRegion}")),
             compute.trace(),
         ],
-        # Lambda gives no source when it assumes a role for a function.
+        # Lambda sends no source when it assumes a role for a function.
         when=(),
     )
     frame.output(
@@ -135,7 +135,7 @@ def roles(shape: Shape) -> Template:
 
 
 def api_account() -> Template:
-    """That API Gateway may write logs: once in a region, for all its APIs."""
+    """The account setting that lets API Gateway write logs, once in a region."""
     t = start(
         "Account setting that lets the APIs of a region write logs", role=frame.EVERY
     )
@@ -144,7 +144,7 @@ def api_account() -> Template:
 
 
 def items_table() -> Template:
-    """The table, with a replica in each region; made in one of them only."""
+    """The table, with a replica in each region; one stack creates both."""
     t = start("Global table of items, replicated between both regions", role="source")
     replicas = [
         table.Replica(

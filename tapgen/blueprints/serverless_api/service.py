@@ -1,4 +1,4 @@
-"""The API of a region with its function, and what is before both regions."""
+"""The API of a region with its function, and the DNS records of both regions."""
 
 from __future__ import annotations
 
@@ -113,9 +113,9 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
 
 
 def _policy(t: Template) -> PolicyDocument:
-    """Lets in the allowed addresses, and everybody to the health check.
+    """Allow the allowed addresses, and everybody for the health check.
 
-    Route 53 checks from addresses of its own, which are public and change.
+    Route 53 checks from its own public addresses, which change.
     """
     allowed = frame.parameter(
         t,
@@ -144,7 +144,7 @@ def _policy(t: Template) -> PolicyDocument:
 
 
 def _domain(t: Template, rest_api: api.Api) -> None:
-    """The API's own name, where one is given."""
+    """Add the API's custom domain, if one is given."""
     domain = dns.domain(t, optional=True)
     t.add_condition(_HAS_DOMAIN, Not(Equals(domain, "")))
     certificate = api_domain.certificate(
@@ -163,7 +163,7 @@ def _domain(t: Template, rest_api: api.Api) -> None:
 
 
 def _table_alarms(t: Template, topic: Ref) -> None:
-    """Alarms on the table as this region uses it."""
+    """Add alarms on the table in this region."""
     table.alarms(
         t,
         table=ITEMS,
@@ -216,7 +216,7 @@ def _dashboard(t: Template, rest_api: api.Api) -> None:
 
 
 def edge() -> Template:
-    """Health checks of both APIs, and the records that divide the traffic."""
+    """Health checks of both APIs, and weighted records."""
     t = start("Health checks and weighted records", role=frame.GLOBAL)
     topic = frame.alert_topic(t)
     zone = dns.zone(t, optional=True)

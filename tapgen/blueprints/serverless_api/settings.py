@@ -17,7 +17,7 @@ _CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
 
 
 class Certificates(BaseModel):
-    """A certificate of ACM for the domain in each region: they do not travel."""
+    """An ACM certificate for the domain in each region."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -36,7 +36,7 @@ class Certificates(BaseModel):
 
 
 class Domain(BaseModel):
-    """A name of your own for the API, and how it divides the traffic."""
+    """A custom domain for the API, and the weights of both regions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -87,7 +87,7 @@ class Domain(BaseModel):
 
 
 class Stable(BaseModel):
-    """What of a region the requests get that are not the canary's."""
+    """The stable deployment and version of a region, for requests outside the canary."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -104,7 +104,7 @@ class Stable(BaseModel):
 
 
 class Canary(BaseModel):
-    """A share of the requests that gets the newest version first."""
+    """A canary: a share of the requests gets the newest version first."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

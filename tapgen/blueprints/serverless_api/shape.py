@@ -1,4 +1,4 @@
-"""What the templates of serverless_api share: names, and what they depend on."""
+"""Names that the templates of serverless_api share, and the shape of the system."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ CODE = "sa"
 ROLES = ("source", "target")
 name = partial(names.name, CODE)
 
-# What other templates must find before or without it being there, by name.
+# Names of resources that other templates refer to before they exist.
 WEBSITE = name("website", "source", unique=True)
 WEBSITE_COPY = name("website", "target", unique=True)
 ITEMS = name("items")
 INDEX = "by-name"
-"""The index of it that the function asks for the newest items of a name."""
+"""The index that the function queries for the newest items of a name."""
 
 FUNCTION = name("items", names.THIS_ROLE)
 API = name("api", names.THIS_ROLE)
@@ -29,7 +29,7 @@ RULE = "everything"
 REPLICATED = storage.replicated(WEBSITE, WEBSITE_COPY, RULE)
 
 STAGE = "v1"
-"""The one stage of the API, the first step of every path."""
+"""The stage of the API, the first segment of every path."""
 
 TEAM_PATTERN = "^[a-z][a-z0-9-]{1,30}$"
 ENVIRONMENTS = ("dev", "staging", "prod")
@@ -39,10 +39,10 @@ ENVIRONMENTS = ("dev", "staging", "prod")
 class Shape:
     """What a template depends on.
 
-    `baseline` is whether the system also makes what a region may have only once, and
-    `cloudfront` whether the website is private, behind CloudFront. `allowed_cidr` is
-    here beside being a parameter: a deployment of the API keeps the policy it was made
-    with, so another range needs another deployment.
+    With `baseline` the system also creates resources that a region can have only once.
+    With `cloudfront` the website is private, behind CloudFront. `allowed_cidr` is a
+    parameter, but is here as well: a deployment of the API keeps the policy that it was
+    created with, so a new range needs a new deployment.
     """
 
     baseline: bool
@@ -51,7 +51,7 @@ class Shape:
 
 
 def start(description: str, *, role: str) -> Template:
-    """A template that knows its regions, its team and its environment."""
+    """Return a new template with parameters for regions, team and environment."""
     t = frame.start(description, role=role, roles=ROLES)
     team = frame.parameter(
         t,
@@ -84,16 +84,16 @@ def start(description: str, *, role: str) -> Template:
 
 
 def items(source_key: Ref, target_key: Ref) -> table.Table:
-    """The table as roles know it: in both regions, with the key of each."""
+    """Return the table for roles: in both regions, with the key of each."""
     return table.Table(
         ITEMS, ("${SourceRegion}", "${TargetRegion}"), (source_key, target_key)
     )
 
 
 def website_buckets() -> tuple[storage.Bucket, storage.Bucket]:
-    """The buckets that pages are replicated from and to.
+    """Return the source and destination buckets of the pages.
 
-    They have S3's own keys: who reads a public page cannot decrypt with ours.
+    They use S3-managed keys: readers of public pages cannot use the system's key.
     """
     return (
         storage.Bucket(WEBSITE, "${SourceRegion}"),

@@ -1,4 +1,4 @@
-"""From a config to the parts of a serverless_api, and who gives what to whom."""
+"""Build the parts of a serverless_api from a config, and connect their outputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tapgen.model import Output, System, Value
 TAGS = {"Purpose": "ServerlessApi"}
 """Tags of every stack set, besides those that all systems have."""
 
-# What the parts give each other. Regions are named by role.
+# Outputs that parts take from each other. Regions are region roles.
 _KEYS: Mapping[str, Value] = {
     "SourceKeyArn": Output("keys", "KmsKeyArn", region="source"),
     "TargetKeyArn": Output("keys-target", "KmsKeyArn", region="target"),
@@ -35,7 +35,7 @@ _GUARDS: Mapping[str, Mapping[str, Value]] = {
 
 
 def _text(value: bool | int | str) -> str:
-    """A setting as the text of a parameter."""
+    """Return a setting as the text of a parameter."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -48,10 +48,10 @@ def _topic(role: str) -> dict[str, Value]:
 
 
 def build(config: Config) -> System:
-    """The system of a config.
+    """Return the system of a config.
 
-    Raises BlueprintError where a name does not fit or a certificate is of another
-    region than its API.
+    Raises BlueprintError if a name is too long or a certificate is in another region
+    than its API.
     """
     settings = cast(Settings, config.settings)
     shape = Shape(
@@ -63,7 +63,7 @@ def build(config: Config) -> System:
         _check_certificates(config, settings.domain)
     parts = [*_foundation(shape, settings), *_website(shape, settings)]
     parts += [_service(shape, settings), _edge(settings)]
-    # Nothing that holds data or code is made before the roles it is used with.
+    # Stateful resources and functions are created after their roles.
     first = {"keys", "keys-target", "roles", "cdn"}
     owner: dict[str, Value] = {
         "TeamName": settings.team,
@@ -181,7 +181,7 @@ def _service(shape: Shape, settings: Settings) -> Part:
     }
     by_role = {region: dict(guards) for region, guards in _GUARDS.items()}
     for role, stable in settings.canary.stable.items():
-        # Each region counts its own versions, and names its own deployments.
+        # Each region has its own versions and deployments.
         by_role[role]["StableVersion"] = stable.version
         by_role[role]["StableDeployment"] = stable.deployment
     if settings.domain is not None:
@@ -199,7 +199,7 @@ def _service(shape: Shape, settings: Settings) -> Part:
         ),
         values,
         by_role,
-        # A stage cannot log before API Gateway may.
+        # A stage cannot log before the account setting exists.
         depends_on=("api-account",) if shape.baseline else (),
     )
 

@@ -1,4 +1,4 @@
-"""The website: two buckets, pages copied from one to the other, and CloudFront."""
+"""The website: two buckets with replication, and CloudFront."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tapgen.blueprints.serverless_api.shape import (
     website_buckets,
 )
 
-# Policies that AWS manages, by their ids, which are the same in every account.
+# Ids of AWS managed policies, the same in every account.
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-cache-policies.html
 CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-response-headers-policies.html
@@ -26,7 +26,7 @@ _PAGES = storage.Website()
 
 
 def cdn() -> Template:
-    """CloudFront before both buckets; it asks the second when the first cannot serve."""
+    """CloudFront in front of both buckets; it uses the second if the first fails."""
     t = start("CloudFront distribution of the website", role=frame.GLOBAL)
     control = t.add_resource(
         cloudfront.OriginAccessControl(
@@ -43,12 +43,13 @@ def cdn() -> Template:
     origins = [
         cloudfront.Origin(
             Id=role,
-            # By region, or S3 answers a new bucket's first requests with a redirect.
+            # With the region, or S3 answers the first requests of a new bucket with a
+            # redirect.
             DomainName=names.sub(
                 f"{bucket.name}.s3.{bucket.region}.${{AWS::URLSuffix}}"
             ),
             OriginAccessControlId=GetAtt(control, "Id"),
-            # Empty: the older way of access, which CloudFront still wants to see.
+            # Empty, but required by CloudFront: the older access method.
             S3OriginConfig=cloudfront.S3OriginConfig(OriginAccessIdentity=""),
         )
         for role, bucket in zip(("source", "target"), website_buckets(), strict=True)
@@ -74,7 +75,8 @@ def cdn() -> Template:
                     ResponseHeadersPolicyId=SECURITY_HEADERS,
                 ),
                 CustomErrorResponses=[
-                    # What S3 says of a missing object to who may not list the bucket.
+                    # S3's answer for a missing object without permission to list the
+                    # bucket.
                     cloudfront.CustomErrorResponse(
                         ErrorCode=403,
                         ResponseCode=404,
@@ -126,7 +128,7 @@ def _both() -> cloudfront.OriginGroups:
 
 
 def website_target(shape: Shape) -> Template:
-    """The bucket that pages are replicated to."""
+    """The destination bucket of the pages."""
     t = start("Replica of the website", role="target")
     _bucket(t, shape, WEBSITE_COPY, None)
     storage.latency_alarm(
@@ -140,7 +142,7 @@ def website_target(shape: Shape) -> Template:
 
 
 def website(shape: Shape) -> Template:
-    """The bucket that pages are replicated from."""
+    """The source bucket of the pages."""
     t = start("Website, replicated to the target region", role="source")
     destination = frame.arn(
         t,
@@ -164,7 +166,7 @@ def website(shape: Shape) -> Template:
 def _bucket(
     t: Template, shape: Shape, bucket: str, replication: storage.Replication | None
 ) -> None:
-    """One of the two buckets: read by everybody, or by CloudFront alone."""
+    """Add one of the two buckets, readable by everybody or by CloudFront only."""
     days = storage.noncurrent_days(t, "pages")
     policy = []
     if shape.cloudfront:
