@@ -1,6 +1,6 @@
-"""What was made before, by content, so that nothing is done twice.
+"""Earlier results, cached by content hash, so that nothing is done twice.
 
-`store` keeps texts in a folder under a digest of what they depend on; `fingerprint` is
+`store` stores texts in a folder with a digest of what they depend on; `fingerprint` is
 the digest of a config and of everything that turns it into templates. Uses nothing of
-tapgen. Begin reading at `store.Kept`.
+tapgen. Begin reading at `store.Store`.
 """

@@ -1,9 +1,9 @@
-"""Everything that a config of a shipped blueprint turns into templates with.
+"""The fingerprint of everything that turns a config of a shipped blueprint into templates.
 
 The blueprints that tapgen ships read nothing but the config: no clock, no environment,
-no network (a test watches what they open). So a config makes the same files for as long
-as its bytes, tapgen's own source, Python and the packages that have a say are the same.
-That does not hold for blueprints and templates of somebody's own.
+no network (a test watches which files they open). So a config gives the same files as
+long as its bytes, tapgen's source, Python and the packages listed below are the same.
+This does not hold for the user's own blueprints and templates.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from tapgen.cache.store import digest
 
 _PACKAGE = Path(__file__).parents[1]
 
-# Module → name of its distribution: what makes, checks and describes templates, and
-# reads configs.
+# Module → name of its distribution: the packages that build, check and describe
+# templates, and read configs.
 _DISTRIBUTIONS = {
     "awacs": "awacs",
     "cfnlint": "cfn_lint",
@@ -32,10 +32,10 @@ _DISTRIBUTIONS = {
 
 
 def fingerprint(config: Path) -> str | None:
-    """A digest of a config file and of all that it is made into templates with; None
-    where that cannot be told.
+    """Return a digest of a config file and of everything that turns it into templates;
+    None where that is unknown.
 
-    It says nothing of files that a blueprint of somebody's own may read.
+    It does not cover files that a user's own blueprint may read.
     """
     common = _common()
     try:
@@ -46,7 +46,7 @@ def fingerprint(config: Path) -> str | None:
 
 @cache
 def _common() -> str | None:
-    """A digest of what is the same for every config."""
+    """Return a digest of what is the same for every config."""
     installed = [_record(*each) for each in _DISTRIBUTIONS.items()]
     if None in installed:
         return None
@@ -54,8 +54,8 @@ def _common() -> str | None:
 
 
 def _record(module: str, distribution: str) -> str | None:
-    """What is installed, with a hash of each file; None where the module lies where no
-    installer put it, and may change without anybody's saying so."""
+    """Return the record of an installed package, with a hash of each file; None where no
+    installer put the module there, so that it may change without a trace."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
         return None
@@ -68,7 +68,7 @@ def _record(module: str, distribution: str) -> str | None:
 
 
 def _sources() -> Iterator[str]:
-    """tapgen itself, less the embedded AWS, of which it knows nothing."""
+    """Yield tapgen's own files, without the embedded AWS: templates do not depend on it."""
     for path in sorted(map(str, _PACKAGE.rglob("*.py"))):
         name = path.removeprefix(str(_PACKAGE))
         if not name.startswith(f"{os.sep}emulator"):

@@ -1,8 +1,8 @@
-"""Texts kept in a folder, each with what it is about, so that nothing is done twice.
+"""Texts stored in a folder, each with what it depends on, so that nothing is done twice.
 
-A text comes back only for exactly what it was kept about: every file begins with a
-digest of its name, of what it is about and of the text. The folder can be deleted at
-any time; a file that is not exactly what was written is as good as none.
+Every file begins with a digest of its name, of what it depends on and of its text. A text
+is returned only where all of these match, so a damaged file counts as missing. The
+folder can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class Kept:
-    """A folder of texts by name, each name with the last text that was kept."""
+class Store:
+    """A folder of texts by name, each name with the last text that was stored."""
 
     folder: Path
 
     def get(self, name: str, about: str = "") -> str | None:
-        """The text that was kept under a name about this; None where there is none."""
+        """Return the text stored under a name for exactly this; None where there is none."""
         try:
             text = self._path(name).read_bytes().decode()
         except (OSError, UnicodeDecodeError):
@@ -30,12 +30,12 @@ class Kept:
         return body if head == digest(name, about, body) else None
 
     def put(self, name: str, text: str, about: str = "") -> None:
-        """Keep a text; where it cannot be written, it is not kept."""
+        """Store a text; a folder that cannot be written is ignored."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             _replace(self._path(name), f"{digest(name, about, text)}\n{text}")
         except OSError:
-            pass  # what is not kept is only slow
+            pass  # without a cache tapgen is slow, not wrong
 
     def prune(self, most: int) -> None:
         """Remove the oldest texts beyond `most`."""
@@ -44,14 +44,14 @@ class Kept:
             for _, path in sorted(files)[: max(0, len(files) - most)]:
                 os.unlink(path)
         except OSError:
-            pass  # somebody else is pruning, or there is no folder
+            pass  # another process is pruning, or there is no folder
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
 
 def digest(*parts: str) -> str:
-    """A hash of texts, of each one for itself."""
+    """Return a hash of texts; the boundaries between them count."""
     found = hashlib.sha256()
     for part in parts:
         data = part.encode("utf-8", errors="surrogatepass")

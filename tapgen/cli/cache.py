@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen.cache import fingerprint
-from tapgen.cache.store import Kept, digest
+from tapgen.cache.store import Store, digest
 from tapgen.cli.common import LINT_FOLDER, LOCAL_FOLDER, Loaded, each, load, load_all
 from tapgen.model import Finding
 
@@ -107,8 +107,8 @@ def check(
         names = tuple(s.name for s in stack_sets)
         known[path] = Checked(names, findings)
         slot = slots[path]
-        if slot and lint.keepable((s.template for s in stack_sets), findings):
-            texts = result_cache.written(findings)
+        if slot and lint.is_cacheable((s.template for s in stack_sets), findings):
+            texts = result_cache.to_text(findings)
             slot.put(group, {"stack_sets": names, "findings": texts})
     return [checked for p in paths if (checked := known[p])]
 
@@ -118,7 +118,7 @@ def _checked(data: Any) -> Checked | None:
 
     if not data:
         return None
-    findings = result_cache.read(data["findings"]) or []
+    findings = result_cache.from_text(data["findings"]) or []
     return Checked(tuple(data["stack_sets"]), tuple(findings))
 
 
@@ -143,7 +143,7 @@ class _Slot:
 
     def get(self) -> Any:
         """The data that was kept; None where there is none."""
-        text = Kept(MADE_FOLDER).get(self.name, self.about)
+        text = Store(MADE_FOLDER).get(self.name, self.about)
         return None if text is None else json.loads(text)
 
     def put(self, loaded: Sequence[Loaded], data: Mapping[str, Any]) -> None:
@@ -153,4 +153,4 @@ class _Slot:
         shipped = all(one.config.blueprint in blueprints.NAMES for one in loaded)
         # Somebody may have saved the config while it was read.
         if shipped and fingerprint.fingerprint(self.path) == self.fingerprint:
-            Kept(MADE_FOLDER).put(self.name, json.dumps(data), self.about)
+            Store(MADE_FOLDER).put(self.name, json.dumps(data), self.about)

@@ -1,8 +1,8 @@
-"""Verdicts of lint, kept by what they are about, so that nothing is checked twice.
+"""A cache of lint results by content hash, so that nothing is checked twice.
 
-A verdict is kept under a digest of everything it depends on: the template and where it
-goes, and the versions of cfn-lint, of its schemas and of tapgen with its rules, and the
-configuration. What changes any of these asks for another key, so that a verdict is
+The key of a result is a hash of everything that it depends on: the template and its
+target regions, the configuration, and the versions of cfn-lint, of its schemas and of
+tapgen with its rules. A change of any of these gives another key, so a cached result is
 never stale.
 """
 
@@ -18,15 +18,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from tapgen.cache.store import Kept, digest
+from tapgen.cache.store import Store, digest
 from tapgen.errors import ConfigError
 from tapgen.model import Finding, Severity
 
 _PACKAGE = Path(__file__).parents[1]
 # The rooms whose code decides what lint finds.
 _ROOMS = ("cache", "lint", "model", "rules", "system", "template")
-# cfn-lint takes rules and schemas from the files these name: they are not looked at
-# here, so that nothing is kept.
+# cfn-lint reads rules and schemas from the files that these options name. The key does
+# not cover those files, so results that may depend on them are not cached.
 _NAMES_FILES = re.compile(
     r"append_rules|custom_rules|override_spec|registry_schemas|parameter_files"
     r"|deployment_files"
@@ -34,50 +34,50 @@ _NAMES_FILES = re.compile(
 
 
 @dataclass(frozen=True)
-class Verdicts:
-    """A folder of verdicts; `common` is what all keys share, `most` how many are kept."""
+class ResultCache:
+    """A folder of results; all keys depend on `common`, and `most` limits their number."""
 
     folder: Path
     common: str
     most: int = 2_000
 
     def get(self, key: str) -> list[Finding] | None:
-        """What was found under a key, None where nothing is known."""
-        text = Kept(self.folder).get(key)
-        return None if text is None else read(text)
+        """Return the findings under a key; None where it is not in the cache."""
+        text = Store(self.folder).get(key)
+        return None if text is None else from_text(text)
 
     def put(self, key: str, findings: Sequence[Finding]) -> None:
-        """Keep what was found; where it cannot be written, it is not kept."""
-        Kept(self.folder).put(key, written(findings))
+        """Store findings under a key; a folder that cannot be written is ignored."""
+        Store(self.folder).put(key, to_text(findings))
 
     def prune(self) -> None:
-        """Remove the oldest verdicts beyond `most`."""
-        Kept(self.folder).prune(self.most)
+        """Remove the oldest results beyond `most`."""
+        Store(self.folder).prune(self.most)
 
     def key(self, *parts: str) -> str:
-        """The key of a verdict about these."""
+        """Return the key of a result that depends on these parts."""
         return digest(self.common, *parts)
 
 
-def open_folder(folder: Path) -> Verdicts | None:
-    """The verdicts kept in a folder; None where the configuration names files of which
-    it is not known whether they changed.
+def open_folder(folder: Path) -> ResultCache | None:
+    """Return the cache in a folder; None where the configuration names files whose
+    changes the keys would not cover.
 
     Raises ConfigError when a `.cfnlintrc` cannot be read.
     """
     configuration = "\n".join(_configuration())
     if _NAMES_FILES.search(configuration):
         return None
-    return Verdicts(folder, digest(configuration, *_versions(), *_sources()))
+    return ResultCache(folder, digest(configuration, *_versions(), *_sources()))
 
 
-def keepable(template: str) -> bool:
-    """Whether a template's own configuration names no files."""
+def is_cacheable(template: str) -> bool:
+    """Whether the cfn-lint configuration in a template names no files."""
     return not _NAMES_FILES.search(template)
 
 
 def _configuration() -> Iterator[str]:
-    """The `.cfnlintrc` files that cfn-lint reads: of the user, and of the project."""
+    """Yield the `.cfnlintrc` files that cfn-lint reads: the user's and the project's."""
     for folder in (Path.home(), Path.cwd()):
         for name in (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml"):
             path = folder / name
@@ -91,7 +91,7 @@ def _configuration() -> Iterator[str]:
 
 
 def _versions() -> Iterator[str]:
-    """cfn-lint and what decides with it: as installed, and schemas it downloaded."""
+    """Yield the installed versions of cfn-lint and its dependencies, and of schemas."""
     yield sys.version
     for name in ("cfn-lint", "aws-sam-translator", "regex", "networkx"):
         try:
@@ -104,32 +104,32 @@ def _versions() -> Iterator[str]:
 
 
 def _downloaded() -> Iterator[str]:
-    """What `cfn-lint --update-specs` left, which goes before the bundled schemas."""
+    """Yield the schemas of `cfn-lint --update-specs`, which override bundled ones."""
     if sys.platform == "darwin":
         base = Path("~/Library/Caches").expanduser()
     else:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
     folder = base / "aws" / "cfn-lint" / "schemas"
     for path in sorted([*folder.glob("*.json"), *folder.glob("providers/*.json")]):
-        seen = path.stat()
-        yield f"{path} {seen.st_size} {seen.st_mtime_ns}"
+        status = path.stat()
+        yield f"{path} {status.st_size} {status.st_mtime_ns}"
 
 
 def _sources() -> Iterable[str]:
-    """tapgen's own code that decides what lint finds."""
+    """Yield tapgen's own code that decides what lint finds."""
     for room in _ROOMS:
         for path in sorted((_PACKAGE / room).rglob("*.py")):
             yield str(path.relative_to(_PACKAGE))
             yield path.read_text(encoding="utf-8")
 
 
-def written(findings: Iterable[Finding]) -> str:
-    """Findings as the text that is kept."""
+def to_text(findings: Iterable[Finding]) -> str:
+    """Return findings as the text to store."""
     return json.dumps([asdict(f) for f in findings])
 
 
-def read(text: str) -> list[Finding] | None:
-    """The findings in a text that `written` gave; None where it gave another."""
+def from_text(text: str) -> list[Finding] | None:
+    """Return the findings in a text of `to_text`; None for any other text."""
     try:
         return [_finding(found) for found in json.loads(text)]
     except (ValueError, TypeError, KeyError):

@@ -1,4 +1,4 @@
-"""What is kept comes back for exactly what it is about, or not at all."""
+"""A stored text is returned for exactly what it depends on, or not at all."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapgen.cache.store import Kept, digest
+from tapgen.cache.store import Store, digest
 
 TEXT = "one\ntwo ü\r\n"
 
 
 def test_a_text_comes_back_as_it_was(tmp_path: Path) -> None:
-    Kept(tmp_path / "new").put("name", TEXT, "this")
+    Store(tmp_path / "new").put("name", TEXT, "this")
 
-    assert Kept(tmp_path / "new").get("name", "this") == TEXT
+    assert Store(tmp_path / "new").get("name", "this") == TEXT
 
 
 def test_a_text_is_for_what_it_is_about_and_under_its_name(tmp_path: Path) -> None:
-    kept = Kept(tmp_path)
-    kept.put("name", TEXT, "this")
+    store = Store(tmp_path)
+    store.put("name", TEXT, "this")
 
-    assert kept.get("name", "that") is None
-    assert kept.get("other", "this") is None
+    assert store.get("name", "that") is None
+    assert store.get("other", "this") is None
     (tmp_path / "name.json").rename(tmp_path / "other.json")
-    assert kept.get("other", "this") is None
+    assert store.get("other", "this") is None
 
 
 def test_a_name_has_one_text(tmp_path: Path) -> None:
-    kept = Kept(tmp_path)
-    kept.put("name", TEXT, "this")
-    kept.put("name", "", "that")
+    store = Store(tmp_path)
+    store.put("name", TEXT, "this")
+    store.put("name", "", "that")
 
-    assert (kept.get("name", "this"), kept.get("name", "that")) == (None, "")
+    assert (store.get("name", "this"), store.get("name", "that")) == (None, "")
     assert len(list(tmp_path.iterdir())) == 1
 
 
@@ -54,21 +54,21 @@ def test_a_name_has_one_text(tmp_path: Path) -> None:
 def test_a_damaged_file_is_none(
     damage: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
-    kept = Kept(tmp_path)
-    kept.put("name", TEXT)
+    store = Store(tmp_path)
+    store.put("name", TEXT)
     path = tmp_path / "name.json"
     path.write_bytes(damage(path.read_bytes()))
 
-    assert kept.get("name") is None
+    assert store.get("name") is None
 
 
 def test_a_folder_that_cannot_be_used_keeps_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    kept = Kept(tmp_path / "file")
-    kept.put("name", TEXT)
-    kept.prune(0)
+    store = Store(tmp_path / "file")
+    store.put("name", TEXT)
+    store.prune(0)
 
-    assert kept.get("name") is None
+    assert store.get("name") is None
 
 
 @given(st.lists(st.text()), st.lists(st.text()))

@@ -85,8 +85,8 @@ def test_loops_are_checked_with_the_items_of_all_targets() -> None:
             "Fn::ForEach::All": ["Name", {"Ref": "Names"}, {"Topic${Name}": wrong}]
         },
     }
-    made = system(body, regions=("us-east-1", "eu-west-1"))
-    (s,) = made.stack_sets
+    it = system(body, regions=("us-east-1", "eu-west-1"))
+    (s,) = it.stack_sets
     s = replace(
         s,
         parameters={"Names": "one,two"},
@@ -94,7 +94,7 @@ def test_loops_are_checked_with_the_items_of_all_targets() -> None:
         capabilities=("CAPABILITY_AUTO_EXPAND",),
     )
 
-    found = lint.check(replace(made, stack_sets=(s,)), FOLDER)
+    found = lint.check(replace(it, stack_sets=(s,)), FOLDER)
 
     # cfn-lint tells a line once; without items it would make some up.
     (finding,) = found
@@ -114,15 +114,15 @@ def test_rules_see_what_loops_make_at_each_target() -> None:
             "Fn::ForEach::All": ["Name", {"Ref": "Names"}, {"Bucket${Name}": bucket}]
         },
     }
-    made = system(body, regions=("us-east-1", "eu-west-1"))
-    (s,) = made.stack_sets
+    it = system(body, regions=("us-east-1", "eu-west-1"))
+    (s,) = it.stack_sets
     s = replace(
         s, parameters={"Names": "one"}, capabilities=("CAPABILITY_AUTO_EXPAND",)
     )
     apart = Override({"Names": "two"}, region="eu-west-1")
 
     def rules(s: StackSet) -> set[str]:
-        return {f.rule for f in lint.check(replace(made, stack_sets=(s,)), FOLDER)}
+        return {f.rule for f in lint.check(replace(it, stack_sets=(s,)), FOLDER)}
 
     # The same bucket in two regions cannot be; another one in each can.
     assert rules(s) - rules(replace(s, overrides=(apart,))) == {"E9501"}
@@ -359,12 +359,12 @@ def test_findings_point_to_the_file_that_a_user_wrote(tmp_path: Path) -> None:
         "\ufeff# why\nResources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
         "    Properties: {Nope: 1}\n"
     )
-    made = system({"Resources": {"Topic": {**TOPIC, "Properties": {"Nope": 1}}}})
-    own = tuple(replace(s, source=source) for s in made.stack_sets)
+    it = system({"Resources": {"Topic": {**TOPIC, "Properties": {"Nope": 1}}}})
+    own = tuple(replace(s, source=source) for s in it.stack_sets)
 
-    (found,) = lint.check(replace(made, stack_sets=own), FOLDER)
+    (found,) = lint.check(replace(it, stack_sets=own), FOLDER)
     assert (found.file, found.line, found.column) == (source.as_posix(), 5, 18)
 
     source.unlink()  # what is gone cannot be pointed to
-    (found,) = lint.check(replace(made, stack_sets=own), FOLDER)
+    (found,) = lint.check(replace(it, stack_sets=own), FOLDER)
     assert found.file == "templates_out/some_system/p0.json"

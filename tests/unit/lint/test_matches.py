@@ -1,4 +1,4 @@
-"""Sharing runs, forking and keeping change nothing: the matches are cfn-lint's own."""
+"""Sharing runs, forking and caching change nothing: the matches are cfn-lint's own."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ Break = Callable[[dict[str, Any]], object]
 
 def resource(kind: str, **properties: Any) -> Break:
     """Adds a resource to a template."""
-    made = {"Type": kind, "Properties": properties}
-    return lambda body: body["Resources"].update(Seeded=made)
+    seeded = {"Type": kind, "Properties": properties}
+    return lambda body: body["Resources"].update(Seeded=seeded)
 
 
 def value(text: Any) -> Break:

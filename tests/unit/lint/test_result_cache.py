@@ -1,4 +1,4 @@
-"""Verdicts are kept, used for exactly what they are about, and never for more."""
+"""Results are cached, used for exactly what they depend on, and never for more."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ def system(*regions: str, body: Any = None, **changes: Any) -> System:
 
 
 def poisoned(cache: Path) -> None:
-    """Make every kept verdict say FOUND, as if it had been found."""
-    kept = result_cache.open_folder(cache)
-    assert kept
+    """Make every cached result FOUND, as if lint had found it."""
+    results = result_cache.open_folder(cache)
+    assert results
     for path in cache.iterdir():
-        kept.put(path.stem, [FOUND])
+        results.put(path.stem, [FOUND])
 
 
 def used(it: System, cache: Path) -> bool:
-    """Whether a check uses what is kept, and not cfn-lint."""
+    """Whether a check uses the cache, and not cfn-lint."""
     return any(f.rule == "E1" for f in lint.check(it, FOLDER, cache=cache))
 
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache with a verdict about `system()`, which is not the true one."""
+    """A cache with a result for `system()`, which is not the true one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     folder = tmp_path / "cache"
@@ -84,7 +84,7 @@ def test_what_has_changed_is_checked_again(changed: System, cache: Path) -> None
 
 
 @pytest.mark.parametrize("name", [".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml"])
-def test_another_configuration_is_another_verdict(
+def test_another_configuration_is_another_result(
     name: str, cache: Path, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
@@ -118,7 +118,7 @@ def test_a_configuration_that_cannot_be_read_is_the_users_mistake(
         lint.check(system(), FOLDER, cache=tmp_path / "cache")
 
 
-def test_downloaded_schemas_make_other_verdicts(
+def test_downloaded_schemas_give_other_results(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -141,22 +141,22 @@ def test_downloaded_schemas_make_other_verdicts(
         lambda text: text.partition("\n")[2],
     ],
 )
-def test_a_damaged_verdict_is_none(damage: Any, tmp_path: Path) -> None:
-    kept = result_cache.Verdicts(tmp_path, "")
-    kept.put("k", [FOUND])
-    assert kept.get("k") == [FOUND]
+def test_a_damaged_result_is_none(damage: Any, tmp_path: Path) -> None:
+    results = result_cache.ResultCache(tmp_path, "")
+    results.put("k", [FOUND])
+    assert results.get("k") == [FOUND]
 
     path = tmp_path / "k.json"
     path.write_text(damage(path.read_text()))
-    assert kept.get("k") is None
+    assert results.get("k") is None
 
 
-def test_a_verdict_of_another_name_is_none(tmp_path: Path) -> None:
-    kept = result_cache.Verdicts(tmp_path, "")
-    kept.put("k", [FOUND])
+def test_a_result_of_another_name_is_none(tmp_path: Path) -> None:
+    results = result_cache.ResultCache(tmp_path, "")
+    results.put("k", [FOUND])
     (tmp_path / "k.json").rename(tmp_path / "other.json")
 
-    assert kept.get("other") is None
+    assert results.get("other") is None
 
 
 def test_a_folder_that_cannot_be_written_is_only_slow(tmp_path: Path) -> None:
@@ -165,11 +165,11 @@ def test_a_folder_that_cannot_be_written_is_only_slow(tmp_path: Path) -> None:
     assert lint.check(system(), FOLDER, cache=tmp_path / "cache")
 
 
-def test_the_oldest_verdicts_go(tmp_path: Path) -> None:
-    kept = result_cache.Verdicts(tmp_path, "", most=3)
+def test_the_oldest_results_go(tmp_path: Path) -> None:
+    results = result_cache.ResultCache(tmp_path, "", most=3)
     for number in range(5):
-        kept.put(f"k{number}", [])
-    kept.prune()
+        results.put(f"k{number}", [])
+    results.prune()
 
     assert len(list(tmp_path.iterdir())) == 3
 
