@@ -73,7 +73,7 @@ def local_command() -> None:
 def _start(port: int | None, persist: bool) -> None:
     """Start it; does nothing when it runs already."""
     server = local_server(port, persist)
-    if not server.persist and _life().kept(LOCAL_FOLDER):
+    if not server.persist and _life().has_state(LOCAL_FOLDER):
         say("state is kept of another run; stop, and start with --persist to go on")
     click.echo(f"the embedded AWS runs at {server.url} (process {server.pid})")
     say("for other tools:")

@@ -116,7 +116,7 @@ class Fault:
 
 
 @dataclass
-class _Kept:
+class _ActiveFault:
     """A fault with its record."""
 
     id: str
@@ -148,37 +148,37 @@ class Faults:
     """The faults that are set; safe to ask from any thread."""
 
     def __init__(self) -> None:
-        self._kept: list[_Kept] = []
+        self._active: list[_ActiveFault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
 
     def __bool__(self) -> bool:
-        return bool(self._kept)
+        return bool(self._active)
 
     def add(self, faults: Iterable[Fault]) -> list[str]:
         """Set faults; their ids."""
         with self._lock:
             added = [
-                _Kept(str(next(self._numbers)), fault, random.Random(fault.seed))
+                _ActiveFault(str(next(self._numbers)), fault, random.Random(fault.seed))
                 for fault in faults
             ]
-            self._kept += added
-        return [kept.id for kept in added]
+            self._active += added
+        return [active.id for active in added]
 
     def shown(self) -> list[dict[str, Any]]:
         """Every fault, with how often it `matched` and `fired`."""
         with self._lock:
-            return [kept.shown() for kept in self._kept]
+            return [active.shown() for active in self._active]
 
     def clear(self, id_: str | None = None) -> int:
         """Remove one fault, or all; how many. FaultError when there is no such one."""
         with self._lock:
-            left = [kept for kept in self._kept if id_ not in (None, kept.id)]
-            if id_ is not None and len(left) == len(self._kept):
-                has = ", ".join(kept.id for kept in self._kept) or "none"
+            left = [active for active in self._active if id_ not in (None, active.id)]
+            if id_ is not None and len(left) == len(self._active):
+                has = ", ".join(active.id for active in self._active) or "none"
                 raise FaultError(f"there is no fault {id_}; there are: {has}")
-            removed = len(self._kept) - len(left)
-            self._kept = left
+            removed = len(self._active) - len(left)
+            self._active = left
             return removed
 
     def on_call(self, call: Call) -> list[Fault]:
@@ -232,24 +232,24 @@ class Faults:
         """Whether a resource of a type may be delayed, so that nothing else waits."""
         with self._lock:
             return any(
-                kept.fault.effect == "delay"
-                and kept.fault.on_resources
-                and not kept.spent
-                and fnmatchcase(type_, kept.fault.match.get("type", "*"))
-                for kept in self._kept
+                active.fault.effect == "delay"
+                and active.fault.on_resources
+                and not active.spent
+                and fnmatchcase(type_, active.fault.match.get("type", "*"))
+                for active in self._active
             )
 
     def _firing(self, concerns: Callable[[Fault], bool]) -> list[Fault]:
         delays: list[Fault] = []
         others: list[Fault] = []
         with self._lock:
-            for kept in self._kept:
-                if not concerns(kept.fault):
+            for active in self._active:
+                if not concerns(active.fault):
                     continue
-                if kept.fault.effect == "delay":
-                    delays += [kept.fault] * kept.fires()
+                if active.fault.effect == "delay":
+                    delays += [active.fault] * active.fires()
                 elif not others:
-                    others += [kept.fault] * kept.fires()
+                    others += [active.fault] * active.fires()
         return delays + others
 
 

@@ -56,11 +56,11 @@ def test_the_aws_cli_creates_lists_describes_updates_and_deletes(
     body = tmp_path / "template.json"
     body.write_text(NAMED)
     parameters = f"ParameterKey=Name,ParameterValue=cli-{aws.account}"
-    made = cli(
+    created = cli(
         "create-stack-set",
         *(*net, "--template-body", f"file://{body}", "--parameters", parameters),
     )
-    assert made["StackSetId"].startswith("net:")
+    assert created["StackSetId"].startswith("net:")
     started = cli("create-stack-instances", *net, *targets, "--operation-id", "first")
     assert started == {"OperationId": "first"}
     aws.finished("net", "first")
@@ -77,8 +77,8 @@ def test_the_aws_cli_creates_lists_describes_updates_and_deletes(
     assert cli("describe-stack-set", *net)["StackSet"]["Status"] == "ACTIVE"
 
     changed = "ParameterKey=Display,ParameterValue=changed"
-    kept = "ParameterKey=Name,UsePreviousValue=true"
-    update = ("--use-previous-template", "--parameters", changed, kept)
+    saved = "ParameterKey=Name,UsePreviousValue=true"
+    update = ("--use-previous-template", "--parameters", changed, saved)
     operation = cli("update-stack-set", *net, *update)["OperationId"]
     assert aws.finished("net", operation)["Status"] == "SUCCEEDED"
     stack = cli("describe-stacks", "--region", "eu-west-1")["Stacks"][0]

@@ -264,7 +264,7 @@ def test_what_does_not_pass_uses_up_the_retries(faulty: Faulty) -> None:
     assert faulty.counts() == [(3, 3)]
 
 
-def test_expired_credentials_are_told_in_each_form(faulty: Faulty) -> None:
+def test_expired_credentials_are_reported_in_each_protocol(faulty: Faulty) -> None:
     faulty.add("expired", {"times": "always"})
     expected = {
         "sts": "ExpiredToken",
@@ -305,8 +305,8 @@ def test_a_denial_names_caller_action_and_resource_as_iam_does(
 def test_a_denial_names_the_session_of_an_assumed_role(faulty: Faulty) -> None:
     faulty.aws.make_role("111111111111", "worker", {"AWS": "*"})
     role = "arn:aws:iam::111111111111:role/worker"
-    made = faulty.client("sts").assume_role(RoleArn=role, RoleSessionName="night")
-    keys = made["Credentials"]
+    created = faulty.client("sts").assume_role(RoleArn=role, RoleSessionName="night")
+    keys = created["Credentials"]
     client = boto3.client(
         "dynamodb",
         endpoint_url=faulty.server.url,
@@ -488,7 +488,7 @@ def test_an_update_that_fails_brings_back_what_was(faulty: Faulty) -> None:
     assert found["DisplayName"] == "before"
 
 
-def test_deletion_fails_only_when_asked_to(faulty: Faulty) -> None:
+def test_deletion_fails_only_when_the_fault_names_it(faulty: Faulty) -> None:
     client = faulty.client("cloudformation")
     client.create_stack(StackName="one", TemplateBody=template())
     stack = settled(client, "one")["StackId"]

@@ -50,14 +50,14 @@ class Move:
     after: tuple[str, ...]
 
 
-_watchers: list[Callable[[Move], None]] = []
+_observers: list[Callable[[Move], None]] = []
 # Only of the answers to member accounts that are no delegates.
 _FOR_MEMBERS = ("DescribeOrganization",)
 
 
-def watch(watcher: Callable[[Move], None]) -> None:
+def observe(observer: Callable[[Move], None]) -> None:
     """Let `watcher` know of every move; the one before is forgotten."""
-    _watchers[:] = [watcher]
+    _observers[:] = [observer]
 
 
 # What the organization is
@@ -81,16 +81,16 @@ def administered_by(account: str) -> str | None:
 
 def trusted(management: str) -> bool:
     """Whether StackSets may act in the organization of a management account."""
-    return STACK_SETS in _kept(management, "services")
+    return STACK_SETS in _stored(management, "services")
 
 
 def trust(management: str, yes: bool) -> None:
     """Activate or deactivate trusted access of StackSets."""
-    services = _kept(management, "services")
+    services = _stored(management, "services")
     services.pop(STACK_SETS, None)
     if yes:
         services[STACK_SETS] = time.time()
-    _keep(management, "services", services)
+    _store(management, "services", services)
 
 
 def members_of(management: str, unit: str) -> dict[str, bool] | None:
@@ -159,16 +159,16 @@ def _units(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _delegates(management: str) -> list[str]:
-    found = _kept(management, "delegates")
+    found = _stored(management, "delegates")
     return [account for account, services in found.items() if STACK_SETS in services]
 
 
-def _kept(management: str, what: str) -> dict[str, Any]:
+def _stored(management: str, what: str) -> dict[str, Any]:
     with _scope(management):
         return dict(_module()._orgs.get(what) or {})
 
 
-def _keep(management: str, what: str, value: dict[str, Any]) -> None:
+def _store(management: str, what: str, value: dict[str, Any]) -> None:
     with _scope(management):
         _module()._ensure_org()
         _module()._orgs[what] = value
@@ -211,7 +211,7 @@ def apply() -> None:
         dispatch["DeleteOrganizationalUnit"]
     )
     for action in ("CreateAccount", "MoveAccount", "RemoveAccountFromOrganization"):
-        dispatch[action] = _watched(dispatch[action])
+        dispatch[action] = _reporting_moves(dispatch[action])
     for action, handler in list(dispatch.items()):
         dispatch[action] = _as_member(action, handler)
 
@@ -228,7 +228,7 @@ def _as_member(action: str, handler: Handler) -> Handler:
                     {"AccountId": caller}
                 )
         reads = action.startswith(("List", "Describe"))
-        delegate = caller in _kept(management, "delegates")
+        delegate = caller in _stored(management, "delegates")
         if action not in _FOR_MEMBERS and not (delegate and reads):
             if action == "CreateOrganization":
                 return _already_in()
@@ -242,7 +242,7 @@ def _as_member(action: str, handler: Handler) -> Handler:
     return handle
 
 
-def _watched(handler: Handler) -> Handler:
+def _reporting_moves(handler: Handler) -> Handler:
     def handle(payload: Payload) -> Any:
         accounts = _module()._accounts
         before = {id_: tuple(_units(record)) for id_, record in accounts.items()}
@@ -250,8 +250,8 @@ def _watched(handler: Handler) -> Handler:
         after = {id_: tuple(_units(record)) for id_, record in accounts.items()}
         for id_ in {**before, **after}:
             was, is_ = before.get(id_, ()), after.get(id_, ())
-            for watcher in _watchers if was != is_ and id_ != _caller() else ():
-                watcher(Move(_caller(), id_, was, is_))
+            for observer in _observers if was != is_ and id_ != _caller() else ():
+                observer(Move(_caller(), id_, was, is_))
         return answer
 
     return handle
@@ -276,23 +276,23 @@ def _already_in() -> Any:
 
 
 def _enable_service(payload: Payload) -> Any:
-    services = _kept(_caller(), "services")
+    services = _stored(_caller(), "services")
     services.setdefault(payload.get("ServicePrincipal", ""), time.time())
-    _keep(_caller(), "services", services)
+    _store(_caller(), "services", services)
     return _json({})
 
 
 def _disable_service(payload: Payload) -> Any:
-    services = _kept(_caller(), "services")
+    services = _stored(_caller(), "services")
     services.pop(payload.get("ServicePrincipal", ""), None)
-    _keep(_caller(), "services", services)
+    _store(_caller(), "services", services)
     return _json({})
 
 
 def _list_services(payload: Payload) -> Any:
     enabled = [
         {"ServicePrincipal": principal, "DateEnabled": date}
-        for principal, date in _kept(_caller(), "services").items()
+        for principal, date in _stored(_caller(), "services").items()
     ]
     return _json({"EnabledServicePrincipals": enabled})
 
@@ -303,9 +303,9 @@ def _register(payload: Payload) -> Any:
     refusal = _refuse_delegate(account, principal)
     if refusal is not None:
         return refusal
-    delegates = _kept(_caller(), "delegates")
+    delegates = _stored(_caller(), "delegates")
     services = {**delegates.get(account, {}), principal: time.time()}
-    _keep(_caller(), "delegates", {**delegates, account: services})
+    _store(_caller(), "delegates", {**delegates, account: services})
     return _json({})
 
 
@@ -321,7 +321,7 @@ def _refuse_delegate(account: str, principal: str) -> Any:
             "You cannot register master account/yourself as delegated administrator "
             "for your organization.",
         )
-    if principal in _kept(_caller(), "delegates").get(account, {}):
+    if principal in _stored(_caller(), "delegates").get(account, {}):
         return _error(
             "AccountAlreadyRegisteredException",
             "The provided account is already a delegated administrator for your "
@@ -339,7 +339,7 @@ def _refuse_delegate(account: str, principal: str) -> Any:
 def _deregister(payload: Payload) -> Any:
     account = payload.get("AccountId", "")
     principal = payload.get("ServicePrincipal", "")
-    delegates = _kept(_caller(), "delegates")
+    delegates = _stored(_caller(), "delegates")
     services = dict(delegates.pop(account, {}))
     if services.pop(principal, None) is None:
         return _error(
@@ -349,7 +349,7 @@ def _deregister(payload: Payload) -> Any:
         )
     if services:
         delegates[account] = services
-    _keep(_caller(), "delegates", delegates)
+    _store(_caller(), "delegates", delegates)
     return _json({})
 
 
@@ -360,14 +360,14 @@ def _list_delegates(payload: Payload) -> Any:
             **_module()._public_account(_module()._accounts[account]),
             "DelegationEnabledDate": min(services.values()),
         }
-        for account, services in _kept(_caller(), "delegates").items()
+        for account, services in _stored(_caller(), "delegates").items()
         if account in _module()._accounts and wanted in (None, *services)
     ]
     return _json({"DelegatedAdministrators": found})
 
 
 def _list_delegated_services(payload: Payload) -> Any:
-    delegates = _kept(_caller(), "delegates")
+    delegates = _stored(_caller(), "delegates")
     account = payload.get("AccountId", "")
     if account not in delegates:
         return _error(
@@ -424,7 +424,7 @@ def _remove_account(payload: Payload) -> Any:
         return _error(
             "AccountNotFoundException", "You specified an account that doesn't exist."
         )
-    if account in _kept(_caller(), "delegates"):
+    if account in _stored(_caller(), "delegates"):
         return _error(
             "ConstraintViolationException",
             "You cannot remove a delegated administrator of your organization.",

@@ -59,8 +59,8 @@ def known(region: str) -> bool:
 
 
 def _enabled_by(account: str) -> list[str]:
-    kept = import_module("ministack.services.organizations")._orgs
-    return list(kept.get_scoped(account, None, "regions") or ())
+    store = import_module("ministack.services.organizations")._orgs
+    return list(store.get_scoped(account, None, "regions") or ())
 
 
 def apply() -> None:
@@ -142,8 +142,8 @@ def _switch(payload: Payload, on: bool) -> Any:
             return _error("ValidationException", message)
         return _unknown(region)
     regions = [r for r in _enabled_by(_of(payload)) if r != region]
-    kept = import_module("ministack.services.organizations")._orgs
-    kept.set_scoped(_of(payload), None, "regions", regions + [region] * on)
+    store = import_module("ministack.services.organizations")._orgs
+    store.set_scoped(_of(payload), None, "regions", regions + [region] * on)
     return _json(200, {})
 
 

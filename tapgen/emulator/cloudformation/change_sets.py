@@ -42,11 +42,11 @@ def apply(shape: Shape) -> None:
     stacks._property_recreation = _by_schema(shape, original)
     for action, wrap in (
         ("CreateChangeSet", _with_values),
-        ("DescribeChangeSet", _telling_values),
+        ("DescribeChangeSet", _showing_values),
     ):
         if not hasattr(handlers[action], "telling"):
             handlers[action] = wrap(handlers[action])
-            handlers[action].telling = True
+            handlers[action].extended = True
 
 
 def _module(name: str) -> Any:
@@ -93,21 +93,23 @@ def _with_values(create: Handler) -> Handler:
         stack = _module("handlers")._resolve_stack(read(params, "StackName"))
         if answer[0] == 200 and stack:
             name = read(params, "ChangeSetName")
-            _, made = _module("changesets")._find_change_set(name, stack["StackName"])
-            if made and made["ChangeSetType"] == "UPDATE":
-                _fill(made, stack)
+            _, change_set = _module("changesets")._find_change_set(
+                name, stack["StackName"]
+            )
+            if change_set and change_set["ChangeSetType"] == "UPDATE":
+                _fill(change_set, stack)
         return answer
 
     return created
 
 
-def _fill(made: Any, stack: Any) -> None:
-    template, values = made["_template"], made["_resolved_params"]
+def _fill(change_set: Any, stack: Any) -> None:
+    template, values = change_set["_template"], change_set["_resolved_params"]
     resolved = _module("changesets")._resolve_props_for_diff(
         template, values, stack["StackName"], stack["StackId"]
     )["Resources"]
     before = stack.get("_resources", {})
-    for change in made["Changes"]:
+    for change in change_set["Changes"]:
         resource = change["ResourceChange"]
         for detail in resource.get("Details", ()):
             name = detail["Target"].get("Name")
@@ -146,7 +148,7 @@ def _shown(value: Any, raw: Any, parameters: Mapping[str, Any]) -> str | None:
     return json.dumps(value, separators=(",", ":"), default=str)
 
 
-def _telling_values(describe: Handler) -> Handler:
+def _showing_values(describe: Handler) -> Handler:
     """Adds the values to what is told, where they are asked for."""
 
     def described(params: Any) -> Any:
@@ -158,13 +160,13 @@ def _telling_values(describe: Handler) -> Handler:
         stack = _module("handlers")._resolve_stack(read(params, "StackName"))
         name = stack["StackName"] if stack else read(params, "StackName")
         find = _module("changesets")._find_change_set
-        _, made = find(read(params, "ChangeSetName"), name)
-        return status, headers, _told(body, made["Changes"])
+        _, change_set = find(read(params, "ChangeSetName"), name)
+        return status, headers, _with_shown_values(body, change_set["Changes"])
 
     return described
 
 
-def _told(body: bytes, changes: Any) -> bytes:
+def _with_shown_values(body: bytes, changes: Any) -> bytes:
     ElementTree.register_namespace("", _NAMESPACE)
     root = ElementTree.fromstring(body)
     details = [d for c in changes for d in c["ResourceChange"].get("Details", ())]
@@ -175,5 +177,5 @@ def _told(body: bytes, changes: Any) -> bytes:
             if value is not None:
                 element = ElementTree.SubElement(place, f"{{{_NAMESPACE}}}{name}")
                 element.text = value
-    made: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return made
+    written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
+    return written

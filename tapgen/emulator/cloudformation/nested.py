@@ -28,8 +28,8 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 # The resources of nested stacks whose deletion has begun and is not done: stack and
 # logical id.
-_begun: contextvars.ContextVar[list[tuple[str, str]] | None] = contextvars.ContextVar(
-    "tapgen_begun", default=None
+_unfinished: contextvars.ContextVar[list[tuple[str, str]] | None] = (
+    contextvars.ContextVar("tapgen_unfinished", default=None)
 )
 
 
@@ -37,18 +37,18 @@ def apply() -> None:
     """Puts the patches in place, over those of `provisioning`."""
     provisioners: Any = import_module(f"{_CFN}.provisioners")
     handler = provisioners._RESOURCE_HANDLERS[_STACK]
-    delete = _telling(provisioners, handler["delete"])
+    delete = _reporting_failures(provisioners, handler["delete"])
     handler["delete"] = delete
-    handler["create"] = _clearing(handler["create"], delete)
+    handler["create"] = _cleaning_up(handler["create"], delete)
     original = provisioners._delete_resource
 
     def delete_resource(*arguments: Any) -> Any:
-        begun = _begun.get()
-        if begun is None:
+        unfinished = _unfinished.get()
+        if unfinished is None:
             return original(*arguments)
-        begun.append(arguments[3:5])
+        unfinished.append(arguments[3:5])
         done = original(*arguments)
-        begun.remove(arguments[3:5])
+        unfinished.remove(arguments[3:5])
         return done
 
     # A nested delete goes on after a resource that fails, and says nothing of it.
@@ -59,12 +59,12 @@ def _stacks() -> Any:
     return import_module(_CFN)._stacks
 
 
-def _clearing(
+def _cleaning_up(
     create: Callable[..., Any], delete: Callable[[str, Any], None]
 ) -> Callable[..., Any]:
     """A create that takes away what it made when it fails."""
 
-    def made(logical_id: str, props: Any, stack_name: str) -> Any:
+    def create_nested(logical_id: str, props: Any, stack_name: str) -> Any:
         known = {name for name, _ in _stacks().items()}
         try:
             return create(logical_id, props, stack_name)
@@ -81,7 +81,7 @@ def _clearing(
                 raise ValueError(message) from error
             raise
 
-    return made
+    return create_nested
 
 
 def _summary(reason: str) -> str:
@@ -92,22 +92,22 @@ def _summary(reason: str) -> str:
     return f"The following resource(s) failed to create: [{found[1]}]. "
 
 
-def _telling(
+def _reporting_failures(
     provisioners: Any, delete: Callable[[str, Any], None]
 ) -> Callable[[str, Any], None]:
     """A delete that keeps and tells what it could not delete."""
 
-    def deleted(physical_id: str, props: Any) -> None:
+    def delete_nested(physical_id: str, props: Any) -> None:
         name = provisioners._nested_stack_lookup_name(physical_id)
         stack = _stacks().get(name) or {}
         resources = dict(stack.get("_resources", {}))
-        begun: list[tuple[str, str]] = []
-        token = _begun.set(begun)
+        unfinished: list[tuple[str, str]] = []
+        token = _unfinished.set(unfinished)
         try:
             delete(physical_id, props)
         finally:
-            _begun.reset(token)
-        left = [id_ for of, id_ in begun if of == name]
+            _unfinished.reset(token)
+        left = [id_ for of, id_ in unfinished if of == name]
         if not left:
             return
         stack["StackStatus"] = "DELETE_FAILED"
@@ -122,4 +122,4 @@ def _telling(
             f"{stack['StackStatusReason']}"
         )
 
-    return deleted
+    return delete_nested

@@ -25,8 +25,8 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 _current: list[Faults] = []
 # The stack and logical id that is worked on: a replacement has several steps.
-_asked: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar(
-    "tapgen_asked", default=None
+_in_work: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar(
+    "tapgen_resource", default=None
 )
 
 
@@ -56,9 +56,9 @@ def apply(faults: Faults) -> None:
         ("_delete_resource", "delete", lambda a: (a[3], a[4], a[0])),
     )
     for way, action, names in ways:
-        asking = _asking(getattr(stacks, way), action, names)
+        wrapped_way = _with_faults(getattr(stacks, way), action, names)
         for module in (stacks, import_module(f"{_CFN}.provisioners")):
-            setattr(module, way, asking)
+            setattr(module, way, wrapped_way)
     threaded = stacks._runs_on_worker_thread
 
     def runs_on_worker_thread(resource_type: str) -> bool:
@@ -67,29 +67,29 @@ def apply(faults: Faults) -> None:
     stacks._runs_on_worker_thread = runs_on_worker_thread
 
 
-def _asking(
+def _with_faults(
     original: Callable[..., Any],
     action: str,
     names: Names,
 ) -> Callable[..., Any]:
-    def ask(*arguments: Any) -> Any:
+    def perform(*arguments: Any) -> Any:
         if not _current[0] or (action == "update" and arguments[2] == arguments[3]):
             return original(*arguments)  # what does not change is not touched
         stack, logical_id, type_ = names(arguments)
-        if _asked.get() == (stack, logical_id):
+        if _in_work.get() == (stack, logical_id):
             return original(*arguments)
-        _suffer(stack, logical_id, type_, action)
-        token = _asked.set((stack, logical_id))
+        _apply_faults(stack, logical_id, type_, action)
+        token = _in_work.set((stack, logical_id))
         try:
             return original(*arguments)
         finally:
-            _asked.reset(token)
+            _in_work.reset(token)
 
-    ask.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
-    return ask
+    perform.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
+    return perform
 
 
-def _suffer(stack: str, logical_id: str, type_: str, action: str) -> None:
+def _apply_faults(stack: str, logical_id: str, type_: str, action: str) -> None:
     """Wait or fail as the faults want; ResourceFault."""
     responses: Any = import_module("ministack.core.responses")
     place = Place(responses.get_account_id(), responses.get_region())

@@ -8,8 +8,8 @@ from tapgen.emulator.live.reading import (
     Covering,
     Live,
     Properties,
-    asked,
     document,
+    is_set,
     others,
     tags,
 )
@@ -29,9 +29,9 @@ def _role(name: str, properties: Properties) -> Live:
     boundary = role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn")
     if boundary:
         live["PermissionsBoundary"] = boundary
-    if asked(properties, "ManagedPolicyArns"):
+    if is_set(properties, "ManagedPolicyArns"):
         live["ManagedPolicyArns"] = _attached(name)
-    if asked(properties, "Policies"):
+    if is_set(properties, "Policies"):
         live["Policies"] = _inline(name)
     return live
 
@@ -82,10 +82,10 @@ def _key(id_: str, properties: Properties) -> Live | None:
         "KeyUsage": key.get("KeyUsage"),
         "MultiRegion": key.get("MultiRegion", False),
     }
-    if asked(properties, "KeyPolicy"):
+    if is_set(properties, "KeyPolicy"):
         policy = call("kms", "GetKeyPolicy", KeyId=id_, PolicyName="default")
         live["KeyPolicy"] = document(policy["Policy"])
-    if asked(properties, "EnableKeyRotation", "RotationPeriodInDays"):
+    if is_set(properties, "EnableKeyRotation", "RotationPeriodInDays"):
         rotation = call("kms", "GetKeyRotationStatus", KeyId=id_)
         live["EnableKeyRotation"] = rotation["KeyRotationEnabled"]
         period = rotation.get("RotationPeriodInDays")

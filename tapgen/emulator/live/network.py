@@ -9,7 +9,7 @@ from tapgen.emulator.live.reading import (
     Covering,
     Live,
     Properties,
-    asked,
+    is_set,
     others,
     projected,
     tags,
@@ -34,7 +34,7 @@ def _group(id_: str, properties: Properties) -> Live | None:
         (_INGRESS, "IpPermissions", "SourceSecurityGroupId"),
         (_EGRESS, "IpPermissionsEgress", "DestinationSecurityGroupId"),
     ):
-        if asked(properties, name):
+        if is_set(properties, name):
             rules = [
                 rule
                 for permission in group.get(permissions, [])

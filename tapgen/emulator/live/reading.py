@@ -113,7 +113,7 @@ def optional(service: str, operation: str, /, **parameters: Any) -> Live:
         raise
 
 
-def asked(properties: Properties, *names: str) -> bool:
+def is_set(properties: Properties, *names: str) -> bool:
     """Whether a template sets one of some properties."""
     return any(name in properties for name in names)
 

@@ -9,7 +9,7 @@ from tapgen.emulator.live.reading import (
     Covering,
     Live,
     Properties,
-    asked,
+    is_set,
     optional,
     tags,
 )
@@ -23,7 +23,7 @@ def _bucket(name: str, properties: Properties) -> Live:
     if versioning.get("Status"):
         live["VersioningConfiguration"] = {"Status": versioning["Status"]}
     for property_, read in _BUCKET.items():
-        if asked(properties, property_):
+        if is_set(properties, property_):
             found = read(name, properties[property_])
             if found:
                 live[property_] = found
@@ -175,20 +175,20 @@ def _table(name: str, properties: Properties) -> Live:
 def _table_settings(
     name: str, properties: Properties, table: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
-    if asked(properties, "PointInTimeRecoverySpecification"):
+    if is_set(properties, "PointInTimeRecoverySpecification"):
         answer = call("dynamodb", "DescribeContinuousBackups", TableName=name)
         backups = answer["ContinuousBackupsDescription"]
         status = backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"]
         enabled = {"PointInTimeRecoveryEnabled": status == "ENABLED"}
         yield "PointInTimeRecoverySpecification", enabled
-    if asked(properties, "TimeToLiveSpecification"):
+    if is_set(properties, "TimeToLiveSpecification"):
         answer = call("dynamodb", "DescribeTimeToLive", TableName=name)
         found = answer["TimeToLiveDescription"]
         live = {"Enabled": found["TimeToLiveStatus"] in ("ENABLED", "ENABLING")}
         if "AttributeName" in found:
             live["AttributeName"] = found["AttributeName"]
         yield "TimeToLiveSpecification", live
-    if asked(properties, "SSESpecification"):
+    if is_set(properties, "SSESpecification"):
         found = table.get("SSEDescription") or {}
         live = {"SSEEnabled": found.get("Status") in ("ENABLED", "ENABLING")}
         for member, template in (

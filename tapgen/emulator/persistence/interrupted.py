@@ -24,7 +24,7 @@ _LEFT = {
     "IMPORT_IN_PROGRESS": "IMPORT_ROLLBACK_COMPLETE",
     "IMPORT_ROLLBACK_IN_PROGRESS": "IMPORT_ROLLBACK_COMPLETE",
 }
-_HALF_MADE = ("CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE")
+_INCOMPLETE = ("CREATE_FAILED", "ROLLBACK_FAILED", "ROLLBACK_COMPLETE")
 
 Stacks = Mapping[tuple[str, str, str], dict[str, Any]]
 """ministack's stacks by account, region and name."""
@@ -51,7 +51,7 @@ def end_operations(
 
     Those stacks are to be deleted, as StackSets does when a create fails.
     """
-    half_made = []
+    incomplete = []
     for stack_set in registry.all():
         ended = [o for o in stack_set.operations.values() if o.unfinished]
         if not ended:
@@ -62,9 +62,9 @@ def end_operations(
         for operation in ended:
             for instance in _end(stack_set, operation):
                 _find_stack(stack_set, instance, stacks)
-                if _status(instance, stacks) in _HALF_MADE:
-                    half_made.append((stack_set, instance))
-    return half_made
+                if _status(instance, stacks) in _INCOMPLETE:
+                    incomplete.append((stack_set, instance))
+    return incomplete
 
 
 def _end(stack_set: StackSet, operation: Operation) -> Iterator[Instance]:

@@ -29,9 +29,9 @@ from tapgen import __version__
 from tapgen.emulator.cloudformation import private_names
 from tapgen.emulator.persistence.interrupted import end_operations, end_stacks
 from tapgen.emulator.stacksets.model import Instance, Registry, StackSet
-from tapgen.emulator.state import records, watched
+from tapgen.emulator.state import records, tracked
 from tapgen.emulator.state.records import RecordError
-from tapgen.emulator.state.watched import Watched
+from tapgen.emulator.state.tracked import Tracked
 
 logger = logging.getLogger("tapgen.persist")
 
@@ -80,7 +80,7 @@ class PersistError(OSError):
     """The state cannot be read or written; the message says what to do."""
 
 
-class _Named(Watched):
+class _Named(Tracked):
     """Stack sets: who looks through all of them changes none."""
 
     def values(self) -> Any:
@@ -90,7 +90,7 @@ class _Named(Watched):
         return dict.items(self)
 
 
-class Keeper:
+class StateStore:
     """Keeps the state of this process in a folder; for its event loop's thread only.
 
     PersistError when the file cannot be used.
@@ -98,7 +98,7 @@ class Keeper:
 
     def __init__(self, folder: Path, registry: Registry) -> None:
         self.path = folder / FILE
-        self._sources: dict[str, Watched] = {}
+        self._sources: dict[str, Tracked] = {}
         self._modules = 0
         # What is on disk: the row of a record, and what it looked like.
         self._rows: dict[Key, tuple[int, int]] = {}
@@ -107,7 +107,7 @@ class Keeper:
         self._working: set[Any] = set()  # stacks
         self._operating: set[Any] = set()  # stack sets
         self._final: set[Any] = set()  # operations
-        self._unkept: set[str] = set()
+        self._unsaved: set[str] = set()
         self.task: asyncio.Task[None] | None = None
         """Writes what happens in the background."""
         self._registry = registry
@@ -165,11 +165,11 @@ class Keeper:
             raise self._unusable(error) from error
         self._join_operations()
         for source in self._sources.values():
-            source.touched.clear()
+            source.dirty.clear()
         for module in modules.values():
             # Starts what works in the background; the records are there already.
             getattr(module, "load_persisted_state", lambda data: None)({})
-        stacks = self._sources.get(_STACKS, Watched())
+        stacks = self._sources.get(_STACKS, Tracked())
         end_stacks(stacks)
         return end_operations(self._registry, stacks)
 
@@ -177,7 +177,7 @@ class Keeper:
         self, modules: dict[str, ModuleType], store: str, name: Any, content: Any
     ) -> None:
         if store == _OPERATIONS:
-            self._sources.setdefault(_OPERATIONS, Watched())
+            self._sources.setdefault(_OPERATIONS, Tracked())
         elif store == _OBJECTS:
             bucket, object_key = name
             objects = dict.__getitem__(self._sources[_BUCKETS], bucket)["objects"]
@@ -191,19 +191,19 @@ class Keeper:
         elif store not in (_ACTIVE, _DELETED):
             self._module(modules, store.partition(":")[0])
         if store == _BUCKETS:
-            content["objects"] = Watched()
+            content["objects"] = Tracked()
         dict.__setitem__(self._sources[store], name, content)
 
     def _module(self, modules: dict[str, ModuleType], service: str) -> ModuleType:
         if service not in modules:
-            added = service.startswith(watched.ADDED)
+            added = service.startswith(tracked.ADDED)
             name = service if added else _SERVICES + service
             modules[service] = importlib.import_module(name)
             self._discover()
         return modules[service]
 
     def _join_operations(self) -> None:
-        operations = self._sources.pop(_OPERATIONS, Watched())
+        operations = self._sources.pop(_OPERATIONS, Tracked())
         for kind in (_ACTIVE, _DELETED):
             for stack_set in dict.values(self._sources[kind]):
                 stack_set.operations = {
@@ -213,30 +213,30 @@ class Keeper:
 
     # Writing
 
-    def answering(self) -> Callable[[], None]:
+    def before_answer(self) -> Callable[[], None]:
         """What to call before the current task answers: it keeps what it looked at."""
-        seen = watched.see()
+        seen = tracked.record_accesses()
 
-        def keep() -> None:
+        def save() -> None:
             # Work on other threads may have gone on after it was last kept.
             for source, name in seen:
-                source.touched.add(name)
-            self.keep()
+                source.dirty.add(name)
+            self.save()
 
-        return keep
+        return save
 
-    async def keep_going(self) -> None:
+    async def save_continuously(self) -> None:
         """Write what happens in the background, for ever."""
         while True:
             await asyncio.sleep(1)
             # Stacks that are worked on change while nobody asks for them.
-            self._sources.get(_STACKS, Watched()).touched.update(self._working)
+            self._sources.get(_STACKS, Tracked()).dirty.update(self._working)
             try:
-                self.keep()
+                self.save()
             except PersistError as error:
                 logger.error("%s", error)
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Write every record that was looked at and is not as it is on disk.
 
         PersistError when the file cannot be written; it is tried again next time.
@@ -245,10 +245,10 @@ class Keeper:
         for key, stack_set in dict.items(self._sources[_ACTIVE]):
             if stack_set.active:
                 self._operating.add(key)
-        self._sources[_ACTIVE].touched.update(self._operating)
+        self._sources[_ACTIVE].dirty.update(self._operating)
         for store, source in self._sources.items():
-            while source.touched:
-                self._look(store, source, source.touched.pop())
+            while source.dirty:
+                self._look(store, source, source.dirty.pop())
         for service, names in PLAIN.items():
             module = sys.modules.get(_SERVICES + service)
             for variable in names if module else ():
@@ -271,12 +271,12 @@ class Keeper:
         self._file.execute("VACUUM")
         self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for source in self._sources.values():
-            source.touched.update(source)
-        self.keep()
+            source.dirty.update(source)
+        self.save()
 
     def close(self) -> None:
         """Write what is left, and leave the file."""
-        self.keep()
+        self.save()
         self._file.close()
 
     def _discover(self) -> None:
@@ -286,16 +286,16 @@ class Keeper:
         self._modules = len(sys.modules)
         responses: Any = importlib.import_module("ministack.core.responses")
         kinds = (responses.AccountScopedDict, responses.AccountRegionScopedDict)
-        theirs = watched.of(_SERVICES, kinds)
-        found = [(n.removeprefix(_SERVICES), watched.watch(s)) for n, s in theirs]
+        theirs = tracked.stores_in(_SERVICES, kinds)
+        found = [(n.removeprefix(_SERVICES), tracked.track(s)) for n, s in theirs]
         known = set(map(id, self._sources.values()))
-        for name, source in [*found, *watched.added()]:
+        for name, source in [*found, *tracked.added_stores()]:
             # A store may have been imported by another service, too.
             if id(source) not in known:
                 known.add(id(source))
                 self._sources[name] = source
 
-    def _look(self, store: str, source: Watched, name: Any) -> None:
+    def _look(self, store: str, source: Tracked, name: Any) -> None:
         """Compare one record."""
         value: Any = dict.get(source, name)
         if value is None:
@@ -327,12 +327,12 @@ class Keeper:
     def _look_at_bucket(self, name: Any, bucket: dict[str, Any]) -> None:
         # Its objects are rows of their own: one more must not write them all.
         objects = bucket["objects"]
-        if not isinstance(objects, Watched):
-            objects = bucket["objects"] = Watched(objects)
-            objects.touched.update(k[1] for k in self._objects_of(name))
+        if not isinstance(objects, Tracked):
+            objects = bucket["objects"] = Tracked(objects)
+            objects.dirty.update(k[1] for k in self._objects_of(name))
         self._compare(_BUCKETS, name, {**bucket, "objects": None})
-        while objects.touched:
-            key = objects.touched.pop()
+        while objects.dirty:
+            key = objects.dirty.pop()
             value = dict.get(objects, key)
             self._compare(_OBJECTS, (name, key), value)
 
@@ -361,8 +361,8 @@ class Keeper:
                 return
             self._changed.append((key, content or records.dump(value), mark))
         except RecordError as error:
-            if store not in self._unkept:
-                self._unkept.add(store)
+            if store not in self._unsaved:
+                self._unsaved.add(store)
                 logger.error("%s is not kept: %s", store, error)
             return
         if body is not None:
@@ -375,7 +375,7 @@ class Keeper:
         except sqlite3.Error as error:
             for (store, name), _, _ in self._changed:
                 if store in self._sources:
-                    self._sources[store].touched.add(name)
+                    self._sources[store].dirty.add(name)
             raise PersistError(f"{self.path} cannot be written: {error}") from error
         finally:
             changed, self._changed = self._changed, []

@@ -9,8 +9,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call, truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     dropped_tags,
@@ -71,16 +71,16 @@ def kinds() -> list[Kind]:
 # --- Trail ----------------------------------------------------------------------------
 
 
-def _make_trail(request: Request) -> Made:
+def _make_trail(request: Request) -> Created:
     properties = request.properties
     name = request.name("TrailName", longest=128)
-    made = call(
+    answer = call(
         "cloudtrail",
         "CreateTrail",
         **{**_trail_settings(properties), "Name": name},
         TagsList=tag_list(properties),
     )
-    arn = made["TrailARN"]
+    arn = answer["TrailARN"]
     if tag_list(properties):
         call("cloudtrail", "AddTags", ResourceId=arn, TagsList=tag_list(properties))
     _select(name, properties)
@@ -115,8 +115,8 @@ def _set_logging(name: str, properties: Properties) -> None:
 
 def _change_trail(physical_id: str, old: Properties, new: Properties) -> Attributes:
     settings = {**_trail_settings(new), "Name": physical_id}
-    made = call("cloudtrail", "UpdateTrail", **settings)
-    arn = made["TrailARN"]
+    answer = call("cloudtrail", "UpdateTrail", **settings)
+    arn = answer["TrailARN"]
     dropped = dropped_tags(old, new)
     if dropped:
         keys = [{"Key": key} for key in dropped]
@@ -135,7 +135,7 @@ def _delete_trail(physical_id: str, properties: Properties) -> None:
 # --- Config: one recorder and one delivery channel in a region -------------------------
 
 
-def _make_recorder(request: Request) -> Made:
+def _make_recorder(request: Request) -> Created:
     name = str(request.properties.get("Name") or "default")
     _refuse_second(
         "DescribeConfigurationRecorders",
@@ -176,7 +176,7 @@ def _forget(store: str, name: str) -> None:
     getattr(importlib.import_module("ministack.services.config"), store).pop(name, None)
 
 
-def _make_channel(request: Request) -> Made:
+def _make_channel(request: Request) -> Created:
     name = str(request.properties.get("Name") or "default")
     recorders = call("config", "DescribeConfigurationRecorders").get(
         "ConfigurationRecorders"
@@ -226,7 +226,7 @@ def _delete_channel(physical_id: str, properties: Properties) -> None:
     _forget("_delivery_channels", physical_id)
 
 
-def _make_rule(request: Request) -> Made:
+def _make_rule(request: Request) -> Created:
     name = request.name("ConfigRuleName", longest=128)
     rules = call("config", "DescribeConfigRules").get("ConfigRules", [])
     if name in {rule["ConfigRuleName"] for rule in rules}:
@@ -237,8 +237,8 @@ def _make_rule(request: Request) -> Made:
 def _put_rule(name: str, properties: Properties) -> Attributes:
     rule = {**properties, "ConfigRuleName": name}
     call("config", "PutConfigRule", ConfigRule=rule)
-    made = call("config", "DescribeConfigRules", ConfigRuleNames=[name])
-    found = made["ConfigRules"][0]
+    answer = call("config", "DescribeConfigRules", ConfigRuleNames=[name])
+    found = answer["ConfigRules"][0]
     return {
         "Arn": found["ConfigRuleArn"],
         "ConfigRuleId": found["ConfigRuleId"],
@@ -257,16 +257,16 @@ def _delete_rule(physical_id: str, properties: Properties) -> None:
 # --- Backup selection: Ref is the plan's id and its own --------------------------------
 
 
-def _make_selection(request: Request) -> Made:
+def _make_selection(request: Request) -> Created:
     plan = str(request.properties["BackupPlanId"])
-    made = call(
+    answer = call(
         "backup",
         "CreateBackupSelection",
         BackupPlanId=plan,
         BackupSelection=request.properties["BackupSelection"],
         CreatorRequestId=str(uuid.uuid4()),
     )
-    selection = made["SelectionId"]
+    selection = answer["SelectionId"]
     physical_id = f"{selection}_{plan}"
     return physical_id, {
         "Id": physical_id,
@@ -296,7 +296,7 @@ def _budget(properties: Properties, name: str) -> dict[str, Any]:
     return budget
 
 
-def _make_budget(request: Request) -> Made:
+def _make_budget(request: Request) -> Created:
     given = request.properties["Budget"].get("BudgetName")
     name = str(given or request.name("", longest=100))
     call(
@@ -329,7 +329,7 @@ def _delete_budget(physical_id: str, properties: Properties) -> None:
 # --- WAF association ------------------------------------------------------------------
 
 
-def _associate(request: Request) -> Made:
+def _associate(request: Request) -> Created:
     web_acl = str(request.properties["WebACLArn"])
     resource = str(request.properties["ResourceArn"])
     call("wafv2", "AssociateWebACL", WebACLArn=web_acl, ResourceArn=resource)

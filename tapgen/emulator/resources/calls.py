@@ -101,8 +101,8 @@ def fitted(value: Any, shape: Any) -> Any:
 def fitted_to(service: str, operation: str, parameters: Mapping[str, Any]) -> Answer:
     """`parameters` as `operation` takes them, without calling it."""
     shape = _model(service).operation_model(operation).input_shape
-    made: Answer = fitted(parameters, shape)
-    return made
+    result: Answer = fitted(parameters, shape)
+    return result
 
 
 def truth(value: Any) -> bool:

@@ -13,8 +13,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     original,
@@ -41,7 +41,7 @@ def _records() -> Any:
     return importlib.import_module("ministack.services.rds")._clusters
 
 
-def _make(request: Request) -> Made:
+def _make(request: Request) -> Created:
     properties = request.properties
     _refuse_secondary(properties)
     name = request.name("DBClusterIdentifier", longest=63, lowercase=True)

@@ -14,8 +14,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call, truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     Shape,
@@ -94,7 +94,7 @@ def correct(shape: Shape, more: Sequence[Correction]) -> None:
 def _creating(
     correction: Correction, create: Callable[..., Any], delete: Callable[..., Any]
 ) -> Callable[..., Any]:
-    def corrected(logical_id: str, properties: Properties, stack: str) -> Made:
+    def corrected(logical_id: str, properties: Properties, stack: str) -> Created:
         name = properties.get(correction.name or "")
         if name and correction.stores and _taken(correction, str(name)):
             raise exists(correction.type, str(name))
@@ -121,7 +121,7 @@ def _taken(correction: Correction, name: str) -> bool:
 def _updating(correction: Correction, update: Callable[..., Any]) -> Callable[..., Any]:
     def corrected(
         physical_id: str, old: Properties, new: Properties, *rest: Any
-    ) -> Made:
+    ) -> Created:
         changed, attributes = update(physical_id, old, new, *rest)
         # A handler may have replaced the resource; then nothing of it is set yet.
         before = old if changed == physical_id else {}
@@ -143,14 +143,14 @@ def _place() -> tuple[str, str]:
 
 def _vpc_attributes(physical_id: str, properties: Properties) -> Attributes:
     vpc = call("ec2", "DescribeVpcs", VpcIds=[physical_id])["Vpcs"][0]
-    made = {
+    answer = {
         "CidrBlock": vpc["CidrBlock"],
         "CidrBlockAssociations": [
             one["AssociationId"] for one in vpc.get("CidrBlockAssociationSet", [])
         ],
         "Ipv6CidrBlocks": [],
     }
-    return made
+    return answer
 
 
 def _subnet_attributes(physical_id: str, properties: Properties) -> Attributes:
@@ -355,16 +355,16 @@ def kinds() -> list[Kind]:
     ]
 
 
-def _make_profile(request: Request) -> Made:
+def _make_profile(request: Request) -> Created:
     name = request.name("InstanceProfileName", longest=128)
-    made = call(
+    answer = call(
         "iam",
         "CreateInstanceProfile",
         InstanceProfileName=name,
         Path=request.properties.get("Path", "/"),
     )
     _settle_profile(name, {}, request.properties)
-    return name, {"Arn": made["InstanceProfile"]["Arn"]}
+    return name, {"Arn": answer["InstanceProfile"]["Arn"]}
 
 
 def _settle_profile(name: str, old: Properties, new: Properties) -> None:

@@ -10,8 +10,8 @@ from tapgen.emulator.resources.calls import CallError, call, truth
 from tapgen.emulator.resources.keys import here, in_region
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     dropped_tags,
@@ -56,7 +56,7 @@ def _records() -> Any:
     return importlib.import_module("ministack.services.rds")._instances
 
 
-def _make_instance(request: Request) -> Made:
+def _make_instance(request: Request) -> Created:
     properties = dict(request.properties)
     name = request.name("DBInstanceIdentifier", longest=63, lowercase=True)
     if name in _records():
@@ -111,7 +111,7 @@ def _remember(record: dict[str, Any], properties: Properties) -> None:
 
 def _keep_password(record: dict[str, Any], properties: Properties) -> None:
     wanted = properties.get("MasterUserSecret") or {}
-    made = call(
+    answer = call(
         "secretsmanager",
         "CreateSecret",
         Name=f"rds!{record['DbiResourceId'].lower()}",
@@ -119,7 +119,7 @@ def _keep_password(record: dict[str, Any], properties: Properties) -> None:
         SecretString={"username": record["MasterUsername"], "password": "generated"},
     )
     record["MasterUserSecret"] = {
-        "SecretArn": made["ARN"],
+        "SecretArn": answer["ARN"],
         "SecretStatus": "active",
         "KmsKeyId": wanted.get("KmsKeyId") or "alias/aws/secretsmanager",
     }
@@ -239,15 +239,15 @@ def _delete_instance(physical_id: str, properties: Properties) -> None:
 # --- Global cluster -------------------------------------------------------------------
 
 
-def _make_global_cluster(request: Request) -> Made:
+def _make_global_cluster(request: Request) -> Created:
     properties = request.properties
     name = request.name("GlobalClusterIdentifier", longest=63, lowercase=True)
-    made = call(
+    answer = call(
         "rds",
         "CreateGlobalCluster",
         **{**properties, "GlobalClusterIdentifier": name, "Tags": tag_list(properties)},
     )
-    return name, _global_attributes(made["GlobalCluster"])
+    return name, _global_attributes(answer["GlobalCluster"])
 
 
 def _global_attributes(cluster: Mapping[str, Any]) -> Attributes:
@@ -258,14 +258,14 @@ def _global_attributes(cluster: Mapping[str, Any]) -> Attributes:
 def _change_global_cluster(
     physical_id: str, old: Properties, new: Properties
 ) -> Attributes:
-    made = call(
+    answer = call(
         "rds",
         "ModifyGlobalCluster",
         GlobalClusterIdentifier=physical_id,
         DeletionProtection=new.get("DeletionProtection", False),
         EngineVersion=new.get("EngineVersion"),
     )
-    return _global_attributes(made["GlobalCluster"])
+    return _global_attributes(answer["GlobalCluster"])
 
 
 def _delete_global_cluster(physical_id: str, properties: Properties) -> None:
@@ -285,13 +285,13 @@ def _delete_global_cluster(physical_id: str, properties: Properties) -> None:
 # --- Global table: one table, and its replicas in other regions ------------------------
 
 
-def _make_table(request: Request) -> Made:
+def _make_table(request: Request) -> Created:
     properties = request.properties
     name = request.name("TableName")
-    made = call("dynamodb", "CreateTable", **_table_settings(properties, name))
+    answer = call("dynamodb", "CreateTable", **_table_settings(properties, name))
     local = _replicas(properties).get(here(), {})
     if local.get("Tags"):
-        _tag_table(made["TableDescription"]["TableArn"], {}, local)
+        _tag_table(answer["TableDescription"]["TableArn"], {}, local)
     _set_replicas(name, {}, properties)
     _set_expiry(name, {}, properties)
     return name, _table_attributes(name)

@@ -9,8 +9,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     dropped_tags,
@@ -42,7 +42,7 @@ def kinds() -> list[Kind]:
 # --- Record set group: its records change in one batch, together or not at all ----------
 
 
-def _make_group(request: Request) -> Made:
+def _make_group(request: Request) -> Created:
     records = request.properties.get("RecordSets") or []
     _batch(request.properties, [("CREATE", _record(record)) for record in records])
     return request.name(""), {}
@@ -78,12 +78,17 @@ def _zone(properties: Properties) -> str:
 
 
 def _record(record: Properties) -> Mapping[str, Any]:
-    made = dict(record)
-    if "ResourceRecords" in made:
-        made["ResourceRecords"] = [{"Value": v} for v in made["ResourceRecords"]]
-    if "AliasTarget" in made:
-        made["AliasTarget"] = {"EvaluateTargetHealth": False, **made["AliasTarget"]}
-    return made
+    converted = dict(record)
+    if "ResourceRecords" in converted:
+        converted["ResourceRecords"] = [
+            {"Value": v} for v in converted["ResourceRecords"]
+        ]
+    if "AliasTarget" in converted:
+        converted["AliasTarget"] = {
+            "EvaluateTargetHealth": False,
+            **converted["AliasTarget"],
+        }
+    return converted
 
 
 def _key(record: Mapping[str, Any]) -> tuple[str, ...]:
@@ -113,14 +118,14 @@ def _delete_group(physical_id: str, properties: Properties) -> None:
 # --- Health check ---------------------------------------------------------------------
 
 
-def _make_check(request: Request) -> Made:
-    made = call(
+def _make_check(request: Request) -> Created:
+    answer = call(
         "route53",
         "CreateHealthCheck",
         CallerReference=str(uuid.uuid4()),
         HealthCheckConfig=request.properties["HealthCheckConfig"],
     )
-    check = str(made["HealthCheck"]["Id"])
+    check = str(answer["HealthCheck"]["Id"])
     _retag(check, {}, request.properties)
     return check, {"HealthCheckId": check}
 

@@ -8,8 +8,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     original,
@@ -23,12 +23,12 @@ def kinds() -> list[Kind]:
     return [Kind(_STAGE, _make_stage, _delete_stage, _change_stage)]
 
 
-def _make_stage(request: Request) -> Made:
-    made: Made = original(_STAGE)["create"](
+def _make_stage(request: Request) -> Created:
+    created: Created = original(_STAGE)["create"](
         request.logical_id, request.properties, request.stack
     )
     _settle(request.properties)
-    return made
+    return created
 
 
 def _change_stage(physical_id: str, old: Properties, new: Properties) -> Attributes:

@@ -11,8 +11,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call, truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     document,
@@ -60,7 +60,7 @@ def here() -> str:
 # --- Replica key: asked for in the region of the primary key, made in this one ---------
 
 
-def _make_replica(request: Request) -> Made:
+def _make_replica(request: Request) -> Created:
     properties = request.properties
     primary = str(properties.get("PrimaryKeyArn", ""))
     parts = primary.split(":")
@@ -68,7 +68,7 @@ def _make_replica(request: Request) -> Made:
         raise CallError("Kms", "InvalidArnException", f"Invalid arn {primary}", 400)
     region = here()
     with in_region(parts[3]):
-        made = call(
+        answer = call(
             "kms",
             "ReplicateKey",
             KeyId=primary,
@@ -77,7 +77,7 @@ def _make_replica(request: Request) -> Made:
             Description=properties.get("Description"),
             Tags=_key_tags(properties),
         )
-    metadata = made["ReplicaKeyMetadata"]
+    metadata = answer["ReplicaKeyMetadata"]
     if "Enabled" in properties and not truth(properties["Enabled"]):
         call("kms", "DisableKey", KeyId=metadata["KeyId"])
     return metadata["KeyId"], _key_attributes(metadata)
@@ -125,9 +125,9 @@ def _delete_replica(physical_id: str, properties: Properties) -> None:
 # --- Secret: Ref is the ARN (ministack's own handler gives the name) -------------------
 
 
-def _make_secret(request: Request) -> Made:
+def _make_secret(request: Request) -> Created:
     properties = request.properties
-    made = call(
+    answer = call(
         "secretsmanager",
         "CreateSecret",
         Name=request.name("Name"),
@@ -136,8 +136,8 @@ def _make_secret(request: Request) -> Made:
         SecretString=_secret_value(properties),
         Tags=tag_list(properties),
     )
-    _copy_secret(made["ARN"], properties)
-    return made["ARN"], {"Id": made["ARN"]}
+    _copy_secret(answer["ARN"], properties)
+    return answer["ARN"], {"Id": answer["ARN"]}
 
 
 def _copy_secret(arn: str, properties: Properties) -> None:
@@ -155,11 +155,11 @@ def _secret_value(properties: Properties) -> str:
     wanted = properties.get("GenerateSecretString")
     if wanted is None:
         return str(properties.get("SecretString", ""))
-    made = call("secretsmanager", "GetRandomPassword", **wanted)["RandomPassword"]
+    answer = call("secretsmanager", "GetRandomPassword", **wanted)["RandomPassword"]
     if "SecretStringTemplate" not in wanted:
-        return str(made)
+        return str(answer)
     value = json.loads(wanted["SecretStringTemplate"])
-    return json.dumps({**value, wanted.get("GenerateStringKey", "password"): made})
+    return json.dumps({**value, wanted.get("GenerateStringKey", "password"): answer})
 
 
 def _change_secret(physical_id: str, old: Properties, new: Properties) -> Attributes:
@@ -197,13 +197,13 @@ def _delete_secret(physical_id: str, properties: Properties) -> None:
 # --- Rotation -------------------------------------------------------------------------
 
 
-def _make_rotation(request: Request) -> Made:
+def _make_rotation(request: Request) -> Created:
     arn = _rotate(request.properties)
     return arn, {"Id": arn}
 
 
 def _rotate(properties: Properties) -> str:
-    made = call(
+    answer = call(
         "secretsmanager",
         "RotateSecret",
         SecretId=properties.get("SecretId"),
@@ -211,7 +211,7 @@ def _rotate(properties: Properties) -> str:
         RotationRules=properties.get("RotationRules"),
         RotateImmediately=properties.get("RotateImmediatelyOnUpdate"),
     )
-    return str(made["ARN"])
+    return str(answer["ARN"])
 
 
 def _change_rotation(physical_id: str, old: Properties, new: Properties) -> Attributes:

@@ -13,7 +13,7 @@ from tapgen.emulator.resources.calls import CallError
 
 Properties = Mapping[str, Any]
 Attributes = dict[str, Any]
-Made = tuple[str, Attributes]
+Created = tuple[str, Attributes]
 """The physical id (what Ref gives) and what Fn::GetAtt gives."""
 
 Shape = Callable[[str, str], Mapping[str, Any] | None]
@@ -32,10 +32,10 @@ class Request:
         """The property `given`, or a name made up as CloudFormation does."""
         if self.properties.get(given):
             return str(self.properties[given])
-        made: str = provisioners()._physical_name(
+        generated: str = provisioners()._physical_name(
             self.stack, self.logical_id, max_len=longest, lowercase=lowercase
         )
-        return made
+        return created
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Kind:
     """
 
     type: str
-    create: Callable[[Request], Made]
+    create: Callable[[Request], Created]
     delete: Callable[[str, Properties], None]
     update: Callable[[str, Properties, Properties], Attributes] | None = None
     named_by: str | None = None
@@ -75,10 +75,12 @@ def install(kind: Kind, shape: Shape) -> None:
     previous = module._RESOURCE_HANDLERS.get(kind.type, {})
     _originals.setdefault(kind.type, previous)
     # Imports and final snapshots stay ministack's.
-    kept = {name: previous[name] for name in ("import", "snapshot") if name in previous}
+    remaining = {
+        name: previous[name] for name in ("import", "snapshot") if name in previous
+    }
     schema = shape(kind.type, "us-east-1") or {}
-    made = handlers(kind, create_only(schema, nested=True))
-    module._RESOURCE_HANDLERS[kind.type] = {**made, **kept}
+    own = handlers(kind, create_only(schema, nested=True))
+    module._RESOURCE_HANDLERS[kind.type] = {**own, **remaining}
     if kind.tags:
         module._STACK_TAG_PROPERTY[kind.type] = kind.tags
     if kind.named_by:
@@ -108,19 +110,21 @@ def handlers(kind: Kind, replacing: list[list[str]]) -> dict[str, Any]:
     those at the top of the properties itself.
     """
 
-    def create(logical_id: str, properties: Properties, stack: str) -> Made:
+    def create(logical_id: str, properties: Properties, stack: str) -> Created:
         with_refusals = refusing(kind.create)
-        made: Made = with_refusals(Request(logical_id, stack, properties))
-        return made
+        created: Created = with_refusals(Request(logical_id, stack, properties))
+        return created
 
     def update(
         physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
-    ) -> Made:
+    ) -> Created:
         replaced = any(_at(old, path) != _at(new, path) for path in replacing)
         if kind.update is None or replaced:
             # The engine deletes the old one once the update has succeeded.
-            made: Made = provisioners()._seeded_create(create, logical_id, new, stack)
-            return made
+            created: Created = provisioners()._seeded_create(
+                create, logical_id, new, stack
+            )
+            return created
         return physical_id, refusing(kind.update)(physical_id, old, new)
 
     def delete(physical_id: str, properties: Properties) -> None:
@@ -141,13 +145,13 @@ def handlers(kind: Kind, replacing: list[list[str]]) -> dict[str, Any]:
 def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
     """`function` with a service's refusal told as CloudFormation tells it."""
 
-    def told(*args: Any) -> Any:
+    def reported(*args: Any) -> Any:
         try:
             return function(*args)
         except CallError as error:
             raise refusal(error) from error
 
-    return told
+    return reported
 
 
 def refusal(error: CallError) -> ValueError:
@@ -194,8 +198,8 @@ def tag_list(properties: Properties, name: str = "Tags") -> list[dict[str, str]]
 
 def dropped_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]:
     """Keys of tags that an update takes away."""
-    kept = {tag["Key"] for tag in tag_list(new, name)}
-    return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in kept]
+    remaining = {tag["Key"] for tag in tag_list(new, name)}
+    return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in remaining]
 
 
 def document(value: Any) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import call, fitted_to
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     exists,
@@ -45,7 +45,7 @@ def _cloudwatch() -> Any:
 # --- Composite alarm ------------------------------------------------------------------
 
 
-def _make_composite(request: Request) -> Made:
+def _make_composite(request: Request) -> Created:
     name = request.name("AlarmName")
     if name in _cloudwatch()._composite_alarms:
         raise exists("AWS::CloudWatch::CompositeAlarm", name)
@@ -71,7 +71,7 @@ def _delete_composite(physical_id: str, properties: Properties) -> None:
 # --- Alarm: ministack refuses metric math ----------------------------------------------
 
 
-def _make_alarm(request: Request) -> Made:
+def _make_alarm(request: Request) -> Created:
     name = request.name("AlarmName")
     if name in _cloudwatch()._alarms:
         raise exists("AWS::CloudWatch::Alarm", name)

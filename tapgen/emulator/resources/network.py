@@ -8,8 +8,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     dropped_tags,
@@ -47,9 +47,9 @@ def _retag(physical_id: str, old: Properties, new: Properties) -> Attributes:
 # --- Elastic IP: Ref is the address, the API goes by allocation ------------------------
 
 
-def _make_address(request: Request) -> Made:
+def _make_address(request: Request) -> Created:
     properties = request.properties
-    made = call(
+    answer = call(
         "ec2",
         "AllocateAddress",
         Domain=properties.get("Domain", "vpc"),
@@ -59,10 +59,10 @@ def _make_address(request: Request) -> Made:
         call(
             "ec2",
             "AssociateAddress",
-            AllocationId=made["AllocationId"],
+            AllocationId=answer["AllocationId"],
             InstanceId=properties["InstanceId"],
         )
-    return made["PublicIp"], _address_attributes(made)
+    return answer["PublicIp"], _address_attributes(answer)
 
 
 def _address_attributes(address: Mapping[str, Any]) -> Attributes:
@@ -96,7 +96,7 @@ def _release_address(physical_id: str, properties: Properties) -> None:
 # --- NAT gateway ----------------------------------------------------------------------
 
 
-def _make_gateway(request: Request) -> Made:
+def _make_gateway(request: Request) -> Created:
     properties = request.properties
     allocation = properties.get("AllocationId")
     addresses = call("ec2", "DescribeAddresses").get("Addresses", [])
@@ -108,7 +108,7 @@ def _make_gateway(request: Request) -> Made:
             f"The allocation ID '{allocation}' does not exist",
             400,
         )
-    made = call(
+    answer = call(
         "ec2",
         "CreateNatGateway",
         SubnetId=properties.get("SubnetId"),
@@ -116,7 +116,7 @@ def _make_gateway(request: Request) -> Made:
         ConnectivityType=properties.get("ConnectivityType", "public"),
         TagSpecifications=_specification("natgateway", properties),
     )
-    gateway = made["NatGateway"]["NatGatewayId"]
+    gateway = answer["NatGateway"]["NatGatewayId"]
     return gateway, {"NatGatewayId": gateway}
 
 
@@ -132,19 +132,19 @@ def _delete_gateway(physical_id: str, properties: Properties) -> None:
 # --- Flow log -------------------------------------------------------------------------
 
 
-def _make_flow_log(request: Request) -> Made:
+def _make_flow_log(request: Request) -> Created:
     properties = {**request.properties}
     tags = _specification("vpc-flow-log", properties)
     properties.pop("Tags", None)
     resource = properties.pop("ResourceId", None)
-    made = call(
+    answer = call(
         "ec2",
         "CreateFlowLogs",
         **properties,
         ResourceIds=[resource],
         TagSpecifications=tags,
     )
-    flow_log = made["FlowLogIds"][0]
+    flow_log = answer["FlowLogIds"][0]
     if tags:
         # ministack knows the tag type by another name, and so drops them.
         call("ec2", "CreateTags", Resources=[flow_log], Tags=tags[0]["Tags"])
@@ -162,9 +162,9 @@ def _delete_flow_log(physical_id: str, properties: Properties) -> None:
 # --- Peering: CloudFormation also accepts, in the peer's account where it is another ---
 
 
-def _make_peering(request: Request) -> Made:
+def _make_peering(request: Request) -> Created:
     properties = request.properties
-    made = call(
+    answer = call(
         "ec2",
         "CreateVpcPeeringConnection",
         VpcId=properties.get("VpcId"),
@@ -173,7 +173,7 @@ def _make_peering(request: Request) -> Made:
         PeerRegion=properties.get("PeerRegion"),
         TagSpecifications=_specification("vpc-peering-connection", properties),
     )
-    peering = made["VpcPeeringConnection"]["VpcPeeringConnectionId"]
+    peering = answer["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     call("ec2", "AcceptVpcPeeringConnection", VpcPeeringConnectionId=peering)
     return peering, {"Id": peering}
 
@@ -186,14 +186,14 @@ def _delete_peering(physical_id: str, properties: Properties) -> None:
 
 
 def _rule_kind(direction: str) -> Kind:
-    def make(request: Request) -> Made:
-        made = call(
+    def make(request: Request) -> Created:
+        answer = call(
             "ec2",
             f"AuthorizeSecurityGroup{direction}",
             GroupId=request.properties.get("GroupId"),
             IpPermissions=[_permission(request.properties)],
         )
-        rule = made["SecurityGroupRules"][0]["SecurityGroupRuleId"]
+        rule = answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
         return rule, {"Id": rule}
 
     def describe(physical_id: str, old: Properties, new: Properties) -> Attributes:

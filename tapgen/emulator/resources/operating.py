@@ -9,8 +9,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     document,
@@ -53,7 +53,7 @@ def kinds() -> list[Kind]:
 # --- Document ---------------------------------------------------------------------------
 
 
-def _make_document(request: Request) -> Made:
+def _make_document(request: Request) -> Created:
     properties = request.properties
     name = request.name("Name", longest=128)
     call(
@@ -89,7 +89,7 @@ def _change_document(physical_id: str, old: Properties, new: Properties) -> Attr
 
 def _new_version(name: str, content: str) -> None:
     try:
-        made = call(
+        answer = call(
             "ssm",
             "UpdateDocument",
             Name=name,
@@ -102,7 +102,7 @@ def _new_version(name: str, content: str) -> None:
             raise
         version = _version_of(name, content)
     else:
-        version = made["DocumentDescription"]["DocumentVersion"]
+        version = answer["DocumentDescription"]["DocumentVersion"]
     call("ssm", "UpdateDocumentDefaultVersion", Name=name, DocumentVersion=version)
 
 
@@ -122,12 +122,12 @@ def _delete_document(physical_id: str, properties: Properties) -> None:
 # --- Experiment template ----------------------------------------------------------------
 
 
-def _make_experiment(request: Request) -> Made:
+def _make_experiment(request: Request) -> Created:
     token = str(uuid.uuid4())
-    made = call(
+    answer = call(
         "fis", "CreateExperimentTemplate", clientToken=token, **request.properties
     )
-    id_ = str(made["experimentTemplate"]["id"])
+    id_ = str(answer["experimentTemplate"]["id"])
     return id_, {"Id": id_}
 
 
@@ -135,8 +135,8 @@ def _change_experiment(
     physical_id: str, old: Properties, new: Properties
 ) -> Attributes:
     settings = {name: value for name, value in new.items() if name != "Tags"}
-    made = call("fis", "UpdateExperimentTemplate", id=physical_id, **settings)
-    arn = made["experimentTemplate"]["arn"]
+    answer = call("fis", "UpdateExperimentTemplate", id=physical_id, **settings)
+    arn = answer["experimentTemplate"]["arn"]
     dropped = dropped_tags(old, new)
     if dropped:
         call("fis", "UntagResource", resourceArn=arn, tagKeys=dropped)
@@ -155,29 +155,29 @@ def _delete_experiment(physical_id: str, properties: Properties) -> None:
 
 def _definition(properties: Properties) -> dict[str, Any]:
     """The API's form of rules that a template has as text."""
-    made = dict(properties)
+    converted = dict(properties)
     for name in ("Rules", "SplitChargeRules"):
-        if name in made:
-            made[name] = json.loads(made[name])
-    made.pop("Tags", None)
-    return made
+        if name in converted:
+            converted[name] = json.loads(converted[name])
+    converted.pop("Tags", None)
+    return converted
 
 
-def _make_category(request: Request) -> Made:
-    made = call(
+def _make_category(request: Request) -> Created:
+    answer = call(
         "ce",
         "CreateCostCategoryDefinition",
         **_definition(request.properties),
         ResourceTags=tag_list(request.properties) or None,
     )
-    arn = str(made["CostCategoryArn"])
-    return arn, {"Arn": arn, "EffectiveStart": made["EffectiveStart"]}
+    arn = str(answer["CostCategoryArn"])
+    return arn, {"Arn": arn, "EffectiveStart": answer["EffectiveStart"]}
 
 
 def _change_category(physical_id: str, old: Properties, new: Properties) -> Attributes:
     settings = _definition(new)
     settings.pop("Name", None)
-    made = call(
+    answer = call(
         "ce", "UpdateCostCategoryDefinition", CostCategoryArn=physical_id, **settings
     )
     dropped = dropped_tags(old, new)
@@ -185,7 +185,7 @@ def _change_category(physical_id: str, old: Properties, new: Properties) -> Attr
         call("ce", "UntagResource", ResourceArn=physical_id, ResourceTagKeys=dropped)
     if tag_list(new):
         call("ce", "TagResource", ResourceArn=physical_id, ResourceTags=tag_list(new))
-    return {"Arn": physical_id, "EffectiveStart": made["EffectiveStart"]}
+    return {"Arn": physical_id, "EffectiveStart": answer["EffectiveStart"]}
 
 
 def _delete_category(physical_id: str, properties: Properties) -> None:

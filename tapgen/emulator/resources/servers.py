@@ -9,8 +9,8 @@ from tapgen.emulator.resources.calls import call
 from tapgen.emulator.resources.corrections import Correction
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     dropped_tags,
@@ -67,11 +67,11 @@ def _accelerate(operation: str, **given: Any) -> dict[str, Any]:
     return call("globalaccelerator", operation, **given)
 
 
-def _make_accelerator(request: Request) -> Made:
+def _make_accelerator(request: Request) -> Created:
     given = {**request.properties, "Name": request.name("Name", longest=64)}
     given["Tags"] = tag_list(request.properties)
-    made = _accelerate("CreateAccelerator", **given)["Accelerator"]
-    return made["AcceleratorArn"], _accelerator(made)
+    created = _accelerate("CreateAccelerator", **given)["Accelerator"]
+    return created["AcceleratorArn"], _accelerator(created)
 
 
 def _accelerator(record: Mapping[str, Any]) -> Attributes:
@@ -103,9 +103,9 @@ def _delete_accelerator(arn: str, properties: Properties) -> None:
     _accelerate("DeleteAccelerator", AcceleratorArn=arn)
 
 
-def _make_listener(request: Request) -> Made:
-    made = _accelerate("CreateListener", **request.properties)["Listener"]
-    return made["ListenerArn"], {"ListenerArn": made["ListenerArn"]}
+def _make_listener(request: Request) -> Created:
+    created = _accelerate("CreateListener", **request.properties)["Listener"]
+    return created["ListenerArn"], {"ListenerArn": created["ListenerArn"]}
 
 
 def _change_listener(arn: str, old: Properties, new: Properties) -> Attributes:
@@ -117,9 +117,11 @@ def _delete_listener(arn: str, properties: Properties) -> None:
     _accelerate("DeleteListener", ListenerArn=arn)
 
 
-def _make_group(request: Request) -> Made:
-    made = _accelerate("CreateEndpointGroup", **request.properties)["EndpointGroup"]
-    return made["EndpointGroupArn"], {"EndpointGroupArn": made["EndpointGroupArn"]}
+def _make_group(request: Request) -> Created:
+    created = _accelerate("CreateEndpointGroup", **request.properties)["EndpointGroup"]
+    return created["EndpointGroupArn"], {
+        "EndpointGroupArn": created["EndpointGroupArn"]
+    }
 
 
 def _change_group(arn: str, old: Properties, new: Properties) -> Attributes:

@@ -17,8 +17,8 @@ from typing import Any
 
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     Shape,
@@ -90,7 +90,7 @@ def _responses() -> Any:
 
 
 def _kind(name: str, schema: Mapping[str, Any]) -> Kind:
-    def make(request: Request) -> Made:
+    def make(request: Request) -> Created:
         physical_id = "|".join(_identifiers(name, schema, request))
         return physical_id, _attributes(name, schema, physical_id)
 
@@ -209,10 +209,10 @@ class _Draw:
             yield f"https://{where}"
         if name.endswith(("dnsname", "domainname", "endpoint", "address")):
             yield where
-        made = matching(pattern, digest) if pattern else None
-        if made is not None:
-            yield _placed(made, region, account)
-            yield made
+        drawn = matching(pattern, digest) if pattern else None
+        if drawn is not None:
+            yield _placed(drawn, region, account)
+            yield drawn
         yield digest[:17]
         yield str(uuid.UUID(digest[:32]))
 

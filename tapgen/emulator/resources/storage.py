@@ -14,8 +14,8 @@ from typing import Any
 from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
+    Created,
     Kind,
-    Made,
     Properties,
     Request,
     original,
@@ -45,7 +45,7 @@ def kinds() -> list[Kind]:
 # --- Bucket ---------------------------------------------------------------------------
 
 
-def _make(request: Request) -> Made:
+def _make(request: Request) -> Created:
     name = request.properties.get("BucketName")
     if name is not None and not _BUCKET_NAME.match(str(name)):
         raise CallError(
@@ -190,9 +190,12 @@ def _expire(bucket: str, given: Parameters) -> None:
 
 def lifecycle_rule(rule: Parameters) -> Parameters:
     """A rule in S3's words; templates write its parts flat and with other names."""
-    made: dict[str, Any] = {"Status": rule["Status"], "Filter": _lifecycle_filter(rule)}
+    converted: dict[str, Any] = {
+        "Status": rule["Status"],
+        "Filter": _lifecycle_filter(rule),
+    }
     if rule.get("Id"):
-        made["ID"] = rule["Id"]
+        converted["ID"] = rule["Id"]
     expiration = {
         name: rule[given]
         for given, name in (
@@ -203,14 +206,14 @@ def lifecycle_rule(rule: Parameters) -> Parameters:
         if given in rule
     }
     if expiration:
-        made["Expiration"] = expiration
+        converted["Expiration"] = expiration
     single = rule.get("Transition")
     transitions = rule.get("Transitions") or ([single] if single else [])
     if transitions:
-        made["Transitions"] = [_transition(t, "Days") for t in transitions]
+        converted["Transitions"] = [_transition(t, "Days") for t in transitions]
     old = rule.get("NoncurrentVersionTransitions") or []
     if old:
-        made["NoncurrentVersionTransitions"] = [
+        converted["NoncurrentVersionTransitions"] = [
             _transition(t, "NoncurrentDays") for t in old
         ]
     days = rule.get("NoncurrentVersionExpirationInDays")
@@ -218,10 +221,12 @@ def lifecycle_rule(rule: Parameters) -> Parameters:
         {"NoncurrentDays": days} if days else None
     )
     if expire_old:
-        made["NoncurrentVersionExpiration"] = expire_old
+        converted["NoncurrentVersionExpiration"] = expire_old
     if rule.get("AbortIncompleteMultipartUpload"):
-        made["AbortIncompleteMultipartUpload"] = rule["AbortIncompleteMultipartUpload"]
-    return made
+        converted["AbortIncompleteMultipartUpload"] = rule[
+            "AbortIncompleteMultipartUpload"
+        ]
+    return converted
 
 
 def _transition(given: Parameters, days: str) -> Parameters:
@@ -270,13 +275,13 @@ def _replicate(bucket: str, given: Parameters) -> None:
 
 def replication_rule(rule: Parameters) -> Parameters:
     """A rule in S3's words."""
-    made = dict(rule)
+    converted = dict(rule)
     given = rule.get("Filter")
     if given is not None:
-        made["Filter"] = _tags_renamed(given)
+        converted["Filter"] = _tags_renamed(given)
         if given.get("And"):
-            made["Filter"]["And"] = _tags_renamed(given["And"])
-    return made
+            converted["Filter"]["And"] = _tags_renamed(given["And"])
+    return converted
 
 
 def _tags_renamed(given: Parameters) -> dict[str, Any]:
@@ -315,7 +320,7 @@ _CONFIGURATIONS: tuple[tuple[str, Put, Callable[[str], None]], ...] = (
 # --- Bucket policy: Ref is the bucket, and it must be there -----------------------------
 
 
-def _make_policy(request: Request) -> Made:
+def _make_policy(request: Request) -> Created:
     bucket = str(request.properties["Bucket"])
     _put_policy(request.properties)
     return bucket, {}

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
 from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, proof
 from tapgen.emulator.stacksets.actions import Engine
-from tapgen.emulator.state import watched
+from tapgen.emulator.state import tracked
 from tapgen.emulator.wire import guard, protocols, query_protocol
 from tapgen.emulator.wire.connection import cut
 from tapgen.emulator.wire.inner import Asgi, Inner, Message, Place, Receive, Send, text
@@ -52,7 +52,7 @@ class Embedded:
     on_started: Callable[[], None] = lambda: None
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     faults: Faults = field(default_factory=Faults)
-    answering: Callable[[], Callable[[], None]] | None = None
+    before_answer: Callable[[], Callable[[], None]] | None = None
     empty: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -67,12 +67,12 @@ class Embedded:
         elif scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
         else:
-            if self.answering is not None:
-                send = _keeping(self.answering(), send)
+            if self.before_answer is not None:
+                send = _saving(self.before_answer(), send)
             if not guard.is_deployed(scope):
                 send = guard.silent(send)
             if self.faults:
-                await self._suffer(scope, receive, send)
+                await self._serve_with_faults(scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
 
@@ -151,7 +151,9 @@ class Embedded:
 
     # Faults
 
-    async def _suffer(self, scope: Any, receive: Receive, send: Send) -> None:
+    async def _serve_with_faults(
+        self, scope: Any, receive: Receive, send: Send
+    ) -> None:
         """Answer a request as the faults want."""
         signed = protocols.signature(scope)
         body = b""
@@ -236,7 +238,7 @@ class Embedded:
             b"",
             {},
         )
-        watched.reset_added()
+        tracked.reset_added_stores()
         self.empty()
 
     def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -282,15 +284,15 @@ def _parsed_faults(body: bytes) -> list[Fault]:
     return parse_all(given)
 
 
-def _keeping(keep: Callable[[], None], send: Send) -> Send:
+def _saving(save: Callable[[], None], send: Send) -> Send:
     """A `send` that keeps the state before an answer begins."""
     failed = False
 
-    async def keeping(message: Message) -> None:
+    async def saving(message: Message) -> None:
         nonlocal failed
         if message["type"] == "http.response.start":
             try:
-                keep()
+                save()
             except OSError as error:
                 # The work is done, but it would not outlast a kill.
                 logger.error("%s", error)
@@ -302,7 +304,7 @@ def _keeping(keep: Callable[[], None], send: Send) -> Send:
         if not failed:
             await send(message)
 
-    return keeping
+    return saving
 
 
 async def _nowhere(message: Message) -> None:

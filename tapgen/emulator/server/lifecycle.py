@@ -249,7 +249,7 @@ def reset(folder: Path) -> None:
     _ask(_must_run(folder), "POST", "reset", timeout=60)
 
 
-def kept(folder: Path) -> bool:
+def has_state(folder: Path) -> bool:
     """Whether state of the embedded AWS of a project is kept on disk."""
     return (folder / STATE / "state.db").exists()
 
@@ -259,7 +259,7 @@ def forget(folder: Path) -> bool:
 
     False when none is kept.
     """
-    if not kept(folder):
+    if not has_state(folder):
         return False
     with _locked(folder):
         shutil.rmtree(folder / STATE)

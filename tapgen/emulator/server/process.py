@@ -19,7 +19,7 @@ from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.lifecycle import EmulatorError, Server
 
 if TYPE_CHECKING:
-    from tapgen.emulator.persistence.persist import Keeper
+    from tapgen.emulator.persistence.persist import StateStore
     from tapgen.emulator.server.app import Embedded
 
 Shape = Callable[[str, str], Mapping[str, Any] | None]
@@ -147,7 +147,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
     embedded = Embedded(
         ministack, engine, server.token, status, on_started=started_up, faults=faults
     )
-    keeper = await _kept(server.folder, embedded) if server.persist else None
+    store = await _restore(server.folder, embedded) if server.persist else None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, embedded.closing.set)
@@ -168,36 +168,36 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
             shutdown_trigger=embedded.closing.wait,
         )
     finally:
-        if keeper is not None:
-            keeper.close()
+        if store is not None:
+            store.close()
         await engine.reset()
         lifecycle.withdraw(server)
         shutil.rmtree(server.folder / "tmp", ignore_errors=True)
     _leave()
 
 
-async def _kept(folder: Path, embedded: Embedded) -> Keeper:
+async def _restore(folder: Path, embedded: Embedded) -> StateStore:
     """Go on with the state that is kept, and keep it from now on."""
-    from tapgen.emulator.persistence.persist import Keeper, PersistError
+    from tapgen.emulator.persistence.persist import PersistError, StateStore
     from tapgen.emulator.wire.query_protocol import ServiceError
 
     engine = embedded.engine
     try:
-        keeper = Keeper(folder / lifecycle.STATE, engine.registry)
-        half_made = keeper.restore()
-        keeper.keep()
+        store = StateStore(folder / lifecycle.STATE, engine.registry)
+        incomplete = store.restore()
+        store.save()
     except PersistError as error:
         raise EmulatorError(str(error)) from error
-    embedded.answering, embedded.empty = keeper.answering, keeper.empty
+    embedded.before_answer, embedded.empty = store.before_answer, store.empty
 
     async def go_on() -> None:
-        for stack_set, instance in half_made:
+        for stack_set, instance in incomplete:
             with suppress(ServiceError):  # the stack says why it is still there
                 await engine.stacks.delete(instance)
-        await keeper.keep_going()
+        await store.save_continuously()
 
-    keeper.task = asyncio.create_task(go_on())
-    return keeper
+    store.task = asyncio.create_task(go_on())
+    return store
 
 
 async def counts(engine: Any) -> dict[str, int]:

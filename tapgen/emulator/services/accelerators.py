@@ -11,13 +11,13 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from tapgen.emulator.services.registry import Record, Refusal, Service, place, unknown
-from tapgen.emulator.state.watched import Watched
+from tapgen.emulator.state.tracked import Tracked
 
 # By ARN, which has the account in it.
-_accelerators: dict[str, Record] = Watched()
-_listeners: dict[str, Record] = Watched()
-_groups: dict[str, Record] = Watched()
-_tags: dict[str, Record] = Watched()
+_accelerators: dict[str, Record] = Tracked()
+_listeners: dict[str, Record] = Tracked()
+_groups: dict[str, Record] = Tracked()
+_tags: dict[str, Record] = Tracked()
 
 
 def _own(arn: str) -> bool:

@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Callable, Mapping
 
 from tapgen.emulator.services.registry import Record, Refusal, Service, place, unknown
-from tapgen.emulator.state.watched import Watched
+from tapgen.emulator.state.tracked import Tracked
 
 NAME = "ce"
 
 # By ARN, which has the account in it.
-_categories: dict[str, Record] = Watched()
+_categories: dict[str, Record] = Tracked()
 # By account and key.
-_allocated: dict[str, str] = Watched()
+_allocated: dict[str, str] = Tracked()
 
 _SETTINGS = ("RuleVersion", "Rules", "DefaultValue", "SplitChargeRules")
 

@@ -20,7 +20,7 @@ from tapgen.emulator.services.registry import (
     place,
     unknown,
 )
-from tapgen.emulator.state.watched import Watched
+from tapgen.emulator.state.tracked import Tracked
 
 NAME = "ssm-documents"
 
@@ -32,7 +32,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 """Private names of ministack used here, as `private_names` describes them."""
 
 # By account, region and name.
-_documents: dict[str, Record] = Watched()
+_documents: dict[str, Record] = Tracked()
 
 _SCHEMAS = {"Automation": ("0.3",), "Command": ("1.2", "2.0", "2.2")}
 

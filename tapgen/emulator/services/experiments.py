@@ -11,12 +11,12 @@ import uuid
 from urllib.parse import unquote
 
 from tapgen.emulator.services.registry import Record, Refusal, Service, place, unknown
-from tapgen.emulator.state.watched import Watched
+from tapgen.emulator.state.tracked import Tracked
 
 NAME = "fis"
 
 # By account, region and id.
-_templates: dict[str, Record] = Watched()
+_templates: dict[str, Record] = Tracked()
 
 _SETTINGS = (
     *("description", "stopConditions", "targets", "actions", "roleArn"),

@@ -68,7 +68,7 @@ class Engine(Core):
             "DescribeOrganizationsAccess": access.describe,
             "ListStackSetAutoDeploymentTargets": self.list_deployment_targets,
         }
-        organizations.watch(partial(autodeploy.follow, self))
+        organizations.observe(partial(autodeploy.follow, self))
         live.apply()
 
     async def call(self, action: str, caller: Place, request: Request) -> Answer:

@@ -248,7 +248,7 @@ class _Entry:
     def __init__(self, inner: Inner, stack_set: StackSet) -> None:
         self.inner = inner
         self.stack_set = stack_set
-        self._verdicts: dict[tuple[str, str], ServiceError | None] = {}
+        self._refusals: dict[tuple[str, str], ServiceError | None] = {}
 
     async def check(self, place: Place) -> None:
         """ServiceError when an account's roles do not let the operation in."""
@@ -256,13 +256,13 @@ class _Entry:
             return
         opt_in = place.region if place.region in regions.OPT_IN else ""
         key = (place.account, opt_in)
-        if key not in self._verdicts:
-            self._verdicts[key] = await self._verdict(place)
-        verdict = self._verdicts[key]
+        if key not in self._refusals:
+            self._refusals[key] = await self._refusal(place)
+        verdict = self._refusals[key]
         if verdict is not None:
             raise verdict
 
-    async def _verdict(self, place: Place) -> ServiceError | None:
+    async def _refusal(self, place: Place) -> ServiceError | None:
         try:
             await trust.check_administration(self.inner, self.stack_set, place.region)
             await trust.check_execution(self.inner, self.stack_set, place)

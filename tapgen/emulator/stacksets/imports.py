@@ -41,10 +41,10 @@ async def import_stacks(core: Core, caller: Place, request: Request) -> Answer:
             )
         stacks[instance.place] = instance
     if request.get("OperationId") not in stack_set.operations:
-        _refuse_owned(core, stack_set, stacks)
+        _refuse_members(core, stack_set, stacks)
 
     def begin(operation: Operation) -> tuple[Place, ...]:
-        _refuse_owned(core, stack_set, stacks)
+        _refuse_members(core, stack_set, stacks)
         stack_set.instances.update(stacks)
         for place, instance in stacks.items():
             instance.unit = units.get(place.account)
@@ -105,7 +105,7 @@ async def _instance(core: Core, id_: str) -> Instance:
     return Instance(place, {}, stack_name=match["name"], stack_id=id_, exists=True)
 
 
-def _refuse_owned(
+def _refuse_members(
     core: Core, stack_set: StackSet, stacks: dict[Place, Instance]
 ) -> None:
     """ServiceError when a stack or its place belongs to a stack set already.

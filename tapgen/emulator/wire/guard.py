@@ -98,12 +98,12 @@ def silent(send: Send) -> Send:
 
     async def sending(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [
+            headers = [
                 (name, value)
                 for name, value in message.get("headers", [])
                 if not name.lower().startswith(b"access-control-")
             ]
-            message = {**message, "headers": kept}
+            message = {**message, "headers": headers}
         await send(message)
 
     return sending

@@ -44,22 +44,22 @@ def changes(
         StackName="demo", ChangeSetName="look", IncludePropertyValues=values
     )
     client.delete_change_set(StackName="demo", ChangeSetName="look")
-    made = [c["ResourceChange"] for c in found["Changes"]]
-    return {c["LogicalResourceId"]: c for c in made}
+    found_changes = [c["ResourceChange"] for c in found["Changes"]]
+    return {c["LogicalResourceId"]: c for c in found_changes}
 
 
 def queue(name: str, **more: Any) -> dict[str, Any]:
     return {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": name, **more}}
 
 
-def test_values_of_properties_are_told_when_they_are_asked_for(place: Place) -> None:
+def test_property_values_are_included_on_request(place: Place) -> None:
     place.create("demo", {"Queue": queue("a", DelaySeconds=1)})
 
-    told = changes(place, {"Queue": queue("b", DelaySeconds=2)})
+    changed = changes(place, {"Queue": queue("b", DelaySeconds=2)})
     plain = changes(place, {"Queue": queue("b", DelaySeconds=2)}, values=False)
 
-    assert told["Queue"]["Replacement"] == "True"
-    targets = {d["Target"]["Name"]: d["Target"] for d in told["Queue"]["Details"]}
+    assert changed["Queue"]["Replacement"] == "True"
+    targets = {d["Target"]["Name"]: d["Target"] for d in changed["Queue"]["Details"]}
     assert targets["QueueName"] == {
         "Attribute": "Properties",
         "Name": "QueueName",
@@ -80,9 +80,9 @@ def test_what_another_resource_puts_out_is_known_later(place: Place) -> None:
     }
     place.create("demo", {"Queue": queue("a"), "Reader": reader})
 
-    told = changes(place, {"Queue": queue("b"), "Reader": reader})
+    changed = changes(place, {"Queue": queue("b"), "Reader": reader})
 
-    (detail,) = told["Reader"]["Details"]
+    (detail,) = changed["Reader"]["Details"]
     assert detail["ChangeSource"] == "ResourceReference"
     assert detail["Target"]["AfterValue"] == KNOWN_LATER
     assert detail["Target"]["BeforeValue"].endswith("/a")
@@ -106,12 +106,12 @@ def test_values_that_take_a_noecho_parameter_are_hidden(place: Place) -> None:
         StackName="demo", WaiterConfig={"Delay": 1}
     )
 
-    told = changes(
+    changed = changes(
         place, {"Reader": reader}, values_of={"Secret": "hunter2"}, **sections
     )
 
-    assert "hunter" not in json.dumps(told, default=str)
-    assert {d["Target"]["AfterValue"] for d in told["Reader"]["Details"]} == {"****"}
+    assert "hunter" not in json.dumps(changed, default=str)
+    assert {d["Target"]["AfterValue"] for d in changed["Reader"]["Details"]} == {"****"}
 
 
 def test_what_replaces_is_taken_from_the_schema_where_ministack_knows_nothing(

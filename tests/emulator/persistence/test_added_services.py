@@ -18,8 +18,8 @@ import pytest
 import tapgen.emulator
 from tapgen.emulator.persistence import persist
 from tapgen.emulator.server import lifecycle
-from tapgen.emulator.state import records, watched
-from tapgen.emulator.state.watched import Watched
+from tapgen.emulator.state import records, tracked
+from tapgen.emulator.state.tracked import Tracked
 from tests.emulator.persistence.test_persist import (
     ACCOUNT,
     BOTH,
@@ -97,17 +97,17 @@ def documents(project: Project) -> Look:
 
 def experiments(project: Project) -> Look:
     client = project.client("fis")
-    made = client.create_experiment_template(
+    created = client.create_experiment_template(
         clientToken="t",
         description="fails over",
         roleArn=f"arn:aws:iam::{ACCOUNT}:role/r",
         stopConditions=[{"source": "none"}],
         actions={"wait": {"actionId": "aws:fis:wait", "parameters": {"d": "PT1M"}}},
     )["experimentTemplate"]["id"]
-    client.update_experiment_template(id=made, description="waits")
+    client.update_experiment_template(id=created, description="waits")
 
     def look(project: Project) -> Any:
-        return answer(project.client("fis"), "get_experiment_template", id=made)
+        return answer(project.client("fis"), "get_experiment_template", id=created)
 
     return look
 
@@ -204,8 +204,8 @@ def organization(project: Project) -> Look:
     root = client.list_roots()["Roots"][0]["Id"]
     unit = client.create_organizational_unit(ParentId=root, Name="workloads")
     unit = unit["OrganizationalUnit"]["Id"]
-    made = client.create_account(Email="a@example.com", AccountName="a")
-    member = made["CreateAccountStatus"]["AccountId"]
+    created = client.create_account(Email="a@example.com", AccountName="a")
+    member = created["CreateAccountStatus"]["AccountId"]
     client.move_account(AccountId=member, SourceParentId=root, DestinationParentId=unit)
     project.client("cloudformation").activate_organizations_access()
     client.register_delegated_administrator(
@@ -217,13 +217,13 @@ def organization(project: Project) -> Look:
     def look(project: Project) -> Any:
         client = project.client("organizations")
         access = project.client("cloudformation")
-        asked = {"RegionName": "eu-south-1"}
+        given = {"RegionName": "eu-south-1"}
         return [
             answer(client, "list_accounts_for_parent", ParentId=unit),
             answer(client, "list_delegated_administrators"),
             answer(client, "list_aws_service_access_for_organization"),
             answer(access, "describe_organizations_access"),
-            answer(project.client("account"), "get_region_opt_status", **asked),
+            answer(project.client("account"), "get_region_opt_status", **given),
         ]
 
     return look
@@ -254,7 +254,7 @@ def test_what_tapgen_adds_is_there(project: Project, again: Again) -> None:
     with closing(sqlite3.connect(path)) as file:
         held = {row[0] for row in file.execute("SELECT store FROM entries")}
     load_all()
-    assert {name for name, _ in watched.added()} <= held
+    assert {name for name, _ in tracked.added_stores()} <= held
     project.start()
 
 
@@ -307,25 +307,25 @@ def changes(variable: str, value: Any) -> bool:
     """
     if isinstance(value, MutableMapping | MutableSequence | AnySet):
         return not value or not variable.strip("_").isupper()
-    ours = type(value).__module__.startswith(watched.ADDED)
+    ours = type(value).__module__.startswith(tracked.ADDED)
     if not ours or isinstance(value, type):
         return False
     return not (is_dataclass(value) and value.__dataclass_params__.frozen)  # type: ignore[attr-defined]
 
 
-def unkept() -> set[str]:
+def untracked() -> set[str]:
     return {
-        f"{name.removeprefix(watched.ADDED)}:{variable}"
+        f"{name.removeprefix(tracked.ADDED)}:{variable}"
         for name in load_all()
         for variable, value in vars(importlib.import_module(name)).items()
-        if not variable.startswith("__") and not isinstance(value, Watched)
+        if not variable.startswith("__") and not isinstance(value, Tracked)
         if changes(variable, value)
     }
 
 
-def test_every_variable_that_holds_records_is_a_store_that_is_kept() -> None:
+def test_every_variable_that_holds_records_is_a_tracked_store() -> None:
     """A service that is added keeps its records in `Watched`, or they are lost."""
-    assert unkept() == set(NO_RECORDS)
+    assert untracked() == set(NO_RECORDS)
 
 
 @pytest.mark.parametrize(

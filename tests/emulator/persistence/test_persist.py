@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tapgen.emulator.persistence import persist
 from tapgen.emulator.server import lifecycle
 from tapgen.emulator.state import records
-from tapgen.emulator.state.watched import Watched, seeing
+from tapgen.emulator.state.tracked import Tracked, recording
 from tests.emulator.conftest import (
     HELD,
     NAMED,
@@ -238,12 +238,12 @@ def roles(project: Project) -> Callable[[], None]:
     aws.make_role(ACCOUNT, "kept", {"AWS": "*"})
     sts = project.client("sts")
     arn = f"arn:aws:iam::{ACCOUNT}:role/kept"
-    made = sts.assume_role(RoleArn=arn, RoleSessionName="night")["Credentials"]
+    created = sts.assume_role(RoleArn=arn, RoleSessionName="night")["Credentials"]
 
     def check() -> None:
         iam = project.client("iam")
         assert iam.get_role(RoleName="kept")["Role"]["Arn"] == arn
-        session = connect(project.server.url, "sts", made["AccessKeyId"])
+        session = connect(project.server.url, "sts", created["AccessKeyId"])
         identity = session.get_caller_identity()
         assert identity["Arn"].endswith("assumed-role/kept/night")
 
@@ -494,7 +494,7 @@ def test_whatever_was_answered_outlasts_a_kill_in_the_middle_of_work(
     assert set(answered["ssm"]) <= names
 
 
-def test_an_operation_cut_short_by_a_kill_is_told_and_can_be_repeated(
+def test_an_operation_interrupted_by_a_kill_has_failed_and_can_be_repeated(
     project: Project,
 ) -> None:
     aws = project.aws
@@ -556,7 +556,7 @@ def test_a_stack_whose_work_was_cut_short_can_be_worked_on(project: Project) -> 
         time.sleep(0.02)
 
 
-def test_work_in_the_background_is_kept_though_nobody_asks(project: Project) -> None:
+def test_background_work_is_saved_without_any_request(project: Project) -> None:
     client = project.client("cloudformation")
     slow = {"effect": "delay", "seconds": 0.5, "match": {"logical_id": "Topic"}}
     lifecycle.add_faults(project.folder, slow)
@@ -570,7 +570,7 @@ def test_work_in_the_background_is_kept_though_nobody_asks(project: Project) -> 
     assert stack["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_a_reset_empties_what_is_kept_too(project: Project) -> None:
+def test_a_reset_empties_the_saved_state_too(project: Project) -> None:
     project.client("s3").create_bucket(Bucket="secret-name")
     project.client("cloudformation").create_stack_set(
         StackSetName="gone", TemplateBody=template()
@@ -590,13 +590,13 @@ def test_a_reset_empties_what_is_kept_too(project: Project) -> None:
     assert [b["Name"] for b in buckets] == ["new"]
 
 
-def test_faults_are_not_kept(project: Project) -> None:
+def test_faults_are_not_saved(project: Project) -> None:
     lifecycle.add_faults(project.folder, {"effect": "unavailable"})
     project.stopped()
     assert lifecycle.faults(project.folder) == []
 
 
-def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
+def test_without_persistence_nothing_is_saved(tmp_path: Path) -> None:
     folder = tmp_path / ".tapgen"
     for _ in range(2):
         server = lifecycle.start(folder, SERVE, port=free_port(), persist=False)
@@ -604,7 +604,7 @@ def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
             client = connect(server.url, "s3", ACCOUNT)
             assert client.list_buckets()["Buckets"] == []
             client.create_bucket(Bucket="bbb")
-            assert not lifecycle.kept(folder)
+            assert not lifecycle.has_state(folder)
             with pytest.raises(
                 lifecycle.EmulatorError, match="runs, without --persist"
             ):
@@ -615,15 +615,15 @@ def test_without_persistence_nothing_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("value", "kept"), [("1", True), ("0", False), ("", False)])
 def test_the_environment_can_ask_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, kept: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, has_state: bool
 ) -> None:
     monkeypatch.setenv(lifecycle.PERSIST_VARIABLE, value)
     folder = tmp_path / ".tapgen"
     server = lifecycle.start(folder, SERVE, port=free_port())
     try:
-        assert server.persist is kept
-        assert lifecycle.status(folder)["persistent"] is kept
-        assert lifecycle.kept(folder) is kept
+        assert server.persist is has_state
+        assert lifecycle.status(folder)["persistent"] is has_state
+        assert lifecycle.has_state(folder) is has_state
     finally:
         lifecycle.stop(folder)
 
@@ -671,7 +671,7 @@ def test_state_of_another_version_is_refused_until_it_is_emptied(
     assert "was written by tapgen" in message and f"{name} 0.0" in message
     assert "empty it with tapgen local reset" in message
     assert "Traceback" not in message
-    assert lifecycle.kept(project.folder)
+    assert lifecycle.has_state(project.folder)
     assert lifecycle.forget(project.folder)
     assert not lifecycle.forget(project.folder)
     project.start()
@@ -717,29 +717,29 @@ def test_records_are_data_and_nothing_else() -> None:
         records.dump({"open": sys.stdout})
 
 
-def test_every_private_name_that_is_kept_is_there() -> None:
+def test_every_private_name_that_is_saved_exists() -> None:
     assert persist.check() == []
 
 
-def test_a_watched_dictionary_notes_what_is_given_out() -> None:
-    watched = Watched({"a": [1], "b": [2], "c": [3]})
-    assert watched.touched == {"a", "b", "c"}
-    watched.touched.clear()
-    watched["a"].append(1)
-    assert watched.get("x") is None and "b" in watched and len(watched) == 3
-    assert list(watched) == ["a", "b", "c"]
-    assert watched.touched == {"a"}
-    watched.pop("b")
-    watched.setdefault("d", [4])
-    assert watched.touched == {"a", "b", "d"}
-    watched.touched.clear()
-    with seeing() as seen:
-        thread = threading.Thread(target=lambda: watched.get("a"))
-        watched["c"] = [5]
+def test_a_tracked_dictionary_marks_what_it_gives_out() -> None:
+    tracked = Tracked({"a": [1], "b": [2], "c": [3]})
+    assert tracked.dirty == {"a", "b", "c"}
+    tracked.dirty.clear()
+    tracked["a"].append(1)
+    assert tracked.get("x") is None and "b" in tracked and len(tracked) == 3
+    assert list(tracked) == ["a", "b", "c"]
+    assert tracked.dirty == {"a"}
+    tracked.pop("b")
+    tracked.setdefault("d", [4])
+    assert tracked.dirty == {"a", "b", "d"}
+    tracked.dirty.clear()
+    with recording() as seen:
+        thread = threading.Thread(target=lambda: tracked.get("a"))
+        tracked["c"] = [5]
         thread.start()
         thread.join()
-    assert seen == {(watched, "c")}  # threads must be given the context
-    assert [v for v in watched.values()] == [[1, 1], [5], [4]]
-    assert watched.touched == {"a", "c", "d"}
-    watched.clear()
-    assert watched.touched == {"a", "c", "d"} and not watched
+    assert seen == {(tracked, "c")}  # threads must be given the context
+    assert [v for v in tracked.values()] == [[1, 1], [5], [4]]
+    assert tracked.dirty == {"a", "c", "d"}
+    tracked.clear()
+    assert tracked.dirty == {"a", "c", "d"} and not tracked

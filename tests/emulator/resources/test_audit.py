@@ -44,19 +44,22 @@ def test_a_trail_logs_and_config_records(place: Place) -> None:
         "Trail": {"Value": {"Fn::GetAtt": ["T", "Arn"]}},
         "Rule": {"Value": {"Fn::GetAtt": ["Rule", "Arn"]}},
     }
-    made = place.create("audit", resources, Outputs=outputs)
+    created = place.create("audit", resources, Outputs=outputs)
     cloudtrail, config = place.client("cloudtrail"), place.client("config")
-    assert made["Trail"] == f"arn:aws:cloudtrail:{EAST}:{place.account}:trail/audit"
+    assert created["Trail"] == f"arn:aws:cloudtrail:{EAST}:{place.account}:trail/audit"
     [found] = cloudtrail.describe_trails()["trailList"]
     assert found["IsMultiRegionTrail"] and found["LogFileValidationEnabled"]
     assert found["KmsKeyId"].endswith("key")
     assert cloudtrail.get_trail_status(Name="audit")["IsLogging"] is True
-    listed = cloudtrail.list_tags(ResourceIdList=[made["Trail"]])["ResourceTagList"]
+    listed = cloudtrail.list_tags(ResourceIdList=[created["Trail"]])["ResourceTagList"]
     assert tags(listed[0]["TagsList"]) == {"Project": "one"}
 
-    [kept] = config.describe_configuration_recorders()["ConfigurationRecorders"]
-    assert (kept["name"], kept["roleARN"]) == ("recorder", "arn:aws:iam::1:role/config")
-    assert kept["recordingGroup"]["allSupported"] is True
+    [recorder] = config.describe_configuration_recorders()["ConfigurationRecorders"]
+    assert (recorder["name"], recorder["roleARN"]) == (
+        "recorder",
+        "arn:aws:iam::1:role/config",
+    )
+    assert recorder["recordingGroup"]["allSupported"] is True
     status = config.describe_configuration_recorder_status()
     assert status["ConfigurationRecordersStatus"][0]["recording"] is True
     [sent] = config.describe_delivery_channels()["DeliveryChannels"]
@@ -64,7 +67,7 @@ def test_a_trail_logs_and_config_records(place: Place) -> None:
         "deliveryFrequency": "Six_Hours"
     }
     [ruled] = config.describe_config_rules()["ConfigRules"]
-    assert ruled["ConfigRuleArn"] == made["Rule"]
+    assert ruled["ConfigRuleArn"] == created["Rule"]
 
     trail["Properties"] |= {"IsLogging": False, "IncludeGlobalServiceEvents": False}
     place.update("audit", resources)
@@ -110,14 +113,14 @@ def test_a_selection_is_in_its_backup_plan(place: Place) -> None:
     vault = of("Backup::BackupVault", BackupVaultName="vault")
     resources = {"V": vault, "P": plan, "R": selection}
     outputs = get("R", "SelectionId", "BackupPlanId")
-    made = place.create("backup", resources, Outputs=outputs)
+    created = place.create("backup", resources, Outputs=outputs)
     backup = place.client("backup")
     found = backup.get_backup_selection(
-        BackupPlanId=made["BackupPlanId"], SelectionId=made["SelectionId"]
+        BackupPlanId=created["BackupPlanId"], SelectionId=created["SelectionId"]
     )
     assert found["BackupSelection"]["SelectionName"] == "tagged"
     place.update("backup", {"V": vault, "P": plan})
-    listed = backup.list_backup_selections(BackupPlanId=made["BackupPlanId"])
+    listed = backup.list_backup_selections(BackupPlanId=created["BackupPlanId"])
     assert listed["BackupSelectionsList"] == []
 
 

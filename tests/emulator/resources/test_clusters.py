@@ -73,12 +73,12 @@ def both(place: Place) -> Place:
 
 def test_a_cluster_keeps_its_key_and_gives_its_attributes(place: Place) -> None:
     logs = {"EnableCloudwatchLogsExports": ["postgresql"]}
-    made = place.create("main", {"R": writer(**logs)}, Outputs=ATTRIBUTES)
+    created = place.create("main", {"R": writer(**logs)}, Outputs=ATTRIBUTES)
     found = described(place, "main")
-    assert made["Ref"] == "main"
-    assert made["DBClusterArn"] == found["DBClusterArn"]
-    assert made["EndpointAddress"] == found["Endpoint"]
-    assert made["ReadEndpointAddress"] == found["ReaderEndpoint"]
+    assert created["Ref"] == "main"
+    assert created["DBClusterArn"] == found["DBClusterArn"]
+    assert created["EndpointAddress"] == found["Endpoint"]
+    assert created["ReadEndpointAddress"] == found["ReaderEndpoint"]
     assert found["KmsKeyId"].split(":")[3] == EAST
     assert found["StorageEncrypted"] and found["DatabaseName"] == "pay"
 

@@ -31,18 +31,18 @@ def instance(place: Place, name: str) -> dict[str, Any]:
 
 def test_a_database_is_there_at_once_with_its_attributes(place: Place) -> None:
     began = time.monotonic()
-    made = place.create("db", {"R": primary(Tags=TAG)}, Outputs=INSTANCE)
+    created = place.create("db", {"R": primary(Tags=TAG)}, Outputs=INSTANCE)
     assert time.monotonic() - began < 5
     found = instance(place, "main")
-    assert made["Ref"] == "main"
-    assert made["EndpointAddress"] == found["Endpoint"]["Address"]
-    assert made["EndpointPort"] == "5432"
-    assert made["DBInstanceArn"] == f"arn:aws:rds:{EAST}:{place.account}:db:main"
-    assert made["DbiResourceId"] == found["DbiResourceId"]
+    assert created["Ref"] == "main"
+    assert created["EndpointAddress"] == found["Endpoint"]["Address"]
+    assert created["EndpointPort"] == "5432"
+    assert created["DBInstanceArn"] == f"arn:aws:rds:{EAST}:{place.account}:db:main"
+    assert created["DbiResourceId"] == found["DbiResourceId"]
     assert found["DBInstanceStatus"] == "available"
     assert (found["MultiAZ"], found["BackupRetentionPeriod"]) == (True, 7)
     rds = place.client("rds")
-    listed = rds.list_tags_for_resource(ResourceName=made["DBInstanceArn"])
+    listed = rds.list_tags_for_resource(ResourceName=created["DBInstanceArn"])
     assert tags(listed["TagList"]) == {"Project": "one"}
 
 
@@ -103,7 +103,7 @@ def test_a_protected_database_is_not_deleted(place: Place) -> None:
 
 
 def test_a_changed_database_stays_the_same_one(place: Place) -> None:
-    made = place.create("db", {"R": primary(Tags=TAG)}, Outputs=INSTANCE)
+    created = place.create("db", {"R": primary(Tags=TAG)}, Outputs=INSTANCE)
     wanted = primary(
         AllocatedStorage=100,
         DeletionProtection=True,
@@ -111,7 +111,7 @@ def test_a_changed_database_stays_the_same_one(place: Place) -> None:
         Tags=RETAGGED,
     )
     again = place.update("db", {"R": wanted}, Outputs=INSTANCE)
-    assert again == made
+    assert again == created
     found = instance(place, "main")
     assert (found["AllocatedStorage"], found["DeletionProtection"]) == (100, True)
     assert found["EnabledCloudwatchLogsExports"] == ["postgresql"]
@@ -132,16 +132,16 @@ def test_a_custom_named_database_is_not_replaced_under_its_name(place: Place) ->
     assert instance(place, "main")["MasterUsername"] == "tapgen"
 
 
-def test_rds_keeps_the_password_when_told_to(place: Place) -> None:
+def test_rds_manages_the_password_on_request(place: Place) -> None:
     managed = primary(ManageMasterUserPassword=True)
     del managed["Properties"]["MasterUserPassword"]
     outputs = get("R", "MasterUserSecret.SecretArn")
-    made = place.create("db", {"R": managed}, Outputs=outputs)
+    created = place.create("db", {"R": managed}, Outputs=outputs)
     assert instance(place, "main")["MasterUserSecret"]["SecretArn"] == (
-        made["MasterUserSecretSecretArn"]
+        created["MasterUserSecretSecretArn"]
     )
     value = place.client("secretsmanager").get_secret_value(
-        SecretId=made["MasterUserSecretSecretArn"]
+        SecretId=created["MasterUserSecretSecretArn"]
     )
     assert json.loads(value["SecretString"])["username"] == "tapgen"
 
@@ -222,11 +222,11 @@ def test_a_global_table_has_its_replicas_and_keeps_their_items(place: Place) -> 
         Replicas=[{**replica(EAST, True), "Tags": TAG}, replica(WEST, False)],
     )
     outputs = get("R", "Arn", "TableId", "StreamArn")
-    made = place.create("table", {"R": table}, Outputs=outputs)
+    created = place.create("table", {"R": table}, Outputs=outputs)
     here, there = (p.client("dynamodb") for p in (place, place.at(WEST)))
     described = here.describe_table(TableName="orders")["Table"]
-    assert made["StreamArn"] == described["LatestStreamArn"]
-    assert made["TableId"] == described["TableId"]
+    assert created["StreamArn"] == described["LatestStreamArn"]
+    assert created["TableId"] == described["TableId"]
     assert [r["RegionName"] for r in described["Replicas"]] == [WEST]
     here.put_item(TableName="orders", Item={"id": {"S": "1"}})
     assert there.get_item(TableName="orders", Key={"id": {"S": "1"}})["Item"]
@@ -240,7 +240,7 @@ def test_a_global_table_has_its_replicas_and_keeps_their_items(place: Place) -> 
     assert (recovery(here), recovery(there)) == ("ENABLED", "DISABLED")
     expiry = there.describe_time_to_live(TableName="orders")["TimeToLiveDescription"]
     assert expiry["TimeToLiveStatus"] == "ENABLED"
-    listed = here.list_tags_of_resource(ResourceArn=made["Arn"])["Tags"]
+    listed = here.list_tags_of_resource(ResourceArn=created["Arn"])["Tags"]
     assert tags(listed) == {"Project": "one"}
 
     table["Properties"]["Replicas"] = [replica(EAST, False), replica("eu-west-1", True)]

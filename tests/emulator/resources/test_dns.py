@@ -56,21 +56,21 @@ def test_a_health_check_is_found_by_its_id(place: Place) -> None:
         },
         HealthCheckTags=TAG,
     )
-    made = place.create("check", {"R": check}, Outputs=get("R", "HealthCheckId"))
-    assert made["Ref"] == made["HealthCheckId"]
+    created = place.create("check", {"R": check}, Outputs=get("R", "HealthCheckId"))
+    assert created["Ref"] == created["HealthCheckId"]
     route53 = place.client("route53")
-    found = route53.get_health_check(HealthCheckId=made["Ref"])["HealthCheck"]
+    found = route53.get_health_check(HealthCheckId=created["Ref"])["HealthCheck"]
     assert found["HealthCheckConfig"]["ResourcePath"] == "/health"
     check["Properties"]["HealthCheckConfig"]["ResourcePath"] = "/ready"
     place.update("check", {"R": check})
-    found = route53.get_health_check(HealthCheckId=made["Ref"])["HealthCheck"]
+    found = route53.get_health_check(HealthCheckId=created["Ref"])["HealthCheck"]
     assert found["HealthCheckConfig"]["ResourcePath"] == "/ready"
     # Create-only inside the configuration: another health check.
     check["Properties"]["HealthCheckConfig"]["RequestInterval"] = 10
     place.update("check", {"R": check})
     other = place.ids("check")["R"]
-    assert other != made["Ref"]
-    assert absent(route53.get_health_check, HealthCheckId=made["Ref"]) == (
+    assert other != created["Ref"]
+    assert absent(route53.get_health_check, HealthCheckId=created["Ref"]) == (
         "NoSuchHealthCheck"
     )
     tagged = route53.list_tags_for_resource(

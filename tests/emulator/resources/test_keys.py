@@ -26,20 +26,20 @@ def test_a_replica_key_decrypts_in_its_region_what_the_primary_encrypted(
     replica = of(
         "KMS::ReplicaKey", PrimaryKeyArn=primary["Arn"], KeyPolicy=POLICY, Tags=TAG
     )
-    made = west.create("keys", {"R": replica}, Outputs=get("R", "Arn", "KeyId"))
+    created = west.create("keys", {"R": replica}, Outputs=get("R", "Arn", "KeyId"))
 
-    assert made["KeyId"] == made["Ref"] == primary["Ref"]
-    assert made["Ref"].startswith("mrk-")
-    assert made["Arn"] == primary["Arn"].replace(EAST, WEST)
+    assert created["KeyId"] == created["Ref"] == primary["Ref"]
+    assert created["Ref"].startswith("mrk-")
+    assert created["Arn"] == primary["Arn"].replace(EAST, WEST)
     sent = place.client("kms").encrypt(KeyId=primary["Arn"], Plaintext=b"secret")
     kms = west.client("kms")
-    read = kms.decrypt(CiphertextBlob=sent["CiphertextBlob"], KeyId=made["Arn"])
+    read = kms.decrypt(CiphertextBlob=sent["CiphertextBlob"], KeyId=created["Arn"])
     assert read["Plaintext"] == b"secret"
-    described = kms.describe_key(KeyId=made["KeyId"])["KeyMetadata"]
+    described = kms.describe_key(KeyId=created["KeyId"])["KeyMetadata"]
     kinds = described["MultiRegionConfiguration"]
     assert kinds["MultiRegionKeyType"] == "REPLICA"
     assert kinds["PrimaryKey"]["Region"] == EAST
-    assert tags(kms.list_resource_tags(KeyId=made["KeyId"])["Tags"]) == {
+    assert tags(kms.list_resource_tags(KeyId=created["KeyId"])["Tags"]) == {
         "Project": "one"
     }
 
@@ -88,7 +88,7 @@ def test_a_key_rotates_over_the_period_given(place: Place) -> None:
     assert (status["KeyRotationEnabled"], status["RotationPeriodInDays"]) == (True, 180)
 
 
-def test_a_secret_is_known_by_its_arn_and_generated_as_asked(place: Place) -> None:
+def test_a_secret_is_known_by_its_arn_and_generated_as_specified(place: Place) -> None:
     secret = of(
         "SecretsManager::Secret",
         Name="app",
@@ -101,13 +101,15 @@ def test_a_secret_is_known_by_its_arn_and_generated_as_asked(place: Place) -> No
         },
         ReplicaRegions=[{"Region": WEST}],
     )
-    made = place.create("secret", {"R": secret}, Outputs=get("R", "Id"))
-    assert made["Ref"] == made["Id"]
-    assert made["Ref"].startswith(
+    created = place.create("secret", {"R": secret}, Outputs=get("R", "Id"))
+    assert created["Ref"] == created["Id"]
+    assert created["Ref"].startswith(
         f"arn:aws:secretsmanager:{EAST}:{place.account}:secret:app-"
     )
     secrets = place.client("secretsmanager")
-    value = json.loads(secrets.get_secret_value(SecretId=made["Ref"])["SecretString"])
+    value = json.loads(
+        secrets.get_secret_value(SecretId=created["Ref"])["SecretString"]
+    )
     assert value["username"] == "admin"
     assert len(value["password"]) == 40 and value["password"].isalnum()
     replica = place.at(WEST).client("secretsmanager")
@@ -115,7 +117,7 @@ def test_a_secret_is_known_by_its_arn_and_generated_as_asked(place: Place) -> No
     secret["Properties"] |= {"Description": "new", "Tags": RETAGGED}
     place.update("secret", {"R": secret})
     described = secrets.describe_secret(SecretId="app")
-    assert described["ARN"] == made["Ref"]
+    assert described["ARN"] == created["Ref"]
     assert described["Description"] == "new"
     assert tags(described["Tags"]) == {"Owner": "two"}
     again = json.loads(secrets.get_secret_value(SecretId="app")["SecretString"])

@@ -29,7 +29,7 @@ def test_an_alarm_has_its_dimensions_and_actions(place: Place) -> None:
         AlarmActions=[topic],
         Tags=TAG,
     )
-    made = place.create("alarms", {"R": cpu, "C": either}, Outputs=get("C", "Arn"))
+    created = place.create("alarms", {"R": cpu, "C": either}, Outputs=get("C", "Arn"))
     cloudwatch = place.client("cloudwatch")
     found = cloudwatch.describe_alarms(AlarmTypes=["MetricAlarm", "CompositeAlarm"])
     [metric], [composite] = found["MetricAlarms"], found["CompositeAlarms"]
@@ -37,8 +37,8 @@ def test_an_alarm_has_its_dimensions_and_actions(place: Place) -> None:
     assert metric["AlarmActions"] == metric["OKActions"] == [topic]
     assert (metric["EvaluationPeriods"], metric["DatapointsToAlarm"]) == (3, 2)
     assert metric["TreatMissingData"] == "breaching"
-    assert (composite["AlarmRule"], made["Ref"]) == ("ALARM(cpu)", "either")
-    assert made["Arn"] == composite["AlarmArn"]
+    assert (composite["AlarmRule"], created["Ref"]) == ("ALARM(cpu)", "either")
+    assert created["Arn"] == composite["AlarmArn"]
     for one in (metric, composite):
         listed = cloudwatch.list_tags_for_resource(ResourceARN=one["AlarmArn"])
         assert tags(listed["Tags"]) == {"Project": "one"}
@@ -96,17 +96,17 @@ def test_a_log_group_is_encrypted_with_a_key_of_its_region(place: Place) -> None
         ),
     }
     outputs = {**get("R", "Arn"), "Key": {"Value": {"Fn::GetAtt": ["Key", "Arn"]}}}
-    made = place.create("logs", resources, Outputs=outputs)
-    assert made["Arn"] == f"arn:aws:logs:{EAST}:{place.account}:log-group:/app:*"
+    created = place.create("logs", resources, Outputs=outputs)
+    assert created["Arn"] == f"arn:aws:logs:{EAST}:{place.account}:log-group:/app:*"
     logs = place.client("logs")
     [group] = logs.describe_log_groups()["logGroups"]
-    assert (group["retentionInDays"], group["kmsKeyId"]) == (30, made["Key"])
-    listed = logs.list_tags_for_resource(resourceArn=made["Arn"].removesuffix(":*"))
+    assert (group["retentionInDays"], group["kmsKeyId"]) == (30, created["Key"])
+    listed = logs.list_tags_for_resource(resourceArn=created["Arn"].removesuffix(":*"))
     assert listed["tags"]["Project"] == "one"
     [filter_] = logs.describe_metric_filters(logGroupName="/app")["metricFilters"]
     assert filter_["metricTransformations"][0]["metricName"] == "Rejected"
 
-    elsewhere = made["Key"].replace(EAST, WEST)
+    elsewhere = created["Key"].replace(EAST, WEST)
     group = of("Logs::LogGroup", LogGroupName="/other", KmsKeyId=elsewhere)
     assert "The specified KMS key does not exist" in place.failed("x", {"R": group})
     assert len(logs.describe_log_groups()["logGroups"]) == 1
@@ -137,20 +137,22 @@ def test_a_topic_is_encrypted_and_its_policy_and_subscription_hold(
             Endpoint="ops@example.com",
         ),
     }
-    made = place.create("topic", resources, Outputs=get("R", "TopicName", "TopicArn"))
-    assert made["Ref"] == made["TopicArn"]
+    created = place.create(
+        "topic", resources, Outputs=get("R", "TopicName", "TopicArn")
+    )
+    assert created["Ref"] == created["TopicArn"]
     sns = place.client("sns")
 
     def attributes() -> dict[str, str]:
-        found = sns.get_topic_attributes(TopicArn=made["Ref"])
+        found = sns.get_topic_attributes(TopicArn=created["Ref"])
         values: dict[str, str] = found["Attributes"]
         return values
 
     assert attributes()["KmsMasterKeyId"] == "alias/x"
     assert json.loads(attributes()["Policy"]) == policy
-    listed = sns.list_subscriptions_by_topic(TopicArn=made["Ref"])["Subscriptions"]
+    listed = sns.list_subscriptions_by_topic(TopicArn=created["Ref"])["Subscriptions"]
     assert [s["Endpoint"] for s in listed] == ["ops@example.com"]
-    listed = sns.list_tags_for_resource(ResourceArn=made["Ref"])["Tags"]
+    listed = sns.list_tags_for_resource(ResourceArn=created["Ref"])["Tags"]
     assert tags(listed) == {"Project": "one"}
     topic["Properties"]["KmsMasterKeyId"] = "alias/y"
     place.update("topic", resources)

@@ -27,16 +27,16 @@ def test_a_nat_gateway_has_the_elastic_address_it_was_given(place: Place) -> Non
             NatGatewayId={"Ref": "R"},
         ),
     )
-    made = place.create("nat", resources, Outputs=get("R", "NatGatewayId"))
+    created = place.create("nat", resources, Outputs=get("R", "NatGatewayId"))
     ec2, ids = place.client("ec2"), place.ids("nat")
     [gateway] = ec2.describe_nat_gateways()["NatGateways"]
     [address] = ec2.describe_addresses()["Addresses"]
-    assert gateway["NatGatewayId"] == made["Ref"] == made["NatGatewayId"]
+    assert gateway["NatGatewayId"] == created["Ref"] == created["NatGatewayId"]
     assert gateway["NatGatewayAddresses"][0]["PublicIp"] == ids["Ip"]
     assert address["PublicIp"] == ids["Ip"]
     assert tags(address["Tags"]) == tags(gateway["Tags"]) == {"Project": "one"}
     [table] = ec2.describe_route_tables(RouteTableIds=[ids["Table"]])["RouteTables"]
-    assert made["Ref"] in [r.get("NatGatewayId") for r in table["Routes"]]
+    assert created["Ref"] in [r.get("NatGatewayId") for r in table["Routes"]]
 
     resources["Ip"]["Properties"]["Tags"] = RETAGGED
     place.update("nat", resources)
@@ -99,8 +99,8 @@ def test_a_standalone_rule_is_in_its_security_group(place: Place) -> None:
             DestinationSecurityGroupId={"Ref": "Db"},
         ),
     )
-    made = place.create("groups", resources, Outputs=get("R", "Id"))
-    assert made["Ref"] == made["Id"]
+    created = place.create("groups", resources, Outputs=get("R", "Id"))
+    assert created["Ref"] == created["Id"]
     ec2, ids = place.client("ec2"), place.ids("groups")
 
     def rule(logical_id: str) -> dict[str, Any]:
@@ -218,17 +218,17 @@ def test_network_resources_give_the_attributes_of_their_schemas(place: Place) ->
     }
     block = {"Fn::GetAtt": ["Vpc", "CidrBlockAssociations"]}
     outputs["Block"] = {"Value": {"Fn::Select": [0, block]}}
-    made, ids = place.create("net", resources, Outputs=outputs), place.ids("net")
-    assert made["VpcCidr"] == "10.0.0.0/16"
-    assert made["Block"].startswith("vpc-cidr-assoc-")
-    assert made["DefaultGroup"].startswith("sg-")
-    assert made["DefaultAcl"].startswith("acl-")
-    assert (made["Vpc"], made["Zone"]) == (ids["Vpc"], f"{EAST}a")
-    assert made["SubnetCidr"] == "10.0.0.0/24"
-    assert (made["Type"], made["Route"]) == ("IGW", "0.0.0.0/0")
-    assert made["Associated"] == ids["Associated"]
-    assert (made["Gateway"], made["Table"]) == (ids["Gateway"], ids["Table"])
-    assert made["Group"] == ids["Group"]
+    created, ids = place.create("net", resources, Outputs=outputs), place.ids("net")
+    assert created["VpcCidr"] == "10.0.0.0/16"
+    assert created["Block"].startswith("vpc-cidr-assoc-")
+    assert created["DefaultGroup"].startswith("sg-")
+    assert created["DefaultAcl"].startswith("acl-")
+    assert (created["Vpc"], created["Zone"]) == (ids["Vpc"], f"{EAST}a")
+    assert created["SubnetCidr"] == "10.0.0.0/24"
+    assert (created["Type"], created["Route"]) == ("IGW", "0.0.0.0/0")
+    assert created["Associated"] == ids["Associated"]
+    assert (created["Gateway"], created["Table"]) == (ids["Gateway"], ids["Table"])
+    assert created["Group"] == ids["Group"]
 
 
 def test_another_address_range_is_another_network_with_everything_in_it(

@@ -35,8 +35,8 @@ def runbook(*steps: str, **more: Any) -> dict[str, Any]:
 
 def test_a_runbook_changes_by_new_versions_and_keeps_the_old(place: Place) -> None:
     ssm = place.client("ssm")
-    made = place.create("s", {"R": runbook("one", Tags=TAG)}, Outputs=get("R"))
-    assert made["Ref"] == "runbook"
+    created = place.create("s", {"R": runbook("one", Tags=TAG)}, Outputs=get("R"))
+    assert created["Ref"] == "runbook"
     found = ssm.get_document(Name="runbook")
     assert json.loads(found["Content"]) == content("one")
     listed = ssm.list_tags_for_resource(ResourceType="Document", ResourceId="runbook")
@@ -119,19 +119,19 @@ def experiment(**more: Any) -> dict[str, Any]:
     return of("FIS::ExperimentTemplate", **given)
 
 
-def test_an_experiment_template_is_kept_changed_and_deleted(place: Place) -> None:
+def test_an_experiment_template_is_created_changed_and_deleted(place: Place) -> None:
     fis = place.client("fis")
-    made = place.create("s", {"R": experiment()}, Outputs=get("R", "Id"))
-    assert made["Ref"] == made["Id"]
-    found = fis.get_experiment_template(id=made["Id"])["experimentTemplate"]
+    created = place.create("s", {"R": experiment()}, Outputs=get("R", "Id"))
+    assert created["Ref"] == created["Id"]
+    found = fis.get_experiment_template(id=created["Id"])["experimentTemplate"]
     assert found["actions"]["f"]["targets"] == {"Clusters": "c"}
     assert found["targets"]["c"]["selectionMode"] == "ALL"
     assert found["tags"]["Name"] == "x"
 
     changed = experiment(Description="still", Tags={"Name": "y"})
     again = place.update("s", {"R": changed}, Outputs=get("R", "Id"))
-    assert again == made
-    found = fis.get_experiment_template(id=made["Id"])["experimentTemplate"]
+    assert again == created
+    found = fis.get_experiment_template(id=created["Id"])["experimentTemplate"]
     assert (found["description"], found["tags"]["Name"]) == ("still", "y")
     elsewhere = place.at(WEST).client("fis").list_experiment_templates()
     assert elsewhere["experimentTemplates"] == []
@@ -139,7 +139,7 @@ def test_an_experiment_template_is_kept_changed_and_deleted(place: Place) -> Non
     place.delete("s")
     assert fis.list_experiment_templates()["experimentTemplates"] == []
     with pytest.raises(fis.exceptions.ResourceNotFoundException):
-        fis.get_experiment_template(id=made["Id"])
+        fis.get_experiment_template(id=created["Id"])
 
 
 def test_an_experiment_without_its_target_is_refused(place: Place) -> None:
@@ -164,14 +164,14 @@ def category(**more: Any) -> dict[str, Any]:
     return of("CE::CostCategory", **given)
 
 
-def test_a_cost_category_is_kept_changed_and_deleted(place: Place) -> None:
+def test_a_cost_category_is_created_changed_and_deleted(place: Place) -> None:
     costs = place.client("ce")
-    made = place.create(
+    created = place.create(
         "s", {"R": category(Tags=TAG)}, Outputs=get("R", "Arn", "EffectiveStart")
     )
-    assert made["Ref"] == made["Arn"]
-    assert made["Arn"].startswith(f"arn:aws:ce::{place.account}:costcategory/")
-    arn = {"CostCategoryArn": made["Arn"]}
+    assert created["Ref"] == created["Arn"]
+    assert created["Arn"].startswith(f"arn:aws:ce::{place.account}:costcategory/")
+    arn = {"CostCategoryArn": created["Arn"]}
     found = costs.describe_cost_category_definition(**arn)["CostCategory"]
     assert found["Rules"] == RULES
     place.update("s", {"R": category(DefaultValue="other", Tags=RETAGGED)})

@@ -54,7 +54,7 @@ def test_a_role_has_its_policies_boundary_and_tags(place: Place) -> None:
             "IAM::InstanceProfile", InstanceProfileName="app", Roles=[{"Ref": "R"}]
         ),
     }
-    made = place.create(
+    created = place.create(
         "roles",
         resources,
         Outputs={
@@ -62,9 +62,9 @@ def test_a_role_has_its_policies_boundary_and_tags(place: Place) -> None:
             "Role": {"Value": {"Fn::GetAtt": ["R", "Arn"]}},
         },
     )
-    assert made["Role"] == f"arn:aws:iam::{place.account}:role/app"
-    assert made["Ref"] == "app"
-    assert made["Arn"] == f"arn:aws:iam::{place.account}:instance-profile/app"
+    assert created["Role"] == f"arn:aws:iam::{place.account}:role/app"
+    assert created["Ref"] == "app"
+    assert created["Arn"] == f"arn:aws:iam::{place.account}:instance-profile/app"
     iam = place.client("iam")
     found = iam.get_role(RoleName="app")["Role"]
     assert found["PermissionsBoundary"]["PermissionsBoundaryArn"] == boundary
@@ -101,7 +101,7 @@ def test_a_role_has_its_policies_boundary_and_tags(place: Place) -> None:
     ],
     ids=lambda resource: resource["Type"],
 )
-def test_what_another_stack_has_made_is_not_taken_over(
+def test_a_resource_of_another_stack_is_not_taken_over(
     place: Place, resource: dict[str, Any]
 ) -> None:
     place.create("first", {"R": resource})

@@ -38,19 +38,19 @@ OUTPUTS = {
 }
 
 
-def test_an_accelerator_is_made_turned_and_deleted(place: Place) -> None:
-    made = place.create("front", front(Tags=TAG), Outputs=OUTPUTS)
-    assert made["Ref"] == made["AcceleratorArn"]
-    assert len(made["Ips"].split(",")) == 2
+def test_an_accelerator_is_created_changed_and_deleted(place: Place) -> None:
+    created = place.create("front", front(Tags=TAG), Outputs=OUTPUTS)
+    assert created["Ref"] == created["AcceleratorArn"]
+    assert len(created["Ips"].split(",")) == 2
     client = place.at("us-west-2").client("globalaccelerator")
-    arn = made["AcceleratorArn"]
+    arn = created["AcceleratorArn"]
     found = client.describe_accelerator(AcceleratorArn=arn)["Accelerator"]
     assert (found["Name"], found["Status"]) == ("front", "DEPLOYED")
-    assert ",".join(found["IpSets"][0]["IpAddresses"]) == made["Ips"]
+    assert ",".join(found["IpSets"][0]["IpAddresses"]) == created["Ips"]
     assert tags(client.list_tags_for_resource(ResourceArn=arn)["Tags"]) == {
         "Project": "one"
     }
-    group = client.describe_endpoint_group(EndpointGroupArn=made["Group"])
+    group = client.describe_endpoint_group(EndpointGroupArn=created["Group"])
     group = group["EndpointGroup"]
     assert (group["TrafficDialPercentage"], group["HealthCheckPath"]) == (100, "/up")
     (endpoint,) = group["EndpointDescriptions"]
@@ -58,8 +58,8 @@ def test_an_accelerator_is_made_turned_and_deleted(place: Place) -> None:
 
     again = place.update("front", front(dial=10, Tags=RETAGGED), Outputs=OUTPUTS)
     # The addresses stay: that is what it is for.
-    assert again == made
-    group = client.describe_endpoint_group(EndpointGroupArn=made["Group"])
+    assert again == created
+    group = client.describe_endpoint_group(EndpointGroupArn=created["Group"])
     assert group["EndpointGroup"]["TrafficDialPercentage"] == 10
     assert tags(client.list_tags_for_resource(ResourceArn=arn)["Tags"]) == {
         "Owner": "two"
@@ -71,8 +71,8 @@ def test_an_accelerator_is_made_turned_and_deleted(place: Place) -> None:
 
 def test_the_service_refuses_what_aws_refuses(place: Place) -> None:
     client = place.at("us-west-2").client("globalaccelerator")
-    made = client.create_accelerator(Name="x", IdempotencyToken="t")["Accelerator"]
-    arn = made["AcceleratorArn"]
+    created = client.create_accelerator(Name="x", IdempotencyToken="t")["Accelerator"]
+    arn = created["AcceleratorArn"]
     refused = absent(client.delete_accelerator, AcceleratorArn=arn)
     assert refused == "AcceleratorNotDisabledException"
     listener = client.create_listener(
@@ -159,12 +159,12 @@ def test_a_listener_keeps_the_weights_of_a_forward(place: Place) -> None:
         "Green": {"Value": {"Fn::GetAtt": ["Green", "TargetGroupArn"]}},
         "Name": {"Value": {"Fn::GetAtt": ["Blue", "TargetGroupFullName"]}},
     }
-    made = place.create("b", balanced(100, 0), Outputs=outputs)
-    listener, blue, green = made["ListenerArn"], made["Blue"], made["Green"]
+    created = place.create("b", balanced(100, 0), Outputs=outputs)
+    listener, blue, green = created["ListenerArn"], created["Blue"], created["Green"]
     assert weights(place, listener) == {blue: 100, green: 0}
     # As CloudWatch names it.
-    assert made["Name"].startswith("targetgroup/") and blue.endswith(made["Name"])
-    assert place.update("b", balanced(10, 90), Outputs=outputs) == made
+    assert created["Name"].startswith("targetgroup/") and blue.endswith(created["Name"])
+    assert place.update("b", balanced(10, 90), Outputs=outputs) == created
     assert weights(place, listener) == {blue: 10, green: 90}
     # Those who turn the weights themselves are heard, too.
     sticky = {"Enabled": True, "DurationSeconds": 60}
@@ -186,9 +186,9 @@ def test_a_forward_to_one_group_stays_as_it_was(place: Place) -> None:
     resources["R"]["Properties"]["DefaultActions"] = [
         {"Type": "forward", "TargetGroupArn": {"Ref": "Blue"}}
     ]
-    made = place.create("one", resources, Outputs=get("R", "ListenerArn"))
+    created = place.create("one", resources, Outputs=get("R", "ListenerArn"))
     client = place.client("elbv2")
-    (found,) = client.describe_listeners(ListenerArns=[made["ListenerArn"]])[
+    (found,) = client.describe_listeners(ListenerArns=[created["ListenerArn"]])[
         "Listeners"
     ]
     (action,) = found["DefaultActions"]

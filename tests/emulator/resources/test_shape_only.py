@@ -12,7 +12,7 @@ from tests.emulator.places import Place, get, of
 from tests.emulator.resources.samples import EAST
 
 
-def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
+def test_types_without_a_handler_are_shape_only_and_listed(
     place: Place, server: lifecycle.Server
 ) -> None:
     resources = {
@@ -24,10 +24,10 @@ def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
         **get("R", "AttachmentArn"),
         "DnsName": {"Value": {"Fn::GetAtt": ["Files", "DNSName"]}},
     }
-    made = place.create("shapes", resources, Outputs=outputs)
-    assert made["Ref"] == made["AttachmentArn"]
-    assert made["Ref"].startswith(f"arn:aws:globalaccelerator::{place.account}:")
-    assert made["DnsName"].endswith(".amazonaws.com")
+    created = place.create("shapes", resources, Outputs=outputs)
+    assert created["Ref"] == created["AttachmentArn"]
+    assert created["Ref"].startswith(f"arn:aws:globalaccelerator::{place.account}:")
+    assert created["DnsName"].endswith(".amazonaws.com")
     listed = [
         one
         for one in lifecycle.status(server.folder)["shape_only"]
@@ -40,11 +40,11 @@ def test_what_nobody_makes_is_kept_as_shape_only_and_listed_as_such(
         "stack": "shapes",
         "logical_id": "R",
         "type": "AWS::GlobalAccelerator::CrossAccountAttachment",
-        "physical_id": made["Ref"],
+        "physical_id": created["Ref"],
     }
     resources["R"]["Properties"]["Principals"] = [place.account]
     again = place.update("shapes", resources, Outputs=outputs)
-    assert again == made
+    assert again == created
     place.delete("shapes")
     left = lifecycle.status(server.folder)["shape_only"]
     assert place.account not in {one["account"] for one in left}

@@ -25,7 +25,7 @@ def bucket(name: str | None = None, **properties: Any) -> dict[str, Any]:
 
 def test_everything_said_of_a_bucket_is_so(place: Place) -> None:
     name = f"data-{place.account}"
-    made = place.create(
+    created = place.create(
         "buckets",
         {
             "Logs": bucket(f"logs-{place.account}"),
@@ -83,10 +83,10 @@ def test_everything_said_of_a_bucket_is_so(place: Place) -> None:
         },
         Outputs=get("R", "Arn", "RegionalDomainName", "DualStackDomainName"),
     )
-    assert made["Ref"] == name
-    assert made["Arn"] == f"arn:aws:s3:::{name}"
-    assert made["RegionalDomainName"] == f"{name}.s3.{EAST}.amazonaws.com"
-    assert made["DualStackDomainName"] == f"{name}.s3.dualstack.{EAST}.amazonaws.com"
+    assert created["Ref"] == name
+    assert created["Arn"] == f"arn:aws:s3:::{name}"
+    assert created["RegionalDomainName"] == f"{name}.s3.{EAST}.amazonaws.com"
+    assert created["DualStackDomainName"] == f"{name}.s3.dualstack.{EAST}.amazonaws.com"
     s3 = place.client("s3")
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == "Enabled"
     encryption = s3.get_bucket_encryption(Bucket=name)
@@ -113,8 +113,8 @@ def test_everything_said_of_a_bucket_is_so(place: Place) -> None:
         "TargetBucket": f"logs-{place.account}",
         "TargetPrefix": "data/",
     }
-    owned = s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"]
-    assert owned["Rules"] == [{"ObjectOwnership": "BucketOwnerPreferred"}]
+    own = s3.get_bucket_ownership_controls(Bucket=name)["OwnershipControls"]
+    assert own["Rules"] == [{"ObjectOwnership": "BucketOwnerPreferred"}]
     blocked = s3.get_public_access_block(Bucket=name)
     assert blocked["PublicAccessBlockConfiguration"]["BlockPublicAcls"] is True
     assert tags(s3.get_bucket_tagging(Bucket=name)["TagSet"]) == {"Project": "one"}

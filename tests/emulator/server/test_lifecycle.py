@@ -236,7 +236,7 @@ def test_a_start_that_takes_too_long_is_given_up(folder: Path) -> None:
     assert lifecycle.running(folder) is None
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(lifecycle.EmulatorError, match="cannot use"):
         lifecycle.start(tmp_path / "file" / ".tapgen", SERVE)

@@ -123,13 +123,13 @@ def test_drift_of_what_is_not_there_is_not_found(aws: Aws) -> None:
 
 def plain_stack(aws: Aws, region: str, **parameters: str) -> str:
     client = aws.client("cloudformation", region=region)
-    made: str = client.create_stack(
+    created: str = client.create_stack(
         StackName="plain", TemplateBody=NAMED, Parameters=values(**parameters)
     )["StackId"]
     client.get_waiter("stack_create_complete").wait(
         StackName="plain", WaiterConfig={"Delay": 0}
     )
-    return made
+    return created
 
 
 def take(aws: Aws, **request: Any) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def test_an_import_that_makes_no_sense_is_refused(
     assert aws.instances("named") == {}
 
 
-def test_a_stack_set_is_made_from_a_stack(aws: Aws) -> None:
+def test_a_stack_set_is_created_from_a_stack(aws: Aws) -> None:
     """CreateStackSet, StackId: the stack's template and parameter values; the stack is
     then imported."""
     id_ = plain_stack(aws, "us-east-1", Name="own", Display="mine")

@@ -742,7 +742,7 @@ def test_other_types_are_not_checked(aws: Aws) -> None:
     assert instance["DriftStatus"] != "DRIFTED"
 
 
-def test_changes_made_through_cloudformation_are_no_drift(aws: Aws) -> None:
+def test_changes_through_cloudformation_are_no_drift(aws: Aws) -> None:
     """User guide, "Drift": only changes made outside of CloudFormation are drift."""
     queue = of("SQS::Queue", VisibilityTimeout=60)
     deployed = Deployed(aws, one(queue))

@@ -116,7 +116,7 @@ def test_a_gate_counts_against_the_failure_tolerance(aws: Aws) -> None:
     }
 
 
-def test_a_gate_that_may_not_be_asked_is_skipped(aws: Aws) -> None:
+def test_a_gate_that_may_not_be_invoked_is_skipped(aws: Aws) -> None:
     """AccountGateResult, Status SKIPPED: the execution role "lacks permissions to
     invoke the function. CloudFormation proceeds"."""
     gate(aws, aws.account, "return {'Status': 'FAILED'}")

@@ -71,8 +71,8 @@ def test_an_instance_has_a_real_stack_in_its_account_and_region(aws: Aws) -> Non
         assert instance["StackId"].startswith(arn)
         assert stack["StackStatus"] == "CREATE_COMPLETE"
         assert {"Key": "Project", "Value": "tests"} in stack["Tags"]
-        made = aws.client("sns", account, region).list_topics()["Topics"]
-        assert [t["TopicArn"] for t in made] == [
+        created = aws.client("sns", account, region).list_topics()["Topics"]
+        assert [t["TopicArn"] for t in created] == [
             f"arn:aws:sns:{region}:{account}:t-{aws.account}"
         ]
 

@@ -100,5 +100,7 @@ def test_settings_that_make_no_sense_are_refused(
         configure(server, given)
     with refusal.value as answer:
         assert answer.code == 400
-        assert "settings are" in (told := answer.read().decode()) or "must be" in told
+        assert (
+            "settings are" in (answer := answer.read().decode()) or "must be" in answer
+        )
     assert lifecycle.status(server.folder)["list_lag_seconds"] == 0

@@ -39,14 +39,14 @@ class Organization:
         return self.aws.client("organizations")
 
     def new_unit(self, parent: str, name: str) -> str:
-        made = self.client.create_organizational_unit(ParentId=parent, Name=name)
-        id_: str = made["OrganizationalUnit"]["Id"]
+        created = self.client.create_organizational_unit(ParentId=parent, Name=name)
+        id_: str = created["OrganizationalUnit"]["Id"]
         return id_
 
     def join(self, unit: str | None = None) -> str:
         """A new account, moved into a unit, or left in the root."""
-        made = self.client.create_account(Email="a@example.com", AccountName="a")
-        account: str = made["CreateAccountStatus"]["AccountId"]
+        created = self.client.create_account(Email="a@example.com", AccountName="a")
+        account: str = created["CreateAccountStatus"]["AccountId"]
         if unit is not None:
             self.move(account, self.root, unit)
         return account

@@ -114,12 +114,12 @@ def test_without_template_and_parameters_the_others_keep_their_status(
     assert aws.stack(instances[aws.account, "eu-west-1"])["Tags"] == []
 
 
-def test_tags_are_kept_replaced_or_removed(aws: Aws) -> None:
+def test_tags_are_unchanged_replaced_or_removed(aws: Aws) -> None:
     """UpdateStackSet, Tags."""
     named(aws)
-    kept = [{"Key": "Project", "Value": "tests"}]
+    remaining = [{"Key": "Project", "Value": "tests"}]
     update(aws, UsePreviousTemplate=True, Parameters=BOTH)
-    assert described(aws)["Tags"] == kept
+    assert described(aws)["Tags"] == remaining
     other = [{"Key": "Other", "Value": "1"}]
     update(aws, UsePreviousTemplate=True, Parameters=BOTH, Tags=other)
     assert described(aws)["Tags"] == other

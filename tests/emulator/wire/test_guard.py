@@ -87,7 +87,7 @@ def test_hosts_that_mean_this_machine_are_answered(
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/_ministack/reset", f"{CONTROL}identity"])
-def test_a_name_that_was_made_to_mean_this_machine_is_refused(
+def test_a_name_that_resolves_to_this_machine_is_refused(
     server: lifecycle.Server, host: str, path: str
 ) -> None:
     headers = {"Host": host.format(port=server.port)}

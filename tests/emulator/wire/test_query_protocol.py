@@ -105,7 +105,7 @@ def raw(aws: Aws) -> Raw:
         ),
     ],
 )
-def test_what_breaks_the_service_model_is_told_in_its_words(
+def test_what_breaks_the_service_model_is_refused_in_its_words(
     raw: Raw, fields: dict[str, str], problem: str
 ) -> None:
     """API reference, "Common Error Types": ValidationError."""

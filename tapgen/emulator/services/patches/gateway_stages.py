@@ -87,12 +87,12 @@ def _literal(stage: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str
     `copy` is how a canary is promoted.
     https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
     """
-    made = dict(operation)
-    if made.get("op") == "copy":
+    converted = dict(operation)
+    if converted.get("op") == "copy":
         source: Any = stage
-        for step in str(made.pop("from")).strip("/").split("/"):
+        for step in str(converted.pop("from")).strip("/").split("/"):
             source = (source or {}).get(step)
-        made |= {"op": "replace", "value": source}
-    if made.get("path") == "/canarySettings/percentTraffic":
-        made["value"] = float(made["value"])
-    return made
+        converted |= {"op": "replace", "value": source}
+    if converted.get("path") == "/canarySettings/percentTraffic":
+        converted["value"] = float(converted["value"])
+    return converted

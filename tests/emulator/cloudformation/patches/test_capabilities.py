@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from tests.emulator.places import Place, of
 
 
-def test_capabilities_are_asked_for(place: Place) -> None:
+def test_capabilities_are_required(place: Place) -> None:
     trust = {"Version": "2012-10-17", "Statement": []}
     role = of("IAM::Role", RoleName="x", AssumeRolePolicyDocument=trust)
     with pytest.raises(ClientError) as error:

@@ -9,7 +9,7 @@ from tests.emulator.cloudformation.patches.templates import TOPIC
 from tests.emulator.places import Place, of
 
 
-def test_a_failed_stack_rolls_back_what_it_had_made(place: Place) -> None:
+def test_a_failed_stack_rolls_back_its_resources(place: Place) -> None:
     topic = of("SNS::Topic", TopicName="made")
     broken = {
         **of("EC2::NatGateway", SubnetId="s", AllocationId="no"),
@@ -19,7 +19,7 @@ def test_a_failed_stack_rolls_back_what_it_had_made(place: Place) -> None:
     assert place.client("sns").list_topics()["Topics"] == []
 
 
-def test_a_stack_that_was_rolled_back_is_deleted_before_it_is_made_again(
+def test_a_stack_that_was_rolled_back_is_deleted_before_it_is_created_again(
     place: Place,
 ) -> None:
     place.failed("again", {"R": of("EC2::NatGateway", AllocationId="no")})

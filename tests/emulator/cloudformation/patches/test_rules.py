@@ -9,7 +9,7 @@ from tests.emulator.cloudformation.patches.templates import TOPIC, WEST, refused
 from tests.emulator.places import Place
 
 
-def test_a_rule_that_fails_is_told_in_its_own_words(place: Place) -> None:
+def test_a_rule_that_fails_is_reported_in_its_own_words(place: Place) -> None:
     rules = {
         "OnlyWest": {
             "RuleCondition": {"Fn::Equals": [{"Ref": "Where"}, "here"]},

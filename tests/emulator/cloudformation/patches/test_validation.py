@@ -173,7 +173,9 @@ def test_an_update_to_a_template_that_cannot_work_changes_nothing(
     assert place.stack("stable")["StackStatus"] == "CREATE_COMPLETE"
 
 
-def test_the_branch_not_taken_may_name_what_is_not_made(place: Place) -> None:
+def test_the_branch_not_taken_may_name_a_resource_that_does_not_exist(
+    place: Place,
+) -> None:
     never = {"Never": {"Fn::Equals": [{"Ref": "AWS::Region"}, "nowhere"]}}
     resources = {
         "A": {**of("SNS::Topic"), "Condition": "Never"},

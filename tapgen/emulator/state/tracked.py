@@ -16,13 +16,13 @@ from typing import Any
 ADDED = "tapgen.emulator."
 """Where the names of modules begin that hold services tapgen adds."""
 
-Seen = set[tuple["Watched", Any]]
-_seen: contextvars.ContextVar[Seen | None] = contextvars.ContextVar(
+Accesses = set[tuple["Tracked", Any]]
+_accesses: contextvars.ContextVar[Accesses | None] = contextvars.ContextVar(
     "tapgen_seen", default=None
 )
 
 
-class Watched(dict[Any, Any]):
+class Tracked(dict[Any, Any]):
     """A dictionary that notes in `touched` which of its values may have changed.
 
     That is every value that was given out: whoever has it may change it. Work that
@@ -31,14 +31,14 @@ class Watched(dict[Any, Any]):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.touched: set[Any] = set(self)
+        self.dirty: set[Any] = set(self)
 
-    def touch(self, key: Any) -> None:
+    def mark_dirty(self, key: Any) -> None:
         """Note one key."""
-        self.touched.add(key)
-        seen = _seen.get()
-        if seen is not None:
-            seen.add((self, key))
+        self.dirty.add(key)
+        accesses = _accesses.get()
+        if accesses is not None:
+            accesses.add((self, key))
 
     def __hash__(self) -> int:  # type: ignore[override]
         return id(self)
@@ -56,86 +56,86 @@ class Watched(dict[Any, Any]):
 
     def __getitem__(self, key: Any) -> Any:
         value = super().__getitem__(key)
-        self.touch(key)
+        self.mark_dirty(key)
         return value
 
     def get(self, key: Any, default: Any = None) -> Any:
         if key not in self:
             return default
-        self.touch(key)
+        self.mark_dirty(key)
         return super().get(key, default)
 
     def __setitem__(self, key: Any, value: Any) -> None:
         super().__setitem__(key, value)
-        self.touch(key)
+        self.mark_dirty(key)
 
     def __delitem__(self, key: Any) -> None:
         super().__delitem__(key)
-        self.touch(key)
+        self.mark_dirty(key)
 
     def setdefault(self, key: Any, default: Any = None) -> Any:
-        self.touch(key)
+        self.mark_dirty(key)
         return super().setdefault(key, default)
 
     def pop(self, key: Any, *default: Any) -> Any:
-        self.touch(key)
+        self.mark_dirty(key)
         return super().pop(key, *default)
 
     def popitem(self) -> tuple[Any, Any]:
         key, value = super().popitem()
-        self.touch(key)
+        self.mark_dirty(key)
         return key, value
 
     def update(self, *arguments: Any, **values: Any) -> None:
         given = dict(*arguments, **values)
         super().update(given)
-        self.touch_all(given)
+        self.mark_all_dirty(given)
 
     def clear(self) -> None:
-        self.touch_all(list(self))
+        self.mark_all_dirty(list(self))
         super().clear()
 
     def values(self) -> Any:
-        self.touch_all(list(self))
+        self.mark_all_dirty(list(self))
         return super().values()
 
     def items(self) -> Any:
-        self.touch_all(list(self))
+        self.mark_all_dirty(list(self))
         return super().items()
 
-    def touch_all(self, keys: Iterable[Any]) -> None:
+    def mark_all_dirty(self, keys: Iterable[Any]) -> None:
         """Note many keys."""
         for key in keys:
-            self.touch(key)
+            self.mark_dirty(key)
 
 
 @contextmanager
-def seeing() -> Iterator[Seen]:
+def recording() -> Iterator[Accesses]:
     """Within it, and in what is begun there, the records looked at are gathered."""
-    seen: Seen = set()
-    token = _seen.set(seen)
+    accesses: Accesses = set()
+    token = _accesses.set(accesses)
     try:
-        yield seen
+        yield accesses
     finally:
-        _seen.reset(token)
+        _accesses.reset(token)
 
 
-def see() -> Seen:
+def record_accesses() -> Accesses:
     """Gather what the current task, and what it begins, looks at from now on."""
-    seen: Seen = set()
-    _seen.set(seen)
-    return seen
+    accesses: Accesses = set()
+    _accesses.set(accesses)
+    return accesses
 
 
-def watch(store: Any) -> Watched:
+def track(store: Any) -> Tracked:
     """Have one of ministack's stores note what is looked at; all of it at first."""
-    if not isinstance(store._data, Watched):
-        store._data = Watched(store._data)
-    watched: Watched = store._data
-    return watched
+    if not isinstance(store._data, Tracked):
+        store._data = Tracked(store._data)
+    tracked: Tracked = store._data
+    return tracked
 
 
-def of(prefix: str, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
+def stores_in(prefix: str, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
     """The stores of modules whose names begin so, by the name of module and variable.
 
     Only of modules that are loaded. One that is imported by another module comes twice.
@@ -146,12 +146,12 @@ def of(prefix: str, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
                 yield f"{module}:{variable}", value
 
 
-def added() -> Iterator[tuple[str, Watched]]:
+def added_stores() -> Iterator[tuple[str, Tracked]]:
     """The stores of the services that tapgen adds: every one in a module's variable."""
-    return of(ADDED, (Watched,))
+    return stores_in(ADDED, (Tracked,))
 
 
-def reset_added() -> None:
+def reset_added_stores() -> None:
     """Forget what the services that tapgen adds hold."""
-    for _, store in added():
+    for _, store in added_stores():
         store.clear()
