@@ -261,9 +261,9 @@ def _called(name: str, *arguments: Any) -> Any:
 
 def _faults() -> Any:
     _life()
-    from tapgen.emulator import faults
+    from tapgen.emulator.faults import parsing
 
-    return faults
+    return parsing
 
 
 @local_command.command("serve", hidden=True)

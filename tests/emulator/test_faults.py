@@ -20,8 +20,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
-from tapgen.emulator import faults as faults_
-from tapgen.emulator.faults import FaultError, Faults, parse, parse_all
+from tapgen.emulator.faults.active import Faults
+from tapgen.emulator.faults.model import FaultError
+from tapgen.emulator.faults.parsing import parse, parse_all, read
 from tapgen.emulator.server import lifecycle
 from tapgen.emulator.wire.protocols import Call
 from tests.emulator.conftest import SERVE, Aws, free_port, template, topic
@@ -821,7 +822,7 @@ def test_a_file_of_faults(tmp_path: Path, wrapped: bool) -> None:
     path = tmp_path / "bad_day.yaml"
     entry = "- {effect: delay, seconds: 2, match: {region: eu-west-1, times: always}}"
     path.write_text(f"faults:\n  {entry}\n" if wrapped else f"{entry}\n")
-    (fault,) = parse_all(faults_.read(path))
+    (fault,) = parse_all(read(path))
     assert (fault.effect, fault.seconds, fault.times) == ("delay", 2, 0)
 
 
@@ -841,7 +842,7 @@ def test_a_file_that_is_none_of_faults(
     if content is not None:
         path.write_text(content)
     with pytest.raises(FaultError, match=message) as caught:
-        faults_.read(path)
+        read(path)
     assert str(path) in str(caught.value)
 
 

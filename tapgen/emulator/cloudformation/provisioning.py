@@ -10,7 +10,8 @@ from importlib import import_module
 from typing import Any
 
 from tapgen.emulator.cloudformation import private_names
-from tapgen.emulator.faults import Faults, ResourceFault, service_of
+from tapgen.emulator.faults.active import Faults, service_of
+from tapgen.emulator.faults.model import ResourceFault
 from tapgen.emulator.wire.inner import Place
 
 _CFN = "ministack.services.cloudformation"

@@ -11,6 +11,8 @@ from tapgen.emulator.resources import (
     database,
     dns,
     gateway,
+    global_tables,
+    instance_profiles,
     keys,
     monitoring,
     network,
@@ -44,7 +46,7 @@ def register(shape: Shape) -> None:
 def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
-        *(network, keys, storage, database, dns, monitoring, audit, gateway),
-        *(servers, clusters, operating, corrections),
+        *(network, keys, storage, database, global_tables, dns, monitoring, audit),
+        *(gateway, servers, clusters, operating, instance_profiles),
     )
     return [kind for module in modules for kind in module.kinds()]

@@ -7,7 +7,7 @@ lack are added, and a name that is taken is refused instead of written over.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,12 @@ from tapgen.emulator.resources.calls import CallError, call, truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
     Created,
-    Kind,
     Properties,
-    Request,
     Shape,
     create_only,
-    dropped_tags,
     exists,
     provisioners,
     refusing,
-    tag_list,
 )
 
 
@@ -337,70 +333,3 @@ _CORRECTIONS: tuple[Correction, ...] = (
     Correction("AWS::KMS::Key", settle=_settle_key),
     Correction("AWS::KMS::Alias", "AliasName", ("kms", "_aliases"), _alias_arn),
 )
-
-
-# --- Instance profile: Ref is the name, ministack's is the ARN ---------------------------
-
-
-def kinds() -> list[Kind]:
-    """The kinds of this module."""
-    return [
-        Kind(
-            "AWS::IAM::InstanceProfile",
-            _make_profile,
-            _delete_profile,
-            _change_profile,
-            named_by="InstanceProfileName",
-        )
-    ]
-
-
-def _make_profile(request: Request) -> Created:
-    name = request.name("InstanceProfileName", longest=128)
-    answer = call(
-        "iam",
-        "CreateInstanceProfile",
-        InstanceProfileName=name,
-        Path=request.properties.get("Path", "/"),
-    )
-    _settle_profile(name, {}, request.properties)
-    return name, {"Arn": answer["InstanceProfile"]["Arn"]}
-
-
-def _settle_profile(name: str, old: Properties, new: Properties) -> None:
-    had, wanted = (list(p.get("Roles") or []) for p in (old, new))
-    for operation, roles in (
-        ("RemoveRoleFromInstanceProfile", [r for r in had if r not in wanted]),
-        ("AddRoleToInstanceProfile", [r for r in wanted if r not in had]),
-    ):
-        for role in roles:
-            call("iam", operation, InstanceProfileName=name, RoleName=role)
-    dropped = dropped_tags(old, new)
-    if dropped:
-        call("iam", "UntagInstanceProfile", InstanceProfileName=name, TagKeys=dropped)
-    if tag_list(new):
-        call(
-            "iam",
-            "TagInstanceProfile",
-            InstanceProfileName=name,
-            Tags=tag_list(new),
-        )
-
-
-def _change_profile(physical_id: str, old: Properties, new: Properties) -> Attributes:
-    _settle_profile(physical_id, old, new)
-    found: Mapping[str, Any] = call(
-        "iam", "GetInstanceProfile", InstanceProfileName=physical_id
-    )
-    return {"Arn": found["InstanceProfile"]["Arn"]}
-
-
-def _delete_profile(physical_id: str, properties: Properties) -> None:
-    for role in properties.get("Roles") or []:
-        call(
-            "iam",
-            "RemoveRoleFromInstanceProfile",
-            InstanceProfileName=physical_id,
-            RoleName=role,
-        )
-    call("iam", "DeleteInstanceProfile", InstanceProfileName=physical_id)

@@ -35,7 +35,7 @@ class Request:
         generated: str = provisioners()._physical_name(
             self.stack, self.logical_id, max_len=longest, lowercase=lowercase
         )
-        return created
+        return generated
 
 
 @dataclass(frozen=True)

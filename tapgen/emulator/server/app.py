@@ -16,7 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qs
 
-from tapgen.emulator.faults import Fault, FaultError, Faults, parse_all
+from tapgen.emulator.faults.active import Faults
+from tapgen.emulator.faults.model import Fault, FaultError
+from tapgen.emulator.faults.parsing import parse_all
 from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, proof
 from tapgen.emulator.stacksets.actions import Engine
 from tapgen.emulator.state import tracked

@@ -98,7 +98,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
         patches,
         provisioning,
     )
-    from tapgen.emulator.faults import Faults
+    from tapgen.emulator.faults.active import Faults
     from tapgen.emulator.persistence import stores
     from tapgen.emulator.server.app import Embedded
     from tapgen.emulator.server.preload import warm_up

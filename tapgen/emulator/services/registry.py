@@ -1,9 +1,9 @@
 """Services that ministack lacks, registered as its own are.
 
 A service here keeps what it is told and refuses what AWS refuses. What it would do by
-itself (run an experiment, bill) it does not do. It keeps its records in `Watched`
-dictionaries, in variables of its module: `watched.added` finds them there, and so they
-are saved, restored and reset.
+itself (run an experiment, bill) it does not do. It stores its records in `Tracked`
+dictionaries, in variables of its module: `tracked.added_stores` finds them there, and
+so they are saved, restored and reset.
 """
 
 from __future__ import annotations

@@ -278,13 +278,13 @@ def test_what_is_deleted_stays_deleted(project: Project) -> None:
     assert client.list_documents()["DocumentIdentifiers"] == []
 
 
-# No store but those that are kept
+# Every store is saved
 
 # Variables that change and are no records: what is there anew after every start.
 NO_RECORDS = {
-    "accounts.organizations:_watchers": "who is told of moves: the engine",
-    "cloudformation.patches.resource_types:_unknown_types": "who knows resource types: shapes",
-    "cloudformation.provisioning:_current": "faults, which are not kept",
+    "accounts.organizations:_observers": "what moves are reported to: the engine",
+    "cloudformation.patches.resource_types:_unknown_types": "what knows resource types: shapes",
+    "cloudformation.provisioning:_current": "faults, which are not saved",
     "resources.kinds:_originals": "ministack's handlers",
     "resources.shapes:_real": "types that have a handler",
 }
@@ -324,7 +324,7 @@ def untracked() -> set[str]:
 
 
 def test_every_variable_that_holds_records_is_a_tracked_store() -> None:
-    """A service that is added keeps its records in `Watched`, or they are lost."""
+    """A service that is added keeps its records in `Tracked`, or they are lost."""
     assert untracked() == set(NO_RECORDS)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
-from tapgen.emulator.accounts import organizations, regions
+from tapgen.emulator.accounts import organizations, organizations_api, regions
 from tapgen.emulator.cloudformation import (
     change_sets,
     nested,
@@ -60,7 +60,7 @@ def apply() -> None:
         patch.apply()
     services.apply()
     not_emulated.apply()
-    organizations.apply()
+    organizations_api.apply()
     regions.apply()
     _applied = True
 
