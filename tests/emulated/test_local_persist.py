@@ -32,7 +32,7 @@ def test_a_rollout_outlasts_stop_kill_and_start(shell: Shell) -> None:
     assert "state is kept of another run" in plain.stderr
     assert "nothing to do" not in shell.run("plan", "--local", expect=2).stdout
     refused = shell.run("local", "start", "--persist", expect=1).stderr
-    assert "runs, without --persist: stop it first" in refused
+    assert "runs without --persist: stop it first" in refused
     assert "kept" not in shell.run("local", "stop").stdout
 
     shell.run("local", "start", TAPGEN_LOCAL_PERSIST="1")

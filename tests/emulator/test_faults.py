@@ -752,7 +752,7 @@ def test_one_call_suffers_one_fault_at_a_time() -> None:
         ({"effect": "fail"}, "fail needs match.logical_id or match.type"),
         (
             {"effect": "throttle", "match": {"logical_id": "Bucket"}},
-            "match.logical_id is for resources, that is for fail and delay",
+            "match.logical_id works with fail and delay only",
         ),
         (
             {"effect": "throttle", "match": {"regoin": "us-east-1"}},
@@ -772,7 +772,7 @@ def test_one_call_suffers_one_fault_at_a_time() -> None:
         ),
         (
             {"effect": "throttle", "match": {"region": "europe"}},
-            "match.region: 'europe' is no region such as eu-west-1",
+            "match.region: 'europe' is not a region, such as eu-west-1",
         ),
         (
             {"effect": "throttle", "match": {"service": "dynamo"}},

@@ -33,9 +33,9 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 @dataclass(frozen=True)
 class Move:
-    """An account that came into an organization, moved in it or left it.
+    """An account that joined an organization, moved within it or left it.
 
-    `before` and `after` are the units it was and is in, innermost first, root last.
+    `before` and `after` are its units then and now, innermost first, root last.
     """
 
     management: str
@@ -137,7 +137,7 @@ def members() -> list[dict[str, str]]:
 
 
 def suspended(account: str) -> bool:
-    """Whether an organization knows an account as suspended."""
+    """Whether an account is suspended in its organization."""
     management = management_of(account)
     if management is None:
         return False

@@ -29,12 +29,12 @@ from tapgen.emulator.accounts.organizations import (
 MAX_DELEGATES = 5  # of StackSets, "Register a delegated administrator" (user guide)
 Payload = Mapping[str, Any]
 Handler = Callable[[Payload], Any]
-# Only of the answers to member accounts that are no delegates.
+# The only actions for member accounts that are not delegated administrators.
 _FOR_MEMBERS = ("DescribeOrganization",)
 
 
 def apply() -> None:
-    """Add the actions that ministack lacks, and put members in their organization."""
+    """Add the actions that ministack lacks; members act in their organization."""
     dispatch = ministack_module()._DISPATCH
     dispatch.update(
         CreateOrganization=_create_organization,
@@ -290,7 +290,7 @@ def _leave(payload: Payload) -> Any:
 
 
 def _only_when_empty(handler: Handler) -> Handler:
-    # ministack deletes a unit with all that is in it, which then is in no root.
+    # ministack deletes a unit with everything in it, which then has no root.
     def delete(payload: Payload) -> Any:
         unit = payload.get("OrganizationalUnitId")
         inside = [

@@ -1,10 +1,10 @@
 """Regions that an account must enable first (opt-in regions).
 
 "Regions introduced after March 20, 2019, such as Asia Pacific (Hong Kong), are disabled
-by default" (AWS Account Management reference guide). ministack has all of them enabled
-and cannot change that; here each account enables and disables its own, through the
-same API. What is enabled is kept with ministack's organizations, whose state is saved,
-restored and reset by account, as regions need it.
+by default" (AWS Account Management reference guide). In ministack all of them are
+always enabled; here each account enables and disables its own, through the same API.
+The enabled regions are stored with ministack's organizations, which are saved, restored
+and reset by account.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _caller() -> str:
 
 
 def _of(payload: Payload) -> str:
-    """The account a request is about; a management account may name a member."""
+    """The account of a request; a management account may name a member."""
     return str(payload.get("AccountId") or _caller())
 
 
@@ -102,7 +102,7 @@ def _opt_status(account: str, region: str) -> str:
 
 
 def _refuse(payload: Payload) -> Any:
-    """An error when a caller asks about an account that it does not manage."""
+    """An error when a caller names an account that it does not manage."""
     account = payload.get("AccountId")
     if account and organizations.management_of(account) != _caller():
         return _error(

@@ -1,7 +1,7 @@
-"""Change sets as AWS tells them, where ministack tells less.
+"""Change sets with all that AWS reports: what replaces, and values of properties.
 
-ministack knows for some types which properties replace; the resource schemas know it
-for all. It tells no values of properties (`IncludePropertyValues`).
+ministack knows for some types which property changes replace the resource; the resource
+schemas have it for all. It has no values of properties (`IncludePropertyValues`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
-# What AWS says for values that other resources have yet to put out, and for hidden ones.
+# What AWS shows for outputs of resources that do not exist yet, and for hidden values.
 _LATER = "{{changeSet:KNOWN_AFTER_APPLY}}"
 _HIDDEN = "****"
 
@@ -34,7 +34,7 @@ Handler = Callable[[Any], Any]
 
 
 def apply(shape: Shape) -> None:
-    """From now on change sets tell all; doing it again changes nothing but `shape`."""
+    """Complete change sets from now on; a second call changes only `shape`."""
     stacks, handlers = _module("stacks"), _module("handlers")._ACTION_HANDLERS
     original = getattr(
         stacks._property_recreation, "original", stacks._property_recreation
@@ -59,8 +59,8 @@ def _module(name: str) -> Any:
 def _by_schema(
     shape: Shape, original: Callable[[str, str], str]
 ) -> Callable[[str, str], str]:
-    """`RequiresRecreation` of a property: ministack's own word where it says Always,
-    else that of the schema. Of what is below a property nothing is sure."""
+    """`RequiresRecreation` of a property: ministack's own where it is Always, else that
+    of the schema. Below a property nothing is certain."""
 
     def recreation(resource_type: str, name: str) -> str:
         known = original(resource_type, name)
@@ -85,7 +85,7 @@ def _by_schema(
 
 
 def _with_values(create: Handler) -> Handler:
-    """Keeps with a change set what each property was and will be."""
+    """Store with a change set the value of each property before and after."""
 
     def created(params: Any) -> Any:
         answer = create(params)
@@ -139,7 +139,7 @@ def _refers(value: Any, to: Mapping[str, Any]) -> bool:
 
 
 def _shown(value: Any, raw: Any, parameters: Mapping[str, Any]) -> str | None:
-    """A value as text; of what takes a NoEcho parameter, nothing."""
+    """A value as text; hidden when it uses a NoEcho parameter."""
     secret = {name: p for name, p in parameters.items() if p.get("NoEcho")}
     if _refers(raw, secret):
         return _HIDDEN
@@ -149,7 +149,7 @@ def _shown(value: Any, raw: Any, parameters: Mapping[str, Any]) -> str | None:
 
 
 def _showing_values(describe: Handler) -> Handler:
-    """Adds the values to what is told, where they are asked for."""
+    """Add the values to DescribeChangeSet where the request includes them."""
 
     def described(params: Any) -> Any:
         status, headers, body = describe(params)

@@ -1,7 +1,7 @@
-"""Nested stacks that fail as AWS's do.
+"""Nested stacks that fail as on AWS.
 
-Of a nested stack that cannot be made, ministack leaves the resources that it has got;
-and one that cannot be deleted, it shows as deleted.
+When a nested stack cannot be created, ministack leaves its resources behind. A nested
+stack that cannot be deleted is shown as deleted.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
-# The resources of nested stacks whose deletion has begun and is not done: stack and
+# The resources of nested stacks whose deletion has begun and not ended: stack and
 # logical id.
 _unfinished: contextvars.ContextVar[list[tuple[str, str]] | None] = (
     contextvars.ContextVar("tapgen_unfinished", default=None)
@@ -34,7 +34,7 @@ _unfinished: contextvars.ContextVar[list[tuple[str, str]] | None] = (
 
 
 def apply() -> None:
-    """Puts the patches in place, over those of `provisioning`."""
+    """Put the patches in place, over those of `provisioning`."""
     provisioners: Any = import_module(f"{_CFN}.provisioners")
     handler = provisioners._RESOURCE_HANDLERS[_STACK]
     delete = _reporting_failures(provisioners, handler["delete"])
@@ -51,7 +51,7 @@ def apply() -> None:
         unfinished.remove(arguments[3:5])
         return done
 
-    # A nested delete goes on after a resource that fails, and says nothing of it.
+    # A nested delete goes on after a resource that fails, without reporting it.
     provisioners._delete_resource = delete_resource
 
 
@@ -62,7 +62,7 @@ def _stacks() -> Any:
 def _cleaning_up(
     create: Callable[..., Any], delete: Callable[[str, Any], None]
 ) -> Callable[..., Any]:
-    """A create that takes away what it made when it fails."""
+    """A create that deletes its stack when it fails."""
 
     def create_nested(logical_id: str, props: Any, stack_name: str) -> Any:
         known = {name for name, _ in _stacks().items()}
@@ -85,7 +85,7 @@ def _cleaning_up(
 
 
 def _summary(reason: str) -> str:
-    """What AWS says of the stack, where ministack has the resource's own reason."""
+    """AWS's reason of the stack, where ministack has the reason of the resource."""
     found = re.match(r"Resource (\w+) failed: ", reason)
     if found is None:
         return reason
@@ -95,7 +95,7 @@ def _summary(reason: str) -> str:
 def _reporting_failures(
     provisioners: Any, delete: Callable[[str, Any], None]
 ) -> Callable[[str, Any], None]:
-    """A delete that keeps and tells what it could not delete."""
+    """A delete that retains and reports what it could not delete."""
 
     def delete_nested(physical_id: str, props: Any) -> None:
         name = provisioners._nested_stack_lookup_name(physical_id)

@@ -1,6 +1,6 @@
-"""CloudFormation's actions that the embedded AWS says it does not have.
+"""CloudFormation's actions that the embedded AWS reports as not emulated.
 
-ministack calls them unknown, as if the client had made a mistake. They are the registry
+ministack calls them unknown, as if the request were wrong. They are the registry
 of types and publishers, generated templates, resource scans and stack refactoring.
 """
 
@@ -55,7 +55,7 @@ ACTIONS = (
 
 
 def apply() -> None:
-    """Let ministack answer each with UnsupportedOperation, and say why."""
+    """Let ministack answer each with UnsupportedOperation and the reason."""
     handlers = import_module("ministack.services.cloudformation.handlers")
     for action in ACTIONS:
         handlers._ACTION_HANDLERS.setdefault(action, _refusing(action))

@@ -1,4 +1,4 @@
-"""Lets faults reach the resources that CloudFormation makes, in nested stacks, too."""
+"""Faults for the resources that CloudFormation creates, also in nested stacks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 """Private names of ministack used here, as `private_names` describes them."""
 
 _current: list[Faults] = []
-# The stack and logical id that is worked on: a replacement has several steps.
+# The stack and logical id in progress: a replacement has several steps.
 _in_work: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar(
     "tapgen_resource", default=None
 )
@@ -36,20 +36,20 @@ Names = Callable[[tuple[Any, ...]], tuple[str, str, str]]
 
 
 def check() -> list[str]:
-    """Every private name used here that has moved."""
+    """Return the private names used here that have moved."""
     return private_names.moved(PRIVATE)
 
 
 def apply(faults: Faults) -> None:
-    """From now on `faults` decide over resources; doing it again changes only whose."""
+    """Let `faults` hit resources from now on; a second call changes only which faults."""
     wrapped = bool(_current)
     _current[:] = [faults]
     if wrapped:
         return
-    # CloudFormation's own code has no point at which a resource could be made to fail
-    # or wait: its three ways to a resource get one, for stacks and for nested ones. A
-    # wait must not hold up the event loop, so resources that may be delayed are made on
-    # threads, as custom ones and nested stacks are.
+    # ministack has no hook to let a resource fail or wait, so its three functions that
+    # change a resource are wrapped, for stacks and for nested stacks. A delay must not
+    # block the event loop: resources that may be delayed are created on threads, as
+    # custom resources and nested stacks are.
     stacks: Any = import_module(f"{_CFN}.stacks")
     ways: tuple[tuple[str, str, Names], ...] = (
         ("_provision_resource", "create", lambda a: (a[3], a[1], a[0])),
@@ -75,7 +75,7 @@ def _with_faults(
 ) -> Callable[..., Any]:
     def perform(*arguments: Any) -> Any:
         if not _current[0] or (action == "update" and arguments[2] == arguments[3]):
-            return original(*arguments)  # what does not change is not touched
+            return original(*arguments)  # an update that changes nothing
         stack, logical_id, type_ = names(arguments)
         if _in_work.get() == (stack, logical_id):
             return original(*arguments)
@@ -91,7 +91,7 @@ def _with_faults(
 
 
 def _apply_faults(stack: str, logical_id: str, type_: str, action: str) -> None:
-    """Wait or fail as the faults want; ResourceFault."""
+    """Wait, or raise ResourceFault, as the matching faults say."""
     responses: Any = import_module("ministack.core.responses")
     place = Place(responses.get_account_id(), responses.get_region())
     for fault in _current[0].on_resource(place, stack, logical_id, type_, action):

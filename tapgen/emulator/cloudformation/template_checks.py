@@ -1,7 +1,7 @@
-"""What CloudFormation makes of a template before it makes anything of it.
+"""What CloudFormation checks of a template before it creates a resource.
 
-Conditions, names that lead nowhere, circles, and where a template is to be had. The
-functions know nothing of ministack: what they need of it is handed in.
+Conditions, undefined names, circular dependencies, and addresses of templates. The
+functions do not use ministack: what they need of it is passed in.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ def evaluated(template: Template, resolve: Resolve) -> dict[str, bool]:
 
 
 class _Conditions(dict[str, bool]):
-    """The conditions of a template, each evaluated when it is first asked for.
+    """The conditions of a template, each evaluated on first access.
 
-    Being a dict it can be handed to ministack's resolver, which asks for conditions of
-    `Fn::If` and `Condition` with `get`.
+    It is a dict because ministack's resolver reads the conditions of `Fn::If` and
+    `Condition` with `get`.
     """
 
     def __init__(self, template: Template, resolve: Resolve) -> None:

@@ -32,7 +32,7 @@ _TYPE_SERVICE = {
 
 @dataclass
 class _ActiveFault:
-    """A fault with its record."""
+    """A fault with its counts."""
 
     id: str
     fault: Fault
@@ -45,7 +45,7 @@ class _ActiveFault:
         return 0 < self.fault.times <= self.fired
 
     def fires(self) -> bool:
-        """Counts one matching time, and says whether it is one of those."""
+        """Count one match; return whether the fault fires."""
         self.matched += 1
         if self.spent or self.matched < self.fault.nth:
             return False
@@ -60,7 +60,7 @@ class _ActiveFault:
 
 
 class Faults:
-    """The faults that are set; safe to ask from any thread."""
+    """The faults that are set; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._active: list[_ActiveFault] = []
@@ -71,7 +71,7 @@ class Faults:
         return bool(self._active)
 
     def add(self, faults: Iterable[Fault]) -> list[str]:
-        """Set faults; their ids."""
+        """Set faults; return their ids."""
         with self._lock:
             added = [
                 _ActiveFault(str(next(self._numbers)), fault, random.Random(fault.seed))
@@ -86,7 +86,7 @@ class Faults:
             return [active.shown() for active in self._active]
 
     def clear(self, id_: str | None = None) -> int:
-        """Remove one fault, or all; how many. FaultError when there is no such one."""
+        """Remove one fault, or all; return how many. FaultError for an unknown id."""
         with self._lock:
             left = [active for active in self._active if id_ not in (None, active.id)]
             if id_ is not None and len(left) == len(self._active):
@@ -97,7 +97,7 @@ class Faults:
             return removed
 
     def on_call(self, call: Call) -> list[Fault]:
-        """What happens to a call: delays, then at most one other effect."""
+        """Return the faults that hit a call: delays, then at most one other."""
         at = {
             "action": call.action,
             "account": call.account,
@@ -111,7 +111,7 @@ class Faults:
     def on_resource(
         self, place: Place, stack: str, logical_id: str, type_: str, action: str
     ) -> list[Fault]:
-        """What happens to a resource that a stack is to create, update or delete."""
+        """Return the faults that hit a resource that a stack creates, updates or deletes."""
         found = _STACK_OF_SET.fullmatch(stack)
         at = {
             "action": action,
@@ -126,14 +126,14 @@ class Faults:
 
         def concerns(fault: Fault) -> bool:
             if action == "delete" and "action" not in fault.match:
-                return False  # a rollback deletes, too
+                return False  # a rollback deletes too
             wanted = fault.on_resources or fault.effect == "unavailable"
             return wanted and _meets(fault, at, names)
 
         return self._firing(concerns)
 
     def on_internal(self, place: Place, service: str) -> Fault | None:
-        """The fault that keeps CloudFormation itself from reaching a service."""
+        """Return the fault that keeps CloudFormation itself from reaching a service."""
         region = GLOBAL_REGION if service in GLOBAL else place.region
         at = {"action": "", "account": place.account, "region": region}
 
@@ -144,7 +144,7 @@ class Faults:
         return next(iter(self._firing(concerns)), None)
 
     def may_delay(self, type_: str) -> bool:
-        """Whether a resource of a type may be delayed, so that nothing else waits."""
+        """Whether a fault may delay a resource type; it is then created on a thread."""
         with self._lock:
             return any(
                 active.fault.effect == "delay"

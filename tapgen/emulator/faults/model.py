@@ -44,7 +44,7 @@ LONGEST = 3600  # seconds of a delay
 
 
 class FaultError(ValueError):
-    """A fault that makes no sense; the message says what is allowed."""
+    """A fault is invalid; the message says what is allowed."""
 
 
 class ResourceFault(Exception):
@@ -53,7 +53,7 @@ class ResourceFault(Exception):
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault as it was asked for."""
+    """One fault as the user specified it."""
 
     effect: str
     match: Mapping[str, str] = field(default_factory=dict)
@@ -69,5 +69,5 @@ class Fault:
 
     @property
     def on_resources(self) -> bool:
-        """Whether it is for resources, not for calls."""
+        """Whether it matches resources, not calls."""
         return self.effect == "fail" or bool({"logical_id", "type"} & set(self.match))

@@ -26,7 +26,7 @@ _REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
 def read(path: Path) -> list[Any]:
     """The faults of a YAML file: a list, or a list under `faults`.
 
-    FaultError when it cannot be read; what is in it is not judged.
+    FaultError when it cannot be read; `parse_all` checks the content.
     """
     import yaml
 
@@ -45,14 +45,14 @@ def read(path: Path) -> list[Any]:
 
 
 def of_options(effect: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """A fault as data, from options that are not told apart."""
+    """Return a fault as data, from options of both kinds: match and effect."""
     matching = {k: v for k, v in options.items() if k in (*NAMES, *COUNTS)}
     others = {k: v for k, v in options.items() if k not in matching}
     return {"effect": effect, "match": matching, **others}
 
 
 def in_words(shown: Mapping[str, Any]) -> str:
-    """A fault, as `Faults.shown` gives it, on one line."""
+    """Return one line of text for a fault, as `Faults.shown` has it."""
     match = " ".join(f"{k}={v}" for k, v in shown.get("match", {}).items())
     rest = [
         f"{k}={v}"
@@ -66,7 +66,7 @@ def in_words(shown: Mapping[str, Any]) -> str:
 
 
 def parse_all(given: Any) -> list[Fault]:
-    """Faults from data: one, or a list; FaultError names the one that is wrong."""
+    """Read one fault or a list from data; FaultError names the invalid one."""
     if isinstance(given, Mapping) and set(given) == {"faults"}:
         given = given["faults"]
     if not isinstance(given, list):
@@ -81,7 +81,7 @@ def parse_all(given: Any) -> list[Fault]:
 
 
 def parse(given: Any) -> Fault:
-    """A fault from data; FaultError says what is allowed."""
+    """Read a fault from data; FaultError says what is allowed."""
     if not isinstance(given, Mapping):
         raise FaultError("expected a mapping with `effect` and `match`")
     effect = str(given.get("effect", ""))
@@ -123,7 +123,7 @@ def _name(key: str, value: Any) -> str:
         raise FaultError(f"match.account: {value!r} is not a number of 12 digits")
     if key == "region" and not wild and not _REGION.fullmatch(value):
         raise FaultError(
-            f"match.region: {value!r} is no region such as eu-west-1 (or eu-*)"
+            f"match.region: {value!r} is not a region, such as eu-west-1 or eu-*"
         )
     if key == "service" and value not in protocols.services():
         near = difflib.get_close_matches(value, protocols.services(), 1)
@@ -136,7 +136,7 @@ def _name(key: str, value: Any) -> str:
 
 
 def _number(name: str, value: Any, low: float, high: float, whole: bool = True) -> Any:
-    """A number from data, which may be text."""
+    """Read a number from data, which may be text."""
     try:
         number = int(value) if whole and not isinstance(value, float) else float(value)
         fine = low <= number <= high and not isinstance(value, bool)
@@ -163,7 +163,7 @@ def _counts(
     if times == "always":
         times = 0
     if times is None:
-        # What is away stays away, and a probability is about many times.
+        # An outage lasts, and a probability needs many calls.
         lasting = effect == "unavailable" or match.get("probability") is not None
         times = 0 if lasting else 1
     counts["times"] = _number("match.times", times, 0, 10**9)
@@ -206,12 +206,12 @@ def _check_match(fault: Fault) -> None:
     of_resources = {"logical_id", "type"} & set(match)
     if effect == "fail" and not of_resources:
         raise FaultError(
-            "fail needs match.logical_id or match.type of the resource that fails"
+            "fail needs match.logical_id or match.type, to name the resource"
         )
     if of_resources and effect not in ("fail", "delay"):
         raise FaultError(
-            f"match.{min(of_resources)} is for resources, that is for fail and delay; "
-            f"{effect} matches calls by service and action"
+            f"match.{min(of_resources)} works with fail and delay only; {effect} matches "
+            "calls by service and action"
         )
     action = match.get("action")
     if action is None:
@@ -244,7 +244,7 @@ def _check_action(service: str | None, action: str) -> None:
 
 
 def _emulated() -> list[str]:
-    """The services that are emulated, the likeliest first."""
+    """The services that are emulated, the most likely first."""
     from ministack.app import SERVICE_REGISTRY
 
     first = ["cloudformation", "s3", "sts", "iam", "dynamodb", "lambda", "kms", "sqs"]

@@ -1,7 +1,8 @@
-"""What services really have, in the form of templates: what drift is compared with.
+"""Live properties of resources, in the form of templates, for drift detection.
 
-One table, type to reader. Properties that a reader does not cover are never drift, and
-types without a reader are NOT_CHECKED.
+One table, type to reader. Properties that a reader does not cover never drift; types
+without a reader are NOT_CHECKED. `reading` has what all readers share. May use
+`resources/`. Begin reading at `reading`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Roles and keys as they are."""
+"""Live properties of roles and keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Alarms, topics, queues, logs and functions as they are."""
+"""Live properties of alarms, topics, queues and log groups."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import import_module
 from tapgen.emulator.live.reading import Covering, Live, Properties, document
 from tapgen.emulator.resources.calls import call
 
-# Named alike in templates and in DescribeAlarms.
+# The same names in templates and in DescribeAlarms.
 _ALARM = frozenset(
     {
         "ActionsEnabled",
@@ -65,7 +65,7 @@ _QUEUE = frozenset(
 
 
 def _alarm(name: str, properties: Properties) -> Live | None:
-    # In the protocol that calls speak, ministack's DescribeAlarms leaves out much.
+    # In the protocol of `call`, ministack's DescribeAlarms leaves out much.
     alarms = import_module("ministack.services.cloudwatch")._alarms
     found = alarms.get(name)
     return None if found is None else {k: v for k, v in found.items() if k in _ALARM}

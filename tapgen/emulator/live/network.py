@@ -1,4 +1,4 @@
-"""Security groups and DNS records as they are."""
+"""Live properties of security groups and DNS records."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _foreign(id_: str, kind: str) -> list[Properties]:
 
 
 def _without(rules: list[Live], foreign: list[Properties], own: Any) -> list[Live]:
-    """The rules but for those of others, unless the template has the same itself."""
+    """The rules without foreign ones, unless the template has the same rule itself."""
     left = []
     for rule in rules:
         is_own = any(projected(wanted, rule) == wanted for wanted in own)
@@ -82,7 +82,7 @@ def _without(rules: list[Live], foreign: list[Properties], own: Any) -> list[Liv
     return left
 
 
-# Named alike in templates and in ListResourceRecordSets.
+# The same names in templates and in ListResourceRecordSets.
 _RECORD = frozenset(
     {
         "AliasTarget",

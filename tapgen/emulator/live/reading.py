@@ -1,4 +1,4 @@
-"""What all readers share: reading only what is asked, and fitting it to templates."""
+"""What all readers share: reading only what a template sets, in its form."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Covering = tuple[Reader, frozenset[str]]
 
 
 def guarded(read: Reader) -> Reader:
-    """`read` for drift detection: absence told as such, values as templates have them.
+    """Return `read` for drift detection: None for absence, values in the template's form.
 
     "CloudFormation only determines drift for property values that are explicitly set":
     what a service adds by itself below a property that is set is left out too.
@@ -86,7 +86,7 @@ def _same(expected: Any, actual: Any) -> bool:
 
 
 def document(value: Any) -> Any:
-    """A policy document, which services keep as text; IAM gives it quoted."""
+    """A policy document, which services return as text; IAM quotes it."""
     if not isinstance(value, str):
         return value
     return json.loads(unquote(value) if value.startswith("%") else value)
@@ -99,7 +99,7 @@ def tags(found: Iterable[Mapping[str, Any]], key: str = "Key") -> list[dict[str,
 
 
 def optional(service: str, operation: str, /, **parameters: Any) -> Live:
-    """An answer that is empty when what is asked for was never configured.
+    """The answer to a call; empty when the setting was never configured.
 
     CallError when the resource itself is gone.
     """
@@ -121,8 +121,8 @@ def is_set(properties: Properties, *names: str) -> bool:
 def others(type_name: str) -> Iterator[Properties]:
     """The properties of all resources of a type in the stacks of this place.
 
-    Some resources are made inside others: a rule of a security group, a role's policy.
-    They are not drift of what they are in.
+    Some resources become part of others: a rule of a security group, a role's policy.
+    They are not drift of the resource that they are part of.
     """
     stacks: Any = import_module("ministack.services.cloudformation")._stacks
     for stack in stacks.values():

@@ -1,4 +1,4 @@
-"""Buckets, tables and databases as they are."""
+"""Live properties of buckets, tables and databases."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _sent(operation: str, member: str, rules: list[Any], **more: Any) -> list[An
 def _matched(
     wanted: list[Any], sent: list[Any], found: list[Any], show: Callable[[Any], Any]
 ) -> list[Any]:
-    """What the service has, as the template has it where it is what was sent."""
+    """What the service has, in the template's form where it equals what was sent."""
     known = list(zip(wanted, sent, strict=True))
     shown = []
     for rule in found:
@@ -97,7 +97,7 @@ def _matched(
 
 
 def _plain(value: Any) -> Any:
-    """A value without what is empty, to compare what is said in two ways."""
+    """A value without empty parts, to compare two ways to write the same."""
     if isinstance(value, Mapping):
         plain = {k: _plain(v) for k, v in value.items() if k != "Prefix" or v}
         return {k: v for k, v in sorted(plain.items()) if v not in ({}, [], None)}
@@ -231,7 +231,7 @@ def _database(id_: str, properties: Properties) -> Live | None:
     answer = call("rds", "DescribeDBInstances", DBInstanceIdentifier=id_)
     found = answer["DBInstances"][0]
     live = {
-        # What the answer leaves out cannot be judged.
+        # A property that the answer leaves out cannot be compared.
         name: found.get(member, properties.get(name))
         for name, member in _DATABASE.items()
         if name in properties

@@ -1,4 +1,4 @@
-"""Tells the truth about work that ended with the process that did it."""
+"""Work that a kill interrupted: set its stacks and operations to a final status."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 from tapgen.emulator.stacksets.model import Instance, Operation, Registry, StackSet, now
 from tapgen.emulator.wire.inner import Place
 
-REASON = "The embedded AWS ended while this was going on"
+REASON = "The embedded AWS stopped while this was in progress"
 _STACK = "AWS::CloudFormation::Stack"
-# How a stack is left. One whose update was cut short can be updated again; until then
-# its resources may be of either version.
+# The status after an interruption. A stack whose update was interrupted can be updated
+# again; until then its resources may be of either version.
 _LEFT = {
     "CREATE_IN_PROGRESS": "CREATE_FAILED",
     "ROLLBACK_IN_PROGRESS": "ROLLBACK_FAILED",
@@ -31,7 +31,7 @@ Stacks = Mapping[tuple[str, str, str], dict[str, Any]]
 
 
 def end_stacks(stacks: Stacks) -> None:
-    """Give every stack that was worked on a status that it can go on from."""
+    """Give every stack in progress a status from which it can be changed again."""
     events: Any = import_module("ministack.services.cloudformation.stacks")
     scope: Any = import_module("ministack.core.responses").request_scope
     for (account, region, name), stack in list(stacks.items()):
@@ -47,7 +47,7 @@ def end_stacks(stacks: Stacks) -> None:
 def end_operations(
     registry: Registry, stacks: Stacks
 ) -> list[tuple[StackSet, Instance]]:
-    """End every operation that had not ended; instances with half a stack.
+    """End every unfinished operation; return the instances with an incomplete stack.
 
     Those stacks are to be deleted, as StackSets does when a create fails.
     """
@@ -56,7 +56,7 @@ def end_operations(
         ended = [o for o in stack_set.operations.values() if o.unfinished]
         if not ended:
             continue
-        named = registry.get(stack_set.owner, stack_set.name)  # notes that it changes
+        named = registry.get(stack_set.owner, stack_set.name)  # marks it dirty
         assert named is stack_set
         stack_set.active = []
         for operation in ended:
@@ -68,7 +68,7 @@ def end_operations(
 
 
 def _end(stack_set: StackSet, operation: Operation) -> Iterator[Instance]:
-    """End an operation; the instances it was working on."""
+    """End an operation; yield the instances that it was working on."""
     began = operation.status != "QUEUED"
     operation.status = "FAILED" if operation.status == "RUNNING" else "STOPPED"
     operation.reason, operation.ended = REASON, now()
@@ -88,7 +88,7 @@ def _end(stack_set: StackSet, operation: Operation) -> Iterator[Instance]:
 
 
 def _find_stack(stack_set: StackSet, instance: Instance, stacks: Stacks) -> None:
-    """Give an instance the stack that was made for it just before the end."""
+    """Give an instance the stack that was created for it just before the kill."""
     if instance.exists:
         return
     taken = {i.stack_name for i in stack_set.instances.values() if i.exists}

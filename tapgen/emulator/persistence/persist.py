@@ -1,13 +1,13 @@
-"""Keeps all state of the embedded AWS on disk, over a stop and over a kill.
+"""Save all state of the embedded AWS on disk, so that it survives a stop and a kill.
 
-What an answer says must still hold after a kill, so everything that a request looked
-at is compared with what is on disk, and written where it differs, before the request is
-answered. Stores note what is looked at (see `watched`): the cost of a call depends on
-what it touches, not on how much there is. What goes on in the background is written
+What an answer says must still hold after a kill. Before a request is answered, each
+record that it accessed is compared with the one on disk, and written where it differs.
+Stores track which records are accessed (see `tracked`), so the cost of a call depends
+on what it accesses, not on how much there is. Changes of background work are written
 once a second.
 
-All of it is one SQLite file with a row for each record: either everything that a
-request changed is in it, or nothing.
+The state is one SQLite file with a row for each record. It has all changes of a request
+or none.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _ACTIVE, _DELETED = "engine:active", "engine:deleted"
 _OPERATIONS = "engine:operations"
 _PLAIN = "plain"
 
-# What services keep in plain variables, and what would be missed without it. The rest
-# of those are caches, connections and what is under way.
+# Records that services have in plain variables. The other variables are caches,
+# connections and work in progress.
 PLAIN: Mapping[str, tuple[str, ...]] = {
     "apigateway_v1": ("_quota_state",),
     "cloudformation.wait_conditions": ("_handles",),
@@ -81,7 +81,7 @@ class PersistError(OSError):
 
 
 class _Named(Tracked):
-    """Stack sets: who looks through all of them changes none."""
+    """Stack sets: iterating over all of them changes none, so it marks none dirty."""
 
     def values(self) -> Any:
         return dict.values(self)
@@ -91,7 +91,7 @@ class _Named(Tracked):
 
 
 class StateStore:
-    """Keeps the state of this process in a folder; for its event loop's thread only.
+    """The saved state of this process; to be used in its event loop's thread only.
 
     PersistError when the file cannot be used.
     """
@@ -100,7 +100,7 @@ class StateStore:
         self.path = folder / FILE
         self._sources: dict[str, Tracked] = {}
         self._modules = 0
-        # What is on disk: the row of a record, and what it looked like.
+        # What is on disk: the row of a record, and its stamp.
         self._rows: dict[Key, tuple[int, int]] = {}
         self._bodies: dict[Key, bytes] = {}
         self._changed: list[tuple[Key, bytes | None, int]] = []
@@ -109,7 +109,7 @@ class StateStore:
         self._final: set[Any] = set()  # operations
         self._unsaved: set[str] = set()
         self.task: asyncio.Task[None] | None = None
-        """Writes what happens in the background."""
+        """Saves the changes of background work."""
         self._registry = registry
         registry._active = self._sources[_ACTIVE] = _Named(registry._active)
         registry._deleted = self._sources[_DELETED] = _Named(registry._deleted)
@@ -121,8 +121,8 @@ class StateStore:
 
     def _unusable(self, error: Exception) -> PersistError:
         return PersistError(
-            f"the state in {self.path} cannot be used ({error}): empty it with tapgen "
-            "local reset"
+            f"the state in {self.path} cannot be used ({error}): delete it with "
+            "tapgen local reset"
         )
 
     def _check_versions(self) -> None:
@@ -139,16 +139,17 @@ class StateStore:
             wrote = ", ".join(f"{name} {value}" for name, value in found.items())
             this = ", ".join(f"{name} {value}" for name, value in ours.items())
             raise PersistError(
-                f"the state in {self.path.parent} was written by {wrote}; this is "
-                f"{this}: use those versions again, or empty it with tapgen local reset"
+                f"the state in {self.path.parent} was saved by another version "
+                f"({wrote}; this is {this}): delete it with tapgen local reset, or use "
+                "that version again"
             )
 
     # Reading
 
     def restore(self) -> list[tuple[StackSet, Instance]]:
-        """Take in what is on disk; instances with a stack that was left half made.
+        """Load what is on disk; return the instances whose stack is incomplete.
 
-        PersistError when it is spoilt.
+        PersistError when it is damaged.
         """
         modules: dict[str, ModuleType] = {}
         try:
@@ -167,7 +168,7 @@ class StateStore:
         for source in self._sources.values():
             source.dirty.clear()
         for module in modules.values():
-            # Starts what works in the background; the records are there already.
+            # Starts background work; the records are there already.
             getattr(module, "load_persisted_state", lambda data: None)({})
         stacks = self._sources.get(_STACKS, Tracked())
         end_stacks(stacks)
@@ -214,11 +215,11 @@ class StateStore:
     # Writing
 
     def before_answer(self) -> Callable[[], None]:
-        """What to call before the current task answers: it keeps what it looked at."""
+        """Return what to call before the current task answers: it saves what was accessed."""
         seen = tracked.record_accesses()
 
         def save() -> None:
-            # Work on other threads may have gone on after it was last kept.
+            # Work on other threads may have gone on after the last save.
             for source, name in seen:
                 source.dirty.add(name)
             self.save()
@@ -226,10 +227,10 @@ class StateStore:
         return save
 
     async def save_continuously(self) -> None:
-        """Write what happens in the background, for ever."""
+        """Write changes of background work once a second, for ever."""
         while True:
             await asyncio.sleep(1)
-            # Stacks that are worked on change while nobody asks for them.
+            # Stacks in progress change without any request.
             self._sources.get(_STACKS, Tracked()).dirty.update(self._working)
             try:
                 self.save()
@@ -237,9 +238,9 @@ class StateStore:
                 logger.error("%s", error)
 
     def save(self) -> None:
-        """Write every record that was looked at and is not as it is on disk.
+        """Write every record that was accessed and differs from the one on disk.
 
-        PersistError when the file cannot be written; it is tried again next time.
+        PersistError when the file cannot be written; the next save tries again.
         """
         self._discover()
         for key, stack_set in dict.items(self._sources[_ACTIVE]):
@@ -259,7 +260,7 @@ class StateStore:
             self._write()
 
     def empty(self) -> None:
-        """Forget what is on disk, and begin with what there is now."""
+        """Delete what is on disk, then save the present state."""
         for known in (self._rows, self._bodies):
             known.clear()
         for noted in (self._working, self._operating, self._final):
@@ -267,7 +268,7 @@ class StateStore:
         self._changed.clear()
         with self._file:
             self._file.execute("DELETE FROM entries")
-        # So that nothing of it can be found in the file.
+        # So that no deleted record can be found in the file.
         self._file.execute("VACUUM")
         self._file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         for source in self._sources.values():
@@ -275,12 +276,12 @@ class StateStore:
         self.save()
 
     def close(self) -> None:
-        """Write what is left, and leave the file."""
+        """Write what is left, and close the file."""
         self.save()
         self._file.close()
 
     def _discover(self) -> None:
-        """Watch the stores of services that have come into use."""
+        """Track the stores of services that have been loaded since."""
         if self._modules == len(sys.modules):
             return
         self._modules = len(sys.modules)
@@ -296,7 +297,7 @@ class StateStore:
                 self._sources[name] = source
 
     def _look(self, store: str, source: Tracked, name: Any) -> None:
-        """Compare one record."""
+        """Compare one record with the one on disk."""
         value: Any = dict.get(source, name)
         if value is None:
             self._compare(store, name, None)
@@ -325,7 +326,7 @@ class StateStore:
             self._operating.discard(name)
 
     def _look_at_bucket(self, name: Any, bucket: dict[str, Any]) -> None:
-        # Its objects are rows of their own: one more must not write them all.
+        # Each object is a row of its own: a new one must not write them all.
         objects = bucket["objects"]
         if not isinstance(objects, Tracked):
             objects = bucket["objects"] = Tracked(objects)
@@ -341,7 +342,7 @@ class StateStore:
         return [name for name in names if name[0] == bucket]
 
     def _compare(self, store: str, name: Any, value: Any) -> None:
-        """Note how a record differs from what is on disk; None is for none."""
+        """Note how a record differs from the one on disk; None means that it is gone."""
         key = (store, name)
         known = self._rows.get(key)
         if value is None:
@@ -363,7 +364,7 @@ class StateStore:
         except RecordError as error:
             if store not in self._unsaved:
                 self._unsaved.add(store)
-                logger.error("%s is not kept: %s", store, error)
+                logger.error("%s is not saved: %s", store, error)
             return
         if body is not None:
             self._bodies[key] = body
@@ -405,8 +406,8 @@ def _opened(path: Path) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True)
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     file = sqlite3.connect(path, check_same_thread=True)
-    # A process that is killed loses nothing that SQLite was given; only a machine that
-    # loses power could, so nothing waits for the disk.
+    # A killed process loses nothing that SQLite has taken; only a power failure could.
+    # So nothing waits for the disk.
     for setting in ("locking_mode = EXCLUSIVE", "journal_mode = WAL"):
         file.execute(f"PRAGMA {setting}")
     file.execute("PRAGMA synchronous = OFF")
@@ -427,9 +428,9 @@ def _set_plain(module: ModuleType, variable: str, content: Any) -> None:
 
 
 def check() -> list[str]:
-    """Every private name used here that has moved.
+    """Return the private names used here that have moved.
 
-    To look at them all takes a second: a test does, a start does not.
+    It takes a second, so a test runs it and a start does not.
     """
     used = {_SERVICES + service: names for service, names in PLAIN.items()}
     used[f"{_SERVICES}s3"] = ("_buckets",)

@@ -1,7 +1,7 @@
-"""Where ministack keeps its records: made quick with many accounts.
+"""Faster access to ministack's stores when there are many accounts.
 
-A store is a dictionary of all accounts' and regions' records; a request sees its own
-part of it.
+A store is a dictionary of the records of all accounts and regions; a request sees those
+of its own account and region.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 
 def check() -> list[str]:
-    """Every private name used here that has moved."""
+    """Return the private names used here that have moved."""
     return private_names.moved(PRIVATE)
 
 
 def apply() -> None:
-    """Puts the patches in place; doing it again changes nothing."""
+    """Put the patches in place; a second call changes nothing."""
     responses: Any = import_module(_RESPONSES)
     if responses.AccountRegionScopedDict.values is _values:
         return
-    # Every look through a store asks for account and region once per record of all
-    # accounts: with 10,000 stacks that is most of the time of a delete.
+    # Iterating over a store reads account and region once per record of all accounts:
+    # with 10,000 stacks that is most of the time of a delete.
     for kind in (responses.AccountScopedDict, responses.AccountRegionScopedDict):
         kind.items = _items
         kind.values = _values
@@ -55,8 +55,8 @@ def apply() -> None:
 
 
 def _find_stacks_by_id() -> None:
-    # A stack asked for by its id, or one that is gone, is looked for among all stacks
-    # of the account and region, though the id has the name that they are kept by.
+    # ministack searches all stacks of the account and region for a stack id, or for a
+    # stack that is gone, though the id contains the name, which is the key.
     package: Any = import_module(_CFN)
     handlers: Any = import_module(f"{_CFN}.handlers")
     helpers: Any = import_module(f"{_CFN}.helpers")

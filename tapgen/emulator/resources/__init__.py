@@ -1,4 +1,10 @@
-"""CloudFormation resource types that ministack lacks or makes only in part."""
+"""CloudFormation resource types that ministack lacks or supports only in part.
+
+`kinds` says what a resource type consists of, `calls` calls services as a handler, one
+module for each service has its types; `corrections` completes ministack's own handlers,
+`shapes` and `patterns` make resources of all other types, with nothing behind. May use
+`cloudformation/` and `services/`. Begin reading at `kinds`.
+"""
 
 from __future__ import annotations
 
@@ -28,11 +34,11 @@ __all__ = ["SHAPE_ONLY_ALLOWED", "register", "shape_only"]
 
 
 def register(shape: Shape) -> None:
-    """Tells ministack of every kind of ours; needs the patches to be applied.
+    """Register every kind of ours with ministack, and apply the patches.
 
-    `shape(type, region)` gives the registry schema of a type in a region, None when the
-    region lacks it: such types are refused. A type that nobody makes is kept as shape
-    only (see `shape_only`). Doing it again changes nothing but `shape`.
+    `shape(type, region)` returns the registry schema of a type in a region, None when
+    the region lacks it: such types are refused. A type without a handler becomes shape
+    only (see `shape_only`). A second call changes only `shape`.
     """
     patches.apply()
     servers.prepare()

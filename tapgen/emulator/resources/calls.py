@@ -1,8 +1,8 @@
 """Calls of the emulated AWS from inside it, as the current account and region.
 
-Requests are written and answers read with botocore's own models, and handed to
-ministack's service modules, so a handler of ours goes the way an SDK goes, without the
-network and without knowing how ministack keeps its records.
+Requests are written and answers read with botocore's own models, and passed to
+ministack's service modules. So a handler of ours works as an SDK does, without the
+network and without knowing how ministack stores its records.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Answer = dict[str, Any]
 
 # botocore's name of a service -> ministack's, where they differ.
 _SERVICES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
-# ministack reads the new binary protocol only with a library it does not require.
+# ministack reads the new binary protocol only with a library that it does not require.
 _PROTOCOLS = {"cloudwatch": "query"}
 
 
@@ -39,7 +39,7 @@ class CallError(Exception):
 
 
 def call(service: str, operation: str, /, **parameters: Any) -> Answer:
-    """Does `operation` and gives its answer without metadata.
+    """Call `operation` and return its answer without metadata.
 
     Parameters are fitted to the operation (see `fitted`); those that are None are left
     out. Raises CallError when the service refuses.
@@ -66,7 +66,7 @@ def call(service: str, operation: str, /, **parameters: Any) -> Answer:
 
 
 def fitted(value: Any, shape: Any) -> Any:
-    """A template's value in the form an API shape wants.
+    """Return a template's value in the form of an API shape.
 
     Members are matched without regard to case (AWS Config writes `roleARN` where
     CloudFormation writes `RoleARN`) and unknown ones left out; numbers and booleans may
@@ -166,8 +166,8 @@ def _send(
 
 def _deliver(service: str, *request: Any) -> Any:
     if service == "rds":
-        # Its entry hops to a worker thread, which a handler cannot wait for: stacks
-        # are made on the event loop. Nothing blocks there without a Docker daemon.
+        # Its entry switches to a worker thread, which a handler cannot wait for: stacks
+        # run on the event loop. Nothing blocks there without a Docker daemon.
         from ministack.services import rds
 
         return rds._handle_request_sync(*request)

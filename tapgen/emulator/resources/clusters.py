@@ -1,7 +1,7 @@
 """Aurora clusters, alone or as members of a global database.
 
-ministack's own handler of a cluster keeps neither its key nor its place in a global
-database; its RDS service does both, and says no where AWS does.
+ministack's own handler of a cluster stores neither its key nor its place in a global
+database; its RDS service does both, and refuses what AWS refuses.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _make(request: Request) -> Created:
 
 
 def _refuse_secondary(properties: Properties) -> None:
-    """What AWS refuses of a cluster that joins a global database in another region.
+    """Refuse what AWS refuses of a cluster that joins a global database as secondary.
 
     https://github.com/hashicorp/terraform-provider-aws/issues/15723
     """
@@ -86,7 +86,7 @@ def _has_writer(properties: Properties) -> bool:
 
 
 def _remember(record: dict[str, Any], properties: Properties) -> None:
-    """What DescribeDBClusters shows and CreateDBCluster of ministack does not keep."""
+    """Store what DescribeDBClusters returns and ministack's CreateDBCluster drops."""
     record["EnabledCloudwatchLogsExports"] = list(
         properties.get("EnableCloudwatchLogsExports") or []
     )

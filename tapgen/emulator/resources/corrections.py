@@ -1,7 +1,7 @@
-"""Types that ministack makes well but for some detail that AWS has otherwise.
+"""Corrections of details in ministack's own resource handlers.
 
-Its handlers stay in place; what they leave out is done after them, the attributes they
-lack are added, and a name that is taken is refused instead of written over.
+Its handlers stay in place. What they leave out is done after them, attributes that they
+lack are added, and a name that is taken is refused instead of overwritten.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tapgen.emulator.resources.kinds import (
 
 
 def _nothing(physical_id: str, old: Properties, new: Properties) -> None:
-    """Most types need nothing more."""
+    """Do nothing: most types need nothing more."""
 
 
 def _no_attributes(physical_id: str, properties: Properties) -> Attributes:
@@ -36,8 +36,8 @@ def _no_attributes(physical_id: str, properties: Properties) -> Attributes:
 class Correction:
     """What to do beside ministack's own handler of a type.
 
-    `name` is the property that names the resource and `stores` where ministack keeps
-    those there are, as module and attribute; `identify` gives the key in it.
+    `name` is the property that names the resource and `stores` where ministack stores
+    the existing ones, as module and attribute; `identify` returns the key there.
     """
 
     type: str
@@ -48,8 +48,8 @@ class Correction:
     attributes: Callable[[str, Properties], Attributes] = _no_attributes
 
 
-# Of these ministack does not know which properties replace: change sets say that it
-# depends, and an endpoint stays in a VPC that is gone.
+# For these types ministack does not know which property changes replace: change sets
+# report "Conditional", and an endpoint stays in a VPC that is gone.
 _REPLACING_UNKNOWN = (
     "AWS::CloudWatch::Dashboard",
     "AWS::IAM::Policy",
@@ -63,9 +63,9 @@ _CUSTOM_NAMES = {"AWS::EC2::SecurityGroup": "GroupName"}
 
 
 def correct(shape: Shape, more: Sequence[Correction]) -> None:
-    """Puts every correction in place; doing it again changes nothing.
+    """Put every correction in place; a second call changes nothing.
 
-    `more` are those of other modules.
+    `more` are the corrections of other modules.
     """
     replacing = provisioners()._REPLACING_PROPERTIES
     for name in provisioners()._RESOURCE_HANDLERS:
@@ -98,7 +98,7 @@ def _creating(
         try:
             refusing(correction.settle)(physical_id, {}, properties)
         except ValueError:
-            # The stack does not know of it yet and would leave it behind.
+            # The stack has no record of it yet and would leave it behind.
             delete(physical_id, properties)
             raise
         more = correction.attributes(physical_id, properties)
@@ -129,7 +129,7 @@ def _updating(correction: Correction, update: Callable[..., Any]) -> Callable[..
 
 
 def _place() -> tuple[str, str]:
-    """Account and region of the stack being made."""
+    """Account and region of the current stack."""
     responses = importlib.import_module("ministack.core.responses")
     return responses.get_account_id(), responses.get_region()
 
@@ -284,7 +284,7 @@ def _alias_arn(name: str) -> str:
 
 def _settle_key(physical_id: str, old: Properties, new: Properties) -> None:
     if truth(new.get("EnableKeyRotation", False)):
-        # ministack keeps the period as the template writes it, perhaps as text.
+        # ministack stores the period as the template writes it, perhaps as text.
         call(
             "kms",
             "EnableKeyRotation",

@@ -73,7 +73,7 @@ def _make_instance(request: Request) -> Created:
 
 
 def _tag(record: dict[str, Any]) -> None:
-    """Shows the tags to ListTagsForResource too, which has a store of its own."""
+    """Store the tags for ListTagsForResource too, which has a store of its own."""
     tags = importlib.import_module("ministack.services.rds")._tags
     tags[record["DBInstanceArn"]] = list(record.get("TagList", []))
 
@@ -87,7 +87,7 @@ def _instance_attributes(record: Mapping[str, Any]) -> Attributes:
 
 
 def _remember(record: dict[str, Any], properties: Properties) -> None:
-    """What DescribeDBInstances shows and ministack's handler does not keep."""
+    """Store what DescribeDBInstances returns and ministack's handler drops."""
     record["EnabledCloudwatchLogsExports"] = list(
         properties.get("EnableCloudwatchLogsExports") or []
     )
@@ -161,7 +161,7 @@ def _inherited(source: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _follow(record: dict[str, Any], source: Mapping[str, Any]) -> None:
-    """Ties replica and source; across regions each knows the other by its ARN."""
+    """Link replica and source; across regions each has the other's ARN."""
     abroad = source["DBInstanceArn"].split(":")[3] != here()
     known_as = "DBInstanceArn" if abroad else "DBInstanceIdentifier"
     record["ReadReplicaSourceDBInstanceIdentifier"] = source[known_as]
@@ -173,7 +173,7 @@ def _follow(record: dict[str, Any], source: Mapping[str, Any]) -> None:
 
 
 def _part(record: dict[str, Any]) -> None:
-    """Undoes `_follow`: a promoted or deleted replica."""
+    """Undo `_follow`, for a promoted or deleted replica."""
     source = record.get("ReadReplicaSourceDBInstanceIdentifier")
     if not source:
         return
@@ -198,7 +198,7 @@ def _change_instance(physical_id: str, old: Properties, new: Properties) -> Attr
     if old.get("SourceDBInstanceIdentifier") and not new.get(
         "SourceDBInstanceIdentifier"
     ):
-        # Taking the source away is how a template promotes a replica.
+        # A template promotes a replica by removing the source.
         _part(record)
     return {**attributes, **_instance_attributes(record)}
 
@@ -261,7 +261,7 @@ def _change_global_cluster(
 
 def _delete_global_cluster(physical_id: str, properties: Properties) -> None:
     found = call("rds", "DescribeGlobalClusters", GlobalClusterIdentifier=physical_id)
-    # CloudFormation detaches the writer it was made of; secondaries must be gone.
+    # CloudFormation detaches the writer; secondaries must be gone.
     for member in found["GlobalClusters"][0].get("GlobalClusterMembers", []):
         if member.get("IsWriter"):
             call(

@@ -106,7 +106,7 @@ def _change_group(physical_id: str, old: Properties, new: Properties) -> Attribu
 
 
 def _delete_group(physical_id: str, properties: Properties) -> None:
-    # One by one: a record that somebody deleted must not keep the others.
+    # One by one: a record that is already deleted must not block the others.
     for record in properties.get("RecordSets") or []:
         try:
             _batch(properties, [("DELETE", _record(record))])

@@ -43,7 +43,7 @@ def _delete_stage(physical_id: str, properties: Properties) -> None:
 
 
 def _settle(properties: Properties) -> None:
-    """Keeps the access log and the canary of a stage, for GetStage to show."""
+    """Store the access log and the canary of a stage, for GetStage."""
     stages = importlib.import_module("ministack.services.apigateway_v1")._stages_v1
     stage = stages[properties["RestApiId"]][properties["StageName"]]
     log = properties.get("AccessLogSetting") or {}

@@ -87,7 +87,7 @@ def _capacity(settings: Mapping[str, Any], direction: str) -> int:
 
 
 def _set_replicas(name: str, old: Properties, new: Properties) -> None:
-    """Adds and drops replicas, then sets what each region has of its own."""
+    """Add and remove replicas, then apply the settings of each region."""
     had, wanted = _replicas(old), _replicas(new)
     home = here()
     updates = [

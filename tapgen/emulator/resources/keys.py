@@ -57,7 +57,7 @@ def here() -> str:
     return region
 
 
-# --- Replica key: asked for in the region of the primary key, made in this one ---------
+# --- Replica key: requested in the region of the primary key, created in this one ---------
 
 
 def _make_replica(request: Request) -> Created:
@@ -113,7 +113,7 @@ def _change_replica(physical_id: str, old: Properties, new: Properties) -> Attri
 
 
 def _delete_replica(physical_id: str, properties: Properties) -> None:
-    # A key is never deleted at once: it waits, and cannot be used meanwhile.
+    # A key is never deleted at once: its deletion is scheduled, and it is disabled.
     call(
         "kms",
         "ScheduleKeyDeletion",
@@ -185,7 +185,7 @@ def _change_secret(physical_id: str, old: Properties, new: Properties) -> Attrib
 
 
 def _delete_secret(physical_id: str, properties: Properties) -> None:
-    # A stack may be made again with the same name at once, so without recovery window.
+    # Without recovery window: a stack with the same name may be created again at once.
     call(
         "secretsmanager",
         "DeleteSecret",

@@ -1,4 +1,4 @@
-"""What a resource type of ours consists of, and how ministack is told of it."""
+"""What a resource type of ours consists of, and its registration with ministack."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from tapgen.emulator.resources.calls import CallError
 Properties = Mapping[str, Any]
 Attributes = dict[str, Any]
 Created = tuple[str, Attributes]
-"""The physical id (what Ref gives) and what Fn::GetAtt gives."""
+"""The physical id (the value of Ref) and the values of Fn::GetAtt."""
 
 Shape = Callable[[str, str], Mapping[str, Any] | None]
-"""Gives the registry schema of a type in a region, None where there is none."""
+"""Returns the registry schema of a type in a region, None where there is none."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """A resource that a stack asks for: its properties with intrinsics resolved."""
+    """A resource that a stack creates: its properties with intrinsics resolved."""
 
     logical_id: str
     stack: str
     properties: Properties
 
     def name(self, given: str, longest: int = 255, lowercase: bool = False) -> str:
-        """The property `given`, or a name made up as CloudFormation does."""
+        """The property `given`, or a name that is generated as CloudFormation does."""
         if self.properties.get(given):
             return str(self.properties[given])
         generated: str = provisioners()._physical_name(
@@ -40,10 +40,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Kind:
-    """How one resource type is made, changed and deleted.
+    """How one resource type is created, updated and deleted.
 
-    `update` changes it in place and gives the attributes; without it every change
-    replaces the resource. What the schema calls create-only always replaces, except
+    `update` updates it in place and returns the attributes; without it every change
+    replaces the resource. A change of a create-only property always replaces, except
     under an unchanged custom name (`named_by`), which CloudFormation refuses.
     """
 
@@ -60,7 +60,7 @@ def provisioners() -> Any:
     return importlib.import_module("ministack.services.cloudformation.provisioners")
 
 
-# What ministack itself registered for the types that kinds of ours stand before.
+# What ministack itself registered for the types that kinds of ours replace.
 _originals: dict[str, Mapping[str, Any]] = {}
 
 
@@ -70,7 +70,7 @@ def original(type_name: str) -> Mapping[str, Any]:
 
 
 def install(kind: Kind, shape: Shape) -> None:
-    """Registers a kind with ministack, in place of its own handler if it has one."""
+    """Register a kind with ministack, in place of its own handler if it has one."""
     module = provisioners()
     previous = module._RESOURCE_HANDLERS.get(kind.type, {})
     _originals.setdefault(kind.type, previous)
@@ -106,7 +106,7 @@ def _at(properties: Any, path: list[str]) -> Any:
 def handlers(kind: Kind, replacing: list[list[str]]) -> dict[str, Any]:
     """A kind in the form of ministack's registry.
 
-    A change at one of the `replacing` paths replaces the resource; ministack sees to
+    A change at one of the `replacing` paths replaces the resource; ministack handles
     those at the top of the properties itself.
     """
 
@@ -143,7 +143,7 @@ def handlers(kind: Kind, replacing: list[list[str]]) -> dict[str, Any]:
 
 
 def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` with a service's refusal told as CloudFormation tells it."""
+    """Return `function` with a service's refusal worded as CloudFormation does."""
 
     def reported(*args: Any) -> Any:
         try:
@@ -166,7 +166,7 @@ def refusal(error: CallError) -> ValueError:
 
 
 def is_absence(error: CallError) -> bool:
-    """Whether a service says that what it was asked about is not there."""
+    """Whether an error means that the resource does not exist."""
     marks = ("NotFound", "NoSuch", "NotExist")
     return any(mark in error.code for mark in marks)
 
@@ -197,7 +197,7 @@ def tag_list(properties: Properties, name: str = "Tags") -> list[dict[str, str]]
 
 
 def dropped_tags(old: Properties, new: Properties, name: str = "Tags") -> list[str]:
-    """Keys of tags that an update takes away."""
+    """Keys of tags that an update removes."""
     remaining = {tag["Key"] for tag in tag_list(new, name)}
     return [tag["Key"] for tag in tag_list(old, name) if tag["Key"] not in remaining]
 

@@ -1,4 +1,4 @@
-"""CloudWatch alarms of the forms that ministack's own handler does not make."""
+"""CloudWatch alarms of the forms that ministack's own handler does not create."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _make_alarm(request: Request) -> Created:
 
 
 def _put_alarm(name: str, properties: Properties) -> Attributes:
-    """Puts an alarm; one on metric math is kept and shown, but never evaluated."""
+    """Put an alarm; one on metric math is stored and returned, but never evaluated."""
     given: dict[str, Any] = {**properties, "AlarmName": name}
     metrics = given.pop("Metrics", None)
     if metrics is not None:

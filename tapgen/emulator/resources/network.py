@@ -100,7 +100,7 @@ def _make_gateway(request: Request) -> Created:
     properties = request.properties
     allocation = properties.get("AllocationId")
     addresses = call("ec2", "DescribeAddresses").get("Addresses", [])
-    # ministack takes any allocation; a NAT gateway without its address is none.
+    # ministack accepts any allocation; a NAT gateway needs an existing address.
     if allocation and allocation not in {a["AllocationId"] for a in addresses}:
         raise CallError(
             "Ec2",
@@ -198,7 +198,7 @@ def _rule_kind(direction: str) -> Kind:
 
     def describe(physical_id: str, old: Properties, new: Properties) -> Attributes:
         # The one property that can change.
-        # ministack keeps what a rule is not told; AWS wants the whole rule here.
+        # ministack keeps values that are left out; AWS requires the whole rule here.
         wanted = {"Description": new.get("Description", "")}
         call(
             "ec2",

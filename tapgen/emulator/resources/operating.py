@@ -1,4 +1,4 @@
-"""What operating a system needs: runbooks, experiments, cost categories."""
+"""Runbooks, experiments and cost categories."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _new_version(name: str, content: str) -> None:
             DocumentVersion="$LATEST",
         )
     except CallError as error:
-        # Back to an older content, as a rollback goes: that version is there.
+        # An older content, as in a rollback: that version exists already.
         if error.code != "DuplicateDocumentContent":
             raise
         version = _version_of(name, content)

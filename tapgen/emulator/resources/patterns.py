@@ -27,8 +27,8 @@ _CATEGORIES = {
 def matching(pattern: str, seed: str) -> str | None:
     """A text that `pattern` matches; equal seeds give equal texts.
 
-    None where the pattern is of another dialect, or needs what is not drawn here (a
-    lookahead, a reference back). What may repeat, repeats up to eight times.
+    None where the pattern is of another dialect, or uses what is not supported here (a
+    lookahead, a back-reference). A repeat is written up to eight times.
     """
     # Python's own parser of expressions; private, the same from 3.11 to 3.13.
     parser = importlib.import_module("re._parser")
@@ -43,13 +43,13 @@ def matching(pattern: str, seed: str) -> str | None:
 
 
 def _numbers(seed: str) -> Iterator[int]:
-    """Numbers without an end that look random."""
+    """Endless numbers that look random."""
     for count in itertools.count():
         yield int(hashlib.sha256(f"{seed}/{count}".encode()).hexdigest(), 16)
 
 
 class _Writer:
-    """Writes what the parts of a parsed expression stand for."""
+    """Writes a text for the parts of a parsed expression."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         self._numbers = numbers

@@ -142,7 +142,7 @@ def _target_group(arn: str, properties: Properties) -> Attributes:
 
 
 def _settle_listener(arn: str, old: Properties, new: Properties) -> None:
-    """Has the service itself read the actions, with the weights of a forward."""
+    """Let the service itself read the actions, with the weights of a forward."""
     call("elbv2", "ModifyListener", ListenerArn=arn, DefaultActions=_actions(new))
 
 

@@ -1,8 +1,8 @@
-"""Resources that have nothing behind them: an id and attributes of the right form.
+"""Shape-only resources: an id and attributes of the right form, with nothing behind.
 
-For a type that neither ministack nor we make, the registry schema says what Ref and
-Fn::GetAtt give, often with a pattern. Values are drawn so that other resources can use
-them; nothing exists beside the stack's own record, and `shape_only` says so.
+For a type without a handler, the registry schema has the attributes of Ref and
+Fn::GetAtt, often with a pattern. Values are generated so that other resources can use
+them; nothing exists but the stack's own record. `shape_only` lists these resources.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tapgen.emulator.resources.patterns import matching
 SHAPE_ONLY_ALLOWED: frozenset[str] = frozenset()
 """Types that tapgen's systems use and that may be shape only; it may only shrink."""
 
-# Made by CloudFormation or by tools, so in no registry of resource types.
+# Types of CloudFormation itself or of tools, which are in no registry.
 _WITHOUT_SCHEMA = frozenset({"AWS::CDK::Metadata"})
 # Services whose ARNs have no region.
 _GLOBAL = frozenset({"cloudfront", "globalaccelerator", "iam", "route53"})
@@ -39,15 +39,15 @@ _real: set[str] = set()
 
 
 def remember_real() -> None:
-    """Takes what has a handler now for really made."""
+    """Remember which types have a handler now: all others are shape only."""
     if not _real:
         _real.update(provisioners()._RESOURCE_HANDLERS)
 
 
 def unknown(types: frozenset[str], shape: Shape) -> frozenset[str]:
-    """Those types that the current region does not offer.
+    """Return the types that the current region does not offer.
 
-    A type that is offered and that nobody makes becomes shape only.
+    A type that is offered and has no handler becomes shape only.
     """
     region = _responses().get_region()
     missing = set()
@@ -243,5 +243,5 @@ def _matches(pattern: str, value: str) -> bool:
     try:
         return re.search(pattern, value) is not None
     except re.error:
-        # Written for another dialect; cannot be judged.
+        # Written for another dialect; cannot be checked.
         return True

@@ -1,7 +1,7 @@
-"""S3 buckets with everything a template says about them.
+"""S3 buckets with every property of a template.
 
-ministack's own handler makes the bucket, its website, CORS, notifications and public
-access block, and leaves out the rest; here the rest goes through S3's API.
+ministack's own handler sets website, CORS, notifications and public access block, and
+leaves out the rest; here the rest is set through S3's API.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _make(request: Request) -> Created:
     try:
         _configure(bucket, {}, request.properties)
     except CallError:
-        # The stack does not know of the bucket yet and would leave it behind.
+        # The stack has no record of the bucket yet and would leave it behind.
         call("s3", "DeleteBucket", Bucket=bucket)
         raise
     return bucket, {**attributes, **_dual_stack(bucket)}
@@ -82,7 +82,7 @@ def _delete(physical_id: str, properties: Properties) -> None:
 
 
 def _configure(bucket: str, old: Properties, new: Properties) -> None:
-    """Puts what changed, in an order in which each thing finds what it needs."""
+    """Apply changed settings, each after the settings that it needs."""
     _version(bucket, old, new)
     for name, put, delete in _CONFIGURATIONS:
         if name in new and new[name] != old.get(name):
@@ -189,7 +189,7 @@ def _expire(bucket: str, given: Parameters) -> None:
 
 
 def lifecycle_rule(rule: Parameters) -> Parameters:
-    """A rule in S3's words; templates write its parts flat and with other names."""
+    """A rule in S3's form; templates write its parts flat and with other names."""
     converted: dict[str, Any] = {
         "Status": rule["Status"],
         "Filter": _lifecycle_filter(rule),
@@ -274,7 +274,7 @@ def _replicate(bucket: str, given: Parameters) -> None:
 
 
 def replication_rule(rule: Parameters) -> Parameters:
-    """A rule in S3's words."""
+    """A rule in S3's form."""
     converted = dict(rule)
     given = rule.get("Filter")
     if given is not None:

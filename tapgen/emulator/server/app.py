@@ -41,10 +41,10 @@ STACK_SETS = re.compile(
 
 @dataclass
 class Embedded:
-    """The application; `status` gives what the status route answers.
+    """The application; `status` returns the answer of the status route.
 
-    `answering` is asked at the beginning of each request for what must be done before
-    its answer: what an answer says must be kept by then. `empty` runs after a reset.
+    `before_answer` is called at the beginning of each request and returns what to call
+    before its answer: by then the state must be saved. `empty` runs after a reset.
     """
 
     inner: Asgi
@@ -79,7 +79,7 @@ class Embedded:
                 await self._serve(scope, receive, send)
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
-        # What is open to pages leads nowhere but to what is deployed.
+        # A path that is open to web pages must reach only what was deployed.
         if scope["method"] in ("GET", "POST") and not guard.is_deployed(scope):
             signed = protocols.signature(scope)
             if signed.service == "cloudformation":
@@ -131,7 +131,7 @@ class Embedded:
         except ServiceError as error:
             return error.status, query_protocol.refusal(error)
         except Exception:
-            # The boundary: a defect of ours is AWS's InternalFailure to a client.
+            # The boundary: a client gets a defect of ours as AWS's InternalFailure.
             logger.exception("%s", action)
             message = "An internal error has occurred; see the log of the embedded AWS"
             failure = ServiceError(
@@ -140,7 +140,7 @@ class Embedded:
             return failure.status, query_protocol.refusal(failure)
 
     async def _account(self, signed: Signature) -> str:
-        """Who calls: a key of twelve digits is the account, others ask STS."""
+        """The caller's account: an access key of twelve digits, or what STS answers."""
         if re.fullmatch(r"[0-9]{12}", signed.key):
             return signed.key
         if not signed.key.startswith("ASIA"):
@@ -156,7 +156,7 @@ class Embedded:
     async def _serve_with_faults(
         self, scope: Any, receive: Receive, send: Send
     ) -> None:
-        """Answer a request as the faults want."""
+        """Answer a request, with the faults that match it."""
         signed = protocols.signature(scope)
         body = b""
         if protocols.is_form(scope):
@@ -244,7 +244,7 @@ class Embedded:
         self.empty()
 
     def _configure(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        """The route of settings: what to answer."""
+        """Answer the settings route: status and body."""
         try:
             return 200, self.engine.configure(json.loads(body))
         except ValueError as error:
@@ -253,10 +253,10 @@ class Embedded:
     async def _set_faults(
         self, method: str, query: dict[str, list[str]], body: bytes
     ) -> tuple[int, dict[str, Any]]:
-        """The one route of faults: what to answer."""
+        """Answer the faults route: status and body."""
         try:
             if method == "POST":
-                # An unknown action is looked for in many models.
+                # An unknown action is searched for in many models.
                 given = await asyncio.to_thread(_parsed_faults, body)
                 self.faults.add(given)
             elif method == "DELETE":
@@ -287,7 +287,7 @@ def _parsed_faults(body: bytes) -> list[Fault]:
 
 
 def _saving(save: Callable[[], None], send: Send) -> Send:
-    """A `send` that keeps the state before an answer begins."""
+    """Return a `send` that saves the state before an answer begins."""
     failed = False
 
     async def saving(message: Message) -> None:
@@ -296,7 +296,7 @@ def _saving(save: Callable[[], None], send: Send) -> Send:
             try:
                 save()
             except OSError as error:
-                # The work is done, but it would not outlast a kill.
+                # The work is done, but it would not survive a kill.
                 logger.error("%s", error)
                 failed = True
                 refusal = ServiceError(
@@ -310,7 +310,7 @@ def _saving(save: Callable[[], None], send: Send) -> Send:
 
 
 async def _nowhere(message: Message) -> None:
-    """A `send` for an answer that gets lost."""
+    """Drop an answer."""
 
 
 async def _body(receive: Receive) -> bytes | None:
@@ -334,7 +334,7 @@ async def _body(receive: Receive) -> bytes | None:
 def _fields(scope: Any, body: bytes) -> dict[str, str]:
     """The form fields of a request, from its query string or its body.
 
-    Nothing but a form is looked at: ministack answers the JSON protocol.
+    Only forms are read: ministack answers the JSON protocol.
     """
     headers = dict(scope["headers"])
     form = headers.get(b"content-type", b"").startswith(
@@ -347,7 +347,7 @@ def _fields(scope: Any, body: bytes) -> dict[str, str]:
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """A `receive` that gives a body already read, then goes on with the client's."""
+    """Return a `receive` with a body already read, then the client's messages."""
     waiting: list[Message] = [
         {"type": "http.request", "body": body, "more_body": False}
     ]

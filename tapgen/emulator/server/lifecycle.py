@@ -1,8 +1,8 @@
-"""The embedded AWS of one project, looked after: started, asked, stopped.
+"""Start, find, query and stop the embedded AWS of one project.
 
-The process itself is `serving`. What they share is in the project's folder
-(`.tapgen/`): `local.json` (where it listens, readable by the owner only, as it holds
-the token), `local.log`, `local.lock`, and `state/` when state is kept.
+The process itself is in `process`. Both use the project's folder (`.tapgen/`):
+`local.json` (where it listens, readable by the owner only, as it has the token),
+`local.log`, `local.lock`, and `state/` with --persist.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HOST = "127.0.0.1"
 DEFAULT_PORT = 4599
 LAST_PORT = 65535
 STATE = "state"
-"""The folder of the state that is kept."""
+"""The folder of the saved state."""
 _LAST_PID = 2**31 - 1  # of a signed 32-bit number, which the system takes
 TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
 """Environment variable that hands the token to the command that `start` spawns."""
@@ -37,7 +37,7 @@ SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
 """Environment variable with the listening socket that the command inherits."""
 
 PERSIST_VARIABLE = "TAPGEN_LOCAL_PERSIST"
-"""Environment variable that has state kept over a stop and over a kill."""
+"""Environment variable that turns saving of state on."""
 
 
 class EmulatorError(Exception):
@@ -57,20 +57,17 @@ class Server:
     persist: bool = False
 
 
-# Looking after it
-
-
 def running(folder: Path) -> Server | None:
     """The embedded AWS of a project, None when it does not run.
 
-    A process file left behind, of a process that has ended or whose port another
-    program has, is removed. EmulatorError when the process runs but does not answer,
-    and when the folder is none or the file cannot be removed.
+    A stale process file (the process has ended, or another program has its port) is
+    removed. EmulatorError when the process runs but does not answer, when the folder is
+    a file, or when the process file cannot be removed.
     """
     folder = folder.resolve()
     if folder.exists() and not folder.is_dir():
         raise EmulatorError(
-            f"{folder} is a file, where the embedded AWS needs a folder: move it away"
+            f"{folder} is a file, but the embedded AWS needs a folder there: move it away"
         )
     found = recorded(folder)
     if not found:
@@ -102,8 +99,8 @@ def start(
 
     `command` is run with `--port PORT --folder FOLDER` appended, in a session of its
     own, with the token in the environment variable TOKEN_VARIABLE; it must call
-    `serving.serve` with them. Without `port`, the first free one from 4599 on is taken.
-    With `persist`, which PERSIST_VARIABLE decides when it is None, state is kept.
+    `process.serve` with them. Without `port`, the first free one from 4599 on is taken.
+    With `persist` state is saved; when it is None, PERSIST_VARIABLE decides.
     EmulatorError when the port is taken or the process does not come up within
     `timeout` seconds.
     """
@@ -124,7 +121,7 @@ def start(
 
 
 def wants_persistence() -> bool:
-    """Whether the environment asks for state to be kept."""
+    """Whether the environment variable turns saving of state on."""
     given = os.environ.get(PERSIST_VARIABLE, "").strip().lower()
     return given not in ("", "0", "false", "no", "off")
 
@@ -132,14 +129,14 @@ def wants_persistence() -> bool:
 def _same(server: Server, port: int | None, persist: bool) -> Server:
     if persist and not server.persist:
         raise EmulatorError(
-            "the embedded AWS of this project already runs, without --persist: stop it "
-            "first; its state is gone then"
+            "the embedded AWS of this project already runs without --persist: stop it "
+            "first with tapgen local stop; its state is lost"
         )
     if port in (None, server.port):
         return server
     raise EmulatorError(
         f"the embedded AWS of this project already runs on port {server.port}, not "
-        f"{port}: stop it first"
+        f"{port}: stop it first with tapgen local stop"
     )
 
 
@@ -163,7 +160,7 @@ def _bound(port: int | None) -> Iterator[socket.socket]:
 def listen(port: int) -> socket.socket:
     """A listening socket on 127.0.0.1:`port`; EmulatorError when it is taken."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    # Also when connections of a server that has ended linger on.
+    # Also while connections of a server that has ended are still open.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
@@ -250,14 +247,14 @@ def reset(folder: Path) -> None:
 
 
 def has_state(folder: Path) -> bool:
-    """Whether state of the embedded AWS of a project is kept on disk."""
+    """Whether a project has saved state of its embedded AWS."""
     return (folder / STATE / "state.db").exists()
 
 
 def forget(folder: Path) -> bool:
-    """Remove the state that is kept of an embedded AWS that does not run.
+    """Delete the saved state of an embedded AWS that does not run.
 
-    False when none is kept.
+    False when there is none.
     """
     if not has_state(folder):
         return False
@@ -267,7 +264,7 @@ def forget(folder: Path) -> bool:
 
 
 def status(folder: Path) -> dict[str, Any]:
-    """What the running embedded AWS holds; EmulatorError when none runs.
+    """Return what the running embedded AWS has; EmulatorError when none runs.
 
     `url`, `port`, `pid`, `uptime` in seconds, `memory` in bytes, the numbers of
     `stack_sets`, `stack_instances` and `stacks`, the resources that are `shape_only`,
@@ -283,19 +280,19 @@ def faults(folder: Path) -> list[dict[str, Any]]:
 
 
 def add_faults(folder: Path, given: Any) -> list[dict[str, Any]]:
-    """Set faults, from data as `faults.parse_all` takes it; all faults then.
+    """Set faults from data, as `faults.parsing.parse_all` takes it; return all faults.
 
-    EmulatorError when none runs, or when a fault makes no sense; then none is set.
+    EmulatorError when none runs or when a fault is invalid; then none is set.
     """
     server = _must_run(folder)
-    # Actions are looked for in many service models when one is not known.
+    # An unknown action is searched for in many service models.
     answer = _ask(server, "POST", "faults", timeout=60, body=given)
     found: list[dict[str, Any]] = answer["faults"]
     return found
 
 
 def clear_faults(folder: Path, id_: str | None = None) -> int:
-    """Remove one fault, or all; how many there were."""
+    """Remove one fault, or all; return how many were removed."""
     route = "faults" if id_ is None else f"faults?{urlencode({'id': id_})}"
     return int(_ask(_must_run(folder), "DELETE", route)["removed"])
 
@@ -310,7 +307,7 @@ def _must_run(folder: Path) -> Server:
 
 
 def _is_ours(server: Server) -> bool:
-    """Whether the listener on the port knows the token, without telling it.
+    """Whether the listener on the port knows the token, without sending it.
 
     EmulatorError when something accepts the connection but does not answer.
     """
@@ -320,8 +317,8 @@ def _is_ours(server: Server) -> bool:
         answer = _request(server, "GET", f"identity?nonce={nonce}", 5)
     except TimeoutError as error:
         raise EmulatorError(
-            f"process {server.pid} on port {server.port} does not answer: end it with "
-            f"kill {server.pid}, or wait"
+            f"process {server.pid} on port {server.port} does not answer: wait, or end "
+            f"it with kill {server.pid}"
         ) from error
     except (OSError, HTTPException, ValueError):
         return False
@@ -336,13 +333,13 @@ def _ask(
         answer = _request(server, method, route, timeout, body)
     except (OSError, HTTPException, ValueError) as error:
         raise EmulatorError(
-            f"the embedded AWS on port {server.port} does not answer ({error}); its "
-            f"log is {server.log}"
+            f"the embedded AWS on port {server.port} does not answer ({error}): see its "
+            f"log, {server.log}"
         ) from error
     if answer is None:
         raise EmulatorError(
-            f"the embedded AWS on port {server.port} refuses {route}; its log is "
-            f"{server.log}"
+            f"the embedded AWS on port {server.port} did not accept {route}: see its "
+            f"log, {server.log}"
         )
     if "error" in answer:
         raise EmulatorError(answer["error"])
@@ -354,11 +351,11 @@ def _request(
 ) -> dict[str, Any] | None:
     """The answer of a control route; None when it is not one of ours.
 
-    It has `error` when the route was given something wrong.
+    It has `error` when the request was invalid.
     """
 
     connection = HTTPConnection(HOST, server.port, timeout=timeout)
-    # Only a listener that has proven itself is told the token.
+    # The token is sent only to a listener that has proven that it knows it.
     known = not route.startswith("identity")
     headers = {TOKEN_HEADER: server.token} if known else {}
     try:
@@ -415,7 +412,7 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 def recorded(folder: Path) -> dict[str, Any]:
-    """What the process file says; nothing when it is missing or spoilt."""
+    """Return what the process file has; nothing when it is missing or damaged."""
     try:
         found = json.loads((folder / "local.json").read_text())
         whole = (
@@ -436,12 +433,12 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise EmulatorError(
-            f"cannot remove {path}, which is out of date: {error.strerror or error}"
+            f"cannot remove the stale file {path}: {error.strerror or error}"
         ) from error
 
 
 def record(server: Server) -> None:
-    """Write the process file whole, for its owner only."""
+    """Write the process file atomically, readable by its owner only."""
     path = server.folder / "local.json"
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     number = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

@@ -1,8 +1,7 @@
-"""Loads, while nobody asks, what the first stack set would have to wait for.
+"""Load service modules and API models in the background, right after the start.
 
-A start must be quick, and so must the first operation: what both would wait for, half
-a second of service modules and API models, is loaded after the one and mostly before
-the other, a little at a time.
+They take half a second. Loaded before, they would delay the start; loaded on demand,
+the first operation. So they are loaded in between, one at a time.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ _PAUSE = 0.005  # seconds between two loads, for requests to be answered
 
 
 async def warm_up() -> None:
-    """Load everything, letting requests in between."""
+    """Load everything; requests are answered in between."""
     for load in _loads():
         await asyncio.sleep(_PAUSE)
         load()

@@ -26,11 +26,11 @@ Shape = Callable[[str, str], Mapping[str, Any] | None]
 
 
 def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
-    """Serve the embedded AWS on 127.0.0.1:`port` until told to stop, then exit.
+    """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
     Listens on the socket handed over by `start` if there is one. `shape(type, region)`
     gives the registry schema of a resource type, None when the region lacks it.
-    EmulatorError when the port is taken or ministack is not the one we know.
+    EmulatorError when the port is taken or ministack is not the tested version.
     """
     from tapgen.emulator.cloudformation import patches, provisioning
     from tapgen.emulator.persistence import stores
@@ -47,12 +47,12 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
     os.environ["TMPDIR"] = str(_scratch(folder))
     tempfile.tempdir = None
     os.chdir(folder)
-    moved = [*patches.check(), *provisioning.check(), *stores.check()]
-    if moved:
+    problems = [*patches.check(), *provisioning.check(), *stores.check()]
+    if problems:
         raise EmulatorError(
-            "the embedded AWS does not know this ministack: "
-            + "; ".join(moved)
-            + "; install the version that tapgen[local] asks for"
+            "the embedded AWS does not support this ministack: "
+            + "; ".join(problems)
+            + "; install the right version with pip install 'tapgen[local]'"
         )
     server = Server(
         url=f"http://{lifecycle.HOST}:{port}",
@@ -67,7 +67,7 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
 
 
 def _scratch(folder: Path) -> Path:
-    """An empty folder for temporary files, without those of a killed process."""
+    """Create an empty folder for temporary files; files of a killed process go."""
     scratch = folder / "tmp"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -177,7 +177,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
 
 
 async def _restore(folder: Path, embedded: Embedded) -> StateStore:
-    """Go on with the state that is kept, and keep it from now on."""
+    """Restore the saved state, and save it from now on."""
     from tapgen.emulator.persistence.persist import PersistError, StateStore
     from tapgen.emulator.wire.query_protocol import ServiceError
 

@@ -1,4 +1,4 @@
-"""How the embedded AWS shows that it is this project's own, without telling the token."""
+"""How the embedded AWS shows that it is this project's own, without sending the token."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ TOKEN_HEADER = "x-tapgen-token"
 
 
 def proof(token: str, nonce: str) -> str:
-    """What only a listener that knows the token can answer to a nonce."""
+    """Return the answer to a nonce that only a listener with the token can give."""
     return hmac.new(token.encode(), nonce.encode(), "sha256").hexdigest()

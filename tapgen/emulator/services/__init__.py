@@ -1,5 +1,6 @@
-"""Services that ministack lacks, and what others of it leave out of their answers.
+"""Services that ministack lacks, and corrections of the services that it has.
 
-`registry` registers the added services as ministack's own are. Begin reading there, and
-at `patches` for what is put right in services.
+`registry` registers the added services (`accelerators`, `costs`, `documents`,
+`experiments`) as ministack registers its own; `patches/` has one file for each
+correction. May use `state/` and `wire/`. Begin reading at `registry`.
 """

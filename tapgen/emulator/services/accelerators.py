@@ -1,6 +1,6 @@
 """Global Accelerator, which ministack lacks: accelerators, listeners, endpoint groups.
 
-It keeps what it is told and refuses what AWS refuses; no traffic goes through it.
+It stores what it is given and refuses what AWS refuses; no traffic goes through it.
 https://docs.aws.amazon.com/global-accelerator/latest/api/Welcome.html
 """
 

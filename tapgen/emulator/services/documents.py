@@ -1,6 +1,6 @@
-"""Documents of Systems Manager, which ministack's lacks: kept with all their versions.
+"""Documents of Systems Manager, which ministack lacks, with all their versions.
 
-They are not run: an automation needs the services it calls, and a person.
+They are not run: an automation needs the services that it calls, and a person.
 https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_CreateDocument.html
 """
 
@@ -38,7 +38,7 @@ _SCHEMAS = {"Automation": ("0.3",), "Command": ("1.2", "2.0", "2.2")}
 
 
 def install() -> None:
-    """Stands before ministack's Systems Manager; doing it again changes nothing."""
+    """Answer in front of ministack's Systems Manager; a second call changes nothing."""
     ssm: Any = import_module("ministack.services.ssm")
     SERVICE.install()
     if getattr(ssm.handle_request, "documents", False):
@@ -59,7 +59,7 @@ def install() -> None:
 
 
 def _about_document(action: str, body: bytes) -> Response | None:
-    """The answer to what is asked of documents, None for everything else."""
+    """The answer to a request for documents, None for every other request."""
     tagged = action.endswith(("TagsToResource", "TagsFromResource", "TagsForResource"))
     if tagged and json.loads(body or b"{}").get("ResourceType") != "Document":
         return None

@@ -66,7 +66,7 @@ def _found(id_: str) -> Record:
 
 
 def _check(given: Record) -> None:
-    """That actions have the targets they name, as FIS checks when told of them."""
+    """Check that actions name existing targets, as FIS does for each template."""
     if not given.get("stopConditions"):
         raise Refusal(
             "ValidationException", "At least one stop condition must be specified."

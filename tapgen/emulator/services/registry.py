@@ -1,7 +1,7 @@
 """Services that ministack lacks, registered as its own are.
 
-A service here keeps what it is told and refuses what AWS refuses. What it would do by
-itself (run an experiment, bill) it does not do. It stores its records in `Tracked`
+A service here stores what it is given and refuses what AWS refuses. It does nothing by
+itself: no experiment runs, nothing is billed. It stores its records in `Tracked`
 dictionaries, in variables of its module: `tracked.added_stores` finds them there, and
 so they are saved, restored and reset.
 """
@@ -49,8 +49,8 @@ def place() -> tuple[str, str]:
 class Service:
     """A service by its name in requests, and what answers them.
 
-    `answer` is given the operation (JSON services) or method and path (REST ones) and
-    the body, with what is in the query, and raises Refusal.
+    `answer` takes the operation (JSON services) or method and path (REST services), and
+    the parameters of body and query. It raises Refusal.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Service:
     target_prefix: str = ""
 
     def install(self) -> None:
-        """Makes it one of ministack's; doing it again changes nothing."""
+        """Register it with ministack; a second call changes nothing."""
         patterns = (
             {"target_prefixes": [self.target_prefix]} if self.target_prefix else {}
         )
@@ -76,7 +76,7 @@ class Service:
         body: bytes,
         query: Any,
     ) -> Response:
-        """Answers a request, as ministack asks its services to."""
+        """Answer a request, with the signature of ministack's services."""
         target = headers.get("x-amz-target", "").partition(".")[2]
         return self.respond(target or f"{method} {path}", body, query or {})
 
@@ -99,5 +99,5 @@ class Service:
 
 
 def unknown(operation: str) -> Refusal:
-    """For an operation that is not emulated."""
+    """Return the refusal of an operation that is not emulated."""
     return Refusal("UnknownOperationException", f"{operation} is not emulated")

@@ -1,4 +1,4 @@
-"""CloudFormation's StackSets actions, over stacks that the wrapped emulator makes.
+"""CloudFormation's StackSets actions, over stacks that the wrapped emulator creates.
 
 Semantics are those of the CloudFormation API reference (actions, data types) and of the
 chapter on StackSets of its user guide.
@@ -84,7 +84,7 @@ class Engine(Core):
             return await self.actions[action](owner, request)
 
     async def reset(self) -> None:
-        """Abandon all operations and forget all stack sets; stacks stay."""
+        """Abandon all operations and delete all stack sets; their stacks stay."""
         self.lag = 0.0
         await self.runner.clear()
         self.registry.clear()
@@ -95,7 +95,7 @@ class Engine(Core):
         return {"list_lag_seconds": self.lag}
 
     def configure(self, given: Any) -> dict[str, float]:
-        """Change settings; all of them then. ValueError when one makes no sense."""
+        """Change settings; return all of them. ValueError when one is invalid."""
         if not isinstance(given, dict) or set(given) - set(self.settings):
             raise ValueError(f"settings are {', '.join(self.settings)}")
         lag = given.get("list_lag_seconds", self.lag)
@@ -171,7 +171,7 @@ class Engine(Core):
             autodeploy.check(self, owner, name, request["AutoDeployment"])
 
     def _existing(self, caller: Place, request: Request) -> StackSet | None:
-        """The stack set that this very request has made before."""
+        """The stack set that the same request has created before."""
         found = self.registry.named(caller, request["StackSetName"])
         if found is None:
             return None

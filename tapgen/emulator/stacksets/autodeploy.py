@@ -22,7 +22,7 @@ MAX_DEPENDENCIES = 10  # of one stack set
 
 
 def check(core: Core, owner: Place, name: str, settings: Mapping[str, Any]) -> None:
-    """ServiceError when an AutoDeployment makes no sense."""
+    """ServiceError when an AutoDeployment is invalid."""
     if "Enabled" not in settings:
         raise invalid("AutoDeployment Enabled must be specified")
     if not settings["Enabled"] and settings.get("RetainStacksOnAccountRemoval"):
@@ -66,7 +66,7 @@ def remember(stack_set: StackSet, targets: Targets) -> None:
 
 
 def forget(stack_set: StackSet, targets: Targets) -> None:
-    """Note that whole units are no targets any more in some regions."""
+    """Note that whole units are no longer targets in some regions."""
     for unit in targets.organizational_units if targets.whole else ():
         left = [
             region
@@ -87,7 +87,7 @@ def targets(stack_set: StackSet) -> list[dict[str, Any]]:
 
 
 def follow(core: Core, move: organizations.Move) -> None:
-    """Start or queue what automatic deployment does about a move of an account."""
+    """Start or queue the operations of automatic deployment after a move of an account."""
     if not organizations.trusted(move.management):
         return
     known = {
@@ -117,7 +117,7 @@ def follow(core: Core, move: organizations.Move) -> None:
 
 
 def _left(stack_set: StackSet, move: organizations.Move) -> list[Place]:
-    """The instances that an account that has moved must not have any more."""
+    """The instances that an account must lose after a move."""
     joining = _reached(stack_set, move.after)
     places = [
         Place(move.account, region)
@@ -128,7 +128,7 @@ def _left(stack_set: StackSet, move: organizations.Move) -> list[Place]:
 
 
 def _entered(stack_set: StackSet, move: organizations.Move) -> dict[Place, str]:
-    """The instances, with their units, that an account that has moved must get."""
+    """The instances, with their units, that an account must get after a move."""
     leaving = _reached(stack_set, move.before)
     new = {}
     for region, unit in _reached(stack_set, move.after).items():
@@ -207,7 +207,8 @@ def _delete(
 
 
 def deletion(core: Core, retain: bool) -> Callable[[StackSet, Place], Any]:
-    """The work of taking an instance out of a stack set, with its stack or without."""
+    """Return the work that removes an instance from a stack set, and deletes or retains its
+    stack."""
 
     async def delete(stack_set: StackSet, place: Place) -> None:
         if not retain:

@@ -33,10 +33,10 @@ ACTIONS = {
     "UpdateStackInstances": "UPDATE",
     "UpdateStackSet": "UPDATE",
 }
-"""What the operation that an action starts is called."""
+"""The name of the operation that each action starts."""
 
 Outcome = Callable[[Instance, str, str | None], None]
-"""Tells an instance that an operation on it is RUNNING or how it ended, and why."""
+"""Sets on an instance that an operation is RUNNING or how it ended, and why."""
 
 
 def settle(status: str, detailed: str) -> Outcome:
@@ -66,7 +66,7 @@ class Core:
     def __init__(self, inner: Inner, pace: float = 0.05) -> None:
         self.inner = inner
         self.lag = 0.0
-        """How old what eventually consistent lists show is, in seconds."""
+        """How far eventually consistent lists lag behind, in seconds."""
         self.registry = Registry()
         self.runner = Runner(pace)
         self.stacks = Stacks(inner)
@@ -83,7 +83,7 @@ class Core:
     def _repeated(
         self, stack_set: StackSet, action: str, request: Request
     ) -> Answer | None:
-        """The answer to a request that was made before with the same operation id.
+        """The answer to a request that was sent before with the same operation id.
 
         "The operation ID also functions as an idempotency token, to ensure that
         CloudFormation performs the stack set operation only once, even if you retry
@@ -131,7 +131,7 @@ class Core:
         return tuple(taken)
 
     async def deploy(self, stack_set: StackSet, place: Place) -> None:
-        """Bring one stack to what the stack set says; ServiceError."""
+        """Bring one stack up to date with its stack set; ServiceError."""
         await self.stacks.deploy(stack_set, stack_set.instances[place])
 
     def submit(
@@ -145,10 +145,10 @@ class Core:
         outcome: Outcome = settle("OUTDATED", "FAILED"),
         finish: Callable[[Operation], None] = lambda operation: None,
     ) -> Answer:
-        """Start or queue an operation; the answer to the call that asked for it.
+        """Start or queue an operation; return the answer to the request.
 
-        `begin` runs when the operation starts and gives its places, `work` at each of
-        them. `outcome` tells an instance what became of it.
+        `begin` runs when the operation starts and returns its places, `work` runs at each
+        of them. `outcome` sets the result on an instance.
         """
         # Both may have changed while the request was checked.
         self.find(stack_set.owner, request)
@@ -181,7 +181,7 @@ class Core:
         after: Sequence[Operation],
         needs: Sequence[Operation],
     ) -> Operation:
-        """Start or queue an operation that nobody asked for; see `Runner.queue`.
+        """Start or queue an operation of automatic deployment; see `Runner.queue`.
 
         "Operation preferences don't apply to automatic deployments."
         """
@@ -208,9 +208,9 @@ class Core:
                 if not operation.retain:
                     _refuse_region(stack_set, place)
                 await entry.check(place)
-                verdict = await gate.ask(self.inner, stack_set, place)
-                operation.results[place].gate = verdict
-                gate.refuse(verdict)
+                result = await gate.check(self.inner, stack_set, place)
+                operation.results[place].gate = result
+                gate.refuse(result)
                 await work(stack_set, place)
             except Skipped as skipped:
                 outcome(instance, "SKIPPED_SUSPENDED_ACCOUNT", str(skipped))
@@ -243,7 +243,7 @@ def _refuse_region(stack_set: StackSet, place: Place) -> None:
 
 
 class _Entry:
-    """Checks the roles of a self-managed stack set once per account and operation."""
+    """Check the roles of a self-managed stack set once per account and operation."""
 
     def __init__(self, inner: Inner, stack_set: StackSet) -> None:
         self.inner = inner
@@ -258,9 +258,9 @@ class _Entry:
         key = (place.account, opt_in)
         if key not in self._refusals:
             self._refusals[key] = await self._refusal(place)
-        verdict = self._refusals[key]
-        if verdict is not None:
-            raise verdict
+        refusal = self._refusals[key]
+        if refusal is not None:
+            raise refusal
 
     async def _refusal(self, place: Place) -> ServiceError | None:
         try:

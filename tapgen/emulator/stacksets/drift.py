@@ -118,7 +118,7 @@ async def _detect(core: Core, operation: Operation, instance: Instance) -> None:
     answer = await call(
         place, "cloudformation", "DescribeStackResourceDrifts", StackName=name
     )
-    # Only the last detection's: what earlier ones found is of no use any more.
+    # Of the last detection only: earlier results are not needed any more.
     drifts = [_resource(member) for member in members(answer, "StackResourceDrifts")]
     instance.drifts = {operation.id: drifts}
 
@@ -153,7 +153,7 @@ def _summarise(stack_set: StackSet, operation: Operation, status: str) -> None:
     }
     operation.drift = details
     if status != "IN_PROGRESS":
-        # DescribeStackSet tells of "the last completed drift operation" only.
+        # DescribeStackSet shows "the last completed drift operation" only.
         stack_set.drift = details
 
 

@@ -16,19 +16,19 @@ from tapgen.emulator.wire.query_protocol import ServiceError
 FUNCTION = "AWSCloudFormationStackSetAccountGate"
 PATH = f"/2015-03-31/functions/{FUNCTION}"
 
-Verdict = dict[str, str]
+GateResult = dict[str, str]
 
 
-async def ask(inner: Inner, stack_set: StackSet, place: Place) -> Verdict:
-    """What the gate of a place says: SUCCEEDED, FAILED, or SKIPPED, with the reason."""
+async def check(inner: Inner, stack_set: StackSet, place: Place) -> GateResult:
+    """Return the answer of a place's gate: SUCCEEDED, FAILED or SKIPPED, with the reason."""
     arn = f"arn:aws:lambda:{place.region}:{place.account}:function:{FUNCTION}"
     found = await inner.request(place, "lambda", "GET", PATH, b"", {})
     if found.status == 404:
-        return _verdict("SKIPPED", f"Function not found: {arn}")
+        return _result("SKIPPED", f"Function not found: {arn}")
     if not await _permitted(inner, stack_set, place, arn):
         # "lacks permissions to invoke the function. CloudFormation proceeds"
         role = stack_set.execution_role
-        return _verdict("SKIPPED", f"{role} is not authorized to invoke {arn}")
+        return _result("SKIPPED", f"{role} is not authorized to invoke {arn}")
     answer = await inner.request(
         place,
         "lambda",
@@ -39,20 +39,20 @@ async def ask(inner: Inner, stack_set: StackSet, place: Place) -> Verdict:
     )
     status = _status(answer.body) if answer.status == 200 else None
     if status in ("SUCCEEDED", "FAILED"):
-        return _verdict(status, f"Account gate function {arn} returned {status}")
+        return _result(status, f"Account gate function {arn} returned {status}")
     said = answer.body[:200].decode(errors="replace")
-    return _verdict("FAILED", f"Account gate function {arn} failed: {said}")
+    return _result("FAILED", f"Account gate function {arn} failed: {said}")
 
 
-def refuse(verdict: Verdict) -> None:
+def refuse(result: GateResult) -> None:
     """ServiceError when the gate does not let the operation in."""
-    if verdict["Status"] == "FAILED":
+    if result["Status"] == "FAILED":
         raise ServiceError(
-            "AccountGateFailed", f"Account gate check failed: {verdict['StatusReason']}"
+            "AccountGateFailed", f"Account gate check failed: {result['StatusReason']}"
         )
 
 
-def _verdict(status: str, reason: str) -> Verdict:
+def _result(status: str, reason: str) -> GateResult:
     return {"Status": status, "StatusReason": reason}
 
 

@@ -1,4 +1,4 @@
-"""Taking existing stacks into a stack set: ImportStacksToStackSet.
+"""Importing existing stacks into a stack set: ImportStacksToStackSet.
 
 See "Import stacks into CloudFormation StackSets" in the user guide.
 """
@@ -150,7 +150,7 @@ async def _contents(core: Core, instance: Instance) -> tuple[str, dict[str, str]
 
 
 async def _adopt(core: Core, stack_set: StackSet, instance: Instance) -> None:
-    """Compare a stack with the stack set; what its parameters have else is override."""
+    """Compare a stack with the stack set; other parameter values become overrides."""
     body, values = await _contents(core, instance)
     if templates.parse(body) != templates.parse(stack_set.template):
         raise invalid(

@@ -1,4 +1,4 @@
-"""What the StackSets engine keeps: stack sets, their instances and operations.
+"""Records of the StackSets engine: stack sets, their instances and operations.
 
 Statuses are CloudFormation's own words (`cloudformation/2010-05-15` of botocore).
 """
@@ -54,7 +54,7 @@ class Instance:
 
 @dataclass
 class Result:
-    """How an operation goes for one place."""
+    """The result of an operation at one place."""
 
     place: Place
     unit: str | None = None
@@ -80,7 +80,7 @@ class Preferences:
 
     @property
     def parallel(self) -> bool:
-        """Whether all regions go at once."""
+        """Whether the operation works on all regions at once."""
         return self.given.get("RegionConcurrencyType") == "PARALLEL"
 
     @property
@@ -103,7 +103,7 @@ class Preferences:
         return 1 if share is None else max(1, accounts * int(share) // 100)
 
     def order(self, regions: Iterable[str]) -> list[str]:
-        """`regions` in the order asked for; those not named come last."""
+        """Return `regions` in the requested order; those not named come last."""
         present = dict.fromkeys(regions)
         first = [r for r in self.given.get("RegionOrder", ()) if r in present]
         return list(dict.fromkeys([*first, *present]))
@@ -113,7 +113,7 @@ class Preferences:
 class Operation:
     """A stack set operation and its results.
 
-    `request` is what was asked, to recognise the same request sent again.
+    `request` is a fingerprint of the request, to recognise it when it is sent again.
     """
 
     id: str
@@ -228,7 +228,7 @@ class StackSet:
     def values(self, instance: Instance) -> dict[str, str]:
         """The parameter values of one instance: the set's, then its overrides."""
         values = dict(self.parameters)
-        # An override outlives its parameter; CloudFormation would refuse it.
+        # An override stays after its parameter is gone; CloudFormation would refuse it.
         values.update((k, v) for k, v in instance.overrides.items() if k in values)
         return values
 

@@ -1,7 +1,7 @@
-"""Runs stack set operations: order, concurrency, failure tolerance, queue, stop.
+"""Run stack set operations: order, concurrency, failure tolerance, queue, stop.
 
 Semantics are those of `StackSetOperationPreferences` and `ManagedExecution` in
-CloudFormation's API reference. What happens at one place is a function handed in.
+CloudFormation's API reference. The work at one place is a function that is passed in.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Work:
 
     `begin` runs when the operation starts, at once or when its turn in the queue
     comes, and gives the places to work on. `at` works on one of them and raises
-    ServiceError when that fails. `cancelled` tells a place that it will not be tried.
+    ServiceError when that fails. `cancelled` is called for a place that will not be tried.
     `finish` runs at the end, before the operation's status is final.
     """
 
@@ -39,7 +39,7 @@ class Work:
 
 
 class Skipped(Exception):
-    """Raised at a place where nothing is done, which is no failure."""
+    """Nothing is done at a place; this is not a failure."""
 
 
 class Runner:
@@ -192,7 +192,7 @@ class Runner:
                 raise invalid(f"Operation {failed[0]}, which comes first, has failed")
             self._start(stack_set, operation)
         except ServiceError as error:
-            # What it was asked for is not possible any more.
+            # The request is not possible any more.
             operation.status, operation.reason = "FAILED", error.message
             self._ended(stack_set, operation)
 

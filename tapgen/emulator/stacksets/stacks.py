@@ -1,4 +1,4 @@
-"""The stack of one stack instance, made and changed by the wrapped CloudFormation."""
+"""The stack of one stack instance, through the wrapped CloudFormation."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ NAME_LIMIT = 128  # of a stack
 
 
 class Stacks:
-    """Makes, updates and deletes the stacks of stack instances."""
+    """Create, update and delete the stacks of stack instances."""
 
     def __init__(self, inner: Inner) -> None:
         self.inner = inner
 
     async def deploy(self, stack_set: StackSet, instance: Instance) -> None:
-        """Bring the stack of an instance to what its stack set says.
+        """Bring the stack of an instance up to date with its stack set.
 
         ServiceError, worded as a StackSets status reason, when that fails. A failed
         create leaves no stack, a failed update leaves the stack as it was.

@@ -1,4 +1,4 @@
-"""Which places a request means: accounts, or units of an organization, by regions.
+"""The targets of a request: accounts, or units of an organization, in regions.
 
 See `DeploymentTargets` in CloudFormation's API reference, and "Account level targets for
 service-managed StackSets" in the user guide.

@@ -1,4 +1,4 @@
-"""What CreateStackSet and UpdateStackSet check of a template, and its parameters."""
+"""Checks of CreateStackSet and UpdateStackSet on a template, and its parameters."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def load(inner: Inner, caller: Place, request: Mapping[str, Any]) -> str |
 
 @contextmanager
 def read_by(caller: Place) -> Iterator[None]:
-    """Within it, objects are read as `caller`, who may work in another's name."""
+    """Read objects as `caller` in the block: a delegate acts for another account."""
     token = _reader.set(caller)
     try:
         yield

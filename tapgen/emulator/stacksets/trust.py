@@ -1,4 +1,4 @@
-"""Whether the roles of a self-managed stack set exist and trust whom they must.
+"""Whether the roles of a self-managed stack set exist and trust the right principals.
 
 See "Grant self-managed permissions" in CloudFormation's user guide: the service
 assumes the administration role, which assumes the execution role of each account.

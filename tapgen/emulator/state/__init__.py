@@ -1,4 +1,4 @@
-"""Records: what services and the engine hold, as bytes and back.
+"""Records of services and of the engine: as bytes and back, and which were accessed.
 
-Uses nothing else of the emulator. Begin reading at `records`.
+Uses no other room. Begin reading at `records`.
 """

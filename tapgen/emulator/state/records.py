@@ -1,7 +1,7 @@
-"""Records as bytes, and back: what services and the StackSets engine keep.
+"""Records of services and of the StackSets engine as bytes, and back.
 
-Nothing but data is read back: a file that names anything else is refused, so that a
-project folder from elsewhere cannot run code.
+Only data is read back. A record that names anything else is refused, so that a project
+folder from elsewhere cannot run code.
 """
 
 from __future__ import annotations
@@ -60,12 +60,12 @@ class _Unpickler(pickle.Unpickler):
             if not isinstance(found, type):
                 found = None
         if found is None or (allowed is None and not isinstance(found, type)):
-            raise RecordError(f"it names {module}.{name}, which is no data")
+            raise RecordError(f"it names {module}.{name}, which is not data")
         return found
 
 
 def dump(value: Any) -> bytes:
-    """A record as bytes; RecordError when it has something that is no data."""
+    """Return a record as bytes; RecordError when it has something that is not data."""
     for _ in range(_TRIES):
         written = io.BytesIO()
         try:
@@ -75,22 +75,22 @@ def dump(value: Any) -> bytes:
             continue
         except (pickle.PicklingError, TypeError, AttributeError) as error:
             raise RecordError(str(error)) from error
-    raise RecordError("it changes all the time")
+    raise RecordError("it does not stop changing")
 
 
 def load(content: bytes) -> Any:
-    """A record from bytes; RecordError when it is spoilt or not only data."""
+    """Return a record from bytes; RecordError when it is damaged or not only data."""
     try:
         return _Unpickler(io.BytesIO(content)).load()
     except RecordError:
         raise
     except Exception as error:
-        # Spoilt bytes may do anything to a reader.
+        # Damaged bytes may raise any error in a reader.
         raise RecordError(f"{type(error).__name__}: {error}") from error
 
 
 def stamp(value: Any, content: bytes, body: bytes | None) -> int:
-    """A number that differs when a record does, but for its `body`."""
+    """Return a number that differs when a record differs, its `body` left out."""
     if body is None:
         return hash(content)
     return hash(dump({**value, "body": None}))

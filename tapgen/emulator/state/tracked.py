@@ -1,8 +1,8 @@
-"""Dictionaries that note which records are looked at.
+"""Dictionaries that track which records may have changed (dirty tracking).
 
-So `persist` need not compare all records to know what may have changed. ministack's
-stores are made so, and the services that tapgen adds keep what they hold in them, each
-in a variable of its module: that is where `added` finds them.
+With them `persist` need not compare all records. ministack's stores become such
+dictionaries (`track`). The services that tapgen adds have their records in them, each in
+a variable of its module, where `added_stores` finds them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 ADDED = "tapgen.emulator."
-"""Where the names of modules begin that hold services tapgen adds."""
+"""The prefix of the names of modules with services that tapgen adds."""
 
 Accesses = set[tuple["Tracked", Any]]
 _accesses: contextvars.ContextVar[Accesses | None] = contextvars.ContextVar(
@@ -23,10 +23,10 @@ _accesses: contextvars.ContextVar[Accesses | None] = contextvars.ContextVar(
 
 
 class Tracked(dict[Any, Any]):
-    """A dictionary that notes in `touched` which of its values may have changed.
+    """A dictionary whose `dirty` has the keys of all values that may have changed.
 
-    That is every value that was given out: whoever has it may change it. Work that
-    outlasts a `seeing` block, on other threads too, is noted there as well.
+    That is every value that was returned, as the caller may change it. Work that goes on
+    after a `recording` block, on other threads too, is recorded there as well.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -34,7 +34,7 @@ class Tracked(dict[Any, Any]):
         self.dirty: set[Any] = set(self)
 
     def mark_dirty(self, key: Any) -> None:
-        """Note one key."""
+        """Mark one key as dirty."""
         self.dirty.add(key)
         accesses = _accesses.get()
         if accesses is not None:
@@ -104,14 +104,14 @@ class Tracked(dict[Any, Any]):
         return super().items()
 
     def mark_all_dirty(self, keys: Iterable[Any]) -> None:
-        """Note many keys."""
+        """Mark several keys as dirty."""
         for key in keys:
             self.mark_dirty(key)
 
 
 @contextmanager
 def recording() -> Iterator[Accesses]:
-    """Within it, and in what is begun there, the records looked at are gathered."""
+    """Record which records are accessed in the block and by what it starts."""
     accesses: Accesses = set()
     token = _accesses.set(accesses)
     try:
@@ -121,14 +121,14 @@ def recording() -> Iterator[Accesses]:
 
 
 def record_accesses() -> Accesses:
-    """Gather what the current task, and what it begins, looks at from now on."""
+    """Record which records the current task, and what it starts, accesses from now on."""
     accesses: Accesses = set()
     _accesses.set(accesses)
     return accesses
 
 
 def track(store: Any) -> Tracked:
-    """Have one of ministack's stores note what is looked at; all of it at first."""
+    """Make one of ministack's stores tracked; all of it is dirty at first."""
     if not isinstance(store._data, Tracked):
         store._data = Tracked(store._data)
     tracked: Tracked = store._data
@@ -136,9 +136,9 @@ def track(store: Any) -> Tracked:
 
 
 def stores_in(prefix: str, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]:
-    """The stores of modules whose names begin so, by the name of module and variable.
+    """Yield the stores of loaded modules with a prefix, by module and variable name.
 
-    Only of modules that are loaded. One that is imported by another module comes twice.
+    A store that another module imports comes twice.
     """
     for module in [name for name in sys.modules if name.startswith(prefix)]:
         for variable, value in list(vars(sys.modules[module]).items()):
@@ -147,11 +147,11 @@ def stores_in(prefix: str, kinds: tuple[type, ...]) -> Iterator[tuple[str, Any]]
 
 
 def added_stores() -> Iterator[tuple[str, Tracked]]:
-    """The stores of the services that tapgen adds: every one in a module's variable."""
+    """Yield the stores of the services that tapgen adds."""
     return stores_in(ADDED, (Tracked,))
 
 
 def reset_added_stores() -> None:
-    """Forget what the services that tapgen adds hold."""
+    """Delete all records of the services that tapgen adds."""
     for _, store in added_stores():
         store.clear()

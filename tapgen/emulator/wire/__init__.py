@@ -1,6 +1,7 @@
 """AWS's protocols at the port, and calls of the wrapped emulator from inside.
 
-`protocols` finds the action of a request, `query_protocol` and `cbor` read and write
-it, `guard` keeps web pages away, `inner` calls ministack in process. Begin reading at
+`protocols` finds the action of a request and writes errors, `query_protocol` and `cbor`
+read requests and write answers, `guard` refuses web pages, `connection` cuts a
+connection, `inner` calls ministack in process. Uses no other room. Begin reading at
 `protocols`.
 """

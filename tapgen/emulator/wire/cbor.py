@@ -1,6 +1,6 @@
-"""CBOR (RFC 8949), as much of it as AWS's `smithy-rpc-v2-cbor` protocol uses.
+"""CBOR (RFC 8949), the part that AWS's `smithy-rpc-v2-cbor` protocol uses.
 
-SDKs talk to CloudWatch and Kinesis in it. ministack reads it only where `cbor2` is
+SDKs use it for CloudWatch and Kinesis. ministack reads it only where `cbor2` is
 installed, and answers JSON under the name of CBOR otherwise, which no SDK understands;
 `install` puts this module in the place of `cbor2`.
 """

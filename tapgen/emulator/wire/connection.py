@@ -1,7 +1,7 @@
-"""The connection of a request, so that it can be cut.
+"""The connection of a request, to end it without an answer.
 
-ASGI has no word for ending a connection without an answer; hypercorn's server keeps
-the connection in a task that the application's tasks descend from.
+ASGI has no message for that. hypercorn has the connection in a task that starts the
+application's tasks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _writer: contextvars.ContextVar[Any] = contextvars.ContextVar("tapgen_connection
 
 
 def remember() -> None:
-    """Have hypercorn tell each request's connection; doing it again changes nothing."""
+    """Store each request's connection for `cut`; a second call changes nothing."""
     from hypercorn.asyncio import run
 
     if run.TCPServer.__module__ == __name__:
@@ -30,7 +30,7 @@ def remember() -> None:
 
 
 def cut() -> None:
-    """End the connection of the current request at once, as it is."""
+    """End the connection of the current request at once."""
     writer = _writer.get(None)
     if writer is not None:
         writer.transport.abort()

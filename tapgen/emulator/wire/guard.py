@@ -1,12 +1,12 @@
-"""Keeps web pages away from the embedded AWS.
+"""Refuse requests of web pages to the embedded AWS.
 
-Whatever page the user's browser shows can send requests to a port of this machine. Two
-ways lead from there to a deployed stack, and both end here: a page of another origin
-asks directly (a form, a link, `fetch`), which browsers say in `Origin` and
-`Sec-Fetch-Site`; or its own name comes to mean 127.0.0.1 (DNS rebinding), which `Host`
-shows. Command line tools and SDKs send neither of the first two, and the host that
-they were given. What the user has deployed to be called by pages, APIs and function
-URLs, is open to them at its path; whether they may read the answer is up to its CORS.
+Any page in the user's browser can send requests to a port of this machine. There are two
+ways, and both are refused here. A page of another origin sends a request directly (a
+form, a link, `fetch`); browsers then set `Origin` and `Sec-Fetch-Site`. Or the page's
+own host name resolves to 127.0.0.1 (DNS rebinding); `Host` then has that name. Command
+line tools and SDKs send neither `Origin` nor `Sec-Fetch-Site`, and the host of their
+endpoint. APIs and function URLs that the user has deployed are open to pages at their
+paths; their CORS settings decide whether a page may read the answer.
 
 https://fetch.spec.whatwg.org/#origin-header
 https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header
@@ -27,9 +27,9 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Names of ministack used here, as `private_names` describes them."""
 
-# This machine, also below a name of a bucket or a service, as SDKs put it before the
-# host of an endpoint; and AWS's own names, which tools keep when they are only sent
-# elsewhere (`curl --connect-to`). Nobody else can make any of these mean 127.0.0.1.
+# This machine, also with the name of a bucket or service before it, as SDKs write the
+# host of an endpoint; and AWS's own names, for tools that only connect elsewhere (`curl
+# --connect-to`). Nobody else can let any of these resolve to 127.0.0.1.
 _HOST = re.compile(
     r"(.+\.)?(127\.0\.0\.1|localhost|\[::1\])\.?"
     r"|.+\.(amazonaws\.com|amazonaws\.com\.cn|api\.aws|on\.aws|cloudfront\.net"
@@ -37,7 +37,7 @@ _HOST = re.compile(
     re.IGNORECASE,
 )
 _PORT = re.compile(r":[0-9]*$")
-# Paths at which ministack serves nothing but what was deployed.
+# Paths at which ministack serves only what was deployed.
 _DEPLOYED = re.compile(
     r"/restapis/[^/]+/[^/]+/_user_request_(/.*)?"
     r"|/_aws/execute-api/[^/]+/.*"
@@ -52,7 +52,7 @@ def is_deployed(scope: Any) -> bool:
 
 
 def reason_to_refuse(scope: Any) -> str | None:
-    """Why a request must not be answered, None when it may be."""
+    """Return why a request is refused, None when it is not."""
     headers = {
         name.lower().decode("latin-1"): value.decode("latin-1").strip()
         for name, value in scope["headers"]
@@ -60,7 +60,7 @@ def reason_to_refuse(scope: Any) -> str | None:
     host = headers.get("host", "")
     if host and not _is_known(_PORT.sub("", host)):
         return (
-            f"the embedded AWS does not answer to the host name {host!r}: use "
+            f"the embedded AWS does not answer requests for the host name {host!r}: use "
             "127.0.0.1 or localhost"
         )
     if is_deployed(scope):
@@ -68,22 +68,22 @@ def reason_to_refuse(scope: Any) -> str | None:
     origin = headers.get("origin")
     own = {f"{scheme}://{host}" for scheme in ("http", "ws")}
     if origin is not None and origin not in own:
-        return f"the embedded AWS does not answer to web pages, here of {origin!r}"
+        return f"the embedded AWS does not answer requests of web pages ({origin})"
     if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
-        return "the embedded AWS does not answer to web pages of other sites"
+        return "the embedded AWS does not answer requests of web pages of other sites"
     return None
 
 
 def _is_known(host: str) -> bool:
     if _HOST.fullmatch(host):
         return True
-    # A domain of the user's own, made in the embedded API Gateway.
+    # A custom domain of the embedded API Gateway.
     gateway: Any = sys.modules.get("ministack.services.apigateway_v1")
     return gateway is not None and gateway.find_domain_scope(host) is not None
 
 
 def answer(scope: Any, reason: str) -> protocols.Form:
-    """Status 403 in the protocol of the request; its body is not looked at."""
+    """Return status 403 in the protocol of the request; its body is not read."""
     call = protocols.identify(scope, protocols.signature(scope), "", b"")
     denial = protocols.denied(call, "")
     refusal = protocols.Refusal(denial.code, reason, 403)
@@ -91,7 +91,7 @@ def answer(scope: Any, reason: str) -> protocols.Form:
 
 
 def silent(send: Send) -> Send:
-    """A `send` whose answers no page of another origin may read.
+    """Return a `send` whose answers no page of another origin may read.
 
     ministack allows every origin to read every answer.
     """

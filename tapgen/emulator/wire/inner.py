@@ -1,7 +1,7 @@
-"""Calls the wrapped emulator, in process, as one account in one region.
+"""Call the wrapped emulator, in process, as one account in one region.
 
-Only its ASGI application is used, the way a client would use it, so that any
-emulator which takes the account from the access key could stand behind it.
+Only its ASGI application is used, as a client would use it. Any emulator that takes the
+account from the access key could be wrapped.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class Response:
 class Inner:
     """The wrapped emulator.
 
-    `refuses` says why a service cannot be reached at a place, None when it can.
+    `refuses` returns why a service cannot be reached at a place, None when it can.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """AWS's protocols at the port: which action a request asks for, and how errors look.
 
-SDKs retry by what an error looks like, so a refusal has the form and the code that the
-service itself gives in the protocol it is spoken to.
+SDKs decide by the form of an error whether to retry. So a refusal has the form and the
+code that the service itself uses in the protocol of the request.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class Call:
-    """An action asked for at the port; `action` is empty when it is not known."""
+    """A request for an action; `action` is empty when it is not known."""
 
     service: str
     action: str
@@ -67,7 +67,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error before it has a form."""
+    """An error, before it is written in a protocol."""
 
     code: str
     message: str
@@ -90,12 +90,12 @@ def signature(scope: Any) -> Signature:
 
 
 def is_form(scope: Any) -> bool:
-    """Whether a request has a form for a body, which then names the action."""
+    """Whether the body of a request is a form, which then names the action."""
     return _header(scope, b"content-type").startswith(_FORM)
 
 
 def identify(scope: Any, signed: Signature, account: str, body: bytes) -> Call:
-    """What a request asks for; `body` is looked at only when it is a form."""
+    """Return the action of a request; `body` is read only when it is a form."""
     service = signed.service
     given = dict(_pairs(scope["query_string"]))
     if is_form(scope):

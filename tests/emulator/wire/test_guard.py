@@ -93,7 +93,7 @@ def test_a_name_that_resolves_to_this_machine_is_refused(
     headers = {"Host": host.format(port=server.port)}
     status, _, body = ask(server, "POST", path + presigned("iam"), headers)
     assert status == 403
-    assert "does not answer to the host name" in body
+    assert "does not answer requests for the host name" in body
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_page_of_another_origin_changes_nothing(
     path = "/" + presigned(service)
     status, given, body = ask(server, "POST", path, headers, **actions[service])
     assert status == 403
-    assert "does not answer to web pages" in body
+    assert "does not answer requests of web pages" in body
     assert not [n for n in given if n.startswith("access-control-")]
     place = allowed(server)
     users = place.client("iam").list_users()["Users"]

@@ -55,8 +55,6 @@ def apply() -> None:
 
 
 def _evaluate_all() -> None:
-    # ministack resolves Ref to parameters and Fn::Select only: a condition with a
-    # pseudo parameter, Join, Sub, Split or FindInMap is silently false.
     def evaluate(template: Template, params: Parameters) -> dict[str, bool]:
         def resolve(value: Any, known: Mapping[str, bool], mappings: Any) -> Any:
             return loaded(f"{CFN}.engine")._resolve_refs(

@@ -1,6 +1,7 @@
 """Resource types that do not exist, or not in the region of the stack.
 
-ministack knows only the types it makes. `resources` passes in who knows the others.
+ministack knows only the types that it has handlers for. `resources` passes in a
+function that knows all.
 """
 
 from __future__ import annotations

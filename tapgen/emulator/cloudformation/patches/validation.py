@@ -1,6 +1,6 @@
 """Templates that AWS refuses before there is a stack.
 
-ministack resolves a Ref to nothing to the name itself and creates the stack.
+ministack resolves a Ref to an undefined name to that name, and creates the stack.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def apply() -> None:
             conditions: Mapping[str, bool],
             params: Parameters | None = None,
         ) -> None:
-            # What a transform has not expanded yet cannot be judged.
+            # A template cannot be checked before its transform has expanded it.
             if not isinstance(template, failed) and not template.get("Transform"):
                 refuse_malformed(template)
                 refuse_unavailable(template, conditions)

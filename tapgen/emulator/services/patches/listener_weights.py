@@ -1,7 +1,7 @@
 """Load balancers that forward to several target groups by weight.
 
-ministack reads and shows one target group of a forward, never the weights. Here it
-keeps all of them, and really forwards to the heaviest.
+ministack reads and returns one target group of a forward, never the weights. Here it
+stores all of them, and forwards requests to the one with the highest weight.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Taking copies of secrets away, and letting one go on alone: what ministack lacks.
+"""Removing replicas of secrets, and promoting one: what ministack lacks.
 
-It copies secrets to other regions, and has no way back: a secret with copies is not
-deleted, and a copy cannot take over.
+ministack replicates secrets to other regions, but cannot undo it: a secret with replicas
+is not deleted, and a replica cannot be promoted.
 https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_StopReplicationToReplica.html
 """
 
@@ -60,7 +60,7 @@ def _account() -> str:
 
 
 def _remove(secrets: Any, secret: Answer, given: Answer) -> Any:
-    """The copies in some regions are deleted, the secret itself stays."""
+    """Delete the replicas in some regions; the secret itself stays."""
     wanted = given.get("RemoveReplicaRegions", [])
     known = {status["Region"] for status in secret.get("ReplicationStatus", [])}
     if secrets._is_replica(secret) or not set(wanted) <= known:
@@ -79,7 +79,7 @@ def _remove(secrets: Any, secret: Answer, given: Answer) -> Any:
 
 
 def _stop(secrets: Any, secret: Answer, given: Answer) -> Any:
-    """The copy here becomes a secret of its own, as after the loss of the other region."""
+    """Make the replica here a standalone secret, as after the loss of the other region."""
     if not secrets._is_replica(secret):
         return secrets.error_response_json(
             "InvalidRequestException", "The secret is not a replica.", 400
