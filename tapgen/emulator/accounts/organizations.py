@@ -170,7 +170,7 @@ def store(management: str, what: str, value: dict[str, Any]) -> None:
 
 
 def scope(account: str) -> Any:
-    # Organizations is global: ministack keeps it by account only.
+    # Organizations is global: ministack stores it by account only.
     return import_module("ministack.core.responses").request_scope(account, "us-east-1")
 
 

@@ -77,7 +77,7 @@ def _by_schema(
         return "Conditionally" if below else "Never"
 
     recreation.original = original  # type: ignore[attr-defined]
-    # A patched function keeps the signature of the one it stands for.
+    # A patched function keeps the signature of the one that it replaces.
     return recreation
 
 

@@ -303,7 +303,7 @@ def path_style(url: str) -> str:
 
 def signer_of(url: str) -> tuple[str, str] | None:
     """The account and region that signed a link to an S3 object; None for another URL,
-    and for credentials that do not say their account."""
+    and for credentials without an account in them."""
     credential = parse_qs(urlsplit(url).query).get("X-Amz-Credential", [""])[0]
     key, _, region, *_ = [*credential.split("/"), "", ""]
     return (key, region) if re.fullmatch("[0-9]{12}", key) else None

@@ -3,7 +3,7 @@
 `model` has the fault, `parsing` reads faults from YAML and options, `active` decides
 which fault hits a call or a resource. May use `wire/`. Begin reading at `active`.
 
-A fault matches AWS calls at the port, or resources that CloudFormation makes, and has
+A fault matches AWS calls at the port, or resources that CloudFormation creates, and has
 one effect on them. A key that is left out matches everything; names may have wildcards.
 
     match:    service action account region stack_set logical_id type

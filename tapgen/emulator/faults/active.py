@@ -179,7 +179,7 @@ def _meets(fault: Fault, at: Mapping[str, str], services: frozenset[str]) -> boo
 
 
 def service_of(type_: str) -> str:
-    """The service that makes resources of a type, as requests to it are signed."""
+    """Return the service of a resource type, as requests to it are signed."""
     parts = type_.split("::")
     name = parts[1].lower() if len(parts) == 3 else ""
     return _TYPE_SERVICE.get(name, name)

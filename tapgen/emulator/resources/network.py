@@ -146,7 +146,7 @@ def _make_flow_log(request: Request) -> Created:
     )
     flow_log = answer["FlowLogIds"][0]
     if tags:
-        # ministack knows the tag type by another name, and so drops them.
+        # ministack has another name for the tag type, and so drops the tags.
         call("ec2", "CreateTags", Resources=[flow_log], Tags=tags[0]["Tags"])
     return flow_log, {"Id": flow_log}
 
@@ -198,7 +198,7 @@ def _rule_kind(direction: str) -> Kind:
 
     def describe(physical_id: str, old: Properties, new: Properties) -> Attributes:
         # The one property that can change.
-        # ministack keeps values that are left out; AWS requires the whole rule here.
+        # ministack retains values that are left out; AWS requires the whole rule here.
         wanted = {"Description": new.get("Description", "")}
         call(
             "ec2",

@@ -21,7 +21,7 @@ from tapgen.emulator.services import costs, documents, experiments
 
 
 def kinds() -> list[Kind]:
-    """The kinds of this module; makes sure that their services are there."""
+    """Return the kinds of this module, and install their services."""
     documents.install()
     experiments.SERVICE.install()
     costs.SERVICE.install()

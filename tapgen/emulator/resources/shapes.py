@@ -112,7 +112,7 @@ def _read_only(schema: Mapping[str, Any]) -> list[str]:
 def _identifiers(
     name: str, schema: Mapping[str, Any], request: Request
 ) -> Iterator[str]:
-    """The parts of the primary identifier: given, or drawn where AWS makes them up."""
+    """The parts of the primary identifier: given, or generated where AWS generates them."""
     generated = request.name("")
     draw = _Draw(name, schema, generated)
     for path in schema.get("primaryIdentifier", []):
@@ -223,7 +223,7 @@ class _Draw:
 
 
 def _settled(values: list[Any]) -> Any:
-    """Of a status's values one that says that all is well, else the first."""
+    """Return the status value that means healthy, else the first."""
     good = ("ACTIVE", "DEPLOYED", "AVAILABLE", "ENABLED", "READY", "RUNNING")
     return next((v for v in values if str(v).upper() in good), values[0])
 

@@ -103,7 +103,7 @@ class Embedded:
         try:
             body = await _body(receive)
             if body is None:
-                return  # the client has gone; nothing was asked
+                return  # the client has gone before its request was complete
             given = _fields(scope, body)
         except ServiceError as error:
             await _reply(send, error.status, query_protocol.refusal(error))

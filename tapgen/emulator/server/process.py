@@ -192,7 +192,7 @@ async def _restore(folder: Path, embedded: Embedded) -> StateStore:
 
     async def go_on() -> None:
         for stack_set, instance in incomplete:
-            with suppress(ServiceError):  # the stack says why it is still there
+            with suppress(ServiceError):  # the stack's events have the reason
                 await engine.stacks.delete(instance)
         await store.save_continuously()
 

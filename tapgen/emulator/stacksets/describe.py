@@ -16,7 +16,7 @@ HIDDEN = "****"  # the value of a NoEcho parameter
 
 
 def new_id() -> str:
-    """An operation id, as CloudFormation makes one when none is sent."""
+    """Return a new operation id, for a request without one."""
     return str(uuid4())
 
 

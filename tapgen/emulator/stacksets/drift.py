@@ -1,4 +1,4 @@
-"""Drift of stack sets: whether stacks still are what their templates say.
+"""Drift of stack sets: whether stacks still match their templates.
 
 What drifted in a stack is found by the wrapped CloudFormation. See "Detect unmanaged
 configuration changes in stack sets" in the user guide.

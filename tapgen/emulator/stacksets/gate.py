@@ -67,7 +67,7 @@ def _status(body: bytes) -> Any:
 async def _permitted(inner: Inner, stack_set: StackSet, place: Place, arn: str) -> bool:
     """Whether the execution role may invoke the function."""
     if stack_set.permission_model != "SELF_MANAGED":
-        return True  # the roles that CloudFormation makes may
+        return True  # the roles that CloudFormation creates may
     role = f"arn:aws:iam::{place.account}:role/{stack_set.execution_role}"
     answer = await inner.query(
         place,

@@ -173,8 +173,7 @@ def parameters(
 ) -> dict[str, str]:
     """The value of every parameter of a template.
 
-    A parameter that is not given takes its default, not its previous value, unless
-    that is to be kept.
+    A parameter that is not given takes its default; its previous value only with `keep`.
     ServiceError for unknown parameters and for those without any value.
     """
     defined: Mapping[str, Any] = template.get("Parameters") or {}

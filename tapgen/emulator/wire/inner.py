@@ -196,8 +196,8 @@ async def exchange(
         elif message["type"] == "http.response.body":
             chunks.append(message.get("body", b""))
 
-    # A task of its own: the wrapped emulator keeps the caller's account and region
-    # in context variables, which must not leak from one call into the next.
+    # A task of its own: the wrapped emulator has the caller's account and region in
+    # context variables, which must not leak from one call into the next.
     await asyncio.create_task(_run(app, scope, receive, send))
     return Response(status, b"".join(chunks))
 

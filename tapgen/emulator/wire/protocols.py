@@ -1,4 +1,4 @@
-"""AWS's protocols at the port: which action a request asks for, and how errors look.
+"""AWS's protocols at the port: the action of a request, and the form of errors.
 
 SDKs decide by the form of an error whether to retry. So a refusal has the form and the
 code that the service itself uses in the protocol of the request.

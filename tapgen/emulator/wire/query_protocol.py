@@ -1,7 +1,7 @@
 """CloudFormation's query protocol, both ways, as its service model defines it.
 
 `parse` turns the fields of a request into typed values and refuses what the model
-does not allow, in AWS's words; `answer` and `refusal` make AWS's XML.
+does not allow, in AWS's words; `answer` and `refusal` write AWS's XML.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def invalid(message: str) -> ServiceError:
 
 @cache
 def _model() -> Any:
-    # botocore takes 0.2 s to load: only once a stack set is asked for.
+    # botocore takes 0.2 s to load: only when the first request needs it.
     from botocore.loaders import Loader
     from botocore.model import ServiceModel
 
@@ -202,7 +202,7 @@ def _lower(name: str) -> str:
 
 
 def answer(action: str, result: Mapping[str, Any]) -> bytes:
-    """The XML answer of an action; members the model does not know are an error."""
+    """The XML answer of an action; members that the model lacks are an error."""
     shape = _model().operation_model(action).output_shape
     inner = ""
     if shape is not None:

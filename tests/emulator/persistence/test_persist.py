@@ -611,7 +611,9 @@ def test_without_persistence_nothing_is_saved(tmp_path: Path) -> None:
             lifecycle.stop(folder)
 
 
-@pytest.mark.parametrize(("value", "kept"), [("1", True), ("0", False), ("", False)])
+@pytest.mark.parametrize(
+    ("value", "has_state"), [("1", True), ("0", False), ("", False)]
+)
 def test_the_environment_can_ask_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, has_state: bool
 ) -> None:

@@ -1,8 +1,8 @@
 """Bucket names that are taken: the bucket fails, not the stack before it.
 
-With ministack a taken bucket name fails the stack before its first resource, with a
-reason that only DescribeEvents reports. The failure of the resource ("<name> already
-exists") names the resource, and is what a stack instance's reason quotes.
+With ministack a taken bucket name fails the stack before its first resource, and only
+DescribeEvents reports the reason. Here the bucket itself fails ("<name> already exists"):
+a stack instance's status reason then names the resource.
 """
 
 from __future__ import annotations

@@ -54,8 +54,8 @@ def apply() -> None:
 
     def constraint(original: Any) -> Any:
         def wording(name: str, defn: Mapping[str, Any], reason: str) -> ValueError:
-            # "Parameter X failed to satisfy constraint: ..." is what AWS says when
-            # the template describes the constraint.
+            # AWS answers "Parameter X failed to satisfy constraint: ..." when the
+            # template describes the constraint.
             description = defn.get("ConstraintDescription")
             if not description:
                 return ValueError(f"Parameter '{name}' {reason}")

@@ -1,7 +1,7 @@
 """Template bodies: every form of an S3 address, signed links, and the size limit.
 
-ministack takes the first part of the path for the bucket whatever the host, and reads
-every object as the caller: one behind a signed link is read as its signer.
+ministack takes the first part of the path as the bucket, whatever the host, and reads
+every object as the caller. On AWS an object behind a signed link is read as its signer.
 """
 
 from __future__ import annotations

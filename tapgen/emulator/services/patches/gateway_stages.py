@@ -75,14 +75,14 @@ def _variables(stage: Mapping[str, Any]) -> dict[str, Any]:
     """The stage variables that a request gets: the stage's own or the canary's."""
     own = dict(stage.get("variables") or {})
     canary = stage.get("canarySettings") or {}
-    # No secret is made of it: it only divides requests.
+    # Not for security: it only divides requests.
     if random.random() * 100 < float(canary.get("percentTraffic") or 0):
         return own | dict(canary.get("stageVariableOverrides") or {})
     return own
 
 
 def _literal(stage: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]:
-    """An operation of UpdateStage as ministack knows it: without `copy`, typed.
+    """Return an operation of UpdateStage as ministack reads it: without `copy`, typed.
 
     `copy` is how a canary is promoted.
     https://docs.aws.amazon.com/apigateway/latest/api/patch-operations.html
