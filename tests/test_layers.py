@@ -178,7 +178,9 @@ def test_the_architecture_page_has_every_room(room: str) -> None:
     assert f"| `{name}` |" in (ROOT / "docs" / "architecture.md").read_text()
 
 
-@pytest.mark.parametrize("room", ["cli", LOCAL, "model", *ROOMS])
+@pytest.mark.parametrize(
+    "room", ["cli", LOCAL, "model", *ROOMS, *(f"{LOCAL}/{r}" for r in LOCAL_ROOMS)]
+)
 def test_every_room_says_where_to_begin_reading(room: str) -> None:
     about = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text()))
     assert about and "Begin reading" in about.replace("\n", " ")
