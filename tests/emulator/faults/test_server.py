@@ -10,7 +10,6 @@ import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -20,11 +19,9 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
-from tapgen.emulator.faults.active import Faults
 from tapgen.emulator.faults.model import FaultError
-from tapgen.emulator.faults.parsing import parse, parse_all, read
+from tapgen.emulator.faults.parsing import parse_all
 from tapgen.emulator.server import lifecycle
-from tapgen.emulator.wire.protocols import Call
 from tests.emulator.conftest import SERVE, Aws, free_port, template, topic
 
 Cut = (ConnectionClosedError, HTTPClientError)
@@ -659,155 +656,6 @@ def test_calls_that_lambda_code_makes_go_wrong_too(faulty: Faulty) -> None:
         assert "Rate exceeded" in json.loads(payload.read())
 
 
-# Which calls match
-
-
-def call(action: str = "PutObject", service: str = "s3", **more: str) -> Call:
-    at = {"protocol": "rest-xml", "account": "1" * 12, "region": "us-east-1"}
-    return Call(service, action, **{**at, **more})
-
-
-def fired(faults: Faults, *calls: Call) -> list[list[str]]:
-    return [[f.effect for f in faults.on_call(c)] for c in calls]
-
-
-def one(effect: str = "throttle", **match: Any) -> Faults:
-    faults = Faults()
-    faults.add([parse({"effect": effect, "match": match})])
-    return faults
-
-
-def test_the_nth_matching_call_is_the_first_that_suffers() -> None:
-    faults = one(action="PutObject", nth=3, times=2)
-    others = call("GetObject")
-    assert fired(faults, call(), others, call(), call(), call(), call()) == [
-        [],
-        [],
-        [],
-        ["throttle"],
-        ["throttle"],
-        [],
-    ]
-    (shown,) = faults.shown()
-    assert (shown["matched"], shown["fired"]) == (5, 2)
-
-
-def test_a_seed_makes_the_same_choice_again() -> None:
-    runs = [
-        fired(one(probability=0.3, seed=seed), *[call()] * 200) for seed in (1, 1, 2)
-    ]
-    assert runs[0] == runs[1] != runs[2]
-    hits = sum(map(bool, runs[0]))
-    assert 30 < hits < 90
-
-
-@pytest.mark.parametrize(
-    ("match", "matches"),
-    [
-        ({}, True),
-        ({"service": "s3"}, True),
-        ({"service": "sqs"}, False),
-        ({"action": "Put*"}, True),
-        ({"region": "us-*"}, True),
-        ({"region": "eu-*"}, False),
-        ({"account": "1" * 12}, True),
-        ({"account": "2" * 12}, False),
-        ({"stack_set": "net"}, False),
-    ],
-)
-def test_what_is_not_named_matches_everything(match: Any, matches: bool) -> None:
-    assert fired(one(**match), call()) == [["throttle"] if matches else []]
-
-
-def test_services_go_by_the_names_of_boto3() -> None:
-    for name in ("cloudwatch", "monitoring"):
-        faults = one(service=name, times="always")
-        assert fired(faults, call("PutMetricData", "monitoring")) == [["throttle"]]
-
-
-def test_one_call_suffers_one_fault_at_a_time() -> None:
-    faults = Faults()
-    faults.add([parse({"effect": e}) for e in ("throttle", "denied")])
-    assert fired(faults, call(), call(), call()) == [["throttle"], ["denied"], []]
-
-
-# What is refused
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ("throttle", "expected a mapping"),
-        ({}, "effect is missing; allowed: fail, delay, throttle"),
-        (
-            {"effect": "throtle"},
-            "effect 'throtle' is not known; did you mean 'throttle'",
-        ),
-        (
-            {"effect": "delay"},
-            "delay needs seconds, a number from 0 to 3600",
-        ),
-        ({"effect": "delay", "seconds": "soon"}, "seconds: 'soon' is not a number"),
-        ({"effect": "delay", "seconds": 1e9}, "seconds: 1000000000.0 is not a number"),
-        ({"effect": "fail"}, "fail needs match.logical_id or match.type"),
-        (
-            {"effect": "throttle", "match": {"logical_id": "Bucket"}},
-            "match.logical_id works with fail and delay only",
-        ),
-        (
-            {"effect": "throttle", "match": {"regoin": "us-east-1"}},
-            "key of match 'regoin' is not known; did you mean 'region'",
-        ),
-        (
-            {"effect": "throttle", "reson": "x"},
-            "key of throttle 'reson' is not known; did you mean 'reason'",
-        ),
-        (
-            {"effect": "throttle", "match": {"account": 111111111111}},
-            "match.account: 111111111111 is not text: quote it",
-        ),
-        (
-            {"effect": "throttle", "match": {"account": "1"}},
-            "match.account: '1' is not a number of 12 digits",
-        ),
-        (
-            {"effect": "throttle", "match": {"region": "europe"}},
-            "match.region: 'europe' is not a region, such as eu-west-1",
-        ),
-        (
-            {"effect": "throttle", "match": {"service": "dynamo"}},
-            "'dynamo' is not a service of boto3",
-        ),
-        (
-            {"effect": "throttle", "match": {"action": "CreateStackInstance"}},
-            "no service has an action 'CreateStackInstance'; did you mean "
-            "'CreateStackInstances'",
-        ),
-        (
-            {"effect": "throttle", "match": {"service": "s3", "action": "PutObjekt"}},
-            "s3 has no action 'PutObjekt'; did you mean 'PutObject'",
-        ),
-        (
-            {"effect": "fail", "match": {"type": "AWS::S3::Bucket", "action": "Put"}},
-            "allowed: create, update, delete",
-        ),
-        ({"effect": "cut", "when": "during"}, "allowed: before, after"),
-        ({"effect": "error", "status": 404}, "error with status 404 needs a code"),
-        ({"effect": "error", "status": 200}, "status: 200 is not a whole number"),
-        ({"effect": "cut", "match": {"nth": 0}}, "match.nth: 0 is not a whole number"),
-        ({"effect": "cut", "match": {"times": 1.5}}, "match.times: 1.5 is not"),
-        ({"effect": "cut", "match": {"probability": 2}}, "from 0 to 1"),
-        ({"effect": "cut", "match": ["region"]}, "match: expected a mapping"),
-    ],
-)
-def test_a_fault_that_makes_no_sense_says_what_is_allowed(
-    given: Any, message: str
-) -> None:
-    with pytest.raises(FaultError) as caught:
-        parse(given)
-    assert message in str(caught.value)
-
-
 def test_of_several_faults_the_wrong_one_is_named(faulty: Faulty) -> None:
     given = [{"effect": "cut"}, {"effect": "cutt"}]
     with pytest.raises(FaultError, match="^fault 2: effect 'cutt'"):
@@ -815,35 +663,6 @@ def test_of_several_faults_the_wrong_one_is_named(faulty: Faulty) -> None:
     with pytest.raises(lifecycle.EmulatorError, match="^fault 2: effect 'cutt'"):
         lifecycle.add_faults(faulty.server.folder, given)
     assert faulty.counts() == []
-
-
-@pytest.mark.parametrize("wrapped", [True, False])
-def test_a_file_of_faults(tmp_path: Path, wrapped: bool) -> None:
-    path = tmp_path / "bad_day.yaml"
-    entry = "- {effect: delay, seconds: 2, match: {region: eu-west-1, times: always}}"
-    path.write_text(f"faults:\n  {entry}\n" if wrapped else f"{entry}\n")
-    (fault,) = parse_all(read(path))
-    assert (fault.effect, fault.seconds, fault.times) == ("delay", 2, 0)
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (None, "No such file"),
-        ("[", "this is not YAML"),
-        ("effect: cut", "expected a list of faults"),
-        ("\x00", "this is not YAML"),
-    ],
-)
-def test_a_file_that_is_none_of_faults(
-    tmp_path: Path, content: str | None, message: str
-) -> None:
-    path = tmp_path / "bad.yaml"
-    if content is not None:
-        path.write_text(content)
-    with pytest.raises(FaultError, match=message) as caught:
-        read(path)
-    assert str(path) in str(caught.value)
 
 
 # The route
