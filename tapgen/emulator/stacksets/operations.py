@@ -156,7 +156,7 @@ class Runner:
         except Exception:
             # The boundary: a defect of ours must not leave the set busy forever.
             logger.exception("operation %s of %s", operation.id, stack_set.id)
-            operation.reason = "Internal failure; the log of the emulator has details"
+            operation.reason = "Internal failure; see the log of the embedded AWS"
         operation.status = status
         self._ended(stack_set, operation)
 
@@ -255,7 +255,7 @@ async def _place(operation: Operation, work: Work, place: Place) -> bool:
     except Exception:
         # The boundary: one place's defect is that place's failure.
         logger.exception("%s of %s", operation.id, place)
-        result.reason = "Internal failure; the log of the emulator has details"
+        result.reason = "Internal failure; see the log of the embedded AWS"
     else:
         return _placed(result, "SUCCEEDED")
     operation.failed += 1

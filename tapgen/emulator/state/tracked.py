@@ -18,7 +18,7 @@ ADDED = "tapgen.emulator."
 
 Accesses = set[tuple["Tracked", Any]]
 _accesses: contextvars.ContextVar[Accesses | None] = contextvars.ContextVar(
-    "tapgen_seen", default=None
+    "tapgen_accesses", default=None
 )
 
 

@@ -1,4 +1,4 @@
-"""Change sets of the embedded AWS tell what AWS tells."""
+"""Change sets of the embedded AWS report what AWS reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State of what tapgen adds to ministack: kept, and nothing of it forgotten."""
+"""Records of the services that tapgen adds to ministack are saved."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""State that is kept: over a stop, and over a kill at any moment."""
+"""Saved state survives a stop, and a kill at any moment."""
 
 from __future__ import annotations
 

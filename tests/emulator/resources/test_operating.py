@@ -1,4 +1,4 @@
-"""Runbooks, experiments and cost categories are kept as they are told."""
+"""Runbooks, experiments and cost categories are stored as given."""
 
 from __future__ import annotations
 

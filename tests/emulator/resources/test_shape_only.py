@@ -1,4 +1,4 @@
-"""What nobody makes is kept as shape only, and never passed off as real."""
+"""Types without a handler are shape only, and listed as such."""
 
 from __future__ import annotations
 

@@ -163,7 +163,7 @@ def test_no_request_breaks_the_service(
 
 
 def unchecked() -> Any:
-    """A configuration with which boto3 sends what it is told."""
+    """A configuration with which boto3 sends requests unchecked."""
     from botocore.config import Config
 
     return Config(

@@ -118,7 +118,7 @@ def update(aws: Aws, region: str, **more: Any) -> dict[str, Any]:
 def test_update_stack_instances_changes_only_the_overrides_of_its_targets(
     aws: Aws,
 ) -> None:
-    """UpdateStackInstances, ParameterOverrides: set, kept and dropped."""
+    """UpdateStackInstances, ParameterOverrides: set, unchanged and removed."""
     named(aws, Display="set")
     create(aws)
     update(aws, "eu-west-1", ParameterOverrides=values(Display="over"))

@@ -1,4 +1,4 @@
-"""Lists that are eventually consistent, made to lag.
+"""Eventually consistent lists that lag on request.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperations.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ListStackSetOperationResults.html
@@ -77,7 +77,7 @@ def test_lists_lag_behind_descriptions(aws: Aws, lagging: None) -> None:
 
 
 def test_without_the_setting_nothing_lags(aws: Aws) -> None:
-    """The emulated AWS is strongly consistent unless told otherwise."""
+    """The emulated AWS is strongly consistent by default."""
     aws.cloudformation.create_stack_set(StackSetName="s", TemplateBody=template())
     id_ = start(aws, "s", Regions=["us-east-1"])
     aws.finished("s", id_)

@@ -1,4 +1,4 @@
-"""Operations: asynchronous, one at a time, tolerant to failures as far as asked.
+"""Operations: asynchronous, one at a time, tolerant to failures as specified.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackSetOperation.html
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackSetOperationPreferences.html
@@ -245,7 +245,7 @@ def test_parallel_regions_do_not_stop_each_other(aws: Aws) -> None:
             },
             3,
         ),
-        # One at a time unless told otherwise.
+        # One at a time by default.
         ({"ConcurrencyMode": "SOFT_FAILURE_TOLERANCE"}, 1),
         ({"FailureToleranceCount": 4}, 4),
     ],

@@ -66,7 +66,7 @@ class Organization:
         )
 
     def create(self, name: str = "org", **targets: Any) -> dict[str, Any]:
-        """Create instances in us-east-1 unless told otherwise."""
+        """Create instances, by default in us-east-1."""
         regions = targets.pop("Regions", ["us-east-1"])
         started = self.aws.cloudformation.create_stack_instances(
             StackSetName=name, DeploymentTargets=targets, Regions=regions

@@ -1,4 +1,4 @@
-"""UpdateStackSet: what it changes, whom it marks OUTDATED, and that there is no way back.
+"""UpdateStackSet: what it changes, whom it marks OUTDATED, and that there is no rollback.
 
 https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStackSet.html
 """

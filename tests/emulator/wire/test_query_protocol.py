@@ -28,7 +28,7 @@ FORM = "application/x-www-form-urlencoded"
 
 @dataclass(frozen=True)
 class Raw:
-    """A client that sends whatever it is told."""
+    """A client that sends any request unchecked."""
 
     aws: Aws
 
