@@ -155,7 +155,7 @@ def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
         body = templates_out.written({"Resources": {}, **body})
     if not isinstance(body, str):
         raise BlueprintError(
-            f"{file}: gives {type(value).__name__}; give a troposphere.Template"
+            f"{file}: returns {type(value).__name__}; return a troposphere.Template"
         )
     return decode.template(body, str(file)), file
 
@@ -170,19 +170,19 @@ def _untaken(body: dict[str, Any]) -> Iterator[str]:
         if transform != loops.TRANSFORM:
             shown = transform.get("Name") if isinstance(transform, dict) else transform
             yield (
-                f"Transform {shown}: only AWS knows what it makes of the template; "
-                f"write that out (tapgen takes {loops.TRANSFORM})"
+                f"Transform {shown}: only AWS can expand it; write out the result "
+                f"(tapgen supports {loops.TRANSFORM})"
             )
     for path, key, value in _walk(body, ()):
         if key == "Fn::Transform":
             yield (
-                f"{'.'.join(path)}: only AWS knows what Fn::Transform puts here; write "
-                "that out"
+                f"{'.'.join(path)}: only AWS can expand Fn::Transform; write out the "
+                "result"
             )
         elif path[:1] == ("Resources",) and (key, value) == ("Type", _NESTED):
             yield (
-                f"{'.'.join(path)}: a nested stack, whose template tapgen does not "
-                "see; make it a stack set of its own, and give its outputs on as "
+                f"{'.'.join(path)}: a nested stack, whose template tapgen cannot "
+                "read; make it a stack set of its own, and pass its outputs as "
                 "parameters"
             )
 

@@ -43,7 +43,7 @@ def of_package(name: str) -> Blueprint | None:
         return None
     if len({point.value for point in points}) > 1:
         values = ", ".join(sorted(point.value for point in points))
-        raise BlueprintError(f"several packages offer it: {values}; uninstall one")
+        raise BlueprintError(f"several packages provide it: {values}; uninstall one")
     point, *_ = points
     with python.reported(where=f"entry point {name} = {point.value}"):
         found = point.load()
@@ -69,7 +69,7 @@ def _blueprint(
     if not isinstance(found, Blueprint):
         if not callable(found) or isinstance(found, type):
             raise BlueprintError(
-                f"{file}: {type(found).__name__} is no blueprint; name a function "
+                f"{file}: {type(found).__name__} is not a blueprint; name a function "
                 "build(config), or a tapgen.config.Blueprint"
             )
         build: Callable[[Config], System] = found
@@ -113,8 +113,8 @@ def _reporting(
         if not isinstance(system, System):
             given = type(system).__name__
             raise BlueprintError(
-                f"{config.system}: {file}: build gave {given}; give a System, such as "
-                "tapgen.blueprints.parts.assemble does"
+                f"{config.system}: {file}: build returned {given}; return a System, "
+                "for example from tapgen.blueprints.parts.assemble"
             )
         return system
 

@@ -91,7 +91,7 @@ def _built(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
             template = template()
     if not isinstance(template, Template):
         given = type(template).__name__
-        raise BlueprintError(f"{where}: gives {given}; give a troposphere.Template")
+        raise BlueprintError(f"{where}: returns {given}; return a troposphere.Template")
     with python.reported(file, where):
         return replace(part, template=template), template.to_dict()
 
@@ -211,8 +211,8 @@ def _problems(
     yield from names.too_long(body, longest)
     given = set(body.get("Outputs", {}))
     for name in sorted(given ^ set(part.outputs)):
-        what = "given but not declared" if name in given else "declared but not given"
-        yield f"output {name} is {what}"
+        where = "template" if name in given else "declaration"
+        yield f"output {name} is only in the {where} of the part"
     parameters = body.get("Parameters", {})
     for role in _roles(config, part):
         values = _values(config, part, body, role)
@@ -221,8 +221,8 @@ def _problems(
                 yield f"parameter {name} has no value in {role}"
         taken = {**part.values, **part.by_role.get(role, {})}
         for name in sorted(set(taken) - set(parameters)):
-            yield f"there is no parameter {name}"
+            yield f"the template has no parameter {name}"
         for value in values.values():
             if isinstance(value, Output):
                 if value.output not in outputs.get(value.part, ()):
-                    yield f"there is no output {value}"
+                    yield f"no part has the output {value}"

@@ -105,41 +105,41 @@ class Database(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: DatabaseName = Field(
-        default="app", description="Name of the database that is made at first"
+        default="app", description="Name of the initial database"
     )
     postgres_version: str = Field(
         default="17",
         description="PostgreSQL version, major or full, quoted: '17' or '17.6'",
     )
     instance_class: str = Field(
-        default="db.t4g.medium", description="Instance class, of source and replica"
+        default="db.t4g.medium", description="Instance class of source and replica"
     )
     storage_gib: int = Field(
         default=50,
         ge=20,
         le=database.MOST_STORAGE_GIB,
-        description="Size at first, in GiB",
+        description="Initial storage size, in GiB",
     )
     max_storage_gib: int = Field(
         default=200,
         ge=22,
         le=database.MOST_STORAGE_GIB,
-        description="Size that storage may grow to, in GiB",
+        description="Maximum size for storage autoscaling, in GiB",
     )
     backup_days: int = Field(
-        default=14, ge=7, le=35, description="Days back to which it can be restored"
+        default=14, ge=7, le=35, description="Days that automated backups are kept"
     )
     multi_az: bool = Field(
-        default=True, description="Whether a standby in another zone waits"
+        default=True, description="Whether it has a standby in another zone (Multi-AZ)"
     )
     deletion_protection: bool = Field(
-        default=True, description="Whether RDS refuses to delete it"
+        default=True, description="Whether it has deletion protection"
     )
     connections_alarm: int = Field(
         default=300,
         ge=1,
         le=database.MOST_CONNECTIONS,
-        description="Connections above which an alarm is raised",
+        description="Alarm when there are more connections than this",
     )
 
     @field_validator("postgres_version")

@@ -1145,7 +1145,7 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(
 
 def test_a_certificate_of_another_region_is_refused() -> None:
     arn = "arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
-    with pytest.raises(BlueprintError, match="is of us-east-1; give one of us-east-2"):
+    with pytest.raises(BlueprintError, match="is in us-east-1; give one in us-east-2"):
         built(domain={**DOMAIN, "certificates": {"dr": arn}})
     fine = built(domain={**DOMAIN, "certificates": {"primary": arn}})
     app = fine.part("app")

@@ -124,7 +124,7 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(
 
 def test_a_certificate_of_another_region_is_refused(tmp_path: Path) -> None:
     both = {"source": CERTIFICATE.format(EAST), "target": CERTIFICATE.format(EAST)}
-    with pytest.raises(BlueprintError, match="is of us-east-1; give one of us-west-2"):
+    with pytest.raises(BlueprintError, match="is in us-east-1; give one in us-west-2"):
         build(tmp_path, {"domain": {**DOMAIN, "certificates": both}})
 
 

@@ -31,8 +31,8 @@ class Domain(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="Name that the API answers to, in both regions")
-    hosted_zone_id: str = Field(description="Hosted zone that holds the name")
+    name: str = Field(description="Domain name of the API, in both regions")
+    hosted_zone_id: str = Field(description="Id of the hosted zone of the domain name")
     certificates: Mapping[Role, str] = Field(
         default_factory=dict,
         description="Certificates of ACM by region role; without one it is requested"
@@ -66,20 +66,20 @@ class Database(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: DatabaseName = Field(
-        default="payments", description="Name of the database that is made at first"
+        default="payments", description="Name of the initial database"
     )
     aurora_version: str = Field(
         default="16.8",
         description="Full version of Aurora PostgreSQL, quoted, for both regions",
     )
     instance_class: str = Field(
-        default="db.r6g.large", description="Class of the instances of both clusters"
+        default="db.r6g.large", description="DB instance class of both clusters"
     )
     instances: int = Field(
         default=2, ge=2, le=15, description="Instances of each cluster"
     )
     backup_days: int = Field(
-        default=35, ge=7, le=35, description="Days back to which it can be restored"
+        default=35, ge=7, le=35, description="Days that automated backups are kept"
     )
 
     @field_validator("aurora_version")
@@ -103,11 +103,11 @@ class Drills(BaseModel):
 
     schedule: str = Field(
         default="cron(0 9 ? 1/3 2#1 *)",
-        description="When drills are due (UTC): the first Monday of every quarter",
+        description="Schedule of drills (UTC): the first Monday of every quarter",
     )
     automatic: bool = Field(
         default=False,
-        description="Whether the database's writer fails over at that time by itself",
+        description="Whether the failover experiment starts automatically at that time",
     )
 
     @field_validator("schedule")
@@ -123,10 +123,12 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     vpc_cidr: VpcRange = Field(
-        default="10.0.0.0/16", description="Addresses of the VPC in the primary region"
+        default="10.0.0.0/16",
+        description="Address range of the VPC in the primary region",
     )
     dr_vpc_cidr: VpcRange = Field(
-        default="10.1.0.0/16", description="Addresses of the VPC in the recovery region"
+        default="10.1.0.0/16",
+        description="Address range of the VPC in the recovery region",
     )
     nat: Literal["per_zone", "single"] = Field(
         default="per_zone",
@@ -134,53 +136,59 @@ class Settings(BaseModel):
     )
     private_endpoints: bool = Field(
         default=True,
-        description="Whether AWS's services are reached inside the VPC, at a price",
+        description="Whether the VPC has endpoints for AWS services, at extra cost",
     )
     domain: Domain | None = Field(
-        default=None, description="A name of your own, with failover records"
+        default=None, description="Custom domain, with failover records"
     )
     currencies: tuple[str, ...] = Field(
-        default=("USD", "EUR", "GBP"), description="Currencies that payments may have"
+        default=("USD", "EUR", "GBP"), description="Currencies that the API accepts"
     )
     max_amount: str = Field(default="100000", description="The largest payment, quoted")
     requests_per_second: int = Field(
-        default=100, ge=1, le=10000, description="Requests that the API takes a second"
+        default=100,
+        ge=1,
+        le=10000,
+        description="Requests that the API accepts per second",
     )
     burst: int = Field(
-        default=200, ge=1, le=5000, description="Requests that it takes at once"
+        default=200,
+        ge=1,
+        le=5000,
+        description="Requests that it accepts at once (burst)",
     )
     memory_mib: int = Field(
         default=512, ge=128, le=10240, description="Memory of the function, in MiB"
     )
     database: Database = Field(default=Database(), description="The database")
     deletion_protection: bool = Field(
-        default=True, description="Whether AWS refuses to delete database and table"
+        default=True, description="Whether database and table have deletion protection"
     )
     replication_lag_ms: int = Field(
         default=1000,
         ge=100,
         le=600_000,
-        description="Milliseconds behind that raise an alarm on the database's copy",
+        description="Alarm when the database replica lags more milliseconds than this",
     )
     replication_lag_dimensions: Literal["cluster", "source_region", "both"] = Field(
         default="cluster",
-        description="What Aurora publishes the lag by in this account: list-metrics"
-        " tells",
+        description="Dimensions of Aurora's lag metric in this account; check with"
+        " list-metrics",
     )
     replication_time_control: bool = Field(
         default=True,
-        description="Whether S3 promises to replicate in 15 minutes, at a price",
+        description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
     reverse_replication: bool = Field(
         default=False,
-        description="Whether objects are copied back, too; set it once both buckets"
-        " exist",
+        description="Whether objects are also replicated back; set it once both"
+        " buckets exist",
     )
     noncurrent_version_days: int = Field(
         default=90,
         ge=1,
         le=3650,
-        description="Days that replaced and deleted objects can be brought back",
+        description="Days for which replaced and deleted objects can be restored",
     )
     backup_days: int = Field(
         default=35, ge=7, le=3650, description="Days that AWS Backup keeps a backup"
@@ -194,11 +202,13 @@ class Settings(BaseModel):
         le=3650,
         description="Days that access logs and the trail are kept",
     )
-    alert_email: Email = Field(default="", description="Address that alarms go to")
+    alert_email: Email = Field(
+        default="", description="Email address that receives alarms"
+    )
     operators: tuple[str, ...] = Field(
         default=("role/payments-oncall",),
         min_length=1,
-        description="Who may fail over: roles and users of the account",
+        description="Roles and users of the account that may run a failover",
     )
     second_factor: bool = Field(
         default=True,
@@ -210,16 +220,16 @@ class Settings(BaseModel):
         description="Automation that may fail over, by an external id: roles and users"
         " of the account, none of them an operator",
     )
-    drills: Drills = Field(default=Drills(), description="How failures are rehearsed")
+    drills: Drills = Field(default=Drills(), description="Failure drills")
     monthly_budget_usd: int = Field(
         default=3000,
         ge=1,
         le=frame.MOST,
-        description="US dollars a month that a warning is sent at",
+        description="Monthly budget in US dollars",
     )
     cost_category: bool = Field(
         default=False,
-        description="Whether costs are sorted by region role (in the paying account)",
+        description="Whether to categorize costs by region role (in the payer account)",
     )
 
     @field_validator("currencies")
@@ -270,7 +280,7 @@ class Settings(BaseModel):
         for both in sorted({*self.operators} & {*self.automation}):
             yield (
                 f"{both} is in operators and in automation; give it in one of them, or"
-                " its second factor could be left out"
+                " an external id could replace its MFA"
             )
 
     def prefix(self) -> int:

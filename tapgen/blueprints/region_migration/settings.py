@@ -57,10 +57,10 @@ class Existing(_Model):
     """The existing resources of the source region."""
 
     bucket: str = Field(description="Bucket to migrate; versioned")
-    bucket_key_arn: str = Field(description="ARN of the key it is encrypted with")
+    bucket_key_arn: str = Field(description="ARN of its encryption key")
     database_arn: str = Field(description="ARN of the database instance to migrate")
-    database_key_arn: str = Field(description="ARN of the key it is encrypted with")
-    database_host: str = Field(description="Host name of that instance")
+    database_key_arn: str = Field(description="ARN of its encryption key")
+    database_host: str = Field(description="Host name of the instance")
     secret_name: str = Field(
         description="Name of its secret, which has a copy in the target region"
     )
@@ -71,9 +71,7 @@ class Existing(_Model):
     )
     load_balancer_arn: str = Field(description="ARN of the load balancer in use")
     load_balancer_host: str = Field(description="Host name of the load balancer")
-    load_balancer_zone: str = Field(
-        description="Hosted zone that AWS has for that host name"
-    )
+    load_balancer_zone: str = Field(description="Hosted zone id of the load balancer")
 
     @model_validator(mode="after")
     def _forms(self) -> Existing:
@@ -100,12 +98,14 @@ class Existing(_Model):
 class Fleet(_Model):
     """The blue and green servers of one region."""
 
-    blue_min: int = Field(default=2, ge=0, le=100, description="Blue servers at least")
+    blue_min: int = Field(
+        default=2, ge=0, le=100, description="Minimum number of blue servers"
+    )
     green_min: int = Field(
-        default=0, ge=0, le=100, description="Green servers at least"
+        default=0, ge=0, le=100, description="Minimum number of green servers"
     )
     most: int = Field(
-        default=6, ge=1, le=200, description="Servers of a colour at most"
+        default=6, ge=1, le=200, description="Maximum number of servers of each colour"
     )
     blue_weight: int = Field(
         default=100,
@@ -129,7 +129,7 @@ class Fleet(_Model):
             )
         if not self.blue_weight + self.green_weight:
             raise ValueError(
-                "blue_weight and green_weight are both 0: nobody would be served; give"
+                "blue_weight and green_weight are both 0: no server gets requests; give"
                 " one of them a share"
             )
         return self
@@ -152,15 +152,15 @@ class Servers(_Model):
     )
     blue_image: str = Field(
         default=servers.LATEST_IMAGE,
-        description="SSM parameter that names the image of blue servers",
+        description="SSM parameter with the AMI id of the blue servers",
     )
     green_image: str = Field(
         default=servers.LATEST_IMAGE,
-        description="SSM parameter that names the image of green servers",
+        description="SSM parameter with the AMI id of the green servers",
     )
     start_script: str = Field(
         default=START_SCRIPT,
-        description="Shell that a new server runs, with PORT and HEALTH_PATH set",
+        description="Shell script that a new server runs, with PORT and HEALTH_PATH set",
     )
     source: Fleet = Field(default=Fleet(), description="The source region's servers")
     target: Fleet = Field(default=Fleet(), description="The target region's servers")
@@ -198,9 +198,7 @@ class Servers(_Model):
                 " the rest in the data bucket and fetch it"
             )
         if "END_OF_SCRIPT" in script:
-            raise ValueError(
-                "END_OF_SCRIPT ends the script in its template; take it out"
-            )
+            raise ValueError("END_OF_SCRIPT ends the script in its template; remove it")
         return script
 
 
@@ -209,10 +207,16 @@ class Traffic(_Model):
     step."""
 
     source_dial: int = Field(
-        default=100, ge=0, le=100, description="Percent that the source region takes"
+        default=100,
+        ge=0,
+        le=100,
+        description="Traffic dial of the source region, in percent",
     )
     target_dial: int = Field(
-        default=0, ge=0, le=100, description="Percent that the target region takes"
+        default=0,
+        ge=0,
+        le=100,
+        description="Traffic dial of the target region, in percent",
     )
     app_source_weight: int = Field(
         default=100, ge=0, le=255, description="Weight of the source's servers in DNS"
@@ -255,12 +259,10 @@ class Traffic(_Model):
 class Promotion(_Model):
     """The two switches of the replica; set them in two rollouts, in this order."""
 
-    promoted: bool = Field(
-        default=False, description="Whether the replica is its own master"
-    )
+    promoted: bool = Field(default=False, description="Whether the replica is promoted")
     enable_backups: bool = Field(
         default=False,
-        description="Whether, once promoted, it has backups and its standby",
+        description="Whether the promoted instance has backups and a standby",
     )
 
     @model_validator(mode="after")
@@ -278,7 +280,10 @@ class Backups(_Model):
 
     days: int = Field(default=35, ge=1, le=3650, description="Days a backup is kept")
     copy_days: int = Field(
-        default=35, ge=1, le=3650, description="Days its copy in the other region is"
+        default=35,
+        ge=1,
+        le=3650,
+        description="Days the copy in the other region is kept",
     )
     bucket_days: int = Field(
         default=365,
@@ -293,21 +298,21 @@ class Settings(_Model):
 
     existing: Existing | None = Field(
         default=None,
-        description="What the source region has; without it the source is made, too",
+        description="Existing resources of the source region; by default tapgen creates the source, too",
     )
     vpc_cidr: VpcRange | None = Field(
-        default=None, description="Addresses of the source region's VPC"
+        default=None, description="Address range of the source region's VPC"
     )
     target_vpc_cidr: VpcRange = Field(
-        description="Addresses of the target region's VPC"
+        description="Address range of the target region's VPC"
     )
     zones: int = Field(
         default=2,
         ge=2,
         le=network.MAX_ZONES,
-        description="Availability zones to spread over",
+        description="Number of Availability Zones",
     )
-    allowed_cidr: Range = Field(description="Addresses that may reach the servers")
+    allowed_cidr: Range = Field(description="Address range that may reach the servers")
     allow_public: bool = Field(
         default=False, description="Whether allowed_cidr may be the whole internet"
     )
@@ -319,13 +324,14 @@ class Settings(_Model):
         default=False, description="Whether to serve without certificates, on port 80"
     )
     domain: str = Field(
-        default="", description="Public name for the accelerator, in hosted_zone_id"
+        default="",
+        description="Public domain name for the accelerator, in hosted_zone_id",
     )
     hosted_zone_id: str = Field(
-        default="", description="Hosted zone that has the public name"
+        default="", description="Id of the hosted zone of the public name"
     )
     alert_email: Email = Field(
-        default="", description="Address that alarms are sent to"
+        default="", description="Email address that receives alarms"
     )
     log_retention_days: RetentionDays = Field(
         default=90, description="Days that log groups keep their events"
@@ -337,28 +343,28 @@ class Settings(_Model):
         default=90,
         ge=1,
         le=3650,
-        description="Days that replaced and deleted objects can be brought back",
+        description="Days for which replaced and deleted objects can be restored",
     )
     replication_time_control: bool = Field(
         default=True,
-        description="Whether S3 promises to replicate in 15 minutes, at a price",
+        description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,
         le=frame.MOST,
-        description="Packets refused in five minutes that raise an alarm",
+        description="Alarm when more packets than this are rejected in five minutes",
     )
     deletion_protection: bool = Field(
-        default=True, description="Whether load balancers refuse to be deleted"
+        default=True, description="Whether load balancers have deletion protection"
     )
     servers: Servers = Field(default=Servers(), description="The servers")
     database: Database = Field(default=Database(), description="The database")
     traffic: Traffic = Field(default=Traffic(), description="Where traffic goes")
     promotion: Promotion = Field(
-        default=Promotion(), description="How far the replica has come"
+        default=Promotion(), description="Promotion of the replica, step by step"
     )
-    backups: Backups = Field(default=Backups(), description="How long backups stay")
+    backups: Backups = Field(default=Backups(), description="Retention of backups")
 
     @field_validator("domain")
     @classmethod
@@ -394,13 +400,13 @@ class Settings(_Model):
         if IPv4Network(self.allowed_cidr).prefixlen <= PUBLIC_PREFIX:
             if not self.allow_public:
                 yield (
-                    f"allowed_cidr {self.allowed_cidr!r} lets in the internet; give"
+                    f"allowed_cidr {self.allowed_cidr!r} allows the internet; give"
                     " the addresses of your users, or set allow_public: true"
                 )
         if self.existing is None and self.vpc_cidr is None:
-            yield "vpc_cidr is missing: the source side is made here, with its own VPC"
+            yield "vpc_cidr is missing: the system creates a VPC in the source; give its range"
         if self.existing is not None and self.vpc_cidr is not None:
-            yield "vpc_cidr is of no use: with existing nothing is made in the source"
+            yield "vpc_cidr has no effect: with existing there is no new VPC in the source"
         if self.vpc_cidr is not None:
             here, there = IPv4Network(self.vpc_cidr), IPv4Network(self.target_vpc_cidr)
             if here.overlaps(there):

@@ -27,29 +27,32 @@ class Settings(BaseModel):
 
     profile: Literal["minimal", "ideal"] = Field(
         default="ideal",
-        description="minimal: the plain network and storage; ideal: for production",
+        description="minimal: network and storage only; ideal: for production",
     )
-    vpc_cidr: VpcRange = Field(description="Addresses of the VPC in the primary region")
+    vpc_cidr: VpcRange = Field(
+        description="Address range of the VPC in the primary region"
+    )
     dr_vpc_cidr: VpcRange | None = Field(
-        default=None, description="Addresses of the VPC in the recovery region (ideal)"
+        default=None,
+        description="Address range of the VPC in the recovery region (ideal)",
     )
     subnet_prefix: int | None = Field(
         default=None,
         ge=20,
         le=SMALLEST_SUBNET,
-        description="Prefix length of every subnet; by default 24 where that fits",
+        description="Prefix length of every subnet; by default 24 if that fits",
     )
     zones: int = Field(
         default=2,
         ge=2,
         le=network.MAX_ZONES,
-        description="Availability zones to spread over",
+        description="Number of Availability Zones",
     )
     zone_names: Mapping[Literal["primary", "dr"], tuple[str, ...]] = Field(
         default_factory=dict,
         description="The zones to use, by region role; by default AWS chooses",
     )
-    allowed_cidr: Range = Field(description="Addresses that may reach the web tier")
+    allowed_cidr: Range = Field(description="Address range that may reach the web tier")
     allow_public: bool = Field(
         default=False, description="Whether allowed_cidr may be the whole internet"
     )
@@ -60,7 +63,7 @@ class Settings(BaseModel):
         description="Port the application tier listens on (ideal)",
     )
     alert_email: Email = Field(
-        default="", description="Address that alarms are sent to"
+        default="", description="Email address that receives alarms"
     )
     log_retention_days: RetentionDays = Field(
         default=90, description="Days that log groups keep their events"
@@ -75,17 +78,17 @@ class Settings(BaseModel):
         default=90,
         ge=1,
         le=3650,
-        description="Days that replaced and deleted objects can be brought back",
+        description="Days for which replaced and deleted objects can be restored",
     )
     replication_time_control: bool = Field(
         default=False,
-        description="Whether S3 promises to replicate in 15 minutes, at a price",
+        description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,
         le=frame.MOST,
-        description="Packets refused in five minutes that raise an alarm (ideal)",
+        description="Alarm when more packets than this are rejected in five minutes (ideal)",
     )
     database: Database = Field(default=Database(), description="The database (ideal)")
 
@@ -100,7 +103,7 @@ class Settings(BaseModel):
         if IPv4Network(self.allowed_cidr).prefixlen <= PUBLIC_PREFIX:
             if not self.allow_public:
                 yield (
-                    f"allowed_cidr {self.allowed_cidr!r} lets in the internet; give"
+                    f"allowed_cidr {self.allowed_cidr!r} allows the internet; give"
                     " the addresses of your users, or set allow_public: true"
                 )
         if self.profile == "ideal" and self.dr_vpc_cidr is None:

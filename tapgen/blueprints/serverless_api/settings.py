@@ -21,8 +21,8 @@ class Certificates(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    source: str = Field(description="ARN of the one in the source region")
-    target: str = Field(description="ARN of the one in the target region")
+    source: str = Field(description="ARN of the certificate in the source region")
+    target: str = Field(description="ARN of the certificate in the target region")
 
     @field_validator("source", "target")
     @classmethod
@@ -40,8 +40,8 @@ class Domain(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="Name that the API answers to, in both regions")
-    hosted_zone_id: str = Field(description="Hosted zone that holds the name")
+    name: str = Field(description="Domain name of the API, in both regions")
+    hosted_zone_id: str = Field(description="Id of the hosted zone of the domain name")
     certificates: Certificates = Field(description="A certificate for each region")
     blue_weight: int = Field(
         default=100,
@@ -80,7 +80,7 @@ class Domain(BaseModel):
     def _weights(self) -> Domain:
         if self.blue_weight == self.green_weight == 0:
             raise ValueError(
-                "blue_weight and green_weight are both 0, which Route 53 takes for equal"
+                "blue_weight and green_weight are both 0, which Route 53 treats as equal"
                 " shares; give one of them at least 1"
             )
         return self
@@ -109,11 +109,11 @@ class Canary(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     percent: int = Field(
-        default=0, ge=0, le=100, description="Share of the requests; 0 for no canary"
+        default=0, ge=0, le=100, description="Percentage of requests; 0 for no canary"
     )
     stable: Mapping[Literal["source", "target"], Stable] = Field(
         default_factory=dict,
-        description="What the others get, by region role: version, deployment or both",
+        description="Version, deployment or both for all other requests, by region role",
     )
 
     @model_validator(mode="after")
@@ -123,8 +123,8 @@ class Canary(BaseModel):
             if not (given.version or given.deployment):
                 raise ValueError(
                     f"stable.{role} is missing: all requests would get the newest;"
-                    " give the version or the deployment that the others keep, as the"
-                    " outputs of part api have it"
+                    " give the version or deployment for the other requests, from the"
+                    " outputs of part api"
                 )
         return self
 
@@ -136,17 +136,19 @@ class Settings(BaseModel):
 
     team: str = Field(description="The team that owns the system")
     environment: Literal["dev", "staging", "prod"] = Field(
-        description="What the system is for"
+        description="Environment of the system"
     )
-    allowed_cidr: Range = Field(description="Addresses that may call the API")
+    allowed_cidr: Range = Field(description="Address range that may call the API")
     allow_public: bool = Field(
         default=False, description="Whether allowed_cidr may be the whole internet"
     )
     website: Literal["public", "cloudfront"] = Field(
         default="public",
-        description="public: S3 serves everybody; cloudfront: private buckets behind it",
+        description="public: S3 serves everybody; cloudfront: private buckets behind CloudFront",
     )
-    alert_email: Email = Field(default="", description="Address that alarms go to")
+    alert_email: Email = Field(
+        default="", description="Email address that receives alarms"
+    )
     log_retention_days: RetentionDays = Field(
         default=90, description="Days that log groups keep their events"
     )
@@ -154,14 +156,14 @@ class Settings(BaseModel):
         default=90,
         ge=1,
         le=3650,
-        description="Days that replaced and deleted pages can be brought back",
+        description="Days for which replaced and deleted pages can be restored",
     )
     replication_time_control: bool = Field(
         default=False,
-        description="Whether S3 promises to replicate in 15 minutes, at a price",
+        description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
     deletion_protection: bool = Field(
-        default=True, description="Whether DynamoDB refuses to delete the table"
+        default=True, description="Whether the table has deletion protection"
     )
     memory_mib: int = Field(
         default=256, ge=128, le=10240, description="Memory of the function, in MiB"
@@ -170,16 +172,20 @@ class Settings(BaseModel):
         default=100,
         ge=1,
         le=10000,
-        description="Requests that the API takes in a second",
+        description="Requests that the API accepts per second",
     )
     burst: int = Field(
-        default=200, ge=1, le=5000, description="Requests that it takes at once"
+        default=200,
+        ge=1,
+        le=5000,
+        description="Requests that it accepts at once (burst)",
     )
     canary: Canary = Field(
-        default=Canary(), description="A share that gets the newest version first"
+        default=Canary(),
+        description="Canary: a share of the requests gets the newest version first",
     )
     domain: Domain | None = Field(
-        default=None, description="A name of your own, with weighted records"
+        default=None, description="Custom domain, with weighted records"
     )
 
     @field_validator("team")
@@ -197,7 +203,7 @@ class Settings(BaseModel):
         wide = IPv4Network(self.allowed_cidr).prefixlen <= PUBLIC_PREFIX
         if wide and not self.allow_public:
             raise ValueError(
-                f"allowed_cidr {self.allowed_cidr!r} lets in the internet; give the"
+                f"allowed_cidr {self.allowed_cidr!r} allows the internet; give the"
                 " addresses of your users, or set allow_public: true"
             )
         return self

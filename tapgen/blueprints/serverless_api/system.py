@@ -92,8 +92,8 @@ def _check_certificates(config: Config, domain: Domain) -> None:
         region = arn.split(":")[3]
         if region != config.regions[role]:
             raise BlueprintError(
-                f"{config.path}: settings.domain.certificates.{role}: {arn!r} is of"
-                f" {region}; give one of {config.regions[role]}, where the API is"
+                f"{config.path}: settings.domain.certificates.{role}: {arn!r} is in"
+                f" {region}; give one in {config.regions[role]}, the API's region"
             )
 
 

@@ -238,17 +238,17 @@ def test_a_wrong_loop_is_told_with_file_stack_set_and_place(
     [
         (
             {"Transform": "AWS::Serverless-2016-10-31"},
-            "Transform AWS::Serverless-2016-10-31: only AWS knows what it makes of the "
-            "template; write that out (tapgen takes AWS::LanguageExtensions)",
+            "Transform AWS::Serverless-2016-10-31: only AWS can expand it; write "
+            "out the result (tapgen supports AWS::LanguageExtensions)",
         ),
         (
             {"Transform": [{"Name": "Mine", "Parameters": {}}]},
-            "Transform Mine: only AWS knows what it makes of the template; write that "
-            "out (tapgen takes AWS::LanguageExtensions)",
+            "Transform Mine: only AWS can expand it; write out the result "
+            "(tapgen supports AWS::LanguageExtensions)",
         ),
         (
             {"Mappings": {"M": {"Fn::Transform": {"Name": "AWS::Include"}}}},
-            "Mappings.M: only AWS knows what Fn::Transform puts here; write that out",
+            "Mappings.M: only AWS can expand Fn::Transform; write out the result",
         ),
         (
             {
@@ -259,8 +259,8 @@ def test_a_wrong_loop_is_told_with_file_stack_set_and_place(
                     }
                 }
             },
-            "Resources.Net: a nested stack, whose template tapgen does not see; make it "
-            "a stack set of its own, and give its outputs on as parameters",
+            "Resources.Net: a nested stack, whose template tapgen cannot read; make it "
+            "a stack set of its own, and pass its outputs as parameters",
         ),
     ],
 )
@@ -349,7 +349,7 @@ def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
     assert project.wrong().splitlines() == [
         "shop.yaml:4: stack_sets.net: net.yaml:2: !Reff is no short form of "
         "CloudFormation's",
-        "shop.yaml:7: stack_sets.app: app.py: gives int; give a troposphere.Template",
+        "shop.yaml:7: stack_sets.app: app.py: returns int; return a troposphere.Template",
         "shop.yaml:8: stack_sets.two: two.json:1: column 15: expecting value",
     ]
 
@@ -522,8 +522,12 @@ def test_the_settings_of_a_blueprint_are_checked_like_any(project: Project) -> N
             "TopicNme=",
             "own.py:19 in build(): shop: T (AWS::SNS::Topic): th",
         ),
-        ("return assemble", "assemble", "build gave NoneType; give a System"),
-        ('("Arn",)', "()", "shop: topics: output Arn is given but not declared"),
+        ("return assemble", "assemble", "build returned NoneType; return a System"),
+        (
+            '("Arn",)',
+            "()",
+            "shop: topics: output Arn is only in the template of the part",
+        ),
         (
             "display)",
             "display, Subscription=[sns.Subscription()])",
@@ -591,7 +595,7 @@ def build(config):
         (
             "    return t\n",
             "",
-            "shop: one: gives NoneType; give a troposphere.Template",
+            "shop: one: returns NoneType; return a troposphere.Template",
         ),
         (
             "    t.add_resource(",
@@ -620,7 +624,7 @@ def test_an_error_in_the_function_of_a_part_names_its_stack_set(
     [
         ("./no.py:build", "", "no.py does not exist; give the path of a Python file"),
         ("./own.py:biuld", OWN, "own.py: has no biuld; did you mean 'build'?"),
-        ("./own.py:CODE", OWN, "own.py: str is no blueprint; name a function build"),
+        ("./own.py:CODE", OWN, "own.py: str is not a blueprint; name a function build"),
         ("./own.py:build", "x = y\n", "own.py:1: NameError: name 'y' is not defined"),
         (
             "./own.py:build",

@@ -137,11 +137,11 @@ def test_every_mistake_is_told_at_once() -> None:
         )
     lines = str(caught.value).splitlines()
     assert [line.split(": ", 2)[1:] for line in lines] == [
-        ["a", "output Gone is declared but not given"],
+        ["a", "output Gone is only in the declaration of the part"],
         ["a", "parameter Size has no value in dr"],
-        ["b", "output Name is given but not declared"],
-        ["b", "there is no parameter Sise"],
-        ["c", "there is no output a.Nam"],
+        ["b", "output Name is only in the template of the part"],
+        ["b", "the template has no parameter Sise"],
+        ["c", "no part has the output a.Nam"],
         [
             "d",
             f"Long: BucketName '{'s' * 64}' has 64 characters, AWS::S3::Bucket allows"
