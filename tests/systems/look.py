@@ -1,4 +1,4 @@
-"""Looking into the templates of a system."""
+"""Helpers that read the templates of a system."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ def shipped(
     settings: dict[str, Any] | None = None,
     **keys: Any,
 ) -> System:
-    """The system that a shipped config file asks for, with some settings or keys of it
-    changed."""
+    """Return the system of a shipped config file, with some settings or keys changed."""
     path = ROOT / "stacksets" / f"{name}.yaml"
     loaded = config.load(path, blueprints.find, environment)
     if settings:
@@ -40,8 +39,7 @@ def built(loaded: config.Config) -> System:
 def load(
     folder: Path, name: str, settings: dict[str, Any], **more: Any
 ) -> config.Config:
-    """The config that a file with these settings, and these keys, gives; a setting that
-    is None is left out."""
+    """Return the config of a file with these settings and keys; None omits a setting."""
     file = folder / f"{name}.yaml"
     given = {k: v for k, v in settings.items() if v is not None}
     content = {"blueprint": name, "suffix": "prod", "settings": given, **more}
@@ -50,7 +48,7 @@ def load(
 
 
 def body(system: System, part: str) -> dict[str, Any]:
-    """The template of a part."""
+    """Return the template of a part."""
     loaded = json.loads(system.part(part).template)
     assert isinstance(loaded, dict)
     return loaded
@@ -67,7 +65,7 @@ def every(system: System, *types: str) -> dict[tuple[str, str], dict[str, Any]]:
 
 
 def only(system: System, part: str, type_name: str) -> dict[str, Any]:
-    """The properties of the one resource of a type in a part."""
+    """Return the properties of the only resource of a type in a part."""
     (found,) = (r for (p, _), r in every(system, type_name).items() if p == part)
     properties = found["Properties"]
     assert isinstance(properties, dict)
@@ -75,7 +73,7 @@ def only(system: System, part: str, type_name: str) -> dict[str, Any]:
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text inside a piece of a template."""
+    """Yield every text in a part of a template."""
     match value:
         case str():
             yield value
@@ -88,7 +86,7 @@ def texts(value: Any) -> Iterator[str]:
 
 
 def statements(value: Any) -> Iterator[dict[str, Any]]:
-    """Every policy statement inside a piece of a template."""
+    """Yield every policy statement in a part of a template."""
     match value:
         case {"Effect": _, "Action": _}:
             yield value
@@ -101,14 +99,14 @@ def statements(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def granted(system: System, part: str, title: str) -> dict[str, dict[str, Any]]:
-    """Sid -> statement, of everything that a role or a managed policy allows."""
+    """Return Sid -> statement of a role or a managed policy."""
     resource = body(system, part)["Resources"][title]["Properties"]
     policies = resource.get("Policies", resource.get("PolicyDocument"))
     return {s["Sid"]: s for s in statements(policies)}
 
 
 def service(statement: dict[str, Any]) -> str:
-    """The service principal of a statement, as text."""
+    """Return the service principal of a statement, as text."""
     principal = statement.get("Principal", {})
     found = principal.get("Service", "") if isinstance(principal, dict) else ""
     return "".join(texts(found))

@@ -20,7 +20,7 @@ from tapgen.template import schemas
 from tests.systems import look
 from tests.systems.look import ROOT, every, statements, texts
 
-# Where a service offers no resource to name: Sid -> why.
+# Actions for which IAM supports no resource: Sid -> why.
 ANY_RESOURCE = {
     "SendTraces": "traces of X-Ray are no resources",
     "ManageNetworkInterfaces": "Lambda asks for it on all of them",
@@ -28,7 +28,7 @@ ANY_RESOURCE = {
     "ReadWhereNoResourceCanBeNamed": "lists of load balancers, groups and metrics",
     "AskForFailover": "metrics are no resources; a condition names their namespace",
 }
-# What schemas count as holding state and what the stack makes again as it was.
+# Stateful by their schemas, but a new stack creates them as they were.
 NO_DATA = (
     "AWS::EC2::EIP",
     "AWS::GlobalAccelerator::Accelerator",
@@ -36,7 +36,7 @@ NO_DATA = (
 )
 
 
-# What a setting makes of a system that is not shipped in this shape.
+# Shipped systems, and variants of them by a setting.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in blueprints.NAMES},
     "secure_network, minimal": ("secure_network", {"profile": "minimal"}),
@@ -59,7 +59,7 @@ def test_the_committed_templates_are_what_the_shipped_config_gives(name: str) ->
         files |= templates_out.files(look.shipped(name, environment), default)
     assert templates_out.stale(ROOT / "templates_out", files) == []
     assert f"{name}/manifest.staging.json" in files
-    # Environments differ in parameters alone, so none needs a template of its own.
+    # Environments differ only in parameters, so they share the templates.
     shared = {f"{s.part}.json" for s in default.stack_sets}
     assert {Path(f).name for f in files if "manifest" not in f} == shared
 
@@ -97,7 +97,7 @@ def test_every_template_fits_into_a_call(system: System) -> None:
 
 
 def test_no_template_names_an_account_a_region_or_a_partition(system: System) -> None:
-    # Metrics of health checks are in one region of all; checks come from three.
+    # Metrics of health checks are in one region; checks come from three.
     global_services = ("AWS::Route53::HealthCheck",)
     for key, resource in every(system).items():
         if resource["Type"] in global_services:
@@ -221,7 +221,7 @@ def test_nothing_is_allowed_that_is_not_spelled_out(system: System) -> None:
                 assert a_key or statement["Sid"] in ANY_RESOURCE, (key, statement)
 
 
-def test_roles_are_made_in_one_part_and_trust_one_service_each(system: System) -> None:
+def test_roles_are_in_one_part_and_trust_one_service_each(system: System) -> None:
     for key, role in every(system, "AWS::IAM::Role").items():
         trust = list(statements(role["Properties"]["AssumeRolePolicyDocument"]))
         assert len(trust) == 1, key
@@ -269,7 +269,7 @@ def test_the_longest_suffix_fits_every_name(system: System, tmp_path: Path) -> N
 
 
 def test_two_suffixes_share_no_name(tmp_path: Path) -> None:
-    """Nor do two systems: the code and the suffix begin every name."""
+    """Every name begins with the system's code and the suffix."""
     seen: set[str] = set()
     for name in blueprints.NAMES:
         for environment in (None, "staging"):

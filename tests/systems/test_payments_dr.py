@@ -102,7 +102,7 @@ def test_a_failover_needs_no_stack_and_no_record_to_be_changed(system: System) -
 # --- S004-03 … 07, 23, 56, 58, 59: the database --------------------------------------
 
 
-def test_the_global_database_is_made_once_around_the_primary_cluster(
+def test_the_global_database_is_created_once_around_the_primary_cluster(
     system: System,
 ) -> None:
     found = every(system, "AWS::RDS::GlobalCluster")
@@ -379,7 +379,7 @@ def test_replication_may_do_just_that(
 # --- S004-18 … 21, 57: names that fail over ------------------------------------------
 
 
-def test_two_records_fail_over_and_no_zone_is_made(named: System) -> None:
+def test_two_records_fail_over_and_no_zone_is_created(named: System) -> None:
     records = part_of(named, "dns", "AWS::Route53::RecordSet").values()
     by_order = {r["Failover"]: r for r in records}
     assert set(by_order) == {"PRIMARY", "SECONDARY"}
@@ -522,7 +522,7 @@ def test_topics_are_encrypted_and_tagged_with_region_and_role(system: System) ->
         assert tags["DR-Role"] == {"Ref": "RegionRole"}
 
 
-def test_failovers_of_the_database_are_told(system: System) -> None:
+def test_failovers_of_the_database_are_reported(system: System) -> None:
     rule = only(system, "messages", "AWS::Events::Rule")
     pattern = rule["EventPattern"]
     assert pattern["source"] == ["aws.rds"]
@@ -694,7 +694,7 @@ def test_operators_may_move_this_database_and_close_regions_and_no_more(
 # --- S004-35 … 45: function and API --------------------------------------------------
 
 
-def test_the_function_is_told_where_it_is_and_logs_json(system: System) -> None:
+def test_the_function_gets_its_region_and_logs_json(system: System) -> None:
     function = only(system, "app", "AWS::Lambda::Function")
     variables = function["Environment"]["Variables"]
     assert set(variables) >= {"DYNAMODB_TABLE", "SNS_TOPIC_ARN", "REGION"}
@@ -905,7 +905,7 @@ def test_both_sides_route_to_their_peer(system: System) -> None:
         }
 
 
-def test_the_function_reaches_services_inside_the_vpc_unless_told_otherwise(
+def test_the_function_reaches_services_inside_the_vpc_by_default(
     system: System,
 ) -> None:
     inside = part_of(system, "endpoints", "AWS::EC2::VPCEndpoint").values()

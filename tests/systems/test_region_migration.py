@@ -717,7 +717,7 @@ def test_the_backup_bucket_is_versioned_aged_and_emptied(system: System) -> None
     assert "AbortIncompleteMultipartUpload" in rules["old-versions"]
 
 
-def test_backups_are_kept_and_copied_to_the_other_region(system: System) -> None:
+def test_backups_are_retained_and_copied_to_the_other_region(system: System) -> None:
     plan = only(system, "backups", "AWS::Backup::BackupPlan")["BackupPlan"]
     (rule,) = plan["BackupPlanRule"]
     assert rule["Lifecycle"]["DeleteAfterDays"] == {"Ref": "BackupRetentionDays"}

@@ -318,7 +318,7 @@ def test_replication_may_do_exactly_what_it_needs_between_these_two_buckets(
         assert len(contexts) == 2 and contexts[1] == f"{contexts[0]}/*"
 
 
-def test_the_role_names_the_very_buckets_that_are_made(system: System) -> None:
+def test_the_role_names_exactly_the_buckets_of_the_templates(system: System) -> None:
     source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
     bucket = body(system, "storage-dr")["Resources"]["DestinationBucket"]
     destination = bucket["Properties"]["BucketName"]["Fn::Sub"]
@@ -694,7 +694,7 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(
     assert message in str(caught.value)
 
 
-def test_all_missing_settings_are_told_at_once(tmp_path: Path) -> None:
+def test_all_missing_settings_are_reported_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, {})
     assert "vpc_cidr" in str(caught.value)
@@ -714,7 +714,7 @@ def test_chosen_zones_reach_their_region(tmp_path: Path) -> None:
     assert "Zone1" not in here
 
 
-def test_the_internet_may_come_in_when_it_is_asked_to(tmp_path: Path) -> None:
+def test_the_internet_is_allowed_only_on_request(tmp_path: Path) -> None:
     system = build(tmp_path, {"allowed_cidr": "0.0.0.0/0", "allow_public": True})
     assert system.part("network").parameters["AllowedCidr"] == "0.0.0.0/0"
 

@@ -68,7 +68,7 @@ def test_cfn_lint_has_nothing_to_say_with_cloudfront_and_a_domain(
 
 
 @pytest.mark.parametrize("missing", ["team", "environment", "allowed_cidr"])
-def test_what_is_missing_is_told(tmp_path: Path, missing: str) -> None:
+def test_what_is_missing_is_reported(tmp_path: Path, missing: str) -> None:
     given = {k: v for k, v in SETTINGS.items() if k != missing}
     with pytest.raises(ConfigError, match=missing):
         load(tmp_path, given)
@@ -197,7 +197,7 @@ def test_the_function_may_do_nothing_else(system: System) -> None:
     ]
 
 
-def test_api_gateway_logs_by_a_role_that_each_region_is_told_of_once(
+def test_api_gateway_logs_by_a_role_that_each_region_has_once(
     system: System,
 ) -> None:
     logging = role(system, "ApiLoggingRole")

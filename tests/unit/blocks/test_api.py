@@ -55,7 +55,7 @@ def of(found: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
     return {k: r for k, r in found.items() if r["Type"] == f"AWS::ApiGateway::{kind}"}
 
 
-def test_a_path_is_made_step_by_step_and_once() -> None:
+def test_each_segment_of_a_path_is_one_resource() -> None:
     found = of(resources(), "Resource")
     assert {k: r["Properties"]["PathPart"] for k, r in found.items()} == {
         "ApiItems": "items",

@@ -16,7 +16,7 @@ def resources(t: Template) -> dict[str, Any]:
     return found
 
 
-def test_a_vault_is_encrypted_and_kept() -> None:
+def test_a_vault_is_encrypted_and_retained() -> None:
     t = Template()
     backup.vault(t, "Vault", name="rm-vault", key_arn=Ref("Key"))
     vault = resources(t)["Vault"]
@@ -24,7 +24,7 @@ def test_a_vault_is_encrypted_and_kept() -> None:
     assert vault["Properties"]["EncryptionKeyArn"] == {"Ref": "Key"}
 
 
-def test_a_plan_keeps_and_copies_for_as_long_as_it_is_told() -> None:
+def test_a_plan_keeps_backups_and_copies_for_the_days_given() -> None:
     t = Template()
     plan = backup.plan(
         t,
@@ -79,7 +79,7 @@ def test_failed_backups_and_copies_ring() -> None:
     }
 
 
-def test_the_arn_of_a_vault_is_told_from_others() -> None:
+def test_the_arn_of_a_vault_differs_from_other_arns() -> None:
     t = frame.start("A thing", role="dr")
     backup.vault_parameter(t, "VaultArn", description="A vault.")
     pattern = t.to_dict()["Parameters"]["VaultArn"]["AllowedPattern"]

@@ -72,7 +72,9 @@ def built() -> dict[str, Any]:
     return {**resources, "Replica": replica.to_dict()["Resources"]["Replica"]}
 
 
-def test_an_instance_and_its_replica_are_encrypted_private_watched_and_kept() -> None:
+def test_an_instance_and_its_replica_are_encrypted_private_monitored_and_retained() -> (
+    None
+):
     resources = built()
     for title in ("Database", "Replica"):
         resource = resources[title]
@@ -92,7 +94,7 @@ def test_an_instance_and_its_replica_are_encrypted_private_watched_and_kept() ->
     assert group["KmsKeyId"] == {"Ref": "KmsKeyArn"}
 
 
-def test_the_password_is_generated_kept_and_never_written_down() -> None:
+def test_the_password_is_generated_retained_and_never_in_the_template() -> None:
     resources = built()
     secret = resources["Secret"]
     assert secret["DeletionPolicy"] == "RetainExceptOnCreate"

@@ -19,7 +19,7 @@ def properties(t: Template, title: str) -> dict[str, Any]:
     return found
 
 
-def test_a_public_host_is_asked_over_https() -> None:
+def test_a_public_host_is_checked_over_https() -> None:
     t = Template()
     dns.https_check(t, "Check", name="x-api", host="api.example.com", path="/health")
     config = properties(t, "Check")["HealthCheckConfig"]
@@ -142,7 +142,7 @@ def test_a_private_zone_is_for_the_vpcs_it_is_given() -> None:
     ]
 
 
-def test_a_name_by_weight_moves_only_when_told() -> None:
+def test_a_weighted_name_has_no_health_check() -> None:
     t = Template()
     dns.weighted_name(
         t,

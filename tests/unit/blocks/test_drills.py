@@ -108,7 +108,7 @@ def test_failing_over_is_allowed_for_these_clusters_only() -> None:
     assert "*" not in found["FindClusters"]["Resource"]
 
 
-def test_a_reminder_is_told_to_a_topic_when_it_is_due() -> None:
+def test_a_reminder_is_sent_to_a_topic_when_it_is_due() -> None:
     t = Template()
     drills.reminder(
         t,

@@ -53,7 +53,7 @@ def template(resource_type: str, **properties: object) -> dict[str, object]:
         {"Fn::If": ["Some", "short", {"Fn::Sub": "${EnvironmentSuffix}"}]},
     ],
 )
-def test_a_name_that_is_too_long_is_told_with_its_resource(value: object) -> None:
+def test_a_name_that_is_too_long_is_reported_with_its_resource(value: object) -> None:
     found = names.too_long(
         template("AWS::IAM::Role", RoleName=value), {"EnvironmentSuffix": "s" * 65}
     )

@@ -20,7 +20,7 @@ def resources(t: Template) -> dict[str, Any]:
     return found
 
 
-def test_logs_are_kept_as_long_as_a_parameter_says_and_then_go() -> None:
+def test_logs_expire_after_the_days_of_a_parameter() -> None:
     t = Template()
     protection.log_bucket(
         t, name="x-logs", days_parameter="AuditDays", what="audit logs", policy=[]

@@ -64,7 +64,7 @@ def test_a_key_stays_manageable_by_its_account() -> None:
     assert not any("*" in action for action in granted)
 
 
-def test_key_and_replica_are_kept_and_have_an_alias() -> None:
+def test_key_and_replica_are_retained_and_have_an_alias() -> None:
     t = Template()
     policy = [security.alarms_statement()]
     security.key(t, "Key", name="a", description="A key", policy=policy)

@@ -130,7 +130,7 @@ def test_an_image_is_named_by_a_parameter_that_aws_keeps_fresh() -> None:
     assert parameter["Default"].startswith("/aws/service/ami-amazon-linux-latest/")
 
 
-def test_an_accelerator_is_kept_and_has_a_group_for_each_region() -> None:
+def test_an_accelerator_is_retained_and_has_a_group_for_each_region() -> None:
     t = Template()
     found = servers.accelerator(
         t,

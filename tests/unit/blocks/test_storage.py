@@ -81,7 +81,7 @@ def test_what_is_on_only_when_both_ways_are_asks_no_second_time() -> None:
     assert criteria["ReplicaModifications"] == {"Status": "Enabled"}
 
 
-def test_lifecycle_moves_and_expires_only_what_it_is_told() -> None:
+def test_lifecycle_moves_and_expires_only_after_days_that_are_given() -> None:
     (old,) = storage.lifecycle(noncurrent_days=3)
     assert "Transitions" not in old.to_dict()
     rules = storage.lifecycle(
@@ -181,7 +181,7 @@ def test_a_replication_is_watched_where_s3_publishes_it() -> None:
     assert alarms["Failed"]["MetricName"] == "OperationsFailedReplication"
 
 
-def test_old_versions_are_kept_for_days_that_are_a_parameter() -> None:
+def test_the_retention_of_old_versions_is_a_parameter() -> None:
     t = Template()
     (rule,) = storage.lifecycle(noncurrent_days=storage.noncurrent_days(t, "pages"))
     expiry = rule.to_dict()["NoncurrentVersionExpiration"]

@@ -1,4 +1,4 @@
-"""Systems of the user's own: their templates, their blueprints, and their mistakes."""
+"""Custom systems: the user's own templates and blueprints, and their errors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tapgen.system import templates_out
 
 @dataclass
 class Project:
-    """A folder with a config and what it refers to."""
+    """A folder with a config and the files that it refers to."""
 
     folder: Path
 
@@ -157,7 +157,7 @@ template.add_output(Output("VpcId", Value=Ref(vpc)))
         ("net.py:text", PYTHON + "text = template.to_yaml()\n"),
     ],
 )
-def test_a_template_may_be_made_in_python(
+def test_a_template_may_be_written_in_python(
     project: Project, reference: str, text: str
 ) -> None:
     project.write("shop.yaml", CONFIG.format(template=reference))
@@ -193,7 +193,7 @@ Resources:
 """
 
 
-def test_loops_are_sent_as_written_and_asked_for_what_they_make(
+def test_loops_are_sent_as_written_and_checked_expanded(
     project: Project,
 ) -> None:
     project.write("shop.yaml", CONFIG.format(template="net.yaml"))
@@ -224,7 +224,7 @@ def test_loops_are_sent_as_written_and_asked_for_what_they_make(
         ),
     ],
 )
-def test_a_wrong_loop_is_told_with_file_stack_set_and_place(
+def test_a_wrong_loop_is_reported_with_file_stack_set_and_place(
     project: Project, collection: str, kind: str, said: str
 ) -> None:
     project.write("shop.yaml", CONFIG.format(template="net.yaml"))
@@ -315,7 +315,7 @@ def test_a_template_that_asks_for_the_suffix_gets_it(project: Project) -> None:
     assert set(templates_out.files(staging, default)) == {"shop/manifest.s.json"}
 
 
-def test_what_templates_do_not_take_is_told_with_the_line_of_the_config(
+def test_what_templates_do_not_accept_is_reported_with_the_line_of_the_config(
     project: Project,
 ) -> None:
     project.write(
@@ -334,7 +334,7 @@ def test_what_templates_do_not_take_is_told_with_the_line_of_the_config(
     ]
 
 
-def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
+def test_every_template_that_cannot_be_read_is_reported(project: Project) -> None:
     project.write(
         "shop.yaml",
         CONFIG.format(template="net.yaml") + """\
@@ -374,7 +374,7 @@ def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
             "templte = 1\n",
             "net.py: has no template and no build; did you mean 'templte'?",
         ),
-        # What Troposphere refuses when an object is made …
+        # What Troposphere refuses when an object is created …
         (
             "from troposphere import Template, sqs\ntemplate = Template()\n"
             "template.add_resource(sqs.Queue('Work', QueueNam='x'))\n",
@@ -394,7 +394,7 @@ def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
             "from troposphere import sqs\nx = sqs.Queue('Work', DelaySeconds='x')\n",
             "net.py:2: Work (AWS::SQS::Queue): DelaySeconds is 'x'; 'x' is not a valid",
         ),
-        # … and when the template is written.
+        # … and when it renders the template.
         (
             "from troposphere import Template, ec2\ntemplate = Template()\n"
             "template.add_resource(ec2.Route('Out'))\n",
@@ -409,7 +409,7 @@ def test_every_template_that_cannot_be_read_is_told(project: Project) -> None:
         ),
     ],
 )
-def test_errors_in_python_are_told_as_their_author_would(
+def test_errors_in_python_are_reported_in_the_words_of_their_author(
     project: Project, text: str, problem: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     project.write("shop.yaml", CONFIG.format(template="net.py"))
@@ -421,7 +421,7 @@ def test_errors_in_python_are_told_as_their_author_would(
     assert said.startswith("shop.yaml:4: stack_sets.net: ")
     assert problem in said
     assert "\n" not in said and "site-packages" not in said
-    # Nor does Troposphere print its own account of it.
+    # Troposphere's own message is suppressed.
     assert capsys.readouterr().err == ""
 
 
@@ -535,7 +535,7 @@ def test_the_settings_of_a_blueprint_are_checked_like_any(project: Project) -> N
         ),
     ],
 )
-def test_an_error_in_a_blueprint_is_told_with_its_line(
+def test_an_error_in_a_blueprint_is_reported_with_its_line(
     project: Project, was: str, becomes: str, problem: str
 ) -> None:
     project.write("shop.yaml", OWN_CONFIG)
@@ -672,7 +672,7 @@ def test_installed_packages_offer_blueprints_by_entry_points(project: Project) -
     assert blueprints.find("nobody_offers_this") is None
 
 
-def test_an_entry_point_that_cannot_be_loaded_is_told(project: Project) -> None:
+def test_an_entry_point_that_cannot_be_loaded_is_reported(project: Project) -> None:
     project.write("shop.yaml", OWN_CONFIG.replace("./own.py:build", "own_broken"))
     install(project, "own_broken = no_such_package_at_all:build")
 

@@ -1,8 +1,8 @@
 """What the execution role of a shipped system may do, and what it may not.
 
-The calls here are written by hand, from what AWS's documentation says that each step of
-making secure_network takes; a small evaluator of policies answers them. Nothing is
-derived from the data that the role itself is made of.
+The calls are written by hand, from AWS's documentation of each step of deploying
+secure_network. A small policy evaluator answers them. Nothing is derived from the data
+that generates the role.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def resolved(value: Any) -> Any:
 
 
 class Role:
-    """An execution role as IAM would judge it."""
+    """An execution role with IAM's evaluation logic."""
 
     def __init__(self, template: Mapping[str, Any]) -> None:
         self.statements = [
@@ -230,7 +230,7 @@ def test_keys_are_used_through_the_services_that_encrypt_with_them(
 
 
 @pytest.mark.parametrize("service", ["rds", "mrk.kms"])
-def test_service_linked_roles_are_made_for_the_services_in_use(
+def test_service_linked_roles_are_created_for_the_services_in_use(
     role: Role, service: str
 ) -> None:
     action = "iam:CreateServiceLinkedRole"
@@ -299,7 +299,7 @@ def test_what_is_tagged_for_another_system_or_environment_is_not_changed(
     role: Role, action: str, resource: str
 ) -> None:
     assert role.allows(action, resource, OURS)
-    # Not tagged yet: its own, a moment after it was made.
+    # Without tags yet: the system's own, just after creation.
     assert role.allows(action, resource, {})
     assert not role.allows(action, resource, OTHER_SYSTEM)
     assert not role.allows(action, resource, OTHER_ENVIRONMENT)
@@ -326,7 +326,7 @@ def test_the_images_that_aws_publishes_are_read_and_no_other_parameters() -> Non
         assert not servers.allows("ssm:GetParameters", arn("ssm", foreign), {})
 
 
-def test_alarms_of_scaling_policies_are_made() -> None:
+def test_alarms_of_scaling_policies_are_created() -> None:
     servers = Role(template_of(ROOT / "stacksets" / "region_migration.yaml"))
     alarm = arn("cloudwatch", "alarm:TargetTracking-rm-prod-blue-target-AlarmHigh-1")
     assert servers.allows("cloudwatch:PutMetricAlarm", alarm, {})
@@ -334,7 +334,7 @@ def test_alarms_of_scaling_policies_are_made() -> None:
     assert not servers.allows("cloudwatch:DeleteAlarms", foreign, {})
 
 
-# Type and the property that names it → the action that makes it, and the ARN's end.
+# Type and its name property → the action that creates it, and the end of its ARN.
 NAMED = {
     ("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName"): (
         "autoscaling:CreateAutoScalingGroup",
@@ -403,7 +403,7 @@ def test_whatever_a_shipped_system_names_its_role_may_make(path: Path) -> None:
 
 
 def named(value: Any) -> str:
-    """A name as it comes out, with something in place of what is not known here."""
+    """Return a name with placeholders for unknown variables."""
     text = value
     if isinstance(value, dict):
         text = value["Fn::Sub"]
@@ -426,7 +426,7 @@ def test_no_shipped_system_may_touch_a_database_or_a_secret_of_another(
 
 
 def everything(value: Any) -> Iterator[str]:
-    """Every key and every text inside a piece of a template."""
+    """Yield every key and every text in a part of a template."""
     if isinstance(value, dict):
         yield from value
         for inner in value.values():
@@ -498,7 +498,7 @@ def test_a_policy_of_a_custom_system_is_attached_to_nobody_it_does_not_name() ->
             assert attached == (user in allowed)
 
 
-def test_of_a_database_made_elsewhere_a_replica_is_made_and_nothing_else() -> None:
+def test_an_existing_database_gets_a_replica_and_no_other_change() -> None:
     database = arn("rds", "db:my-database")
     given = [Permission("rds:CreateDBInstanceReadReplica", database)]
     scope = Scope("rm", permissions=given)

@@ -1,4 +1,4 @@
-"""Parts that do not fit together are refused, all mistakes at once."""
+"""Parts that do not fit together: all mistakes are reported at once."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_capabilities_are_those_the_template_needs(
     assert make(Part("a", "dr", t, ("Name",))).part("a").capabilities == expected
 
 
-def test_every_mistake_is_told_at_once() -> None:
+def test_every_mistake_is_reported_at_once() -> None:
     long = template("dr", size=False)
     long.add_resource(s3.Bucket("Long", BucketName=Ref("EnvironmentSuffix")))
     with pytest.raises(BlueprintError) as caught:
