@@ -40,7 +40,7 @@ IPV4_PATTERN = r"^(\d{1,3}\.){3}\d{1,3}$"
 BUCKET_PATTERN = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 MOST = 1_000_000_000
-"""The bound of limits that AWS itself does not bound: whatever is more is a slip."""
+"""The maximum of parameters that AWS does not limit: a larger value is a mistake."""
 
 # Groups of parameters in the console's form, in this order.
 PLACE = "Where this stack runs"

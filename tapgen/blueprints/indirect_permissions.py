@@ -49,7 +49,7 @@ TABLE = (
             "AWS::SecretsManager::SecretTargetAttachment",
             _SECRETS,
         ),
-        "KmsKeyId, ReplicaRegions: encrypted and decrypted in the caller's name",
+        "KmsKeyId, ReplicaRegions: encrypted and decrypted on the caller's behalf",
         "Secrets Manager API, CreateSecret, GetSecretValue, PutSecretValue and "
         "ReplicateSecretToRegions, Required permissions",
         through="secretsmanager",
@@ -74,13 +74,13 @@ TABLE = (
     ),
     Indirect(
         ("AWS::DynamoDB::GlobalTable",),
-        "Replicas, and capacity that scales by itself",
+        "Replicas, and capacity with auto scaling",
         "DynamoDB developer guide, Using IAM with global tables",
         linked=("replication.dynamodb", "dynamodb.application-autoscaling"),
     ),
     Indirect(
         ("AWS::Lambda::Function",),
-        "KmsKeyArn: the environment is encrypted in the caller's name",
+        "KmsKeyArn: the environment is encrypted on the caller's behalf",
         "Lambda developer guide, Securing environment variables",
         through="lambda",
     ),
@@ -98,7 +98,7 @@ TABLE = (
     ),
     Indirect(
         ("AWS::KMS::Key", "AWS::KMS::ReplicaKey"),
-        "MultiRegion: a role of KMS keeps replicas and primary alike",
+        "MultiRegion: a role of KMS synchronizes replicas and primary",
         "KMS developer guide, Authorizing AWS KMS to synchronize multi-Region keys",
         linked=("mrk.kms",),
     ),
@@ -114,7 +114,7 @@ TABLE = (
     ),
     Indirect(
         ("AWS::EC2::VPCEndpoint",),
-        "PrivateDnsEnabled: a hosted zone is associated in the caller's name",
+        "PrivateDnsEnabled: a hosted zone is associated on the caller's behalf",
         "Service authorization reference, Amazon EC2, CreateVpcEndpoint, dependent "
         "actions",
         ("route53:AssociateVPCWithHostedZone",),
@@ -133,7 +133,7 @@ TABLE = (
     ),
     Indirect(
         ("AWS::AutoScaling::ScalingPolicy",),
-        "TargetTrackingConfiguration: its alarms are made in the caller's name",
+        "TargetTrackingConfiguration: its alarms are created on the caller's behalf",
         "EC2 Auto Scaling user guide, Identity-based policy examples: PutScalingPolicy",
         (
             "cloudwatch:DeleteAlarms",
@@ -167,20 +167,20 @@ TABLE = (
     ),
     Indirect(
         (SSM_VALUE, RESOLVE % "ssm", RESOLVE % "ssm-secure"),
-        "read by CloudFormation, as the caller, before it makes anything",
+        "read by CloudFormation, as the caller, before it creates anything",
         "CloudFormation user guide, Systems Manager parameter types, and dynamic "
         "references to parameters",
         ("ssm:GetParameter", "ssm:GetParameters"),
     ),
     Indirect(
         ("AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::LaunchTemplate"),
-        "ImageId that says resolve:ssm",
+        "ImageId with resolve:ssm",
         "EC2 user guide, Use a Systems Manager parameter instead of an AMI ID",
         ("ssm:GetParameters",),
     ),
     Indirect(
         (_SECRETS,),
-        "read by CloudFormation, as the caller, where they stand",
+        "read by CloudFormation, as the caller, during deployment",
         "CloudFormation user guide, Dynamic references to secrets",
         ("secretsmanager:GetSecretValue",),
     ),

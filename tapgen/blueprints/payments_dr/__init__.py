@@ -19,7 +19,7 @@ the lost region.
     storage      primary   the bucket that is replicated from
     database     primary   the cluster that writes, the global database, its secret
     database-dr  dr        the cluster that copies and can take over
-    api-account  every     the role by which API Gateway logs (account baseline)
+    api-account  every     the logging role of API Gateway (account baseline)
     app          every     function and REST API, the same in both regions
     observe      every     alarms on replication, the operator's switch, dashboard
     dns          global    health checks and failover records
