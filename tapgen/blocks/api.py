@@ -117,7 +117,7 @@ def canary(t: Template) -> Canary:
     deployment = frame.parameter(
         t,
         "StableDeployment",
-        description="Id of the deployment for all other requests; empty for the newest.",
+        description="Deployment id for all other requests; empty for the newest.",
         Default="",
         pattern="^$|^[a-z0-9]{6,32}$",
         constraint="the id of a deployment of the API, or nothing",

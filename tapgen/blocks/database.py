@@ -83,7 +83,7 @@ POSTGRES = Engine(
     version={
         "name": "PostgresVersion",
         "label": "PostgreSQL version",
-        "description": "PostgreSQL version, major or full; RDS applies minor versions itself.",
+        "description": "PostgreSQL version; with a major one RDS applies minor ones itself.",
         "pattern": r"^\d{2}(\.\d{1,2})?$",
         "constraint": "a version such as 17 or 17.6",
     },

@@ -203,7 +203,8 @@ def host(t: Template, title: str, description: str, *, optional: bool = False) -
 def alias(t: Template, role: str) -> Alias:
     """Add the parameters for the target of a region's alias record.
 
-    They take the outputs of `api_domain.domain_outputs`; both are empty without a domain.
+    They take the outputs of `api_domain.domain_outputs`; both are empty without a
+    domain.
     """
     title, region = f"{role.title()}DomainTarget", frame.role_label(role)
     return Alias(

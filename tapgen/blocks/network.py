@@ -76,7 +76,7 @@ def vpc(t: Template, title: str, *, name: str, zones: int) -> Vpc:
         t,
         "VpcCidr",
         label="Address range",
-        description="Address range of the VPC; must not overlap networks that it connects to.",
+        description="Address range of the VPC; must not overlap connected networks.",
         pattern=frame.CIDR_PATTERN,
         constraint="an IPv4 range such as 10.20.0.0/16",
     )

@@ -2,7 +2,7 @@
 
     logs = storage.Bucket(name("logs", names.THIS_ROLE, unique=True))
     protection.log_bucket(
-        t, name=logs.name, days_parameter="AuditRetentionDays", what="access logs and the trail",
+        t, name=logs.name, days_parameter="AuditRetentionDays", what="access logs",
         policy=[
             *protection.access_log_statements(logs, [name("data", unique=True)]),
             *protection.trail_statements(logs, names.arn("cloudtrail", "trail/x")),

@@ -220,7 +220,7 @@ def replication(
     frame.flag(
         t,
         "ReplicationTimeControl",
-        description="Whether S3 guarantees replication within 15 minutes, at extra cost.",
+        description="Whether S3 guarantees replication in 15 minutes, at extra cost.",
         condition="HasTimeControl",
     )
     return Replication(destination, key_arn, role, rule, "HasTimeControl", **more)

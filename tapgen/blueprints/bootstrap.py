@@ -174,7 +174,7 @@ def administration() -> str:
             Type="String",
             Default="create",
             AllowedValues=["create", "existing"],
-            Description="existing if stack tapgen-artifacts has already created the bucket",
+            Description="existing if stack tapgen-artifacts has created the bucket",
         )
     )
     role = template.add_resource(_administration_role(services))

@@ -1,9 +1,9 @@
 """The permissions of an execution role: exactly what a system's resources need.
 
-`listed_permissions` selects the actions. `scope` limits them to the system's names where
-IAM supports it; `tag_permissions` limits the others by the tags that every stack set has.
-`role_permissions` covers IAM roles. Read actions (Describe, List) are allowed on all
-resources, except where they would show secrets.
+`listed_permissions` selects the actions. `scope` limits them to the system's names
+where IAM supports it; `tag_permissions` limits the others by the tags that every stack
+set has. `role_permissions` covers IAM roles. Read actions (Describe, List) are allowed
+on all resources, except where they would show secrets.
 
 Source for what IAM supports: the service authorization reference.
 """
@@ -81,8 +81,8 @@ def statements(
     """Return the policy statements of a system's execution role.
 
     `system` is its name with hyphens. `types` are its resource types and the
-    `indirect_permissions.REFERENCES` in its templates. `passed_to` are the services that
-    its roles are for.
+    `indirect_permissions.REFERENCES` in its templates. `passed_to` are the services
+    that its roles are for.
     """
     types = sorted({*types})
     entries = indirect_permissions.of(types)
@@ -139,8 +139,8 @@ def _is_harmless_read(action: str) -> bool:
 def _by_resource(
     actions: Iterable[str], arns: Mapping[tuple[str, str], Sequence[str]]
 ) -> Iterator[Statement]:
-    """Yield a statement for each service and set of ARNs; actions that cannot be limited
-    share one statement."""
+    """Yield a statement for each service and set of ARNs; actions that cannot be
+    limited share one statement."""
     grouped: dict[tuple[str, tuple[str, ...]], list[Action]] = {}
     for action in sorted(_without_covered({*actions})):
         service, _, name = action.partition(":")

@@ -61,8 +61,8 @@ ARN_ENDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "ssm": {"document": ("document/@",), "parameter": ("parameter/#/*",)},
     "states": {"statemachine": ("stateMachine:@",)},
 }
-"""Service → resource type in IAM's words → the ends of its ARNs. `@` stands for the name
-of any resource of the system; where AWS chooses an id, the end has no `@`."""
+"""Service → resource type in IAM's words → the ends of its ARNs. `@` stands for the
+name of any resource of the system; where AWS chooses an id, the end has no `@`."""
 
 # API Gateway names these after the id of the API.
 _API_LOGS = names.arn("logs", "log-group:API-Gateway-Execution-Logs_*", region="*")
@@ -82,9 +82,10 @@ class Scope:
     """The names that an execution role may reach.
 
     The names of a shipped system begin with `code`. Without a code, `names` holds name
-    patterns by kind of resource, as `resource_names.patterns` returns them. With `artifacts` the
-    role also reads the artifact bucket of its own account. It may pass `pass_roles`, and
-    has `permissions` on other resources that exist outside the system.
+    patterns by kind of resource, as `resource_names.patterns` returns them. With
+    `artifacts` the role also reads the artifact bucket of its own account. It may pass
+    `pass_roles`, and has `permissions` on other resources that exist outside the
+    system.
     """
 
     code: str = ""

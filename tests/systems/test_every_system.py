@@ -117,7 +117,7 @@ def test_stack_sets_are_tagged_with_whose_they_are(system: System) -> None:
 
 
 def test_a_changed_tag_of_a_stack_set_replaces_nothing(system: System) -> None:
-    """A stack gives its tags to what can be tagged, and changes them there in place."""
+    """CloudFormation passes stack tags on to resources, and changes them in place."""
     for (part, title), resource in every(system).items():
         region = system.part(part).targets[0].region
         found = PROVIDER_SCHEMA_MANAGER.get_resource_schema(region, resource["Type"])

@@ -209,8 +209,8 @@ def test_lag_over_a_second_rings_in_both_regions(system: System) -> None:
 def test_lag_is_measured_by_what_the_account_has(
     given: str, wanted: dict[str, str]
 ) -> None:
-    """With other dimensions than the metric has, one alarm never rings and one always
-    does."""
+    """With other dimensions than the metric has, one alarm never goes off and one
+    always does."""
     system = built(replication_lag_dimensions=given)
     for part, title in (
         ("observe", "ReplicationLagAlarm"),
@@ -461,7 +461,8 @@ def test_checks_watch_alarms_that_exist_and_that_route_53_can_read(
 
 @pytest.mark.parametrize("role", BOTH)
 def test_a_database_that_says_nothing_is_unwell(system: System, role: str) -> None:
-    """Route 53 watches the data of an alarm, not its state: silence is told to it."""
+    """Route 53 evaluates the data of an alarm, not its state; it has its own setting
+    for missing data."""
     check = checks(system)[f"{role.title()}DatabaseCheck"]
     assert check["InsufficientDataHealthStatus"] == "Unhealthy"
 
@@ -488,7 +489,7 @@ def test_each_region_has_a_dashboard_named_after_it(system: System) -> None:
     assert {m[0] for m in shown if isinstance(m[0], str)} == {
         *("AWS/ApiGateway", "AWS/DynamoDB", "AWS/Lambda", "AWS/S3"),
     }
-    # The lag is sought, whatever its dimensions are, in both regions.
+    # The dashboard searches the lag with all dimensions, in both regions.
     searches = [m[0] for m in shown if not isinstance(m[0], str)]
     assert [s["region"] for s in searches] == ["${PrimaryRegion}", "${DrRegion}"]
     for search in searches:
@@ -766,7 +767,7 @@ def test_each_region_has_the_name_with_a_certificate_of_its_own(named: System) -
 
 # --- S004-46 … 50: names and tags ----------------------------------------------------
 
-# Names within something whose own name tells environments apart.
+# Names within a resource whose own name contains the suffix.
 INNER = {"Name": ("AWS::ApiGateway::RequestValidator", "AWS::ApiGateway::Model")}
 # What exists once for both regions, or for the account.
 ONCE = ("GlobalDatabase", "Payments", "DatabaseSecret", "Budget", "ByRegionRole")
@@ -818,8 +819,8 @@ def test_everything_that_takes_tags_says_region_and_role(system: System) -> None
         assert pairs["DR-Role"] == expected, (part, title)
 
 
-# Types whose Tags the template library does not know; CloudFormation gives them those
-# of the stack.
+# Types whose Tags Troposphere does not support; CloudFormation passes on those of the
+# stack.
 UNTAGGED = ("AWS::ApiGateway::Stage",)
 
 

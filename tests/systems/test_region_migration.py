@@ -172,7 +172,7 @@ def test_a_region_without_servers_gets_no_requests_from_dns(system: System) -> N
         # Route 53 takes alarms of plain statistics only, and of all their datapoints.
         assert alarm["Statistic"] == "Sum"
         assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
-        # Also a region that few ask is left when it answers nobody.
+        # A region with little traffic also fails over when no request gets an answer.
         assert alarm["Threshold"] == {"Ref": "LostRequests"}
         assert values(system, "servers", region)["LostRequests"] == "1"
         assert check["AlarmIdentifier"]["Region"] == {"Ref": f"{role}Region"}
@@ -432,7 +432,7 @@ def test_two_regions_are_behind_addresses_that_stay(system: System) -> None:
     )
     given = values(system, "accelerator", HERE)
     assert given["TargetAlbArn"] == Output("servers", "AlbArn", region=THERE)
-    # Before the migration nobody is sent to the target.
+    # Before the migration the target gets no traffic.
     assert (given["SourceDial"], given["TargetDial"]) == ("100", "0")
 
 
@@ -520,7 +520,7 @@ def test_the_two_switches_are_parameters_in_an_order(system: System) -> None:
     ]
     (rule,) = template["Rules"]["BackupsAfterPromotion"]["Assertions"]
     assert {"Fn::Equals": [{"Ref": "Promoted"}, "true"]} in rule["Assert"]["Fn::Or"]
-    # Who is no replica has no lag: the alarm goes with the promotion.
+    # A promoted instance has no lag: the promotion deletes the alarm.
     alarm = template["Resources"]["ReplicaLagAlarm"]
     assert alarm["Condition"] == "IsReplica"
     assert alarm["Properties"]["TreatMissingData"] == "breaching"
@@ -820,7 +820,7 @@ def test_writers_can_be_paused_in_each_region(tmp_path: Path, system: System) ->
     switch = servers(system)["WriteSwitch"]["Properties"]
     assert switch["Value"] == {"Ref": "Writes"}
     assert values(system, "servers", HERE)["Writes"] == "allowed"
-    # Until the promotion nobody can write there anyway.
+    # Until the promotion the replica is read-only anyway.
     assert values(system, "servers", THERE)["Writes"] == "paused"
     paused = build(tmp_path, {"traffic": {"source_writes": "paused"}})
     assert values(paused, "servers", HERE)["Writes"] == "paused"
@@ -987,7 +987,7 @@ def test_each_region_lets_in_the_other_ones_servers(
 
 
 def test_servers_reach_the_database_of_either_region(system: System) -> None:
-    """The name of the database moves; whoever asks must get there."""
+    """The name of the database moves; all clients must reach both databases."""
     resources = body(system, "routes")["Resources"]
     ways = [
         r["Properties"] for r in resources.values() if r["Type"] == "AWS::EC2::Route"
@@ -1060,7 +1060,8 @@ def test_servers_decrypt_the_copy_of_the_secret_with_its_own_key(
 ) -> None:
     found = granted(existing, "roles", "InstanceRole")["DecryptSecretTarget"]
     assert found["Resource"] == [{"Ref": "SecretKeyArn"}]
-    # Without one it is this system's, or Secrets Manager's own, which asks for nothing.
+    # Without one it is the system's key, or Secrets Manager's own, which needs no
+    # permission.
     given = values(existing, "roles", HERE)["SecretKeyArn"]
     assert given == Output("keys-target", "KmsKeyArn", region=THERE)
     mine = KEY.replace(HERE, THERE)

@@ -482,7 +482,7 @@ def deployments(system: System) -> set[str]:
 def test_other_addresses_need_another_deployment(
     tmp_path: Path, system: System
 ) -> None:
-    # A deployment keeps the policy it was made with.
+    # A deployment keeps the policy that it was created with.
     other = build(tmp_path, {"allowed_cidr": "198.51.100.0/24"})
     assert not deployments(system) & deployments(other)
     same = build(tmp_path, {"memory_mib": 512, "log_retention_days": 7})
@@ -691,7 +691,7 @@ def test_traffic_is_divided_by_weight_between_blue_and_green(tmp_path: Path) -> 
         limits = parameters[parameter]
         assert (limits["MinValue"], limits["MaxValue"]) == (0, 255)
         assert values[parameter] == weight
-        # A record without a check counts as well, whatever becomes of its region.
+        # A record without a check always counts as healthy.
         assert record["HealthCheckId"]["Ref"].endswith("Check")
     assert values["SourceDomainTarget"] == Output(
         "api", "CustomDomainTarget", region=EAST

@@ -129,7 +129,7 @@ def test_a_database_is_watched_by_limits_that_are_parameters() -> None:
         limit = alarms[f"{title}Alarm"]["Threshold"]["Ref"]
         assert body["Parameters"][limit]["Type"] == "Number"
         assert alarms[f"{title}Alarm"]["AlarmActions"] == [{"Ref": "AlertTopicArn"}]
-    # A replica that stopped replicating says nothing, which must ring.
+    # A replica that stopped replicating publishes no data, which must breach.
     assert alarms["Lag"]["TreatMissingData"] == "breaching"
     assert body["Resources"]["Lag"]["Condition"] == "Is"
 

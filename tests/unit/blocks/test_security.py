@@ -59,7 +59,7 @@ def test_a_key_stays_manageable_by_its_account() -> None:
         for statement in security.owner_statements()
         for action in encode_to_dict(statement)["Action"]
     }
-    # Without these nobody could ever change the policy again, or delete the key.
+    # Without these, no principal could change the policy again, or delete the key.
     assert granted >= {"kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "kms:CreateGrant"}
     assert not any("*" in action for action in granted)
 
@@ -82,7 +82,7 @@ def test_key_and_replica_are_retained_and_have_an_alias() -> None:
         assert resources[title]["UpdateReplacePolicy"] == "Retain"
         target = resources[f"{title}Alias"]["Properties"]["TargetKeyId"]
         assert target == {"Fn::GetAtt": [title, "Arn"]}
-    # The primary key rotates its replicas; one of them cannot be asked to.
+    # The primary key rotates its replicas; a replica has no rotation setting.
     assert "EnableKeyRotation" not in resources["Replica"]["Properties"]
 
 

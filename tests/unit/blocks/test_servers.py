@@ -223,7 +223,7 @@ def test_sick_servers_errors_and_load_ring() -> None:
         *("UnHealthyHostCount", "HTTPCode_Target_5XX_Count"),
         *("HTTPCode_ELB_5XX_Count", "CPUUtilization"),
     }
-    # Route 53 knows nothing of M out of N: any other would be judged as it is not.
+    # Route 53 does not support M out of N, so all datapoints must breach.
     lost = alarms["BalancerErrorsAlarm"]
     assert lost["DatapointsToAlarm"] == lost["EvaluationPeriods"] == 3
     assert (lost["Threshold"], lost["Statistic"]) == (1, "Sum")

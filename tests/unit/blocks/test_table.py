@@ -119,7 +119,7 @@ def test_throttled_requests_are_watched_by_operation() -> None:
     assert set(alarms) == {
         *("ReadThrottleEvents", "WriteThrottleEvents", "ThrottledRequests")
     }
-    # Without the operation there is no such metric, and the alarm never rings.
+    # Without the operation there is no such metric, and the alarm never goes off.
     assert alarms["ThrottledRequests"]["Dimensions"] == [
         {"Name": "TableName", "Value": "x"},
         {"Name": "Operation", "Value": "PutItem"},

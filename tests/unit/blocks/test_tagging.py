@@ -1,4 +1,4 @@
-"""Tags on whatever takes them, in whichever form."""
+"""Tags on all resources that support them, in the form of each type."""
 
 from __future__ import annotations
 
