@@ -1,11 +1,11 @@
-"""Reads `stacksets/<system>.yaml`: what the user asked for, validated.
+"""Read and check `stacksets/<system>.yaml`.
 
 `load` gives a `Config`, or raises one ConfigError that lists every mistake in the file
 with its line, its key, what was given and what is allowed. The default and all
-environments are checked together, whichever is asked for.
+environments are always checked together.
 
-`shape` has every key, `document` reads YAML with its lines, `stack_sets` and `units` are
-the blocks about templates of your own, `checks` what depends on more than one value.
+`shape` has every key, `document` reads YAML with its lines, `stack_sets` and `units`
+check the blocks about your own templates, `checks` what depends on more than one value.
 May use `template/`. Begin reading at `load`.
 """
 
@@ -50,12 +50,12 @@ def load(
     environment: str | None = None,
     known: Iterable[str] | Names = (),
 ) -> Config:
-    """The config in a file, with the overlay of an environment.
+    """Return the config in a file, with the overlay of an environment.
 
     `find` gives the blueprint of a name, or raises BlueprintError; `known` are the
-    names to suggest, or a function that gives them when they are needed. An overlay
-    merges into mappings and replaces anything else; each environment has a suffix of
-    its own. Raises ConfigError with every mistake found.
+    names to suggest, or a function that returns them when they are needed. An overlay
+    merges into mappings and replaces other values; each environment has its own suffix.
+    Raises ConfigError with every mistake found.
     """
     return _load(path, find, known, environment)[environment]
 
@@ -65,7 +65,7 @@ def load_all(
     find: Callable[[str], Blueprint | None],
     known: Iterable[str] | Names = (),
 ) -> dict[str | None, Config]:
-    """The config in a file (under None), and that of each of its environments."""
+    """Return the config in a file (under None), and that of each environment."""
     return _load(path, find, known, None)
 
 
@@ -99,9 +99,9 @@ def _load(
 
 
 def environments(path: Path) -> tuple[str, ...]:
-    """The names of a file's environments, in its order.
+    """Return the names of a file's environments, in its order.
 
-    Raises ConfigError where the file is no YAML mapping or they are no overlays.
+    Raises ConfigError where the file or one of its environments is not a mapping.
     """
     problems = Problems(path)
     root = read(path, problems)
@@ -116,12 +116,12 @@ def _check_name(path: Path, problems: Problems) -> None:
         problems.add(
             0,
             (),
-            f"the file's name {shown(path.stem)} cannot name a system; give at most 40 "
-            "lower-case letters, digits and underscores, a letter first",
+            f"the file name {shown(path.stem)} is not a valid system name; use at most 40 "
+            "lower-case letters, digits and underscores, starting with a letter",
         )
     if path.stem == "bootstrap":  # templates_out/bootstrap/ holds everybody's roles
         problems.add(
-            0, (), "'bootstrap' is tapgen's own folder; name the file otherwise"
+            0, (), "'bootstrap' is reserved for tapgen's own folder; rename the file"
         )
 
 
@@ -132,7 +132,7 @@ def _note_unknown(name: str | None, root: Node, problems: Problems) -> None:
     wrong(
         problems,
         node or root,
-        f"{shown(name)} is no environment of this file; {has}{near(name, names)}",
+        f"{shown(name)} is not an environment of this file; {has}{near(name, names)}",
         *(() if node else ("environments",)),
     )
 
@@ -145,7 +145,7 @@ def _config(
     path: Path,
     environment: str | None,
 ) -> Config | None:
-    """The config of one layer; None, with the reasons noted, where it is wrong."""
+    """Return the config of one layer; None, with the reasons reported, if it is wrong."""
     problems.environment = environment
     blueprint = checks.blueprint(root, problems, find, known)
     root = checks.supported(root, problems)
@@ -186,8 +186,8 @@ def _config(
 def _rollout(
     shape: RolloutShape, regions: Mapping[str, str], default: Iterable[str]
 ) -> RolloutSettings:
-    """How to roll out; what the file does not order comes last, in the default order:
-    with a blueprint's roles the primary region after its replicas, else as listed."""
+    """Return the rollout settings; regions that the file does not order come last, in the
+    default order: of a blueprint's roles the primary last, else as listed."""
     named = [regions.get(given, given) for given in shape.order]
     order = [*named, *(region for region in default if region not in named)]
     given = shape.preferences
@@ -215,5 +215,5 @@ def _rollout(
 
 
 def _or(count: int | None, percentage: int | None, default: int) -> int | None:
-    """A count, or AWS's default where neither count nor percentage is given."""
+    """Return a count, or AWS's default where neither count nor percentage is given."""
     return default if count is None and percentage is None else count

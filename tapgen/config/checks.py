@@ -1,7 +1,7 @@
-"""What depends on more than one value of the file, or on its blueprint.
+"""Check what depends on more than one value of the file, or on its blueprint.
 
-Every check looks at nodes and keeps quiet about what is not of the right type, which
-`shape` reports: so one mistake does not hide another.
+Every check reads nodes and skips values of the wrong type, which `shape` reports. So one
+mistake does not hide another.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tapgen.model import SELF
 
 MOST_ENVIRONMENTS = 50
 
-_LATER = "not supported yet by this version; remove it"
-# Keys of later versions: what they ask for must not be left out without a word.
+_LATER = "not supported by this version yet; remove it"
+# Keys of later versions: ignoring them silently would surprise their author.
 _LATER_KEYS = [("rollout", "gates")]
 # Regions whose names begin with this are of another partition than `aws`.
 _PARTITIONS = ("cn-", "us-gov-", "us-isob-", "us-isof-", "us-iso-", "eu-isoe-", "eusc-")
@@ -36,7 +36,7 @@ def blueprint(
     find: Callable[[str], Blueprint | None],
     known: Callable[[], Collection[str]],
 ) -> Blueprint | None:
-    """The blueprint a file names; None, with the reason noted, when there is none."""
+    """Return the blueprint that a file names; None, with the reason reported, if none."""
     node = root.get("blueprint")
     if node is None or not isinstance(node.value, str):
         return None
@@ -51,7 +51,7 @@ def blueprint(
         wrong(
             problems,
             node,
-            f"{shown(name)} is no blueprint{_one_of(names)}{near(name, names)}",
+            f"{shown(name)} is not a blueprint{_one_of(names)}{near(name, names)}",
         )
     return found
 
@@ -62,7 +62,7 @@ def _one_of(names: Collection[str]) -> str:
 
 
 def supported(root: Node, problems: Problems) -> Node:
-    """The file less the keys of later versions, which are noted."""
+    """Return the file without the keys of later versions, which are reported."""
     for keys in _LATER_KEYS:
         node = root.get(*keys)
         if node is not None:
@@ -80,7 +80,7 @@ def _less(node: Node, keys: tuple[str, ...]) -> Node:
 
 
 def shape(root: Node, problems: Problems) -> FileShape | None:
-    """The file's values; None, with the reasons noted, where any is wrong."""
+    """Return the file's values; None, with the reasons reported, if any is wrong."""
     try:
         return FileShape.model_validate(root.data())
     except ValidationError as error:
@@ -89,7 +89,7 @@ def shape(root: Node, problems: Problems) -> FileShape | None:
 
 
 def settings(root: Node, problems: Problems, kind: Blueprint) -> BaseModel | None:
-    """The blueprint's settings; None, with the reasons noted, where any is wrong."""
+    """Return the blueprint's settings; None, with the reasons reported, if any is wrong."""
     node = root.get("settings") or _empty(root, "settings")
     if not isinstance(node.value, dict):
         return None
@@ -101,7 +101,7 @@ def settings(root: Node, problems: Problems, kind: Blueprint) -> BaseModel | Non
 
 
 def _empty(root: Node, key: str) -> Node:
-    """What stands for a mapping that the file leaves out."""
+    """Return an empty mapping in place of one that the file leaves out."""
     base = _empty(root.base, key) if root.base else None
     return Node({}, root.line, (*root.keys, key), base=base)
 
@@ -109,7 +109,7 @@ def _empty(root: Node, key: str) -> Node:
 def relations(
     root: Node, problems: Problems, kind: Blueprint | None, path: Path
 ) -> None:
-    """Note what does not go together in the file at `path`."""
+    """Report the values that contradict each other in the file at `path`."""
     if kind is not None:
         units.check(root, problems, kind)
         _roles(root, problems, kind)
@@ -125,7 +125,7 @@ def _stack_sets(root: Node, problems: Problems, kind: Blueprint, path: Path) -> 
     if kind.stack_sets:
         stack_sets.check(root, problems, path)
     elif node is not None:
-        message = "only the blueprint custom takes stack sets; remove it"
+        message = "only the blueprint custom has stack_sets; remove this key"
         wrong(problems, node, message)
 
 
@@ -137,7 +137,7 @@ def _roles(root: Node, problems: Problems, kind: Blueprint) -> None:
     node = root.get("regions")
     none = node is None or (node.value == {} and not kind.roles)
     if none and not kind.stack_sets:
-        message = "missing; a region for each of the blueprint's region roles"
+        message = "missing; give a region for each region role of the blueprint"
         wrong(problems, node or root, message, *(() if node else ("regions",)))
     if node is None or not isinstance(node.value, dict) or not kind.roles:
         return
@@ -151,7 +151,7 @@ def _roles(root: Node, problems: Problems, kind: Blueprint) -> None:
             )
     for role in kind.roles:
         if role not in node.mapping:
-            wrong(problems, node, f"missing; {roles}", role)
+            wrong(problems, node, f"missing; give it a region; {roles}", role)
 
 
 def _partition(region: str) -> str:
@@ -159,7 +159,7 @@ def _partition(region: str) -> str:
 
 
 def _regions(root: Node, problems: Problems) -> None:
-    """No region has two roles, and all are of one partition."""
+    """Report a region with two roles, and regions of different partitions."""
     seen: dict[str, Node] = {}
     roles = root.get("regions") or _empty(root, "regions")
     for node in sorted(roles.mapping.values(), key=lambda n: n.line):
@@ -171,7 +171,7 @@ def _regions(root: Node, problems: Problems) -> None:
             wrong(
                 problems,
                 node,
-                f"{shown(region)} is the region of {other} too; give another one",
+                f"{shown(region)} is already the region of {other}; give another one",
             )
         seen[region] = node
     for place in (root.get("admin", "region"), *stack_sets.region_nodes(root)):
@@ -184,15 +184,15 @@ def _regions(root: Node, problems: Problems) -> None:
             wrong(
                 problems,
                 node,
-                f"{shown(region)} and {shown(first)} are of two AWS partitions, which "
-                "share no accounts; give regions of one",
+                f"{shown(region)} and {shown(first)} are in different AWS partitions, "
+                "which share no accounts; give regions of one partition",
             )
 
 
 def _order(root: Node, problems: Problems, roles: tuple[str, ...]) -> None:
-    """The region order names roles or regions of this system, each once."""
+    """Report what is not a region of this system in the region order, or is twice."""
     given_regions = root.get("regions") or _empty(root, "regions")
-    regions = {role: role for role in roles}  # where one is missing, that is told
+    regions = {role: role for role in roles}  # a missing one is reported elsewhere
     regions |= {k: _text(node) or k for k, node in given_regions.mapping.items()}
     listed_ones = {_text(node) or "" for node in stack_sets.region_nodes(root)}
     regions |= {name: name for name in listed_ones - {*regions, *regions.values()}}
@@ -210,11 +210,13 @@ def _order(root: Node, problems: Problems, roles: tuple[str, ...]) -> None:
             wrong(
                 problems,
                 item,
-                f"{shown(given)} is no region role and no region of this system; "
+                f"{shown(given)} is neither a region role nor a region of this system; "
                 f"give {listed(allowed)}{near(given, allowed)}",
             )
         elif region in seen:
-            wrong(problems, item, f"{shown(given)} comes twice; name each region once")
+            wrong(
+                problems, item, f"{shown(given)} is listed twice; list each region once"
+            )
         seen.add(region)
 
 
@@ -225,7 +227,9 @@ def _accounts(root: Node, problems: Problems) -> None:
         account = item.text if not isinstance(item.value, str) else item.value
         if account in seen:
             line = seen[account].line
-            message = f"{shown(account)} comes twice, first on line {line}; keep one"
+            message = (
+                f"{shown(account)} is listed twice, first on line {line}; keep one"
+            )
             wrong(problems, item, message)
         elif account:
             seen[account] = item
@@ -241,11 +245,11 @@ def _preferences(root: Node, problems: Problems) -> None:
     ):
         node = mapping.get(other)
         if node is not None and node.value is not None and mapping.get(one):
-            wrong(problems, node, f"not together with {one}; keep one of the two")
+            wrong(problems, node, f"cannot be combined with {one}; keep one of the two")
 
 
 def environments(root: Node, problems: Problems) -> Mapping[str, Node]:
-    """The overlays of a file by name; what is no overlay is noted and left out."""
+    """Return the overlays of a file by name; report and skip other values."""
     node = root.get("environments")
     if node is None:
         return {}
@@ -254,11 +258,12 @@ def environments(root: Node, problems: Problems) -> Mapping[str, Node]:
             problems,
             node,
             f"{node.shown()} is not a mapping; write the name of each environment as "
-            "a key, below it what differs there",
+            "a key, and below it the values that differ",
         )
     if len(node.mapping) > MOST_ENVIRONMENTS:
-        many = f"{len(node.mapping)} environments; at most {MOST_ENVIRONMENTS}"
-        wrong(problems, node, many)
+        number = len(node.mapping)
+        message = f"{number} environments; give at most {MOST_ENVIRONMENTS}"
+        wrong(problems, node, message)
         return {}
     found = {}
     for name, overlay in node.mapping.items():
@@ -266,8 +271,9 @@ def environments(root: Node, problems: Problems) -> Mapping[str, Node]:
             wrong(
                 problems,
                 overlay,
-                f"{shown(name)} cannot name an environment; give at most 32 lower-case "
-                "letters, digits, hyphens and underscores, a letter first",
+                f"{shown(name)} is not a valid environment name; use at most 32 "
+                "lower-case letters, digits, hyphens and underscores, starting with "
+                "a letter",
             )
         if isinstance(overlay.value, dict):
             found[name] = overlay
@@ -275,16 +281,16 @@ def environments(root: Node, problems: Problems) -> Mapping[str, Node]:
             wrong(
                 problems,
                 overlay,
-                f"{overlay.shown()} is not a mapping; write what differs in this "
-                "environment, such as suffix",
+                f"{overlay.shown()} is not a mapping; write the keys that differ in "
+                "this environment, such as suffix",
             )
     return found
 
 
 def apart(layers: Mapping[str | None, Node], problems: Problems) -> None:
-    """Note environments that would own the same stack sets and roles.
+    """Report environments that would have the same stack sets and roles.
 
-    Their names are made from system and suffix, and are unique in the administration
+    Their names consist of system and suffix, and are unique in the administration
     account.
     """
     seen: dict[tuple[str, str], str] = {}
@@ -301,7 +307,7 @@ def apart(layers: Mapping[str | None, Node], problems: Problems) -> None:
             wrong(
                 problems,
                 node if own else root,
-                f"{shown(suffix)} is the suffix of {other} too, and both would own the "
-                "same stack sets; give this environment another one",
+                f"{shown(suffix)} is already the suffix of {other}, and both would have "
+                "the same stack sets; give this environment another suffix",
                 *(() if own else ("suffix",)),
             )

@@ -1,9 +1,9 @@
-"""Reads YAML 1.2 into nodes that remember their lines.
+"""Read YAML 1.2 into nodes with their lines.
 
-The file is composed here from ruamel.yaml's events, because that keeps, for every
-value, its line, its key and how it was written (`012` is a number to YAML, and still
-`012` in a message), goes on after duplicate keys, and bounds what a hostile file can
-cost: its size, depth and number of values, those that aliases repeat included.
+The nodes are built from ruamel.yaml's events. So every value has its line, its key and
+its text as written (`012` is a number in YAML, and still `012` in a message); reading
+goes on after duplicate keys; and size, depth and number of values are limited, counting
+those that aliases repeat, so that a hostile file cannot use up memory.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ Content = Scalar | dict[str, "Node"] | list["Node"]
 class Node:
     """A value in the file.
 
-    `line` is that of its key, from 1; `keys` are those from the top of the file.
-    `text` is the value as written where that was without quotes. `base` is the
-    mapping that this one was laid over.
+    `line` is the line of its key, from 1; `keys` are the keys from the top of the file.
+    `text` is the value as written, where it has no quotes. `base` is the mapping that
+    this one overlays.
     """
 
     value: Content
@@ -48,28 +48,28 @@ class Node:
 
     @property
     def mapping(self) -> dict[str, Node]:
-        """What it holds; nothing where it is no mapping."""
+        """The nodes by key; empty where this is not a mapping."""
         return self.value if isinstance(self.value, dict) else {}
 
     @property
     def items(self) -> list[Node]:
-        """What it holds; nothing where it is no list."""
+        """The nodes in order; empty where this is not a list."""
         return self.value if isinstance(self.value, list) else []
 
     def get(self, *keys: str) -> Node | None:
-        """The value at a path of mapping keys, None where there is none."""
+        """Return the node at a path of mapping keys, None where there is none."""
         node: Node | None = self
         for key in keys:
             node = node.mapping.get(key) if node else None
         return node
 
     def without(self, *keys: str) -> Node:
-        """The same mapping less some keys."""
-        kept = {k: v for k, v in self.mapping.items() if k not in keys}
-        return Node(kept, self.line, self.keys, base=self.base)
+        """Return the same mapping without some keys."""
+        others = {k: v for k, v in self.mapping.items() if k not in keys}
+        return Node(others, self.line, self.keys, base=self.base)
 
     def data(self) -> Any:
-        """The value as plain Python data."""
+        """Return the value as plain Python data."""
         if isinstance(self.value, dict):
             return {key: node.data() for key, node in self.value.items()}
         if isinstance(self.value, list):
@@ -77,17 +77,17 @@ class Node:
         return self.value
 
     def shown(self) -> str:
-        """The value as a message shows it."""
+        """Return the value as a message shows it."""
         if self.text and not isinstance(self.value, str):
             return self.text
         return shown(self.value)
 
 
 def wrong(problems: Problems, node: Node, message: str, *keys: str | int) -> None:
-    """Note a mistake at a node, or at keys below it that are not there.
+    """Report a mistake at a node, or at keys below it that are missing.
 
-    What is wrong with the default is told once, not again for every environment; what
-    is wrong with it in an environment only says so.
+    A mistake of the default is reported once, not again for every environment. One that
+    only an environment has names the environment.
     """
     where = node.keys + keys
     environment = problems.environment
@@ -100,8 +100,8 @@ def wrong(problems: Problems, node: Node, message: str, *keys: str | int) -> Non
         problems.add(node.line, where, message)
 
 
-# Keys of a mapping of which one stands for the other, by the path of the mapping: an
-# overlay that gives one takes back what the other said.
+# Keys that exclude each other, by the path of their mapping: an overlay that gives one
+# removes the other.
 _EXCLUSIVE: dict[Keys, list[set[str]]] = {
     ("rollout",): [{"strategy", "preferences"}],
     ("rollout", "preferences"): [
@@ -122,13 +122,13 @@ def _exclusive(keys: Keys) -> list[set[str]]:
 
 
 def _is_value(keys: Keys) -> bool:
-    """Whether a mapping is one value, such as a reference to an output: half of one
-    and half of another would be a third that nobody wrote."""
+    """Whether a mapping is one value, such as a reference to an output: an overlay
+    replaces it, because a mix of two references is a third that nobody wrote."""
     return len(keys) == 4 and keys[0] == "stack_sets" and keys[2] == "parameters"
 
 
 def overlay(base: Node, over: Node) -> Node:
-    """`base` with what `over` says: mappings merge, anything else is replaced."""
+    """Return `base` with the overlay `over`: mappings merge, other values are replaced."""
     mappings = isinstance(base.value, dict) and isinstance(over.value, dict)
     if not mappings or _is_value(base.keys):
         return over
@@ -145,7 +145,7 @@ def overlay(base: Node, over: Node) -> Node:
 
 
 def read(path: Path, problems: Problems) -> Node | None:
-    """The mapping a file holds; None, with the reason noted, where it holds none.
+    """Return the mapping in a file; None, with the reason reported, where it has none.
 
     Raises ConfigError where the file is a CloudFormation template: one mistake, not one
     for each of its keys.
@@ -194,11 +194,13 @@ def _text(path: Path, problems: Problems) -> str | None:
         problems.add(
             0,
             (),
-            f"cannot be read: {reason.lower()}; check the path and " f"its permissions",
+            f"cannot be read: {reason.lower()}; check the path and its permissions",
         )
         return None
     if len(content) > MAX_BYTES:
-        problems.add(0, (), f"larger than {MAX_BYTES:,} bytes; split it into systems")
+        problems.add(
+            0, (), f"larger than {MAX_BYTES:,} bytes; split it into several systems"
+        )
         return None
     try:
         return content.decode("utf-8-sig")
@@ -213,7 +215,7 @@ def _text(path: Path, problems: Problems) -> str | None:
 
 
 def _beside(path: Path) -> str:
-    """Which systems there are where a file was looked for."""
+    """Return the systems in the folder of a missing file, for a message."""
     folder = path if path.is_dir() else path.parent
     try:
         names = sorted(
@@ -256,7 +258,9 @@ def _parse(text: str, problems: Problems) -> Node | None:
         problems.add(1, (), f"not valid YAML: {error}")
         return None
     if root is None or root.value is None:
-        problems.add(1, (), "empty; give at least blueprint, suffix and regions")
+        problems.add(
+            1, (), "the file is empty; give at least blueprint, suffix and regions"
+        )
         return None
     if not isinstance(root.value, dict):
         problems.add(
@@ -272,20 +276,20 @@ def _parse(text: str, problems: Problems) -> Node | None:
 def _note_syntax(error: MarkedYAMLError, text: str, problems: Problems) -> None:
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    said = str(error.problem or error.context)
+    reason = str(error.problem or error.context)
     if error.problem and error.context and error.context.startswith("while parsing"):
-        said = f"{error.context}: {said}"
+        reason = f"{error.context}: {reason}"
     lines = text.splitlines()
     start = lines[line][: column + 1] if line < len(lines) else ""
     if start and "\t" in start and not start.strip():
-        said = "a tab in the indentation; indent with spaces"
-    elif "mapping values are not allowed" in said:
-        said += "; a value with a colon needs quotes, a key its own line"
-    problems.add(line + 1, (), f"column {column + 1}: {said}")
+        reason = "a tab in the indentation; indent with spaces"
+    elif "mapping values are not allowed" in reason:
+        reason += "; quote a value with a colon, and put each key on its own line"
+    problems.add(line + 1, (), f"column {column + 1}: {reason}")
 
 
 class _Stop(Exception):
-    """The file costs more than a config file may, or cannot be followed further."""
+    """Reading stops: the file exceeds a limit, or the rest has no meaning."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -317,7 +321,7 @@ def _scalar(text: str) -> Scalar:
 
 @dataclass
 class _Composer:
-    """Makes nodes of one document's events."""
+    """Builds nodes from one document's events."""
 
     events: Iterator[Any]
     problems: Problems
@@ -325,28 +329,32 @@ class _Composer:
     values: int = 0
 
     def document(self) -> Node | None:
-        """The only document; None when there is none."""
+        """Return the only document; None when there is none."""
         root: Node | None = None
         for event in self.events:
             if not isinstance(event, events.DocumentStartEvent):
                 continue
             line = event.start_mark.line + 1
             if root is not None:
-                raise _Stop(line, "a second document; keep one system per file")
+                raise _Stop(line, "a second YAML document; keep one system per file")
             root = self.node(next(self.events), ())
         return root
 
     def node(self, event: Any, keys: Keys, line: int | None = None) -> Node:
-        """The value that begins with an event."""
+        """Return the value that starts with an event."""
         line = line or event.start_mark.line + 1
         if isinstance(event, events.AliasEvent):
             if event.anchor not in self.anchors:
-                raise _Stop(line, f"the alias *{event.anchor} has no anchor before it")
+                raise _Stop(
+                    line,
+                    f"the alias *{event.anchor} has no anchor; define "
+                    f"&{event.anchor} before it",
+                )
             return self.moved(self.anchors[event.anchor], keys, line)
         self.count(line, keys)
         if event.tag is not None:
             self.problems.add(
-                line, keys, f"the tag {shown(event.tag)} has no meaning here; remove it"
+                line, keys, f"the tag {shown(event.tag)} is not allowed; remove it"
             )
         if isinstance(event, events.MappingStartEvent):
             node = Node(self.pairs(keys), line, keys)
@@ -362,7 +370,7 @@ class _Composer:
         text: str = event.value
         if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
             self.problems.add(
-                line, keys, "half of a surrogate pair is no character; remove it"
+                line, keys, "half of a surrogate pair is not a character; remove it"
             )
             text = ""
         if event.style is not None:
@@ -403,16 +411,16 @@ class _Composer:
         return found
 
     def merge(self, merge: Node, found: dict[str, Node], keys: Keys) -> None:
-        """What `<<` stands for: the keys of another mapping, where not given."""
+        """Add the keys of a mapping that `<<` merges, where they are not given."""
         if not isinstance(merge.value, dict):
-            message = f"{merge.shown()} is not a mapping; merge a mapping, or a list"
+            message = f"{merge.shown()} is not a mapping; merge a mapping, or a list of mappings"
             self.problems.add(merge.line, merge.keys, message)
         for name, node in merge.mapping.items():
             if name not in found:
                 found[name] = self.moved(node, (*keys, name), node.line)
 
     def moved(self, node: Node, keys: Keys, line: int) -> Node:
-        """A copy for another place in the file."""
+        """Return a copy of a node for another place in the file."""
         self.count(line, keys)
         value = node.value
         if isinstance(value, dict):
@@ -426,8 +434,8 @@ class _Composer:
         if self.values > MAX_VALUES:
             raise _Stop(
                 line,
-                f"more than {MAX_VALUES:,} values, those repeated by aliases included; "
-                "split the file into systems",
+                f"more than {MAX_VALUES:,} values, counting those that aliases repeat; "
+                "split the file into several systems",
             )
         if len(keys) > MAX_DEPTH:
             raise _Stop(line, f"nested more than {MAX_DEPTH} levels deep; flatten it")

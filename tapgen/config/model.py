@@ -1,4 +1,4 @@
-"""What a blueprint is, and what a valid config file says."""
+"""A blueprint, and the content of a valid config file."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ from tapgen.model import (
 
 @dataclass(frozen=True)
 class Blueprint:
-    """A kind of system: what its config file may say, and how it is built.
+    """A kind of system: the shape of its config file, and the function that builds it.
 
-    `code` (at most four letters) begins the names of its resources; without one their
-    names are what the templates say. `roles` are its region roles, the first being the
-    primary one; without any the file may name its own. `stack_sets` says that the file
-    lists the stack sets. `settings` is the model of the
-    `settings` block, which should forbid extra keys; the ValueErrors of its validators
-    reach the user as they are. `build` raises BlueprintError for a config it cannot
-    build.
+    Names of its resources start with `code` (at most four letters); without a code the
+    templates name them. `roles` are its region roles, the first being the primary one;
+    without any the file may define its own. `stack_sets` is true where the file lists
+    the stack sets. `settings` is the model of the `settings` block and should forbid
+    extra keys; users see the ValueErrors of its validators as they are. `build` raises
+    BlueprintError for a config it cannot build.
     """
 
     name: str
@@ -42,7 +41,7 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class ArtifactConfig:
-    """A file beside a template: its path as written, the parameters that take it."""
+    """A file to upload: its path as written, and the parameters for bucket and key."""
 
     path: str
     bucket: str
@@ -51,12 +50,12 @@ class ArtifactConfig:
 
 @dataclass(frozen=True)
 class StackSetConfig:
-    """A stack set as a file of blueprint `custom` describes it.
+    """A stack set in a config file of the blueprint `custom`.
 
-    `template` is the path as written, `line` that of the part in the file. Regions are
-    regions, whatever roles the file uses for them. `capabilities` of None are those
-    that the template asks for. The account of a service-managed stack set's target is
-    an organizational unit.
+    `template` is the path as written, `line` the line of the part in the file. Region
+    roles are replaced by regions. `capabilities` is None for those that the template
+    needs. The account of a service-managed stack set's target is an organizational
+    unit.
     """
 
     part: str
@@ -79,11 +78,11 @@ class Config:
     `system` is the stem of the file. `regions` maps region roles to regions, in the
     order of the blueprint's roles. Accounts may be `self`. `account_baseline` is
     `create` or `existing`. `settings` is an instance of the blueprint's own model.
-    `rollout.order` names every region of the system once, by default the primary one
-    last, so that its replicas are the canary. `environment` is None for
-    the default, the file without any overlay. `stack_sets` are those that the file
-    lists, for a blueprint that takes them; a region without a role is its own role.
-    `delegated` says that `admin` is a delegated administrator of StackSets.
+    `rollout.order` has every region of the system once, by default the primary one
+    last, so that a replica is the canary. `environment` is None for the default, the
+    file without any overlay. `stack_sets` are those in the file, for a blueprint that
+    has them; a region without a role is its own role. `delegated` is true where `admin`
+    is a delegated administrator of StackSets.
     """
 
     system: str

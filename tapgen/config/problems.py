@@ -1,4 +1,4 @@
-"""What is wrong with a config file: where, what was given, what is allowed."""
+"""The mistakes in a config file: where, what was given, what is allowed."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 from tapgen.errors import ConfigError
 
 MOST = 100
-"""Problems told in one go; of a file that is not a config at all, the first do."""
+"""The number of problems reported at once; more would not help anybody."""
 
 Key = str | int
 Keys = tuple[Key, ...]
 
 
 class Problems:
-    """Collects the mistakes in one file and tells them in the order of its lines.
+    """Collects the mistakes in one file, to report them in the order of its lines.
 
-    `environment` is that whose overlay is being checked, None for the default.
+    `environment` is the one whose overlay is being checked, None for the default.
     """
 
     def __init__(self, file: Path) -> None:
@@ -31,22 +31,22 @@ class Problems:
         self._keys: set[Keys] = set()
 
     def add(self, line: int, keys: Keys, message: str) -> None:
-        """Note a mistake: in which line (0: the file itself), at which key."""
+        """Add a mistake, with its line (0: the file itself) and its key."""
         where = dotted(keys)
         self._found[(line, f"{where}: {message}" if where else message)] = None
         self._messages.add((keys, message))
         self._keys.add(keys)
 
     def has(self, keys: Keys, message: str) -> bool:
-        """Whether just this was noted at this key."""
+        """Whether this message was reported at this key."""
         return (keys, message) in self._messages
 
     def at(self, keys: Keys) -> bool:
-        """Whether anything was noted at this key."""
+        """Whether any mistake was reported at this key."""
         return keys in self._keys
 
     def error(self) -> ConfigError:
-        """All of them, each once, by line."""
+        """Return the error with all mistakes, each once, by line."""
         found = sorted(self._found, key=lambda problem: problem[0])
         lines = [
             f"{self._file}:{line}: {text}" if line else f"{self._file}: {text}"
@@ -61,7 +61,7 @@ class Problems:
 
 
 def dotted(keys: Keys) -> str:
-    """A key's path as people write it: `rollout.order[0]`."""
+    """Return the path of a key as people write it: `rollout.order[0]`."""
     text = ""
     for key in keys:
         if isinstance(key, int):
@@ -76,7 +76,7 @@ def _is_plain(key: str) -> bool:
 
 
 def shown(value: Any) -> str:
-    """A value from the file as a message shows it, on one line and not too long."""
+    """Return a value as a message shows it, on one line and not too long."""
     if value is None:
         return "nothing"
     if isinstance(value, dict):
@@ -89,13 +89,13 @@ def shown(value: Any) -> str:
 
 
 def listed(words: Iterable[str]) -> str:
-    """`a, b or c`."""
+    """Return words as `a, b or c`."""
     *most, last = words
     return f"{', '.join(most)} or {last}" if most else last
 
 
 def near(given: object, allowed: Collection[str]) -> str:
-    """The end of a message: what was probably meant, if anything comes near."""
+    """Return `; did you mean …?` where an allowed word is similar, else nothing."""
     if not isinstance(given, str) or len(given) > 80:
         return ""
     # Swapped letters first: for `us-esat-1`, difflib likes us-west-1 as well.

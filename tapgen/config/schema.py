@@ -1,4 +1,4 @@
-"""The JSON Schema of a config file, by which editors complete and check it."""
+"""The JSON Schema of a config file, for completion and checks in editors."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Json = dict[str, Any]
 
 
 def json_schema(blueprints: Iterable[Blueprint]) -> Json:
-    """The schema (draft 2020-12) of a config file for one of some blueprints.
+    """Return the schema (draft 2020-12) of a config file for one of some blueprints.
 
-    It is laxer than `load` where JSON Schema has no words for a rule, such as regions
+    It is laxer than `load` where JSON Schema cannot express a rule, such as regions
     that differ. The same blueprints give the same schema, in the same order.
     """
     kinds = sorted(blueprints, key=lambda kind: kind.name)
     shape = FileShape.model_json_schema(ref_template="#/$defs/{model}")
     names = [kind.name for kind in kinds]
     if names:
-        # Besides those of this installation: one of a file.
+        # The blueprints of this installation, or one in a file.
         known = [{"enum": names}, {"pattern": r"\.py:"}]
         shape["properties"]["blueprint"] |= {"anyOf": known, "examples": names}
     whole: Json = {**shape.pop("$defs"), "file": shape}
@@ -34,8 +34,8 @@ def json_schema(blueprints: Iterable[Blueprint]) -> Json:
     file, overlay = whole.pop("file"), whole.pop("file.overlay")
     file["properties"]["environments"] = {
         "title": "Environments",
-        "description": "What differs in each environment, by its name (`-e NAME`): "
-        "mappings are merged, anything else is replaced.",
+        "description": "The values that differ in each environment, by its name "
+        "(`-e NAME`): mappings are merged, other values are replaced.",
         "type": "object",
         "default": {},
         "examples": [{"staging": {"suffix": "stg"}}],
@@ -52,7 +52,7 @@ def json_schema(blueprints: Iterable[Blueprint]) -> Json:
 
 
 def _settings(kind: Blueprint) -> Json:
-    """The definitions of a blueprint's settings, under names of their own."""
+    """Return the definitions of a blueprint's settings, under names of their own."""
     prefix = f"{kind.name}."
     schema = kind.settings.model_json_schema(
         ref_template="#/$defs/" + prefix + "{model}"
@@ -62,9 +62,9 @@ def _settings(kind: Blueprint) -> Json:
 
 
 def _overlay(schema: Json, objects: set[str]) -> Json:
-    """The same schema for what is merged over a valid base: nothing is required.
+    """Return the schema of an overlay over a valid base: nothing is required.
 
-    Lists are replaced as a whole, so what they hold stays as it is.
+    Lists are replaced as a whole, so the schema of their items stays as it is.
     """
     overlay: Json = {}
     for key, value in schema.items():
@@ -82,7 +82,7 @@ def _overlay(schema: Json, objects: set[str]) -> Json:
 
 
 def _of(kind: Blueprint) -> Json:
-    """What a file is held to when it names this blueprint."""
+    """Return the schema that applies to a file with this blueprint."""
     region = TypeAdapter(Region).json_schema()
     regions: Json = {
         "properties": {role: dict(region) for role in kind.roles},

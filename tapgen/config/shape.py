@@ -1,7 +1,7 @@
 """The shape of a config file: every key, its type and its default.
 
-These models say what one value may be. What depends on several values, or on the
-blueprint, is in `checks`.
+These models check single values. `checks` has what depends on several values, or on the
+blueprint.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from tapgen.config.problems import near, shown
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 from tapgen.template import schemas
 
-# 50 tags are AWS's limit for a stack set and for most resources. Three tell whose a
-# stack set is (tapgen:system, :suffix, :part), three come from the blueprint (Project,
+# AWS allows 50 tags for a stack set and for most resources. Three identify the owner of
+# a stack set (tapgen:system, :suffix, :part), three come from the blueprint (Project,
 # Environment, ManagedBy).
 MOST_TAGS = 44
 
@@ -28,20 +28,19 @@ _ROLE_NAME = r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}"
 ROLE = rf"^(arn:aws[a-z-]*:iam::[0-9]{{12}}:role/)?{_ROLE_NAME}$"
 SERVICE = r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?$"
 ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
-# IAM's set, the narrowest of the services that take tags.
+# IAM's set of characters, the narrowest of the services with tags.
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 
 
 def _suffix(value: str) -> str:
     if len(value) > LONGEST_SUFFIX:
         raise ValueError(
-            f"{shown(value)} has {len(value)} characters; at most {LONGEST_SUFFIX}, so "
-            "that every name made from it fits"
+            f"{shown(value)} has {len(value)} characters; give at most "
+            f"{LONGEST_SUFFIX}, so that every resource name with it fits"
         )
     if not re.match(SUFFIX_PATTERN, value) or value.endswith("\n"):
         raise ValueError(
-            f"{shown(value)} cannot be part of every name; give {SUFFIX_RULE}, such as "
-            "prod"
+            f"{shown(value)} is not a valid suffix; give {SUFFIX_RULE}, such as prod"
         )
     return value
 
@@ -70,13 +69,14 @@ def _account(value: str) -> str:
 def _unit(value: str) -> str:
     if re.fullmatch("[0-9]{12}", value):
         raise ValueError(
-            f"{shown(value)} is an account; name it under accounts, with account_filter"
+            f"{shown(value)} is an account, not an organizational unit; list it under "
+            "accounts, with account_filter"
         )
     if not re.fullmatch(UNIT.strip("^$"), value):
         raise ValueError(
-            f"{shown(value)} is no organizational unit; give an id such as "
-            "ou-ab12-34cd56ef, names below the root such as Workloads/Prod, or / for "
-            "the whole organization"
+            f"{shown(value)} is not an organizational unit; give an id such as "
+            "ou-ab12-34cd56ef, a path of names such as Workloads/Prod, or / for the "
+            "whole organization"
         )
     return value
 
@@ -84,15 +84,15 @@ def _unit(value: str) -> str:
 def _tags(tags: dict[str, str]) -> dict[str, str]:
     if len(tags) > MOST_TAGS:
         raise ValueError(
-            f"{len(tags)} tags; at most {MOST_TAGS}, as AWS takes 50 and tapgen adds 6"
+            f"{len(tags)} tags; give at most {MOST_TAGS}: AWS allows 50, and tapgen adds 6"
         )
     seen: dict[str, str] = {}
     for key in tags:
         other = seen.setdefault(key.lower(), key)
         if other != key:
             raise ValueError(
-                f"{shown(other)} and {shown(key)} differ in case only, which IAM takes "
-                "for the same key; keep one"
+                f"{shown(other)} and {shown(key)} differ only in case, and IAM treats them "
+                "as the same key; keep one"
             )
     return tags
 
@@ -100,28 +100,26 @@ def _tags(tags: dict[str, str]) -> dict[str, str]:
 def _tag_key(key: str) -> str:
     if not 1 <= len(key) <= 128:
         raise ValueError(
-            f"a tag key of {len(key)} characters; AWS takes 1 to 128 characters"
+            f"a tag key of {len(key)} characters; give 1 to 128 characters"
         )
     for owner in ("aws:", "tapgen:"):
         if key.lower().startswith(owner):
             raise ValueError(
-                f"{shown(key)} begins with {owner}, which is reserved; give another key"
+                f"{shown(key)} starts with {owner}, which is reserved; give another key"
             )
     return _tag_text(key)
 
 
 def _tag_value(value: str) -> str:
     if len(value) > 256:
-        raise ValueError(
-            f"a tag value of {len(value)} characters; AWS takes at most 256"
-        )
+        raise ValueError(f"a tag value of {len(value)} characters; give at most 256")
     return _tag_text(value)
 
 
 def _tag_text(text: str) -> str:
     if not _TAG.fullmatch(text):
         raise ValueError(
-            f"{shown(text)} has characters that tags cannot have; give letters, "
+            f"{shown(text)} contains characters that tags cannot have; use letters, "
             "digits, spaces and _ . : / = + - @"
         )
     return text
@@ -130,12 +128,12 @@ def _tag_text(text: str) -> str:
 def _role(value: str) -> str:
     if re.search(r"[*?]", value):
         raise ValueError(
-            f"{shown(value)} may be many roles; name each of those that are passed"
+            f"{shown(value)} contains a wildcard; list each role by its name or ARN"
         )
     if not re.fullmatch(ROLE.strip("^$"), value):
         raise ValueError(
-            f"{shown(value)} is not a role; give its name, with its path if it has one, "
-            "or its ARN"
+            f"{shown(value)} is not a role; give the name of a role, with its path if "
+            "any, or its ARN"
         )
     return value
 
@@ -143,7 +141,7 @@ def _role(value: str) -> str:
 def _service(value: str) -> str:
     if not re.fullmatch(SERVICE.strip("^$"), value):
         raise ValueError(
-            f"{shown(value)} is not a service; give its principal, such as "
+            f"{shown(value)} is not a service principal; give one such as "
             "lambda.amazonaws.com"
         )
     return value
@@ -205,18 +203,18 @@ TagValue = Annotated[
 
 
 class Shape(BaseModel):
-    """What all parts of the file share: nothing unknown, nothing guessed."""
+    """The base of all parts of the file: unknown keys are refused, types are strict."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class AdminShape(Shape):
-    """Where the stack sets themselves live."""
+    """The account and region that hold the stack sets."""
 
     account: Account = Field(
         default=SELF,
         title="Administration account",
-        description="12 digits in quotes, or self: the caller's own account.",
+        description="12 digits in quotes, or self for the caller's own account.",
         examples=["self", "111111111111"],
     )
     region: Region | None = Field(
@@ -227,21 +225,22 @@ class AdminShape(Shape):
     )
     call_as: Literal["SELF", "DELEGATED_ADMIN"] = Field(
         default="SELF",
-        description="DELEGATED_ADMIN: the account is no management account, but a "
-        "delegated administrator of StackSets; every stack set is SERVICE_MANAGED.",
+        description="DELEGATED_ADMIN: the account is a delegated administrator of "
+        "StackSets, not the management account; every stack set must be "
+        "SERVICE_MANAGED.",
     )
 
 
 class AutoDeploymentShape(Shape):
-    """Whether stacks follow accounts into and out of the organizational units."""
+    """Whether stacks are created and deleted as accounts join and leave the units."""
 
     enabled: bool = Field(
-        description="Accounts that join get the stack, those that leave lose it.",
+        description="Accounts that join a unit get the stack; accounts that leave lose it.",
         examples=[True],
     )
     retain_stacks: bool = Field(
         default=False,
-        description="Accounts that leave keep the stack, which nobody looks after then.",
+        description="Accounts that leave keep the stack, but no longer get updates.",
     )
 
 
@@ -250,18 +249,20 @@ class PreferencesShape(Shape):
 
     region_concurrency: Literal["SEQUENTIAL", "PARALLEL"] = Field(
         default="SEQUENTIAL",
-        description="One region after the other, or all at once.",
+        description="Deploy one region after the other, or all regions at once.",
     )
     concurrency_mode: Literal["STRICT_FAILURE_TOLERANCE", "SOFT_FAILURE_TOLERANCE"] = (
         Field(
             default="STRICT_FAILURE_TOLERANCE",
-            description="Whether failures lower how many accounts run at once.",
+            description="STRICT lowers the number of concurrent accounts after a failure; "
+            "SOFT does not.",
         )
     )
     failure_tolerance_count: int | None = Field(
         default=None,
         ge=0,
-        description="Accounts of a region that may fail before it stops; default 0.",
+        description="Accounts of a region that may fail before the operation stops; "
+        "default 0.",
         examples=[0],
     )
     failure_tolerance_percentage: int | None = Field(
@@ -274,7 +275,7 @@ class PreferencesShape(Shape):
     max_concurrent_count: int | None = Field(
         default=None,
         ge=1,
-        description="Accounts of a region that run at once; default 1.",
+        description="Accounts of a region to deploy to at the same time; default 1.",
         examples=[1],
     )
     max_concurrent_percentage: int | None = Field(
@@ -287,7 +288,7 @@ class PreferencesShape(Shape):
 
 
 class RolloutShape(Shape):
-    """How to roll out: in which order, how much at once, and what when it fails."""
+    """The order and pace of a rollout, and what happens after a failure."""
 
     strategy: Literal["safe", "balanced", "fast"] = Field(
         default="safe",
@@ -298,19 +299,20 @@ class RolloutShape(Shape):
     preferences: PreferencesShape | None = Field(
         default=None,
         title="Operation preferences",
-        description="Operation preferences of your own, instead of a strategy.",
+        description="Your own operation preferences, instead of a strategy.",
         examples=[{"max_concurrent_count": 2, "failure_tolerance_count": 1}],
     )
     order: list[str] = Field(
         default=[],
         title="Region order",
-        description="Region roles or regions; the first is the canary, those not "
-        "named come last. Default: the blueprint's order with the primary last.",
+        description="Region roles or regions; the first is the canary, and regions not "
+        "listed come last. Default: the blueprint's order with the primary last.",
         examples=[["dr", "primary"]],
     )
     on_failure: Literal["rollback", "stop"] = Field(
         default="rollback",
-        description="Restore what was deployed before, or leave all as it is.",
+        description="After a failure: restore what was deployed before, or stop and change "
+        "nothing else.",
     )
 
 
@@ -347,27 +349,28 @@ Parameters = Annotated[dict[str, Any], _VALUES]
 
 
 _MODEL: Any = Field(
-    description="SELF_MANAGED: roles that tapgen makes in the accounts. "
-    "SERVICE_MANAGED: AWS Organizations, in organizational units; for stack sets of the "
-    "blueprint custom.",
+    description="SELF_MANAGED: deploy with roles that tapgen creates in the accounts. "
+    "SERVICE_MANAGED: deploy through AWS Organizations to organizational units; only for "
+    "stack sets of the blueprint custom.",
     examples=["SERVICE_MANAGED"],
 )
 _UNITS: Any = Field(
     title="Organizational units",
-    description="Of SERVICE_MANAGED: ids, or names below the root; every account in "
-    "them and below, but the management account.",
+    description="For SERVICE_MANAGED: ids, or paths of names below the root. Every account "
+    "in and below them is a target, except the management account.",
     examples=[["Workloads/Prod"], ["ou-ab12-34cd56ef"], ["/"]],
     min_length=1,
     max_length=50,
 )
 _FILTER: Any = Field(
-    description="Of SERVICE_MANAGED: INTERSECTION takes only these accounts of the "
-    "units, DIFFERENCE all others.",
+    description="For SERVICE_MANAGED: INTERSECTION deploys only to these accounts of the "
+    "units, DIFFERENCE to all others.",
     examples=["DIFFERENCE"],
 )
 _AUTO: Any = Field(
     title="Automatic deployment",
-    description="Of SERVICE_MANAGED: stacks follow accounts into and out of the units.",
+    description="For SERVICE_MANAGED: create and delete stacks as accounts join and leave "
+    "the units.",
     examples=[{"enabled": True, "retain_stacks": False}],
 )
 Model = Literal["SELF_MANAGED", "SERVICE_MANAGED"]
@@ -375,11 +378,11 @@ Filter = Literal["INTERSECTION", "DIFFERENCE"]
 
 
 class TargetShape(Shape):
-    """One place: an account and a region."""
+    """One target: an account and a region."""
 
     account: Account = Field(
         default=SELF,
-        description="12 digits in quotes, or self: the caller's own account.",
+        description="12 digits in quotes, or self for the caller's own account.",
         examples=["111111111111"],
     )
     region: str = Field(
@@ -388,7 +391,7 @@ class TargetShape(Shape):
 
 
 class OverrideShape(Shape):
-    """Values for one region, one account, or both; the most specific wins."""
+    """Parameter values for one region, one account, or both; the most specific wins."""
 
     region: str | None = Field(
         default=None,
@@ -404,7 +407,7 @@ class OverrideShape(Shape):
 
 
 class ArtifactShape(Shape):
-    """A file or folder that is uploaded beside the template."""
+    """A file or folder to upload beside the template."""
 
     path: str = Field(
         description="A file, or a folder that is zipped; relative to this file.",
@@ -412,12 +415,12 @@ class ArtifactShape(Shape):
     )
     bucket: str | None = Field(
         default=None,
-        description="The parameter that takes the bucket; default: NAMEBucket.",
+        description="The template parameter for the bucket; default: NAMEBucket.",
         examples=["CodeBucket"],
     )
     key: str | None = Field(
         default=None,
-        description="The parameter that takes the key; default: NAMEKey.",
+        description="The template parameter for the key; default: NAMEKey.",
         examples=["CodeKey"],
     )
 
@@ -426,10 +429,10 @@ Capability = Literal["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_
 
 
 class StackSetShape(Shape):
-    """A template, where it goes, and what its parameters take."""
+    """A template, its targets, and the values of its parameters."""
 
     template: str = Field(
-        description="CloudFormation in JSON or YAML, or a Python file with a "
+        description="A CloudFormation template in JSON or YAML, or a Python file with a "
         "Troposphere template; relative to this file.",
         examples=["network.yaml", "app.py", "app.py:build"],
     )
@@ -452,65 +455,66 @@ class StackSetShape(Shape):
     targets: list[TargetShape] | None = Field(
         default=None,
         min_length=1,
-        description="Instead of regions and accounts: pairs of the two.",
+        description="Pairs of account and region, instead of regions and accounts.",
         examples=[[{"account": "111111111111", "region": "us-east-1"}]],
     )
     parameters: Parameters = _PARAMETERS
     overrides: list[OverrideShape] = Field(
         default=[],
-        description="Other values in a region, an account, or both.",
+        description="Different parameter values in a region, an account, or both.",
         examples=[[{"region": "eu-west-1", "parameters": {"Size": "small"}}]],
     )
     artifacts: dict[str, ArtifactShape] = Field(
         default={},
-        description="Files uploaded to a bucket in each target's region; bucket and "
-        "key come as parameters.",
+        description="Files to upload to a bucket in each target's account and region; the "
+        "template gets bucket and key as parameters.",
         examples=[{"Code": {"path": "build/app.zip"}}],
     )
     depends_on: list[str] = Field(
         default=[],
-        description="Stack sets to wait for, besides those that outputs come from.",
+        description="Stack sets that must be deployed first, besides those whose outputs are "
+        "used.",
         examples=[["audit"]],
     )
     capabilities: list[Capability] | None = Field(
         default=None,
-        description="Default: what the template's resources ask for.",
+        description="Default: what the template's resources need.",
         examples=[["CAPABILITY_NAMED_IAM"]],
     )
     tags: Annotated[dict[TagKey, TagValue], AfterValidator(_tags)] = Field(
         default={},
-        description="On this stack set, besides those of the file.",
+        description="Tags of this stack set, besides those of the file.",
         examples=[{"Team": "network"}],
         json_schema_extra={"maxProperties": MOST_TAGS},
     )
 
 
 class PassedRoleShape(Shape):
-    """A role that the system does not make, and the services that may take it."""
+    """A role that the system does not create, and the services that may use it."""
 
     role: Role = Field(
-        description="Its name in the target accounts, with its path if it has one; or "
+        description="The name of the role in the target accounts, with its path if any, or "
         "its ARN.",
         examples=["shared/worker", "arn:aws:iam::111111111111:role/worker"],
     )
     to: list[Service] = Field(
         min_length=1,
-        description="The services that the system gives the role to.",
+        description="The services that the system passes the role to.",
         examples=[["lambda.amazonaws.com"]],
     )
 
 
 class FileShape(Shape):
-    """A system: which blueprint, where, and how it is rolled out."""
+    """A system: its blueprint, its targets, and how it is rolled out."""
 
     model_config = ConfigDict(title="System")
 
     blueprint: str = Field(
-        description="The kind of system.", examples=["secure_network"]
+        description="The blueprint that builds the system.", examples=["secure_network"]
     )
     suffix: Suffix = Field(
         title="Environment suffix",
-        description=f"Part of every name: {SUFFIX_RULE}.",
+        description=f"Part of every resource name; {SUFFIX_RULE}.",
         examples=["prod"],
     )
     regions: dict[str, Region] = Field(
@@ -522,26 +526,26 @@ class FileShape(Shape):
         default=[SELF],
         min_length=1,
         title="Target accounts",
-        description="12 digits each, in quotes; self is the caller's own account.",
+        description="12 digits each, in quotes, or self for the caller's own account.",
         examples=[["self"], ["111111111111", "222222222222"]],
         json_schema_extra={"uniqueItems": True},
     )
     admin: AdminShape = Field(
         default=AdminShape(),
         title="Administration",
-        description="The account and region where the stack sets themselves live.",
+        description="Where the stack sets are administered: an account and a region.",
     )
     stack_sets: dict[str, StackSetShape] = Field(
         default={},
         title="Stack sets",
-        description="Of the blueprint custom: its stack sets by their parts' names.",
+        description="For the blueprint custom: its stack sets, by the names of their parts.",
         examples=[{"network": {"template": "network.yaml", "regions": ["us-east-1"]}}],
     )
     pass_roles: list[PassedRoleShape] = Field(
         default=[],
         title="Passed roles",
-        description="Roles made elsewhere that the system gives to services: the "
-        "execution role may pass these, besides those that the system makes.",
+        description="Roles from outside the system that it passes to services. The "
+        "execution role may pass these, besides roles that the system creates.",
         examples=[[{"role": "shared/worker", "to": ["lambda.amazonaws.com"]}]],
     )
     settings: dict[str, Any] = Field(
@@ -551,7 +555,7 @@ class FileShape(Shape):
     )
     tags: Annotated[dict[TagKey, TagValue], AfterValidator(_tags)] = Field(
         default={},
-        description="On every stack set and on every resource that takes tags.",
+        description="Tags of every stack set and of every resource that supports tags.",
         examples=[{"CostCenter": "payments"}],
         json_schema_extra={"maxProperties": MOST_TAGS},
     )
@@ -561,13 +565,13 @@ class FileShape(Shape):
     auto_deployment: Annotated[AutoDeploymentShape | None, _AUTO] = None
     account_baseline: Literal["create", "existing"] = Field(
         default="create",
-        description="Whether to make what an account may have only once, such as a "
-        "Config recorder, or to use what is there.",
+        description="Create what an account can have only once, such as a Config recorder, "
+        "or use the existing ones.",
         examples=["existing"],
     )
     rollout: RolloutShape = Field(
         default=RolloutShape(),
         title="Rollout",
-        description="How to roll out.",
+        description="Order, pace, and what happens after a failure.",
         examples=[{"strategy": "balanced", "order": ["dr", "primary"]}],
     )

@@ -1,7 +1,7 @@
-"""The `stack_sets` block of a file: templates of the user's own, and their wiring.
+"""The `stack_sets` block of a file: the user's own templates, and their wiring.
 
-`check` notes what does not go together, and keeps quiet about what is not of the right
-type, which `shape` reports. `read` makes nouns of a block without mistakes.
+`check` reports values that contradict each other, and skips values of the wrong type,
+which `shape` reports. `read` returns the stack sets of a block without mistakes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tapgen.config.shape import ACCOUNT, FileShape, OverrideShape, StackSetShape
 from tapgen.model import SAME, SELF, Output, Override, Target, Value
 from tapgen.template import schemas
 
-# CloudFormation names the stacks `StackSet-<stack set>-<uuid>`, 128 characters at most;
+# CloudFormation names the stacks `StackSet-<stack set>-<uuid>`, at most 128 characters;
 # 40 are for the system, 12 for the suffix.
 PART = re.compile(r"[a-z](-?[a-z0-9])*")
 MOST_PART = 28
@@ -34,17 +34,17 @@ _REFERENCE = ("account", "all", "output", "region")
 
 @dataclass(frozen=True)
 class Places:
-    """What regions a file may name: its region roles, and every region of AWS."""
+    """The regions that a file may name: its region roles, and every region of AWS."""
 
     roles: Mapping[str, str]
 
     def region(self, given: str) -> str | None:
-        """The region that is meant; None where there is none."""
+        """Return the region of a role or name; None where there is none."""
         known = self.roles.get(given, given)
         return known if known in schemas.regions() else None
 
     def refused(self, given: str) -> str:
-        """Why a region is none."""
+        """Return the message about a name that is not a region."""
         words = [*self.roles, *sorted(schemas.regions())]
         roles = f"a region role ({', '.join(self.roles)}), or " if self.roles else ""
         return (
@@ -54,7 +54,7 @@ class Places:
 
 
 def places(root: Node) -> Places:
-    """The region roles that a file names."""
+    """Return the region roles of a file."""
     node = root.get("regions")
     mapping = node.mapping if node else {}
     return Places({k: n.value for k, n in mapping.items() if isinstance(n.value, str)})
@@ -64,7 +64,7 @@ def places(root: Node) -> Places:
 
 
 def check(root: Node, problems: Problems, path: Path) -> None:
-    """Note what is wrong with the stack sets of the file at `path`."""
+    """Report what is wrong with the stack sets of the file at `path`."""
     node = root.get("stack_sets")
     if node is None or not node.mapping:
         if node is None or node.value in ({}, None):
@@ -95,8 +95,8 @@ def _check_roles(root: Node, problems: Problems) -> None:
             wrong(
                 problems,
                 region,
-                f"{shown(role)} cannot name a region role; give lower-case letters, "
-                "digits, hyphens and underscores, and no region's name",
+                f"{shown(role)} is not a valid region role; use lower-case letters, "
+                "digits, hyphens and underscores, and not the name of a region",
             )
 
 
@@ -106,15 +106,15 @@ def _check_part(part: str, node: Node, problems: Problems) -> None:
         wrong(
             problems,
             node,
-            f"{shown(part)} cannot name a stack set; give at most {MOST_PART} "
-            "lower-case letters, digits and single inner hyphens, a letter first"
+            f"{shown(part)} is not a valid stack set name; use at most {MOST_PART} "
+            "lower-case letters, digits and single inner hyphens, starting with a letter"
             + (", and not manifest" if part in _RESERVED else ""),
         )
 
 
 @dataclass(frozen=True)
 class _Part:
-    """One stack set in the file, and what it is checked against."""
+    """One stack set in the file, and the context that it is checked in."""
 
     name: str
     node: Node
@@ -131,10 +131,12 @@ class _Part:
             file = template_path(path, node.value)
             if not file.is_file():
                 what = "is a folder" if file.is_dir() else "does not exist"
-                self.wrong(node, f"{shown(node.value)}: {file} {what}; give a file")
+                self.wrong(
+                    node, f"{shown(node.value)}: {file} {what}; give the path of a file"
+                )
 
     def region(self, node: Node | None, *, same: bool = False) -> str | None:
-        """The region that a node means; None, noted, where it means none."""
+        """Return the region that a node names; None, with a report, where it names none."""
         if node is None or not isinstance(node.value, str):
             return None
         if same and node.value == SAME:
@@ -148,7 +150,9 @@ class _Part:
         pairs, regions = self.node.get("targets"), self.node.get("regions")
         for other in ("regions", "accounts"):
             if pairs is not None and self.node.get(other):
-                self.wrong(pairs, f"not together with {other}; keep one of the two")
+                self.wrong(
+                    pairs, f"cannot be combined with {other}; keep one of the two"
+                )
         if pairs is None and regions is None and not self.places.roles:
             message = "missing; give regions, or pairs of account and region in targets"
             self.wrong(self.node, message, "regions")
@@ -166,13 +170,13 @@ class _Part:
         return region and (str(account.value) if account else SELF, region) or None
 
     def once(self, found: Iterable[tuple[Any, Node]]) -> None:
-        """Note what comes twice in a list."""
+        """Report what is listed twice."""
         seen: dict[str, Node] = {}
         for value, node in found:
             first = seen.setdefault(repr(value), node)
             if value is not None and first is not node:
                 line = first.line
-                self.wrong(node, f"comes twice, first on line {line}; keep one")
+                self.wrong(node, f"listed twice, first on line {line}; keep one")
 
     def overrides(self, root: Node) -> None:
         node = self.node.get("overrides")
@@ -181,7 +185,10 @@ class _Part:
         for item in node.items if node else []:
             where, account = item.get("region"), item.get("account")
             if where is None and account is None and item.mapping:
-                self.wrong(item, "give it a region, an account, or both")
+                self.wrong(
+                    item,
+                    "applies to all targets; give it a region, an account, or both",
+                )
                 continue
             region = self.region(where)
             if where is not None and region is None:
@@ -189,8 +196,10 @@ class _Part:
             whose = str(account.value) if account else None
             first = seen.setdefault((region, whose), item)
             if first is not item:
-                self.wrong(item, f"for the same targets as on line {first.line}")
-            # Nobody knows here which accounts are in an organizational unit.
+                self.wrong(
+                    item, f"has the same targets as line {first.line}; merge the two"
+                )
+            # The accounts in an organizational unit are not known here.
             account_known = None if units.is_managed(self.node, root) else whose
             if not any(_covers(region, account_known, t) for t in wanted):
                 self.wrong(item, "matches no target of this stack set; remove it")
@@ -206,10 +215,13 @@ class _Part:
         elif isinstance(node.value, list):
             for item in node.items:
                 if isinstance(item.value, dict | list):
-                    message = f"{item.shown()} in a list; give text or numbers only"
-                    self.wrong(item, message + "; outputs are joined with all: true")
+                    message = f"{item.shown()} in a list; give only text or numbers"
+                    self.wrong(item, message + ", or join outputs with all: true")
                 elif isinstance(item.value, str) and "," in item.value:
-                    self.wrong(item, "a comma in an item would make two of it")
+                    self.wrong(
+                        item,
+                        "an item with a comma becomes two items; write them as two",
+                    )
                 else:
                     self.scalar(item)
         else:
@@ -218,11 +230,13 @@ class _Part:
     def scalar(self, node: Node) -> None:
         text = node.text or ""
         if node.value is None:
-            self.wrong(node, 'nothing is given; give a value, or "" for an empty one')
+            self.wrong(node, 'no value; give one, or "" for an empty one')
         elif isinstance(node.value, int | float) and not isinstance(node.value, bool):
-            # What YAML reads as a number may have been meant as an account.
+            # The author may have meant an account id, which YAML reads as a number.
             if re.match(r"[-+]?0[0-9ox]", text) or len(text) >= 12:
-                self.wrong(node, f'{text} may lose digits; quote it: "{text}"')
+                self.wrong(
+                    node, f'the number {text} may lose digits; quote it: "{text}"'
+                )
 
     def reference(self, node: Node) -> None:
         for key, inner in node.mapping.items():
@@ -240,7 +254,7 @@ class _Part:
             self.wrong(account, f"{account.shown()} {message}")
         every = node.get("all")
         if every is not None and not isinstance(every.value, bool):
-            self.wrong(every, f"{every.shown()} is not true or false")
+            self.wrong(every, f"{every.shown()} is not true or false; give one of them")
 
     def output(self, node: Node) -> None:
         output = node.get("output")
@@ -250,18 +264,20 @@ class _Part:
         written = output.value if isinstance(output.value, str) else ""
         found = _OUTPUT.fullmatch(written)
         if found is None:
-            self.wrong(output, f"{output.shown()} is no STACK_SET.OUTPUT")
+            self.wrong(output, f"{output.shown()} is not of the form STACK_SET.OUTPUT")
         else:
             self.part(output, found[1])
 
     def part(self, node: Node, name: str) -> None:
         others = [part for part in self.every.mapping if part != self.name]
         if name == self.name:
-            self.wrong(node, "a stack set cannot wait for itself; name another one")
+            self.wrong(node, "a stack set cannot depend on itself; give another one")
         elif name not in others:
-            has = f"give {listed(others)}" if others else "there is no other one"
+            has = f"give {listed(others)}" if others else "it has no other"
             hint = near(name, others)
-            self.wrong(node, f"{shown(name)} is no stack set of this file; {has}{hint}")
+            self.wrong(
+                node, f"{shown(name)} is not a stack set of this file; {has}{hint}"
+            )
 
     def waits(self) -> None:
         node = self.node.get("depends_on")
@@ -280,13 +296,18 @@ class _Part:
         }
         for name, inner in (node.mapping if node else {}).items():
             if not re.fullmatch(r"[A-Za-z0-9]+", name):
-                self.wrong(inner, f"{shown(name)}: give letters and digits only")
+                self.wrong(
+                    inner,
+                    f"{shown(name)} is not a valid artifact name; use letters and digits",
+                )
             source = inner.get("path")
             if source is not None and isinstance(source.value, str):
                 self.exists(source, path.parent / source.value)
             for parameter in _artifact_parameters(name, inner):
                 if parameter in given:
-                    message = f"the artifact {name} provides it; remove one of the two"
+                    message = (
+                        f"the artifact {name} already sets it; remove one of the two"
+                    )
                     self.wrong(given[parameter], message)
 
     def exists(self, node: Node, file: Path) -> None:
@@ -336,11 +357,10 @@ def _check_circles(every: Node, problems: Problems) -> None:
         TopologicalSorter(waits).prepare()
     except CycleError as error:
         circle = list(reversed(error.args[1]))
-        said = " -> ".join(circle)
+        path = " -> ".join(circle)
         node = every.mapping[circle[0]]
-        wrong(
-            problems, node, f"stack sets wait for each other: {said}; break the circle"
-        )
+        message = f"stack sets depend on each other: {path}; remove a dependency"
+        wrong(problems, node, message)
 
 
 def _waits_for(part: Node) -> Iterator[str]:
@@ -355,7 +375,7 @@ def _waits_for(part: Node) -> Iterator[str]:
 
 
 def _pairs(part: Node, root: Node, known: Places) -> Iterator[Target]:
-    """The targets of a stack set, as far as they can be told."""
+    """Yield the targets of a stack set, as far as the file is valid."""
     pairs = part.get("targets")
     for item in pairs.items if pairs else []:
         region, account = item.get("region"), item.get("account")
@@ -373,7 +393,7 @@ def _pairs(part: Node, root: Node, known: Places) -> Iterator[Target]:
 
 
 def _whose(part: Node, root: Node) -> list[str]:
-    """The accounts of a stack set, or the organizational units that stand for them."""
+    """Return the accounts of a stack set, or its organizational units."""
     if units.is_managed(part, root):
         return [*units.named(part, root)]
     accounts = part.get("accounts")
@@ -383,7 +403,7 @@ def _whose(part: Node, root: Node) -> list[str]:
 
 
 def region_nodes(root: Node) -> Iterator[Node]:
-    """Where the stack sets of a file name the regions they go to."""
+    """Yield the nodes that name target regions of stack sets."""
     node = root.get("stack_sets")
     for part in (node.mapping if node else {}).values():
         regions, pairs = part.get("regions"), part.get("targets")
@@ -395,8 +415,8 @@ def region_nodes(root: Node) -> Iterator[Node]:
 
 
 def template_path(path: Path, given: str) -> Path:
-    """The file of a template, as the file at `path` gives it: `app.py:build` is in
-    `app.py`."""
+    """Return the file of a template that the config at `path` names: `app.py` for
+    `app.py:build`."""
     file, colon, _ = given.partition(".py:")
     return path.parent / (f"{file}.py" if colon else given)
 
@@ -405,7 +425,7 @@ def template_path(path: Path, given: str) -> Path:
 
 
 def read(root: Node, shape: FileShape) -> tuple[StackSetConfig, ...]:
-    """The stack sets of a file without mistakes, in its order."""
+    """Return the stack sets of a file without mistakes, in its order."""
     known = places(root)
     node = root.get("stack_sets")
     mapping = node.mapping if node else {}
@@ -418,7 +438,7 @@ def read(root: Node, shape: FileShape) -> tuple[StackSetConfig, ...]:
 def regions(
     roles: Mapping[str, str], found: Iterable[StackSetConfig]
 ) -> dict[str, str]:
-    """Every region of a system by its role; one without a role is its own."""
+    """Return every region of a system by role; a region without a role is its own role."""
     named = dict(roles)
     for target in (t for s in found for t in s.targets):
         if target.region not in named.values():
@@ -484,7 +504,7 @@ def _value(node: Node, known: Places) -> Value:
 
 
 def _text(node: Node) -> str:
-    """A scalar as CloudFormation takes it: numbers as they are written."""
+    """Return a scalar as CloudFormation expects it: numbers as they are written."""
     if isinstance(node.value, bool):
         return str(node.value).lower()
     return node.value if isinstance(node.value, str) else node.text or str(node.value)

@@ -1,4 +1,4 @@
-"""Says pydantic's errors as tapgen's problems: line, key, value given, what is allowed."""
+"""Translate pydantic's errors to problems: line, key, value given, what is allowed."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ _KINDS: Mapping[str, str] = {
     "none_required": "empty",
 }
 _LIMITS: Mapping[str, str] = {
-    "greater_than_equal": "is too small; at least {ge}",
-    "greater_than": "is too small; more than {gt}",
-    "less_than_equal": "is too large; at most {le}",
-    "less_than": "is too large; less than {lt}",
-    "too_short": "has {actual_length} entries; at least {min_length}",
-    "too_long": "has {actual_length} entries; at most {max_length}",
-    "string_too_short": "is too short; at least {min_length} characters",
-    "string_too_long": "is too long; at most {max_length} characters",
-    "string_pattern_mismatch": "does not fit; give text that matches {pattern}",
+    "greater_than_equal": "is too small; give at least {ge}",
+    "greater_than": "is too small; give more than {gt}",
+    "less_than_equal": "is too large; give at most {le}",
+    "less_than": "is too large; give less than {lt}",
+    "too_short": "has {actual_length} entries; give at least {min_length}",
+    "too_long": "has {actual_length} entries; give at most {max_length}",
+    "string_too_short": "is too short; give at least {min_length} characters",
+    "string_too_long": "is too long; give at most {max_length} characters",
+    "string_pattern_mismatch": "has the wrong form; give text that matches {pattern}",
 }
 
 
 def report(
     problems: Problems, node: Node, error: ValidationError, model: type[BaseModel]
 ) -> None:
-    """Note every error that a model found in the data of a node."""
+    """Report every error that a model found in the data of a node."""
     for details in error.errors(include_url=False, include_input=False):
         at, rest = _place(node, details["loc"])
         kind = details["type"]
@@ -59,7 +59,7 @@ def report(
                 message += near(at.keys[-1], names)
         elif kind == "missing":
             field = _field(model, details["loc"])
-            message = "missing" + (f"; {field}" if field else "; give it a value")
+            message = "missing; give it a value" + (f": {field}" if field else "")
         else:
             given = shown(at.keys[-1]) if rest == ("[key]",) else at.shown()
             context = details.get("ctx", {})
@@ -69,7 +69,7 @@ def report(
 
 
 def _place(node: Node, loc: tuple[Key, ...]) -> tuple[Node, tuple[Key, ...]]:
-    """The innermost node on a way, and the keys that are not in the file.
+    """Return the innermost node of a location, and the keys that are not in the file.
 
     Besides keys, pydantic's locations hold names of the types that a union tried.
     """
@@ -88,7 +88,7 @@ def _place(node: Node, loc: tuple[Key, ...]) -> tuple[Node, tuple[Key, ...]]:
 
 
 def _message(
-    node: Node, given: str, kind: str, said: str, context: Mapping[str, Any]
+    node: Node, given: str, kind: str, reason: str, context: Mapping[str, Any]
 ) -> str:
     if kind in ("value_error", "assertion_error"):
         return "; ".join(str(context["error"]).splitlines())
@@ -99,23 +99,23 @@ def _message(
     if kind in ("literal_error", "enum"):
         words = re.findall(r"'([^']*)'", context["expected"])
         allowed = listed(words) if words else context["expected"]
-        return f"{given} is unknown; give {allowed}{near(node.value, words)}"
-    if said.startswith("Input "):
-        return f"{given} {said[6:]}"
-    return f"{given} is refused: {said[:1].lower()}{said[1:]}"
+        return f"{given} is not allowed; give {allowed}{near(node.value, words)}"
+    if reason.startswith("Input "):
+        return f"{given} {reason[6:]}"
+    return f"{given} is refused: {reason[:1].lower()}{reason[1:]}"
 
 
 def _cure(node: Node, kind: str) -> str:
-    """What to write instead."""
+    """Return what to write instead."""
     written = node.text or ""
     if kind == "text" and written:
         return f'; quote it: "{written}"'
     if kind == "a list" and not isinstance(node.value, dict | None):
         plain = isinstance(node.value, str) and written
         item = written if plain else f'"{written or node.value}"'
-        return f"; put it in brackets: [{item}]" if len(item) < 60 else "; give a list"
+        return f"; write it as a list: [{item}]" if len(item) < 60 else "; give a list"
     if kind == "a mapping":
-        return "; write keys and values, or leave the key out"
+        return "; give keys and values, or remove the key"
     if kind == "true or false" or "number" in kind:
         return f"; give {kind}" + " without quotes" * isinstance(node.value, str)
     return f"; give {kind}"
@@ -129,7 +129,7 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _at(model: type[BaseModel], loc: tuple[Key, ...]) -> list[type[BaseModel]]:
-    """The models that can be at a location: several where a union leaves it open."""
+    """Return the models that can be at a location: several for a union."""
     models = [model]
     for key in loc:
         inner = [
@@ -152,10 +152,15 @@ def _names(model: type[BaseModel], loc: tuple[Key, ...]) -> set[str]:
 
 
 def _field(model: type[BaseModel], loc: tuple[Key, ...]) -> str | None:
-    """What a field is for, as its model says."""
+    """Return the description of a field, to follow a colon."""
     for inner in _at(model, loc[:-1]):
         for name, field in inner.model_fields.items():
             if loc[-1] in (name, field.alias) and field.description:
                 text = field.description.rstrip(".")
-                return text[:1].lower() + text[1:]
+                first = text.partition(" ")[0]
+                return (
+                    text
+                    if first[1:] != first[1:].lower()
+                    else first.lower() + text[len(first) :]
+                )
     return None

@@ -1,7 +1,7 @@
-"""Stack sets that AWS Organizations deploys: the keys about it, and how they are given.
+"""The keys about stack sets that AWS Organizations deploys.
 
-A stack set takes what it does not say itself from the file, where the file as a whole
-is `SERVICE_MANAGED`.
+A stack set inherits missing keys from the file where the whole file is
+`SERVICE_MANAGED`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def is_managed(part: Node, root: Node) -> bool:
 
 
 def given(part: Node, root: Node, key: str) -> Node | None:
-    """What a service-managed stack set says of a key, or its file for it."""
+    """Return a service-managed stack set's node for a key, its own or inherited."""
     own = part.get(key)
     if own is not None:
         return own
@@ -42,13 +42,13 @@ def given(part: Node, root: Node, key: str) -> Node | None:
 
 
 def named(part: Node, root: Node) -> tuple[str, ...]:
-    """The organizational units of a stack set, as they are named."""
+    """Return the organizational units of a stack set, as the file names them."""
     node = given(part, root, _UNITS)
     return tuple(_texts(node))
 
 
 def read(part: Node, root: Node) -> ServiceManaged | None:
-    """How a stack set without mistakes is deployed; None by roles of tapgen's own."""
+    """Return how AWS Organizations deploys a valid stack set; None for self-managed."""
     if not is_managed(part, root):
         return None
     chosen, auto = given(part, root, _FILTER), given(part, root, _AUTO)
@@ -78,7 +78,7 @@ def _whole(root: Node) -> bool:
 
 
 def check(root: Node, problems: Problems, kind: Blueprint) -> None:
-    """Note what is wrong with the file's own keys about AWS Organizations."""
+    """Report what is wrong with the file's own keys about AWS Organizations."""
     if not kind.stack_sets:
         for key in (_MODEL, *_ITS_KEYS):
             node = root.get(key)
@@ -86,12 +86,12 @@ def check(root: Node, problems: Problems, kind: Blueprint) -> None:
                 wrong(
                     problems,
                     node,
-                    "only stack sets of the blueprint custom are deployed by AWS "
-                    "Organizations; remove it, and name the accounts",
+                    "only the blueprint custom deploys through AWS Organizations; "
+                    "remove this key and list the accounts",
                 )
         delegate = root.get("admin", "call_as")
         if delegate is not None and delegate.value == "DELEGATED_ADMIN":
-            message = "only stack sets of the blueprint custom have it; remove it"
+            message = "only the blueprint custom supports DELEGATED_ADMIN; remove it"
             wrong(problems, delegate, message)
         return
     if not _whole(root):
@@ -104,48 +104,49 @@ def check(root: Node, problems: Problems, kind: Blueprint) -> None:
                 wrong(
                     problems,
                     delegate,
-                    f"a delegated administrator has no SELF_MANAGED stack sets, as "
-                    f"{name} is; give that a file of its own",
+                    "a delegated administrator can only have SERVICE_MANAGED stack "
+                    f"sets, but {name} is SELF_MANAGED; move it to a file of its own",
                 )
 
 
 def check_part(part: Node, root: Node, problems: Problems) -> None:
-    """Note what is wrong with how one stack set is deployed."""
+    """Report what is wrong with these keys of one stack set."""
     if not is_managed(part, root):
         _refuse_its_keys(part, problems)
         return
     units = given(part, root, _UNITS)
     if units is None:
-        message = "missing; give the organizational units that SERVICE_MANAGED goes to"
+        message = "missing; SERVICE_MANAGED needs the organizational units to deploy to"
         wrong(problems, part, message, _UNITS)
     _check_accounts(part, root, problems)
     auto = given(part, root, _AUTO)
     if auto is not None:
         _check_auto(auto, problems)
     for key, why in (
-        ("targets", "SERVICE_MANAGED goes to all accounts of a unit; give regions"),
+        ("targets", "it deploys to all accounts of a unit; give regions instead"),
         (
             "artifacts",
-            "SERVICE_MANAGED has no artifact bucket in every account of a unit; put "
-            "the file into a bucket that all of them may read, and give its name",
+            "accounts of a unit have no artifact bucket; put the file into a bucket "
+            "that all of them can read, and give its name as a parameter",
         ),
     ):
         node = part.get(key)
         if node is not None and node.value not in ({}, []):
-            wrong(problems, node, f"not together with SERVICE_MANAGED: {why}")
+            wrong(problems, node, f"cannot be combined with SERVICE_MANAGED: {why}")
 
 
 def _refuse_its_keys(node: Node, problems: Problems) -> None:
     for key in _ITS_KEYS:
         inner = node.get(key)
         if inner is not None:
-            wrong(problems, inner, f"only with {_MODEL}: {_MANAGED} beside it")
+            message = f"needs {_MODEL}: {_MANAGED}; add that, or remove this key"
+            wrong(problems, inner, message)
 
 
 def _check_accounts(part: Node, root: Node, problems: Problems) -> None:
     accounts, chosen = given(part, root, "accounts"), given(part, root, _FILTER)
     if chosen is not None and accounts is None:
-        message = "missing; the accounts that account_filter is about"
+        message = "missing; give the accounts that account_filter refers to"
         wrong(problems, part, message, "accounts")
     if accounts is None:
         return
@@ -153,16 +154,16 @@ def _check_accounts(part: Node, root: Node, problems: Problems) -> None:
         wrong(
             problems,
             accounts,
-            "accounts of SERVICE_MANAGED are a choice among those of the units; say "
-            "account_filter: INTERSECTION (only these) or DIFFERENCE (all others)",
+            "accounts of SERVICE_MANAGED need an account_filter; add INTERSECTION "
+            "(only these accounts of the units) or DIFFERENCE (all others)",
         )
     for item in accounts.items:
         if item.value == SELF:
             wrong(
                 problems,
                 item,
-                f"{shown(SELF)} is the administration account, which is in no choice "
-                "of a unit's accounts; give 12 digits in quotes",
+                f"{shown(SELF)} cannot be used with account_filter; give an account id of "
+                "12 digits in quotes",
             )
 
 
@@ -170,4 +171,4 @@ def _check_auto(node: Node, problems: Problems) -> None:
     enabled, retain = node.get("enabled"), node.get("retain_stacks")
     if retain is not None and retain.value is True:
         if enabled is not None and enabled.value is False:
-            wrong(problems, retain, "only with enabled: true")
+            wrong(problems, retain, "needs enabled: true; change one of the two")

@@ -636,7 +636,7 @@ def test_an_error_in_the_function_of_a_part_names_its_stack_set(
             OWN.replace("Settings(BaseModel)", "Settings"),
             "own.py: Settings is not a pydantic.BaseModel",
         ),
-        ("custm", "", "'custm' is no blueprint; give custom, "),
+        ("custm", "", "'custm' is not a blueprint; give custom, "),
         ("custm", "", "did you mean 'custom'?"),
     ],
 )

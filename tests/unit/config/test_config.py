@@ -1,4 +1,4 @@
-"""The config file: what a valid one gives, and how every mistake is told."""
+"""The config file: what a valid one gives, and how every mistake is mistakes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ regions: {primary: us-east-1, dr: us-east-2}
 """
 
 Load = Callable[..., Config]
-Told = Callable[..., list[str]]
+Mistakes = Callable[..., list[str]]
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def told(load: Load, tmp_path: Path) -> Told:
+def mistakes(load: Load, tmp_path: Path) -> Mistakes:
     """The problems of a text, without the folder they are in."""
 
     def problems(text: str | bytes, environment: str | None = None) -> list[str]:
@@ -344,30 +344,32 @@ def test_listing_environments_tells_what_is_wrong_with_the_file(tmp_path: Path) 
         config.environments(path)
 
 
-def test_an_unknown_environment_is_reported_with_those_there_are(told: Told) -> None:
-    assert told(STAGING, "stagin") == [
-        "payments.yaml:8: environments: 'stagin' is no environment of this file; it "
+def test_an_unknown_environment_is_reported_with_those_there_are(
+    mistakes: Mistakes,
+) -> None:
+    assert mistakes(STAGING, "stagin") == [
+        "payments.yaml:8: environments: 'stagin' is not an environment of this file; it "
         "has staging, dev-eu; did you mean 'staging'?"
     ]
-    assert told(BASE, "staging") == [
-        "payments.yaml:1: environments: 'staging' is no environment of this file; it "
+    assert mistakes(BASE, "staging") == [
+        "payments.yaml:1: environments: 'staging' is not an environment of this file; it "
         "has none"
     ]
 
 
 def test_mistakes_of_every_environment_are_reported_at_their_own_lines(
-    told: Told,
+    mistakes: Mistakes,
 ) -> None:
     text = STAGING.replace("us-west-2", "us-wset-2").replace(
         "suffix: dev", "sufix: dev"
     )
     for environment in (None, "staging"):
-        assert told(text, environment) == [
+        assert mistakes(text, environment) == [
             "payments.yaml:11: environments.staging.regions.dr: 'us-wset-2' is not an "
             "AWS region; give one such as us-east-1; did you mean 'us-west-2'?",
-            "payments.yaml:15: environments.dev-eu.suffix: 'prod' is the suffix of the "
-            "default too, and both would own the same stack sets; give this environment "
-            "another one",
+            "payments.yaml:15: environments.dev-eu.suffix: 'prod' is already the suffix of the "
+            "default, and both would have the same stack sets; give this environment "
+            "another suffix",
             "payments.yaml:16: environments.dev-eu.sufix: unknown key; allowed: "
             "account_baseline, account_filter, accounts, admin, auto_deployment, blueprint, "
             "organizational_units, pass_roles, permission_model, regions, "
@@ -375,10 +377,10 @@ def test_mistakes_of_every_environment_are_reported_at_their_own_lines(
         ]
 
 
-def test_a_mistake_of_the_default_is_reported_once(told: Told) -> None:
+def test_a_mistake_of_the_default_is_reported_once(mistakes: Mistakes) -> None:
     text = STAGING.replace("prod", "Prod").replace("days: 60", "days: 61, extra: 1")
     text = text.replace(", dr: us-east-2", "")
-    assert [problem.split(": ")[1] for problem in told(text)] == [
+    assert [problem.split(": ")[1] for problem in mistakes(text)] == [
         "suffix",
         "regions.dr",
         "settings.days",
@@ -387,27 +389,27 @@ def test_a_mistake_of_the_default_is_reported_once(told: Told) -> None:
 
 
 def test_what_is_wrong_with_the_default_only_in_an_environment_says_so(
-    told: Told,
+    mistakes: Mistakes,
 ) -> None:
     text = BASE + """\
 rollout: {order: [us-east-2, primary]}
 environments:
   staging: {suffix: stg, regions: {dr: us-west-2}}
 """
-    assert told(text) == [
-        "payments.yaml:4: rollout.order[0]: 'us-east-2' is no region role and no region "
+    assert mistakes(text) == [
+        "payments.yaml:4: rollout.order[0]: 'us-east-2' is neither a region role nor a region "
         "of this system; give primary, dr, us-east-1 or us-west-2; did you mean "
         "'us-west-2'? (in environment staging)"
     ]
 
 
 def test_two_environments_never_share_a_suffix_in_one_account(
-    told: Told, load: Load
+    mistakes: Mistakes, load: Load
 ) -> None:
     text = BASE + "environments:\n  a: {suffix: x}\n  b: {suffix: x}\n"
-    assert told(text) == [
-        "payments.yaml:6: environments.b.suffix: 'x' is the suffix of environment a too, "
-        "and both would own the same stack sets; give this environment another one"
+    assert mistakes(text) == [
+        "payments.yaml:6: environments.b.suffix: 'x' is already the suffix of environment a, "
+        "and both would have the same stack sets; give this environment another suffix"
     ]
     apart = text.replace("b: {", 'b: {admin: {account: "111111111111"}, ')
     assert load(apart, "b").suffix == "x"
@@ -416,7 +418,10 @@ def test_two_environments_never_share_a_suffix_in_one_account(
 @pytest.mark.parametrize(
     ("environments", "problem"),
     [
-        ("{Staging: {suffix: s}}", "environments.Staging: 'Staging' cannot name an"),
+        (
+            "{Staging: {suffix: s}}",
+            "environments.Staging: 'Staging' is not a valid environment name",
+        ),
         ("{a: [1]}", "environments.a: a list is not a mapping"),
         ("{a: }", "environments.a: nothing is not a mapping"),
         ("{a: {suffix: s, environments: {}}}", "environments.a.environments: unknown"),
@@ -426,14 +431,14 @@ def test_two_environments_never_share_a_suffix_in_one_account(
         ),
         (
             "{%s}" % ", ".join(f"e{i}: {{suffix: s{i}}}" for i in range(51)),
-            "environments: 51 environments; at most 50",
+            "environments: 51 environments; give at most 50",
         ),
     ],
 )
 def test_environments_have_names_and_are_mappings(
-    told: Told, environments: str, problem: str
+    mistakes: Mistakes, environments: str, problem: str
 ) -> None:
-    problems = told(BASE + f"environments: {environments}\n")
+    problems = mistakes(BASE + f"environments: {environments}\n")
     assert [p for p in problems if p.startswith(f"payments.yaml:4: {problem}")]
 
 
@@ -443,29 +448,32 @@ def test_environments_have_names_and_are_mappings(
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", ":1: empty; give at least blueprint, suffix and regions"),
-        (b"# nothing\n---\n", ":1: empty; give at least"),
-        (b"~\n", ":1: empty; give at least"),
+        (b"", ":1: the file is empty; give at least blueprint, suffix and regions"),
+        (b"# nothing\n---\n", ":1: the file is empty; give at least"),
+        (b"~\n", ":1: the file is empty; give at least"),
         (b"\n- a\n- b\n", ":2: a list is not a mapping; write keys and values"),
         (b"hello\n", ":1: 'hello' is not a mapping"),
         (b"a: 1\nb: caf\xe9\n", ":2: not UTF-8: byte 0xe9 at offset 11; save the file"),
         ("a: 1".encode("utf-16"), ":1: not UTF-8: byte 0xff at offset 0"),
         (b"a: 1\nb: \x07\n", ":2: column 4: character U+0007 is not allowed in YAML"),
         (b"a: 1\nb:\n\tc: 2\n", ":3: column 1: a tab in the indentation; indent with"),
-        (b"a: 1\nb: c: d\n", ":2: column 5: mapping values are not allowed here; a"),
+        (
+            b"a: 1\nb: c: d\n",
+            ":2: column 5: mapping values are not allowed here; quote",
+        ),
         (b"a: [1\nb: 2\n", ":2: column 2: while parsing a flow sequence: expected ','"),
         (b"a: 'x\n", ":2: column 1: found unexpected end of stream"),
-        (b"a: *x\n", ":1: the alias *x has no anchor before it"),
-        (b"a: &x [*x]\n", ":1: the alias *x has no anchor before it"),
-        (b"a: 1\n---\nb: 2\n", ":2: a second document; keep one system per file"),
+        (b"a: *x\n", ":1: the alias *x has no anchor; define &x before it"),
+        (b"a: &x [*x]\n", ":1: the alias *x has no anchor; define &x before it"),
+        (b"a: 1\n---\nb: 2\n", ":2: a second YAML document; keep one system per file"),
         (b'a: "\\UFFFFFFFF"\n', ":1: not valid YAML: "),
         (b"a: " + b"x" * 1_000_000, ": larger than 1,000,000 bytes; split it"),
     ],
 )
 def test_a_file_that_holds_no_config_is_refused(
-    told: Told, content: bytes, problem: str
+    mistakes: Mistakes, content: bytes, problem: str
 ) -> None:
-    found = told(content)
+    found = mistakes(content)
     assert len(found) == 1
     assert found[0].startswith(f"payments.yaml{problem}")
 
@@ -524,8 +532,8 @@ def test_the_file_name_is_the_systems_name_and_is_held_to_it(
     path = tmp_path / f"{stem}.yaml"
     path.write_text(BASE)
     assert problems_of(path) == (
-        f"{path}: the file's name {stem!r} cannot name a system; give at most 40 "
-        "lower-case letters, digits and underscores, a letter first",
+        f"{path}: the file name {stem!r} is not a valid system name; use at most 40 "
+        "lower-case letters, digits and underscores, starting with a letter",
     )
 
 
@@ -568,51 +576,51 @@ def test_a_template_is_told_once_with_where_it_belongs(
     ],
 )
 def test_what_only_has_the_word_is_no_template(
-    told: Told, text: str, problem: str
+    mistakes: Mistakes, text: str, problem: str
 ) -> None:
-    assert any(found.startswith(problem) for found in told(text)), told(text)
+    assert any(found.startswith(problem) for found in mistakes(text)), mistakes(text)
 
 
 # Hostile files
 
 
-def test_aliases_that_multiply_are_refused_in_no_time(told: Told) -> None:
+def test_aliases_that_multiply_are_refused_in_no_time(mistakes: Mistakes) -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for i in range(1, 30):
         lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
     start = time.perf_counter()
-    (problem,) = told("\n".join(lines))
+    (problem,) = mistakes("\n".join(lines))
     assert time.perf_counter() - start < 5
-    assert "more than 50,000 values, those repeated by aliases included" in problem
+    assert "more than 50,000 values, counting those that aliases repeat" in problem
 
 
 @pytest.mark.parametrize("opening", ["[", "{a: ", "- ", "? "])
-def test_deep_nesting_is_refused(told: Told, opening: str) -> None:
-    (problem,) = told("a:\n  " + opening * 5_000)
+def test_deep_nesting_is_refused(mistakes: Mistakes, opening: str) -> None:
+    (problem,) = mistakes("a:\n  " + opening * 5_000)
     assert problem == "payments.yaml:2: nested more than 32 levels deep; flatten it"
 
 
-def test_a_line_that_would_take_minutes_to_scan_is_refused(told: Told) -> None:
-    assert told(BASE + "tags: !" + "a" * 900_000) == [
+def test_a_line_that_would_take_minutes_to_scan_is_refused(mistakes: Mistakes) -> None:
+    assert mistakes(BASE + "tags: !" + "a" * 900_000) == [
         "payments.yaml:4: longer than 100,000 characters; break the line"
     ]
 
 
-def test_merge_keys_cannot_multiply_either(told: Told) -> None:
+def test_merge_keys_cannot_multiply_either(mistakes: Mistakes) -> None:
     lines = ["a0: &a0 {%s}" % ", ".join(f"k{i}: x" for i in range(1000))]
     lines += [f"b{i}: {{<<: *a0}}" for i in range(100)]
-    (problem,) = told("\n".join(lines))
+    (problem,) = mistakes("\n".join(lines))
     assert "more than 50,000 values" in problem
 
 
-def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
-    problems = told(BASE + "".join(f"key{i}: x\n" for i in range(1000)))
+def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> None:
+    problems = mistakes(BASE + "".join(f"key{i}: x\n" for i in range(1000)))
     assert len(problems) == 101
     assert problems[0].startswith("payments.yaml:4: key0: unknown key")
     assert problems[-1] == "payments.yaml: and 900 more problems"
 
 
-# Mistakes in the values: each is told at its line and key, with a cure
+# Mistakes in the values: each is mistakes at its line and key, with a cure
 
 
 @pytest.mark.parametrize(
@@ -627,20 +635,23 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
         ("suffix: other", "suffix: given twice, first on line 2; keep one"),
         ("tags: {1: x}", 'tags: the key 1 is not text; quote it: "1"'),
         ("tags: {[a]: x}", "tags: a list cannot be a key; give text"),
-        ("tags: {a: !Ref x}", "tags.a: the tag '!Ref' has no meaning here; remove it"),
-        ('tags: {a: "\\ud800"}', "tags.a: half of a surrogate pair is no character"),
+        ("tags: {a: !Ref x}", "tags.a: the tag '!Ref' is not allowed; remove it"),
+        ('tags: {a: "\\ud800"}', "tags.a: half of a surrogate pair is not a character"),
         ("tags: {<<: 3}", "tags.<<: 3 is not a mapping; merge a mapping, or a list"),
         # later versions
-        ("stack_sets: {}", "stack_sets: only the blueprint custom takes stack sets"),
+        ("stack_sets: {}", "stack_sets: only the blueprint custom has stack_sets"),
         # AWS Organizations
-        ("organizational_units: [a]", "only stack sets of the blueprint custom"),
-        ("auto_deployment: {enabled: true}", "only stack sets of the blueprint custom"),
+        ("organizational_units: [a]", "only the blueprint custom deploys through"),
+        (
+            "auto_deployment: {enabled: true}",
+            "only the blueprint custom deploys through",
+        ),
         (
             "permission_model: SERVICE_MANAGED",
-            "only stack sets of the blueprint custom",
+            "only the blueprint custom deploys through",
         ),
         ("permission_model: self_managed", "; did you mean 'SELF_MANAGED'?"),
-        ("rollout: {gates: []}", "rollout.gates: not supported yet by this version"),
+        ("rollout: {gates: []}", "rollout.gates: not supported by this version yet"),
         # accounts
         (
             "accounts: [012345678901]",
@@ -655,21 +666,21 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
         ('accounts: ["١٢٣٤٥٦٧٨٩٠١٢"]', "is not an account id; give 12 digits"),
         (
             'accounts: ["111111111111", self, "111111111111"]',
-            "accounts[2]: '111111111111' comes twice, first on line 4; keep one",
+            "accounts[2]: '111111111111' is listed twice, first on line 4; keep one",
         ),
-        ("accounts: [self, self]", "accounts[1]: 'self' comes twice"),
-        ("accounts: []", "accounts: a list has 0 entries; at least 1"),
+        ("accounts: [self, self]", "accounts[1]: 'self' is listed twice"),
+        ("accounts: []", "accounts: a list has 0 entries; give at least 1"),
         (
             'accounts: "111111111111"',
-            "accounts: '111111111111' is not a list; put it in brackets: "
+            "accounts: '111111111111' is not a list; write it as a list: "
             '["111111111111"]',
         ),
         (
             "accounts: 111111111111",
-            "accounts: 111111111111 is not a list; put it in brackets: "
+            "accounts: 111111111111 is not a list; write it as a list: "
             '["111111111111"]',
         ),
-        ("accounts: self", "'self' is not a list; put it in brackets: [self]"),
+        ("accounts: self", "'self' is not a list; write it as a list: [self]"),
         ("accounts:", "accounts: nothing is not a list; give a list"),
         # admin
         (
@@ -684,10 +695,10 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
             "admin: {acount: self}",
             "admin.acount: unknown key; allowed: account, call_as, region; d",
         ),
-        ("admin: self", "admin: 'self' is not a mapping; write keys and values"),
+        ("admin: self", "admin: 'self' is not a mapping; give keys and values"),
         (
             "admin: {region: us-gov-west-1}",
-            "admin.region: 'us-gov-west-1' and 'us-east-1' are of two AWS partitions",
+            "admin.region: 'us-gov-west-1' and 'us-east-1' are in different AWS partitions",
         ),
         # settings
         (
@@ -697,7 +708,7 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
         ("settings: {profil: x}", "; did you mean 'profile'?"),
         (
             "settings: {profile: idel}",
-            "settings.profile: 'idel' is unknown; give minimal or ideal; did you mean "
+            "settings.profile: 'idel' is not allowed; give minimal or ideal; did you mean "
             "'ideal'?",
         ),
         ("settings: {cidr: 10.0.0.0/40}", "'10.0.0.0/40' is not a valid IPv4 network"),
@@ -707,11 +718,11 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
         ),
         (
             "settings: {database: {instances: 9}}",
-            "settings.database.instances: 9 is too large; at most 3",
+            "settings.database.instances: 9 is too large; give at most 3",
         ),
         (
             "settings: {databases: [{}, {instances: 0}]}",
-            "settings.databases[1].instances: 0 is too small; at least 1",
+            "settings.databases[1].instances: 0 is too small; give at least 1",
         ),
         (
             "settings: {databases: [{instance: 1}]}",
@@ -735,74 +746,80 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
         ),
         (
             "settings: {database: 3}",
-            "settings.database: 3 is not a mapping; write keys",
+            "settings.database: 3 is not a mapping; give keys",
         ),
         ("settings: [a]", "settings: a list is not a mapping"),
         (
             "settings:",
-            "settings: nothing is not a mapping; write keys and values, or l",
+            "settings: nothing is not a mapping; give keys and values, or r",
         ),
         # tags
-        ("tags: {aws:x: y}", "tags.aws:x: 'aws:x' begins with aws:, which is reserved"),
-        ("tags: {AWS:x: y}", "tags.AWS:x: 'AWS:x' begins with aws:, which is reserved"),
+        ("tags: {aws:x: y}", "tags.aws:x: 'aws:x' starts with aws:, which is reserved"),
+        ("tags: {AWS:x: y}", "tags.AWS:x: 'AWS:x' starts with aws:, which is reserved"),
         (
             "tags: {tapgen:part: y}",
-            "begins with tapgen:, which is reserved; give another",
+            "starts with tapgen:, which is reserved; give another",
         ),
         ("tags: {Cost: 12}", 'tags.Cost: 12 is not text; quote it: "12"'),
-        ("tags: {Cost: yes, cost: no}", "tags: 'Cost' and 'cost' differ in case only"),
+        ("tags: {Cost: yes, cost: no}", "tags: 'Cost' and 'cost' differ only in case"),
         (
             "tags: {Cost: 'a|b'}",
-            "tags.Cost: 'a|b' has characters that tags cannot have",
+            "tags.Cost: 'a|b' contains characters that tags cannot have",
         ),
-        ('tags: {"": b}', "tags.'': a tag key of 0 characters; AWS takes 1 to 128"),
-        (f"tags: {{{'k' * 129}: b}}", ": a tag key of 129 characters; AWS takes 1 to"),
-        (f"tags: {{k: {'v' * 257}}}", "tags.k: a tag value of 257 characters; AWS"),
+        ('tags: {"": b}', "tags.'': a tag key of 0 characters; give 1 to 128"),
+        (f"tags: {{{'k' * 129}: b}}", ": a tag key of 129 characters; give 1 to"),
+        (f"tags: {{k: {'v' * 257}}}", "tags.k: a tag value of 257 characters; give"),
         (
             "tags: {%s}" % ", ".join(f"k{i}: v" for i in range(45)),
-            "tags: 45 tags; at most 44, as AWS takes 50 and tapgen adds 6",
+            "tags: 45 tags; give at most 44: AWS allows 50, and tapgen adds 6",
         ),
         # the rest
         (
             "account_baseline: exists",
-            "account_baseline: 'exists' is unknown; give create or existing; did you m",
+            "account_baseline: 'exists' is not allowed; give create or existing; did you m",
         ),
         (
             "rollout: {strategy: sfae}",
-            "'sfae' is unknown; give safe, balanced or fast; d",
+            "'sfae' is not allowed; give safe, balanced or fast; d",
         ),
         ("rollout: {strategy: sfae}", "; did you mean 'safe'?"),
-        ("rollout: {on_failure: retry}", "'retry' is unknown; give rollback or stop"),
+        (
+            "rollout: {on_failure: retry}",
+            "'retry' is not allowed; give rollback or stop",
+        ),
         (
             "rollout: {order: dr}",
-            "rollout.order: 'dr' is not a list; put it in brackets",
+            "rollout.order: 'dr' is not a list; write it as a list",
         ),
         (
             "rollout: {order: [dr, primry]}",
-            "rollout.order[1]: 'primry' is no region role and no region of this system; "
+            "rollout.order[1]: 'primry' is neither a region role nor a region of this system; "
             "give primary, dr, us-east-1 or us-east-2; did you mean 'primary'?",
         ),
-        ("rollout: {order: [eu-west-1]}", "rollout.order[0]: 'eu-west-1' is no region"),
+        (
+            "rollout: {order: [eu-west-1]}",
+            "rollout.order[0]: 'eu-west-1' is neither a region",
+        ),
         (
             "rollout: {order: [dr, us-east-2]}",
-            "rollout.order[1]: 'us-east-2' comes twice",
+            "rollout.order[1]: 'us-east-2' is listed twice",
         ),
         (
             "rollout: {strategy: safe, preferences: {}}",
-            "rollout.preferences: not together with strategy; keep one of the two",
+            "rollout.preferences: cannot be combined with strategy; keep one of the two",
         ),
         (
             "rollout: {preferences: {region_concurrency: parallel}}",
-            "rollout.preferences.region_concurrency: 'parallel' is unknown; give "
+            "rollout.preferences.region_concurrency: 'parallel' is not allowed; give "
             "SEQUENTIAL or PARALLEL; did you mean 'PARALLEL'?",
         ),
         (
             "rollout: {preferences: {max_concurrent_count: 0}}",
-            "rollout.preferences.max_concurrent_count: 0 is too small; at least 1",
+            "rollout.preferences.max_concurrent_count: 0 is too small; give at least 1",
         ),
         (
             "rollout: {preferences: {failure_tolerance_percentage: 101}}",
-            "failure_tolerance_percentage: 101 is too large; at most 100",
+            "failure_tolerance_percentage: 101 is too large; give at most 100",
         ),
         (
             'rollout: {preferences: {max_concurrent_count: "2"}}',
@@ -811,19 +828,19 @@ def test_of_a_thousand_problems_a_hundred_are_reported(told: Told) -> None:
         (
             "rollout: {preferences: {max_concurrent_count: 1, "
             "max_concurrent_percentage: 9}}",
-            "max_concurrent_percentage: not together with max_concurrent_count; keep",
+            "max_concurrent_percentage: cannot be combined with max_concurrent_count; keep",
         ),
         (
             "rollout: {preferences: {failure_tolerance_count: 1, "
             "failure_tolerance_percentage: 9}}",
-            "not together with failure_tolerance_count; keep one of the two",
+            "cannot be combined with failure_tolerance_count; keep one of the two",
         ),
     ],
 )
 def test_a_mistake_is_reported_with_its_key_the_value_and_a_cure(
-    told: Told, line: str, problem: str
+    mistakes: Mistakes, line: str, problem: str
 ) -> None:
-    (found,) = told(BASE + line + "\n")
+    (found,) = mistakes(BASE + line + "\n")
     assert found.startswith("payments.yaml:4: ")
     assert problem in found
 
@@ -834,35 +851,35 @@ def test_a_mistake_is_reported_with_its_key_the_value_and_a_cure(
         (
             "secure_network",
             "secure-netwrok",
-            "1: blueprint: 'secure-netwrok' is no blueprint; give needy, secure_network "
+            "1: blueprint: 'secure-netwrok' is not a blueprint; give needy, secure_network "
             "or three_regions; did you mean 'secure_network'?",
         ),
         ("secure_network", "[a]", "1: blueprint: a list is not text; give text"),
         (
             "prod",
             "Prod",
-            "2: suffix: 'Prod' cannot be part of every name; give at most 12 lower-ca",
+            "2: suffix: 'Prod' is not a valid suffix; give at most 12 lower-ca",
         ),
-        ("prod", "a--b", "2: suffix: 'a--b' cannot be part of every name"),
-        ("prod", "prod-", "2: suffix: 'prod-' cannot be part of every name"),
-        ("prod", "1a", "2: suffix: '1a' cannot be part of every name"),
-        ("prod", '"a\\n"', "2: suffix: 'a\\n' cannot be part of every name"),
-        ("prod", '""', "2: suffix: '' cannot be part of every name"),
+        ("prod", "a--b", "2: suffix: 'a--b' is not a valid suffix"),
+        ("prod", "prod-", "2: suffix: 'prod-' is not a valid suffix"),
+        ("prod", "1a", "2: suffix: '1a' is not a valid suffix"),
+        ("prod", '"a\\n"', "2: suffix: 'a\\n' is not a valid suffix"),
+        ("prod", '""', "2: suffix: '' is not a valid suffix"),
         (
             "prod",
             "abcdefghijklm",
-            "2: suffix: 'abcdefghijklm' has 13 characters; at mo",
+            "2: suffix: 'abcdefghijklm' has 13 characters; give at mo",
         ),
         ("prod", "5", '2: suffix: 5 is not text; quote it: "5"'),
         (
             "suffix: prod\n",
             "",
-            "1: suffix: missing; part of every name: at most 12 lowe",
+            "1: suffix: missing; give it a value: part of every resource name; at most 12 lowe",
         ),
         (
             "us-east-2",
             "us-east-1",
-            "3: regions.dr: 'us-east-1' is the region of primary too; give another one",
+            "3: regions.dr: 'us-east-1' is already the region of primary; give another one",
         ),
         (
             "us-east-2",
@@ -871,12 +888,16 @@ def test_a_mistake_is_reported_with_its_key_the_value_and_a_cure(
             "us-east-1; did you mean 'us-east-2'?",
         ),
         ("us-east-2", "us-east-2a", "; did you mean 'us-east-2'?"),
-        ("us-east-2", "cn-north-1", "'cn-north-1' and 'us-east-1' are of two AWS part"),
+        (
+            "us-east-2",
+            "cn-north-1",
+            "'cn-north-1' and 'us-east-1' are in different AWS part",
+        ),
         ("us-east-2", "2", '3: regions.dr: 2 is not text; quote it: "2"'),
         (
             ", dr: us-east-2",
             "",
-            "3: regions.dr: missing; region roles of secure_network: ",
+            "3: regions.dr: missing; give it a region; region roles of secure_network: ",
         ),
         (
             "us-east-2}",
@@ -892,16 +913,16 @@ def test_a_mistake_is_reported_with_its_key_the_value_and_a_cure(
     ],
 )
 def test_a_mistake_in_what_every_file_has_is_reported(
-    told: Told, was: str, becomes: str, problem: str
+    mistakes: Mistakes, was: str, becomes: str, problem: str
 ) -> None:
-    (found,) = told(BASE.replace(was, becomes))
+    (found,) = mistakes(BASE.replace(was, becomes))
     assert problem in found
 
 
 def test_all_mistakes_are_reported_at_once_in_the_order_of_the_lines(
-    told: Told,
+    mistakes: Mistakes,
 ) -> None:
-    found = told("""\
+    found = mistakes("""\
 rollout:
   order: [dr, dr]
   strategy: none
@@ -920,20 +941,20 @@ accounts: [1, "2"]
     ]
 
 
-def test_what_settings_need_is_reported_with_what_it_is_for(told: Told) -> None:
+def test_what_settings_need_is_reported_with_what_it_is_for(mistakes: Mistakes) -> None:
     text = "blueprint: needy\nsuffix: prod\nregions: {primary: us-east-1}\n"
-    missing = "missing; who owns the system"
-    assert told(text) == [f"payments.yaml:1: settings.team: {missing}"]
-    assert told(text + "settings: {}\n") == [
+    missing = "missing; give it a value: who owns the system"
+    assert mistakes(text) == [f"payments.yaml:1: settings.team: {missing}"]
+    assert mistakes(text + "settings: {}\n") == [
         f"payments.yaml:4: settings.team: {missing}"
     ]
-    assert told(text + "environments: {a: {suffix: b}}\n") == [
+    assert mistakes(text + "environments: {a: {suffix: b}}\n") == [
         f"payments.yaml:1: settings.team: {missing}"
     ]
 
 
-def test_a_message_stays_on_one_line_whatever_the_file_says(told: Told) -> None:
-    for problem in told(BASE + '"a\\nb": 1\nsettings: {"x\\ty.z": 1}\n'):
+def test_a_message_stays_on_one_line_whatever_the_file_says(mistakes: Mistakes) -> None:
+    for problem in mistakes(BASE + '"a\\nb": 1\nsettings: {"x\\ty.z": 1}\n'):
         assert problem.isprintable()
 
 

@@ -1,4 +1,4 @@
-"""The `stack_sets` block: what it gives, and how every mistake in it is told."""
+"""The `stack_sets` block: what it gives, and how every mistake in it is mistakes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ HEAD = "blueprint: custom\nsuffix: prod\n"
 NET = "stack_sets:\n  net: {template: t.yaml, regions: [us-east-1]}\n"
 
 Load = Callable[..., Config]
-Told = Callable[[str], list[str]]
+Mistakes = Callable[[str], list[str]]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def load(tmp_path: Path) -> Load:
 
 
 @pytest.fixture
-def told(load: Load, tmp_path: Path) -> Told:
+def mistakes(load: Load, tmp_path: Path) -> Mistakes:
     def problems(text: str) -> list[str]:
         with pytest.raises(ConfigError) as error:
             load(text)
@@ -192,31 +192,37 @@ stack_sets:
             "8: stack_sets.app.regons: unknown key; allowed: account_filter, ",
         ),
         ("template: u.yaml", "8: stack_sets.app.template: given twice, first on"),
-        ("accounts: [self, self]", "8: stack_sets.app.accounts[1]: comes twice, first"),
+        (
+            "accounts: [self, self]",
+            "8: stack_sets.app.accounts[1]: listed twice, first",
+        ),
         ("accounts: [1]", '8: stack_sets.app.accounts[0]: 1 is not text; quote it: "1'),
         (
             "targets: [{region: us-east-1}]",
-            "8: stack_sets.app.targets: not together with regions; keep one",
+            "8: stack_sets.app.targets: cannot be combined with regions; keep one",
         ),
         (
             "depends_on: [ent]",
-            "8: stack_sets.app.depends_on[0]: 'ent' is no stack set ",
+            "8: stack_sets.app.depends_on[0]: 'ent' is not a stack set ",
         ),
         ("depends_on: [ent]", "; give net; did you mean 'net'?"),
-        ("depends_on: [app]", "a stack set cannot wait for itself; name another one"),
-        ("depends_on: [net, net]", "depends_on[1]: comes twice, first on line 8"),
+        ("depends_on: [app]", "a stack set cannot depend on itself; give another one"),
+        ("depends_on: [net, net]", "depends_on[1]: listed twice, first on line 8"),
         (
             "capabilities: [X]",
-            "8: stack_sets.app.capabilities[0]: 'X' is unknown; give",
+            "8: stack_sets.app.capabilities[0]: 'X' is not allowed; give",
         ),
-        ("tags: {'aws:x': y}", "begins with aws:, which is reserved"),
+        ("tags: {'aws:x': y}", "starts with aws:, which is reserved"),
         (
             "parameters: {A: {output: nat.Vpc}}",
-            "8: stack_sets.app.parameters.A.output: 'nat' is no stack set of this file;"
+            "8: stack_sets.app.parameters.A.output: 'nat' is not a stack set of this file;"
             " give net; did you mean 'net'?",
         ),
-        ("parameters: {A: {output: app.Vpc}}", "a stack set cannot wait for itself"),
-        ("parameters: {A: {output: net}}", "A.output: 'net' is no STACK_SET.OUTPUT"),
+        ("parameters: {A: {output: app.Vpc}}", "a stack set cannot depend on itself"),
+        (
+            "parameters: {A: {output: net}}",
+            "A.output: 'net' is not of the form STACK_SET.OUTPUT",
+        ),
         ("parameters: {A: {}}", "8: stack_sets.app.parameters.A.output: missing; give"),
         (
             "parameters: {A: {output: net.B, regin: us-east-1}}",
@@ -234,43 +240,58 @@ stack_sets:
         ("parameters: {A: {output: net.B, all: x}}", "A.all: 'x' is not true or false"),
         (
             "parameters: {A: }",
-            "8: stack_sets.app.parameters.A: nothing is given; give a",
+            "8: stack_sets.app.parameters.A: no value; give one, or",
         ),
-        ("parameters: {A: 0123}", 'A: 0123 may lose digits; quote it: "0123"'),
+        (
+            "parameters: {A: 0123}",
+            'A: the number 0123 may lose digits; quote it: "0123"',
+        ),
         ("parameters: {A: 111111111111}", 'may lose digits; quote it: "111111111111"'),
-        ("parameters: {A: [{output: net.B}]}", "a mapping in a list; give text or num"),
-        ("parameters: {A: ['b,c']}", "A[0]: a comma in an item would make two of it"),
+        (
+            "parameters: {A: [{output: net.B}]}",
+            "a mapping in a list; give only text or num",
+        ),
+        ("parameters: {A: ['b,c']}", "A[0]: an item with a comma becomes two items"),
         ("parameters: [a]", "8: stack_sets.app.parameters: a list is not a mapping"),
-        ("overrides: [{parameters: {}}]", "overrides[0]: give it a region, an account"),
+        (
+            "overrides: [{parameters: {}}]",
+            "overrides[0]: applies to all targets; give it a region, an account",
+        ),
         (
             "overrides: [{region: ap-south-1, parameters: {}}]",
             "overrides[0]: matches no target of this stack set; remove it",
         ),
         (
             "overrides: [{region: us-east-1}, {region: us-east-1}]",
-            "overrides[1]: for the same targets as on line 8",
+            "overrides[1]: has the same targets as line 8; merge the two",
         ),
         ("overrides: [{region: x}]", "overrides[0].region: 'x' is not an AWS region"),
         (
             "overrides: [{region: us-east-1, parameters: {A: {output: no.B}}}]",
-            "overrides[0].parameters.A.output: 'no' is no stack set of this file",
+            "overrides[0].parameters.A.output: 'no' is not a stack set of this file",
         ),
         (
             "artifacts: {Code: {path: build/app.zip}}",
             "8: stack_sets.app.artifacts.Code.path: build/app.zip does not exist; build",
         ),
-        ("artifacts: {Co-de: {path: code.zip}}", "'Co-de': give letters and digits"),
-        ("artifacts: {Code: {}}", "artifacts.Code.path: missing; a file, or a folder"),
+        (
+            "artifacts: {Co-de: {path: code.zip}}",
+            "'Co-de' is not a valid artifact name; use letters and digits",
+        ),
+        (
+            "artifacts: {Code: {}}",
+            "artifacts.Code.path: missing; give it a value: a file, or a folder",
+        ),
         (
             "artifacts: {Code: {path: code.zip}}\n    parameters: {CodeKey: x}",
-            "9: stack_sets.app.parameters.CodeKey: the artifact Code provides it; remove",
+            "9: stack_sets.app.parameters.CodeKey: the artifact Code already sets it; remove",
         ),
     ],
 )
 def test_a_mistake_is_reported_with_its_line_and_key(
-    told: Told, line: str, problem: str
+    mistakes: Mistakes, line: str, problem: str
 ) -> None:
-    (found,) = told(f"{HEAD}{PAIR}    {line}\n")
+    (found,) = mistakes(f"{HEAD}{PAIR}    {line}\n")
 
     assert problem in found
 
@@ -287,25 +308,28 @@ def test_a_mistake_is_reported_with_its_line_and_key(
         ),
         (
             "stack_sets:\n  net: {regions: [us-east-1]}\n",
-            "4: stack_sets.net.template: missing; cloudFormation in JSON or YAML",
+            "4: stack_sets.net.template: missing; give it a value: a CloudFormation template in JSON or YAML",
         ),
         (
             NET.replace("t.yaml", "no.yaml"),
-            "4: stack_sets.net.template: 'no.yaml': no.yaml does not exist; give a file",
+            "4: stack_sets.net.template: 'no.yaml': no.yaml does not exist; give the path of a file",
         ),
-        (NET.replace("t.yaml", "no.py:x"), "no.py does not exist; give a file"),
-        (NET.replace("t.yaml", "."), " is a folder; give a file"),
+        (
+            NET.replace("t.yaml", "no.py:x"),
+            "no.py does not exist; give the path of a file",
+        ),
+        (NET.replace("t.yaml", "."), " is a folder; give the path of a file"),
         (
             NET.replace("net:", "Net:"),
-            "4: stack_sets.Net: 'Net' cannot name a stack set",
+            "4: stack_sets.Net: 'Net' is not a valid stack set name",
         ),
         (
             NET.replace("net:", "manifest:"),
-            "; give at most 28 lower-case letters, digi",
+            "; use at most 28 lower-case letters, digi",
         ),
         (
             NET.replace("net:", f"{'n' * 29}:"),
-            "cannot name a stack set; give at most 28",
+            "is not a valid stack set name; use at most 28",
         ),
         (
             NET.replace("us-east-1", "primary"),
@@ -313,25 +337,25 @@ def test_a_mistake_is_reported_with_its_line_and_key(
         ),
         (
             NET.replace("[us-east-1]", "[us-east-1, us-east-1]"),
-            "4: stack_sets.net.regions[1]: comes twice, first on line 4; keep one",
+            "4: stack_sets.net.regions[1]: listed twice, first on line 4; keep one",
         ),
         (
             NET.replace("[us-east-1]", "[us-east-1, cn-north-1]"),
-            "'cn-north-1' and 'us-east-1' are of two AWS partitions",
+            "'cn-north-1' and 'us-east-1' are in different AWS partitions",
         ),
         (NET + "settings: {a: b}\n", "5: settings.a: unknown key; allowed: none"),
-        (NET + "regions: {us-east-2: us-east-1}\n", "cannot name a region role; give"),
-        (NET + "regions: {same: us-east-1}\n", "cannot name a region role; give"),
+        (NET + "regions: {us-east-2: us-east-1}\n", "is not a valid region role; use"),
+        (NET + "regions: {same: us-east-1}\n", "is not a valid region role; use"),
         (
             NET + "rollout: {order: [eu-west-1]}\n",
-            "5: rollout.order[0]: 'eu-west-1' is no region role and no region of this",
+            "5: rollout.order[0]: 'eu-west-1' is neither a region role nor a region of this",
         ),
     ],
 )
 def test_a_mistake_of_the_block_is_reported(
-    told: Told, text: str, problem: str
+    mistakes: Mistakes, text: str, problem: str
 ) -> None:
-    found = told(HEAD + text)
+    found = mistakes(HEAD + text)
 
     assert any(problem in line for line in found), found
     assert len(found) == 1
@@ -340,7 +364,7 @@ def test_a_mistake_of_the_block_is_reported(
 PASS = "pass_roles:\n  - {{role: {role}, to: {to}}}\n"
 
 
-def test_roles_made_elsewhere_are_named_with_their_services(load: Load) -> None:
+def test_roles_of_other_systems_are_named_with_their_services(load: Load) -> None:
     to = "[lambda.amazonaws.com, states.amazonaws.com]"
     arn = "arn:aws-us-gov:iam::111111111111:role/app/worker"
     for role in ("worker", "app/team/worker", "w+=.@-_", f'"{arn}"'):
@@ -355,41 +379,56 @@ def test_roles_made_elsewhere_are_named_with_their_services(load: Load) -> None:
 @pytest.mark.parametrize(
     ("role", "to", "problem"),
     [
-        ("'*'", "[ec2.amazonaws.com]", "role: '*' may be many roles; name each of "),
-        ("app/*", "[ec2.amazonaws.com]", "role: 'app/*' may be many roles; name each "),
-        ("/app", "[ec2.amazonaws.com]", "role: '/app' is not a role; give its name, "),
+        ("'*'", "[ec2.amazonaws.com]", "role: '*' contains a wildcard; list each role"),
+        (
+            "app/*",
+            "[ec2.amazonaws.com]",
+            "role: 'app/*' contains a wildcard; list each ",
+        ),
+        (
+            "/app",
+            "[ec2.amazonaws.com]",
+            "role: '/app' is not a role; give the name of a role, ",
+        ),
         (
             "'arn:aws:iam::1:role/a'",
             "[ec2.amazonaws.com]",
-            "role: 'arn:aws:iam::1:role/a' is not a role; give its name, ",
+            "role: 'arn:aws:iam::1:role/a' is not a role; give the name of a role, ",
         ),
-        ("a", "[ec2]", "to[0]: 'ec2' is not a service; give its principal, such as "),
-        ("a", "['*.amazonaws.com']", "to[0]: '*.amazonaws.com' is not a service; "),
-        ("a", "[]", "to: a list has 0 entries; at least 1"),
+        ("a", "[ec2]", "to[0]: 'ec2' is not a service principal; give one such as "),
+        (
+            "a",
+            "['*.amazonaws.com']",
+            "to[0]: '*.amazonaws.com' is not a service principal; ",
+        ),
+        ("a", "[]", "to: a list has 0 entries; give at least 1"),
     ],
 )
 def test_a_role_that_cannot_be_limited_is_refused(
-    told: Told, role: str, to: str, problem: str
+    mistakes: Mistakes, role: str, to: str, problem: str
 ) -> None:
-    (said,) = told(HEAD + NET + PASS.format(role=role, to=to))
+    (said,) = mistakes(HEAD + NET + PASS.format(role=role, to=to))
 
     assert said.startswith(f"6: pass_roles[0].{problem}")
 
 
-def test_a_circle_is_reported_by_its_names(told: Told) -> None:
-    (found,) = told(HEAD + """\
+def test_a_circle_is_reported_by_its_names(mistakes: Mistakes) -> None:
+    (found,) = mistakes(HEAD + """\
 stack_sets:
   a: {template: t.yaml, regions: [us-east-1], depends_on: [b]}
   b: {template: t.yaml, regions: [us-east-1], parameters: {X: {output: c.X}}}
   c: {template: t.yaml, regions: [us-east-1], depends_on: [a]}
 """)
 
-    assert "stack sets wait for each other: " in found and "; break the circle" in found
+    assert (
+        "stack sets depend on each other: " in found
+        and "; remove a dependency" in found
+    )
     assert any(pair in found for pair in ("a -> b", "b -> c", "c -> a"))
 
 
-def test_every_mistake_is_reported_in_one_go(told: Told) -> None:
-    found = told(HEAD + """\
+def test_every_mistake_is_reported_in_one_go(mistakes: Mistakes) -> None:
+    found = mistakes(HEAD + """\
 stack_sets:
   net: {template: no.yaml, regions: [us-esat-1], parameters: {A: 01}}
   app: {template: t.yaml, regions: [us-east-1], depends_on: [nte], foo: 1}
@@ -398,17 +437,21 @@ stack_sets:
     assert [line.partition(":")[0] for line in found] == ["4", "4", "4", "5", "5"]
 
 
-def test_only_custom_takes_stack_sets_and_the_others_need_regions(told: Told) -> None:
+def test_only_custom_takes_stack_sets_and_the_others_need_regions(
+    mistakes: Mistakes,
+) -> None:
     both = "regions: {primary: us-east-1, dr: eu-west-1}\n"
     shipped = HEAD.replace("custom", "shipped")
 
-    assert told(shipped + both + NET) == [
-        "4: stack_sets: only the blueprint custom takes stack sets; remove it"
+    assert mistakes(shipped + both + NET) == [
+        "4: stack_sets: only the blueprint custom has stack_sets; remove this key"
     ]
-    missing = "regions: missing; a region for each of the blueprint's region roles"
-    assert told(shipped) == [f"1: {missing}"]
-    assert told(HEAD.replace("custom", "free")) == [f"1: {missing}"]
-    assert told(HEAD.replace("custom", "free") + "regions: {}\n") == [f"3: {missing}"]
+    missing = "regions: missing; give a region for each region role of the blueprint"
+    assert mistakes(shipped) == [f"1: {missing}"]
+    assert mistakes(HEAD.replace("custom", "free")) == [f"1: {missing}"]
+    assert mistakes(HEAD.replace("custom", "free") + "regions: {}\n") == [
+        f"3: {missing}"
+    ]
 
 
 def test_a_blueprint_without_roles_takes_those_of_the_file(load: Load) -> None:

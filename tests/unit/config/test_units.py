@@ -6,9 +6,9 @@ import pytest
 
 from tapgen.config import Config
 from tapgen.model import AccountFilter, AutoDeployment, ServiceManaged, Target
-from tests.unit.config.test_stack_sets import Load, Told, load, told
+from tests.unit.config.test_stack_sets import Load, Mistakes, load, mistakes
 
-__all__ = ["load", "told"]  # fixtures
+__all__ = ["load", "mistakes"]  # fixtures
 
 # The first key that a test adds is on line 3, the stack sets come after it.
 HEAD = "blueprint: custom\nsuffix: prod\n"
@@ -68,7 +68,7 @@ def test_an_override_may_name_an_account_that_a_unit_may_have(load: Load) -> Non
     assert found.stack_sets[0].overrides[0].account == "111111111111"
 
 
-def test_a_delegated_administrator_is_asked_for_beside_its_account(load: Load) -> None:
+def test_a_delegated_administrator_is_named_beside_its_account(load: Load) -> None:
     assert load(MANAGED + "admin: {call_as: DELEGATED_ADMIN}\n" + SETS).delegated
     assert not load(MANAGED + SETS).delegated
 
@@ -78,23 +78,23 @@ def test_a_delegated_administrator_is_asked_for_beside_its_account(load: Load) -
     [
         (
             HEAD + "permission_model: SERVICE_MANAGED\n" + SETS,
-            "5: stack_sets.net.organizational_units: missing; give the organizational",
+            "5: stack_sets.net.organizational_units: missing; SERVICE_MANAGED needs the organizational",
         ),
         (
             HEAD + "organizational_units: [Workloads]\n" + SETS,
-            "3: organizational_units: only with permission_model: SERVICE_MANAGED",
+            "3: organizational_units: needs permission_model: SERVICE_MANAGED",
         ),
         (
             HEAD + "auto_deployment: {enabled: true}\n" + SETS,
-            "3: auto_deployment: only with permission_model: SERVICE_MANAGED",
+            "3: auto_deployment: needs permission_model: SERVICE_MANAGED",
         ),
         (
             MANAGED.replace("[Workloads]", '["111111111111"]') + SETS,
-            "is an account; name it under accounts, with account_filter",
+            "is an account, not an organizational unit; list it under accounts, with account_filter",
         ),
         (
             MANAGED.replace("[Workloads]", "[a//b]") + SETS,
-            "'a//b' is no organizational unit; give an id such as ou-ab12-34cd56ef",
+            "'a//b' is not an organizational unit; give an id such as ou-ab12-34cd56ef",
         ),
         (
             MANAGED.replace("[Workloads]", "[]") + SETS,
@@ -102,11 +102,11 @@ def test_a_delegated_administrator_is_asked_for_beside_its_account(load: Load) -
         ),
         (
             MANAGED + 'accounts: ["111111111111"]\n' + SETS,
-            "5: accounts: accounts of SERVICE_MANAGED are a choice among those of the",
+            "5: accounts: accounts of SERVICE_MANAGED need an account_filter",
         ),
         (
             MANAGED + "account_filter: INTERSECTION\n" + SETS,
-            "stack_sets.net.accounts: missing; the accounts that account_filter is",
+            "stack_sets.net.accounts: missing; give the accounts that account_filter refers to",
         ),
         (
             MANAGED + "account_filter: UNION\naccounts: ['111111111111']\n" + SETS,
@@ -114,11 +114,11 @@ def test_a_delegated_administrator_is_asked_for_beside_its_account(load: Load) -
         ),
         (
             MANAGED + "account_filter: INTERSECTION\naccounts: [self]\n" + SETS,
-            "'self' is the administration account, which is in no choice of a unit's",
+            "'self' cannot be used with account_filter",
         ),
         (
             MANAGED + "auto_deployment: {enabled: false, retain_stacks: true}\n" + SETS,
-            "5: auto_deployment.retain_stacks: only with enabled: true",
+            "5: auto_deployment.retain_stacks: needs enabled: true",
         ),
         (
             MANAGED + "auto_deployment: {}\n" + SETS,
@@ -126,23 +126,23 @@ def test_a_delegated_administrator_is_asked_for_beside_its_account(load: Load) -
         ),
         (
             HEAD + "admin: {call_as: DELEGATED_ADMIN}\n" + SETS,
-            "3: admin.call_as: a delegated administrator has no SELF_MANAGED stack sets",
+            "3: admin.call_as: a delegated administrator can only have SERVICE_MANAGED stack sets",
         ),
         (
             MANAGED + "stack_sets:\n  net:\n    template: t.yaml\n"
             "    targets: [{region: us-east-1}]\n",
-            "8: stack_sets.net.targets: not together with SERVICE_MANAGED",
+            "8: stack_sets.net.targets: cannot be combined with SERVICE_MANAGED",
         ),
         (
             MANAGED + "stack_sets:\n  net:\n    template: t.yaml\n"
             "    regions: [us-east-1]\n    artifacts: {Code: {path: code.zip}}\n",
-            "9: stack_sets.net.artifacts: not together with SERVICE_MANAGED",
+            "9: stack_sets.net.artifacts: cannot be combined with SERVICE_MANAGED",
         ),
     ],
 )
 def test_a_mistake_is_reported_with_its_line_and_key(
-    told: Told, text: str, problem: str
+    mistakes: Mistakes, text: str, problem: str
 ) -> None:
-    (found,) = told(text)
+    (found,) = mistakes(text)
 
     assert problem in found

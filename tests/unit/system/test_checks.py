@@ -255,8 +255,8 @@ def test_a_part_in_a_circle_is_reported_and_a_description_too_long() -> None:
 
     assert lines[0] == "c: a description of 1200 bytes; CloudFormation takes 1024"
     assert lines[1] in (
-        "stack sets wait for each other: a -> b -> a",
-        "stack sets wait for each other: b -> a -> b",
+        "stack sets depend on each other: a -> b -> a",
+        "stack sets depend on each other: b -> a -> b",
     )
 
 

@@ -115,7 +115,10 @@ def test_json_is_read_as_it_is() -> None:
         (f"{RESOURCES}    X: !Reff y\n", "t.yaml:4: !Reff is no short form"),
         (f"{RESOURCES}    X: !GetAtt y\n", "t.yaml:4: !GetAtt y: give RESOURCE."),
         (f"{RESOURCES}  Topic: {{}}\n", "t.yaml:4: the key 'Topic' is given twice"),
-        (f"{RESOURCES}    X: *y\n", "t.yaml:4: the alias *y has no anchor before it"),
+        (
+            f"{RESOURCES}    X: *y\n",
+            "t.yaml:4: the alias *y has no anchor; define &x before it",
+        ),
         (f"{RESOURCES}    X: [\n", "t.yaml:5: column 1: "),
         (f"{RESOURCES}    [a]: 1\n", "t.yaml:4: a key is text"),
         (f"{RESOURCES}---\na: 1\n", "t.yaml:4: a second document"),
