@@ -59,7 +59,7 @@ def report(
                 message += near(at.keys[-1], names)
         elif kind == "missing":
             field = _field(model, details["loc"])
-            message = "missing; give it a value" + (f": {field}" if field else "")
+            message = "missing; give it a value" + (f" ({field})" if field else "")
         else:
             given = shown(at.keys[-1]) if rest == ("[key]",) else at.shown()
             context = details.get("ctx", {})

@@ -874,7 +874,7 @@ def test_a_mistake_is_reported_with_its_key_the_value_and_a_cure(
         (
             "suffix: prod\n",
             "",
-            "1: suffix: missing; give it a value: part of every resource name; at most 12 lowe",
+            "1: suffix: missing; give it a value (part of every resource name; at most 12 lowe",
         ),
         (
             "us-east-2",
@@ -943,7 +943,7 @@ accounts: [1, "2"]
 
 def test_what_settings_need_is_reported_with_what_it_is_for(mistakes: Mistakes) -> None:
     text = "blueprint: needy\nsuffix: prod\nregions: {primary: us-east-1}\n"
-    missing = "missing; give it a value: who owns the system"
+    missing = "missing; give it a value (who owns the system)"
     assert mistakes(text) == [f"payments.yaml:1: settings.team: {missing}"]
     assert mistakes(text + "settings: {}\n") == [
         f"payments.yaml:4: settings.team: {missing}"

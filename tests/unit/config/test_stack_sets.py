@@ -280,7 +280,7 @@ stack_sets:
         ),
         (
             "artifacts: {Code: {}}",
-            "artifacts.Code.path: missing; give it a value: a file, or a folder",
+            "artifacts.Code.path: missing; give it a value (a file, or a folder",
         ),
         (
             "artifacts: {Code: {path: code.zip}}\n    parameters: {CodeKey: x}",
@@ -308,7 +308,7 @@ def test_a_mistake_is_reported_with_its_line_and_key(
         ),
         (
             "stack_sets:\n  net: {regions: [us-east-1]}\n",
-            "4: stack_sets.net.template: missing; give it a value: a CloudFormation template in JSON or YAML",
+            "4: stack_sets.net.template: missing; give it a value (a CloudFormation template in JSON or YAML",
         ),
         (
             NET.replace("t.yaml", "no.yaml"),
