@@ -1,9 +1,7 @@
-"""The command line: the only part that knows all the others, prints and exits.
+"""The command line: the only room that uses all the others, prints and exits.
 
-Commands are imported when they are called, so that `tapgen --help` stays quick.
-
-One file for each command or family of commands; may use every room. Begin reading at
-`COMMANDS`.
+One file for each command or family of commands. A command is imported when it is
+called, so `tapgen --help` stays quick. Begin reading at `COMMANDS`.
 """
 
 from __future__ import annotations
@@ -21,25 +19,25 @@ from tapgen.errors import TapgenError
 DONE, FAILED, CHANGES, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
 """Exit codes; `lint` alone follows cfn-lint's. The table is in docs/commands.md."""
 
-# command -> (module, one line of help); the help stands here so that showing the list
+# command -> (module, one line of help); the help is here so that listing the commands
 # imports nothing.
 COMMANDS = {
-    "init": ("init", "Write the YAML file of a new system to start from."),
-    "new": ("new", "Begin a system of your own: config, template, test."),
+    "init": ("init", "Write the YAML file of a shipped system to start from."),
+    "new": ("new", "Start a system of your own: config, template, test."),
     "list": ("list", "List the systems, their environments and regions."),
     "schema": ("schema", "Print the JSON Schema of a system's YAML file."),
     "templates": ("templates", "Write the CloudFormation templates of systems."),
     "lint": ("lint", "Check templates with cfn-lint for their target regions."),
-    "rules": ("rules", "List and explain the rules that lint adds to cfn-lint's."),
+    "rules": ("rules", "List and explain tapgen's own lint rules."),
     "diff": ("diff", "Compare two templates or two systems, without AWS."),
-    "plan": ("plan", "Show what a rollout would do, without doing it."),
-    "rollout": ("rollout", "Roll a system out as stack sets, wave by wave."),
-    "destroy": ("destroy", "Delete a system, backwards; stateful data is kept."),
-    "bootstrap": ("bootstrap", "Make the roles and the bucket a rollout needs."),
+    "plan": ("plan", "Show what a rollout would change, without changing it."),
+    "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
+    "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
+    "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
-    "limits": ("status", "Show AWS's quotas and whether they leave room for a system."),
+    "limits": ("status", "Show AWS quotas and whether a system fits into them."),
     "outputs": ("status", "Show the outputs of a system, by part and region."),
-    "local": ("local", "Start, stop and look at the embedded AWS."),
+    "local": ("local", "Start, stop and inspect the embedded AWS."),
 }
 
 
@@ -71,7 +69,7 @@ class _Commands(click.Group):
 
 
 def near(given: str, allowed: Any) -> str:
-    """`; did you mean 'x'?` when something allowed looks like what was given."""
+    """Return `; did you mean 'x'?` when an allowed word resembles the given one."""
     import difflib
 
     close = difflib.get_close_matches(given, [*allowed], 1)
@@ -89,7 +87,7 @@ def tapgen() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command and return its exit code."""
     try:
         code = tapgen.main(
             None if arguments is None else [*arguments],
@@ -115,6 +113,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left, as `tapgen … | head` does.
+        # The reader of our output has ended, as in `tapgen … | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE

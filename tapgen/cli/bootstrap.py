@@ -34,7 +34,7 @@ Examples:
 @system_options
 @aws_options
 @output_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @assume_role_option
 def bootstrap_command(
     system: str | None,
@@ -45,12 +45,11 @@ def bootstrap_command(
     assume_role: str | None,
     **aws_choice: Any,
 ) -> int:
-    """Make what a rollout of SYSTEM needs, as plain stacks.
+    """Create what a rollout of SYSTEM needs, as CloudFormation stacks.
 
     In the administration account: the administration role and the artifact bucket.
     In every target account: the execution role with exactly the permissions that the
-    system's resource types need, and the operator role. Running it again changes
-    nothing.
+    system's resource types need, and the operator role. A second run changes nothing.
     """
     from tapgen.accounts import bootstrap
 
@@ -58,7 +57,7 @@ def bootstrap_command(
     require_account(reached, yes, aws_choice["account"])
     for line in bootstrap.announced(reached.system, bool(assume_role)):
         say(line)
-    confirm(yes or reached.local, "Make or update these?")
+    confirm(yes or reached.local, "Create or update these?")
     changed = run_bootstrap(reached, assume_role)
     if output == "json":
         print_json({"changed": changed})
@@ -68,6 +67,7 @@ def bootstrap_command(
 
 
 def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
+    """Deploy the bootstrap stacks; return the names of those that changed."""
     from tapgen import plan
     from tapgen.accounts import bootstrap
     from tapgen.system import ownership
@@ -85,7 +85,7 @@ def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
 
 
 def _types(observed: Mapping[str, Observed]) -> set[str]:
-    """Resource types that are deployed: the execution role must still delete them."""
+    """Return the deployed resource types: the execution role must still delete them."""
     from tapgen.template import evaluate
 
     return {

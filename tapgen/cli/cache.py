@@ -1,8 +1,7 @@
-"""What configs make and what lint says of it: from before, where nothing has changed.
+"""Cached templates and lint results of configs that have not changed.
 
-Only for the blueprints that tapgen ships is it known what they depend on
-(`tapgen.cache.fingerprint`); everything else is made anew each time. What is kept is used for
-exactly that, and can be deleted at any time.
+Only shipped blueprints have known inputs (`tapgen.cache.fingerprint`); everything else is
+generated and checked each time. The cache can be deleted at any time.
 """
 
 from __future__ import annotations
@@ -18,16 +17,19 @@ from tapgen.cache.store import Store, digest
 from tapgen.cli.common import LINT_FOLDER, LOCAL_FOLDER, Loaded, each, load, load_all
 from tapgen.model import Finding
 
-MADE_FOLDER = LOCAL_FOLDER / "made"
+CACHE_FOLDER = LOCAL_FOLDER / "made"
 
 Progress = Callable[[int], Callable[[str], None]]
-"""Takes how many stack sets are checked anew; what it gives takes each that is done."""
+"""Takes the number of stack sets to check, and returns a function to call for each that
+is done."""
 
 
 @dataclass(frozen=True)
-class Made:
-    """The files of a config and all its environments, by their path below the output
-    folder; its code and suffixes are what the names of its resources begin with."""
+class GeneratedFiles:
+    """The files of a config and all its environments, by path below the output folder.
+
+    Names of its resources begin with `code` and one of `suffixes`.
+    """
 
     code: str
     suffixes: tuple[str, ...]
@@ -36,23 +38,26 @@ class Made:
 
 @dataclass(frozen=True)
 class Checked:
-    """What lint found in a config, and the stack sets it was looked for in."""
+    """The findings of lint in a config, and the stack sets that were checked."""
 
     stack_sets: tuple[str, ...]
     findings: tuple[Finding, ...]
 
 
-def files(path: Path, use_kept: bool = True) -> Made:
-    """What a config makes; raises ConfigError, BlueprintError or TemplateError."""
-    slot = _Slot.of(path, "templates") if use_kept else None
+def files(path: Path, use_cache: bool = True) -> GeneratedFiles:
+    """Return the generated files of a config, from the cache where nothing has changed.
+
+    Raises ConfigError, BlueprintError or TemplateError.
+    """
+    slot = _Slot.of(path, "templates") if use_cache else None
     if slot and (known := slot.get()):
-        return Made(known["code"], tuple(known["suffixes"]), known["files"])
+        return GeneratedFiles(known["code"], tuple(known["suffixes"]), known["files"])
     loaded = load_all(path)
     suffixes = tuple(one.config.suffix for one in loaded)
-    made = Made(loaded[0].blueprint.code, suffixes, _files(loaded))
+    generated = GeneratedFiles(loaded[0].blueprint.code, suffixes, _files(loaded))
     if slot:
-        slot.put(loaded, vars(made))
-    return made
+        slot.put(loaded, vars(generated))
+    return generated
 
 
 def _files(loaded: Sequence[Loaded]) -> dict[str, str]:
@@ -64,7 +69,7 @@ def _files(loaded: Sequence[Loaded]) -> dict[str, str]:
     found = templates_out.files(default.system) | bootstrap.files(default.system, code)
     for other in others:
         found |= templates_out.files(other.system, default.system)
-        # Where templates alone tell names, an environment may have its own.
+        # Without a code, names come from templates, which environments may change.
         roles = {} if code else bootstrap.files(other.system, code)
         for path, text in roles.items():
             if found.get(path) != text:
@@ -78,20 +83,20 @@ def check(
     environment: str | None,
     to: Path,
     progress: Progress,
-    use_kept: bool = True,
+    use_cache: bool = True,
 ) -> list[Checked]:
-    """What lint finds in each of these configs, in their order.
+    """Return the findings of lint for each of these configs, in their order.
 
-    That is in one environment or, with None, in the default and all environments; `to`
-    is where their templates are committed. Raises ConfigError where a config or
-    `.cfnlintrc` cannot be used, BlueprintError where a system cannot be built.
+    Checks one environment or, with None, the default and all environments; `to` is the
+    folder of their committed templates. Raises ConfigError when a config or `.cfnlintrc`
+    is invalid, BlueprintError when a system cannot be built.
     """
     from tapgen import lint
     from tapgen.lint import result_cache
 
-    opened = result_cache.open_folder(LINT_FOLDER) if use_kept else None
-    asked = json.dumps([str(Path.cwd()), str(to), environment])
-    slots = {p: _Slot.of(p, asked, opened.common) if opened else None for p in paths}
+    opened = result_cache.open_folder(LINT_FOLDER) if use_cache else None
+    request = json.dumps([str(Path.cwd()), str(to), environment])
+    slots = {p: _Slot.of(p, request, opened.common) if opened else None for p in paths}
     known = {p: _checked(slot.get()) for p, slot in slots.items() if slot}
     left = [p for p in paths if not known.get(p)]
     loaded = each(
@@ -99,7 +104,7 @@ def check(
     )
     systems = [one.system for group in loaded.values() for one in group]
     on_progress = progress(sum(len(system.stack_sets) for system in systems))
-    cache = LINT_FOLDER if use_kept else None
+    cache = LINT_FOLDER if use_cache else None
     results = iter(lint.check_each(systems, to, on_progress, cache=cache))
     for path, group in loaded.items():
         findings = tuple(finding for _ in group for finding in next(results))
@@ -124,8 +129,11 @@ def _checked(data: Any) -> Checked | None:
 
 @dataclass(frozen=True)
 class _Slot:
-    """The place of what is kept of a config: `name` says what that is, and `about` all
-    that it depends on, of which `fingerprint` is the config's own share."""
+    """The place of one cached result of a config.
+
+    `name` is the kind of result, `about` a digest of everything that it depends on, and
+    `fingerprint` the config's own part of that.
+    """
 
     path: Path
     name: str
@@ -134,23 +142,23 @@ class _Slot:
 
     @staticmethod
     def of(path: Path, what: str, common: str = "") -> _Slot | None:
-        """The place of something, which also depends on `common`; None where it is not
-        known what the config depends on."""
+        """Return the place of a result that also depends on `common`; None when the
+        inputs of the config are unknown."""
         found = fingerprint.fingerprint(path)
         if found is None:
             return None
         return _Slot(path, digest(what, str(path)), found, digest(found, common))
 
     def get(self) -> Any:
-        """The data that was kept; None where there is none."""
-        text = Store(MADE_FOLDER).get(self.name, self.about)
+        """Return the cached data; None when there is none."""
+        text = Store(CACHE_FOLDER).get(self.name, self.about)
         return None if text is None else json.loads(text)
 
     def put(self, loaded: Sequence[Loaded], data: Mapping[str, Any]) -> None:
-        """Keep data that was made of a config, if nothing else can have had a say."""
+        """Cache data of a config, if it depends on known inputs only."""
         from tapgen import blueprints
 
         shipped = all(one.config.blueprint in blueprints.NAMES for one in loaded)
-        # Somebody may have saved the config while it was read.
+        # The config may have been saved while it was read.
         if shipped and fingerprint.fingerprint(self.path) == self.fingerprint:
-            Store(MADE_FOLDER).put(self.name, json.dumps(data), self.about)
+            Store(CACHE_FOLDER).put(self.name, json.dumps(data), self.about)

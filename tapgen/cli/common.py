@@ -1,4 +1,4 @@
-"""What several commands share: options, finding systems, reaching AWS, output."""
+"""Shared parts of the commands: options, systems, connecting to AWS, output."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ environment_option = click.option(
     "--environment",
     envvar="TAPGEN_ENVIRONMENT",
     metavar="NAME",
-    help="Overlay this entry of `environments:`.",
+    help="Apply this entry of `environments:` to the config.",
 )
 system_argument = click.argument("system", required=False, metavar="[SYSTEM]")
 system_options = _options(system_argument, environment_option, stacksets_option)
@@ -61,23 +61,23 @@ output_option = click.option(
     default="text",
     envvar="TAPGEN_OUTPUT",
     show_default=True,
-    help="Form of the result on standard output.",
+    help="Format of the result on standard output.",
 )
 aws_options = _options(
     click.option(
         "--local",
         is_flag=True,
         envvar="TAPGEN_LOCAL",
-        help="Use the embedded AWS of this folder; started when needed.",
+        help="Use the embedded AWS of this folder; start it if needed.",
     ),
     click.option("-p", "--profile", metavar="NAME", help="AWS profile [AWS_PROFILE]."),
     click.option(
-        "-r", "--region", metavar="REGION", help="Region for calls that name none."
+        "-r", "--region", metavar="REGION", help="Default region for AWS calls."
     ),
     click.option(
         "--account",
         metavar="ID",
-        help="Refuse to go on unless this is the caller's account.",
+        help="Stop unless the credentials belong to this account.",
     ),
 )
 assume_role_option = click.option(
@@ -86,14 +86,15 @@ assume_role_option = click.option(
     help="Role to assume in accounts other than your own.",
 )
 timings_option = click.option(
-    "--timings", is_flag=True, help="Say at the end how long each stage took."
+    "--timings", is_flag=True, help="Print how long each stage took."
 )
 
 
 def system_path(name: str | None, folder: Path) -> Path:
-    """The YAML file of a system given by name or path; ConfigError when unclear.
+    """Return the YAML file of a system given by name or path.
 
-    Without a name it is the only one there is.
+    Without a name it is the only file in the folder. Raises ConfigError when there is no
+    such file, UsageError when a name is needed.
     """
     if name and (name.endswith((".yaml", ".yml")) or os.sep in name):
         return Path(name)
@@ -113,7 +114,7 @@ def system_path(name: str | None, folder: Path) -> Path:
 
 
 def system_names(folder: Path) -> list[str]:
-    """Names of the systems in a folder."""
+    """Return the names of the systems in a folder."""
     return sorted(path.stem for path in folder.glob("*.yaml"))
 
 
@@ -149,7 +150,7 @@ def load(path: Path, environment: str | None) -> Loaded:
 
 
 def load_all(path: Path) -> list[Loaded]:
-    """The system of a config, and that of each of its environments."""
+    """Read a config, and build its system and that of each of its environments."""
     from tapgen import blueprints, config
 
     find = _finder(path)
@@ -158,7 +159,7 @@ def load_all(path: Path) -> list[Loaded]:
 
 
 def _finder(path: Path) -> Callable[[str], Blueprint | None]:
-    """Finds the blueprints that a file may name, each once."""
+    """Return a function that finds the blueprints a file may name, each once."""
     from tapgen import blueprints
 
     return functools.cache(functools.partial(blueprints.find, folder=path.parent))
@@ -188,7 +189,7 @@ class Timings:
     def show(self) -> None:
         for name, seconds in self.stages.items():
             say(f"{seconds:8.2f} s  {name}")
-        say(f"{sum(self.stages.values()):8.2f} s  in all")
+        say(f"{sum(self.stages.values()):8.2f} s  total")
 
 
 def reach(
@@ -199,28 +200,28 @@ def reach(
     account: str | None,
     default_region: str,
 ) -> Any:
-    """The AWS a command works on: the embedded one, or boto3's own configuration."""
+    """Connect to AWS: the embedded one, or the one that boto3 is configured for."""
     from tapgen.aws import session
 
     if local:
         if profile:
-            raise click.UsageError("--local and --profile exclude each other")
+            raise click.UsageError("--local and --profile cannot be used together")
         server = local_server()
         aws = session.connect_local(server.url, region or default_region)
     else:
         aws = session.connect(profile, region)
     if account and aws.account != account:
         raise click.UsageError(
-            f"these credentials are of account {aws.account}, but --account says "
-            f"{account}; choose another profile with --profile"
+            f"the credentials belong to account {aws.account}, not to --account {account}; "
+            "choose another profile with --profile"
         )
     return aws
 
 
 def local_server(port: int | None = None, persist: bool = False) -> Any:
-    """This folder's embedded AWS, started when it is not running.
+    """Return the embedded AWS of this folder; start it if it is not running.
 
-    With `persist`, or where TAPGEN_LOCAL_PERSIST says so, its state is kept.
+    With `persist` or TAPGEN_LOCAL_PERSIST its state stays on disk.
     """
     try:
         from tapgen.emulator.server import lifecycle
@@ -242,15 +243,15 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
 
 
 def say(text: str) -> None:
-    """Tell the user something that is not the result: on standard error."""
+    """Print a message that is not the result: to standard error."""
     click.echo(text, err=True)
 
 
 def print_json(data: Any) -> None:
-    """The result as JSON on standard output."""
+    """Print the result as JSON to standard output."""
     click.echo(json.dumps(data, indent=2, default=str))
 
 
 def interactive() -> bool:
-    """Whether somebody is there to be asked."""
+    """Whether a user at a terminal can confirm."""
     return sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")

@@ -1,4 +1,4 @@
-"""Questions before a command changes AWS, and refusals where nobody can answer."""
+"""Confirmation before a command changes AWS."""
 
 from __future__ import annotations
 
@@ -12,23 +12,29 @@ from tapgen.model import SELF
 
 
 def require_account(reached: Reached, yes: bool, account: str | None) -> None:
-    """`--yes` on real AWS needs to know the account: nobody looks at what is shown."""
+    """Raise UsageError for real AWS without a confirmation and without a pinned account.
+
+    Without a confirmation nobody checks the account that the plan shows.
+    """
     pinned = account or reached.loaded.system.admin.account != SELF
     unattended = yes or not interactive()
     if unattended and not reached.local and not pinned:
         raise click.UsageError(
-            f"without anybody to ask, say which account you mean: --account "
-            f"{reached.aws.account}, or admin.account in the config"
+            "running without confirmation needs a pinned account: give --account "
+            f"{reached.aws.account}, or set admin.account in the config"
         )
 
 
 def require_terminal_or(yes: bool) -> None:
-    """Refuse at once what would be refused when the question comes."""
+    """Raise UsageError when there is neither a terminal to confirm on nor `--yes`."""
     if not yes and not interactive():
-        raise click.UsageError("nobody is there to be asked; say --yes to go on")
+        raise click.UsageError(
+            "there is no terminal to confirm on; give --yes to continue"
+        )
 
 
 def confirm(yes: bool, question: str) -> None:
+    """Ask the user to confirm, unless `--yes` was given; raises click.Abort on no."""
     if yes:
         return
     require_terminal_or(yes)

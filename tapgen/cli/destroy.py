@@ -26,9 +26,9 @@ Examples:
   tapgen destroy secure_network --local --yes
   tapgen destroy secure_network --local --yes --delete-data secure-network-prod
 
-What templates retain (buckets, keys, log groups, snapshots) is kept and listed.
---delete-data deletes that too: it wants the name it prints, so that nobody deletes
-data by a habit of typing --yes. Kept keys are scheduled for deletion, 30 days ahead.
+Resources that templates retain (buckets, keys, log groups, snapshots) stay and are
+listed. --delete-data deletes them too. It needs the name of the system with its suffix,
+so that --yes alone never deletes data. KMS keys are scheduled for deletion in 30 days.
 
 Exit codes: 0 done or nothing to do, 1 failed, 3 partial, 130 interrupted.
 """
@@ -38,11 +38,11 @@ Exit codes: 0 done or nothing to do, 1 failed, 3 partial, 130 interrupted.
 @system_options
 @aws_options
 @output_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--delete-data",
     metavar="NAME",
-    help="Also delete retained data; NAME is the system's name and suffix.",
+    help="Also delete retained data; NAME is the system's name with its suffix.",
 )
 @assume_role_option
 def destroy_command(
@@ -55,11 +55,12 @@ def destroy_command(
     assume_role: str | None,
     **aws_choice: Any,
 ) -> int:
-    """Delete SYSTEM's stack sets, waves backwards; says what is kept."""
-    from tapgen import plan, rollout
+    """Delete SYSTEM's stack sets in reverse order, and list the data that stays."""
+    from tapgen import rollout
     from tapgen.accounts import bootstrap
     from tapgen.aws import retained
     from tapgen.cli.progress import console
+    from tapgen.plan import destroy
     from tapgen.report import data, text
     from tapgen.system import ownership
 
@@ -70,75 +71,75 @@ def destroy_command(
     prefix = reached.system.prefix
     if delete_data not in (None, prefix):
         raise click.UsageError(
-            f"--delete-data {delete_data}: to delete the data of this system, say "
-            f"--delete-data {prefix}"
+            f"--delete-data {delete_data}: the name is not that of this system; to delete "
+            f"its data, give --delete-data {prefix}"
         )
     require_account(reached, yes, aws_choice["account"])
     wait_for_running(reached)
     observed = ownership.observe(reached.system, reached.sets)
-    made = plan.destroy(reached.system, observed)
+    plan = destroy(reached.system, observed)
     out = console(stderr=output == "json")
-    out.print(text.plan(made))
+    out.print(text.plan(plan))
     store, place = reached.sets.bucket, f"leftovers/{prefix}.json"
-    kept = retained.merge(
+    resources = retained.merge(
         retained.load(store.get(place) or b"[]"),
         retained.find(reached.sets.aws, observed),
     )
     _show_retained(
-        out, kept, "to be deleted with --delete-data" if delete_data else "kept"
+        out, resources, "to be deleted with --delete-data" if delete_data else "kept"
     )
     ended = rollout.Outcome()
     fates: dict[retained.RetainedResource, str] = {}
-    if made:
+    if plan:
         confirm(yes, f"Delete {prefix}?")
-        # Once the stacks are gone nobody knows what they retained: note it before.
-        store.put(place, retained.dump(kept))
-        ended = run_plan(reached, made)
+        # Once the stacks are deleted, AWS does not list what they retained: store it.
+        store.put(place, retained.dump(resources))
+        ended = run_plan(reached, plan)
         if isinstance(ended, int):
             return ended
         look, resume = command_line("status", reached), command_line("destroy", reached)
         out.print(text.outcome(ended, look=look, resume=resume))
     if delete_data and ended.green:
-        if not made and kept:
-            confirm(yes, f"Delete what is left of {prefix}?")
-        fates = _delete_retained(out, reached.aws.assuming(assume_role), kept)
-        if kept:
-            left_over = [x for x in kept if fates[x].startswith("not deleted")]
-            store.put(place, retained.dump(left_over))
-    elif made and ended.green:
+        if not plan and resources:
+            confirm(yes, f"Delete the retained data of {prefix}?")
+        fates = _delete_retained(out, reached.aws.assuming(assume_role), resources)
+        if resources:
+            remaining = [x for x in resources if fates[x].startswith("not deleted")]
+            store.put(place, retained.dump(remaining))
+    elif plan and ended.green:
         out.print(
-            "what bootstrap made stays: delete the stack "
+            "the roles of tapgen bootstrap stay: delete the stack "
             f"{bootstrap.roles_stack(reached.system)} in {reached.system.admin.region} "
-            "of each target account when the system will not come back"
+            "of each target account if you do not deploy this system again"
         )
     if output == "json":
         print_json(
             {
-                "plan": data.plan(made),
+                "plan": data.plan(plan),
                 "outcome": data.outcome(ended),
                 "retained": [
                     vars(left)
                     | {"target": str(left.target), "fate": fates.get(left, "kept")}
-                    for left in kept
+                    for left in resources
                 ],
             }
         )
     return exit_code(ended)
 
 
-def _show_retained(out: Any, kept: Sequence[Any], verb: str) -> None:
-    if kept:
+def _show_retained(out: Any, resources: Sequence[Any], verb: str) -> None:
+    if resources:
         out.print(f"\nretained by the templates, {verb}:")
-    for left in kept:
+    for left in resources:
         out.print(f"  {left}", markup=False)
 
 
-def _delete_retained(out: Any, aws: Any, kept: Sequence[Any]) -> dict[Any, str]:
-    """Delete what was retained; what happened to each, in words."""
+def _delete_retained(out: Any, aws: Any, resources: Sequence[Any]) -> dict[Any, str]:
+    """Delete retained resources; return what happened to each, in words."""
     from tapgen.aws import retained
 
     fates = {}
-    for left in kept:
+    for left in resources:
         fates[left] = retained.delete(aws, left)
         out.print(f"  {fates[left]}: {left}", markup=False)
     return fates

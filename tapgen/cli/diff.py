@@ -1,4 +1,4 @@
-"""`tapgen diff`: two templates or two systems, without AWS."""
+"""`tapgen diff`: compare two templates or two systems, without AWS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Examples:
   tapgen diff old.json new.json --parameter Size=2 --target 111111111111/eu-west-1
   tapgen diff stacksets/secure_network.yaml my/secure_network.yaml
 
-Exit codes: 0 they say the same, 2 they differ, 1 error.
+Exit codes: 0 no differences, 2 differences, 1 error.
 """
 
 
@@ -40,22 +40,22 @@ Exit codes: 0 they say the same, 2 they differ, 1 error.
     "given",
     metavar="NAME=VALUE",
     multiple=True,
-    help="Templates: a parameter's value on both sides, instead of its default.",
+    help="For templates: a parameter value for both, instead of the default.",
 )
 @click.option(
     "--target",
     metavar="ACCOUNT/REGION",
     default="111111111111/us-east-1",
     show_default=True,
-    help="Templates: where both are evaluated.",
+    help="For templates: account and region to evaluate both for.",
 )
 def diff_command(
     old: str, new: str, folder: Path, output: str, given: tuple[str, ...], target: str
 ) -> int:
     """Show what changes from OLD to NEW: two template files, or two systems.
 
-    Both sides are evaluated, so that formatting, key order and the way a value is
-    written make no difference. Verdicts come from the resource schemas.
+    tapgen evaluates both first, so formatting, key order and equivalent spellings of a
+    value make no difference. Resource schemas show which changes replace a resource.
     """
     from tapgen.cli.progress import console
     from tapgen.report import data, text
@@ -65,7 +65,7 @@ def diff_command(
         odd = Path(name).suffix not in ("", ".yaml", ".yml")
         if name not in templates and (templates or odd):
             raise click.UsageError(
-                f"{name}: not a template (a file with Resources) or not there; give two "
+                f"{name}: not a template (a file with Resources), or not found; give two "
                 "templates, or two systems by name or YAML file"
             )
     if templates:
@@ -96,14 +96,15 @@ def diff_command(
 def _templates(old: Path, new: Path, place: Target, values: dict[str, str]) -> Any:
     from tapgen.template import diff, loops
 
-    made = diff.sides((_body(old), values), (_body(new), values), place)
-    for path, side in zip((old, new), made, strict=True):
-        _refuse(path, (said for said in side.problems if loops.LOOP in said))
-    return diff.compare(*made)
+    sides = diff.sides((_body(old), values), (_body(new), values), place)
+    for path, side in zip((old, new), sides, strict=True):
+        _refuse(path, (problem for problem in side.problems if loops.LOOP in problem))
+    return diff.compare(*sides)
 
 
 def _systems(old: System, new: System) -> Iterator[tuple[str, Target, Any]]:
-    """Every part and target of either; outputs of other parts count as unknown."""
+    """Compare every part and target of either system; outputs of other parts count as
+    unknown."""
     from tapgen.template import diff
 
     for part in dict.fromkeys(s.part for s in (*new.stack_sets, *old.stack_sets)):
@@ -149,10 +150,10 @@ def _body(path: Path) -> dict[str, Any]:
     return body
 
 
-def _refuse(path: Path, said: Iterable[str]) -> None:
-    """Raises TemplateError for what is wrong with a template's loops: without what they
-    make there is nothing to compare."""
-    lines = [f"{path}: {line}" for line in said]
+def _refuse(path: Path, problems: Iterable[str]) -> None:
+    """Raise TemplateError for mistakes in a template's loops, which then generate
+    nothing to compare."""
+    lines = [f"{path}: {line}" for line in problems]
     if lines:
         raise TemplateError("\n".join(lines))
 
@@ -161,7 +162,7 @@ def _place(text: str) -> Target:
     account, _, region = text.partition("/")
     if not (account.isdigit() and len(account) == 12 and region):
         raise click.UsageError(
-            f"--target {text}: give an account and a region, as 111111111111/eu-west-1"
+            f"--target {text}: give an account and a region, such as 111111111111/eu-west-1"
         )
     return Target(account, region)
 

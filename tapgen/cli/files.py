@@ -1,4 +1,4 @@
-"""Systems as files: options, names and clashes of the commands that need no AWS."""
+"""Options and checks that commands on several systems share."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from tapgen.cli.common import (
     system_names,
 )
 
-_FOLDER_HELP = "Folder the templates are written to."
 folder_option = click.option(
     "--to",
     type=click.Path(path_type=Path, file_okay=False),
     default=TEMPLATES_FOLDER,
     show_default=True,
-    help=_FOLDER_HELP,
+    help="Folder of the generated templates.",
 )
 
 
-def chosen(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
-    """The systems named, or all there are; a folder without any is a mistake."""
+def requested_systems(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
+    """Return the named systems, or all; raises UsageError when the folder has none."""
     names = systems or tuple(system_names(folder))
     if not names:
         raise click.UsageError(
@@ -33,19 +32,20 @@ def chosen(systems: tuple[str, ...], folder: Path) -> tuple[str, ...]:
     return names
 
 
-def clashes(read: Iterable[tuple[Path, str, str]]) -> list[str]:
-    """Configs, with their code and suffix, whose resources would have the same names:
-    code and suffix are all that tells them apart."""
+def name_clashes(read: Iterable[tuple[Path, str, str]]) -> list[str]:
+    """Return an error for each config that has the code and suffix of another one.
+
+    Names of resources begin with these two, so both systems would use the same names.
+    """
     seen: dict[tuple[str, str], Path] = {}
     problems = []
     for path, code, suffix in read:
-        if not code:  # names of a custom system are its own
+        if not code:  # custom systems choose their own names
             continue
         other = seen.setdefault((code, suffix), path)
         if other.stem != path.stem:
             problems.append(
-                f"{path}: suffix: {suffix!r} is that of {other} too, which makes "
-                f"resources of the same names ({code}-{suffix}-…); give one of them "
-                "another suffix"
+                f"{path}: suffix: {other} has {suffix!r} too, so both would create resources "
+                f"of the same names ({code}-{suffix}-…); give one of them another suffix"
             )
     return problems

@@ -19,9 +19,9 @@ from tapgen.errors import ConfigError
 @click.argument("blueprint")
 @stacksets_option
 def init_command(blueprint: str, folder: Path) -> int:
-    """Write stacksets/BLUEPRINT.yaml and the schema that editors complete it with.
+    """Write stacksets/BLUEPRINT.yaml, and the JSON Schema for editors.
 
-    Leaves a file that is there already as it is.
+    An existing YAML file is never overwritten.
     """
     from tapgen import blueprints
 
@@ -31,7 +31,7 @@ def init_command(blueprint: str, folder: Path) -> int:
         raise click.UsageError(f"no blueprint {blueprint!r}; there are {has}{hint}")
     path = folder / f"{blueprint}.yaml"
     if path.exists():
-        raise ConfigError([f"{path}: is there already; edit it, or remove it first"])
+        raise ConfigError([f"{path}: already exists; edit it, or remove it first"])
     text = resources.files("tapgen").joinpath(f"data/{blueprint}.yaml").read_text()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from tapgen.cli.common import (
     stacksets_option,
     system_path,
 )
-from tapgen.cli.files import chosen, folder_option
+from tapgen.cli.files import folder_option, requested_systems
 from tapgen.model import Severity, System
 
 
@@ -36,10 +36,10 @@ from tapgen.model import Severity, System
     type=click.Choice(["text", "json", "sarif", "junit", "github"]),
     default="text",
     show_default=True,
-    help="Form of the findings on standard output.",
+    help="Format of the findings on standard output.",
 )
 @click.option(
-    "--no-cache", is_flag=True, help="Check everything anew; keep and use no verdicts."
+    "--no-cache", is_flag=True, help="Check everything again; do not use the cache."
 )
 def lint_command(
     systems: tuple[str, ...],
@@ -51,15 +51,15 @@ def lint_command(
 ) -> int:
     """Check SYSTEMs with cfn-lint and tapgen's rules, for exactly their target regions.
 
-    Verdicts are kept in .tapgen/lint/ and .tapgen/made/ and used again for what has not
-    changed.
+    Results are cached by content hash in .tapgen/lint/ and .tapgen/made/: only what has
+    changed is checked again.
     """
     from tapgen import lint
     from tapgen.cli import cache
 
-    names = chosen(systems, folder)
+    names = requested_systems(systems, folder)
     paths = [system_path(name, folder) for name in names]
-    checked = cache.check(paths, environment, to, _counter, use_kept=not no_cache)
+    checked = cache.check(paths, environment, to, _counter, use_cache=not no_cache)
     stack_sets = [name for one in checked for name in one.stack_sets]
     findings = list(dict.fromkeys(f for one in checked for f in one.findings))
     click.echo(lint.render(findings, form, stack_sets), nl=form != "github")
@@ -67,7 +67,7 @@ def lint_command(
 
 
 def _counter(total: int) -> Callable[[str], None]:
-    """Tells how many stack sets are to be checked, and on a terminal how many are."""
+    """Print how many stack sets are checked; on a terminal, count them as they are."""
     done = 0
     if total:
         say(f"checking {total} stack set{'s' * (total != 1)} …")
@@ -83,7 +83,10 @@ def _counter(total: int) -> Callable[[str], None]:
 
 
 def lint_passes(system: System, only: Collection[str] | None = None) -> bool:
-    """Whether no template has errors, or none of those named; shows what was found."""
+    """Print the findings when templates have errors; return whether none has.
+
+    `only` names the stack sets that count; None means all.
+    """
     from tapgen import lint
 
     findings = lint.check(system, TEMPLATES_FOLDER, cache=LINT_FOLDER, only=only)
@@ -91,5 +94,5 @@ def lint_passes(system: System, only: Collection[str] | None = None) -> bool:
     if errors:
         names = [s.name for s in system.stack_sets if only is None or s.name in only]
         say(lint.render(findings, "text", names))
-        say("error: templates with errors are not rolled out; nothing was changed")
+        say("error: templates with errors are not deployed; nothing was changed")
     return not errors

@@ -16,7 +16,7 @@ from tapgen.cli.common import (
     stacksets_option,
     system_names,
 )
-from tapgen.cli.files import clashes
+from tapgen.cli.files import name_clashes
 from tapgen.errors import TapgenError
 
 
@@ -46,7 +46,7 @@ def list_command(folder: Path, output: str) -> int:
                 "stack_sets": [s.name for s in loaded.system.stack_sets],
             }
         )
-    problems += clashes(read)
+    problems += name_clashes(read)
     for problem in problems:
         say(f"error: {problem}")
     if output == "json":

@@ -30,14 +30,16 @@ Examples:
   tapgen local reset
 """
 
+_NOT_RUNNING = "the embedded AWS is not running; start it with tapgen local start"
+
 _FAULT_EPILOG = """\b
 Effects:
   fail         a resource fails (--logical-id or --type), and its stack rolls back
-  delay        an answer, or a resource, comes --seconds later
-  throttle     the service asks for fewer requests
+  delay        an answer or a resource takes --seconds longer
+  throttle     the service throttles the call
   error        the service fails: --status 500 or 503, or an error --code of its own
-  cut          no answer: the connection ends --when before or after the work is done
-  unavailable  a service, or all of them, is away until the fault is cleared
+  cut          the connection ends without an answer, --when before or after the work
+  unavailable  one service or all are down until the fault is cleared
   expired      the credentials have expired
   denied       no policy allows the call
 
@@ -55,75 +57,82 @@ Examples:
 
 @click.group("local", epilog=_EPILOG)
 def local_command() -> None:
-    """Start, stop and look at the embedded AWS.
+    """Start, stop and inspect the embedded AWS.
 
-    It listens on 127.0.0.1 only and keeps its files in .tapgen/. Its default account
-    is 000000000000; an access key of 12 digits is the account, any secret will do.
+    It listens on 127.0.0.1 only and stores its files in .tapgen/. Its default account is
+    000000000000. An access key of 12 digits selects the account; any secret works.
     """
 
 
-@local_command.command("start")
-@click.option("--port", type=click.IntRange(1, 65535), help="Listen here [4599].")
+@local_command.command(
+    "start",
+    epilog="\b\nExamples:\n  tapgen local start\n  tapgen local start --port 4600 --persist",
+)
+@click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [4599].")
 @click.option(
     "--persist",
     is_flag=True,
     envvar="TAPGEN_LOCAL_PERSIST",
-    help="Keep all state in .tapgen/state/, also when it is killed.",
+    help="Store all state in .tapgen/state/; it survives a stop and a kill.",
 )
 def _start(port: int | None, persist: bool) -> None:
-    """Start it; does nothing when it runs already."""
+    """Start the embedded AWS, unless it runs already."""
     server = local_server(port, persist)
     if not server.persist and _life().has_state(LOCAL_FOLDER):
-        say("state is kept of another run; stop, and start with --persist to go on")
+        say(
+            "an earlier run stored its state; to continue with it, stop, then start with "
+            "--persist"
+        )
     click.echo(f"the embedded AWS runs at {server.url} (process {server.pid})")
     say("for other tools:")
     say(f"  export AWS_ENDPOINT_URL={server.url} AWS_DEFAULT_REGION=us-east-1")
     say("  export AWS_ACCESS_KEY_ID=000000000000 AWS_SECRET_ACCESS_KEY=local")
 
 
-@local_command.command("stop")
-@click.option("--quiet", is_flag=True, help="Say nothing.")
+@local_command.command("stop", epilog="\b\nExample:\n  tapgen local stop")
+@click.option("--quiet", is_flag=True, help="Print nothing.")
 def _stop(quiet: bool) -> None:
-    """Stop it; its state is gone then, unless it was started with --persist."""
-    server = _called("running")
-    stopped = _called("stop")
+    """Stop the embedded AWS; without --persist its state is lost."""
+    server = _call("running")
+    stopped = _call("stop")
     if quiet:
         return
     click.echo("stopped" if stopped else "it was not running")
     if server and server.persist:
-        click.echo("its state is kept: go on with tapgen local start --persist")
+        click.echo("its state is stored: continue with tapgen local start --persist")
 
 
-@local_command.command("reset")
+@local_command.command("reset", epilog="\b\nExample:\n  tapgen local reset")
 def _reset() -> None:
-    """Empty it: every account, region, resource and fault, also what is kept."""
-    if _called("running") or not _life().forget(LOCAL_FOLDER):
-        _asked("reset")
+    """Delete all state: accounts, resources, faults, stored state."""
+    if _call("running") or not _life().forget(LOCAL_FOLDER):
+        _call_running("reset")
     click.echo("empty again")
 
 
-@local_command.command("status")
+@local_command.command(
+    "status",
+    epilog="\b\nExamples:\n  tapgen local status\n  tapgen local status --output json",
+)
 @output_option
 def _status(output: str) -> int:
-    """Show whether it runs, what it holds, and which resources are shape only.
+    """Show whether the embedded AWS runs, and what it contains.
 
-    Shape only means: an identifier and attributes of the right form, nothing behind.
-    Members are the accounts of organizations: management account, account, unit.
-    Exit code 1 when it does not run.
+    A shape-only resource has an identifier and attributes of the right form, with
+    nothing behind them. Members are accounts of organizations: management account,
+    account, unit. Exit code 1 when it is not running.
     """
-    if not _called("running"):
+    if not _call("running"):
         if output == "json":
             print_json({"running": False})
         else:
-            click.echo(
-                "the embedded AWS does not run; start it with tapgen local start"
-            )
+            click.echo(_NOT_RUNNING)
         return 1
     found = _life().status(LOCAL_FOLDER)
     if output == "json":
         print_json({"running": True, **found})
         return 0
-    # What is one value first, then what has a line for each.
+    # Single values first, then lists.
     for key, value in sorted(found.items(), key=lambda i: isinstance(i[1], list)):
         rows = value if isinstance(value, list) else []
         shown = value if rows != value else len(rows) or "none"
@@ -142,16 +151,18 @@ def _status(output: str) -> int:
 @click.argument("account", metavar="[ACCOUNT]", required=False)
 @output_option
 def _account(unit: str, account: str | None, output: str) -> None:
-    """Put a new account, or ACCOUNT, into the organizational unit UNIT.
+    """Put a new or existing account into an organizational unit.
 
-    UNIT is a path of names below the root, or / for the root itself. The organization
-    and its units are made where they are missing; 000000000000 is the management
-    account. To rehearse what automatic deployment does, move an account.
+    Without ACCOUNT tapgen creates one, and prints its id. UNIT is a path of names below the root, or / for the root itself. A missing
+    organization or unit is created; 000000000000 is the management account. Move an
+    account to rehearse automatic deployment.
     """
     from tapgen.aws import organizations
 
     if unit != "/" and not all(name.strip() for name in unit.strip("/").split("/")):
-        raise click.UsageError(f"UNIT {unit!r} names no unit: give names, or /")
+        raise click.UsageError(
+            f"UNIT {unit!r} is not a unit; give a path of names, or /"
+        )
     if account is not None and not re.fullmatch(r"[0-9]{12}", account):
         raise click.UsageError(f"ACCOUNT must have 12 digits, not {account!r}")
     aws = reach(
@@ -166,15 +177,15 @@ def _account(unit: str, account: str | None, output: str) -> None:
 
 @local_command.group("fault", epilog=_FAULT_EPILOG)
 def _fault() -> None:
-    """Rehearse a bad day: let calls and resources go wrong."""
+    """Rehearse a bad day: make calls and resources fail."""
 
 
 def _texts(*names: str) -> Callable[[Any], Any]:
-    """Options that take a name or a pattern."""
+    """Return options that take a name or a pattern."""
 
     def add(command: Any) -> Any:
         for name in reversed(names):
-            text = f"Only where this is the {name.replace('-', ' ')}; may have *."
+            text = f"Match only this {name.replace('-', ' ')}; * is a wildcard."
             command = click.option(f"--{name}", metavar="NAME", help=text)(command)
         return command
 
@@ -184,13 +195,13 @@ def _texts(*names: str) -> Callable[[Any], Any]:
 @_fault.command("add", epilog=_FAULT_EPILOG)
 @click.argument("effect", required=False)
 @_texts("service", "action", "account", "region", "stack-set", "logical-id", "type")
-@click.option("--nth", metavar="N", help="The first of the matching times [1].")
-@click.option("--times", metavar="N|always", help="How often [1].")
-@click.option("--probability", metavar="P", help="How likely each time, 0 to 1.")
-@click.option("--seed", metavar="N", help="Makes the same choice of times again.")
-@click.option("--reason", metavar="TEXT", help="What the error says.")
-@click.option("--seconds", metavar="N", help="Of a delay.")
-@click.option("--when", metavar="before|after", help="Of a cut [before].")
+@click.option("--nth", metavar="N", help="First match that fails [1].")
+@click.option("--times", metavar="N|always", help="How many matches fail [1].")
+@click.option("--probability", metavar="P", help="Probability for each match, 0 to 1.")
+@click.option("--seed", metavar="N", help="Seed: makes --probability repeatable.")
+@click.option("--reason", metavar="TEXT", help="Error message.")
+@click.option("--seconds", metavar="N", help="Length of a delay.")
+@click.option("--when", metavar="before|after", help="When a cut happens [before].")
 @click.option("--status", metavar="N", help="HTTP status of an error [500].")
 @click.option("--code", metavar="CODE", help="AWS error code of an error.")
 @click.option(
@@ -203,32 +214,35 @@ def _texts(*names: str) -> Callable[[Any], Any]:
 def _fault_add(
     effect: str | None, path: Path | None, output: str, **given: str | None
 ) -> None:
-    """Set a fault, or those of a file; the embedded AWS must run."""
+    """Add a fault, or the faults of a file; the embedded AWS must run."""
     options = {k: v for k, v in given.items() if v is not None}
     if (effect is None) == (path is None):
-        raise click.UsageError("name an effect, or give a file of faults with --file")
+        raise click.UsageError("give either an effect, or a file of faults with --file")
     if path is not None and options:
-        raise click.UsageError(f"--file and --{min(options)} do not go together")
+        raise click.UsageError(f"--file and --{min(options)} cannot be used together")
     module = _faults()
     try:
         wanted = module.read(path) if path else module.of_options(effect, options)
     except module.FaultError as error:
         raise LocalError(str(error)) from error
-    _show_faults(_asked("add_faults", wanted), output)
+    _show_faults(_call_running("add_faults", wanted), output)
 
 
-@_fault.command("list")
+@_fault.command("list", epilog="\b\nExample:\n  tapgen local fault list")
 @output_option
 def _fault_list(output: str) -> None:
-    """Show the faults, and how often each matched and fired."""
-    _show_faults(_asked("faults"), output)
+    """List the faults, with how often each matched and fired."""
+    _show_faults(_call_running("faults"), output)
 
 
-@_fault.command("clear")
+@_fault.command(
+    "clear",
+    epilog="\b\nExamples:\n  tapgen local fault clear 2\n  tapgen local fault clear",
+)
 @click.argument("id_", metavar="[ID]", required=False)
 def _fault_clear(id_: str | None) -> None:
-    """Remove a fault, or all."""
-    removed = _asked("clear_faults", id_)
+    """Remove the fault ID, or all faults."""
+    removed = _call_running("clear_faults", id_)
     click.echo(f"{removed} fault{'s' * (removed != 1)} removed")
 
 
@@ -244,14 +258,15 @@ def _show_faults(found: list[dict[str, Any]], output: str) -> None:
         click.echo(f"{fault['id']:>3}  {shown}  ({counts})")
 
 
-def _asked(name: str, *arguments: Any) -> Any:
-    """What a function of `life` gives for this folder."""
-    _needed()
-    return _called(name, *arguments)
+def _call_running(name: str, *arguments: Any) -> Any:
+    """Call a function of `lifecycle` for this folder; LocalError if nothing runs."""
+    if not _call("running"):
+        raise LocalError(_NOT_RUNNING)
+    return _call(name, *arguments)
 
 
-def _called(name: str, *arguments: Any) -> Any:
-    """The same, whether or not it runs."""
+def _call(name: str, *arguments: Any) -> Any:
+    """Call a function of `lifecycle` for this folder."""
     lifecycle = _life()
     try:
         return getattr(lifecycle, name)(LOCAL_FOLDER, *arguments)
@@ -271,7 +286,7 @@ def _faults() -> Any:
 @click.option("--folder", type=click.Path(path_type=Path), required=True)
 @click.option("--token", envvar="TAPGEN_LOCAL_TOKEN", required=True)
 def _serve(port: int, folder: Path, token: str) -> None:
-    """Be the embedded AWS, in the foreground."""
+    """Run the embedded AWS in the foreground."""
     from tapgen.emulator.server import process
     from tapgen.template import schemas
 
@@ -290,10 +305,3 @@ def _life() -> Any:
             "install it with: pip install 'tapgen[local]'"
         ) from error
     return lifecycle
-
-
-def _needed() -> None:
-    if not _called("running"):
-        raise LocalError(
-            "the embedded AWS does not run; start it with tapgen local start"
-        )

@@ -1,4 +1,4 @@
-"""The command that begins a system of the user's own: config, template, test."""
+"""`tapgen new`: start a system of your own with a config, templates and a test."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Examples:
   tapgen new shop --blueprint payments_dr
   tapgen new shop --blueprint ./blueprints/queues.py
 """
-_NAME = r"[a-z][a-z0-9_]{0,39}"  # as config says it of a file's name
+_NAME = r"[a-z][a-z0-9_]{0,39}"  # as config requires of a file's name
 
 
 @click.command("new", epilog=_EPILOG)
@@ -32,7 +32,7 @@ _NAME = r"[a-z][a-z0-9_]{0,39}"  # as config says it of a file's name
     metavar="NAME|FILE",
     default="custom",
     show_default=True,
-    help="custom (templates of your own), a shipped one, or a Python file.",
+    help="custom (your own templates), a shipped blueprint, or a Python file.",
 )
 @click.option(
     "--tests",
@@ -43,25 +43,25 @@ _NAME = r"[a-z][a-z0-9_]{0,39}"  # as config says it of a file's name
 )
 @stacksets_option
 def new_command(name: str, blueprint: str, tests: Path, folder: Path) -> int:
-    """Begin a system NAME: its YAML file, what it builds from, and a pytest test.
+    """Start a system NAME: its YAML file, its templates or blueprint, a pytest test.
 
-    With custom that is two small templates in YAML, with a Python file a blueprint in
-    it; all of them work as they are. Nothing that is there already is touched, except
-    that .gitignore gets a line for .tapgen/, where it has none.
+    With custom it writes two small YAML templates, with a Python file a small
+    blueprint; both deploy without a change. Existing files are never overwritten, but
+    .gitignore gets a line for .tapgen/ if it has none.
     """
     if not re.fullmatch(_NAME, name):
         raise click.UsageError(
-            f"{name!r} cannot name a system; give at most 40 lower-case letters, digits "
-            "and underscores, a letter first"
+            f"{name!r} is not a valid system name; give at most 40 lower-case letters, "
+            "digits and underscores, beginning with a letter"
         )
     files = _files(name, blueprint, folder)
     test = tests / f"test_{name}.py"
     files[test] = _test(name, test, folder)
     there = [path for path in files if path.exists()]
-    # A blueprint that is there already is what the config is for.
+    # An existing blueprint is used: the config is written for it.
     if there and there != [_python(blueprint)]:
         names = ", ".join(map(str, there))
-        raise ConfigError([f"{names}: there already; give another name, or edit it"])
+        raise ConfigError([f"{names}: already exists; give another name, or edit it"])
     files[folder / "tapgen.schema.json"] = schema_text()
     for path, text in files.items():
         if path not in there:
@@ -151,7 +151,7 @@ def _files(name: str, blueprint: str, folder: Path) -> dict[Path, str]:
     if file is None:
         known = (*blueprints.NAMES, blueprints.CUSTOM)
         raise click.UsageError(
-            f"no blueprint {blueprint!r}; there are {', '.join(known)}, or a file such "
+            f"no blueprint {blueprint!r}; give one of {', '.join(known)}, or a file such "
             f"as ./{name}.py{near(blueprint, known)}"
         )
     function = blueprint.partition(".py:")[2] or "build"
@@ -164,7 +164,7 @@ def _files(name: str, blueprint: str, folder: Path) -> dict[Path, str]:
 
 
 def _python(blueprint: str) -> Path | None:
-    """The file of a blueprint such as `./queues.py:build`; None for a name."""
+    """Return the file of a blueprint such as `./queues.py:build`; None for a name."""
     path, colon, _ = blueprint.partition(".py:")
     if not colon and not blueprint.endswith(".py"):
         return None
@@ -172,14 +172,14 @@ def _python(blueprint: str) -> Path | None:
 
 
 def _code(stem: str) -> str:
-    """What names begin with: the initials, else the first letters."""
+    """Return the code that names begin with: the initials, else the first letters."""
     words = [word for word in re.split(r"[^a-z]+", stem.lower()) if word]
     initials = "".join(word[0] for word in words)
     return (initials if len(initials) > 1 else "".join(words))[:4] or "my"
 
 
 def _test(name: str, test: Path, folder: Path) -> str:
-    """The test, which finds the config from where it is itself."""
+    """Return the test, which finds the config relative to its own place."""
     root = Path(os.path.commonpath([test.resolve(), folder.resolve()]))
     return _data(
         "new_test.py.txt",
@@ -190,7 +190,7 @@ def _test(name: str, test: Path, folder: Path) -> str:
 
 
 def _data(file: str, **words: str) -> str:
-    """One of tapgen's own files, with some words replaced."""
+    """Return one of tapgen's data files, with some words replaced."""
     text = resources.files("tapgen").joinpath(f"data/{file}").read_text()
     for word, replacement in words.items():
         text = text.replace(word, replacement)

@@ -1,4 +1,4 @@
-"""`tapgen plan`: what a rollout would do."""
+"""`tapgen plan`: what a rollout would change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tapgen.cli.common import (
     system_options,
     timings_option,
 )
-from tapgen.cli.reach import LOCAL_POLL, REAL_POLL, Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.errors import PlanError
 
 allow_option = click.option(
@@ -25,7 +25,7 @@ allow_option = click.option(
     "allowed",
     metavar="LOGICAL_ID",
     multiple=True,
-    help="Let this resource be replaced or deleted although it holds data.",
+    help="Allow replacing or deleting this stateful resource.",
 )
 _EPILOG = """\b
 Examples:
@@ -48,7 +48,7 @@ Exit codes: 0 nothing to do, 2 changes planned, 1 error.
 @click.option(
     "--detect-drift",
     is_flag=True,
-    help="First let CloudFormation look what was changed by hand where it updates.",
+    help="First run drift detection on the stack sets that the plan updates.",
 )
 @allow_option
 @click.option(
@@ -61,12 +61,12 @@ Exit codes: 0 nothing to do, 2 changes planned, 1 error.
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
     show_default=True,
-    help="Form of the plan; markdown fits a comment on a pull request.",
+    help="Format of the plan; markdown fits a comment on a pull request.",
 )
 @click.option(
     "--change-sets",
     is_flag=True,
-    help="Ask AWS too: make, read and delete a change set on each stack to update.",
+    help="Also preview each stack update with an AWS change set, never executed.",
 )
 def plan_command(
     system: str | None,
@@ -81,112 +81,120 @@ def plan_command(
     change_sets: bool,
     **aws_choice: Any,
 ) -> int:
-    """Show what a rollout of SYSTEM would do, without doing it."""
+    """Show what a rollout of SYSTEM would change, without changing it."""
     from tapgen.cli.progress import console
     from tapgen.report import data, markdown, outlook, text
 
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
-    own = make_plan(reached, clock)
+    before = make_plan(reached, clock)
     if detect_drift:
         with clock.stage("detecting drift"):
-            _detect_drift(reached, own)
-        own = make_plan(reached, clock)
-    made, answers = _with_change_sets(reached, own, clock) if change_sets else (own, {})
+            _detect_drift(reached, before)
+        before = make_plan(reached, clock)
+    plan, answers = (
+        _with_change_sets(reached, before, clock) if change_sets else (before, {})
+    )
     with clock.stage("quotas and drift"):
-        ahead = replace(outlook_of(reached, made), answers=answers)
+        ahead = replace(outlook_of(reached, plan), answers=answers)
     if output == "json":
-        print_json(data.plan(made, allowed) | outlook.data(ahead))
+        print_json(data.plan(plan, allowed) | outlook.data(ahead))
     elif output == "markdown":
-        click.echo(markdown.plan(made, allowed, ahead), nl=False)
+        click.echo(markdown.plan(plan, allowed, ahead), nl=False)
     else:
-        console().print(text.plan(made, details=details, outlook=ahead))
+        console().print(text.plan(plan, details=details, outlook=ahead))
     if out:
-        _save(out, own, made, allowed)
+        _save(out, before, plan, allowed)
     if timings:
         clock.show()
-    if refused(made, allowed):
+    if refused(plan, allowed):
         return FAILED
-    if made and output == "text":
+    if plan and output == "text":
         more = f" --plan {out}" if out else ""
-        say(f"to do this: {command_line('rollout', reached)}{more}")
-    return CHANGES if made else DONE
+        say(f"to apply this plan: {command_line('rollout', reached)}{more}")
+    return CHANGES if plan else DONE
 
 
 def make_plan(reached: Reached, clock: Timings) -> Any:
-    from tapgen import plan
+    """Read what is deployed, and plan from that."""
+    from tapgen.plan import make
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
-    with clock.stage("looking at AWS"):
+    with clock.stage("reading stack sets"):
         observed = ownership.observe(reached.system, reached.sets)
     with clock.stage("planning"):
-        made = plan.make(reached.system, observed)
-    missing = uploads.missing(reached.sets.aws, made.artifacts)
-    return replace(made, uploads=missing)
+        plan = make(reached.system, observed)
+    missing = uploads.missing(reached.sets.aws, plan.artifacts)
+    return replace(plan, uploads=missing)
 
 
-def outlook_of(reached: Reached, made: Any, *, everything: bool = False) -> Any:
-    """What to expect of a plan, with the quotas that it adds to, or `everything` that
-    its system comes up against."""
+def outlook_of(reached: Reached, plan: Any, *, everything: bool = False) -> Any:
+    """Return the forecast, quotas and drift of a plan.
+
+    The quotas are those that the plan adds to, or with `everything` all quotas that
+    concern its system.
+    """
     from tapgen.aws import quotas
     from tapgen.plan import drift, forecast, headroom
     from tapgen.report.outlook import Outlook
 
-    ahead = forecast.of(made)
-    wanted = [d for d in headroom.demands(made, ahead) if d.adds or everything]
+    ahead = forecast.of(plan)
+    wanted = [d for d in headroom.demands(plan, ahead) if d.adds or everything]
     found = quotas.read(reached.sets, [d.place for d in wanted])
     rooms = headroom.headroom(wanted, found)
-    return Outlook(ahead, rooms, drift.read(reached.sets, made))
+    return Outlook(ahead, rooms, drift.read(reached.sets, plan))
 
 
-def _detect_drift(reached: Reached, made: Any) -> None:
-    """Let CloudFormation detect the drift of what a plan updates."""
+def _detect_drift(reached: Reached, plan: Any) -> None:
+    """Run drift detection on the stack sets that a plan updates."""
     from tapgen.plan import drift
 
-    names = [step.stack_set for step, _, _ in drift.concerned(made)]
+    names = [step.stack_set for step, _, _ in drift.concerned(plan)]
     if not names:
-        say("drift: this plan updates nothing, so nothing is checked")
+        say("drift: the plan updates no stack instance, so there is nothing to check")
         return
-    poll = (LOCAL_POLL if reached.local else REAL_POLL)[0]
-    drift.detect(reached.sets, names, say, poll_seconds=poll)
+    drift.detect(reached.sets, names, say, poll_seconds=reached.poll_seconds[0])
 
 
-def _with_change_sets(reached: Reached, made: Any, clock: Timings) -> Any:
-    """The plan with what AWS says of it, and AWS's answers."""
+def _with_change_sets(reached: Reached, plan: Any, clock: Timings) -> Any:
+    """Return the plan with what AWS's change sets add to it, and the change sets."""
     from tapgen.aws import change_sets
-    from tapgen.cli.progress import asking
+    from tapgen.cli.progress import change_set_progress
     from tapgen.plan import change_set_answers
 
-    questions, unasked = change_set_answers.questions(made)
+    questions, without = change_set_answers.questions(plan)
     if not questions:
-        return made, unasked
-    with clock.stage("asking AWS"), asking(len(questions)) as answered:
+        return plan, without
+    with clock.stage("change sets"), change_set_progress(len(questions)) as on_done:
         said = change_sets.ask_all(
             reached.sets.aws,
             questions,
             lambda q: reached.sets.carried(q.template, q.target.account),
-            answered,
+            on_done,
         )
-    return change_set_answers.merge(made, said)
+    return change_set_answers.merge(plan, said)
 
 
-def _save(path: Path, own: Any, made: Any, allowed: tuple[str, ...]) -> None:
-    """Save the plan as it is without AWS's answers: a rollout does not ask for them.
+def _save(path: Path, before: Any, plan: Any, allowed: tuple[str, ...]) -> None:
+    """Save the plan without the answers of change sets, since a rollout creates none.
 
-    So a plan that only they refuse must not get to a rollout.
+    A plan that is refused only because of them is not saved, so it cannot be run.
     """
-    from tapgen import plan
+    from tapgen.plan import refusals
     from tapgen.report import saved
 
-    if plan.refusals(made, allowed) and not plan.refusals(own, allowed):
-        say(f"not saved: {path}: AWS's change sets show what nobody allowed")
+    if refusals(plan, allowed) and not refusals(before, allowed):
+        say(
+            f"not saved: {path}: the change sets show changes that --allow-replacement "
+            "does not allow"
+        )
     else:
-        _write(path, saved.dump(own, allowed))
+        _write(path, saved.dump(before, allowed))
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     draft = path.with_name(f".{path.name}.new")
     try:
         draft.write_text(text)
@@ -196,11 +204,11 @@ def _write(path: Path, text: str) -> None:
     say(f"saved {path}")
 
 
-def refused(made: Any, allowed: tuple[str, ...]) -> bool:
-    """Whether the plan does what nobody allowed; says so."""
-    from tapgen import plan
+def refused(plan: Any, allowed: tuple[str, ...]) -> bool:
+    """Print why a plan is refused; return whether it is."""
+    from tapgen.plan import refusals
 
-    found = plan.refusals(made, allowed)
+    found = refusals(plan, allowed)
     for text in found:
         say(f"refused: {text}")
     return bool(found)

@@ -1,4 +1,4 @@
-"""What a rollout shows while it runs: a live table on a terminal, lines elsewhere."""
+"""Progress of a rollout: a live table on a terminal, lines elsewhere."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _LOUD = (
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console for results (or, on standard error, for progress).
+    """Return a console for results or, with `stderr`, for progress.
 
-    Honours NO_COLOR and FORCE_COLOR; does not wrap what is piped into a file.
+    It honours NO_COLOR and FORCE_COLOR, and does not wrap lines in a pipe or file.
     """
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() else 10_000
@@ -43,33 +43,35 @@ def console(*, stderr: bool = False) -> Console:
 
 
 @contextmanager
-def progress(made: Plan) -> Iterator[Screen]:
-    """A screen that `rollout.run` can tell its events to."""
+def progress(plan: Plan) -> Iterator[Screen]:
+    """Show a screen that takes the events of `rollout.run`."""
     out = console(stderr=True)
     if out.is_terminal and not os.environ.get("CI"):
-        screen: Screen = LiveTable(made, out)
+        screen: Screen = LiveTable(plan, out)
         with Live(get_renderable=screen.table, console=out, refresh_per_second=8):
             yield screen
     else:
-        yield Screen(made, out)
+        yield Screen(plan, out)
 
 
 @contextmanager
-def asking(total: int) -> Iterator[Callable[[int], None]]:
-    """What takes how many of `total` change sets are read: a line that stays in place
-    on a terminal, else one at the beginning."""
+def change_set_progress(total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function that takes how many of `total` change sets are read.
+
+    On a terminal one line shows the number; elsewhere a line is printed at the start.
+    """
     out = console(stderr=True)
-    text = f"asking AWS about {total} stack instance{'' if total == 1 else 's'}"
+    text = f"creating change sets for {total} stack instance{'s' * (total != 1)}"
     if not out.is_terminal:
         out.print(f"{text} …")
     with out.status(f"{text} …") as status:
-        yield lambda done: status.update(f"{text}: {done} answered …")
+        yield lambda done: status.update(f"{text}: {done} done …")
 
 
 class Screen:
-    """Plain lines, one for each thing that happens."""
+    """Plain lines, one for each event."""
 
-    def __init__(self, made: Plan, out: Console) -> None:
+    def __init__(self, plan: Plan, out: Console) -> None:
         self.out = out
         self.started = time.monotonic()
 
@@ -84,7 +86,7 @@ class Screen:
         if event.kind == "failed":
             self.out.print(f"{seconds}   {MARKS['FAILED']}  {escape(event.message)}")
             return
-        if event.status == "FAILED":  # told by the line above, with its cause
+        if event.status == "FAILED":  # the line of "failed" reports it, with its cause
             return
         what = MARKS.get(event.status, escape(event.kind))
         where = f" {event.target}" if event.target else ""
@@ -96,15 +98,17 @@ class Screen:
 
 
 class LiveTable(Screen):
-    """A table that stays in place: a row for each stack set and account, a column for
-    each region; what deserves a line is printed above it."""
+    """A live table: a row for each stack set and account, a column for each region.
 
-    def __init__(self, made: Plan, out: Console) -> None:
-        super().__init__(made, out)
-        targets = sorted({t for step in made.steps for t in step.targets})
+    Important events are also printed as lines above it.
+    """
+
+    def __init__(self, plan: Plan, out: Console) -> None:
+        super().__init__(plan, out)
+        targets = sorted({t for step in plan.steps for t in step.targets})
         self.regions = list(dict.fromkeys(t.region for t in targets))
         self.cells = {
-            (step.stack_set, t): "PENDING" for step in made.steps for t in step.targets
+            (step.stack_set, t): "PENDING" for step in plan.steps for t in step.targets
         }
 
     def __call__(self, event: Event) -> None:

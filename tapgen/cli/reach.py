@@ -16,19 +16,24 @@ from tapgen.cli.common import (
 )
 from tapgen.model import System
 
-LOCAL_POLL = (0.05, 0.5)  # seconds; the embedded AWS is quick
+LOCAL_POLL = (0.05, 0.5)  # seconds; the embedded AWS answers quickly
 REAL_POLL = (2.0, 15.0)
 
 
 @dataclass(frozen=True)
 class Reached:
-    """A resolved system, and AWS as tapgen reaches it."""
+    """A resolved system, and the connection to its AWS."""
 
     loaded: Loaded
     system: System
     aws: Any
     sets: Any
     local: bool
+
+    @property
+    def poll_seconds(self) -> tuple[float, float]:
+        """The shortest and the longest pause between two polls."""
+        return LOCAL_POLL if self.local else REAL_POLL
 
 
 def reach_system(
@@ -40,29 +45,29 @@ def reach_system(
     *,
     leaving: bool = False,
 ) -> Reached:
-    """Build the system, then connect: a wrong config needs no AWS to be told.
+    """Build a system, then connect to AWS; errors in the config need no connection.
 
-    `leaving` says that only what is deployed counts, not where it should be.
+    With `leaving`, only what is deployed counts: an organizational unit may be missing.
     """
     from tapgen.aws import organizations
     from tapgen.aws.stacksets import StackSets
 
     with clock.stage("config and templates"):
         loaded = load(system_path(name, folder), environment)
-    with clock.stage("reaching AWS"):
+    with clock.stage("connecting to AWS"):
         admin = loaded.system.admin
         aws = reach(default_region=admin.region, **aws_choice)
-        looking = aws.assuming(loaded.system.operator_role)
+        operator = aws.assuming(loaded.system.operator_role)
         named = loaded.system.organizational_units
         admin = loaded.system.admin.resolve(aws.account)
-        units = organizations.units(looking, admin, named, leaving=leaving)
+        units = organizations.units(operator, admin, named, leaving=leaving)
         system = loaded.system.resolve(aws.account, units)
-    sets = StackSets(looking, system.admin, system.delegated)
+    sets = StackSets(operator, system.admin, system.delegated)
     return Reached(loaded, system, aws, sets, aws_choice["local"])
 
 
 def command_line(command: str, reached: Reached) -> str:
-    """The command line that does something with the same system, in the same place."""
+    """Return the line that runs another command on the same system and AWS."""
     system = reached.system
     words = ["tapgen", command, system.name]
     words += ["-e", system.environment] if system.environment else []

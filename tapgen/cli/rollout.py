@@ -31,8 +31,8 @@ Examples:
   tapgen rollout secure_network --local --yes --timings
   tapgen rollout --plan plan.json --local --yes
 
-Exit codes: 0 done or nothing to do, 1 failed and nothing is left half done,
-3 partial (some stack sets changed, others not), 130 interrupted.
+Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
+3 partial (some stack sets changed, others did not), 130 interrupted.
 """
 
 
@@ -41,14 +41,14 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing is left half done,
 @aws_options
 @output_option
 @timings_option
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
 @allow_option
 @click.option(
     "--plan",
     "plan_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Do exactly what this saved plan says, or nothing.",
+    help="Run exactly this saved plan; refused if anything has changed since.",
 )
 def rollout_command(
     system: str | None,
@@ -62,42 +62,42 @@ def rollout_command(
     plan_file: Path | None,
     **aws_choice: Any,
 ) -> int:
-    """Roll SYSTEM out: show the plan, ask, then run it wave by wave.
+    """Deploy SYSTEM: show the plan, ask for confirmation, run it wave by wave.
 
-    A failure is explained by the resource that failed first, and what was changed is
-    put back (rollout.on_failure: rollback). Running it again goes on from there.
+    On a failure tapgen reports the resource that failed first and restores the changed
+    stack sets (rollout.on_failure: rollback). Run it again to continue from there.
     """
     from tapgen.cli.progress import console
     from tapgen.report import data, saved, text
 
     require_terminal_or(yes)
     clock = Timings()
-    agreed = saved.load(_read(plan_file), str(plan_file)) if plan_file else None
-    if agreed:
-        system, environment = system or agreed.system, agreed.environment
-        allowed = agreed.allowed
+    saved_plan = saved.load(_read(plan_file), str(plan_file)) if plan_file else None
+    if saved_plan:
+        system, environment = system or saved_plan.system, saved_plan.environment
+        allowed = saved_plan.allowed
     reached = reach_system(system, environment, folder, clock, aws_choice)
     require_account(reached, yes, aws_choice["account"])
     _require_bootstrap(reached, clock)
     wait_for_running(reached)
-    made = make_plan(reached, clock)
-    if agreed:
-        saved.check(agreed, made, str(plan_file))
+    plan = make_plan(reached, clock)
+    if saved_plan:
+        saved.check(saved_plan, plan, str(plan_file))
     console(stderr=output == "json").print(
-        text.plan(made, details=details, outlook=outlook_of(reached, made))
+        text.plan(plan, details=details, outlook=outlook_of(reached, plan))
     )
-    if not made:
+    if not plan:
         if output == "json":
-            print_json({"plan": data.plan(made), "outcome": None})
+            print_json({"plan": data.plan(plan), "outcome": None})
         return DONE
-    if refused(made, allowed):
+    if refused(plan, allowed):
         return FAILED
     with clock.stage("lint"):
-        if not lint_passes(made.system, {step.stack_set for step in made.steps}):
+        if not lint_passes(plan.system, {step.stack_set for step in plan.steps}):
             return FAILED
     confirm(yes, "Roll this out?")
     with clock.stage("rollout"):
-        ended = run_plan(reached, made)
+        ended = run_plan(reached, plan)
     if isinstance(ended, int):
         return ended
     console(stderr=output == "json").print(
@@ -108,7 +108,7 @@ def rollout_command(
         )
     )
     if output == "json":
-        print_json({"plan": data.plan(made), "outcome": data.outcome(ended)})
+        print_json({"plan": data.plan(plan), "outcome": data.outcome(ended)})
     if timings:
         clock.show()
     return exit_code(ended)
@@ -122,7 +122,7 @@ def _read(path: Path) -> str:
 
 
 def _require_bootstrap(reached: Reached, clock: Timings) -> None:
-    """Refuse when roles or bucket are missing; on the embedded AWS, make them."""
+    """Raise RolloutError when roles or bucket are missing; with --local, create them."""
     from tapgen.accounts import bootstrap
 
     with clock.stage("bootstrap"):

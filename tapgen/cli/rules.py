@@ -1,4 +1,4 @@
-"""`tapgen rules`: what lint looks for beside cfn-lint's own rules."""
+"""`tapgen rules`: the rules that tapgen adds to cfn-lint's."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tapgen.cli.common import print_json
     epilog="\b\nExamples:\n  tapgen rules list\n  tapgen rules explain E9500",
 )
 def rules_command() -> None:
-    """List and explain the rules that lint adds to cfn-lint's.
+    """List and explain tapgen's own lint rules.
 
-    They run under cfn-lint too: cfn-lint --append-rules tapgen.rules.
+    cfn-lint can run them too: cfn-lint --append-rules tapgen.rules.
     """
 
 
@@ -25,10 +25,10 @@ def rules_command() -> None:
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
     show_default=True,
-    help="Form of the list; markdown is the page docs/rules.md.",
+    help="Format of the list; markdown is the page docs/rules.md.",
 )
 def list_command(output: str) -> int:
-    """List the rules: id, theme, and what each one finds."""
+    """List the rules: id, theme, and what each finds."""
     from tapgen import rules
     from tapgen.rules import pages, system_view
 
@@ -58,7 +58,7 @@ def list_command(output: str) -> int:
 @rules_command.command("explain", epilog="\b\nExample:\n  tapgen rules explain E9525")
 @click.argument("rule", metavar="ID")
 def explain_command(rule: str) -> int:
-    """Explain a rule: what breaks, where AWS says so, a wrong and a right example."""
+    """Explain a rule: what breaks, AWS's documentation, a wrong and a right example."""
     from tapgen import rules
     from tapgen.rules import pages
 
@@ -67,8 +67,8 @@ def explain_command(rule: str) -> int:
     if name not in known:
         hint = near(name, known)
         raise click.UsageError(
-            f"no rule {rule!r} of tapgen{hint}; tapgen rules list shows them, and "
-            "cfn-lint --list-rules those of cfn-lint"
+            f"tapgen has no rule {rule!r}{hint}; list its rules with tapgen rules list, and "
+            "those of cfn-lint with cfn-lint --list-rules"
         )
     click.echo(pages.explain(known[name]), nl=False)
     return DONE

@@ -1,4 +1,4 @@
-"""Run a plan with live progress, Ctrl-C and an exit code: what rollout and destroy share."""
+"""Run a plan for rollout and destroy: live progress, Ctrl-C, exit code."""
 
 from __future__ import annotations
 
@@ -13,40 +13,39 @@ from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL
 from tapgen.cli.common import (
     say,
 )
-from tapgen.cli.reach import LOCAL_POLL, REAL_POLL, Reached
+from tapgen.cli.reach import Reached
 
 
 def wait_for_running(reached: Reached) -> None:
-    """Wait out operations that an earlier run left behind, and say so."""
+    """Wait for operations that an earlier run has started, and report each once."""
     from tapgen.system import ownership
 
-    shortest = (LOCAL_POLL if reached.local else REAL_POLL)[1]
-    told: set[str] = set()
+    reported: set[str] = set()
     while True:
         observed = ownership.observe(reached.system, reached.sets)
         running = {o.name: o.running for o in observed.values() if o.running}
         if not running:
             return
         for name, operation in running.items():
-            if operation not in told:
+            if operation not in reported:
                 say(f"waiting for operation {operation} of {name} to end …")
-                told.add(str(operation))
-        time.sleep(shortest)
+                reported.add(str(operation))
+        time.sleep(reached.poll_seconds[1])
 
 
-def run_plan(reached: Reached, made: Any) -> Any:
-    """Run a plan; its outcome, or an exit code when it was left while running."""
+def run_plan(reached: Reached, plan: Any) -> Any:
+    """Run a plan; return its outcome, or an exit code when it was lost while running."""
     from tapgen import rollout
     from tapgen.cli.progress import progress
 
     try:
-        with progress(made) as screen, _interruptible(screen) as stopping:
+        with progress(plan) as screen, _interruptible(screen) as stopping:
             return rollout.run(
-                made,
+                plan,
                 reached.sets,
                 screen,
                 stopping=stopping,
-                poll_seconds=LOCAL_POLL if reached.local else REAL_POLL,
+                poll_seconds=reached.poll_seconds,
             )
     except rollout.Lost as lost:
         say(f"error: {lost}")
@@ -57,7 +56,7 @@ def run_plan(reached: Reached, made: Any) -> Any:
 
 @contextmanager
 def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C a request to stop, and the second leave at once."""
+    """Make the first Ctrl-C a request to stop, and the second stop at once."""
     from tapgen.rollout import Event
 
     interrupted = False
@@ -65,14 +64,14 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
     def on_signal(number: int, frame: Any) -> None:
         nonlocal interrupted
         if interrupted:
-            # Where it comes upon a callback of the interpreter's own, it is lost there,
-            # with a traceback; stopping goes on all the same.
+            # Inside a callback of the interpreter the exception is lost, with a
+            # traceback; the rollout stops all the same.
             sys.unraisablehook = lambda lost: None
             raise KeyboardInterrupt
         interrupted = True
         text = (
-            "stopping: nothing new is started, what runs is waited for; then look with "
-            "tapgen status and go on with tapgen rollout; Ctrl-C again leaves at once"
+            "no new operation starts, running ones finish; then check with tapgen "
+            "status and continue with tapgen rollout; press Ctrl-C again to stop at once"
         )
         screen(Event("stopping", text))
 
@@ -84,6 +83,7 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
 
 
 def exit_code(ended: Any) -> int:
+    """Return the exit code of an outcome."""
     if ended.interrupted:
         return INTERRUPTED
     if ended.green:

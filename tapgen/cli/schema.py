@@ -17,6 +17,7 @@ def schema_command() -> int:
 
 
 def schema_text() -> str:
+    """Return the JSON Schema of a system's YAML file, with all blueprints' settings."""
     import json
 
     from tapgen import blueprints, config

@@ -1,4 +1,4 @@
-"""Commands that only look: status, limits and outputs."""
+"""Commands that only read: status, limits and outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tapgen.cli.reach import reach_system
     "status",
     epilog="\b\nExamples:\n  tapgen status secure_network --local\n"
     "  tapgen status secure_network -e staging --output json\n\n"
-    "Exit codes: 0 every instance is CURRENT, 2 some are not or are missing, 1 error.",
+    "Exit codes: 0 every instance is CURRENT, 2 some are missing or not CURRENT, 1 error.",
 )
 @system_options
 @aws_options
@@ -66,7 +66,7 @@ def status_command(
     "limits",
     epilog="\b\nExamples:\n  tapgen limits secure_network --local\n"
     "  tapgen limits secure_network -e staging --output json\n\n"
-    "Exit codes: 0 everything fits, 1 something does not, or error.",
+    "Exit codes: 0 everything fits, 1 a quota does not fit, or error.",
 )
 @system_options
 @aws_options
@@ -78,23 +78,22 @@ def limits_command(
     output: str,
     **aws_choice: Any,
 ) -> int:
-    """Show what AWS allows, what is used, and what a rollout of SYSTEM would add.
+    """Show AWS quotas, what is used, and what a rollout of SYSTEM would add.
 
-    Stack sets, stack instances, stacks, VPCs, Elastic IP addresses and IAM roles, where
-    the system has any; and how full its templates are. Where AWS does not tell, the
-    documented default counts and is marked.
+    Covers stack sets, stack instances, stacks, VPCs, Elastic IP addresses and IAM roles,
+    and the size of the templates. Where AWS does not report a quota, tapgen uses the
+    documented default and marks it.
     """
-    from tapgen import plan
     from tapgen.cli.progress import console
-    from tapgen.plan import forecast
+    from tapgen.plan import forecast, make
     from tapgen.report import outlook
     from tapgen.system import ownership
 
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
-    made = plan.make(reached.system, ownership.observe(reached.system, reached.sets))
-    rooms = outlook_of(reached, made, everything=True).limits
+    plan = make(reached.system, ownership.observe(reached.system, reached.sets))
+    rooms = outlook_of(reached, plan, everything=True).limits
     fits = [forecast.fit(s) for s in reached.system.stack_sets]
     if output == "json":
         print_json(outlook.limits_data(rooms, fits))
@@ -116,7 +115,7 @@ def limits_command(
     type=click.Choice(["text", "json", "env"]),
     default="text",
     show_default=True,
-    help="Form of the result; env prints shell assignments PART_OUTPUT_REGION.",
+    help="Format of the result; env prints shell assignments PART_OUTPUT_REGION.",
 )
 def outputs_command(
     system: str | None,
@@ -147,10 +146,10 @@ def outputs_command(
     if not rows:
         there = any(o.instances for o in observed.values())
         why = (
-            "its templates give none, or no operator role lets tapgen look (tapgen "
-            "bootstrap makes it)"
+            "its templates have none, or tapgen cannot read them without the operator "
+            "role (tapgen bootstrap creates it)"
             if there
-            else "it is not rolled out"
+            else "it is not deployed"
         )
         click.echo(f"{reached.system.prefix} has no outputs: {why}", err=True)
     return DONE

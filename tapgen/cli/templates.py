@@ -16,7 +16,7 @@ from tapgen.cli.common import (
     system_path,
     timings_option,
 )
-from tapgen.cli.files import chosen, clashes, folder_option
+from tapgen.cli.files import folder_option, name_clashes, requested_systems
 from tapgen.errors import ConfigError
 
 
@@ -29,10 +29,10 @@ from tapgen.errors import ConfigError
 @stacksets_option
 @folder_option
 @click.option(
-    "--check", is_flag=True, help="Write nothing; exit 2 when files are stale."
+    "--check", is_flag=True, help="Write nothing; exit with 2 if files are stale."
 )
 @click.option(
-    "--no-cache", is_flag=True, help="Make everything anew; keep and use nothing."
+    "--no-cache", is_flag=True, help="Generate everything again; do not use the cache."
 )
 @timings_option
 def templates_command(
@@ -45,15 +45,17 @@ def templates_command(
 ) -> int:
     """Write the templates and manifests of SYSTEMs (default: all), all environments.
 
-    What the blueprints of tapgen made is kept in .tapgen/made/ and used again for
-    configs that have not changed.
+    Templates of shipped blueprints are cached in .tapgen/made/, and regenerated only
+    when the config or tapgen has changed.
     """
     from tapgen.system import templates_out
 
     clock = Timings()
     with clock.stage("config and templates"):
-        paths = [system_path(name, folder) for name in chosen(systems, folder)]
-        files = _generated(paths, use_kept=not no_cache)
+        paths = [
+            system_path(name, folder) for name in requested_systems(systems, folder)
+        ]
+        files = _generated(paths, use_cache=not no_cache)
     with clock.stage("comparing" if check else "writing"):
         changed = (
             templates_out.stale(to, files) if check else templates_out.write(to, files)
@@ -70,12 +72,12 @@ def templates_command(
     return DONE
 
 
-def _generated(paths: Iterable[Path], use_kept: bool) -> dict[str, str]:
-    """Path → text of everything under templates_out/ for these configs."""
+def _generated(paths: Iterable[Path], use_cache: bool) -> dict[str, str]:
+    """Return path → text of all files under templates_out/ for these configs."""
     from tapgen.cli import cache
 
-    found = each(paths, lambda path: cache.files(path, use_kept))
-    problems = clashes(
+    found = each(paths, lambda path: cache.files(path, use_cache))
+    problems = name_clashes(
         (path, one.code, suffix)
         for path, one in found.items()
         for suffix in one.suffixes

@@ -1,4 +1,4 @@
-"""What to do about a failure, from AWS's own words.
+"""Advice about a failure, from the reason that AWS reports.
 
 A failure without advice is shown as it is: a wrong hint costs more than none.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 
-# Words of a reason → what to do. The first match counts.
+# Pattern of a reason → what to do. The first match counts.
 _ADVICE = (
     (
         r"already exists|AlreadyExists|already owned by you",
-        "something of this name is there: left by an earlier stack that retained it, or "
-        "made by hand; delete it, or choose another suffix",
+        "a resource of this name exists: an earlier stack retained it, or it was created "
+        "by hand; delete it, or choose another suffix",
     ),
     (
         r"should have '[^']+' role with trust relationship",
@@ -21,17 +21,18 @@ _ADVICE = (
     (
         r"is not authorized to perform|AccessDenied|UnauthorizedOperation",
         "the execution role lacks a permission: run tapgen bootstrap, which derives it "
-        "from the templates; if it stays, a service control policy may deny it",
+        "from the templates; if the error stays, a service control policy may deny it",
     ),
     (
         r"LimitExceeded|exceed(s|ed)? .*(quota|limit)|maximum number of",
-        "a service quota is used up in this account and region: delete what is not "
-        "needed, or ask for more in Service Quotas",
+        "a service quota is used up in this account and region: delete unused resources, "
+        "or request an increase in Service Quotas",
     ),
     (
         r"StackSetNotEmpty",
-        "instances are left: tapgen status shows them; of accounts that are suspended "
-        "or have left the organization, delete-stack-instances --retain-stacks",
+        "the stack set still has instances: list them with tapgen status; for accounts "
+        "that are suspended or have left the organization, run delete-stack-instances "
+        "--retain-stacks",
     ),
     (
         r"is not empty",
@@ -47,13 +48,13 @@ _ADVICE = (
     ),
     (
         r"not (supported|available) in (this|the) region|opt-in|OptInRequired",
-        "the account has not enabled this region, or the service is not in it",
+        "the account has not enabled this region, or the service does not exist there",
     ),
 )
 
 
 def advice(reason: str) -> str | None:
-    """What a user can do about this reason; None when that is not known."""
+    """Return what a user can do about this reason; None when that is unknown."""
     for words, text in _ADVICE:
         if re.search(words, reason, re.IGNORECASE):
             return text

@@ -81,8 +81,8 @@ def await_gone(run: Run, name: str, targets: Sequence[Target]) -> None:
     accounts = " ".join(dict.fromkeys(t.account for t in left))
     regions = " ".join(dict.fromkeys(t.region for t in left))
     raise RolloutError(
-        f"{', '.join(map(str, left))} is still there: an account that is suspended or "
-        "has left the organization cannot be reached; let go of its stack with aws "
+        f"{', '.join(map(str, left))} still exists: AWS does not reach accounts that are "
+        "suspended or have left the organization; remove it from the stack set with aws "
         f"cloudformation delete-stack-instances --stack-set-name {name} "
         "--deployment-targets OrganizationalUnitIds=<root>,AccountFilterType="
         f"INTERSECTION,Accounts={accounts.replace(' ', ',')} --regions {regions} "

@@ -71,10 +71,9 @@ class Lost(RolloutError):
     def __init__(self, begun: Iterable[str], error: AwsError | None) -> None:
         self.begun = tuple(begun)
         self.interrupted = error is None
-        why = f"lost AWS while rolling out ({error})" if error else "left at once"
-        names = ", ".join(self.begun) or "nothing"
+        why = f"lost the connection to AWS ({error})" if error else "stopped at once"
+        names = ", ".join(self.begun) or "none"
         super().__init__(
-            f"{why}; begun: {names}; operations that were started go on by themselves: "
-            "look with tapgen status, then run tapgen rollout again, which goes on from "
-            "what it finds"
+            f"{why}; stack sets begun: {names}; running operations continue in AWS: "
+            "check with tapgen status, then run tapgen rollout again to continue"
         )

@@ -21,7 +21,7 @@ FAILED_READS = 5
 """How many reads in a row may fail before a rollout gives up on AWS."""
 
 ATTEMPTS = 20
-"""How many operation ids are tried before something is badly wrong."""
+"""How many operation ids are tried before the rollout fails."""
 
 # What a step yields: an operation to wait for, or None while it cannot start one yet.
 Steps = Generator[Operation | None, None, None]
@@ -165,7 +165,7 @@ def _collect_failures(run: Run, operation: Operation) -> None:
     for result in failed:
         run.fail(_explained(run, name, result))
     if not failed:
-        reason = operation.reason or "no target tells why"
+        reason = operation.reason or "no target reports a reason"
         run.fail(Failure(name, None, f"operation {operation.status}: {reason}"))
 
 

@@ -66,7 +66,7 @@ def restore(run: Run) -> tuple[str, ...]:
         good = None if name in run.dropped else _last_good(run, name)
         if good is None:
             continue
-        run.emit("restoring", "putting back the last good version", stack_set=name)
+        run.emit("restoring", "restoring the last good version", stack_set=name)
         before = len(run.failures)
         run_together(run, [Running(name, _restore_one(run, good))])
         if len(run.failures) == before and not run.stopping():
@@ -105,19 +105,19 @@ def _restored_how(run: Run, good: Observed) -> str:
     }
     if replaced:
         return (
-            f"as it was, but perhaps with other resources ({_few(replaced)}): "
-            "replacing them back makes new ones, which the next rollout tells to "
-            "those that refer to them"
+            "to the last good version, but perhaps with new resources "
+            f"({_few(replaced)}), since undoing a replacement creates a new one; the next "
+            "rollout updates what refers to them"
         )
     wanted = {s.name: s.service_managed for s in run.plan.system.stack_sets}
     managed = wanted.get(good.name)
     grown = set(run.states[good.name].overrides) - set(good.instances)
     if not grown or not managed or managed.auto_deployment == good.auto_deployment:
-        return "as it was"
+        return "to the last good version"
     now = "on" if managed.auto_deployment.enabled else "off"
     return (
-        f"as it was, but automatic deployment, which may be {now} now: it changes "
-        "with all instances at once only, and those that are new stay"
+        f"to the last good version, but automatic deployment may be {now}: AWS changes "
+        "it for all instances at once only, and new instances stay"
     )
 
 

@@ -89,7 +89,7 @@ def _update_rest(run: Run) -> bool:
     names = [n for n in dict.fromkeys(run.touched) if n not in run.dropped]
     pending = [n for n in names if run.states[n].pending]
     if pending:
-        run.emit("wave", f"settling: {', '.join(pending)}")
+        run.emit("wave", f"bringing all instances up to date: {', '.join(pending)}")
     return run_together(run, [Running(n, update_all(run, n)) for n in pending])
 
 

@@ -1,7 +1,7 @@
 """The last good definition of a stack set, as bytes and back.
 
 `UpdateStackSet` keeps a bad template even when its operation fails (API reference),
-so what was good is kept elsewhere before every change.
+so the last good definition is stored before every change.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ FORMAT = 1
 
 
 def key(system: System, name: str) -> str:
-    """Where the snapshot of a stack set lies in the artifact bucket."""
+    """Return the key of a stack set's snapshot in the artifact bucket."""
     return f"snapshots/{system.prefix}/{name}.json"
 
 
 def is_good(found: Observed) -> bool:
-    """Whether this is worth going back to: every instance is CURRENT."""
+    """Whether this is worth restoring: every instance is CURRENT."""
     return all(i.status is InstanceStatus.CURRENT for i in found.instances.values())
 
 
 def dump(found: Observed) -> bytes:
-    """The definition and every instance's overrides as JSON.
+    """Return the definition and every instance's overrides as JSON.
 
-    Values of NoEcho parameters are not in it: CloudFormation never shows them.
+    Values of NoEcho parameters are not in it: CloudFormation never returns them.
     """
     instances = [
         {"account": t.account, "region": t.region, "overrides": dict(i.overrides)}
@@ -59,7 +59,7 @@ def dump(found: Observed) -> bytes:
 
 
 def load(body: bytes) -> Observed:
-    """What `dump` wrote."""
+    """Read what `dump` wrote."""
     data = json.loads(body)
     del data["format"]
     instances = {
@@ -69,7 +69,7 @@ def load(body: bytes) -> Observed:
         for i in data.pop("instances")
     }
     data["capabilities"] = tuple(data["capabilities"])
-    # Older ones do not have these two.
+    # Snapshots of older versions do not have these two.
     data["permission_model"] = PermissionModel(
         data.get("permission_model", "SELF_MANAGED")
     )

@@ -31,7 +31,7 @@ def run_step(run: Run, step: Step) -> Steps:
     """Run one step; yields each operation to wait for."""
     values = step_values(run, step)
     if step.conditional and not changes_any_value(run, step, values):
-        run.emit("skipped", "nothing changes", stack_set=step.stack_set)
+        run.emit("skipped", "no changes", stack_set=step.stack_set)
         return
     restore.store_before(run, step.stack_set)
     run.touched.append(step.stack_set)
@@ -47,7 +47,8 @@ def run_step(run: Run, step: Step) -> Steps:
         finish(run, step)
     if step.stack_set not in run.done:
         run.done.append(step.stack_set)
-    run.emit("done", "green", stack_set=step.stack_set)
+    result = "deleted" if step.action is Action.DELETE else "deployed"
+    run.emit("done", result, stack_set=step.stack_set)
 
 
 def _create(run: Run, step: Step, values: Mapping[str, str]) -> Steps:

@@ -1,7 +1,6 @@
-"""Brings artifacts to the buckets that templates take them from.
+"""Upload artifacts to the buckets that templates read them from.
 
-The key is the hash of the content: what is there under it is what is wanted, and is
-never written again.
+The key is the hash of the content, so an object that exists is never written again.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from tapgen.system import artifacts
 
 
 def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
-    """Those that are not there yet, or whose bucket nobody may look into yet, as
-    before bootstrap; Unreachable when AWS is."""
+    """Return the uploads whose object does not exist, or whose bucket cannot be read, as
+    before bootstrap. Raises Unreachable when AWS does not answer."""
 
     def is_there(upload: Upload) -> bool:
         try:
@@ -37,10 +36,10 @@ def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
 def put(
     aws: Aws, wanted: Iterable[Upload], on_upload: Callable[[Upload], None]
 ) -> None:
-    """Upload what is not there yet, telling each before it begins.
+    """Upload the missing artifacts; `on_upload` gets each before it begins.
 
-    Raises TemplateError when a file has changed since it was planned, AwsError when a
-    bucket is missing or may not be written.
+    Raises TemplateError when a file has changed since the plan, AwsError when a bucket
+    is missing or not writable.
     """
     for upload in missing(aws, wanted):
         on_upload(upload)

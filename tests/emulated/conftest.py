@@ -61,9 +61,9 @@ class Cloud:
     def plan(self, system: System) -> Plan:
         return plan.make(system.resolve(self.account), self.observe(system))
 
-    def run(self, made: Plan, stopping: Callable[[], bool] = lambda: False) -> Outcome:
+    def run(self, plan: Plan, stopping: Callable[[], bool] = lambda: False) -> Outcome:
         return rollout.run(
-            made,
+            plan,
             self.sets,
             self.events.append,
             stopping=stopping,

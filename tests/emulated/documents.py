@@ -87,12 +87,12 @@ def plain(line: str) -> str:
 
 
 def clean_environment(folder: Path) -> dict[str, str]:
-    kept = {
+    environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "TAPGEN_")) and name not in ("CI", "NO_COLOR")
     }
-    return kept | {
+    return environment | {
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(folder),  # nobody's AWS configuration
         "AWS_PAGER": "",

@@ -246,7 +246,7 @@ def test_the_plan_says_what_aws_says(shell: Shell) -> None:
 
     assert "what AWS says" in shown.stdout
     assert "AWS says the same" in shown.stdout
-    assert "asking AWS about" in shown.stderr
+    assert "creating change sets for" in shown.stderr
     assert "**what AWS says (" in comment.stdout
     answers = json.loads(note.stdout)["change_sets"]
     assert {a["asked"] for a in answers} == {True}
@@ -270,7 +270,7 @@ def test_ctrl_c_during_change_sets_leaves_none_behind(shell: Shell) -> None:
     process = shell.start("plan", "--local", "--change-sets")
     assert process.stderr
     for line in process.stderr:
-        if "asking AWS about" in line:
+        if "creating change sets for" in line:
             break
     while not any(look() for look in stacks):
         assert process.poll() is None

@@ -47,11 +47,11 @@ class Shell:
     @property
     def environment(self) -> dict[str, str]:
         """A user's environment without AWS settings."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
         for name in ("TAPGEN_LOCAL", "CI", "NO_COLOR", "FORCE_COLOR"):
-            kept.pop(name, None)
+            environment.pop(name, None)
         nowhere = str(self.folder / "no-such-file")
-        return kept | {
+        return environment | {
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": nowhere,
             "AWS_SHARED_CREDENTIALS_FILE": nowhere,
@@ -167,7 +167,7 @@ def test_status_shows_every_instance_current_in_both_regions(rolled: Shell) -> N
     assert "us-east-1" in shown and "us-west-2" in shown
 
 
-def test_outputs_are_told_by_part_and_region_and_for_a_shell(rolled: Shell) -> None:
+def test_outputs_are_listed_by_part_and_region_and_for_a_shell(rolled: Shell) -> None:
     data = json.loads(rolled.run("outputs", "--local", "--output", "json").stdout)
     text = rolled.run("outputs", "--local").stdout
     variables = rolled.run("outputs", "--local", "--output", "env").stdout
@@ -214,18 +214,20 @@ def test_a_plan_shows_what_a_replacement_carries_along(shell: Shell) -> None:
     assert "(new Vpc)" in plan
 
 
-def test_without_a_terminal_nobody_is_asked_and_nothing_is_done(shell: Shell) -> None:
+def test_without_a_terminal_nothing_is_confirmed_and_nothing_is_done(
+    shell: Shell,
+) -> None:
     shell.config(MINIMAL)
 
     refused = shell.run("rollout", "--local", expect=64)
 
-    assert "say --yes" in refused.stderr
+    assert "give --yes" in refused.stderr
     assert not (shell.folder / ".tapgen").exists(), "refused before anything started"
     shown = shell.run("status", "--local", expect=2).stdout
     assert shown.count("? missing") == STACK_SETS
 
 
-def test_destroying_says_what_is_kept_and_deletes_data_only_by_name(
+def test_destroy_lists_retained_data_and_deletes_it_only_by_name(
     shell: Shell,
 ) -> None:
     shell.config(MINIMAL)
@@ -252,15 +254,15 @@ def test_retained_data_survives_and_the_next_failure_says_so(shell: Shell) -> No
     shell.config(MINIMAL)
     shell.run("rollout", "--local", "--yes")
 
-    kept = shell.run("destroy", "--local", "--yes").stdout
+    destroyed = shell.run("destroy", "--local", "--yes").stdout
     again = shell.run("rollout", "--local", "--yes", expect=3).stdout
 
-    assert "AWS::S3::Bucket sn-test-data-dr-000000000000" in kept
+    assert "AWS::S3::Bucket sn-test-data-dr-000000000000" in destroyed
     assert "already exists" in again
-    assert "left by an earlier stack that retained it" in again
+    assert "an earlier stack retained it" in again
 
 
-def test_data_kept_by_an_earlier_destroy_can_still_be_deleted(shell: Shell) -> None:
+def test_data_retained_by_an_earlier_destroy_can_still_be_deleted(shell: Shell) -> None:
     shell.config(MINIMAL)
     shell.run("rollout", "--local", "--yes")
     shell.run("destroy", "--local", "--yes")
@@ -292,7 +294,7 @@ def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) ->
 
     text = "".join(lines) + err + out
     assert process.returncode == 130, text
-    assert "stopping: nothing new is started" in text
+    assert "no new operation starts" in text
     assert "go on with: tapgen rollout secure_network --local" in text
     shell.run("rollout", "--local", "--yes")
     shell.run("status", "--local")
@@ -314,7 +316,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None
 
     text = "".join(lines) + err + out
     assert process.returncode == 130, text
-    assert "left at once" in text or "interrupted" in text
+    assert "stopped at once" in text or "interrupted" in text
     assert "Traceback" not in text
     shell.run("rollout", "--local", "--yes")
 
@@ -340,7 +342,10 @@ def test_two_systems_of_the_same_names_are_refused(shell: Shell) -> None:
 
     for command in ("list", "templates"):
         refused = shell.run(command, expect=1)
-        assert "which makes resources of the same names (sn-test-…)" in refused.stderr
+        assert (
+            "both would create resources of the same names (sn-test-…)"
+            in refused.stderr
+        )
 
 
 def test_a_broken_file_does_not_hide_the_others(shell: Shell) -> None:
@@ -355,7 +360,7 @@ def test_a_broken_file_does_not_hide_the_others(shell: Shell) -> None:
     assert "nowhere/ has no systems" in shell.run("lint", *empty, expect=64).stderr
 
 
-def test_a_killed_embedded_aws_is_told_without_a_traceback(shell: Shell) -> None:
+def test_a_killed_embedded_aws_is_reported_without_a_traceback(shell: Shell) -> None:
     shell.config(MINIMAL)
     shell.run("local", "start")
     pid = json.loads(shell.run("local", "status", "--output", "json").stdout)["pid"]
@@ -371,7 +376,7 @@ def test_a_killed_embedded_aws_is_told_without_a_traceback(shell: Shell) -> None
 
     text = "".join(lines) + err + out
     assert process.returncode in (1, 3), text
-    assert "lost AWS while rolling out" in text
+    assert "lost the connection to AWS" in text
     assert "Traceback" not in text
     time.sleep(0.1)
     shell.run("rollout", "--local", "--yes")
@@ -396,7 +401,7 @@ def test_the_aws_cli_sees_what_tapgen_rolled_out(rolled: Shell) -> None:
     assert (instance["Region"], instance["Status"]) == ("us-west-2", "CURRENT")
 
 
-def test_real_aws_needs_a_pinned_account_when_nobody_is_asked(rolled: Shell) -> None:
+def test_real_aws_needs_a_pinned_account_without_a_confirmation(rolled: Shell) -> None:
     # The embedded AWS stands in for AWS behind AWS_ENDPOINT_URL: no --local here.
     here = {
         "AWS_ENDPOINT_URL": rolled.url,
@@ -409,7 +414,7 @@ def test_real_aws_needs_a_pinned_account_when_nobody_is_asked(rolled: Shell) -> 
     done = rolled.run("rollout", "--yes", "--account", "000000000000", **here)
 
     assert "--account 000000000000" in refused.stderr
-    assert "these credentials are of account 000000000000" in wrong.stderr
+    assert "the credentials belong to account 000000000000" in wrong.stderr
     assert "nothing to do" in done.stdout
 
 
@@ -454,7 +459,7 @@ def test_wrong_usage_gets_one_clear_message(
     assert len(answer.stderr.splitlines()) <= 5
 
 
-def test_every_mistake_of_a_file_is_told_in_one_go(shell: Shell) -> None:
+def test_every_mistake_of_a_file_is_reported_at_once(shell: Shell) -> None:
     shell.config(
         "blueprint: secure_network\nsuffix: Nope\nsufix: x\n"
         "regions: {primary: us-east-1, dr: us-east-1}\nsettings: {vpc_cdir: 1}\n"
@@ -469,7 +474,7 @@ def test_every_mistake_of_a_file_is_told_in_one_go(shell: Shell) -> None:
 def test_init_writes_a_system_that_rolls_out(shell: Shell) -> None:
     wrote = shell.run("init", "secure_network").stdout
     assert "wrote stacksets/secure_network.yaml" in wrote
-    assert "is there already" in shell.run("init", "secure_network", expect=1).stderr
+    assert "already exists" in shell.run("init", "secure_network", expect=1).stderr
 
     listed = json.loads(shell.run("list", "--output", "json").stdout)
     shell.run("templates")

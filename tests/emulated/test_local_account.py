@@ -22,8 +22,8 @@ def test_accounts_join_and_move_and_the_status_shows_where_they_are(
     shell: Shell,
 ) -> None:
     first = shell.run("local", "account", "Workloads/Prod").stdout.strip()
-    made = shell.run("local", "account", "/", "--output", "json").stdout
-    second = json.loads(made)["account"]
+    account = shell.run("local", "account", "/", "--output", "json").stdout
+    second = json.loads(account)["account"]
     assert f"000000000000  {first}  Workloads/Prod" in members(shell)
     assert f"000000000000  {second}  /" in members(shell)
     moved = shell.run("local", "account", "Sandbox", second).stdout.strip()
@@ -43,9 +43,9 @@ def members(shell: Shell) -> str:
 @pytest.mark.parametrize(
     ("given", "code", "message"),
     [
-        ([""], 64, "UNIT '' names no unit: give names, or /"),
+        ([""], 64, "UNIT '' is not a unit; give a path of names, or /"),
         (["Sandbox", "mine"], 64, "ACCOUNT must have 12 digits, not 'mine'"),
-        (["a//b"], 64, "UNIT 'a//b' names no unit: give names, or /"),
+        (["a//b"], 64, "UNIT 'a//b' is not a unit; give a path of names, or /"),
         (["New", "999999999999"], 1, "the organization has no account 999999999999"),
     ],
 )

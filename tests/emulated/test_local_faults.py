@@ -147,14 +147,14 @@ def test_faults_of_a_file_are_set_listed_and_cleared(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ((), 64, "name an effect, or give a file of faults with --file"),
+        ((), 64, "give either an effect, or a file of faults with --file"),
         (("throtle",), 1, "did you mean 'throttle'?"),
         (("cut", "--action", "PutObjekt"), 1, "did you mean 'PutObject'?"),
         (("cut", "--account", "12"), 1, "is not a number of 12 digits"),
         (("cut", "--seconds", "1"), 1, "key of cut 'seconds' is not known"),
         (("--file", "missing.yaml"), 1, "missing.yaml: No such file"),
-        (("cut", "--file", "some.yaml"), 64, "name an effect, or give a file"),
-        (("--file", "some.yaml", "--nth", "2"), 64, "do not go together"),
+        (("cut", "--file", "some.yaml"), 64, "give either an effect, or a file"),
+        (("--file", "some.yaml", "--nth", "2"), 64, "cannot be used together"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(

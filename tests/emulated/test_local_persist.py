@@ -26,14 +26,14 @@ def test_a_rollout_outlasts_stop_kill_and_start(shell: Shell) -> None:
     shell.run("local", "start", "--persist")
     shell.run("rollout", "--local", "--yes")
     stopped = shell.run("local", "stop").stdout
-    assert "its state is kept: go on with tapgen local start --persist" in stopped
+    assert "its state is stored: continue with tapgen local start --persist" in stopped
 
     plain = shell.run("local", "start")
-    assert "state is kept of another run" in plain.stderr
+    assert "an earlier run stored its state" in plain.stderr
     assert "nothing to do" not in shell.run("plan", "--local", expect=2).stdout
     refused = shell.run("local", "start", "--persist", expect=1).stderr
     assert "runs without --persist: stop it first" in refused
-    assert "kept" not in shell.run("local", "stop").stdout
+    assert "stored" not in shell.run("local", "stop").stdout
 
     shell.run("local", "start", TAPGEN_LOCAL_PERSIST="1")
     assert "nothing to do" in shell.run("plan", "--local").stdout
@@ -55,13 +55,13 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-def test_a_reset_forgets_what_is_kept_also_when_nothing_runs(shell: Shell) -> None:
+def test_a_reset_deletes_the_stored_state_also_when_nothing_runs(shell: Shell) -> None:
     shell.run("local", "start", "--persist")
     shell.client("s3").create_bucket(Bucket="forgotten")
     shell.run("local", "stop")
 
     assert "empty again" in shell.run("local", "reset").stdout
 
-    assert "does not run" in shell.run("local", "reset", expect=1).stderr
+    assert "is not running" in shell.run("local", "reset", expect=1).stderr
     shell.run("local", "start", "--persist")
     assert shell.client("s3").list_buckets()["Buckets"] == []

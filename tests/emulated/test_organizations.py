@@ -93,8 +93,8 @@ class Organization:
         bootstrap.run(self.aws, self.resolved(system), code="demo")
         return self.run(self.plan(system), system)
 
-    def run(self, made: Plan, system: System) -> rollout.Outcome:
-        return rollout.run(made, self.sets(system), print, poll_seconds=(0.02, 0.1))
+    def run(self, the_plan: Plan, system: System) -> rollout.Outcome:
+        return rollout.run(the_plan, self.sets(system), print, poll_seconds=(0.02, 0.1))
 
     def days(self, account: str, region: str = "us-east-1") -> set[int]:
         """What the stacks of an account have made."""
@@ -122,8 +122,8 @@ def eventually(look: Callable[[], object], wanted: object) -> None:
     assert look() == wanted
 
 
-def accounts(made: Plan) -> set[str]:
-    return {t.account for step in made.steps for t in step.targets}
+def accounts(the_plan: Plan) -> set[str]:
+    return {t.account for step in the_plan.steps for t in step.targets}
 
 
 def ids(organization: Organization, *paths: str) -> Iterable[str]:
@@ -230,7 +230,7 @@ def test_deleting_a_unit_as_a_whole_never_takes_what_is_not_meant(
     assert organization.days(account) == {30}
 
 
-def test_a_suspended_account_is_left_alone_and_told(
+def test_a_suspended_account_is_left_alone_and_reported(
     organization: Organization,
 ) -> None:
     awake, asleep = organization.account("Prod"), organization.account("Prod")
@@ -238,11 +238,11 @@ def test_a_suspended_account_is_left_alone_and_told(
     assert organization.rollout(system).green
 
     organization.cloud.client("organizations").close_account(AccountId=asleep)
-    made = organization.plan(baseline("Prod", days="60"))
+    the_plan = organization.plan(baseline("Prod", days="60"))
 
-    assert accounts(made) == {awake}
-    assert {target.account for _, target in made.suspended} == {asleep}
-    assert organization.run(made, system).green
+    assert accounts(the_plan) == {awake}
+    assert {target.account for _, target in the_plan.suspended} == {asleep}
+    assert organization.run(the_plan, system).green
 
 
 def test_an_account_that_has_left_the_organization_is_said_to_be_there_still(
@@ -258,9 +258,7 @@ def test_an_account_that_has_left_the_organization_is_said_to_be_there_still(
     ended = organization.run(organization.plan(system), system)
 
     assert not ended.green
-    assert f"{gone}/us-east-1, {gone}/us-west-2 is still there" in str(
-        ended.failures[0]
-    )
+    assert f"{gone}/us-east-1, {gone}/us-west-2 still exists" in str(ended.failures[0])
     assert "--retain-stacks" in str(ended.failures[0])
 
 
@@ -271,12 +269,12 @@ def test_an_account_that_joins_or_leaves_meanwhile_fails_nothing(
     organization.account("Prod")
     organization.account("Sandbox", organization.account("New"))
     system = baseline("Prod", "New", auto_deployment=FOLLOWS)
-    made = organization.plan(_bootstrapped(organization, system))
+    the_plan = organization.plan(_bootstrapped(organization, system))
 
     organization.account("New")  # before the plan is run
     organization.account("Sandbox", leaving)
 
-    assert organization.run(made, system).green
+    assert organization.run(the_plan, system).green
 
 
 def _bootstrapped(organization: Organization, system: System) -> System:
@@ -305,7 +303,7 @@ def test_what_is_retained_is_listed_where_nobody_may_look(
     assert retained.delete(stranger, found[0]) == "kept (delete it by hand)"
 
 
-def test_a_choice_of_accounts_holds_for_what_is_made_and_taken_away(
+def test_a_choice_of_accounts_holds_for_what_is_created_and_deleted(
     organization: Organization,
 ) -> None:
     one, other = (organization.account("Prod") for _ in range(2))
@@ -357,7 +355,7 @@ def test_a_delegated_administrator_rolls_out_to_the_same_units(
     assert "demo-test-baseline" in {s["StackSetName"] for s in names}
 
 
-def test_a_unit_that_is_not_there_is_told_with_those_that_are(
+def test_a_unit_that_does_not_exist_is_reported_with_those_that_are(
     organization: Organization,
 ) -> None:
     organization.account("Workloads/Prod")
@@ -366,8 +364,10 @@ def test_a_unit_that_is_not_there_is_told_with_those_that_are(
     with pytest.raises(PlanError) as wrong:
         organization.plan(baseline("Workloads/Prdo", "Sandbox"))
 
-    told = [line.partition("; correct it")[0] for line in str(wrong.value).splitlines()]
-    assert told == [
+    reported = [
+        line.partition("; correct it")[0] for line in str(wrong.value).splitlines()
+    ]
+    assert reported == [
         "Workloads/Prdo: the organization has no such unit; /Workloads has Prod, Test",
         "Sandbox: the organization has no such unit; the root has Workloads",
     ]

@@ -1,4 +1,4 @@
-"""What a plan is told beside: head-room and drift, read from the embedded AWS."""
+"""What is shown beside a plan: quotas and drift, read from the embedded AWS."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def change_by_hand(cloud: Cloud, region: str, display: str) -> None:
 
 
 def look(cloud: Cloud, *names: str) -> list[str]:
-    """Detect drift; what was told."""
+    """Detect drift; return the lines that it reports."""
     lines: list[str] = []
     drift.detect(cloud.sets, names, lines.append, poll_seconds=0.05)
     return lines

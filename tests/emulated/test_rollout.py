@@ -160,10 +160,10 @@ def test_one_regions_setting_changes_only_that_region(cloud: Cloud) -> None:
     wanted = system(part("source", **by_region("e1", "w2")))
     before = cloud.sets.instances("demo-test-source")
 
-    made = cloud.plan(wanted)
-    ended = cloud.run(made)
+    the_plan = cloud.plan(wanted)
+    ended = cloud.run(the_plan)
 
-    assert [[t.region for t in s.targets] for s in made.steps] == [["us-west-2"]]
+    assert [[t.region for t in s.targets] for s in the_plan.steps] == [["us-west-2"]]
     assert ended.green, ended
     assert history(cloud, "/demo/source", "us-west-2") == ["w1", "w2"]
     east = next(t for t in before if t.region == "us-east-1")
@@ -205,10 +205,10 @@ def test_a_consumer_is_left_alone_when_its_value_stays(cloud: Cloud) -> None:
     assert cloud.rollout(system(part("source", source, Text="1"), app)).green
     wanted = system(part("source", source, Text="2"), app)
 
-    made = cloud.plan(wanted)
-    ended = cloud.run(made)
+    the_plan = cloud.plan(wanted)
+    ended = cloud.run(the_plan)
 
-    assert any(s.conditional for s in made.steps)
+    assert any(s.conditional for s in the_plan.steps)
     assert ended.green
     assert ended.done == ("demo-test-source",)
     assert [e.stack_set for e in cloud.events if e.kind == "skipped"]
@@ -400,11 +400,11 @@ def test_destroying_removes_everything_backwards(cloud: Cloud) -> None:
     assert cloud.rollout(wanted).green
     resolved = wanted.resolve(cloud.account)
 
-    made = plan.destroy(resolved, cloud.observe(wanted))
-    ended = cloud.run(made)
+    the_plan = plan.destroy(resolved, cloud.observe(wanted))
+    ended = cloud.run(the_plan)
 
     assert ended.green, ended
-    assert [s.part for s in made.steps] == ["app", "source"]
+    assert [s.part for s in the_plan.steps] == ["app", "source"]
     assert cloud.sets.names("demo-test-") == []
     found = cloud.client("ssm").describe_parameters()["Parameters"]
     assert found == []
@@ -422,11 +422,11 @@ def test_somebody_elses_stack_set_is_refused(cloud: Cloud) -> None:
 
 def test_a_plan_is_refused_when_aws_has_changed(cloud: Cloud) -> None:
     assert cloud.rollout(system(part("source", Text="1"))).green
-    made = cloud.plan(system(part("source", Text="2")))
+    the_plan = cloud.plan(system(part("source", Text="2")))
     assert cloud.rollout(system(part("source", Text="3"))).green
 
     with pytest.raises(RolloutError, match="changed since the plan was made"):
-        cloud.run(made)
+        cloud.run(the_plan)
 
     assert history(cloud, "/demo/source", "us-east-1") == ["1", "3"]
 
@@ -437,12 +437,12 @@ def test_an_interrupted_rollout_is_finished_by_the_next(cloud: Cloud) -> None:
         part("app", SOURCE.replace("/source", "/app"), Text=Output("source", "Name")),
     )
     cloud.bootstrap(wanted)
-    made = cloud.plan(wanted)
+    the_plan = cloud.plan(wanted)
 
-    def asked() -> bool:
+    def stopping() -> bool:
         return any(e.kind == "start" for e in cloud.events)
 
-    ended = cloud.run(made, stopping=asked)
+    ended = cloud.run(the_plan, stopping=stopping)
 
     assert ended.interrupted
     assert ended.partial
@@ -472,7 +472,7 @@ def test_one_account_administers_systems_from_two_regions(cloud: Cloud) -> None:
 def test_missing_roles_are_named_as_aws_names_them(cloud: Cloud) -> None:
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)
-    made = cloud.plan(
+    the_plan = cloud.plan(
         replace(
             wanted,
             suffix="other",
@@ -480,7 +480,7 @@ def test_missing_roles_are_named_as_aws_names_them(cloud: Cloud) -> None:
         )
     )
 
-    ended = cloud.run(made)
+    ended = cloud.run(the_plan)
 
     assert "tapgen-demo-other-execution" in ended.failures[0].reason
 
@@ -513,21 +513,23 @@ def test_losing_aws_under_a_rollout_says_how_to_go_on(
     cloud = Cloud(server.url, "000000000000")
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)
-    made = cloud.plan(wanted)
+    the_plan = cloud.plan(wanted)
 
     def kill(event: Any) -> None:
         if event.kind == "start":
             os.kill(server.pid, signal.SIGKILL)
 
-    with pytest.raises(RolloutError, match="lost AWS.*run tapgen rollout again"):
-        rollout.run(made, cloud.sets, kill, poll_seconds=(0.02, 0.1))
+    with pytest.raises(
+        RolloutError, match="lost the connection to AWS.*run tapgen rollout again"
+    ):
+        rollout.run(the_plan, cloud.sets, kill, poll_seconds=(0.02, 0.1))
 
 
 def test_actions_of_a_plan_are_those_that_happen(cloud: Cloud) -> None:
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)
-    made = cloud.plan(wanted)
-    cloud.run(made)
+    the_plan = cloud.plan(wanted)
+    cloud.run(the_plan)
 
     client = cloud.client("cloudformation")
     listed = client.list_stack_set_operations(StackSetName="demo-test-source")
@@ -537,8 +539,8 @@ def test_actions_of_a_plan_are_those_that_happen(cloud: Cloud) -> None:
     assert operation["OperationId"].startswith("tapgen-")
 
 
-def told(word: str, **more: Any) -> str:
-    """A template whose resource says which template and which value it was made of."""
+def marked(word: str, **more: Any) -> str:
+    """A template whose resource says which template and which value it was the_plan of."""
     here = parameter("/demo/source")
     here["Properties"]["Value"] = {"Fn::Sub": word + "-${Text}"}
     return template({"Here": here, **more})
@@ -548,9 +550,9 @@ def test_a_new_template_never_meets_an_old_value_nor_an_old_one_a_new_value(
     cloud: Cloud,
 ) -> None:
     assert cloud.rollout(
-        system(part("source", told("one"), **by_region("a", "b")))
+        system(part("source", marked("one"), **by_region("a", "b")))
     ).green
-    wanted = system(part("source", told("two"), **by_region("c", "d")))
+    wanted = system(part("source", marked("two"), **by_region("c", "d")))
 
     ended = cloud.rollout(wanted)
 
@@ -560,13 +562,13 @@ def test_a_new_template_never_meets_an_old_value_nor_an_old_one_a_new_value(
     assert not cloud.plan(wanted)
 
 
-def test_the_way_back_mixes_no_templates_and_values_either(cloud: Cloud) -> None:
-    before = system(part("source", told("one"), **by_region("a", "b")))
+def test_a_rollback_mixes_no_templates_and_values_either(cloud: Cloud) -> None:
+    before = system(part("source", marked("one"), **by_region("a", "b")))
     assert cloud.rollout(before).green
     logs = cloud.client("logs")  # in us-east-1, the last
     logs.create_log_group(logGroupName="taken")
     group = {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "taken"}}
-    broken = told("two", Taken=group | {"DependsOn": "Here"})
+    broken = marked("two", Taken=group | {"DependsOn": "Here"})
 
     ended = cloud.rollout(system(part("source", broken, **by_region("c", "d"))))
 

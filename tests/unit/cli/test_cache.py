@@ -1,4 +1,4 @@
-"""What has not changed is neither made nor checked again, and is never out of date."""
+"""What has not changed is neither generated nor checked again, and is never stale."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tapgen.cli import main
-from tapgen.cli.cache import MADE_FOLDER
+from tapgen.cli.cache import CACHE_FOLDER
 from tapgen.cli.common import LINT_FOLDER
 from tapgen.lint import result_cache
 from tapgen.model import Finding, Severity
@@ -55,7 +55,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def project(checked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, made and checked where it is now."""
+    """A copy of it, generated and checked where it is now."""
     folder = shutil.copytree(checked, tmp_path / "project")
     monkeypatch.chdir(folder)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -63,16 +63,16 @@ def project(checked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return folder
 
 
-def anew(*arguments: str) -> bool:
-    """Whether a command makes something anew and keeps it."""
+def regenerates(*arguments: str) -> bool:
+    """Whether a command writes a result to the cache."""
 
-    def kept() -> dict[str, int]:
-        found = MADE_FOLDER.iterdir() if MADE_FOLDER.is_dir() else ()
+    def cached() -> dict[str, int]:
+        found = CACHE_FOLDER.iterdir() if CACHE_FOLDER.is_dir() else ()
         return {path.name: path.stat().st_ino for path in found}
 
-    before = kept()
+    before = cached()
     main(arguments)
-    return kept() != before
+    return cached() != before
 
 
 def contents(folder: str) -> dict[str, bytes]:
@@ -82,10 +82,10 @@ def contents(folder: str) -> dict[str, bytes]:
     }
 
 
-def test_what_has_not_changed_is_not_made_again(project: Path) -> None:
-    assert not anew("templates")
-    assert not anew("lint")
-    assert not anew("templates", "--check")
+def test_what_has_not_changed_is_not_regenerated(project: Path) -> None:
+    assert not regenerates("templates")
+    assert not regenerates("lint")
+    assert not regenerates("templates", "--check")
 
 
 @pytest.mark.parametrize("command", ["templates", "lint"])
@@ -96,28 +96,28 @@ def test_nothing_slow_is_imported_for_it(command: str, project: Path) -> None:
         f"assert main([{command!r}]) == 0\n"
         f"print([name for name in {HEAVY!r} if name in sys.modules])\n"
     )
-    said = subprocess.check_output([sys.executable, "-c", code], text=True)
+    printed = subprocess.check_output([sys.executable, "-c", code], text=True)
 
-    assert said.splitlines()[-1] == "[]"
+    assert printed.splitlines()[-1] == "[]"
 
 
 def test_the_files_are_the_same_with_and_without_it(project: Path) -> None:
-    main(["templates", "--to", "kept"])
-    main(["templates", "--to", "anew", "--no-cache"])
+    main(["templates", "--to", "cached"])
+    main(["templates", "--to", "regenerated", "--no-cache"])
 
-    assert contents("kept") == contents("anew") == contents("templates_out")
+    assert contents("cached") == contents("regenerated") == contents("templates_out")
 
 
-def test_a_changed_config_is_made_and_checked_anew(
+def test_a_changed_config_is_regenerated_and_checked_again(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     NET.write_text(CONFIG + "# a comment\n")
-    assert anew("templates") and anew("lint")
+    assert regenerates("templates") and regenerates("lint")
     NET.write_text(CONFIG.replace("suffix: dev", "suffix: other"))
-    assert anew("templates")
+    assert regenerates("templates")
     assert "net-other-" in Path("templates_out/net/manifest.json").read_text()
     NET.write_text(CONFIG)
-    assert anew("templates")
+    assert regenerates("templates")
     assert "net-dev-" in Path("templates_out/net/manifest.json").read_text()
     NET.write_text(CONFIG.replace("10.20", "300.20"))
     capsys.readouterr()
@@ -126,58 +126,58 @@ def test_a_changed_config_is_made_and_checked_anew(
         assert "300.20" in capsys.readouterr().err
 
 
-def test_another_question_has_its_own_answer(
+def test_another_request_has_its_own_result(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert anew("lint", "-e", "staging")
-    assert anew("lint", "--to", "elsewhere")
+    assert regenerates("lint", "-e", "staging")
+    assert regenerates("lint", "--to", "elsewhere")
     capsys.readouterr()
-    assert not anew("lint", "-e", "staging")
+    assert not regenerates("lint", "-e", "staging")
     assert "clean: 7 stack sets" in capsys.readouterr().out
-    assert not anew("lint")
+    assert not regenerates("lint")
     assert "clean: 14 stack sets" in capsys.readouterr().out
     assert main(["lint", "-e", "none"]) == 1
 
 
-def test_another_configuration_of_cfn_lint_is_another_question(project: Path) -> None:
+def test_another_configuration_of_cfn_lint_has_its_own_result(project: Path) -> None:
     main(["lint", "-e", "staging"])
     Path(".cfnlintrc").write_text("ignore_checks: [W3005]\n")
-    assert anew("lint", "-e", "staging")
-    assert not anew("lint", "-e", "staging")
+    assert regenerates("lint", "-e", "staging")
+    assert not regenerates("lint", "-e", "staging")
     Path(".cfnlintrc").write_text("append_rules: [tapgen.rules]\n")
-    assert not anew("lint", "-e", "staging")  # it names files: nothing is kept
+    assert not regenerates("lint", "-e", "staging")  # it names files: nothing is cached
 
 
 def test_findings_come_back_as_they_were(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # Whatever the verdict about a template was, this is said of it from now on.
+    # Whatever the verdict about a template was, this is printed of it from now on.
     opened = result_cache.open_folder(LINT_FOLDER)
     assert opened
     for path in LINT_FOLDER.iterdir():
         opened.put(path.stem, [FOUND])
-    shutil.rmtree(MADE_FOLDER)
+    shutil.rmtree(CACHE_FOLDER)
     capsys.readouterr()
 
-    said = []
+    printed = []
     for _ in range(2):
         code = main(["lint", "--format", "json"])
-        said.append((code, json.loads(capsys.readouterr().out)))
+        printed.append((code, json.loads(capsys.readouterr().out)))
 
-    assert said[0] == said[1]
-    assert said[0][0] == 2 and len(said[0][1]) == 14
+    assert printed[0] == printed[1]
+    assert printed[0][0] == 2 and len(printed[0][1]) == 14
     shutil.rmtree(LINT_FOLDER)
-    assert main(["lint", "--format", "json"]) == 2  # it is not asked any more
+    assert main(["lint", "--format", "json"]) == 2  # it is not read any more
 
 
-def test_what_a_rule_stumbled_over_is_not_kept(project: Path) -> None:
+def test_the_result_of_a_rule_that_crashed_is_not_cached(project: Path) -> None:
     opened = result_cache.open_folder(LINT_FOLDER)
     assert opened
     for path in LINT_FOLDER.iterdir():
         opened.put(path.stem, [replace(FOUND, rule="E0002")])
-    shutil.rmtree(MADE_FOLDER)
+    shutil.rmtree(CACHE_FOLDER)
 
-    assert not anew("lint")
+    assert not regenerates("lint")
 
 
 @pytest.mark.parametrize(
@@ -190,41 +190,41 @@ def test_what_a_rule_stumbled_over_is_not_kept(project: Path) -> None:
         lambda path: path.write_bytes(b"\xff" * 9),
     ],
 )
-def test_what_is_damaged_is_made_anew(
+def test_a_damaged_result_is_regenerated(
     damage: Callable[[Path], None], project: Path
 ) -> None:
     before = contents("templates_out")
-    for path in MADE_FOLDER.iterdir():
+    for path in CACHE_FOLDER.iterdir():
         damage(path)
 
-    assert anew("templates") and anew("lint")
+    assert regenerates("templates") and regenerates("lint")
     assert contents("templates_out") == before
 
 
-def test_where_nothing_can_be_kept_all_works(project: Path) -> None:
-    shutil.rmtree(MADE_FOLDER)
-    MADE_FOLDER.write_text("in the way")
+def test_everything_works_where_nothing_can_be_cached(project: Path) -> None:
+    shutil.rmtree(CACHE_FOLDER)
+    CACHE_FOLDER.write_text("in the way")
 
     assert (main(["templates", "--check"]), main(["lint"])) == (0, 0)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_only_be_read_is_read(project: Path) -> None:
-    MADE_FOLDER.chmod(0o500)
+    CACHE_FOLDER.chmod(0o500)
 
-    assert not anew("templates")
+    assert not regenerates("templates")
     NET.write_text(CONFIG + "# changed\n")
     assert main(["templates", "--check"]) == 0
 
 
-def test_no_cache_keeps_and_uses_nothing(project: Path) -> None:
-    shutil.rmtree(MADE_FOLDER.parent)
+def test_no_cache_writes_and_uses_nothing(project: Path) -> None:
+    shutil.rmtree(CACHE_FOLDER.parent)
 
     assert main(["templates", "--no-cache"]) == 0
-    assert not MADE_FOLDER.exists()
+    assert not CACHE_FOLDER.exists()
 
 
-def test_the_templates_of_somebody_are_read_each_time(
+def test_templates_of_your_own_are_read_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -233,27 +233,27 @@ def test_the_templates_of_somebody_are_read_each_time(
     body = Path("topic.json")
     body.write_text(json.dumps(TOPIC))
     assert (main(["templates"]), main(["lint"])) == (0, 0)
-    assert not MADE_FOLDER.exists()
+    assert not CACHE_FOLDER.exists()
 
     body.write_text(json.dumps({**TOPIC, "Description": "changed"}))
     main(["templates"])
     assert "changed" in Path("templates_out/net/topic.json").read_text()
 
 
-def test_the_blueprint_of_somebody_is_asked_each_time(
+def test_a_blueprint_of_your_own_runs_each_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["new", "shop"]) == 0
     assert main(["templates"]) == 0
-    assert not MADE_FOLDER.exists()
+    assert not CACHE_FOLDER.exists()
 
 
-def test_systems_of_the_same_names_are_refused_from_what_is_kept(
+def test_systems_of_the_same_names_are_refused_from_the_cache(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copy(NET, "stacksets/other.yaml")
 
     for _ in range(2):
         assert main(["templates"]) == 1
-        assert "suffix: 'dev' is that of" in capsys.readouterr().err
+        assert "stacksets/net.yaml has 'dev' too" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""`tapgen diff` on templates, and what it says to anything else."""
+"""`tapgen diff` on templates, and its error for anything else."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests import make
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[str, str]:
-    made = []
+    paths = []
     for name in ("a", "b"):
         topic = {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": name}}
         path = tmp_path / f"{name}.json"
         path.write_text(make.template(resources={"Topic": topic}))
-        made.append(str(path))
-    return made[0], made[1]
+        paths.append(str(path))
+    return paths[0], paths[1]
 
 
 def test_two_templates_are_compared(
@@ -33,7 +33,7 @@ def test_two_templates_are_compared(
 
 
 @pytest.mark.parametrize("other", ["README.md", "nope.json", "secure_network"])
-def test_what_is_no_pair_is_told(
+def test_what_is_no_pair_is_refused(
     files: tuple[str, str], other: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["diff", files[0], other]) == 64
@@ -54,7 +54,7 @@ def test_a_byte_order_mark_is_no_part_of_a_template(
 
 @pytest.mark.parametrize("name", ["deep.json", "deep.yaml"])
 @pytest.mark.parametrize("levels", [150, 5000])
-def test_a_template_that_is_too_deep_is_told_with_its_line(
+def test_a_template_that_is_too_deep_is_refused_with_its_line(
     tmp_path: Path, name: str, levels: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     deep = tmp_path / name
@@ -66,15 +66,15 @@ def test_a_template_that_is_too_deep_is_told_with_its_line(
 
 def _looped(path: Path, nested: int, items: int) -> str:
     """A template with loops in each other."""
-    made: dict[str, object] = {
+    body: dict[str, object] = {
         "Topic"
         + "".join(f"${{I{n}}}" for n in range(nested)): {"Type": "AWS::SNS::Topic"}
     }
     for n in range(nested):
-        loop = [f"I{n}", [f"x{n}" for n in range(items)], made]
-        made = {f"Fn::ForEach::L{n}": loop}
+        loop = [f"I{n}", [f"x{n}" for n in range(items)], body]
+        body = {f"Fn::ForEach::L{n}": loop}
     transform = "AWS::LanguageExtensions"
-    path.write_text(json.dumps({"Transform": transform, "Resources": made}))
+    path.write_text(json.dumps({"Transform": transform, "Resources": body}))
     return str(path)
 
 

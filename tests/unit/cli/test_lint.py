@@ -16,9 +16,9 @@ def test_an_error_is_shown_and_refused(capsys: pytest.CaptureFixture[str]) -> No
 
     assert not lint_passes(make.system(bad))
 
-    told = capsys.readouterr().err
-    assert "E3002" in told and "Jobs" in told
-    assert "not rolled out" in told
+    shown = capsys.readouterr().err
+    assert "E3002" in shown and "Jobs" in shown
+    assert "not deployed" in shown
 
 
 def test_a_warning_is_let_through() -> None:

@@ -87,7 +87,7 @@ def test_what_is_there_is_not_touched(
 
     assert main(["new", "shop"]) == FAILED
 
-    assert "tests/test_shop.py: there already" in capsys.readouterr().err
+    assert "tests/test_shop.py: already exists" in capsys.readouterr().err
     assert written(project) == {"tests/test_shop.py"}
 
 
@@ -185,7 +185,10 @@ def test_a_blueprint_file_that_is_there_is_used(project: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["Shop"], "'Shop' cannot name a system; give at most 40 lower-case letters"),
+        (
+            ["Shop"],
+            "'Shop' is not a valid system name; give at most 40 lower-case letters",
+        ),
         (["shop", "--blueprint", "custm"], "did you mean 'custom'?"),
         (["shop", "--blueprint", "custm"], "or a file such as ./shop.py"),
     ],

@@ -215,7 +215,9 @@ def test_a_second_interrupt_ends_at_once_and_reports_what_was_begun() -> None:
         def results(self, name: str, operation_id: str) -> list[Any]:
             raise KeyboardInterrupt
 
-    with pytest.raises(rollout.Lost, match="left at once; begun: demo-test-data"):
+    with pytest.raises(
+        rollout.Lost, match="stopped at once; stack sets begun: demo-test-data"
+    ):
         run(Impatient([None], FOUND), WANTED)
 
 
