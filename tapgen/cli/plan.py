@@ -104,7 +104,7 @@ def plan_command(
     else:
         console().print(text.plan(plan, details=details, outlook=ahead))
     if out:
-        _save(out, before, plan, allowed)
+        save_plan(out, before, plan, allowed)
     if timings:
         clock.show()
     if refused(plan, allowed):
@@ -176,7 +176,7 @@ def _with_change_sets(reached: Reached, plan: Any, clock: Timings) -> Any:
     return change_set_answers.merge(plan, said)
 
 
-def _save(path: Path, before: Any, plan: Any, allowed: tuple[str, ...]) -> None:
+def save_plan(path: Path, before: Any, plan: Any, allowed: tuple[str, ...]) -> None:
     """Save the plan without the answers of change sets, since a rollout creates none.
 
     A plan that is refused only because of them is not saved, so it cannot be run.

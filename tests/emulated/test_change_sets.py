@@ -15,7 +15,7 @@ import pytest
 from tapgen import plan
 from tapgen.aws import change_sets
 from tapgen.aws.change_sets import Question
-from tapgen.cli import plan as plan_command
+from tapgen.cli.plan import save_plan
 from tapgen.errors import AwsError
 from tapgen.model import SELF, System, Target
 from tapgen.plan import Plan, change_set_answers
@@ -288,12 +288,12 @@ def test_a_plan_that_only_aws_refuses_is_not_saved(
 ) -> None:
     from tests.unit.plan.test_change_set_answers import RATED, merged, modify, place
 
-    the_plan, _ = merged(RATED, modify("True", place("Always")))
+    with_change_sets, _ = merged(RATED, modify("True", place("Always")))
     path = tmp_path / "plan.json"
 
-    plan_command._save(path, RATED, the_plan, ())
+    save_plan(path, RATED, with_change_sets, ())
     assert not path.exists()
     assert "not saved" in capsys.readouterr().err
 
-    plan_command._save(path, RATED, the_plan, ("Table",))
+    save_plan(path, RATED, with_change_sets, ("Table",))
     assert path.exists()
