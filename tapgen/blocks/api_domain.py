@@ -30,7 +30,7 @@ from tapgen.blocks.api import Api
 
 
 def certificate(t: Template, *, description: str) -> Ref:
-    """Add the parameter for the ARN of a custom domain's certificate; empty for none."""
+    """Add the parameter for the ARN of the domain's certificate; empty for none."""
     return frame.parameter(
         t,
         "CertificateArn",

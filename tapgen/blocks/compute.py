@@ -172,7 +172,7 @@ def function(
 
 
 class _Logging(awslambda.LoggingConfig):  # type: ignore[misc]
-    """Troposphere's class lacks the log format: another type of the same name hides it."""
+    """Troposphere's class lacks the log format: a type of the same name hides it."""
 
     props = {**awslambda.LoggingConfig.props, "LogFormat": (str, True)}
 

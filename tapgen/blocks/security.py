@@ -119,7 +119,7 @@ def statement(
 
 
 def own_account() -> StringEquals:
-    """Require that a service acts for a resource of this account (no confused deputy)."""
+    """Require that a service acts for a resource of this account."""
     return StringEquals({"aws:SourceAccount": Ref("AWS::AccountId")})
 
 

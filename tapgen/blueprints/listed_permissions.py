@@ -72,7 +72,7 @@ the type's schema lists only for it. All are patterns."""
 
 
 def listed_actions(types: Sequence[str], scope: Scope) -> frozenset[str]:
-    """Return the actions in the schemas of the types; a shipped system omits `UNUSED`."""
+    """Return the actions in the types' schemas; a shipped system omits `UNUSED`."""
     listed = schemas.permissions(types)
     if not scope.code:
         return listed

@@ -82,7 +82,7 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
 
 
 def _built(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
-    """Return the part with its template, calling its function if needed, and its data."""
+    """Return the part with its template, from a function if needed, and its data."""
     template, file = part.template, None
     where = f"{config.system}: {part.name}"
     if not isinstance(template, Template):
@@ -153,7 +153,7 @@ def _stack_set(
 def _values(
     config: Config, part: Part, body: Mapping[str, Any], role: str
 ) -> dict[str, Value]:
-    """Return the values of a part in one region role, in the order of its parameters."""
+    """Return the values of a part in a region role, in the order of its parameters."""
     given: dict[str, Value] = {
         names.SUFFIX: config.suffix,
         **{f"{r.title()}Region": region for r, region in config.regions.items()},

@@ -1,4 +1,4 @@
-"""Permissions for IAM roles: create service-linked roles, and pass roles to services."""
+"""Permissions to create service-linked roles, and to pass roles to services."""
 
 from __future__ import annotations
 

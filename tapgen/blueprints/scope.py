@@ -102,7 +102,7 @@ def stacks(system: str) -> str:
 
 
 def templates_by_url() -> Statement:
-    """Allow reading templates from the artifact bucket of the administration account."""
+    """Allow reading templates from the administration account's artifact bucket."""
     bucket = "tapgen-artifacts-${AdministrationAccount}-*/*"
     return security.statement(
         "TemplatesByUrl", [as3.GetObject], [names.bucket_arn(bucket)]
@@ -110,7 +110,7 @@ def templates_by_url() -> Statement:
 
 
 def template_parameters(scope: Scope) -> list[str]:
-    """ARNs of the SSM parameters that template parameters may take their values from."""
+    """ARNs of the SSM parameters that template parameters may refer to."""
     if not scope.code:
         return [PUBLIC_PARAMETERS]
     own = f"parameter/{scope.code}/${{{names.SUFFIX}}}/*"

@@ -141,7 +141,7 @@ def _environment(t: Template) -> dict[str, Any]:
 
 
 def _domain(t: Template, served: api.Api) -> Any:
-    """Add the API's custom domain, if one is given, with a certificate of this region."""
+    """Add the API's custom domain, if one is given, with this region's certificate."""
     domain, zone = dns.domain(t, optional=True), dns.zone(t, optional=True)
     given = api_domain.certificate(
         t, description="ARN of the certificate in this region; empty to request one."

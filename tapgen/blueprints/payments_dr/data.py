@@ -44,7 +44,7 @@ def _backed_up(*resources: Any) -> None:
 
 
 def payments_table() -> Template:
-    """The table of the payments; the stack in the primary region creates both replicas."""
+    """The table of the payments; the primary region's stack creates both replicas."""
     t = frame.start(
         "Global table of payments, replicated between both regions", role="primary"
     )
