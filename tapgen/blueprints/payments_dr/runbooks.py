@@ -176,7 +176,7 @@ def _written_here() -> dict[str, Any]:
 
 
 def _settled() -> list[dict[str, Any]]:
-    """Return a step that waits until this region writes and the other one replicates."""
+    """Return a step that waits until this region writes and the other replicates."""
     return [
         _written_here(),
         drills.wait(

@@ -67,7 +67,7 @@ class Shape:
 
     @property
     def spread(self) -> str:
-        """The region role of parts that exist in the source only with `builds_source`."""
+        """The region role of parts that the source only has with `builds_source`."""
         return frame.EVERY if self.builds_source else "target"
 
     @property

@@ -21,7 +21,7 @@ from tapgen.blueprints.values import (
 
 
 class Settings(BaseModel):
-    """The `settings` of a secure_network. Settings for the `ideal` profile only say so."""
+    """The `settings` of a secure_network; those only for profile `ideal` say so."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -87,7 +87,7 @@ class Domain(BaseModel):
 
 
 class Stable(BaseModel):
-    """The stable deployment and version of a region, for requests outside the canary."""
+    """A region's stable deployment and version, for requests outside the canary."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
