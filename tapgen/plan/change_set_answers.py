@@ -251,14 +251,14 @@ def _certain(ours: Resource) -> bool:
 def _removed(ours: Resource | None, theirs: Change) -> tuple[Resource, str]:
     retained = theirs.policy.startswith(_KEEPING)
     if ours and ours.verb is Verb.REMOVE:
-        if not ours.kept or retained or not theirs.policy:
+        if not ours.retained or retained or not theirs.policy:
             return ours, ""
-        return replace(ours, kept=False), "removed and deleted"
+        return replace(ours, retained=False), "removed and deleted"
     removed = Resource(
         Verb.REMOVE,
         theirs.logical_id,
         theirs.type,
-        kept=retained,
+        retained=retained,
         before=ours.before if ours else None,
     )
     return removed, _word(removed)
@@ -281,10 +281,10 @@ def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, s
     worst = max(ours.verdict, verdict, key=_ORDER.index)
     graver = worst is not ours.verdict or not had
     properties = _raised(ours, theirs) if graver else ours.properties
-    retained = ours.kept or theirs.policy.removeprefix("ReplaceAnd").startswith(
+    retained = ours.retained or theirs.policy.removeprefix("ReplaceAnd").startswith(
         _KEEPING
     )
-    return replace(ours, verdict=worst, properties=properties, kept=retained), str(
+    return replace(ours, verdict=worst, properties=properties, retained=retained), str(
         verdict
     )
 

@@ -315,7 +315,7 @@ def _cleanup(change: Resource) -> Span:
     certain = change.verb is Verb.REMOVE or change.verdict is Verdict.REPLACES
     if not certain and change.verdict is not Verdict.MAY_REPLACE:
         return NOTHING
-    return delete if certain and not change.kept else Span(0, delete.high)
+    return delete if certain and not change.retained else Span(0, delete.high)
 
 
 Timed = tuple[Resource, Span]
@@ -375,7 +375,7 @@ def _moves(plan: Plan) -> tuple[Move, ...]:
         if not entered or not leaving:
             continue
         data = {
-            f"{change.logical_id} ({change.type})": change.kept
+            f"{change.logical_id} ({change.type})": change.retained
             for step in leaving
             for changes in step.changes.values()
             for change in changes

@@ -187,7 +187,7 @@ def resource(change: Resource) -> dict[str, Any]:
         "type": change.type,
         "verdict": str(change.verdict),
         "stateful": change.stateful,
-        "kept": change.kept,
+        "kept": change.retained,
         "risks": [
             {"kind": str(one.kind), "detail": one.detail} for one in risk.of(change)
         ],

@@ -273,7 +273,9 @@ def _resources(group: grouping.Group) -> Iterator[str]:
         mark = _REPLACEMENT_MARKS.get(change.verdict, _VERBS[change.verb])
         verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"
         retained = (
-            ", what it leaves is kept" if change.kept and verdict == " replaces" else ""
+            ", what it leaves is kept"
+            if change.retained and verdict == " replaces"
+            else ""
         )
         data = " [bold red]holds data[/]" if change.loses_data else ""
         name = f"{change.logical_id} [dim]{change.type}[/]"

@@ -1,8 +1,8 @@
-"""A whole system: what is seen only across its stack sets.
+"""A whole system: everything that involves more than one stack set.
 
 `checks` finds mistakes across stack sets, `templates_out` writes templates and manifest
 to disk, `artifacts` reads the files that templates refer to, `ownership` finds the
-system's stack sets in AWS, `units` holds what AWS Organizations deploys, and
-`resource_names` says what its resources are called. May use `aws/`, `template/` and the
+system's stack sets in AWS, `units` handles deployment by AWS Organizations, and
+`resource_names` reads the names of resources from templates. May use `aws/`, `template/` and the
 model. Begin reading at `checks.problems`.
 """

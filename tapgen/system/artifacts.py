@@ -1,8 +1,8 @@
-"""Files that templates refer to by bucket and key: read, zipped, named by content.
+"""Artifacts: files that templates refer to by bucket and key.
 
-A folder becomes a zip whose bytes depend on nothing but its files' names, contents and
-whether they are executable, so that what has not changed is not uploaded, and not
-deployed, again.
+A key contains the hash of the content. A folder becomes a zip whose bytes depend only on
+its files' names, contents and executable bits, so unchanged folders are not uploaded or
+deployed again.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from tapgen.errors import TemplateError
 from tapgen.model import Artifact
 
 LARGEST = 250 * 1024 * 1024
-"""Bytes: Lambda takes no larger package, and all of it is held in memory."""
+"""The maximum size in bytes: Lambda's limit for a package; it is read into memory."""
 
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can say
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time in a zip
 _SKIPPED = frozenset({"__pycache__", ".git", ".DS_Store"})
 
 
 def artifact(
     path: str, base: Path, bucket_parameter: str, key_parameter: str
 ) -> Artifact:
-    """The artifact of a file or folder at a path relative to `base`.
+    """Return the artifact of a file or folder at a path relative to `base`.
 
     Raises TemplateError where it cannot be read.
     """
@@ -44,22 +44,24 @@ def artifact(
 
 
 def content(found: Artifact) -> bytes:
-    """The bytes to upload; TemplateError when they are no longer those of the key."""
+    """Return the bytes to upload; TemplateError when they no longer match the key."""
     data = read(found.source)
     if hashlib.sha256(data).hexdigest() not in found.key:
         raise TemplateError(
-            f"{found.path}: has changed since it was planned; plan again"
+            f"{found.path}: the file has changed since the plan was made; plan again"
         )
     return data
 
 
 def read(source: Path) -> bytes:
-    """The bytes of a file, or of the zip of a folder; TemplateError when unreadable."""
+    """Return the bytes of a file, or of a zipped folder; TemplateError when unreadable."""
     try:
         if source.is_dir():
             return _zipped(source, _stamp(source))
         if source.stat().st_size > LARGEST:
-            raise TemplateError(f"{source}: larger than {LARGEST:,} bytes")
+            raise TemplateError(
+                f"{source}: larger than {LARGEST:,} bytes; make it smaller"
+            )
         return source.read_bytes()
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
@@ -77,7 +79,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells one state of a folder from the next without reading its files."""
+    """Return names, times and sizes of files: they change whenever a file changes."""
     facts = ((path, path.stat()) for path in _files(folder))
     return tuple((str(p), s.st_mtime_ns, s.st_size) for p, s in facts)
 
@@ -85,11 +87,11 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
 @lru_cache(maxsize=8)
 def _zipped(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> bytes:
     if not stamp:
-        raise TemplateError(f"{folder}: an empty folder makes no artifact")
+        raise TemplateError(f"{folder}: the folder is empty; build its content first")
     if sum(size for *_, size in stamp) > LARGEST:
-        raise TemplateError(f"{folder}: larger than {LARGEST:,} bytes")
+        raise TemplateError(f"{folder}: larger than {LARGEST:,} bytes; make it smaller")
     buffer = io.BytesIO()
-    # Not compressed: what zlib makes of the same bytes depends on its version.
+    # Not compressed: the output of zlib depends on its version.
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for path in _files(folder):
             entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)

@@ -1,9 +1,9 @@
-"""What is wrong with a system, as far as data alone can tell: before anything is made.
+"""Check a whole system by its data alone, before anything is created.
 
-References that nobody answers, circles, values of the wrong type or against a
-parameter's constraints, and what is more than CloudFormation takes. Outputs are
-evaluated where their templates allow it, so that a constant is checked like a value
-from the config.
+The checks find references to missing outputs, dependency cycles, values of the wrong
+type or against a parameter's constraints, and templates beyond CloudFormation's limits.
+Outputs are evaluated where their templates allow it, so a constant is checked like a
+value from the config.
 
 Source for types and constraints: "Parameters syntax" and "Supplied parameter types" in
 CloudFormation's user guide; for limits: "Understand CloudFormation quotas".
@@ -24,25 +24,24 @@ from tapgen.model import SAME, SELF, Output, StackSet, System, Target, Value
 from tapgen.template import evaluate, loops
 
 MAX_BYTES = 1_048_576
-"""Bytes of a template given by URL, white space left out."""
+"""The maximum size in bytes of a template given by URL, without white space."""
 
 LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
-"""How many of each a template may have."""
+"""The maximum number of each in a template."""
 
 _VALUE_BYTES = 4096
 _DESCRIPTION_BYTES = 1024
 
 _SECRET = "(hidden)"
 
-# A key that may be an account: then what one finds, another one may not.
+# A key that may be an account: a look-up can then succeed in one account only.
 _ACCOUNT = re.compile(r'"\d{12}"')
 _BY_REFERENCE = (
-    "secrets enter only by reference: give {{resolve:secretsmanager:…}} or "
+    "pass secrets by reference: {{resolve:secretsmanager:…}} or "
     "{{resolve:ssm-secure:…}}"
 )
 
-# What the Ref of a resource must be made from to be such an identifier, and what one
-# looks like.
+# Parameter type → the resource type whose Ref it takes, and the form of its values.
 _IDS: Mapping[str, tuple[str, str]] = {
     "AWS::EC2::Instance::Id": ("AWS::EC2::Instance", r"i-[0-9a-f]+"),
     "AWS::EC2::SecurityGroup::Id": ("AWS::EC2::SecurityGroup", r"sg-[0-9a-f]+"),
@@ -60,13 +59,13 @@ _MISSING = object()
 
 
 def problems(system: System) -> list[str]:
-    """A line for each mistake, with part and parameter; `[]` when there is none."""
+    """Return a line for each mistake, with part and parameter; `[]` when there is none."""
     return [*wiring(system), *unmapped(system)]
 
 
 def unmapped(system: System) -> list[str]:
-    """A line for each look-up in a template's mappings that finds nothing at a target:
-    the rollout would fail there, after other regions were changed."""
+    """Return a line for each look-up in a template's mappings that finds nothing at a
+    target: the rollout would fail there, after other regions were changed."""
     found: dict[str, str] = {}
     for s in system.stack_sets:
         mappings = json.dumps(_block(s.template, "Mappings"))
@@ -80,7 +79,7 @@ def unmapped(system: System) -> list[str]:
             seen.add(place)
             given = evaluate.given(values)
             for one in evaluate.evaluate(s.template, given, target).unmapped:
-                # Which account `self` is, only a plan knows.
+                # Only a plan resolves the account of `self`.
                 if target.account != SELF or not any(SELF in k for k in one.keys):
                     where = "/".join(map(str, one.path))
                     key = f"{s.part} {target.region} {where} {one}"
@@ -89,11 +88,10 @@ def unmapped(system: System) -> list[str]:
 
 
 def wiring(system: System) -> list[str]:
-    """What is wrong with sizes, order and the values that parameters get.
+    """Return a line for each mistake in sizes, dependencies and parameter values.
 
-    In a system that is not resolved and says both `self` and accounts, `self` may be
-    any of these, as an organizational unit may have any: there a reference without a
-    target passes.
+    In a system that is not resolved, `self` and organizational units may be any of the
+    accounts. A reference without a target is not reported there.
     """
     by_part = {s.part: s for s in system.stack_sets}
     found: list[str] = []
@@ -102,15 +100,15 @@ def wiring(system: System) -> list[str]:
         unknown = sorted(s.requires() - set(by_part))
         if unknown:
             found.append(
-                f"{s.part}: waits for {', '.join(unknown)}, which this system does not "
+                f"{s.part}: depends on {', '.join(unknown)}, which this system does not "
                 f"have; it has {', '.join(sorted(by_part))}"
             )
         doubled = sorted({str(t) for t in s.targets if s.targets.count(t) > 1})
         if doubled:
-            found.append(f"{s.part}: {', '.join(doubled)} is a target twice")
+            found.append(f"{s.part}: {', '.join(doubled)} is listed twice as a target")
     found += _circle(by_part)
     if found:
-        return found  # values cannot be followed through what is not there
+        return found  # values of missing stack sets cannot be checked
     accounts = {
         t.account for s in system.stack_sets for t in s.targets if not t.joins_later
     }
@@ -125,9 +123,9 @@ def wiring(system: System) -> list[str]:
 def sources(
     value: Output, target: Target, candidates: Iterable[Target]
 ) -> tuple[Target, ...]:
-    """The targets of the producing stack set that a value means, for one target.
+    """Return the targets of the producing stack set that a value refers to.
 
-    With `all`, only a region or an account that is named narrows them.
+    With `all`, these are all of them in the region and account that the value names.
     """
     region, account = _place(value, target)
     return tuple(
@@ -149,8 +147,8 @@ def _place(value: Output, target: Target) -> tuple[str | None, str | None]:
 
 @lru_cache(maxsize=512)
 def body(template: str) -> Mapping[str, Any]:
-    """The template of a text; empty for one that holds no JSON object. Do not change
-    it: it is shared."""
+    """Return the template in a text; empty for one that is not a JSON object. The result
+    is shared: do not change it."""
     try:
         found = json.loads(template)
     except (ValueError, RecursionError):
@@ -171,8 +169,8 @@ def _too_much(s: StackSet) -> Iterator[str]:
     described = str(body(s.template).get("Description", ""))
     if len(described.encode()) > _DESCRIPTION_BYTES:
         yield (
-            f"{s.part}: a description of {len(described.encode())} bytes; "
-            f"CloudFormation takes {_DESCRIPTION_BYTES}"
+            f"{s.part}: the description has {len(described.encode())} bytes; "
+            f"CloudFormation allows {_DESCRIPTION_BYTES}"
         )
 
 
@@ -184,14 +182,14 @@ def _too_large(
         number = len(section) if isinstance(section, dict) else 0
         if number > most:
             yield (
-                f"{part}: {number} {name.lower()}{where}; CloudFormation takes {most}; "
+                f"{part}: {number} {name.lower()}{where}; CloudFormation allows {most}; "
                 "split the part"
             )
     size = len(json.dumps(template, separators=(",", ":")).encode())
     if size > MAX_BYTES:
         yield (
             f"{part}: {size:,} bytes without white space{where}; CloudFormation "
-            f"takes {MAX_BYTES:,}; split the part"
+            f"allows {MAX_BYTES:,}; split the part"
         )
 
 
@@ -201,7 +199,7 @@ def _circle(by_part: Mapping[str, StackSet]) -> Iterator[str]:
         TopologicalSorter(waits).prepare()
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
-        yield f"stack sets wait for each other: {circle}"
+        yield f"stack sets depend on each other: {circle}; remove a dependency"
 
 
 # Values ---------------------------------------------------------------------------------
@@ -209,32 +207,32 @@ def _circle(by_part: Mapping[str, StackSet]) -> Iterator[str]:
 
 @dataclass
 class _Look:
-    """Templates as single targets have them, each evaluated once."""
+    """Templates evaluated for single targets, each once."""
 
     by_part: Mapping[str, StackSet]
     definite: bool  # whether accounts that differ here differ in AWS
     seen: set[tuple[str, str, str]] = field(default_factory=set)
-    made: dict[tuple[str, Target], evaluate.Evaluated] = field(default_factory=dict)
+    cache: dict[tuple[str, Target], evaluate.Evaluated] = field(default_factory=dict)
     named: dict[str, frozenset[str]] = field(default_factory=dict)
 
     def evaluated(self, part: str, target: Target) -> evaluate.Evaluated:
         key = (part, target)
-        if key not in self.made:
+        if key not in self.cache:
             s = self.by_part[part]
             values = evaluate.given(s.values(target))
-            self.made[key] = evaluate.evaluate(body(s.template), values, target)
-        return self.made[key]
+            self.cache[key] = evaluate.evaluate(body(s.template), values, target)
+        return self.cache[key]
 
     def outputs(self, part: str) -> frozenset[str]:
-        """The outputs of a part, those that loops make at any target among them."""
+        """Return the outputs of a part, including those that loops create at any target."""
         if part not in self.named:
             found = evaluate.whole(self.by_part[part]).get("Outputs")
             self.named[part] = frozenset(found if isinstance(found, dict) else ())
         return self.named[part]
 
     def first(self, s: StackSet, target: Target, values: Mapping[str, Value]) -> bool:
-        """Whether nothing like this was looked at: accounts of one region with the
-        same values have the same mistakes."""
+        """Whether these values are new in this region: accounts with the same values
+        have the same mistakes."""
         key = (s.part, target.region, repr(values))
         new = key not in self.seen
         self.seen.add(key)
@@ -251,38 +249,38 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
         if isinstance(value, Output) and target.joins_later:
             yield (
                 f"{s.part}.{name}: comes from {value}, which accounts that join "
-                f"{target.unit} later do not get, and it has none yet; give a value "
-                "that all share, or turn automatic deployment off"
+                f"{target.unit} later cannot have; give a value that all share, or turn "
+                "automatic deployment off"
             )
         elif isinstance(value, Output):
             yield from _unanswered(f"{s.part}.{name}", value, target, look)
     if not look.first(s, target, values):
         return
-    yield from _made(s, target, look)
+    yield from _template_problems(s, target, look)
     for name in sorted(set(values) - set(declared)):
         known = ", ".join(sorted(declared)) or "none"
         yield f"{s.part}: the template has no parameter {name}; it has {known}"
     for name, parameter in declared.items():
         if name in values:
-            for said in _value(parameter, values[name], target, look):
-                yield f"{s.part}.{name}: {said}"
+            for problem in _value(parameter, values[name], target, look):
+                yield f"{s.part}.{name}: {problem}"
         elif "Default" not in parameter:
-            yield f"{s.part}: parameter {name} has no value and no default"
+            yield f"{s.part}: parameter {name} has no value and no default; give a value"
 
 
-def _made(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
-    """What is wrong with the values by the template's rules, with the items of its
-    loops, and with how much these make."""
+def _template_problems(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
+    """Yield broken rules of the template, mistakes in its loops, and sizes beyond
+    CloudFormation's limits with loops expanded."""
     looped = loops.TRANSFORM in loops.transforms(body(s.template))
     if looped or "Rules" in body(s.template):
-        for said in look.evaluated(s.part, target).problems:
-            yield f"{s.part}: {said}"
+        for problem in look.evaluated(s.part, target).problems:
+            yield f"{s.part}: {problem}"
     if not looped:
         return
     given = evaluate.given(s.values(target))
-    made = evaluate.written_out(body(s.template), given, target)
-    where = f" in {target.region} with its loops written out"
-    yield from _too_large(s.part, made, where)
+    expanded = evaluate.written_out(body(s.template), given, target)
+    where = f" in {target.region} with its loops expanded"
+    yield from _too_large(s.part, expanded, where)
 
 
 def _unanswered(
@@ -297,11 +295,11 @@ def _unanswered(
     region, account = _place(value, target)
     place = f"{account or 'any account'}/{region or 'any region'}"
     if not found and look.definite:
-        yield f"{where}: {value.part} has no target in {place}"
+        yield f"{where}: {value.part} has no target in {place}; name its region or account"
     elif len(found) > 1 and not value.all:
         yield (
             f"{where}: {value.part} has {len(found)} targets in {place}; name one "
-            "account or say all: true"
+            "account, or set all: true"
         )
 
 
@@ -310,7 +308,7 @@ def _value(
 ) -> Iterator[str]:
     if isinstance(value, str):
         if evaluate.no_echo(parameter) and _in_clear(parameter, value):
-            yield f"{_SECRET} is in clear, and NoEcho; {_BY_REFERENCE}"
+            yield f"{_SECRET} is a NoEcho parameter in plain text; {_BY_REFERENCE}"
             return
         yield from literal(parameter, value)
         return
@@ -320,31 +318,31 @@ def _value(
         for place in sources(value, target, source.targets)
     ]
     if value.output not in look.outputs(value.part) or not found:
-        return  # told already
-    for place, made in found:
-        if made is _MISSING:
+        return  # reported already
+    for place, output in found:
+        if output is _MISSING:
             loop = value.output not in _block(source.template, "Outputs")
-            why = "no loop makes it" if loop else "its condition is false"
-            yield f"{value} is not made in {place}, as {why} there"
-    known = [_text(made) for _, made in found]
+            why = "no loop creates it" if loop else "its condition is false"
+            yield f"{value} does not exist in {place}: {why} there"
+    known = [_text(output) for _, output in found]
     if all(text is not None for text in known):
         yield from literal(parameter, ",".join(text or "" for text in known))
         return
-    for place, made in found:
+    for place, output in found:
         resources = look.evaluated(value.part, place).resources
-        if made is not _MISSING and _text(made) is None:
-            yield from _symbolic(parameter, value, made, resources, len(found) > 1)
+        if output is not _MISSING and _text(output) is None:
+            yield from _symbolic(parameter, value, output, resources, len(found) > 1)
 
 
 def _text(value: Any) -> str | None:
-    """A constant as CloudFormation makes text of it, None for anything else."""
+    """Return a constant as CloudFormation's text, None for anything else."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, str | int | float) else None
 
 
 def _element(kind: str) -> tuple[str, bool]:
-    """The type of a parameter's elements, and whether it takes a list of them."""
+    """Return the type of a parameter's elements, and whether it is a list of them."""
     listed = re.fullmatch(r"List<(.+)>", kind)
     if listed:
         return listed[1], True
@@ -352,7 +350,7 @@ def _element(kind: str) -> tuple[str, bool]:
 
 
 def _in_clear(parameter: Mapping[str, Any], value: str) -> bool:
-    """Whether a value may be a secret: it does not say where one is kept."""
+    """Whether a value may be a secret itself, and not a reference to one."""
     if str(parameter.get("Type")).startswith("AWS::SSM::"):
         return False
     value = value.strip()
@@ -360,18 +358,18 @@ def _in_clear(parameter: Mapping[str, Any], value: str) -> bool:
 
 
 def literal(parameter: Mapping[str, Any], value: str) -> Iterator[str]:
-    """What is wrong with a value for a parameter of a template."""
+    """Yield what is wrong with a value for a parameter of a template."""
     kind, listed = _element(str(parameter.get("Type")))
     hidden = evaluate.no_echo(parameter)
     if len(value.encode()) > _VALUE_BYTES:
-        yield f"{len(value.encode())} bytes; CloudFormation takes {_VALUE_BYTES}"
+        yield f"{len(value.encode())} bytes; CloudFormation allows {_VALUE_BYTES}"
     if "{{resolve:" in value:
-        return  # CloudFormation puts in what is stored there
+        return  # CloudFormation replaces it by the stored value
     items = [item.strip() for item in value.split(",")] if listed else [value]
     for item in items:
         shown = _SECRET if hidden else repr(item)
-        for said in _item(parameter, kind, item):
-            yield f"{shown} {said}"
+        for problem in _item(parameter, kind, item):
+            yield f"{shown} {problem}"
 
 
 def _item(parameter: Mapping[str, Any], kind: str, item: str) -> Iterator[str]:
@@ -383,7 +381,7 @@ def _item(parameter: Mapping[str, Any], kind: str, item: str) -> Iterator[str]:
     if check:
         yield from check(parameter, item)
     elif kind in _LOOKS and not re.fullmatch(_LOOKS[kind], item):
-        yield f"is no {kind}; one matches {_LOOKS[kind]}"
+        yield f"is not an {kind}; give one that matches {_LOOKS[kind]}"
 
 
 def _number(parameter: Mapping[str, Any], item: str) -> Iterator[str]:
@@ -416,7 +414,7 @@ def _bounds(what: str, number: float) -> list[tuple[str, str, Callable[[float], 
 
 
 def _matches(pattern: str, item: str) -> bool | None:
-    """None where Python cannot read what Java can."""
+    """Whether a value matches; None for a pattern that only Java can read."""
     try:
         return re.fullmatch(pattern, item) is not None
     except re.error:
@@ -424,8 +422,8 @@ def _matches(pattern: str, item: str) -> bool | None:
 
 
 def _why(parameter: Mapping[str, Any]) -> str:
-    told = parameter.get("ConstraintDescription")
-    return f" ({told})" if told else ""
+    description = parameter.get("ConstraintDescription")
+    return f" ({description})" if description else ""
 
 
 def _float(text: str) -> float | None:
@@ -449,34 +447,34 @@ def _equal(kind: str, item: str, allowed: Any) -> bool:
 def _symbolic(
     parameter: Mapping[str, Any],
     value: Output,
-    made: Any,
+    output: Any,
     resources: Mapping[str, Mapping[str, Any]],
     several: bool,
 ) -> Iterator[str]:
-    """What is wrong with an output that a resource provides, judged by its form."""
+    """Yield what is wrong with the form of an output that a resource provides."""
     whole = str(parameter.get("Type"))
     kind, listed = _element(whole)
     if kind == "String" or kind.startswith("AWS::SSM::"):
         return
-    form = "list" if several else _form(made)
+    form = "list" if several else _form(output)
     if listed and form == "one":
         yield (
-            f"{value} is one value, {whole} takes a list; give an output that joins "
-            "them with Fn::Join and ',', or say all: true"
+            f"{value} is a single value, but {whole} is a list; use an output that "
+            "joins values with Fn::Join and ',', or set all: true"
         )
     if not listed and form == "list":
-        yield f"{value} is a list, {whole} takes one value; give an output of one"
+        yield f"{value} is a list, but {whole} is a single value; use another output"
     expected = _IDS.get(kind, ("",))[0]
-    for logical_id in _refs(made):
+    for logical_id in _refs(output):
         actual = str(resources.get(logical_id, {}).get("Type", ""))
         plain = actual.startswith("AWS::") and "::CloudFormation::" not in actual
         if plain and actual != expected and (expected or kind == "Number"):
-            yield f"{value} is the Ref of an {actual}, not of type {kind}"
+            yield f"{value} is the Ref of an {actual}, but the parameter is an {kind}"
 
 
-def _form(made: Any) -> str:
-    """Whether an expression gives one value or several with commas, if it shows."""
-    match made:
+def _form(output: Any) -> str:
+    """Whether an expression gives one value or several with commas; empty if unknown."""
+    match output:
         case {"Fn::Join": [str(delimiter), _]}:
             return "list" if delimiter.strip() == "," else "one"
         case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
@@ -489,9 +487,9 @@ def _form(made: Any) -> str:
     return ""
 
 
-def _refs(made: Any) -> Iterator[str]:
-    """The resources whose Refs an expression passes on unchanged."""
-    match made:
+def _refs(output: Any) -> Iterator[str]:
+    """Yield the resources whose Refs an expression returns unchanged."""
+    match output:
         case {"Ref": str(logical_id)}:
             yield logical_id
         case {"Fn::Join": [",", list(items)]}:

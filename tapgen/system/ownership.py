@@ -1,4 +1,4 @@
-"""The stack sets of a system in AWS: the tags tapgen knows them by, and their roles."""
+"""The stack sets of a system in AWS: their ownership tags and their roles."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tapgen.template import scope
 
 
 def ownership_tags(system: System, part: str) -> dict[str, str]:
-    """The tags by which tapgen knows its own stack sets."""
+    """Return the tags that identify tapgen's own stack sets."""
     return {
         "tapgen:system": system.name,
         "tapgen:suffix": system.suffix,
@@ -17,20 +17,20 @@ def ownership_tags(system: System, part: str) -> dict[str, str]:
 
 
 def observe(system: System, sets: StackSets) -> dict[str, Observed]:
-    """The system's stack sets as they are, and those it made and no longer has."""
+    """Return the deployed stack sets of a system, including those it no longer has."""
     wanted = {s.name for s in system.stack_sets}
     found = sets.observe(sorted({*wanted, *sets.names(f"{system.prefix}-")}))
-    mine = ownership_tags(system, "")
+    tags = ownership_tags(system, "")
     return {
         name: o
         for name, o in found.items()
         if name in wanted
-        or all(o.tags.get(k) == v for k, v in mine.items() if k != "tapgen:part")
+        or all(o.tags.get(k) == v for k, v in tags.items() if k != "tapgen:part")
     }
 
 
 def administration_role(system: System) -> str:
-    """ARN of the administration role; it is repeated on every update."""
+    """Return the ARN of the administration role; every update needs it."""
     partition = scope.partition(system.admin.region)
     account = system.admin.account
     return f"arn:{partition}:iam::{account}:role/{system.administration_role}"

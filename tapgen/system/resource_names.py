@@ -1,9 +1,9 @@
-"""What the resources of a system are called, as far as its templates tell.
+"""Patterns of the names of a system's resources, read from its templates.
 
-An execution role may touch what belongs to its system and nothing else. Of the systems
-that tapgen ships, names begin with a code; of anybody else's templates they have to be
-read: the literal where there is one, with `*` for what is only known in AWS, and
-CloudFormation's own pattern for what has no name.
+An execution role may only access the resources of its own system. In the systems that
+tapgen ships, names start with a code. In the user's own templates a name is read from the
+resource: its literal parts, `*` for parts that only AWS can fill in, and CloudFormation's
+own pattern for a resource without a name.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tapgen.template import evaluate
 
 SUFFIX = "${EnvironmentSuffix}"
 ACCOUNT = "${AWS::AccountId}"
-"""What stays a variable in a pattern: the template of the roles knows both."""
+"""Variables in a pattern: the template of the roles defines them."""
 
-# Type → the property that names it, and in IAM's words what kind of resource it is.
+# Type → the property with its name, and its kind of resource in IAM's words.
 _NAMED: Mapping[str, tuple[str, str]] = {
     "AWS::IAM::Group": ("GroupName", "iam:group"),
     "AWS::IAM::InstanceProfile": ("InstanceProfileName", "iam:instance-profile"),
@@ -31,22 +31,22 @@ _NAMED: Mapping[str, tuple[str, str]] = {
     "AWS::KMS::Alias": ("AliasName", "kms:alias"),
     "AWS::S3::Bucket": ("BucketName", "s3:bucket"),
 }
-# What in a resource of IAM names users and groups, whoever made them.
+# The properties of IAM resources that name users and groups of any origin.
 _MEMBERS = {"GroupName": "iam:group", "Groups": "iam:group"} | {
     "UserName": "iam:user",
     "Users": "iam:user",
 }
-# CloudFormation shortens the stack's name in the names that it makes; as much as this
-# stays even of a role's, which has 64 characters for stack, logical id and 12 at random.
-_KEPT = 24
+# CloudFormation shortens the stack's name in the names that it generates. This much of it
+# remains even for a role, with 64 characters for stack, logical id and 12 random ones.
+_STACK_NAME_PART = 24
 
 
 def patterns(system: System) -> dict[str, tuple[str, ...]]:
-    """Kind of resource → patterns of the names that the templates give, sorted.
+    """Return kind of resource → patterns of the names in the templates, sorted.
 
     The kinds are those of IAM's service authorization reference: `iam:role`,
-    `s3:bucket`, … and `s3:read` for the buckets that resources take their code from.
-    A name nobody can tell is `*`.
+    `s3:bucket`, … and `s3:read` for the buckets that resources read their code from.
+    The pattern of an unknown name is `*`.
     """
     found: dict[str, set[str]] = {}
     for s in system.stack_sets:
@@ -79,7 +79,11 @@ def _names(
         known = _NAMED.get(str(resource.get("Type")))
         if known:
             key, kind = known
-            name = _pattern(properties[key], s) if key in properties else _made(s, kind)
+            name = (
+                _pattern(properties[key], s)
+                if key in properties
+                else _generated(s, kind)
+            )
             yield kind, _path(properties, s) + name.removeprefix("alias/")
         yield from _members(resource, s, resources)
         for bucket in _code(properties):
@@ -89,8 +93,8 @@ def _names(
 def _members(
     resource: Mapping[str, Any], s: StackSet, resources: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
-    """The users and groups made elsewhere that policies and memberships are for; their
-    names do not tell under which path they are."""
+    """Yield the users and groups from outside the template that policies and memberships
+    name; a name does not include the path."""
     type_name = str(resource.get("Type"))
     own, _ = _NAMED.get(type_name, ("", ""))
     properties = resource.get("Properties")
@@ -105,23 +109,23 @@ def _members(
 
 
 def _refers(name: Any, resources: Mapping[str, Any]) -> bool:
-    """Whether it is the name of something that the template makes itself."""
+    """Whether a name is a reference to a resource of the template."""
     return isinstance(name, Mapping) and name.get("Ref") in resources
 
 
-def _made(s: StackSet, kind: str) -> str:
-    """The pattern of a name that CloudFormation makes."""
-    stack = f"StackSet-{s.name}"[:_KEPT]
+def _generated(s: StackSet, kind: str) -> str:
+    """Return the pattern of a name that CloudFormation generates."""
+    stack = f"StackSet-{s.name}"[:_STACK_NAME_PART]
     return f"{stack.lower() if kind == 's3:bucket' else stack}*"
 
 
 def _path(properties: Mapping[str, Any], s: StackSet) -> str:
-    """The path of an IAM resource, which its ARN has before the name."""
+    """Return the path of an IAM resource, which precedes the name in its ARN."""
     return _pattern(properties.get("Path", "/"), s).lstrip("/")
 
 
 def _pattern(value: Any, s: StackSet) -> str:
-    """A name with `*` for what only AWS knows."""
+    """Return a name with `*` for parts that only AWS can fill in."""
     return re.sub(r"\*[*]+", "*", _raw(value, s)) or "*"
 
 
@@ -132,21 +136,23 @@ def _raw(value: Any, s: StackSet) -> str:
         case {"Ref": "AWS::StackName"}:
             return f"StackSet-{s.name}-*"
         case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
-            return _kept(text.replace("${AWS::StackName}", f"StackSet-{s.name}-*"))
+            return _with_known_variables(
+                text.replace("${AWS::StackName}", f"StackSet-{s.name}-*")
+            )
         case {"Fn::Join": [str(delimiter), list(items)]}:
             return delimiter.join(_raw(item, s) for item in items)
     return "*"
 
 
-def _kept(text: str) -> str:
-    """A text with only those variables that the template of the roles knows."""
+def _with_known_variables(text: str) -> str:
+    """Replace by `*` the variables that the template of the roles does not define."""
     return re.sub(
         r"\$\{[^}]*\}", lambda m: m[0] if m[0] in (SUFFIX, ACCOUNT) else "*", text
     )
 
 
 def _code(node: Any) -> Iterator[Any]:
-    """The buckets that resources read: `S3Bucket` beside a key, as functions say it."""
+    """Yield the buckets that resources read: the values of `S3Bucket` properties."""
     if isinstance(node, list):
         for item in node:
             yield from _code(item)
@@ -159,5 +165,5 @@ def _code(node: Any) -> Iterator[Any]:
 
 
 def targets_of_artifacts(system: System) -> list[Target]:
-    """The places whose artifact bucket something is uploaded to."""
+    """Return the targets whose artifact bucket receives an upload."""
     return sorted({t for s in system.stack_sets if s.artifacts for t in s.targets})

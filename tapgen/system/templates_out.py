@@ -1,4 +1,4 @@
-"""From a system to the files under `templates_out/`, and onto the disk.
+"""Write a system to files under `templates_out/`.
 
     <system>/<part>.json           a template, exactly the text that CloudFormation gets
     <system>/manifest.json         the machine-readable system; other tools rely on it
@@ -38,7 +38,7 @@ FORMAT = 1
 """The version of the manifest's format."""
 
 LARGEST = 1_000_000
-"""The largest template CloudFormation takes, from S3; in a call it is 51,200 bytes."""
+"""The largest template that CloudFormation accepts from S3; in a call, 51,200 bytes."""
 
 _SECTIONS = (
     "AWSTemplateFormatVersion",
@@ -52,7 +52,7 @@ _SECTIONS = (
     "Resources",
     "Outputs",
 )
-# What says when and whether a resource is made comes before what it is.
+# Conditions and dependencies of a resource come before its properties.
 _ATTRIBUTES = (
     "Type",
     "Condition",
@@ -67,24 +67,24 @@ _ATTRIBUTES = (
 
 
 def render(template: Template | Mapping[str, Any]) -> str:
-    """A template, or its data, as the JSON text that is committed and sent.
+    """Return a template, or its data, as the JSON text to commit and deploy.
 
     Sections and attributes come in the order of the documentation, resources in the
     order they were added, so that a file reads from top to bottom. Raises
-    TemplateError when it is larger than CloudFormation takes.
+    TemplateError when it is larger than CloudFormation allows.
     """
     body = template if isinstance(template, Mapping) else template.to_dict()
     text = written(body)
     if len(text.encode()) > LARGEST:
         raise TemplateError(
-            f"{body.get('Description')}: {len(text.encode())} bytes, CloudFormation"
-            f" takes {LARGEST}; split the part"
+            f"{body.get('Description')}: {len(text.encode())} bytes; CloudFormation"
+            f" allows {LARGEST}; split the part"
         )
     return text
 
 
 def written(body: Mapping[str, Any]) -> str:
-    """A template's data as text, in that order, whatever its size."""
+    """Return a template's data as text, in that order, whatever its size."""
     ordered = _in_order(body, _SECTIONS)
     ordered["Resources"] = {
         logical_id: (
@@ -99,9 +99,8 @@ def written(body: Mapping[str, Any]) -> str:
 
 
 def _indented(value: Any, line: str = "\n") -> str:
-    """What `json.dumps(value, indent=2, ensure_ascii=False)` gives, in half the time:
-    with an indent, the json module gives each value up through a generator at each
-    level."""
+    """Return `json.dumps(value, indent=2, ensure_ascii=False)` in half the time: with an
+    indent, the json module passes each value through a generator at each level."""
     inner = line + "  "
     if isinstance(value, str):
         return encode_basestring(value)
@@ -124,7 +123,7 @@ def _in_order(mapping: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]
 
 
 def files(system: System, default: System | None = None) -> dict[str, str]:
-    """The files of a system: path below the output folder -> text.
+    """Return the files of a system: path below the output folder -> text.
 
     `default` is the same system without an environment: an environment shares its
     templates wherever the bytes are the same.
@@ -161,7 +160,7 @@ def _template_names(
 
 
 def manifest(system: System, default: System | None = None) -> dict[str, Any]:
-    """The system as data: stack sets, targets, values, order, names."""
+    """Return the system as data: stack sets, targets, values, order, names."""
     waves = _waves(system.stack_sets)
     return {
         "format": FORMAT,
@@ -202,7 +201,7 @@ def _rollout(system: System) -> dict[str, Any]:
 
 
 def _waves(stack_sets: Iterable[StackSet]) -> dict[str, int]:
-    """Part -> the wave it is rolled out in, from 1: one after the last it waits for."""
+    """Return part -> its wave, from 1: one after the last wave that it depends on."""
     requires = {s.part: s.requires() for s in stack_sets}
     waves: dict[str, int] = {}
     for part in TopologicalSorter(requires).static_order():
@@ -296,7 +295,7 @@ def _artifact(stack_set: StackSet, artifact: Artifact) -> dict[str, Any]:
 def _alarms(
     system: System, stack_set: StackSet, body: Mapping[str, Any]
 ) -> dict[str, list[str]]:
-    """Region -> the names of the alarms a stack set makes there."""
+    """Return region -> the names of the alarms that a stack set creates there."""
     found: dict[str, list[str]] = {}
     for target in stack_set.targets:
         values = {k: v for k, v in stack_set.values(target).items() if v is not None}
@@ -316,7 +315,7 @@ def _alarms(
 
 
 def _text(value: Any, known: Mapping[str, str]) -> str:
-    """A `Ref`, `Fn::Sub` or plain text with the known parameters put in."""
+    """Return a `Ref`, `Fn::Sub` or text with known parameters filled in."""
     match value:
         case {"Ref": str(name)}:
             return known.get(name, f"${{{name}}}")
@@ -330,7 +329,7 @@ def _text(value: Any, known: Mapping[str, str]) -> str:
 def _holds(
     condition: str | None, conditions: Mapping[str, Any], known: Mapping[str, str]
 ) -> bool:
-    """Whether a resource is made: its condition compares known texts, or may hold."""
+    """Whether a resource is created: its condition is true, or unknown."""
     match conditions.get(condition or ""):
         case {"Fn::Equals": [left, right]}:
             return _text(left, known) == _text(right, known)
@@ -338,10 +337,10 @@ def _holds(
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Bring the files in `folder` up to date; gives the paths that changed.
+    """Bring the files in `folder` up to date; return the paths that changed.
 
-    Each file is replaced in one step, so that nobody ever reads half of one. Files
-    that these replace for good are removed: a part that is gone leaves no template.
+    Each file is replaced atomically. Templates of parts that no longer exist are
+    removed.
     Raises TemplateError when the folder cannot be written.
     """
     changed = stale(folder, files)
@@ -373,9 +372,9 @@ def _replace(path: Path, text: str) -> None:
 
 
 def stale(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """The paths whose content in `folder` is not that of `files`: `[]` when current.
+    """Return the paths in `folder` that differ from `files`: `[]` when up to date.
 
-    That includes templates which no manifest among `files` has any more. Raises
+    That includes templates that no manifest in `files` lists any more. Raises
     TemplateError when something there cannot be read.
     """
     try:
@@ -396,7 +395,7 @@ def _read(path: Path) -> str | None:
 
 
 def _left_over(folder: Path, files: Mapping[str, str]) -> list[str]:
-    """Templates of an environment among `files` that are no longer part of it."""
+    """Return the templates in `folder` that no longer belong to a system in `files`."""
     found = []
     for path in files:
         system, _, file = path.rpartition("/")

@@ -1,7 +1,7 @@
-"""Stack sets that AWS Organizations deploys: what is wrong, what goes, what joiners get.
+"""Stack sets that AWS Organizations deploys: checks, deletions, values of new accounts.
 
-Automatic deployment gives an account that joins the stack set's own template and values,
-and goes on in a unit until that very unit is deleted from the stack set.
+Automatic deployment gives an account that joins the stack set's own template and values.
+It goes on in a unit until that very unit is deleted from the stack set.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _Value = TypeVar("_Value")
 
 
 def problems(s: StackSet) -> Iterator[str]:
-    """A line for each reason that a resolved stack set cannot be deployed."""
+    """Yield a line for each reason why a resolved stack set cannot be deployed."""
     managed = s.service_managed
     if managed is None:
         return
@@ -32,7 +32,7 @@ def problems(s: StackSet) -> Iterator[str]:
     if strange and managed.account_filter is AccountFilter.INTERSECTION:
         yield (
             f"{s.part}: {', '.join(strange)} is in none of the organizational units "
-            f"({units}); name accounts that are"
+            f"({units}); list accounts that are in them"
         )
     elif not s.targets:
         yield f"{s.part}: {_nowhere(managed, units)}"
@@ -46,24 +46,24 @@ def problems(s: StackSet) -> Iterator[str]:
     if nested:
         yield (
             f"{s.part}: {', '.join(nested)} is above or below another unit of this "
-            "stack set; name one of the two"
+            "stack set; list only one of the two"
         )
 
 
 def _nowhere(managed: ServiceManaged, units: str) -> str:
     if managed.accounts:
         return (
-            f"account_filter {managed.account_filter} leaves none of the accounts of "
-            f"{units}; choose others"
+            f"account_filter {managed.account_filter} excludes all accounts of "
+            f"{units}; list other accounts"
         )
     return (
-        f"{units} and what is below have no account to deploy to; move one there, or "
-        "turn automatic deployment on"
+        f"{units} and the units below have no account to deploy to; move an account "
+        "there, or turn automatic deployment on"
     )
 
 
 def follows(s: StackSet) -> bool:
-    """Whether accounts that join get the stack by themselves."""
+    """Whether accounts that join get the stack automatically."""
     return s.service_managed is not None and s.service_managed.auto_deployment.enabled
 
 
@@ -73,11 +73,11 @@ def own_values(
     varying: frozenset[str],
     defaults: Mapping[str, str],
 ) -> dict[str, _Value | str]:
-    """The values that the stack set itself is to have, which accounts that join get.
+    """Return the values of the stack set itself, which accounts that join get.
 
-    `values` are those of any target. What varies between targets is what the stack set
-    says beside its overrides, or the template's default; where nobody follows, it is
-    whatever a target has, since each has an override.
+    `values` are those of any target. With automatic deployment, a parameter that varies
+    between targets has the stack set's own value or the template's default. Without it
+    any target's value will do, because each target has an override.
     """
     if not follows(s):
         return dict(values)
@@ -90,7 +90,7 @@ def own_values(
 
 
 def unshared(s: StackSet, varying: frozenset[str]) -> Iterator[str]:
-    """A line for each value that accounts that join could only get of another one."""
+    """Yield a line for each value that an account that joins would get from another one."""
     if not follows(s):
         return
     for name in sorted(varying):
@@ -98,19 +98,19 @@ def unshared(s: StackSet, varying: frozenset[str]) -> Iterator[str]:
         if isinstance(value, Output):
             yield (
                 f"{s.part}.{name}: comes from {value}, which differs between targets, "
-                "and an account that joins would get that of another one; give a value "
-                "that all share, or turn automatic deployment off"
+                "and an account that joins would get the value of another account; "
+                "give a value that all share, or turn automatic deployment off"
             )
 
 
 def retreat(
     s: StackSet, found: Observed, surplus: Sequence[Target]
 ) -> tuple[tuple[Target, ...], tuple[Target, ...]]:
-    """(targets to delete as whole units, targets to delete by their accounts).
+    """Return (targets to delete as whole units, targets to delete by account).
 
-    Of a unit that nothing stays of in a region, StackSets is told the unit and not its
-    accounts: only then automatic deployment forgets it. That takes everything in the
-    unit, so it is never done where a unit that stays is above it or below it.
+    Where nothing of a unit remains in a region, the request names the unit and not its
+    accounts: only then automatic deployment stops for it. That deletes everything in the
+    unit, so it is never done where a remaining unit is above or below it.
     """
     managed = s.service_managed
     kin = managed.kin if managed else frozenset()
@@ -129,7 +129,7 @@ def retreat(
 
 
 def asleep(s: StackSet, found: Observed) -> tuple[Target, ...]:
-    """The instances in suspended accounts, where StackSets does nothing: they are left
-    alone, as the accounts may come back."""
+    """Return the instances in suspended accounts. StackSets does nothing there, and tapgen
+    leaves them alone, because the accounts may come back."""
     suspended = s.service_managed.suspended if s.service_managed else frozenset()
     return tuple(sorted(t for t in found.instances if t.account in suspended))

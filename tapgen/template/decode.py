@@ -1,9 +1,9 @@
-"""Reads CloudFormation templates as people write them: JSON, or YAML with short forms.
+"""Read CloudFormation templates as people write them: JSON, or YAML with short forms.
 
-YAML is read from PyYAML's events, which libyaml makes, so that a large template costs
-milliseconds; scalars are resolved by YAML 1.1, which CloudFormation follows, less its
-traps: `012345678901` stays an account id, `22:22` a pair of ports, `17.10` a version. Aliases and
-merges, which CloudFormation itself does not take, are written out.
+YAML is read from PyYAML's events, which libyaml creates, so a large template takes
+milliseconds. Scalars follow YAML 1.1 as in CloudFormation, without its traps:
+`012345678901` stays an account id, `22:22` a pair of ports, `17.10` a version. Aliases and
+merges, which CloudFormation does not support, are expanded.
 
 Source: "CloudFormation template formats" and "Intrinsic function reference" in
 CloudFormation's user guide.
@@ -23,7 +23,7 @@ from tapgen.errors import TemplateError
 from tapgen.template import loops
 
 MAX_BYTES = 4_000_000
-"""The largest file read: CloudFormation takes 1 MB, and comments do not count."""
+"""The largest file to read: CloudFormation allows 1 MB, and comments do not count."""
 
 MAX_DEPTH = 100
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep; flatten it"
@@ -51,25 +51,27 @@ _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 # Keys that only a template has, at its top.
 _SECTIONS = frozenset({"AWSTemplateFormatVersion", "Resources", "Transform"})
 
-# Tags that say of a scalar what it is anyway.
+# Tags of YAML's own types, which a scalar has anyway.
 _PLAIN = "tag:yaml.org,2002:"
-_UNQUOTED = (None, "")  # the style of a scalar, as PyYAML and as libyaml say it
+_UNQUOTED = (None, "")  # the style of a scalar, in PyYAML and in libyaml
 
 
 def template(text: str, name: str) -> dict[str, Any]:
-    """The template in a text, as CloudFormation's JSON, sections in their order.
+    """Return the template in a text, as CloudFormation's JSON, sections in their order.
 
-    `name` is the file in messages. Raises TemplateError with the line of what cannot be
-    read, of a key given twice, and of a short form that does not exist.
+    `name` is the file in messages. Raises TemplateError with the line of unreadable text,
+    of a key given twice, and of an unknown short form.
     """
     if len(text.encode()) > MAX_BYTES:
         raise TemplateError(f"{name}: larger than {MAX_BYTES:,} bytes; split it")
     body = _json(text, name) if text.lstrip().startswith("{") else _yaml(text, name)
     if not isinstance(body, dict):
-        raise TemplateError(f"{name}:1: not a mapping; a template begins with keys")
+        raise TemplateError(
+            f"{name}:1: not a mapping; start with keys such as Resources"
+        )
     resources = body.get("Resources")
     if not isinstance(resources, dict) or not resources:
-        raise TemplateError(f"{name}: no Resources; a template has at least one")
+        raise TemplateError(f"{name}: no Resources; give at least one resource")
     for section in ("Parameters", "Outputs", "Conditions", "Mappings"):
         if not isinstance(body.get(section, {}), dict):
             raise TemplateError(f"{name}: {section} is not a mapping")
@@ -82,7 +84,9 @@ def template(text: str, name: str) -> dict[str, Any]:
             if logical_id.startswith(loops.LOOP):
                 continue
             if not (isinstance(inner, dict) and key in inner):
-                raise TemplateError(f"{name}: {section}.{logical_id} has no {key}")
+                raise TemplateError(
+                    f"{name}: {section}.{logical_id} has no {key}; add it"
+                )
     return body
 
 
@@ -121,10 +125,10 @@ def _top_keys(text: str) -> Iterator[str]:
 def places(
     text: str, paths: Iterable[tuple[str | int, ...]]
 ) -> list[tuple[int, int]] | None:
-    """Where a template's text says what is at each of these paths of its data: line and
-    column, from 1, of the key or item, or of what it is in where it is not written out.
+    """Return line and column, from 1, of the key or item at each of these paths.
 
-    None for a text whose places are not known: JSON that is no YAML.
+    Where a path is not written out, the place is that of the innermost key around it.
+    None for a text whose places are unknown: JSON that is not YAML.
     """
     try:
         root = yaml.compose(text, Loader=_LOADER)
@@ -147,12 +151,12 @@ def _at(node: Any, path: tuple[str | int, ...]) -> tuple[int, int]:
 
 
 def _is_short_form(node: Any, step: str | int) -> bool:
-    """Whether a step is the function that a tag stands for: `Fn::Sub` of `!Sub`."""
+    """Whether a step is the long form of a tag: `Fn::Sub` for `!Sub`."""
     return bool(node.tag == f"!{str(step).removeprefix('Fn::')}")
 
 
 def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
-    """The key, or item, and the value that a step leads to."""
+    """Return the key, or item, and the value at a step."""
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
         item = node.value[step] if step < len(node.value) else None
         return item and (item, item)
@@ -163,12 +167,12 @@ def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
 
 
 def _looped(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
-    """What the loops of a mapping may make under a name."""
+    """Yield the fragments of loops in a mapping that may have a name."""
     for key, value in node.value:
         loop = value.value if str(key.value).startswith(loops.LOOP) else []
         if len(loop) == 3 and isinstance(loop[2], yaml.MappingNode):
-            made = loop[2].value
-            yield from ((k, v) for k, v in made if loops.may_be(k.value, name))
+            fragment = loop[2].value
+            yield from ((k, v) for k, v in fragment if loops.may_be(k.value, name))
             yield from _looped(loop[2], name)
 
 
@@ -176,11 +180,11 @@ def _looped(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
 
 
 def _json(text: str, name: str) -> Any:
-    """JSON; a flow mapping of YAML begins with a brace too."""
+    """Read JSON; a flow mapping of YAML starts with a brace too."""
     try:
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except RecursionError:
-        pass  # where it is too deep is looked for below, valid as it may be or not
+        pass  # the place that is too deep is found below
     except json.JSONDecodeError as error:
         try:
             return _yaml(text, name)
@@ -197,7 +201,7 @@ def _json(text: str, name: str) -> Any:
 
 
 def _too_deep(text: str) -> int | None:
-    """Where JSON begins to be nested too deeply; None where it does not."""
+    """Return where JSON becomes nested too deeply; None where it does not."""
     depth = 0
     for token in _BRACKET.finditer(text):
         if token[0] in "[{":
@@ -219,7 +223,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number of JSON; give another value")
+    raise ValueError(f"{word} is not a JSON number; give another value")
 
 
 # YAML -----------------------------------------------------------------------------------
@@ -235,8 +239,8 @@ def _yaml(text: str, name: str) -> Any:
         where = f"{name}:{mark.line + 1}: column {mark.column + 1}" if mark else name
         raise TemplateError(f"{where}: {error.problem or error.context}") from None
     except yaml.YAMLError as error:
-        said = " ".join(str(error).split())
-        raise TemplateError(f"{name}: not valid YAML: {said}") from None
+        reason = " ".join(str(error).split())
+        raise TemplateError(f"{name}: not valid YAML: {reason}") from None
 
 
 class _Wrong(Exception):
@@ -247,7 +251,7 @@ class _Wrong(Exception):
 
 @dataclass
 class _Composer:
-    """Makes data of one document's events."""
+    """Builds data from one document's events."""
 
     events: Iterator[Any]
     anchors: dict[str, Any] = field(default_factory=dict)
@@ -261,12 +265,14 @@ class _Composer:
             if not isinstance(event, yaml.DocumentStartEvent):
                 continue
             if seen:
-                raise _Wrong(event, "a second document; a file holds one template")
+                raise _Wrong(
+                    event, "a second YAML document; keep one template per file"
+                )
             found, seen = self.node(next(self.events), 0), True
         return found
 
     def node(self, event: Any, depth: int) -> Any:
-        """The value that begins with an event."""
+        """Return the value that starts with an event."""
         if isinstance(event, yaml.AliasEvent):
             return self.alias(event)
         self.count(event, 1)
@@ -283,8 +289,11 @@ class _Composer:
 
     def alias(self, event: Any) -> Any:
         if event.anchor not in self.anchors:
-            raise _Wrong(event, f"the alias *{event.anchor} has no anchor before it")
-        # What is repeated counts again: a short file must not grow without bounds.
+            raise _Wrong(
+                event,
+                f"the alias *{event.anchor} has no anchor; define &{event.anchor} before it",
+            )
+        # Repeated values count again, so that a short file cannot grow without limit.
         self.count(event, self.sizes[event.anchor])
         return self.anchors[event.anchor]
 
@@ -314,18 +323,20 @@ class _Composer:
             found[key] = value
         for other in merged:
             if not isinstance(other, dict):
-                raise _Wrong(event, "only a mapping, or a list of them, can be merged")
+                raise _Wrong(
+                    event, "not a mapping; merge a mapping, or a list of mappings"
+                )
             found = {**other, **found}
         return found
 
     def key(self, event: Any) -> str:
-        """A key as it is written: `80: …` in a mapping has the key "80"."""
+        """Return a key as it is written: `80: …` in a mapping has the key "80"."""
         if isinstance(event, yaml.AliasEvent):
             found = self.alias(event)
             if isinstance(found, str):
                 return found
         if not isinstance(event, yaml.ScalarEvent):
-            raise _Wrong(event, "a key is text, not a mapping or a list")
+            raise _Wrong(event, "a mapping or a list cannot be a key; give text")
         self.count(event, 1)
         if event.anchor is not None:
             self.anchors[event.anchor], self.sizes[event.anchor] = event.value, 1
@@ -336,7 +347,7 @@ class _Composer:
         if self.values > MAX_VALUES:
             raise _Wrong(
                 event,
-                f"more than {MAX_VALUES:,} values, those repeated by aliases included",
+                f"more than {MAX_VALUES:,} values, counting those that aliases repeat",
             )
 
 
@@ -355,12 +366,14 @@ def _scalar(text: str) -> Any:
 
 
 def _long_form(event: Any, value: Any) -> dict[str, Any]:
-    """`!Sub x` as `{"Fn::Sub": x}`."""
+    """Return `!Sub x` as `{"Fn::Sub": x}`."""
     name = event.tag.removeprefix("!")
     if name in _WITHOUT_PREFIX:
         return {name: value}
     if name not in _FUNCTIONS:
-        raise _Wrong(event, f"{event.tag} is no short form of CloudFormation's")
+        raise _Wrong(
+            event, f"{event.tag} is not a short form in CloudFormation; correct it"
+        )
     if name == "GetAtt" and isinstance(value, str):
         logical_id, dot, attribute = value.partition(".")
         if not dot:

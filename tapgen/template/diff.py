@@ -1,10 +1,10 @@
 """Compare two evaluated templates, resource by resource and property by property.
 
-Data in, data out. Formatting, key order, and whether a value is written out or
-computed by an intrinsic function make no difference. Verdicts come from the resource
-schemas: `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
-(CloudFormation resource provider schema). What AWS refuses is in `schemas.refused`, and
-another `Type`: "Update of resource type is not permitted" (UpdateStack).
+Data in, data out. Formatting, key order, and whether a value is literal or computed by
+an intrinsic function make no difference. A `Verdict` comes from the resource schemas:
+`createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
+(CloudFormation resource provider schema). AWS refuses the changes in `schemas.refused`,
+and another `Type`: "Update of resource type is not permitted" (UpdateStack).
 """
 
 from __future__ import annotations
@@ -25,16 +25,18 @@ from tapgen.template.values import LATER, MAX_DEPTH, equal, is_open, references
 Path = tuple[str | int, ...]
 ANYWHERE = Target("000000000000", "us-east-1")
 
-# Keys by which items of a list are told apart, whatever their order.
+# Keys that identify items of a list, whatever their order.
 _NAMES = ("Key", "Sid", "Id", "PolicyName", "Name", "AttributeName", "IndexName")
-# Where IAM takes one text for a list of one, and the order of a list says nothing.
+# Where IAM accepts a string for a list of one, and the order of a list is irrelevant.
 _ONE_OR_MANY = {"Action", "NotAction", "Resource", "NotResource", "AWS", "Service"}
 
-_REFERENCE = re.compile(r"\{\{resolve:[^{}]*\}\}")  # a dynamic one, and nothing else
+_REFERENCE = re.compile(
+    r"\{\{resolve:[^{}]*\}\}"
+)  # a dynamic reference, and nothing else
 
 
 class Verb(StrEnum):
-    """What happens to a resource."""
+    """The change to a resource."""
 
     ADD = "add"
     CHANGE = "change"
@@ -42,7 +44,7 @@ class Verb(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What CloudFormation does to carry a change out, mildest first."""
+    """The effect of an update on a resource, mildest first."""
 
     IN_PLACE = "in place"
     MAY_REPLACE = "may replace"
@@ -55,14 +57,14 @@ _REPLACING = (Verdict.MAY_REPLACE, Verdict.REPLACES)
 
 _ORDER = list(Verdict)
 
-# What stands for a secret, so that nobody reads it and a change is seen all the same.
+# Stands for a secret: it stays hidden, and a change of it is still visible.
 _SECRET = "(hidden)"
 _OTHER_SECRET = "(hidden, another value)"
 
 
 @dataclass(frozen=True)
 class Property:
-    """One place of a resource that differs; None stands for absent."""
+    """One difference in a resource; None stands for an absent value."""
 
     path: Path
     old: Any
@@ -74,9 +76,9 @@ class Property:
 class Resource:
     """One resource that differs.
 
-    Of added and removed ones no properties are told. `kept` says that what a removal
-    or replacement leaves behind is kept (or snapshotted) by its policies. `after` are
-    the evaluated properties it will have, `before` those it has.
+    Added and removed ones have no `properties`. `retained` is true where its policies
+    retain (or snapshot) what a removal or replacement would delete. `after` are the
+    evaluated properties it will have, `before` those it has.
     """
 
     verb: Verb
@@ -84,23 +86,23 @@ class Resource:
     type: str
     properties: tuple[Property, ...] = ()
     verdict: Verdict = Verdict.IN_PLACE
-    kept: bool = False
+    retained: bool = False
     before: Any = None
     after: Any = None
 
     @property
     def stateful(self) -> bool:
-        """Whether it holds data."""
+        """Whether the resource holds data."""
         return schemas.is_stateful(self.type)
 
     @property
     def loses_data(self) -> bool:
-        """Whether carrying this out may leave data behind, or delete it. A removed
-        resource that its policy keeps loses nothing."""
+        """Whether the change may delete data or leave it behind. A removed resource that
+        its policy retains loses nothing."""
         if not self.stateful or self.verb is Verb.ADD:
             return False
         if self.verb is Verb.REMOVE:
-            return not self.kept
+            return not self.retained
         return self.verdict in _REPLACING
 
     @property
@@ -111,7 +113,7 @@ class Resource:
 
     @property
     def fate(self) -> str:
-        """What happens to it, as the end of a sentence."""
+        """What happens to the resource, as the end of a sentence."""
         if self.verb is Verb.REMOVE:
             return "deleted"
         word = {
@@ -123,8 +125,8 @@ class Resource:
 
 
 def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
-    """What differs between two evaluated templates, by logical id, with what follows
-    for the resources that refer to what is replaced."""
+    """Return the differences of two evaluated templates, by logical id, including
+    resources that change because they refer to a replaced one."""
     found: dict[str, Resource] = {}
     for logical_id in sorted({*old.resources, *new.resources}):
         change = _resource(
@@ -138,19 +140,19 @@ def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
 
 
 def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:
-    """What differs between two template texts with their defaults, for one target."""
+    """Return the differences of two template texts with their defaults, for a target."""
     return compare(*sides((old, {}), (new, {}), target))
 
 
 Side = tuple[Mapping[str, Any] | str, Mapping[str, Any]]
-"""A template and values of its parameters."""
+"""A template and the values of its parameters."""
 
 
 def sides(old: Side, new: Side, target: Target) -> tuple[Evaluated, Evaluated]:
-    """Two templates as a target has them, to be compared and shown.
+    """Return two templates evaluated for a target, to be compared and shown.
 
-    Of NoEcho parameters the values are left out; only whether they differ is told. One
-    that CloudFormation hides (`model.HIDDEN`) is not comparable and counts as the same.
+    Values of NoEcho parameters are replaced by a mark that only shows whether they
+    differ. One that CloudFormation hides (`model.HIDDEN`) counts as the same.
     """
     before, after = dict(old[1]), dict(new[1])
     was, now = evaluate.secrets(*old), evaluate.secrets(*new)
@@ -172,28 +174,27 @@ def sides(old: Side, new: Side, target: Target) -> tuple[Evaluated, Evaluated]:
 def moving_outputs(
     old: Evaluated, new: Evaluated, changes: Iterable[Resource]
 ) -> frozenset[str]:
-    """The outputs whose values these changes may change.
+    """Return the outputs whose values these changes may change.
 
     A resource's Ref and its identifiers (`…Arn`, `…Id`) change only when it is
     replaced; other attributes may change with any property.
     """
     moved = {change.logical_id: change for change in changes}
-    made = {name for name, change in moved.items() if change.verb is Verb.ADD}
+    added = {name for name, change in moved.items() if change.verb is Verb.ADD}
     return frozenset(
         name
         for name, value in new.outputs.items()
         if name not in old.outputs
         or not equal(old.outputs[name], value)
         or any(
-            reference.partition(".")[0] in made or _moves(reference, moved)
+            reference.partition(".")[0] in added or _moves(reference, moved)
             for reference in references(value)
         )
     )
 
 
 def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
-    """The outputs that tell of resources which are replaced, and so will have another
-    value for certain."""
+    """Return the outputs that refer to replaced resources, and so certainly change."""
     replaced = {
         change.logical_id for change in changes if change.verdict is Verdict.REPLACES
     }
@@ -207,7 +208,7 @@ def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[s
 
 
 def same(old: str, new: str) -> bool:
-    """Whether two template texts say the same."""
+    """Whether two template texts have the same content."""
     try:
         return bool(json.loads(old) == json.loads(new))
     except ValueError:
@@ -215,7 +216,7 @@ def same(old: str, new: str) -> bool:
 
 
 def block(text: str, name: str) -> Mapping[str, Any]:
-    """One top-level block of a template text; empty when there is none to read."""
+    """Return a top-level block of a template text; empty when there is none."""
     try:
         found = json.loads(text).get(name, {})
     except (ValueError, AttributeError, RecursionError):
@@ -224,7 +225,7 @@ def block(text: str, name: str) -> Mapping[str, Any]:
 
 
 def show(path: Path) -> str:
-    """A path as a user reads it: `Tags[Owner].Value`."""
+    """Return a path as a user reads it: `Tags[Owner].Value`."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) or part[:1] == "=" else f".{part}"
@@ -241,9 +242,9 @@ def _resource(
     assert old is not None
     kind = str((new or old).get("Type", "?"))
     if new is None:
-        kept = _keeps(old.get("DeletionPolicy"))
+        retained = _keeps(old.get("DeletionPolicy"))
         return Resource(
-            Verb.REMOVE, logical_id, kind, kept=kept, before=before, after=None
+            Verb.REMOVE, logical_id, kind, retained=retained, before=before, after=None
         )
     refused = _refused(kind, before, after)
     found = [_judged(kind, p, refused) for p in _differences((), before, after)]
@@ -261,7 +262,7 @@ def _resource(
             logical_id,
             kind,
             tuple(found),
-            kept=_keeps(new.get("UpdateReplacePolicy")),
+            retained=_keeps(new.get("UpdateReplacePolicy")),
             before=before,
             after=after,
         )
@@ -292,13 +293,13 @@ def _judged(kind: str, found: Property, refused: frozenset[str]) -> Property:
 
 
 def _is_text(value: Any) -> bool:
-    """Whether a value can be read: it is known, and not empty. An empty one is no secret,
-    and decides conditions."""
+    """Whether a value is known and not empty. An empty one is no secret, and conditions
+    depend on it."""
     return value not in (None, "") and not isinstance(value, Mapping)
 
 
 def _without_secrets(kind: str, keys: Sequence[str], value: Any, mark: str) -> Any:
-    """The value without what nobody is to read; what refers to a secret stays."""
+    """Return the value with secrets replaced by a mark; references to secrets stay."""
     if isinstance(value, list):
         return [_without_secrets(kind, keys, item, mark) for item in value]
     if isinstance(value, Mapping):
@@ -314,8 +315,8 @@ def _without_secrets(kind: str, keys: Sequence[str], value: Any, mark: str) -> A
 
 
 def _below(keys: Sequence[str], name: str) -> Sequence[str]:
-    """The keys of what is in a mapping; those of functions are no properties, and what
-    they refer to by name is no secret."""
+    """Return the property keys below a key of a mapping. Functions are no properties, and
+    the names that they refer to are no secrets."""
     if name == "Ref" or name == "Fn::GetAtt":
         return ()
     return keys if name.startswith("Fn::") else (*keys, name)
@@ -324,7 +325,7 @@ def _below(keys: Sequence[str], name: str) -> Sequence[str]:
 def _refused(
     kind: str, before: Mapping[str, Any], after: Mapping[str, Any]
 ) -> frozenset[str]:
-    """The properties whose change AWS certainly refuses."""
+    """Return the properties whose change AWS certainly refuses."""
     return frozenset(
         name
         for name in schemas.refused(kind)
@@ -336,7 +337,7 @@ def _refused(
 
 
 def _surely_differ(old: Any, new: Any) -> bool:
-    """Whether two values differ, whatever is known to AWS alone."""
+    """Whether two values differ whatever AWS fills in."""
     match old, new:
         case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
             if equal(items, others):
@@ -353,7 +354,7 @@ def _verdict(kind: str, path: str) -> Verdict:
         )
 
     if schemas.schema(kind) is None:
-        return Verdict.MAY_REPLACE  # a type whose schema is not known
+        return Verdict.MAY_REPLACE  # a type with an unknown schema
     if within(schemas.create_only(kind)):
         return Verdict.REPLACES
     conditional = within(schemas.conditional_create_only(kind))
@@ -361,23 +362,24 @@ def _verdict(kind: str, path: str) -> Verdict:
 
 
 def _weighed(change: Resource) -> Resource:
-    """The change with the gravest verdict of its properties."""
-    verdicts = [p.verdict for p in change.properties] or [Verdict.IN_PLACE]
-    return replace(change, verdict=max(verdicts, key=_ORDER.index))
+    """Return the change with the gravest verdict of its properties."""
+    found = [p.verdict for p in change.properties]
+    gravest = max(found, key=_ORDER.index, default=Verdict.IN_PLACE)
+    return replace(change, verdict=gravest)
 
 
 def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
-    """Carry changes on to the resources that refer to them; False once all is told."""
+    """Add resources that refer to changed ones; return False when there are no more."""
     grown = False
     for logical_id, resource in new.resources.items():
         known = found.get(logical_id)
         if known and known.verb is not Verb.CHANGE:
             continue
-        told = {p.path[0] for p in known.properties} if known else set()
+        listed = {p.path[0] for p in known.properties} if known else set()
         more = []
         for name, value in _properties(resource).items():
             causes = [r for r in references(value) if _moves(r, found)]
-            if causes and name not in told:
+            if causes and name not in listed:
                 kind = str(resource.get("Type", "?"))
                 later = {LATER: f"new {', '.join(sorted({*causes}))}"}
                 more.append(Property((name,), value, later, _verdict(kind, name)))
@@ -386,7 +388,7 @@ def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
                 Verb.CHANGE,
                 logical_id,
                 str(resource.get("Type", "?")),
-                kept=_keeps(resource.get("UpdateReplacePolicy")),
+                retained=_keeps(resource.get("UpdateReplacePolicy")),
                 before=_properties(resource),
                 after=_properties(resource),
             )
@@ -402,7 +404,7 @@ def _moves(name: str, found: Mapping[str, Resource]) -> bool:
     logical_id, _, attribute = name.partition(".")
     change = found.get(logical_id)
     if change is None or change.verb is Verb.ADD:
-        return False  # who refers to something new is written differently already
+        return False  # a reference to a new resource differs already
     if change.verdict in _REPLACING:
         return True
     return not (attribute == "" or attribute.endswith(("Arn", "Id")))
@@ -434,7 +436,7 @@ def _differences(path: Path, old: Any, new: Any) -> Iterator[Property]:
 
 
 def _list_differences(path: Path, old: list[Any], new: list[Any]) -> Iterator[Property]:
-    """Item by item where it is clear which belong together; else the lists."""
+    """Compare item by item where they can be matched, else the lists as a whole."""
     before, after = _named(old), _named(new)
     if before is not None and after is not None:
         for key in dict.fromkeys([*before, *after]):
@@ -448,7 +450,7 @@ def _list_differences(path: Path, old: list[Any], new: list[Any]) -> Iterator[Pr
 
 
 def _inside(old: Any, new: Any) -> tuple[Any, Any] | None:
-    """What two texts hold that are JSON, when that differs; None for anything else."""
+    """Return the data of two JSON texts that differ; None for anything else."""
     match old, new:
         case {"Fn::Sub": str(before)}, {"Fn::Sub": str(after)}:
             return _inside(before, after)
@@ -463,7 +465,7 @@ def _inside(old: Any, new: Any) -> tuple[Any, Any] | None:
 
 
 def _held(text: str) -> Any:
-    """The object or list that a text holds as JSON, of a depth that can be compared."""
+    """Return the object or list in a JSON text; None for other or too deep ones."""
     try:
         held = json.loads(text) if text.lstrip()[:1] in ("{", "[") else None
     except (ValueError, RecursionError):
@@ -479,15 +481,15 @@ def _is_shallow(node: Any, depth: int) -> bool:
 
 
 def _shifted(old: Sequence[Any], new: Sequence[Any]) -> bool:
-    """Whether items of a list stand at other places, so that comparing them by place
-    would tell of more than has changed."""
+    """Whether items of a list have moved, so that comparing them by place would show more
+    differences than there are."""
     keys = [[json.dumps(i, sort_keys=True, default=str) for i in x] for x in (old, new)]
     moved = sum(before != after for before, after in zip(*keys, strict=True))
     return bool(moved > sum((Counter(keys[1]) - Counter(keys[0])).values()))
 
 
 def _named(items: Sequence[Any]) -> dict[str, Any] | None:
-    """The items by their names; None unless each has one of its own."""
+    """Return the items by their names; None unless each has a unique one."""
     for name in _NAMES:
         found = [i.get(name) if isinstance(i, Mapping) else None for i in items]
         if all(isinstance(f, str) for f in found) and len({*found}) == len(items):

@@ -1,7 +1,7 @@
-"""Who reaches what over the network: ingress rules, and where they let more in.
+"""Compare ingress rules: the network traffic that one version newly allows.
 
-Data in, data out. Rules of security groups and of network ACLs; an address range is
-opened only where the ranges that were allowed do not already hold it.
+Data in, data out. Reads rules of security groups and of network ACLs. An address range
+counts as newly allowed only where the previous ranges do not contain it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _LOCAL = IPv6Network("fc00::/7")  # unique local addresses, RFC 4193
 
 @dataclass(frozen=True)
 class _Rule:
-    """What one source may (or may not) send to."""
+    """The protocol and ports that one source may (or may not) send to."""
 
     protocol: str
     low: Any
@@ -56,7 +56,7 @@ class _Rule:
         return f"{self.protocol} {span}"
 
     def spans(self, other: _Rule) -> bool:
-        """Whether it is about all ports of the other, whatever the sources."""
+        """Whether this covers all ports of the other, whatever the sources."""
         if self.protocol == _ALL:
             return True
         if self.protocol != other.protocol:
@@ -72,8 +72,8 @@ class _Rule:
 
 
 def opened(kind: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
-    """What the ingress rules of a resource newly let in, in words; with each, whether
-    that is the internet. `before` and `after` are its properties, None for none."""
+    """Yield what the ingress rules of a resource newly allow, in words; with each, whether
+    from the internet. `before` and `after` are its properties, None for none."""
     had, has = list(_rules(kind, before)), list(_rules(kind, after))
     new = [rule for rule in has if not _held(rule, had)]
     for rule in sorted(dict.fromkeys(new), key=lambda rule: (rule.ports, rule.source)):
@@ -107,7 +107,7 @@ def _denied(kind: str, properties: Any) -> Iterator[_Rule]:
 
 
 def _enters(kind: str, properties: Any, action: str) -> bool:
-    """Whether it is an entry of a network ACL with this action on what comes in."""
+    """Whether this is an ingress entry of a network ACL with this action."""
     return (
         kind == _ACL_ENTRY
         and isinstance(properties, Mapping)
@@ -131,7 +131,7 @@ def _of(rule: Any) -> Iterator[_Rule]:
 
 
 def _held(rule: _Rule, others: Iterable[_Rule]) -> bool:
-    """Whether others together already let (or keep) all of a rule's source in."""
+    """Whether other rules together already cover a rule's source."""
     sources = [other.source for other in others if other.spans(rule)]
     if rule.source in sources:
         return True
@@ -150,12 +150,12 @@ def _network(source: str) -> IPv4Network | IPv6Network | None:
     try:
         return ip_network(source, strict=False)
     except ValueError:
-        return None  # a security group, a prefix list, or known only to AWS
+        return None  # a security group, a prefix list, or unknown before a rollout
 
 
 def _is_world(network: IPv4Network | IPv6Network) -> bool:
-    """Whether it is more than anybody's own: IANA gives registries a /8 of IPv4 and a
-    /12 of IPv6 (IANA address space registries)."""
+    """Whether a range is larger than one owner can have: IANA assigns registries a /8 of
+    IPv4 and a /12 of IPv6 (IANA address space registries)."""
     if isinstance(network, IPv6Network):
         return network.prefixlen < 12 and not network.subnet_of(_LOCAL)
     return network.prefixlen < 8

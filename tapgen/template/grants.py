@@ -1,9 +1,9 @@
-"""What policies grant, and where one grants more than another.
+"""Compare policies: what one grants that another does not.
 
-Data in, data out: policy documents with their intrinsic functions evaluated as far as
-data allows. What is compared is what IAM evaluates (IAM user guide, "IAM JSON policy
-elements reference"): lists are sets, actions know no case, `*` and `?` stand for any
-characters, and a value that only AWS knows equals itself alone.
+Data in, data out: policy documents with intrinsic functions evaluated as far as
+possible. The comparison follows IAM (IAM user guide, "IAM JSON policy elements
+reference"): lists are sets, actions ignore case, `*` and `?` match any characters. A
+value that only AWS can fill in equals only itself.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _Condition = tuple[str, str, frozenset[str]]
 
 @dataclass(frozen=True)
 class _Names:
-    """One name, or everything but some."""
+    """One name, or everything except some."""
 
     names: tuple[str, ...]
     others: bool = False
 
     def covers(self, other: _Names) -> bool:
-        """Whether everything of the other is also among these."""
+        """Whether these include everything of the other."""
         if self.others and other.others:
             return all(_match_any(other.names, mine) for mine in self.names)
         if self.others:
@@ -59,7 +59,7 @@ class _Grant:
         return self.reaches(other) and not self.stricter(other)
 
     def reaches(self, other: _Grant) -> bool:
-        """The same, whatever the conditions."""
+        """Whether this covers the other, whatever the conditions."""
         return (
             self.principal.covers(other.principal)
             and _lower(self.action).covers(_lower(other.action))
@@ -67,7 +67,7 @@ class _Grant:
         )
 
     def stricter(self, other: _Grant) -> list[_Condition]:
-        """The conditions of this that the other does not have, or not as strictly."""
+        """Return the conditions of this that the other lacks or has less strictly."""
         return sorted(
             mine
             for mine in self.conditions
@@ -76,31 +76,31 @@ class _Grant:
 
     @property
     def public(self) -> bool:
-        """Whether anybody at all may use it."""
+        """Whether anybody at all can use this grant."""
         anybody = self.principal.others or ANYBODY in self.principal.names
         return anybody and not self.conditions
 
 
 def widened(before: Iterable[Any], after: Iterable[Any]) -> Iterator[tuple[bool, str]]:
-    """What policy documents newly grant, in words; with each, whether to anybody.
+    """Yield what policy documents newly grant, in words; with each, whether to anybody.
 
-    A reorder, and what another statement granted before, is no news. A condition that
-    is gone or takes more values is told as such.
+    Another order, and what another statement granted before, makes no difference. A
+    condition that is dropped or accepts more values is reported as that.
     """
     had, has = list(before), list(after)
-    told: dict[tuple[bool, str, str], list[str]] = {}
+    grouped: dict[tuple[bool, str, str], list[str]] = {}
     for public, how, grant in (
         *_newly_allowed(_grants(had, "Allow"), _grants(has, "Allow")),
         *_no_longer_denied(_grants(had, "Deny"), _grants(has, "Deny")),
     ):
         key = public, how, _where(grant, public=public)
-        told.setdefault(key, []).append(str(grant.action))
-    for (public, how, where), actions in told.items():
+        grouped.setdefault(key, []).append(str(grant.action))
+    for (public, how, where), actions in grouped.items():
         yield public, f"{how} {', '.join(dict.fromkeys(actions))}{where}"
 
 
 def text(value: Any) -> str:
-    """A value as one text; what only AWS knows is written as in `Fn::Sub`."""
+    """Return a value as one text, with references as in `Fn::Sub`."""
     match value:
         case str():
             return value
@@ -118,7 +118,7 @@ def text(value: Any) -> str:
 
 
 def many(value: Any) -> list[Any]:
-    """The items where one may stand for a list of one, and nothing for none."""
+    """Return the items of a list, of a single value as a list of one, or none."""
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
@@ -149,9 +149,9 @@ def _no_longer_denied(
 
 
 def _weaker(lost: Sequence[_Condition], grant: _Grant) -> str:
-    """How a condition went: dropped, or there and met by more."""
-    kept = {(operator, key.lower()) for operator, key, _ in grant.conditions}
-    gone = [f"{o} {key}" for o, key, _ in lost if (o, key.lower()) not in kept]
+    """Return whether a condition was dropped or weakened, in words."""
+    present = {(operator, key.lower()) for operator, key, _ in grant.conditions}
+    gone = [f"{o} {key}" for o, key, _ in lost if (o, key.lower()) not in present]
     if gone:
         return f"condition dropped ({', '.join(gone)}): "
     places = {(operator, key.lower()) for operator, key, _ in lost}
@@ -229,11 +229,11 @@ def _conditions(found: Any) -> frozenset[_Condition]:
 
 
 def _implies(theirs: _Condition, mine: _Condition) -> bool:
-    """Whether what meets theirs also meets mine: the same test with fewer values, or
-    with more where none may match."""
+    """Whether their condition implies mine: the same test with fewer values, or with
+    more where none may match."""
     (operator, key, few), (other, other_key, much) = theirs, mine
     if (operator, key.lower()) != (other, other_key.lower()):
-        return False  # keys know no case
+        return False  # keys ignore case
     if "Not" in operator:
         return few >= much
     if "Like" in operator or "Arn" in operator:

@@ -1,8 +1,8 @@
-"""Loops of templates, `Fn::ForEach`: what is wrong with them, and what they make.
+"""Loops in templates, `Fn::ForEach`: check them, and expand them.
 
-A loop repeats a fragment for each item of a collection. Of `${Name}` and `&{Name}` the
-keys of the fragment get the item, with `&` its letters and digits only; `Fn::Sub` gets
-`${Name}`, `Ref` the bare name. Any other text stays as it is.
+A loop repeats a fragment for each item of a collection. The item replaces `${Name}` and
+`&{Name}` in the keys of the fragment (with `&` only its letters and digits), `${Name}` in
+`Fn::Sub`, and the bare name in `Ref`. Any other text stays as it is.
 
 Source: "Fn::ForEach" and "AWS::LanguageExtensions transform" in CloudFormation's
 template reference.
@@ -20,35 +20,35 @@ LOOP = "Fn::ForEach::"
 MOST_NESTED = 5
 
 MOST_VALUES = 200_000
-"""What is written out at most, in keys and values: a template of 1 MB, the largest that
-CloudFormation takes, has fewer, and five loops in each other could make billions."""
+"""The maximum number of keys and values after expansion. A template of 1 MB, the largest
+that CloudFormation allows, has fewer; five nested loops could create billions."""
 
 SECTIONS = ("Conditions", "Resources", "Outputs")
-"""Where loops may be."""
+"""The sections that may have loops."""
 
-# What each of a section has.
+# The attribute that every entry of a section needs.
 _MUST = {"Resources": "Type", "Outputs": "Value"}
 _NEED_TRANSFORM = ("Fn::Length", "Fn::ToJsonString")
 _PLACEHOLDER = re.compile(r"([$&])\{([A-Za-z0-9]+)\}")
 _NAME = re.compile(r"[A-Za-z0-9]+")
 _TOO_MANY = (
-    f"loops make more than {MOST_VALUES:,} values, far more than CloudFormation takes; "
+    f"loops create more than {MOST_VALUES:,} values, far more than CloudFormation allows; "
     "give fewer items"
 )
 
 Template = Mapping[str, Any]
 Resolve = Callable[[Any], Any]
-"""Gives a collection's items where they are known; anything but a list where not."""
+"""Returns a collection's items where they are known; otherwise anything but a list."""
 
 
 def transforms(body: Template) -> list[Any]:
-    """The transforms that a template declares."""
+    """Return the transforms that a template declares."""
     found = body.get("Transform", [])
     return found if isinstance(found, list) else [found]
 
 
 def parameters(body: Template) -> set[str]:
-    """The names that collections of loops refer to."""
+    """Return the names that collections of loops refer to."""
     found: set[str] = set()
     waiting: list[Any] = [body.get(section) for section in SECTIONS]
     while waiting:
@@ -75,8 +75,8 @@ def _refs(node: Any) -> Iterator[str]:
 
 
 def mistakes(body: Template) -> list[str]:
-    """What is wrong with the loops of a template as they are written, each with its
-    place; `[]` where nothing is."""
+    """Return a line with its place for each mistake in the loops of a template, whatever
+    their items; `[]` when there is none."""
     look = _Look(
         declared=TRANSFORM in transforms(body),
         taken={str(name) for name in _mapping(body.get("Resources"))},
@@ -116,66 +116,77 @@ class _Look:
             self.wrong(path, f"a loop needs Transform: {TRANSFORM}")
             return
         if path[0] not in SECTIONS:
-            self.wrong(path, f"loops are for {', '.join(SECTIONS)} only; write it out")
+            self.wrong(
+                path,
+                f"a loop is only allowed in {', '.join(SECTIONS)}; write the items out",
+            )
             return
         self.name(key, path)
-        said = _shape(loop)
-        if said:
-            self.wrong(path, said)
+        problem = _shape(loop)
+        if problem:
+            self.wrong(path, problem)
             return
         identifier, _, fragment = loop
         if identifier in around:
-            self.wrong(path, f"a loop around it has the identifier {identifier} too")
+            self.wrong(
+                path,
+                f"an outer loop has the identifier {identifier} too; give another one",
+            )
         if len(around) + 1 > MOST_NESTED:
             self.wrong(
                 path,
-                f"{len(around) + 1} loops in each other; CloudFormation takes "
-                f"{MOST_NESTED}; write one of them out",
+                f"{len(around) + 1} nested loops; CloudFormation allows {MOST_NESTED}; "
+                "write one of them out",
             )
             return
-        for made, inner in fragment.items():
-            if not made.startswith(LOOP):
-                self.made(made, inner, path, identifier)
+        for name, inner in fragment.items():
+            if not name.startswith(LOOP):
+                self.repeated(name, inner, path, identifier)
         self.node(fragment, path, (*around, identifier))
 
-    def made(
-        self, made: str, inner: Any, path: tuple[str, ...], identifier: str
+    def repeated(
+        self, key: str, inner: Any, path: tuple[str, ...], identifier: str
     ) -> None:
-        if identifier not in {name for _, name in _PLACEHOLDER.findall(made)}:
+        if identifier not in {name for _, name in _PLACEHOLDER.findall(key)}:
             self.wrong(
                 path,
-                f"{made} would be made for each item; give it a name with "
+                f"{key} would have the same name for each item; give it a name with "
                 f"${{{identifier}}} or &{{{identifier}}}",
             )
-        key = _MUST.get(path[0]) if _of_section(path) else None
-        if key and not (isinstance(inner, Mapping) and key in inner):
-            self.wrong((*path, made), f"has no {key}")
+        needed = _MUST.get(path[0]) if _of_section(path) else None
+        if needed and not (isinstance(inner, Mapping) and needed in inner):
+            self.wrong((*path, key), f"has no {needed}")
 
     def name(self, key: str, path: tuple[str, ...]) -> None:
         name = key.removeprefix(LOOP)
         if not _NAME.fullmatch(name):
-            self.wrong(path, f"a loop is {LOOP}NAME, of letters and digits")
+            self.wrong(
+                path,
+                f"the loop has no valid name; write {LOOP}NAME with letters and digits",
+            )
         elif name in self.names:
-            self.wrong(path, "another loop has this name; give it one of its own")
+            self.wrong(path, "another loop has this name; give it its own")
         elif name in self.taken:
             self.wrong(path, f"a resource is called {name}; give the loop another name")
         self.names.add(name)
 
 
 def _shape(loop: Any) -> str | None:
-    """What is wrong with the three parts of a loop."""
+    """Return what is wrong with the three parts of a loop."""
     if not (isinstance(loop, list) and len(loop) == 3):
-        return "a loop is a list of three: identifier, collection, what is repeated"
+        return (
+            "a loop needs a list of three: identifier, collection, fragment to repeat"
+        )
     identifier, collection, fragment = loop
     if not (isinstance(identifier, str) and _NAME.fullmatch(identifier)):
-        return f"the identifier {identifier!r} is not of letters and digits"
+        return f"the identifier {identifier!r} may only have letters and digits"
     if not isinstance(collection, (list, Mapping)):
         return (
             f"the collection is {collection!r}; give a list, or a Ref to a parameter "
             "of type CommaDelimitedList"
         )
     if not (isinstance(fragment, Mapping) and fragment):
-        return "what is repeated is no mapping of names to what they are"
+        return "the fragment to repeat must be a mapping, such as names to resources"
     return None
 
 
@@ -183,11 +194,11 @@ def _shape(loop: Any) -> str | None:
 
 
 def written_out(body: Template, resolve: Resolve) -> tuple[Template, tuple[str, ...]]:
-    """The template without loops, and what is wrong with the items they have, each with
-    its place.
+    """Return the template with its loops expanded, and a line with its place for each
+    mistake in their items.
 
-    `resolve` evaluates a collection. A loop whose items are not known makes nothing;
-    one that is no loop stays as it is. Without the transform nothing is one.
+    `resolve` evaluates a collection. A loop whose items are unknown creates nothing, and
+    a malformed loop stays as it is. Without the transform no loop is expanded.
     """
     if TRANSFORM not in transforms(body):
         return body, ()
@@ -229,21 +240,21 @@ class _Writer:
     def mapping(
         self, node: Mapping[str, Any], bound: Mapping[str, str], path: tuple[str, ...]
     ) -> dict[str, Any]:
-        made: dict[str, Any] = {}
+        expanded: dict[str, Any] = {}
         for key, value in node.items():
             if not (key.startswith(LOOP) and _shape(value) is None):
-                self.put(made, key, self.node(value, bound, (*path, key)), path)
+                self.put(expanded, key, self.node(value, bound, (*path, key)), path)
                 continue
             for name, inner in self.loop(value, bound, (*path, key)):
-                self.put(made, name, inner, (*path, key))
-        return made
+                self.put(expanded, name, inner, (*path, key))
+        return expanded
 
     def put(
-        self, made: dict[str, Any], key: str, value: Any, path: tuple[str, ...]
+        self, expanded: dict[str, Any], key: str, value: Any, path: tuple[str, ...]
     ) -> None:
-        if key in made:
-            self.wrong(path, f"{key} is made twice; give each a name of its own")
-        made.setdefault(key, value)
+        if key in expanded:
+            self.wrong(path, f"{key} is created twice; give each its own name")
+        expanded.setdefault(key, value)
 
     def loop(
         self, loop: list[Any], bound: Mapping[str, str], path: tuple[str, ...]
@@ -264,7 +275,7 @@ class _Writer:
                     meant = key.replace("${", "&{")
                     self.wrong(
                         path,
-                        f"the name {name!r} is not of letters and digits; "
+                        f"the name {name!r} may only have letters and digits; "
                         + (f"write {meant}" if meant != key else "give other items"),
                     )
                     continue
@@ -278,26 +289,26 @@ class _Writer:
         if not all(isinstance(item, (str, int, float)) for item in items):
             self.wrong(
                 path,
-                f"the collection {collection!r} is not known before a rollout; give a "
+                f"the collection {collection!r} is only known in a rollout; give a "
                 "list, or a Ref to a parameter of type CommaDelimitedList that has a "
                 "value or a default",
             )
             return []
         if not isinstance(found, list) or any(isinstance(i, bool) for i in items):
-            self.wrong(path, f"the collection is {found!r}; give a list of texts")
+            self.wrong(path, f"the collection is {found!r}; give a list of strings")
             return []
         if not found or "" in found:
-            self.wrong(path, "the collection has no items, or an empty one; give some")
+            self.wrong(path, "the collection is empty or has an empty item; give items")
         return [str(item) for item in found if item != ""]
 
 
 def _of_section(path: tuple[str, ...]) -> bool:
-    """Whether a loop makes what a section is made of: its keys are logical ids."""
+    """Whether a loop creates entries of a section, so that its keys are logical ids."""
     return all(part.startswith(LOOP) for part in path[1:])
 
 
 def _filled(text: str, bound: Mapping[str, str], forms: str) -> str:
-    """A text with the items of the loops around it; `&` takes letters and digits."""
+    """Return a text with the items of outer loops filled in; `&` drops other characters."""
 
     def fill(match: re.Match[str]) -> str:
         form, name = match.groups()
@@ -310,14 +321,14 @@ def _filled(text: str, bound: Mapping[str, str], forms: str) -> str:
 
 
 def may_be(key: str, name: str) -> bool:
-    """Whether a key in a loop can become a name, with some items."""
+    """Whether a key in a loop can become a name for some items."""
     parts = [re.escape(part) for part in _PLACEHOLDER.split(key)[::3]]
     return len(parts) > 1 and re.fullmatch(".*".join(parts), name) is not None
 
 
 def _sub(text: str, bound: Mapping[str, str]) -> Any:
-    """An `Fn::Sub`, or its text where nothing is left to put in: names of conditions
-    and resources must be text."""
+    """Return an `Fn::Sub`, or its text where no variable remains: names of conditions and
+    resources must be text."""
     done = _filled(text, bound, "$")
     return {"Fn::Sub": done} if done == text or "${" in done else done
 

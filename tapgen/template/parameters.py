@@ -9,12 +9,12 @@ from tapgen.template import diff
 
 
 def parameters_of(template: str) -> dict[str, dict[str, Any]]:
-    """The Parameters block of a template text; empty for a text that has none."""
+    """Return the Parameters block of a template text; empty for a text without one."""
     return dict(diff.block(template, "Parameters"))
 
 
 def complete(values: Mapping[str, Any], template: str) -> dict[str, Any]:
-    """Parameter values with the template's defaults filled in."""
+    """Return parameter values with the template's defaults filled in."""
     declared = parameters_of(template)
     defaults = {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
     return {**defaults, **values}

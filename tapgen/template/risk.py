@@ -1,7 +1,7 @@
-"""What of a change a reviewer has to look at first: data, permissions, exposure.
+"""The risks of a change that a reviewer checks first: data, permissions, exposure.
 
-Data in, data out. Works on the evaluated properties of `diff.Resource`; what cannot be
-told from them is not claimed.
+Data in, data out. Reads only the evaluated properties of `diff.Resource`, and claims
+nothing beyond them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tapgen.template.values import LATER, equal
 
 
 class Kind(StrEnum):
-    """What a risk is about, gravest first."""
+    """The subject of a risk, gravest first."""
 
     REFUSED = "AWS refuses this update"
     DATA = "data"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Risk:
-    """One thing about one resource, in words."""
+    """One risk of one resource, in words."""
 
     kind: Kind
     logical_id: str
@@ -44,12 +44,12 @@ class Risk:
 
 
 def of(change: Resource) -> tuple[Risk, ...]:
-    """Everything worth naming about one change, gravest first, each once."""
+    """Return the risks of one change, gravest first, each once."""
     found = [
         *_refused(change),
         *_data(change),
         *_permissions(change),
-        *_openings(change),
+        *_network(change),
         *_weaker(change),
     ]
     order = list(Kind)
@@ -62,9 +62,9 @@ def of(change: Resource) -> tuple[Risk, ...]:
 
 
 def replaced(changes: Iterable[Resource]) -> str:
-    """In one line, how many resources CloudFormation certainly replaces and the first
-    few of them, those first that are changed themselves and not by what they refer to;
-    empty for none."""
+    """Return one line with the number of resources that CloudFormation certainly replaces
+    and the first few of them, those with a change of their own first; empty for none.
+    """
     found = sorted(
         (change for change in changes if change.verdict is Verdict.REPLACES),
         key=lambda change: (_follows(change), change.logical_id),
@@ -78,12 +78,12 @@ def replaced(changes: Iterable[Resource]) -> str:
     return f"{len(found)} resources are replaced{among} {names}"
 
 
-_NAMED = 3  # of what is replaced
+_NAMED = 3  # names of replaced resources in a line
 Found = tuple[Kind, str]
 
 
 def _follows(change: Resource) -> bool:
-    """Whether it is replaced only as what it refers to is."""
+    """Whether a resource is replaced only because it refers to a replaced one."""
     return all(
         isinstance(p.new, Mapping) and LATER in p.new
         for p in change.properties
@@ -97,16 +97,16 @@ def _follows(change: Resource) -> bool:
 def _refused(change: Resource) -> Iterator[Found]:
     if change.refused:
         yield Kind.REFUSED, (
-            f"{', '.join(change.refused)} cannot change once it is made; leave it as it is, or "
-            "give the resource another logical id, which makes a new one"
+            f"{', '.join(change.refused)} cannot change after creation; leave it as it is, or "
+            "give the resource another logical id to create a new one"
         )
 
 
 # -- data ----------------------------------------------------------------------------
 
 
-# What lists copies of the data in other regions, each with its Region: who takes a copy
-# off the list has it deleted (resource reference of each type).
+# The properties that list copies of the data in other regions, each with its Region.
+# Removing a copy from the list deletes it (resource reference of each type).
 _COPIES = {
     "AWS::DynamoDB::GlobalTable": "Replicas",
     "AWS::SecretsManager::Secret": "ReplicaRegions",
@@ -118,7 +118,7 @@ def _data(change: Resource) -> Iterator[Found]:
         yield from _out_of_reach(change)
     if not change.stateful or change.verb is Verb.ADD:
         return
-    after = "what it holds is kept aside" if change.kept else "what it holds is deleted"
+    after = "its data is retained" if change.retained else "its data is deleted"
     if change.verb is Verb.REMOVE:
         yield Kind.DATA, f"removed; {after}"
     elif change.loses_data:
@@ -128,11 +128,11 @@ def _data(change: Resource) -> Iterator[Found]:
             if p.verdict in (Verdict.MAY_REPLACE, Verdict.REPLACES)
         )
         word = "is" if change.verdict is Verdict.REPLACES else "may be"
-        yield Kind.DATA, f"{word} replaced by an empty one ({why}); {after}"
+        yield Kind.DATA, f"{word} replaced by an empty resource ({why}); {after}"
 
 
 def _out_of_reach(change: Resource) -> Iterator[Found]:
-    """Data that is deleted, or that nobody can read, while its resource stays."""
+    """Yield data that is deleted or becomes unreadable while its resource stays."""
     before, after = change.before or {}, change.after or {}
     copies = _COPIES.get(change.type, "")
     stay = _regions(after.get(copies))
@@ -142,7 +142,7 @@ def _out_of_reach(change: Resource) -> Iterator[Found]:
     key = change.type in ("AWS::KMS::Key", "AWS::KMS::ReplicaKey")
     if key and equal(after.get("Enabled"), False):
         if not equal(before.get("Enabled"), False):
-            yield Kind.DATA, "the key is disabled; what it encrypts cannot be read"
+            yield Kind.DATA, "the key is disabled; data encrypted with it cannot be read"
 
 
 def _regions(copies: Any) -> list[str]:
@@ -189,7 +189,7 @@ _ATTACHED = {
     "AWS::IAM::User": ("ManagedPolicyArns", "Groups"),
     "AWS::SSO::PermissionSet": ("ManagedPolicies", "CustomerManagedPolicyReferences"),
 }
-"""Type → the properties that list whose permissions it has as well."""
+"""Type → the properties that list other sources of its permissions."""
 
 
 def _permissions(change: Resource) -> Iterator[Found]:
@@ -224,7 +224,7 @@ def _documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _read(value: Any) -> Any:
-    """A policy as data, also one that is written as text."""
+    """Return a policy as data, also one that is written as text."""
     if isinstance(value, Mapping) and not any(k.startswith("Fn::") for k in value):
         return value
     try:
@@ -234,7 +234,7 @@ def _read(value: Any) -> Any:
 
 
 def _invoker(properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The statement that Lambda makes of a permission (AddPermission)."""
+    """Return the statement that Lambda creates for a permission (AddPermission)."""
     limits = {
         "SourceArn": ("ArnLike", "aws:SourceArn"),
         "SourceAccount": ("StringEquals", "aws:SourceAccount"),
@@ -256,13 +256,13 @@ def _invoker(properties: Mapping[str, Any]) -> Mapping[str, Any]:
 
 # -- network -------------------------------------------------------------------------
 
-# What makes public, also what is new: property → the values that do.
+# Values that make a resource public, new ones included.
 _EXPOSING = {
     "PubliclyAccessible": (True,),
     "AuthType": ("NONE",),
     "AccessControl": ("PublicRead", "PublicReadWrite", "AuthenticatedRead"),
 }
-# What keeps something from the public as long as it has this value.
+# Values that keep a resource private.
 _CLOSING = {
     "Scheme": "internal",
     "ResourcesVpcConfig/EndpointPublicAccess": False,
@@ -274,7 +274,7 @@ _CLOSING = {
 }
 
 
-def _openings(change: Resource) -> Iterator[Found]:
+def _network(change: Resource) -> Iterator[Found]:
     for public, words in exposure.opened(change.type, change.before, change.after):
         yield Kind.PUBLIC if public else Kind.NETWORK, words
     if change.after is not None:
@@ -301,11 +301,11 @@ def _public_switches(
 
 
 def _or_default(value: Any) -> str:
-    return "what AWS takes by default" if value is None else text(value)
+    return "the default of AWS" if value is None else text(value)
 
 
 def _at(properties: Mapping[str, Any], path: str) -> Any:
-    """The value at a path of names; None where there is none."""
+    """Return the value at a path of names; None where there is none."""
     found: Any = properties
     for name in path.split("/"):
         found = found.get(name) if isinstance(found, Mapping) else None

@@ -1,4 +1,4 @@
-"""CloudFormation's registry schemas: what a resource type has, needs and cannot change.
+"""CloudFormation's registry schemas: the properties and permissions of resource types.
 
 They come from the data files bundled with cfn-lint (`cfnlint/data/schemas`), where
 `providers/<region>.json` maps the types of a region to content-addressed files in
@@ -24,8 +24,8 @@ from typing import Any
 
 STATEFUL: frozenset[str] = frozenset(
     {
-        # Hold data, or an identity (key, address, name) that others keep and that
-        # nothing can bring back once the resource is replaced.
+        # They hold data, or an identity (key, address, name) that others store and that
+        # is lost when the resource is replaced.
         "AWS::Backup::BackupVault",
         "AWS::Backup::LogicallyAirGappedBackupVault",
         "AWS::Cognito::UserPool",
@@ -61,10 +61,10 @@ STATEFUL: frozenset[str] = frozenset(
         "AWS::SecretsManager::Secret",
     }
 )
-"""Types whose replacement or deletion loses data or an identity others rely on."""
+"""Types whose replacement or deletion loses data, or an identity in use elsewhere."""
 
-# What the schemas do not say: an update that changes one of these fails, and its stack
-# is rolled back. For volumes "Updates are not supported" (resource reference of
+# Missing in the schemas: an update that changes one of these fails, and its stack is
+# rolled back. For volumes "Updates are not supported" (resource reference of
 # AWS::EC2::Volume); for keys "the update request fails, regardless of the value of the
 # UpdateReplacePolicy" (that of AWS::KMS::Key); for user pools Cognito's own "Updates are
 # not allowed for property" (message of its resource handler).
@@ -84,9 +84,9 @@ _REFUSED: Mapping[str, frozenset[str]] = {
     "AWS::KMS::Key": frozenset({"KeySpec", "KeyUsage", "MultiRegion", "Origin"}),
 }
 
-# What CloudFormation does for types whose schemas list no handlers: it calls the
-# function or topic of a custom resource with the caller's permissions, and nothing
-# for wait conditions and metadata.
+# The permissions for types whose schemas list no handlers: CloudFormation calls the
+# function or topic of a custom resource with the caller's permissions, and nothing for
+# wait conditions and metadata.
 _WITHOUT_HANDLERS: Mapping[str, frozenset[str]] = {
     "AWS::CDK::Metadata": frozenset(),
     "AWS::CloudFormation::CustomResource": frozenset(
@@ -97,7 +97,7 @@ _WITHOUT_HANDLERS: Mapping[str, frozenset[str]] = {
 }
 
 
-# What a write-only property is called that takes a secret, not where one is.
+# Names of write-only properties that hold a secret, not the place of one.
 _SECRET = re.compile(
     r"Token|Credential|(?!Validate|Generate).*(?:Credentials|Passwords?|SecretString|"
     r"ClientSecret|SharedSecret|PrivateKey|SecretKey|AccessKey|ApiKey|ApiKeyValue|"
@@ -107,7 +107,7 @@ _SECRET = re.compile(
 
 @cache
 def _data() -> Path:
-    """The folder of cfn-lint's data files."""
+    """Return the folder of cfn-lint's data files."""
     spec = find_spec("cfnlint")
     assert spec is not None and spec.origin is not None, "cfn-lint is a dependency"
     return Path(spec.origin).parent / "data"
@@ -119,7 +119,7 @@ def _read(path: Path) -> Any:
 
 @cache
 def regions() -> frozenset[str]:
-    """Every region there are schemas for, of all partitions."""
+    """Return every region with schemas, of all partitions."""
     files = (_data() / "schemas" / "providers").glob("*.json")
     # sam.json lists the types of the Serverless transform.
     return frozenset(file.stem for file in files) - {"sam"}
@@ -144,7 +144,7 @@ def same_everywhere(type_name: str, regions: Iterable[str]) -> bool:
 
 @cache
 def types(region: str) -> frozenset[str]:
-    """The resource types a region offers; none for a region that does not exist."""
+    """Return the resource types of a region; none for an unknown region."""
     return frozenset(_hashes(region))
 
 
@@ -157,7 +157,7 @@ def _resource(content: str) -> Mapping[str, Any]:
 
 
 def schema(type_name: str, region: str = "us-east-1") -> Mapping[str, Any] | None:
-    """The registry schema of a type in a region, None where it has no such type.
+    """Return the registry schema of a type in a region, None where it has no such type.
 
     A `Custom::` type has the schema of `AWS::CloudFormation::CustomResource`. The
     result is shared: do not change it.
@@ -173,7 +173,7 @@ def _generic(type_name: str) -> str:
 
 
 def _anywhere(type_name: str) -> Mapping[str, Any]:
-    """A type's schema, from us-east-1 or else the first region that has it."""
+    """Return a type's schema, from us-east-1 or else the first region that has it."""
     for region in ("us-east-1", *sorted(regions())):
         found = schema(type_name, region)
         if found is not None:
@@ -188,26 +188,26 @@ def _pointers(type_name: str, key: str) -> Iterable[str]:
 
 @cache
 def attributes(type_name: str) -> frozenset[str]:
-    """What AWS gives back (`readOnlyProperties`), as `Fn::GetAtt` names it."""
+    """Return the attributes of a type (`readOnlyProperties`), as in `Fn::GetAtt`."""
     found = _pointers(type_name, "readOnlyProperties")
     return frozenset(p.replace("/", ".") for p in found if "*" not in p)
 
 
 @cache
 def create_only(type_name: str) -> frozenset[str]:
-    """Properties whose change replaces the resource (`createOnlyProperties`)."""
+    """Return properties whose change replaces the resource (`createOnlyProperties`)."""
     return frozenset(_pointers(type_name, "createOnlyProperties"))
 
 
 @cache
 def conditional_create_only(type_name: str) -> frozenset[str]:
-    """Properties whose change may replace it (`conditionalCreateOnlyProperties`)."""
+    """Return properties whose change may replace it (`conditionalCreateOnlyProperties`)."""
     return frozenset(_pointers(type_name, "conditionalCreateOnlyProperties"))
 
 
 @cache
 def _write_only(type_name: str) -> frozenset[tuple[str, ...]]:
-    """What AWS never gives back (`writeOnlyProperties`), without places in lists."""
+    """Return properties that AWS never returns (`writeOnlyProperties`), without indexes."""
     return frozenset(
         tuple(part for part in pointer.split("/") if part != "*")
         for pointer in _pointers(type_name, "writeOnlyProperties")
@@ -215,8 +215,8 @@ def _write_only(type_name: str) -> frozenset[tuple[str, ...]]:
 
 
 def is_secret(type_name: str, path: Sequence[str]) -> bool:
-    """Whether a property is a secret or in one: write-only, as the schema says of it or
-    of what it is in, and called like one. `path` is without places in lists."""
+    """Whether a property is a secret or part of one: it or its parent is write-only and
+    has the name of a secret. `path` is without indexes."""
     steps = tuple(path)
     return any(
         _SECRET.fullmatch(step) is not None
@@ -228,41 +228,39 @@ def is_secret(type_name: str, path: Sequence[str]) -> bool:
 
 
 def refused(type_name: str) -> frozenset[str]:
-    """Top-level properties that AWS refuses to change, neither in place nor by
-    replacement."""
+    """Return top-level properties that AWS refuses to change, in place or by replacement."""
     return _REFUSED.get(type_name, frozenset())
 
 
 def default(type_name: str, name: str) -> Any:
-    """The value that a top-level property has where a template gives none; None for
-    one whose schema does not say."""
+    """Return the default of a top-level property; None where the schema has none."""
     return _anywhere(type_name).get("properties", {}).get(name, {}).get("default")
 
 
 def is_stateful(type_name: str) -> bool:
-    """Whether replacing or deleting such a resource loses something."""
+    """Whether a type holds data or an identity; see `STATEFUL`."""
     return type_name in STATEFUL
 
 
 @cache
 def _services() -> Mapping[str, Any]:
-    """Service → what cfn-lint knows of it in IAM."""
+    """Return service → its IAM actions in cfn-lint's data."""
     services: Mapping[str, Any] = _read(_data() / "AdditionalSpecs" / "Policies.json")
     return services
 
 
 @cache
 def _actions(service: str) -> Mapping[str, frozenset[str]]:
-    """Action of a service → kinds of resources, all in lower case."""
+    """Return action of a service → kinds of resources, all in lower case."""
     known = _services().get(service, {"Actions": {}})["Actions"]
     return {a: frozenset(about.get("Resources", ())) for a, about in known.items()}
 
 
 @cache
 def is_action(action: str) -> bool:
-    """Whether IAM knows the action; with a wildcard, whether it matches any.
+    """Whether an IAM action exists; with a wildcard, whether it matches any.
 
-    IAM compares without regard to case. A whole service (`s3:*`) is no action.
+    IAM ignores case. A whole service (`s3:*`) is not an action.
     """
     service, _, name = action.lower().partition(":")
     if not name or name == "*":
@@ -274,21 +272,21 @@ def is_action(action: str) -> bool:
 
 
 def limited_by(action: str) -> frozenset[str]:
-    """The kinds of resources an action can be limited to, in IAM's words.
+    """Return the kinds of resources an action can be limited to, in IAM's words.
 
     `s3:CreateBucket` gives `bucket`. None for an action that IAM only allows on `*`,
-    for one with a wildcard, and for one it does not know.
+    for one with a wildcard, and for an unknown one.
     """
     service, _, name = action.lower().partition(":")
     return _actions(service).get(name, frozenset())
 
 
 def permissions(types: Iterable[str]) -> frozenset[str]:
-    """The IAM actions CloudFormation needs to make, change and remove such resources.
+    """Return the IAM actions that CloudFormation needs to manage such resources.
 
-    That is every handler's and the tagging permissions of the schemas, without those
-    that IAM does not know and without whole services. Actions that differ only in
-    case come once.
+    These are the permissions of all handlers and of tagging in the schemas, without
+    unknown actions and without whole services. Actions that differ only in case appear
+    once.
     """
     found: dict[str, str] = {}
     for type_name in types:
@@ -313,7 +311,7 @@ def _permissions(type_name: str) -> frozenset[str]:
 
 
 def without_permissions(types: Iterable[str]) -> frozenset[str]:
-    """The types among these whose schemas do not say which actions they need."""
+    """Return those of the types whose schemas list no actions."""
     return frozenset(
         t
         for t in types

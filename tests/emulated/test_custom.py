@@ -190,7 +190,7 @@ def test_an_artifact_that_changes_after_the_plan_is_refused(shop: Shop) -> None:
     shop.edit("stacksets/shop/src/index.py", '"thanks"', '"many_thanks"')
 
     with pytest.raises(
-        TemplateError, match="has changed since it was planned; plan again"
+        TemplateError, match="has changed since the plan was made; plan again"
     ):
         shop.cloud.run(made)
 

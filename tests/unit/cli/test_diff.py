@@ -84,7 +84,7 @@ def test_loops_are_bounded_before_they_are_written_out(
     started = time.monotonic()
     seven = _looped(tmp_path / "seven.json", nested=7, items=10)
     assert main(["diff", seven, seven]) == 1
-    assert "6 loops in each other; CloudFormation takes 5" in capsys.readouterr().err
+    assert "6 nested loops; CloudFormation allows 5" in capsys.readouterr().err
     five = _looped(tmp_path / "five.json", nested=5, items=40)
     assert main(["diff", five, five]) == 1
     assert (

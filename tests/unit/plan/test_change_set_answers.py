@@ -241,7 +241,7 @@ def test_a_replacement_only_aws_sees_is_shown_and_refused_until_allowed() -> Non
     (refused,) = plan.refusals(the_plan)
     assert "Table (AWS::DynamoDB::Table) holds data and would be replaced" in refused
     assert plan.refusals(the_plan, ["Table"]) == []
-    assert "is replaced by an empty one (BillingMode)" in text.plan(the_plan)
+    assert "is replaced by an empty resource (BillingMode)" in text.plan(the_plan)
 
 
 def test_awss_conditional_is_perhaps_a_replacement() -> None:
@@ -392,7 +392,7 @@ def test_targets_of_which_aws_says_the_same_are_shown_once() -> None:
     assert note.kind == "difference"
     assert note.targets == (EAST, WEST)
     assert lines(answers).count("AWS says replaces") == 1
-    assert text.plan(now).count("is replaced by an empty one") == 1
+    assert text.plan(now).count("is replaced by an empty resource") == 1
 
 
 def test_an_answer_as_json_is_in_awss_words() -> None:

@@ -326,7 +326,7 @@ def test_every_wrong_reference_is_reported_at_once() -> None:
     assert "data has no output Nope; it has Arn" in text
     assert "data has no target in 111111111111/eu-west-1" in text
     assert "the template has no parameter B; it has A, C" in text
-    assert "parameter C has no value and no default" in text
+    assert "parameter C has no value and no default; give a value" in text
 
 
 def test_a_reference_to_no_part_names_the_parts() -> None:

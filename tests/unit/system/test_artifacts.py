@@ -66,7 +66,9 @@ def test_what_changed_since_it_was_planned_is_not_uploaded(tmp_path: Path) -> No
     planned = artifact(tmp_path, "app.zip")
     (tmp_path / "app.zip").write_bytes(b"two")
 
-    with pytest.raises(TemplateError, match="changed since it was planned; plan again"):
+    with pytest.raises(
+        TemplateError, match="changed since the plan was made; plan again"
+    ):
         artifacts.content(planned)
 
 
@@ -74,7 +76,7 @@ def test_what_is_missing_or_empty_is_said(tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="no such file.*; build it first"):
         artifact(tmp_path, "build/app.zip")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TemplateError, match="an empty folder makes no artifact"):
+    with pytest.raises(TemplateError, match="the folder is empty; build"):
         artifact(tmp_path, "empty")
 
 

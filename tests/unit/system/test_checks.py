@@ -106,20 +106,20 @@ def test_a_good_value_passes(value: str, parameter: dict[str, Any]) -> None:
         (
             "subnet-1",
             {"Type": "AWS::EC2::VPC::Id"},
-            "'subnet-1' is no AWS::EC2::VPC::Id; one matches vpc-[0-9a-f]+",
+            "'subnet-1' is not an AWS::EC2::VPC::Id; give one that matches vpc-[0-9a-f]+",
         ),
         (
             "subnet-1,vpc-1",
             {"Type": SUBNETS},
-            "'vpc-1' is no AWS::EC2::Subnet::Id; one matches subnet-[0-9a-f]+",
+            "'vpc-1' is not an AWS::EC2::Subnet::Id; give one that matches subnet-[0-9a-f]+",
         ),
         (
             "hunter2",
             {"Type": "String", "MinLength": 12, "NoEcho": True},
-            "(hidden) is in clear, and NoEcho; secrets enter only by reference: give "
+            "(hidden) is a NoEcho parameter in plain text; pass secrets by reference: "
             "{{resolve:secretsmanager:…}} or {{resolve:ssm-secure:…}}",
         ),
-        ("x" * 4097, {"Type": "String"}, "4097 bytes; CloudFormation takes 4096"),
+        ("x" * 4097, {"Type": "String"}, "4097 bytes; CloudFormation allows 4096"),
     ],
 )
 def test_a_value_against_a_constraint_is_reported(
@@ -152,26 +152,30 @@ def test_an_output_of_the_right_type_passes(expression: Any, kind: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "kind", "problem"),
     [
-        ({"Ref": "One"}, SUBNETS, f"net.Out is one value, {SUBNETS} takes a list; "),
-        ({"Fn::Sub": "${One}"}, SUBNETS, "net.Out is one value"),
-        ({"Fn::Join": ["-", [{"Ref": "One"}]]}, SUBNETS, "net.Out is one value"),
+        (
+            {"Ref": "One"},
+            SUBNETS,
+            f"net.Out is a single value, but {SUBNETS} is a list; ",
+        ),
+        ({"Fn::Sub": "${One}"}, SUBNETS, "net.Out is a single value"),
+        ({"Fn::Join": ["-", [{"Ref": "One"}]]}, SUBNETS, "net.Out is a single value"),
         (
             {"Fn::Join": [",", [{"Ref": "One"}, {"Ref": "Two"}]]},
             "AWS::EC2::Subnet::Id",
-            "net.Out is a list, AWS::EC2::Subnet::Id takes one value",
+            "net.Out is a list, but AWS::EC2::Subnet::Id is a single value",
         ),
         (
             {"Ref": "Topic"},
             "AWS::EC2::VPC::Id",
-            "net.Out is the Ref of an AWS::SNS::Topic, not of type AWS::EC2::VPC::Id",
+            "net.Out is the Ref of an AWS::SNS::Topic, but the parameter is an AWS::EC2::VPC::Id",
         ),
         (
             {"Fn::Join": [",", [{"Ref": "One"}, {"Ref": "Vpc"}]]},
             SUBNETS,
-            "net.Out is the Ref of an AWS::EC2::VPC, not of type AWS::EC2::Subnet::Id",
+            "net.Out is the Ref of an AWS::EC2::VPC, but the parameter is an AWS::EC2::Subnet::Id",
         ),
         ({"Ref": "Topic"}, "Number", "net.Out is the Ref of an AWS::SNS::Topic"),
-        ("vpc-1", "AWS::EC2::Subnet::Id", "'vpc-1' is no AWS::EC2::Subnet::Id"),
+        ("vpc-1", "AWS::EC2::Subnet::Id", "'vpc-1' is not an AWS::EC2::Subnet::Id"),
         ({"Ref": "AWS::Region"}, "Number", "'us-east-1' is not a number"),
     ],
 )
@@ -217,7 +221,7 @@ def test_an_output_that_a_target_does_not_make_is_reported() -> None:
     app = make.stack_set("app", parameters=parameters, text=text, targets=(EAST, WEST))
 
     assert said(net, app) == [
-        f"app.X: net.Out is not made in {WEST}, as its condition is false there"
+        f"app.X: net.Out does not exist in {WEST}: its condition is false there"
     ]
 
 
@@ -228,9 +232,9 @@ def test_more_than_cloudformation_takes_is_reported() -> None:
     body = {"Parameters": many, "Resources": topics, "Outputs": outputs}
 
     assert said(make.stack_set("big", text=json.dumps(body))) == [
-        "big: 201 parameters; CloudFormation takes 200; split the part",
-        "big: 201 outputs; CloudFormation takes 200; split the part",
-        "big: 501 resources; CloudFormation takes 500; split the part",
+        "big: 201 parameters; CloudFormation allows 200; split the part",
+        "big: 201 outputs; CloudFormation allows 200; split the part",
+        "big: 501 resources; CloudFormation allows 500; split the part",
     ]
 
 
@@ -243,7 +247,7 @@ def test_a_template_larger_than_a_megabyte_is_reported_white_space_does_not_coun
 
     assert said(make.stack_set("big", text=text(1000, 200))) == []
     (line,) = said(make.stack_set("big", text=text(1100, None)))
-    assert line.startswith("big: 1,1") and "takes 1,048,576" in line
+    assert line.startswith("big: 1,1") and "allows 1,048,576" in line
 
 
 def test_a_part_in_a_circle_is_reported_and_a_description_too_long() -> None:
@@ -253,10 +257,10 @@ def test_a_part_in_a_circle_is_reported_and_a_description_too_long() -> None:
 
     lines = said(a, b, make.stack_set("c", text=text))
 
-    assert lines[0] == "c: a description of 1200 bytes; CloudFormation takes 1024"
+    assert lines[0] == "c: the description has 1200 bytes; CloudFormation allows 1024"
     assert lines[1] in (
-        "stack sets depend on each other: a -> b -> a",
-        "stack sets depend on each other: b -> a -> b",
+        "stack sets depend on each other: a -> b -> a; remove a dependency",
+        "stack sets depend on each other: b -> a -> b; remove a dependency",
     )
 
 
@@ -296,7 +300,10 @@ def test_self_may_be_any_account_until_a_system_is_resolved() -> None:
     assert checks.problems(system) == []
     assert checks.problems(system.resolve(ACCOUNT)) == []
     (line,) = checks.problems(system.resolve("2" * 12))
-    assert line == f"app.X: net has no target in {'2' * 12}/us-east-1"
+    assert (
+        line
+        == f"app.X: net has no target in {'2' * 12}/us-east-1; name its region or account"
+    )
 
 
 # Rules ------------------------------------------------------------------------------------

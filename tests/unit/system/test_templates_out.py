@@ -88,7 +88,7 @@ def test_a_template_larger_than_cloudformation_takes_is_refused() -> None:
     t = Template("Too much")
     for number in range(400):
         t.add_resource(s3.Bucket(f"B{number}", Tags=Tags(Long="x" * 3000)))
-    with pytest.raises(TemplateError, match="Too much: .* takes 1000000; split"):
+    with pytest.raises(TemplateError, match="Too much: .* allows 1000000; split"):
         templates_out.render(t)
 
 

@@ -123,11 +123,11 @@ def test_a_change_in_place_leaves_identifiers_alone() -> None:
 
 
 def test_what_policies_keep_is_said() -> None:
-    kept = resource("AWS::S3::Bucket") | {"DeletionPolicy": "Retain"}
+    policied = resource("AWS::S3::Bucket") | {"DeletionPolicy": "Retain"}
 
-    found = changes({"Kept": kept, "Lost": resource("AWS::S3::Bucket")}, {})
+    found = changes({"Kept": policied, "Lost": resource("AWS::S3::Bucket")}, {})
 
-    assert found["Kept"].kept and not found["Lost"].kept
+    assert found["Kept"].retained and not found["Lost"].retained
     assert found["Lost"].stateful
 
 

@@ -200,27 +200,33 @@ def test_five_loops_may_stand_in_each_other() -> None:
     (said,) = loops.mistakes(body(Resources=nested(6)))
     assert said.startswith("Resources.Fn::ForEach::L5.Fn::ForEach::L4.")
     assert said.endswith(
-        "6 loops in each other; CloudFormation takes 5; write one of them out"
+        "6 nested loops; CloudFormation allows 5; write one of them out"
     )
 
 
 @pytest.mark.parametrize(
     ("resources", "said"),
     [
-        ({"Fn::ForEach::T": "x"}, "T: a loop is a list of three: identifier, "),
+        ({"Fn::ForEach::T": "x"}, "T: a loop needs a list of three: identifier, "),
         (
             {"Fn::ForEach::T": ["A", ["a"]]},
-            "T: a loop is a list of three: identifier, ",
+            "T: a loop needs a list of three: identifier, ",
         ),
-        ({"Fn::ForEach::T": ["A-B", ["a"], {}]}, "T: the identifier 'A-B' is not of "),
+        (
+            {"Fn::ForEach::T": ["A-B", ["a"], {}]},
+            "T: the identifier 'A-B' may only have ",
+        ),
         (
             {"Fn::ForEach::T": ["A", "a,b", {}]},
             "T: the collection is 'a,b'; give a list",
         ),
-        ({"Fn::ForEach::T": ["A", ["a"], {}]}, "T: what is repeated is no mapping of "),
+        (
+            {"Fn::ForEach::T": ["A", ["a"], {}]},
+            "T: the fragment to repeat must be a mapping",
+        ),
         (
             {"Fn::ForEach::T": ["A", ["a"], {"Same": TOPIC}]},
-            "T: Same would be made for each item; give it a name with ${A} or &{A}",
+            "T: Same would have the same name for each item; give it a name with ${A} or &{A}",
         ),
         (
             {"Fn::ForEach::T": ["A", ["a"], {"T${A}": {"Typ": "X"}}]},
@@ -238,11 +244,11 @@ def test_five_loops_may_stand_in_each_other() -> None:
                     {"Fn::ForEach::U": ["A", ["b"], {"T${A}": TOPIC}]},
                 ]
             },
-            "T.Fn::ForEach::U: a loop around it has the identifier A too",
+            "T.Fn::ForEach::U: an outer loop has the identifier A too",
         ),
         (
             {"Fn::ForEach::": ["A", ["a"], {"T${A}": TOPIC}]},
-            ": a loop is Fn::ForEach::NAME",
+            ": the loop has no valid name; write Fn::ForEach::NAME",
         ),
     ],
 )
@@ -258,7 +264,7 @@ def test_a_name_is_for_one_loop() -> None:
     loop = ["A", ["a"], {"Out${A}": {"Value": "x"}}]
 
     assert loops.mistakes(body(Outputs={"Fn::ForEach::Topics": loop})) == [
-        "Outputs.Fn::ForEach::Topics: another loop has this name; give it one of its own"
+        "Outputs.Fn::ForEach::Topics: another loop has this name; give it its own"
     ]
 
 
@@ -266,7 +272,7 @@ def test_loops_elsewhere_are_reported() -> None:
     (said,) = loops.mistakes(body(Metadata={"Fn::ForEach::M": LOOP}))
 
     assert said.startswith(
-        "Metadata.Fn::ForEach::M: loops are for Conditions, Resources,"
+        "Metadata.Fn::ForEach::M: a loop is only allowed in Conditions, Resources,"
     )
 
 
@@ -290,19 +296,19 @@ def stack_set(
     [
         (
             {"Fn::GetAZs": ""},
-            "the collection {'Fn::GetAZs': ''} is not known before a ",
+            "the collection {'Fn::GetAZs': ''} is only known in a ",
         ),
         (
             {"Ref": "Nope"},
-            "the collection {'Ref': 'Nope'} is not known before a rollout; ",
+            "the collection {'Ref': 'Nope'} is only known in a rollout; ",
         ),
-        ({"Ref": "Keep"}, "the collection is 'Retain'; give a list of texts"),
-        ([True], "the collection is [True]; give a list of texts"),
-        ([], "the collection has no items, or an empty one; give some"),
-        (["a", "a"], "Topica is made twice; give each a name of its own"),
+        ({"Ref": "Keep"}, "the collection is 'Retain'; give a list of strings"),
+        ([True], "the collection is [True]; give a list of strings"),
+        ([], "the collection is empty or has an empty item; give items"),
+        (["a", "a"], "Topica is created twice; give each its own name"),
         (
             ["a-b"],
-            "the name 'Topica-b' is not of letters and digits; write Topic&{Name}",
+            "the name 'Topica-b' may only have letters and digits; write Topic&{Name}",
         ),
     ],
 )
@@ -321,8 +327,8 @@ def test_a_loop_does_not_make_what_is_there() -> None:
     s = stack_set(body(Resources=resources))
 
     assert checks.problems(make.system(s)) == [
-        "topics: Resources.Fn::ForEach::T: Topicone is made twice; give each a name of "
-        "its own"
+        "topics: Resources.Fn::ForEach::T: Topicone is created twice; give each its own "
+        "name"
     ]
 
 
@@ -331,7 +337,7 @@ def test_items_cannot_come_from_another_stack_set() -> None:
     s = stack_set(body(), Names=Output("net", "Arn"))
 
     (said,) = checks.problems(make.system(s, other))
-    assert "the collection {'Ref': 'Names'} is not known before a rollout" in said
+    assert "the collection {'Ref': 'Names'} is only known in a rollout" in said
 
 
 def test_quotas_count_what_loops_make() -> None:
@@ -346,8 +352,8 @@ def test_quotas_count_what_loops_make() -> None:
         Override({"Names": many}, region="us-west-2"),
     )
     assert checks.problems(make.system(s)) == [
-        "topics: 540 resources in us-west-2 with its loops written out; CloudFormation "
-        "takes 500; split the part"
+        "topics: 540 resources in us-west-2 with its loops expanded; CloudFormation "
+        "allows 500; split the part"
     ]
 
 
@@ -364,7 +370,7 @@ def test_outputs_of_loops_are_taken_where_they_are_made() -> None:
 
     assert said("Outtwo", "us-east-1") == []
     assert said("Outtwo", "us-west-2") == [
-        "reader.X: topics.Outtwo is not made in 111111111111/us-west-2, as no loop makes "
+        "reader.X: topics.Outtwo does not exist in 111111111111/us-west-2: no loop creates "
         "it there"
     ]
     assert said("Outten", "us-east-1") == [

@@ -51,10 +51,11 @@ def test_replacing_what_holds_data_is_named() -> None:
 
     named = found(bucket, {"BucketName": "a"}, {"BucketName": "b"})
     assert named[Kind.DATA] == [
-        "is replaced by an empty one (BucketName); what it holds is deleted"
+        "is replaced by an empty resource (BucketName); its data is deleted"
     ]
     assert (
-        "kept aside" in found(bucket, {}, None, DeletionPolicy="Retain")[Kind.DATA][0]
+        "its data is retained"
+        in found(bucket, {}, None, DeletionPolicy="Retain")[Kind.DATA][0]
     )
     assert found("AWS::SNS::Topic", {"TopicName": "a"}, {"TopicName": "b"}) == {}
 
@@ -380,7 +381,7 @@ def test_a_copy_that_goes_and_a_key_that_is_disabled_are_named() -> None:
     assert lost == {Kind.DATA: ["its copy in eu-north-1 is deleted"]}
     assert found(kind, table("eu-west-1"), table("eu-west-1", "eu-north-1")) == {}
     assert found("AWS::KMS::Key", {}, {"Enabled": False}) == {
-        Kind.DATA: ["the key is disabled; what it encrypts cannot be read"]
+        Kind.DATA: ["the key is disabled; data encrypted with it cannot be read"]
     }
 
 
