@@ -249,7 +249,7 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
         if isinstance(value, Output) and target.joins_later:
             yield (
                 f"{s.part}.{name}: comes from {value}, which accounts that join "
-                f"{target.unit} later cannot have; give a value that all share, or turn "
+                f"{target.unit} later do not get; give a value that all share, or turn "
                 "automatic deployment off"
             )
         elif isinstance(value, Output):

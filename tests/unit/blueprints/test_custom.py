@@ -215,7 +215,7 @@ def test_loops_are_sent_as_written_and_checked_expanded(
         (
             "[a, a]",
             "AWS::SNS::Topic",
-            "Resources.Fn::ForEach::Roles: Rolea is made twi",
+            "Resources.Fn::ForEach::Roles: Rolea is created twi",
         ),
         (
             "[a]",

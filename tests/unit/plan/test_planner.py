@@ -332,7 +332,7 @@ def test_every_wrong_reference_is_reported_at_once() -> None:
 def test_a_reference_to_no_part_names_the_parts() -> None:
     app = make.stack_set("app", parameters={"A": Output("dta", "Arn")})
 
-    with pytest.raises(PlanError, match="waits for dta.*it has app, data"):
+    with pytest.raises(PlanError, match="depends on dta.*it has app, data"):
         plan.make(make.system(make.stack_set("data"), app), {})
 
 

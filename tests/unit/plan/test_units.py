@@ -121,7 +121,7 @@ def test_a_unit_of_which_no_account_is_chosen_is_never_named_without_a_choice() 
 def test_without_automatic_deployment_an_empty_unit_is_an_error() -> None:
     s = wanted("Empty", auto_deployment=AutoDeployment())
 
-    with pytest.raises(PlanError, match="ou-none and what is below have no account"):
+    with pytest.raises(PlanError, match="ou-none and the units below have no account"):
         plan.make(resolved(s), {})
 
 
@@ -351,7 +351,7 @@ def test_an_override_for_an_account_in_no_unit_is_an_error() -> None:
 def test_a_filter_that_leaves_no_account_is_an_error() -> None:
     s = wanted("Prod", accounts=(A, B), account_filter=AccountFilter.DIFFERENCE)
 
-    with pytest.raises(PlanError, match="DIFFERENCE leaves none of the accounts"):
+    with pytest.raises(PlanError, match="DIFFERENCE excludes all accounts"):
         plan.make(resolved(s), {})
 
 
