@@ -347,8 +347,8 @@ def test_every_template_that_cannot_be_read_is_reported(project: Project) -> Non
     project.write("two.json", '{"Resources": ')
 
     assert project.wrong().splitlines() == [
-        "shop.yaml:4: stack_sets.net: net.yaml:2: !Reff is not a short form of "
-        "CloudFormation's",
+        "shop.yaml:4: stack_sets.net: net.yaml:2: !Reff is not a short form in "
+        "CloudFormation; correct it",
         "shop.yaml:7: stack_sets.app: app.py: returns int; return a troposphere.Template",
         "shop.yaml:8: stack_sets.two: two.json:1: column 15: expecting value",
     ]

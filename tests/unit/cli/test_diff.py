@@ -88,7 +88,7 @@ def test_loops_are_bounded_before_they_are_written_out(
     five = _looped(tmp_path / "five.json", nested=5, items=40)
     assert main(["diff", five, five]) == 1
     assert (
-        f"{five}: Resources.Fn::ForEach::L4: loops make more than 200,000 values"
+        f"{five}: Resources.Fn::ForEach::L4: loops create more than 200,000 values"
         in capsys.readouterr().err
     )
     assert time.monotonic() - started < 20
