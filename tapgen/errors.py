@@ -1,20 +1,20 @@
-"""Every exception tapgen raises on purpose.
+"""The exceptions that tapgen raises.
 
 * TapgenError
-  - ConfigError      the config file is wrong; carries every mistake found
+  - ConfigError      the config file is invalid; has every mistake found
   - BlueprintError   the config is valid, but the blueprint cannot build it
-  - TemplateError    templates cannot be written, or break one of AWS's limits
+  - TemplateError    templates cannot be written, or exceed one of AWS's limits
   - PlanError        no valid plan exists
-  - RolloutError     a rollout cannot start or go on
+  - RolloutError     a rollout cannot start or continue
   - AwsError         AWS refused a call
-    + NotFound       the thing named does not exist
-    + Busy           another operation holds the stack set; worth waiting for
-    + Unreachable    no answer: endpoint down, no network, no credentials
+    + NotFound       the stack set, stack or object does not exist
+    + Busy           another operation runs on the stack set; try again later
+    + Unreachable    no answer: endpoint down, no network, or no credentials
   - LocalError       the embedded AWS cannot start, stop or answer
                      (raised by the command line, on behalf of the emulator)
 
 A finding, a failed stack instance and drift are results, not exceptions.
-A message says where, what was given, what is allowed and what to do; it starts in
+A message has four parts: where, what is wrong, what was given, what to do. It starts in
 lower case and has no final period.
 """
 
@@ -28,7 +28,7 @@ class TapgenError(Exception):
 
 
 class ConfigError(TapgenError):
-    """The config file is wrong; `problems` holds one line for each mistake."""
+    """The config file is invalid; `problems` has one line for each mistake."""
 
     def __init__(self, problems: Iterable[str]) -> None:
         self.problems = tuple(problems)
@@ -40,7 +40,7 @@ class BlueprintError(TapgenError):
 
 
 class TemplateError(TapgenError):
-    """Templates cannot be written, or break one of AWS's limits."""
+    """Templates cannot be written, or exceed one of AWS's limits."""
 
 
 class PlanError(TapgenError):
@@ -48,11 +48,11 @@ class PlanError(TapgenError):
 
 
 class RolloutError(TapgenError):
-    """A rollout cannot start or go on."""
+    """A rollout cannot start or continue."""
 
 
 class AwsError(TapgenError):
-    """AWS refused a call: which call, with which error code, and AWS's own words."""
+    """AWS refused a call: the call, the error code, and AWS's own message."""
 
     def __init__(self, call: str, code: str, message: str) -> None:
         super().__init__(f"{call}: {message} ({code})")
@@ -66,7 +66,7 @@ class NotFound(AwsError):
 
 
 class Busy(AwsError):
-    """Another operation holds the stack set."""
+    """Another operation runs on the stack set."""
 
 
 class Unreachable(AwsError):

@@ -1,4 +1,4 @@
-"""Findings in the forms that people and tools read."""
+"""Output formats of findings, for people and for tools."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Format = Literal["text", "json", "sarif", "junit", "github"]
 HOME = "https://github.com/aws-cloudformation/cfn-lint"
 
 Describe = Callable[[str], tuple[str, str]]
-"""A rule's short and its full description, by its id."""
+"""Returns a rule's short and its full description, by its id."""
 
 
 def render(
@@ -25,7 +25,7 @@ def render(
     stack_sets: Sequence[str],
     describe: Describe,
 ) -> str:
-    """Findings in a form; `stack_sets` are all that were checked."""
+    """Return findings in a format; `stack_sets` are all that were checked."""
     if format == "sarif":
         return _sarif(findings, describe)
     others: Mapping[str, Callable[[Sequence[Finding], Sequence[str]], str]] = {
@@ -60,7 +60,7 @@ def _place(finding: Finding) -> str:
 def _text(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
     checked = f"{_count(len(stack_sets), 'stack set')} checked" if stack_sets else ""
     if not findings:
-        return f"clean: {checked or 'nothing found'}\n"
+        return f"clean: {checked or 'no findings'}\n"
     lines = []
     for name, group in groupby(findings, key=lambda f: f.stack_set):
         its = list(group)
@@ -87,10 +87,10 @@ _SARIF_LEVELS = {
 
 
 def _sarif(findings: Sequence[Finding], describe: Describe) -> str:
-    """SARIF 2.1.0, through the object model cfn-lint's own formatter uses.
+    """Return SARIF 2.1.0, with the object model of cfn-lint's own formatter.
 
-    Unlike that formatter it names the stack set and the resource of each result, and
-    the order of rules does not vary between runs.
+    Unlike that formatter, each result names its stack set and resource, and the order of
+    rules is the same in every run.
     """
     import sarif_om as sarif
     from cfnlint.version import __version__ as version
@@ -169,7 +169,7 @@ _GITHUB_COMMANDS = {
 
 
 def _github(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    """Workflow commands, which GitHub shows as annotations of the lines they name.
+    """Return workflow commands, which GitHub shows as annotations of lines.
 
     Source: "Workflow commands for GitHub Actions", setting an error message.
     """
@@ -190,7 +190,7 @@ def _property(text: str) -> str:
 
 
 def _junit(findings: Sequence[Finding], stack_sets: Sequence[str]) -> str:
-    """One test case for each stack set; it fails with each of its findings."""
+    """Return one test case for each stack set, which fails with each finding."""
     from junit_xml import TestCase, TestSuite, to_xml_report_string
 
     cases = {

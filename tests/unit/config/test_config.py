@@ -554,7 +554,7 @@ TEMPLATES = {
 
 @pytest.mark.parametrize("text", TEMPLATES.values(), ids=TEMPLATES)
 @pytest.mark.parametrize("stem", ["topic", "My-Topic.2024"])
-def test_a_template_is_told_once_with_where_it_belongs(
+def test_a_template_is_reported_once_with_where_it_belongs(
     tmp_path: Path, stem: str, text: str
 ) -> None:
     path = tmp_path / f"{stem}.yaml"

@@ -240,7 +240,7 @@ def test_text_groups_by_stack_set_and_counts(findings: list[Finding]) -> None:
 
 
 def test_text_says_clean_when_clean() -> None:
-    assert lint.render([], "text") == "clean: nothing found\n"
+    assert lint.render([], "text") == "clean: no findings\n"
     assert lint.render([], "text", NAMES) == "clean: 2 stack sets checked\n"
 
 

@@ -82,9 +82,7 @@ def test_items_with_names_are_compared_by_name() -> None:
         ("My::Own::Thing", "Anything", Verdict.MAY_REPLACE),
     ],
 )
-def test_verdicts_are_those_of_the_schema(
-    kind: str, name: str, verdict: Verdict
-) -> None:
+def test_the_verdict_follows_the_schema(kind: str, name: str, verdict: Verdict) -> None:
     old, new = resource(kind, **{name: "1"}), resource(kind, **{name: "2"})
 
     assert changes({"R": old}, {"R": new})["R"].verdict is verdict
@@ -191,10 +189,10 @@ def test_a_replacement_moves_what_refers_to_it() -> None:
 
 
 def test_a_condition_moves_with_its_parameter() -> None:
-    made = MOVES.replace(
+    constant = MOVES.replace(
         '{"Fn::Equals": [{"Ref": "Name"}, "x"]}', '{"Fn::Equals": [1, 2]}'
     )
-    before = evaluate.evaluate(made, {}, EAST)
+    before = evaluate.evaluate(constant, {}, EAST)
     after = evaluate.evaluate(MOVES, {"Name": "x"}, EAST)
     assert "Bucket" in diff.moving_outputs(before, after, diff.compare(before, after))
 
@@ -315,10 +313,10 @@ def test_values_of_noecho_parameters_are_compared_and_never_shown() -> None:
 
 def test_a_value_that_cloudformation_hides_counts_as_the_same() -> None:
     body = _with_token("Hunter2")
-    made = diff.sides(
+    both = diff.sides(
         (body, {"Token": "****"}), (body, {"Token": "Hunter3"}), diff.ANYWHERE
     )
-    assert diff.compare(*made) == ()
+    assert diff.compare(*both) == ()
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,12 @@ def body(**sections: Any) -> dict[str, Any]:
     }
 
 
-def made(template: dict[str, Any], **values: Any) -> evaluate.Evaluated:
+def evaluated(template: dict[str, Any], **values: Any) -> evaluate.Evaluated:
     return evaluate.evaluate(template, values, HERE)
 
 
 def test_a_loop_makes_a_resource_for_each_item() -> None:
-    found = made(body())
+    found = evaluated(body())
 
     assert [*found.resources] == ["Topicone", "Topictwo"]
     assert found.resources["Topictwo"] == {
@@ -54,7 +54,10 @@ def test_a_loop_makes_a_resource_for_each_item() -> None:
 
 
 def test_the_items_are_those_of_the_target() -> None:
-    assert [*made(body(), Names="three, four").resources] == ["Topicthree", "Topicfour"]
+    assert [*evaluated(body(), Names="three, four").resources] == [
+        "Topicthree",
+        "Topicfour",
+    ]
 
 
 def test_loops_stand_within_loops_in_conditions_outputs_and_properties() -> None:
@@ -117,7 +120,7 @@ def test_loops_stand_within_loops_in_conditions_outputs_and_properties() -> None
         },
     )
     assert loops.mistakes(template) == []
-    found = made(template)
+    found = evaluated(template)
 
     assert found.conditions == {"Hasone": True, "Hastwo": False}
     assert [*found.resources] == ["Queueonefastlane", "Queueoneslowone"]
@@ -134,7 +137,7 @@ def test_plain_text_keeps_what_looks_like_an_item() -> None:
         "Type": "T",
         "Properties": {"Plain": "${Name}", "Sub": {"Fn::Sub": "&{Name}"}},
     }
-    found = made(
+    found = evaluated(
         body(Resources={"Fn::ForEach::T": ["Name", ["a"], {"T${Name}": topic}]})
     )
 
@@ -144,7 +147,7 @@ def test_plain_text_keeps_what_looks_like_an_item() -> None:
 def test_a_local_name_of_a_sub_hides_an_item() -> None:
     sub = {"Fn::Sub": ["${Name}-${Other}", {"Name": "mine", "Other": {"Ref": "Name"}}]}
     topic = {"Type": "T", "Properties": {"P": sub}}
-    found = made(
+    found = evaluated(
         body(Resources={"Fn::ForEach::T": ["Name", ["a"], {"T${Name}": topic}]})
     )
 
@@ -154,7 +157,7 @@ def test_a_local_name_of_a_sub_hides_an_item() -> None:
 def test_a_reference_may_be_a_function() -> None:
     value = {"Ref": {"Fn::Sub": "Topic${Name}"}}
     output = ["Name", NAMES, {"Out${Name}": {"Value": value}}]
-    found = made(body(Outputs={"Fn::ForEach::O": output}))
+    found = evaluated(body(Outputs={"Fn::ForEach::O": output}))
 
     assert found.outputs == {
         "Outone": {"Ref": "Topicone"},
@@ -166,7 +169,7 @@ def test_without_the_transform_nothing_is_a_loop() -> None:
     template = body()
     del template["Transform"]
 
-    assert made(template).resources == {}
+    assert evaluated(template).resources == {}
     assert loops.mistakes(template) == [
         "Resources.Fn::ForEach::Topics: a loop needs Transform: AWS::LanguageExtensions"
     ]
@@ -181,9 +184,9 @@ def test_a_loop_is_as_what_it_stands_for(items: list[str]) -> None:
         }
         for name in items
     }
-    looped = made(body(), Names=",".join(items))
+    looped = evaluated(body(), Names=",".join(items))
 
-    assert looped.resources == made(body(Resources=written)).resources
+    assert looped.resources == evaluated(body(Resources=written)).resources
 
 
 def nested(depth: int) -> dict[str, Any]:
@@ -196,7 +199,7 @@ def nested(depth: int) -> dict[str, Any]:
 
 def test_five_loops_may_stand_in_each_other() -> None:
     assert loops.mistakes(body(Resources=nested(5))) == []
-    assert [*made(body(Resources=nested(5))).resources] == ["Ta"]
+    assert [*evaluated(body(Resources=nested(5))).resources] == ["Ta"]
     (said,) = loops.mistakes(body(Resources=nested(6)))
     assert said.startswith("Resources.Fn::ForEach::L5.Fn::ForEach::L4.")
     assert said.endswith(
@@ -312,7 +315,7 @@ def stack_set(
         ),
     ],
 )
-def test_what_is_wrong_with_items_is_reported_before_anything_is_made(
+def test_what_is_wrong_with_items_is_reported_before_a_rollout(
     collection: Any, said: str
 ) -> None:
     loop = ["Name", collection, {"Topic${Name}": TOPIC}]
@@ -357,7 +360,7 @@ def test_quotas_count_what_loops_make() -> None:
     ]
 
 
-def test_outputs_of_loops_are_taken_where_they_are_made() -> None:
+def test_outputs_of_loops_are_taken_where_they_are_created() -> None:
     outputs = {
         "Fn::ForEach::O": ["Name", NAMES, {"Out${Name}": {"Value": {"Ref": "Name"}}}]
     }

@@ -129,7 +129,7 @@ def test_public_exposure_is_named() -> None:
     assert Kind.PUBLIC in found(database, {}, {"PubliclyAccessible": "true"})
 
 
-def test_openings_of_security_groups_are_named() -> None:
+def test_what_security_groups_newly_allow_is_named() -> None:
     def group(*cidrs: str) -> dict[str, Any]:
         rules = [
             {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443, "CidrIp": c}
@@ -446,7 +446,7 @@ def test_ports_within_those_that_were_open_open_nothing() -> None:
 
 def test_what_is_replaced_is_one_line_with_the_causes_first() -> None:
     def network(cidr: str, subnets: int) -> str:
-        made: dict[str, Any] = {
+        subnet_resources: dict[str, Any] = {
             f"A{n}": {
                 "Type": "AWS::EC2::Subnet",
                 "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": "x"},
@@ -454,16 +454,16 @@ def test_what_is_replaced_is_one_line_with_the_causes_first() -> None:
             for n in range(subnets)
         }
         vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}}
-        return make.template(resources={**made, "Vpc": vpc})
+        return make.template(resources={**subnet_resources, "Vpc": vpc})
 
-    def told(subnets: int) -> str:
+    def line(subnets: int) -> str:
         return risk.replaced(
             diff.templates(
                 network("10.0.0.0/16", subnets), network("10.1.0.0/16", subnets)
             )
         )
 
-    assert told(0) == "1 resource is replaced: Vpc"
-    assert told(2) == "3 resources are replaced: Vpc, A0, A1"
-    assert told(9) == "10 resources are replaced, among them Vpc, A0, A1"
+    assert line(0) == "1 resource is replaced: Vpc"
+    assert line(2) == "3 resources are replaced: Vpc, A0, A1"
+    assert line(9) == "10 resources are replaced, among them Vpc, A0, A1"
     assert risk.replaced(()) == ""
