@@ -12,7 +12,7 @@ BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: help rollout test templates lint check style types fresh format bench clean
+.PHONY: help rollout test templates lint check style types fresh format picture bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ fresh: .venv/.ready ## Fail when templates_out/ is not what stacksets/ gives
 format: .venv/.ready ## Format the code
 	$(BIN)/isort --quiet tapgen tests benchmarks
 	$(BIN)/black --quiet tapgen tests benchmarks
+
+picture: .venv/.ready ## Record the picture of a rollout in README.md
+	$(BIN)/python -m tests.emulated.picture
 
 bench: .venv/.ready ## Measure speed against a peer in the same run (BENCH="--runs N --json")
 	$(BIN)/python -m benchmarks.run $(BENCH)

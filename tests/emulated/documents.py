@@ -1,4 +1,13 @@
-"""Reading a document as a user does: typing its commands, comparing what it shows."""
+"""Read a document as a user does: write its files, type its commands, compare what it
+shows.
+
+Blocks of code in a document, by their language:
+
+- `sh` is run; `# exit 2` at the end of a line is the exit code where it is not 0
+- `text` is what the commands before it print; `…` stands for lines that are left out
+- `yaml`, `python` and others whose first line is `# path/to/file` are written there
+- `console` is for a real account, and is not run
+"""
 
 from __future__ import annotations
 
@@ -18,6 +27,7 @@ BIN = Path(sys.executable).parent
 DOCUMENTED_PORT = 4599
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# (\S+\.(?:yaml|yml|py))\n")
 CODE = re.compile(r"#\s*exit (\d+)\s*$")
 # What differs between two runs of the same: times, process ids, identifiers.
 CHANGING = re.compile(r"\b[0-9a-f]{8}-[-0-9a-f]{27}\b|\d+\.\d+")
@@ -38,6 +48,13 @@ class Reader:
                     self.follow(line)
             elif language == "text":
                 self.compare(text)
+            elif shown := FILE.match(text):
+                self.write(shown[1], text)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
 
     def follow(self, line: str) -> None:
         first = line.split()[0]
@@ -99,6 +116,12 @@ def clean_environment(folder: Path) -> dict[str, str]:
     }
 
 
+def files(document: Path) -> dict[str, str]:
+    """Path → text of the files that a document shows: their first line says which."""
+    shown = [text for _, text in FENCE.findall(document.read_text())]
+    return {m[1]: text for text in shown if (m := FILE.match(text))}
+
+
 def recipes(target: str) -> Iterator[str]:
     """The tapgen commands that a make target of a ready clone runs."""
     shown = subprocess.run(
@@ -114,15 +137,20 @@ def recipes(target: str) -> Iterator[str]:
 
 
 def read(name: str, folder: Path) -> str:
-    """What a document's commands print, run in `folder` as in a fresh clone.
+    """Run a document's commands in `folder`, and return what they print.
+
+    The folder gets the `stacksets/` of this repository, unless the document writes its
+    own files: then it starts empty.
 
     AssertionError for the first command that ends otherwise than documented, and for
     the first line shown that is not printed.
     """
-    shutil.copytree(ROOT / "stacksets", folder / "stacksets")
+    document = ROOT / name
+    if not files(document):
+        shutil.copytree(ROOT / "stacksets", folder / "stacksets")
     reader = Reader(folder)
     try:
-        reader.read(ROOT / name)
+        reader.read(document)
     finally:
         lifecycle.stop(folder / ".tapgen")
     return reader.printed

@@ -1,9 +1,8 @@
-"""Systems of the user's own on the embedded AWS, and the tutorial that builds one."""
+"""Systems of the user's own on the embedded AWS, and docs/custom.md, which builds one."""
 
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,46 +12,29 @@ import pytest
 
 from tapgen import blueprints, config, plan
 from tapgen.accounts import bootstrap
-from tapgen.emulator.server import lifecycle
 from tapgen.errors import TemplateError
 from tapgen.model import System, Target
 from tapgen.rollout import Outcome, uploads
 from tapgen.system import ownership
 from tests.emulated.conftest import Cloud
-from tests.emulated.documents import FENCE, ROOT, Reader
+from tests.emulated.documents import ROOT, files, read
 
 PAGE = ROOT / "docs" / "custom.md"
-FILE = re.compile(r"# (\S+\.(?:yaml|py))\n")
 REGIONS = ("us-east-1", "eu-west-1")
 
 
-def files(page: Path) -> dict[str, str]:
-    """Path → text of the files that a page shows: their first line says which."""
-    shown = [text for language, text in FENCE.findall(page.read_text())]
-    return {m[1]: text for text in shown if (m := FILE.match(text))}
-
-
-def test_the_tutorial_runs_as_it_stands(tmp_path: Path) -> None:
-    for name, text in files(PAGE).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    reader = Reader(tmp_path)
-    try:
-        reader.read(PAGE)
-        reader.run("python -m pytest -q tests/test_queues.py", 0)
-    finally:
-        lifecycle.stop(tmp_path / ".tapgen")
+def test_the_page_runs_as_it_stands(tmp_path: Path) -> None:
+    assert read("docs/custom.md", tmp_path)
 
     manifest = json.loads((tmp_path / "templates_out/shop/manifest.json").read_text())
     assert [s["wave"] for s in manifest["stack_sets"]] == [1, 2, 3]
 
 
-# The system of the tutorial, looked at more closely ----------------------------------------
+# The system of the page, looked at more closely ----------------------------------------
 
 
 class Shop:
-    """The tutorial's files, rolled out in an account and another one beside it."""
+    """The files of docs/custom.md, rolled out in an account and another one beside it."""
 
     def __init__(self, cloud: Cloud, folder: Path) -> None:
         self.cloud = cloud
