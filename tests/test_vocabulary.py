@@ -1,8 +1,12 @@
-"""Our enums hold CloudFormation's words, no more and no fewer."""
+"""One word for one thing: AWS's own in our enums, and none of the retired ones."""
 
 from __future__ import annotations
 
+import ast
+import re
+from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 
 import pytest
 from botocore.loaders import Loader
@@ -24,3 +28,79 @@ SHAPES = Loader().load_service_model("cloudformation", "service-2")["shapes"]
 )
 def test_enums_are_those_of_the_api(ours: type[StrEnum], shape: str) -> None:
     assert {member.value for member in ours} == set(SHAPES[shape]["enum"])
+
+
+ROOT = Path(__file__).parents[1]
+RETIRED = [
+    tuple(line.split(" ", 1))
+    for line in (ROOT / "tests" / "retired_words.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+IDENTIFIERS = {word for kind, word in RETIRED if kind == "identifier"}
+PHRASES = [word for kind, word in RETIRED if kind == "phrase"]
+# What people read: no decision, which stays as it was written.
+READ = [
+    *ROOT.glob("*.md"),
+    *ROOT.glob("docs/*.md"),
+    *ROOT.glob("docs/*/*.md"),
+    *ROOT.glob("stacksets/*"),
+    *ROOT.glob("templates_out/*/*"),
+    *ROOT.glob("tapgen/**/*.py"),
+    *ROOT.glob("tapgen/data/*"),
+]
+
+
+def parts(name: str) -> set[str]:
+    """The words of a name in snake or camel case."""
+    return {word.lower() for word in re.findall("[A-Z]?[a-z]+|[A-Z]+", name)}
+
+
+def names(tree: ast.AST) -> Iterator[str]:
+    """What a file defines under a retired word: its functions and classes by any part
+    of their names, its parameters, variables and fields by the whole name."""
+    for node in ast.walk(tree):
+        whole: list[str] = []
+        match node:
+            case ast.FunctionDef() | ast.ClassDef() | ast.AsyncFunctionDef():
+                if parts(node.name) & IDENTIFIERS:
+                    yield f"{node.lineno}: {node.name}"
+            case ast.arg():
+                whole = [node.arg]
+            case ast.Name(ctx=ast.Store()):
+                whole = [node.id]
+            case ast.Attribute(ctx=ast.Store()):
+                whole = [node.attr]
+            case ast.alias(asname=str()):
+                whole = [node.asname]
+        for name in whole:
+            if name.strip("_").lower() in IDENTIFIERS:
+                yield f"{node.lineno}: {name}"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((ROOT / "tapgen").rglob("*.py")),
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_no_name_in_the_code_is_a_retired_word(path: Path) -> None:
+    assert not parts(path.stem) & IDENTIFIERS
+    if "handlers" not in path.parts:  # their bytes are deployed
+        assert list(names(ast.parse(path.read_text()))) == []
+
+
+@pytest.mark.parametrize("phrase", PHRASES)
+def test_no_text_has_a_retired_phrase(phrase: str) -> None:
+    wanted = re.compile(r"\s+".join(map(re.escape, phrase.split())), re.I)
+    found = [
+        str(path.relative_to(ROOT)) for path in READ if wanted.search(path.read_text())
+    ]
+    assert found == []
+
+
+def test_the_check_finds_what_it_looks_for() -> None:
+    tree = ast.parse(
+        "def what_was_kept(told): made = 1; x._asked = 2\nclass Told: pass"
+    )
+    assert [found.split(": ")[1] for found in names(tree)] == [
+        *("what_was_kept", "Told", "told", "made", "_asked")
+    ]
