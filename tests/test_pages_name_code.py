@@ -1,0 +1,59 @@
+"""Pages name modules, folders and definitions that exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tapgen"
+ROW = re.compile(r"^\| [^|]+ \| [^|]+ \| ([^|]+) \|$", re.MULTILINE)
+NAMES = sorted(
+    {
+        name
+        for column in ROW.findall((ROOT / "docs" / "vocabulary.md").read_text())
+        for name in re.findall(r"`([\w./]+)`", column)
+    }
+)
+
+
+def defined() -> Iterator[str]:
+    """Everything that modules and classes define, and what modules are called."""
+    for path in PACKAGE.rglob("*.py"):
+        yield path.parent.name if path.stem == "__init__" else path.stem
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                yield node.name
+            elif isinstance(node, ast.AnnAssign | ast.Assign):
+                targets = (
+                    [node.target] if isinstance(node, ast.AnnAssign) else node.targets
+                )
+                yield from (t.id for t in targets if isinstance(t, ast.Name))
+
+
+DEFINED = frozenset(defined())
+FIELDS_OF_A_FILE = {"rollout.order"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_code_has_what_the_vocabulary_names(name: str) -> None:
+    if "/" in name:
+        path = name.removeprefix("tapgen/")
+        assert (PACKAGE / path).exists()
+    elif name not in FIELDS_OF_A_FILE:
+        assert set(name.split(".")) <= DEFINED
+
+
+PATH = re.compile(r"`((?:tapgen|tests)/[\w./-]+)`")
+
+
+@pytest.mark.parametrize(
+    "page", ["CONTRIBUTING.md", "docs/architecture.md", "docs/secure_network.md"]
+)
+def test_the_paths_of_a_page_exist(page: str) -> None:
+    for path in PATH.findall((ROOT / page).read_text()):
+        assert (ROOT / path).exists(), path
