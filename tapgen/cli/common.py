@@ -119,7 +119,7 @@ def system_names(folder: Path) -> list[str]:
 
 
 def each(paths: Iterable[Path], read: Callable[[Path], T]) -> dict[Path, T]:
-    """What a function gives for each config; ConfigError with the mistakes of all."""
+    """Call a function for each config; ConfigError with the mistakes of all configs."""
     found: dict[Path, T] = {}
     problems: list[str] = []
     for path in paths:

@@ -79,7 +79,7 @@ def new_command(name: str, blueprint: str, tests: Path, folder: Path) -> int:
 
 
 def next_steps(name: str, test: Path, folder: Path, has_pytest: bool) -> list[str]:
-    """The commands to go on with, pytest last: tapgen does not install it."""
+    """Return the next commands, pytest last: tapgen does not install it."""
     where = "" if folder == Path("stacksets") else f" --stacksets {_quoted(folder)}"
     install = "" if has_pytest else "pip install pytest && "
     return [
@@ -95,11 +95,11 @@ def _quoted(path: Path) -> str:
 
 
 def _ignore(project: Path, line: str) -> str | None:
-    """Have git ignore a folder of the project, and say how; None where it does."""
+    """Add a folder to .gitignore; return what was done, None if git ignores it already."""
     path = project / ".gitignore"
     for folder in _up_to_the_root(project):
         given = (_text(folder / ".gitignore") or "").splitlines()
-        # A slash in front speaks of the folder that the file itself is in.
+        # A leading slash means the folder of the .gitignore itself.
         if _is_ignored(given, line, "!?/?" if folder == project else "!?"):
             return None
     text = _text(path)
@@ -112,14 +112,14 @@ def _ignore(project: Path, line: str) -> str | None:
 
 
 def _up_to_the_root(folder: Path) -> list[Path]:
-    """A folder, and those above it of the same repository."""
+    """Return a folder, and the folders above it in the same repository."""
     above = [folder, *folder.parents]
     roots = [n for n, each in enumerate(above, 1) if (each / ".git").exists()]
     return above[: roots[0]] if roots else above[:1]
 
 
 def _is_ignored(given: list[str], line: str, start: str) -> bool:
-    """Whether lines of a .gitignore have something to say of a folder."""
+    """Whether a line of a .gitignore matches a folder."""
     pattern = rf"{start}(\*\*/)?{re.escape(line.rstrip('/'))}(/\*{{0,2}})?"
     return any(re.fullmatch(pattern, each.strip()) for each in given)
 

@@ -2,7 +2,7 @@
 
 A step sends its own targets' values as stack-set parameters, one call for each distinct
 set of values, and writes those that differ between targets as overrides afterwards:
-`UpdateStackSet` gives the new parameters to the instances it is told to update, and
+`UpdateStackSet` gives the new parameters to the instances in its call only, and
 leaves overrides alone. An older override that would hide a new value is removed first,
 while the stack set has the overridden value for that target. So a new template never
 meets an old value, nor an old template a new one.

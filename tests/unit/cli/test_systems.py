@@ -81,9 +81,9 @@ def test_a_template_is_rolled_out_as_the_message_says(
     template = folder / "topic.yaml"
     template.write_text(TEMPLATE)
     main(["templates", "topic"])
-    told = capsys.readouterr().err
-    assert "stacksets/templates/" in told
-    assert "blueprint: custom and stack_sets: {topic: {template:" in told
+    shown = capsys.readouterr().err
+    assert "stacksets/templates/" in shown
+    assert "blueprint: custom and stack_sets: {topic: {template:" in shown
 
     (folder / "templates").mkdir()
     template.rename(folder / "templates/topic.yaml")
