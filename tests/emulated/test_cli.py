@@ -442,7 +442,7 @@ def test_without_credentials_or_endpoint_the_advice_is_clear(shell: Shell) -> No
         (["plan", "nope.yaml"], 1, "no such file"),
         (["rolout"], 64, "did you mean 'rollout'?"),
         (["plan", "--outptu", "json"], 64, "--output"),
-        (["plan", "-e", "nope"], 1, "'nope' is no environment"),
+        (["plan", "-e", "nope"], 1, "'nope' is not an environment of this file"),
         (["init", "secure_netwrk"], 64, "did you mean 'secure_network'?"),
         (["templates", "--to", "stacksets/secure_network.yaml/x"], 1, "stacksets"),
         (["local", "start", "--port", "99999"], 64, "99999"),
