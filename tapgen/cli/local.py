@@ -287,13 +287,18 @@ def _faults() -> Any:
 @click.option("--token", envvar="TAPGEN_LOCAL_TOKEN", required=True)
 def _serve(port: int, folder: Path, token: str) -> None:
     """Run the embedded AWS in the foreground."""
-    from tapgen.emulator.server import process
+    from tapgen.emulator.server import lifecycle, process
     from tapgen.template import schemas
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
-    process.serve(port, folder, token, shape)
+    try:
+        process.serve(port, folder, token, shape)
+    except lifecycle.EmulatorError as error:
+        # The log of the process; `start` shows it, with its own heading.
+        click.echo(str(error), err=True)
+        raise SystemExit(1) from None
 
 
 def _life() -> Any:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,24 @@ def test_a_rollout_outlasts_stop_kill_and_start(shell: Shell) -> None:
 def alive(pid: int) -> bool:
     state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     return state != "Z"
+
+
+def test_a_state_of_an_earlier_version_is_refused_in_one_sentence(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("local", "start", "--persist")
+    shell.run("local", "stop")
+    (path,) = tmp_path.rglob("state.db")
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("UPDATE about SET value = '1' WHERE name = 'format'")
+
+    refused = shell.run("local", "start", "--persist", expect=1).stderr
+
+    assert "Traceback" not in refused
+    assert refused.count("was saved by another version") == 1
+    assert refused.count("delete it with tapgen local reset") == 1
+    shell.run("local", "reset")
+    shell.run("local", "start", "--persist")
 
 
 def test_a_reset_deletes_the_stored_state_also_when_nothing_runs(shell: Shell) -> None:

@@ -116,6 +116,8 @@ class StateStore:
         try:
             self._file = _opened(self.path)
             self._check_versions()
+        except PersistError:
+            raise
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(error) from error
 

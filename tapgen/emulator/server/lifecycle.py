@@ -301,7 +301,7 @@ def _must_run(folder: Path) -> Server:
     server = running(folder)
     if server is None:
         raise EmulatorError(
-            "the embedded AWS does not run: start it with tapgen local start"
+            "the embedded AWS is not running: start it with tapgen local start"
         )
     return server
 

@@ -673,7 +673,9 @@ def test_state_of_another_version_is_refused_until_it_is_emptied(
 
     message = start_anew(project.folder)
 
-    assert "was saved by another version (tapgen" in message
+    state = project.folder / "state"
+    assert f"the state in {state} was saved by another version (tapgen" in message
+    assert "cannot be used" not in message
     assert f"{name} 0.0" in message
     assert "delete it with tapgen local reset" in message
     assert "Traceback" not in message

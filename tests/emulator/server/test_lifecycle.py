@@ -161,7 +161,7 @@ def test_what_never_ran_is_not_running(tmp_path: Path) -> None:
     assert lifecycle.running(folder) is None
     assert lifecycle.stop(folder) is False
     for ask in (lifecycle.reset, lifecycle.status):
-        with pytest.raises(lifecycle.EmulatorError, match="does not run"):
+        with pytest.raises(lifecycle.EmulatorError, match="is not running"):
             ask(folder)
     assert not folder.exists()
 
