@@ -106,7 +106,7 @@ def test_a_circle_is_reported_once_and_without_end() -> None:
 
     (finding,) = rules.system(system(first, second))
     assert finding.rule == "E9580"
-    assert "wait for each other" in finding.message
+    assert "depend on each other" in finding.message
 
 
 def test_values_that_ask_for_each_other_end() -> None:
