@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -16,7 +17,8 @@ LOCAL = "emulator"
 # `errors`, which every room may use. Below its own, a room uses nothing else.
 ROOMS: dict[str, set[str]] = {
     "cache": set(),
-    "template": set(),
+    "knowledge": set(),
+    "template": {"knowledge"},
     "aws": {"template"},
     "config": {"template"},
     "blocks": set(),
@@ -47,6 +49,8 @@ LOCAL_ROOMS: dict[str, set[str]] = {
         *("stacksets", "state", "wire"),
     },
 }
+# Tables of facts, which use the standard library only.
+TABLES = "knowledge"
 # Lambda sources: they run in AWS and use nothing of tapgen.
 HANDLERS = "handlers"
 
@@ -93,6 +97,8 @@ def room_of(name: str) -> str:
 
 def allowed(room: str) -> set[str]:
     """The rooms that may be imported from a room, its own included."""
+    if room == TABLES:
+        return {room}
     if room in EVERYWHERE:
         return {room} | (EVERYWHERE if room == "errors" else set())
     if room == "cli":
@@ -122,6 +128,14 @@ def test_third_party_packages_stay_with_their_owners(name: str) -> None:
     for imported in IMPORTS[name]:
         owners = OWNERS.get(imported.split(".")[0])
         assert owners is None or {room_of(name), here} & owners, imported
+
+
+def test_tables_use_the_standard_library_only() -> None:
+    own = (f"tapgen.{TABLES}.", "__future__")
+    for name in (n for n in IMPORTS if room_of(n) == TABLES):
+        for imported in IMPORTS[name]:
+            root = imported.split(".")[0]
+            assert imported.startswith(own) or root in sys.stdlib_module_names, imported
 
 
 def test_rooms_use_each_other_one_way() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tapgen.template import exposure, grants
+from tapgen.template import exposure, grants, retention
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.grants import many, text
 from tapgen.template.values import LATER, equal
@@ -116,6 +116,8 @@ _COPIES = {
 def _data(change: Resource) -> Iterator[Found]:
     if change.verb is Verb.CHANGE:
         yield from _out_of_reach(change)
+        if change.verdict is not Verdict.REPLACES:
+            yield from _no_longer_retained(change)
     if not change.stateful or change.verb is Verb.ADD:
         return
     after = "its data is retained" if change.retained else "its data is deleted"
@@ -129,6 +131,12 @@ def _data(change: Resource) -> Iterator[Found]:
         )
         word = "is" if change.verdict is Verdict.REPLACES else "may be"
         yield Kind.DATA, f"{word} replaced by an empty resource ({why}); {after}"
+
+
+def _no_longer_retained(change: Resource) -> Iterator[Found]:
+    """Yield data that AWS deletes because it is kept for a shorter time."""
+    for there, words in retention.lost(change.type, change.before, change.after):
+        yield Kind.DATA if there else Kind.PROTECTION, words
 
 
 def _out_of_reach(change: Resource) -> Iterator[Found]:
@@ -331,10 +339,6 @@ def _weaker(change: Resource) -> Iterator[Found]:
     for name in _SWITCHES:
         if equal(before.get(name), True) and not equal(after.get(name), True):
             yield Kind.PROTECTION, f"{name} is turned off"
-    was = before.get("VersioningConfiguration") or {}
-    now = after.get("VersioningConfiguration") or {}
-    if was.get("Status") == "Enabled" and now.get("Status") != "Enabled":
-        yield Kind.PROTECTION, "versioning is turned off"
     for name in ("BucketEncryption", "KmsMasterKeyId", "KmsKeyId", "SSESpecification"):
         if before.get(name) and not after.get(name):
             yield Kind.PROTECTION, f"{name} is dropped"

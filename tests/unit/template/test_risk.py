@@ -154,7 +154,7 @@ def test_weaker_protection_is_named() -> None:
         Kind.PROTECTION: ["DeletionPolicy becomes Delete"]
     }
     versioned = {"VersioningConfiguration": {"Status": "Enabled"}}
-    assert Kind.PROTECTION in found("AWS::S3::Bucket", versioned, {})
+    assert Kind.DATA in found("AWS::S3::Bucket", versioned, {})
 
 
 # -- policies ------------------------------------------------------------------------
