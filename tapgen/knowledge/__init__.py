@@ -1,6 +1,8 @@
 """What is known about AWS, as tables with sources: data, no branches.
 
 `retention` lists the properties that delete data when they shrink, start or stop.
-`template/` judges changes by these tables. Imports the standard library only. Begin
-reading at `retention.Retention`.
+`refusals` lists the updates that AWS refuses, and the names that forbid a replacement.
+`template/` judges changes by these tables, and `cli` gives the embedded AWS a function
+that refuses by them. Imports the standard library only. Begin reading at
+`retention.Retention` and `refusals.model.Refusal`.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from functools import cached_property
 
 from tapgen.model import (
@@ -19,18 +20,28 @@ from tapgen.system import units
 from tapgen.template import diff
 
 
+class Moves(IntEnum):
+    """Whether an output gets another value, surest last."""
+
+    NOT = 0
+    PERHAPS = 1
+    CERTAINLY = 2
+    INTO_A_NEW_VPC = 3
+
+
 @dataclass(frozen=True)
 class Reference:
     """A value that is known once earlier steps have run: outputs of these sources.
 
     `now` is what the sources say today, None where one of them is not there yet, or
-    will say something else for certain.
+    will say something else for certain. `moves` says what replaces it, if anything.
     """
 
     part: str
     output: str
     sources: tuple[Target, ...]
     now: str | None = None
+    moves: Moves = Moves.NOT
 
     def __str__(self) -> str:
         return f"{self.part}.{self.output}"

@@ -23,7 +23,12 @@ from tapgen.model import (
 from tapgen.plan.deletions import delete_step, deletions_for, refuse_protected
 from tapgen.plan.model import Plan, Step
 from tapgen.plan.steps import steps_for
-from tapgen.plan.values import ChangingOutputs, changing_outputs, evaluated_sides
+from tapgen.plan.values import (
+    ChangingOutputs,
+    changing_outputs,
+    evaluated_sides,
+    moved_values,
+)
 from tapgen.plan.waves import dependency_levels, interleave
 from tapgen.system import checks, units
 from tapgen.template import diff
@@ -144,7 +149,9 @@ def _with_changes(
     found = observed.get(step.stack_set)
     s = None if step.action is Action.DELETE else by_part[step.part]
     changes = {
-        target: diff.compare(*evaluated_sides(found, s, target, step.values))
+        target: diff.compare(
+            *evaluated_sides(found, s, target, step.values), moved_values(step)
+        )
         for target in step.targets
         if not target.joins_later  # there is no stack, and none is made
     }

@@ -10,6 +10,7 @@ from tapgen.model import (
     Target,
 )
 from tapgen.plan.model import Plan, Step
+from tapgen.template.refusals import Refused
 
 
 def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
@@ -67,18 +68,17 @@ def _not_possible(plan: Plan) -> Iterator[str]:
     for step in plan.steps:
         if step.action is not Action.UPDATE or step.conditional:
             continue
-        places: dict[tuple[str, str, str], list[Target]] = {}
+        places: dict[tuple[str, str, Refused], list[Target]] = {}
         for target, changes in step.changes.items():
             for change in changes:
-                names = ", ".join(change.refused)
-                if names:
-                    key = change.logical_id, change.type, names
+                for one in change.refusals:
+                    key = change.logical_id, change.type, one
                     places.setdefault(key, []).append(target)
-        for (logical_id, kind, names), targets in places.items():
+        for (logical_id, kind, one), targets in places.items():
+            what = f"change {', '.join(one.properties)} of" if one.paths else "change"
             yield (
-                f"{step.stack_set} in {_places(targets)}: AWS refuses to "
-                f"change {names} of {logical_id} ({kind}); leave it as it is, or give "
-                "the resource another logical id, which makes a new one"
+                f"{step.stack_set} in {_places(targets)}: AWS refuses to {what} "
+                f'{logical_id} ({kind}): "{one.words}"; {one.advice}'
             )
 
 

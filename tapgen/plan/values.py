@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tapgen.model import (
@@ -12,15 +12,15 @@ from tapgen.model import (
     StackSet,
     Target,
 )
-from tapgen.plan.model import Reference, Step, Value
+from tapgen.plan.model import Moves, Reference, Step, Value
 from tapgen.system import checks
 from tapgen.template import diff, evaluate
 from tapgen.template.evaluate import Evaluated
 from tapgen.template.parameters import complete
 from tapgen.template.values import LATER
 
-# Target -> the outputs that may have another value, and whether that is certain.
-ChangingOutputs = Mapping[Target, Mapping[str, bool]]
+# Target -> the outputs that may have another value, and how certain that is.
+ChangingOutputs = Mapping[Target, Mapping[str, Moves]]
 
 
 def with_defaults(
@@ -74,29 +74,47 @@ def resolve(
             if value.output in touched[value.part].get(t, {})
         ]
         known = now is not None and not moves
+        together = _together(moves, len(sources))
         reference = Reference(
-            value.part, value.output, sources, None if any(moves) else now
+            value.part,
+            value.output,
+            sources,
+            None if together > Moves.PERHAPS else now,
+            together,
         )
         resolved[name] = now if known and now is not None else reference
     return resolved
+
+
+def _together(moves: Sequence[Moves], sources: int) -> Moves:
+    """Return how a value moves that is joined from the outputs of several sources."""
+    most = max(moves, default=Moves.NOT)
+    everywhere = len(moves) == sources and min(moves, default=Moves.NOT) is most
+    return most if everywhere else min(most, Moves.CERTAINLY)
 
 
 def changing_outputs(
     s: StackSet, found: Observed | None, steps: Iterable[Step]
 ) -> ChangingOutputs:
     """The outputs that these steps may change, for each target they touch."""
-    every = dict.fromkeys(evaluate.whole(s).get("Outputs", {}), False)
-    touched: dict[Target, Mapping[str, bool]] = {}
+    every = dict.fromkeys(evaluate.whole(s).get("Outputs", {}), Moves.PERHAPS)
+    touched: dict[Target, Mapping[str, Moves]] = {}
     for step in steps:
         for target in step.targets:
             touched[target] = every
             instance = found.instances.get(target) if found else None
             if found and instance and instance.status is InstanceStatus.CURRENT:
                 old, new = evaluated_sides(found, s, target, step.values)
-                changes = diff.compare(old, new)
+                changes = diff.compare(old, new, moved_values(step))
                 certain = diff.replaced_outputs(new, changes)
                 moving = diff.moving_outputs(old, new, changes) | certain
-                touched[target] = {name: name in certain for name in moving}
+                touched[target] = {
+                    **dict.fromkeys(moving, Moves.PERHAPS),
+                    **dict.fromkeys(certain, Moves.CERTAINLY),
+                    **dict.fromkeys(
+                        diff.outputs_of_new_vpcs(new, changes), Moves.INTO_A_NEW_VPC
+                    ),
+                }
     return touched
 
 
@@ -115,6 +133,16 @@ def evaluated_sides(
     before = found.values(target) if found and deployed else {}
     wanted = {n: _foreseen(v) for n, v in values.items()}
     return diff.sides((old, before), (s.template if s else "{}", wanted), target)
+
+
+def moved_values(step: Step) -> dict[str, bool]:
+    """Return the values known later that are certainly others than today, and whether
+    they are subnets of a VPC that is new."""
+    return {
+        str(value): value.moves is Moves.INTO_A_NEW_VPC
+        for value in step.values.values()
+        if isinstance(value, Reference) and value.moves > Moves.PERHAPS
+    }
 
 
 def _foreseen(value: Value) -> Any:

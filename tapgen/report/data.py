@@ -191,6 +191,15 @@ def resource(change: Resource) -> dict[str, Any]:
         "risks": [
             {"kind": str(one.kind), "detail": one.detail} for one in risk.of(change)
         ],
+        "refusals": [
+            {
+                "properties": list(one.properties),
+                "words": one.words,
+                "advice": one.advice,
+                "source": one.source,
+            }
+            for one in change.refusals
+        ],
         "properties": [
             {
                 "path": show(p.path),

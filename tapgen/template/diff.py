@@ -3,8 +3,8 @@
 Data in, data out. Formatting, key order, and whether a value is literal or computed by
 an intrinsic function make no difference. A `Verdict` comes from the resource schemas:
 `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
-(CloudFormation resource provider schema). AWS refuses the changes in `schemas.refused`,
-and another `Type`: "Update of resource type is not permitted" (UpdateStack).
+(CloudFormation resource provider schema). `refusals` knows the changes that AWS refuses;
+another `Type` is one: "Update of resource type is not permitted" (UpdateStack).
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from enum import StrEnum
 from typing import Any
 
 from tapgen.model import HIDDEN, Target
-from tapgen.template import evaluate, schemas
+from tapgen.template import evaluate, refusals, schemas
 from tapgen.template.evaluate import Evaluated
-from tapgen.template.values import LATER, MAX_DEPTH, equal, is_open, references
+from tapgen.template.refusals import Refused
+from tapgen.template.values import LATER, MAX_DEPTH, equal, later, references
 
 Path = tuple[str | int, ...]
 ANYWHERE = Target("000000000000", "us-east-1")
@@ -89,6 +90,7 @@ class Resource:
     retained: bool = False
     before: Any = None
     after: Any = None
+    refusals: tuple[Refused, ...] = ()
 
     @property
     def stateful(self) -> bool:
@@ -106,12 +108,6 @@ class Resource:
         return self.verdict in _REPLACING
 
     @property
-    def refused(self) -> tuple[str, ...]:
-        """The properties that AWS refuses to change, each once."""
-        names = (p.path[0] for p in self.properties if p.verdict is Verdict.REFUSED)
-        return tuple(dict.fromkeys(map(str, names)))
-
-    @property
     def fate(self) -> str:
         """What happens to the resource, as the end of a sentence."""
         if self.verb is Verb.REMOVE:
@@ -124,9 +120,15 @@ class Resource:
         return word.get(self.verdict, "changed in place")
 
 
-def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
+def compare(
+    old: Evaluated, new: Evaluated, moved: Mapping[str, bool] | None = None
+) -> tuple[Resource, ...]:
     """Return the differences of two evaluated templates, by logical id, including
-    resources that change because they refer to a replaced one."""
+    resources that change because they refer to a replaced one.
+
+    `moved` are the values known later (`values.LATER`) that certainly differ from
+    today's, and whether they are subnets of a VPC that does not exist yet.
+    """
     found: dict[str, Resource] = {}
     for logical_id in sorted({*old.resources, *new.resources}):
         change = _resource(
@@ -136,7 +138,8 @@ def compare(old: Evaluated, new: Evaluated) -> tuple[Resource, ...]:
             found[logical_id] = change
     while _spread(found, new):
         pass
-    return tuple(found[logical_id] for logical_id in sorted(found))
+    moves = _Moves((old, new), _replaced(found.values()), moved or {})
+    return tuple(_with_refusals(found[name], moves) for name in sorted(found))
 
 
 def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:
@@ -195,9 +198,7 @@ def moving_outputs(
 
 def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
     """Return the outputs that refer to replaced resources, and so certainly change."""
-    replaced = {
-        change.logical_id for change in changes if change.verdict is Verdict.REPLACES
-    }
+    replaced = _replaced(changes)
     return frozenset(
         name
         for name, value in new.outputs.items()
@@ -205,6 +206,21 @@ def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[s
             reference.partition(".")[0] in replaced for reference in references(value)
         )
     )
+
+
+def outputs_of_new_vpcs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
+    """Return the outputs that refer only to subnets of VPCs that are replaced."""
+    moves = _Moves((new, new), _replaced(changes), {})
+    return frozenset(
+        name
+        for name, value in new.outputs.items()
+        if (found := list(references(value)))
+        and all((moves.vpc_of({"Ref": r}, True) or "").endswith(_NEW) for r in found)
+    )
+
+
+def _replaced(changes: Iterable[Resource]) -> frozenset[str]:
+    return frozenset(c.logical_id for c in changes if c.verdict is Verdict.REPLACES)
 
 
 def same(old: str, new: str) -> bool:
@@ -246,10 +262,11 @@ def _resource(
         return Resource(
             Verb.REMOVE, logical_id, kind, retained=retained, before=before, after=None
         )
-    refused = _refused(kind, before, after)
-    found = [_judged(kind, p, refused) for p in _differences((), before, after)]
+    found = [_judged(kind, p) for p in _differences((), before, after)]
+    refused: tuple[Refused, ...] = ()
     if old.get("Type") != kind:
         found.append(Property(("Type",), old.get("Type"), kind, Verdict.REFUSED))
+        refused = (refusals.of_type(logical_id),)
     attributes = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
     for name in attributes:
         if not equal(old.get(name), new.get(name)):
@@ -265,6 +282,7 @@ def _resource(
             retained=_keeps(new.get("UpdateReplacePolicy")),
             before=before,
             after=after,
+            refusals=refused,
         )
     )
 
@@ -278,9 +296,7 @@ def _keeps(policy: Any) -> bool:
     return str(policy).startswith("Retain") or policy == "Snapshot"
 
 
-def _judged(kind: str, found: Property, refused: frozenset[str]) -> Property:
-    if str(found.path[0]) in refused:
-        return replace(found, verdict=Verdict.REFUSED)
+def _judged(kind: str, found: Property) -> Property:
     path = "/".join(str(part) for part in found.path if isinstance(part, str))
     keys = [p for p in found.path if isinstance(p, str) and not p.startswith("=")]
     again = _SECRET if found.old is None else _OTHER_SECRET
@@ -322,36 +338,84 @@ def _below(keys: Sequence[str], name: str) -> Sequence[str]:
     return keys if name.startswith("Fn::") else (*keys, name)
 
 
-def _refused(
-    kind: str, before: Mapping[str, Any], after: Mapping[str, Any]
-) -> frozenset[str]:
-    """Return the properties whose change AWS certainly refuses."""
-    return frozenset(
-        name
-        for name in schemas.refused(kind)
-        if _surely_differ(
-            before.get(name, schemas.default(kind, name)),
-            after.get(name, schemas.default(kind, name)),
+@dataclass(frozen=True)
+class _Moves:
+    """What certainly gets another value: references to replaced resources, and values
+    known later, each with whether it is a subnet of a new VPC."""
+
+    sides: tuple[Evaluated, Evaluated]
+    replaced: frozenset[str]
+    later: Mapping[str, bool]
+
+    def concern(self, value: Any) -> bool:
+        """Whether a value certainly changes with what it refers to."""
+        identities = any(map(self._is_identity, references(value)))
+        return identities or any(text in self.later for text in later(value))
+
+    def _is_identity(self, reference: str) -> bool:
+        """Whether a reference is to what a replaced resource shares with no other."""
+        logical_id, _, attribute = reference.partition(".")
+        return logical_id in self.replaced and (
+            attribute == "" or attribute.endswith(("Arn", "Id"))
         )
+
+    def vpc_of(self, subnet: Any, after: bool) -> str | None:
+        """Return what identifies the VPC of a subnet: its id or resource, with whether
+        it is a new one. None for an unknown VPC."""
+        if isinstance(subnet, str):
+            return None if after else subnet  # an id of today: not in a new VPC
+        if any(self.later.get(text) for text in later(subnet)):
+            return _NEW
+        name = next(references(subnet), "").partition(".")[0]
+        found = self.sides[after].resources.get(name, {})
+        vpc = _properties(found).get("VpcId")
+        if found.get("Type") != "AWS::EC2::Subnet" or vpc is None:
+            return None
+        is_new = after and any(r in self.replaced for r in references(vpc))
+        return f"{json.dumps(vpc, sort_keys=True)}{_NEW if is_new else ''}"
+
+
+_NEW = " (new)"
+
+
+def _with_refusals(change: Resource, moves: _Moves) -> Resource:
+    """Return the change with what AWS refuses about it."""
+    if change.verb is not Verb.CHANGE or change.verdict is Verdict.REFUSED:
+        return change
+    found = refusals.of(
+        change.type,
+        change.before,
+        change.after,
+        change.logical_id,
+        [name for name, value in change.after.items() if moves.concern(value)],
+        moves.vpc_of,
+    )
+    if not found:
+        return change
+    paths = [path for one in found for path in one.paths]
+    properties = tuple(
+        replace(p, verdict=Verdict.REFUSED) if _is_among(p.path, paths) else p
+        for p in change.properties
+    )
+    return replace(
+        change, properties=properties, refusals=found, verdict=Verdict.REFUSED
     )
 
 
-def _surely_differ(old: Any, new: Any) -> bool:
-    """Whether two values differ whatever AWS fills in."""
-    match old, new:
-        case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
-            if equal(items, others):
-                return _surely_differ(first, second)
-    unknown = is_open(old) or is_open(new)
-    return not unknown and not equal(old, new)
+def _is_among(place: Path, paths: Iterable[str]) -> bool:
+    """Whether a place is one of these properties, in one of them, or around one."""
+    steps = [p for p in place if isinstance(p, str) and not p.startswith("=")]
+    text = "/".join(steps)
+    return not paths or any(_overlap(text, path) for path in paths)
+
+
+def _overlap(path: str, other: str) -> bool:
+    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
 
 
 def _verdict(kind: str, path: str) -> Verdict:
     def within(names: Iterable[str]) -> bool:
-        return any(
-            path == name or path.startswith(f"{name}/") or name.startswith(f"{path}/")
-            for name in names
-        )
+        return any(_overlap(path, name) for name in names)
 
     if schemas.schema(kind) is None:
         return Verdict.MAY_REPLACE  # a type with an unknown schema

@@ -95,11 +95,9 @@ def _follows(change: Resource) -> bool:
 
 
 def _refused(change: Resource) -> Iterator[Found]:
-    if change.refused:
-        yield Kind.REFUSED, (
-            f"{', '.join(change.refused)} cannot change after creation; leave it as it is, or "
-            "give the resource another logical id to create a new one"
-        )
+    for one in change.refusals:
+        named = f"{', '.join(one.properties)}: " if one.paths else ""
+        yield Kind.REFUSED, f'{named}AWS says "{one.words}"; {one.advice}'
 
 
 # -- data ----------------------------------------------------------------------------

@@ -63,26 +63,6 @@ STATEFUL: frozenset[str] = frozenset(
 )
 """Types whose replacement or deletion loses data, or an identity in use elsewhere."""
 
-# Missing in the schemas: an update that changes one of these fails, and its stack is
-# rolled back. For volumes "Updates are not supported" (resource reference of
-# AWS::EC2::Volume); for keys "the update request fails, regardless of the value of the
-# UpdateReplacePolicy" (that of AWS::KMS::Key); for user pools Cognito's own "Updates are
-# not allowed for property" (message of its resource handler).
-_REFUSED: Mapping[str, frozenset[str]] = {
-    "AWS::Cognito::UserPool": frozenset(
-        {"AliasAttributes", "UsernameAttributes", "UsernameConfiguration"}
-    ),
-    "AWS::EC2::Volume": frozenset(
-        {
-            "AvailabilityZone",
-            "AvailabilityZoneId",
-            "Encrypted",
-            "KmsKeyId",
-            "SnapshotId",
-        }
-    ),
-    "AWS::KMS::Key": frozenset({"KeySpec", "KeyUsage", "MultiRegion", "Origin"}),
-}
 
 # The permissions for types whose schemas list no handlers: CloudFormation calls the
 # function or topic of a custom resource with the caller's permissions, and nothing for
@@ -227,9 +207,10 @@ def is_secret(type_name: str, path: Sequence[str]) -> bool:
     )
 
 
-def refused(type_name: str) -> frozenset[str]:
-    """Return top-level properties that AWS refuses to change, in place or by replacement."""
-    return _REFUSED.get(type_name, frozenset())
+@cache
+def identifier(type_name: str) -> tuple[str, ...]:
+    """Return the properties that identify a resource of a type (`primaryIdentifier`)."""
+    return tuple(_pointers(type_name, "primaryIdentifier"))
 
 
 def default(type_name: str, name: str) -> Any:

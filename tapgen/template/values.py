@@ -107,6 +107,18 @@ def references(node: Any) -> Iterator[str]:
                 yield from references(value)
 
 
+def later(node: Any) -> Iterator[str]:
+    """Yield the name of every value in an evaluated one that is known only later."""
+    if isinstance(node, list):
+        for item in node:
+            yield from later(item)
+    elif isinstance(node, Mapping):
+        if isinstance(node.get(LATER), str):
+            yield node[LATER]
+        else:
+            yield from later(list(node.values()))
+
+
 def scalar(value: Any) -> Any:
     """Return numbers and booleans as CloudFormation's text, anything else as it is."""
     if isinstance(value, bool):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from tapgen.emulator.server import lifecycle, process
-from tapgen.template import schemas
+from tapgen.template import refusals, schemas
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
@@ -15,4 +15,4 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     token = os.environ[lifecycle.TOKEN_VARIABLE]
-    process.serve(options.port, options.folder, token, schemas.schema)
+    process.serve(options.port, options.folder, token, schemas.schema, refusals.reason)

@@ -19,17 +19,25 @@ from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.lifecycle import EmulatorError, Server
 
 if TYPE_CHECKING:
+    from tapgen.emulator.cloudformation.refused_updates import Refuses
     from tapgen.emulator.persistence.persist import StateStore
     from tapgen.emulator.server.app import Embedded
 
 Shape = Callable[[str, str], Mapping[str, Any] | None]
 
 
-def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
+def serve(
+    port: int,
+    folder: Path,
+    token: str,
+    shape: Shape,
+    refuses: Refuses | None = None,
+) -> None:
     """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
     Listens on the socket handed over by `start` if there is one. `shape(type, region)`
-    gives the registry schema of a resource type, None when the region lacks it.
+    gives the registry schema of a resource type, None when the region lacks it;
+    `refuses` knows the updates that AWS refuses (see `refused_updates.Refuses`).
     EmulatorError when the port is taken or ministack is not the tested version.
     """
     from tapgen.emulator.cloudformation import patches, provisioning
@@ -63,7 +71,7 @@ def serve(port: int, folder: Path, token: str, shape: Shape) -> None:
         folder=folder,
         persist=persist,
     )
-    asyncio.run(_serve(listener, server, shape))
+    asyncio.run(_serve(listener, server, shape, refuses))
 
 
 def _scratch(folder: Path) -> Path:
@@ -85,7 +93,12 @@ def _leave() -> None:
     os._exit(0)
 
 
-async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
+async def _serve(
+    listener: socket.socket,
+    server: Server,
+    shape: Shape,
+    refuses: Refuses | None,
+) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
     from ministack.app import app as ministack
@@ -97,6 +110,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
         nested,
         patches,
         provisioning,
+        refused_updates,
     )
     from tapgen.emulator.faults.active import Faults
     from tapgen.emulator.persistence import stores
@@ -108,7 +122,7 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
 
     faults = Faults()
 
-    def refuses(place: Place, service: str) -> str | None:
+    def unavailable(place: Place, service: str) -> str | None:
         fault = faults.on_internal(place, service) if faults else None
         default = f"Service {service} is unavailable in {place.region}"
         return (fault.reason or default) if fault else None
@@ -117,11 +131,12 @@ async def _serve(listener: socket.socket, server: Server, shape: Shape) -> None:
     stores.apply()
     resources.register(shape)
     change_sets.apply(shape)
+    refused_updates.apply(refuses or refused_updates.nothing)
     provisioning.apply(faults)
     nested.apply()
     connection.remember()
     started = time.monotonic()
-    engine = Engine(Inner(ministack, refuses))
+    engine = Engine(Inner(ministack, unavailable))
 
     async def status() -> dict[str, Any]:
         return {

@@ -200,6 +200,72 @@ def test_what_a_replacement_moves_is_followed_into_other_stack_sets() -> None:
     assert change.verdict is diff.Verdict.REPLACES
 
 
+def moving_network(cidr: str, net: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A VPC with two subnets, as resources and outputs."""
+    resources = {
+        "Vpc": {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": cidr}},
+        **{
+            name: {
+                "Type": "AWS::EC2::Subnet",
+                "Properties": {"VpcId": {"Ref": "Vpc"}, "CidrBlock": block},
+            }
+            for name, block in (("A", net), ("B", "10.0.2.0/24"))
+        },
+    }
+    return resources, {name: {"Value": {"Ref": name}} for name in resources}
+
+
+@pytest.mark.parametrize(
+    ("cidr", "net", "refused"),
+    [
+        ("10.1.0.0/16", "10.0.1.0/24", {"Databases", "Web"}),
+        ("10.0.0.0/16", "10.0.9.0/24", set()),
+    ],
+    ids=["another VPC", "another subnet"],
+)
+def test_subnets_of_a_vpc_that_an_earlier_wave_replaces_are_refused(
+    cidr: str, net: str, refused: set[str]
+) -> None:
+    def parts(cidr: str, net: str) -> tuple[Any, Any]:
+        resources, outputs = moving_network(cidr, net)
+        text = json.dumps({"Resources": resources, "Outputs": outputs})
+        users = {
+            "Databases": {
+                "Type": "AWS::RDS::DBSubnetGroup",
+                "Properties": {
+                    "DBSubnetGroupDescription": "of the databases",
+                    "SubnetIds": [{"Ref": "A"}, {"Ref": "B"}],
+                },
+            },
+            "Web": {
+                "Type": "AWS::ElasticLoadBalancingV2::TargetGroup",
+                "Properties": {"Name": "web", "Port": 80, "VpcId": {"Ref": "Vpc"}},
+            },
+        }
+        names = ["A", "B", "Vpc"]
+        return make.stack_set("network", text=text), make.stack_set(
+            "data",
+            parameters={name: Output("network", name) for name in names},
+            text=make.template(names, resources=users),
+        )
+
+    ids = {"A": "subnet-1", "B": "subnet-2", "Vpc": "vpc-1"}
+    before, data = parts("10.0.0.0/16", "10.0.1.0/24")
+    found = {
+        before.name: replace(
+            make.observed(before), instances={EAST: make.instance(outputs=ids)}
+        ),
+        data.name: make.observed(data, parameters=ids),
+    }
+
+    the_plan = plan.make(make.system(*parts(cidr, net)), found)
+
+    changed = {c.logical_id: c for c in the_plan.steps[1].changes[EAST]}
+    assert {name for name, c in changed.items() if c.refusals} == refused
+    assert "Databases" in changed
+    assert len(plan.refusals(the_plan)) == len(refused)
+
+
 def test_a_consumer_of_an_output_that_stays_is_not_planned() -> None:
     data = make.stack_set("data", parameters={"Size": "2"})
     app = make.stack_set("app", parameters={"Arn": Output("data", "Arn")})

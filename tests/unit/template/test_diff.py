@@ -449,3 +449,58 @@ def test_another_type_under_the_same_logical_id_is_refused() -> None:
 
     assert found.verdict is Verdict.REFUSED
     assert ("Type",) in [p.path for p in found.properties]
+
+
+def _network(cidr: str, **more: Any) -> dict[str, Any]:
+    vpc = {"VpcId": {"Ref": "Vpc"}}
+    return {
+        "Vpc": resource("AWS::EC2::VPC", CidrBlock=cidr),
+        "A": resource("AWS::EC2::Subnet", **vpc, CidrBlock="10.0.0.0/24"),
+        "B": resource("AWS::EC2::Subnet", **vpc, CidrBlock="10.0.1.0/24"),
+        **more,
+    }
+
+
+def test_a_subnet_group_does_not_move_to_a_new_vpc() -> None:
+    group = resource(
+        "AWS::RDS::DBSubnetGroup",
+        DBSubnetGroupDescription="of the databases",
+        SubnetIds=[{"Ref": "A"}, {"Ref": "B"}],
+    )
+    before = _network("10.0.0.0/16", Group=group)
+    after = _network("10.1.0.0/16", Group=group)
+    other = _network("10.0.0.0/16", Group=group)
+    other["A"] = resource(
+        "AWS::EC2::Subnet", VpcId={"Ref": "Vpc"}, CidrBlock="10.0.9.0/24"
+    )
+
+    found = changes(before, after)["Group"]
+
+    assert found.verdict is Verdict.REFUSED
+    assert [p.path for p in found.properties if p.verdict is Verdict.REFUSED] == [
+        ("SubnetIds",)
+    ]
+    assert "not in the same Vpc" in found.refusals[0].words
+    assert changes(before, other)["Group"].verdict is Verdict.IN_PLACE
+
+
+def test_a_custom_name_stands_in_the_way_of_what_a_new_vpc_replaces() -> None:
+    def group(**name: str) -> dict[str, Any]:
+        return resource(
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            **name,
+            Port=80,
+            VpcId={"Ref": "Vpc"},
+        )
+
+    named = changes(
+        _network("10.0.0.0/16", Group=group(Name="web")),
+        _network("10.1.0.0/16", Group=group(Name="web")),
+    )["Group"]
+    unnamed = changes(
+        _network("10.0.0.0/16", Group=group()), _network("10.1.0.0/16", Group=group())
+    )["Group"]
+
+    assert named.verdict is Verdict.REFUSED
+    assert "Rename web and update the stack again" in named.refusals[0].words
+    assert unnamed.verdict is Verdict.REPLACES and not unnamed.refusals

@@ -145,11 +145,7 @@ def test_secrets_are_what_is_write_only_and_called_so(
     assert schemas.is_secret(kind, path.split("/")) is secret
 
 
-def test_what_aws_refuses_to_change_exists_and_is_not_said_by_the_schema() -> None:
-    for kind, names in schemas._REFUSED.items():
-        known = schemas.schema(kind)
-        assert known is not None
-        assert names <= known["properties"].keys(), kind
-        assert not names & schemas.create_only(kind), f"{kind}: the schema says it now"
-    assert schemas.refused("AWS::SNS::Topic") == frozenset()
+def test_a_type_has_the_properties_that_identify_it() -> None:
+    assert schemas.identifier("AWS::IAM::Role") == ("RoleName",)
+    assert schemas.identifier("AWS::No::Such") == ()
     assert schemas.default("AWS::KMS::Key", "KeySpec") == "SYMMETRIC_DEFAULT"

@@ -18,6 +18,7 @@ from tapgen.emulator.cloudformation import (
     nested,
     not_emulated,
     private_names,
+    refused_updates,
 )
 from tapgen.emulator.cloudformation.patches import (
     bucket_names,
@@ -78,7 +79,16 @@ def check() -> list[str]:
         )
     used = (
         *(private_names, *_PATCHES, *services.PATCHES),
-        *(change_sets, nested, documents, registry, guard, organizations, regions),
+        *(
+            change_sets,
+            nested,
+            refused_updates,
+            documents,
+            registry,
+            guard,
+            organizations,
+            regions,
+        ),
     )
     for module in used:
         problems += private_names.moved(module.PRIVATE)
