@@ -7,7 +7,6 @@ called, so `tapgen --help` stays quick. Begin reading at `COMMANDS`.
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -63,9 +62,42 @@ class _Commands(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            raise click.UsageError(
-                f"{error.message}{near(args[0], COMMANDS)}"
-            ) from None
+            message = error.message.rstrip(".")
+            raise click.UsageError(f"{message}{_meant(args[0])}") from None
+
+
+# Words of other tools -> the command that does it here.
+_ELSEWHERE = {
+    "rollout": "deploy apply up launch create update ship release publish sync push "
+    "provision execute run",
+    "plan": "preview changes whatif what-if dry-run dryrun changeset change-set",
+    "lint": "validate check verify test",
+    "templates": "build synth synthesize generate render compile package",
+    "status": "show describe info ps state get",
+    "list": "ls",
+    "bootstrap": "setup configure install",
+    "outputs": "output",
+    "local start": "start serve emulate",
+    "--help": "help",
+    "--version": "version",
+}
+_ALIASES = {word: name for name, words in _ELSEWHERE.items() for word in words.split()}
+_CLOSE_TO_DESTROY = 0.8
+"""How similar a word must be to `destroy` (difflib's ratio) to be a misspelling of it."""
+
+
+def _meant(given: str) -> str:
+    """Return the hint for a word that is no command.
+
+    It never leads to `destroy`, unless the word is clearly a misspelling of it.
+    """
+    from difflib import SequenceMatcher
+
+    if given.lower() in _ALIASES:
+        return f"; did you mean {_ALIASES[given.lower()]!r}?"
+    ratio = SequenceMatcher(None, given.lower(), "destroy").ratio()
+    allowed = [c for c in COMMANDS if c != "destroy" or ratio >= _CLOSE_TO_DESTROY]
+    return near(given.lower(), allowed)
 
 
 def near(given: str, allowed: Any) -> str:
@@ -87,7 +119,20 @@ def tapgen() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code."""
+    """Run one command and return its exit code.
+
+    A cancelled job (SIGTERM) or a lost terminal (SIGHUP) ends it as Ctrl-C does. It goes
+    on silently when the reader of its output has gone.
+    """
+    from tapgen.cli import process
+
+    if arguments is None:
+        process.tolerate_lost_readers()
+    with process.handled(process.interrupt):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
         code = tapgen.main(
             None if arguments is None else [*arguments],
@@ -112,7 +157,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has ended, as in `tapgen … | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE

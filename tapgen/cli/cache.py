@@ -14,7 +14,15 @@ from typing import Any
 
 from tapgen.cache import fingerprint
 from tapgen.cache.store import Store, digest
-from tapgen.cli.common import LINT_FOLDER, LOCAL_FOLDER, Loaded, each, load, load_all
+from tapgen.cli.common import (
+    LINT_FOLDER,
+    LOCAL_FOLDER,
+    Loaded,
+    each,
+    load,
+    load_all,
+    local_folder,
+)
 from tapgen.model import Finding
 
 CACHE_FOLDER = LOCAL_FOLDER / "made"
@@ -105,6 +113,8 @@ def check(
     systems = [one.system for group in loaded.values() for one in group]
     on_progress = progress(sum(len(system.stack_sets) for system in systems))
     cache = LINT_FOLDER if use_cache else None
+    if use_cache:
+        local_folder()
     results = iter(lint.check_each(systems, to, on_progress, cache=cache))
     for path, group in loaded.items():
         findings = tuple(finding for _ in group for finding in next(results))
@@ -161,4 +171,5 @@ class _Slot:
         shipped = all(one.config.blueprint in blueprints.NAMES for one in loaded)
         # The config may have been saved while it was read.
         if shipped and fingerprint.fingerprint(self.path) == self.fingerprint:
+            local_folder()
             Store(CACHE_FOLDER).put(self.name, json.dumps(data), self.about)

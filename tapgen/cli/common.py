@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -223,13 +224,7 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
 
     With `persist` or TAPGEN_LOCAL_PERSIST its state stays on disk.
     """
-    try:
-        from tapgen.emulator.server import lifecycle
-    except ImportError as error:
-        raise LocalError(
-            f"the embedded AWS is not installed ({error}); "
-            "install it with: pip install 'tapgen[local]'"
-        ) from error
+    lifecycle = embedded()
     command = [sys.executable, "-m", "tapgen", "local", "serve"]
     try:
         running = lifecycle.running(LOCAL_FOLDER)
@@ -237,9 +232,37 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
             return running
         if not running:
             say("starting the embedded AWS …")
-        return lifecycle.start(LOCAL_FOLDER, command, port, persist=persist or None)
+        return lifecycle.start(local_folder(), command, port, persist=persist or None)
     except lifecycle.EmulatorError as error:
         raise LocalError(str(error)) from error
+
+
+def embedded(installed: Callable[[str], Any] = find_spec) -> Any:
+    """Return the module that starts and stops the embedded AWS.
+
+    Raises LocalError where the packages that it needs are not installed.
+    """
+    try:
+        if installed("ministack") is None:
+            raise ImportError
+        from tapgen.emulator.server import lifecycle
+    except ImportError:
+        raise LocalError(
+            "the embedded AWS is not installed; install it with: "
+            "pip install 'tapgen[local]'"
+        ) from None
+    return lifecycle
+
+
+def local_folder() -> Path:
+    """Return the folder of caches and of the embedded AWS; create it if needed, with a
+    .gitignore that keeps all of it out of commits."""
+    try:
+        LOCAL_FOLDER.mkdir()
+        (LOCAL_FOLDER / ".gitignore").write_text("# Created by tapgen.\n*\n")
+    except OSError:
+        pass  # it exists, or whoever uses it reports what is wrong
+    return LOCAL_FOLDER
 
 
 def say(text: str) -> None:

@@ -12,12 +12,14 @@ import click
 from tapgen.cli.common import (
     LINT_FOLDER,
     TEMPLATES_FOLDER,
+    local_folder,
     say,
     stacksets_option,
     system_path,
 )
 from tapgen.cli.files import folder_option, requested_systems
 from tapgen.model import Severity, System
+from tapgen.report.counting import counted
 
 
 @click.command(
@@ -70,7 +72,7 @@ def _counter(total: int) -> Callable[[str], None]:
     """Print how many stack sets are checked; on a terminal, count them as they are."""
     done = 0
     if total:
-        say(f"checking {total} stack set{'s' * (total != 1)} …")
+        say(f"checking {counted(total, 'stack set')} …")
 
     def count(_: str) -> None:
         nonlocal done
@@ -89,6 +91,7 @@ def lint_passes(system: System, only: Collection[str] | None = None) -> bool:
     """
     from tapgen import lint
 
+    local_folder()
     findings = lint.check(system, TEMPLATES_FOLDER, cache=LINT_FOLDER, only=only)
     errors = [f for f in findings if f.severity is Severity.ERROR]
     if errors:

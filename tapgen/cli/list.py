@@ -18,6 +18,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.files import name_clashes
 from tapgen.errors import TapgenError
+from tapgen.report.counting import counted
 
 
 @click.command("list", epilog="\b\nExample:\n  tapgen list --output json")
@@ -59,7 +60,7 @@ def list_command(folder: Path, output: str) -> int:
             f"{row['system']}  blueprint {row['blueprint']}, suffix {row['suffix']}"
         )
         click.echo(f"  regions: {regions}; environments: {environments}")
-        click.echo(f"  {len(row['stack_sets'])} stack sets")
+        click.echo(f"  {counted(len(row['stack_sets']), 'stack set')}")
     if not found:
         say(f"{folder}/ has no systems; write one with tapgen init")
     return FAILED if problems else DONE

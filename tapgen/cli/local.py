@@ -11,6 +11,7 @@ import click
 
 from tapgen.cli.common import (
     LOCAL_FOLDER,
+    embedded,
     local_server,
     output_option,
     print_json,
@@ -18,6 +19,7 @@ from tapgen.cli.common import (
     say,
 )
 from tapgen.errors import LocalError
+from tapgen.report.counting import counted
 
 _EPILOG = """\b
 Examples:
@@ -78,7 +80,7 @@ def local_command() -> None:
 def _start(port: int | None, persist: bool) -> None:
     """Start the embedded AWS, unless it runs already."""
     server = local_server(port, persist)
-    if not server.persist and _life().has_state(LOCAL_FOLDER):
+    if not server.persist and embedded().has_state(LOCAL_FOLDER):
         say(
             "an earlier run stored its state; to continue with it, stop, then start with "
             "--persist"
@@ -105,7 +107,7 @@ def _stop(quiet: bool) -> None:
 @local_command.command("reset", epilog="\b\nExample:\n  tapgen local reset")
 def _reset() -> None:
     """Delete all state: accounts, resources, faults, stored state."""
-    if _call("running") or not _life().forget(LOCAL_FOLDER):
+    if _call("running") or not embedded().forget(LOCAL_FOLDER):
         _call_running("reset")
     click.echo("empty again")
 
@@ -128,7 +130,7 @@ def _status(output: str) -> int:
         else:
             click.echo(_NOT_RUNNING)
         return 1
-    found = _life().status(LOCAL_FOLDER)
+    found = embedded().status(LOCAL_FOLDER)
     if output == "json":
         print_json({"running": True, **found})
         return 0
@@ -196,7 +198,9 @@ def _texts(*names: str) -> Callable[[Any], Any]:
 @click.argument("effect", required=False)
 @_texts("service", "action", "account", "region", "stack-set", "logical-id", "type")
 @click.option("--nth", metavar="N", help="First match that fails [1].")
-@click.option("--times", metavar="N|always", help="How many matches fail [1].")
+@click.option(
+    "--times", metavar="N|always", help="How many matches fail, 1 or more [1]."
+)
 @click.option("--probability", metavar="P", help="Probability for each match, 0 to 1.")
 @click.option("--seed", metavar="N", help="Seed: makes --probability repeatable.")
 @click.option("--reason", metavar="TEXT", help="Error message.")
@@ -243,7 +247,7 @@ def _fault_list(output: str) -> None:
 def _fault_clear(id_: str | None) -> None:
     """Remove the fault ID, or all faults."""
     removed = _call_running("clear_faults", id_)
-    click.echo(f"{removed} fault{'s' * (removed != 1)} removed")
+    click.echo(f"{counted(removed, 'fault')} removed")
 
 
 def _show_faults(found: list[dict[str, Any]], output: str) -> None:
@@ -267,7 +271,7 @@ def _call_running(name: str, *arguments: Any) -> Any:
 
 def _call(name: str, *arguments: Any) -> Any:
     """Call a function of `lifecycle` for this folder."""
-    lifecycle = _life()
+    lifecycle = embedded()
     try:
         return getattr(lifecycle, name)(LOCAL_FOLDER, *arguments)
     except lifecycle.EmulatorError as error:
@@ -275,7 +279,7 @@ def _call(name: str, *arguments: Any) -> Any:
 
 
 def _faults() -> Any:
-    _life()
+    embedded()
     from tapgen.emulator.faults import parsing
 
     return parsing
@@ -299,14 +303,3 @@ def _serve(port: int, folder: Path, token: str) -> None:
         # The log of the process; `start` shows it, with its own heading.
         click.echo(str(error), err=True)
         raise SystemExit(1) from None
-
-
-def _life() -> Any:
-    try:
-        from tapgen.emulator.server import lifecycle
-    except ImportError as error:
-        raise LocalError(
-            f"the embedded AWS is not installed ({error}); "
-            "install it with: pip install 'tapgen[local]'"
-        ) from error
-    return lifecycle

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from tapgen.model import Target
 from tapgen.plan import Plan
+from tapgen.report.counting import counted
 from tapgen.report.text import MARKS
 from tapgen.rollout import Event
 
@@ -61,7 +62,7 @@ def change_set_progress(total: int) -> Iterator[Callable[[int], None]]:
     On a terminal one line shows the number; elsewhere a line is printed at the start.
     """
     out = console(stderr=True)
-    text = f"creating change sets for {total} stack instance{'s' * (total != 1)}"
+    text = f"creating change sets for {counted(total, 'stack instance')}"
     if not out.is_terminal:
         out.print(f"{text} …")
     with out.status(f"{text} …") as status:

@@ -1,15 +1,14 @@
-"""Run a plan for rollout and destroy: live progress, Ctrl-C, exit code."""
+"""Run a plan for rollout and destroy: live progress, signals, exit code."""
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL
+from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.common import (
     say,
 )
@@ -56,7 +55,8 @@ def run_plan(reached: Reached, plan: Any) -> Any:
 
 @contextmanager
 def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]]:
-    """Make the first Ctrl-C a request to stop, and the second stop at once."""
+    """Make the first Ctrl-C a request to stop, and the second stop at once; SIGTERM and
+    SIGHUP count like Ctrl-C."""
     from tapgen.rollout import Event
 
     interrupted = False
@@ -75,11 +75,8 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
         )
         screen(Event("stopping", text))
 
-    before = signal.signal(signal.SIGINT, on_signal)
-    try:
+    with process.handled(on_signal):
         yield lambda: interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def exit_code(ended: Any) -> int:

@@ -18,6 +18,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.files import folder_option, name_clashes, requested_systems
 from tapgen.errors import ConfigError
+from tapgen.report.counting import counted
 
 
 @click.command(
@@ -63,7 +64,8 @@ def templates_command(
     for path in changed:
         click.echo(f"{'stale' if check else 'wrote'} {to / path}")
     if not changed:
-        click.echo(f"{len(files)} files are up to date")
+        are = "is" if len(files) == 1 else "are"
+        click.echo(f"{counted(len(files), 'file')} {are} up to date")
     if timings:
         clock.show()
     if check and changed:

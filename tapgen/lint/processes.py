@@ -34,7 +34,7 @@ def run_all(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, list[Fin
     batches.sort(key=lambda batch: -len(batch[0].template))
     context = multiprocessing.get_context("fork")
     processes = min(processes, len(batches))
-    with context.Pool(processes, initializer=_ignore_ctrl_c) as pool:
+    with context.Pool(processes, initializer=_own_signals) as pool:
         for found in pool.imap_unordered(_run_batch, batches):
             yield from found
 
@@ -90,6 +90,8 @@ def _run_batch(batch: _Batch) -> list[tuple[Job, list[Finding]]]:
     return [(job, run(job)) for job in batch]
 
 
-def _ignore_ctrl_c() -> None:
-    """Ignore Ctrl-C, which reaches the whole process group; the parent ends us."""
+def _own_signals() -> None:
+    """Ignore Ctrl-C, which reaches the whole process group: the parent ends us, by a
+    SIGTERM that must not run a handler of the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

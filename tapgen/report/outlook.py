@@ -19,6 +19,7 @@ from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.plan.headroom import Headroom
 from tapgen.report import change_sets
+from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
 
 _MAX_VALUE = 60  # characters of a value shown in a line
@@ -138,7 +139,8 @@ def _checked(drift: Drift) -> Iterator[str]:
         return
     total = drift.instances
     known = total - len(drift.unchecked)
-    words = f"drift: {known} of {total} instances to update were checked"
+    were = "was" if total == 1 else "were"
+    words = f"drift: {known} of {counted(total, 'instance')} to update {were} checked"
     if drift.oldest and known:
         words += f", the oldest check {drift.oldest:%Y-%m-%d %H:%M} UTC"
     if not drift.found and not drift.unread and known:

@@ -14,6 +14,7 @@ from tapgen.model import Action, Target
 from tapgen.plan import Plan, Step
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
+from tapgen.report.counting import counted
 from tapgen.report.outlook import Outlook
 from tapgen.report.targets import target_list
 from tapgen.report.values import difference
@@ -182,7 +183,7 @@ def outcome(ended: Outcome, *, look: str, resume: str) -> str:
     """How a rollout ended, the root cause first, and what to do next: the command
     lines to look and to go on with."""
     if ended.green:
-        return f"[green]✓ done:[/] {_count(len(ended.done), 'stack set')} green"
+        return f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} green"
     lines = []
     if ended.failures:
         lines.append("[red]✗ failed[/]")
@@ -228,7 +229,7 @@ def _changes(step: Step, *, details: bool) -> Iterator[str]:
         if len(groups) > 1:
             yield f"      in {target_list(group.targets)}{but(group)}:"
         if step.action is not Action.UPDATE and not details:
-            number = _count(group.shared + len(group.changes), "resource")
+            number = counted(group.shared + len(group.changes), "resource")
             yield f"      {_SIGNS[step.action]} {number}{_apart(group)}"
         else:
             yield from _resources(group)
@@ -305,14 +306,10 @@ def summary(the_plan: Plan) -> str:
         else:
             counts[step.action] += len(step.targets)
     words = [
-        f"{_count(n, 'stack instance')} to {str(action).lower()}"
+        f"{counted(n, 'stack instance')} to {str(action).lower()}"
         for action, n in counts.items()
         if n
     ]
     if perhaps:
         words.append(f"{perhaps} perhaps to update")
-    return f"{', '.join(words)}, in {_count(len(the_plan.waves), 'wave')}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{', '.join(words)}, in {counted(len(the_plan.waves), 'wave')}"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
+from tapgen.report.counting import counted
 from tapgen.template.values import LATER
 
 _MAX_VALUE = 60  # characters of a value shown in a line
@@ -29,7 +30,7 @@ def difference(old: Any, new: Any) -> tuple[str, ...]:
     """
     found = tuple(_lines(old, new, _MAX_VALUE))
     more = len(found) - _MAX_ITEMS
-    rest = (f"… and {more} items more",) if more > 0 else ()
+    rest = (f"… and {counted(more, 'item')} more",) if more > 0 else ()
     return (*found[:_MAX_ITEMS], *rest)
 
 

@@ -280,7 +280,10 @@ def test_data_retained_by_an_earlier_destroy_can_still_be_deleted(shell: Shell) 
     shell.run("rollout", "--local", "--yes")
 
 
-def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_and_sigterm_finish_what_runs_and_the_next_rollout_goes_on(
+    shell: Shell, number: int
+) -> None:
     shell.config(MINIMAL)
     process = shell.start("rollout", "--local", "--yes")
     assert process.stderr
@@ -288,7 +291,7 @@ def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) ->
     for line in process.stderr:
         lines.append(line)
         if "wave 1 of" in line:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             break
     out, err = process.communicate(timeout=60)
 
@@ -297,6 +300,20 @@ def test_ctrl_c_finishes_what_runs_and_the_next_rollout_goes_on(shell: Shell) ->
     assert "no new operation starts" in text
     assert "go on with: tapgen rollout secure_network --local" in text
     shell.run("rollout", "--local", "--yes")
+    shell.run("status", "--local")
+
+
+def test_a_rollout_goes_on_when_nobody_reads_its_progress(shell: Shell) -> None:
+    shell.config(MINIMAL)
+    process = shell.start("rollout", "--local", "--yes")
+    assert process.stderr and process.stdout
+    for line in process.stderr:
+        if "wave 1 of" in line:
+            break
+    process.stderr.close()
+    process.stdout.close()
+
+    assert process.wait(120) == 0
     shell.run("status", "--local")
 
 

@@ -159,15 +159,25 @@ def _counts(
         counts["probability"] = _number("match.probability", chance, 0, 1, False)
     if match.get("seed") is not None:
         counts["seed"] = _number("match.seed", match["seed"], 0, 2**63)
-    times = match.get("times")
-    if times == "always":
-        times = 0
-    if times is None:
-        # An outage lasts, and a probability needs many calls.
-        lasting = effect == "unavailable" or match.get("probability") is not None
-        times = 0 if lasting else 1
-    counts["times"] = _number("match.times", times, 0, 10**9)
+    lasting = effect == "unavailable" or match.get("probability") is not None
+    counts["times"] = _times(match.get("times"), lasting)
     return counts
+
+
+def _times(given: Any, lasting: bool) -> int:
+    """Return how many matches fire, 0 for all of them.
+
+    By default one does; of an outage, and with a probability, all.
+    """
+    if given is None:
+        return 0 if lasting else 1
+    if given == "always":
+        return 0
+    try:
+        times: int = _number("match.times", given, 1, 10**9)
+    except FaultError as error:
+        raise FaultError(f"{error}; give always for every match") from None
+    return times
 
 
 def _options(effect: str, given: Mapping[str, Any]) -> dict[str, Any]:

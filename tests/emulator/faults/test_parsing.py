@@ -73,6 +73,8 @@ from tapgen.emulator.faults.parsing import parse, parse_all, read
         ({"effect": "error", "status": 200}, "status: 200 is not a whole number"),
         ({"effect": "cut", "match": {"nth": 0}}, "match.nth: 0 is not a whole number"),
         ({"effect": "cut", "match": {"times": 1.5}}, "match.times: 1.5 is not"),
+        ({"effect": "cut", "match": {"times": "0"}}, "give always for every match"),
+        ({"effect": "cut", "match": {"times": 0}}, "is not a whole number from 1"),
         ({"effect": "cut", "match": {"probability": 2}}, "from 0 to 1"),
         ({"effect": "cut", "match": ["region"]}, "match: expected a mapping"),
     ],

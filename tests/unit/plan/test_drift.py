@@ -194,7 +194,7 @@ def test_the_drift_line_reports_clean_checks_and_missing_checks() -> None:
         return "\n".join(outlook.last(ahead))
 
     assert "nothing changed by hand" in last("IN_SYNC")
-    assert "0 of 1 instances to update were checked; plan --detect-drift" in last(
+    assert "0 of 1 instance to update was checked; plan --detect-drift" in last(
         "NOT_CHECKED"
     )
 
