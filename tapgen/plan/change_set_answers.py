@@ -19,6 +19,7 @@ from tapgen.errors import AwsError
 from tapgen.model import HIDDEN, Action, Target
 from tapgen.plan.model import Plan, Reference, Step
 from tapgen.system.ownership import ownership_tags
+from tapgen.template import replacements
 from tapgen.template.diff import Property, Resource, Verb, Verdict
 from tapgen.template.evaluate import no_echo, whole
 from tapgen.template.values import LATER
@@ -265,7 +266,7 @@ def _removed(ours: Resource | None, theirs: Change) -> tuple[Resource, str]:
 
 
 def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, str]:
-    verdict = _verdict(theirs)
+    verdict = _verdict(ours, theirs)
     if verdict is None:
         return ours, ""
     if ours is None:
@@ -289,16 +290,33 @@ def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, s
     )
 
 
-def _verdict(theirs: Change) -> Verdict | None:
+def _verdict(ours: Resource | None, theirs: Change) -> Verdict | None:
     """AWS's verdict on a changed resource; None where it cannot tell before."""
     if theirs.replacement == "True":
         return Verdict.REPLACES
     recreating = [d for d in theirs.details if d.recreation != "Never"]
-    if theirs.replacement != "Conditional":
+    open_ones = [d for d in recreating if not _is_settled(ours, theirs.type, d)]
+    if theirs.replacement != "Conditional" or recreating and not open_ones:
         return Verdict.IN_PLACE
+    recreating = open_ones
     if recreating and all(map(_follows, recreating)):
         return None
     return Verdict.MAY_REPLACE
+
+
+def _is_settled(ours: Resource | None, kind: str, detail: Detail) -> bool:
+    """Whether a property that AWS calls conditional is known not to replace the resource.
+
+    Change sets repeat the schema and leave open when
+    (aws-cloudformation/cloudformation-coverage-roadmap#1788).
+    """
+    if detail.recreation != "Conditionally" or not detail.name:
+        return False
+    mine = [p for p in ours.properties if p.path[0] == detail.name] if ours else []
+    if not mine:
+        return replacements.never(kind, detail.name)
+    known = replacements.correction(kind, detail.name) is not None
+    return known and all(p.verdict is Verdict.IN_PLACE for p in mine)
 
 
 def _follows(detail: Detail) -> bool:
@@ -324,7 +342,7 @@ def _raised(ours: Resource, theirs: Change) -> tuple[Property, ...]:
     found = list(ours.properties)
     for detail in theirs.details:
         verdict = recreation.get(detail.recreation, Verdict.IN_PLACE)
-        if _follows(detail):
+        if _follows(detail) or _is_settled(ours, theirs.type, detail):
             continue
         name = detail.name or detail.attribute
         mine = [p for p in found if p.path[0] == name]

@@ -3,8 +3,9 @@
 Data in, data out. Formatting, key order, and whether a value is literal or computed by
 an intrinsic function make no difference. A `Verdict` comes from the resource schemas:
 `createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
-(CloudFormation resource provider schema). `refusals` knows the changes that AWS refuses;
-another `Type` is one: "Update of resource type is not permitted" (UpdateStack).
+(CloudFormation resource provider schema); `replacements` knows when. `refusals` knows the
+changes that AWS refuses; another `Type` is one: "Update of resource type is not
+permitted" (UpdateStack).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from enum import StrEnum
 from typing import Any
 
 from tapgen.model import HIDDEN, Target
-from tapgen.template import evaluate, refusals, schemas
+from tapgen.template import evaluate, refusals, replacements, schemas
 from tapgen.template.evaluate import Evaluated
 from tapgen.template.refusals import Refused
 from tapgen.template.values import LATER, MAX_DEPTH, equal, later, references
@@ -262,7 +263,11 @@ def _resource(
         return Resource(
             Verb.REMOVE, logical_id, kind, retained=retained, before=before, after=None
         )
-    found = [_judged(kind, p) for p in _differences((), before, after)]
+    policy = new.get("UpdatePolicy")
+    found = [
+        _corrected(kind, _judged(kind, p), before, after, policy)
+        for p in _differences((), before, after)
+    ]
     refused: tuple[Refused, ...] = ()
     if old.get("Type") != kind:
         found.append(Property(("Type",), old.get("Type"), kind, Verdict.REFUSED))
@@ -425,6 +430,20 @@ def _verdict(kind: str, path: str) -> Verdict:
     return Verdict.MAY_REPLACE if conditional else Verdict.IN_PLACE
 
 
+def _corrected(
+    kind: str,
+    found: Property,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    policy: Any,
+) -> Property:
+    """Return the property with the verdict by AWS's behaviour, where the schema leaves it
+    open or does not say that a change replaces the resource."""
+    path = "/".join(part for part in found.path if isinstance(part, str))
+    verdict = replacements.verdict(kind, path, before, after, policy)
+    return replace(found, verdict=Verdict(verdict)) if verdict else found
+
+
 def _weighed(change: Resource) -> Resource:
     """Return the change with the gravest verdict of its properties."""
     found = [p.verdict for p in change.properties]
@@ -446,7 +465,10 @@ def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
             if causes and name not in listed:
                 kind = str(resource.get("Type", "?"))
                 later = {LATER: f"new {', '.join(sorted({*causes}))}"}
-                more.append(Property((name,), value, later, _verdict(kind, name)))
+                place = Property((name,), value, later, _verdict(kind, name))
+                sides = _properties(resource), {**_properties(resource), name: later}
+                policy = resource.get("UpdatePolicy")
+                more.append(_corrected(kind, place, *sides, policy))
         if more:
             start = known or Resource(
                 Verb.CHANGE,

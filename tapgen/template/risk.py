@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tapgen.knowledge.replacements import LEFT_BEHIND
 from tapgen.template import exposure, grants, retention
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.grants import many, text
@@ -119,6 +120,8 @@ def _data(change: Resource) -> Iterator[Found]:
     if not change.stateful or change.verb is Verb.ADD:
         return
     after = "its data is retained" if change.retained else "its data is deleted"
+    if not change.retained and change.type in LEFT_BEHIND:
+        after += f", {LEFT_BEHIND[change.type]}"
     if change.verb is Verb.REMOVE:
         yield Kind.DATA, f"removed; {after}"
     elif change.loses_data:

@@ -252,6 +252,22 @@ def test_awss_conditional_is_perhaps_a_replacement() -> None:
     assert answer.differences[0].aws == "may replace"
 
 
+def test_a_conditional_of_a_property_that_never_replaces_is_not_refused() -> None:
+    kind = "AWS::RDS::DBInstance"
+    the_plan = changed(
+        {"Database": resource(kind, MultiAZ=True)},
+        {"Database": resource(kind, MultiAZ=False)},
+    )
+    detail = Detail("Properties", "MultiAZ", recreation="Conditionally")
+
+    the_plan, answer = merged(
+        the_plan, modify("Conditional", detail, name="Database", kind=kind)
+    )
+
+    assert verdict_of(the_plan) == {"Database": "in place"}
+    assert answer.differences == () and plan.refusals(the_plan) == []
+
+
 def test_what_aws_cannot_tell_before_is_not_held_against_the_plan() -> None:
     dynamic = place(
         "Always", evaluation="Dynamic", source="ResourceAttribute", cause="Key.Arn"

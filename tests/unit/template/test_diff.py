@@ -77,7 +77,8 @@ def test_items_with_names_are_compared_by_name() -> None:
     ("kind", "name", "verdict"),
     [
         ("AWS::EC2::VPC", "CidrBlock", Verdict.REPLACES),
-        ("AWS::RDS::DBInstance", "MultiAZ", Verdict.MAY_REPLACE),
+        ("AWS::RDS::DBInstance", "MultiAZ", Verdict.IN_PLACE),
+        ("AWS::EC2::Subnet", "Ipv6CidrBlock", Verdict.MAY_REPLACE),
         ("AWS::RDS::DBInstance", "AllocatedStorage", Verdict.IN_PLACE),
         ("My::Own::Thing", "Anything", Verdict.MAY_REPLACE),
     ],
