@@ -1,9 +1,9 @@
-"""Prepares accounts for stack sets: roles and artifact buckets, as plain stacks.
+"""Prepare accounts for stack sets: roles and artifact buckets, as plain stacks.
 
 `run` deploys what `blueprints.bootstrap` describes: `tapgen-administration` once, and
 `tapgen-<system>-<suffix>-roles` in every target account, all in the administration
 region (IAM is global, one region is enough); `tapgen-artifacts` wherever the system
-uploads something and there is no artifact bucket yet. A second run changes nothing.
+uploads something and no artifact bucket exists yet. A second run changes nothing.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ _SSM_VALUE = re.compile(r"\bAWS::SSM::Parameter::Value<")
 
 
 def roles_stack(system: System) -> str:
-    """The name of the stack with the roles of a system in a target account."""
+    """Return the name of the stack with the roles of a system in a target account."""
     return f"tapgen-{system.prefix}-roles"
 
 
 def types(system: System) -> frozenset[str]:
-    """The resource types in a system's templates.
+    """Return the resource types in a system's templates.
 
     Raises TemplateError for a template that cannot be read.
     """
@@ -58,7 +58,7 @@ def types(system: System) -> frozenset[str]:
 
 
 def references(system: System) -> frozenset[str]:
-    """Which of `indirect_permissions.REFERENCES` are in a system's templates."""
+    """Return which of `indirect_permissions.REFERENCES` are in a system's templates."""
     found: set[str] = set()
     for text in {stack_set.template for stack_set in system.stack_sets}:
         found |= {
@@ -73,11 +73,10 @@ def references(system: System) -> frozenset[str]:
 
 
 def files(system: System, code: str) -> dict[str, str]:
-    """The bootstrap templates by path, as committed; deployed without white space.
+    """Return the bootstrap templates by path, as committed; deployed without white space.
 
-    `code` is what the names of the system's resources begin with, empty where only its
-    templates tell. Raises BlueprintError or TemplateError when the roles cannot be
-    built.
+    `code` is the prefix of the system's resource names, empty where only its templates
+    have them. Raises BlueprintError or TemplateError when the roles cannot be built.
     """
     needs = _needs(_own(system), code)
     found = {
@@ -97,11 +96,11 @@ def run(
     deployed_types: Iterable[str] = (),
     on_event: Callable[[str], None] = lambda event: None,
 ) -> list[str]:
-    """Deploy what is missing or has changed; the names of the stacks that changed.
+    """Deploy what is missing or has changed; return the names of the changed stacks.
 
-    `system` is resolved. `deployed_types` are the resource types of what is deployed
-    now: removing and rolling back need permissions too, and to the services that the
-    roles could be passed to until now. `on_event` takes a line about each stack.
+    `system` is resolved. `deployed_types` are the resource types that are deployed now:
+    deletion and rollback need permissions for them too, and for passing roles to the same
+    services as before. `on_event` takes a line about each stack.
 
     Raises AwsError with the first failed resource when a stack cannot be deployed,
     BlueprintError or TemplateError when the roles cannot be built.
@@ -111,8 +110,8 @@ def run(
     _refuse_strays(aws, system)
     for name in sorted(schemas.without_permissions(types(_own(system)) | deployed)):
         on_event(
-            f"{name}: its schema does not say which permissions it needs; the "
-            "execution role has none for it"
+            f"{name}: its schema lists no permissions, so the execution role gets none "
+            "for it"
         )
     for stack in _stacks(aws, system, code, deployed):
         done = stacks.deploy(
@@ -133,9 +132,9 @@ def run(
 
 
 def announced(system: System, assuming: bool) -> Iterator[str]:
-    """What `run` will make or update, a line for each kind of account.
+    """Yield what `run` creates or updates, a line for each kind of account.
 
-    `assuming` says that a role was named to reach other accounts with.
+    `assuming` says that a role to assume in other accounts was given.
     """
     yield f"administration role and artifact bucket in {system.admin}"
     own = ", ".join(target.account for target in _role_targets(system))
@@ -146,13 +145,14 @@ def announced(system: System, assuming: bool) -> Iterator[str]:
         yield f"operator role in {looked}"
     elif looked:
         yield (
-            f"no operator role in {looked}: outputs and causes of failure are not read "
-            "there; to make it, give --assume-role OrganizationAccountAccessRole"
+            f"no operator role in {looked}: tapgen cannot read outputs and causes of "
+            "failure there; to create it, pass --assume-role "
+            "OrganizationAccountAccessRole"
         )
 
 
 def _own(system: System) -> System:
-    """The system less what AWS Organizations deploys with roles of its own."""
+    """The system without the stack sets that AWS Organizations deploys with its own roles."""
     own = tuple(s for s in system.stack_sets if s.service_managed is None)
     return replace(system, stack_sets=own)
 
@@ -160,7 +160,7 @@ def _own(system: System) -> System:
 def _trusted_access(
     aws: Aws, system: System, on_event: Callable[[str], None]
 ) -> list[str]:
-    """Let StackSets act in the organization, where the system needs that."""
+    """Activate trusted access of StackSets, where the system needs it."""
     if not system.organizational_units:
         return []
     admin, name = system.admin, "trusted access of StackSets"
@@ -174,8 +174,8 @@ def _trusted_access(
 
 
 def _refuse_strays(aws: Aws, system: System) -> None:
-    """Refuse what CloudFormation would fail on with a worse message: a bucket deleted
-    behind its stack's back, and roles that another administration region made."""
+    """Refuse what CloudFormation would fail on with a worse message: a bucket that was
+    deleted without its stack, and roles that another administration region created."""
     admin = system.admin
     template = stacks.template(aws, admin, ADMINISTRATION_STACK)
     if template and not ArtifactBucket(aws, admin).exists():
@@ -183,7 +183,8 @@ def _refuse_strays(aws: Aws, system: System) -> None:
             "s3:HeadBucket",
             "NoSuchBucket",
             f"the artifact bucket of {admin} was deleted, but its stack "
-            f"{ADMINISTRATION_STACK} is there; delete that stack, then run this again",
+            f"{ADMINISTRATION_STACK} still exists; delete that stack, then run tapgen "
+            "bootstrap again",
         )
     wanted = [(target, system.execution_role) for target in _role_targets(system)]
     if aws.role or aws.local:
@@ -195,16 +196,16 @@ def _refuse_strays(aws: Aws, system: System) -> None:
             raise AwsError(
                 "iam:GetRole",
                 "EntityAlreadyExists",
-                f"role {role} exists in {target.account}, but no stack "
-                f"{roles_stack(system)} in {target.region}: the system is administered "
-                "from another region; set admin.region back, or destroy it there first",
+                f"role {role} exists in {target.account}, but stack {roles_stack(system)} "
+                f"does not exist in {target.region}: the system is administered from "
+                "another region; restore admin.region, or destroy the system there first",
             )
 
 
 def ready(aws: Aws, system: System, code: str) -> list[str]:
-    """What a rollout of a resolved system still lacks, one sentence each.
+    """Return the missing prerequisites of a resolved system, one sentence each.
 
-    `code` is that of `run`. Raises AwsError when an account cannot be reached.
+    `code` is as for `run`. Raises AwsError when an account cannot be read.
     """
     problems = []
     admin = system.admin
@@ -223,7 +224,7 @@ def ready(aws: Aws, system: System, code: str) -> list[str]:
         if missing:
             problems.append(
                 f"the administration role in {admin} does not trust "
-                f"{', '.join(missing)}, which opt-in regions need"
+                f"{', '.join(missing)}, which its opt-in regions need"
             )
     for target in _role_targets(system):
         problems.extend(_lacking(aws, target, system, code))
@@ -235,8 +236,8 @@ def ready(aws: Aws, system: System, code: str) -> list[str]:
 
 @dataclass(frozen=True)
 class _Needs:
-    """What an execution role is made for: resource types, services to pass roles to,
-    and, where no code tells, names as (kind, pattern)."""
+    """What an execution role needs permissions for: resource types, services to pass
+    roles to, and, without a code, names as (kind, pattern)."""
 
     types: frozenset[str]
     passed_to: frozenset[str] = frozenset()
@@ -280,10 +281,10 @@ class _Stack:
 def _stacks(
     aws: Aws, system: System, code: str, deployed: frozenset[str]
 ) -> Iterator[_Stack]:
-    """What to deploy, in order: IAM refuses to trust a role that does not exist."""
+    """The stacks to deploy, in order: IAM refuses to trust a role that does not exist."""
     whole, system = system, _own(system)
     found = stacks.outputs(aws, system.admin, ADMINISTRATION_STACK) or {}
-    # Other systems of this account may go to other opt-in regions: never take away.
+    # Other systems of this account may use other opt-in regions: never remove one.
     trusted = {*blueprint.service_principals(_regions(system))}
     trusted |= {*filter(None, found.get(_TRUSTED_OUTPUT, "").split(","))}
     yield _Stack(
@@ -318,13 +319,13 @@ def _stacks(
         needs = _needs(system, code) | _Needs(deployed)
         has = _has(aws, target, system) if deployed else None
         if has is not None:
-            # What is there is called as it was, and must go by those names.
+            # Deployed resources keep their old names, and are deleted by them.
             retained = has.names if not code else frozenset()
             read = has.types & indirect_permissions.REFERENCES
             needs |= replace(has, types=read, names=retained)
         text = _compact(_roles(system, code, needs))
         yield _Stack(target, name, text, parameters, tags)
-    if aws.role or aws.local:  # else nobody may go there
+    if aws.role or aws.local:  # else tapgen has no access there
         looking = Scope(code)
         title = system.name.replace("_", "-")
         text = blueprint.operator(title, looking, references(whole))
@@ -333,14 +334,14 @@ def _stacks(
 
 
 def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:
-    """The parameter that says so where a system administered from elsewhere, which
-    uploads something to this region, has made the artifact bucket before."""
+    """The parameter for an artifact bucket that exists already, created for a system that
+    is administered from elsewhere and uploads to this region."""
     there = stacks.outputs(aws, admin, ARTIFACTS_STACK) is not None
     return {"Bucket": "existing"} if there else {}
 
 
 def _bucket_targets(aws: Aws, system: System) -> list[Target]:
-    """Where the system needs an artifact bucket that no administration stack has."""
+    """Targets that need an artifact bucket and have no administration stack with one."""
     return [
         target
         for target in resource_names.targets_of_artifacts(system)
@@ -350,7 +351,7 @@ def _bucket_targets(aws: Aws, system: System) -> list[Target]:
 
 
 def _role_targets(system: System) -> list[Target]:
-    """Where the system's own roles deploy."""
+    """Accounts where the system's own roles deploy, in the administration region."""
     accounts = {
         t.account for s in system.stack_sets if not s.service_managed for t in s.targets
     }
@@ -358,8 +359,8 @@ def _role_targets(system: System) -> list[Target]:
 
 
 def looked_at(system: System) -> list[Target]:
-    """Where AWS Organizations deploys, and tapgen has no more than a look: optional, as
-    a rollout needs it only to read outputs and the causes of failures."""
+    """Return the accounts where AWS Organizations deploys and tapgen only reads. Its role
+    there is optional: a rollout reads outputs and causes of failure with it."""
     accounts = {
         t.account
         for s in system.stack_sets
@@ -384,19 +385,19 @@ def _roles(system: System, code: str, needs: _Needs) -> str:
     size = len(_compact(text).encode())
     if size > _TEMPLATE_BYTES:
         raise TemplateError(
-            f"{roles_stack(system)}: the template has {size} bytes, "
-            f"CloudFormation takes {_TEMPLATE_BYTES}; split the system in two"
+            f"{roles_stack(system)}: the template has {size:,} bytes, CloudFormation "
+            f"accepts {_TEMPLATE_BYTES:,}; split the system in two"
         )
     return text
 
 
 def _compact(template: str) -> str:
-    """A template without white space, which counts at CloudFormation."""
+    """A template without white space, which counts towards CloudFormation's limit."""
     return json.dumps(json.loads(template), separators=(",", ":"))
 
 
 def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
-    """What the roles in an account were made for; None when there are none of ours."""
+    """What the roles in an account have permissions for; None where tapgen made none."""
     text = stacks.template(aws, target, roles_stack(system))
     try:
         metadata = json.loads(text or "")["Metadata"]["tapgen"]
@@ -431,22 +432,22 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
     role = f"the execution role for {system.prefix} in {target}"
     lacking = sorted(needs.types - has.types)
     if lacking:
-        yield f"{role} lacks what {', '.join(lacking)} needs"
+        yield f"{role} lacks permissions for {', '.join(lacking)}"
     services = sorted(needs.passed_to - has.passed_to)
     if services:
-        yield f"{role} may not pass roles to {', '.join(services)}"
+        yield f"{role} cannot pass roles to {', '.join(services)}"
     names = sorted(f"{kind} {pattern}" for kind, pattern in needs.names - has.names)
     if names:
-        yield f"{role} may not touch {', '.join(names)}"
+        yield f"{role} has no access to {', '.join(names)}"
     for passed in sorted(needs.pass_roles - has.pass_roles):
-        yield f"{role} may not pass {passed.role} to {passed.service}"
+        yield f"{role} cannot pass {passed.role} to {passed.service}"
     for allowed in sorted(needs.permissions - has.permissions):
-        yield f"{role} may not {allowed.action} on {allowed.resource}"
+        yield f"{role} is not allowed {allowed.action} on {allowed.resource}"
     if needs.artifacts and not has.artifacts:
-        yield f"{role} may not read artifacts"
+        yield f"{role} cannot read artifacts"
 
 
-# What the templates say --------------------------------------------------------------
+# What the templates need -------------------------------------------------------------
 
 
 def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
@@ -462,7 +463,7 @@ def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
 
 def _needs(system: System, code: str) -> _Needs:
     """The types in the templates, the services that their roles trust, and, without a
-    code, what they call their resources."""
+    code, the names of their resources."""
     services = frozenset(
         service
         for stack_set in system.stack_sets

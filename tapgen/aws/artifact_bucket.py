@@ -1,6 +1,6 @@
-"""Artifact buckets: what a rollout must not lose, and what is too big to send.
+"""Artifact buckets: snapshots, artifacts, and templates too large for a request.
 
-`tapgen bootstrap` makes them; their names follow from account and region.
+`tapgen bootstrap` creates them; their names follow from account and region.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ class ArtifactBucket:
         return self.aws.client("s3", self.target)
 
     def put(self, key: str, body: bytes, *, kind: str = "application/json") -> str:
-        """Store an object; returns the https URL CloudFormation can read it by."""
+        """Store an object; return the https URL by which CloudFormation reads it.
+
+        Raises AwsError where the bucket is missing.
+        """
         name = artifact_bucket(self.target)
         owner = {"ExpectedBucketOwner": self.target.account}
         try:
@@ -49,7 +52,7 @@ class ArtifactBucket:
         return f"https://{name}.s3.{self.target.region}.{suffix}/{key}"
 
     def link(self, key: str, seconds: int = 3600) -> str:
-        """A URL by which anybody can read an object for a while (S3 user guide,
+        """Return a URL by which anybody can read an object for `seconds` (S3 user guide,
         "Sharing objects with presigned URLs")."""
         place = {"Bucket": artifact_bucket(self.target), "Key": key}
         url: str = self._client.generate_presigned_url(
@@ -58,7 +61,7 @@ class ArtifactBucket:
         return url
 
     def exists(self) -> bool:
-        """Whether the bucket is there."""
+        """Return whether the bucket exists."""
         try:
             ask(self._client, "head_bucket", Bucket=artifact_bucket(self.target))
         except NotFound:
@@ -66,7 +69,7 @@ class ArtifactBucket:
         return True
 
     def get(self, key: str) -> bytes | None:
-        """An object's bytes; None when there is none."""
+        """Return an object's bytes; None when it does not exist."""
         try:
             name = artifact_bucket(self.target)
             owner = {"ExpectedBucketOwner": self.target.account}
@@ -77,7 +80,7 @@ class ArtifactBucket:
         return body
 
     def has(self, key: str) -> bool:
-        """Whether there is an object of this key; no where there is no bucket."""
+        """Return whether the object exists; False without a bucket."""
         try:
             name = artifact_bucket(self.target)
             owner = {"ExpectedBucketOwner": self.target.account}

@@ -1,7 +1,7 @@
-"""Change sets: what CloudFormation says an update of one stack would do.
+"""Change sets: CloudFormation's preview of an update of one stack.
 
-A change set is made, waited for, read, and deleted whatever happens; it is never
-executed, and the stack stays as it was. No role is passed: CloudFormation would use it
+A change set is created, waited for, read, and always deleted; it is never executed, and
+the stack does not change. No role is passed: CloudFormation would use it
 "for all future operations on the stack" (API reference, CreateChangeSet, RoleARN).
 """
 
@@ -22,16 +22,16 @@ from tapgen.errors import AwsError, NotFound
 from tapgen.model import Target
 
 PREFIX = "tapgen-"
-"""What the names of our change sets begin with, so that left-overs are recognised."""
+"""Prefix of the names of our change sets, by which left-over ones are recognised."""
 
 LIMIT = 300.0
-"""Seconds after which a change set that is not made is given up."""
+"""Seconds to wait for the creation of a change set."""
 
-_LEFT_OVER = timedelta(hours=1)  # nobody waits that long: whoever made it is gone
+_LEFT_OVER = timedelta(hours=1)  # no run waits that long: its process has ended
 _AT_ONCE = 8
-_MAKING = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
-_PAUSES = (0.1, 5.0)  # seconds between two looks: the first, the longest
-# What CloudFormation says in a change set that FAILED for want of changes.
+_CREATING = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+_PAUSES = (0.1, 5.0)  # seconds between two reads: the first, the longest
+# The reasons of a change set that FAILED because nothing changes.
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 
 Key = TypeVar("Key", bound=Hashable)
@@ -39,8 +39,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 @dataclass(frozen=True)
 class Question:
-    """An update of one stack. Values of None stay as they are; `name` is the change
-    set's."""
+    """A change set to create: the update of one stack. Values of None stay unchanged;
+    `name` is the change set's."""
 
     name: str
     target: Target
@@ -52,13 +52,13 @@ class Question:
 
     @property
     def stack(self) -> str:
-        """The stack's name: `arn:…:stack/NAME/UUID` has it."""
+        """The stack's name, from `arn:…:stack/NAME/UUID`."""
         return self.stack_id.split("/")[1] if "/" in self.stack_id else self.stack_id
 
 
 @dataclass(frozen=True)
 class Detail:
-    """Why and how one place of a resource changes (`ResourceChangeDetail`).
+    """Why and how one property of a resource changes (`ResourceChangeDetail`).
 
     `recreation` is Never, Conditionally or Always; an `evaluation` of Dynamic depends
     on what is known only while the change set is executed. `path` is a JSON pointer.
@@ -77,7 +77,7 @@ class Detail:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one resource (`ResourceChange`), in CloudFormation's words.
+    """The change of one resource (`ResourceChange`), in CloudFormation's words.
 
     `action` is Add, Modify, Remove, Import or Dynamic; `replacement` True, False or
     Conditional where it is Modify, else empty.
@@ -94,29 +94,30 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """What CloudFormation says: changes, none where nothing changes, or, in `failed`,
-    why it would not even begin."""
+    """CloudFormation's answer: the changes, empty where nothing changes; or, in `failed`,
+    why the update could not start."""
 
     changes: tuple[Change, ...] = ()
     failed: str = ""
 
 
-def ask_all(
+def preview_all(
     aws: Aws,
     questions: Mapping[Key, Question],
-    carried: Callable[[Question], Mapping[str, str]],
+    template_parameter: Callable[[Question], Mapping[str, str]],
     on_answer: Callable[[int], None] = lambda answered: None,
 ) -> dict[Key, ChangeSet | AwsError]:
-    """The answers to many questions, eight at a time; an AwsError where AWS gave none.
+    """Create and read many change sets, eight at a time; return an AwsError where that
+    failed.
 
-    `carried` gives the template as a request takes it; `on_answer` takes how many are
-    answered. When interrupted, no change set is left behind.
+    `template_parameter` returns the template as request parameters; `on_answer` takes the number of
+    answers so far. No change set is left behind, also after an interrupt.
     """
     stop = Event()
 
     def answer(question: Question) -> ChangeSet | AwsError:
         try:
-            return ask_one(aws, question, carried(question), wait=stop.wait)
+            return preview(aws, question, template_parameter(question), wait=stop.wait)
         except AwsError as error:
             return error
 
@@ -128,7 +129,7 @@ def ask_all(
                 answers[futures[future]] = future.result()
                 on_answer(number)
         except BaseException:
-            # Leaving the pool waits for its threads, which delete what they made.
+            # Leaving the pool waits for its threads, which delete their change sets.
             stop.set()
             for future in futures:
                 future.cancel()
@@ -141,7 +142,7 @@ def _wait(seconds: float) -> bool:
     return False
 
 
-def ask_one(
+def preview(
     aws: Aws,
     question: Question,
     template: Mapping[str, str],
@@ -149,12 +150,12 @@ def ask_one(
     wait: Callable[[float], bool] = _wait,
     sleep: Callable[[float], None] = time.sleep,
 ) -> ChangeSet:
-    """What CloudFormation says to one question.
+    """Create, read and delete one change set; return CloudFormation's answer.
 
-    `template` is `TemplateBody` or `TemplateURL`. `wait` waits so many seconds and
-    says whether to give up. Raises AwsError where no change set can be made, as for a
-    stack that is being updated, where it is not made within `LIMIT`, and where it
-    cannot be deleted.
+    `template` is `TemplateBody` or `TemplateURL`. `wait` waits for so many seconds and
+    returns whether to give up. Raises AwsError where the change set cannot be created, as
+    for a stack that is being updated, or not within `LIMIT`, and where it cannot be
+    deleted.
     """
     client = aws.client("cloudformation", question.target)
     at = {"StackName": question.stack, "ChangeSetName": question.name}
@@ -168,7 +169,7 @@ def ask_one(
         try:
             _delete(client, at, sleep)
         except AwsError as error:
-            if created:  # else the reason why it was not made says more
+            if created:  # else the error of its creation says more
                 raise AwsError(
                     error.call,
                     error.code,
@@ -185,9 +186,9 @@ def _create(client: Any, question: Question, template: Mapping[str, str]) -> Non
         StackName=question.stack,
         ChangeSetName=question.name,
         ChangeSetType="UPDATE",
-        # An answer that got lost must not become AlreadyExists on the second try.
+        # A lost response must not become AlreadyExists on the second try.
         ClientToken=str(uuid4()),
-        Description="made by tapgen plan to be read, never to be executed",
+        Description="created by tapgen plan as a preview, never executed",
         Parameters=parameters(question.values),
         Capabilities=list(question.capabilities),
         Tags=[{"Key": k, "Value": v} for k, v in sorted(question.tags.items())],
@@ -198,16 +199,16 @@ def _create(client: Any, question: Question, template: Mapping[str, str]) -> Non
 def _wait_until_created(
     client: Any, at: Mapping[str, str], wait: Callable[[float], bool]
 ) -> dict[str, Any]:
-    """The first page of a change set once its status is final."""
+    """Wait until a change set's status is final; return its first page."""
     waited, (pause, longest) = 0.0, _PAUSES
     while True:
         found = _page(client, at)
-        if found["Status"] not in _MAKING:
+        if found["Status"] not in _CREATING:
             return found
         if waited >= LIMIT:
-            raise _unanswered("Timeout", f"not made within {LIMIT:g} seconds")
+            raise _unanswered("Timeout", f"not created within {LIMIT:g} seconds")
         if wait(pause):
-            raise _unanswered("Interrupted", "given up")
+            raise _unanswered("Interrupted", "interrupted before it was created")
         waited += pause
         pause = min(pause * 1.5, longest)
 
@@ -235,7 +236,7 @@ def _read(client: Any, at: Mapping[str, str], first: Mapping[str, Any]) -> Chang
     if first["Status"] == "FAILED":
         nothing = any(words in reason for words in _NO_CHANGES)
         return ChangeSet(failed="" if nothing else reason or "no reason given")
-    raise _unanswered(first["Status"], "somebody else deleted the change set")
+    raise _unanswered(first["Status"], "another process deleted the change set")
 
 
 def _changes(
@@ -280,8 +281,8 @@ def _detail(found: Mapping[str, Any]) -> Detail:
 
 
 def _sweep(client: Any, question: Question, sleep: Callable[[float], None]) -> None:
-    """Delete what a run that was killed has left: the very change set to be made, and
-    old ones of ours. Those of a colleague who asks right now stay."""
+    """Delete the change sets of a killed run: the one with the same name, and old ones of
+    tapgen. Those of a run in progress stay."""
     old = datetime.now(UTC) - _LEFT_OVER
     found = pages(client, "list_change_sets", "Summaries", StackName=question.stack)
     for summary in list(found):
@@ -293,7 +294,7 @@ def _sweep(client: Any, question: Question, sleep: Callable[[float], None]) -> N
 
 
 def _delete(client: Any, at: Mapping[str, str], sleep: Callable[[float], None]) -> None:
-    """Delete a change set, also one that is still being made."""
+    """Delete a change set, also one that is still being created."""
     waited, (pause, longest) = 0.0, _PAUSES
     while True:
         try:

@@ -1,7 +1,6 @@
-"""AWS Organizations: which accounts an organizational unit has.
+"""AWS Organizations: the accounts of organizational units.
 
-Every call goes to the management account, or to the account of a delegated
-administrator, which may read the organization too.
+Every call is made in the management account, or in that of a delegated administrator.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ WHOLE = "/"
 def units(
     aws: Aws, admin: Target, named: Iterable[str], *, leaving: bool = False
 ) -> dict[str, Unit]:
-    """Organizational units by how they are named, with their active accounts.
+    """Return organizational units by name, with their active accounts.
 
     A name is the id of a unit or of the root, a path of names below the root, or `/`.
     Suspended accounts and the management account are left out, as StackSets does
     (user guide, "Create StackSets with service-managed permissions").
 
-    Raises PlanError for names that no unit has, unless it is for `leaving`: what was
-    deployed there is deleted also when the unit is gone. Raises AwsError, with what to
-    do about it, where the organization cannot be read.
+    Raises PlanError for names that no unit has, unless `leaving`: a deletion also covers
+    units that are deleted. Raises AwsError, with advice, where the organization cannot be
+    read.
     """
     names = list(dict.fromkeys(named))
     if not names:
@@ -47,7 +46,7 @@ def units(
         raise _explained(error, admin) from error
     missing = [
         f"{name}: the organization has no such unit; {look.near(name)}; correct it, or "
-        "remove it from organizational_units: the next rollout takes its stacks away"
+        "remove it from organizational_units: the next rollout deletes its stacks"
         for name, id in found.items()
         if id is None and not leaving
     ]
@@ -57,18 +56,18 @@ def units(
 
 
 def root(aws: Aws, admin: Target) -> str:
-    """Id of the root of the organization, which every account is in."""
+    """Return the id of the root of the organization."""
     client = aws.client("organizations", admin)
     return str(next(pages(client, "list_roots", "Roots"))["Id"])
 
 
 def exists(aws: Aws, admin: Target, unit: str) -> bool:
-    """Whether the organization has a unit, or a root, of this id."""
+    """Return whether the organization has a unit, or a root, with this id."""
     return unit.startswith("r-") or _is_there(aws.client("organizations", admin), unit)
 
 
 def trusts(aws: Aws, admin: Target, delegated: bool) -> bool:
-    """Whether StackSets may act in the organization (`DescribeOrganizationsAccess`)."""
+    """Return whether StackSets has trusted access (`DescribeOrganizationsAccess`)."""
     client = aws.client("cloudformation", admin)
     call_as = "DELEGATED_ADMIN" if delegated else None
     answer = ask(client, "describe_organizations_access", CallAs=call_as)
@@ -76,16 +75,16 @@ def trusts(aws: Aws, admin: Target, delegated: bool) -> bool:
 
 
 def trust(aws: Aws, admin: Target) -> None:
-    """Let StackSets act in the organization; only the management account may."""
+    """Activate trusted access of StackSets; only the management account can."""
     ask(aws.client("cloudformation", admin), "activate_organizations_access")
 
 
 def join(aws: Aws, path: str, account: str | None = None) -> str:
-    """Put an account, or a new one, into a unit, for rehearsals on the embedded AWS;
-    the account's id.
+    """Move an account, or a new one, into a unit, for rehearsals on the embedded AWS;
+    return the account's id.
 
-    The organization, and the units of the path (names below the root, or `/`), are made
-    where they are missing. Raises PlanError, before anything is made, for an account
+    Creates the organization and the units of the path (names below the root, or `/`)
+    where they are missing. Raises PlanError, before anything is created, for an account
     that the organization does not have.
     """
     client = aws.client("organizations")
@@ -123,15 +122,15 @@ def join(aws: Aws, path: str, account: str | None = None) -> str:
 
 
 def _parent(client: Any, account: str) -> str:
-    """The unit, or root, that an account is right in."""
+    """The unit, or root, that an account is directly in."""
     try:
         parents = ask(client, "list_parents", ChildId=account)["Parents"]
     except AwsError as error:
         if error.code != "ChildNotFoundException":
             raise
         raise PlanError(
-            f"the organization has no account {account}; give one that tapgen local "
-            "status lists, or none to make a new one"
+            f"the organization has no account {account}; pass one that tapgen local "
+            "status lists, or none to create a new one"
         ) from error
     return str(parents[0]["Id"])
 
@@ -164,14 +163,14 @@ def _is_there(client: Any, id: str) -> bool:
 
 @dataclass
 class _Look:
-    """One walk through the organization; every unit is asked about once."""
+    """One walk through the organization; every unit is read once."""
 
     client: Any
     _below: dict[str, dict[str, str]] = field(default_factory=dict)
     _management: str | None = None
 
     def unit(self, name: str) -> str | None:
-        """The id that a name means; None where there is no such unit."""
+        """The id of a named unit; None where there is no such unit."""
         root = str(next(pages(self.client, "list_roots", "Roots"))["Id"])
         if name in (WHOLE, root):
             return root
@@ -183,7 +182,7 @@ class _Look:
         return id
 
     def below(self, parent: str) -> dict[str, str]:
-        """Name to id of the units right below a unit."""
+        """Name to id of the units directly below a unit."""
         if parent not in self._below:
             self._below[parent] = {
                 str(unit["Name"]): str(unit["Id"])
@@ -207,7 +206,7 @@ class _Look:
         )
 
     def accounts(self, unit: str) -> Iterator[tuple[str, bool]]:
-        """The accounts in a unit and below, but the management account, and whether
+        """The accounts in a unit and below, without the management account, and whether
         each is active."""
         found = pages(
             self.client, "list_accounts_for_parent", "Accounts", ParentId=unit
@@ -241,7 +240,7 @@ class _Look:
         return self._management
 
     def near(self, name: str) -> str:
-        """What there is as far as a path could be followed."""
+        """The units that exist at the last valid step of a path, in words."""
         id, followed = self.unit(WHOLE), ""
         for step in name.strip("/").split("/"):
             inner = self.below(id or "").get(step)

@@ -1,7 +1,7 @@
-"""Service quotas: what AWS allows here, and how much of it is used.
+"""Service quotas: the applied values and the current usage.
 
 Where a quota cannot be read (no permission, no such service in the region, not
-emulated), its documented default stands in, and is marked as such.
+emulated), its documented default is used, and marked as such.
 
 Source for names, codes and defaults: "AWS CloudFormation endpoints and quotas" and its
 siblings for Amazon VPC, Amazon EC2 and IAM in the AWS General Reference; for the reading:
@@ -22,7 +22,7 @@ from tapgen.model import Target
 
 @dataclass(frozen=True)
 class Quota:
-    """A service quota: AWS's codes for it, and its value where nobody raised it."""
+    """A service quota: AWS's codes for it, and its default value."""
 
     name: str
     service: str
@@ -45,7 +45,7 @@ ROLES = Quota("IAM roles", "iam", "L-FE177D64", 1_000, regional=False)
 
 Place = tuple[Quota, Target]
 
-# Every StackStatus but DELETE_COMPLETE, which ListStacks keeps telling for 90 days.
+# Every StackStatus except DELETE_COMPLETE, which ListStacks returns for 90 days.
 _PRESENT = (
     "CREATE_IN_PROGRESS CREATE_FAILED CREATE_COMPLETE ROLLBACK_IN_PROGRESS "
     "ROLLBACK_FAILED ROLLBACK_COMPLETE DELETE_IN_PROGRESS DELETE_FAILED "
@@ -70,7 +70,7 @@ class Reading:
 
 
 def read(sets: StackSets, places: Iterable[Place]) -> dict[Place, Reading]:
-    """Read quotas and usage; never raises AwsError."""
+    """Read quotas and usage; never raise AwsError."""
     wanted = list(dict.fromkeys(places))
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda place: _reading(sets, *place), wanted)
@@ -87,7 +87,7 @@ def _reading(sets: StackSets, quota: Quota, target: Target) -> Reading:
 
 
 def _limit(aws: Aws, quota: Quota, target: Target) -> int | None:
-    """What AWS allows; None where it does not tell."""
+    """The applied quota; None where it cannot be read."""
     for ask_for in (_own_limit, _service_quota):
         try:
             found = ask_for(aws, quota, target)
@@ -99,7 +99,7 @@ def _limit(aws: Aws, quota: Quota, target: Target) -> int | None:
 
 
 def _own_limit(aws: Aws, quota: Quota, target: Target) -> int | None:
-    """What the service itself says of its limits, where it does."""
+    """The quota as the service itself reports it, where it does."""
     if quota is STACKS:
         client = aws.client("cloudformation", target)
         limits = pages(client, "describe_account_limits", "AccountLimits")
@@ -112,7 +112,7 @@ def _own_limit(aws: Aws, quota: Quota, target: Target) -> int | None:
 
 
 def _service_quota(aws: Aws, quota: Quota, target: Target) -> int | None:
-    if aws.local:  # it has no such service, and takes seconds to say so
+    if aws.local:  # it has no such service, and takes seconds to fail
         return None
     client = aws.client("service-quotas", target, attempts=_ATTEMPTS)
     answer = ask(

@@ -1,7 +1,6 @@
-"""What deleting a stack leaves behind because its template retains it.
+"""Retained resources: those that outlive their stack by their DeletionPolicy.
 
-Reads which resources those are while the stacks still exist, and deletes them when
-the user asks for that.
+Lists them while the stacks still exist, and deletes them on request.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from tapgen.errors import AwsError, NotFound
 from tapgen.model import Observed, Target
 from tapgen.template import evaluate
 
-REPLICA_MINUTES = 15  # replicas of a large table take their time to go
+REPLICA_MINUTES = 15  # deleting the replicas of a large table takes a while
 REPLICA_POLL_SECONDS = 2
 KEY_WAIT_DAYS = 30  # PendingWindowInDays of kms:ScheduleKeyDeletion, the longest
 
 
 @dataclass(frozen=True)
 class RetainedResource:
-    """A resource that outlives its stack; `policy` is its DeletionPolicy. Without a
-    `physical_id` nobody could look what it is called."""
+    """A resource that outlives its stack; `policy` is its DeletionPolicy. `physical_id`
+    is empty where it could not be read."""
 
     stack_set: str
     target: Target
@@ -42,7 +41,8 @@ class RetainedResource:
 
 
 def find(aws: Aws, observed: Mapping[str, Observed]) -> list[RetainedResource]:
-    """Every resource of these stack sets that deleting its stack does not delete."""
+    """Return every resource of these stack sets that is retained when its stack is
+    deleted."""
     found = []
     for name, stack_set in observed.items():
         for target, instance in sorted(stack_set.instances.items()):
@@ -54,7 +54,7 @@ def find(aws: Aws, observed: Mapping[str, Observed]) -> list[RetainedResource]:
             except AwsError as error:
                 if error.code not in NOBODY:
                     raise
-                # Nobody knows what they are called, but they are there.
+                # Their names are unknown, but they exist.
                 listed = _unread(stack_set, target)
             found += [
                 RetainedResource(name, target, logical_id, *listed[logical_id], policy)
@@ -67,7 +67,7 @@ def find(aws: Aws, observed: Mapping[str, Observed]) -> list[RetainedResource]:
 def merge(
     earlier: Iterable[RetainedResource], now: Iterable[RetainedResource]
 ) -> list[RetainedResource]:
-    """Both, each resource once: what an earlier deletion left, and what is there."""
+    """Return both, each resource once: retained by an earlier deletion, and by this one."""
     found = {
         (x.target, x.type, x.physical_id or x.logical_id): x for x in (*earlier, *now)
     }
@@ -75,13 +75,13 @@ def merge(
 
 
 def dump(found: Iterable[RetainedResource]) -> bytes:
-    """Leftovers as JSON."""
+    """Return retained resources as JSON."""
     rows = [vars(x) | {"target": vars(x.target)} for x in found]
     return json.dumps(rows, indent=2).encode()
 
 
 def load(body: bytes) -> list[RetainedResource]:
-    """What `dump` wrote."""
+    """Read what `dump` wrote."""
     rows = json.loads(body)
     return [
         RetainedResource(**(row | {"target": Target(**row["target"])})) for row in rows
@@ -89,7 +89,7 @@ def load(body: bytes) -> list[RetainedResource]:
 
 
 def delete(aws: Aws, resource: RetainedResource) -> str:
-    """Delete one leftover; returns what happened to it in words."""
+    """Delete one retained resource; return the result in words."""
     action = _DELETERS.get(resource.type) if resource.physical_id else None
     if action is None or resource.policy == "Snapshot":
         return "kept (delete it by hand)"
@@ -97,7 +97,7 @@ def delete(aws: Aws, resource: RetainedResource) -> str:
         return action(aws, resource)
     except NotFound:
         return "already gone"
-    except AwsError as error:  # one refusal must not keep the others
+    except AwsError as error:  # one refusal must not stop the others
         return f"not deleted ({error.message})"
 
 
@@ -109,7 +109,7 @@ def _unread(stack_set: Observed, target: Target) -> dict[str, tuple[str, str]]:
 
 
 def _policies(stack_set: Observed, target: Target) -> dict[str, str]:
-    """Logical id → DeletionPolicy, of those that keep something there."""
+    """Logical id → DeletionPolicy, of the resources that leave something behind."""
     values = stack_set.values(target)
     resources = evaluate.evaluate(stack_set.template, values, target).resources
     policies = {k: str(r.get("DeletionPolicy", "")) for k, r in resources.items()}
@@ -203,7 +203,7 @@ def _table(aws: Aws, resource: RetainedResource) -> str:
 
 
 def _global_table(aws: Aws, resource: RetainedResource) -> str:
-    """Its replicas go first, one after the other: a table with replicas stays.
+    """Delete the replicas first, one after the other: AWS deletes no table with replicas.
 
     https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables.tutorial.html
     """
@@ -237,7 +237,7 @@ def _replicas(client: Any, table: str, home: str) -> dict[str, str]:
 
 
 def _vault(aws: Aws, resource: RetainedResource) -> str:
-    """A vault can be deleted once it is empty; backups go when their time is over."""
+    """Delete an empty vault; recovery points in it expire by their lifecycle."""
     client = aws.client("backup", resource.target)
     vault = ask(client, "describe_backup_vault", BackupVaultName=resource.physical_id)
     count = vault.get("NumberOfRecoveryPoints", 0)
@@ -248,7 +248,7 @@ def _vault(aws: Aws, resource: RetainedResource) -> str:
 
 
 def _accelerator(aws: Aws, resource: RetainedResource) -> str:
-    """Disables it first, as AWS wants; that takes it a few minutes."""
+    """Disable it first, as AWS requires; that takes a few minutes."""
     # Its API is in one region of all.
     client = aws.client(
         "globalaccelerator", Target(resource.target.account, "us-west-2")
@@ -264,7 +264,7 @@ def _accelerator(aws: Aws, resource: RetainedResource) -> str:
 
 
 def _global_cluster(aws: Aws, resource: RetainedResource) -> str:
-    """A global database holds nothing itself; one with members is not deleted."""
+    """Delete an empty global database; AWS refuses one with members."""
     client = aws.client("rds", resource.target)
     name = {"GlobalClusterIdentifier": resource.physical_id}
     (found,) = ask(client, "describe_global_clusters", **name)["GlobalClusters"]

@@ -35,16 +35,16 @@ _NOT_FOUND = {
     "404",
 }
 NOBODY = ("AccessDenied", "NoRole", "NoSuchEntity")
-"""Codes of not being let into an account, as before bootstrap."""
+"""Error codes of missing access to an account, as before bootstrap."""
 _BUSY = {"OperationInProgressException"}
 
 
 @dataclass
 class Aws:
-    """AWS as one caller sees it: clients for any account and region.
+    """AWS for one caller: clients for any account and region.
 
-    Accounts other than the caller's are reached by assuming `role` there. On the
-    embedded AWS without a role, the account number itself is the access key.
+    In accounts other than the caller's, `role` is assumed. On the embedded AWS without a
+    role, the account number is the access key.
     """
 
     session: boto3.session.Session
@@ -61,7 +61,7 @@ class Aws:
     def account(self) -> str:
         """The caller's own account id (`sts:GetCallerIdentity`)."""
         if self._account is None:
-            # The first call of every command: say quickly that nobody answers.
+            # The first call of every command: fail quickly when nothing answers.
             sts = self._client(self.session, "sts", self.region, attempts=2)
             self._account = str(ask(sts, "get_caller_identity")["Account"])
         return self._account
@@ -72,17 +72,17 @@ class Aws:
         return Target(self.account, self.region)
 
     def assuming(self, role: str | None) -> Aws:
-        """The same caller, reaching other accounts through the role of this name."""
+        """Return the same caller with another role to assume in other accounts."""
         return replace(self, role=role, _clients={}, _sessions={})
 
     def client(
         self, service: str, target: Target | None = None, attempts: int | None = None
     ) -> Any:
-        """A client for `service` in a target; the caller's account by default.
-        `attempts` are those of a call until it counts as failed.
+        """Return a client for `service` in a target, the caller's account by default.
+        A call fails after `attempts`.
 
-        Clients are made one at a time (creating them from one session is not
-        thread-safe) and kept; using them from several threads is safe.
+        Clients are created one at a time (creating them from one session is not
+        thread-safe) and cached; using them from several threads is safe.
         """
         account = target.account if target else self.account
         region = target.region if target else self.region
@@ -109,8 +109,8 @@ class Aws:
             raise AwsError(
                 "sts:AssumeRole",
                 "NoRole",
-                f"account {account} is not yours ({self.account}); name the role to "
-                "assume there with --assume-role",
+                f"account {account} is not the caller's account {self.account}; pass the "
+                "role to assume there with --assume-role",
             )
         sts = self._client(self.session, "sts", self.region)
         partition = self.session.get_partition_for_region(self.region)
@@ -135,7 +135,7 @@ class Aws:
         region: str,
         attempts: int | None = None,
     ) -> Any:
-        with _translated(f"{service}: making a client"):
+        with _translated(f"{service}: creating a client"):
             return session.client(
                 service,
                 region_name=region,
@@ -145,7 +145,10 @@ class Aws:
 
 
 def connect(profile: str | None = None, region: str | None = None) -> Aws:
-    """The AWS of boto3's own configuration; `Unreachable` when it names no region."""
+    """Return the AWS that boto3 is configured for; us-east-1 where no region is set.
+
+    Raises Unreachable when the configuration cannot be read.
+    """
     import boto3
 
     with _translated("reading the AWS configuration"):
@@ -156,14 +159,14 @@ def connect(profile: str | None = None, region: str | None = None) -> Aws:
 
 
 def connect_local(endpoint: str, region: str, account: str = "000000000000") -> Aws:
-    """The embedded AWS behind `endpoint`, as `account`; real credentials stay out."""
+    """Return the embedded AWS at `endpoint`, as `account`, without real credentials."""
     return Aws(
         _keys(account, _ONLY_ENDPOINT_SECRET, None), region, endpoint, local=True
     )
 
 
 def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
-    """The answer to one call, with errors as AwsError and parameters of None left out.
+    """Make one call; return its response. Parameters of None are left out.
 
     Raises NotFound, Busy, Unreachable or AwsError.
     """
@@ -176,7 +179,7 @@ def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
 
 
 def role_exists(aws: Aws, target: Target, name: str) -> bool:
-    """Whether an account has an IAM role of this name."""
+    """Return whether an account has an IAM role of this name."""
     try:
         ask(aws.client("iam", target), "get_role", RoleName=name)
     except NotFound:
@@ -185,7 +188,7 @@ def role_exists(aws: Aws, target: Target, name: str) -> bool:
 
 
 def pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
-    """Every item under `key` of all pages of a list call."""
+    """Yield every item under `key` of all pages of a list call."""
     token: str | None = None
     while True:
         answer = ask(client, operation, NextToken=token, **parameters)
@@ -196,7 +199,7 @@ def pages(client: Any, operation: str, key: str, **parameters: Any) -> Iterator[
 
 
 def _keys(key: str, secret: str, token: str | None) -> boto3.session.Session:
-    """A session of exactly these keys, blind to the user's profiles and region."""
+    """A session with exactly these keys, without the user's profiles and region."""
     import boto3
 
     bare = _bare()
@@ -213,7 +216,7 @@ def _bare() -> Any:
 
 
 def _assumed(refresh: Callable[[], dict[str, str]]) -> boto3.session.Session:
-    """A session whose temporary credentials are fetched anew before they expire."""
+    """A session whose temporary credentials are refreshed before they expire."""
     import boto3
     import botocore.credentials
 
@@ -230,7 +233,7 @@ def _assumed(refresh: Callable[[], dict[str, str]]) -> boto3.session.Session:
 def _config(service: str, local: bool, attempts: int | None) -> botocore.config.Config:
     import botocore.config
 
-    # botocore still signs links to S3 objects by a version that newer regions refuse.
+    # botocore signs links to S3 objects with a version that newer regions refuse.
     signing = "s3v4" if service == "s3" else None
     if local:
         return botocore.config.Config(
@@ -265,7 +268,9 @@ def _translated(call: str) -> Iterator[None]:
         botocore.exceptions.NoCredentialsError,
         botocore.exceptions.PartialCredentialsError,
     ) as error:
-        advice = "no AWS credentials; set AWS_PROFILE, log in, or rehearse with --local"
+        advice = (
+            "no AWS credentials; set AWS_PROFILE, sign in, or rehearse with --local"
+        )
         raise Unreachable(call, "NoCredentials", advice) from error
     except botocore.exceptions.BotoCoreError as error:
         raise Unreachable(call, type(error).__name__, str(error)) from error

@@ -1,4 +1,4 @@
-"""Single stacks: those of bootstrap, and those behind stack instances."""
+"""Single stacks: those of bootstrap, and those of stack instances."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Difference:
-    """A property that is not as the template says (`PropertyDifference`).
+    """A property that differs from the template (`PropertyDifference`).
 
     `path` is a JSON pointer below the properties; `kind` is ADD, REMOVE or NOT_EQUAL,
     and the values are text, as CloudFormation gives them.
@@ -68,7 +68,7 @@ def deploy(
     tags: Mapping[str, str] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
-    """Create or update a stack and wait for it; True when something changed.
+    """Create or update a stack and wait for it; return whether it changed.
 
     Raises AwsError with the first failed resource when CloudFormation rolls back.
     """
@@ -81,7 +81,7 @@ def deploy(
         "Tags": _pairs(tags or {}, "Key", "Value"),
     }
     found = _find(client, name)
-    if found:  # an interrupted run may have left it at work
+    if found:  # an interrupted run may have left it in progress
         found["StackStatus"] = _settled(client, found["StackId"], sleep)
     if found and found["StackStatus"] in _ONLY_DELETE:
         # A stack whose creation failed can only be deleted (CloudFormation user
@@ -106,7 +106,7 @@ def deploy(
 
 
 def template(aws: Aws, target: Target, name: str) -> str | None:
-    """The template text a stack was made from; None when there is no such stack."""
+    """Return the template text of a stack; None when there is no such stack."""
     client = aws.client("cloudformation", target)
     if not _find(client, name):
         return None
@@ -116,7 +116,7 @@ def template(aws: Aws, target: Target, name: str) -> str | None:
 
 
 def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:
-    """The outputs of a stack, by name or id; None when there is no such stack."""
+    """Return the outputs of a stack, by name or id; None when there is no such stack."""
     found = _find(aws.client("cloudformation", target), name)
     if not found or found["StackStatus"] == "DELETE_COMPLETE":
         return None
@@ -124,7 +124,7 @@ def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:
 
 
 def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]:
-    """Logical id → (type, physical id) of every resource of a stack."""
+    """Return logical id → (type, physical id) of every resource of a stack."""
     client = aws.client("cloudformation", target)
     found = pages(
         client, "list_stack_resources", "StackResourceSummaries", StackName=name
@@ -137,7 +137,7 @@ def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]
 
 
 def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
-    """What drifted in a stack, as its last drift detection found it."""
+    """Return the drifted resources of a stack, as its last drift detection found them."""
     found = pages(
         aws.client("cloudformation", target),
         "describe_stack_resource_drifts",
@@ -165,7 +165,7 @@ def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
 
 
 def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
-    """The earliest real failure of the latest operation on a stack that had one.
+    """Return the earliest real failure of the latest operation on a stack that had one.
 
     Works on deleted stacks when `name` is the stack id (`DescribeStackEvents`).
     Later failures are echoes: resources that were cancelled because of the first.

@@ -1,4 +1,4 @@
-"""Stack sets: what is there, and the operations that change it.
+"""Stack sets: reading them, and the operations that change them.
 
 Semantics are those of CloudFormation's API reference (StackSet actions) and of the
 user guide's chapter on StackSets.
@@ -39,7 +39,7 @@ _ACTIVE = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.STOP
 
 @dataclass(frozen=True)
 class Definition:
-    """What a stack set is made or updated with; values of None stay as they are."""
+    """What a stack set is created or updated with; values of None stay unchanged."""
 
     template: str
     parameters: Mapping[str, str | None]
@@ -110,26 +110,26 @@ class StackSets:
 
     @property
     def bucket(self) -> ArtifactBucket:
-        """The artifact bucket beside these stack sets."""
+        """The artifact bucket in the same account and region."""
         return ArtifactBucket(self.aws, self.admin)
 
-    # -- what is there ---------------------------------------------------------------
+    # -- reading ---------------------------------------------------------------
 
     def names(self, prefix: str = "") -> list[str]:
-        """Names of the active stack sets that begin with `prefix`."""
+        """Return the names of the active stack sets that begin with `prefix`."""
         found = self._pages("list_stack_sets", "Summaries", Status="ACTIVE")
         return sorted(
             s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
         )
 
     def observe(self, names: Iterable[str]) -> dict[str, Observed]:
-        """Those of the stack sets that exist, with instances and their outputs."""
+        """Return the stack sets that exist, with instances and their outputs."""
         with ThreadPoolExecutor(8) as pool:
             found = list(pool.map(self.describe, names))
         return {o.name: o for o in found if o}
 
     def describe(self, name: str) -> Observed | None:
-        """One stack set with its instances; None when there is none."""
+        """Return one stack set with its instances; None when it does not exist."""
         try:
             found = self._ask("describe_stack_set", StackSetName=name)
         except NotFound:
@@ -142,7 +142,7 @@ class StackSets:
             name=name,
             template=template,
             parameters=_values(known.get("Parameters", [])),
-            # Every output is a call of its own: none where there cannot be any.
+            # Outputs take a call for each instance: none where the template has none.
             instances=self.instances(name, in_units, outputs='"Outputs"' in template),
             capabilities=tuple(known.get("Capabilities", ())),
             tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},
@@ -158,9 +158,9 @@ class StackSets:
     def listed(
         self, name: str, in_units: bool = False
     ) -> dict[Target, ObservedInstance]:
-        """Every stack instance of a stack set as `ListStackInstances` has it, without
-        overrides and outputs; `in_units` also the units where automatic deployment
-        waits for accounts. A call for each 100 instances."""
+        """Return every stack instance as `ListStackInstances` has it, without overrides
+        and outputs; with `in_units` also the units where automatic deployment waits for
+        accounts. One call for each 100 instances."""
         found = self._pages("list_stack_instances", "Summaries", StackSetName=name)
         there = {
             Target(
@@ -173,7 +173,7 @@ class StackSets:
     def instances(
         self, name: str, in_units: bool = False, outputs: bool = True
     ) -> dict[Target, ObservedInstance]:
-        """The same with overrides and the outputs of the stacks, one call for each."""
+        """Return the same with overrides and the outputs of the stacks, one call for each."""
         listed = self.listed(name, in_units)
         stood = [target for target in listed if not target.joins_later]
         with ThreadPoolExecutor(8) as pool:
@@ -221,7 +221,7 @@ class StackSets:
     def _is_all_of(
         self, name: str, targets: Sequence[Target], units: Collection[str]
     ) -> bool:
-        """Whether naming units means these targets and no others."""
+        """Whether naming the units selects exactly these targets."""
         regions = {t.region for t in targets}
         reached = {
             t for t in self.listed(name) if t.unit in units and t.region in regions
@@ -232,8 +232,8 @@ class StackSets:
         return organizations.exists(self.aws, self.admin, unit)
 
     def outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
-        """The outputs of an instance's stack; None when they cannot be read, as
-        before bootstrap, when nobody may look into the target account."""
+        """Return the outputs of an instance's stack; None when they cannot be read, as
+        before bootstrap, without access to the target account."""
         if not stack_id:
             return None
         try:
@@ -244,8 +244,8 @@ class StackSets:
             raise
 
     def running(self, name: str) -> str | None:
-        """Id of an operation that has not ended. Of the newest few only: at most one
-        runs, unless managed execution queues them."""
+        """Return the id of an operation that has not ended. Only the newest few are read:
+        at most one runs, unless managed execution queues them."""
         answer = self._ask(
             "list_stack_set_operations", StackSetName=name, MaxResults=10
         )
@@ -257,7 +257,7 @@ class StackSets:
     # -- operations ------------------------------------------------------------------
 
     def operation(self, name: str, operation_id: str) -> Operation:
-        """The operation as it stands; raises NotFound. Strongly consistent."""
+        """Return the current state of an operation; raises NotFound. Strongly consistent."""
         found = self._ask(
             "describe_stack_set_operation",
             StackSetName=name,
@@ -289,7 +289,7 @@ class StackSets:
         ]
 
     def create(self, name: str, definition: Definition) -> None:
-        """Make the stack set itself, without instances."""
+        """Create the stack set, without instances."""
         request = {**self._request(name, definition), **_followed(definition)}
         token = digest([request, name]).partition(":")[2][:64]
         self._ask("create_stack_set", ClientRequestToken=token, **request)
@@ -312,7 +312,11 @@ class StackSets:
             OperationPreferences=dict(preferences) or None,
             **self._request(name, definition),
             # AWS takes automatic deployment without targets only.
-            **(places(targets) if targets is not None else _followed(definition)),
+            **(
+                target_parameters(targets)
+                if targets is not None
+                else _followed(definition)
+            ),
         )
 
     def create_instances(
@@ -323,14 +327,14 @@ class StackSets:
         preferences: Mapping[str, Any],
         operation_id: str,
     ) -> None:
-        """Start making instances at `targets`, a full product."""
+        """Start creating instances at `targets`, a full product."""
         self._ask(
             "create_stack_instances",
             StackSetName=name,
             ParameterOverrides=parameters(overrides) or None,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **places(targets),
+            **target_parameters(targets),
         )
 
     def override(
@@ -341,15 +345,15 @@ class StackSets:
         preferences: Mapping[str, Any],
         operation_id: str,
     ) -> None:
-        """Start giving instances exactly these overrides: a list replaces the one
-        before, so the whole of it is sent (API reference, UpdateStackInstances)."""
+        """Start setting exactly these overrides: the list replaces the previous one, so
+        all of it is sent (API reference, UpdateStackInstances)."""
         self._ask(
             "update_stack_instances",
             StackSetName=name,
             ParameterOverrides=parameters(overrides),
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **places(targets),
+            **target_parameters(targets),
         )
 
     def delete_instances(
@@ -362,10 +366,10 @@ class StackSets:
     ) -> None:
         """Start deleting the instances at `targets`, a full product.
 
-        `whole` says that nothing is left of their units in their regions: then the
-        units are named without accounts, and automatic deployment forgets them. Else,
-        and of units that are gone, accounts are chosen from the whole organization:
-        they may have moved since.
+        `whole` says that these are all instances of their units in their regions: then the
+        request names the units without accounts, and automatic deployment ends there.
+        Else, and for deleted units, it names accounts of the whole organization: they may
+        have moved since.
         """
         units = {t.unit for t in targets if t.unit}
         if units and not (whole and self._is_all_of(name, targets, units)):
@@ -378,12 +382,12 @@ class StackSets:
             RetainStacks=False,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
-            **places(targets, whole),
+            **target_parameters(targets, whole),
         )
 
     def detect_drift(self, name: str) -> Operation:
-        """Start looking for drift at all targets at once: it changes nothing, so one
-        that cannot be checked need not stop the others."""
+        """Start drift detection at all targets at once: it changes nothing, so a failed
+        check need not stop the others."""
         everywhere = {
             "RegionConcurrencyType": "PARALLEL",
             "MaxConcurrentPercentage": 100,
@@ -399,8 +403,8 @@ class StackSets:
         self._ask("delete_stack_set", StackSetName=name)
 
     def failure(self, name: str, result: Result) -> stacks.Failure | None:
-        """The first failed resource behind a failed target; None when no stack of
-        the target tells more than the result's own reason."""
+        """Return the first failed resource of a failed target; None when its stack has no
+        more than the reason of the result."""
         try:
             found = self._ask(
                 "describe_stack_instance",
@@ -423,7 +427,7 @@ class StackSets:
             "Capabilities": list(definition.capabilities),
             "AdministrationRoleARN": definition.administration_role,
             "ExecutionRoleName": definition.execution_role,
-            **self.carried(definition.template),
+            **self.template_parameter(definition.template),
         }
         if definition.permission_model is PermissionModel.SERVICE_MANAGED:
             request["PermissionModel"] = str(definition.permission_model)
@@ -433,10 +437,10 @@ class StackSets:
             ]
         return {k: v for k, v in request.items() if v is not None}
 
-    def carried(self, text: str, reader: str = "") -> dict[str, str]:
-        """The template as a request carries it: as written, else without white space,
-        else through the artifact bucket; by a link that anybody may follow for an hour
-        where `reader` is another account, which the bucket does not let in."""
+    def template_parameter(self, text: str, reader: str = "") -> dict[str, str]:
+        """Return the request parameters of a template: its text, else without white space,
+        else a URL in the artifact bucket; presigned for an hour where `reader` is another
+        account, which has no access to the bucket."""
         for body in (text, compact(text)):
             if len(body.encode()) <= MAX_BODY:
                 return {"TemplateBody": body}
@@ -445,7 +449,7 @@ class StackSets:
             raise AwsError(
                 "cloudformation:CreateStackSet",
                 "TemplateTooBig",
-                f"the template has {size}; AWS takes at most {MAX_OBJECT:,}; split the part",
+                f"the template has {size}, AWS accepts {MAX_OBJECT:,}; split the part",
             )
         name = digest(body).partition(":")[2]
         key = f"templates/{name}.json"
@@ -455,7 +459,7 @@ class StackSets:
 
 
 def _instance(known: Mapping[str, Any]) -> ObservedInstance:
-    """An instance as it is listed, or described."""
+    """An instance from the response of a list or a describe call."""
     detailed = known.get("StackInstanceStatus", {}).get("DetailedStatus")
     return ObservedInstance(
         status=InstanceStatus(known["Status"]),
@@ -469,7 +473,7 @@ def _instance(known: Mapping[str, Any]) -> ObservedInstance:
 
 
 def compact(template: str) -> str:
-    """A JSON template without white space; text that is no JSON as it is."""
+    """Return a JSON template without white space; other text unchanged."""
     try:
         return json.dumps(json.loads(template), separators=(",", ":"))
     except ValueError:
@@ -479,7 +483,7 @@ def compact(template: str) -> str:
 def preferences(
     chosen: Preferences, regions: Sequence[str] = (), *, backwards: bool = False
 ) -> dict[str, Any]:
-    """`OperationPreferences` for an operation that touches `regions` in that order."""
+    """Return `OperationPreferences` for an operation on `regions` in that order."""
     order = list(reversed(regions)) if backwards else list(regions)
     sequential = chosen.region_concurrency == "SEQUENTIAL"
     fields = {
@@ -495,12 +499,12 @@ def preferences(
 
 
 def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
-    """The targets cut into full products of accounts and regions.
+    """Return the targets divided into full products of accounts and regions.
 
-    The API takes two lists and means their product; a pair that is not a target must
-    not slip in. Regions with the same accounts go together, in the order given. Units
-    that wait for accounts never go with accounts: they are named without a filter of
-    accounts, the others with one.
+    The API takes a list of accounts and a list of regions, and deploys to their product;
+    it must not contain a pair that is not a target. Regions with the same accounts stay
+    together, in the given order. Units that wait for accounts are separate: their request
+    has no account filter.
     """
     # Targets are equal whatever unit they are reached by; requests are not.
     accounts_of: dict[tuple[str, bool], list[tuple[str, str]]] = {}
@@ -511,20 +515,24 @@ def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
     for (region, _), found in accounts_of.items():
         regions_of.setdefault(tuple(sorted(found)), []).append(region)
     return [
-        [Target(account, r, unit or None) for r in regions for account, unit in places]
-        for places, regions in regions_of.items()
+        [
+            Target(account, r, unit or None)
+            for r in regions
+            for account, unit in accounts
+        ]
+        for accounts, regions in regions_of.items()
     ]
 
 
-def places(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
-    """How a request names targets, a full product: accounts, or units of AWS
-    Organizations with a choice of their accounts, or with `whole` units alone."""
+def target_parameters(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
+    """Return the request parameters of targets, a full product: accounts, or units of AWS
+    Organizations with an account filter, or with `whole` units alone."""
     accounts = list(dict.fromkeys(t.account for t in targets if not t.joins_later))
     regions = list(dict.fromkeys(t.region for t in targets))
     units = list(dict.fromkeys(t.unit for t in targets if t.unit))
-    places = {(t.account, t.region) for t in targets}
+    pairs = {(t.account, t.region) for t in targets}
     named = len({t.account for t in targets})
-    assert named * len(regions) == len(places), "not a full product"
+    assert named * len(regions) == len(pairs), "not a full product"
     if not units:
         return {"Accounts": accounts, "Regions": regions}
     chosen: dict[str, Any] = {"OrganizationalUnitIds": units}
@@ -534,7 +542,7 @@ def places(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
 
 
 def _followed(definition: Definition) -> dict[str, Any]:
-    """The automatic deployment of a request, which SERVICE_MANAGED has to give."""
+    """`AutoDeployment` of a request, required for SERVICE_MANAGED."""
     chosen = definition.auto_deployment
     if chosen is None:
         return {}
@@ -551,7 +559,7 @@ def _auto_deployment(known: Mapping[str, Any]) -> AutoDeployment:
 
 
 def parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:
-    """`Parameters` of a request; values of None, and hidden ones, stay as they are."""
+    """Return `Parameters` of a request; values of None, and hidden ones, stay unchanged."""
     return [
         (
             {"ParameterKey": k, "UsePreviousValue": True}

@@ -98,7 +98,7 @@ def destroy_command(
         if isinstance(ended, int):
             return ended
         look, resume = command_line("status", reached), command_line("destroy", reached)
-        out.print(text.outcome(ended, look=look, resume=resume))
+        out.print(text.outcome(ended, look=look, resume=resume, verb="deleted"))
     if delete_data and ended.green:
         if not plan and resources:
             confirm(yes, f"Delete the retained data of {prefix}?")

@@ -167,10 +167,10 @@ def _with_change_sets(reached: Reached, plan: Any, clock: Timings) -> Any:
     if not questions:
         return plan, without
     with clock.stage("change sets"), change_set_progress(len(questions)) as on_done:
-        said = change_sets.ask_all(
+        said = change_sets.preview_all(
             reached.sets.aws,
             questions,
-            lambda q: reached.sets.carried(q.template, q.target.account),
+            lambda q: reached.sets.template_parameter(q.template, q.target.account),
             on_done,
         )
     return change_set_answers.merge(plan, said)

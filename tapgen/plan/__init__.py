@@ -1,6 +1,6 @@
-"""Desired against observed: the waves of steps that lead from one to the other.
+"""Plans: the waves of steps that lead from the observed to the desired state.
 
-Pure but for what `aws/` reads: `planner.make` takes a system and what is deployed and
+Pure, except for what `aws/` reads: `planner.make` takes a system and what is deployed and
 returns a `Plan` (`model`), by way of `values`, `steps`, `waves`, `deletions` and
 `refusals`. Around it: `change_set_answers` (what AWS reports), `forecast`,
 `durations`, `headroom` (quotas) and `drift`. May use `system/`, `template/` and `aws/`.

@@ -1,10 +1,10 @@
-"""What AWS says about a plan, held against what the plan says by itself.
+"""What AWS reports about a plan in change sets, compared with the plan.
 
-Pure: says what to ask (`questions`) and what follows from the answers (`merge`);
-`aws/change_sets.py` asks. AWS's word counts where it is the graver one: a resource that
-AWS replaces is replaced, whatever the resource schemas say. What AWS cannot tell before
-it is done (dynamic evaluation, of values that other resources put out) is not held
-against the plan, which follows such values by itself.
+Pure: `questions` lists the change sets to create, `merge` compares the answers with the
+plan; `aws/change_sets.py` creates and reads them. The graver verdict counts: a resource
+that AWS replaces is replaced, whatever the resource schemas say. What AWS only knows
+during the update (dynamic evaluation of another resource's values) is no difference: the
+plan follows such values itself.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ from tapgen.template.evaluate import no_echo, whole
 from tapgen.template.values import LATER
 
 Key = tuple[str, Target]
-"""A stack instance: the name of its stack set, and where it is."""
+"""A stack instance: the name of its stack set, and its target."""
 
 _ORDER = list(Verdict)
 _NESTED = "AWS::CloudFormation::Stack"
 _NO_CHANGE = "no change"
-# Attributes of a resource that change nothing about what it stands for.
+# Attributes that change nothing about the resource itself.
 _ATTRIBUTES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
 _KEEPING = ("Retain", "Snapshot")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A resource about which AWS and the plan disagree, in words."""
+    """A resource about which AWS and the plan disagree: the verdict of each, in words."""
 
     logical_id: str
     type: str
@@ -46,20 +46,20 @@ class Difference:
 
     def __str__(self) -> str:
         return (
-            f"{self.logical_id} ({self.type}): AWS says {self.aws}, "
-            f"tapgen says {self.ours}"
+            f"{self.logical_id} ({self.type}): AWS reports {self.aws}, "
+            f"tapgen expected {self.ours}"
         )
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What AWS said about one stack instance, or `why_not`.
+    """The change set of one stack instance, or `why_not` there is none.
 
-    `today` names the values that earlier steps may change, for which AWS was told what
-    they are now.
+    `today` names the values that earlier steps may change: the change set has their
+    current ones.
     """
 
-    said: ChangeSet | None = None
+    change_set: ChangeSet | None = None
     why_not: str = ""
     differences: tuple[Difference, ...] = ()
     today: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence about stack instances of which the same is to be said.
+    """One sentence, with all stack instances it is true of.
 
     `kind` is difference, failed, agreed, today or unasked.
     """
@@ -78,8 +78,8 @@ class Note:
 
 
 def questions(plan: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
-    """What to ask about the instances that a plan makes or updates, and why the others
-    are not asked about."""
+    """Return the change sets to create for a plan's updates, and for every other
+    created or updated instance an answer that says why it has none."""
     name = PREFIX + plan.digest.partition(":")[2][:32]
     requested: dict[Key, Question] = {}
     skipped: dict[Key, Answer] = {}
@@ -94,11 +94,11 @@ def questions(plan: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
 
 
 def merge(
-    plan: Plan, said: Mapping[Key, ChangeSet | AwsError]
+    plan: Plan, change_sets: Mapping[Key, ChangeSet | AwsError]
 ) -> tuple[Plan, dict[Key, Answer]]:
-    """The plan with AWS's verdicts where they are graver, and all answers.
+    """Return the plan with AWS's verdicts where they are graver, and all answers.
 
-    Data of hidden parameters is taken out of what AWS says.
+    Values of NoEcho parameters are removed from the answers.
     """
     _, answers = questions(plan)
     waves = []
@@ -107,7 +107,7 @@ def merge(
         for step in wave:
             changes = dict(step.changes)
             for target in step.targets:
-                found = said.get((step.stack_set, target))
+                found = change_sets.get((step.stack_set, target))
                 if isinstance(found, AwsError):
                     answers[step.stack_set, target] = Answer(why_not=str(found))
                 elif found is not None:
@@ -122,7 +122,7 @@ def merge(
 
 
 def notes(answers: Mapping[Key, Answer]) -> list[Note]:
-    """Everything there is to say, what matters most first, each thing once."""
+    """Return everything worth a line, the most important first, each sentence once."""
     grouped: dict[tuple[str, str], list[Target]] = {}
     for (name, target), answer in answers.items():
         for kind, text in _sentences(name, answer):
@@ -135,22 +135,22 @@ def notes(answers: Mapping[Key, Answer]) -> list[Note]:
 
 
 def _sentences(name: str, answer: Answer) -> Iterator[tuple[str, str]]:
-    if answer.said is None:
-        yield "unasked", f"{name}: not asked: {answer.why_not}"
+    if answer.change_set is None:
+        yield "unasked", f"{name}: no change set: {answer.why_not}"
         return
-    if answer.said.failed:
-        yield "failed", f"{name}: AWS refuses: {answer.said.failed}"
-    elif not answer.said.changes:
-        yield "agreed", f"{name}: AWS says that nothing changes"
+    if answer.change_set.failed:
+        yield "failed", f"{name}: AWS refuses: {answer.change_set.failed}"
+    elif not answer.change_set.changes:
+        yield "agreed", f"{name}: AWS reports no changes"
     elif not answer.differences:
-        yield "agreed", f"{name}: AWS says the same"
+        yield "agreed", f"{name}: AWS reports the same changes"
     for difference in answer.differences:
         yield "difference", f"{name}: {difference}"
     if answer.today:
-        yield "today", f"{name}: asked with today's {', '.join(answer.today)}"
+        yield "today", f"{name}: previewed with the current {', '.join(answer.today)}"
 
 
-# -- asking ------------------------------------------------------------------------------
+# -- questions ------------------------------------------------------------------------------
 
 
 def _why_not(plan: Plan, step: Step, target: Target) -> str:
@@ -162,7 +162,7 @@ def _why_not(plan: Plan, step: Step, target: Target) -> str:
     if waits:
         return f"waits for {', '.join(waits)}"
     if not plan.observed[step.stack_set].instances[target].stack_id:
-        return "its stack was never made"
+        return "its stack was never created"
     return ""
 
 
@@ -190,23 +190,23 @@ def _answered(
     plan: Plan, step: Step, target: Target, found: ChangeSet
 ) -> tuple[tuple[Resource, ...], Answer]:
     before, after = plan.observed[step.stack_set], plan.system.part(step.part)
-    said = _without_secrets(found, [whole(before), whole(after)])
+    change_set = _without_secrets(found, [whole(before), whole(after)])
     ours = step.changes.get(target, ())
     differences: tuple[Difference, ...] = ()
-    if not said.failed:
-        ours, differences = _held_together(ours, said.changes)
+    if not change_set.failed:
+        ours, differences = _compared(ours, change_set.changes)
     today = tuple(
         f"{name} ({value})"
         for name, value in sorted(step.values.items())
         if isinstance(value, Reference)
     )
-    return ours, Answer(said, differences=differences, today=today)
+    return ours, Answer(change_set, differences=differences, today=today)
 
 
-def _held_together(
+def _compared(
     ours: Iterable[Resource], theirs: Iterable[Change]
 ) -> tuple[tuple[Resource, ...], tuple[Difference, ...]]:
-    """What happens by the graver word of the two, and where they differ."""
+    """The graver verdict on each resource, and where the two differ."""
     mine = {r.logical_id: r for r in ours}
     aws = {c.logical_id: c for c in theirs}
     merged, differences = [], []
@@ -224,7 +224,7 @@ def _held_together(
 def _graver(
     ours: Resource | None, theirs: Change | None
 ) -> tuple[Resource | None, str]:
-    """What happens to one resource, and AWS's word for it where that differs."""
+    """The graver verdict on one resource, and AWS's word for it where that differs."""
     if theirs is None:
         return ours, _NO_CHANGE if ours and _certain(ours) else ""
     if theirs.action == "Modify":
@@ -236,12 +236,12 @@ def _graver(
             return ours, ""
         added = Resource(Verb.ADD, theirs.logical_id, theirs.type)
         return ours or added, _word(added)
-    return ours, ""  # Dynamic: not even AWS knows before
+    return ours, ""  # Dynamic: AWS only knows during the update
 
 
 def _certain(ours: Resource) -> bool:
-    """Whether a change is one that AWS must see too: not one that only follows from
-    another, and not one of policies alone."""
+    """Whether AWS must report a change too: it does not only follow from another one,
+    and is not one of policies alone."""
     return ours.verb is not Verb.CHANGE or any(
         p.path[0] not in _ATTRIBUTES
         and not (isinstance(p.new, Mapping) and LATER in p.new)
@@ -291,7 +291,7 @@ def _modified(ours: Resource | None, theirs: Change) -> tuple[Resource | None, s
 
 
 def _verdict(ours: Resource | None, theirs: Change) -> Verdict | None:
-    """AWS's verdict on a changed resource; None where it cannot tell before."""
+    """AWS's verdict on a changed resource; None where it is only known during the update."""
     if theirs.replacement == "True":
         return Verdict.REPLACES
     recreating = [d for d in theirs.details if d.recreation != "Never"]
@@ -320,7 +320,7 @@ def _is_settled(ours: Resource | None, kind: str, detail: Detail) -> bool:
 
 
 def _follows(detail: Detail) -> bool:
-    """Whether a place changes only if another resource puts out another value."""
+    """Whether a property changes only if an attribute of another resource does."""
     return detail.evaluation == "Dynamic" and detail.source in (
         "ResourceReference",
         "ResourceAttribute",
@@ -329,8 +329,8 @@ def _follows(detail: Detail) -> bool:
 
 
 def _is_news(theirs: Change) -> bool:
-    """Whether a change in place, of which the plan does not know, is worth a word:
-    tags and metadata are not told by resource, and nested stacks are always listed."""
+    """Whether an in-place change that the plan lacks is worth a line: AWS lists tags and
+    metadata on every resource, and always lists nested stacks."""
     return theirs.type != _NESTED and any(
         d.attribute == "Properties" and not _follows(d) for d in theirs.details
     )
@@ -366,7 +366,7 @@ def _word(what: Resource | None) -> str:
 
 
 def _without_secrets(
-    said: ChangeSet, templates: Iterable[Mapping[str, Any]]
+    change_set: ChangeSet, templates: Iterable[Mapping[str, Any]]
 ) -> ChangeSet:
     """The change set without the values of properties that take a NoEcho parameter."""
     hidden = {place for body in templates for place in _secret_places(body)}
@@ -378,10 +378,10 @@ def _without_secrets(
         return replace(detail, before=before, after=after)
 
     return replace(
-        said,
+        change_set,
         changes=tuple(
             replace(c, details=tuple(shown(c, d) for d in c.details))
-            for c in said.changes
+            for c in change_set.changes
         ),
     )
 

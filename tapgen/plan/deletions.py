@@ -1,4 +1,4 @@
-"""What goes: stack sets and instances that a system no longer has, backwards."""
+"""Deletions: the stack sets and instances that a system no longer has, in reverse order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from tapgen.template.parameters import complete
 def refuse_protected(
     observed: Mapping[str, Observed], waves: Iterable[Iterable[Step]]
 ) -> None:
-    """A protected resource fails its stack's deletion, and leaves it INOPERABLE."""
+    """Raise PlanError for deletion protection: it would fail the deletion of the stack and
+    leave the instance INOPERABLE."""
     going = [
         (observed[s.stack_set], t)
         for w in waves
@@ -41,8 +42,8 @@ def refuse_protected(
     ]
     if protected:
         raise PlanError(
-            "deletion protection is on, so deleting would stop half-way; turn it off "
-            "in the settings, roll that out, then destroy:\n" + "\n".join(protected)
+            "deletion protection is on and would fail the deletion halfway; turn it off "
+            "in the config, roll that out, then delete:\n" + "\n".join(protected)
         )
 
 
@@ -61,7 +62,8 @@ def _is_protected(resource: Mapping[str, Any], values: Mapping[str, Any]) -> boo
 def deletions_for(
     system: System, levels: Sequence[Sequence[str]], observed: Mapping[str, Observed]
 ) -> list[tuple[Step, ...]]:
-    """Stack sets that the system no longer has, then instances it no longer has."""
+    """Return the waves that delete stack sets, then instances, that the system no longer
+    has."""
     by_part = {s.part: s for s in system.stack_sets}
     names = {s.name for s in system.stack_sets}
     gone = tuple(

@@ -1,6 +1,7 @@
-"""What was changed by hand, and what a plan does to it.
+"""Drift of the instances that a plan updates, and what the plan does to it.
 
-`detect` lets CloudFormation look; `of` is pure: it holds what was found against a plan.
+`detect` runs CloudFormation's drift detection; `of` is pure: it compares the drift found
+with a plan.
 
 Source: "Detect unmanaged configuration changes in stack sets" and "Detect unmanaged
 configuration changes to stacks and resources" in CloudFormation's user guide.
@@ -23,13 +24,13 @@ from tapgen.plan.model import Plan, Step
 from tapgen.template import diff
 
 PATIENCE = 3600
-"""Seconds for which `detect` waits for operations that are not its own."""
+"""Seconds for which `detect` waits for operations of others."""
 
 DRIFTED = "DRIFTED"
 
-# What AWS reports although nobody changed anything: (type, property).
+# What AWS reports as drift although nobody changed it: (type, property).
 _ECHOES = {
-    # A secondary cluster is told it without the template saying so
+    # A secondary cluster gets it without the template
     # (aws-cloudformation/cloudformation-coverage-roadmap#1857).
     ("AWS::RDS::DBCluster", "/GlobalClusterIdentifier"),
     # The service fills it in.
@@ -38,20 +39,19 @@ _ECHOES = {
 
 
 class Fate(StrEnum):
-    """What a plan does to something that was changed by hand, as the end of a
-    sentence, worst first."""
+    """What a plan does to a drifted property or resource, as the end of a sentence,
+    worst first."""
 
-    FAILS = "this plan changes it, which fails: put it back or replace it first"
+    FAILS = "this plan updates it and will fail: recreate or replace it first"
     OVERWRITTEN = "this plan overwrites it"
     GONE = "this plan removes or replaces the resource"
-    PERHAPS = "perhaps overwritten, as this plan changes other things of the resource"
-    STAYS = "stays, as this plan does not touch it"
+    PERHAPS = "may be overwritten: this plan updates other properties of the resource"
+    STAYS = "stays: this plan does not touch it"
 
 
 @dataclass(frozen=True)
 class Drifted:
-    """One thing of one resource that was changed by hand; `difference` is None for a
-    resource that was deleted."""
+    """One drifted property of a resource; `difference` is None for a deleted resource."""
 
     part: str
     stack_set: str
@@ -63,7 +63,7 @@ class Drifted:
 
     @property
     def is_lost(self) -> bool:
-        """Whether the plan may undo what was done by hand, or stumble over it."""
+        """Whether the plan may overwrite the drift, or fail on it."""
         return self.fate is not Fate.STAYS
 
 
@@ -71,9 +71,8 @@ class Drifted:
 class Drift:
     """Drift of the instances that a plan updates.
 
-    `unread` are drifted ones of which nobody may read what drifted, `unchecked` those
-    where CloudFormation never looked, or could not. `oldest` is when it looked, of the
-    instance where that is longest ago.
+    `unread` are drifted instances whose details could not be read, `unchecked` those
+    without a successful drift detection. `oldest` is the time of the oldest detection.
     """
 
     found: tuple[Drifted, ...] = ()
@@ -84,7 +83,7 @@ class Drift:
 
 
 def concerned(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
-    """The instances that a plan surely updates: what drifted there is at stake."""
+    """Yield the instances that a plan certainly updates: it may overwrite their drift."""
     for step in plan.steps:
         if step.action is Action.UPDATE and not step.conditional:
             instances = plan.observed[step.stack_set].instances
@@ -94,13 +93,13 @@ def concerned(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
 
 
 def read(sets: StackSets, plan: Plan) -> Drift:
-    """The drift of a plan's instances as the last detection found it."""
+    """Return the drift of a plan's instances, as the last detection found it."""
     found: dict[tuple[str, Target], list[DriftedResource] | None] = {}
     for step, target, instance in concerned(plan):
         if instance.drift_status == DRIFTED and instance.stack_id:
             try:
                 drifts = stacks.drifts(sets.aws, target, instance.stack_id)
-            except AwsError:  # nobody may look, as before bootstrap
+            except AwsError:  # no access, as before bootstrap
                 found[step.stack_set, target] = None
             else:
                 found[step.stack_set, target] = drifts
@@ -110,8 +109,8 @@ def read(sets: StackSets, plan: Plan) -> Drift:
 def of(
     plan: Plan, found: Mapping[tuple[str, Target], Iterable[DriftedResource] | None]
 ) -> Drift:
-    """Drift held against a plan. `found` are the drifted resources by stack set and
-    target, None where they could not be read."""
+    """Return drift with what a plan does to it. `found` has the drifted resources by
+    stack set and target, None where they could not be read."""
     drifted: list[Drifted] = []
     unread, unchecked, times = [], [], []
     instances = list(concerned(plan))
@@ -139,8 +138,8 @@ def of(
 
 
 def _retags(plan: Plan, step: Step) -> bool:
-    """Whether the stack set's tags change: CloudFormation puts them on every resource
-    that takes tags."""
+    """Whether the stack set's tags change: CloudFormation applies them to every resource
+    that supports tags."""
     found = plan.observed[step.stack_set].tags
     ours = {k: v for k, v in found.items() if not k.startswith("tapgen:")}
     return ours != dict(plan.system.part(step.part).tags)
@@ -149,7 +148,7 @@ def _retags(plan: Plan, step: Step) -> bool:
 def _of(
     step: Step, target: Target, resource: DriftedResource, retags: bool
 ) -> Iterator[Drifted]:
-    """Everything that drifted of a resource, but what AWS reports by mistake."""
+    """Everything that drifted on a resource, except what AWS reports by mistake."""
     changes = {c.logical_id: c for c in step.changes.get(target, ())}
     change = changes.get(resource.logical_id)
     real = (d for d in resource.differences if (resource.type, d.path) not in _ECHOES)
@@ -179,8 +178,8 @@ def _fate(
 
 
 def _meets(planned: diff.Path, drifted: str) -> bool:
-    """Whether a property of a plan holds a drifted one, or lies in it; of lists, where
-    the two count differently, the whole list."""
+    """Whether a planned property contains a drifted one, or lies in it. Lists count as a
+    whole: the two number their items differently."""
     ours = _names(map(str, planned), "=")
     theirs = _names(drifted.strip("/").split("/"))
     return all(a == b for a, b in zip(ours, theirs, strict=False))
@@ -196,7 +195,7 @@ def _names(path: Iterable[str], item: str = "") -> list[str]:
     return names
 
 
-# -- looking -------------------------------------------------------------------------
+# -- detecting -------------------------------------------------------------------------
 
 
 def detect(
@@ -207,10 +206,11 @@ def detect(
     sleep: Callable[[float], None] = time.sleep,
     poll_seconds: float = 5,
 ) -> None:
-    """Let CloudFormation detect the drift of stack sets, side by side, and wait.
+    """Run drift detection on stack sets in parallel, and wait for it to end.
 
-    Changes nothing. What could not be checked is told, and stays UNKNOWN. Raises
-    RolloutError when a stack set stays busy with something else for an hour.
+    Changes nothing. `report` takes a line of progress; what could not be checked is
+    reported and stays UNKNOWN. Raises RolloutError when another operation holds a stack
+    set for an hour.
     """
     waiting = list(dict.fromkeys(names))
     running: dict[str, Operation] = {}
@@ -240,7 +240,7 @@ def _start(
         if waited >= PATIENCE:
             raise RolloutError(
                 f"{name}: drift cannot be detected while another operation runs "
-                f"({error.message}); try again later"
+                f"({error.message}); try again when it has ended"
             ) from error
         if not waited:
             report(f"{name}: waiting for another operation to end …")

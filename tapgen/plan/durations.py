@@ -1,7 +1,7 @@
-"""How long resources take to be made, changed and deleted in AWS: an estimate's table.
+"""How long AWS takes to create, update and delete resources: the table of the estimate.
 
-AWS promises none of these times. They are judgement, from what such stacks commonly
-take in practice, but for those that AWS documents:
+AWS guarantees none of these times. They are judgement, from what such stacks commonly
+take in practice, except those that AWS documents:
 
 - CloudFront: a distribution deploys "within minutes" (CloudFront developer guide,
   "Update a distribution").
@@ -13,7 +13,7 @@ take in practice, but for those that AWS documents:
   (Lambda developer guide, "Giving Lambda functions access to resources in an Amazon
   VPC").
 
-Only what is slow is here; everything else takes seconds.
+Only slow types are listed; every other type takes seconds.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Span:
 NOTHING = Span()
 
 STACK = Span(15, 60)
-"""What a stack instance takes besides its resources: taking the roles, starting the
-stack, noticing that it is through (judgement)."""
+"""Overhead of a stack instance: assuming the roles, starting the stack, detecting that it
+has ended (judgement)."""
 
 POLL = Span(2, 15)
-"""From the end of an operation until tapgen has seen it: its own polling."""
+"""Time from the end of an operation until tapgen notices it by polling."""
 
 _SECONDS = Span(2, 20)
 _MINUTE = 60
@@ -117,7 +117,7 @@ _COLUMN = {Action.CREATE: 0, Action.UPDATE: 1, Action.DELETE: 2}
 
 
 def of(type_name: str, action: Action) -> Span:
-    """How long one resource of a type commonly takes to create, update or delete."""
+    """Return how long AWS commonly takes to create, update or delete a resource of a type."""
     custom = type_name.startswith("Custom::")
     row = _MINUTES.get("AWS::CloudFormation::CustomResource" if custom else type_name)
     if row is None:

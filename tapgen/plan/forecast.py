@@ -1,7 +1,7 @@
-"""What a plan will be like to run: pace, time, moves, and whether its templates fit.
+"""Forecast of a plan: pace, time, moves, and the size of its templates.
 
-Pure: data in, data out; nothing here decides what is done. What is read from AWS beside
-the plan is in `limits` and `drift`.
+Pure: data in, data out; nothing here changes the plan. What is read from AWS beside the
+plan is in `headroom` and `drift`.
 
 Source for the pace: `StackSetOperationPreferences` in CloudFormation's API reference and
 "StackSet operation options" in its user guide.
@@ -27,10 +27,10 @@ from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.values import references
 
 MOST_AT_ONCE = 100
-"""Stack instances of one stack set that CloudFormation works on at once, about."""
+"""Stack instances of one stack set that CloudFormation deploys at once, approximately."""
 
 TIGHT = 0.8
-"""The share of a limit from which on it is worth a line."""
+"""Share of a limit from which on the plan shows it."""
 
 # -- pace ----------------------------------------------------------------------------
 
@@ -40,8 +40,8 @@ class Pace:
     """How an operation goes through the accounts of one region.
 
     `at_once` accounts are worked on at the start, `tolerance` may fail without stopping
-    it, and at most `worst` fail before it stops. `asked` is what the preferences ask
-    for; more than `tolerance` + 1 is cut to that under STRICT_FAILURE_TOLERANCE.
+    it, and at most `worst` fail before it stops. `requested` is the concurrency of the
+    preferences; STRICT_FAILURE_TOLERANCE reduces it to `tolerance` + 1.
     """
 
     accounts: int
@@ -53,12 +53,12 @@ class Pace:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the failure tolerance cuts what the preferences ask for."""
+        """Whether the failure tolerance reduces the requested concurrency."""
         return self.strict and min(self.requested, self.accounts) > self.tolerance + 1
 
 
 def pace(preferences: Preferences, accounts: int) -> Pace:
-    """The pace in a region with this many accounts, 1 at least.
+    """Return the pace in a region with this many accounts, 1 at least.
 
     Percentages are of these accounts and rounded down; concurrency is never below 1.
     """
@@ -78,7 +78,7 @@ def pace(preferences: Preferences, accounts: int) -> Pace:
 
 @dataclass(frozen=True)
 class Slowest:
-    """The resource that an estimate hangs on most."""
+    """The resource that takes the longest share of an estimate."""
 
     part: str
     logical_id: str
@@ -101,7 +101,7 @@ class StepForecast:
 
     @property
     def at_once(self) -> int:
-        """Stack instances that are worked on at once, at most."""
+        """Stack instances that are deployed at once, at most."""
         each = [pace.at_once for pace in self.paces.values()]
         return max(each, default=0) if self.sequential else min(sum(each), MOST_AT_ONCE)
 
@@ -111,16 +111,19 @@ class StepForecast:
         if not self.paces:
             return "nothing to do until accounts join"
         most = max(self.paces.values(), key=lambda p: p.accounts)
-        said = f"{most.at_once} of {most.accounts} accounts at a time"
-        words = [said if most.accounts > 1 else "1 account at a time"]
+        several_accounts = f"{most.at_once} of {most.accounts} accounts at a time"
+        words = [several_accounts if most.accounts > 1 else "1 account at a time"]
         several = len(self.paces) > 1
         if several:
-            words.append("region by region" if self.sequential else "all regions")
+            words.append(
+                "region by region" if self.sequential else "all regions at once"
+            )
         where = " in a region" if several else ""
+        plural = "" if most.tolerance == 1 else "s"
         stops = (
-            "the first failure stops it"
+            "stops at the first failure"
             if most.worst == 1
-            else f"more than {most.tolerance} failed{where} stops it, at worst "
+            else f"tolerates {most.tolerance} failure{plural}{where}, at most "
             f"{most.worst} fail"
         )
         return f"{', '.join(words)}; {stops}"
@@ -130,8 +133,8 @@ class StepForecast:
 class Move:
     """A stack set that gains targets and loses others in one plan.
 
-    `stays` and `goes` are what holds data where it leaves: kept there by its policies,
-    or deleted. Nothing of it is carried over.
+    `retained` and `deleted` are the stateful resources of the targets it leaves, by what
+    their policies do. No data moves to the new targets.
     """
 
     part: str
@@ -164,8 +167,8 @@ class Measure:
 
 @dataclass(frozen=True)
 class Fit:
-    """A template against CloudFormation's limits. One that `by_url` goes through the
-    artifact bucket, since a call takes 51,200 bytes."""
+    """A template against CloudFormation's limits. One that is sent `by_url` is uploaded to
+    the artifact bucket, since a request takes 51,200 bytes."""
 
     part: str
     stack_set: str
@@ -175,7 +178,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What to expect of a plan. `span` is of real AWS: the embedded one is quicker."""
+    """What to expect of a plan. `span` is for real AWS: the embedded one is faster."""
 
     waves: tuple[tuple[StepForecast, ...], ...]
     moves: tuple[Move, ...]
@@ -193,7 +196,7 @@ class Forecast:
 
     @property
     def slowest(self) -> tuple[int, Slowest] | None:
-        """Number of the longest wave, and what it waits for most."""
+        """Number of the longest wave, and its slowest resource."""
         waves = [(_together(w).high, n) for n, w in enumerate(self.waves, 1) if w]
         if not waves:
             return None
@@ -203,7 +206,7 @@ class Forecast:
 
 
 def of(plan: Plan) -> Forecast:
-    """The forecast of a plan."""
+    """Return the forecast of a plan."""
     waves = tuple(tuple(_step(plan, step) for step in wave) for wave in plan.waves)
     cut = dict.fromkeys(
         _cut(plan.system.rollout.preferences, pace)
@@ -221,9 +224,9 @@ def _together(wave: Iterable[StepForecast]) -> Span:
 
 def _cut(preferences: Preferences, pace: Pace) -> str:
     return (
-        f"max_concurrent asks for {pace.requested} of {pace.accounts} accounts at a time, but "
-        f"{preferences.concurrency_mode} makes it {pace.at_once}: no more than the "
-        "failure tolerance + 1; raise the tolerance, or choose SOFT_FAILURE_TOLERANCE"
+        f"max_concurrent is {pace.requested} of {pace.accounts} accounts at a time, but "
+        f"{preferences.concurrency_mode} allows {pace.at_once} (failure tolerance + 1); "
+        "raise the failure tolerance, or use SOFT_FAILURE_TOLERANCE"
     )
 
 
@@ -263,7 +266,7 @@ def _operation(
     paces: Mapping[str, Pace],
     sequential: bool,
 ) -> Span:
-    """An operation on a product of accounts and regions."""
+    """How long one operation on a product of accounts and regions takes."""
     regions: dict[str, Span] = {}
     for target in targets:
         longest = regions.get(target.region, NOTHING)
@@ -279,8 +282,8 @@ def _operation(
 
 
 def _stack(plan: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None]:
-    """How long the resources of a stack take: the longest way through what waits for
-    each other, and then the cleanup of what was replaced or removed."""
+    """How long a stack takes: the longest path through its dependencies, then the cleanup
+    of replaced and removed resources."""
     changes = step.changes.get(target, ())
     found = plan.observed.get(step.stack_set)
     old = found.template if found else "{}"
@@ -297,7 +300,7 @@ def _stack(plan: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None
 
 
 def _first_phase(change: Resource) -> Span:
-    """What the first phase of an update does to a resource: make or change it."""
+    """How long the first phase of an update takes: create or update the resource."""
     create = durations.of(change.type, Action.CREATE)
     update = durations.of(change.type, Action.UPDATE)
     if change.verb is Verb.REMOVE:
@@ -310,7 +313,7 @@ def _first_phase(change: Resource) -> Span:
 
 
 def _cleanup(change: Resource) -> Span:
-    """What the second phase, the cleanup, deletes."""
+    """How long the second phase takes: delete what was replaced or removed."""
     delete = durations.of(change.type, Action.DELETE)
     certain = change.verb is Verb.REMOVE or change.verdict is Verdict.REPLACES
     if not certain and change.verdict is not Verdict.MAY_REPLACE:
@@ -324,8 +327,8 @@ Timed = tuple[Resource, Span]
 def _longest(
     times: Mapping[str, Timed], template: str
 ) -> tuple[Span, tuple[Timed, ...]]:
-    """The longest way through a template's resources, and what is on it. Deleting goes
-    the same way backwards."""
+    """The longest path through a template's dependencies, and the resources on it.
+    Deletion takes the same path in reverse."""
     ends: dict[str, Span] = {}
     ways: dict[str, tuple[Timed, ...]] = {}
     for logical_id, before in _order(template):
@@ -334,7 +337,7 @@ def _longest(
         latest = max(before, key=lambda b: ends[b].high, default=None)
         way = ways[latest] if latest else ()
         ways[logical_id] = (*way, times[logical_id]) if logical_id in times else way
-    for logical_id in times.keys() - ends.keys():  # a loop makes it, waiting for none
+    for logical_id in times.keys() - ends.keys():  # from a loop: it waits for none
         ends[logical_id], ways[logical_id] = times[logical_id][1], (times[logical_id],)
     if not ends:
         return NOTHING, ()
@@ -344,9 +347,9 @@ def _longest(
 
 @lru_cache(maxsize=512)
 def _order(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """(logical id, those it waits for), each after all of these.
+    """(logical id, its dependencies), each after all of these.
 
-    Where resources wait for each other in a circle, which AWS refuses, for none.
+    For circular dependencies, which AWS refuses, without dependencies.
     """
     resources = diff.block(template, "Resources")
     waits: dict[str, tuple[str, ...]] = {}
@@ -398,13 +401,13 @@ def _moves(plan: Plan) -> tuple[Move, ...]:
 
 
 def _fits(plan: Plan) -> tuple[Fit, ...]:
-    """The templates that the plan sends, each once."""
+    """The templates of the stack sets that the plan creates or updates, each once."""
     sent = dict.fromkeys(s.part for s in plan.steps if s.action is not Action.DELETE)
     return tuple(fit(plan.system.part(part)) for part in sent)
 
 
 def fit(s: StackSet) -> Fit:
-    """How much of CloudFormation's limits a stack set's template uses."""
+    """Return how much of CloudFormation's limits a stack set's template uses."""
     size = len(compact(s.template).encode())
     measures = [Measure("bytes", size, checks.MAX_BYTES)]
     for name, limit in checks.LIMITS.items():

@@ -1,7 +1,7 @@
-"""Whether AWS's quotas leave room for what a plan adds.
+"""Headroom: whether AWS's quotas leave room for what a plan adds.
 
-Pure: what is read of AWS comes in as data (`aws/quotas.py` reads it). Counts what is
-added only: what a plan deletes, it deletes last.
+Pure: quotas and usage come in as data (`aws/quotas.py` reads them). Only additions count,
+since a plan deletes last.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _COUNTED: Mapping[str, Quota] = {
 
 @dataclass(frozen=True)
 class Demand:
-    """What a plan adds to what a quota counts at a place.
+    """What a plan adds to the usage of a quota in one account or target.
 
-    `stack_set` is the one that is meant where each has a quota of its own, and `used`
-    what is known without reading AWS.
+    `stack_set` is set for quotas that each stack set has for itself; `used` is the usage
+    where it is known without reading AWS.
     """
 
     quota: Quota
@@ -55,8 +55,8 @@ class Demand:
 
 @dataclass(frozen=True)
 class Headroom:
-    """A quota, what is used of it, and what the plan adds. `used` is None where it could
-    not be counted, `read` says that the limit is AWS's own answer, not the default."""
+    """A quota, its usage, and what the plan adds. `used` is None where it could not be
+    counted; `read` says that AWS reported the limit, which else is the default."""
 
     demand: Demand
     limit: int
@@ -65,23 +65,23 @@ class Headroom:
 
     @property
     def total(self) -> int:
-        """What there would be in the end, at least."""
+        """Usage after the rollout, at least."""
         return (self.used or 0) + self.demand.adds
 
     @property
     def raised(self) -> bool:
-        """Whether more is used than the default, so that the limit must be higher; how
-        high, nobody can read."""
+        """Whether usage is above the default: then the limit is higher, by an unknown
+        amount."""
         return not self.read and (self.used or 0) > self.limit
 
     @property
     def fits(self) -> bool:
-        """Whether there is room, as far as anybody can tell."""
+        """Whether there is room, as far as known."""
         return self.demand.adds == 0 or self.total <= self.limit or self.raised
 
     @property
     def tight(self) -> bool:
-        """Whether the plan adds something and little or no room is left."""
+        """Whether the plan adds something and leaves little or no room."""
         return self.demand.adds > 0 and self.total >= TIGHT * self.limit
 
     @property
@@ -92,7 +92,9 @@ class Headroom:
 
     def __str__(self) -> str:
         known = "at least " if self.used is None else ""
-        default = "" if self.read else "; the default, what applies could not be read"
+        default = (
+            "" if self.read else "; AWS default, the account's quota could not be read"
+        )
         return (
             f"{self.demand.quota.name} in {self.where}: {known}{self.total:,} of "
             f"{self.limit:,} (this plan adds {self.demand.adds:,}{default})"
@@ -100,7 +102,7 @@ class Headroom:
 
 
 def demands(plan: Plan, forecast: Forecast) -> tuple[Demand, ...]:
-    """What a plan adds to every quota that its system comes up against, 0 included."""
+    """Return what a plan adds to every quota that its system uses, 0 included."""
     system = plan.system
     new = {s.stack_set for s in plan.steps if s.stack_set not in plan.observed}
     busiest = max((sum(s.at_once for s in wave) for wave in forecast.waves), default=0)
@@ -116,7 +118,7 @@ def demands(plan: Plan, forecast: Forecast) -> tuple[Demand, ...]:
 def headroom(
     wanted: Iterable[Demand], found: Mapping[Place, Reading]
 ) -> tuple[Headroom, ...]:
-    """Demands against what was read of AWS, those that do not fit first."""
+    """Return demands with their quotas and usage, those that do not fit first."""
     rooms = []
     for demand in wanted:
         reading = found.get(demand.place) or Reading(demand.quota.default, False, None)
@@ -157,8 +159,8 @@ def _targets(system: System) -> list[Target]:
 
 
 def _resources(plan: Plan) -> Iterator[Demand]:
-    """Resources that count, where the system has them. What is replaced is made before
-    the old one goes."""
+    """Resources with a quota, where the system has them. A replacement counts too: AWS
+    creates it before it deletes the old resource."""
     home = plan.system.admin.region
     added: dict[Place, int] = {}
     for s in plan.system.stack_sets:
@@ -183,7 +185,7 @@ def _mappings(template: str) -> Iterator[Mapping[str, object]]:
 
 
 def _place(kind: str, target: Target, home: str) -> Place:
-    """Where a resource counts; what is global is asked for in one region."""
+    """Where a resource counts; global quotas are read in one region."""
     quota = _COUNTED[kind]
     return quota, target if quota.regional else Target(target.account, home)
 

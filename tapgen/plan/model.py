@@ -31,10 +31,10 @@ class Moves(IntEnum):
 
 @dataclass(frozen=True)
 class Reference:
-    """A value that is known once earlier steps have run: outputs of these sources.
+    """A value that is known after earlier steps: an output of the stacks at `sources`.
 
-    `now` is what the sources say today, None where one of them is not there yet, or
-    will say something else for certain. `moves` says what replaces it, if anything.
+    `now` is its current value, None where a source does not exist yet or the output will
+    certainly change. `moves` says what replaces it, if anything.
     """
 
     part: str
@@ -52,11 +52,11 @@ Value = str | Reference
 
 @dataclass(frozen=True)
 class Step:
-    """One stack set's work for targets that share one set of parameter values.
+    """One change of one stack set, at targets that share one set of parameter values.
 
-    `first` marks the step that writes the stack set itself before its instances;
-    `redefine` one that changes what all its instances are made from. A `conditional`
-    step runs only if a value it waits for turns out to differ.
+    `first` marks the step that creates or updates the stack set before its instances;
+    `redefine` one that changes the definition of all its instances. A `conditional` step
+    runs only if a value that it waits for has changed.
     """
 
     stack_set: str
@@ -70,8 +70,8 @@ class Step:
     conditional: bool = False
     varying: frozenset[str] = frozenset()
     changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
-    drop: bool = False  # DELETE: the stack set itself goes too
-    whole: bool = False  # DELETE: nothing stays of their units in their regions
+    drop: bool = False  # DELETE: deletes the stack set too
+    whole: bool = False  # DELETE: all instances of their units in their regions
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -81,12 +81,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """Waves of steps: a wave starts once the one before it is green."""
+    """Waves of steps: a wave starts when the wave before it has succeeded."""
 
     system: System
     observed: Mapping[str, Observed]
     waves: tuple[tuple[Step, ...], ...]
-    uploads: tuple[Upload, ...] = ()  # what is known not to be in its bucket yet
+    uploads: tuple[Upload, ...] = ()  # artifacts that their buckets lack
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -97,7 +97,7 @@ class Plan:
 
     @property
     def artifacts(self) -> tuple[Upload, ...]:
-        """What the steps need in the buckets of their targets."""
+        """The artifacts that the steps need in the buckets of their targets."""
         return tuple(
             Upload(artifact, target)
             for step in self.steps
@@ -108,7 +108,7 @@ class Plan:
 
     @property
     def suspended(self) -> tuple[tuple[str, Target], ...]:
-        """The instances that are left alone, as their accounts are suspended."""
+        """The instances that are skipped because their accounts are suspended."""
         return tuple(
             (s.name, target)
             for s in self.system.stack_sets
@@ -118,9 +118,8 @@ class Plan:
 
     @property
     def not_comparable(self) -> tuple[str, ...]:
-        """`part.parameter` of what is wanted and deployed with values that CloudFormation
-        does not show (NoEcho): whether they changed nobody can tell. None of these where
-        a plan only deletes."""
+        """`part.parameter` of every NoEcho parameter: CloudFormation hides the deployed
+        value, so a change cannot be detected. Empty where a plan only deletes."""
         if self.steps and all(s.action is Action.DELETE for s in self.steps):
             return ()
         return tuple(
@@ -143,8 +142,8 @@ class Plan:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies this very plan: what is wanted, what was found, what is done. The
-        same in every process, whatever order things were listed in."""
+        """Hash of the plan: what is desired, what is deployed, and the steps. The same in
+        every process, whatever order AWS lists things in."""
         wanted = [
             [s.name, s.template, sorted(map(str, s.targets)), repr(s.parameters)]
             + [s.permissions()]

@@ -1,11 +1,10 @@
-"""Decide which operations lead from what is to what should be.
+"""Plan the operations that lead from the deployed state to the desired one.
 
 Pure: takes data, returns data. Whoever calls `make` has already read AWS.
 
-Desired pairs (account, region) are held against observed pairs. What has to happen
-to a stack set becomes steps, one for each distinct set of parameter values; steps
-become waves, first by dependency, then by region order. Deleting comes last and
-backwards.
+Desired targets are compared with observed ones. The changes of a stack set become
+steps, one for each distinct set of parameter values; steps become waves, first by
+dependency, then by region order. Deletions come last, in reverse order.
 """
 
 from __future__ import annotations
@@ -37,12 +36,12 @@ from tapgen.template import diff
 def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     """Return the plan that turns `observed` into `system` (resolved).
 
-    `observed` holds, by name, the system's stack sets that exist, and those that
-    tapgen made for it earlier and that it no longer has. Planning again after a
-    finished rollout returns a plan without waves.
+    `observed` has, by name, the system's stack sets that exist, and those that tapgen
+    created for it earlier and that it no longer has. After a finished rollout the plan
+    has no waves.
 
-    Raises PlanError for references that cannot be answered, cycles, and stack sets
-    of the same name that tapgen does not own.
+    Raises PlanError for references that cannot be resolved, cycles, and stack sets of the
+    same name that another system or another tool created.
     """
     by_part = {s.part: s for s in system.stack_sets}
     check(system)
@@ -76,10 +75,10 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
-    """Return the plan that deletes everything observed, backwards.
+    """Return the plan that deletes everything observed, in reverse order.
 
-    Raises PlanError where deletion protection would stop it half-way, and for stack
-    sets that tapgen does not own.
+    Raises PlanError where deletion protection would fail the deletion halfway, and for
+    stack sets that another system or another tool created.
     """
     _check_ownership(system, observed)
     levels = list(dependency_levels({s.part: s for s in system.stack_sets}))
@@ -89,7 +88,7 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
     waves = [
         tuple(
             delete_step(
-                observed[n], tuple(observed[n].instances), "destroyed", drop=True
+                observed[n], tuple(observed[n].instances), "tapgen destroy", drop=True
             )
             for n in level
             if n in observed
@@ -104,37 +103,38 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
 
 
 def check(system: System) -> None:
-    """Raise PlanError with every mistake that needs no look at AWS."""
+    """Raise PlanError with every mistake that can be found without reading AWS."""
     problems = checks.problems(system)
     if problems:
         raise PlanError("\n".join(problems))
 
 
 def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
-    """A stack set of the same name that somebody else made is not touched."""
+    """Raise PlanError for a stack set of the same name that tapgen did not create."""
     for name, found in observed.items():
         owner = found.tags.get("tapgen:system")
         if owner != system.name:
             origin = (
                 f"belongs to tapgen system {owner!r}"
                 if owner
-                else "was not made by tapgen"
+                else "was not created by tapgen"
             )
             raise PlanError(
                 f"{name}: a stack set of this name exists and {origin}; choose another "
-                "suffix, or delete or rename it"
+                "suffix, or delete that stack set"
             )
 
 
 def _check_permission_models(system: System, observed: Mapping[str, Observed]) -> None:
-    """Refuse what AWS does not do, and what would do nothing without a word."""
+    """Raise PlanError for changes of the permission model, and for units that cannot be
+    deployed to."""
     problems: list[str] = []
     for s in system.stack_sets:
         found = observed.get(s.name)
         if found and found.permission_model is not s.permission_model:
             problems.append(
-                f"{s.name}: is {found.permission_model} and would be "
-                f"{s.permission_model}, which AWS does not change while there are "
+                f"{s.name}: is {found.permission_model} and the config wants "
+                f"{s.permission_model}, which AWS cannot change while the stack set has "
                 "instances; destroy it, then roll out again"
             )
         problems += units.problems(s)
@@ -145,7 +145,7 @@ def _check_permission_models(system: System, observed: Mapping[str, Observed]) -
 def _with_changes(
     step: Step, by_part: Mapping[str, StackSet], observed: Mapping[str, Observed]
 ) -> Step:
-    """The step with what it does to the resources of each target."""
+    """The step with its resource changes at each target."""
     found = observed.get(step.stack_set)
     s = None if step.action is Action.DELETE else by_part[step.part]
     changes = {
@@ -153,6 +153,6 @@ def _with_changes(
             *evaluated_sides(found, s, target, step.values), moved_values(step)
         )
         for target in step.targets
-        if not target.joins_later  # there is no stack, and none is made
+        if not target.joins_later  # no stack exists, and none is created
     }
     return replace(step, changes=changes)

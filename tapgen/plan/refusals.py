@@ -1,4 +1,4 @@
-"""What a plan must not do unless the user names it, and what AWS would not do."""
+"""Changes that a plan refuses: data loss that is not allowed, and what AWS refuses."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tapgen.template.refusals import Refused
 
 
 def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
-    """What a plan must not do unless the user names it, one sentence each.
+    """Return the changes of a plan that are not allowed, one sentence each.
 
-    Replacing or deleting what holds data, and removing the last target of a stack set
-    that holds data. `allowed` are logical ids (and parts, for a last target). What AWS
-    would not do, updating INOPERABLE instances and changing what cannot be changed,
-    nobody can allow.
+    Replacing or deleting a stateful resource, and removing the last target of a stack set
+    with stateful resources. `allowed` are logical ids (and parts, for a last target).
+    What AWS refuses cannot be allowed: updates of INOPERABLE instances, and of properties
+    that cannot change.
     """
     names = set(allowed)
     found: dict[str, None] = dict.fromkeys([*_inoperable(plan), *_not_possible(plan)])
@@ -42,9 +42,9 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
             )
             if held and not left:
                 text = (
-                    f"{step.stack_set} in {where}: its last target would go, and it "
-                    f"holds data ({', '.join(held)}); to remove all of the system use "
-                    f"tapgen destroy, or say --allow-replacement {step.part}"
+                    f"{step.stack_set} in {where}: its last target would be deleted, and "
+                    f"it holds data ({', '.join(held)}); to delete the whole system run "
+                    f"tapgen destroy, to allow only this pass --allow-replacement {step.part}"
                 )
                 found[text] = None
             lost = {
@@ -54,7 +54,7 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
             if named and left:
                 text = (
                     f"{step.stack_set} in {where}: {', '.join(named)} would be deleted "
-                    "with what it holds; if that is meant, say "
+                    "with its data; to allow that, pass "
                     + " ".join(f"--allow-replacement {name}" for name in named)
                 )
                 found[text] = None
@@ -64,7 +64,7 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
 
 
 def _not_possible(plan: Plan) -> Iterator[str]:
-    """Changes that fail in AWS, and roll their stacks back."""
+    """Updates that AWS refuses, which would roll their stacks back."""
     for step in plan.steps:
         if step.action is not Action.UPDATE or step.conditional:
             continue
@@ -83,14 +83,14 @@ def _not_possible(plan: Plan) -> Iterator[str]:
 
 
 def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
-    """What an update must not do to resources that hold data, each once."""
+    """Replacements and deletions of stateful resources by an update, each once."""
     found: dict[str, list[Target]] = {}
     for target, changes in step.changes.items():
         for change in changes:
             if change.loses_data and change.logical_id not in allowed:
                 text = (
                     f"{change.logical_id} ({change.type}) holds data and would be "
-                    f"{change.fate}; if that is meant, say "
+                    f"{change.fate}; to allow that, pass "
                     f"--allow-replacement {change.logical_id}"
                 )
                 found.setdefault(text, []).append(target)
@@ -108,7 +108,7 @@ def _places(targets: Sequence[Target]) -> str:
 
 
 def _inoperable(plan: Plan) -> Iterator[str]:
-    """CloudFormation leaves INOPERABLE instances out of every update."""
+    """INOPERABLE instances, which CloudFormation skips in every update."""
     for step in plan.steps:
         if step.action is not Action.UPDATE:
             continue
@@ -118,7 +118,7 @@ def _inoperable(plan: Plan) -> Iterator[str]:
                 why = f" ({instance.reason})" if instance.reason else ""
                 yield (
                     f"{step.stack_set} in {target} is INOPERABLE: deleting it "
-                    f"failed{why}; mend the cause and run tapgen destroy, or detach it "
-                    "with aws cloudformation delete-stack-instances --retain-stacks, "
-                    "then roll out again"
+                    f"failed{why}; fix the cause and run tapgen destroy, or detach it with "
+                    "aws cloudformation delete-stack-instances --retain-stacks, then roll "
+                    "out again"
                 )

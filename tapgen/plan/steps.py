@@ -35,7 +35,7 @@ def steps_for(
     observed: Mapping[str, Observed],
     touched: Mapping[str, ChangingOutputs],
 ) -> list[Step]:
-    """The updates, then the creations one stack set needs, in the order to run them."""
+    """Return the updates, then the creations of one stack set, in the order to run them."""
     found = observed.get(s.name)
     parts = {other.part: other for other in system.stack_sets}
     order = system.rollout.order
@@ -67,7 +67,7 @@ def steps_for(
                 Action.CREATE,
                 targets,
                 values[targets[0]],
-                ("not there yet",),
+                ("does not exist yet",),
                 first=redefine and number == 0,
                 varying=varying,
             )
@@ -85,7 +85,7 @@ def _updates(
 ) -> list[Step]:
     everywhere = _definition_reasons(system, s, found)
     if units.follows(s):
-        # Accounts that join take what the stack set itself has.
+        # Accounts that join get the values of the stack set itself.
         everywhere += _shared_reasons(s, found, values, varying)
     reasons = {
         t: (*everywhere, *_target_reasons(s, found, t, values[t])) for t in there
@@ -121,7 +121,7 @@ def _updates(
 def _definition_reasons(
     system: System, s: StackSet, found: Observed
 ) -> tuple[str, ...]:
-    """Why every instance of the stack set has to be updated."""
+    """Why every instance of the stack set must be updated."""
     reasons = []
     if not diff.same(found.template, s.template):
         reasons.append("template differs")
@@ -139,7 +139,7 @@ def _definition_reasons(
     if set(found.capabilities) != set(s.capabilities):
         reasons.append("capabilities differ")
     gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
-    reasons += [f"tag {key} is no longer wanted" for key in gone]
+    reasons += [f"tag {key} is removed" for key in gone]
     return tuple(reasons)
 
 
@@ -149,7 +149,7 @@ def _shared_reasons(
     values: Mapping[Target, Mapping[str, Value]],
     varying: frozenset[str],
 ) -> tuple[str, ...]:
-    """Why the values that all targets share have to be written to the stack set."""
+    """Why the values that all targets share must be written to the stack set."""
     now = complete(found.parameters, found.template)
     defaults = complete({}, s.template)
     given = next(iter(values.values()), {})
@@ -166,9 +166,9 @@ def _shared_reasons(
 def _target_reasons(
     s: StackSet, found: Observed, target: Target, values: Mapping[str, Value]
 ) -> tuple[str, ...]:
-    """Why this very instance has to be updated."""
+    """Why this instance must be updated."""
     if target.joins_later:
-        return ()  # there is no stack yet
+        return ()  # no stack exists yet
     instance = found.instances[target]
     reasons = []
     if instance.status is not InstanceStatus.CURRENT:
@@ -179,7 +179,7 @@ def _target_reasons(
             continue
         if isinstance(value, Reference):
             if value.now is None:
-                reasons.append(f"{value} will be another")
+                reasons.append(f"{value} will change")
         elif now.get(name) != value:
             reasons.append(f"parameter {name} differs")
     return tuple(reasons)

@@ -26,15 +26,15 @@ ChangingOutputs = Mapping[Target, Mapping[str, Moves]]
 def with_defaults(
     s: StackSet, values: Mapping[Target, Mapping[str, Value]]
 ) -> dict[Target, dict[str, Value]]:
-    """The values with the default of a parameter where only other targets give one: a
-    target that says nothing has what the stack set has, which another's may become."""
+    """Return the values, with the template's default where only other targets set a
+    parameter: without a value of its own a target would get that of the stack set."""
     given = {name for own in values.values() for name in own}
     defaults = {k: v for k, v in complete({}, s.template).items() if k in given}
     return {target: {**defaults, **own} for target, own in values.items()}
 
 
 def varying_parameters(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:
-    """The parameters that do not have one value at all targets."""
+    """Return the parameters whose values differ between targets."""
     seen: dict[str, set[str]] = {}
     for given in values.values():
         for name, value in given.items():
@@ -57,8 +57,8 @@ def resolve(
     observed: Mapping[str, Observed],
     touched: Mapping[str, ChangingOutputs],
 ) -> dict[str, Value]:
-    """The values of one target: outputs of instances that this plan does not touch
-    are read, the others stay references."""
+    """Return the values of one target: outputs that this plan does not change as values,
+    the others as references."""
     resolved: dict[str, Value] = {}
     for name, value in s.values(target).items():
         if not isinstance(value, Output):
@@ -96,7 +96,7 @@ def _together(moves: Sequence[Moves], sources: int) -> Moves:
 def changing_outputs(
     s: StackSet, found: Observed | None, steps: Iterable[Step]
 ) -> ChangingOutputs:
-    """The outputs that these steps may change, for each target they touch."""
+    """Return the outputs that these steps may change, for each of their targets."""
     every = dict.fromkeys(evaluate.whole(s).get("Outputs", {}), Moves.PERHAPS)
     touched: dict[Target, Mapping[str, Moves]] = {}
     for step in steps:
@@ -124,9 +124,9 @@ def evaluated_sides(
     target: Target,
     values: Mapping[str, Value],
 ) -> tuple[Evaluated, Evaluated]:
-    """The deployed and the wanted template as this target has them.
+    """Return the deployed and the desired template, evaluated for this target.
 
-    Where a value is not known yet, what its source says today stands in for it.
+    A value that is not known yet is evaluated with its current value.
     """
     deployed = found and target in found.instances
     old = found.template if found and deployed else "{}"

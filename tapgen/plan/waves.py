@@ -14,13 +14,13 @@ from tapgen.plan.steps import rank
 
 
 def dependency_levels(by_part: Mapping[str, StackSet]) -> Iterator[list[str]]:
-    """Parts in groups, each depending only on earlier groups."""
+    """Yield groups of parts, each depending only on earlier groups."""
     sorter = TopologicalSorter({p: sorted(s.requires()) for p, s in by_part.items()})
     try:
         sorter.prepare()
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
-        raise PlanError(f"stack sets wait for each other: {circle}") from None
+        raise PlanError(f"circular dependency of stack sets: {circle}") from None
     while sorter.is_active():
         ready = sorted(sorter.get_ready(), key=list(by_part).index)
         yield ready
@@ -30,8 +30,8 @@ def dependency_levels(by_part: Mapping[str, StackSet]) -> Iterator[list[str]]:
 def interleave(
     found: Iterable[Sequence[Step]], order: Sequence[str]
 ) -> Iterator[tuple[Step, ...]]:
-    """The steps of one level in waves: those whose first region is the canary run
-    before those of later regions, and one stack set's steps run one after the other."""
+    """Yield the steps of one level in waves: canary region first, later regions after it,
+    and the steps of one stack set one after the other."""
     queues = [list(steps) for steps in found if steps]
     while queues:
         heads = [queue[0] for queue in queues]

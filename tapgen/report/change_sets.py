@@ -1,4 +1,4 @@
-"""What AWS said of a plan by change sets: as lines of text, Markdown and JSON data."""
+"""AWS's answers about a plan, from change sets, as text, Markdown and JSON data."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from tapgen.plan import change_set_answers
 from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.report.targets import target_list
 
-# By `Told.kind`, what matters: as text and as Markdown.
+# Marks of the `Note.kind`s that need attention: as text and as Markdown.
 _LOUD = {"difference": ("[red]![/]", "⚠️ "), "failed": ("[red]✗[/]", "❌ ")}
-_TITLE = "what AWS says (change sets, read and deleted)"
+_TITLE = "AWS change sets (read, then deleted)"
 
 
 def first(answers: Mapping[Key, Answer]) -> Iterator[str]:
-    """Lines that belong before the waves: where AWS says something else, or refuses."""
+    """Yield the lines before the waves: where AWS disagrees or refuses."""
     loud = [one for one in change_set_answers.notes(answers) if one.kind in _LOUD]
     if loud:
         yield f"\n[bold red]{_TITLE}[/]"
@@ -28,7 +28,7 @@ def first(answers: Mapping[Key, Answer]) -> Iterator[str]:
 
 
 def last(answers: Mapping[Key, Answer]) -> Iterator[str]:
-    """Lines that belong after the waves: where it says the same, or was not asked."""
+    """Yield the lines after the waves: where AWS agrees, or has no change set."""
     quiet = [one for one in change_set_answers.notes(answers) if one.kind not in _LOUD]
     if quiet:
         yield f"\n[bold]{_TITLE}[/]"
@@ -41,7 +41,7 @@ def last(answers: Mapping[Key, Answer]) -> Iterator[str]:
 
 
 def markdown(answers: Mapping[Key, Answer]) -> Iterator[str]:
-    """All of it for a comment on a pull request."""
+    """Yield all of it for a comment on a pull request."""
     if answers:
         yield f"\n**{_TITLE}**\n"
     for one in change_set_answers.notes(answers):
@@ -51,16 +51,20 @@ def markdown(answers: Mapping[Key, Answer]) -> Iterator[str]:
 
 
 def data(answers: Mapping[Key, Answer]) -> list[dict[str, Any]]:
-    """The answers in AWS's words, one for each stack instance."""
+    """Return the answers in AWS's words, one for each stack instance."""
     return [
         {
             "stack_set": name,
             "account": target.account,
             "region": target.region,
-            "asked": answer.said is not None,
+            "asked": answer.change_set is not None,
             "why_not": answer.why_not,
-            "failed": answer.said.failed if answer.said else "",
-            "changes": [asdict(c) for c in answer.said.changes] if answer.said else [],
+            "failed": answer.change_set.failed if answer.change_set else "",
+            "changes": (
+                [asdict(c) for c in answer.change_set.changes]
+                if answer.change_set
+                else []
+            ),
             "differences": [asdict(d) for d in answer.differences],
             "today": list(answer.today),
         }

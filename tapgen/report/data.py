@@ -23,7 +23,7 @@ from tapgen.template.parameters import parameters_of
 
 
 def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
-    """A plan: waves of steps, each with targets, values, reasons and resources."""
+    """Return a plan: waves of steps, each with targets, values, reasons and resources."""
     return {
         "system": the_plan.system.name,
         "suffix": the_plan.system.suffix,
@@ -51,7 +51,7 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
 
 
 def outcome(ended: Outcome) -> dict[str, Any]:
-    """How a rollout ended."""
+    """Return how a rollout ended."""
     return {
         "green": ended.green,
         "partial": ended.partial,
@@ -64,7 +64,7 @@ def outcome(ended: Outcome) -> dict[str, Any]:
 
 
 def status(system: System, observed: Mapping[str, Observed]) -> dict[str, Any]:
-    """Every stack set of a system with its instances; missing ones are said."""
+    """Return every stack set of a system with its instances and its missing targets."""
     wanted = {s.name: s for s in system.stack_sets}
     return {
         "system": system.name,
@@ -94,7 +94,7 @@ def status(system: System, observed: Mapping[str, Observed]) -> dict[str, Any]:
 def outputs(
     system: System, observed: Mapping[str, Observed]
 ) -> dict[str, dict[str, dict[str, dict[str, str]]]]:
-    """Part → region → account → output name → value."""
+    """Return part → region → account → output name → value."""
     by_part: dict[str, dict[str, dict[str, dict[str, str]]]] = {}
     for name in observed:
         part = part_of(system, name, observed)
@@ -105,7 +105,7 @@ def outputs(
 
 
 def part_of(system: System, name: str, observed: Mapping[str, Observed]) -> str:
-    """The part a stack set stands for, also when the system no longer has it."""
+    """Return the part of a stack set, also when the system no longer has it."""
     for s in system.stack_sets:
         if s.name == name:
             return s.part
@@ -148,7 +148,7 @@ def _step(the_plan: Plan, step: Step) -> dict[str, Any]:
 
 
 def _parameters(the_plan: Plan, step: Step) -> dict[str, Any]:
-    """A step's values; those of NoEcho parameters are hidden, whatever they are."""
+    """A step's values; those of NoEcho parameters are always hidden."""
     template = the_plan.system.part(step.part).template if step.values else "{}"
     declared = parameters_of(template)
     return {
@@ -158,8 +158,8 @@ def _parameters(the_plan: Plan, step: Step) -> dict[str, Any]:
 
 
 def _parameter_changes(the_plan: Plan, step: Step) -> list[dict[str, Any]]:
-    """The values that an update changes, from all that its instances have; those of
-    NoEcho parameters are hidden, and outputs of earlier waves are in `parameters`."""
+    """The values that an update changes, with all old values of its instances. Values of
+    NoEcho parameters are hidden; outputs of earlier waves are in `parameters`."""
     return [
         {
             "name": one.name,
@@ -180,7 +180,7 @@ def _value(the_plan: Plan, value: Value) -> Any:
 
 
 def resource(change: Resource) -> dict[str, Any]:
-    """What happens to one resource, with verdicts and risks."""
+    """Return the change of one resource, with verdicts and risks."""
     return {
         "action": str(change.verb),
         "logical_id": change.logical_id,

@@ -1,8 +1,7 @@
-"""What is the same at many targets, so that it is told once.
+"""Groups of targets, steps and waves with the same changes, so that each is shown once.
 
-Names and ARNs hold the account and the region they are made for. Texts that are the
-same but for these count as the same, and are shown with `${AWS::AccountId}` and
-`${AWS::Region}` in their place.
+Names and ARNs contain their account and region. Texts that differ only in these count as
+the same, and are shown with `${AWS::AccountId}` and `${AWS::Region}` instead.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from tapgen.report.values import whole_difference
 from tapgen.template import diff
 
 MOST_WAVES = 4
-"""Of waves in succession that do the same, how many are shown one by one."""
+"""Successive waves with the same changes that are shown one by one, at most."""
 
 _Slot = tuple[str, str]  # a logical id and a path in it
 _Shown = tuple[Any, ...]  # everything that is shown of a change
@@ -27,11 +26,11 @@ _Shown = tuple[Any, ...]  # everything that is shown of a change
 
 @dataclass(frozen=True)
 class Group:
-    """Targets to whose resources the same happens.
+    """Targets with the same resource changes.
 
-    Of all but the first group `changes` are only those that the first has not; `shared`
-    counts those that it has, too, and `without` names the resources to which something
-    happens in the first group only.
+    Of every group but the first, `changes` has only those that the first lacks; `shared`
+    counts the common ones, and `without` names the resources that change in the first
+    group only.
     """
 
     targets: tuple[Target, ...]
@@ -42,8 +41,8 @@ class Group:
 
 @dataclass(frozen=True)
 class StepLines:
-    """A step and the lines that tell its parameters: each in the forms in which it is
-    the same for all the steps that this one stands for."""
+    """A step with the lines of its parameters, each in all forms that are the same for
+    every step that it stands for."""
 
     step: Step
     forms: tuple[tuple[str, ...], ...]
@@ -55,8 +54,8 @@ class StepLines:
 
 @dataclass(frozen=True)
 class Waves:
-    """The waves from `first` to `last`, which do the same, each at its own targets:
-    their steps with all of these."""
+    """The waves from `first` to `last`, with the same changes at different targets: their
+    steps with all of these targets."""
 
     first: int
     last: int
@@ -69,8 +68,8 @@ class Waves:
 
 
 def here(node: Any, places: Iterable[Target]) -> Any:
-    """A value with the account and the region that all these targets share replaced,
-    wherever they stand in a text, by the names of the pseudo parameters."""
+    """Return a value with the account and the region that all these targets share
+    replaced by the names of the pseudo parameters."""
     accounts, regions = zip(*((t.account, t.region) for t in places), strict=True)
     names = {}
     if len({*accounts}) == 1:
@@ -83,7 +82,7 @@ def here(node: Any, places: Iterable[Target]) -> Any:
 
 
 def texts(found: Iterable[tuple[str, Target]]) -> Iterator[tuple[str, list[Target]]]:
-    """Each text once, with all the targets it is told of."""
+    """Yield each text once, with all its targets."""
     grouped: dict[str, dict[Target, str]] = {}
     for text, target in found:
         grouped.setdefault(here(text, [target]), {})[target] = text
@@ -93,7 +92,7 @@ def texts(found: Iterable[tuple[str, Target]]) -> Iterator[tuple[str, list[Targe
 
 
 def groups(changes: Mapping[Target, Sequence[diff.Resource]]) -> list[Group]:
-    """The targets by what happens to their resources, the biggest group first."""
+    """Return the targets grouped by their resource changes, the largest group first."""
     same = _same_everywhere(changes)
     every: dict[_Shown, diff.Resource] = {}
     found: dict[frozenset[_Shown], list[Target]] = {}
@@ -112,7 +111,7 @@ def groups(changes: Mapping[Target, Sequence[diff.Resource]]) -> list[Group]:
 
 
 def waves(plan: Plan, *, details: bool = False) -> list[Waves]:
-    """The waves of a plan; of many in succession that do the same, one for all."""
+    """Return the waves of a plan; many successive ones with the same changes as one."""
     runs: list[tuple[Waves, list[Waves]]] = []
     for number, wave in enumerate(plan.waves, 1):
         one = Waves(number, number, tuple(_step_lines(plan, s, details) for s in wave))
@@ -144,8 +143,8 @@ def _replaced(node: Any, found: re.Pattern[str], names: Mapping[str, str]) -> An
 def _same_everywhere(
     changes: Mapping[Target, Sequence[diff.Resource]],
 ) -> Collection[_Slot]:
-    """The properties that change from and to the very same values wherever their
-    resource changes: these are shown as they are."""
+    """The properties that have the same old and new values wherever their resource
+    changes: these are shown unchanged."""
     times: dict[str, int] = {}
     seen: dict[_Slot, list[str]] = {}
     for own in changes.values():
@@ -164,7 +163,7 @@ def _same_everywhere(
 def _as_anywhere(
     change: diff.Resource, target: Target, same: Collection[_Slot]
 ) -> diff.Resource:
-    """What happens to a resource, in words that fit other targets, too."""
+    """The change of a resource without its account and region."""
     properties = (
         (
             p
@@ -195,7 +194,7 @@ def _group(
     first: frozenset[_Shown],
     every: Mapping[_Shown, diff.Resource],
 ) -> Group:
-    """One group, beside the first."""
+    """One group, compared with the first."""
     own = {every[key].logical_id for key in keys}
     return Group(
         tuple(targets),
@@ -211,7 +210,7 @@ def _step_lines(plan: Plan, step: Step, details: bool) -> StepLines:
 
 
 def _joined(before: Waves, after: Waves) -> Waves | None:
-    """Both as one; None if they do not the same."""
+    """Both waves as one; None if their changes differ."""
     if len(before.steps) != len(after.steps):
         return None
     steps = [_both(*pair) for pair in zip(before.steps, after.steps, strict=True)]
@@ -220,7 +219,7 @@ def _joined(before: Waves, after: Waves) -> Waves | None:
 
 
 def _both(one: StepLines, other: StepLines) -> StepLines | None:
-    """One step at the targets of both; None if they do not the same."""
+    """One step at the targets of both; None if their changes differ."""
     if _does(one) != _does(other):
         return None
     pairs = zip(one.forms, other.forms, strict=True)

@@ -22,25 +22,25 @@ from tapgen.report.values import difference
 from tapgen.template import diff
 
 LIMIT = 65_536
-"""Characters a comment on GitHub may have (REST API, "Create an issue comment")."""
+"""Maximum length of a comment on GitHub (REST API, "Create an issue comment")."""
 
 _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
-_CUT = "\n\n… cut here: the whole plan is longer than a comment may be\n"
+_CUT = "\n\n… cut here: the plan is longer than a GitHub comment allows\n"
 
 
 def plan(
     the_plan: Plan, allowed: tuple[str, ...] = (), outlook: Outlook | None = None
 ) -> str:
-    """The plan: a summary and what to look at first, then the steps, folded.
+    """Return the plan: a summary and what to review first, then the steps, folded.
 
-    At most `LIMIT` characters; what does not fit is left out, and that is said.
+    At most `LIMIT` characters; a longer plan is cut and says so.
     """
     system = the_plan.system
     title = f"## tapgen plan: {system.name} ({system.suffix})"
     hidden = ", ".join(f"`{name}`" for name in the_plan.not_comparable)
     unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
     if not the_plan:
-        return "\n".join([title, "", "Nothing to do.", *unseen]) + "\n"
+        return "\n".join([title, "", "No changes.", *unseen]) + "\n"
     head = [title, "", f"**{summary(the_plan)}**, stack sets in `{system.admin}`"]
     head += [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
     for kind, named in risks(the_plan).items():
@@ -64,8 +64,8 @@ def _waves(waves: grouping.Waves) -> Iterator[str]:
     yield f"\n<details><summary>{waves}: {names}</summary>\n\n```diff"
     for shown in waves.steps:
         step = shown.step
-        perhaps = "perhaps " if step.conditional else ""
-        verb = f"{_SIGNS[step.action]} {perhaps}{str(step.action).lower()}"
+        condition = "may " if step.conditional else ""
+        verb = f"{_SIGNS[step.action]} {condition}{str(step.action).lower()}"
         yield f"{verb} {step.stack_set}: {'; '.join(step.reasons)}"
         yield f"  {target_list(step.targets)}"
         yield from (f"      {_plain(line)}" for line in shown.lines)
@@ -99,5 +99,5 @@ def _change(change: diff.Resource) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Text that cannot end the block of code it stands in."""
+    """Text that cannot end the code block around it."""
     return text.replace("`", "'").replace("\n", " ")

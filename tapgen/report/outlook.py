@@ -1,6 +1,6 @@
-"""What to expect of a plan, beside the plan: as lines of text, Markdown and JSON data.
+"""Outlook: what to expect of a plan, as text, Markdown and JSON data.
 
-A saved plan holds none of it: estimates, quotas and drift do not make a plan stale.
+A saved plan contains none of it: estimates, quotas and drift do not make a plan stale.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _MAX_VALUE = 60  # characters of a value shown in a line
 
 @dataclass(frozen=True)
 class Outlook:
-    """The forecast of a plan, and as read from AWS the head-room for it, what was
-    changed by hand where it updates, and what AWS says of it where it was asked."""
+    """The forecast of a plan and, as read from AWS, its quota headroom, the drift of what
+    it updates, and AWS's change sets."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
@@ -40,10 +40,10 @@ class Outlook:
 
 
 def first(outlook: Outlook) -> Iterator[str]:
-    """Lines that belong before the waves: what somebody may not have meant."""
+    """Yield the lines before the waves: what may be unintended."""
     short = [h for h in outlook.limits if not h.fits]
     if short:
-        yield "\n[bold red]does not fit[/]"
+        yield "\n[bold red]exceeds a quota[/]"
     yield from (f"  [red]![/] {escape(_too_much(h))}" for h in short)
     drifted = _drifted(outlook.drift)
     if drifted:
@@ -60,7 +60,7 @@ def first(outlook: Outlook) -> Iterator[str]:
 
 
 def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
-    """Lines that belong after the waves: what fits, pace and time."""
+    """Yield the lines after the waves: headroom, drift, pace and time."""
     lines = [*_fits(outlook, details), *_checked(outlook.drift), *_paces(outlook)]
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
@@ -70,10 +70,10 @@ def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
 
 
 def markdown(outlook: Outlook) -> Iterator[str]:
-    """The same for a comment on a pull request."""
+    """Yield the same for a comment on a pull request."""
     short = [h for h in outlook.limits if not h.fits]
     if short:
-        yield "\n**⚠️ does not fit**\n"
+        yield "\n**⚠️ exceeds a quota**\n"
     yield from (f"- {_too_much(h)}" for h in short)
     drifted = _drifted(outlook.drift)
     if drifted:
@@ -96,36 +96,38 @@ def markdown(outlook: Outlook) -> Iterator[str]:
 def _too_much(headroom: Headroom) -> str:
     quota = headroom.demand.quota
     return (
-        f"{headroom}; ask AWS for more (Service Quotas, {quota.service} {quota.code}) "
-        "before rolling out, or it fails half-way"
+        f"{headroom}; request an increase (Service Quotas, {quota.service} {quota.code}) "
+        "before the rollout, which else fails halfway"
     )
 
 
 def _drifted(drift: Drift) -> dict[str, list[Target]]:
-    """What → where, of everything that was changed by hand."""
+    """What drifted → where."""
     found: dict[str, list[Target]] = {}
     for one in drift.found:
         found.setdefault(_by_hand(one), []).append(one.target)
     for part, target in drift.unread:
-        what = f"{part}: something was changed by hand; what, could not be read"
+        what = f"{part}: drifted; the details could not be read"
         found.setdefault(what, []).append(target)
     return found
 
 
 def _by_hand_title(drift: Drift) -> str:
     lost = drift.unread or any(one.is_lost for one in drift.found)
-    return "would overwrite what drifted" if lost else "drifted, and left alone"
+    return (
+        "drift that this plan may overwrite" if lost else "drift that this plan leaves"
+    )
 
 
 def _by_hand(one: Drifted) -> str:
     what = f"{one.part}.{one.logical_id} ({one.type})"
     difference = one.difference
     if difference is None:
-        return f"{what} was deleted; {one.fate}"
+        return f"{what} was deleted by hand; {one.fate}"
     path = difference.path.strip("/").replace("/", ".")
-    now = "gone" if difference.kind == "REMOVE" else _short(difference.actual)
-    was = "nothing" if difference.kind == "ADD" else _short(difference.expected)
-    return f"{what}: {path} is {now}, the template said {was}; {one.fate}"
+    now = "absent" if difference.kind == "REMOVE" else _short(difference.actual)
+    was = "no value" if difference.kind == "ADD" else _short(difference.expected)
+    return f"{what}: {path} is {now}, the template has {was}; {one.fate}"
 
 
 def _short(text: str) -> str:
@@ -134,48 +136,49 @@ def _short(text: str) -> str:
 
 
 def _checked(drift: Drift) -> Iterator[str]:
-    """How much is known of drift, where anything is updated."""
+    """Which of the instances to update were checked for drift."""
     if not drift.instances:
         return
     total = drift.instances
     known = total - len(drift.unchecked)
-    were = "was" if total == 1 else "were"
-    words = f"drift: {known} of {counted(total, 'instance')} to update {were} checked"
+    words = f"drift: {known} of {counted(total, 'instance')} to update checked"
     if drift.oldest and known:
-        words += f", the oldest check {drift.oldest:%Y-%m-%d %H:%M} UTC"
+        words += f", oldest check {drift.oldest:%Y-%m-%d %H:%M} UTC"
     if not drift.found and not drift.unread and known:
-        words += ", nothing changed by hand"
-    yield words if known == total else f"{words}; plan --detect-drift looks first"
+        words += ", no drift found"
+    yield (
+        words if known == total else f"{words}; to check first, run plan --detect-drift"
+    )
 
 
 def _moved(move: Move) -> str:
     return (
         f"{move.part} moves from {target_list(move.left)} to {target_list(move.entered)}: "
-        "made anew there, deleted here"
+        "created there, deleted here"
     )
 
 
 def _data_of(move: Move) -> Iterator[str]:
     if move.retained:
-        yield f"stays behind with its data: {', '.join(move.retained)}"
+        yield f"retained in the old target, with its data: {', '.join(move.retained)}"
     if move.deleted:
-        yield f"is deleted with its data: {', '.join(move.deleted)}"
+        yield f"deleted with its data: {', '.join(move.deleted)}"
 
 
 def _fits(outlook: Outlook, details: bool) -> Iterator[str]:
-    """What of quotas and templates is near a limit; with `details` everything."""
+    """Quotas and templates that are near a limit; with `details` all of them."""
     for room in outlook.limits:
         if room.fits and (room.tight or details):
             yield f"quota: {room}"
     for fit in outlook.forecast.fits:
         shown = [m for m in fit.measures if m.tight or details]
         if shown:
-            how = "; goes through the artifact bucket" if fit.by_url and details else ""
+            how = "; sent through the artifact bucket" if fit.by_url and details else ""
             yield f"template of {fit.part}: {', '.join(map(str, shown))}{how}"
 
 
 def _paces(outlook: Outlook) -> Iterator[str]:
-    """How fast the steps go, those alike in one line."""
+    """The pace of the steps, steps with the same pace in one line."""
     grouped: dict[str, list[str]] = {}
     for step in outlook.forecast.steps:
         grouped.setdefault(step.words, []).append(step.step.part)
@@ -188,15 +191,15 @@ def _time(outlook: Outlook) -> str:
     forecast = outlook.forecast
     if not forecast.waves:
         return ""
-    line = f"time on real AWS: {duration(forecast.span)}, by tapgen's own estimate"
+    line = f"estimated time on AWS: {duration(forecast.span)}"
     if forecast.slowest:
         number, slowest = forecast.slowest
-        line += f"; longest: {slowest} in wave {number}"
+        line += f"; slowest: {slowest} in wave {number}"
     return line
 
 
 def duration(span: Span) -> str:
-    """A span as people say it: `about 25–60 min`, low rounded down and high up."""
+    """Return a span in readable numbers: `about 25–60 min`, low rounded down, high up."""
     low, high = span.low / 60, span.high / 60
     if high <= 1:
         return "about a minute"
@@ -214,7 +217,7 @@ def duration(span: Span) -> str:
 
 
 def data(outlook: Outlook) -> dict[str, Any]:
-    """What `plan --output json` has besides the plan itself."""
+    """Return what `plan --output json` has besides the plan itself."""
     forecast = outlook.forecast
     return {
         "estimate": {
@@ -260,7 +263,7 @@ def _drifted_data(one: Drifted) -> dict[str, Any]:
 
 
 def limits(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> str:
-    """All head-room as a table, what does not fit first, and the templates. Of quotas
+    """Return all headroom as a table, exceeded quotas first, and the templates. Of quotas
     that each stack set has for itself, the fullest."""
     rows = [("quota", "where", "used", "adds", "limit", "")]
     each = [room for room in rooms if room.demand.stack_set]
@@ -276,20 +279,20 @@ def limits(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> str:
                 "?" if room.used is None else f"{room.used:,}",
                 f"+{room.demand.adds:,}",
                 f"{room.limit:,}{'' if room.read else '*'}",
-                "✓" if room.fits else "✗ does not fit",
+                "✓" if room.fits else "✗ exceeded",
             )
         )
     lines = _columns(rows)
     if not all(room.read for room in rooms):
-        lines.append("* the default: what applies to this account could not be read")
+        lines.append("* AWS default: the account's quota could not be read")
     fullest = [max(fit.measures, key=lambda m: m.percent) for fit in fits]
-    lines += ["", "templates, by what fills them most"]
+    lines += ["", "templates, by their tightest limit"]
     lines += [f"  {f.part}: {m}" for f, m in zip(fits, fullest, strict=True)]
     return "\n".join(map(escape, lines))
 
 
 def limits_data(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> dict[str, Any]:
-    """What `limits --output json` has."""
+    """Return what `limits --output json` has."""
     return {
         "fits": all(room.fits for room in rooms),
         "limits": [_headroom(room) for room in rooms],

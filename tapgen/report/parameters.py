@@ -1,4 +1,4 @@
-"""The parameters of a step as they are shown: what they are, were, and will be."""
+"""The parameters of a step: old values, new values, and the lines that show them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tapgen.template.parameters import complete, parameters_of
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a step: `old` are the values its instances have, None for one
-    that has none; `default` says that nobody gives it and the template does."""
+    """A parameter of a step: `old` are the current values of its instances, None where
+    there is none; `default` says that the value is the template's default."""
 
     name: str
     value: Value
@@ -26,13 +26,13 @@ class Parameter:
 
     @property
     def differs(self) -> bool:
-        """Whether an update gives an instance another value, as far as that is known."""
+        """Whether an update changes the value of an instance, as far as known."""
         return bool(self.old) and self.old != {self.value}
 
 
 def of(plan: Plan, step: Step) -> list[Parameter]:
-    """The parameters that a step gives, and those whose default is another than the
-    value its instances have, by name."""
+    """Return the parameters that a step sets, and those whose default differs from the
+    current value of an instance, by name."""
     if step.action is Action.DELETE:
         return []
     template = plan.system.part(step.part).template
@@ -53,7 +53,7 @@ def of(plan: Plan, step: Step) -> list[Parameter]:
 
 
 def lines(plan: Plan, step: Step, *, details: bool = False) -> Iterator[str]:
-    """What is worth a line without being asked; with `details` every parameter."""
+    """Yield the lines of parameters that change; with `details` of every parameter."""
     for one in of(plan, step):
         later = isinstance(one.value, Reference)
         if details or (not step.conditional and (later or one.differs)):
@@ -80,7 +80,7 @@ def _lines(plan: Plan, one: Parameter) -> Iterator[str]:
 
 
 def _before(plan: Plan, step: Step) -> list[Mapping[str, Any]]:
-    """The values that each instance has which a step updates."""
+    """The current values of each instance that a step updates."""
     found = plan.observed.get(step.stack_set)
     if found is None or step.action is not Action.UPDATE:
         return []

@@ -1,7 +1,7 @@
-"""Plans as files: made by `tapgen plan --out`, obeyed by `tapgen rollout --plan`.
+"""Plans as files: written by `tapgen plan --out`, applied by `tapgen rollout --plan`.
 
-A saved plan is evidence, not a script. It is obeyed by planning again and refusing
-unless the very same plan comes out; what has changed since is named. It holds no
+A saved plan is evidence, not a script: the rollout plans again, and refuses unless the
+result is the same plan. It then reports what has changed since. The file contains no
 values of NoEcho parameters.
 """
 
@@ -22,7 +22,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Saved:
-    """A saved plan: for which system, what the user allowed, and everything else."""
+    """A saved plan: its system, what the user allowed, and all its content."""
 
     system: str
     environment: str | None
@@ -31,27 +31,27 @@ class Saved:
 
 
 def dump(plan: Plan, allowed: Iterable[str]) -> str:
-    """The text of a saved plan."""
+    """Return the text of a saved plan."""
     body = _body(plan, allowed)
     return json.dumps(body | {"seal": digest(body)}, indent=2) + "\n"
 
 
 def load(text: str, name: str) -> Saved:
-    """What `dump` wrote; `name` is for messages.
+    """Read what `dump` wrote; `name` is for messages.
 
-    Raises PlanError for a text that is no plan, of another format, or was edited.
+    Raises PlanError for a text that is no plan, has another format, or was edited.
     """
     try:
         body = json.loads(text)
         seal = body.pop("seal")
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError):
         raise PlanError(
-            f"{name}: not a saved plan; make one with tapgen plan --out FILE"
+            f"{name}: not a saved plan; create one with tapgen plan --out FILE"
         ) from None
     if body.get("format") != FORMAT:
         raise PlanError(
-            f"{name}: a plan of format {body.get('format')!r}; this tapgen obeys format "
-            f"{FORMAT}: plan again"
+            f"{name}: has plan format {body.get('format')!r}, this tapgen reads format "
+            f"{FORMAT}; plan again"
         )
     if seal != digest(body):
         raise PlanError(f"{name}: was edited after it was saved; plan again")
@@ -60,18 +60,17 @@ def load(text: str, name: str) -> Saved:
 
 
 def check(saved: Saved, plan: Plan, name: str) -> None:
-    """Refuse unless planning again gave what was saved.
+    """Raise PlanError unless the new plan is the saved one.
 
-    Raises PlanError that names what has changed: a stack set's template, parameters,
-    targets or tags, or what is deployed.
+    The error names what has changed: a stack set's template, parameters, targets or tags,
+    or what is deployed.
     """
     now = _body(plan, saved.allowed)
     if now == saved.content:
         return
     changed = list(_changes(saved.content, now)) or ["the steps of the plan differ"]
     raise PlanError(
-        f"{name}: no longer true, nothing was changed; plan again\n"
-        + "\n".join(changed)
+        f"{name}: out of date, nothing was changed; plan again\n" + "\n".join(changed)
     )
 
 
@@ -84,7 +83,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
         for stack_set in sorted({*before, *after}):
             was, now = before.get(stack_set), after.get(stack_set)
             if was is None or now is None:
-                yield f"{stack_set}: {part} {'since' if was is None else 'no longer'}"
+                yield f"{stack_set}: {'now' if was is None else 'no longer'} {part}"
                 continue
             for fact in sorted({*was, *now}):
                 if was.get(fact) != now.get(fact):
@@ -110,7 +109,7 @@ def _body(plan: Plan, allowed: Iterable[str]) -> dict[str, Any]:
 
 
 def _wanted(system: System) -> dict[str, Any]:
-    """Digests, not values: they show a change and hide what it is."""
+    """Digests, not values: they show that something changed, not what."""
     return {
         s.name: {
             "template": digest(s.template),

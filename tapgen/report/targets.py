@@ -1,4 +1,4 @@
-"""Where something happens, in few words."""
+"""Lists of targets in few words."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from tapgen.model import Target
 
 MOST_ACCOUNTS = 4
-"""Of accounts that are alike, how many are named in a line."""
+"""Accounts with the same regions that are named in a line, at most."""
 
 
 def target_list(places: Sequence[Target]) -> str:
-    """`account in region, region` for each account; of many alike, the first few."""
+    """Return `account in region, region` for each account; many with the same regions as a
+    count and the first few."""
     regions: dict[str, list[str]] = {}
     for target in places:
         joins = f"accounts that join {target.unit}"

@@ -1,6 +1,6 @@
 """Plans, outcomes and observed systems as text with rich's styles.
 
-Meaning never hangs on colour alone: every mark is also a character or a word.
+Colour never carries meaning alone: every mark is also a character or a word.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ MARKS = {
     "CANCELLED": "[yellow]- cancelled[/]",
     "missing": "[red]? missing[/]",
 }
-NOT_COMPARABLE = "not comparable, values that CloudFormation hides"
-"""What stands before `Plan.not_comparable`."""
+NOT_COMPARABLE = "not compared, CloudFormation hides NoEcho values"
+"""The words before `Plan.not_comparable`."""
 
 _SIGNS = {
     Action.CREATE: "[green]+[/]",
@@ -53,18 +53,18 @@ _REPLACEMENT_MARKS = {
 }
 
 
-_MOST_NAMES = 4  # resources that are named in a line
+_MOST_NAMES = 4  # resources that a line names
 
 
 def plan(
     the_plan: Plan, *, details: bool = False, outlook: Outlook | None = None
 ) -> str:
-    """A plan as lines, with what to expect of it where that is given; with `details`
-    every parameter and resource is listed."""
+    """Return a plan as lines, with its outlook if given; with `details` all parameters
+    and resources."""
     suspended = [f"{name} in {target}" for name, target in the_plan.suspended]
-    left = [f"left alone, as accounts are suspended: {', '.join(suspended)}"]
+    left = [f"skipped, their accounts are suspended: {', '.join(suspended)}"]
     if not the_plan:
-        done = f"[green]{escape(_title(the_plan))}: nothing to do[/]"
+        done = f"[green]{escape(_title(the_plan))}: no changes[/]"
         return "\n".join(
             [done, *(left if suspended else []), *_not_comparable(the_plan)]
         )
@@ -77,7 +77,7 @@ def plan(
             lines += _step(shown)
             lines += _changes(shown.step, details=details)
     if the_plan.uploads:
-        lines.append("\n[bold]artifacts, before the first wave[/]")
+        lines.append("\n[bold]artifacts to upload, before wave 1[/]")
         lines += [f"  [green]↑[/] {escape(str(u))}" for u in the_plan.uploads]
     if the_plan.not_comparable:
         lines += ["", *_not_comparable(the_plan)]
@@ -95,8 +95,8 @@ def _not_comparable(the_plan: Plan) -> list[str]:
 def differences(
     found: Sequence[tuple[str, Target, tuple[diff.Resource, ...]]],
 ) -> str:
-    """What differs, by (part, target), risks first; targets that differ alike are
-    told once."""
+    """Return the differences by (part, target), risks first; targets with the same
+    differences once."""
     parts: dict[str, dict[Target, tuple[diff.Resource, ...]]] = {}
     for part, target, changes in found:
         parts.setdefault(part, {})[target] = changes
@@ -111,9 +111,9 @@ def differences(
 
 
 def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
-    """Kind → what → where, of everything a reviewer has to look at first.
+    """Return kind → what → where, of everything to review first.
 
-    Of stack instances that are new, only what becomes public.
+    Of new stack instances, only what becomes public.
     """
     return _by_kind(
         (kind, what, target)
@@ -128,7 +128,7 @@ def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
 def _risky(
     part: str, target: Target, changes: Sequence[diff.Resource]
 ) -> Iterator[tuple[risk.Kind, str, Target]]:
-    """(kind, what, where) of everything that is risky for one target."""
+    """(kind, what, where) of every risk at one target."""
     gone = risk.replaced(changes)
     if gone:
         yield risk.Kind.REPLACEMENT, f"{part}: {gone}" if part else gone, target
@@ -141,7 +141,7 @@ def _risky(
 def _by_kind(
     found: Iterable[tuple[risk.Kind, str, Target]],
 ) -> dict[risk.Kind, dict[str, list[Target]]]:
-    """Kind → what → where; of what differs by account and region alone, one text."""
+    """Kind → what → where; texts that differ only by account and region as one."""
     kinds: dict[risk.Kind, list[tuple[str, Target]]] = {}
     for kind, what, target in found:
         kinds.setdefault(kind, []).append((what, target))
@@ -159,7 +159,7 @@ def _first(found: Mapping[risk.Kind, Mapping[str, Sequence[Target]]]) -> Iterato
 
 
 def status(found: Mapping[str, Any]) -> str:
-    """The data of `report.data.status` as lines, one for each instance."""
+    """Return the data of `report.data.status` as lines, one for each instance."""
     rows = [("stack set", "account", "region", "status")]
     for s in found["stack_sets"]:
         for instance in s["instances"]:
@@ -179,11 +179,11 @@ def status(found: Mapping[str, Any]) -> str:
     return "\n".join([f"[bold]{lines[0]}[/]", *lines[1:]])
 
 
-def outcome(ended: Outcome, *, look: str, resume: str) -> str:
-    """How a rollout ended, the root cause first, and what to do next: the command
-    lines to look and to go on with."""
+def outcome(ended: Outcome, *, look: str, resume: str, verb: str = "deployed") -> str:
+    """Return how a rollout ended, the root cause first, and the commands to check the
+    result (`look`) and to continue. `verb` says what happened to the stack sets."""
     if ended.green:
-        return f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} green"
+        return f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} {verb}"
     lines = []
     if ended.failures:
         lines.append("[red]✗ failed[/]")
@@ -193,13 +193,13 @@ def outcome(ended: Outcome, *, look: str, resume: str) -> str:
             lines += [f"    [bold]→[/] {escape(hint)}"] if hint else []
     if ended.interrupted:
         lines.append(
-            "[yellow]interrupted[/]: no operation of this rollout runs any more"
+            "[yellow]interrupted[/]: no operation of this rollout is still running"
         )
     if ended.restored:
-        lines.append(f"put back as it was: {', '.join(ended.restored)}")
+        lines.append(f"restored: {', '.join(ended.restored)}")
     if ended.left:
-        lines.append(f"changed and not finished: {', '.join(ended.left)}")
-    lines.append(f"look with: {escape(look)}; go on with: {escape(resume)}")
+        lines.append(f"changed but not restored: {', '.join(ended.left)}")
+    lines.append(f"check with: {escape(look)}; continue with: {escape(resume)}")
     return "\n".join(lines)
 
 
@@ -213,7 +213,7 @@ def _step(shown: grouping.StepLines) -> Iterator[str]:
     step = shown.step
     why = escape("; ".join(step.reasons))
     verb = str(step.action).lower()
-    condition = "[dim]perhaps[/] " if step.conditional else ""
+    condition = "[dim]may[/] " if step.conditional else ""
     sign = _SIGNS[step.action]
     yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
     yield f"      {target_list(step.targets)}"
@@ -221,7 +221,7 @@ def _step(shown: grouping.StepLines) -> Iterator[str]:
 
 
 def _changes(step: Step, *, details: bool) -> Iterator[str]:
-    """What happens to resources; targets to which the same happens, once."""
+    """The resource changes of a step; targets with the same changes once."""
     if step.conditional:
         return
     groups = grouping.groups(step.changes)
@@ -238,12 +238,12 @@ def _changes(step: Step, *, details: bool) -> Iterator[str]:
 
 
 def but(group: grouping.Group) -> str:
-    """What follows the targets of a group that shares something with the first."""
+    """Return the words after the targets of a group that shares changes with the first."""
     return ", otherwise the same" if group.shared else ""
 
 
 def _apart(group: grouping.Group) -> str:
-    """The resources that make a group another than the first, in words."""
+    """The resources in which a group differs from the first, in words."""
     if not group.shared:
         return ""
     words = [
@@ -254,7 +254,7 @@ def _apart(group: grouping.Group) -> str:
 
 
 def without(group: grouping.Group) -> str:
-    """The resources to which something happens in the first group only."""
+    """Return the resources that change in the first group only, in words."""
     return f"without {_few(group.without)}"
 
 
@@ -264,7 +264,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def alters_nothing(step: Step, group: grouping.Group) -> bool:
-    """Whether an update is only of the template's text, which is worth saying."""
+    """Whether an update changes only the template's text."""
     only_text = step.reasons == ("template differs",)
     return only_text and not group.changes and not group.shared
 
@@ -274,9 +274,7 @@ def _resources(group: grouping.Group) -> Iterator[str]:
         mark = _REPLACEMENT_MARKS.get(change.verdict, _VERBS[change.verb])
         verdict = "" if change.verb is not diff.Verb.CHANGE else f" {change.verdict}"
         retained = (
-            ", what it leaves is kept"
-            if change.retained and verdict == " replaces"
-            else ""
+            ", old one retained" if change.retained and verdict == " replaces" else ""
         )
         data = " [bold red]holds data[/]" if change.loses_data else ""
         name = f"{change.logical_id} [dim]{change.type}[/]"
@@ -290,14 +288,14 @@ def _resources(group: grouping.Group) -> Iterator[str]:
 
 
 def _gravity(change: diff.Resource) -> tuple[bool, bool, int]:
-    """What AWS refuses first, then what may lose data, then replacements."""
+    """Sort key: what AWS refuses first, then possible data loss, then replacements."""
     refused = change.verdict is diff.Verdict.REFUSED
     order = -list(diff.Verdict).index(change.verdict)
     return not refused, not change.loses_data, order
 
 
 def summary(the_plan: Plan) -> str:
-    """How many stack instances a plan makes, changes and deletes."""
+    """Return how many stack instances a plan creates, updates and deletes."""
     counts = {action: 0 for action in (Action.CREATE, Action.UPDATE, Action.DELETE)}
     perhaps = 0
     for step in the_plan.steps:
@@ -311,5 +309,5 @@ def summary(the_plan: Plan) -> str:
         if n
     ]
     if perhaps:
-        words.append(f"{perhaps} perhaps to update")
+        words.append(f"{perhaps} that may need an update")
     return f"{', '.join(words)}, in {counted(len(the_plan.waves), 'wave')}"

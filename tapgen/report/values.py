@@ -1,4 +1,4 @@
-"""Values as they are shown in a line, and what differs between two of them."""
+"""Values and their differences as lines."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from tapgen.template.values import LATER
 
 _MAX_VALUE = 60  # characters of a value shown in a line
 _BEFORE = 20  # of these, how many stand before the first difference
-_MAX_ITEMS = 6  # items of a list that come and go, each a line
+_MAX_ITEMS = 6  # added and removed items of a list, each a line
 
 
 def short(value: Any) -> str:
-    """A value in a line: text as it is, anything else as JSON, long ones cut."""
+    """Return a value as a line: text unchanged, anything else as JSON, long ones cut."""
     return _cut(_text(value), 0, _MAX_VALUE)
 
 
 def difference(old: Any, new: Any) -> tuple[str, ...]:
-    """What differs, as lines: `old → new`, for lists the items that come and go.
+    """Return what differs, as lines: `old → new`, for lists the added and removed items.
 
-    Long values are cut around their first difference, so that what is shown of two
-    values that differ differs too.
+    Long values are cut around their first difference, so that the shown parts differ too.
     """
     found = tuple(_lines(old, new, _MAX_VALUE))
     more = len(found) - _MAX_ITEMS
@@ -35,7 +34,7 @@ def difference(old: Any, new: Any) -> tuple[str, ...]:
 
 
 def whole_difference(old: Any, new: Any) -> tuple[str, ...]:
-    """What differs, with nothing cut."""
+    """Return what differs, with nothing cut."""
     return tuple(_lines(old, new, sys.maxsize))
 
 
@@ -49,7 +48,7 @@ def _lines(old: Any, new: Any, width: int) -> Iterator[str]:
 
 
 def _items(old: Sequence[Any], new: Sequence[Any], width: int) -> Iterator[str]:
-    """`- item` and `+ item`, those at the same place of these beside each other."""
+    """`- item` and `+ item`, in pairs where possible."""
     before, after = [_canonical(i) for i in old], [_canonical(i) for i in new]
     gone, come = Counter(before) - Counter(after), Counter(after) - Counter(before)
     if not gone and not come:

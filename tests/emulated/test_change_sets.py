@@ -49,10 +49,10 @@ def ask(
     """What `tapgen plan --change-sets` does, as the operator role."""
     looking = replace(cloud.sets, aws=cloud.aws.assuming(the_plan.system.operator_role))
     questions, _ = change_set_answers.questions(the_plan)
-    said = change_sets.ask_all(
+    said = change_sets.preview_all(
         looking.aws,
         questions,
-        lambda q: looking.carried(q.template, q.target.account),
+        lambda q: looking.template_parameter(q.template, q.target.account),
     )
     return change_set_answers.merge(the_plan, said)
 
@@ -89,8 +89,8 @@ def test_aws_agrees_and_every_stack_stays_exactly_as_it_was(cloud: Cloud) -> Non
     assert not [left for stack in before.values() for left in stack["left"]]
     seen = {}
     for (_, target), answer in answers.items():
-        assert answer.said and not answer.differences
-        seen[target.region] = {c.logical_id: c for c in answer.said.changes}
+        assert answer.change_set and not answer.differences
+        seen[target.region] = {c.logical_id: c for c in answer.change_set.changes}
     assert seen["us-east-1"]["Here"].replacement == "False"
     value, *_ = seen["us-east-1"]["Here"].details
     assert (value.name, value.before, value.after) == ("Value", "east", "south")
@@ -108,7 +108,7 @@ def test_awss_replacement_is_the_plans(cloud: Cloud) -> None:
     now, answers = ask(cloud, the_plan)
 
     (answer,) = answers.values()
-    assert answer.said and answer.said.changes[0].replacement == "True"
+    assert answer.change_set and answer.change_set.changes[0].replacement == "True"
     assert not answer.differences
     assert plan.refusals(now) == plan.refusals(the_plan)
 
@@ -130,8 +130,8 @@ def test_change_sets_in_another_account_use_the_operator_role_also_for_a_large_t
 
     assert len(answers) == 2
     for answer in answers.values():
-        assert answer.said, answer.why_not
-        assert [c.logical_id for c in answer.said.changes] == ["Here"]
+        assert answer.change_set, answer.why_not
+        assert [c.logical_id for c in answer.change_set.changes] == ["Here"]
     assert not [s for s in stacks(cloud, system(large)).values() if s["left"]]
 
 
@@ -147,7 +147,7 @@ def test_a_hidden_value_stays_and_is_never_shown(cloud: Cloud) -> None:
     _, answers = ask(cloud, the_plan)
 
     (answer,) = answers.values()
-    assert answer.said and answer.said.changes[0].logical_id == "Here"
+    assert answer.change_set and answer.change_set.changes[0].logical_id == "Here"
     assert "hunter2" not in repr(answers)
 
 
@@ -188,7 +188,7 @@ def test_what_a_killed_run_has_left_goes_with_the_next(cloud: Cloud) -> None:
     _, answers = ask(cloud, the_plan)
 
     (answer,) = answers.values()
-    assert answer.said and answer.said.changes[0].details[0].after == "b"
+    assert answer.change_set and answer.change_set.changes[0].details[0].after == "b"
     (left,) = client.list_change_sets(StackName=question.stack)["Summaries"]
     assert left["ChangeSetName"] == "of-somebody-else"
 
@@ -197,7 +197,7 @@ def test_a_deleted_stack_is_not_created_again(cloud: Cloud) -> None:
     gone = Question("tapgen-x", Target(cloud.account, "us-east-1"), "gone", SOURCE)
 
     with pytest.raises(AwsError, match="does not exist"):
-        change_sets.ask_one(cloud.aws, gone, {"TemplateBody": SOURCE})
+        change_sets.preview(cloud.aws, gone, {"TemplateBody": SOURCE})
 
     assert cloud.client("cloudformation").list_stacks()["StackSummaries"] == []
 
@@ -244,10 +244,10 @@ def test_the_plan_says_what_aws_says(shell: Shell) -> None:
     )
     note = shell.run("plan", "--local", "--change-sets", "--output", "json", expect=2)
 
-    assert "what AWS says" in shown.stdout
-    assert "AWS says the same" in shown.stdout
+    assert "AWS change sets" in shown.stdout
+    assert "AWS reports the same changes" in shown.stdout
     assert "creating change sets for" in shown.stderr
-    assert "**what AWS says (" in comment.stdout
+    assert "**AWS change sets (" in comment.stdout
     answers = json.loads(note.stdout)["change_sets"]
     assert {a["asked"] for a in answers} == {True}
     assert [a["differences"] for a in answers] == [[]] * len(answers)

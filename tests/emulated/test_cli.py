@@ -124,7 +124,7 @@ def test_the_shipped_system_is_rolled_out_changed_and_destroyed(shell: Shell) ->
     first = shell.run("rollout", "secure_network", "--local", "--yes", "--timings")
     assert "✓ done" in first.stdout
     assert re.search(r"\d s  rollout", first.stderr)
-    assert "nothing to do" in shell.run("plan", "secure_network", "--local").stdout
+    assert "no changes" in shell.run("plan", "secure_network", "--local").stdout
 
     named = ("plan", "secure_network", "--local")
     path = shell.folder / "stacksets" / "secure_network.yaml"
@@ -179,7 +179,7 @@ def test_outputs_are_listed_by_part_and_region_and_for_a_shell(rolled: Shell) ->
 
 
 def test_a_second_rollout_has_nothing_to_do(rolled: Shell) -> None:
-    assert "nothing to do" in rolled.run("rollout", "--local", "--yes").stdout
+    assert "no changes" in rolled.run("rollout", "--local", "--yes").stdout
 
 
 def test_a_saved_plan_is_obeyed_once_and_then_refused(shell: Shell) -> None:
@@ -200,7 +200,7 @@ def test_a_saved_plan_is_obeyed_once_and_then_refused(shell: Shell) -> None:
     missing = shell.run("rollout", "--local", "--yes", "--plan", "no.json", expect=1)
     assert "no.json: cannot be read" in missing.stderr
     shown = shell.run("plan", "--local", "--output", "markdown").stdout
-    assert "Nothing to do" in shown
+    assert "No changes" in shown
 
 
 def test_a_plan_shows_what_a_replacement_carries_along(shell: Shell) -> None:
@@ -247,7 +247,7 @@ def test_destroy_lists_retained_data_and_deletes_it_only_by_name(
     assert [n for n in names if n.startswith("sn-")] == []
     cloudformation = shell.client("cloudformation")
     assert cloudformation.list_stack_sets(Status="ACTIVE")["Summaries"] == []
-    assert "nothing to do" in shell.run("destroy", "--local", "--yes").stdout
+    assert "no changes" in shell.run("destroy", "--local", "--yes").stdout
 
 
 def test_retained_data_survives_and_the_next_failure_says_so(shell: Shell) -> None:
@@ -270,7 +270,7 @@ def test_data_retained_by_an_earlier_destroy_can_still_be_deleted(shell: Shell) 
     data = ("--delete-data", "secure-network-test")
     done = shell.run("destroy", "--local", "--yes", *data).stdout
 
-    assert "nothing to do" in done
+    assert "no changes" in done
     assert "deleted: 000000000000/us-west-2 AWS::S3::Bucket" in done
     assert shell.client("s3").list_buckets()["Buckets"] == [
         b
@@ -298,7 +298,7 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_the_next_rollout_goes_on(
     text = "".join(lines) + err + out
     assert process.returncode == 130, text
     assert "no new operation starts" in text
-    assert "go on with: tapgen rollout secure_network --local" in text
+    assert "continue with: tapgen rollout secure_network --local" in text
     shell.run("rollout", "--local", "--yes")
     shell.run("status", "--local")
 
@@ -432,7 +432,7 @@ def test_real_aws_needs_a_pinned_account_without_a_confirmation(rolled: Shell) -
 
     assert "--account 000000000000" in refused.stderr
     assert "the credentials belong to account 000000000000" in wrong.stderr
-    assert "nothing to do" in done.stdout
+    assert "no changes" in done.stdout
 
 
 def test_without_credentials_or_endpoint_the_advice_is_clear(shell: Shell) -> None:

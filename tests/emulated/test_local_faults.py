@@ -87,7 +87,7 @@ def test_a_resource_that_fails_in_one_region_is_named_and_nothing_is_left_half_d
     assert "restored" in failed.stdout + failed.stderr
     assert instances(shell) == ["CURRENT"] * STACK_SETS
     shell.config(MINIMAL)
-    assert "nothing to do" in shell.run("plan", "--local").stdout
+    assert "no changes" in shell.run("plan", "--local").stdout
 
 
 def test_a_first_rollout_that_fails_goes_on_once_the_fault_is_gone(

@@ -32,13 +32,13 @@ def test_a_rollout_outlasts_stop_kill_and_start(shell: Shell) -> None:
 
     plain = shell.run("local", "start")
     assert "an earlier run stored its state" in plain.stderr
-    assert "nothing to do" not in shell.run("plan", "--local", expect=2).stdout
+    assert "no changes" not in shell.run("plan", "--local", expect=2).stdout
     refused = shell.run("local", "start", "--persist", expect=1).stderr
     assert "runs without --persist: stop it first" in refused
     assert "stored" not in shell.run("local", "stop").stdout
 
     shell.run("local", "start", TAPGEN_LOCAL_PERSIST="1")
-    assert "nothing to do" in shell.run("plan", "--local").stdout
+    assert "no changes" in shell.run("plan", "--local").stdout
     pid = json.loads(shell.run("local", "status", "--output", "json").stdout)["pid"]
     os.kill(pid, signal.SIGKILL)
     while Path(f"/proc/{pid}").exists() and alive(pid):

@@ -48,7 +48,7 @@ def test_vpcs_that_are_there_leave_no_room_for_another(cloud: Cloud) -> None:
     assert all(room.fits for room in roomy.limits)
     (short,) = [room for room in full.limits if not room.fits]
     assert (short.demand.quota.name, short.used, short.demand.adds) == ("VPCs", 5, 1)
-    assert "does not fit" in "\n".join(outlook.first(full))
+    assert "exceeds a quota" in "\n".join(outlook.first(full))
 
 
 def test_a_plan_asks_only_for_what_it_adds_to(cloud: Cloud) -> None:
@@ -111,9 +111,9 @@ def test_what_drifted_is_named_with_what_the_plan_does_to_it(cloud: Cloud) -> No
         ("Second", drift.Fate.STAYS, "us-west-2"),
     }
     shown = "\n".join(outlook.first(outlook_found))
-    assert "would overwrite what drifted" in shown
-    assert "DisplayName is by hand, the template said old" in shown
-    assert "2 of 2 instances to update were checked" in "\n".join(
+    assert "drift that this plan may overwrite" in shown
+    assert "DisplayName is by hand, the template has old" in shown
+    assert "2 of 2 instances to update checked" in "\n".join(
         outlook.last(outlook_found)
     )
 
@@ -126,7 +126,9 @@ def test_drift_that_nobody_looked_for_is_said_to_be_unknown(cloud: Cloud) -> Non
 
     assert outlook_found.drift.found == ()
     assert len(outlook_found.drift.unchecked) == 2
-    assert "--detect-drift looks first" in "\n".join(outlook.last(outlook_found))
+    assert "to check first, run plan --detect-drift" in "\n".join(
+        outlook.last(outlook_found)
+    )
 
 
 def test_a_topic_deleted_by_hand_stands_in_the_way(cloud: Cloud) -> None:

@@ -416,7 +416,7 @@ def test_somebody_elses_stack_set_is_refused(cloud: Cloud) -> None:
         StackSetName="demo-test-source", TemplateBody=SOURCE
     )
 
-    with pytest.raises(PlanError, match="was not made by tapgen"):
+    with pytest.raises(PlanError, match="was not created by tapgen"):
         cloud.plan(wanted)
 
 

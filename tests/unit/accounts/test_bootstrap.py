@@ -628,7 +628,9 @@ def test_a_type_without_known_permissions_is_said_so() -> None:
     events: list[str] = []
     it = system(template("AWS::CodeBuild::Project"))
     deploy(FakeAws(), it, on_event=events.append)
-    assert events[0].startswith("AWS::CodeBuild::Project: its schema does not say")
+    assert events[0].startswith(
+        "AWS::CodeBuild::Project: its schema lists no permissions"
+    )
 
 
 def test_before_bootstrap_everything_is_missing_and_after_it_nothing() -> None:
@@ -651,7 +653,7 @@ def test_a_role_that_lacks_permissions_is_not_ready() -> None:
     trust, *roles = lacking(aws, more)
     assert "does not trust cloudformation.ap-east-1.amazonaws.com" in trust
     assert len(roles) == 2
-    assert all("lacks what AWS::SQS::Queue needs" in line for line in roles)
+    assert all("lacks permissions for AWS::SQS::Queue" in line for line in roles)
 
 
 def test_a_role_of_another_system_needs_the_permission_to_pass_it() -> None:
@@ -661,7 +663,7 @@ def test_a_role_of_another_system_needs_the_permission_to_pass_it() -> None:
     more = replace(it, pass_roles=(PassedRole("worker", "lambda.amazonaws.com"),))
     assert lacking(aws, more)
     for line in lacking(aws, more):
-        assert line.endswith("may not pass worker to lambda.amazonaws.com")
+        assert line.endswith("cannot pass worker to lambda.amazonaws.com")
     deploy(aws, more)
     assert lacking(aws, more) == []
     # Rolling back must still be possible.
@@ -678,7 +680,7 @@ def test_a_resource_of_another_system_needs_the_permission_for_it() -> None:
     assert lacking(aws, more)
     for line in lacking(aws, more):
         assert line.endswith(
-            "may not rds:CreateDBInstanceReadReplica on arn:aws:rds:x:1:db:mine"
+            "is not allowed rds:CreateDBInstanceReadReplica on arn:aws:rds:x:1:db:mine"
         )
     deploy(aws, more)
     assert lacking(aws, more) == []
@@ -692,7 +694,7 @@ def test_a_role_for_another_service_needs_the_permission_to_pass_it() -> None:
     deploy(aws, system(template(A=role("ec2.amazonaws.com"))))
     other = system(template(A=role("s3.amazonaws.com")))
     for line in lacking(aws, other):
-        assert "may not pass roles to s3.amazonaws.com" in line
+        assert "cannot pass roles to s3.amazonaws.com" in line
     deploy(aws, other, deployed_types=["AWS::IAM::Role"])
     assert lacking(aws, other) == []
     # Rolling back to the first system must still be possible.
@@ -761,7 +763,7 @@ def test_a_bucket_deleted_without_its_stack_is_reported_with_the_fix() -> None:
     aws.gone.add("tapgen-artifacts-111111111111-eu-west-1")
 
     assert "artifact bucket" in lacking(aws, it)[0]
-    with pytest.raises(AwsError, match="delete that stack, then run this again"):
+    with pytest.raises(AwsError, match="delete that stack, then run tapgen"):
         deploy(aws, it)
 
 

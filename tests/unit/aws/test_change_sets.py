@@ -79,7 +79,7 @@ class CloudFormation:
         return cast(Aws, SimpleNamespace(client=lambda service, target: self))
 
     def ask(self) -> ChangeSet:
-        return change_sets.ask_one(
+        return change_sets.preview(
             self.aws, QUESTION, BODY, wait=self.wait, sleep=self.asleep.append
         )
 
@@ -223,7 +223,7 @@ def test_a_stack_that_refuses_change_sets_is_reported_with_awss_message() -> Non
 def test_one_that_takes_too_long_is_given_up_and_deleted() -> None:
     there = answering({"Status": "CREATE_IN_PROGRESS"})
 
-    with pytest.raises(AwsError, match="not made within 300 seconds"):
+    with pytest.raises(AwsError, match="not created within 300 seconds"):
         there.ask()
 
     assert change_sets.LIMIT <= sum(there.asleep) < change_sets.LIMIT + 10
@@ -231,7 +231,7 @@ def test_one_that_takes_too_long_is_given_up_and_deleted() -> None:
 
 
 def test_one_that_somebody_else_deleted_is_said_so() -> None:
-    with pytest.raises(AwsError, match="somebody else deleted"):
+    with pytest.raises(AwsError, match="another process deleted"):
         answering({"Status": "DELETE_COMPLETE"}).ask()
 
 
@@ -302,7 +302,9 @@ def test_one_failed_change_set_does_not_stop_the_others() -> None:
     }
     seen: list[int] = []
 
-    answers = change_sets.ask_all(aws, questions, lambda question: BODY, seen.append)
+    answers = change_sets.preview_all(
+        aws, questions, lambda question: BODY, seen.append
+    )
 
     assert list(answers) == ["a", "b"]
     assert answers["a"] == ChangeSet()
@@ -333,7 +335,7 @@ def test_an_interruption_half_way_leaves_nothing_behind() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        change_sets.ask_all(aws, questions, lambda question: BODY, interrupt)
+        change_sets.preview_all(aws, questions, lambda question: BODY, interrupt)
 
     for there in clients.values():
         assert there.operations()[-1] == "delete_change_set"

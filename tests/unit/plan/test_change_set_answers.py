@@ -146,7 +146,7 @@ def test_new_instances_are_skipped_with_a_reason_and_deletions_are_not_listed() 
     assert requested == {}
     assert {key[1]: answer.why_not for key, answer in unasked.items()} == {
         EAST: "no stack yet",
-        WEST: "its stack was never made",
+        WEST: "its stack was never created",
     }
 
 
@@ -192,7 +192,7 @@ def test_a_value_that_may_change_is_sent_as_it_is_today_and_a_note_says_so() -> 
 
     assert requested[app.name, EAST].values["Arn"] == "arn:it"
     assert answers[app.name, EAST].today == ("Arn (source.Arn)",)
-    assert "asked with today's Arn (source.Arn)" in lines(answers)
+    assert "previewed with the current Arn (source.Arn)" in lines(answers)
 
 
 def test_a_conditional_update_gets_no_change_set() -> None:
@@ -235,7 +235,7 @@ def test_a_replacement_only_aws_sees_is_shown_and_refused_until_allowed() -> Non
 
     (difference,) = answer.differences
     assert str(difference) == (
-        "Table (AWS::DynamoDB::Table): AWS says replaces, tapgen says in place"
+        "Table (AWS::DynamoDB::Table): AWS reports replaces, tapgen expected in place"
     )
     assert verdict_of(the_plan) == {"Table": "replaces"}
     (refused,) = plan.refusals(the_plan)
@@ -382,8 +382,8 @@ def test_nothing_changes_failures_and_no_answers_are_said_in_all_forms() -> None
     assert failing == none == RATED
     for answers, words in (
         ({key: why}, "AWS refuses: Parameter Size is bad"),
-        (silent, "not asked: cloudformation:CreateChangeSet: is busy"),
-        ({key: nothing}, "AWS says that nothing changes"),
+        (silent, "no change set: cloudformation:CreateChangeSet: is busy"),
+        ({key: nothing}, "AWS reports no changes"),
     ):
         assert words in lines(answers)
         assert words in "\n".join(report.markdown(answers))
@@ -407,7 +407,7 @@ def test_targets_of_which_aws_says_the_same_are_shown_once() -> None:
     (note,) = change_set_answers.notes(answers)
     assert note.kind == "difference"
     assert note.targets == (EAST, WEST)
-    assert lines(answers).count("AWS says replaces") == 1
+    assert lines(answers).count("AWS reports replaces") == 1
     assert text.plan(now).count("is replaced by an empty resource") == 1
 
 
@@ -455,8 +455,8 @@ def test_values_of_what_takes_a_hidden_parameter_are_never_shown() -> None:
 
     now, answer = merged(the_plan, modify("True", *details))
 
-    assert answer.said
-    hidden, shown = answer.said.changes[0].details
+    assert answer.change_set
+    hidden, shown = answer.change_set.changes[0].details
     assert (hidden.before, hidden.after) == (HIDDEN, None)
     assert (shown.before, shown.after) == ("a", "b")
     key = "demo-test-data", EAST

@@ -178,10 +178,12 @@ def test_drift_comes_before_the_waves_in_every_form() -> None:
     )
 
     for form, wave in ((shown, "wave 1"), (comment, "<summary>wave 1")):
-        named = "data.Queue (AWS::SQS::Queue): VisibilityTimeout is 99, the template said 30"
-        assert form.index("would overwrite what drifted") < form.index(named)
+        named = (
+            "data.Queue (AWS::SQS::Queue): VisibilityTimeout is 99, the template has 30"
+        )
+        assert form.index("drift that this plan may overwrite") < form.index(named)
         assert form.index(named) < form.index(wave)
-        assert "the oldest check 2026-03-01 12:30 UTC" in form
+        assert "oldest check 2026-03-01 12:30 UTC" in form
     (one,) = outlook.data(ahead)["drift"]["found"]
     assert (one["property"], one["actual"]) == ("/VisibilityTimeout", "99")
     assert one["plan"] == "overwritten"
@@ -193,9 +195,10 @@ def test_the_drift_line_reports_clean_checks_and_missing_checks() -> None:
         ahead = outlook.Outlook(forecast.of(the_plan), (), drift.of(the_plan, {}))
         return "\n".join(outlook.last(ahead))
 
-    assert "nothing changed by hand" in last("IN_SYNC")
-    assert "0 of 1 instance to update was checked; plan --detect-drift" in last(
-        "NOT_CHECKED"
+    assert "no drift found" in last("IN_SYNC")
+    assert (
+        "0 of 1 instance to update checked; to check first, run plan --detect-drift"
+        in last("NOT_CHECKED")
     )
 
 

@@ -127,12 +127,12 @@ def test_percentages_are_rounded_down_and_at_least_one_account() -> None:
         (
             make.stack_set(),
             {},
-            "1 account at a time; the first failure stops it",
+            "1 account at a time; stops at the first failure",
         ),
         (
             fleet("us-east-1", "us-west-2"),
             {},
-            "1 of 8 accounts at a time, region by region; the first failure stops it",
+            "1 of 8 accounts at a time, region by region; stops at the first failure",
         ),
         (
             fleet("us-east-1", "us-west-2"),
@@ -142,8 +142,8 @@ def test_percentages_are_rounded_down_and_at_least_one_account() -> None:
                 "max_concurrent_count": 4,
                 "failure_tolerance_count": 1,
             },
-            "4 of 8 accounts at a time, all regions; more than 1 failed in a region "
-            "stops it, at worst 5 fail",
+            "4 of 8 accounts at a time, all regions at once; tolerates 1 failure in "
+            "a region, at most 5 fail",
         ),
     ],
 )
@@ -163,7 +163,7 @@ def test_concurrency_that_the_tolerance_cuts_is_warned_of() -> None:
     alone = forecast.of(planned(make.stack_set(), max_concurrent_count=4))
 
     (warning,) = cut.warnings
-    assert "asks for 4 of 8 accounts" in warning and "makes it 1" in warning
+    assert "max_concurrent is 4 of 8 accounts" in warning and "allows 1" in warning
     assert retained.warnings == () == alone.warnings
 
 

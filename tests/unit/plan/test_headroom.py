@@ -1,4 +1,4 @@
-"""Head-room of quotas: what a plan adds, and what AWS says of it."""
+"""Headroom of quotas: what a plan adds, and what AWS allows."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_what_was_not_read_is_the_default_and_says_so() -> None:
     (found,) = headroom.headroom([Demand(quotas.VPCS, EAST, 1)], {})
 
     assert (found.limit, found.read, found.used) == (5, False, None)
-    assert "at least 1 of 5" in str(found) and "the default" in str(found)
+    assert "at least 1 of 5" in str(found) and "AWS default" in str(found)
 
 
 def test_where_more_is_used_than_the_default_the_limit_was_raised() -> None:
@@ -176,9 +176,9 @@ def test_the_table_marks_what_does_not_fit_and_what_is_a_default() -> None:
     lines = outlook.limits([room(5, 1), default], [forecast.fit(make.stack_set())])
 
     rows = [line.split() for line in lines.splitlines()]
-    assert rows[1][-3:] == ["does", "not", "fit"]
+    assert rows[1][-2:] == ["✗", "exceeded"]
     assert rows[2] == ["stacks", str(EAST), "?", "+2", "2,000*", "✓"]
-    assert "* the default" in lines
+    assert "* AWS default" in lines
 
 
 def test_the_data_has_every_quota_with_its_codes() -> None:

@@ -193,7 +193,7 @@ def test_what_a_replacement_moves_is_followed_into_other_stack_sets() -> None:
     the_plan = plan.make(make.system(network, app), found)
 
     step = the_plan.steps[1]
-    assert step.reasons == ("network.Id will be another",)
+    assert step.reasons == ("network.Id will change",)
     assert not step.conditional
     (change,) = step.changes[EAST]
     assert change.logical_id == "Subnet"
@@ -361,7 +361,7 @@ def test_somebody_elses_stack_set_is_not_touched() -> None:
     found = make.observed(data, tags={})
 
     for decide in (plan.make, plan.destroy):
-        with pytest.raises(PlanError, match="was not made by tapgen"):
+        with pytest.raises(PlanError, match="was not created by tapgen"):
             decide(make.system(data), {data.name: found})
 
 
@@ -566,10 +566,10 @@ def test_the_last_target_of_a_stack_set_with_data_is_not_removed() -> None:
     gone = plan.make(make.system(make.stack_set("other")), found)
 
     (lost,) = plan.refusals(moved)
-    assert "us-west-2: Bucket would be deleted with what it holds; if that" in lost
+    assert "us-west-2: Bucket would be deleted with its data; to allow" in lost
     assert plan.refusals(moved, ["Bucket"]) == []
     (refused,) = plan.refusals(gone)
-    assert "its last target would go, and it holds data (Bucket)" in refused
+    assert "its last target would be deleted, and it holds data (Bucket)" in refused
     assert plan.refusals(gone, ["data"]) == []
 
 

@@ -181,7 +181,9 @@ def test_who_deploys_does_not_change_while_there_are_instances() -> None:
     s = wanted("Prod")
     found = replace(observed(s), permission_model=PermissionModel.SELF_MANAGED)
 
-    with pytest.raises(PlanError, match="is SELF_MANAGED and would be SERVICE_MANAGED"):
+    with pytest.raises(
+        PlanError, match="is SELF_MANAGED and the config wants SERVICE_MANAGED"
+    ):
         plan.make(resolved(s), {s.name: found})
 
 
@@ -256,7 +258,7 @@ def test_requests_name_units_and_choose_accounts_in_them() -> None:
 
     cut = stacksets.rectangles([*there, waiting])
 
-    assert [stacksets.places(targets) for targets in cut] == [
+    assert [stacksets.target_parameters(targets) for targets in cut] == [
         {
             "Regions": ["us-east-1"],
             "DeploymentTargets": {
@@ -270,7 +272,7 @@ def test_requests_name_units_and_choose_accounts_in_them() -> None:
             "DeploymentTargets": {"OrganizationalUnitIds": ["ou-none"]},
         },
     ]
-    assert stacksets.places(there, whole=True) == {
+    assert stacksets.target_parameters(there, whole=True) == {
         "Regions": ["us-east-1"],
         "DeploymentTargets": {"OrganizationalUnitIds": ["ou-prod"]},
     }
@@ -298,7 +300,7 @@ def test_a_unit_that_waits_is_no_target_that_keeps_data() -> None:
     the_plan = plan.make(resolved(after), {before.name: observed(before)})
 
     (refusal,) = plan.refusals(the_plan)
-    assert "its last target would go, and it holds data (Topic)" in refusal
+    assert "its last target would be deleted, and it holds data (Topic)" in refusal
 
 
 def test_what_waits_holds_no_data_and_goes_without_a_word() -> None:

@@ -48,12 +48,14 @@ def test_text_and_comment_name_the_move_before_the_waves_and_the_time_after() ->
 
     for form, wave in ((shown, "wave 1"), (comment, "<summary>wave 1")):
         places = f"{ACCOUNT} in us-east-1 to {ACCOUNT} in us-west-2"
-        moved = f"data moves from {places}: made anew there, deleted here"
+        moved = f"data moves from {places}: created there, deleted here"
         assert form.index(moved) < form.index(wave)
-        assert "stays behind with its data: Data (AWS::S3::Bucket)" in form
-        assert "pace: 1 account at a time; the first failure stops it" in form
-        assert "time on real AWS: " in form and "estimate" in form
-    assert shown.index("wave 1") < shown.index("time on real AWS")
+        assert (
+            "retained in the old target, with its data: Data (AWS::S3::Bucket)" in form
+        )
+        assert "pace: 1 account at a time; stops at the first failure" in form
+        assert "estimated time on AWS: " in form
+    assert shown.index("wave 1") < shown.index("estimated time on AWS")
 
 
 def test_a_comment_is_never_longer_than_it_may_be_with_many_moves() -> None:

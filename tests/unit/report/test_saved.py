@@ -64,7 +64,7 @@ def test_the_very_same_plan_is_obeyed() -> None:
 def test_what_has_changed_since_is_named(now: plan.Plan, named: str) -> None:
     read = saved.load(text(), "p.json")
 
-    with pytest.raises(PlanError, match="no longer true") as caught:
+    with pytest.raises(PlanError, match="out of date") as caught:
         saved.check(read, now, "p.json")
 
     assert named in str(caught.value)
@@ -99,7 +99,7 @@ def test_what_is_no_plan_is_refused(body: str) -> None:
 def test_another_format_is_refused() -> None:
     body = json.loads(text()) | {"format": 99}
 
-    with pytest.raises(PlanError, match="a plan of format 99"):
+    with pytest.raises(PlanError, match="has plan format 99"):
         saved.load(json.dumps(body), "p.json")
 
 
@@ -156,7 +156,7 @@ def test_a_comment_is_never_longer_than_it_may_be() -> None:
 def test_nothing_to_do_is_said() -> None:
     same = planned(found=make.observed(WANTED))
 
-    assert "Nothing to do" in markdown.plan(same)
+    assert "No changes" in markdown.plan(same)
 
 
 def test_what_cannot_be_compared_is_said() -> None:
@@ -166,7 +166,7 @@ def test_what_cannot_be_compared_is_said() -> None:
 
     lines = shown.plan(planned(wanted, found))
 
-    assert "not comparable, values that CloudFormation hides: data.Password" in lines
+    assert "not compared, CloudFormation hides NoEcho values: data.Password" in lines
 
 
 def _with_secret(old: str, new: str) -> plan.Plan:
@@ -185,10 +185,12 @@ def test_hidden_values_are_listed_with_and_without_changes(old: str, new: str) -
     the_plan = _with_secret(old, new)
 
     assert bool(the_plan) is (old != new)
-    assert "not comparable, values that CloudFormation hides: data.Password" in (
+    assert "not compared, CloudFormation hides NoEcho values: data.Password" in (
         shown.plan(the_plan)
     )
-    assert "CloudFormation hides: `data.Password`" in markdown.plan(the_plan)
+    assert "CloudFormation hides NoEcho values: `data.Password`" in markdown.plan(
+        the_plan
+    )
     assert data.plan(the_plan)["not_comparable"] == ["data.Password"]
 
 
@@ -197,4 +199,4 @@ def test_a_plan_that_only_deletes_compares_nothing() -> None:
     gone = plan.destroy(the_plan.system, the_plan.observed)
 
     assert gone and gone.not_comparable == ()
-    assert "not comparable" not in shown.plan(gone) + markdown.plan(gone)
+    assert "not compared" not in shown.plan(gone) + markdown.plan(gone)
