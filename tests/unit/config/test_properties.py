@@ -42,7 +42,6 @@ NETWORK = Blueprint("secure_network", "sn", ("primary", "dr"), Settings, build)
 # Many short runs on one file; the file's own state never matters.
 often = settings(
     max_examples=200,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

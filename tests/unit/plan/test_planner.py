@@ -446,7 +446,7 @@ def systems(draw: st.DrawFn) -> System:
 
 
 @given(systems())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_dependency_is_in_an_earlier_wave(system: System) -> None:
     the_plan = plan.make(system, {})
 
@@ -459,7 +459,7 @@ def test_every_dependency_is_in_an_earlier_wave(system: System) -> None:
 
 
 @given(systems())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_every_target_is_created_once_with_its_own_values(system: System) -> None:
     the_plan = plan.make(system, {})
 
@@ -473,7 +473,7 @@ def test_every_target_is_created_once_with_its_own_values(system: System) -> Non
 
 
 @given(systems())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_is_rolled_out_plans_nothing(system: System) -> None:
     found = {s.name: make.observed(s) for s in system.stack_sets}
 
@@ -481,7 +481,7 @@ def test_what_is_rolled_out_plans_nothing(system: System) -> None:
 
 
 @given(systems(), systems())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_plan_accounts_for_every_pair(before: System, after: System) -> None:
     found = {s.name: make.observed(s) for s in before.stack_sets}
 

@@ -133,7 +133,7 @@ NODES = st.recursive(
 
 
 @given(NODES, NODES, NODES)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_no_template_however_malformed_breaks_it(a: Any, b: Any, c: Any) -> None:
     template = {
         "Parameters": {"A": a},
