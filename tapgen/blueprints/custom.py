@@ -51,14 +51,26 @@ def build(config: Config) -> System:
             problems += _located(config, given, str(error))
     system = replace(system, stack_sets=tuple(stack_sets))
     if not problems:
-        lines = {given.part: given for given in config.stack_sets}
-        for problem in checks.problems(system):
-            part = problem.partition(":")[0].partition(".")[0]
-            found = lines.get(part)
-            problems += _located(config, found, problem) if found else [problem]
+        by_part = {given.part: given for given in config.stack_sets}
+        placed = [_placed(config, by_part, problem) for problem in checks.found(system)]
+        problems += [line for _, lines in sorted(placed) for line in lines]
     if problems:
-        raise BlueprintError("\n".join(problems))
+        raise BlueprintError("\n".join(dict.fromkeys(problems)))
     return system
+
+
+def _placed(
+    config: Config, by_part: Mapping[str, StackSetConfig], problem: checks.Problem
+) -> tuple[int, list[str]]:
+    """Return the line of the value that is wrong, and the mistake with its key."""
+    given = by_part.get(problem.part)
+    if given is None:
+        return 0, [str(problem)]
+    place = given.place_of(problem.given, problem.target)
+    if place is None:
+        return given.line, [*_located(config, given, str(problem))]
+    text = f"{config.path}:{place.line}: {place.key}: {problem.message}"
+    return place.line, [text]
 
 
 def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:

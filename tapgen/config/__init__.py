@@ -17,7 +17,13 @@ from pathlib import Path
 
 from tapgen.config import checks, stack_sets
 from tapgen.config.document import Node, overlay, read, wrong
-from tapgen.config.model import ArtifactConfig, Blueprint, Config, StackSetConfig
+from tapgen.config.model import (
+    ArtifactConfig,
+    Blueprint,
+    Config,
+    Place,
+    StackSetConfig,
+)
 from tapgen.config.problems import MOST, Problems, near, shown
 from tapgen.config.schema import json_schema
 from tapgen.config.shape import SYSTEM, RolloutShape
@@ -34,6 +40,7 @@ __all__ = [
     "ArtifactConfig",
     "Blueprint",
     "Config",
+    "Place",
     "StackSetConfig",
     "environments",
     "json_schema",
@@ -84,7 +91,10 @@ def _load(
     base = root.without("environments")
     overlays = checks.environments(root, problems)
     layers: dict[str | None, Node] = {None: base}
-    layers |= {name: overlay(base, node) for name, node in overlays.items()}
+    layers |= {
+        name: overlay(base, stack_sets.only_defined(node, base, problems))
+        for name, node in overlays.items()
+    }
     configs: dict[str | None, Config | None] = {}
     for name, layer in layers.items():
         if len(problems) <= MOST:

@@ -40,6 +40,14 @@ class Blueprint:
 
 
 @dataclass(frozen=True)
+class Place:
+    """A place in a config file: its line, and its key as people write it."""
+
+    line: int
+    key: str
+
+
+@dataclass(frozen=True)
 class ArtifactConfig:
     """A file to upload: its path as written, and the parameters for bucket and key."""
 
@@ -54,7 +62,8 @@ class StackSetConfig:
 
     `template` is the path as written, `line` the line of the part in the file. Region
     roles are replaced by regions. `capabilities` is None for those that the template
-    needs. The account of a service-managed stack set's target is an organizational
+    needs. `places` are those of the parameters: by region and account of their override
+    (None where it names none, or there is none), and name. The account of a service-managed stack set's target is an organizational
     unit.
     """
 
@@ -69,6 +78,17 @@ class StackSetConfig:
     capabilities: tuple[str, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     service_managed: ServiceManaged | None = None
+    places: Mapping[tuple[str | None, str | None, str], Place] = field(
+        default_factory=dict, compare=False
+    )
+
+    def place_of(self, parameter: str, target: Target | None) -> Place | None:
+        """Return the place of the value that a target gets for a parameter; None where
+        the file does not give one."""
+        account, region = (target.account, target.region) if target else (None, None)
+        scopes = [(region, account), (None, account), (region, None), (None, None)]
+        found = (self.places.get((*scope, parameter)) for scope in scopes)
+        return next((place for place in found if place), None)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,8 @@ def dotted(keys: Keys) -> str:
 
 
 def _is_plain(key: str) -> bool:
-    return bool(key) and key.isprintable() and not set(key) & set(" .[]'\"")
+    odd = key.endswith(":") or set(key) & set(" .[]'\"")
+    return bool(key) and key.isprintable() and not odd
 
 
 def shown(value: Any) -> str:

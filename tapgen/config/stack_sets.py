@@ -15,8 +15,8 @@ from typing import Any
 
 from tapgen.config import units
 from tapgen.config.document import Node, wrong
-from tapgen.config.model import ArtifactConfig, StackSetConfig
-from tapgen.config.problems import Problems, listed, near, shown
+from tapgen.config.model import ArtifactConfig, Place, StackSetConfig
+from tapgen.config.problems import Problems, dotted, listed, near, shown
 from tapgen.config.shape import ACCOUNT, FileShape, OverrideShape, StackSetShape
 from tapgen.model import SAME, SELF, Output, Override, Target, Value
 from tapgen.template import schemas
@@ -85,6 +85,28 @@ def check(root: Node, problems: Problems, path: Path) -> None:
         look.artifacts(path)
         look.waits()
     _check_circles(node, problems)
+
+
+def only_defined(over: Node, base: Node, problems: Problems) -> Node:
+    """Return the overlay of an environment without stack sets that nothing defines;
+    report these. One of the environment's own has a template."""
+    node, defined = over.get("stack_sets"), base.get("stack_sets")
+    names = list(defined.mapping) if defined else []
+    strange = {
+        part: inner
+        for part, inner in (node.mapping if node else {}).items()
+        if part not in names and inner.mapping and inner.get("template") is None
+    }
+    if not node or not names or not strange:
+        return over
+    for part, inner in strange.items():
+        message = (
+            f"{shown(part)} is not a stack set of this file; give {listed(names)}, or "
+            f"give it a template of its own{near(part, names)}"
+        )
+        wrong(problems, inner, message)
+    kept = {**over.mapping, "stack_sets": node.without(*strange)}
+    return Node(kept, over.line, over.keys, base=over.base)
 
 
 def _check_roles(root: Node, problems: Problems) -> None:
@@ -206,8 +228,12 @@ class _Part:
 
     def values(self) -> None:
         for node in _parameter_blocks(self.node):
-            for value in node.mapping.values():
-                self.value(value)
+            for name, value in node.mapping.items():
+                if value.value is None and name.endswith(":"):
+                    message = f"no value; put a space after the colon of {shown(name)}"
+                    self.wrong(value, message)
+                else:
+                    self.value(value)
 
     def value(self, node: Node) -> None:
         if isinstance(node.value, dict):
@@ -467,7 +493,33 @@ def _read(
         capabilities=None if shape.capabilities is None else (*shape.capabilities,),
         tags=shape.tags,
         service_managed=units.read(node, root),
+        places=dict(_places(node, shape.overrides, known)),
     )
+
+
+def _places(
+    node: Node, shapes: Iterable[OverrideShape], known: Places
+) -> Iterator[tuple[tuple[str | None, str | None, str], Place]]:
+    """Yield the place of each parameter that a stack set gives."""
+    artifacts = node.get("artifacts")
+    for name, inner in (artifacts.mapping if artifacts else {}).items():
+        for parameter in _artifact_parameters(name, inner):
+            yield (None, None, parameter), _place(inner)
+    given = node.get("overrides")
+    overrides = zip(shapes, given.items if given else (), strict=True)
+    blocks: list[tuple[str | None, str | None, Node]] = [(None, None, node)]
+    blocks += [
+        (known.region(s.region) if s.region else None, s.account, item)
+        for s, item in overrides
+    ]
+    for region, account, block in blocks:
+        values = block.get("parameters")
+        for name, value in (values.mapping if values else {}).items():
+            yield (region, account, name), _place(value)
+
+
+def _place(node: Node) -> Place:
+    return Place(node.line, dotted(node.keys))
 
 
 def _overrides(

@@ -58,9 +58,34 @@ _LOOKS: Mapping[str, str] = {
 _MISSING = object()
 
 
+@dataclass(frozen=True)
+class Problem:
+    """A mistake in a system.
+
+    `part` is the stack set, empty for the whole system. `given` is the parameter whose
+    value, at `target`, is the mistake; with `named` it is part of the line.
+    """
+
+    message: str
+    part: str = ""
+    given: str = ""
+    target: Target | None = None
+    named: bool = True
+
+    def __str__(self) -> str:
+        where = f"{self.part}.{self.given}" if self.given and self.named else self.part
+        return f"{where}: {self.message}" if where else self.message
+
+
 def problems(system: System) -> list[str]:
     """Return a line for each mistake, with part and parameter; `[]` when there is none."""
     return [*wiring(system), *unmapped(system)]
+
+
+def found(system: System) -> list[Problem]:
+    """Return each mistake, at every target that has it."""
+    lines = (line.partition(": ") for line in unmapped(system))
+    return [*_wiring(system), *(Problem(said, part) for part, _, said in lines)]
 
 
 def unmapped(system: System) -> list[str]:
@@ -93,20 +118,26 @@ def wiring(system: System) -> list[str]:
     In a system that is not resolved, `self` and organizational units may be any of the
     accounts. A reference without a target is not reported there.
     """
+    return list(dict.fromkeys(map(str, _wiring(system))))
+
+
+def _wiring(system: System) -> list[Problem]:
     by_part = {s.part: s for s in system.stack_sets}
-    found: list[str] = []
+    found: list[Problem] = []
     for s in system.stack_sets:
         found += _too_much(s)
         unknown = sorted(s.requires() - set(by_part))
         if unknown:
-            found.append(
-                f"{s.part}: depends on {', '.join(unknown)}, which this system does not "
-                f"have; it has {', '.join(sorted(by_part))}"
+            message = (
+                f"depends on {', '.join(unknown)}, which this system does not have; it "
+                f"has {', '.join(sorted(by_part))}"
             )
+            found.append(Problem(message, s.part))
         doubled = sorted({str(t) for t in s.targets if s.targets.count(t) > 1})
         if doubled:
-            found.append(f"{s.part}: {', '.join(doubled)} is listed twice as a target")
-    found += _circle(by_part)
+            message = f"{', '.join(doubled)} is listed twice as a target"
+            found.append(Problem(message, s.part))
+    found += map(Problem, _circle(by_part))
     if found:
         return found  # values of missing stack sets cannot be checked
     accounts = {
@@ -117,7 +148,7 @@ def wiring(system: System) -> list[str]:
     for s in system.stack_sets:
         for target in s.targets:
             found += _values(s, target, look)
-    return list(dict.fromkeys(found))
+    return found
 
 
 def sources(
@@ -164,31 +195,31 @@ def _block(template: str, name: str) -> Mapping[str, Any]:
 # Sizes ----------------------------------------------------------------------------------
 
 
-def _too_much(s: StackSet) -> Iterator[str]:
-    yield from _too_large(s.part, body(s.template))
+def _too_much(s: StackSet) -> Iterator[Problem]:
+    for message in _too_large(body(s.template)):
+        yield Problem(message, s.part)
     described = str(body(s.template).get("Description", ""))
     if len(described.encode()) > _DESCRIPTION_BYTES:
-        yield (
-            f"{s.part}: the description has {len(described.encode())} bytes; "
-            f"CloudFormation allows {_DESCRIPTION_BYTES}"
+        message = (
+            f"the description has {len(described.encode())} bytes; CloudFormation "
+            f"allows {_DESCRIPTION_BYTES}"
         )
+        yield Problem(message, s.part)
 
 
-def _too_large(
-    part: str, template: Mapping[str, Any], where: str = ""
-) -> Iterator[str]:
+def _too_large(template: Mapping[str, Any], where: str = "") -> Iterator[str]:
     for name, most in LIMITS.items():
         section = template.get(name)
         number = len(section) if isinstance(section, dict) else 0
         if number > most:
             yield (
-                f"{part}: {number} {name.lower()}{where}; CloudFormation allows {most}; "
+                f"{number} {name.lower()}{where}; CloudFormation allows {most}; "
                 "split the part"
             )
     size = len(json.dumps(template, separators=(",", ":")).encode())
     if size > MAX_BYTES:
         yield (
-            f"{part}: {size:,} bytes without white space{where}; CloudFormation "
+            f"{size:,} bytes without white space{where}; CloudFormation "
             f"allows {MAX_BYTES:,}; split the part"
         )
 
@@ -239,33 +270,37 @@ class _Look:
         return new
 
 
-def _values(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
+def _values(s: StackSet, target: Target, look: _Look) -> Iterator[Problem]:
+    values = s.values(target)
+    for name, value in values.items():
+        if isinstance(value, Output):
+            for message in _unanswered(value, target, look):
+                yield Problem(message, s.part, name, target)
+    if look.first(s, target, values):
+        for message in _template_problems(s, target, look):
+            yield Problem(message, s.part)
+        yield from _against_template(s, target, values, look)
+
+
+def _against_template(
+    s: StackSet, target: Target, values: Mapping[str, Value], look: _Look
+) -> Iterator[Problem]:
+    """Yield the values that a template does not accept, and those that it misses."""
     declared = {
         name: parameter if isinstance(parameter, dict) else {}
         for name, parameter in _block(s.template, "Parameters").items()
     }
-    values = s.values(target)
-    for name, value in values.items():
-        if isinstance(value, Output) and target.joins_later:
-            yield (
-                f"{s.part}.{name}: comes from {value}, which accounts that join "
-                f"{target.unit} later do not get; give a value that all share, or turn "
-                "automatic deployment off"
-            )
-        elif isinstance(value, Output):
-            yield from _unanswered(f"{s.part}.{name}", value, target, look)
-    if not look.first(s, target, values):
-        return
-    yield from _template_problems(s, target, look)
     for name in sorted(set(values) - set(declared)):
         known = ", ".join(sorted(declared)) or "none"
-        yield f"{s.part}: the template has no parameter {name}; it has {known}"
+        message = f"the template has no parameter {name}; it has {known}"
+        yield Problem(message, s.part, name, target, named=False)
     for name, parameter in declared.items():
         if name in values:
-            for problem in _value(parameter, values[name], target, look):
-                yield f"{s.part}.{name}: {problem}"
+            for message in _value(parameter, values[name], target, look):
+                yield Problem(message, s.part, name, target)
         elif "Default" not in parameter:
-            yield f"{s.part}: parameter {name} has no value and no default; give a value"
+            message = f"parameter {name} has no value and no default; give a value"
+            yield Problem(message, s.part)
 
 
 def _template_problems(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
@@ -273,32 +308,35 @@ def _template_problems(s: StackSet, target: Target, look: _Look) -> Iterator[str
     CloudFormation's limits with loops expanded."""
     looped = loops.TRANSFORM in loops.transforms(body(s.template))
     if looped or "Rules" in body(s.template):
-        for problem in look.evaluated(s.part, target).problems:
-            yield f"{s.part}: {problem}"
+        yield from look.evaluated(s.part, target).problems
     if not looped:
         return
     given = evaluate.given(s.values(target))
     expanded = evaluate.written_out(body(s.template), given, target)
     where = f" in {target.region} with its loops expanded"
-    yield from _too_large(s.part, expanded, where)
+    yield from _too_large(expanded, where)
 
 
-def _unanswered(
-    where: str, value: Output, target: Target, look: _Look
-) -> Iterator[str]:
+def _unanswered(value: Output, target: Target, look: _Look) -> Iterator[str]:
+    if target.joins_later:
+        yield (
+            f"comes from {value}, which accounts that join {target.unit} later do not "
+            "get; give a value that all share, or turn automatic deployment off"
+        )
+        return
     source = look.by_part[value.part]
     outputs = look.outputs(value.part)
     if value.output not in outputs:
         has = ", ".join(sorted(outputs)) or "none"
-        yield f"{where}: {value.part} has no output {value.output}; it has {has}"
+        yield f"{value.part} has no output {value.output}; it has {has}"
     found = sources(value, target, source.targets)
     region, account = _place(value, target)
     place = f"{account or 'any account'}/{region or 'any region'}"
     if not found and look.definite:
-        yield f"{where}: {value.part} has no target in {place}; name its region or account"
+        yield f"{value.part} has no target in {place}; name its region or account"
     elif len(found) > 1 and not value.all:
         yield (
-            f"{where}: {value.part} has {len(found)} targets in {place}; name one "
+            f"{value.part} has {len(found)} targets in {place}; name one "
             "account, or set all: true"
         )
 

@@ -328,10 +328,59 @@ def test_what_templates_do_not_accept_is_reported_with_the_line_of_the_config(
     project.write("net.yaml", YAML)
 
     assert project.wrong().splitlines() == [
-        "shop.yaml:4: stack_sets.net: the template has no parameter Cdir; it has Cidr",
-        "shop.yaml:4: stack_sets.net.Cidr: 'A' does not match [0-9./]+",
-        "shop.yaml:8: stack_sets.app.Cidr: net has no output Id; it has VpcId",
+        "shop.yaml:7: stack_sets.net.parameters.Cdir: the template has no parameter "
+        "Cdir; it has Cidr",
+        "shop.yaml:7: stack_sets.net.parameters.Cidr: 'A' does not match [0-9./]+",
+        "shop.yaml:8: stack_sets.app.parameters.Cidr: net has no output Id; it has VpcId",
     ]
+
+
+def test_a_wrong_value_has_its_own_line_and_key_in_overrides_and_environments(
+    project: Project,
+) -> None:
+    project.write(
+        "shop.yaml",
+        CONFIG.format(template="net.yaml") + """\
+    parameters:
+      Cidr: 10.0.0.0/16
+    overrides:
+      - region: us-east-1
+        parameters:
+          Cidr: A
+      - {region: eu-west-1, parameters: {Cidr: A}}
+environments:
+  dev:
+    suffix: dev
+    stack_sets:
+      net:
+        overrides: []
+        parameters:
+          Cidr: B
+""",
+    )
+    project.write("net.yaml", YAML)
+
+    assert project.wrong().splitlines() == [
+        "shop.yaml:12: stack_sets.net.overrides[0].parameters.Cidr: 'A' does not match "
+        "[0-9./]+",
+        "shop.yaml:13: stack_sets.net.overrides[1].parameters.Cidr: 'A' does not match "
+        "[0-9./]+",
+    ]
+    with pytest.raises(BlueprintError) as caught:
+        project.build("dev")
+    assert str(caught.value).endswith(
+        "shop.yaml:21: environments.dev.stack_sets.net.parameters.Cidr: 'B' does not "
+        "match [0-9./]+"
+    )
+
+
+def test_a_parameter_that_is_missing_is_reported_at_its_stack_set(
+    project: Project,
+) -> None:
+    project.write("shop.yaml", CONFIG.format(template="net.yaml"))
+    project.write("net.yaml", YAML.replace("Cidr:", "Size: {Type: Number}\n  Cidr:"))
+
+    assert project.wrong().startswith("shop.yaml:4: stack_sets.net: parameter Size")
 
 
 def test_every_template_that_cannot_be_read_is_reported(project: Project) -> None:

@@ -12,7 +12,7 @@ from cfnlint.jsonschema import StandardValidator
 from pydantic import BaseModel, ConfigDict
 
 from tapgen import config
-from tapgen.config import ArtifactConfig, Blueprint, Config, StackSetConfig
+from tapgen.config import ArtifactConfig, Blueprint, Config, Place, StackSetConfig
 from tapgen.errors import ConfigError
 from tapgen.model import Output, Override, PassedRole, System, Target
 
@@ -490,3 +490,81 @@ def test_the_schema_knows_stack_sets(load: Load) -> None:
     assert complaints({**data, "stack_sets": {"one": {"regions": ["a"]}}}) != []
     wrong = {**one, "parameters": {"A": {"outputs": "a.B"}}}
     assert complaints({**data, "stack_sets": {"one": wrong}}) != []
+
+
+def test_a_stack_set_misspelled_in_an_environment_is_reported_as_that(
+    mistakes: Mistakes,
+) -> None:
+    text = HEAD + NET + """\
+environments:
+  dev:
+    suffix: dev
+    stack_sets:
+      nte: {parameters: {Size: 3}}
+"""
+
+    assert mistakes(text) == [
+        "9: environments.dev.stack_sets.nte: 'nte' is not a stack set of this file; "
+        "give net, or give it a template of its own; did you mean 'net'?"
+    ]
+
+
+def test_an_environment_may_have_a_stack_set_of_its_own(load: Load) -> None:
+    text = HEAD + NET + """\
+environments:
+  dev:
+    suffix: dev
+    stack_sets:
+      extra: {template: t.yaml, regions: [us-east-1]}
+"""
+
+    found = load(text, "dev").stack_sets
+
+    assert [s.part for s in found] == ["net", "extra"]
+
+
+def test_a_key_that_took_its_colon_along_is_reported_with_what_to_write(
+    mistakes: Mistakes,
+) -> None:
+    text = HEAD + NET.replace("]}", "], parameters: {Size:, Count: 1}}")
+
+    assert mistakes(text) == [
+        "4: stack_sets.net.parameters.'Size:': no value; put a space after the colon of "
+        "'Size:'"
+    ]
+
+
+def test_each_parameter_has_the_place_of_the_value_that_a_target_gets(
+    load: Load,
+) -> None:
+    (net,) = load(HEAD + """\
+stack_sets:
+  net:
+    template: t.yaml
+    regions: [us-east-1, eu-west-1]
+    parameters:
+      Size: 1
+    overrides:
+      - region: eu-west-1
+        parameters:
+          Size: 2
+    artifacts:
+      Code: {path: code.zip}
+""").stack_sets
+
+    places = [
+        net.place_of(name, Target("self", region))
+        for name, region in [
+            ("Size", "us-east-1"),
+            ("Size", "eu-west-1"),
+            ("CodeKey", "eu-west-1"),
+            ("Other", "eu-west-1"),
+        ]
+    ]
+
+    assert places == [
+        Place(8, "stack_sets.net.parameters.Size"),
+        Place(12, "stack_sets.net.overrides[0].parameters.Size"),
+        Place(14, "stack_sets.net.artifacts.Code"),
+        None,
+    ]
