@@ -105,8 +105,8 @@ def only_defined(over: Node, base: Node, problems: Problems) -> Node:
             f"give it a template of its own{near(part, names)}"
         )
         wrong(problems, inner, message)
-    kept = {**over.mapping, "stack_sets": node.without(*strange)}
-    return Node(kept, over.line, over.keys, base=over.base)
+    remaining = {**over.mapping, "stack_sets": node.without(*strange)}
+    return Node(remaining, over.line, over.keys, base=over.base)
 
 
 def _check_roles(root: Node, problems: Problems) -> None:
