@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapgen.aws.session import Aws, ask, pages
-from tapgen.errors import AwsError, NotFound
+from tapgen.errors import AwsError, NotFound, TemplateError
 from tapgen.model import Target
+from tapgen.template import decode
 
 _ONLY_DELETE = (
     "ROLLBACK_COMPLETE",
@@ -18,6 +19,8 @@ _ONLY_DELETE = (
     "CREATE_FAILED",
     "DELETE_FAILED",
 )
+# Stacks without resources: deleted, or rolled back before they were ever made.
+_EMPTY = ("DELETE_COMPLETE", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 _NO_UPDATES = "No updates are to be performed"
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _ECHOES = ("cancelled", "canceled", "The following resource(s) failed")
@@ -113,6 +116,45 @@ def template(aws: Aws, target: Target, name: str) -> str | None:
     body = ask(client, "get_template", StackName=name, TemplateStage="Original")
     text = body["TemplateBody"]
     return text if isinstance(text, str) else json.dumps(text)
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """What a stack runs: the text of its template and the values of its parameters."""
+
+    template: str
+    parameters: Mapping[str, str]
+
+
+def deployed(aws: Aws, target: Target, name: str) -> Deployed | None:
+    """What a stack runs, by its id; None where there is none, or nothing is left of it.
+
+    A template in YAML is returned as JSON. Its loops are as written: stage Original
+    (`GetTemplate`).
+    """
+    client = aws.client("cloudformation", target)
+    found = _find(client, name)
+    if not found or found["StackStatus"] in _EMPTY:
+        return None
+    body = ask(client, "get_template", StackName=name, TemplateStage="Original")
+    values = {
+        p["ParameterKey"]: p.get("ParameterValue", "")
+        for p in found.get("Parameters", [])
+    }
+    return Deployed(_json(body["TemplateBody"]), values)
+
+
+def _json(body: Any) -> str:
+    if not isinstance(body, str):
+        return json.dumps(body)  # botocore has parsed it
+    try:
+        json.loads(body)
+    except ValueError:
+        try:
+            return json.dumps(decode.template(body, "template"))
+        except TemplateError:
+            return body
+    return body
 
 
 def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from tapgen.aws import organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
@@ -18,6 +19,7 @@ from tapgen.aws.session import NOBODY, Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
     HIDDEN,
+    NO_STACK,
     AutoDeployment,
     InstanceDetailedStatus,
     InstanceStatus,
@@ -33,6 +35,9 @@ from tapgen.model import (
 
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
+
+OPERATION_PREFIX = "tapgen-"
+"""What the ids of all operations begin with that tapgen starts."""
 
 _ACTIVE = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.STOPPING)
 
@@ -122,13 +127,19 @@ class StackSets:
             s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
         )
 
-    def observe(self, names: Iterable[str]) -> dict[str, Observed]:
-        """Return the stack sets that exist, with instances and their outputs."""
+    def observe(
+        self, names: Iterable[str], *, read_stacks: bool = False
+    ) -> dict[str, Observed]:
+        """Return the stack sets that exist, with instances and their outputs.
+
+        What an instance runs is read from its stack where the stack set's word is in
+        doubt, with `read_stacks` everywhere.
+        """
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(self.describe, names))
+            found = list(pool.map(lambda n: self.describe(n, read_stacks), names))
         return {o.name: o for o in found if o}
 
-    def describe(self, name: str) -> Observed | None:
+    def describe(self, name: str, read_stacks: bool = False) -> Observed | None:
         """Return one stack set with its instances; None when it does not exist."""
         try:
             found = self._ask("describe_stack_set", StackSetName=name)
@@ -143,7 +154,9 @@ class StackSets:
             template=template,
             parameters=_values(known.get("Parameters", [])),
             # Outputs take a call for each instance: none where the template has none.
-            instances=self.instances(name, in_units, outputs='"Outputs"' in template),
+            instances=self.instances(
+                name, in_units, outputs='"Outputs"' in template, read_stacks=read_stacks
+            ),
             capabilities=tuple(known.get("Capabilities", ())),
             tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},
             description=known.get("Description", ""),
@@ -171,13 +184,19 @@ class StackSets:
         return there | (self._waiting(name, there) if in_units else {})
 
     def instances(
-        self, name: str, in_units: bool = False, outputs: bool = True
+        self,
+        name: str,
+        in_units: bool = False,
+        outputs: bool = True,
+        read_stacks: bool = False,
     ) -> dict[Target, ObservedInstance]:
         """Return the same with overrides and the outputs of the stacks, one call for each."""
         listed = self.listed(name, in_units)
         stood = [target for target in listed if not target.joins_later]
         with ThreadPoolExecutor(8) as pool:
-            described = pool.map(lambda t: self._described(name, t, outputs), stood)
+            described = pool.map(
+                lambda t: self._described(name, t, outputs, read_stacks), stood
+            )
             found = dict(zip(stood, described, strict=True))
         return {
             target: instance
@@ -186,7 +205,7 @@ class StackSets:
         }
 
     def _described(
-        self, name: str, target: Target, outputs: bool
+        self, name: str, target: Target, outputs: bool, read_stacks: bool
     ) -> ObservedInstance | None:
         try:
             found = self._ask(
@@ -199,7 +218,26 @@ class StackSets:
             return None
         instance = _instance(found)
         known = self.outputs(target, instance.stack_id) if outputs else {}
+        if read_stacks or _in_doubt(instance):
+            instance = self._with_stack(target, instance)
         return replace(instance, outputs=known)
+
+    def _with_stack(
+        self, target: Target, instance: ObservedInstance
+    ) -> ObservedInstance:
+        """The instance with what its stack runs, as far as that may be read."""
+        nothing = replace(instance, template=NO_STACK, parameters={})
+        if not instance.stack_id:
+            return nothing
+        try:
+            found = stacks.deployed(self.aws, target, instance.stack_id)
+        except AwsError as error:
+            if error.code in NOBODY:
+                return instance
+            raise
+        if found is None:
+            return nothing
+        return replace(instance, template=found.template, parameters=found.parameters)
 
     def _waiting(
         self, name: str, there: Iterable[Target]
@@ -394,7 +432,10 @@ class StackSets:
             "FailureTolerancePercentage": 100,
         }
         started = self._ask(
-            "detect_stack_set_drift", StackSetName=name, OperationPreferences=everywhere
+            "detect_stack_set_drift",
+            StackSetName=name,
+            OperationPreferences=everywhere,
+            OperationId=f"{OPERATION_PREFIX}drift-{uuid4()}",
         )
         return self.operation(name, started["OperationId"])
 
@@ -469,6 +510,20 @@ def _instance(known: Mapping[str, Any]) -> ObservedInstance:
         reason=known.get("StatusReason"),
         drift_status=known.get("DriftStatus", "NOT_CHECKED"),
         drift_checked=known.get("LastDriftCheckTimestamp"),
+        last_operation=known.get("LastOperationId"),
+    )
+
+
+def _in_doubt(instance: ObservedInstance) -> bool:
+    """Whether an instance may run something else than the stack set says.
+
+    The stack set has a new template and new values even where updating an instance
+    failed or was not tried (API reference, UpdateStackSet). Where somebody else's
+    operation came last, tapgen does not know what it did.
+    """
+    last = instance.last_operation or OPERATION_PREFIX
+    return instance.status is not InstanceStatus.CURRENT or not last.startswith(
+        OPERATION_PREFIX
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from tapgen.cli import FAILED
 from tapgen.cli.common import (
     Timings,
     assume_role_option,
@@ -17,6 +18,7 @@ from tapgen.cli.common import (
     system_options,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.plan import refused
 from tapgen.cli.reach import command_line, reach_system
 from tapgen.cli.running import exit_code, run_plan, wait_for_running
 
@@ -60,8 +62,8 @@ def destroy_command(
     from tapgen.accounts import bootstrap
     from tapgen.aws import retained
     from tapgen.cli.progress import console
-    from tapgen.plan import destroy
-    from tapgen.report import data, text
+    from tapgen.plan import allowances, destroy
+    from tapgen.report import text
     from tapgen.system import ownership
 
     require_terminal_or(yes)
@@ -88,6 +90,9 @@ def destroy_command(
     _show_retained(
         out, resources, "to be deleted with --delete-data" if delete_data else "kept"
     )
+    if refused(plan, allowances.every_part(plan)):
+        _print_data(output, plan, None, resources, {})
+        return FAILED
     ended = rollout.Outcome()
     fates: dict[retained.RetainedResource, str] = {}
     if plan:
@@ -112,19 +117,34 @@ def destroy_command(
             f"{bootstrap.roles_stack(reached.system)} in {reached.system.admin.region} "
             "of each target account if you do not deploy this system again"
         )
-    if output == "json":
-        print_json(
-            {
-                "plan": data.plan(plan),
-                "outcome": data.outcome(ended),
-                "retained": [
-                    vars(left)
-                    | {"target": str(left.target), "fate": fates.get(left, "kept")}
-                    for left in resources
-                ],
-            }
-        )
+    _print_data(output, plan, ended, resources, fates)
     return exit_code(ended)
+
+
+def _print_data(
+    output: str,
+    plan: Any,
+    ended: Any,
+    resources: Sequence[Any],
+    fates: Mapping[Any, str],
+) -> None:
+    """Print the result as JSON, if that is wanted; `ended` is None if nothing was done."""
+    from tapgen.plan import allowances
+    from tapgen.report import data
+
+    if output != "json":
+        return
+    print_json(
+        {
+            "plan": data.plan(plan, allowances.every_part(plan)),
+            "outcome": data.outcome(ended) if ended else None,
+            "retained": [
+                vars(left)
+                | {"target": str(left.target), "fate": fates.get(left, "kept")}
+                for left in resources
+            ],
+        }
+    )
 
 
 def _show_retained(out: Any, resources: Sequence[Any], verb: str) -> None:

@@ -23,9 +23,10 @@ from tapgen.errors import PlanError
 allow_option = click.option(
     "--allow-replacement",
     "allowed",
-    metavar="LOGICAL_ID",
+    metavar="NAME",
     multiple=True,
-    help="Allow replacing or deleting this stateful resource.",
+    help="Allow replacing or deleting a stateful resource (PART.LOGICAL_ID), or the "
+    "stacks of a part that go (PART); with @ACCOUNT/REGION only there.",
 )
 _EPILOG = """\b
 Examples:
@@ -91,10 +92,11 @@ def plan_command(
     if detect_drift:
         with clock.stage("detecting drift"):
             _detect_drift(reached, before)
-        before = make_plan(reached, clock)
+        before = make_plan(reached, clock, read_stacks=True)
     plan, answers = (
         _with_change_sets(reached, before, clock) if change_sets else (before, {})
     )
+    allowed = exact_allowances(plan, allowed)
     with clock.stage("quotas and drift"):
         ahead = replace(outlook_of(reached, plan), answers=answers)
     if output == "json":
@@ -104,7 +106,7 @@ def plan_command(
     else:
         console().print(text.plan(plan, details=details, outlook=ahead))
     if out:
-        save_plan(out, before, plan, allowed)
+        save_plan(out, before, plan, allowed, read_stacks=detect_drift)
     if timings:
         clock.show()
     if refused(plan, allowed):
@@ -115,14 +117,30 @@ def plan_command(
     return CHANGES if plan else DONE
 
 
-def make_plan(reached: Reached, clock: Timings) -> Any:
-    """Read what is deployed, and plan from that."""
+def exact_allowances(plan: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the exact names of what the user allows.
+
+    Raises UsageError for a name of nothing in the plan, or of more than one thing.
+    """
+    from tapgen.plan import allowances
+
+    found, problems = allowances.exact(plan, names)
+    if problems:
+        lines = "\n".join(f"--allow-replacement {line}" for line in problems)
+        raise click.UsageError(lines)
+    return found
+
+
+def make_plan(reached: Reached, clock: Timings, *, read_stacks: bool = False) -> Any:
+    """Read what is deployed, with `read_stacks` from every stack, and plan from that."""
     from tapgen.plan import make
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
     with clock.stage("reading stack sets"):
-        observed = ownership.observe(reached.system, reached.sets)
+        observed = ownership.observe(
+            reached.system, reached.sets, read_stacks=read_stacks
+        )
     with clock.stage("planning"):
         plan = make(reached.system, observed)
     missing = uploads.missing(reached.sets.aws, plan.artifacts)
@@ -176,12 +194,19 @@ def _with_change_sets(reached: Reached, plan: Any, clock: Timings) -> Any:
     return change_set_answers.merge(plan, said)
 
 
-def save_plan(path: Path, before: Any, plan: Any, allowed: tuple[str, ...]) -> None:
+def save_plan(
+    path: Path,
+    before: Any,
+    plan: Any,
+    allowed: tuple[str, ...],
+    *,
+    read_stacks: bool = False,
+) -> None:
     """Save the plan without the answers of change sets, since a rollout creates none.
 
     A plan that is refused only because of them is not saved, so it cannot be run.
     """
-    from tapgen.plan import refusals
+    from tapgen.plan import allowances, refusals
     from tapgen.report import saved
 
     if refusals(plan, allowed) and not refusals(before, allowed):
@@ -190,7 +215,9 @@ def save_plan(path: Path, before: Any, plan: Any, allowed: tuple[str, ...]) -> N
             "does not allow"
         )
     else:
-        _write(path, saved.dump(before, allowed))
+        # What only change sets show is nothing that the rollout's plan has.
+        known = [name for name in allowed if not allowances.exact(before, [name])[1]]
+        _write(path, saved.dump(before, known, read_stacks=read_stacks))
 
 
 def _write(path: Path, text: str) -> None:

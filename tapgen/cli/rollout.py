@@ -19,7 +19,13 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.lint import lint_passes
-from tapgen.cli.plan import allow_option, make_plan, outlook_of, refused
+from tapgen.cli.plan import (
+    allow_option,
+    exact_allowances,
+    make_plan,
+    outlook_of,
+    refused,
+)
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.running import exit_code, run_plan, wait_for_running
 from tapgen.errors import PlanError, RolloutError
@@ -68,6 +74,7 @@ def rollout_command(
     stack sets (rollout.on_failure: rollback). Run it again to continue from there.
     """
     from tapgen.cli.progress import console
+    from tapgen.plan import refusals
     from tapgen.report import data, saved, text
 
     require_terminal_or(yes)
@@ -80,18 +87,18 @@ def rollout_command(
     require_account(reached, yes, aws_choice["account"])
     _require_bootstrap(reached, clock)
     wait_for_running(reached)
-    plan = make_plan(reached, clock)
+    read_stacks = saved_plan.read_stacks if saved_plan else False
+    plan = make_plan(reached, clock, read_stacks=read_stacks)
     if saved_plan:
         saved.check(saved_plan, plan, str(plan_file))
+    allowed = exact_allowances(plan, allowed)
     console(stderr=output == "json").print(
         text.plan(plan, details=details, outlook=outlook_of(reached, plan))
     )
-    if not plan:
+    if refused(plan, allowed) or not plan:
         if output == "json":
-            print_json({"plan": data.plan(plan), "outcome": None})
-        return DONE
-    if refused(plan, allowed):
-        return FAILED
+            print_json({"plan": data.plan(plan, allowed), "outcome": None})
+        return FAILED if refusals(plan, allowed) else DONE
     with clock.stage("lint"):
         if not lint_passes(plan.system, {step.stack_set for step in plan.steps}):
             return FAILED
@@ -108,7 +115,7 @@ def rollout_command(
         )
     )
     if output == "json":
-        print_json({"plan": data.plan(plan), "outcome": data.outcome(ended)})
+        print_json({"plan": data.plan(plan, allowed), "outcome": data.outcome(ended)})
     if timings:
         clock.show()
     return exit_code(ended)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from tapgen.model.artifacts import Artifact, Upload, artifact_bucket, digest
 from tapgen.model.findings import Finding, Severity
-from tapgen.model.observations import HIDDEN, Observed, ObservedInstance
+from tapgen.model.observations import HIDDEN, NO_STACK, Observed, ObservedInstance
 from tapgen.model.organizations import (
     AccountFilter,
     AutoDeployment,
@@ -50,6 +50,7 @@ __all__ = [
     "InstanceDetailedStatus",
     "InstanceStatus",
     "LONGEST_SUFFIX",
+    "NO_STACK",
     "Observed",
     "ObservedInstance",
     "OperationStatus",

@@ -15,12 +15,18 @@ HIDDEN = "****"
 compared."""
 
 
+NO_STACK = "{}"
+"""The template of an instance without a stack."""
+
+
 @dataclass(frozen=True)
 class ObservedInstance:
     """A stack instance as CloudFormation reports it.
 
     `stack_id` is None where the stack was never created. `outputs` are those of its
-    stack, None where they could not be read.
+    stack, None where they could not be read. `template` and `parameters` are what its
+    stack runs, None where that was not read and the word of the stack set counts;
+    `NO_STACK` and nothing where there is no stack.
     """
 
     status: InstanceStatus
@@ -31,6 +37,14 @@ class ObservedInstance:
     reason: str | None = None
     drift_status: str = "NOT_CHECKED"
     drift_checked: datetime | None = None
+    last_operation: str | None = None
+    template: str | None = None
+    parameters: Mapping[str, str] | None = None
+
+    @property
+    def has_no_stack(self) -> bool:
+        """Whether it is certain that the instance has no stack, or an empty one."""
+        return self.template == NO_STACK
 
 
 @dataclass(frozen=True)
@@ -52,5 +66,14 @@ class Observed:
     auto_deployment: AutoDeployment = AutoDeployment()
 
     def values(self, target: Target) -> dict[str, str]:
-        """Return the parameter values of one instance, overrides applied."""
-        return {**self.parameters, **self.instances[target].overrides}
+        """Return the parameter values of one instance, overrides applied; those of its
+        stack where that was read."""
+        instance = self.instances[target]
+        if instance.parameters is not None:
+            return dict(instance.parameters)
+        return {**self.parameters, **instance.overrides}
+
+    def template_of(self, target: Target) -> str:
+        """Return the template that one instance runs."""
+        own = self.instances[target].template
+        return self.template if own is None else own

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from tapgen.errors import PlanError
 from tapgen.model import (
     Action,
     Observed,
@@ -13,38 +13,26 @@ from tapgen.model import (
     Target,
 )
 from tapgen.plan.model import Step
+from tapgen.plan.steps import moves_away
 from tapgen.system import units
 from tapgen.template import evaluate
 from tapgen.template.parameters import complete
 
 
-def refuse_protected(
-    observed: Mapping[str, Observed], waves: Iterable[Iterable[Step]]
-) -> None:
-    """Raise PlanError for deletion protection: it would fail the deletion of the stack and
-    leave the instance INOPERABLE."""
-    going = [
-        (observed[s.stack_set], t)
-        for w in waves
-        for s in w
-        for t in s.targets
-        if not t.joins_later
-    ]
-    protected = [
-        f"{found.name}: {logical_id} in {target}"
-        for found, target in going
-        for logical_id, resource in evaluate.written_out(
-            found.template, found.values(target), target
-        )
-        .get("Resources", {})
-        .items()
-        if _is_protected(resource, complete(found.values(target), found.template))
-    ]
-    if protected:
-        raise PlanError(
-            "deletion protection is on and would fail the deletion halfway; turn it off "
-            "in the config, roll that out, then delete:\n" + "\n".join(protected)
-        )
+def protected(observed: Mapping[str, Observed], step: Step) -> Iterator[str]:
+    """Yield `logical id in target` of each resource with deletion protection: it would
+    fail the deletion of the stack and leave the instance INOPERABLE."""
+    if step.action is not Action.DELETE:
+        return
+    found = observed[step.stack_set]
+    for target in step.targets:
+        if target.joins_later:
+            continue
+        template, values = found.template_of(target), found.values(target)
+        resources = evaluate.evaluate(template, values, target).resources
+        for logical_id, resource in resources.items():
+            if _is_protected(resource, complete(values, template)):
+                yield f"{logical_id} in {target}"
 
 
 def _is_protected(resource: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
@@ -57,6 +45,44 @@ def _is_protected(resource: Mapping[str, Any], values: Mapping[str, Any]) -> boo
         if str(value).lower() == "true" and not retained:
             return True
     return False
+
+
+def in_order(
+    system: System, observed: Mapping[str, Observed], waves: Iterable[tuple[Step, ...]]
+) -> tuple[list[tuple[Step, ...]], list[tuple[Step, ...]]]:
+    """The waves of deletions that come before everything else, and those that come last.
+
+    Before: those of stack sets that have to be gone before they come elsewhere
+    (`steps.moves_away`), with what uses these, in the same order.
+    """
+    away = {
+        s.part for s in system.stack_sets if moves_away(system, s, observed.get(s.name))
+    }
+    early = set(away)
+    while more := {
+        s.part
+        for s in system.stack_sets
+        if s.requires() & early and s.part not in early
+    }:
+        early |= more
+    parts = {s.part for s in system.stack_sets}
+    first, last = [], []
+    for wave in waves:
+        soon = [s for s in wave if away and (s.part in early or s.part not in parts)]
+        first.append(tuple(_reasoned(s, away) for s in soon))
+        last.append(tuple(s for s in wave if s not in soon))
+    return [w for w in first if w], [w for w in last if w]
+
+
+def _reasoned(step: Step, away: Collection[str]) -> Step:
+    """A deletion that comes first, with why."""
+    why = (
+        "deleted first, since its template, roles or capabilities change as well and "
+        "no target may run what is for others"
+        if step.part in away
+        else f"deleted first, as it uses {', '.join(sorted(away))}"
+    )
+    return replace(step, reasons=(*step.reasons, why))
 
 
 def deletions_for(

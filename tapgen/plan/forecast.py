@@ -17,7 +17,7 @@ from graphlib import CycleError, TopologicalSorter
 from operator import add, or_
 
 from tapgen.aws.stacksets import MAX_BODY, compact, rectangles
-from tapgen.model import Action, Preferences, StackSet, Target
+from tapgen.model import NO_STACK, Action, Preferences, StackSet, Target
 from tapgen.plan import durations
 from tapgen.plan.durations import NOTHING, POLL, STACK, Span
 from tapgen.plan.model import Plan, Step
@@ -134,7 +134,8 @@ class Move:
     """A stack set that gains targets and loses others in one plan.
 
     `retained` and `deleted` are the stateful resources of the targets it leaves, by what
-    their policies do. No data moves to the new targets.
+    their policies do. No data moves to the new targets. `away` says that the stacks are
+    nowhere in between.
     """
 
     part: str
@@ -143,6 +144,7 @@ class Move:
     entered: tuple[Target, ...]
     retained: tuple[str, ...]
     deleted: tuple[str, ...]
+    away: bool = False
 
 
 @dataclass(frozen=True)
@@ -286,7 +288,8 @@ def _stack(plan: Plan, step: Step, target: Target) -> tuple[Span, Slowest | None
     of replaced and removed resources."""
     changes = step.changes.get(target, ())
     found = plan.observed.get(step.stack_set)
-    old = found.template if found else "{}"
+    there = found is not None and target in found.instances
+    old = found.template_of(target) if found and there else NO_STACK
     gone = step.action is Action.DELETE
     new = "{}" if gone else plan.system.part(step.part).template
     main, first = _longest({c.logical_id: (c, _first_phase(c)) for c in changes}, new)
@@ -392,6 +395,7 @@ def _moves(plan: Plan) -> tuple[Move, ...]:
                 tuple(entered),
                 tuple(sorted(what for what, retained in data.items() if retained)),
                 tuple(sorted(what for what, retained in data.items() if not retained)),
+                any(s.first for s in steps),
             )
         )
     return tuple(found)

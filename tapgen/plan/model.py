@@ -17,7 +17,7 @@ from tapgen.model import (
     digest,
 )
 from tapgen.system import units
-from tapgen.template import diff
+from tapgen.template import diff, effects
 
 
 class Moves(IntEnum):
@@ -55,8 +55,9 @@ class Step:
     """One change of one stack set, at targets that share one set of parameter values.
 
     `first` marks the step that creates or updates the stack set before its instances;
-    `redefine` one that changes the definition of all its instances. A `conditional` step
-    runs only if a value that it waits for has changed.
+    `redefine` one that changes the definition of all its instances; `settles` one after
+    which the stack set is updated at the very end, because targets with other values are
+    still there. A `conditional` step runs only if a value that it waits for has changed.
     """
 
     stack_set: str
@@ -67,6 +68,7 @@ class Step:
     reasons: tuple[str, ...]
     first: bool = False
     redefine: bool = False
+    settles: bool = False
     conditional: bool = False
     varying: frozenset[str] = frozenset()
     changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
@@ -87,6 +89,7 @@ class Plan:
     observed: Mapping[str, Observed]
     waves: tuple[tuple[Step, ...], ...]
     uploads: tuple[Upload, ...] = ()  # artifacts that their buckets lack
+    blocked: tuple[str, ...] = ()  # problems that stop the rollout
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -104,6 +107,22 @@ class Plan:
             if step.action is not Action.DELETE
             for artifact in self.system.part(step.part).artifacts.values()
             for target in step.targets
+        )
+
+    @property
+    def recorded_later(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Parts whose template differs in what CloudFormation does not apply by itself,
+        and that have no step to record it, with the sections that differ."""
+        busy = {step.stack_set for step in self.steps}
+        if self.steps and all(s.action is Action.DELETE for s in self.steps):
+            return ()
+        return tuple(
+            (s.part, effects.sections(found.template, s.template))
+            for s in self.system.stack_sets
+            if s.name not in busy
+            and (found := self.observed.get(s.name))
+            and found.instances
+            and not diff.same(found.template, s.template)
         )
 
     @property
@@ -129,6 +148,13 @@ class Plan:
             for name in sorted({n for t in s.targets for n in s.values(t)})
             if any(found.values(t).get(name) == HIDDEN for t in found.instances)
         )
+
+    def is_new(self, step: Step, target: Target) -> bool:
+        """Whether a step makes the stack of a target, also where an instance is there
+        that never got one."""
+        if step.action is not Action.UPDATE:
+            return step.action is Action.CREATE
+        return self.observed[step.stack_set].instances[target].has_no_stack
 
     def wave_of(self, reference: Reference) -> int | None:
         """Number, from 1, of the wave after which a value is known."""
@@ -157,6 +183,7 @@ class Plan:
                 dict(o.parameters),
                 sorted(
                     [str(t), i.status, dict(i.overrides)]
+                    + ([i.template, dict(i.parameters or {})] if i.template else [])
                     for t, i in o.instances.items()
                 ),
             ]

@@ -19,7 +19,7 @@ from tapgen.model import (
     StackSet,
     System,
 )
-from tapgen.plan.deletions import delete_step, deletions_for, refuse_protected
+from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Plan, Step
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
@@ -40,47 +40,47 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     created for it earlier and that it no longer has. After a finished rollout the plan
     has no waves.
 
-    Raises PlanError for references that cannot be resolved, cycles, and stack sets of the
-    same name that another system or another tool created.
+    What stops one thing (a stack set of the same name that tapgen does not own, one
+    that is busy, or one that cannot become what it should) is `blocked`: the plan is
+    refused, and still shows all the rest. Raises PlanError for references that cannot be
+    resolved, and cycles.
     """
     by_part = {s.part: s for s in system.stack_sets}
     check(system)
-    _check_ownership(system, observed)
-    _check_permission_models(system, observed)
-    busy = {name: o.running for name, o in observed.items() if o.running}
-    if busy:
-        name, operation = next(iter(busy.items()))
-        raise PlanError(
-            f"{name}: operation {operation} is still running; wait for it to end, "
-            "then plan again"
-        )
+    observed, blocked = _without_others(system, observed)
+    blocked += _impossible(system, observed)
+    blocked += [
+        f"{name}: operation {o.running} is still running; wait for it to end, "
+        "then plan again"
+        for name, o in observed.items()
+        if o.running
+    ]
     levels = list(dependency_levels(by_part))
     touched: dict[str, ChangingOutputs] = {}
     waves: list[tuple[Step, ...]] = []
     for level in levels:
-        found = {
-            part: steps_for(system, by_part[part], observed, touched) for part in level
-        }
+        found = {}
+        for part in level:
+            found[part], problems = steps_for(system, by_part[part], observed, touched)
+            blocked += problems
         waves += interleave(found.values(), system.rollout.order)
         for part, steps in found.items():
             s = by_part[part]
             touched[part] = changing_outputs(s, observed.get(s.name), steps)
-    deletions = deletions_for(system, levels, observed)
-    refuse_protected(observed, deletions)
-    waves += deletions
+    first, last = in_order(system, observed, deletions_for(system, levels, observed))
     complete_waves = [
-        tuple(_with_changes(s, by_part, observed) for s in wave) for wave in waves
+        tuple(_with_changes(s, by_part, observed) for s in wave)
+        for wave in (*first, *waves, *last)
     ]
-    return Plan(system, observed, tuple(complete_waves))
+    return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
     """Return the plan that deletes everything observed, in reverse order.
 
-    Raises PlanError where deletion protection would fail the deletion halfway, and for
-    stack sets that another system or another tool created.
+    A stack set that another system or another tool created stays, and the plan is refused.
     """
-    _check_ownership(system, observed)
+    observed, blocked = _without_others(system, observed)
     levels = list(dependency_levels({s.part: s for s in system.stack_sets}))
     names = [[f"{system.prefix}-{part}" for part in level] for level in levels]
     ordered = [name for level in names for name in level]
@@ -95,11 +95,10 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
         )
         for level in [leftover, *reversed(names)]
     ]
-    refuse_protected(observed, waves)
     complete_waves = [
         tuple(_with_changes(s, {}, observed) for s in wave) for wave in waves if wave
     ]
-    return Plan(system, observed, tuple(complete_waves))
+    return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
 
 
 def check(system: System) -> None:
@@ -109,24 +108,31 @@ def check(system: System) -> None:
         raise PlanError("\n".join(problems))
 
 
-def _check_ownership(system: System, observed: Mapping[str, Observed]) -> None:
-    """Raise PlanError for a stack set of the same name that tapgen did not create."""
+def _without_others(
+    system: System, observed: Mapping[str, Observed]
+) -> tuple[dict[str, Observed], list[str]]:
+    """Return the stack sets of this system, and a line for each one of the same name that
+    tapgen did not create: the plan leaves those alone."""
+    ours, problems = {}, []
     for name, found in observed.items():
         owner = found.tags.get("tapgen:system")
-        if owner != system.name:
-            origin = (
-                f"belongs to tapgen system {owner!r}"
-                if owner
-                else "was not created by tapgen"
-            )
-            raise PlanError(
-                f"{name}: a stack set of this name exists and {origin}; choose another "
-                "suffix, or delete that stack set"
-            )
+        if owner == system.name:
+            ours[name] = found
+            continue
+        origin = (
+            f"belongs to tapgen system {owner!r}"
+            if owner
+            else "was not created by tapgen"
+        )
+        problems.append(
+            f"{name}: a stack set of this name exists and {origin}; choose another "
+            "suffix, or delete that stack set"
+        )
+    return ours, problems
 
 
-def _check_permission_models(system: System, observed: Mapping[str, Observed]) -> None:
-    """Raise PlanError for changes of the permission model, and for units that cannot be
+def _impossible(system: System, observed: Mapping[str, Observed]) -> list[str]:
+    """Return a line for each change of the permission model, and for units that cannot be
     deployed to."""
     problems: list[str] = []
     for s in system.stack_sets:
@@ -138,8 +144,7 @@ def _check_permission_models(system: System, observed: Mapping[str, Observed]) -
                 "instances; destroy it, then roll out again"
             )
         problems += units.problems(s)
-    if problems:
-        raise PlanError("\n".join(problems))
+    return problems
 
 
 def _with_changes(

@@ -9,6 +9,8 @@ from tapgen.model import (
     InstanceStatus,
     Target,
 )
+from tapgen.plan.allowances import is_allowed
+from tapgen.plan.deletions import protected
 from tapgen.plan.model import Plan, Step
 from tapgen.template.refusals import Refused
 
@@ -17,12 +19,14 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
     """Return the changes of a plan that are not allowed, one sentence each.
 
     Replacing or deleting a stateful resource, and removing the last target of a stack set
-    with stateful resources. `allowed` are logical ids (and parts, for a last target).
-    What AWS refuses cannot be allowed: updates of INOPERABLE instances, and of properties
-    that cannot change.
+    with stateful resources. `allowed` are exact names (`allowances.exact`). What AWS
+    refuses cannot be allowed: updates of INOPERABLE instances, and of properties that
+    cannot change, and deleting protected resources; nor can what is `blocked`.
     """
     names = set(allowed)
-    found: dict[str, None] = dict.fromkeys([*_inoperable(plan), *_not_possible(plan)])
+    found: dict[str, None] = dict.fromkeys(
+        [*plan.blocked, *_inoperable(plan), *_not_possible(plan), *_protected(plan)]
+    )
     going = {
         (step.stack_set, target)
         for step in plan.steps
@@ -30,37 +34,90 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
         for target in step.targets
     }
     for step in plan.steps:
-        where = _places(step.targets)
-        if step.action is Action.DELETE and step.part not in names:
+        if step.action is Action.DELETE:
             left = [
                 t
                 for t in plan.observed[step.stack_set].instances
                 if not t.joins_later and (step.stack_set, t) not in going
             ]
-            held = sorted(
-                {c.logical_id for r in step.changes.values() for c in r if c.stateful}
-            )
-            if held and not left:
-                text = (
-                    f"{step.stack_set} in {where}: its last target would be deleted, and "
-                    f"it holds data ({', '.join(held)}); to delete the whole system run "
-                    f"tapgen destroy, to allow only this pass --allow-replacement {step.part}"
-                )
-                found[text] = None
-            lost = {
-                c.logical_id for r in step.changes.values() for c in r if c.loses_data
-            }
-            named = sorted(lost - names)
-            if named and left:
-                text = (
-                    f"{step.stack_set} in {where}: {', '.join(named)} would be deleted "
-                    "with its data; to allow that, pass "
-                    + " ".join(f"--allow-replacement {name}" for name in named)
-                )
-                found[text] = None
-        if step.action is Action.UPDATE and not step.conditional:
+            kind = _deletions if left else _last_targets
+            found |= dict.fromkeys(kind(plan, step, names))
+        elif step.action is Action.UPDATE and not step.conditional:
             found |= dict.fromkeys(_replacements(step, names))
     return list(found)
+
+
+def _protected(plan: Plan) -> Iterator[str]:
+    """Deletion protection: it would fail the deletion halfway."""
+    goes = bool(plan.steps) and all(
+        s.action is Action.DELETE and s.drop for s in plan.steps
+    )
+    then = "then delete" if goes else "then make this change"
+    for step in plan.steps:
+        places = list(protected(plan.observed, step))
+        if places:
+            more = len(places) - _MOST_PLACES
+            named = ", ".join(places[:_MOST_PLACES])
+            yield (
+                f"{step.stack_set}: deletion protection is on and would fail the "
+                f"deletion halfway: {named}{f' and {more} more' if more > 0 else ''}; turn "
+                f"it off in the config, roll that out where the stacks are now, {then}"
+            )
+
+
+def _last_targets(plan: Plan, step: Step, allowed: Collection[str]) -> Iterator[str]:
+    """Stacks that hold data and are the last ones of their stack set."""
+    held: dict[str, None] = {}
+    places = []
+    for target in step.targets:
+        stateful = [c.logical_id for c in step.changes.get(target, ()) if c.stateful]
+        if stateful and not is_allowed(allowed, step.part, "", target):
+            held |= dict.fromkeys(stateful)
+            places.append(target)
+    if not held:
+        return
+    start = f"{step.stack_set} in {_places(places)}"
+    data = ", ".join(sorted(held))
+    moves = [s for s in plan.steps if s.stack_set == step.stack_set and s is not step]
+    if not any(s.action is not Action.DELETE for s in moves):
+        yield (
+            f"{start}: its last target would be deleted, and "
+            f"it holds data ({data}); to delete the whole system run "
+            f"tapgen destroy, to allow only this pass --allow-replacement {step.part}"
+        )
+        return
+    two_steps = (
+        "; to avoid the outage, roll out the new template at the present targets first, "
+        "and move it afterwards"
+        if any(s.first for s in moves)
+        else ""
+    )
+    yield (
+        f"{start}: all its targets would be deleted, and their data ({data}) does not move "
+        f"to the new ones; to allow that, pass --allow-replacement {step.part}"
+        f"{two_steps}"
+    )
+
+
+def _deletions(plan: Plan, step: Step, allowed: Collection[str]) -> Iterator[str]:
+    """Stateful resources that are deleted, where the stack set keeps other targets."""
+    found: dict[str, list[Target]] = {}
+    for target, changes in step.changes.items():
+        if is_allowed(allowed, step.part, "", target):
+            continue
+        for change in changes:
+            name = change.logical_id
+            if change.loses_data and not is_allowed(allowed, step.part, name, target):
+                found.setdefault(name, []).append(target)
+    if found:
+        targets = dict.fromkeys(t for places in found.values() for t in places)
+        yield (
+            f"{step.stack_set} in {_places([*targets])}: {', '.join(sorted(found))} "
+            "would be deleted with its data; to allow that, pass "
+            + " ".join(
+                f"--allow-replacement {step.part}.{name}" for name in sorted(found)
+            )
+        )
 
 
 def _not_possible(plan: Plan) -> Iterator[str]:
@@ -87,11 +144,12 @@ def _replacements(step: Step, allowed: Collection[str]) -> Iterator[str]:
     found: dict[str, list[Target]] = {}
     for target, changes in step.changes.items():
         for change in changes:
-            if change.loses_data and change.logical_id not in allowed:
+            name = change.logical_id
+            if change.loses_data and not is_allowed(allowed, step.part, name, target):
                 text = (
                     f"{change.logical_id} ({change.type}) holds data and would be "
                     f"{change.fate}; to allow that, pass "
-                    f"--allow-replacement {change.logical_id}"
+                    f"--allow-replacement {step.part}.{name}"
                 )
                 found.setdefault(text, []).append(target)
     for text, targets in found.items():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from tapgen.errors import PlanError
 from tapgen.model import (
     HIDDEN,
     Action,
     InstanceStatus,
     Observed,
+    ObservedInstance,
     StackSet,
     System,
     Target,
@@ -25,7 +25,7 @@ from tapgen.plan.values import (
 )
 from tapgen.system import units
 from tapgen.system.ownership import administration_role
-from tapgen.template import diff
+from tapgen.template import diff, effects
 from tapgen.template.parameters import complete
 
 
@@ -34,8 +34,9 @@ def steps_for(
     s: StackSet,
     observed: Mapping[str, Observed],
     touched: Mapping[str, ChangingOutputs],
-) -> list[Step]:
-    """Return the updates, then the creations of one stack set, in the order to run them."""
+) -> tuple[list[Step], list[str]]:
+    """Return the updates, then the creations of one stack set, in the order to run them,
+    and a line for each reason why they must not run."""
     found = observed.get(s.name)
     parts = {other.part: other for other in system.stack_sets}
     order = system.rollout.order
@@ -47,8 +48,6 @@ def steps_for(
     missing = [t for t in wanted if t not in there]
     varying = varying_parameters(values)
     unshared = list(units.unshared(s, varying))
-    if unshared:
-        raise PlanError("\n".join(unshared))
     steps: list[Step] = []
     if found:
         steps += _updates(system, s, found, there, values, varying)
@@ -59,6 +58,13 @@ def steps_for(
             or _shared_reasons(s, found, values, varying)
         )
     )
+    # While targets are there that leave, the stack set keeps what they have: an
+    # update of it would update them, too.
+    settles = found is not None and (
+        (redefine and bool(leaving(s, found)) and not moves_away(system, s, found))
+        # What takes no effect by itself is recorded with the next change.
+        or (bool(there) and not diff.same(found.template, s.template))
+    )
     for number, targets in enumerate(_groups(missing, values, order)):
         steps.append(
             Step(
@@ -67,12 +73,65 @@ def steps_for(
                 Action.CREATE,
                 targets,
                 values[targets[0]],
-                ("does not exist yet",),
-                first=redefine and number == 0,
+                _why_missing(system, s, found),
+                first=redefine and not settles and number == 0,
+                settles=settles,
                 varying=varying,
             )
         )
-    return steps
+    return steps, unshared
+
+
+def _why_missing(
+    system: System, s: StackSet, found: Observed | None
+) -> tuple[str, ...]:
+    if moves_away(system, s, found):
+        return ("does not exist yet; away from its deletion until then",)
+    return ("does not exist yet",)
+
+
+_MAY_WAIT = ("tag ", "automatic deployment ")
+"""How reasons begin that say nothing about what a target runs."""
+
+
+def leaving(s: StackSet, found: Observed | None) -> tuple[Target, ...]:
+    """The targets that a stack set has and no longer wants, but for those that are left
+    alone."""
+    if found is None:
+        return ()
+    staying = {*s.targets, *units.asleep(s, found)}
+    return tuple(sorted(set(found.instances) - staying))
+
+
+def moves_away(system: System, s: StackSet, found: Observed | None) -> bool:
+    """Whether a stack set has to be gone where it was before it comes where it goes: all
+    its targets leave, and its template, its roles or its capabilities change.
+
+    AWS updates all instances along with the definition unless it is told other ones
+    that are there (API reference, UpdateStackSet: Accounts, Regions).
+    """
+    if found is None or not leaving(s, found):
+        return False
+    if not s.targets or any(t in found.instances for t in s.targets):
+        return False
+    reasons = _definition_reasons(system, s, found)
+    return any(not reason.startswith(_MAY_WAIT) for reason in reasons)
+
+
+def takes_effect(s: StackSet, found: Observed) -> bool:
+    """Whether another template changes an instance, and not only what is written about
+    it. Where accounts may join, anything that those could have counts."""
+    if diff.same(found.template, s.template):
+        return False
+    if effects.only_words(found.template, s.template):
+        return False
+    there = [t for t in s.targets if t in found.instances and not t.joins_later]
+    if units.follows(s) or not there:
+        return True
+    return any(
+        effects.has_effect(found.template, s.template, found.values(t), t)
+        for t in there
+    )
 
 
 def _updates(
@@ -111,7 +170,7 @@ def _updates(
                 values[targets[0]],
                 tuple(why),
                 conditional=conditional,
-                redefine=bool(everywhere),
+                redefine=bool(everywhere) or not diff.same(found.template, s.template),
                 varying=varying,
             )
         )
@@ -123,7 +182,7 @@ def _definition_reasons(
 ) -> tuple[str, ...]:
     """Why every instance of the stack set must be updated."""
     reasons = []
-    if not diff.same(found.template, s.template):
+    if takes_effect(s, found):
         reasons.append("template differs")
     for key, value in s.tags.items():
         if found.tags.get(key) != value:
@@ -170,10 +229,10 @@ def _target_reasons(
     if target.joins_later:
         return ()  # no stack exists yet
     instance = found.instances[target]
-    reasons = []
-    if instance.status is not InstanceStatus.CURRENT:
-        reasons.append(f"{instance.status} ({instance.detailed_status or 'unknown'})")
-    now = complete(found.values(target), found.template)
+    reasons = list(_state_reasons(s, found, target))
+    if instance.has_no_stack:
+        return tuple(reasons)
+    now = complete(found.values(target), found.template_of(target))
     for name, value in complete(values, s.template).items():
         if now.get(name) == HIDDEN:
             continue
@@ -183,6 +242,29 @@ def _target_reasons(
         elif now.get(name) != value:
             reasons.append(f"parameter {name} differs")
     return tuple(reasons)
+
+
+def _state_reasons(s: StackSet, found: Observed, target: Target) -> Iterator[str]:
+    """Why an instance has to be updated whatever its values are."""
+    instance = found.instances[target]
+    if instance.status is not InstanceStatus.CURRENT:
+        status = f"{instance.status} ({instance.detailed_status or 'unknown'})"
+        yield f"{status}{_of_its_stack(instance)}"
+    elif instance.has_no_stack:
+        yield "its stack is gone"
+    elif instance.template is not None and effects.has_effect(
+        instance.template, found.template, found.values(target), target
+    ):
+        yield "its stack runs another template"
+
+
+def _of_its_stack(instance: ObservedInstance) -> str:
+    """What is known of the stack of an instance that is not CURRENT, in words."""
+    if instance.has_no_stack:
+        return ", it has no stack yet"
+    if instance.template is None and instance.stack_id:
+        return ", what it runs could not be read"
+    return ""
 
 
 def _groups(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tapgen.model import (
+    NO_STACK,
     InstanceStatus,
     Observed,
     Output,
@@ -102,8 +103,7 @@ def changing_outputs(
     for step in steps:
         for target in step.targets:
             touched[target] = every
-            instance = found.instances.get(target) if found else None
-            if found and instance and instance.status is InstanceStatus.CURRENT:
+            if found and _is_known(found, target):
                 old, new = evaluated_sides(found, s, target, step.values)
                 changes = diff.compare(old, new, moved_values(step))
                 certain = diff.replaced_outputs(new, changes)
@@ -118,6 +118,14 @@ def changing_outputs(
     return touched
 
 
+def _is_known(found: Observed, target: Target) -> bool:
+    """Whether it is known what a target runs, so that the new can be compared to it."""
+    instance = found.instances.get(target)
+    return instance is not None and (
+        instance.status is InstanceStatus.CURRENT or instance.template is not None
+    )
+
+
 def evaluated_sides(
     found: Observed | None,
     s: StackSet | None,
@@ -129,7 +137,7 @@ def evaluated_sides(
     A value that is not known yet is evaluated with its current value.
     """
     deployed = found and target in found.instances
-    old = found.template if found and deployed else "{}"
+    old = found.template_of(target) if found and deployed else NO_STACK
     before = found.values(target) if found and deployed else {}
     wanted = {n: _foreseen(v) for n, v in values.items()}
     return diff.sides((old, before), (s.template if s else "{}", wanted), target)

@@ -46,6 +46,10 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
             for name, target in the_plan.suspended
         ],
         "not_comparable": list(the_plan.not_comparable),
+        "recorded_later": [
+            {"part": part, "sections": list(sections)}
+            for part, sections in the_plan.recorded_later
+        ],
         "waves": [[_step(the_plan, step) for step in wave] for wave in the_plan.waves],
     }
 
@@ -59,6 +63,10 @@ def outcome(ended: Outcome) -> dict[str, Any]:
         "done": list(ended.done),
         "restored": list(ended.restored),
         "left": list(ended.left),
+        "instances": [
+            {"stack_set": i.stack_set, **_target(i.target), "fate": str(i.fate)}
+            for i in ended.instances
+        ],
         "failures": [_failure(f) for f in ended.failures],
     }
 
@@ -141,7 +149,11 @@ def _step(the_plan: Plan, step: Step) -> dict[str, Any]:
         "parameters": _parameters(the_plan, step),
         "parameter_changes": _parameter_changes(the_plan, step),
         "resources": [
-            {**_target(target), "changes": [resource(c) for c in changes]}
+            {
+                **_target(target),
+                "new": the_plan.is_new(step, target),
+                "changes": [resource(c) for c in changes],
+            }
             for target, changes in step.changes.items()
         ],
     }

@@ -14,6 +14,7 @@ from tapgen.report.text import (
     NOT_COMPARABLE,
     alters_nothing,
     but,
+    recorded_later,
     risks,
     summary,
     without,
@@ -39,8 +40,10 @@ def plan(
     title = f"## tapgen plan: {system.name} ({system.suffix})"
     hidden = ", ".join(f"`{name}`" for name in the_plan.not_comparable)
     unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
+    unseen += [f"\n{_plain(line)}" for line in recorded_later(the_plan)]
     if not the_plan:
-        return "\n".join([title, "", "No changes.", *unseen]) + "\n"
+        stops = [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
+        return "\n".join([title, "", "No changes.", *stops, *unseen]) + "\n"
     head = [title, "", f"**{summary(the_plan)}**, stack sets in `{system.admin}`"]
     head += [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
     for kind, named in risks(the_plan).items():

@@ -152,10 +152,13 @@ def _checked(drift: Drift) -> Iterator[str]:
 
 
 def _moved(move: Move) -> str:
-    return (
-        f"{move.part} moves from {target_list(move.left)} to {target_list(move.entered)}: "
-        "created there, deleted here"
+    where = f"from {target_list(move.left)} to {target_list(move.entered)}"
+    how = (
+        "deleted here first, away until it is created there"
+        if move.away
+        else "created there, deleted here"
     )
+    return f"{move.part} moves {where}: {how}"
 
 
 def _data_of(move: Move) -> Iterator[str]:
@@ -373,6 +376,7 @@ def _move(move: Move) -> dict[str, Any]:
         "to": [_target(t) for t in move.entered],
         "data_stays": list(move.retained),
         "data_deleted": list(move.deleted),
+        "away": move.away,
     }
 
 

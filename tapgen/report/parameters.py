@@ -84,6 +84,9 @@ def _before(plan: Plan, step: Step) -> list[Mapping[str, Any]]:
     found = plan.observed.get(step.stack_set)
     if found is None or step.action is not Action.UPDATE:
         return []
-    defaults = complete({}, found.template)
-    there = (t for t in step.targets if t in found.instances)
-    return [{**defaults, **found.values(t)} for t in there]
+    there = (
+        t
+        for t in step.targets
+        if t in found.instances and not found.instances[t].has_no_stack
+    )
+    return [complete(found.values(t), found.template_of(t)) for t in there]

@@ -17,22 +17,24 @@ from tapgen.model import Observed, System, digest
 from tapgen.plan import Plan
 from tapgen.report import data
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
 class Saved:
-    """A saved plan: its system, what the user allowed, and all its content."""
+    """A saved plan: its system, what the user allowed, whether every stack was read for
+    it, and all its content."""
 
     system: str
     environment: str | None
     allowed: tuple[str, ...]
+    read_stacks: bool
     content: Mapping[str, Any]
 
 
-def dump(plan: Plan, allowed: Iterable[str]) -> str:
-    """Return the text of a saved plan."""
-    body = _body(plan, allowed)
+def dump(plan: Plan, allowed: Iterable[str], *, read_stacks: bool = False) -> str:
+    """Return the text of a saved plan; `allowed` are exact names."""
+    body = _body(plan, allowed, read_stacks)
     return json.dumps(body | {"seal": digest(body)}, indent=2) + "\n"
 
 
@@ -56,7 +58,8 @@ def load(text: str, name: str) -> Saved:
     if seal != digest(body):
         raise PlanError(f"{name}: was edited after it was saved; plan again")
     allowed = tuple(body["allowed"])
-    return Saved(body["system"], body["environment"], allowed, body)
+    read = bool(body["read_stacks"])
+    return Saved(body["system"], body["environment"], allowed, read, body)
 
 
 def check(saved: Saved, plan: Plan, name: str) -> None:
@@ -65,7 +68,7 @@ def check(saved: Saved, plan: Plan, name: str) -> None:
     The error names what has changed: a stack set's template, parameters, targets or tags,
     or what is deployed.
     """
-    now = _body(plan, saved.allowed)
+    now = _body(plan, saved.allowed, saved.read_stacks)
     if now == saved.content:
         return
     changed = list(_changes(saved.content, now)) or ["the steps of the plan differ"]
@@ -90,7 +93,7 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
                     yield f"{stack_set}: {part} {fact} changed"
 
 
-def _body(plan: Plan, allowed: Iterable[str]) -> dict[str, Any]:
+def _body(plan: Plan, allowed: Iterable[str], read_stacks: bool) -> dict[str, Any]:
     system = plan.system
     body = {
         "format": FORMAT,
@@ -100,6 +103,7 @@ def _body(plan: Plan, allowed: Iterable[str]) -> dict[str, Any]:
         "admin": {"account": system.admin.account, "region": system.admin.region},
         "rollout": digest(repr(system.rollout)),
         "allowed": sorted(allowed),
+        "read_stacks": read_stacks,
         "wanted": _wanted(system),
         "deployed": {name: _deployed(o) for name, o in plan.observed.items()},
         "plan": data.plan(plan, allowed),
@@ -125,6 +129,7 @@ def _wanted(system: System) -> dict[str, Any]:
 def _deployed(found: Observed) -> dict[str, Any]:
     instances = {
         str(target): [str(i.status), dict(i.overrides), dict(i.outputs or {})]
+        + ([i.template, dict(i.parameters or {})] if i.template else [])
         for target, i in sorted(found.instances.items())
     }
     return {

@@ -6,6 +6,7 @@ Colour never carries meaning alone: every mark is also a character or a word.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from rich.markup import escape
@@ -18,7 +19,7 @@ from tapgen.report.counting import counted
 from tapgen.report.outlook import Outlook
 from tapgen.report.targets import target_list
 from tapgen.report.values import difference
-from tapgen.rollout import Outcome
+from tapgen.rollout import Fate, Outcome
 from tapgen.rollout.advice import advice
 from tapgen.template import diff, risk
 
@@ -65,9 +66,8 @@ def plan(
     left = [f"skipped, their accounts are suspended: {', '.join(suspended)}"]
     if not the_plan:
         done = f"[green]{escape(_title(the_plan))}: no changes[/]"
-        return "\n".join(
-            [done, *(left if suspended else []), *_not_comparable(the_plan)]
-        )
+        notes = [*_recorded_later(the_plan), *_not_comparable(the_plan)]
+        return "\n".join([done, *(left if suspended else []), *notes])
     lines = [f"[bold]{escape(_title(the_plan))}[/]", *_first(risks(the_plan))]
     lines += left if suspended else []
     lines += ahead.first(outlook) if outlook else ()
@@ -79,11 +79,25 @@ def plan(
     if the_plan.uploads:
         lines.append("\n[bold]artifacts to upload, before wave 1[/]")
         lines += [f"  [green]↑[/] {escape(str(u))}" for u in the_plan.uploads]
+    if later := _recorded_later(the_plan):
+        lines += ["", *later]
     if the_plan.not_comparable:
         lines += ["", *_not_comparable(the_plan)]
     lines.append(f"\n{summary(the_plan)}")
     lines += ahead.last(outlook, details=details) if outlook else ()
     return "\n".join(lines)
+
+
+def recorded_later(the_plan: Plan) -> list[str]:
+    """What CloudFormation does not apply by itself, as a line where there is any."""
+    parts = [
+        f"{part} ({', '.join(sections)})" for part, sections in the_plan.recorded_later
+    ]
+    return [f"recorded with the next change: {', '.join(parts)}"] if parts else []
+
+
+def _recorded_later(the_plan: Plan) -> list[str]:
+    return [escape(line) for line in recorded_later(the_plan)]
 
 
 def _not_comparable(the_plan: Plan) -> list[str]:
@@ -121,7 +135,7 @@ def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
         if not step.conditional
         for where, changes in step.changes.items()
         for kind, what, target in _risky(step.part, where, changes)
-        if step.action is not Action.CREATE or kind is risk.Kind.PUBLIC
+        if not the_plan.is_new(step, where) or kind is risk.Kind.PUBLIC
     )
 
 
@@ -195,12 +209,24 @@ def outcome(ended: Outcome, *, look: str, resume: str, verb: str = "deployed") -
         lines.append(
             "[yellow]interrupted[/]: no operation of this rollout is still running"
         )
-    if ended.restored:
-        lines.append(f"restored: {', '.join(ended.restored)}")
-    if ended.left:
-        lines.append(f"changed but not restored: {', '.join(ended.left)}")
+    lines += _fates(ended)
     lines.append(f"check with: {escape(look)}; continue with: {escape(resume)}")
     return "\n".join(lines)
+
+
+def _fates(ended: Outcome) -> Iterator[str]:
+    """What became of each stack instance, those that are as they were first."""
+    grouped: dict[tuple[Fate, str], list[Target]] = {}
+    for one in ended.instances:
+        grouped.setdefault((one.fate, one.stack_set), []).append(one.target)
+    for fate in Fate:
+        for (kind, name), targets in grouped.items():
+            if kind is fate:
+                yield f"{fate}: {name} in {target_list(targets)}"
+    told = {one.stack_set for one in ended.instances}
+    rest = [name for name in ended.left if name not in told]
+    if rest:
+        yield f"{Fate.LEFT}: {', '.join(rest)}"
 
 
 def _title(the_plan: Plan) -> str:
@@ -302,7 +328,9 @@ def summary(the_plan: Plan) -> str:
         if step.conditional:
             perhaps += len(step.targets)
         else:
-            counts[step.action] += len(step.targets)
+            new = sum(map(partial(the_plan.is_new, step), step.targets))
+            counts[Action.CREATE] += new
+            counts[step.action] += len(step.targets) - new
     words = [
         f"{counted(n, 'stack instance')} to {str(action).lower()}"
         for action, n in counts.items()

@@ -9,7 +9,14 @@ do about a failure). May use `plan/`, `system/`, `template/` and `aws/`. Begin r
 `runner.run`.
 """
 
-from tapgen.rollout.model import Event, Failure, Lost, Outcome
+from tapgen.rollout.model import (
+    Event,
+    Failure,
+    Fate,
+    InstanceFate,
+    Lost,
+    Outcome,
+)
 from tapgen.rollout.runner import run
 
-__all__ = ["Event", "Failure", "Lost", "Outcome", "run"]
+__all__ = ["Event", "Failure", "Fate", "InstanceFate", "Lost", "Outcome", "run"]

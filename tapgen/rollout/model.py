@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model import Target
@@ -39,13 +40,33 @@ class Failure:
         return f"{where}: {what}{self.reason}"
 
 
+class Fate(StrEnum):
+    """What became of a stack instance in a rollout that failed."""
+
+    RESTORED = "restored"
+    RENEWED = "restored, perhaps with new resources"
+    REMOVED = "removed"
+    NEW = "still new"
+    LEFT = "changed and not restored"
+
+
+@dataclass(frozen=True)
+class InstanceFate:
+    """What became of one stack instance that a failed rollout touched."""
+
+    stack_set: str
+    target: Target
+    fate: Fate
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How a rollout ended.
 
     `done` lists the stack sets whose steps are green, `restored` those with their last
-    good definition again, `left` those that a failed or interrupted rollout changed and
-    did not restore.
+    good definition again and all instances that they had, and no others, `left` those
+    that a failed or interrupted rollout changed and did not restore. `instances` says it
+    of each stack instance.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -53,6 +74,7 @@ class Outcome:
     done: tuple[str, ...] = ()
     restored: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    instances: tuple[InstanceFate, ...] = ()
 
     @property
     def green(self) -> bool:

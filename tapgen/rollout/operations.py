@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.aws.stacksets import Operation, Result
+from tapgen.aws.stacksets import OPERATION_PREFIX, Operation, Result
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
 from tapgen.model import ResultStatus
 from tapgen.plan import Plan
@@ -151,7 +151,7 @@ def operation_id(plan: Plan, name: str, number: int, attempt: int) -> str:
     At most 128 letters, digits and hyphens (API reference, OperationId).
     """
     plan_id = plan.digest.partition(":")[2][:12]
-    return f"tapgen-{plan_id}-{name}"[:110] + f"-{number}-{attempt}"
+    return f"{OPERATION_PREFIX}{plan_id}-{name}"[:110] + f"-{number}-{attempt}"
 
 
 def _collect_failures(run: Run, operation: Operation) -> None:

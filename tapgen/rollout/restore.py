@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition
+from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
     InstanceDetailedStatus,
     Observed,
@@ -17,6 +18,7 @@ from tapgen.model import (
 from tapgen.rollout import snapshot
 from tapgen.rollout.definitions import define, override, remove_stale_overrides
 from tapgen.rollout.instances import await_current
+from tapgen.rollout.model import Fate, InstanceFate
 from tapgen.rollout.operations import Running, Steps, run_together
 from tapgen.rollout.state import Run, StackSetState
 from tapgen.template import diff
@@ -75,17 +77,59 @@ def restore(run: Run) -> tuple[str, ...]:
     return tuple(restored)
 
 
-def not_restored(run: Run, restored: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the stack sets that were changed and not restored, or that were restored
-    but have targets that they did not have before."""
-    left = []
+def fates(run: Run, restored: Iterable[str]) -> tuple[InstanceFate, ...]:
+    """Return what became of each instance that was touched; `restored` are the stack sets
+    whose last good definition was written again."""
+    found = []
     for name in dict.fromkeys(run.touched):
         before = run.plan.observed.get(name)
-        now = set(run.states[name].overrides) if name in run.states else set()
-        grown = before is None or bool(now - set(before.instances))
-        if name not in restored or grown:
-            left.append(name)
-    return tuple(left)
+        had = set(before.instances) if before else set()
+        now = _instances_now(run, name)
+        fate = Fate.LEFT
+        if name in restored:
+            fate = Fate.RENEWED if _replaced(run, name) else Fate.RESTORED
+        for target in sorted(had | {*now}):
+            if target not in now:
+                found.append(InstanceFate(name, target, Fate.REMOVED))
+            elif target not in had:
+                found.append(InstanceFate(name, target, Fate.NEW))
+            elif name in restored or (name, target) in run.begun:
+                found.append(InstanceFate(name, target, fate))
+    return tuple(found)
+
+
+def _instances_now(run: Run, name: str) -> Collection[Target]:
+    """The instances of a stack set; those that should be there if AWS does not say."""
+    try:
+        return run.sets.listed(name)
+    except NotFound:
+        return ()
+    except AwsError:
+        return run.states[name].overrides
+
+
+def sorted_out(
+    run: Run, instances: Iterable[InstanceFate]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the stack sets that are as they were, and those that are not."""
+    kinds: dict[str, set[Fate]] = {name: set() for name in run.touched}
+    for one in instances:
+        kinds[one.stack_set].add(one.fate)
+    good = {Fate.RESTORED, Fate.RENEWED}
+    whole = tuple(n for n in reversed(kinds) if kinds[n] and kinds[n] <= good)
+    return whole, tuple(n for n in kinds if n not in whole)
+
+
+def _replaced(run: Run, name: str) -> set[str]:
+    """The resources of a stack set that the rollout replaces for certain."""
+    return {
+        change.logical_id
+        for step in run.plan.steps
+        if step.stack_set == name
+        for changes in step.changes.values()
+        for change in changes
+        if change.verdict is diff.Verdict.REPLACES
+    }
 
 
 def _restored_how(run: Run, good: Observed) -> str:
@@ -95,14 +139,7 @@ def _restored_how(run: Run, good: Observed) -> str:
     AWS changes automatic deployment for all instances at once only, so it stays while
     there are instances that this rollout created.
     """
-    replaced = {
-        change.logical_id
-        for step in run.plan.steps
-        if step.stack_set == good.name
-        for changes in step.changes.values()
-        for change in changes
-        if change.verdict is diff.Verdict.REPLACES
-    }
+    replaced = _replaced(run, good.name)
     if replaced:
         return (
             "to the last good version, but perhaps with new resources "

@@ -17,7 +17,7 @@ from tapgen.plan import Plan
 from tapgen.rollout import uploads
 from tapgen.rollout.model import Event, Lost, Outcome
 from tapgen.rollout.operations import Running, run_together
-from tapgen.rollout.restore import not_restored, restore, store_after
+from tapgen.rollout.restore import fates, restore, sorted_out, store_after
 from tapgen.rollout.state import Run, take_over_observed
 from tapgen.rollout.steps import run_step, update_all
 
@@ -71,12 +71,11 @@ def _run_waves(run: Run) -> Outcome:
     restored = restore(run) if run.failures else ()
     if green:
         store_after(run)
+        return Outcome((), False, tuple(run.done))
+    instances = fates(run, restored)
+    whole, left = sorted_out(run, instances)
     return Outcome(
-        tuple(run.failures),
-        interrupted,
-        tuple(run.done),
-        restored,
-        () if green else not_restored(run, restored),
+        tuple(run.failures), interrupted, tuple(run.done), whole, left, instances
     )
 
 

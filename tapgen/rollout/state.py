@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tapgen.aws.stacksets import Definition, StackSets
-from tapgen.model import InstanceStatus, ResultStatus, Target
+from tapgen.model import InstanceStatus, Observed, ResultStatus, Target
 from tapgen.plan import Plan
 from tapgen.rollout.model import Event, Failure
 
@@ -30,7 +30,8 @@ class Run:
     """One rollout: the plan, AWS, and what has happened so far.
 
     `touched`, `done` and `dropped` are names of stack sets: changed or about to be,
-    green, and to be deleted as a whole. `numbers` counts the operations of each.
+    green, and to be deleted as a whole; `begun` are the instances of steps that started.
+    `numbers` counts the operations of each.
     """
 
     plan: Plan
@@ -42,6 +43,7 @@ class Run:
     outputs: dict[tuple[str, Target], Mapping[str, str]] = field(default_factory=dict)
     states: dict[str, StackSetState] = field(default_factory=dict)
     touched: list[str] = field(default_factory=list)
+    begun: set[tuple[str, Target]] = field(default_factory=set)
     done: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     seen: dict[tuple[str, Target], ResultStatus] = field(default_factory=dict)
@@ -61,6 +63,12 @@ class Run:
         )
 
 
+def _stack_set_values(found: Observed, target: Target) -> Mapping[str, str]:
+    """The values that the stack set gives an instance, before its overrides."""
+    own = found.instances[target].parameters
+    return found.parameters if own is None else own
+
+
 def take_over_observed(run: Run) -> None:
     """Begin with what the plan observed: definitions, overrides, outputs."""
     parts = {s.name: s.part for s in run.plan.system.stack_sets}
@@ -71,7 +79,7 @@ def take_over_observed(run: Run) -> None:
             dict(found.parameters),
             overrides,
             deployed={
-                target: (found.template, found.parameters)
+                target: (found.template_of(target), _stack_set_values(found, target))
                 for target, instance in found.instances.items()
                 if instance.status is InstanceStatus.CURRENT
             },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tapgen.aws import stacksets
+from tapgen.errors import RolloutError
 from tapgen.model import Action
 from tapgen.plan import Step
 from tapgen.rollout import restore
@@ -35,6 +36,7 @@ def run_step(run: Run, step: Step) -> Steps:
         return
     restore.store_before(run, step.stack_set)
     run.touched.append(step.stack_set)
+    run.begun |= {(step.stack_set, target) for target in step.targets}
     words = f"{str(step.action).lower()}: {'; '.join(step.reasons)}"
     run.emit("start", words, stack_set=step.stack_set)
     if step.action is Action.DELETE:
@@ -60,12 +62,18 @@ def _create(run: Run, step: Step, values: Mapping[str, str]) -> Steps:
         run.sets.create(name, definition)
         run.states[name] = StackSetState(s.template, own, {})
     elif step.first:
+        _require_empty(run, name)
         yield from define(run, name, definition, None)
         run.states[name] = StackSetState(s.template, own, {})
     state = run.states[name]
     base = complete(state.parameters, state.template)
+    wanted = dict(values)
+    if step.settles:
+        # Until then the stack set has what the targets have that are still there.
+        state.pending = definition_of(run, s, own)
+        wanted = {k: v for k, v in complete(values, s.template).items() if k in base}
     overrides = {
-        k: v for k, v in values.items() if k in step.varying or base.get(k) != v
+        k: v for k, v in wanted.items() if k in step.varying or base.get(k) != v
     }
     for targets in stacksets.rectangles(step.targets):
         state.overrides.update({t: dict(overrides) for t in targets})
@@ -76,6 +84,20 @@ def _create(run: Run, step: Step, values: Mapping[str, str]) -> Steps:
             targets,
             overrides,
             preferences(run, targets),
+        )
+
+
+def _require_empty(run: Run, name: str) -> None:
+    """Raise RolloutError where instances would get a definition that is not theirs.
+
+    UpdateStackSet without Accounts and Regions updates all instances.
+    """
+    asleep = {target for of, target in run.plan.suspended if of == name}
+    left = [t for t in run.states[name].overrides if t not in asleep]
+    if left:
+        places = ", ".join(map(str, left))
+        raise RolloutError(
+            f"{name}: {places} would get values of other targets; delete it first"
         )
 
 

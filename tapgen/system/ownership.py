@@ -16,10 +16,14 @@ def ownership_tags(system: System, part: str) -> dict[str, str]:
     }
 
 
-def observe(system: System, sets: StackSets) -> dict[str, Observed]:
-    """Return the deployed stack sets of a system, including those it no longer has."""
+def observe(
+    system: System, sets: StackSets, *, read_stacks: bool = False
+) -> dict[str, Observed]:
+    """Return the deployed stack sets of a system, including those it no longer has;
+    with `read_stacks` every instance with what its own stack runs."""
     wanted = {s.name for s in system.stack_sets}
-    found = sets.observe(sorted({*wanted, *sets.names(f"{system.prefix}-")}))
+    names = sorted({*wanted, *sets.names(f"{system.prefix}-")})
+    found = sets.observe(names, read_stacks=read_stacks)
     tags = ownership_tags(system, "")
     return {
         name: o

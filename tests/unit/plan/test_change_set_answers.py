@@ -240,7 +240,7 @@ def test_a_replacement_only_aws_sees_is_shown_and_refused_until_allowed() -> Non
     assert verdict_of(the_plan) == {"Table": "replaces"}
     (refused,) = plan.refusals(the_plan)
     assert "Table (AWS::DynamoDB::Table) holds data and would be replaced" in refused
-    assert plan.refusals(the_plan, ["Table"]) == []
+    assert plan.refusals(the_plan, ["data.Table"]) == []
     assert "is replaced by an empty resource (BillingMode)" in text.plan(the_plan)
 
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tapgen import plan
 from tapgen.errors import PlanError
 from tapgen.model import Action, InstanceStatus, Output, Override, System, Target
+from tapgen.plan import allowances
 from tapgen.template import diff
 from tests import make
 from tests.make import EAST, WEST
@@ -361,8 +362,10 @@ def test_somebody_elses_stack_set_is_not_touched() -> None:
     found = make.observed(data, tags={})
 
     for decide in (plan.make, plan.destroy):
-        with pytest.raises(PlanError, match="was not created by tapgen"):
-            decide(make.system(data), {data.name: found})
+        the_plan = decide(make.system(data), {data.name: found})
+        (refused,) = plan.refusals(the_plan)
+        assert "was not created by tapgen" in refused
+        assert {step.action for step in the_plan.steps} <= {Action.CREATE}
 
 
 def test_a_cycle_is_reported_by_name() -> None:
@@ -413,9 +416,11 @@ def test_all_joins_every_target() -> None:
 
 def test_a_running_operation_is_named() -> None:
     data = make.stack_set()
+    found = {data.name: make.observed(data, running="op-1")}
 
-    with pytest.raises(PlanError, match="operation op-1 is still running"):
-        plan.make(make.system(data), {data.name: make.observed(data, running="op-1")})
+    (refused,) = plan.refusals(plan.make(make.system(data), found))
+
+    assert "operation op-1 is still running" in refused
 
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
@@ -510,8 +515,12 @@ def test_destroying_what_is_protected_is_refused_before_anything_goes(
     text = make.template(defaults={"Protect": "true"}, resources={"Db": database})
     data = make.stack_set(text=text)
 
-    with pytest.raises(PlanError, match="deletion protection is on.*\n.*Db in 1111"):
-        plan.destroy(make.system(data), {data.name: make.observed(data)})
+    the_plan = plan.destroy(make.system(data), {data.name: make.observed(data)})
+
+    (refused,) = plan.refusals(the_plan, allowances.every_part(the_plan))
+    assert "deletion protection is on" in refused
+    assert f"Db in {EAST}" in refused and refused.endswith("then destroy")
+    assert parts(the_plan) == [["data"]]
 
 
 def test_a_retained_resource_may_be_protected() -> None:
@@ -540,8 +549,8 @@ def test_replacing_what_holds_data_is_refused_unless_it_is_named() -> None:
 
     (refused,) = plan.refusals(the_plan)
     assert "Bucket (AWS::S3::Bucket) holds data and would be replaced" in refused
-    assert "--allow-replacement Bucket" in refused
-    assert plan.refusals(the_plan, ["Bucket"]) == []
+    assert "--allow-replacement data.Bucket" in refused
+    assert plan.refusals(the_plan, ["data.Bucket"]) == []
 
 
 def test_deleting_a_stateful_resource_is_refused_unless_it_is_retained() -> None:
@@ -567,7 +576,7 @@ def test_the_last_target_of_a_stack_set_with_data_is_not_removed() -> None:
 
     (lost,) = plan.refusals(moved)
     assert "us-west-2: Bucket would be deleted with its data; to allow" in lost
-    assert plan.refusals(moved, ["Bucket"]) == []
+    assert plan.refusals(moved, ["data.Bucket"]) == []
     (refused,) = plan.refusals(gone)
     assert "its last target would be deleted, and it holds data (Bucket)" in refused
     assert plan.refusals(gone, ["data"]) == []

@@ -208,9 +208,9 @@ def test_a_hidden_value_is_not_shown_with_the_old_value() -> None:
     )
 
 
-def test_an_update_of_text_alone_says_that_nothing_changes() -> None:
+def test_an_update_of_outputs_alone_says_that_no_resource_changes() -> None:
     body = json.loads(queue())
-    new = json.dumps({**body, "Description": "other words"})
+    new = json.dumps({**body, "Outputs": {"Word": {"Value": "other words"}}})
     the_plan = planned(queue(), new)
 
     assert "no resource changes" in text.plan(the_plan)
