@@ -223,8 +223,8 @@ def _fates(ended: Outcome) -> Iterator[str]:
         for (kind, name), targets in grouped.items():
             if kind is fate:
                 yield f"{fate}: {name} in {target_list(targets)}"
-    told = {one.stack_set for one in ended.instances}
-    rest = [name for name in ended.left if name not in told]
+    shown = {one.stack_set for one in ended.instances}
+    rest = [name for name in ended.left if name not in shown]
     if rest:
         yield f"{Fate.LEFT}: {', '.join(rest)}"
 

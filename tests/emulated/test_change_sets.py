@@ -295,5 +295,5 @@ def test_a_plan_that_only_aws_refuses_is_not_saved(
     assert not path.exists()
     assert "not saved" in capsys.readouterr().err
 
-    save_plan(path, RATED, with_change_sets, ("Table",))
+    save_plan(path, RATED, with_change_sets, ("data.Table",))
     assert path.exists()
