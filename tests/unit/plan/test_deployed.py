@@ -134,7 +134,7 @@ def test_consumers_wait_for_outputs_that_a_failed_instance_will_change() -> None
 
     step = the_plan.steps[-1]
     assert step.part == "user" and not step.conditional
-    assert step.reasons == ("orders.Url will be another",)
+    assert step.reasons == ("orders.Url will change",)
 
 
 def test_a_template_that_takes_no_effect_is_recorded_with_the_next_change() -> None:

@@ -75,7 +75,9 @@ def test_with_another_definition_the_old_goes_before_the_new_comes(
     assert "away from its deletion until then" in shown
     (move,) = forecast.of(the_plan).moves
     assert move.away
-    assert "roll the new template out where it is now" in plan.refusals(the_plan)[0]
+    assert (
+        "roll out the new template at the present targets" in plan.refusals(the_plan)[0]
+    )
 
 
 @pytest.mark.parametrize("changes", [{"Team": "a"}, {}])

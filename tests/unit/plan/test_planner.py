@@ -519,7 +519,7 @@ def test_destroying_what_is_protected_is_refused_before_anything_goes(
 
     (refused,) = plan.refusals(the_plan, allowances.every_part(the_plan))
     assert "deletion protection is on" in refused
-    assert f"Db in {EAST}" in refused and refused.endswith("then destroy")
+    assert f"Db in {EAST}" in refused and refused.endswith("then delete")
     assert parts(the_plan) == [["data"]]
 
 
