@@ -1,7 +1,8 @@
 """What is known about AWS, as tables with sources: data, no branches.
 
 `retention` lists the properties that delete data when they shrink, start or stop,
-`replacements` when a change replaces its resource, where the schemas do not say.
+`replacements` when a change replaces its resource, where the schemas do not say,
+`interruptions` what a change in place interrupts.
 `refusals` lists the updates that AWS refuses, and the names that forbid a replacement.
 `template/` judges changes by these tables, and `cli` gives the embedded AWS a function
 that refuses by them. Imports the standard library only. Begin reading at

@@ -22,6 +22,7 @@ from tapgen.errors import AwsError, Busy, RolloutError
 from tapgen.model import Action, ObservedInstance, ResultStatus, Target
 from tapgen.plan.model import Plan, Step
 from tapgen.template import diff
+from tapgen.template.differences import Path
 
 PATIENCE = 3600
 """Seconds for which `detect` waits for operations of others."""
@@ -177,7 +178,7 @@ def _fate(
     return Fate.OVERWRITTEN if touched else Fate.PERHAPS
 
 
-def _meets(planned: diff.Path, drifted: str) -> bool:
+def _meets(planned: Path, drifted: str) -> bool:
     """Whether a planned property contains a drifted one, or lies in it. Lists count as a
     whole: the two number their items differently."""
     ours = _names(map(str, planned), "=")

@@ -218,6 +218,7 @@ def resource(change: Resource) -> dict[str, Any]:
                 "old": p.old,
                 "new": p.new,
                 "verdict": str(p.verdict),
+                "interruption": p.interruption or None,
             }
             for p in change.properties
         ],

@@ -182,7 +182,7 @@ def _as_anywhere(
 
 def _shown(change: diff.Resource) -> _Shown:
     properties = (
-        (diff.show(p.path), whole_difference(p.old, p.new), p.verdict)
+        (diff.show(p.path), whole_difference(p.old, p.new), p.verdict, p.interruption)
         for p in change.properties
     )
     return (replace(change, properties=()), *properties)

@@ -98,7 +98,8 @@ def _change(change: diff.Resource) -> Iterator[str]:
     yield f"{sign}   {change.logical_id} {change.type}{verdict}{data}"
     for p in change.properties:
         for line in difference(p.old, p.new):
-            yield f"      {_plain(f'{diff.show(p.path)}: {line}')}"
+            because = f"  [{p.interruption}]" if p.interruption else ""
+            yield f"      {_plain(f'{diff.show(p.path)}: {line}{because}')}"
 
 
 def _plain(text: str) -> str:

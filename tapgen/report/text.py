@@ -146,7 +146,7 @@ def _risky(
     gone = risk.replaced(changes)
     if gone:
         yield risk.Kind.REPLACEMENT, f"{part}: {gone}" if part else gone, target
-    for change in changes:
+    for change in sorted(changes, key=lambda c: not risk.comes_first(c)):
         for one in risk.of(change):
             name = f"{part}.{one.logical_id}" if part else one.logical_id
             yield one.kind, f"{name} ({one.type}): {one.detail}", target
@@ -306,11 +306,20 @@ def _resources(group: grouping.Group) -> Iterator[str]:
         name = f"{change.logical_id} [dim]{change.type}[/]"
         yield f"      {mark} {name}{verdict}{data}{retained}"
         for p in change.properties:
-            because = "" if p.verdict is diff.Verdict.IN_PLACE else f"  [{p.verdict}]"
+            because = because_of(p)
             for line in difference(p.old, p.new):
                 yield escape(f"          {diff.show(p.path)}: {line}{because}")
     if group.shared and group.without:
         yield f"      {without(group)}"
+
+
+def because_of(place: diff.Property) -> str:
+    """What follows a difference: its verdict if it is not in place, and what it
+    interrupts."""
+    in_place = place.verdict is diff.Verdict.IN_PLACE
+    words = [place.interruption, "" if in_place else str(place.verdict)]
+    said = ", ".join(filter(None, words))
+    return f"  [{said}]" if said else ""
 
 
 def _gravity(change: diff.Resource) -> tuple[bool, bool, int]:

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from tapgen.knowledge.replacements import LEFT_BEHIND
-from tapgen.template import exposure, grants, retention
+from tapgen.template import exposure, grants, interruptions, retention
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.grants import many, text
 from tapgen.template.values import LATER, equal
@@ -24,6 +24,7 @@ class Kind(StrEnum):
 
     REFUSED = "AWS refuses this update"
     DATA = "data"
+    INTERRUPTION = "interruption"
     REPLACEMENT = "replacement"
     PUBLIC = "public exposure"
     IAM = "wider permissions"
@@ -49,6 +50,7 @@ def of(change: Resource) -> tuple[Risk, ...]:
     found = [
         *_refused(change),
         *_data(change),
+        *_interrupted(change),
         *_permissions(change),
         *_network(change),
         *_weaker(change),
@@ -157,6 +159,33 @@ def _out_of_reach(change: Resource) -> Iterator[Found]:
 def _regions(copies: Any) -> list[str]:
     found = [copy for copy in many(copies) if isinstance(copy, Mapping)]
     return [text(copy["Region"]) for copy in found if "Region" in copy]
+
+
+# -- interruptions -------------------------------------------------------------------
+
+
+def comes_first(change: Resource) -> bool:
+    """Whether a resource is named before others: a database or a load balancer."""
+    return interruptions.comes_first(change.type)
+
+
+def _interrupted(change: Resource) -> Iterator[Found]:
+    if change.verb is not Verb.CHANGE:
+        return
+    if change.verdict is Verdict.REPLACES:
+        words = interruptions.of_replacement(change.type)
+        if words:
+            yield Kind.INTERRUPTION, f"is replaced: {words}"
+        return
+    before, after = change.before or {}, change.after or {}
+    found: dict[str, dict[str, None]] = {}
+    for p in change.properties:
+        path = "/".join(part for part in p.path if isinstance(part, str))
+        one = interruptions.of_property(change.type, path, before, after)
+        if one and not interruptions.is_mild(one):
+            found.setdefault(f"{one.effect}: {one.words}", {})[str(p.path[0])] = None
+    for words, names in found.items():
+        yield Kind.INTERRUPTION, f"{words} ({', '.join(names)})"
 
 
 # -- permissions ---------------------------------------------------------------------
