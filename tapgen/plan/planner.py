@@ -4,12 +4,13 @@ Pure: takes data, returns data. Whoever calls `make` has already read AWS.
 
 Desired targets are compared with observed ones. The changes of a stack set become
 steps, one for each distinct set of parameter values; steps become waves, first by
-dependency, then by region order. Deletions come last, in reverse order.
+dependency, then by region order. Deletions come last, in reverse order. Users of what
+goes away come before it (`users`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tapgen.errors import PlanError
@@ -19,6 +20,7 @@ from tapgen.model import (
     StackSet,
     System,
 )
+from tapgen.plan import users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Plan, Step
 from tapgen.plan.steps import steps_for
@@ -28,8 +30,8 @@ from tapgen.plan.values import (
     evaluated_sides,
     moved_values,
 )
-from tapgen.plan.waves import dependency_levels, interleave
-from tapgen.system import checks, units
+from tapgen.plan.waves import dependency_levels, interleave, levels_of
+from tapgen.system import checks, ledger, units
 from tapgen.template import diff
 
 
@@ -56,8 +58,35 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         if o.running
     ]
     levels = list(dependency_levels(by_part))
-    touched: dict[str, ChangingOutputs] = {}
+    waves, touched, problems = _waves(system, observed, levels)
+    uses = ledger.uses(observed)
+    steps = [step for wave in waves for step in wave]
+    order = users.ordered(system, observed, uses, steps, touched)
+    if order:
+        later = list(levels_of(order.requires))
+        waves, _, problems = _waves(system, observed, later)
+        blocked += order.blocked
+    deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
+    first, last = in_order(system, observed, deletions)
+    early, last = users.early_and_late(last, order.leaving if order else frozenset())
+    complete_waves = [
+        tuple(_with_changes(s, by_part, observed) for s in wave)
+        for wave in (*first, *early, *waves, *last)
+    ]
+    blocked += problems
+    return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
+
+
+def _waves(
+    system: System, observed: Mapping[str, Observed], levels: Iterable[Sequence[str]]
+) -> tuple[list[tuple[Step, ...]], dict[str, ChangingOutputs], list[str]]:
+    """Return the waves of creations and updates of these groups of parts, the outputs
+    that they may change, and problems. A part gets the outputs of a later group as they
+    are now."""
+    by_part = {s.part: s for s in system.stack_sets}
+    touched: dict[str, ChangingOutputs] = {part: {} for part in by_part}
     waves: list[tuple[Step, ...]] = []
+    blocked: list[str] = []
     for level in levels:
         found = {}
         for part in level:
@@ -67,12 +96,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         for part, steps in found.items():
             s = by_part[part]
             touched[part] = changing_outputs(s, observed.get(s.name), steps)
-    first, last = in_order(system, observed, deletions_for(system, levels, observed))
-    complete_waves = [
-        tuple(_with_changes(s, by_part, observed) for s in wave)
-        for wave in (*first, *waves, *last)
-    ]
-    return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
+    return waves, touched, blocked
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
@@ -95,8 +119,9 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
         )
         for level in [leftover, *reversed(names)]
     ]
+    waves = users.deletions_in_order(waves, ledger.uses(observed))
     complete_waves = [
-        tuple(_with_changes(s, {}, observed) for s in wave) for wave in waves if wave
+        tuple(_with_changes(s, {}, observed) for s in wave) for wave in waves
     ]
     return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 
 from tapgen.errors import PlanError
@@ -15,16 +15,33 @@ from tapgen.plan.steps import rank
 
 def dependency_levels(by_part: Mapping[str, StackSet]) -> Iterator[list[str]]:
     """Yield groups of parts, each depending only on earlier groups."""
-    sorter = TopologicalSorter({p: sorted(s.requires()) for p, s in by_part.items()})
+    return levels_of({part: s.requires() for part, s in by_part.items()})
+
+
+def levels_of(requires: Mapping[str, Collection[str]]) -> Iterator[list[str]]:
+    """Yield groups of parts, each requiring only parts of earlier groups."""
+    sorter = TopologicalSorter({p: sorted(names) for p, names in requires.items()})
     try:
         sorter.prepare()
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
         raise PlanError(f"circular dependency of stack sets: {circle}") from None
     while sorter.is_active():
-        ready = sorted(sorter.get_ready(), key=list(by_part).index)
+        ready = sorted(sorter.get_ready(), key=list(requires).index)
         yield ready
         sorter.done(*ready)
+
+
+def reaches(requires: Mapping[str, Collection[str]], start: str, goal: str) -> bool:
+    """Whether `start` requires `goal`, directly or through others, or is it."""
+    seen, ahead = {start}, [start]
+    while ahead:
+        if (here := ahead.pop()) == goal:
+            return True
+        more = set(requires.get(here, ())) - seen
+        seen |= more
+        ahead += more
+    return False
 
 
 def interleave(

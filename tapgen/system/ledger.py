@@ -1,0 +1,103 @@
+"""Who provides what in a system, and who uses it, as it is deployed.
+
+A new template says what a stack will use. What its stack uses until then is read here
+from the deployed stack sets: a parameter value that is an output of another one, and an
+`Fn::ImportValue` of an export. CloudFormation refuses to remove an export that is
+imported ("Get exported outputs from a deployed CloudFormation stack", user guide), and
+nothing refuses to remove an output.
+
+Pure: takes data, returns data. Begin reading at `uses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.model import Observed, Target
+from tapgen.template import evaluate
+
+IMPORT = "Fn::ImportValue"
+
+
+@dataclass(frozen=True, order=True)
+class Use:
+    """A stack (`user` at `at`) uses what another one (`provider` at `source`) provides.
+
+    Either the value of an `output`, which is `value`, or an `export` by its name.
+    """
+
+    user: str
+    at: Target
+    provider: str
+    source: Target
+    output: str = ""
+    value: str = ""
+    export: str = ""
+
+    @property
+    def what(self) -> str:
+        """The provided thing, in words."""
+        return f"export {self.export}" if self.export else f"output {self.output}"
+
+
+def uses(observed: Mapping[str, Observed]) -> list[Use]:
+    """Return what the deployed stack sets use of each other, sorted."""
+    return sorted({*_values(observed), *_imports(observed)})
+
+
+def imports(node: Any) -> Iterator[str]:
+    """Yield the name of every export that an evaluated template imports."""
+    if isinstance(node, list):
+        for item in node:
+            yield from imports(item)
+    elif isinstance(node, Mapping):
+        if isinstance(node.get(IMPORT), str):
+            yield node[IMPORT]
+        for value in node.values():
+            yield from imports(value)
+
+
+def imported(template: str, values: Mapping[str, Any], target: Target) -> set[str]:
+    """Return the names of the exports that a stack imports."""
+    if IMPORT not in template:
+        return set()
+    found = evaluate.evaluate(template, values, target)
+    return {*imports([r for r in found.resources.values()]), *imports(found.outputs)}
+
+
+def _values(observed: Mapping[str, Observed]) -> Iterator[Use]:
+    """Yield the parameter values that are outputs of other stack sets."""
+    provided: dict[str, list[tuple[str, Target, str]]] = {}
+    for name, found in observed.items():
+        for target, instance in found.instances.items():
+            for output, value in (instance.outputs or {}).items():
+                provided.setdefault(value, []).append((name, target, output))
+    for name, found in observed.items():
+        for target in found.instances:
+            given = found.values(target).values()
+            for item in {i for value in given for i in {value, *value.split(",")} if i}:
+                for provider, source, output in provided.get(item, ()):
+                    if provider != name:
+                        yield Use(name, target, provider, source, output, item)
+
+
+def _imports(observed: Mapping[str, Observed]) -> Iterator[Use]:
+    """Yield the imports of exports; both are of one account and region."""
+    exported: dict[tuple[str, str, str], tuple[str, Target]] = {}
+    for name, found in observed.items():
+        for target in found.instances:
+            for export in evaluate.exports(
+                found.template_of(target), found.values(target), target
+            ).values():
+                place = target.account, target.region, export
+                exported[place] = name, target
+    for name, found in observed.items():
+        for target in found.instances if exported else ():
+            for export in imported(
+                found.template_of(target), found.values(target), target
+            ):
+                place = target.account, target.region, export
+                if place in exported and exported[place][0] != name:
+                    yield Use(name, target, *exported[place], export=export)
