@@ -115,9 +115,10 @@ def _is_lost(state: _State, use: Use) -> bool:
     found, s = state.observed[use.provider], state.wanted[use.provider]
     old, new = evaluated_sides(found, s, use.source, step.values)
     if use.export:
-        values = {k: v for k, v in step.values.items() if isinstance(v, str)}
-        kept = evaluate.exports(s.template, values, use.source).values()
-        return use.export not in kept
+        values = {k: v if isinstance(v, str) else v.now for k, v in step.values.items()}
+        names = evaluate.exports(s.template, values, use.source).values()
+        # A name that is not known yet may be the same one.
+        return use.export not in names and all(isinstance(n, str) for n in names)
     changes = diff.compare(old, new, moved_values(step))
     gone = {
         c.logical_id for c in changes if c.verb is diff.Verb.REMOVE and not c.retained

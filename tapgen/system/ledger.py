@@ -91,8 +91,8 @@ def _imports(observed: Mapping[str, Observed]) -> Iterator[Use]:
             for export in evaluate.exports(
                 found.template_of(target), found.values(target), target
             ).values():
-                place = target.account, target.region, export
-                exported[place] = name, target
+                if isinstance(export, str):
+                    exported[(target.account, target.region, export)] = name, target
     for name, found in observed.items():
         for target in found.instances if exported else ():
             for export in imported(

@@ -67,17 +67,16 @@ def evaluate(
 
 def exports(
     template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
-) -> dict[str, str]:
-    """Return output -> the name that it is exported by, where that is known."""
+) -> dict[str, Any]:
+    """Return output -> the name that it is exported by; an unknown one is not text."""
     if isinstance(template, str) and '"Export"' not in template:
         return {}
     scope = Scope(mapping(_parsed(template)), values, target)
-    names = {
-        str(output): scope.resolve(mapping(mapping(body).get("Export")).get("Name"))
+    return {
+        str(output): scope.resolve(mapping(body["Export"]).get("Name"))
         for output, body in mapping(scope.body.get("Outputs")).items()
-        if isinstance(body, Mapping) and scope.wanted(body)
+        if isinstance(body, Mapping) and "Export" in body and scope.wanted(body)
     }
-    return {output: name for output, name in names.items() if isinstance(name, str)}
 
 
 def given(values: Mapping[str, Value]) -> dict[str, Any]:
