@@ -7,12 +7,14 @@ SYSTEM ?= secure_network
 # The editors' schema, and all that says what it is.
 SCHEMA := stacksets/tapgen.schema.json
 SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model tapgen/template/schemas.py -name '*.py')
+# For `make soak`: how many random systems.
+SOAK ?= 200
 # For `make bench`: --runs N, --json.
 BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: help rollout test templates lint check style types fresh format picture bench clean
+.PHONY: help rollout test soak templates lint check style types fresh format picture bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +31,9 @@ rollout: .venv/.ready ## Roll the secure network out to two regions of the embed
 
 test: .venv/.ready ## Run all tests
 	$(PYTEST)
+
+soak: .venv/.ready ## Hold the plan to what happens, for many random systems (SOAK=200)
+	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_truth.py
 
 templates: .venv/.ready $(SCHEMA) ## Bring templates_out/ and the editors' schema up to date
 	$(BIN)/tapgen templates

@@ -24,7 +24,9 @@ from tapgen.emulator.cloudformation.patches import (
     bucket_names,
     capabilities,
     conditions,
+    no_updates,
     parameters,
+    resource_type_changes,
     resource_types,
     rolled_back_stacks,
     secret_drift,
@@ -48,6 +50,8 @@ _PATCHES = (
     resource_types,
     yaml_tags,
     secret_drift,
+    no_updates,
+    resource_type_changes,
 )
 _applied = False
 
