@@ -2,7 +2,7 @@
 
 `retention` lists the properties that delete data when they shrink, start or stop,
 `replacements` when a change replaces its resource, where the schemas do not say,
-`interruptions` what a change in place interrupts.
+`interruptions` what a change in place interrupts, `guards` what protects a system.
 `refusals` lists the updates that AWS refuses, and the names that forbid a replacement.
 `template/` judges changes by these tables, and `cli` gives the embedded AWS a function
 that refuses by them. Imports the standard library only. Begin reading at

@@ -54,6 +54,7 @@ _REPLACEMENT_MARKS = {
 }
 
 
+_OF_STACKS = (risk.Kind.IAM, risk.Kind.PROTECTION)
 _MOST_NAMES = 4  # resources that a line names
 
 
@@ -134,20 +135,29 @@ def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
         for step in the_plan.steps
         if not step.conditional
         for where, changes in step.changes.items()
-        for kind, what, target in _risky(step.part, where, changes)
+        for kind, what, target in _risky(
+            step.part, where, changes, whole=step.action is Action.DELETE
+        )
         if not the_plan.is_new(step, where) or kind is risk.Kind.PUBLIC
     )
 
 
 def _risky(
-    part: str, target: Target, changes: Sequence[diff.Resource]
+    part: str,
+    target: Target,
+    changes: Sequence[diff.Resource],
+    *,
+    whole: bool = False,
 ) -> Iterator[tuple[risk.Kind, str, Target]]:
-    """(kind, what, where) of every risk at one target."""
+    """(kind, what, where) of every risk at one target. Where the `whole` stack goes, what
+    guarded only that stack is none."""
     gone = risk.replaced(changes)
     if gone:
         yield risk.Kind.REPLACEMENT, f"{part}: {gone}" if part else gone, target
     for change in sorted(changes, key=lambda c: not risk.comes_first(c)):
         for one in risk.of(change):
+            if whole and one.kind in _OF_STACKS and not risk.is_wide(change):
+                continue
             name = f"{part}.{one.logical_id}" if part else one.logical_id
             yield one.kind, f"{name} ({one.type}): {one.detail}", target
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from tapgen.knowledge.replacements import LEFT_BEHIND
-from tapgen.template import exposure, grants, interruptions, retention
+from tapgen.template import exposure, grants, guards, interruptions, retention
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.grants import many, text
 from tapgen.template.values import LATER, equal
@@ -234,6 +234,9 @@ def _permissions(change: Resource) -> Iterator[Found]:
     before = list(_documents(change.type, change.before or {}))
     after = list(_documents(change.type, change.after or {}))
     if change.after is None:
+        if change.type.endswith("Policy") and not change.retained:
+            for _, words in grants.widened(before, []):
+                yield Kind.IAM, words  # what it denied
         return
     for public, words in grants.widened(before, after):
         yield Kind.PUBLIC if public else Kind.IAM, words
@@ -352,23 +355,22 @@ def _at(properties: Mapping[str, Any], path: str) -> Any:
 
 # -- protection ----------------------------------------------------------------------
 
-_SWITCHES = (
-    "DeletionProtection",
-    "DeletionProtectionEnabled",
-    "StorageEncrypted",
-    "EnableKeyRotation",
-    "EnableLogFileValidation",
-    "MultiAZ",
-)
+
+def is_wide(change: Resource) -> bool:
+    """Whether what a resource guards is more than the stack that it is in."""
+    return guards.is_wide(change.type)
 
 
 def _weaker(change: Resource) -> Iterator[Found]:
+    if change.verb is Verb.REMOVE and not change.retained:
+        words = guards.of_removal(change.type)
+        if words:
+            yield Kind.PROTECTION, f"removed; {words}"
     if change.verb is not Verb.CHANGE:
         return
     before, after = change.before or {}, change.after or {}
-    for name in _SWITCHES:
-        if equal(before.get(name), True) and not equal(after.get(name), True):
-            yield Kind.PROTECTION, f"{name} is turned off"
+    for words in guards.lost(change.type, before, after):
+        yield Kind.PROTECTION, words
     for name in ("BucketEncryption", "KmsMasterKeyId", "KmsKeyId", "SSESpecification"):
         if before.get(name) and not after.get(name):
             yield Kind.PROTECTION, f"{name} is dropped"
