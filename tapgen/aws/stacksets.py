@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from tapgen.aws import organizations, stacks
+from tapgen.aws import organizations, readings, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
+from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import NOBODY, Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
     HIDDEN,
-    NO_STACK,
     AutoDeployment,
     InstanceDetailedStatus,
     InstanceStatus,
@@ -36,8 +36,6 @@ from tapgen.model import (
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
 
-OPERATION_PREFIX = "tapgen-"
-"""What the ids of all operations begin with that tapgen starts."""
 
 _ACTIVE = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.STOPPING)
 
@@ -217,27 +215,7 @@ class StackSets:
         except NotFound:
             return None
         instance = _instance(found)
-        known = self.outputs(target, instance.stack_id) if outputs else {}
-        if read_stacks or _in_doubt(instance):
-            instance = self._with_stack(target, instance)
-        return replace(instance, outputs=known)
-
-    def _with_stack(
-        self, target: Target, instance: ObservedInstance
-    ) -> ObservedInstance:
-        """The instance with what its stack runs, as far as that may be read."""
-        nothing = replace(instance, template=NO_STACK, parameters={})
-        if not instance.stack_id:
-            return nothing
-        try:
-            found = stacks.deployed(self.aws, target, instance.stack_id)
-        except AwsError as error:
-            if error.code in NOBODY:
-                return instance
-            raise
-        if found is None:
-            return nothing
-        return replace(instance, template=found.template, parameters=found.parameters)
+        return readings.read(self.aws, target, instance, outputs, read_stacks)
 
     def _waiting(
         self, name: str, there: Iterable[Target]
@@ -511,19 +489,6 @@ def _instance(known: Mapping[str, Any]) -> ObservedInstance:
         drift_status=known.get("DriftStatus", "NOT_CHECKED"),
         drift_checked=known.get("LastDriftCheckTimestamp"),
         last_operation=known.get("LastOperationId"),
-    )
-
-
-def _in_doubt(instance: ObservedInstance) -> bool:
-    """Whether an instance may run something else than the stack set says.
-
-    The stack set has a new template and new values even where updating an instance
-    failed or was not tried (API reference, UpdateStackSet). Where somebody else's
-    operation came last, tapgen does not know what it did.
-    """
-    last = instance.last_operation or OPERATION_PREFIX
-    return instance.status is not InstanceStatus.CURRENT or not last.startswith(
-        OPERATION_PREFIX
     )
 
 

@@ -37,7 +37,8 @@ Examples:
   tapgen plan secure_network --detect-drift
   tapgen plan secure_network --change-sets
 
-Exit codes: 0 nothing to do, 2 changes planned, 1 error.
+Exit codes: 0 nothing to do, 2 changes planned, 1 error, or nothing to do in what can
+be read.
 """
 
 
@@ -114,7 +115,16 @@ def plan_command(
     if plan and output == "text":
         more = f" --plan {out}" if out else ""
         say(f"to apply this plan: {command_line('rollout', reached)}{more}")
-    return CHANGES if plan else DONE
+    if plan:
+        return CHANGES
+    return FAILED if is_incomplete(plan) else DONE
+
+
+def is_incomplete(plan: Any) -> bool:
+    """Whether a plan leaves something out, or does not know all that is deployed."""
+    from tapgen.report import unread
+
+    return bool(plan.omitted) or unread.is_away(plan.observed)
 
 
 def exact_allowances(plan: Any, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tapgen.cli import DONE, FAILED
+from tapgen.cli import DONE, FAILED, PARTIAL
 from tapgen.cli.bootstrap import run_bootstrap
 from tapgen.cli.common import (
     Timings,
@@ -22,6 +22,7 @@ from tapgen.cli.lint import lint_passes
 from tapgen.cli.plan import (
     allow_option,
     exact_allowances,
+    is_incomplete,
     make_plan,
     outlook_of,
     refused,
@@ -98,7 +99,8 @@ def rollout_command(
     if refused(plan, allowed) or not plan:
         if output == "json":
             print_json({"plan": data.plan(plan, allowed), "outcome": None})
-        return FAILED if refusals(plan, allowed) else DONE
+        unknown = not plan and is_incomplete(plan)
+        return FAILED if refusals(plan, allowed) or unknown else DONE
     with clock.stage("lint"):
         if not lint_passes(plan.system, {step.stack_set for step in plan.steps}):
             return FAILED
@@ -118,7 +120,7 @@ def rollout_command(
         print_json({"plan": data.plan(plan, allowed), "outcome": data.outcome(ended)})
     if timings:
         clock.show()
-    return exit_code(ended)
+    return PARTIAL if ended.green and plan.omitted else exit_code(ended)
 
 
 def _read(path: Path) -> str:

@@ -26,7 +26,8 @@ from tapgen.cli.reach import reach_system
     "status",
     epilog="\b\nExamples:\n  tapgen status secure_network --local\n"
     "  tapgen status secure_network -e staging --output json\n\n"
-    "Exit codes: 0 every instance is CURRENT, 2 some are missing or not CURRENT, 1 error.",
+    "Exit codes: 0 every instance is CURRENT, 2 some are missing, not CURRENT or cannot be\n"
+    "read, 1 error.",
 )
 @system_options
 @aws_options
@@ -40,7 +41,7 @@ def status_command(
 ) -> int:
     """Show every stack instance of SYSTEM: account, region, status."""
     from tapgen.cli.progress import console
-    from tapgen.report import data, text
+    from tapgen.report import data, text, unread
     from tapgen.system import ownership
 
     reached = reach_system(
@@ -55,11 +56,14 @@ def status_command(
         for s in found["stack_sets"]:
             if s["running"]:
                 click.echo(f"{s['name']}: operation {s['running']} is running")
+    away = unread.is_away(observed)
+    for line in unread.of(observed) if away else ():
+        click.echo(line, err=True)
     green = all(
         not s["missing"] and all(i["status"] == "CURRENT" for i in s["instances"])
         for s in found["stack_sets"]
     )
-    return DONE if green else CHANGES
+    return DONE if green and not away else CHANGES
 
 
 @click.command(
@@ -106,7 +110,8 @@ def limits_command(
     "outputs",
     epilog="\b\nExamples:\n  tapgen outputs secure_network --local\n"
     "  tapgen outputs secure_network --local --output json\n"
-    '  eval "$(tapgen outputs secure_network --local --output env)"',
+    '  eval "$(tapgen outputs secure_network --local --output env)"\n\n'
+    "Exit codes: 0 done, 1 error, or the outputs of a target cannot be read.",
 )
 @system_options
 @aws_options
@@ -125,15 +130,19 @@ def outputs_command(
     **aws_choice: Any,
 ) -> int:
     """Show the outputs of SYSTEM's stacks, by part, region and account."""
-    from tapgen.report import data
+    from tapgen.report import data, unread
     from tapgen.system import ownership
 
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
     observed = ownership.observe(reached.system, reached.sets)
     found = data.outputs(reached.system, observed)
+    missing = unread.of(observed)
+    for line in missing:
+        click.echo(line, err=True)
+    code = FAILED if missing else DONE
     if output == "json":
         print_json(found)
-        return DONE
+        return code
     rows = list(_rows(found))
     several = len({account for _, _, account, _, _ in rows}) > 1
     for part, region, account, name, value in rows:
@@ -143,16 +152,11 @@ def outputs_command(
             click.echo(f"{variable.upper()}={shlex.quote(value)}")
         else:
             click.echo(f"{part}.{name}  {' '.join(where)}  {value}")
-    if not rows:
+    if not rows and not missing:
         there = any(o.instances for o in observed.values())
-        why = (
-            "its templates have none, or tapgen cannot read them without the operator "
-            "role (tapgen bootstrap creates it)"
-            if there
-            else "it is not deployed"
-        )
+        why = "its templates have none" if there else "it is not deployed"
         click.echo(f"{reached.system.prefix} has no outputs: {why}", err=True)
-    return DONE
+    return code
 
 
 def _rows(found: Any) -> Iterator[tuple[str, str, str, str, str]]:

@@ -13,7 +13,13 @@ from __future__ import annotations
 
 from tapgen.model.artifacts import Artifact, Upload, artifact_bucket, digest
 from tapgen.model.findings import Finding, Severity
-from tapgen.model.observations import HIDDEN, NO_STACK, Observed, ObservedInstance
+from tapgen.model.observations import (
+    HIDDEN,
+    NO_STACK,
+    Observed,
+    ObservedInstance,
+    Reading,
+)
 from tapgen.model.organizations import (
     AccountFilter,
     AutoDeployment,
@@ -61,6 +67,7 @@ __all__ = [
     "Permission",
     "PermissionModel",
     "Preferences",
+    "Reading",
     "ResultStatus",
     "RolloutSettings",
     "SAME",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from tapgen.model.organizations import AutoDeployment, PermissionModel
 from tapgen.model.statuses import InstanceDetailedStatus, InstanceStatus
@@ -19,14 +20,24 @@ NO_STACK = "{}"
 """The template of an instance without a stack."""
 
 
+class Reading(StrEnum):
+    """Whether the stack of an instance could be read."""
+
+    READ = "READ"
+    AWAY = "AWAY"  # its region or account does not answer
+    REFUSED = "REFUSED"  # nobody lets tapgen in, as before bootstrap
+    GONE = "GONE"  # the stack was deleted other than through its stack set
+
+
 @dataclass(frozen=True)
 class ObservedInstance:
     """A stack instance as CloudFormation reports it.
 
     `stack_id` is None where the stack was never created. `outputs` are those of its
-    stack, None where they could not be read. `template` and `parameters` are what its
-    stack runs, None where that was not read and the word of the stack set counts;
-    `NO_STACK` and nothing where there is no stack.
+    stack, None where they could not be read: they are unknown then, not empty.
+    `template` and `parameters` are what its stack runs, None where that was not read and
+    the word of the stack set counts; `NO_STACK` and nothing where there is no stack.
+    `reading` says how reading the stack ended, `unread` why, in a few words.
     """
 
     status: InstanceStatus
@@ -40,6 +51,8 @@ class ObservedInstance:
     last_operation: str | None = None
     template: str | None = None
     parameters: Mapping[str, str] | None = None
+    reading: Reading = Reading.READ
+    unread: str = ""
 
     @property
     def has_no_stack(self) -> bool:

@@ -11,6 +11,8 @@ from tapgen.model import (
     HIDDEN,
     Action,
     Observed,
+    ObservedInstance,
+    Reading,
     System,
     Target,
     Upload,
@@ -34,7 +36,8 @@ class Reference:
     """A value that is known after earlier steps: an output of the stacks at `sources`.
 
     `now` is its current value, None where a source does not exist yet or the output will
-    certainly change. `moves` says what replaces it, if anything.
+    certainly change. `moves` says what replaces it, if anything. `unread` are the sources
+    that cannot be read, where nothing else says what their output is.
     """
 
     part: str
@@ -42,6 +45,7 @@ class Reference:
     sources: tuple[Target, ...]
     now: str | None = None
     moves: Moves = Moves.NOT
+    unread: tuple[Target, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.part}.{self.output}"
@@ -82,6 +86,17 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Omitted:
+    """What a plan leaves out because something cannot be read: `why` is a sentence."""
+
+    stack_set: str
+    part: str
+    action: Action
+    targets: tuple[Target, ...]
+    why: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """Waves of steps: a wave starts when the wave before it has succeeded."""
 
@@ -90,6 +105,7 @@ class Plan:
     waves: tuple[tuple[Step, ...], ...]
     uploads: tuple[Upload, ...] = ()  # artifacts that their buckets lack
     blocked: tuple[str, ...] = ()  # problems that stop the rollout
+    omitted: tuple[Omitted, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -124,6 +140,26 @@ class Plan:
             and found.instances
             and not diff.same(found.template, s.template)
         )
+
+    @property
+    def unread(self) -> tuple[tuple[str, Target, ObservedInstance], ...]:
+        """The instances whose stacks cannot be read, by the name of their stack set."""
+        return tuple(
+            (name, target, instance)
+            for name, found in sorted(self.observed.items())
+            for target, instance in sorted(found.instances.items())
+            if instance.reading is not Reading.READ
+        )
+
+    def untouched(self, stack_set: str) -> frozenset[Target]:
+        """Return the instances of a stack set that no operation of this plan may touch."""
+        silent = {
+            target
+            for name, target, instance in self.unread
+            if name == stack_set and instance.reading is not Reading.REFUSED
+        }
+        left = {t for o in self.omitted if o.stack_set == stack_set for t in o.targets}
+        return frozenset(silent | left)
 
     @property
     def suspended(self) -> tuple[tuple[str, Target], ...]:

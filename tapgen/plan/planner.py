@@ -20,9 +20,9 @@ from tapgen.model import (
     StackSet,
     System,
 )
-from tapgen.plan import users
+from tapgen.plan import unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
-from tapgen.plan.model import Plan, Step
+from tapgen.plan.model import Omitted, Plan, Step
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
@@ -58,45 +58,57 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         if o.running
     ]
     levels = list(dependency_levels(by_part))
-    waves, touched, problems = _waves(system, observed, levels)
+    waves, touched, problems, omitted = _waves(system, observed, levels)
     uses = ledger.uses(observed)
     steps = [step for wave in waves for step in wave]
     order = users.ordered(system, observed, uses, steps, touched)
     if order:
         later = list(levels_of(order.requires))
-        waves, _, problems = _waves(system, observed, later)
+        waves, _, problems, omitted = _waves(system, observed, later)
         blocked += order.blocked
     deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
     first, last = in_order(system, observed, deletions)
     early, last = users.early_and_late(last, order.leaving if order else frozenset())
+    before, left = unread.split_waves([*first, *early], observed)
+    after, more = unread.split_waves(last, observed)
     complete_waves = [
         tuple(_with_changes(s, by_part, observed) for s in wave)
-        for wave in (*first, *early, *waves, *last)
+        for wave in (*before, *waves, *after)
     ]
-    blocked += problems
-    return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
+    return Plan(
+        system,
+        observed,
+        tuple(complete_waves),
+        blocked=(*blocked, *problems, *unread.stuck(left)),
+        omitted=(*omitted, *left, *more),
+    )
 
 
 def _waves(
     system: System, observed: Mapping[str, Observed], levels: Iterable[Sequence[str]]
-) -> tuple[list[tuple[Step, ...]], dict[str, ChangingOutputs], list[str]]:
+) -> tuple[
+    list[tuple[Step, ...]], dict[str, ChangingOutputs], list[str], list[Omitted]
+]:
     """Return the waves of creations and updates of these groups of parts, the outputs
-    that they may change, and problems. A part gets the outputs of a later group as they
-    are now."""
+    that they may change, problems, and what is left out. A part gets the outputs of a
+    later group as they are now."""
     by_part = {s.part: s for s in system.stack_sets}
     touched: dict[str, ChangingOutputs] = {part: {} for part in by_part}
     waves: list[tuple[Step, ...]] = []
     blocked: list[str] = []
+    omitted: list[Omitted] = []
     for level in levels:
-        found = {}
+        found: dict[str, list[Step]] = {}
         for part in level:
-            found[part], problems = steps_for(system, by_part[part], observed, touched)
+            steps, problems = steps_for(system, by_part[part], observed, touched)
             blocked += problems
+            found[part], left = unread.split(steps, observed, omitted)
+            omitted += left
         waves += interleave(found.values(), system.rollout.order)
         for part, steps in found.items():
             s = by_part[part]
             touched[part] = changing_outputs(s, observed.get(s.name), steps)
-    return waves, touched, blocked
+    return waves, touched, blocked, omitted
 
 
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:

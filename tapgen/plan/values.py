@@ -10,6 +10,7 @@ from tapgen.model import (
     InstanceStatus,
     Observed,
     Output,
+    Reading,
     StackSet,
     Target,
 )
@@ -74,6 +75,12 @@ def resolve(
             for t in sources
             if value.output in touched[value.part].get(t, {})
         ]
+        unread = _unread(found, sources)
+        deployed = _deployed(observed.get(s.name), target, name)
+        if unread and not moves and deployed is not None:
+            # Unknown is not "changed": the target keeps what it runs.
+            resolved[name] = deployed
+            continue
         known = now is not None and not moves
         together = _together(moves, len(sources))
         reference = Reference(
@@ -82,9 +89,24 @@ def resolve(
             sources,
             None if together > Moves.PERHAPS else now,
             together,
+            unread,
         )
         resolved[name] = now if known and now is not None else reference
     return resolved
+
+
+def _unread(found: Observed | None, sources: Iterable[Target]) -> tuple[Target, ...]:
+    """Return the sources that exist and cannot be read."""
+    instances = found.instances if found else {}
+    there = [(t, instances[t]) for t in sources if t in instances]
+    return tuple(t for t, i in there if i.reading is not Reading.READ)
+
+
+def _deployed(found: Observed | None, target: Target, name: str) -> str | None:
+    """Return the value that an instance has for a parameter; None where it has none."""
+    if not found or target not in found.instances or target.joins_later:
+        return None
+    return found.values(target).get(name)
 
 
 def _together(moves: Sequence[Moves], sources: int) -> Moves:

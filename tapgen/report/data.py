@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tapgen.model import HIDDEN, Observed, ObservedInstance, System, Target
+from tapgen.model import (
+    HIDDEN,
+    Observed,
+    ObservedInstance,
+    Reading,
+    System,
+    Target,
+)
 from tapgen.plan import (
     Plan,
     Reference,
@@ -49,6 +56,19 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
         "recorded_later": [
             {"part": part, "sections": list(sections)}
             for part, sections in the_plan.recorded_later
+        ],
+        "unread": [
+            {"stack_set": name, **_target(target), **_unread(instance)}
+            for name, target, instance in the_plan.unread
+        ],
+        "omitted": [
+            {
+                "stack_set": one.stack_set,
+                "action": str(one.action),
+                "targets": [_target(target) for target in one.targets],
+                "reason": one.why,
+            }
+            for one in the_plan.omitted
         ],
         "waves": [[_step(the_plan, step) for step in wave] for wave in the_plan.waves],
     }
@@ -96,7 +116,18 @@ def status(system: System, observed: Mapping[str, Observed]) -> dict[str, Any]:
             }
             for name in [*wanted, *(n for n in observed if n not in wanted)]
         ],
+        "unread": unread(observed),
     }
+
+
+def unread(observed: Mapping[str, Observed]) -> list[dict[str, Any]]:
+    """Return the instances whose stacks cannot be read, and why."""
+    return [
+        {"stack_set": name, **_target(target), **_unread(instance)}
+        for name in sorted(observed)
+        for target, instance in _instances(observed, name)
+        if instance.reading is not Reading.READ
+    ]
 
 
 def outputs(
@@ -107,8 +138,10 @@ def outputs(
     for name in observed:
         part = part_of(system, name, observed)
         for target, instance in _instances(observed, name):
-            regions = by_part.setdefault(part, {}).setdefault(target.region, {})
-            regions[target.account] = dict(sorted((instance.outputs or {}).items()))
+            regions = by_part.setdefault(part, {})
+            if instance.reading is Reading.READ:  # else they are unknown, not empty
+                found = dict(sorted((instance.outputs or {}).items()))
+                regions.setdefault(target.region, {})[target.account] = found
     return by_part
 
 
@@ -126,8 +159,13 @@ def _instances(
     return sorted(observed[name].instances.items()) if name in observed else []
 
 
+def _unread(instance: ObservedInstance) -> dict[str, Any]:
+    return {"reading": str(instance.reading), "reason": instance.unread}
+
+
 def _instance(instance: ObservedInstance) -> dict[str, Any]:
     return {
+        "reading": str(instance.reading),
         "status": str(instance.status),
         "detailed_status": instance.detailed_status and str(instance.detailed_status),
         "stack_id": instance.stack_id,

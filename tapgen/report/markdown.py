@@ -8,6 +8,7 @@ from tapgen.model import Action
 from tapgen.plan import Plan, Step, refusals
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
+from tapgen.report import unread
 from tapgen.report.outlook import Outlook
 from tapgen.report.targets import target_list
 from tapgen.report.text import (
@@ -41,11 +42,14 @@ def plan(
     hidden = ", ".join(f"`{name}`" for name in the_plan.not_comparable)
     unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
     unseen += [f"\n{_plain(line)}" for line in recorded_later(the_plan)]
+    away = [f"\n> ⚠️ {line}" for line in unread.plan(the_plan)]
     if not the_plan:
         stops = [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
-        return "\n".join([title, "", "No changes.", *stops, *unseen]) + "\n"
+        unchanged = "No changes in what can be read." if away else "No changes."
+        return "\n".join([title, "", unchanged, *stops, *away, *unseen]) + "\n"
     head = [title, "", f"**{summary(the_plan)}**, stack sets in `{system.admin}`"]
     head += [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
+    head += away
     for kind, named in risks(the_plan).items():
         head.append(f"\n**⚠️ {kind}**\n")
         head += [f"- `{_plain(what)}` in {target_list(t)}" for what, t in named.items()]

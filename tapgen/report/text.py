@@ -15,6 +15,7 @@ from tapgen.model import Action, Target
 from tapgen.plan import Plan, Step
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
+from tapgen.report import unread
 from tapgen.report.counting import counted
 from tapgen.report.outlook import Outlook
 from tapgen.report.targets import target_list
@@ -63,13 +64,19 @@ def plan(
 ) -> str:
     """Return a plan as lines, with its outlook if given; with `details` all parameters
     and resources."""
+    away = [f"[yellow]{escape(line)}[/]" for line in unread.plan(the_plan)]
     suspended = [f"{name} in {target}" for name, target in the_plan.suspended]
     left = [f"skipped, their accounts are suspended: {', '.join(suspended)}"]
     if not the_plan:
         done = f"[green]{escape(_title(the_plan))}: no changes[/]"
+        if away:
+            done = (
+                f"[yellow]{escape(_title(the_plan))}: no changes in what can be read[/]"
+            )
         notes = [*_recorded_later(the_plan), *_not_comparable(the_plan)]
-        return "\n".join([done, *(left if suspended else []), *notes])
-    lines = [f"[bold]{escape(_title(the_plan))}[/]", *_first(risks(the_plan))]
+        return "\n".join([done, *away, *(left if suspended else []), *notes])
+    lines = [f"[bold]{escape(_title(the_plan))}[/]", *away]
+    lines += _first(risks(the_plan))
     lines += left if suspended else []
     lines += ahead.first(outlook) if outlook else ()
     for waves in grouping.waves(the_plan, details=details):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.aws.stacksets import OPERATION_PREFIX, Operation, Result
+from tapgen.aws.readings import OPERATION_PREFIX
+from tapgen.aws.stacksets import Operation, Result
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
 from tapgen.model import ResultStatus
 from tapgen.plan import Plan

@@ -182,7 +182,8 @@ def _restore_one(run: Run, good: Observed) -> Steps:
     wanted_now = {
         t: t for s in run.plan.system.stack_sets if s.name == name for t in s.targets
     }
-    known = [wanted_now.get(t, t) for t in now if t in good.instances]
+    there = good.instances.keys() - run.plan.untouched(name)
+    known = [wanted_now.get(t, t) for t in now if t in there]
     changed: dict[str, list[Target]] = {}
     for target in known:
         wanted = good.instances[target].overrides

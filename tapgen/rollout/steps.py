@@ -162,10 +162,13 @@ def update_all(run: Run, name: str) -> Steps:
     """Write a stack set's pending definition to all its instances."""
     definition = run.states[name].pending
     assert definition
-    yield from define(run, name, definition, None)
+    untouched = run.plan.untouched(name)
+    there = [t for t in run.states[name].overrides if t not in untouched]
+    for targets in stacksets.rectangles(there) if untouched else [None]:
+        yield from define(run, name, definition, targets)
     run.states[name].parameters = {
         k: v for k, v in definition.parameters.items() if v is not None
     }
     asleep = {target for of, target in run.plan.suspended if of == name}
-    awake = [t for t in run.states[name].overrides if t not in asleep]
+    awake = [t for t in there if t not in asleep]
     await_current(run, name, awake)

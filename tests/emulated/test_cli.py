@@ -526,3 +526,43 @@ def test_two_projects_have_embedded_clouds_of_their_own(
         shell.run("status", "--local", expect=2).stdout.count("? missing") == STACK_SETS
     )
     rolled.run("status", "--local")
+
+
+NOTES = """\
+blueprint: custom
+suffix: test
+regions: {main: us-east-1, dr: us-west-2}
+stack_sets:
+  note: {template: t/note.yaml, parameters: {Text: first}}
+"""
+NOTE = """\
+Parameters: {Text: {Type: String}}
+Resources:
+  Note: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !Ref Text}}
+Outputs: {Name: {Value: !Ref Note}}
+"""
+
+
+def test_a_region_that_is_away_is_named_and_the_others_go_on(shell: Shell) -> None:
+    (shell.folder / "stacksets/t").mkdir(parents=True)
+    (shell.folder / "stacksets/t/note.yaml").write_text(NOTE)
+    shell.config(NOTES, "notes")
+    shell.run("rollout", "--local", "--yes")
+    shell.run("local", "fault", "add", "unavailable", "--region", "us-west-2")
+
+    status = shell.run("status", "--local", expect=2)
+    outputs = shell.run("outputs", "--local", expect=1)
+    nothing = shell.run("plan", "--local", expect=1)
+    for answer in (status, outputs, nothing):
+        assert (
+            "cannot be read: 000000000000 in us-west-2" in answer.stdout + answer.stderr
+        )
+    assert "us-east-1" in status.stdout and "us-east-1" in outputs.stdout
+    assert "us-west-2" not in outputs.stdout
+
+    shell.config(NOTES.replace("first", "second"), "notes")
+    rollout = shell.run("rollout", "--local", "--yes", expect=3)
+    assert "left out: note: update in 000000000000 in us-west-2" in rollout.stdout
+    shell.run("local", "fault", "clear")
+    shell.run("rollout", "--local", "--yes")
+    shell.run("status", "--local")

@@ -1,0 +1,98 @@
+"""What the stack of an instance runs, and its outputs, as far as that can be read.
+
+No answer is never an empty answer: an instance whose stack cannot be read says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from tapgen.aws import stacks
+from tapgen.aws.session import NOBODY, Aws
+from tapgen.errors import AwsError
+from tapgen.model import (
+    NO_STACK,
+    InstanceStatus,
+    ObservedInstance,
+    Reading,
+    Target,
+)
+
+OPERATION_PREFIX = "tapgen-"
+"""What the ids of tapgen's own operations begin with."""
+
+
+def read(
+    aws: Aws,
+    target: Target,
+    instance: ObservedInstance,
+    outputs: bool,
+    read_stacks: bool,
+) -> ObservedInstance:
+    """Return an instance with the outputs of its stack, if its template has any, and with
+    what the stack runs, where the stack set's word is in doubt or with `read_stacks`.
+    """
+    if outputs:
+        instance = _with_outputs(aws, target, instance)
+    else:
+        instance = replace(instance, outputs={})
+    in_doubt = read_stacks or _in_doubt(instance)
+    if in_doubt and instance.reading is Reading.READ:
+        instance = _with_stack(aws, target, instance)
+    return instance
+
+
+def _with_outputs(
+    aws: Aws, target: Target, instance: ObservedInstance
+) -> ObservedInstance:
+    if not instance.stack_id:
+        return instance
+    try:
+        found = stacks.outputs(aws, target, instance.stack_id)
+    except AwsError as error:
+        return _unread(instance, error)
+    # An instance whose creation failed may have a stack that StackSets deleted.
+    if found is None and instance.status is InstanceStatus.CURRENT:
+        return _without_stack(instance)
+    return replace(instance, outputs=found)
+
+
+def _with_stack(
+    aws: Aws, target: Target, instance: ObservedInstance
+) -> ObservedInstance:
+    nothing = replace(instance, template=NO_STACK, parameters={})
+    if not instance.stack_id:
+        return nothing
+    try:
+        found = stacks.deployed(aws, target, instance.stack_id)
+    except AwsError as error:
+        return _unread(instance, error)
+    if found is None:
+        is_current = instance.status is InstanceStatus.CURRENT
+        return _without_stack(instance) if is_current else nothing
+    return replace(instance, template=found.template, parameters=found.parameters)
+
+
+def _unread(instance: ObservedInstance, error: AwsError) -> ObservedInstance:
+    """Return an instance whose stack could not be read: what it runs is unknown."""
+    reading = Reading.REFUSED if error.code in NOBODY else Reading.AWAY
+    return replace(instance, outputs=None, reading=reading, unread=str(error))
+
+
+def _without_stack(instance: ObservedInstance) -> ObservedInstance:
+    """Return an instance that StackSets calls CURRENT, and whose stack does not exist."""
+    text = f"its stack {instance.stack_id} does not exist"
+    return replace(instance, outputs=None, reading=Reading.GONE, unread=text)
+
+
+def _in_doubt(instance: ObservedInstance) -> bool:
+    """Whether an instance may run something else than the stack set says.
+
+    The stack set has a new template and new values even where updating an instance
+    failed or was not tried (API reference, UpdateStackSet). Where somebody else's
+    operation came last, tapgen does not know what it did.
+    """
+    last = instance.last_operation or OPERATION_PREFIX
+    return instance.status is not InstanceStatus.CURRENT or not last.startswith(
+        OPERATION_PREFIX
+    )

@@ -1,0 +1,114 @@
+"""What a plan leaves out because a target cannot be read, so that the others go on.
+
+No answer from AWS is never an empty answer. A step does not touch a target whose region
+or account does not answer, or whose stack was deleted other than through its stack set;
+it does not pass on a value that cannot be read; and nothing is deleted meanwhile, since a
+user of it may live where nobody can look. StackSets itself reaches accounts that refuse
+only tapgen's own role: these targets stay in the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from tapgen.model import Action, Observed, Reading, Target
+from tapgen.plan.model import Omitted, Reference, Step
+
+
+def away(observed: Mapping[str, Observed]) -> frozenset[Target]:
+    """Return the targets that do not answer."""
+    return frozenset(
+        target
+        for found in observed.values()
+        for target, instance in found.instances.items()
+        if instance.reading is Reading.AWAY
+    )
+
+
+def split(
+    steps: Iterable[Step],
+    observed: Mapping[str, Observed],
+    earlier: Iterable[Omitted] = (),
+) -> tuple[list[Step], list[Omitted]]:
+    """Return the steps that can be done now, and what they leave out; `earlier` is what
+    the steps before them left out."""
+    silent = away(observed)
+    missing = {
+        (one.part, target)
+        for one in earlier
+        if one.action is Action.CREATE
+        for target in one.targets
+    }
+    done: list[Step] = []
+    left: list[Omitted] = []
+    first = False
+    for step in steps:
+        reasons = {
+            target: why
+            for target in step.targets
+            if (why := _why(step, target, observed, silent) or _lacks(step, missing))
+        }
+        for why in dict.fromkeys(reasons.values()):
+            targets = tuple(t for t in step.targets if reasons.get(t) == why)
+            left.append(Omitted(step.stack_set, step.part, step.action, targets, why))
+        first = first or step.first
+        targets = tuple(t for t in step.targets if t not in reasons)
+        if targets:
+            # The first step that is left creates the stack set.
+            done.append(replace(step, targets=targets, first=first))
+            first = False
+    return done, left
+
+
+def split_waves(
+    waves: Iterable[Sequence[Step]], observed: Mapping[str, Observed]
+) -> tuple[list[tuple[Step, ...]], list[Omitted]]:
+    """Return the deletions that can be done now, and what they leave out."""
+    done: list[tuple[Step, ...]] = []
+    left: list[Omitted] = []
+    for wave in waves:
+        steps, more = split(wave, observed)
+        left += more
+        done += [tuple(steps)] if steps else []
+    return done, left
+
+
+def stuck(left: Iterable[Omitted]) -> list[str]:
+    """Return why a plan must not run that leaves out deletions that have to come first."""
+    return [
+        f"{one.stack_set}: has to be deleted before other changes, but {one.why}; "
+        "roll out when every target answers"
+        for one in left
+    ]
+
+
+def _why(
+    step: Step,
+    target: Target,
+    observed: Mapping[str, Observed],
+    silent: Collection[Target],
+) -> str:
+    """Return why a step cannot be done at a target; empty where it can."""
+    if target in silent:
+        return "the target does not answer"
+    if step.action is Action.DELETE and silent:
+        return "nothing is deleted while another target does not answer"
+    found = observed.get(step.stack_set)
+    instance = found.instances.get(target) if found else None
+    if instance and instance.reading is Reading.GONE and step.action is Action.UPDATE:
+        return "its stack was deleted other than through the stack set"
+    return ""
+
+
+def _lacks(step: Step, missing: Collection[tuple[str, Target]]) -> str:
+    """Return the value that a step needs and cannot get; empty where there is none."""
+    for value in step.values.values():
+        if not isinstance(value, Reference):
+            continue
+        if value.unread:
+            places = ", ".join(map(str, value.unread))
+            return f"it needs {value} of {places}, which cannot be read"
+        if any((value.part, source) in missing for source in value.sources):
+            return f"it needs {value}, which this plan leaves out"
+    return ""
