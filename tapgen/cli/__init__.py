@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from tapgen.errors import TapgenError
+from tapgen.report.control import visible
 
 DONE, FAILED, CHANGES, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
 """Exit codes; `lint` alone follows cfn-lint's. The table is in docs/commands.md."""
@@ -152,7 +153,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return FAILED
     except TapgenError as error:
         for line in str(error).splitlines():
-            click.echo(f"error: {line}", err=True)
+            click.echo(f"error: {visible(line)}", err=True)
         return FAILED
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)

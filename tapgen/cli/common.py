@@ -19,6 +19,7 @@ import click
 from tapgen.cli import near
 from tapgen.errors import ConfigError, LocalError
 from tapgen.model import System
+from tapgen.report.control import visible
 
 if TYPE_CHECKING:  # slow to import, and not needed where nothing has changed
     from tapgen.config import Blueprint, Config
@@ -267,12 +268,13 @@ def local_folder() -> Path:
 
 def say(text: str) -> None:
     """Print a message that is not the result: to standard error."""
-    click.echo(text, err=True)
+    click.echo(visible(text), err=True)
 
 
 def print_json(data: Any) -> None:
     """Print the result as JSON to standard output."""
-    click.echo(json.dumps(data, indent=2, default=str))
+    text = json.dumps(data, indent=2, default=str)
+    click.echo(text.replace("\x7f", "\\u007f"))
 
 
 def interactive() -> bool:

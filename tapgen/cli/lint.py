@@ -19,6 +19,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.files import folder_option, requested_systems
 from tapgen.model import Severity, System
+from tapgen.report.control import visible
 from tapgen.report.counting import counted
 
 
@@ -64,7 +65,10 @@ def lint_command(
     checked = cache.check(paths, environment, to, _counter, use_cache=not no_cache)
     stack_sets = [name for one in checked for name in one.stack_sets]
     findings = list(dict.fromkeys(f for one in checked for f in one.findings))
-    click.echo(lint.render(findings, form, stack_sets), nl=form != "github")
+    shown = lint.render(findings, form, stack_sets)
+    click.echo(
+        shown if form in ("json", "sarif") else visible(shown), nl=form != "github"
+    )
     return lint.exit_code(findings)
 
 

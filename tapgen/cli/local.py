@@ -19,6 +19,7 @@ from tapgen.cli.common import (
     say,
 )
 from tapgen.errors import LocalError
+from tapgen.report.control import visible
 from tapgen.report.counting import counted
 
 _EPILOG = """\b
@@ -140,7 +141,7 @@ def _status(output: str) -> int:
         shown = value if rows != value else len(rows) or "none"
         click.echo(f"{key.replace('_', ' '):18} {shown}")
         for row in rows:
-            click.echo("  " + "  ".join(str(v) for v in row.values()))
+            click.echo(visible("  " + "  ".join(str(v) for v in row.values())))
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -15,6 +16,7 @@ from rich.table import Table
 
 from tapgen.model import Target
 from tapgen.plan import Plan
+from tapgen.report.control import visible
 from tapgen.report.counting import counted
 from tapgen.report.text import MARKS
 from tapgen.rollout import Event
@@ -38,9 +40,17 @@ def console(*, stderr: bool = False) -> Console:
     """
     stream = sys.stderr if stderr else sys.stdout
     wide = None if stream.isatty() else 10_000
-    return Console(
+    return VisibleConsole(
         stderr=stderr, highlight=False, soft_wrap=True, width=wide, emoji=False
     )
+
+
+class VisibleConsole(Console):
+    """A console that prints control characters as escapes."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        shown = (visible(one) if isinstance(one, str) else one for one in objects)
+        super().print(*shown, **options)
 
 
 @contextmanager
@@ -132,5 +142,5 @@ class LiveTable(Screen):
                 self.cells.get((name, Target(account, region)), "")
                 for region in self.regions
             ]
-            table.add_row(name, account, *(MARKS.get(c, "") for c in cells))
+            table.add_row(visible(name), account, *(MARKS.get(c, "") for c in cells))
         return table

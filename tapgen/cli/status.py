@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.plan import outlook_of
 from tapgen.cli.reach import reach_system
+from tapgen.report.control import shell_word, visible
 
 
 @click.command(
@@ -58,7 +58,7 @@ def status_command(
                 click.echo(f"{s['name']}: operation {s['running']} is running")
     away = unread.is_away(observed)
     for line in unread.of(observed) if away else ():
-        click.echo(line, err=True)
+        click.echo(visible(line), err=True)
     green = all(
         not s["missing"] and all(i["status"] == "CURRENT" for i in s["instances"])
         for s in found["stack_sets"]
@@ -138,7 +138,7 @@ def outputs_command(
     found = data.outputs(reached.system, observed)
     missing = unread.of(observed)
     for line in missing:
-        click.echo(line, err=True)
+        click.echo(visible(line), err=True)
     code = FAILED if missing else DONE
     if output == "json":
         print_json(found)
@@ -149,9 +149,9 @@ def outputs_command(
         where = [region, account] if several else [region]
         if output == "env":
             variable = re.sub(r"[^A-Za-z0-9]+", "_", "_".join([part, name, *where]))
-            click.echo(f"{variable.upper()}={shlex.quote(value)}")
+            click.echo(f"{variable.upper()}={shell_word(value)}")
         else:
-            click.echo(f"{part}.{name}  {' '.join(where)}  {value}")
+            click.echo(visible(f"{part}.{name}  {' '.join(where)}  {value}"))
     if not rows and not missing:
         there = any(o.instances for o in observed.values())
         why = "its templates have none" if there else "it is not deployed"

@@ -9,6 +9,7 @@ from tapgen.plan import Plan, Step, refusals
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report import unread
+from tapgen.report.control import printable
 from tapgen.report.outlook import Outlook
 from tapgen.report.targets import target_list
 from tapgen.report.text import (
@@ -30,6 +31,7 @@ _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
 _CUT = "\n\n… cut here: the plan is longer than a GitHub comment allows\n"
 
 
+@printable
 def plan(
     the_plan: Plan, allowed: tuple[str, ...] = (), outlook: Outlook | None = None
 ) -> str:

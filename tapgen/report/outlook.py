@@ -19,6 +19,7 @@ from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.plan.headroom import Headroom
 from tapgen.report import change_sets
+from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
 
@@ -265,6 +266,7 @@ def _drifted_data(one: Drifted) -> dict[str, Any]:
     }
 
 
+@printable
 def limits(rooms: Sequence[Headroom], fits: Sequence[Fit]) -> str:
     """Return all headroom as a table, exceeded quotas first, and the templates. Of quotas
     that each stack set has for itself, the fullest."""

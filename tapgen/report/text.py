@@ -16,6 +16,7 @@ from tapgen.plan import Plan, Step
 from tapgen.report import grouping
 from tapgen.report import outlook as ahead
 from tapgen.report import unread
+from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.outlook import Outlook
 from tapgen.report.targets import target_list
@@ -59,6 +60,7 @@ _OF_STACKS = (risk.Kind.IAM, risk.Kind.PROTECTION)
 _MOST_NAMES = 4  # resources that a line names
 
 
+@printable
 def plan(
     the_plan: Plan, *, details: bool = False, outlook: Outlook | None = None
 ) -> str:
@@ -114,6 +116,7 @@ def _not_comparable(the_plan: Plan) -> list[str]:
     )
 
 
+@printable
 def differences(
     found: Sequence[tuple[str, Target, tuple[diff.Resource, ...]]],
 ) -> str:
@@ -189,6 +192,7 @@ def _first(found: Mapping[risk.Kind, Mapping[str, Sequence[Target]]]) -> Iterato
             yield f"      {target_list(places)}"
 
 
+@printable
 def status(found: Mapping[str, Any]) -> str:
     """Return the data of `report.data.status` as lines, one for each instance."""
     rows = [("stack set", "account", "region", "status")]
@@ -210,6 +214,7 @@ def status(found: Mapping[str, Any]) -> str:
     return "\n".join([f"[bold]{lines[0]}[/]", *lines[1:]])
 
 
+@printable
 def outcome(ended: Outcome, *, look: str, resume: str, verb: str = "deployed") -> str:
     """Return how a rollout ended, the root cause first, and the commands to check the
     result (`look`) and to continue. `verb` says what happened to the stack sets."""
