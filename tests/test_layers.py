@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "aws": {"template"},
     "config": {"template"},
     "blocks": set(),
-    "system": {"template", "aws"},
+    "system": {"knowledge", "template", "aws"},
     "rules": {"template", "system"},
     "lint": {"template", "system", "rules", "cache"},
     "blueprints": {"template", "aws", "config", "system", "blocks"},

@@ -125,6 +125,14 @@ class StackSets:
             s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
         )
 
+    def tags(self, name: str) -> dict[str, str]:
+        """Return the tags of a stack set; none where it does not exist."""
+        try:
+            found = self._ask("describe_stack_set", StackSetName=name)
+        except NotFound:
+            return {}
+        return {t["Key"]: t["Value"] for t in found["StackSet"].get("Tags", [])}
+
     def observe(
         self, names: Iterable[str], *, read_stacks: bool = False
     ) -> dict[str, Observed]:

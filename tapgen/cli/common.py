@@ -160,6 +160,13 @@ def load_all(path: Path) -> list[Loaded]:
     return [_built(one, find) for one in read.values()]
 
 
+def environments(path: Path) -> list[Config]:
+    """Read a config and that of each of its environments, and build nothing."""
+    from tapgen import blueprints, config
+
+    return list(config.load_all(path, _finder(path), blueprints.names).values())
+
+
 def _finder(path: Path) -> Callable[[str], Blueprint | None]:
     """Return a function that finds the blueprints a file may name, each once."""
     from tapgen import blueprints

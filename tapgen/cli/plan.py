@@ -17,7 +17,7 @@ from tapgen.cli.common import (
     system_options,
     timings_option,
 )
-from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line, reach_system, undescribed
 from tapgen.errors import PlanError
 
 allow_option = click.option(
@@ -99,7 +99,11 @@ def plan_command(
     )
     allowed = exact_allowances(plan, allowed)
     with clock.stage("quotas and drift"):
-        ahead = replace(outlook_of(reached, plan), answers=answers)
+        ahead = replace(
+            outlook_of(reached, plan),
+            answers=answers,
+            undescribed=undescribed(reached, deployed=bool(plan.observed)),
+        )
     if output == "json":
         print_json(data.plan(plan, allowed) | outlook.data(ahead))
     elif output == "markdown":

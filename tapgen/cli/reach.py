@@ -10,11 +10,12 @@ from typing import Any
 from tapgen.cli.common import (
     Loaded,
     Timings,
+    environments,
     load,
     reach,
     system_path,
 )
-from tapgen.model import System
+from tapgen.model import System, Undescribed
 
 LOCAL_POLL = (0.05, 0.5)  # seconds; the embedded AWS answers quickly
 REAL_POLL = (2.0, 15.0)
@@ -64,6 +65,17 @@ def reach_system(
         system = loaded.system.resolve(aws.account, units)
     sets = StackSets(operator, system.admin, system.delegated)
     return Reached(loaded, system, aws, sets, aws_choice["local"])
+
+
+def undescribed(reached: Reached, *, deployed: bool) -> tuple[Undescribed, ...]:
+    """Return the system's stack sets that neither its file nor an environment in it
+    describes; `deployed` says whether any that it describes exist."""
+    from tapgen.system import undescribed
+
+    system, read = reached.system, environments(reached.loaded.config.path)
+    described = {(c.admin.region, c.suffix) for c in read}
+    places = undescribed.regions(system, deployed)
+    return undescribed.find(system, reached.sets, described, places)
 
 
 def command_line(command: str, reached: Reached) -> str:

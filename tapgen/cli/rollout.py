@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from tapgen.cli.plan import (
     outlook_of,
     refused,
 )
-from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.reach import Reached, command_line, reach_system, undescribed
 from tapgen.cli.running import exit_code, run_plan, wait_for_running
 from tapgen.errors import PlanError, RolloutError
 
@@ -93,8 +94,10 @@ def rollout_command(
     if saved_plan:
         saved.check(saved_plan, plan, str(plan_file))
     allowed = exact_allowances(plan, allowed)
+    others = undescribed(reached, deployed=bool(plan.observed))
+    ahead = replace(outlook_of(reached, plan), undescribed=others)
     console(stderr=output == "json").print(
-        text.plan(plan, details=details, outlook=outlook_of(reached, plan))
+        text.plan(plan, details=details, outlook=ahead)
     )
     if refused(plan, allowed) or not plan:
         if output == "json":

@@ -18,7 +18,7 @@ from tapgen.cli.common import (
     system_options,
 )
 from tapgen.cli.plan import outlook_of
-from tapgen.cli.reach import reach_system
+from tapgen.cli.reach import reach_system, undescribed
 from tapgen.report.control import shell_word, visible
 
 
@@ -42,17 +42,21 @@ def status_command(
     """Show every stack instance of SYSTEM: account, region, status."""
     from tapgen.cli.progress import console
     from tapgen.report import data, text, unread
+    from tapgen.report.undescribed import lines as undescribed_lines
     from tapgen.system import ownership
 
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
     observed = ownership.observe(reached.system, reached.sets)
-    found = data.status(reached.system, observed)
+    others = undescribed(reached, deployed=bool(observed))
+    found = data.status(reached.system, observed, others)
     if output == "json":
         print_json(found)
     else:
         console().print(text.status(found))
+        for line in undescribed_lines(others):
+            click.echo(line)
         for s in found["stack_sets"]:
             if s["running"]:
                 click.echo(f"{s['name']}: operation {s['running']} is running")

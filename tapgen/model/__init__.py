@@ -19,6 +19,7 @@ from tapgen.model.observations import (
     Observed,
     ObservedInstance,
     Reading,
+    Undescribed,
 )
 from tapgen.model.organizations import (
     AccountFilter,
@@ -80,6 +81,7 @@ __all__ = [
     "Strategy",
     "System",
     "Target",
+    "Undescribed",
     "Unit",
     "Upload",
     "Value",

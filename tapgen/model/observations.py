@@ -60,6 +60,16 @@ class ObservedInstance:
         return self.template == NO_STACK
 
 
+@dataclass(frozen=True, order=True)
+class Undescribed:
+    """A stack set of a system that the system's file does not describe: one of another
+    suffix, or in another administration region (`admin_region`)."""
+
+    admin_region: str
+    suffix: str
+    name: str
+
+
 @dataclass(frozen=True)
 class Observed:
     """A stack set as CloudFormation reports it (`DescribeStackSet`)."""

@@ -12,6 +12,7 @@ from tapgen.model import (
     Reading,
     System,
     Target,
+    Undescribed,
 )
 from tapgen.plan import (
     Plan,
@@ -20,7 +21,7 @@ from tapgen.plan import (
     Value,
     refusals,
 )
-from tapgen.report import parameters
+from tapgen.report import parameters, undescribed
 from tapgen.rollout import Failure, Outcome
 from tapgen.rollout.advice import advice
 from tapgen.template import risk
@@ -91,13 +92,19 @@ def outcome(ended: Outcome) -> dict[str, Any]:
     }
 
 
-def status(system: System, observed: Mapping[str, Observed]) -> dict[str, Any]:
-    """Return every stack set of a system with its instances and its missing targets."""
+def status(
+    system: System,
+    observed: Mapping[str, Observed],
+    others: Iterable[Undescribed] = (),
+) -> dict[str, Any]:
+    """Return every stack set of a system with its instances and its missing targets, and
+    the `others` that its file does not describe."""
     wanted = {s.name: s for s in system.stack_sets}
     return {
         "system": system.name,
         "suffix": system.suffix,
         "admin": _target(system.admin),
+        "undescribed": undescribed.data(others),
         "stack_sets": [
             {
                 "name": name,

@@ -12,13 +12,13 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen.model import Target
+from tapgen.model import Target, Undescribed
 from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.plan.drift import Drift, Drifted
 from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
 from tapgen.plan.headroom import Headroom
-from tapgen.report import change_sets
+from tapgen.report import change_sets, undescribed
 from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
@@ -29,12 +29,14 @@ _MAX_VALUE = 60  # characters of a value shown in a line
 @dataclass(frozen=True)
 class Outlook:
     """The forecast of a plan and, as read from AWS, its quota headroom, the drift of what
-    it updates, and AWS's change sets."""
+    it updates, AWS's change sets, and stack sets of the system that its file does not
+    describe."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
     drift: Drift = Drift()
     answers: Mapping[Key, Answer] = field(default_factory=dict)
+    undescribed: tuple[Undescribed, ...] = ()
 
 
 # -- text ----------------------------------------------------------------------------
@@ -52,6 +54,10 @@ def first(outlook: Outlook) -> Iterator[str]:
     for what, places in drifted.items():
         yield f"  [red]![/] {escape(what)}"
         yield f"      {target_list(places)}"
+    if outlook.undescribed:
+        yield f"\n[bold red]{undescribed.TITLE}[/]"
+    for line in undescribed.lines(outlook.undescribed):
+        yield f"  [red]![/] {escape(line)}"
     if outlook.forecast.moves:
         yield "\n[bold red]moves[/]"
     for move in outlook.forecast.moves:
@@ -82,6 +88,9 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     for what, places in drifted.items():
         code = what.replace("`", "'").replace("\n", " ")
         yield f"- `{code}` in {target_list(places)}"
+    if outlook.undescribed:
+        yield f"\n**⚠️ {undescribed.TITLE}**\n"
+    yield from (f"- {line}" for line in undescribed.lines(outlook.undescribed))
     if outlook.forecast.moves:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
@@ -236,6 +245,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "limits": [_headroom(room) for room in outlook.limits],
         "drift": _drift(outlook.drift),
         "change_sets": change_sets.data(outlook.answers),
+        "undescribed": undescribed.data(outlook.undescribed),
     }
 
 

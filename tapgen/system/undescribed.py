@@ -1,0 +1,64 @@
+"""Stack sets of a system that its file does not describe.
+
+A suffix or an administration region that changes in the file, or an environment that is
+removed from it, leaves the earlier stack sets running: nothing in the file names them.
+Their tags do (`ownership.ownership_tags`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from tapgen.aws.stacksets import StackSets
+from tapgen.errors import AwsError
+from tapgen.knowledge.regions import ALWAYS_ENABLED
+from tapgen.model import System, Target, Undescribed
+from tapgen.template import scope
+
+Described = Collection[tuple[str, str]]
+"""Administration region and suffix of the system, and of each of its environments."""
+
+
+def regions(system: System, deployed: bool) -> list[str]:
+    """Return the regions that may administer stack sets of a system.
+
+    These are the regions in its file. Where none of the system is `deployed`, its
+    administration region may just have changed: then also all regions that every account
+    can use.
+    """
+    found = {system.admin.region, *system.regions.values()}
+    if not deployed:
+        found |= {*ALWAYS_ENABLED.get(scope.partition(system.admin.region), ())}
+    return sorted(found)
+
+
+def find(
+    system: System, sets: StackSets, described: Described, looked_at: Iterable[str]
+) -> tuple[Undescribed, ...]:
+    """Return the stack sets in the administration account that carry the system's tag and
+    are not `described`. A region that cannot be read counts as empty."""
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(lambda r: _in(system, sets, described, r), looked_at)
+        return tuple(sorted(one for some in found for one in some))
+
+
+def _in(
+    system: System, sets: StackSets, described: Described, region: str
+) -> list[Undescribed]:
+    there = replace(sets, admin=Target(sets.admin.account, region))
+    start = f"{system.name.replace('_', '-')}-"
+    ours = tuple(f"{start}{suffix}-" for place, suffix in described if place == region)
+    found = []
+    try:
+        for name in there.names(start):
+            if ours and name.startswith(ours):
+                continue
+            tags = there.tags(name)
+            if tags.get("tapgen:system") == system.name:
+                suffix = tags.get("tapgen:suffix", "")
+                found.append(Undescribed(region, suffix, name))
+    except AwsError:
+        return []
+    return found

@@ -1,0 +1,95 @@
+"""Stack sets of a system that its file does not describe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from tapgen.aws.stacksets import StackSets
+from tapgen.errors import AwsError
+from tapgen.model import Target, Undescribed
+from tapgen.report import undescribed as shown
+from tapgen.system import undescribed
+from tests import make
+from tests.make import EAST
+
+
+@dataclass(frozen=True)
+class Account:
+    """Stack sets by region and name, with their tags; None for a region that is shut."""
+
+    regions: Mapping[str, Mapping[str, Mapping[str, str]] | None]
+    admin: Target = EAST
+
+    def names(self, prefix: str) -> list[str]:
+        there = self.regions.get(self.admin.region, {})
+        if there is None:
+            raise AwsError("cloudformation:ListStackSets", "AccessDenied", "no")
+        return sorted(name for name in there if name.startswith(prefix))
+
+    def tags(self, name: str) -> Mapping[str, str]:
+        return (self.regions[self.admin.region] or {})[name]
+
+
+def found(*described: tuple[str, str], **regions: Any) -> list[Undescribed]:
+    account = Account({name.replace("_", "-"): sets for name, sets in regions.items()})
+    sets = cast(StackSets, account)
+    places = [name.replace("_", "-") for name in regions]
+    return list(undescribed.find(make.system(), sets, described, places))
+
+
+def tags(suffix: str, system: str = "demo") -> dict[str, str]:
+    return {"tapgen:system": system, "tapgen:suffix": suffix}
+
+
+def test_an_earlier_suffix_is_found_and_a_described_one_is_not() -> None:
+    there = {"demo-old-data": tags("old"), "demo-test-data": tags("test")}
+
+    assert found(("us-east-1", "test"), us_east_1=there) == [
+        Undescribed("us-east-1", "old", "demo-old-data")
+    ]
+
+
+def test_the_same_suffix_in_another_administration_region_is_found() -> None:
+    there = {"demo-test-data": tags("test")}
+
+    assert found(("us-east-1", "test"), us_east_1=there, us_west_2=there) == [
+        Undescribed("us-west-2", "test", "demo-test-data")
+    ]
+
+
+def test_an_environment_in_the_file_is_described_and_a_removed_one_is_not() -> None:
+    there = {"demo-dev-data": tags("dev"), "demo-qa-data": tags("qa")}
+    described = ("us-east-1", "test"), ("us-east-1", "dev")
+
+    assert [u.suffix for u in found(*described, us_east_1=there)] == ["qa"]
+
+
+def test_a_stack_set_of_another_system_or_of_nobody_is_not_named() -> None:
+    there = {"demo-api-prod-data": tags("prod", "demo_api"), "demo-x": {}}
+
+    assert found(("us-east-1", "test"), us_east_1=there) == []
+
+
+def test_a_region_that_cannot_be_read_hides_no_other() -> None:
+    there = {"demo-old-data": tags("old")}
+
+    assert len(found(us_east_1=there, us_west_2=None)) == 1
+
+
+def test_every_usual_region_is_looked_at_only_where_nothing_is_deployed() -> None:
+    system = make.system()
+
+    assert undescribed.regions(system, deployed=True) == ["us-east-1", "us-west-2"]
+    assert "eu-west-1" in undescribed.regions(system, deployed=False)
+
+
+def test_a_line_names_suffix_and_region_to_destroy_them_with() -> None:
+    old = [Undescribed("us-east-1", "old", f"demo-old-{p}") for p in ("a", "b")]
+
+    assert shown.lines(old) == [
+        "demo-old-a, demo-old-b: deployed with suffix old from us-east-1, and not "
+        "described by the file; they stay as they are. To delete them, run tapgen "
+        "destroy with a file that has suffix old and admin.region us-east-1"
+    ]
