@@ -2,7 +2,8 @@
 
 `retention` lists the properties that delete data when they shrink, start or stop,
 `replacements` when a change replaces its resource, where the schemas do not say,
-`interruptions` what a change in place interrupts, `guards` what protects a system.
+`interruptions` what a change in place interrupts, `guards` what protects a system,
+`snapshots` what does not follow the changes of its source.
 `refusals` lists the updates that AWS refuses, and the names that forbid a replacement.
 `template/` judges changes by these tables, and `cli` gives the embedded AWS a function
 that refuses by them. Imports the standard library only. Begin reading at

@@ -18,7 +18,14 @@ from enum import StrEnum
 from typing import Any
 
 from tapgen.model import HIDDEN, Target
-from tapgen.template import evaluate, interruptions, refusals, replacements, schemas
+from tapgen.template import (
+    evaluate,
+    interruptions,
+    refusals,
+    replacements,
+    schemas,
+    snapshots,
+)
 from tapgen.template.differences import Path, differences
 from tapgen.template.evaluate import Evaluated
 from tapgen.template.refusals import Refused
@@ -87,6 +94,7 @@ class Resource:
     before: Any = None
     after: Any = None
     refusals: tuple[Refused, ...] = ()
+    unpublished: tuple[str, ...] = ()  # snapshots of it that stay the same
 
     @property
     def stateful(self) -> bool:
@@ -134,8 +142,27 @@ def compare(
             found[logical_id] = change
     while _spread(found, new):
         pass
+    for name, those in _unpublished(found, old, new):
+        found[name] = replace(found[name], unpublished=those)
     moves = _Moves((old, new), _replaced(found.values()), moved or {})
     return tuple(_with_refusals(found[name], moves) for name in sorted(found))
+
+
+def _unpublished(
+    found: Mapping[str, Resource], old: Evaluated, new: Evaluated
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the changes that reach nobody, each with the snapshots that stay."""
+    names = {
+        name: frozenset(str(p.path[0]) for p in change.properties)
+        for name, change in found.items()
+        if change.verdict is not Verdict.REPLACES
+    }
+    fresh = frozenset(
+        name
+        for name, change in found.items()
+        if change.verb is Verb.ADD or change.verdict is Verdict.REPLACES
+    )
+    return list(snapshots.unpublished(names, fresh, old.resources, new.resources))
 
 
 def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:

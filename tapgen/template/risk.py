@@ -30,6 +30,7 @@ class Kind(StrEnum):
     IAM = "wider permissions"
     NETWORK = "network opening"
     PROTECTION = "weaker protection"
+    UNPUBLISHED = "change that is not published"
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ def of(change: Resource) -> tuple[Risk, ...]:
         *_permissions(change),
         *_network(change),
         *_weaker(change),
+        *_unpublished(change),
     ]
     order = list(Kind)
     return tuple(
@@ -378,6 +380,15 @@ def _weaker(change: Resource) -> Iterator[Found]:
         policies = ("DeletionPolicy", "UpdateReplacePolicy")
         if place.path[0] in policies and place.old and not _safer(place.old, place.new):
             yield Kind.PROTECTION, f"{place.path[0]} becomes {place.new or 'Delete'}"
+
+
+def _unpublished(change: Resource) -> Iterator[Found]:
+    if change.unpublished:
+        names = ", ".join(change.unpublished)
+        yield Kind.UNPUBLISHED, (
+            f"{names} stays as it was, and what points at it does not get this change; "
+            f"give {names} another logical id to publish it"
+        )
 
 
 def _safer(old: Any, new: Any) -> bool:
