@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tapgen.aws import stacksets
 from tapgen.errors import RolloutError
-from tapgen.model import Action
+from tapgen.model import HIDDEN, Action
 from tapgen.plan import Step
 from tapgen.rollout import restore
 from tapgen.rollout.definitions import (
@@ -67,13 +67,17 @@ def _create(run: Run, step: Step, values: Mapping[str, str]) -> Steps:
         run.states[name] = StackSetState(s.template, own, {})
     state = run.states[name]
     base = complete(state.parameters, state.template)
-    wanted = dict(values)
     if step.settles:
         # Until then the stack set has what the targets have that are still there.
         state.pending = definition_of(run, s, own)
-        wanted = {k: v for k, v in complete(values, s.template).items() if k in base}
-    overrides = {
-        k: v for k, v in wanted.items() if k in step.varying or base.get(k) != v
+    # A value that is not given is the template's default, whatever the stack set has.
+    defaults = {
+        k: v
+        for k, v in complete({}, s.template).items()
+        if k not in values and base.get(k, v) not in (v, HIDDEN)
+    }
+    overrides = defaults | {
+        k: v for k, v in values.items() if k in step.varying or base.get(k) != v
     }
     for targets in stacksets.rectangles(step.targets):
         state.overrides.update({t: dict(overrides) for t in targets})

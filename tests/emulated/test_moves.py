@@ -7,12 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 from tapgen import plan
-from tapgen.model import Action, Output, StackSet, Target
+from tapgen.model import SELF, Action, Output, StackSet, Target
 from tapgen.plan import allowances
 from tapgen.rollout import Fate
 from tests.emulated.conftest import Cloud
 from tests.emulated.test_rollout import EAST, WEST, history, parameter, part, system
 
+NORTH = Target(SELF, "ca-central-1")
 QUEUE = {
     "Type": "AWS::SQS::Queue",
     "DeletionPolicy": "Retain",
@@ -119,6 +120,31 @@ def test_a_move_that_fails_leaves_the_old_target_as_it_is(cloud: Cloud) -> None:
     assert changed(cloud, "us-east-1") == []
     assert queues(cloud, "us-east-1") == {"east"}
     assert not cloud.plan(after)
+
+
+def test_what_a_move_left_unsettled_reaches_no_later_target(cloud: Cloud) -> None:
+    assert cloud.rollout(system(orders(EAST, "east", Size="7"))).green
+    west = system(orders(WEST, "west"))
+    cloud.bootstrap(west)
+    the_plan = cloud.plan(west)
+    # Stopped after the new target was made: the stack set still says 7.
+    start = len(cloud.events)
+
+    def created() -> bool:
+        return any(event.kind == "done" for event in cloud.events[start:])
+
+    assert cloud.run(the_plan, stopping=created).interrupted
+    both = system(replace(orders(WEST, "west"), targets=(WEST, NORTH)))
+
+    assert cloud.rollout(both).green
+
+    (found,) = cloud.observe(both).values()
+    assert {found.values(t)["Size"] for t in found.instances} == {"1"}
+    client = cloud.client("cloudformation", NORTH.region)
+    (target,) = [t for t in found.instances if t.region == NORTH.region]
+    stack = found.instances[target].stack_id
+    events = client.describe_stack_events(StackName=stack)["StackEvents"]
+    assert not any(e["ResourceStatus"].startswith("UPDATE") for e in events)
 
 
 def test_tags_follow_a_move_without_an_update_of_the_old_target(cloud: Cloud) -> None:
