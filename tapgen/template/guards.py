@@ -77,7 +77,8 @@ def _gone(
     if names:
         more = len(names) - _MOST
         rest = f" and {more} more" if more > 0 else ""
-        yield f"{one.words} {', '.join(names[:_MOST])}{rest}"
+        name = one.path.rpartition("/")[2]
+        yield f"{name}: {one.words} {', '.join(names[:_MOST])}{rest}"
 
 
 def _items(properties: Mapping[str, Any], one: Listing) -> list[str] | None:

@@ -70,9 +70,9 @@ def test_a_guard_that_is_removed_is_named(kind: str, words: str) -> None:
             ALARM,
             {"AlarmActions": ["a", "b"]},
             {"AlarmActions": ["b"]},
-            "nobody is told by a",
+            "AlarmActions: nobody is told by a",
         ),
-        (ALARM, {"AlarmActions": ["a"]}, {}, "nobody is told by a"),
+        (ALARM, {"AlarmActions": ["a"]}, {}, "AlarmActions: nobody is told by a"),
         (
             ALARM,
             {"TreatMissingData": "breaching"},
@@ -107,7 +107,7 @@ def test_a_guard_that_is_removed_is_named(kind: str, words: str) -> None:
             BUCKET,
             replication({"Id": "a"}, {"Id": "b"}),
             replication({"Id": "b"}),
-            "new objects are no longer copied by the rule a",
+            "Rules: new objects are no longer copied by the rule a",
         ),
         (
             BALANCER,
@@ -125,7 +125,7 @@ def test_a_guard_that_is_removed_is_named(kind: str, words: str) -> None:
             "AWS::Backup::BackupPlan",
             {"BackupPlan": {"BackupPlanRule": [{"RuleName": "a"}, {"RuleName": "b"}]}},
             {"BackupPlan": {"BackupPlanRule": [{"RuleName": "a"}]}},
-            "no more backups by the rule b",
+            "BackupPlanRule: no more backups by the rule b",
         ),
         (
             "AWS::WAFv2::WebACL",
