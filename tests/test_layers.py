@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "config": {"template"},
     "blocks": set(),
     "system": {"knowledge", "template", "aws"},
-    "rules": {"template", "system"},
+    "rules": {"knowledge", "template", "system"},
     "lint": {"template", "system", "rules", "cache"},
     "blueprints": {"template", "aws", "config", "system", "blocks"},
     "plan": {"template", "aws", "system"},

@@ -23,6 +23,7 @@ from tapgen.model import (
 from tapgen.plan import unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
+from tapgen.plan.names import taken
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
@@ -75,11 +76,12 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         tuple(_with_changes(s, by_part, observed) for s in wave)
         for wave in (*before, *waves, *after)
     ]
+    blocked += [*problems, *unread.stuck(left), *taken(complete_waves, observed)]
     return Plan(
         system,
         observed,
         tuple(complete_waves),
-        blocked=(*blocked, *problems, *unread.stuck(left)),
+        blocked=tuple(blocked),
         omitted=(*omitted, *left, *more),
     )
 

@@ -11,8 +11,9 @@ import re
 _ADVICE = (
     (
         r"already exists|AlreadyExists|already owned by you",
-        "a resource of this name exists: an earlier stack retained it, or it was created "
-        "by hand; delete it, or choose another suffix",
+        "a resource of this name exists: another stack has it, an earlier stack retained "
+        "it, or it was created by hand; choose another name or suffix, or import it into "
+        "the stack",
     ),
     (
         r"should have '[^']+' role with trust relationship",

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tapgen.knowledge.names import IAM
 from tapgen.rules.base import (
     DOCS,
     USER_GUIDE,
@@ -19,7 +20,6 @@ from tapgen.rules.base import (
     deployed_to,
     in_properties,
 )
-from tapgen.rules.names import IAM
 from tapgen.rules.values import absent, get, is_function, items, present, text
 from tapgen.rules.view import Resource, View
 

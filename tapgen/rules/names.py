@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tapgen.knowledge.names import ACCOUNT_WIDE, IAM, Names
 from tapgen.rules.base import (
     DOCS,
     USER_GUIDE,
@@ -19,31 +20,6 @@ from tapgen.rules.base import (
 from tapgen.rules.values import absent, get, text
 from tapgen.rules.view import Resource, View
 
-Names = Mapping[str, tuple[str, ...]]
-"""Resource type -> the path of its name below its properties."""
-
-IAM: Names = {
-    "AWS::IAM::Group": ("GroupName",),
-    "AWS::IAM::InstanceProfile": ("InstanceProfileName",),
-    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName",),
-    "AWS::IAM::Role": ("RoleName",),
-    "AWS::IAM::SAMLProvider": ("Name",),
-    "AWS::IAM::ServerCertificate": ("ServerCertificateName",),
-    "AWS::IAM::User": ("UserName",),
-    "AWS::IAM::VirtualMFADevice": ("VirtualMfaDeviceName",),
-}
-ACCOUNT_WIDE: Names = {
-    "AWS::Budgets::Budget": ("Budget", "BudgetName"),
-    "AWS::CloudFront::CachePolicy": ("CachePolicyConfig", "Name"),
-    "AWS::CloudFront::Function": ("Name",),
-    "AWS::CloudFront::KeyGroup": ("KeyGroupConfig", "Name"),
-    "AWS::CloudFront::OriginAccessControl": ("OriginAccessControlConfig", "Name"),
-    "AWS::CloudFront::OriginRequestPolicy": ("OriginRequestPolicyConfig", "Name"),
-    "AWS::CloudFront::PublicKey": ("PublicKeyConfig", "Name"),
-    "AWS::CloudFront::ResponseHeadersPolicy": ("ResponseHeadersPolicyConfig", "Name"),
-    "AWS::CloudWatch::Dashboard": ("DashboardName",),
-    "AWS::S3::MultiRegionAccessPoint": ("Name",),
-}
 # The longest name that each service accepts, from its API reference.
 _LONGEST: Mapping[str, tuple[tuple[str, ...], int]] = {
     "AWS::Backup::BackupVault": (("BackupVaultName",), 50),

@@ -6,10 +6,10 @@ import ipaddress
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from tapgen.knowledge.names import ACCOUNT_WIDE, IAM
 from tapgen.model import StackSet
 from tapgen.rules.aurora import credentials
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
-from tapgen.rules.names import ACCOUNT_WIDE, IAM
 from tapgen.rules.once import identity_key, record_key
 from tapgen.rules.system_view import FoundIn, Origin, SystemRule, SystemView
 from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth

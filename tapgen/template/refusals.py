@@ -368,7 +368,7 @@ def _by_name(
     change: _Change, replacing: Collection[str], name: str
 ) -> Iterator[Refused]:
     """What CloudFormation says when the name stands in the way of a replacement."""
-    custom = _custom_name(change.type)
+    custom = custom_name(change.type)
     if custom is None:
         return
     names = custom.property.split("|")
@@ -383,7 +383,7 @@ def _by_name(
 
 
 @cache
-def _custom_name(type_name: str) -> CustomName | None:
+def custom_name(type_name: str) -> CustomName | None:
     """The properties that name a resource of a type, joined with `|`; None where AWS
     makes the name up, or allows one name twice."""
     if type_name in NAMES:
