@@ -16,7 +16,7 @@ from typing import Any
 
 from tapgen.aws import organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
-from tapgen.aws.session import Aws, role_exists
+from tapgen.aws.session import NOBODY, Aws, role_exists
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import indirect_permissions
 from tapgen.blueprints.scope import Scope
@@ -114,6 +114,9 @@ def run(
             "for it"
         )
     for stack in _stacks(aws, system, code, deployed):
+        if stack.name == roles_stack(system):
+            for role in _delete_without_roles(aws, stack):
+                on_event(f"{role} was deleted; creating {stack.name} again")
         done = stacks.deploy(
             aws,
             stack.target,
@@ -129,6 +132,30 @@ def run(
         if done:
             changed.append(stack.name)
     return changed
+
+
+def _delete_without_roles(aws: Aws, stack: _Stack) -> list[str]:
+    """Delete a stack of roles if one of them no longer exists, so that it is created
+    again; return the missing roles.
+
+    CloudFormation compares templates only: it does not create again what was deleted
+    other than through the stack. The stack has roles and policies, and no data.
+    """
+    if stacks.template(aws, stack.target, stack.name) is None:
+        return []
+    there = stacks.resources(aws, stack.target, stack.name).values()
+    roles = [id for kind, id in there if kind == "AWS::IAM::Role" and id]
+    missing = []
+    for role in roles:
+        try:
+            if not role_exists(aws, stack.target, role):
+                missing.append(f"role {role} of {stack.target.account}")
+        except AwsError as error:
+            if error.code not in NOBODY:
+                raise
+    if missing:
+        stacks.remove(aws, stack.target, stack.name)
+    return missing
 
 
 def announced(system: System, assuming: bool) -> Iterator[str]:
@@ -227,7 +254,7 @@ def ready(aws: Aws, system: System, code: str) -> list[str]:
                 f"{', '.join(missing)}, which its opt-in regions need"
             )
     for target in _role_targets(system):
-        problems.extend(_lacking(aws, target, system, code))
+        problems += _lacking_or_shut(aws, target, system, code)
     for target in _bucket_targets(aws, system):
         if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
             problems.append(f"{target} has no artifact bucket")
@@ -421,6 +448,19 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
         )
     except (ValueError, LookupError, TypeError):
         return None
+
+
+def _lacking_or_shut(aws: Aws, target: Target, system: System, code: str) -> list[str]:
+    """Return what the roles of an account lack, or that tapgen cannot look."""
+    try:
+        return list(_lacking(aws, target, system, code))
+    except AwsError as error:
+        if error.code not in NOBODY:
+            raise
+        return [
+            f"tapgen cannot assume role {system.operator_role} in {target.account}: it "
+            "does not exist, or does not trust this caller"
+        ]
 
 
 def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[str]:

@@ -51,8 +51,7 @@ def _with_outputs(
         found = stacks.outputs(aws, target, instance.stack_id)
     except AwsError as error:
         return _unread(instance, error)
-    # An instance whose creation failed may have a stack that StackSets deleted.
-    if found is None and instance.status is InstanceStatus.CURRENT:
+    if found is None and _had_stack(instance):
         return _without_stack(instance)
     return replace(instance, outputs=found)
 
@@ -68,8 +67,7 @@ def _with_stack(
     except AwsError as error:
         return _unread(instance, error)
     if found is None:
-        is_current = instance.status is InstanceStatus.CURRENT
-        return _without_stack(instance) if is_current else nothing
+        return _without_stack(instance) if _had_stack(instance) else nothing
     return replace(instance, template=found.template, parameters=found.parameters)
 
 
@@ -79,8 +77,15 @@ def _unread(instance: ObservedInstance, error: AwsError) -> ObservedInstance:
     return replace(instance, outputs=None, reading=reading, unread=str(error))
 
 
+def _had_stack(instance: ObservedInstance) -> bool:
+    """Whether StackSets takes it that the stack exists: it calls it CURRENT, or failed as
+    it is gone. After a failed creation, StackSets itself has deleted the stack."""
+    failed = "does not exist" in (instance.reason or "")
+    return failed or instance.status is InstanceStatus.CURRENT
+
+
 def _without_stack(instance: ObservedInstance) -> ObservedInstance:
-    """Return an instance that StackSets calls CURRENT, and whose stack does not exist."""
+    """Return an instance whose stack was deleted other than through its stack set."""
     text = f"its stack {instance.stack_id} does not exist"
     return replace(instance, outputs=None, reading=Reading.GONE, unread=text)
 

@@ -108,6 +108,23 @@ def deploy(
     return True
 
 
+def remove(
+    aws: Aws, target: Target, name: str, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Delete a stack and wait for it; AwsError with the first failed resource."""
+    client = aws.client("cloudformation", target)
+    found = _find(client, name)
+    if not found:
+        return
+    ask(client, "delete_stack", StackName=found["StackId"])
+    status = _settled(client, found["StackId"], sleep)
+    if status != "DELETE_COMPLETE":
+        failure = first_failure(aws, target, found["StackId"])
+        detail = f": {failure.logical_id}: {failure.reason}" if failure else ""
+        where = f"stack {name} in {target} ended {status}{detail}"
+        raise AwsError("cloudformation:DeleteStack", status, where)
+
+
 def template(aws: Aws, target: Target, name: str) -> str | None:
     """Return the template text of a stack; None when there is no such stack."""
     client = aws.client("cloudformation", target)

@@ -50,7 +50,7 @@ be read.
 @click.option(
     "--detect-drift",
     is_flag=True,
-    help="First run drift detection on the stack sets that the plan updates.",
+    help="First run drift detection on all stack sets, and read what each stack runs.",
 )
 @allow_option
 @click.option(
@@ -100,7 +100,7 @@ def plan_command(
     allowed = exact_allowances(plan, allowed)
     with clock.stage("quotas and drift"):
         ahead = replace(
-            outlook_of(reached, plan),
+            outlook_of(reached, plan, drift_of_all=detect_drift),
             answers=answers,
             undescribed=undescribed(reached, deployed=bool(plan.observed)),
         )
@@ -161,11 +161,18 @@ def make_plan(reached: Reached, clock: Timings, *, read_stacks: bool = False) ->
     return replace(plan, uploads=missing)
 
 
-def outlook_of(reached: Reached, plan: Any, *, everything: bool = False) -> Any:
+def outlook_of(
+    reached: Reached,
+    plan: Any,
+    *,
+    everything: bool = False,
+    drift_of_all: bool = False,
+) -> Any:
     """Return the forecast, quotas and drift of a plan.
 
     The quotas are those that the plan adds to, or with `everything` all quotas that
-    concern its system.
+    concern its system; the drift that of the instances that it updates, or with
+    `drift_of_all` of all that stay.
     """
     from tapgen.aws import quotas
     from tapgen.plan import drift, forecast, headroom
@@ -175,16 +182,16 @@ def outlook_of(reached: Reached, plan: Any, *, everything: bool = False) -> Any:
     wanted = [d for d in headroom.demands(plan, ahead) if d.adds or everything]
     found = quotas.read(reached.sets, [d.place for d in wanted])
     rooms = headroom.headroom(wanted, found)
-    return Outlook(ahead, rooms, drift.read(reached.sets, plan))
+    return Outlook(ahead, rooms, drift.read(reached.sets, plan, whole=drift_of_all))
 
 
 def _detect_drift(reached: Reached, plan: Any) -> None:
-    """Run drift detection on the stack sets that a plan updates."""
+    """Run drift detection on the stack sets that stay."""
     from tapgen.plan import drift
 
-    names = [step.stack_set for step, _, _ in drift.concerned(plan)]
+    names = [step.stack_set for step, _, _ in drift.everywhere(plan)]
     if not names:
-        say("drift: the plan updates no stack instance, so there is nothing to check")
+        say("drift: no stack instance stays, so there is nothing to check")
         return
     drift.detect(reached.sets, names, say, poll_seconds=reached.poll_seconds[0])
 

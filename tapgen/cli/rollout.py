@@ -142,7 +142,7 @@ def _require_bootstrap(reached: Reached, clock: Timings) -> None:
             run_bootstrap(reached, None)
             return
         code = reached.loaded.blueprint.code
-        missing = bootstrap.ready(reached.aws, reached.system, code)
+        missing = bootstrap.ready(reached.sets.aws, reached.system, code)
     if missing:
         lines = [*missing, f"run: {command_line('bootstrap', reached)}"]
         raise RolloutError("\n".join(lines))

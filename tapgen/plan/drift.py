@@ -19,7 +19,7 @@ from tapgen.aws import stacks
 from tapgen.aws.stacks import Difference, DriftedResource
 from tapgen.aws.stacksets import Operation, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError
-from tapgen.model import Action, ObservedInstance, ResultStatus, Target
+from tapgen.model import Action, ObservedInstance, Reading, ResultStatus, Target
 from tapgen.plan.model import Plan, Step
 from tapgen.template import diff
 from tapgen.template.differences import Path
@@ -70,7 +70,7 @@ class Drifted:
 
 @dataclass(frozen=True)
 class Drift:
-    """Drift of the instances that a plan updates.
+    """Drift of the instances that a plan updates, with `whole` of all that stay.
 
     `unread` are drifted instances whose details could not be read, `unchecked` those
     without a successful drift detection. `oldest` is the time of the oldest detection.
@@ -81,6 +81,34 @@ class Drift:
     unchecked: tuple[tuple[str, Target], ...] = ()
     instances: int = 0
     oldest: datetime | None = None
+    whole: bool = False
+
+
+def everywhere(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
+    """Yield the instances that a plan updates or leaves as they are, with the step that
+    does it, or one that changes nothing."""
+    seen: set[tuple[str, Target]] = set()
+    for one in concerned(plan):
+        seen.add((one[0].stack_set, one[1]))
+        yield one
+    steps = {(s.stack_set, t): s for s in plan.steps for t in s.targets}
+    for wanted in plan.system.stack_sets:
+        found = plan.observed.get(wanted.name)
+        for target, instance in found.instances.items() if found else ():
+            key = wanted.name, target
+            nothing = Step(
+                wanted.name,
+                wanted.part,
+                Action.UPDATE,
+                (target,),
+                instance.overrides,
+                (),
+            )
+            step = steps.get(key, nothing)
+            readable = instance.reading in (Reading.READ, Reading.REFUSED)
+            known = readable and not target.joins_later and key not in seen
+            if known and step.action is Action.UPDATE:
+                yield step, target, instance
 
 
 def concerned(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
@@ -93,10 +121,11 @@ def concerned(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
                     yield step, target, instances[target]
 
 
-def read(sets: StackSets, plan: Plan) -> Drift:
-    """Return the drift of a plan's instances, as the last detection found it."""
+def read(sets: StackSets, plan: Plan, *, whole: bool = False) -> Drift:
+    """Return the drift of the instances that a plan updates, with `whole` of all that
+    stay, as the last detection found it."""
     found: dict[tuple[str, Target], list[DriftedResource] | None] = {}
-    for step, target, instance in concerned(plan):
+    for step, target, instance in (everywhere if whole else concerned)(plan):
         if instance.drift_status == DRIFTED and instance.stack_id:
             try:
                 drifts = stacks.drifts(sets.aws, target, instance.stack_id)
@@ -104,17 +133,20 @@ def read(sets: StackSets, plan: Plan) -> Drift:
                 found[step.stack_set, target] = None
             else:
                 found[step.stack_set, target] = drifts
-    return of(plan, found)
+    return of(plan, found, whole=whole)
 
 
 def of(
-    plan: Plan, found: Mapping[tuple[str, Target], Iterable[DriftedResource] | None]
+    plan: Plan,
+    found: Mapping[tuple[str, Target], Iterable[DriftedResource] | None],
+    *,
+    whole: bool = False,
 ) -> Drift:
     """Return drift with what a plan does to it. `found` has the drifted resources by
     stack set and target, None where they could not be read."""
     drifted: list[Drifted] = []
     unread, unchecked, times = [], [], []
-    instances = list(concerned(plan))
+    instances = list((everywhere if whole else concerned)(plan))
     for step, target, instance in instances:
         if instance.drift_checked:
             times.append(instance.drift_checked)
@@ -135,6 +167,7 @@ def of(
         tuple(unchecked),
         len(instances),
         min(times, default=None),
+        whole,
     )
 
 

@@ -42,18 +42,29 @@ class Outlook:
 # -- text ----------------------------------------------------------------------------
 
 
+def drift_alone(outlook: Outlook | None) -> Iterator[str]:
+    """Yield drift where a plan changes nothing: only if drift of everything was read."""
+    if outlook and outlook.drift.whole:
+        yield from _found(outlook.drift)
+        yield from _checked(outlook.drift)
+
+
+def _found(drift: Drift) -> Iterator[str]:
+    drifted = _drifted(drift)
+    if drifted:
+        yield f"\n[bold red]{_by_hand_title(drift)}[/]"
+    for what, places in drifted.items():
+        yield f"  [red]![/] {escape(what)}"
+        yield f"      {target_list(places)}"
+
+
 def first(outlook: Outlook) -> Iterator[str]:
     """Yield the lines before the waves: what may be unintended."""
     short = [h for h in outlook.limits if not h.fits]
     if short:
         yield "\n[bold red]exceeds a quota[/]"
     yield from (f"  [red]![/] {escape(_too_much(h))}" for h in short)
-    drifted = _drifted(outlook.drift)
-    if drifted:
-        yield f"\n[bold red]{_by_hand_title(outlook.drift)}[/]"
-    for what, places in drifted.items():
-        yield f"  [red]![/] {escape(what)}"
-        yield f"      {target_list(places)}"
+    yield from _found(outlook.drift)
     if outlook.undescribed:
         yield f"\n[bold red]{undescribed.TITLE}[/]"
     for line in undescribed.lines(outlook.undescribed):
@@ -151,7 +162,8 @@ def _checked(drift: Drift) -> Iterator[str]:
         return
     total = drift.instances
     known = total - len(drift.unchecked)
-    words = f"drift: {known} of {counted(total, 'instance')} to update checked"
+    which = "" if drift.whole else " to update"
+    words = f"drift: {known} of {counted(total, 'instance')}{which} checked"
     if drift.oldest and known:
         words += f", oldest check {drift.oldest:%Y-%m-%d %H:%M} UTC"
     if not drift.found and not drift.unread and known:

@@ -76,6 +76,7 @@ def plan(
                 f"[yellow]{escape(_title(the_plan))}: no changes in what can be read[/]"
             )
         notes = [*_recorded_later(the_plan), *_not_comparable(the_plan)]
+        notes += ahead.drift_alone(outlook)
         return "\n".join([done, *away, *(left if suspended else []), *notes])
     lines = [f"[bold]{escape(_title(the_plan))}[/]", *away]
     lines += _first(risks(the_plan))

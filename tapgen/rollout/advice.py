@@ -30,6 +30,12 @@ _ADVICE = (
         "or request an increase in Service Quotas",
     ),
     (
+        r"Stack \[?(arn:\S*/)?StackSet-\S* does not exist",
+        "the stack was deleted other than through its stack set: detach the instance with "
+        "aws cloudformation delete-stack-instances --retain-stacks, then roll out again, "
+        "which creates it, empty",
+    ),
+    (
         r"StackSetNotEmpty",
         "the stack set still has instances: list them with tapgen status; for accounts "
         "that are suspended or have left the organization, run delete-stack-instances "

@@ -460,6 +460,7 @@ class FakeAws:
         self.stacks: dict[tuple[str, str, str], dict[str, Any]] = {}
         self.calls: list[str] = []
         self.gone: set[str] = set()  # buckets deleted behind CloudFormation's back
+        self.gone_roles: set[tuple[str, str]] = set()  # the same, by account
 
     def client(self, service: str, target: Target | None = None) -> Any:
         place = target or ADMIN
@@ -489,7 +490,9 @@ class FakeLookUps:
         return self._found(stack_exists and Bucket not in self.aws.gone, "404")
 
     def get_role(self, RoleName: str) -> dict[str, Any]:
-        stack = RoleName.removesuffix("-execution") + "-roles"
+        if (self.place[0], RoleName) in self.aws.gone_roles:
+            self._found(False, "NoSuchEntity")
+        stack = RoleName.rpartition("-")[0] + "-roles"
         everywhere = {(account, name) for account, _, name in self.aws.stacks}
         return self._found((self.place[0], stack) in everywhere, "NoSuchEntity")
 
@@ -540,6 +543,28 @@ class FakeCloudFormation:
         }
         return {"StackId": name}
 
+    def delete_stack(self, StackName: str) -> dict[str, Any]:
+        self.aws.calls.append(f"delete {StackName} in {self.place[0]}")
+        del self.aws.stacks[(*self.place, StackName)]
+        self.aws.gone_roles = {r for r in self.aws.gone_roles if r[0] != self.place[0]}
+        return {}
+
+    def list_stack_resources(self, StackName: str) -> dict[str, Any]:
+        names = [
+            StackName.removesuffix("roles") + kind for kind in ("execution", "operator")
+        ]
+        return {
+            "StackResourceSummaries": [
+                {
+                    "LogicalResourceId": name,
+                    "ResourceType": "AWS::IAM::Role",
+                    "PhysicalResourceId": name,
+                    "ResourceStatus": "CREATE_COMPLETE",
+                }
+                for name in names
+            ]
+        }
+
     def get_template(self, StackName: str, TemplateStage: str) -> dict[str, Any]:
         found = self.aws.stacks[(*self.place, StackName)]
         return {"TemplateBody": found["request"]["TemplateBody"]}
@@ -579,6 +604,28 @@ def test_the_administration_stack_comes_first_then_roles_in_every_account() -> N
     tags = {tag["Key"]: tag["Value"] for tag in request["Tags"]}
     assert tags["tapgen:system"] == "some_system"
     assert tags["Project"] == "x"
+
+
+@pytest.mark.parametrize("kind", ["execution", "operator"])
+def test_a_role_that_was_deleted_by_hand_is_created_again(kind: str) -> None:
+    aws = FakeAws()
+    it = system(template("AWS::SNS::Topic"))
+    deploy(aws, it)
+    account = it.stack_sets[0].targets[0].account
+    role = f"tapgen-{it.prefix}-{kind}"
+    aws.gone_roles = {(account, role)}
+    events: list[str] = []
+
+    changed = deploy(aws, it, on_event=events.append)
+
+    name = bootstrap.roles_stack(it)
+    assert changed == [name]
+    assert f"role {role} of {account} was deleted; creating {name} again" in events
+    assert aws.calls[-2:] == [
+        f"delete {name} in {account}",
+        f"create {name} in {account}",
+    ]
+    assert deploy(aws, it) == []
 
 
 def test_a_second_run_changes_nothing() -> None:

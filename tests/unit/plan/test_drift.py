@@ -276,3 +276,15 @@ def test_a_failed_check_is_reported_with_its_reason() -> None:
     lines, _ = detect(FakeSets(results=(failed,)), "a")
 
     assert lines[-1] == f"a in {EAST}: could not be checked (no such role)"
+
+
+def test_drift_where_nothing_is_updated_is_found_when_everything_is_checked() -> None:
+    the_plan = updated(OLD, OLD)
+    found = {("demo-test-data", EAST): [by_hand("/VisibilityTimeout")]}
+
+    everything = drift.of(the_plan, found, whole=True)
+
+    assert not the_plan
+    assert [d.fate for d in everything.found] == [Fate.STAYS]
+    assert everything.instances == 1
+    assert drift.of(the_plan, found).instances == 0
