@@ -60,11 +60,7 @@ def steps_for(
     )
     # While targets are there that leave, the stack set keeps what they have: an
     # update of it would update them, too.
-    settles = found is not None and (
-        (redefine and bool(leaving(s, found)) and not moves_away(system, s, found))
-        # What takes no effect by itself is recorded with the next change.
-        or (bool(there) and not diff.same(found.template, s.template))
-    )
+    settles = redefine and bool(leaving(s, found)) and not moves_away(system, s, found)
     for number, targets in enumerate(_groups(missing, values, order)):
         steps.append(
             Step(
@@ -170,7 +166,7 @@ def _updates(
                 values[targets[0]],
                 tuple(why),
                 conditional=conditional,
-                redefine=bool(everywhere) or not diff.same(found.template, s.template),
+                redefine=bool(everywhere),
                 varying=varying,
             )
         )

@@ -161,5 +161,5 @@ def test_the_next_change_records_it() -> None:
     the_plan = plan.make(make.system(s), {s.name: found})
 
     (step,) = the_plan.steps
-    assert step.redefine and step.reasons == ("parameter Size differs",)
+    assert step.reasons == ("parameter Size differs",)
     assert the_plan.recorded_later == ()
