@@ -158,6 +158,61 @@ def _reference(
     return set(), [argument]
 
 
+def null_in(template: Template) -> str | None:
+    """Return AWS's sentence about the first null of a template; None without one.
+
+    AWS shows `Type` where the template has `Properties` (aws-cloudformation/cfn-lint#38
+    and #246: `/Resources/UserPool/Type/LambdaConfig/PreSignUp`); getmoto/moto#4221 has
+    the sentence for a section.
+    """
+    waiting: list[tuple[tuple[str, ...], Any]] = [((), template)]
+    while waiting:
+        path, node = waiting.pop()
+        inner: list[tuple[str, Any]] = []
+        if node is None:
+            if path[:1] == ("Resources",) and path[2:3] == ("Properties",):
+                path = (*path[:2], "Type", *path[3:])
+            where = "".join(f"/{step}" for step in path)
+            return f"[{where}] 'null' values are not allowed in templates"
+        if isinstance(node, Mapping):
+            inner = [(str(key), value) for key, value in node.items()]
+        elif isinstance(node, list):
+            inner = [(str(number), value) for number, value in enumerate(node)]
+        waiting += [((*path, step), value) for step, value in reversed(inner)]
+    return None
+
+
+_SECTIONS = frozenset(
+    "AWSTemplateFormatVersion Conditions Description Globals Hooks Mappings Metadata "
+    "Outputs Parameters Resources Rules Transform".split()
+)
+_ATTRIBUTES = frozenset(
+    "Condition CreationPolicy DeletionPolicy DependsOn Metadata Properties Type "
+    "UpdatePolicy UpdateReplacePolicy".split()
+)
+
+
+def refuse_unknown_keys(template: Template) -> None:
+    """The errors AWS raises for keys that a template, resource or output cannot have.
+
+    Words: Versent/cfn-check#3, aws/aws-cli#3361, aws-samples/aws-iot-chat-example#1.
+    """
+    unknown = sorted(str(key) for key in template if key not in _SECTIONS)
+    if unknown:
+        raise ValueError(
+            f"Invalid template property or properties [{', '.join(unknown)}]"
+        )
+    for definition in (template.get("Resources") or {}).values():
+        for key in definition:
+            if key not in _ATTRIBUTES:
+                raise ValueError(f"Invalid template resource property '{key}'")
+    for output in (template.get("Outputs") or {}).values():
+        if not isinstance(output, Mapping) or "Value" not in output:
+            raise ValueError(
+                "Template format error: Every Outputs member must contain a Value object"
+            )
+
+
 def refuse_malformed(template: Template) -> None:
     """The errors AWS raises for a section of resources, or one of them, without shape."""
     resources: Mapping[str, Any] = template.get("Resources") or {}
@@ -196,10 +251,25 @@ def refuse_unresolved(template: Template, conditions: Mapping[str, bool]) -> Non
         for name, definition in resources.items()
         if not conditions.get(definition.get("Condition", ""), True)
     }
-    active = [r for name, r in resources.items() if name not in inactive]
-    absent = {name for name, _ in _references(active, conditions)} & inactive
-    if absent:
-        raise _unresolved(absent, "Resources")
+    active = {name: r for name, r in resources.items() if name not in inactive}
+    shown = [
+        output
+        for output in outputs.values()
+        if isinstance(output, Mapping)
+        and conditions.get(output.get("Condition", ""), True)
+    ]
+    waited = {name for r in active.values() for name in _depends(r)} & inactive
+    for block, parts in (("Resources", list(active.values())), ("Outputs", shown)):
+        absent = {name for name, _ in _references(parts, conditions)} & inactive
+        if block == "Resources":
+            absent |= waited
+        if absent:
+            raise _unresolved(absent, block)
+
+
+def _depends(definition: Mapping[str, Any]) -> list[str]:
+    depends = definition.get("DependsOn") or []
+    return [depends] if isinstance(depends, str) else list(depends)
 
 
 def _refuse_names(
@@ -224,9 +294,7 @@ def _refuse_names(
                 )
             elif name not in known:
                 missing.add(name)
-        depends = definition.get("DependsOn") or []
-        depends = [depends] if isinstance(depends, str) else depends
-        missing |= {name for name in depends if name not in known}
+        missing |= {name for name in _depends(definition) if name not in known}
     if missing:
         raise _unresolved(missing, block)
 
@@ -255,13 +323,13 @@ def refuse_resources_in_conditions(template: Template) -> None:
 def refuse_cycles(
     template: Template, dependencies: Callable[[Any, set[str]], Iterable[str]]
 ) -> None:
-    """The error AWS raises for resources that wait for each other.
+    """The error AWS raises for resources that wait for each other, or for themselves.
 
     `dependencies` gives the names, of those given, that a resource needs.
     """
     resources: Mapping[str, Any] = template.get("Resources") or {}
     needs = {
-        name: set(dependencies(definition, set(resources))) - {name}
+        name: set(dependencies(definition, set(resources)))
         for name, definition in resources.items()
     }
     while True:

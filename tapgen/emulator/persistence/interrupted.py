@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from tapgen.emulator.stacksets.model import Instance, Operation, Registry, StackSet, now
+from tapgen.emulator.stacksets.stacks import NAME_LIMIT, UUID
 from tapgen.emulator.wire.inner import Place
 
 REASON = "The embedded AWS stopped while this was in progress"
@@ -92,7 +93,7 @@ def _find_stack(stack_set: StackSet, instance: Instance, stacks: Stacks) -> None
     if instance.exists:
         return
     taken = {i.stack_name for i in stack_set.instances.values() if i.exists}
-    start = f"StackSet-{stack_set.name}-"
+    start = f"StackSet-{stack_set.name}"[: NAME_LIMIT - UUID - 1] + "-"
     for (account, region, name), stack in stacks.items():
         if Place(account, region) != instance.place or name in taken:
             continue

@@ -17,6 +17,7 @@ NO_UPDATES = "No updates are to be performed"
 CONSEQUENCES = ("cancelled", "canceled")
 STACK = "AWS::CloudFormation::Stack"
 NAME_LIMIT = 128  # of a stack
+UUID = 36  # characters, with which the names of stacks end
 
 
 class Stacks:
@@ -60,8 +61,7 @@ class Stacks:
     async def _create(
         self, stack_set: StackSet, instance: Instance, request: dict[str, Any]
     ) -> None:
-        suffix = f"-{uuid4()}"
-        name = f"StackSet-{stack_set.name}"[: NAME_LIMIT - len(suffix)] + suffix
+        name = f"StackSet-{stack_set.name}"[: NAME_LIMIT - UUID - 1] + f"-{uuid4()}"
         answer = await self._call(
             instance.place, "CreateStack", StackName=name, OnFailure="DELETE", **request
         )
@@ -119,10 +119,11 @@ class Stacks:
             failing = text(event, "ResourceStatus").endswith("_FAILED")
             reason = text(event, "ResourceStatusReason")
             if text(event, "PhysicalResourceId") == instance.stack_id:
-                if failing and reason:
-                    fallback = reason
                 if reason == "User Initiated":
                     break  # where the operation began
+                # A refused deletion returns to the status that the stack had.
+                if reason and (failing or text(event, "ResourceStatus") == status):
+                    fallback = reason
             elif failing and not any(w in reason for w in CONSEQUENCES):
                 failed = event
         if failed is None:

@@ -118,6 +118,9 @@ def parse(template: str) -> dict[str, Any]:
     except Exception as error:
         # JSON's, YAML's and ministack's own errors: all mean the same here.
         raise invalid(f"Template format error: {error}") from error
+    refusal = getattr(parsed, "error", None)  # see `patches.validation`
+    if refusal is not None:
+        raise invalid(refusal)
     return parsed
 
 
