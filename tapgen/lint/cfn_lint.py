@@ -96,7 +96,8 @@ def _matches(job: Job) -> list[Any]:
     from cfnlint.decode.decode import decode_str
     from cfnlint.runner import run_template_by_data
 
-    from tapgen.rules.view import placed
+    from tapgen.rules.view import View, placed
+    from tapgen.rules.whole import ReferenceToNothing, decided, is_decided
 
     template, errors = decode_str(job.template)
     if errors:
@@ -107,7 +108,11 @@ def _matches(job: Job) -> list[Any]:
         written = json.loads(job.template)
         _set_items(template, stack_sets)
     with placed(stack_sets, written):
-        return list(run_template_by_data(template, config(job.regions), rules()))
+        matches = list(run_template_by_data(template, config(job.regions), rules()))
+    if all(match.rule.id not in ReferenceToNothing.replaces for match in matches):
+        return matches
+    known = decided(View(json.loads(job.template), tuple(stack_sets), written))
+    return [m for m in matches if not is_decided(known, m.rule.id, str(m.message))]
 
 
 def _set_items(template: Any, stack_sets: Sequence[Mapping[str, Any]]) -> None:

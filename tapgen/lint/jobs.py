@@ -9,6 +9,8 @@ from typing import Any
 
 from tapgen.model import Output, Override, StackSet, System, Value
 
+STACK_NAME = "AWS::StackName"
+
 
 @dataclass(frozen=True)
 class Job:
@@ -31,7 +33,9 @@ def job_for(system: System, stack_set: StackSet) -> Job:
 
 def facts(stack_set: StackSet) -> dict[str, Any]:
     """Return the entry of a stack set in a manifest, as far as rules use it."""
-    return {
+    # The name only matters to templates that refer to it: others share a run.
+    named = {"name": stack_set.name} if STACK_NAME in stack_set.template else {}
+    return named | {
         "targets": [
             {"account": t.account, "region": t.region} for t in stack_set.targets
         ],

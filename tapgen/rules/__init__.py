@@ -57,6 +57,7 @@ from tapgen.rules import (
     state,
     system_view,
     together,
+    whole,
     wiring,
 )
 from tapgen.rules.base import Rule
@@ -82,6 +83,7 @@ _MODULES: tuple[ModuleType, ...] = (
     limits,
     wiring,
     together,
+    whole,
 )
 
 

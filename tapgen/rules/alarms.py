@@ -1,11 +1,20 @@
-"""CloudWatch alarms."""
+"""CloudWatch alarms, and rules for events."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
 from tapgen.rules.base import DOCS, Found, ResourceRule, deployed_to
-from tapgen.rules.values import Path, arn, get, items, number, settled, text
+from tapgen.rules.values import (
+    MISSING,
+    Path,
+    arn,
+    get,
+    items,
+    number,
+    settled,
+    text,
+)
 from tapgen.rules.view import Resource
 
 _GUIDE = f"{DOCS}AmazonCloudWatch/latest/monitoring/"
@@ -89,6 +98,48 @@ class ActionElsewhere(ResourceRule):
                         f"the action is in {found.region}, but the alarm is in"
                         f" {it.place.region}; use an action in the same region"
                     )
+
+
+class EventElsewhere(ResourceRule):
+    id = "W9598"
+    shortdesc = "An event rule matches events that are sent in us-east-1 only"
+    description = (
+        "IAM, Organizations, Account Management and Route 53 are global services: they"
+        " send their events to the default event bus of us-east-1 only. In another"
+        " region the rule matches nothing, unless a rule in us-east-1 forwards the"
+        " events to this region. Create it in a stack set that targets us-east-1."
+    )
+    source_url = (
+        "https://repost.aws/knowledge-center/use-eventbridge-rule-across-regions"
+    )
+    needs_targets = True
+    deployment = deployed_to("eu-west-1")
+    at = "Resources/NewUsers/Properties/EventPattern/source"
+    bad = """\
+Resources:
+  NewUsers:
+    Type: AWS::Events::Rule
+    Properties:
+      EventPattern:
+        source: [aws.iam]
+        detail-type: [AWS API Call via CloudTrail]
+        detail: {eventName: [CreateUser]}
+"""
+    good = bad.replace("aws.iam", "aws.ec2").replace("CreateUser", "CreateVpc")
+    types = ("AWS::Events::Rule",)
+    _global = frozenset({"aws.account", "aws.iam", "aws.organizations", "aws.route53"})
+
+    def check_resource(self, it: Resource) -> Iterator[Found]:
+        region, bus = it.place.region, get(it.properties, "EventBusName")
+        if region == "us-east-1" or region.startswith(("cn-", "us-gov-")):
+            return
+        sources = items(it.properties, "EventPattern", "source")
+        texts = [text(source) for source in sources]
+        if bus in (MISSING, "default") and texts and self._global.issuperset(texts):
+            yield ("EventPattern", "source"), (
+                f"events of {', '.join(map(str, texts))} are sent in us-east-1, not in"
+                f" {region}; create the rule in us-east-1"
+            )
 
 
 class MetricElsewhere(ResourceRule):

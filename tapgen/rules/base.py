@@ -37,6 +37,8 @@ class Rule(CloudFormationLintRule):  # type: ignore[misc]
     deployment: Mapping[str, Any] = {}
     needs_targets = False
     """Whether the rule reports nothing if the targets of a template are not known."""
+    replaces: tuple[str, ...] = ()
+    """The rules of cfn-lint that `tapgen lint` leaves to this one, where it decides."""
     sees_macros = False
     """Whether the rule also checks templates that a macro may change."""
 

@@ -165,8 +165,9 @@ class EdgeFromAnotherRegion(SystemRule):
     id = "E9593"
     shortdesc = "A resource for CloudFront comes from a stack set outside us-east-1"
     description = (
-        "Certificates for CloudFront, edge-optimized API domains and Cognito domains,"
-        " and Lambda@Edge functions must be in us-east-1. Deploy the stack set that"
+        "Lambda@Edge functions, certificates for CloudFront, AppSync, Amplify, Cognito"
+        " and edge-optimized API domains, and the log groups and keys of Route 53 hosted"
+        " zones must be in us-east-1. Deploy the stack set that"
         " creates them to us-east-1, and take the output with `region: us-east-1`."
     )
     source_url = f"{DOCS}AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"

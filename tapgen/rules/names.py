@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from tapgen.knowledge.names import ACCOUNT_WIDE, IAM, Names
 from tapgen.rules.base import (
     DOCS,
     USER_GUIDE,
     Found,
-    ResourceRule,
     Rule,
     deployed_to,
     in_one_account,
@@ -18,7 +17,8 @@ from tapgen.rules.base import (
     places_of,
 )
 from tapgen.rules.values import absent, get, text
-from tapgen.rules.view import Resource, View
+from tapgen.rules.view import Resource, View, without_end
+from tapgen.template import schemas
 
 # The longest name that each service accepts, from its API reference.
 _LONGEST: Mapping[str, tuple[tuple[str, ...], int]] = {
@@ -170,12 +170,13 @@ Resources:
             )
 
 
-class NameTooLong(ResourceRule):
+class NameTooLong(Rule):
     id = "E9503"
     shortdesc = "A name is too long after its parameters are filled in"
     description = (
         "The length of a name built with Fn::Sub or Fn::Join depends on the account,"
-        " region and parameters of each target. A name that is too long fails only"
+        " region and parameters of each target, and ${AWS::StackName} of a stack set is"
+        " StackSet-NAME-UUID, 46 characters longer than the name. A name that is too long fails only"
         " when the stack is created there. Shorten the fixed part, or omit the name."
     )
     source_url = f"{USER_GUIDE}aws-properties-name.html"
@@ -189,13 +190,79 @@ class NameTooLong(ResourceRule):
     good = "Parameters:\n  Suffix: {Type: String}\n" + _ROLE.format(
         name="!Sub 'pr-${Suffix}-${AWS::Region}'"
     )
-    types = tuple(_LONGEST)
 
-    def check_resource(self, it: Resource) -> Iterator[Found]:
-        steps, longest = _LONGEST[it.type]
-        name: Any = get(it.properties, *steps)
-        if isinstance(name, str) and "{{" not in name and len(name) > longest:
-            where = f" in {it.place.region}" if it.place.target else ""
-            yield steps, (
-                f"{name!r} has {len(name)} characters{where}; {it.type} allows {longest}"
-            )
+    def check(self, view: View) -> Iterator[Found]:
+        for it, steps, name, (longest, _) in _names(view):
+            if longest is not None and len(name) > longest:
+                where = f" in {it.place.region}" if it.place.target else ""
+                yield in_properties(it, *steps), (
+                    f"{without_end(name)!r} has {len(name)} characters{where};"
+                    f" {it.type} allows {longest}"
+                )
+
+
+class NameWithRefusedCharacters(Rule):
+    id = "E9596"
+    shortdesc = "A name has characters that the service refuses"
+    description = (
+        "A name built with Fn::Sub or Fn::Join can get characters from parameters and"
+        " from ${AWS::StackName} that the resource type does not allow. In a stack set,"
+        " the stack name is StackSet-NAME-UUID: its upper case letters make it unusable"
+        " for buckets and repositories. Omit the name, or build it with a parameter."
+    )
+    source_url = f"{DOCS}AmazonS3/latest/userguide/bucketnamingrules.html"
+    needs_targets = True
+    deployment = deployed_to("us-east-1", name="app")
+    at = "Resources/Bucket/Properties/BucketName"
+    bad = """\
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    Properties:
+      BucketName: !Sub '${AWS::StackName}-data'
+"""
+    good = bad.replace("AWS::StackName}", "AWS::AccountId}")
+
+    def check(self, view: View) -> Iterator[Found]:
+        for it, steps, name, (_, pattern) in _names(view):
+            if pattern is not None and not _matches(pattern, name):
+                yield in_properties(it, *steps), (
+                    f"{without_end(name)!r} in {it.place.region} does not match"
+                    f" {pattern!r}, which {it.type} requires"
+                )
+
+
+_Limits = tuple[int | None, str | None]
+"""The greatest length of a name, and the pattern that it has to match."""
+
+
+def _names(view: View) -> Iterator[tuple[Resource, tuple[str, ...], str, _Limits]]:
+    """Yield the names that resources give themselves, with their paths and limits.
+
+    cfn-lint checks names without functions against the schemas.
+    """
+    written = get(view.template, "Resources")
+    for place in view.places:
+        for it in place.of():
+            own, longest = _LONGEST.get(it.type, ((), None))
+            limits = schemas.name_limits(it.type)
+            for steps in sorted({own, *((name,) for name in limits)} - {()}):
+                name = get(it.properties, *steps)
+                if not isinstance(name, str) or "{{" in name:
+                    continue
+                most, pattern = limits.get(steps[0], (None, None))
+                literal = get(written, it.id, "Properties", *steps) == name
+                if steps == own:
+                    yield it, steps, name, (longest, None if literal else pattern)
+                elif not literal:
+                    yield it, steps, name, (most, pattern)
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """Return whether a name matches a pattern of a schema, or Python cannot tell."""
+    try:
+        return re.search(pattern, name) is not None
+    except re.error:
+        return True

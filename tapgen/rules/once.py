@@ -25,15 +25,25 @@ VIRGINIA = "us-east-1"
 # What must be in us-east-1, by the type that uses it; `*` is every element.
 _FUNCTIONS_AT_THE_EDGE = ("LambdaFunctionAssociations", "*", "LambdaFunctionARN")
 USED_AT_THE_EDGE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "AWS::Amplify::Domain": (("CertificateSettings", "CustomCertificateArn"),),
     "AWS::ApiGateway::DomainName": (("CertificateArn",),),
+    "AWS::AppSync::DomainName": (("CertificateArn",),),
     "AWS::CloudFront::Distribution": (
         ("DistributionConfig", "ViewerCertificate", "AcmCertificateArn"),
         ("DistributionConfig", "DefaultCacheBehavior", *_FUNCTIONS_AT_THE_EDGE),
         ("DistributionConfig", "CacheBehaviors", "*", *_FUNCTIONS_AT_THE_EDGE),
     ),
+    "AWS::CloudFront::DistributionTenant": (("Customizations", "Certificate", "Arn"),),
     "AWS::Cognito::UserPoolDomain": (("CustomDomainConfig", "CertificateArn"),),
+    "AWS::Route53::HostedZone": (("QueryLoggingConfig", "CloudWatchLogsLogGroupArn"),),
+    "AWS::Route53::KeySigningKey": (("KeyManagementServiceArn",),),
 }
-AT_THE_EDGE = {"AWS::CertificateManager::Certificate", "AWS::Lambda::Version"}
+AT_THE_EDGE = {
+    "AWS::CertificateManager::Certificate",
+    "AWS::KMS::Key",
+    "AWS::Lambda::Version",
+    "AWS::Logs::LogGroup",
+}
 
 Same = Callable[[Resource], str | None]
 """Returns a key that is equal for resources that are the same; None if unknown."""
@@ -463,9 +473,10 @@ class OnlyInUsEast1(ResourceRule):
     shortdesc = "A resource that must be in us-east-1 is in another region"
     description = (
         "Web ACLs and IP sets with scope CLOUDFRONT, cost reports, Lambda@Edge"
-        " functions, and certificates for CloudFront, edge-optimized API domains and"
-        " Cognito domains exist in us-east-1 only. Create them in a stack set that"
-        " targets us-east-1."
+        " functions, certificates for CloudFront, AppSync, Amplify, Cognito and"
+        " edge-optimized API domains, and the log groups and keys of Route 53 hosted"
+        " zones must be in us-east-1. Create them in a stack set that targets"
+        " us-east-1."
     )
     source_url = f"{DOCS}AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html"
     needs_targets = True
@@ -483,10 +494,8 @@ Resources:
     bad = _set.format(scope="CLOUDFRONT")
     good = _set.format(scope="REGIONAL")
     types = (
-        "AWS::ApiGateway::DomainName",
+        *USED_AT_THE_EDGE,
         "AWS::CUR::ReportDefinition",
-        "AWS::CloudFront::Distribution",
-        "AWS::Cognito::UserPoolDomain",
         "AWS::WAFv2::IPSet",
         "AWS::WAFv2::RegexPatternSet",
         "AWS::WAFv2::RuleGroup",
@@ -510,7 +519,12 @@ Resources:
 
     @staticmethod
     def _used(it: Resource, path: Path, value: object) -> Iterator[Found]:
-        what = {"acm": "certificate", "lambda": "function"}
+        what = {
+            "acm": "certificate",
+            "kms": "key",
+            "lambda": "function",
+            "logs": "log group",
+        }
         found = arn(value)
         if found and found.service in what and found.region not in ("", VIRGINIA):
             yield path, (
@@ -527,6 +541,10 @@ Resources:
 
 def _type_beside(it: Resource, value: object) -> str:
     """Return the type of the resource in the same template that a value refers to."""
-    named = value.get("Ref") if isinstance(value, Mapping) else None
+    match value:
+        case {"Ref": named} | {"Fn::GetAtt": [named, "Arn"]}:
+            pass
+        case _:
+            return ""
     resource = it.place.evaluated.resources.get(str(named), {})
     return str(resource.get("Type", ""))

@@ -9,6 +9,7 @@ unknown, and so is whatever depends on them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,9 +17,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_URL, uuid5
 
 from tapgen.model import SELF, Target
 from tapgen.rules import values
+from tapgen.system import resource_names
 from tapgen.template import evaluate
 from tapgen.template.values import LATER
 
@@ -38,6 +41,8 @@ _PSEUDO = (
 _KNOWN_TRANSFORMS = {"AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"}
 # A second account shows what several accounts have in common.
 _ACCOUNTS_CHECKED = 2
+# A UUID of version 5, as `stack_name` ends in.
+_END = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Fn::Transform may stand in place of any of these.
 _SECTIONS = ("Resources", "Conditions", "Mappings", "Parameters")
 
@@ -159,8 +164,14 @@ class View:
                     continue
                 same.add(target.account)
                 body = self.template if self.written is None else self.written
-                found.append(place(body, given, target, number))
+                name = stack_name(entry, target)
+                found.append(place(body, given, target, number, name))
         return tuple(found) or (self._nowhere(),)
+
+    def given(self, place: Place) -> dict[str, Any]:
+        """Return the parameter values at a place whose target is known."""
+        assert place.target
+        return given_values(self.stack_sets[place.entry], place.target)
 
     def _nowhere(self) -> Place:
         declared = self.template.get("Parameters")
@@ -185,12 +196,35 @@ class View:
 
 
 def place(
-    template: Mapping[str, Any], given: Mapping[str, Any], at: Target, entry: int = 0
+    template: Mapping[str, Any],
+    given: Mapping[str, Any],
+    at: Target,
+    entry: int = 0,
+    named: str | None = None,
 ) -> Place:
-    """Evaluate a template with these parameter values for a target."""
+    """Evaluate a template with these parameter values for a target.
+
+    `named` is the name of its stack, if it is known.
+    """
     account = OWN_ACCOUNT if at.account == SELF else at.account
-    evaluated = evaluate.evaluate(template, given, Target(account, at.region))
-    return Place(at, evaluated, entry)
+    here = Target(account, at.region)
+    return Place(at, evaluate.evaluate(template, given, here, named), entry)
+
+
+def stack_name(entry: Mapping[str, Any], target: Target) -> str | None:
+    """Return a name like that of the stack at a target; None for an unknown stack set.
+
+    The end, which StackSets chooses, is another one at each target.
+    """
+    name = entry.get("name")
+    if not isinstance(name, str):
+        return None
+    return resource_names.stack_name(name, str(uuid5(NAMESPACE_URL, str(target))))
+
+
+def without_end(text: str) -> str:
+    """Return text without the ends of stack names, which only AWS knows."""
+    return _END.sub("<36 characters>", text)
 
 
 def of(cfn: Any) -> View:

@@ -41,6 +41,9 @@ _MEMBERS = {"GroupName": "iam:group", "Groups": "iam:group"} | {
 _STACK_NAME_PART = 24
 
 
+_STACK_NAME, _UUID = 128, 36
+
+
 def patterns(system: System) -> dict[str, tuple[str, ...]]:
     """Return kind of resource → patterns of the names in the templates, sorted.
 
@@ -129,15 +132,24 @@ def _pattern(value: Any, s: StackSet) -> str:
     return re.sub(r"\*[*]+", "*", _raw(value, s)) or "*"
 
 
+def stack_name(stack_set: str, end: str) -> str:
+    """Return the name that StackSets gives a stack of a stack set, with its end.
+
+    The end is a UUID of 36 characters; a stack name has at most 128 (CreateStack, API
+    reference).
+    """
+    return f"StackSet-{stack_set}"[: _STACK_NAME - _UUID - 1] + f"-{end}"
+
+
 def _raw(value: Any, s: StackSet) -> str:
     match value:
         case str():
             return value
         case {"Ref": "AWS::StackName"}:
-            return f"StackSet-{s.name}-*"
+            return stack_name(s.name, "*")
         case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
             return _with_known_variables(
-                text.replace("${AWS::StackName}", f"StackSet-{s.name}-*")
+                text.replace("${AWS::StackName}", stack_name(s.name, "*"))
             )
         case {"Fn::Join": [str(delimiter), list(items)]}:
             return delimiter.join(_raw(item, s) for item in items)

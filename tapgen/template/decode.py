@@ -72,9 +72,7 @@ def template(text: str, name: str) -> dict[str, Any]:
     resources = body.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise TemplateError(f"{name}: no Resources; give at least one resource")
-    for section in ("Parameters", "Outputs", "Conditions", "Mappings"):
-        if not isinstance(body.get(section, {}), dict):
-            raise TemplateError(f"{name}: {section} is not a mapping")
+    _check_sections(body, name)
     for section, key in (
         ("Resources", "Type"),
         ("Parameters", "Type"),
@@ -88,6 +86,18 @@ def template(text: str, name: str) -> dict[str, Any]:
                     f"{name}: {section}.{logical_id} has no {key}; add it"
                 )
     return body
+
+
+def _check_sections(body: dict[str, Any], name: str) -> None:
+    for section in ("Parameters", "Outputs", "Conditions", "Mappings"):
+        found = body.get(section, {})
+        if found is None:
+            raise TemplateError(
+                f"{name}: {section} has no value, and CloudFormation allows no nulls"
+                " in templates; remove it or give it entries"
+            )
+        if not isinstance(found, dict):
+            raise TemplateError(f"{name}: {section} is not a mapping")
 
 
 def is_template(text: str) -> bool:

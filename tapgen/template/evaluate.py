@@ -39,15 +39,19 @@ class Evaluated:
 
 
 def evaluate(
-    template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
+    template: Mapping[str, Any] | str,
+    values: Mapping[str, Any],
+    target: Target,
+    stack_name: str | None = None,
 ) -> Evaluated:
     """Evaluate a template (its text, or the mapping) for a target.
 
     `values` are parameter values as strings; a dictionary with the key `LATER` stands
-    for one that is not known yet. Defaults are filled in. Text that is not a template
-    gives an empty result, and whatever is malformed is left as written.
+    for one that is not known yet. Defaults are filled in. `stack_name` is the value of
+    AWS::StackName, unknown by default. Text that is not a template gives an empty
+    result, and whatever is malformed is left as written.
     """
-    scope = Scope(mapping(_parsed(template)), values, target)
+    scope = Scope(mapping(_parsed(template)), values, target, stack_name)
     body = scope.body
     resources = {
         str(logical_id): scope.resource(resource)

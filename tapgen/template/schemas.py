@@ -180,6 +180,28 @@ def create_only(type_name: str) -> frozenset[str]:
 
 
 @cache
+def name_limits(type_name: str) -> Mapping[str, tuple[int | None, str | None]]:
+    """Return the names that a resource of a type gives itself, each with the greatest
+    length and the pattern that the schema has for it.
+
+    Names are the properties that identify the resource, and those called so.
+    """
+    schema = _anywhere(type_name)
+    aliases = schema.get("additionalIdentifiers", ())
+    known = {
+        p for group in (schema.get("primaryIdentifier", ()), *aliases) for p in group
+    }
+    read_only = set(schema.get("readOnlyProperties", ()))
+    found = {}
+    for name, about in schema.get("properties", {}).items():
+        pointer = f"/properties/{name}"
+        own = pointer in known or name in ("Name", f"{type_name.split('::')[-1]}Name")
+        if own and pointer not in read_only and about.get("type") == "string":
+            found[name] = (about.get("maxLength"), about.get("pattern"))
+    return found
+
+
+@cache
 def conditional_create_only(type_name: str) -> frozenset[str]:
     """Return properties whose change may replace it (`conditionalCreateOnlyProperties`)."""
     return frozenset(_pointers(type_name, "conditionalCreateOnlyProperties"))

@@ -30,6 +30,7 @@ class Scope:
     body: Mapping[str, Any]
     given: Mapping[str, Any]
     target: Target
+    stack_name: str | None = None
     depth: int = 0
     parameters: dict[str, Any] = field(default_factory=dict)
     conditions: Mapping[str, Any] = field(default_factory=dict)
@@ -97,6 +98,7 @@ class Scope:
             "AWS::URLSuffix": (
                 "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
             ),
+            "AWS::StackName": self.stack_name,
             "AWS::NoValue": NO_VALUE,
         }
         return known.get(name)

@@ -12,7 +12,7 @@ import pytest
 
 from tapgen import lint
 from tapgen.errors import ConfigError
-from tapgen.model import Finding, Override, Severity, StackSet, System, Target
+from tapgen.model import Finding, Output, Override, Severity, StackSet, System, Target
 
 FOLDER = Path("templates_out")
 TOPIC = {"Type": "AWS::SNS::Topic"}
@@ -126,6 +126,75 @@ def test_rules_see_what_loops_make_at_each_target() -> None:
 
     # The same bucket in two regions cannot be; another one in each can.
     assert rules(s) - rules(replace(s, overrides=(apart,))) == {"E9501"}
+
+
+CONDITIONAL: dict[str, Any] = {
+    "Conditions": {"IsMain": {"Fn::Equals": [{"Ref": "AWS::Region"}, "us-east-1"]}},
+    "Resources": {
+        "Replica": {**TOPIC, "Condition": "IsMain"},
+        "Where": {
+            "Type": "AWS::SSM::Parameter",
+            "Properties": {"Type": "String", "Value": {"Ref": "Replica"}},
+        },
+        "After": {**TOPIC, "DependsOn": "Replica"},
+    },
+}
+
+
+def test_a_condition_that_holds_at_every_target_is_no_finding() -> None:
+    assert lint.check(system(CONDITIONAL), FOLDER) == []
+
+
+def test_a_reference_to_what_a_condition_leaves_out_is_an_error() -> None:
+    it = system(CONDITIONAL, regions=("us-east-1", "us-west-1"))
+    value, depends = lint.check(it, FOLDER)
+    assert {depends.rule, value.rule} == {"E9595"}
+    assert value.message.startswith(
+        "Replica is not created in self/us-west-1: its condition IsMain is false."
+    )
+    assert (value.logical_id, depends.logical_id) == ("Where", "After")
+
+
+def test_a_condition_that_only_a_rollout_knows_is_left_to_cfn_lint() -> None:
+    later = {"Fn::Equals": [{"Ref": "P"}, "us-east-1"]}
+    body = {
+        **CONDITIONAL,
+        "Parameters": {"P": {"Type": "String"}},
+        "Conditions": {"IsMain": later},
+    }
+    it = system(body)
+    (s,) = it.stack_sets
+    s = replace(s, parameters={"P": Output("other", "P")})
+    findings = lint.check(replace(it, stack_sets=(s,)), FOLDER)
+    assert {f.rule for f in findings} >= {"W1001", "E3005"}
+    assert "E9595" not in {f.rule for f in findings}
+
+
+def test_names_are_those_of_the_stacks_of_the_stack_set() -> None:
+    name = {"Fn::Sub": "${AWS::StackName}-nightly"}
+    group = {
+        "Resources": {
+            "G": {"Type": "AWS::IAM::Group", "Properties": {"GroupName": name}}
+        }
+    }
+    bucket = {
+        "Resources": {
+            "B": {
+                "Type": "AWS::S3::Bucket",
+                "DeletionPolicy": "Retain",
+                "UpdateReplacePolicy": "Retain",
+                "Properties": {"BucketName": {"Fn::Sub": "${AWS::StackName}"}},
+            }
+        }
+    }
+    it = system(group, bucket)
+    s = [replace(s, capabilities=("CAPABILITY_NAMED_IAM",)) for s in it.stack_sets]
+    it = replace(it, stack_sets=tuple(s))
+    messages = [f.message for f in lint.check(it, FOLDER) if f.rule != "E9503"]
+    assert messages == [
+        "'StackSet-some-system-dev-p1-<36 characters>' in us-east-1 does not match"
+        " '^([a-z0-9][a-z0-9.-]*[a-z0-9])?$', which AWS::S3::Bucket requires"
+    ]
 
 
 def test_a_file_below_the_working_folder_is_named_relative_to_it() -> None:

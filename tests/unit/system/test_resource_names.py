@@ -61,6 +61,13 @@ def test_a_name_is_reported_as_far_as_the_template_does(
     }
 
 
+def test_a_stack_name_is_cut_where_no_more_characters_are_allowed() -> None:
+    cut = resource_names.stack_name("x" * 128, "y" * 36)
+    assert cut == f"StackSet-{'x' * 82}-{'y' * 36}"
+    assert len(cut) == 128
+    assert resource_names.stack_name("app", "*") == "StackSet-app-*"
+
+
 def test_every_kind_that_chooses_a_name_is_reported() -> None:
     found = resource_names.patterns(
         system(

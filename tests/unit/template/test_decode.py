@@ -127,6 +127,8 @@ def test_json_is_read_as_it_is() -> None:
         ("Outputs: {}", "t.yaml: no Resources"),
         ("Resources: {A: {}}", "t.yaml: Resources.A has no Type"),
         (f"{RESOURCES}Outputs: {{A: b}}", "t.yaml: Outputs.A has no Value"),
+        (f"{RESOURCES}Outputs:", "t.yaml: Outputs has no value, and CloudFormation"),
+        (f"{RESOURCES}Conditions: ~", "t.yaml: Conditions has no value"),
         (f"{RESOURCES}Parameters: []", "t.yaml: Parameters is not a mapping"),
         ('{"Resources": {"A": 1,}', "t.yaml:1: column"),
         ('{"Resources": {}, "Resources": {}}', "'Resources' is given twice"),

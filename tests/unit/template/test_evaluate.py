@@ -89,6 +89,19 @@ def test_what_hangs_on_a_later_value_stays_open() -> None:
     }
 
 
+def test_the_name_of_a_stack_is_known_only_where_it_is_given() -> None:
+    resources = {
+        "R": {"Type": "X", "Properties": {"P": {"Fn::Sub": "${AWS::StackName}"}}}
+    }
+    body = {"Resources": resources}
+    unknown, known = (
+        evaluate.evaluate(body, {}, Target("1" * 12, "us-east-1"), name)
+        for name in (None, "StackSet-app")
+    )
+    assert unknown.resources["R"] == resources["R"]
+    assert known.resources["R"]["Properties"] == {"P": "StackSet-app"}
+
+
 def test_a_resource_whose_condition_is_false_is_not_there() -> None:
     template = {
         "Conditions": {"No": {"Fn::Equals": ["a", "b"]}},
