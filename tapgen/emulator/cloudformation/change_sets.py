@@ -44,7 +44,7 @@ def apply(shape: Shape) -> None:
         ("CreateChangeSet", _with_values),
         ("DescribeChangeSet", _showing_values),
     ):
-        if not hasattr(handlers[action], "telling"):
+        if not hasattr(handlers[action], "extended"):
             handlers[action] = wrap(handlers[action])
             handlers[action].extended = True
 

@@ -111,6 +111,7 @@ async def _serve(
         patches,
         provisioning,
         refused_updates,
+        validations,
     )
     from tapgen.emulator.faults.active import Faults
     from tapgen.emulator.persistence import stores
@@ -131,6 +132,7 @@ async def _serve(
     stores.apply()
     resources.register(shape)
     change_sets.apply(shape)
+    validations.apply(shape)
     refused_updates.apply(refuses or refused_updates.nothing)
     provisioning.apply(faults)
     nested.apply()

@@ -19,6 +19,7 @@ from tapgen.emulator.cloudformation import (
     not_emulated,
     private_names,
     refused_updates,
+    validations,
 )
 from tapgen.emulator.cloudformation.patches import (
     bucket_names,
@@ -91,6 +92,7 @@ def check() -> list[str]:
             change_sets,
             nested,
             refused_updates,
+            validations,
             documents,
             registry,
             guard,
