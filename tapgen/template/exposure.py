@@ -16,8 +16,8 @@ from ipaddress import (
 )
 from typing import Any
 
-from tapgen.template.grants import many, text
-from tapgen.template.values import equal
+from tapgen.template.grants import many
+from tapgen.template.values import equal, text
 
 _ALL = "-1"
 # As EC2 writes protocols: numbers in network ACLs, names in security groups.
@@ -40,8 +40,8 @@ class _Rule:
     """The protocol and ports that one source may (or may not) send to."""
 
     protocol: str
-    low: Any
-    high: Any
+    low: str | None
+    high: str | None
     source: str
 
     @property
@@ -50,9 +50,9 @@ class _Rule:
             return "all traffic"
         if self.low is None:
             return f"{self.protocol} all"
-        span = text(self.low)
-        if not equal(self.low, self.high):
-            span += f"-{text(self.high)}"
+        span = self.low
+        if self.low != self.high:
+            span += f"-{self.high}"
         return f"{self.protocol} {span}"
 
     def spans(self, other: _Rule) -> bool:
@@ -63,7 +63,7 @@ class _Rule:
             return False
         if self.low is None:
             return True
-        if equal(self.low, other.low) and equal(self.high, other.high):
+        if (self.low, self.high) == (other.low, other.high):
             return True
         mine, theirs = _span(self), _span(other)
         if mine is None or theirs is None:
@@ -121,13 +121,18 @@ def _of(rule: Any) -> Iterator[_Rule]:
         return
     span = rule.get("PortRange")
     span = span if isinstance(span, Mapping) else {}
-    low = rule.get("FromPort", span.get("From"))
-    high = rule.get("ToPort", span.get("To"))
+    low = _port(rule.get("FromPort", span.get("From")))
+    high = _port(rule.get("ToPort", span.get("To")))
     name = text(rule.get("IpProtocol", rule.get("Protocol", _ALL)))
     protocol = _PROTOCOLS.get(name, name)
     for source in _SOURCES:
         if rule.get(source) is not None:
             yield _Rule(protocol, low, high, text(rule[source]))
+
+
+def _port(value: Any) -> str | None:
+    """Return a port as text, also one that only AWS knows."""
+    return None if value is None else text(value)
 
 
 def _held(rule: _Rule, others: Iterable[_Rule]) -> bool:
@@ -163,8 +168,8 @@ def _is_world(network: IPv4Network | IPv6Network) -> bool:
 
 def _span(rule: _Rule) -> tuple[int, int] | None:
     try:
-        low, high = int(rule.low), int(rule.high)
-    except (TypeError, ValueError):
+        low, high = int(rule.low or ""), int(rule.high or "")
+    except ValueError:
         return None
     everything = rule.protocol in ("icmp", "icmpv6") and low == -1
     return (-1, 1 << 16) if everything else (low, high)

@@ -12,10 +12,21 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from tapgen.template.values import PLACEHOLDER, is_open, mapping, scalar
+from tapgen.template.values import (
+    PLACEHOLDER,
+    equal,
+    is_open,
+    mapping,
+    may_vanish,
+    scalar,
+    substituted,
+)
 
 NO_VALUE = object()
 """The value of `AWS::NoValue`: whatever has it is left out."""
+
+# What stands for it in an argument, where nothing can be left out.
+_NOTHING = {"Ref": "AWS::NoValue"}
 
 
 class Scope(Protocol):
@@ -39,7 +50,7 @@ class Scope(Protocol):
 
 def _ref(scope: Scope, name: Any) -> Any:
     if not isinstance(name, str):
-        name = scope.value(name)  # the language extensions allow it
+        name = _known(scope, name)  # the language extensions allow it
     found = scope.lookup(name) if isinstance(name, str) else None
     return {"Ref": name} if found is None else found
 
@@ -47,7 +58,7 @@ def _ref(scope: Scope, name: Any) -> Any:
 def _get_att(scope: Scope, argument: Any) -> Any:
     if isinstance(argument, str):
         argument = argument.split(".", 1)
-    return {"Fn::GetAtt": scope.value(argument)}
+    return {"Fn::GetAtt": _known(scope, argument)}
 
 
 def _sub(scope: Scope, argument: Any) -> Any:
@@ -57,72 +68,71 @@ def _sub(scope: Scope, argument: Any) -> Any:
         text, local = argument[0], mapping(argument[1])
     if not isinstance(text, str):
         return {"Fn::Sub": argument}
-    own = {key: scope.value(value) for key, value in local.items()}
-    left: dict[str, Any] = {}
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        value = own[name] if name in own else scope.lookup(name)
-        if isinstance(value, Mapping) and "Ref" in value and name in own:
-            return f"${{{value['Ref']}}}"
-        if value is None or is_open(value) or isinstance(value, list):
-            if name in own:
-                left[name] = own[name]
-            elif value is not None:
-                left[name] = value
-            return match[0]
-        return str(scalar(value))
-
-    done = PLACEHOLDER.sub(fill, text)
-    if left:
-        return {"Fn::Sub": [done, left]}
-    if PLACEHOLDER.search(done):
-        return {"Fn::Sub": done}
-    return done.replace("${!", "${")
+    own: dict[str, Any] = {}
+    for name in dict.fromkeys(PLACEHOLDER.findall(text)):
+        found = _known(scope, local[name]) if name in local else scope.lookup(name)
+        if name in local or found is not None:
+            own[name] = _NOTHING if found is NO_VALUE else found
+    return substituted(text, own)
 
 
 def _join(scope: Scope, argument: Any) -> Any:
-    items = scope.value(argument)
-    if not (isinstance(items, list) and len(items) == 2 and isinstance(items[1], list)):
-        return {"Fn::Join": items}
-    delimiter, parts = items
-    if any(isinstance(part, (Mapping, list)) for part in parts):
-        return {"Fn::Join": items}
-    return str(delimiter).join(map(scalar, parts))
+    items = _known(scope, argument)
+    match items:
+        case [between, [*parts]]:
+            texts = [scalar(item) for item in (between, *parts)]
+            if all(isinstance(text, str) for text in texts):
+                return texts[0].join(texts[1:])
+            if isinstance(texts[0], str):
+                return {"Fn::Join": [texts[0], parts]}
+    return {"Fn::Join": items}
 
 
 def _select(scope: Scope, argument: Any) -> Any:
-    items = scope.value(argument)
-    if isinstance(items, list) and len(items) == 2 and isinstance(items[1], list):
-        index, choices = items
-        if str(index).isdigit() and int(index) < len(choices):
-            return choices[int(index)]
+    items = _known(scope, argument)
+    match items:
+        case [index, [*choices]]:
+            number = _index(index)
+            # What AWS may leave out moves all that follows.
+            if 0 <= number < len(choices) and not any(
+                map(may_vanish, choices[: number + 1])
+            ):
+                return choices[number]
     return {"Fn::Select": items}
 
 
+def _index(value: Any) -> int:
+    """Return an index as a number; -1 for one that is not known."""
+    text = scalar(value)
+    known = isinstance(text, str) and re.fullmatch("[0-9]{1,9}", text)
+    return int(text) if known else -1
+
+
 def _split(scope: Scope, argument: Any) -> Any:
-    items = scope.value(argument)
-    if isinstance(items, list) and len(items) == 2:
-        delimiter, text = items
-        if isinstance(text, str) and delimiter:
-            return list(text.split(str(delimiter)))
+    items = _known(scope, argument)
+    match items:
+        case [between, text]:
+            between, text = scalar(between), scalar(text)
+            if isinstance(text, str) and isinstance(between, str) and between:
+                return text.split(between)
     return {"Fn::Split": items}
 
 
 def _find_in_map(scope: Scope, argument: Any) -> Any:
-    items = scope.value(argument)
+    given = argument if isinstance(argument, list) else []
+    keys = [scalar(_known(scope, key)) for key in given[:3]]
     found = scope.body.get("Mappings")
-    if isinstance(items, list):
-        for key in items[:3]:
-            known = isinstance(found, Mapping) and isinstance(key, str)
-            found = found.get(key) if known and isinstance(found, Mapping) else None
-        if found is not None and len(items) >= 3:
-            return found
-        match items:
-            case [str(), str(), str(), {"DefaultValue": default}]:
-                return default
+    for key in keys:
+        known = isinstance(found, Mapping) and isinstance(key, str)
+        found = found.get(key) if known and isinstance(found, Mapping) else None
+    if found is not None and len(keys) == 3:
+        return found
+    match given[3:]:
+        case [{"DefaultValue": default}]:
+            if len(keys) == 3 and all(isinstance(key, str) for key in keys):
+                return scope.value(default)
     scope.lost = True
-    return {"Fn::FindInMap": items}
+    return {"Fn::FindInMap": _known(scope, argument)}
 
 
 def _if(scope: Scope, argument: Any) -> Any:
@@ -130,15 +140,16 @@ def _if(scope: Scope, argument: Any) -> Any:
         return {"Fn::If": argument}
     name, yes, no = argument
     outcome = scope.condition(name) if isinstance(name, str) else None
-    if outcome is None:
-        sides = [scope.value(yes), scope.value(no)]
-        sides = [{"Ref": "AWS::NoValue"} if s is NO_VALUE else s for s in sides]
-        return {"Fn::If": [name, *sides]}
-    return scope.value(yes if outcome else no)
+    if outcome is not None:
+        return scope.value(yes if outcome else no)
+    sides = [scope.value(yes), scope.value(no)]
+    if equal(*sides):
+        return sides[0]
+    return {"Fn::If": [name, *(_NOTHING if s is NO_VALUE else s for s in sides)]}
 
 
 def _cidr(scope: Scope, argument: Any) -> Any:
-    items = scope.value(argument)
+    items = _known(scope, argument)
     try:
         block, count, bits = items
         network = ipaddress.ip_network(str(block))
@@ -150,15 +161,23 @@ def _cidr(scope: Scope, argument: Any) -> Any:
 
 
 def _length(scope: Scope, argument: Any) -> Any:
-    items = scope.value(argument)
-    return len(items) if isinstance(items, list) else {"Fn::Length": items}
+    items = _known(scope, argument)
+    if isinstance(items, list) and not any(map(may_vanish, items)):
+        return len(items)
+    return {"Fn::Length": items}
 
 
 def _to_json(scope: Scope, argument: Any) -> Any:
-    value = scope.value(argument)
+    value = _known(scope, argument)
     if is_open(value):
         return {"Fn::ToJsonString": value}
     return json.dumps(value, separators=(",", ":"))
+
+
+def _known(scope: Scope, node: Any) -> Any:
+    """Evaluate a node; AWS::NoValue stays a reference."""
+    value = scope.value(node)
+    return _NOTHING if value is NO_VALUE else value
 
 
 FUNCTIONS: Mapping[str, Callable[[Scope, Any], Any]] = {

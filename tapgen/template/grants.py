@@ -8,13 +8,14 @@ value that only AWS can fill in equals only itself.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
 from typing import Any
+
+from tapgen.template.values import text
 
 ANYBODY = "*"
 _Condition = tuple[str, str, frozenset[str]]
@@ -97,24 +98,6 @@ def widened(before: Iterable[Any], after: Iterable[Any]) -> Iterator[tuple[bool,
         grouped.setdefault(key, []).append(str(grant.action))
     for (public, how, where), actions in grouped.items():
         yield public, f"{how} {', '.join(dict.fromkeys(actions))}{where}"
-
-
-def text(value: Any) -> str:
-    """Return a value as one text, with references as in `Fn::Sub`."""
-    match value:
-        case str():
-            return value
-        case bool():
-            return "true" if value else "false"
-        case {"Ref": str(name), **rest} if not rest:
-            return f"${{{name}}}"
-        case {"Fn::GetAtt": [*names], **rest} if not rest:
-            return f"${{{'.'.join(map(text, names))}}}"
-        case {"Fn::Sub": str(body), **rest} if not rest:
-            return body
-        case {"Fn::Join": [str(delimiter), [*parts]], **rest} if not rest:
-            return delimiter.join(map(text, parts))
-    return json.dumps(value, sort_keys=True)
 
 
 def many(value: Any) -> list[Any]:

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tapgen.knowledge.guards import GUARDS, LISTINGS, SETTINGS, WIDE, Listing, Setting
-from tapgen.template.grants import text
 from tapgen.template.places import Pair, pairs, value_at
-from tapgen.template.values import equal
+from tapgen.template.values import equal, text
 
 _MOST = 3  # items of a list that are named
 

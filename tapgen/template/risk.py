@@ -15,8 +15,8 @@ from typing import Any
 from tapgen.knowledge.replacements import LEFT_BEHIND
 from tapgen.template import exposure, grants, guards, interruptions, retention
 from tapgen.template.diff import Resource, Verb, Verdict
-from tapgen.template.grants import many, text
-from tapgen.template.values import LATER, equal
+from tapgen.template.grants import many
+from tapgen.template.values import LATER, equal, text
 
 
 class Kind(StrEnum):

@@ -12,7 +12,14 @@ from typing import Any
 from tapgen.model import Target
 from tapgen.template import loops
 from tapgen.template.functions import FUNCTIONS, NO_VALUE
-from tapgen.template.values import LATER, MAX_DEPTH, equal, is_open, mapping
+from tapgen.template.values import (
+    LATER,
+    MAX_DEPTH,
+    equal,
+    is_open,
+    mapping,
+    scalar,
+)
 
 _MEMBERS = ("Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn")
 
@@ -139,14 +146,16 @@ class Scope:
         return None
 
     def _equal(self, left: Any, right: Any) -> bool | None:
-        left, right = self.value(left), self.value(right)
+        left, right = self.resolve(left), self.resolve(right)
+        if left is None or right is None:
+            return None  # AWS takes neither null nor AWS::NoValue here
         if equal(left, right):
             return True
         return None if is_open(left) or is_open(right) else False
 
     def _members(self, name: str, left: Any, right: Any) -> bool | None:
         """Evaluate the functions that only rules have (template reference, "Rules")."""
-        left, right = self.value(left), self.value(right)
+        left, right = self.resolve(left), self.resolve(right)
         if is_open(left) or is_open(right) or not isinstance(left, list):
             return None
         if name == "Fn::Contains":
@@ -173,8 +182,9 @@ def _typed(value: Any, kind: str) -> Any:
     )
     if kind.startswith("AWS::SSM::Parameter::Value"):
         return {LATER: f"SSM parameter {value}"}  # CloudFormation looks it up
-    if lists and isinstance(value, str):
-        return [item.strip() for item in value.split(",")] if value else []
+    text = scalar(value)
+    if lists and isinstance(text, str):
+        return [item.strip() for item in text.split(",")] if text else []
     return value
 
 

@@ -6,6 +6,7 @@ with, with everything inside it evaluated.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -26,7 +27,7 @@ def equal(left: Any, right: Any) -> bool:
     `true` equals `"true"`, 5 equals "5", and text joined by `Fn::Sub` equals the same
     text joined by `Fn::Join`.
     """
-    texts = _pieces(left), _pieces(right)
+    texts = pieces(left), pieces(right)
     if texts[0] or texts[1]:
         left, right = texts[0] or [left], texts[1] or [right]
     if isinstance(left, Mapping) and isinstance(right, Mapping):
@@ -38,42 +39,112 @@ def equal(left: Any, right: Any) -> bool:
     return bool(scalar(left) == scalar(right))
 
 
-def _pieces(node: Any) -> list[Any]:
+def pieces(node: Any) -> list[Any]:
     """Return the pieces of a text that AWS has to join: literals, and values that only
     AWS can fill in, in order. Empty for anything else."""
     match node:
         case {"Fn::Sub": str(text), **more} if not more:
-            return _merged(_parts(text, {}))
+            return _merged(value for _, value in _parts(text, {}))
         case {"Fn::Sub": [str(text), Mapping() as local], **more} if not more:
-            return _merged(_parts(text, local))
+            return _merged(value for _, value in _parts(text, local))
         case {"Fn::Join": [str(between), list(items)], **more} if not more:
             parts = [part for item in items for part in (between, item)]
             return _merged(parts[1:])
     return []
 
 
-def _parts(text: str, local: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the parts of a text; placeholders as the functions that they stand for."""
+def _parts(text: str, local: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the parts of a text: no name and a literal, or the name of a placeholder and
+    its value, by default the function that it stands for."""
     for number, part in enumerate(PLACEHOLDER.split(text)):
         if number % 2 == 0:
-            yield part.replace("${!", "${")
+            yield "", part.replace("${!", "${")
         elif part in local:
-            yield local[part]
+            yield part, local[part]
         else:
             name, dot, attribute = part.partition(".")
-            yield {"Fn::GetAtt": [name, attribute]} if dot else {"Ref": name}
+            yield part, {"Fn::GetAtt": [name, attribute]} if dot else {"Ref": name}
 
 
 def _merged(parts: Iterable[Any]) -> list[Any]:
     """Flatten texts inside texts, and join neighbouring literals."""
-    pieces: list[Any] = []
-    for part in (p for whole in parts for p in _pieces(whole) or [whole]):
+    found: list[Any] = []
+    for part in (p for whole in parts for p in pieces(whole) or [whole]):
         part = scalar(part)
-        if isinstance(part, str) and pieces and isinstance(pieces[-1], str):
-            pieces[-1] += part
+        if isinstance(part, str) and found and isinstance(found[-1], str):
+            found[-1] += part
         elif part != "":
-            pieces.append(part)
-    return pieces
+            found.append(part)
+    return found
+
+
+def substituted(text: str, local: Mapping[str, Any]) -> Any:
+    """Return a text of `Fn::Sub` with evaluated values for its placeholders.
+
+    Where a value is open, the result is an `Fn::Sub`, whose literal `${` is `${!`: what
+    a value holds is no placeholder.
+    """
+    parts = [
+        (name, scalar(piece))
+        for name, value in _parts(text, local)
+        for piece in pieces(value) or [value]
+    ]
+    inside = {_placeholder(piece) for _, piece in parts}
+    done, literal, left = "", "", dict[str, Any]()
+    for name, piece in parts:
+        if isinstance(piece, str):
+            literal += piece
+            continue
+        shown = _placeholder(piece)
+        if not shown:
+            shown = name
+            while shown in inside or left.get(shown, piece) != piece:
+                shown += "X"  # the name of a resource, or of another value
+            left[shown] = piece
+        done += f"{_escaped(literal)}${{{shown}}}"
+        literal = ""
+    if not done:
+        return literal
+    done += _escaped(literal)
+    return {"Fn::Sub": [done, left]} if left else {"Fn::Sub": done}
+
+
+def _escaped(literal: str) -> str:
+    return literal.replace("${", "${!")
+
+
+def _placeholder(piece: Any) -> str:
+    """Return what stands for a reference between `${` and `}`; empty for anything else."""
+    match piece:
+        case {"Ref": str(name), **more} if not more:
+            return name
+        case {"Fn::GetAtt": [*names], **more} if not more:
+            return ".".join(names) if all(isinstance(n, str) for n in names) else ""
+    return ""
+
+
+def text(value: Any) -> str:
+    """Return a value as one text, with references as `Fn::Sub` has them. Whatever else
+    is no text is shown as JSON."""
+    shown = (scalar(piece) for piece in pieces(value) or [value])
+    return "".join(
+        piece if isinstance(piece, str) else _as_text(piece) for piece in shown
+    )
+
+
+def _as_text(piece: Any) -> str:
+    name = _placeholder(piece)
+    return f"${{{name}}}" if name else json.dumps(piece, sort_keys=True)
+
+
+def may_vanish(node: Any) -> bool:
+    """Whether a value may be `AWS::NoValue`, which leaves out what has it."""
+    match node:
+        case {"Ref": "AWS::NoValue"}:
+            return True
+        case {"Fn::If": [_, yes, no]}:
+            return may_vanish(yes) or may_vanish(no)
+    return False
 
 
 def is_open(node: Any) -> bool:
@@ -91,20 +162,24 @@ def is_open(node: Any) -> bool:
 def references(node: Any) -> Iterator[str]:
     """Yield every `resource` (a Ref) and `resource.attribute` (a GetAtt) in an evaluated
     value."""
-    if isinstance(node, list):
-        for item in node:
-            yield from references(item)
-    elif isinstance(node, Mapping):
-        if isinstance(node.get("Ref"), str):
-            yield node["Ref"]
-        elif isinstance(node.get("Fn::GetAtt"), (str, list)):
-            found = node["Fn::GetAtt"]
-            yield found if isinstance(found, str) else ".".join(map(str, found))
-        elif isinstance(node.get("Fn::Sub"), str):
-            yield from PLACEHOLDER.findall(node["Fn::Sub"])
-        else:
-            for value in node.values():
-                yield from references(value)
+    match node:
+        case {"Ref": str(name)}:
+            yield name
+        case {"Fn::GetAtt": str(name)}:
+            yield name
+        case {"Fn::GetAtt": [*names]}:
+            yield ".".join(map(str, names))
+        case {"Fn::Sub": str(text) | [str(text), _]} if len(node) == 1:
+            # The value of each placeholder; a text may have one of them twice.
+            given = node["Fn::Sub"]
+            local = mapping(given[1]) if isinstance(given, list) else {}
+            used = {name: value for name, value in _parts(text, local) if name}
+            yield from references(list(used.values()))
+        case Mapping():
+            yield from references(list(node.values()))
+        case [*items]:
+            for item in items:
+                yield from references(item)
 
 
 def later(node: Any) -> Iterator[str]:
