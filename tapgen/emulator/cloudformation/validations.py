@@ -261,8 +261,8 @@ class _Properties:
         if isinstance(value, list):
             return [self._cleared(v) for v in value if v is not self._nothing]
         if isinstance(value, Mapping):
-            kept = {k: v for k, v in value.items() if v is not self._nothing}
-            return {k: self._cleared(v) for k, v in kept.items()}
+            left = {k: v for k, v in value.items() if v is not self._nothing}
+            return {k: self._cleared(v) for k, v in left.items()}
         return value
 
     def _refers(self, value: Any) -> bool:
@@ -322,7 +322,7 @@ def _exists(kind: str, names: tuple[str, ...], values: list[str]) -> bool:
     lookups = loaded(f"{CFN}.changesets")._IMPORT_LOOKUPS
     if kind in lookups and lookups[kind][0] == names:
         return lookups[kind][1](*values) is None
-    if len(values) == 1 and _made_elsewhere(kind, values[0]):
+    if len(values) == 1 and _is_there(kind, values[0]):
         return True
     return any(
         all((one.get("Properties") or {}).get(n) == v for n, v in zip(names, values))
@@ -330,7 +330,7 @@ def _exists(kind: str, names: tuple[str, ...], values: list[str]) -> bool:
     )
 
 
-def _made_elsewhere(kind: str, name: str) -> bool:
+def _is_there(kind: str, name: str) -> bool:
     """Whether a resource is there, whoever made it, of a type without a lookup."""
     responses = loaded("ministack.core.responses")
     here, account = responses.get_region(), responses.get_account_id()
