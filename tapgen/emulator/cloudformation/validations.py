@@ -326,7 +326,7 @@ def _exists(kind: str, names: tuple[str, ...], values: list[str]) -> bool:
         return True
     return any(
         all((one.get("Properties") or {}).get(n) == v for n, v in zip(names, values))
-        for one in _owned(kind)
+        for one in _in_stacks(kind)
     )
 
 
@@ -349,7 +349,7 @@ def _is_there(kind: str, name: str) -> bool:
     return key in store
 
 
-def _owned(kind: str) -> Iterator[Mapping[str, Any]]:
+def _in_stacks(kind: str) -> Iterator[Mapping[str, Any]]:
     """The resources of a type in all stacks of the region, of the account for IAM."""
     stacks = loaded(CFN)._stacks
     account = loaded("ministack.core.responses").get_account_id()
