@@ -4,8 +4,8 @@
 with its line, its key, what was given and what is allowed. The default and all
 environments are always checked together.
 
-`shape` has every key, `document` reads YAML with its lines, `stack_sets` and `units`
-check the blocks about your own templates, `checks` what depends on more than one value.
+`shape` has every key, `document` reads YAML with its lines, `gates`, `stack_sets` and
+`units` check the blocks about gates and your own templates, `checks` what depends on more than one value.
 May use `template/`. Begin reading at `load`.
 """
 
@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
-from tapgen.config import checks, stack_sets
+from tapgen.config import checks, gates, stack_sets
 from tapgen.config.document import Node, overlay, read, wrong
 from tapgen.config.model import (
     ArtifactConfig,
@@ -158,7 +158,6 @@ def _config(
     """Return the config of one layer; None, with the reasons reported, if it is wrong."""
     problems.environment = environment
     blueprint = checks.blueprint(root, problems, find, known)
-    root = checks.supported(root, problems)
     shape = checks.shape(root, problems)
     settings = checks.settings(root, problems, blueprint) if blueprint else None
     checks.relations(root, problems, blueprint, path)
@@ -221,6 +220,8 @@ def _rollout(
         strategy=strategy,
         order=tuple(order),
         on_failure=shape.on_failure,
+        gates=gates.read(shape.gates),
+        patience=gates.seconds(shape.patience),
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from tapgen.config import stack_sets, units
+from tapgen.config import gates, stack_sets, units
 from tapgen.config.document import Node, wrong
 from tapgen.config.model import Blueprint
 from tapgen.config.problems import Problems, listed, near, shown
@@ -23,9 +23,6 @@ from tapgen.model import SELF
 
 MOST_ENVIRONMENTS = 50
 
-_LATER = "not supported by this version yet; remove it"
-# Keys of later versions: ignoring them silently would surprise their author.
-_LATER_KEYS = [("rollout", "gates")]
 # Regions whose names begin with this are of another partition than `aws`.
 _PARTITIONS = ("cn-", "us-gov-", "us-isob-", "us-isof-", "us-iso-", "eu-isoe-", "eusc-")
 
@@ -59,24 +56,6 @@ def blueprint(
 def _one_of(names: Collection[str]) -> str:
     names = sorted(names)
     return f"; give {listed(names)}" if names else ""
-
-
-def supported(root: Node, problems: Problems) -> Node:
-    """Return the file without the keys of later versions, which are reported."""
-    for keys in _LATER_KEYS:
-        node = root.get(*keys)
-        if node is not None:
-            wrong(problems, node, _LATER)
-            root = _less(root, keys)
-    return root
-
-
-def _less(node: Node, keys: tuple[str, ...]) -> Node:
-    first, *rest = keys
-    if not rest:
-        return node.without(first)
-    inner = _less(node.mapping[first], tuple(rest))
-    return Node({**node.mapping, first: inner}, node.line, node.keys, base=node.base)
 
 
 def shape(root: Node, problems: Problems) -> FileShape | None:
@@ -118,6 +97,7 @@ def relations(
     _order(root, problems, kind.roles if kind else ())
     _accounts(root, problems)
     _preferences(root, problems)
+    gates.check(root, problems)
 
 
 def _stack_sets(root: Node, problems: Problems, kind: Blueprint, path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
+from tapgen.config.gates import Duration, GateShape
 from tapgen.config.problems import near, shown
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 from tapgen.template import schemas
@@ -313,6 +314,18 @@ class RolloutShape(Shape):
         default="rollback",
         description="After a failure: restore what was deployed before, or stop and change "
         "nothing else.",
+    )
+    gates: list[GateShape] = Field(
+        default=[],
+        max_length=20,
+        description="What must hold before the rollout goes on; a gate that does not hold "
+        "counts as a failure.",
+        examples=[[{"alarms": True, "bake": "10m"}, {"approve": True}]],
+    )
+    patience: Duration = Field(
+        default="10m",
+        description="How long to go on trying while AWS, or one region, does not answer.",
+        examples=["10m"],
     )
 
 

@@ -1,7 +1,7 @@
 """The nouns that every stage shares: frozen data, no AWS calls, no files.
 
 `systems` describes what should be deployed, `observations` what CloudFormation reports;
-`targets`, `organizations`, `rollouts` and `artifacts` are parts of both, `statuses` and
+`targets`, `organizations`, `rollouts`, `gates` and `artifacts` are parts of both, `statuses` and
 `findings` are results. Enums of statuses hold exactly the words of CloudFormation's API
 model (`cloudformation/2010-05-15/service-2` of botocore); a test compares them.
 
@@ -13,6 +13,18 @@ from __future__ import annotations
 
 from tapgen.model.artifacts import Artifact, Upload, artifact_bucket, digest
 from tapgen.model.findings import Finding, Severity
+from tapgen.model.gates import (
+    REGION,
+    WAVE,
+    AlarmGate,
+    ApprovalGate,
+    CommandGate,
+    Gate,
+    ProbeGate,
+    duration,
+    gate_data,
+    gate_from,
+)
 from tapgen.model.observations import (
     HIDDEN,
     NO_STACK,
@@ -50,9 +62,13 @@ from tapgen.model.targets import SAME, SELF, Output, Override, Target, Value
 __all__ = [
     "AccountFilter",
     "Action",
+    "AlarmGate",
+    "ApprovalGate",
     "Artifact",
     "AutoDeployment",
+    "CommandGate",
     "Finding",
+    "Gate",
     "HIDDEN",
     "InstanceDetailedStatus",
     "InstanceStatus",
@@ -68,6 +84,8 @@ __all__ = [
     "Permission",
     "PermissionModel",
     "Preferences",
+    "ProbeGate",
+    "REGION",
     "Reading",
     "ResultStatus",
     "RolloutSettings",
@@ -85,6 +103,10 @@ __all__ = [
     "Unit",
     "Upload",
     "Value",
+    "WAVE",
     "artifact_bucket",
     "digest",
+    "duration",
+    "gate_data",
+    "gate_from",
 ]

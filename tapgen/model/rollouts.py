@@ -1,10 +1,12 @@
-"""The settings of a rollout: strategy, operation preferences, region order."""
+"""The settings of a rollout: strategy, operation preferences, region order, gates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+
+from tapgen.model.gates import REGION, WAVE, Gate
 
 
 class Strategy(StrEnum):
@@ -55,9 +57,20 @@ PREFERENCES: Mapping[Strategy, Preferences] = {
 
 @dataclass(frozen=True)
 class RolloutSettings:
-    """The `rollout` block of a config: how to roll out, in which region order."""
+    """The `rollout` block of a config: how to roll out, in which region order.
+
+    `patience` is how many seconds a rollout goes on trying while AWS does not answer.
+    """
 
     preferences: Preferences = PREFERENCES[Strategy.SAFE]
     strategy: Strategy | None = Strategy.SAFE
     order: tuple[str, ...] = ()  # regions; the first is the canary
     on_failure: str = "rollback"  # rollback | stop
+    gates: tuple[Gate, ...] = ()
+    patience: float = 600.0
+
+    @property
+    def stops_between_regions(self) -> bool:
+        """Whether each region has operations of its own, for a gate comes between."""
+        sequential = self.preferences.region_concurrency == "SEQUENTIAL"
+        return sequential and any(g.after in (REGION, WAVE) for g in self.gates)

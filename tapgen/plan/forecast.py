@@ -110,22 +110,22 @@ class StepForecast:
         """The pace as a sentence, of the region with the most accounts."""
         if not self.paces:
             return "nothing to do until accounts join"
-        most = max(self.paces.values(), key=lambda p: p.accounts)
+        region, most = max(self.paces.items(), key=lambda p: p[1].accounts)
         several_accounts = f"{most.at_once} of {most.accounts} accounts at a time"
         words = [several_accounts if most.accounts > 1 else "1 account at a time"]
-        several = len(self.paces) > 1
-        if several:
+        if len(self.paces) > 1:
             words.append(
                 "region by region" if self.sequential else "all regions at once"
             )
-        where = " in a region" if several else ""
-        plural = "" if most.tolerance == 1 else "s"
-        stops = (
-            "stops at the first failure"
-            if most.worst == 1
-            else f"tolerates {most.tolerance} failure{plural}{where}, at most "
-            f"{most.worst} fail"
-        )
+        stops = "stops at the first failure"
+        if most.tolerance >= most.accounts:
+            stops = "no failure stops it"
+        elif len(self.paces) > 1 or most.worst > 1:
+            failures = most.tolerance + 1
+            stops = f"stops {region} after {failures} failure" + "s" * (failures > 1)
+            stops += f", at most {most.worst} fail" if most.worst > failures else ""
+        if self.sequential and len(self.paces) > 1 and most.tolerance < most.accounts:
+            stops += "; later regions are not started"
         return f"{', '.join(words)}; {stops}"
 
 

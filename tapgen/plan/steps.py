@@ -39,7 +39,7 @@ def steps_for(
     and a line for each reason why they must not run."""
     found = observed.get(s.name)
     parts = {other.part: other for other in system.stack_sets}
-    order = system.rollout.order
+    order, apart = system.rollout.order, system.rollout.stops_between_regions
     wanted = sorted(s.targets, key=lambda t: (rank(t.region, order), t))
     values = with_defaults(
         s, {t: resolve(s, t, parts, observed, touched) for t in wanted}
@@ -61,7 +61,7 @@ def steps_for(
     # While targets are there that leave, the stack set keeps what they have: an
     # update of it would update them, too.
     settles = redefine and bool(leaving(s, found)) and not moves_away(system, s, found)
-    for number, targets in enumerate(_groups(missing, values, order)):
+    for number, targets in enumerate(_groups(missing, values, order, apart)):
         steps.append(
             Step(
                 s.name,
@@ -149,7 +149,8 @@ def _updates(
     maybe = {t for t in there if not reasons[t] and has_pending(values[t])}
     steps = []
     chosen = [t for t in there if t in certain or t in maybe]
-    for targets in _groups(chosen, values, ()):
+    order, apart = system.rollout.order, system.rollout.stops_between_regions
+    for targets in _groups(chosen, values, order if apart else (), apart):
         why = dict.fromkeys(r for t in targets for r in reasons[t])
         conditional = not certain.intersection(targets)
         if conditional:
@@ -267,11 +268,14 @@ def _groups(
     targets: Sequence[Target],
     values: Mapping[Target, Mapping[str, Value]],
     order: Sequence[str],
+    apart: bool,
 ) -> list[tuple[Target, ...]]:
-    """Targets with the same values together, in region order."""
+    """Targets with the same values together, in region order; each region `apart` where a
+    gate comes between them."""
     groups: dict[str, list[Target]] = {}
     for target in sorted(targets, key=lambda t: rank(t.region, order)):
         key = repr(sorted((k, repr(v)) for k, v in values[target].items()))
+        key += target.region if apart else ""
         groups.setdefault(key, []).append(target)
     return [tuple(group) for group in groups.values()]
 

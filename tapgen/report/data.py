@@ -13,12 +13,14 @@ from tapgen.model import (
     System,
     Target,
     Undescribed,
+    gate_data,
 )
 from tapgen.plan import (
     Plan,
     Reference,
     Step,
     Value,
+    gates,
     refusals,
 )
 from tapgen.report import parameters, undescribed
@@ -31,7 +33,8 @@ from tapgen.template.parameters import parameters_of
 
 
 def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
-    """Return a plan: waves of steps, each with targets, values, reasons and resources."""
+    """Return a plan: waves of steps, each with targets, values, reasons and resources, and
+    the gates after each wave."""
     return {
         "system": the_plan.system.name,
         "suffix": the_plan.system.suffix,
@@ -72,6 +75,10 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
             for one in the_plan.omitted
         ],
         "waves": [[_step(the_plan, step) for step in wave] for wave in the_plan.waves],
+        "gates": [
+            [{**gate_data(gate), "words": str(gate)} for gate in after]
+            for after in gates.gates(the_plan)
+        ],
     }
 
 

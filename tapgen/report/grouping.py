@@ -11,8 +11,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tapgen.model import Target
+from tapgen.model import Gate, Target
 from tapgen.plan import Plan, Step
+from tapgen.plan.gates import gates as gates_of
 from tapgen.report import parameters
 from tapgen.report.values import whole_difference
 from tapgen.template import diff
@@ -55,11 +56,12 @@ class StepLines:
 @dataclass(frozen=True)
 class Waves:
     """The waves from `first` to `last`, with the same changes at different targets: their
-    steps with all of these targets."""
+    steps with all of these targets, and the gates after each of the waves."""
 
     first: int
     last: int
     steps: tuple[StepLines, ...]
+    gates: tuple[Gate, ...] = ()
 
     def __str__(self) -> str:
         if self.first == self.last:
@@ -113,8 +115,11 @@ def groups(changes: Mapping[Target, Sequence[diff.Resource]]) -> list[Group]:
 def waves(plan: Plan, *, details: bool = False) -> list[Waves]:
     """Return the waves of a plan; many successive ones with the same changes as one."""
     runs: list[tuple[Waves, list[Waves]]] = []
-    for number, wave in enumerate(plan.waves, 1):
-        one = Waves(number, number, tuple(_step_lines(plan, s, details) for s in wave))
+    for number, (wave, gates) in enumerate(
+        zip(plan.waves, gates_of(plan), strict=True), 1
+    ):
+        steps = tuple(_step_lines(plan, s, details) for s in wave)
+        one = Waves(number, number, steps, gates)
         joined = _joined(runs[-1][0], one) if runs else None
         if joined:
             runs[-1] = (joined, [*runs[-1][1], one])
@@ -211,11 +216,13 @@ def _step_lines(plan: Plan, step: Step, details: bool) -> StepLines:
 
 def _joined(before: Waves, after: Waves) -> Waves | None:
     """Both waves as one; None if their changes differ."""
-    if len(before.steps) != len(after.steps):
+    if len(before.steps) != len(after.steps) or before.gates != after.gates:
         return None
     steps = [_both(*pair) for pair in zip(before.steps, after.steps, strict=True)]
     both = tuple(step for step in steps if step)
-    return Waves(before.first, after.last, both) if len(both) == len(steps) else None
+    if len(both) != len(steps):
+        return None
+    return Waves(before.first, after.last, both, before.gates)
 
 
 def _both(one: StepLines, other: StepLines) -> StepLines | None:

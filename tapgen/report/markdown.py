@@ -16,6 +16,7 @@ from tapgen.report.text import (
     NOT_COMPARABLE,
     alters_nothing,
     but,
+    gate_title,
     recorded_later,
     risks,
     summary,
@@ -80,6 +81,8 @@ def _waves(waves: grouping.Waves) -> Iterator[str]:
         yield from (f"      {_plain(line)}" for line in shown.lines)
         if not step.conditional:
             yield from _changes(step)
+    for gate in waves.gates:
+        yield f"| {gate_title(waves)}: {_plain(str(gate))}"
     yield "```\n\n</details>"
 
 

@@ -82,11 +82,12 @@ def plan(
     lines += _first(risks(the_plan))
     lines += left if suspended else []
     lines += ahead.first(outlook) if outlook else ()
-    for waves in grouping.waves(the_plan, details=details):
-        lines.append(f"\n[bold]{waves}[/]")
-        for shown in waves.steps:
+    for shown_waves in grouping.waves(the_plan, details=details):
+        lines.append(f"\n[bold]{shown_waves}[/]")
+        for shown in shown_waves.steps:
             lines += _step(shown)
             lines += _changes(shown.step, details=details)
+        lines += _gates(shown_waves)
     if the_plan.uploads:
         lines.append("\n[bold]artifacts to upload, before wave 1[/]")
         lines += [f"  [green]↑[/] {escape(str(u))}" for u in the_plan.uploads]
@@ -267,6 +268,16 @@ def _step(shown: grouping.StepLines) -> Iterator[str]:
     yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
     yield f"      {target_list(step.targets)}"
     yield from (f"      {escape(line)}" for line in shown.lines)
+
+
+def gate_title(waves: grouping.Waves) -> str:
+    """Return the word before a gate of these waves."""
+    return "gate" if waves.first == waves.last else "gate after each wave"
+
+
+def _gates(waves: grouping.Waves) -> Iterator[str]:
+    for gate in waves.gates:
+        yield f"  [cyan]|[/] {gate_title(waves)}: {escape(str(gate))}"
 
 
 def _changes(step: Step, *, details: bool) -> Iterator[str]:

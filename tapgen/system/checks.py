@@ -20,7 +20,17 @@ from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from tapgen.model import SAME, SELF, Output, StackSet, System, Target, Value
+from tapgen.model import (
+    REGION,
+    SAME,
+    SELF,
+    WAVE,
+    Output,
+    StackSet,
+    System,
+    Target,
+    Value,
+)
 from tapgen.template import evaluate, loops
 
 MAX_BYTES = 1_048_576
@@ -138,6 +148,7 @@ def _wiring(system: System) -> list[Problem]:
             message = f"{', '.join(doubled)} is listed twice as a target"
             found.append(Problem(message, s.part))
     found += map(Problem, _circle(by_part))
+    found += _gates(system, by_part)
     if found:
         return found  # values of missing stack sets cannot be checked
     accounts = {
@@ -149,6 +160,17 @@ def _wiring(system: System) -> list[Problem]:
         for target in s.targets:
             found += _values(s, target, look)
     return found
+
+
+def _gates(system: System, parts: Iterable[str]) -> Iterator[Problem]:
+    """A problem for each gate after a part that the system does not have."""
+    places = [WAVE, REGION, *sorted(parts)]
+    for number, gate in enumerate(system.rollout.gates):
+        if gate.after not in places:
+            yield Problem(
+                f"rollout.gates[{number}].after: {gate.after!r} is not a part of "
+                f"{system.name}; give one of {', '.join(places)}"
+            )
 
 
 def sources(

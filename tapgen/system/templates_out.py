@@ -28,6 +28,7 @@ from tapgen.model import (
     Value,
     artifact_bucket,
     digest,
+    gate_data,
 )
 from tapgen.template import evaluate, schemas
 
@@ -197,6 +198,7 @@ def _rollout(system: System) -> dict[str, Any]:
         "preferences": preferences,
         "order": list(settings.order),
         "on_failure": settings.on_failure,
+        **({"gates": list(map(gate_data, settings.gates))} if settings.gates else {}),
     }
 
 

@@ -20,7 +20,17 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from tapgen import config
 from tapgen.config import Blueprint, Config
 from tapgen.errors import ConfigError
-from tapgen.model import PREFERENCES, Preferences, Strategy, System, Target
+from tapgen.model import (
+    PREFERENCES,
+    AlarmGate,
+    ApprovalGate,
+    CommandGate,
+    Preferences,
+    ProbeGate,
+    Strategy,
+    System,
+    Target,
+)
 
 
 class Strict(BaseModel):
@@ -209,6 +219,39 @@ def test_preferences_of_ones_own_start_from_what_aws_defaults_to(
     rollout = load(BASE + f"rollout: {{preferences: {given}}}\n").rollout
     assert rollout.preferences == preferences
     assert rollout.strategy is None
+
+
+def test_gates_are_read_with_their_defaults(load: Load) -> None:
+    rollout = load(BASE + """\
+rollout:
+  patience: 90s
+  gates:
+    - {alarms: true}
+    - {alarms: [errors, "5xx"], bake: 30s, after: wave}
+    - {probe: "https://example.com/health"}
+    - {probe: "http://localhost:8080/", status: 204, body: ok, under: 500ms}
+    - {command: [./test.sh, prod]}
+    - {command: [make, "-s", smoke], timeout: 1h, after: network}
+    - {approve: true}
+    - {approve: true, timeout: 30m}
+""").rollout
+    assert rollout.patience == 90
+    assert rollout.gates == (
+        AlarmGate(bake=600),
+        AlarmGate(names=("errors", "5xx"), bake=30, after="wave"),
+        ProbeGate(url="https://example.com/health"),
+        ProbeGate(url="http://localhost:8080/", status=204, body="ok", under=0.5),
+        CommandGate(command=("./test.sh", "prod"), timeout=300),
+        CommandGate(command=("make", "-s", "smoke"), timeout=3600, after="network"),
+        ApprovalGate(timeout=86_400),
+        ApprovalGate(timeout=1800),
+    )
+    assert all(gate.after == "region" for gate in rollout.gates[2:5])
+
+
+def test_without_gates_a_rollout_waits_ten_minutes_for_aws(load: Load) -> None:
+    rollout = load(BASE).rollout
+    assert (rollout.gates, rollout.patience) == ((), 600)
 
 
 @pytest.mark.parametrize("strategy", Strategy)
@@ -651,7 +694,75 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
             "only the blueprint custom deploys through",
         ),
         ("permission_model: self_managed", "; did you mean 'SELF_MANAGED'?"),
-        ("rollout: {gates: []}", "rollout.gates: not supported by this version yet"),
+        # gates
+        ("rollout: {gates: {approve: true}}", "rollout.gates: a mapping is not a list"),
+        (
+            "rollout: {gates: [approve]}",
+            "gates[0]: 'approve' is not a mapping; give keys",
+        ),
+        (
+            "rollout: {gates: [{}]}",
+            "rollout.gates[0]: a gate has exactly one of alarms, probe, command or "
+            "approve; this one has none of them",
+        ),
+        (
+            "rollout: {gates: [{alarms: true, approve: true}]}",
+            "rollout.gates[0]: a gate has exactly one of alarms, probe, command or "
+            "approve; this one has alarms and approve; write one gate for each",
+        ),
+        (
+            "rollout: {gates: [{approve: true, bake: 5m}]}",
+            "rollout.gates[0].bake: belongs to alarms, not to approve; remove it",
+        ),
+        (
+            "rollout: {gates: [{alarms: true, timeout: 5m}]}",
+            "gates[0].timeout: belongs to command or approve, not to alarms; remove it",
+        ),
+        ("rollout: {gates: [{aproove: true}]}", "; did you mean 'approve'?"),
+        ("rollout: {gates: [{alarms: false}]}", "alarms: false does not name alarms"),
+        ("rollout: {gates: [{alarms: []}]}", "alarms: a list does not name alarms"),
+        ("rollout: {gates: [{alarms: errors}]}", "'errors' does not name alarms; give"),
+        ("rollout: {gates: [{alarms: [1]}]}", "alarms: a list does not name alarms"),
+        (
+            "rollout: {gates: [{alarms: true, bake: 10}]}",
+            'gates[0].bake: 10 is not text; quote it: "10"',
+        ),
+        (
+            "rollout: {gates: [{alarms: true, bake: 10 min}]}",
+            "bake: '10 min' is not a duration; give a whole number with ms, s, m or h",
+        ),
+        ("rollout: {gates: [{alarms: true, bake: 0m}]}", "'0m' is out of range"),
+        ("rollout: {gates: [{alarms: true, bake: 999h}]}", "'999h' is out of range"),
+        (
+            "rollout: {gates: [{approve: false}]}",
+            "approve: false is not true; give true",
+        ),
+        (
+            "rollout: {gates: [{probe: example.com}]}",
+            "'example.com' is not a URL; give",
+        ),
+        ("rollout: {gates: [{probe: ''}]}", "probe: '' is not a URL; give one"),
+        ("rollout: {gates: [{probe: 'file:///etc/passwd'}]}", "is not a URL; give one"),
+        ("rollout: {gates: [{probe: 'http://[x'}]}", "is not a URL; give one"),
+        ("rollout: {gates: [{probe: 'http://a:99999/'}]}", "is not a URL; give one"),
+        (
+            "rollout: {gates: [{probe: 'https://u:secret@a.example/'}]}",
+            "probe: the URL contains a user name or password, which would be stored",
+        ),
+        (
+            "rollout: {gates: [{probe: 'https://a.example', status: 99}]}",
+            "status: 99 is too small; give at least 100",
+        ),
+        (
+            "rollout: {gates: [{command: ./test.sh}]}",
+            "command: './test.sh' is not a list; write it as a list: [./test.sh]",
+        ),
+        ("rollout: {gates: [{command: []}]}", "command: a list has 0 entries; give at"),
+        (
+            "rollout: {gates: [{approve: true, after: Net work}]}",
+            "after: 'Net work' is not a place in a rollout; give wave, region, or the",
+        ),
+        ("rollout: {patience: long}", "rollout.patience: 'long' is not a duration"),
         # accounts
         (
             "accounts: [012345678901]",
@@ -996,7 +1107,9 @@ def test_the_schema_takes_what_load_takes(load: Load) -> None:
         ({"accounts": [1]}, "is not of type 'string'"),
         ({"settings": {"days": "x"}}, "is not of type 'integer'"),
         ({"tags": {"aws:x": "y"}}, "should not be valid"),
-        ({"rollout": {"gates": []}}, "'gates' was unexpected"),
+        ({"rollout": {"gates": [{"bake": "5m"}]}}, "is not valid under any"),
+        ({"rollout": {"gates": [{"approve": False}]}}, "True was expected"),
+        ({"rollout": {"gates": [{"alarms": True, "bake": "x"}]}}, "does not match"),
         ({"foo": 1}, "'foo' was unexpected"),
         ({"environments": {"Bad": {}}}, "does not match"),
         (
@@ -1033,7 +1146,7 @@ def test_every_key_of_the_schema_is_explained_with_an_example() -> None:
     schema = config.json_schema(BLUEPRINTS.values())
     # Definitions of a blueprint's settings are its own, under `<blueprint>.`.
     ours = [d for name, d in schema["$defs"].items() if name.endswith("Shape")]
-    assert len(ours) == 9
+    assert len(ours) == 10
     for owner in (schema, *ours):
         for key, said in owner["properties"].items():
             assert said["title"] and said["description"], key

@@ -132,7 +132,8 @@ def test_percentages_are_rounded_down_and_at_least_one_account() -> None:
         (
             fleet("us-east-1", "us-west-2"),
             {},
-            "1 of 8 accounts at a time, region by region; stops at the first failure",
+            "1 of 8 accounts at a time, region by region; stops us-east-1 after 1 "
+            "failure; later regions are not started",
         ),
         (
             fleet("us-east-1", "us-west-2"),
@@ -142,8 +143,13 @@ def test_percentages_are_rounded_down_and_at_least_one_account() -> None:
                 "max_concurrent_count": 4,
                 "failure_tolerance_count": 1,
             },
-            "4 of 8 accounts at a time, all regions at once; tolerates 1 failure in "
-            "a region, at most 5 fail",
+            "4 of 8 accounts at a time, all regions at once; stops us-east-1 after 2 "
+            "failures, at most 5 fail",
+        ),
+        (
+            fleet("us-east-1"),
+            {"failure_tolerance_count": 8},
+            "1 of 8 accounts at a time; no failure stops it",
         ),
     ],
 )
