@@ -17,8 +17,8 @@ from graphlib import CycleError, TopologicalSorter
 from operator import add, or_
 
 from tapgen.aws.stacksets import MAX_BODY, compact, rectangles
-from tapgen.model import NO_STACK, Action, Preferences, StackSet, Target
-from tapgen.plan import durations
+from tapgen.model import NO_STACK, Action, AlarmGate, Preferences, StackSet, Target
+from tapgen.plan import durations, gates
 from tapgen.plan.durations import NOTHING, POLL, STACK, Span
 from tapgen.plan.model import Plan, Step
 from tapgen.system import checks
@@ -186,6 +186,7 @@ class Forecast:
     moves: tuple[Move, ...]
     fits: tuple[Fit, ...]
     warnings: tuple[str, ...]
+    bake: Span = NOTHING
 
     @property
     def steps(self) -> tuple[StepForecast, ...]:
@@ -193,8 +194,9 @@ class Forecast:
 
     @property
     def span(self) -> Span:
-        """Waves run one after the other, the steps of a wave side by side."""
-        return reduce(add, map(_together, self.waves), NOTHING)
+        """Waves run one after the other, the steps of a wave side by side; between them
+        alarms are watched for their bake time."""
+        return reduce(add, map(_together, self.waves), self.bake)
 
     @property
     def slowest(self) -> tuple[int, Slowest] | None:
@@ -217,7 +219,11 @@ def of(plan: Plan) -> Forecast:
         for pace in step.paces.values()
         if pace.is_cut
     )
-    return Forecast(waves, _moves(plan), _fits(plan), tuple(cut))
+    bake = sum(
+        max((gate.bake for gate in after if isinstance(gate, AlarmGate)), default=0)
+        for after in gates.gates(plan)
+    )
+    return Forecast(waves, _moves(plan), _fits(plan), tuple(cut), Span(bake, bake))
 
 
 def _together(wave: Iterable[StepForecast]) -> Span:

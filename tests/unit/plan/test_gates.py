@@ -25,7 +25,7 @@ from tapgen.model import (
     gate_data,
     gate_from,
 )
-from tapgen.plan import gates
+from tapgen.plan import forecast, gates
 from tapgen.report import data, markdown, text
 from tapgen.system import checks
 from tests import make
@@ -167,6 +167,13 @@ def test_gates_of_waves_shown_together_are_named_once() -> None:
     shown = text.plan(plan.make(system(part, given=(ALARMS,)), {}))
 
     assert shown.count("gate after each wave: all alarms") == 1
+
+
+def test_the_estimate_has_the_time_of_the_bake() -> None:
+    with_gates = forecast.of(two_parts((AlarmGate(bake=60, after="dns"), EVERY))).span
+    without = forecast.of(two_parts((EVERY,))).span
+
+    assert (with_gates.low, with_gates.high) == (without.low + 60, without.high + 60)
 
 
 def test_gates_are_part_of_what_a_plan_agrees_to() -> None:
