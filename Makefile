@@ -35,7 +35,8 @@ test: .venv/.ready ## Run all tests
 soak: .venv/.ready ## Hold the plan to what happens, for many random systems (SOAK=200)
 	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_truth.py
 
-templates: .venv/.ready $(SCHEMA) ## Bring templates_out/ and the editors' schema up to date
+templates: .venv/.ready $(SCHEMA) ## Bring templates_out/, generated code and the editors' schema up to date
+	$(BIN)/python -m tools.generate
 	$(BIN)/tapgen templates
 
 $(SCHEMA): .venv/.ready $(SHAPES)
@@ -49,19 +50,20 @@ check: ## Everything a merge needs, as CI runs it: style types fresh lint test
 	@$(MAKE) --no-print-directory style types fresh lint test
 
 style: .venv/.ready ## Fail when the code is not formatted as `make format` does
-	$(BIN)/black --check tapgen tests benchmarks
-	$(BIN)/isort --check tapgen tests benchmarks
-	$(BIN)/flake8 tapgen tests benchmarks
+	$(BIN)/black --check tapgen tests benchmarks tools
+	$(BIN)/isort --check tapgen tests benchmarks tools
+	$(BIN)/flake8 tapgen tests benchmarks tools
 
 types: .venv/.ready ## Check all types
 	$(BIN)/mypy
 
-fresh: .venv/.ready ## Fail when templates_out/ is not what stacksets/ gives
+fresh: .venv/.ready ## Fail when templates_out/ or generated code is not what it comes from
 	$(BIN)/tapgen templates --check
+	$(BIN)/python -m tools.generate --check
 
 format: .venv/.ready ## Format the code
-	$(BIN)/isort --quiet tapgen tests benchmarks
-	$(BIN)/black --quiet tapgen tests benchmarks
+	$(BIN)/isort --quiet tapgen tests benchmarks tools
+	$(BIN)/black --quiet tapgen tests benchmarks tools
 
 picture: .venv/.ready ## Record the picture of a rollout in README.md
 	$(BIN)/python -m tests.emulated.picture
@@ -72,4 +74,4 @@ bench: .venv/.ready ## Measure speed against a peer in the same run (BENCH="--ru
 clean: ## Stop the embedded AWS and remove everything made here
 	@test ! -x $(BIN)/tapgen || $(BIN)/tapgen local stop --quiet || true
 	rm -rf .venv .tapgen build dist *.egg-info .pytest_cache .mypy_cache .hypothesis
-	find tapgen tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	find tapgen tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} +

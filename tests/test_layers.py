@@ -63,6 +63,7 @@ OWNERS = {
     "troposphere": {"blocks", "blueprints", "system.templates_out"},
     "awacs": {"blocks", "blueprints"},
     "cfnlint": {"lint", "rules", "template.schemas"},
+    "orjson": {"system.templates_out"},
     "ruamel": {"config"},
     "yaml": {"template.decode", "emulator"},
     "click": {"cli"},

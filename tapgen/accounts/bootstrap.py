@@ -61,11 +61,13 @@ def references(system: System) -> frozenset[str]:
     """Return which of `indirect_permissions.REFERENCES` are in a system's templates."""
     found: set[str] = set()
     for text in {stack_set.template for stack_set in system.stack_sets}:
-        found |= {
-            indirect_permissions.RESOLVE % service
-            for service in _RESOLVED.findall(text)
-        }
-        if _SSM_VALUE.search(text):
+        # Looking for a literal first takes a hundredth of the time.
+        if "{{resolve:" in text:
+            found |= {
+                indirect_permissions.RESOLVE % service
+                for service in _RESOLVED.findall(text)
+            }
+        if "AWS::SSM::Parameter::Value<" in text and _SSM_VALUE.search(text):
             found.add(indirect_permissions.SSM_VALUE)
         if indirect_permissions.TRANSFORM in text:
             found.add(indirect_permissions.TRANSFORM)

@@ -46,13 +46,12 @@ from troposphere import (
     Parameter,
     Ref,
     Template,
-    encode_to_dict,
     iam,
 )
 
 from tapgen.aws import change_sets
 from tapgen.blocks import names, security, storage
-from tapgen.blueprints import execution, indirect_permissions
+from tapgen.blueprints import encoding, execution, indirect_permissions
 from tapgen.blueprints.scope import (
     Scope,
     own_artifacts,
@@ -190,7 +189,7 @@ def administration() -> str:
             Output("TrustedServices", Value=Join(",", Ref(services))),
         ]
     )
-    return templates_out.render(template)
+    return templates_out.render(encoding.data(template), ours=True)
 
 
 @cache
@@ -200,7 +199,7 @@ def artifacts() -> str:
     template = _start("tapgen: artifact bucket")
     _artifact_bucket(template)
     template.add_output(Output("ArtifactBucket", Value=names.sub(_BUCKET)))
-    return templates_out.render(template)
+    return templates_out.render(encoding.data(template), ours=True)
 
 
 def _artifact_bucket(template: Template) -> None:
@@ -333,7 +332,7 @@ def target(
             Output("OperatorRoleArn", Value=GetAtt(operator, "Arn")),
         ]
     )
-    return templates_out.render(template)
+    return templates_out.render(encoding.data(template), ours=True)
 
 
 def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
@@ -351,7 +350,7 @@ def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
         _operator_role(system, name, scope, sorted(references))
     )
     template.add_output(Output("OperatorRoleArn", Value=GetAtt(role, "Arn")))
-    return templates_out.render(template)
+    return templates_out.render(encoding.data(template), ours=True)
 
 
 def _parameters(template: Template) -> None:
@@ -480,7 +479,7 @@ def _resolved(value: Any) -> Any:
 
 
 def _size(*statements: Statement) -> int:
-    return size(encode_to_dict(security.document(*statements)))
+    return size(encoding.plain(security.document(*statements)))
 
 
 def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:

@@ -66,6 +66,9 @@ _UNSCOPED_STACK_ACTIONS = frozenset(
 )
 
 
+OF_STACKS = _STACK_ACTIONS | _UNSCOPED_STACK_ACTIONS
+"""What StackSets itself calls, besides what resources need."""
+
 # The ends of ARNs that match every name of a resource type.
 _ANY_NAME = (
     *("*", "*/*", "alias/*", "group/*", "instance-profile/*", "policy/*", "role/*"),
@@ -86,7 +89,7 @@ def statements(
     """
     types = sorted({*types})
     entries = indirect_permissions.of(types)
-    needed = {*listed_actions(types, scope), *_STACK_ACTIONS, *_UNSCOPED_STACK_ACTIONS}
+    needed = {*listed_actions(types, scope), *OF_STACKS}
     # Wider than the table's entries, which replace them; `ssm:Get*` reads every value.
     needed -= {"iam:CreateServiceLinkedRole", "iam:PassRole", "ssm:Get*"}
     needed |= {action for entry in entries for action in entry.actions}

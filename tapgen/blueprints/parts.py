@@ -16,6 +16,7 @@ from troposphere import Template
 
 from tapgen.blocks import frame, names
 from tapgen.blueprints import python
+from tapgen.blueprints.encoding import Recipe
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import SAME, Output, Override, StackSet, System, Target, Value
@@ -43,14 +44,15 @@ class Part:
 
     `role` is a region role, `every`, or `global` (the primary region, for resources
     that an account has once). `template` may be the function that returns it: tapgen
-    then reports its errors with the name of the part. `outputs` are all outputs of the
+    then reports its errors with the name of the part. A `Recipe` is made once for all
+    environments. `outputs` are all outputs of the
     template. `values` are the values of its parameters, `by_role` those that differ
     between region roles. `Output.region` may be a region role.
     """
 
     name: str
     role: str
-    template: Template | Callable[[], Template]
+    template: Template | Recipe | Callable[[], Template]
     outputs: tuple[str, ...]
     values: Mapping[str, Value] = field(default_factory=dict)
     by_role: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
@@ -84,6 +86,8 @@ def assemble(config: Config, parts: Iterable[Part]) -> System:
 def _built(config: Config, part: Part) -> tuple[Part, Mapping[str, Any]]:
     """Return the part with its template, from a function if needed, and its data."""
     template, file = part.template, None
+    if isinstance(template, Recipe):
+        return part, template.data()
     where = f"{config.system}: {part.name}"
     if not isinstance(template, Template):
         file = python.source(template)
@@ -132,7 +136,11 @@ def _stack_set(
     return StackSet(
         name=f"{system.prefix}-{part.name}",
         part=part.name,
-        template=templates_out.render(body),
+        template=(
+            part.template.text()
+            if isinstance(part.template, Recipe)
+            else templates_out.render(body)
+        ),
         role=part.role,
         targets=tuple(
             Target(account, config.regions[role])

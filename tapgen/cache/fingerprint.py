@@ -24,6 +24,7 @@ _PACKAGE = Path(__file__).parents[1]
 _DISTRIBUTIONS = {
     "awacs": "awacs",
     "cfnlint": "cfn_lint",
+    "orjson": "orjson",
     "pydantic": "pydantic",
     "pydantic_core": "pydantic_core",
     "ruamel.yaml": "ruamel*yaml",

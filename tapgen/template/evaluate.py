@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from tapgen.model import Observed, Output, StackSet, Target, Value
@@ -118,8 +119,8 @@ def written_out(
 
 def whole(s: StackSet | Observed) -> Mapping[str, Any]:
     """Return the template of a stack set with its loops expanded for all of its targets
-    together, else as written."""
-    body = mapping(_parsed(s.template))
+    together, else as written. It is shared: do not change it."""
+    body = mapping(_shared(s.template))
     if loops.TRANSFORM not in loops.transforms(body):
         return body
     sections: dict[str, dict[str, Any]] = {name: {} for name in loops.SECTIONS}
@@ -128,6 +129,12 @@ def whole(s: StackSet | Observed) -> Mapping[str, Any]:
         for name, section in sections.items():
             sections[name] = {**mapping(here.get(name)), **section}
     return {k: sections.get(k, section) for k, section in body.items()}
+
+
+@lru_cache(128)
+def _shared(template: str) -> Any:
+    """Return a parsed template, which is shared: whoever asks only reads it."""
+    return _parsed(template)
 
 
 def _parsed(template: Mapping[str, Any] | str) -> Any:

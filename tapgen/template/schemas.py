@@ -13,6 +13,7 @@ Property and attribute names are paths below `Properties` joined with `/`
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,8 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from tapgen.template import permission_index
 
 STATEFUL: frozenset[str] = frozenset(
     {
@@ -248,8 +251,12 @@ def is_stateful(type_name: str) -> bool:
 @cache
 def _services() -> Mapping[str, Any]:
     """Return service → its IAM actions in cfn-lint's data."""
-    services: Mapping[str, Any] = _read(_data() / "AdditionalSpecs" / "Policies.json")
+    services: Mapping[str, Any] = json.loads(_policies())
     return services
+
+
+def _policies() -> bytes:
+    return (_data() / "AdditionalSpecs" / "Policies.json").read_bytes()
 
 
 @cache
@@ -257,6 +264,35 @@ def _actions(service: str) -> Mapping[str, frozenset[str]]:
     """Return action of a service → kinds of resources, all in lower case."""
     known = _services().get(service, {"Actions": {}})["Actions"]
     return {a: frozenset(about.get("Resources", ())) for a, about in known.items()}
+
+
+def index_digest() -> str:
+    """Return what `permission_index` depends on: a digest of cfn-lint's data."""
+    providers = _data() / "schemas" / "providers" / "us-east-1.json"
+    return hashlib.sha256(providers.read_bytes() + _policies()).hexdigest()
+
+
+@cache
+def _has_index() -> bool:
+    """Whether `permission_index` was made of the installed cfn-lint's data."""
+    return permission_index.DIGEST == index_digest()
+
+
+@cache
+def _indexed_kinds() -> Mapping[str, str]:
+    if not _has_index():
+        return {}
+    found = permission_index.KINDS.items()
+    return {action: kinds for kinds, actions in found for action in actions.split()}
+
+
+@cache
+def _kinds(action: str) -> frozenset[str] | None:
+    """Return the kinds of resources of an action in lower case; None where unknown."""
+    found = _indexed_kinds().get(action)
+    if found is not None:
+        return frozenset(filter(None, found.split(",")))
+    return read_kinds(action)
 
 
 @cache
@@ -268,10 +304,9 @@ def is_action(action: str) -> bool:
     service, _, name = action.lower().partition(":")
     if not name or name == "*":
         return False
-    known = _actions(service)
     if "*" in name or "?" in name:
-        return any(fnmatchcase(candidate, name) for candidate in known)
-    return name in known
+        return any(fnmatchcase(candidate, name) for candidate in _actions(service))
+    return _kinds(action.lower()) is not None
 
 
 def limited_by(action: str) -> frozenset[str]:
@@ -280,8 +315,7 @@ def limited_by(action: str) -> frozenset[str]:
     `s3:CreateBucket` gives `bucket`. None for an action that IAM only allows on `*`,
     for one with a wildcard, and for an unknown one.
     """
-    service, _, name = action.lower().partition(":")
-    return _actions(service).get(name, frozenset())
+    return _kinds(action.lower()) or frozenset()
 
 
 def permissions(types: Iterable[str]) -> frozenset[str]:
@@ -303,6 +337,13 @@ def permissions(types: Iterable[str]) -> frozenset[str]:
 
 @cache
 def _permissions(type_name: str) -> frozenset[str]:
+    if type_name in permission_index.TYPES and _has_index():
+        return frozenset(permission_index.TYPES[type_name].split())
+    return read_permissions(type_name)
+
+
+def read_permissions(type_name: str) -> frozenset[str]:
+    """Return the actions of one type, from its schema and not from the index."""
     found = _anywhere(type_name)
     listed = {*found.get("tagging", {}).get("permissions", ())}
     for handler in found.get("handlers", {}).values():
@@ -311,6 +352,12 @@ def _permissions(type_name: str) -> frozenset[str]:
     split = (action.partition(":") for action in listed)
     lowered = {f"{service.lower()}:{name}" for service, _, name in split}
     return frozenset(filter(is_action, lowered))
+
+
+def read_kinds(action: str) -> frozenset[str] | None:
+    """Return the kinds of resources of an action, from the data and not the index."""
+    service, _, name = action.partition(":")
+    return _actions(service).get(name)
 
 
 def without_permissions(types: Iterable[str]) -> frozenset[str]:

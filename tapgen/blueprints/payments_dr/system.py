@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
+from troposphere import Template
+
+from tapgen.blueprints.encoding import Recipe, recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.payments_dr import (
     application,
@@ -82,9 +85,12 @@ def build(config: Config) -> System:
     )
     parts = [part for area in areas for part in area(shape, settings)]
     parts.append(_cost(settings, tags["Project"]))
-    for part in parts:
-        finish(part.template, part.role)
-    return assemble(replace(config, tags=tags), parts)
+    tagged = (replace(p, template=recipe(_tagged, p.template, p.role)) for p in parts)
+    return assemble(replace(config, tags=tags), tagged)
+
+
+def _tagged(untagged: Recipe, role: str) -> Template:
+    return finish(untagged(), role)
 
 
 def _check_certificates(config: Config, domain: Domain) -> None:
@@ -98,29 +104,31 @@ def _check_certificates(config: Config, domain: Domain) -> None:
 
 
 def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
-    yield Part("keys", "primary", foundation.keys(), ("KmsKeyArn",))
+    yield Part("keys", "primary", recipe(foundation.keys), ("KmsKeyArn",))
     yield Part(
         "keys-dr",
         "dr",
-        foundation.keys_dr(),
+        recipe(foundation.keys_dr),
         ("KmsKeyArn",),
         {"PrimaryKeyArn": _KEYS["primary"]},
     )
     yield Part(
         "logs",
         "every",
-        foundation.logs(),
+        recipe(foundation.logs),
         ("LogBucketName",),
         {"AuditRetentionDays": _text(settings.audit_retention_days)},
     )
     outputs = ["FunctionRoleArn", "ReplicationRoleArn", "ReverseReplicationRoleArn"]
     outputs += ["MonitoringRoleArn", "BackupRoleArn", "FlowLogsRoleArn"]
     outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
-    yield Part("roles", "global", roles.roles(shape), tuple(outputs), _BOTH_KEYS)
+    yield Part(
+        "roles", "global", recipe(roles.roles, shape), tuple(outputs), _BOTH_KEYS
+    )
     yield Part(
         "operators",
         "global",
-        roles.operators(),
+        recipe(roles.operators),
         (
             *("OperatorRoleArn", "AutomationRoleArn", "RunbookRoleArn"),
             *("ExperimentRoleArn", "ScheduleRoleArn"),
@@ -135,7 +143,7 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "messages",
         "every",
-        foundation.messages(),
+        recipe(foundation.messages),
         ("AlertTopicArn", "AlertTopicName", "PaymentTopicArn"),
         {"AlertEmail": settings.alert_email},
         _own_keys(),
@@ -143,7 +151,7 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "audit",
         "primary",
-        foundation.audit(),
+        recipe(foundation.audit),
         ("TrailArn",),
         {"LogBucketName": _LOG_BUCKET, "KmsKeyArn": _KEYS["primary"]},
     )
@@ -154,7 +162,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "network",
         "every",
-        networks.vpc(),
+        recipe(networks.vpc),
         (
             *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
             *("RouteTableIds", "NatGatewayIds"),
@@ -176,7 +184,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             "endpoints",
             "every",
-            networks.endpoints(),
+            recipe(networks.endpoints),
             ("EndpointIds",),
             {
                 "VpcId": Output("network", "VpcId"),
@@ -187,7 +195,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "peering",
         "primary",
-        networks.joined(),
+        recipe(networks.joined),
         ("PeeringId",),
         {
             "VpcId": Output("network", "VpcId"),
@@ -197,7 +205,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "routes",
         "every",
-        networks.routes(),
+        recipe(networks.routes),
         ("JoinedVpc",),
         {
             "PeeringId": Output("peering", "PeeringId", region="primary"),
@@ -213,7 +221,7 @@ def _data(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "table",
         "primary",
-        data.payments_table(),
+        recipe(data.payments_table),
         ("TableName", "TableArn", "StreamArn"),
         {
             **_BOTH_KEYS,
@@ -241,7 +249,7 @@ def _data(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             name,
             role,
-            template(),
+            recipe(template),
             ("BucketName", "BucketArn"),
             {
                 **shared,
@@ -270,7 +278,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "database",
         "primary",
-        data.database_primary(shape),
+        recipe(data.database_primary, shape),
         (*outputs, "GlobalClusterId", "WriterEndpoint", "DatabaseSecretArn"),
         {
             **shared,
@@ -282,7 +290,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "database-dr",
         "dr",
-        data.database_dr(shape),
+        recipe(data.database_dr, shape),
         outputs,
         {
             **shared,
@@ -298,7 +306,7 @@ def _application(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             "api-account",
             "every",
-            foundation.api_account(),
+            recipe(foundation.api_account),
             ("SetBy",),
             {"ApiLoggingRoleArn": _role("ApiLoggingRoleArn")},
         )
@@ -306,7 +314,7 @@ def _application(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "observe",
         "every",
-        operations.observe(),
+        recipe(operations.observe),
         ("DashboardName", "LagAlarmName"),
         {
             "AlertTopicArn": _TOPIC,
@@ -350,7 +358,7 @@ def _app(shape: Shape, settings: Settings) -> Part:
     return Part(
         "app",
         "every",
-        application.app(),
+        recipe(application.app),
         (
             *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName", "DeploymentId"),
             *("AccessLogGroup", "FunctionName", "FunctionArn"),
@@ -381,7 +389,7 @@ def _dns(settings: Settings) -> Part:
     return Part(
         "dns",
         "global",
-        application.failover_records(),
+        recipe(application.failover_records),
         ("PrimaryHealthCheckId", "DrHealthCheckId", "FailoverFqdn"),
         values,
         # Health checks need their alarms.
@@ -402,14 +410,14 @@ def _backup(shape: Shape, settings: Settings) -> Iterator[Part]:
             values["BackupDays"] = _text(settings.backup_days)
             values["DrVaultArn"] = Output("backup-dr", "VaultArn", region="dr")
             values["BackupRoleArn"] = _role("BackupRoleArn")
-        yield Part(name, role, template(), ("VaultArn",), values)
+        yield Part(name, role, recipe(template), ("VaultArn",), values)
 
 
 def _rehearsals(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "drills",
         "every",
-        operations.rehearsals(),
+        recipe(operations.rehearsals),
         ("ExperimentId",),
         {
             "DrillSchedule": settings.drills.schedule,
@@ -432,7 +440,7 @@ def _cost(settings: Settings, project: str) -> Part:
     return Part(
         "cost",
         "global",
-        operations.cost(),
+        recipe(operations.cost),
         ("BudgetName",),
         {
             "ProjectTag": project,

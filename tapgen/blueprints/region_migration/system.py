@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
+from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.region_migration import (
     compute,
@@ -139,11 +140,11 @@ def _existing_bucket(settings: Settings) -> Values:
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     email: Values = {"AlertEmail": settings.alert_email}
     outputs = ("KmsKeyArn", "AlertTopicArn")
-    yield Part("keys", "source", foundation.keys(shape), outputs, email)
+    yield Part("keys", "source", recipe(foundation.keys, shape), outputs, email)
     yield Part(
         "keys-target",
         "target",
-        foundation.keys_target(shape),
+        recipe(foundation.keys_target, shape),
         outputs,
         {"PrimaryKeyArn": SOURCE_KEY, **email},
     )
@@ -158,7 +159,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "roles",
         "global",
-        foundation.roles(shape),
+        recipe(foundation.roles, shape),
         (
             *("ReplicationRoleArn", "BatchRoleArn", "MonitoringRoleArn"),
             *("FlowLogsRoleArn", "BackupRoleArn", "InstanceProfileName"),
@@ -168,7 +169,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "logs",
         "every",
-        foundation.logs(shape),
+        recipe(foundation.logs, shape),
         ("LogBucketName",),
         {"AccessLogDays": _text(settings.access_log_days)},
     )
@@ -178,7 +179,7 @@ def _backups(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "vaults",
         "every",
-        foundation.vaults(shape),
+        recipe(foundation.vaults, shape),
         ("VaultName", "VaultArn"),
         {},
         _everywhere("KmsKeyArn"),
@@ -189,7 +190,7 @@ def _backups(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "backups",
         shape.spread,
-        foundation.backups(shape),
+        recipe(foundation.backups, shape),
         ("PlanId",),
         {
             "VaultName": Output("vaults", "VaultName"),
@@ -208,7 +209,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "network",
         shape.spread,
-        networks.vpc(shape),
+        recipe(networks.vpc, shape),
         (
             *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
             *("BalancerSecurityGroupId", "ServerSecurityGroupId"),
@@ -230,7 +231,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "peering",
         "source",
-        networks.joined(shape),
+        recipe(networks.joined, shape),
         ("PeeringId",),
         {
             "VpcId": Output("network", "VpcId"),
@@ -242,7 +243,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "routes",
         "every",
-        networks.routes(shape),
+        recipe(networks.routes, shape),
         ("JoinedVpc",),
         {
             "PeeringId": Output("peering", "PeeringId", region="source"),
@@ -271,7 +272,7 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "storage-target",
         "target",
-        data.storage_target(shape),
+        recipe(data.storage_target, shape),
         ("TargetBucketName", "TargetBucketArn", "BackupBucketName"),
         {
             **_GUARDS["target"],
@@ -293,7 +294,11 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
             "ReplicationTimeControl": _text(settings.replication_time_control),
         }
     yield Part(
-        "storage", "source", data.storage_source(shape), ("SourceBucketName",), values
+        "storage",
+        "source",
+        recipe(data.storage_source, shape),
+        ("SourceBucketName",),
+        values,
     )
 
 
@@ -321,7 +326,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             "database",
             "source",
-            data.database_source(shape),
+            recipe(data.database_source, shape),
             (*_DATABASE, "SecretArn"),
             {
                 **_GUARDS["source"],
@@ -334,7 +339,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "database-target",
         "target",
-        data.database_target(shape),
+        recipe(data.database_target, shape),
         _DATABASE,
         {
             **_GUARDS["target"],
@@ -376,7 +381,7 @@ def _servers(shape: Shape, settings: Settings) -> Part:
     return Part(
         "servers",
         shape.spread,
-        compute.fleet_of(shape),
+        recipe(compute.fleet_of, shape),
         (
             *("AlbArn", "AlbDns", "AlbZone", "AlbFullName", "ListenerArn"),
             *("WriteSwitchName", "BlueTgArn", "BlueTgFullName"),
@@ -428,7 +433,7 @@ def _traffic(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "accelerator",
         "global",
-        traffic.accelerator(shape),
+        recipe(traffic.accelerator, shape),
         (
             *("AcceleratorArn", "AcceleratorDns", "AcceleratorIps"),
             *("SourceEndpointGroupArn", "TargetEndpointGroupArn"),
@@ -444,7 +449,7 @@ def _traffic(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "dns",
         "global",
-        traffic.names_of(shape),
+        recipe(traffic.names_of, shape),
         ("PrivateZoneId", "AppName", "DatabaseName"),
         {
             **names,
@@ -464,7 +469,7 @@ def _observability(shape: Shape, settings: Settings) -> Part:
     return Part(
         "observability",
         shape.spread,
-        observability.observability(shape),
+        recipe(observability.observability, shape),
         ("LogGroupName", "DashboardName"),
         {
             **_existing_bucket(settings),
@@ -479,7 +484,7 @@ def _runbooks(shape: Shape, settings: Settings) -> Part:
     return Part(
         "runbooks",
         "every",
-        runbooks.runbooks(shape),
+        recipe(runbooks.runbooks, shape),
         ("ResumeWritesRunbook",),
         {**_existing_bucket(settings), "BatchRoleArn": _role("BatchRoleArn")},
     )
@@ -489,7 +494,7 @@ def _operations(shape: Shape, settings: Settings) -> Part:
     return Part(
         "operations",
         "global",
-        operations.operations(shape),
+        recipe(operations.operations, shape),
         ("MigrationRoleArn", "MigrationPlanName"),
         {
             **_existing_bucket(settings),

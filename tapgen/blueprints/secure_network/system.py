@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal, cast
 
+from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.secure_network import data, foundation, networks, observability
 from tapgen.blueprints.secure_network.settings import Settings
@@ -91,14 +92,14 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "keys",
         "primary",
-        foundation.keys(shape),
+        recipe(foundation.keys, shape),
         ("KmsKeyId", "KmsKeyArn", "AlertTopicArn"),
         email,
     )
     yield Part(
         "keys-dr",
         "dr",
-        foundation.keys_dr(shape),
+        recipe(foundation.keys_dr, shape),
         ("DestinationKmsKeyArn", "AlertTopicArn"),
         {"PrimaryKeyArn": KEY, **email},
     )
@@ -109,7 +110,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "roles",
         "global",
-        foundation.roles(shape),
+        recipe(foundation.roles, shape),
         tuple(outputs),
         {"SourceKeyArn": KEY, "DestinationKeyArn": DR_KEY},
     )
@@ -117,7 +118,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             "logs",
             "every",
-            foundation.logs(shape),
+            recipe(foundation.logs, shape),
             ("LogBucketName",),
             {"AuditRetentionDays": _text(settings.audit_retention_days)},
         )
@@ -154,7 +155,12 @@ def _network(config: Config, shape: Shape, settings: Settings) -> Iterator[Part]
     else:
         outputs.append("LogsEndpointId")
     yield Part(
-        "network", shape.spread, networks.vpc(shape), tuple(outputs), values, by_role
+        "network",
+        shape.spread,
+        recipe(networks.vpc, shape),
+        tuple(outputs),
+        values,
+        by_role,
     )
 
 
@@ -167,7 +173,7 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "storage-dr",
         "dr",
-        data.storage_dr(shape),
+        recipe(data.storage_dr, shape),
         ("DestinationBucketName", "DestinationBucketArn")
         + (("BackupBucketName",) if shape.ideal else ()),
         {**_GUARDS["dr"], **shared},
@@ -175,7 +181,7 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "storage",
         "primary",
-        data.storage_primary(shape),
+        recipe(data.storage_primary, shape),
         ("PrimaryBucketName", "PrimaryBucketArn"),
         {
             **_GUARDS["primary"],
@@ -208,7 +214,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "database",
         "primary",
-        data.database_primary(shape),
+        recipe(data.database_primary, shape),
         (
             *("DatabaseIdentifier", "DatabaseArn", "DatabaseEndpoint"),
             *("DatabasePort", "DatabaseSecretArn"),
@@ -226,7 +232,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "database-dr",
         "dr",
-        data.database_dr(shape),
+        recipe(data.database_dr, shape),
         ("ReplicaIdentifier", "ReplicaArn", "ReplicaEndpoint"),
         {
             **_GUARDS["dr"],
@@ -243,7 +249,7 @@ def _audit(shape: Shape) -> Part:
     return Part(
         "audit",
         "every",
-        foundation.audit(shape),
+        recipe(foundation.audit, shape),
         ("TrailArn",),
         values,
         _everywhere("KmsKeyArn"),
@@ -262,7 +268,7 @@ def _observability(shape: Shape, settings: Settings) -> Part:
     return Part(
         "observability",
         shape.spread,
-        observability.observability(shape),
+        recipe(observability.observability, shape),
         ("LogGroupName", "DashboardName"),
         values,
         by_role,

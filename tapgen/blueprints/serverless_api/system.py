@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import cast
 
+from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.serverless_api import foundation, service, website
 from tapgen.blueprints.serverless_api.settings import Domain, Settings
@@ -100,30 +101,32 @@ def _check_certificates(config: Config, domain: Domain) -> None:
 def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
     email = {"AlertEmail": settings.alert_email}
     yield Part(
-        "keys", "source", foundation.keys(), ("KmsKeyArn", "AlertTopicArn"), email
+        "keys", "source", recipe(foundation.keys), ("KmsKeyArn", "AlertTopicArn"), email
     )
     yield Part(
         "keys-target",
         "target",
-        foundation.keys_target(),
+        recipe(foundation.keys_target),
         ("KmsKeyArn", "AlertTopicArn"),
         {"SourceKeyArn": _KEYS["SourceKeyArn"], **email},
     )
     outputs = ["FunctionRoleArn", "ReplicationRoleArn"]
     outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
-    yield Part("roles", "global", foundation.roles(shape), tuple(outputs), _KEYS)
+    yield Part(
+        "roles", "global", recipe(foundation.roles, shape), tuple(outputs), _KEYS
+    )
     if shape.baseline:
         yield Part(
             "api-account",
             "every",
-            foundation.api_account(),
+            recipe(foundation.api_account),
             ("SetBy",),
             {"ApiLoggingRoleArn": _role("ApiLoggingRoleArn")},
         )
     yield Part(
         "table",
         "source",
-        foundation.items_table(),
+        recipe(foundation.items_table),
         ("TableName", "TableArn", "StreamArn"),
         {**_KEYS, "DeletionProtection": _text(settings.deletion_protection)},
     )
@@ -138,7 +141,7 @@ def _website(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             "cdn",
             "global",
-            website.cdn(),
+            recipe(website.cdn),
             ("WebsiteUrl", "DistributionId", "DistributionArn"),
         )
         shared["DistributionArn"] = Output("cdn", "DistributionArn", region="source")
@@ -147,14 +150,14 @@ def _website(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "website-target",
         "target",
-        website.website_target(shape),
+        recipe(website.website_target, shape),
         outputs,
         {**_topic("target"), **shared},
     )
     yield Part(
         "website",
         "source",
-        website.website(shape),
+        recipe(website.website, shape),
         outputs,
         {
             **_topic("source"),
@@ -191,7 +194,7 @@ def _service(shape: Shape, settings: Settings) -> Part:
     return Part(
         "api",
         "every",
-        service.service(shape),
+        recipe(service.service, shape),
         (
             *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName", "DeploymentId"),
             *("FunctionName", "FunctionArn", "FunctionVersion", "AccessLogGroup"),
@@ -224,7 +227,7 @@ def _edge(settings: Settings) -> Part:
     return Part(
         "edge",
         "global",
-        service.edge(),
+        recipe(service.edge),
         ("HealthCheckId", "TargetHealthCheckId", "DomainUrl"),
         values,
     )

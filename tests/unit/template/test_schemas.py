@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tapgen.template import schemas
+from tapgen.template import permission_index, schemas
 
 
 def test_regions_are_regions_and_not_the_serverless_types() -> None:
@@ -111,7 +111,7 @@ def test_every_stateful_type_exists() -> None:
 
 def test_reading_schemas_does_not_import_cfnlint() -> None:
     code = (
-        "import sys; from tapgen.template import schemas;"
+        "import sys; from tapgen.template import permission_index, schemas;"
         "schemas.permissions(['AWS::S3::Bucket']); print('cfnlint' in sys.modules)"
     )
     ran = subprocess.run(
@@ -149,3 +149,18 @@ def test_a_type_has_the_properties_that_identify_it() -> None:
     assert schemas.identifier("AWS::IAM::Role") == ("RoleName",)
     assert schemas.identifier("AWS::No::Such") == ()
     assert schemas.default("AWS::KMS::Key", "KeySpec") == "SYMMETRIC_DEFAULT"
+
+
+def test_the_index_has_what_the_data_have() -> None:
+    assert permission_index.DIGEST == schemas.index_digest()
+    for name in permission_index.TYPES:
+        assert schemas.permissions([name]) <= schemas.read_permissions(name)
+        assert {a.lower() for a in schemas.permissions([name])} == {
+            a.lower() for a in schemas.read_permissions(name)
+        }
+    for kinds, actions in permission_index.KINDS.items():
+        for action in actions.split():
+            assert schemas.limited_by(action) == schemas.read_kinds(action)
+            assert schemas.limited_by(action) == frozenset(
+                filter(None, kinds.split(","))
+            )
