@@ -9,7 +9,9 @@
   - AwsError         AWS refused a call
     + NotFound       the stack set, stack or object does not exist
     + Busy           another operation runs on the stack set; try again later
+    + Denied         the caller, or the role it assumed, may not make the call
     + Unreachable    no answer: endpoint down, no network, or no credentials
+      + Expired      the credentials have expired: sign in again, then go on
   - LocalError       the embedded AWS cannot start, stop or answer
                      (raised by the command line, on behalf of the emulator)
 
@@ -69,8 +71,17 @@ class Busy(AwsError):
     """Another operation runs on the stack set."""
 
 
+class Denied(AwsError):
+    """The caller, or the role that it assumed, may not make the call; the message names
+    both the caller and the place."""
+
+
 class Unreachable(AwsError):
     """No answer: endpoint down, no network, or no credentials."""
+
+
+class Expired(Unreachable):
+    """The credentials have expired, and could not be refreshed: sign in again."""
 
 
 class LocalError(TapgenError):

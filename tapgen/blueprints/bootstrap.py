@@ -20,6 +20,7 @@ from functools import cache
 from typing import Any
 
 from awacs import cloudformation as acfn
+from awacs import cloudwatch as acloudwatch
 from awacs import ec2 as aec2
 from awacs import iam as aiam
 from awacs import s3 as as3
@@ -115,6 +116,10 @@ _QUOTA_ACTIONS = (
     aiam.GetAccountSummary,
     aquotas.GetServiceQuota,
 )
+
+
+# The calls of `aws.alarms`: gates read the alarms of the system and named ones.
+_ALARM_ACTIONS = (acloudwatch.DescribeAlarmHistory, acloudwatch.DescribeAlarms)
 
 
 def service_principals(regions: Iterable[str]) -> tuple[str, ...]:
@@ -416,6 +421,7 @@ def _operator_role(
                 ["*"],
             ),
             security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
+            security.statement("AlarmsOfGates", _ALARM_ACTIONS, ["*"]),
             templates_by_url(),
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True

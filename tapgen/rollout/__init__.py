@@ -5,7 +5,7 @@ the outcome), `state` (what is known while it runs), `steps` (create, update, de
 `values`, `definitions` and `instances` (what steps are made of), `operations` (start,
 poll, explain) and `restore` (the rollback). Beside them: `snapshot` (the last good
 definition of a stack set), `uploads` (artifacts to their buckets) and `advice` (what to
-do about a failure). May use `plan/`, `system/`, `template/` and `aws/`. Begin reading at
+do about a failure) and `gates` (the evidence for going on). May use `plan/`, `system/`, `template/` and `aws/`. Begin reading at
 `runner.run`.
 """
 

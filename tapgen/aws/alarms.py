@@ -1,0 +1,119 @@
+"""CloudWatch alarms: those of a stack, their states, and when they went off.
+
+Source: `DescribeAlarms` and `DescribeAlarmHistory` in CloudWatch's API reference.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from tapgen.aws import stacks
+from tapgen.aws.session import Aws, ask, pages
+from tapgen.errors import NotFound
+from tapgen.model import Target
+
+_AT_ONCE = 100  # AlarmNames of one call
+_KINDS = ["MetricAlarm", "CompositeAlarm"]  # without it, only metric alarms
+_TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An alarm as CloudWatch reports it; `state` is OK, ALARM or INSUFFICIENT_DATA.
+
+    `changed` is when the state last changed. `went_off` is when the alarm last entered
+    ALARM after the time that was asked for, also where it has left it since.
+    """
+
+    target: Target
+    name: str
+    state: str
+    changed: datetime
+    reason: str = ""
+    went_off: datetime | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name} in {self.target}"
+
+
+def of_stack(aws: Aws, target: Target, stack_id: str) -> tuple[str, ...]:
+    """Return the names of the alarms in a stack; none where the stack does not exist."""
+    try:
+        found = stacks.resources(aws, target, stack_id)
+    except NotFound:
+        return ()
+    return tuple(name for kind, name in found.values() if kind in _TYPES and name)
+
+
+def read(
+    aws: Aws, target: Target, names: Iterable[str], since: datetime | None = None
+) -> list[Alarm]:
+    """Return the alarms of these names that exist in a target, by name; with `since` also
+    when each went off after that."""
+    client = aws.client("cloudwatch", target)
+    wanted = sorted(dict.fromkeys(names))
+    found = [
+        alarm
+        for start in range(0, len(wanted), _AT_ONCE)
+        for alarm in _described(client, wanted[start : start + _AT_ONCE])
+    ]
+    went_off = _went_off(client, since) if found and since else {}
+    return [
+        Alarm(
+            target,
+            alarm["AlarmName"],
+            alarm["StateValue"],
+            alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"],
+            alarm.get("StateReason", ""),
+            went_off.get(alarm["AlarmName"]),
+        )
+        for alarm in sorted(found, key=lambda a: str(a["AlarmName"]))
+    ]
+
+
+def _described(client: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:
+    token = None
+    while True:
+        answer = ask(
+            client,
+            "describe_alarms",
+            AlarmNames=names,
+            AlarmTypes=_KINDS,
+            NextToken=token,
+        )
+        yield from answer.get("MetricAlarms", ())
+        yield from answer.get("CompositeAlarms", ())
+        token = answer.get("NextToken")
+        if not token:
+            return
+
+
+def _went_off(client: Any, since: datetime) -> dict[str, datetime]:
+    """Alarm name → when it last entered ALARM after a time, to the second."""
+    since = since.replace(microsecond=0)
+    found: dict[str, datetime] = {}
+    items = pages(
+        client,
+        "describe_alarm_history",
+        "AlarmHistoryItems",
+        AlarmTypes=_KINDS,
+        HistoryItemType="StateUpdate",
+        StartDate=since,
+    )
+    for item in items:
+        when = item["Timestamp"]
+        if when >= since and _new_state(item.get("HistoryData", "")) == "ALARM":
+            name = item["AlarmName"]
+            found[name] = max(when, found.get(name, when))
+    return found
+
+
+def _new_state(data: str) -> str:
+    try:
+        return str(json.loads(data)["newState"]["stateValue"])
+    except (ValueError, KeyError, TypeError):
+        return ""
