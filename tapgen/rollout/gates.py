@@ -451,17 +451,17 @@ def execute(command: Sequence[str], timeout: float, env: Mapping[str, str]) -> E
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             return Ended(0.0, error=f"cannot be started ({reason})")
-        error = ""
+        late = ""
         try:
             process.wait(timeout)
         except subprocess.TimeoutExpired:
-            error = "was stopped: it ran longer than its timeout"
+            late = "was stopped: it ran longer than its timeout"
             _end(process)
         except BaseException:
             _end(process)
             raise
         spent = time.monotonic() - start
-        return Ended(spent, None if error else process.returncode, _tail(output), error)
+        return Ended(spent, None if late else process.returncode, _tail(output), late)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
