@@ -20,7 +20,7 @@ from tapgen.aws.session import NOBODY, Aws, role_exists
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import indirect_permissions
 from tapgen.blueprints.scope import Scope
-from tapgen.errors import AwsError, TemplateError
+from tapgen.errors import AwsError, Denied, TemplateError
 from tapgen.model import PassedRole, Permission, StackSet, System, Target
 from tapgen.system import resource_names
 from tapgen.template import evaluate, schemas
@@ -453,12 +453,15 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
 
 
 def _lacking_or_shut(aws: Aws, target: Target, system: System, code: str) -> list[str]:
-    """Return what the roles of an account lack, or that tapgen cannot look."""
+    """Return what the roles of an account lack, or that tapgen cannot look: which call
+    was refused, and for whom."""
     try:
         return list(_lacking(aws, target, system, code))
     except AwsError as error:
-        if error.code not in NOBODY:
+        if error.code not in NOBODY and not isinstance(error, Denied):
             raise
+        if not error.call.startswith("sts:AssumeRole"):
+            return [f"{target}: the roles cannot be read: {error}"]
         return [
             f"tapgen cannot assume role {system.operator_role} in {target.account}: it "
             "does not exist, or does not trust this caller"

@@ -145,7 +145,7 @@ def _explained(error: AwsError, admin: Target) -> AwsError:
         "organizations:Describe* and organizations:List*; run this with credentials of "
         "that account"
     )
-    return AwsError(error.call, error.code, advice)
+    return type(error)(error.call, error.code, advice)
 
 
 def _is_there(client: Any, id: str) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tapgen.aws import stacks
 from tapgen.aws.session import NOBODY, Aws
-from tapgen.errors import AwsError
+from tapgen.errors import AwsError, Denied
 from tapgen.model import (
     NO_STACK,
     InstanceStatus,
@@ -73,7 +73,8 @@ def _with_stack(
 
 def _unread(instance: ObservedInstance, error: AwsError) -> ObservedInstance:
     """Return an instance whose stack could not be read: what it runs is unknown."""
-    reading = Reading.REFUSED if error.code in NOBODY else Reading.AWAY
+    refused = isinstance(error, Denied) or error.code in NOBODY
+    reading = Reading.REFUSED if refused else Reading.AWAY
     return replace(instance, outputs=None, reading=reading, unread=str(error))
 
 

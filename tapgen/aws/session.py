@@ -11,15 +11,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tapgen.errors import AwsError, Busy, NotFound, Unreachable
+from tapgen.errors import AwsError, Busy, Denied, Expired, NotFound, Unreachable
 from tapgen.model import Target
 
 if TYPE_CHECKING:  # boto3 takes 0.2 s to import: only once AWS is really called
     import boto3
     import botocore.config
+    from botocore.exceptions import ClientError
 
+_PLACE = "tapgen_place"  # attribute of a client: who calls with it, and where
 _ONLY_ENDPOINT_SECRET = "local"  # the embedded AWS accepts any signature
 
 _NOT_FOUND = {
@@ -37,6 +40,42 @@ _NOT_FOUND = {
 NOBODY = ("AccessDenied", "NoRole", "NoSuchEntity")
 """Error codes of missing access to an account, as before bootstrap."""
 _BUSY = {"OperationInProgressException"}
+# AccessDenied and its siblings (API references, "Common Errors"); a HEAD request has no
+# body, so S3 answers with the status alone.
+_DENIED = {
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "NotAuthorized",
+    "UnauthorizedOperation",
+    "403",
+}
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+# botocore's exceptions for a sign-in that has ended; those of AWS login are newer.
+_SIGNED_OUT = {
+    "CredentialRetrievalError",
+    "LoginRefreshRequired",
+    "LoginTokenLoadError",
+    "SSOTokenLoadError",
+    "TokenRetrievalError",
+    "UnauthorizedSSOTokenError",
+}
+# Calls that botocore itself makes for credentials, and whose service that is.
+_SIGNING_IN = {
+    "AssumeRole": "sts",
+    "AssumeRoleWithSAML": "sts",
+    "AssumeRoleWithWebIdentity": "sts",
+    "CreateToken": "sso-oidc",
+    "GetRoleCredentials": "sso",
+    "GetSessionToken": "sts",
+}
+_SIGN_IN = (
+    "the AWS credentials have expired; sign in again (aws sso login, aws login, or as "
+    "your profile does it), then run the command again"
+)
+_FILES = ("shared-credentials-file", "config-file")  # botocore's names of methods
+_REREAD = 60  # seconds after which keys in a file are read again
+_STILL_EXPIRED = "still expired"  # botocore's RuntimeError, after a refresh
 
 
 @dataclass
@@ -92,8 +131,15 @@ class Aws:
             with self._lock:
                 if key not in self._clients:
                     client = self._client(session, service, region, attempts)
+                    setattr(client, _PLACE, self._place(account, region))
                     self._clients[key] = client
         return self._clients[key]
+
+    def _place(self, account: str, region: str) -> str:
+        """Who calls, and where, for messages."""
+        own = account == self.account or self.role is None
+        who = "the caller" if own else f"role {self.role}"
+        return f"{who} in {account}/{region}"
 
     def _session_for(self, account: str) -> boto3.session.Session:
         if account == self.account:
@@ -115,6 +161,8 @@ class Aws:
         sts = self._client(self.session, "sts", self.region)
         partition = self.session.get_partition_for_region(self.region)
         arn = f"arn:{partition}:iam::{account}:role/{self.role}"
+
+        setattr(sts, _PLACE, f"the caller in {self.account}, to assume {arn}")
 
         def refresh() -> dict[str, str]:
             answer = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
@@ -153,6 +201,7 @@ def connect(profile: str | None = None, region: str | None = None) -> Aws:
 
     with _translated("reading the AWS configuration"):
         session = boto3.session.Session(profile_name=profile, region_name=region)
+        session = _rereading(session, profile)
     # botocore reads AWS_DEFAULT_REGION only; the other SDKs read AWS_REGION first.
     found = region or os.environ.get("AWS_REGION") or session.region_name
     return Aws(session, found or "us-east-1")
@@ -168,12 +217,12 @@ def connect_local(endpoint: str, region: str, account: str = "000000000000") -> 
 def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
     """Make one call; return its response. Parameters of None are left out.
 
-    Raises NotFound, Busy, Unreachable or AwsError.
+    Raises NotFound, Busy, Denied, Expired, Unreachable or AwsError.
     """
     given = {k: v for k, v in parameters.items() if v is not None}
     service = client.meta.service_model.service_name
     name = client.meta.method_to_api_mapping[operation]
-    with _translated(f"{service}:{name}"):
+    with _translated(f"{service}:{name}", getattr(client, _PLACE, "")):
         answer: dict[str, Any] = getattr(client, operation)(**given)
         return answer
 
@@ -215,19 +264,58 @@ def _bare() -> Any:
     return botocore.session.Session(session_vars={"profile": nowhere})
 
 
+def _rereading(
+    session: boto3.session.Session, profile: str | None
+) -> boto3.session.Session:
+    """Return a session that reads temporary keys in the credentials file again, every
+    minute: whoever signs in while a rollout runs writes new ones there.
+
+    botocore refreshes all other temporary credentials by itself (SSO, roles, processes).
+    """
+    import boto3
+
+    found = session.get_credentials()
+    if found is None or found.method not in _FILES or not found.token:
+        return session
+
+    def refresh() -> dict[str, str]:
+        again = boto3.session.Session(profile_name=profile).get_credentials()
+        keys = (again or found).get_frozen_credentials()
+        until = datetime.now(UTC) + timedelta(seconds=_REREAD)
+        return {
+            "access_key": str(keys.access_key),
+            "secret_key": str(keys.secret_key),
+            "token": str(keys.token),
+            "expiry_time": until.isoformat(),
+        }
+
+    session._session._credentials = _refreshing(refresh, found.method, soon=0)
+    return session
+
+
 def _assumed(refresh: Callable[[], dict[str, str]]) -> boto3.session.Session:
     """A session whose temporary credentials are refreshed before they expire."""
     import boto3
-    import botocore.credentials
 
     bare = _bare()
-    # botocore has no public way to hand it credentials that refresh themselves.
-    bare._credentials = (
-        botocore.credentials.RefreshableCredentials.create_from_metadata(
-            metadata=refresh(), refresh_using=refresh, method="sts-assume-role"
-        )
-    )
+    bare._credentials = _refreshing(refresh, "sts-assume-role")
     return boto3.session.Session(botocore_session=bare)
+
+
+def _refreshing(
+    refresh: Callable[[], dict[str, str]], method: str, soon: int | None = None
+) -> Any:
+    """Credentials that refresh themselves; botocore has no public way to hand it some.
+    They are refreshed `soon` seconds before they expire, by default as botocore does it.
+    """
+    import botocore.credentials
+
+    early = (
+        {} if soon is None else {"advisory_timeout": soon, "mandatory_timeout": soon}
+    )
+    return botocore.credentials.RefreshableCredentials.create_from_metadata(
+        metadata=refresh(), refresh_using=refresh, method=method, **early
+    )
 
 
 def _config(service: str, local: bool, attempts: int | None) -> botocore.config.Config:
@@ -252,16 +340,14 @@ def _config(service: str, local: bool, attempts: int | None) -> botocore.config.
 
 
 @contextmanager
-def _translated(call: str) -> Iterator[None]:
-    """Turn botocore's exceptions into ours."""
+def _translated(call: str, place: str = "") -> Iterator[None]:
+    """Turn botocore's exceptions into ours; `place` says who calls, and where."""
     import botocore.exceptions
 
     try:
         yield
     except botocore.exceptions.ClientError as error:
-        code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-        message = str(error.response.get("Error", {}).get("Message", error))
-        raise _kind(code, message)(call, code, message) from error
+        raise _refused(call, place, error) from error
     except botocore.exceptions.ParamValidationError as error:
         raise AwsError(call, "ParamValidation", str(error)) from error
     except (
@@ -273,11 +359,42 @@ def _translated(call: str) -> Iterator[None]:
         )
         raise Unreachable(call, "NoCredentials", advice) from error
     except botocore.exceptions.BotoCoreError as error:
-        raise Unreachable(call, type(error).__name__, str(error)) from error
+        name = type(error).__name__
+        if name in _SIGNED_OUT:
+            raise Expired(call, name, f"{_SIGN_IN}: {error}") from error
+        raise Unreachable(call, name, str(error)) from error
+    except RuntimeError as error:
+        if _STILL_EXPIRED not in str(error):
+            raise
+        raise Expired(call, "ExpiredToken", f"{_SIGN_IN}: {error}") from error
+
+
+def _refused(call: str, place: str, error: ClientError) -> AwsError:
+    """Return our exception for AWS's answer.
+
+    The call that was refused may be one that botocore has made for credentials, as for a
+    profile with a role: then that hop is named, not the call that needed it.
+    """
+    code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+    message = str(error.response.get("Error", {}).get("Message", error))
+    service = _SIGNING_IN.get(error.operation_name)
+    hop = f"{service}:{error.operation_name}"
+    if service and hop != call:
+        call, place = f"{hop} (for {call})", "the credentials of your profile"
+    kind = _kind(code, message)
+    if kind is Denied and place:
+        message = f"refused for {place}: {message}"
+    elif kind is Expired:
+        message = f"{_SIGN_IN}: {message}"
+    return kind(call, code, message)
 
 
 def _kind(code: str, message: str) -> type[AwsError]:
     if code in _BUSY:
         return Busy
+    if code in _DENIED:
+        return Denied
+    if code in _EXPIRED:
+        return Expired
     missing_stack = code == "ValidationError" and "does not exist" in message
     return NotFound if code in _NOT_FOUND or missing_stack else AwsError

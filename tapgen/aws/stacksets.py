@@ -16,7 +16,7 @@ from uuid import uuid4
 from tapgen.aws import organizations, readings, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
-from tapgen.aws.session import NOBODY, Aws, ask, pages
+from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import (
     HIDDEN,
@@ -256,16 +256,11 @@ class StackSets:
         return organizations.exists(self.aws, self.admin, unit)
 
     def outputs(self, target: Target, stack_id: str | None) -> dict[str, str] | None:
-        """Return the outputs of an instance's stack; None when they cannot be read, as
-        before bootstrap, without access to the target account."""
-        if not stack_id:
-            return None
-        try:
-            return stacks.outputs(self.aws, target, stack_id)
-        except AwsError as error:
-            if error.code in NOBODY:
-                return None
-            raise
+        """Return the outputs of an instance's stack; None where there is no stack.
+
+        Raises AwsError where they cannot be read: they are unknown then, not empty.
+        """
+        return stacks.outputs(self.aws, target, stack_id) if stack_id else None
 
     def running(self, name: str) -> str | None:
         """Return the id of an operation that has not ended. Only the newest few are read:
