@@ -16,8 +16,7 @@ from ipaddress import (
 )
 from typing import Any
 
-from tapgen.template.grants import many
-from tapgen.template.values import equal, text
+from tapgen.template.values import equal, many, text
 
 _ALL = "-1"
 # As EC2 writes protocols: numbers in network ACLs, names in security groups.

@@ -2,8 +2,10 @@
 
 Data in, data out: policy documents with intrinsic functions evaluated as far as
 possible. The comparison follows IAM (IAM user guide, "IAM JSON policy elements
-reference"): lists are sets, actions ignore case, `*` and `?` match any characters. A
-value that only AWS can fill in equals only itself.
+reference"): lists are sets, actions ignore case, `patterns` has the wildcards and
+`conditions` the operators. A statement is a box of principals, actions, resources and
+values of condition keys; several statements may cover another together. A value that
+only AWS can fill in equals only itself.
 """
 
 from __future__ import annotations
@@ -11,35 +13,41 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cached_property
 from itertools import product
 from typing import Any
 
-from tapgen.template.values import text
+from tapgen.template import conditions
+from tapgen.template.conditions import Test, pattern_of
+from tapgen.template.patterns import ANY, Pattern, bits
+from tapgen.template.sets import Family, Texts, Words, combined, covered
+from tapgen.template.values import many, text
 
 ANYBODY = "*"
-_Condition = tuple[str, str, frozenset[str]]
+_ROOT = re.compile(r"arn:[\w-]+:iam::(\d{12}):root")
+_MOST = 50  # statements whose conditions are compared to describe a difference
 
 
 @dataclass(frozen=True)
-class _Names:
-    """One name, or everything except some."""
+class _Part:
+    """Principals, actions or resources of a statement: some, or all but some."""
 
     names: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
     others: bool = False
 
-    def covers(self, other: _Names) -> bool:
-        """Whether these include everything of the other."""
-        if self.others and other.others:
-            return all(_match_any(other.names, mine) for mine in self.names)
+    def cells(self) -> Iterator[_Part]:
+        """Yield the names one by one; what excludes some is a single cell."""
         if self.others:
-            return not any(
-                _match_any([mine], theirs) or _match_any([theirs], mine)
-                for mine, theirs in product(self.names, other.names)
-            )
-        if other.others:
-            return "*" in self.names
-        return all(_match_any(self.names, theirs) for theirs in other.names)
+            yield self
+            return
+        for name, pattern in zip(self.names, self.patterns, strict=True):
+            yield _Part((name,), (pattern,))
+
+    @cached_property
+    def words(self) -> Words:
+        """The texts of this part."""
+        return Words(self.patterns, self.others)
 
     def __str__(self) -> str:
         names = ", ".join(self.names)
@@ -47,188 +55,197 @@ class _Names:
 
 
 @dataclass(frozen=True)
-class _Grant:
-    """One principal, action and resource of a statement, with its conditions."""
+class _Statement:
+    """A statement, or a part of one with a single principal, action and resource."""
 
-    principal: _Names
-    action: _Names
-    resource: _Names
-    conditions: frozenset[_Condition]
+    principal: _Part
+    action: _Part
+    resource: _Part
+    tests: tuple[Test, ...]
 
-    def covers(self, other: _Grant) -> bool:
-        """Whether this grants (or denies) at least what the other does."""
-        return self.reaches(other) and not self.stricter(other)
-
-    def reaches(self, other: _Grant) -> bool:
-        """Whether this covers the other, whatever the conditions."""
-        return (
-            self.principal.covers(other.principal)
-            and _lower(self.action).covers(_lower(other.action))
-            and self.resource.covers(other.resource)
-        )
-
-    def stricter(self, other: _Grant) -> list[_Condition]:
-        """Return the conditions of this that the other lacks or has less strictly."""
-        return sorted(
-            mine
-            for mine in self.conditions
-            if not any(_implies(theirs, mine) for theirs in other.conditions)
-        )
+    def cells(self) -> Iterator[_Statement]:
+        """Yield the statement for each of its principals, actions and resources."""
+        resources = tuple(self.resource.cells())
+        parts = product(self.principal.cells(), self.action.cells(), resources)
+        return (_Statement(*one, self.tests) for one in parts)
 
     @property
     def public(self) -> bool:
         """Whether anybody at all can use this grant."""
-        anybody = self.principal.others or ANYBODY in self.principal.names
-        return anybody and not self.conditions
+        anybody = self.principal.others or self.principal.words.everything
+        return anybody and not any(map(conditions.limits, self.tests))
+
+
+class _Policy:
+    """The statements of documents with one effect, to compare others with."""
+
+    def __init__(self, documents: Iterable[Any], effect: str) -> None:
+        self.statements = list(_statements(documents, effect))
+        self._parts = [
+            Texts([one.principal.words for one in self.statements]),
+            Texts([one.action.words for one in self.statements]),
+            Texts([one.resource.words for one in self.statements]),
+        ]
+        self._conditions = conditions.Index([one.tests for one in self.statements])
+        self._cells = frozenset(self.cells())
+
+    def cells(self) -> Iterator[_Statement]:
+        """Yield each statement for each of its principals, actions and resources."""
+        return (cell for statement in self.statements for cell in statement.cells())
+
+    def covers(self, cell: _Statement) -> bool:
+        """Whether the statements together grant (or deny) all of a cell."""
+        if cell in self._cells:
+            return True
+        found = combined(self._families(cell))
+        if found is None or 0 in found:
+            return False
+        if all(one & self._conditions.unconditional for one in found):
+            return True
+        some = 0
+        for one in found:
+            some |= one
+        return covered([found, *self._conditions.families(bits(some), cell.tests)])
+
+    def lost(self, cell: _Statement) -> list[Test] | None:
+        """Return the fewest conditions of a statement that a cell lacks or has less
+        strictly, where it is the same otherwise; None where no statement is."""
+        reached = -1
+        for family in self._families(cell):
+            for one in family:
+                reached &= one
+        found = sorted(
+            (self._unmet(n, cell) for n, _ in zip(bits(reached), range(_MOST))),
+            key=len,
+        )
+        return sorted(found[0], key=_place) if found else None
+
+    def _unmet(self, number: int, cell: _Statement) -> list[Test]:
+        tests = self.statements[number].tests
+        return [test for test in tests if not test.follows(cell.tests)]
+
+    def _families(self, cell: _Statement) -> list[Family]:
+        parts = cell.principal, cell.action, cell.resource
+        return [
+            index.family((part.words,), missing=False)
+            for index, part in zip(self._parts, parts, strict=True)
+        ]
 
 
 def widened(before: Iterable[Any], after: Iterable[Any]) -> Iterator[tuple[bool, str]]:
     """Yield what policy documents newly grant, in words; with each, whether to anybody.
 
-    Another order, and what another statement granted before, makes no difference. A
-    condition that is dropped or accepts more values is reported as that.
+    Another order, and what another statement granted before, makes no difference, nor
+    does what is denied all the same. A condition that is dropped or accepts more values
+    is reported as that.
     """
     had, has = list(before), list(after)
+    denied, denies = _Policy(had, "Deny"), _Policy(has, "Deny")
     grouped: dict[tuple[bool, str, str], list[str]] = {}
-    for public, how, grant in (
-        *_newly_allowed(_grants(had, "Allow"), _grants(has, "Allow")),
-        *_no_longer_denied(_grants(had, "Deny"), _grants(has, "Deny")),
+    for public, how, cell in (
+        *_newly_allowed(_Policy(had, "Allow"), _Policy(has, "Allow"), denies),
+        *_no_longer_denied(denied, denies),
     ):
-        key = public, how, _where(grant, public=public)
-        grouped.setdefault(key, []).append(str(grant.action))
+        key = public, how, _where(cell, public=public)
+        grouped.setdefault(key, []).append(str(cell.action))
     for (public, how, where), actions in grouped.items():
         yield public, f"{how} {', '.join(dict.fromkeys(actions))}{where}"
 
 
-def many(value: Any) -> list[Any]:
-    """Return the items of a list, of a single value as a list of one, or none."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
-
-
 def _newly_allowed(
-    before: Sequence[_Grant], after: Iterable[_Grant]
-) -> Iterator[tuple[bool, str, _Grant]]:
-    for grant in after:
-        if any(had.covers(grant) for had in before):
+    before: _Policy, after: _Policy, denies: _Policy
+) -> Iterator[tuple[bool, str, _Statement]]:
+    for cell in after.cells():
+        if before.covers(cell) or denies.covers(cell):
             continue
-        lost = [had.stricter(grant) for had in before if had.reaches(grant)]
-        how = _weaker(min(lost, key=len), grant) if lost else ""
-        if grant.public:
-            yield True, f"{how}anybody is allowed", grant
+        lost = before.lost(cell)
+        how = "" if lost is None else _weaker(lost, cell)
+        if cell.public:
+            yield True, f"{how}anybody is allowed", cell
         else:
-            yield False, how.rstrip() or "newly allows", grant
+            yield False, how.rstrip() or "newly allows", cell
 
 
 def _no_longer_denied(
-    before: Iterable[_Grant], after: Sequence[_Grant]
-) -> Iterator[tuple[bool, str, _Grant]]:
-    for grant in before:
-        if any(has.covers(grant) for has in after):
-            continue
-        narrower = any(has.reaches(grant) for has in after)
-        yield False, f"no longer {'always ' if narrower else ''}denies", grant
+    before: _Policy, after: _Policy
+) -> Iterator[tuple[bool, str, _Statement]]:
+    for cell in before.cells():
+        if not after.covers(cell):
+            narrower = after.lost(cell) is not None
+            yield False, f"no longer {'always ' if narrower else ''}denies", cell
 
 
-def _weaker(lost: Sequence[_Condition], grant: _Grant) -> str:
+def _weaker(lost: Sequence[Test], cell: _Statement) -> str:
     """Return whether a condition was dropped or weakened, in words."""
-    present = {(operator, key.lower()) for operator, key, _ in grant.conditions}
-    gone = [f"{o} {key}" for o, key, _ in lost if (o, key.lower()) not in present]
+    present = {_place(test) for test in cell.tests}
+    gone = [f"{one.operator} {one.key}" for one in lost if _place(one) not in present]
     if gone:
         return f"condition dropped ({', '.join(gone)}): "
-    places = {(operator, key.lower()) for operator, key, _ in lost}
+    places = set(map(_place, lost))
     now = [
-        f"{operator} {key} is now {', '.join(sorted(values))}"
-        for operator, key, values in sorted(
-            grant.conditions, key=lambda one: (one[0], one[1])
-        )
-        if (operator, key.lower()) in places
+        f"{test.operator} {test.key} is now {', '.join(sorted(test.values))}"
+        for test in sorted(cell.tests, key=_place)
+        if _place(test) in places
     ]
     return f"condition weakened ({'; '.join(now)}): "
 
 
-def _where(grant: _Grant, *, public: bool) -> str:
-    resource = str(grant.resource)
-    who = "" if public else str(grant.principal)
+def _place(test: Test) -> tuple[str, str]:
+    return test.operator, test.key.lower()  # keys ignore case
+
+
+def _where(cell: _Statement, *, public: bool) -> str:
+    resource = str(cell.resource)
+    who = "" if public else str(cell.principal)
     return (f" on {resource}" if resource else "") + (f" for {who}" if who else "")
 
 
-def _grants(documents: Iterable[Any], effect: str) -> list[_Grant]:
-    return [
-        _Grant(principal, action, resource, _conditions(statement.get("Condition")))
-        for document in documents
-        if isinstance(document, Mapping)
-        for statement in many(document.get("Statement"))
-        if isinstance(statement, Mapping)
-        and str(statement.get("Effect", "Allow")) == effect
-        for principal in _principals(statement)
-        for action in _names(statement, "Action")
-        for resource in _names(statement, "Resource")
-    ]
+def _statements(documents: Iterable[Any], effect: str) -> Iterator[_Statement]:
+    for document in documents:
+        if not isinstance(document, Mapping):
+            continue
+        for one in many(document.get("Statement")):
+            if isinstance(one, Mapping) and text(one.get("Effect", "Allow")) == effect:
+                yield _Statement(
+                    _principal(one),
+                    _part(one, "Action", nocase=True),
+                    _part(one, "Resource"),
+                    conditions.tests(one.get("Condition")),
+                )
 
 
-def _principals(statement: Mapping[str, Any]) -> list[_Names]:
-    def named(value: Any) -> list[str]:
-        groups = value.values() if _by_kind(value) else [value]
-        return [text(one) for group in groups for one in many(group)]
-
-    excluded = named(statement.get("NotPrincipal"))
-    if excluded:
-        return [_Names(tuple(excluded), others=True)]
-    return [_Names((name,)) for name in named(statement.get("Principal")) or [""]]
+def _principal(statement: Mapping[str, Any]) -> _Part:
+    others = statement.get("NotPrincipal") is not None
+    found = dict(_named(statement.get("NotPrincipal" if others else "Principal")))
+    if not found:
+        return _Part(("",), ((),))
+    return _Part(tuple(found), tuple(found.values()), others)
 
 
-def _by_kind(value: Any) -> bool:
+def _named(value: Any) -> Iterator[tuple[str, Pattern]]:
+    """Yield principals, each with the kind of it in its pattern."""
     kinds = {"AWS", "Service", "Federated", "CanonicalUser"}
-    return isinstance(value, Mapping) and bool(kinds & value.keys())
+    by_kind = isinstance(value, Mapping) and kinds & value.keys()
+    for kind, group in value.items() if by_kind else [("", value)]:
+        for one in many(group):
+            name = text(one)
+            root = _ROOT.fullmatch(name)
+            if name == ANYBODY:
+                yield name, ANY
+                continue
+            service = not kind and re.fullmatch(r"[\w.-]+\.amazonaws\.com[.\w]*", name)
+            where = ("Service" if service else kind or "AWS") + ":"
+            plain = pattern_of(root[1] if root else one, wild=False)
+            yield name, (*pattern_of(where), *plain)
 
 
-def _names(statement: Mapping[str, Any], name: str) -> list[_Names]:
-    excluded = tuple(map(text, many(statement.get(f"Not{name}"))))
-    if excluded:
-        return [_Names(excluded, others=True)]
-    return [_Names((text(value),)) for value in many(statement.get(name)) or [""]]
-
-
-def _lower(names: _Names) -> _Names:
-    return _Names(tuple(name.lower() for name in names.names), names.others)
-
-
-def _conditions(found: Any) -> frozenset[_Condition]:
-    if not isinstance(found, Mapping):
-        return frozenset()
-    return frozenset(
-        (
-            str(operator),
-            str(key),
-            frozenset(text(value) for value in many(values)),
-        )
-        for operator, tests in found.items()
-        for key, values in (
-            tests if isinstance(tests, Mapping) else {"": tests}
-        ).items()
-    )
-
-
-def _implies(theirs: _Condition, mine: _Condition) -> bool:
-    """Whether their condition implies mine: the same test with fewer values, or with
-    more where none may match."""
-    (operator, key, few), (other, other_key, much) = theirs, mine
-    if (operator, key.lower()) != (other, other_key.lower()):
-        return False  # keys ignore case
-    if "Not" in operator:
-        return few >= much
-    if "Like" in operator or "Arn" in operator:
-        return all(_match_any(much, value) for value in few)
-    return few <= much
-
-
-def _match_any(patterns: Iterable[str], value: str) -> bool:
-    return any(p == value or bool(_regex(p).fullmatch(value)) for p in patterns)
-
-
-@cache
-def _regex(pattern: str) -> re.Pattern[str]:
-    wild = {"*": ".*", "?": "."}
-    return re.compile("".join(wild.get(c) or re.escape(c) for c in pattern), re.DOTALL)
+def _part(statement: Mapping[str, Any], name: str, *, nocase: bool = False) -> _Part:
+    others = statement.get(f"Not{name}") is not None
+    values = many(statement.get(f"Not{name}" if others else name))
+    if not values:
+        return _Part(("",), ((),))
+    found = {
+        text(value): pattern_of(text(value).lower() if nocase else value)
+        for value in values
+    }
+    return _Part(tuple(found), tuple(found.values()), others)

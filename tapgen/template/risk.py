@@ -15,8 +15,7 @@ from typing import Any
 from tapgen.knowledge.replacements import LEFT_BEHIND
 from tapgen.template import exposure, grants, guards, interruptions, retention
 from tapgen.template.diff import Resource, Verb, Verdict
-from tapgen.template.grants import many
-from tapgen.template.values import LATER, equal, text
+from tapgen.template.values import LATER, equal, many, text
 
 
 class Kind(StrEnum):

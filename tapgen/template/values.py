@@ -133,8 +133,17 @@ def text(value: Any) -> str:
 
 
 def _as_text(piece: Any) -> str:
+    if isinstance(piece, Mapping) and piece.keys() == {LATER}:
+        return f"${{{piece[LATER]}}}"
     name = _placeholder(piece)
     return f"${{{name}}}" if name else json.dumps(piece, sort_keys=True)
+
+
+def many(value: Any) -> list[Any]:
+    """Return the items of a list, of a single value as a list of one, or none."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def may_vanish(node: Any) -> bool:

@@ -117,7 +117,9 @@ def test_public_exposure_is_named() -> None:
     anybody = allow("s3:GetObject", Principal="*")
     assert Kind.PUBLIC in found("AWS::S3::BucketPolicy", policy(), policy(anybody))
     only_tls = anybody | {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}
-    assert Kind.PUBLIC not in found("AWS::S3::BucketPolicy", policy(), policy(only_tls))
+    assert Kind.PUBLIC in found("AWS::S3::BucketPolicy", policy(), policy(only_tls))
+    ours = anybody | {"Condition": OURS}
+    assert Kind.PUBLIC not in found("AWS::S3::BucketPolicy", policy(), policy(ours))
     block = "PublicAccessBlockConfiguration"
     opened = found(
         "AWS::S3::Bucket",
