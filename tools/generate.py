@@ -3,38 +3,47 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import black
+import isort
 
-from tools import permissions
+from tools import checkers, permissions
 
 ROOT = Path(__file__).parents[1]
 
 MODULES: Mapping[str, Callable[[], str]] = {
+    **{
+        f"{name.replace('.', '/')}_checker.py": partial(checkers.source, name)
+        for name in checkers.MODULES
+    },
     "tapgen/template/permission_index.py": permissions.source,
 }
 """Path of a generated module → what returns its source."""
 
 
-def stale(root: Path = ROOT) -> dict[Path, str]:
-    """Return the modules that are not what they would be now, with what they would be."""
-    wanted = {
-        root / path: black.format_str(source(), mode=black.Mode())
-        for path, source in MODULES.items()
-    }
-    return {path: text for path, text in wanted.items() if path.read_text() != text}
+def stale(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
+    """Yield the modules that are not what they would be now, with what they would be."""
+    for path, source in MODULES.items():
+        ordered = isort.code(source(), profile="black")
+        wanted = black.format_str(ordered, mode=black.Mode())
+        if not (root / path).exists() or (root / path).read_text() != wanted:
+            yield root / path, wanted
 
 
 def main(arguments: Sequence[str]) -> int:
     """Write what is stale, or only name it; return the exit code."""
     check = list(arguments) == ["--check"]
-    found = stale()
-    for path, text in found.items():
+    found = False
+    for path, text in stale():
+        found = True
         if not check:
-            path.write_text(text)
+            path.write_text(text)  # before the next one is generated, which may use it
         print(f"{'stale' if check else 'wrote'} {path.relative_to(ROOT)}")
+    if check and found:
+        print("run: python -m tools.generate")
     return 1 if check and found else 0
 
 

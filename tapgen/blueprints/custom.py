@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
 from troposphere import Template
 
 from tapgen.blocks import names
@@ -27,12 +26,6 @@ NAMES = ("template", "build")
 """The names that a Python file of a template defines, one or the other."""
 
 _NESTED = "AWS::CloudFormation::Stack"
-
-
-class Settings(BaseModel):
-    """Empty: a custom system has its values in the parameters of its stack sets."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 def build(config: Config) -> System:
@@ -216,7 +209,7 @@ BLUEPRINT = Blueprint(
     name="custom",
     code="",
     roles=(),
-    settings=Settings,
+    settings="tapgen.blueprints.no_settings",
     build=build,
     stack_sets=True,
 )

@@ -6,7 +6,8 @@ environments are always checked together.
 
 `shape` has every key, `document` reads YAML with its lines, `gates`, `stack_sets` and
 `units` check the blocks about gates and your own templates, `checks` what depends on more than one value.
-May use `template/`. Begin reading at `load`.
+Files in `*_checker.py` are generated from the models (`tools/checkers.py`): a config
+that is right needs no pydantic. May use `template/`. Begin reading at `load`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from tapgen.config import checks, gates, stack_sets
 from tapgen.config.document import Node, overlay, read, wrong
@@ -24,9 +26,8 @@ from tapgen.config.model import (
     Place,
     StackSetConfig,
 )
+from tapgen.config.patterns import SYSTEM, seconds
 from tapgen.config.problems import MOST, Problems, near, shown
-from tapgen.config.schema import json_schema
-from tapgen.config.shape import SYSTEM, RolloutShape
 from tapgen.model import (
     PREFERENCES,
     PassedRole,
@@ -35,6 +36,9 @@ from tapgen.model import (
     Strategy,
     Target,
 )
+
+if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
+    from tapgen.config.shape import RolloutShape
 
 __all__ = [
     "ArtifactConfig",
@@ -106,6 +110,13 @@ def _load(
     if problems:
         raise problems.error()
     return {name: config for name, config in configs.items() if config}
+
+
+def json_schema(blueprints: Iterable[Blueprint]) -> dict[str, Any]:
+    """Return the JSON Schema of a config file for one of some blueprints."""
+    from tapgen.config import schema  # imports pydantic
+
+    return schema.json_schema(blueprints)
 
 
 def environments(path: Path) -> tuple[str, ...]:
@@ -221,7 +232,7 @@ def _rollout(
         order=tuple(order),
         on_failure=shape.on_failure,
         gates=gates.read(shape.gates),
-        patience=gates.seconds(shape.patience),
+        patience=seconds(shape.patience),
     )
 
 

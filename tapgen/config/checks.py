@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
 from pathlib import Path
-
-from pydantic import BaseModel, ValidationError
+from typing import TYPE_CHECKING, cast
 
 from tapgen.config import gates, stack_sets, units
 from tapgen.config.document import Node, wrong
 from tapgen.config.model import Blueprint
+from tapgen.config.patterns import ENVIRONMENT
 from tapgen.config.problems import Problems, listed, near, shown
-from tapgen.config.shape import ENVIRONMENT, FileShape
-from tapgen.config.translate import report
 from tapgen.errors import BlueprintError
 from tapgen.model import SELF
+
+if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
+    from pydantic import BaseModel
+
+    from tapgen.config.shape import FileShape
 
 MOST_ENVIRONMENTS = 50
 
@@ -60,11 +64,16 @@ def _one_of(names: Collection[str]) -> str:
 
 def shape(root: Node, problems: Problems) -> FileShape | None:
     """Return the file's values; None, with the reasons reported, if any is wrong."""
+    # Imported here: it is generated from the models of this room.
+    from tapgen.config import shape_checker
+
     try:
-        return FileShape.model_validate(root.data())
-    except ValidationError as error:
-        report(problems, root, error, FileShape)
-        return None
+        return cast("FileShape", shape_checker.check_file_shape(root.data()))
+    except (ValueError, AssertionError):
+        from tapgen.config import translate
+        from tapgen.config.shape import FileShape
+
+        return translate.explained(problems, root, FileShape)
 
 
 def settings(root: Node, problems: Problems, kind: Blueprint) -> BaseModel | None:
@@ -72,11 +81,15 @@ def settings(root: Node, problems: Problems, kind: Blueprint) -> BaseModel | Non
     node = root.get("settings") or _empty(root, "settings")
     if not isinstance(node.value, dict):
         return None
-    try:
-        return kind.settings.model_validate(node.data())
-    except ValidationError as error:
-        report(problems, node, error, kind.settings)
-        return None
+    if isinstance(kind.settings, str):
+        checker = import_module(f"{kind.settings}_checker")
+        try:
+            return cast("BaseModel", checker.check_settings(node.data()))
+        except (ValueError, AssertionError):
+            pass  # the model says why
+    from tapgen.config import translate
+
+    return translate.explained(problems, node, kind.model())
 
 
 def _empty(root: Node, key: str) -> Node:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-
-import pydantic
+from typing import TYPE_CHECKING
 
 from tapgen.model import (
     Override,
@@ -18,6 +18,9 @@ from tapgen.model import (
     Value,
 )
 
+if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
+    import pydantic
+
 
 @dataclass(frozen=True)
 class Blueprint:
@@ -27,16 +30,24 @@ class Blueprint:
     templates name them. `roles` are its region roles, the first being the primary one;
     without any the file may define its own. `stack_sets` is true where the file lists
     the stack sets. `settings` is the model of the `settings` block and should forbid
-    extra keys; users see the ValueErrors of its validators as they are. `build` raises
+    extra keys; users see the ValueErrors of its validators as they are. A shipped
+    blueprint gives the module that has it, which has a generated checker beside it. `build` raises
     BlueprintError for a config it cannot build.
     """
 
     name: str
     code: str
     roles: tuple[str, ...]
-    settings: type[pydantic.BaseModel]
+    settings: type[pydantic.BaseModel] | str
     build: Callable[[Config], System]
     stack_sets: bool = False
+
+    def model(self) -> type[pydantic.BaseModel]:
+        """Return the model of the settings."""
+        if isinstance(self.settings, str):
+            found: type[pydantic.BaseModel] = import_module(self.settings).Settings
+            return found
+        return self.settings
 
 
 @dataclass(frozen=True)
@@ -97,7 +108,8 @@ class Config:
 
     `system` is the stem of the file. `regions` maps region roles to regions, in the
     order of the blueprint's roles. Accounts may be `self`. `account_baseline` is
-    `create` or `existing`. `settings` is an instance of the blueprint's own model.
+    `create` or `existing`. `settings` is an instance of the blueprint's own model, or
+    of a shipped blueprint's checker: the same values by the same names.
     `rollout.order` has every region of the system once, by default the primary one
     last, so that a replica is the canary. `environment` is None for the default, the
     file without any overlay. `stack_sets` are those in the file, for a blueprint that

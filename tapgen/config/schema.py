@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from tapgen.config.model import Blueprint
-from tapgen.config.shape import ENVIRONMENT, FileShape, Region
+from tapgen.config.patterns import ENVIRONMENT
+from tapgen.config.shape import FileShape, Region
 
 Json = dict[str, Any]
 
@@ -54,7 +55,7 @@ def json_schema(blueprints: Iterable[Blueprint]) -> Json:
 def _settings(kind: Blueprint) -> Json:
     """Return the definitions of a blueprint's settings, under names of their own."""
     prefix = f"{kind.name}."
-    schema = kind.settings.model_json_schema(
+    schema = kind.model().model_json_schema(
         ref_template="#/$defs/" + prefix + "{model}"
     )
     defs = {prefix + name: inner for name, inner in schema.pop("$defs", {}).items()}
@@ -89,7 +90,7 @@ def _of(kind: Blueprint) -> Json:
         "additionalProperties": False if kind.roles else dict(region),
     }
     settings = f"#/$defs/{kind.name}.settings"
-    fields = kind.settings.model_fields.values()
+    fields = kind.model().model_fields.values()
     required = ["stack_sets"] if kind.stack_sets else ["regions"]
     required += ["settings"] if any(field.is_required() for field in fields) else []
     no_stack_sets: Json = {} if kind.stack_sets else {"stack_sets": False}

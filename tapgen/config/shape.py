@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 
-from tapgen.config.gates import Duration, GateShape
+from tapgen.config.gate_shape import Duration, GateShape
+from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import near, shown
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 from tapgen.template import schemas
@@ -21,14 +22,11 @@ from tapgen.template import schemas
 # Environment, ManagedBy).
 MOST_TAGS = 44
 
-ACCOUNT = r"^(self|[0-9]{12})$"
 UNIT = r"^(?![0-9]{12}$)(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
-SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
 # IAM's set of characters for names and paths.
 _ROLE_NAME = r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}"
 ROLE = rf"^(arn:aws[a-z-]*:iam::[0-9]{{12}}:role/)?{_ROLE_NAME}$"
 SERVICE = r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?$"
-ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
 # IAM's set of characters, the narrowest of the services with tags.
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 

@@ -11,15 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapgen.config import units
 from tapgen.config.document import Node, wrong
 from tapgen.config.model import ArtifactConfig, Place, StackSetConfig
+from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import Problems, dotted, listed, near, shown
-from tapgen.config.shape import ACCOUNT, FileShape, OverrideShape, StackSetShape
 from tapgen.model import SAME, SELF, Output, Override, Target, Value
 from tapgen.template import schemas
+
+if TYPE_CHECKING:  # the models are needed only to say what is wrong
+    from tapgen.config.shape import FileShape, OverrideShape, StackSetShape
 
 # CloudFormation names the stacks `StackSet-<stack set>-<uuid>`, at most 128 characters;
 # 40 are for the system, 12 for the suffix.

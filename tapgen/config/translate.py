@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -43,6 +43,18 @@ _LIMITS: Mapping[str, str] = {
     "string_too_long": "is too long; give at most {max_length} characters",
     "string_pattern_mismatch": "has the wrong form; give text that matches {pattern}",
 }
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def explained(problems: Problems, node: Node, model: type[Model]) -> Model | None:
+    """Return the values of a node; None, with the reasons reported, if any is wrong."""
+    try:
+        return model.model_validate(node.data())
+    except ValidationError as error:
+        report(problems, node, error, model)
+        return None
 
 
 def report(

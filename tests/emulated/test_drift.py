@@ -14,6 +14,7 @@ from tapgen import config
 from tapgen.blueprints import find
 from tapgen.model import System
 from tests.emulated.conftest import Cloud
+from tests.systems import look
 
 SHIPPED = Path(__file__).parents[2] / "stacksets" / "secure_network.yaml"
 PATIENCE = 60  # seconds
@@ -22,7 +23,7 @@ PATIENCE = 60  # seconds
 def secure_network(profile: str, folder: Path) -> System:
     """The shipped system with another profile."""
     file = folder / "secure_network.yaml"
-    shipped = config.load(SHIPPED, find).settings.model_dump(mode="json")["profile"]
+    shipped = look.plain(config.load(SHIPPED, find).settings)["profile"]
     text = SHIPPED.read_text()
     assert f"profile: {shipped}" in text
     file.write_text(text.replace(f"profile: {shipped}", f"profile: {profile}"))

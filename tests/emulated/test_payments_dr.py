@@ -15,7 +15,6 @@ from boto3.dynamodb.types import TypeDeserializer
 
 from tapgen import blueprints, config, plan
 from tapgen.aws import retained
-from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.emulator.server import lifecycle
 from tapgen.handlers import writer
 from tapgen.model import System
@@ -30,9 +29,7 @@ ZONE = "payments.example.com"
 def built(**settings: Any) -> System:
     """The shipped system with other settings."""
     loaded = config.load(look.ROOT / "stacksets" / "payments_dr.yaml", blueprints.find)
-    assert isinstance(loaded.settings, Settings)
-    changed = {**loaded.settings.model_dump(), **settings}
-    return look.built(replace(loaded, settings=Settings.model_validate(changed)))
+    return look.built(replace(loaded, settings=look.changed(loaded, settings)))
 
 
 @pytest.fixture(scope="module")

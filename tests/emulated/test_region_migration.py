@@ -41,8 +41,7 @@ def changed(live: Live, suffix: str = "prod", **settings: Any) -> Live:
     """The shipped system with some settings changed."""
     path = look.ROOT / "stacksets" / "region_migration.yaml"
     loaded = config.load(path, blueprints.find)
-    given = loaded.settings.model_dump() | settings
-    checked = type(loaded.settings).model_validate(given)
+    checked = look.changed(loaded, settings)
     loaded = replace(loaded, suffix=suffix, settings=checked)
     return Live(live.cloud, look.built(loaded))
 
@@ -225,9 +224,8 @@ def test_the_plan_of_the_migration_can_be_read(live: Live) -> None:
 
 def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     """Two rollouts promote the replica in place; then everything is turned, and goes."""
-    shipped = config.load(
-        look.ROOT / "stacksets" / "region_migration.yaml", blueprints.find
-    ).settings.model_dump()
+    path = look.ROOT / "stacksets" / "region_migration.yaml"
+    shipped = look.plain(config.load(path, blueprints.find).settings)
     unprotected = {
         "deletion_protection": False,
         "database": {**shipped["database"], "deletion_protection": False},

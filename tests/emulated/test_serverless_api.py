@@ -131,8 +131,7 @@ def changed(live: Live, suffix: str = "prod", **settings: Any) -> Live:
     """The shipped system under a suffix, with some settings changed."""
     path = look.ROOT / "stacksets" / "serverless_api.yaml"
     loaded = config.load(path, blueprints.find)
-    given = loaded.settings.model_dump() | settings
-    checked = type(loaded.settings).model_validate(given)
+    checked = look.changed(loaded, settings)
     # An account logs by one role in a region: a second environment finds it there.
     baseline = "create" if suffix == loaded.suffix else "existing"
     loaded = replace(loaded, suffix=suffix, settings=checked, account_baseline=baseline)

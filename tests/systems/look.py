@@ -8,7 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from tapgen import blueprints, config
+from tapgen.config.record import Record
 from tapgen.model import System
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +28,28 @@ def shipped(
     path = ROOT / "stacksets" / f"{name}.yaml"
     loaded = config.load(path, blueprints.find, environment)
     if settings:
-        given = {**loaded.settings.model_dump(), **settings}
-        keys["settings"] = type(loaded.settings).model_validate(given)
+        keys["settings"] = changed(loaded, settings)
     return built(replace(loaded, **keys))
+
+
+def changed(loaded: config.Config, settings: dict[str, Any]) -> Any:
+    """Return the settings of a config with others in their place."""
+    blueprint = blueprints.find(loaded.blueprint)
+    assert blueprint is not None
+    return blueprint.model().model_validate({**plain(loaded.settings), **settings})
+
+
+def plain(value: Any) -> Any:
+    """Return settings as data."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    if isinstance(value, Record):
+        return {name: plain(getattr(value, name)) for name in value.__slots__}
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(plain, value))
+    return value
 
 
 def built(loaded: config.Config) -> System:

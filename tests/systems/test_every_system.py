@@ -292,7 +292,7 @@ def test_the_page_lists_every_setting_and_part(name: str) -> None:
     blueprint = blueprints.find(system.name)
     assert blueprint is not None
     table = re.findall(r"^\| `([\w.]+)`", page, re.MULTILINE)
-    for setting in blueprint.settings.model_fields:
+    for setting in blueprint.model().model_fields:
         assert any(row.split(".")[0] == setting for row in table), setting
     waves = {s["part"]: s["wave"] for s in templates_out.manifest(system)["stack_sets"]}
     for part, wave in waves.items():

@@ -31,7 +31,6 @@ the lost region.
 
 from __future__ import annotations
 
-from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.blueprints.payments_dr.shape import CODE, ROLES
 from tapgen.blueprints.payments_dr.system import build
 from tapgen.config import Blueprint
@@ -40,8 +39,8 @@ BLUEPRINT = Blueprint(
     name="payments_dr",
     code=CODE,
     roles=ROLES,
-    settings=Settings,
+    settings="tapgen.blueprints.payments_dr.settings",
     build=build,
 )
 
-__all__ = ["BLUEPRINT", "Settings", "build"]
+__all__ = ["BLUEPRINT", "build"]

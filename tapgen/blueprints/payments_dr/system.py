@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from troposphere import Template
 
@@ -18,11 +18,13 @@ from tapgen.blueprints.payments_dr import (
     operations,
     roles,
 )
-from tapgen.blueprints.payments_dr.settings import Domain, Settings
 from tapgen.blueprints.payments_dr.shape import OTHER, ROLES, Shape, finish
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System, Value
+
+if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
+    from tapgen.blueprints.payments_dr.settings import Domain, Settings
 
 TAGS = {"Project": "PaymentProcessing", "Purpose": "DisasterRecovery"}
 """Tags of every stack set, besides those that all systems have."""
@@ -66,7 +68,7 @@ def build(config: Config) -> System:
     Raises BlueprintError if a name is too long or a certificate is in another region
     than its API.
     """
-    settings = cast(Settings, config.settings)
+    settings = cast("Settings", config.settings)
     if settings.domain is not None:
         _check_certificates(config, settings.domain)
     shape = Shape(

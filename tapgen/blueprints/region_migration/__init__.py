@@ -27,7 +27,6 @@ creates the source side, too, unless `existing` names it (parts marked *).
 
 from __future__ import annotations
 
-from tapgen.blueprints.region_migration.settings import Settings
 from tapgen.blueprints.region_migration.shape import CODE, ROLES
 from tapgen.blueprints.region_migration.system import build
 from tapgen.config import Blueprint
@@ -36,8 +35,8 @@ BLUEPRINT = Blueprint(
     name="region_migration",
     code=CODE,
     roles=ROLES,
-    settings=Settings,
+    settings="tapgen.blueprints.region_migration.settings",
     build=build,
 )
 
-__all__ = ["BLUEPRINT", "Settings", "build"]
+__all__ = ["BLUEPRINT", "build"]

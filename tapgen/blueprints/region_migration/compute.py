@@ -7,10 +7,10 @@ from typing import Any
 from troposphere import Equals, GetAtt, Not, Ref, Template, ssm
 
 from tapgen.blocks import frame, names, servers
-from tapgen.blueprints.region_migration.settings import INSTANCE_TYPES
 from tapgen.blueprints.region_migration.shape import (
     BACKED_UP,
     COLOURS,
+    INSTANCE_TYPES,
     WRITES,
     Shape,
     fleet,

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tapgen.blocks import dns, frame, network, servers
+from tapgen.blueprints.region_migration.shape import INSTANCE_TYPES
 from tapgen.blueprints.values import (
     PUBLIC_PREFIX,
     SMALLEST_SUBNET,
@@ -21,15 +22,6 @@ from tapgen.blueprints.values import (
 )
 
 Role = Literal["source", "target"]
-
-INSTANCE_TYPES = (
-    *("t3.micro", "t3.small", "t3.medium", "t3.large", "t3.xlarge"),
-    *("m6i.large", "m6i.xlarge", "m6i.2xlarge", "m6i.4xlarge"),
-    *("m7i.large", "m7i.xlarge", "m7i.2xlarge", "m7i.4xlarge"),
-    *("c6i.large", "c6i.xlarge", "c6i.2xlarge", "c6i.4xlarge"),
-    *("r6i.large", "r6i.xlarge", "r6i.2xlarge", "r6i.4xlarge"),
-)
-"""Instance types of the same architecture as the default image (x86-64)."""
 
 START_SCRIPT = """\
 # Answers every visitor, and the health check, until your own script takes this place.

@@ -13,6 +13,15 @@ from troposphere import Template
 
 from tapgen.blocks import backup, frame, names
 
+INSTANCE_TYPES = (
+    *("t3.micro", "t3.small", "t3.medium", "t3.large", "t3.xlarge"),
+    *("m6i.large", "m6i.xlarge", "m6i.2xlarge", "m6i.4xlarge"),
+    *("m7i.large", "m7i.xlarge", "m7i.2xlarge", "m7i.4xlarge"),
+    *("c6i.large", "c6i.xlarge", "c6i.2xlarge", "c6i.4xlarge"),
+    *("r6i.large", "r6i.xlarge", "r6i.2xlarge", "r6i.4xlarge"),
+)
+"""Instance types of the same architecture as the default image (x86-64)."""
+
 CODE = "rm"
 ROLES = ("source", "target")
 name = partial(names.name, CODE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
@@ -18,11 +18,13 @@ from tapgen.blueprints.region_migration import (
     runbooks,
     traffic,
 )
-from tapgen.blueprints.region_migration.settings import Settings
 from tapgen.blueprints.region_migration.shape import ROLES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, Permission, System, Value
+
+if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
+    from tapgen.blueprints.region_migration.settings import Settings
 
 GIB = 2**30
 
@@ -71,7 +73,7 @@ def build(config: Config) -> System:
     Raises BlueprintError if a name is too long, or a certificate or the key of the
     secret's copy is in another region.
     """
-    settings = cast(Settings, config.settings)
+    settings = cast("Settings", config.settings)
     _certificates_at_home(config, settings)
     _secret_key_at_home(config, settings)
     shape = Shape(

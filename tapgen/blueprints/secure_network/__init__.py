@@ -20,7 +20,6 @@ service.
 
 from __future__ import annotations
 
-from tapgen.blueprints.secure_network.settings import Settings
 from tapgen.blueprints.secure_network.shape import CODE
 from tapgen.blueprints.secure_network.system import build
 from tapgen.config import Blueprint
@@ -29,8 +28,8 @@ BLUEPRINT = Blueprint(
     name="secure_network",
     code=CODE,
     roles=("primary", "dr"),
-    settings=Settings,
+    settings="tapgen.blueprints.secure_network.settings",
     build=build,
 )
 
-__all__ = ["BLUEPRINT", "Settings", "build"]
+__all__ = ["BLUEPRINT", "build"]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.secure_network import data, foundation, networks, observability
-from tapgen.blueprints.secure_network.settings import Settings
 from tapgen.blueprints.secure_network.shape import Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System, Value
+
+if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
+    from tapgen.blueprints.secure_network.settings import Settings
 
 GIB = 2**30
 
@@ -71,7 +73,7 @@ def build(config: Config) -> System:
 
     Raises BlueprintError if a name is too long or a zone is in another region.
     """
-    settings = cast(Settings, config.settings)
+    settings = cast("Settings", config.settings)
     shape = Shape(
         ideal=settings.profile == "ideal",
         zones=settings.zones,

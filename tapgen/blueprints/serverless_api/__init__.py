@@ -14,7 +14,6 @@ edge            global                health checks, weighted records
 
 from __future__ import annotations
 
-from tapgen.blueprints.serverless_api.settings import Settings
 from tapgen.blueprints.serverless_api.shape import CODE, ROLES
 from tapgen.blueprints.serverless_api.system import build
 from tapgen.config import Blueprint
@@ -23,8 +22,8 @@ BLUEPRINT = Blueprint(
     name="serverless_api",
     code=CODE,
     roles=ROLES,
-    settings=Settings,
+    settings="tapgen.blueprints.serverless_api.settings",
     build=build,
 )
 
-__all__ = ["BLUEPRINT", "Settings", "build"]
+__all__ = ["BLUEPRINT", "build"]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.serverless_api import foundation, service, website
-from tapgen.blueprints.serverless_api.settings import Domain, Settings
 from tapgen.blueprints.serverless_api.shape import Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Output, System, Value
+
+if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
+    from tapgen.blueprints.serverless_api.settings import Domain, Settings
 
 TAGS = {"Purpose": "ServerlessApi"}
 """Tags of every stack set, besides those that all systems have."""
@@ -54,7 +56,7 @@ def build(config: Config) -> System:
     Raises BlueprintError if a name is too long or a certificate is in another region
     than its API.
     """
-    settings = cast(Settings, config.settings)
+    settings = cast("Settings", config.settings)
     shape = Shape(
         baseline=config.account_baseline == "create",
         cloudfront=settings.website == "cloudfront",

@@ -1,0 +1,27 @@
+"""What several checks of a config use; the shapes have what single values need."""
+
+from __future__ import annotations
+
+import re
+
+ACCOUNT = r"^(self|[0-9]{12})$"
+SYSTEM = r"^[a-z][a-z0-9_]{0,39}$"
+ENVIRONMENT = r"^[a-z][a-z0-9_-]{0,31}$"
+
+DURATION = r"([0-9]{1,9})(ms|s|m|h)"
+PLACE = r"[a-z](-?[a-z0-9])*"
+GATE_KEYS = {
+    "alarms": ("bake",),
+    "probe": ("status", "body", "under"),
+    "command": ("timeout",),
+    "approve": ("timeout",),
+}
+"""The keys of which a gate has exactly one, with those that belong to it."""
+_SIZES = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration such as `500ms`, `30s`, `10m` or `24h`."""
+    found = re.fullmatch(DURATION, text)
+    assert found, "checked before"
+    return int(found[1]) * _SIZES[found[2]]
