@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,14 @@ class GeneratedFiles:
 
 @dataclass(frozen=True)
 class Checked:
-    """The findings of lint in a config, and the stack sets that were checked."""
+    """The findings of lint in a config, and the stack sets that were checked.
+
+    `names` are those that no other config may have; empty where only one is checked.
+    """
 
     stack_sets: tuple[str, ...]
     findings: tuple[Finding, ...]
+    names: tuple[str, ...] = ()
 
 
 def files(path: Path, use_cache: bool = True) -> GeneratedFiles:
@@ -103,13 +107,16 @@ def check(
     from tapgen.lint import result_cache
 
     opened = result_cache.open_folder(LINT_FOLDER) if use_cache else None
-    request = json.dumps([str(Path.cwd()), str(to), environment])
+    several = len(paths) > 1
+    request = json.dumps([str(Path.cwd()), str(to), environment, several])
     slots = {p: _Slot.of(p, request, opened.common) if opened else None for p in paths}
     known = {p: _checked(slot.get()) for p, slot in slots.items() if slot}
     left = [p for p in paths if not known.get(p)]
-    loaded = each(
-        left, lambda p: [load(p, environment)] if environment else load_all(p)
-    )
+
+    def read(path: Path) -> list[Loaded]:
+        return [load(path, environment)] if environment else load_all(path)
+
+    loaded = each(left, read)
     systems = [one.system for group in loaded.values() for one in group]
     on_progress = progress(sum(len(system.stack_sets) for system in systems))
     cache = LINT_FOLDER if use_cache else None
@@ -117,15 +124,43 @@ def check(
         local_folder()
     results = iter(lint.check_each(systems, to, on_progress, cache=cache))
     for path, group in loaded.items():
-        findings = tuple(finding for _ in group for finding in next(results))
-        stack_sets = [s for one in group for s in one.system.stack_sets]
-        names = tuple(s.name for s in stack_sets)
-        known[path] = Checked(names, findings)
+        its = [one.system for one in group]
+        alone = tuple(finding for _ in group for finding in next(results))
+        between = lint.check_between(its, to, cache)
+        findings = (*alone, *(finding for some in between for finding in some))
+        stack_sets = [s for system in its for s in system.stack_sets]
+        shared = tuple(sorted(lint.names(its, cache))) if several else ()
+        done = Checked(tuple(s.name for s in stack_sets), findings, shared)
+        known[path] = done
         slot = slots[path]
         if slot and lint.is_cacheable((s.template for s in stack_sets), findings):
             texts = result_cache.to_text(findings)
-            slot.put(group, {"stack_sets": names, "findings": texts})
-    return [checked for p in paths if (checked := known[p])]
+            slot.put(group, vars(done) | {"findings": texts})
+    whole = {p: checked for p in paths if (checked := known[p])}
+    return list(_with_collisions(whole, read, to, cache).values())
+
+
+def _with_collisions(
+    whole: Mapping[Path, Checked],
+    read: Callable[[Path], list[Loaded]],
+    to: Path,
+    cache: Path | None,
+) -> dict[Path, Checked]:
+    """Return the results with what different configs have in common: those are read
+    again, which happens only where a name is really there twice."""
+    from tapgen import lint
+
+    found = dict(whole)
+    shared = lint.sharing({path: one.names for path, one in whole.items()})
+    systems = [
+        (path, one.system) for path in whole if path in shared for one in read(path)
+    ]
+    between = lint.check_between([system for _, system in systems], to, cache)
+    for (path, _), more in zip(systems, between, strict=True):
+        before = found[path]
+        together = dict.fromkeys((*before.findings, *more))
+        found[path] = replace(before, findings=tuple(together))
+    return found
 
 
 def _checked(data: Any) -> Checked | None:
@@ -134,7 +169,7 @@ def _checked(data: Any) -> Checked | None:
     if not data:
         return None
     findings = result_cache.from_text(data["findings"]) or []
-    return Checked(tuple(data["stack_sets"]), tuple(findings))
+    return Checked(tuple(data["stack_sets"]), tuple(findings), tuple(data["names"]))
 
 
 @dataclass(frozen=True)

@@ -293,13 +293,14 @@ def _faults() -> Any:
 def _serve(port: int, folder: Path, token: str) -> None:
     """Run the embedded AWS in the foreground."""
     from tapgen.emulator.server import lifecycle, process
+    from tapgen.system import names
     from tapgen.template import refusals, schemas
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
     try:
-        process.serve(port, folder, token, shape, refusals.reason)
+        process.serve(port, folder, token, shape, refusals.reason, names.exclusive)
     except lifecycle.EmulatorError as error:
         # The log of the process; `start` shows it, with its own heading.
         click.echo(str(error), err=True)

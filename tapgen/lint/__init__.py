@@ -5,7 +5,7 @@ them up. A `jobs.Job` is one template with its regions. `cfn_lint` runs a job, w
 rules of `tapgen.rules` beside cfn-lint's own: rules are loaded once (that costs as much
 as checking a small template), and one run checks all regions of a template (four times
 cheaper than one run per region). `processes` spreads jobs over forked processes,
-`system_rules` compares stack sets with each other, `places` finds the line in the
+`system_rules` compares stack sets with each other, `between_systems` systems, `places` finds the line in the
 source, `result_cache` caches results by content hash: where all are cached, cfn-lint is
 not even imported. `forms` has the output formats.
 
@@ -23,7 +23,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from pathlib import Path
 
-from tapgen.lint import forms, result_cache
+from tapgen.lint import between_systems, forms, result_cache
+from tapgen.lint.between_systems import sharing
 from tapgen.lint.cfn_lint import describe, is_about_template, order
 from tapgen.lint.forms import Format
 from tapgen.lint.jobs import Job, job_for
@@ -38,10 +39,13 @@ __all__ = [
     "Format",
     "check",
     "check_all",
+    "check_between",
     "check_each",
     "exit_code",
     "is_cacheable",
+    "names",
     "render",
+    "sharing",
 ]
 
 EXIT_BITS: Mapping[Severity, int] = {
@@ -132,6 +136,23 @@ def check_each(
                 unique_findings[replace(finding, stack_set=s.name)] = None
         each.append(list(unique_findings))
     return each
+
+
+def check_between(
+    systems: Sequence[System], folder: Path, cache: Path | None = None
+) -> list[list[Finding]]:
+    """Return the findings between systems, such as the environments of one config, for
+    each system those about it; `folder` and `cache` as for `check_each`."""
+    opened = result_cache.open_folder(cache) if cache else None
+    return between_systems.findings(systems, folder, opened)
+
+
+def names(systems: Iterable[System], cache: Path | None = None) -> frozenset[str]:
+    """Return what these systems have for themselves: another system of the folder that
+    has any of it collides with them (`check_between` says where)."""
+    opened = result_cache.open_folder(cache) if cache else None
+    found = (between_systems.names(system, opened) for system in systems)
+    return frozenset().union(*found)
 
 
 def is_cacheable(templates: Iterable[str], findings: Iterable[Finding]) -> bool:

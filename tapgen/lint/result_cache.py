@@ -24,7 +24,7 @@ from tapgen.model import Finding, Severity
 
 _PACKAGE = Path(__file__).parents[1]
 # The rooms whose code decides what lint finds.
-_ROOMS = ("cache", "lint", "model", "rules", "system", "template")
+_ROOMS = ("cache", "knowledge", "lint", "model", "rules", "system", "template")
 # cfn-lint reads rules and schemas from the files that these options name. The key does
 # not cover those files, so results that may depend on them are not cached.
 _NAMES_FILES = re.compile(

@@ -43,13 +43,13 @@ def _check(system: System) -> list[Finding]:
     except RecursionError:
         return []  # lint of the template itself reports nesting this deep
     texts = {s.name: s.template for s in system.stack_sets}
-    located: list[Finding] = []
+    found_in: list[Finding] = []
     for name, group in groupby(found, key=lambda f: f.stack_set):
-        located += _locate(texts[name], list(group))
-    return located
+        found_in += located(texts[name], list(group))
+    return found_in
 
 
-def _locate(text: str, findings: Sequence[Finding]) -> list[Finding]:
+def located(text: str, findings: Sequence[Finding]) -> list[Finding]:
     """Add lines to the findings of one template, and drop those that are ignored."""
     from cfnlint.decode.decode import decode_str
     from cfnlint.template import Template
@@ -64,11 +64,11 @@ def _locate(text: str, findings: Sequence[Finding]) -> list[Finding]:
         ignored = template.get_directives()
     except MALFORMED:
         return list(findings)  # cfn-lint itself reports what is malformed
-    located = []
+    placed = []
     for finding in findings:
         if finding.logical_id in ignored.get(finding.rule, ()):
             continue
         if cfn_lint.rules().is_rule_enabled(finding.rule, config):
             at = template.get_location_yaml(body, list(finding.path)) or (0, 0)
-            located.append(replace(finding, line=at[0] + 1, column=at[1] + 1))
-    return located
+            placed.append(replace(finding, line=at[0] + 1, column=at[1] + 1))
+    return placed

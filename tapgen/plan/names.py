@@ -110,10 +110,9 @@ def _place(holder: _Holder) -> tuple[str, Target, str]:
 
 
 def _line(name: Name, new: _Holder, old: _Holder, goes: bool) -> str:
-    short = name.name.replace("|", " ")
     return (
         f"{new.stack_set} in {new.target}: {new.logical_id} ({name.type}) would be created "
-        f"with the name {short}, which {old.logical_id} of {old.stack_set} in "
+        f"with the name {name.short}, which {old.logical_id} of {old.stack_set} in "
         f"{old.target} {'still has' if not old.left else 'keeps, as it is retained'}; "
         f"{_advice(name, new, old, goes)}"
     )

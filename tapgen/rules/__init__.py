@@ -19,7 +19,8 @@ To add a rule:
 
 1. Write one class in the module of its theme, with the next free number: a
    `base.ResourceRule` for resources of certain types, a `base.Rule` for a whole
-   template, or a `system_view.SystemRule` for several stack sets. It states all of `id`,
+   template, a `system_view.SystemRule` for several stack sets, or a
+   `system_view.SystemsRule` for several systems. It states all of `id`,
    `shortdesc` (what it finds), `description` (what happens in AWS, and what to do),
    `source_url` (the page of AWS that says so), and the examples `bad`, `good` and `at`;
    `base.Rule` explains each. `ALL` finds the class by itself; a new theme is a new
@@ -34,6 +35,7 @@ To add a rule:
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from types import ModuleType
 
 from tapgen.model import Finding, System
@@ -45,6 +47,7 @@ from tapgen.rules import (
     dns,
     dynamodb,
     elsewhere,
+    environments,
     keys,
     limits,
     literals,
@@ -61,7 +64,7 @@ from tapgen.rules import (
     wiring,
 )
 from tapgen.rules.base import Rule
-from tapgen.rules.system_view import SystemRule
+from tapgen.rules.system_view import SystemRule, SystemsRule
 
 _MODULES: tuple[ModuleType, ...] = (
     names,
@@ -83,6 +86,7 @@ _MODULES: tuple[ModuleType, ...] = (
     limits,
     wiring,
     together,
+    environments,
     whole,
 )
 
@@ -107,6 +111,13 @@ globals().update({rule.__name__: rule for rule in ALL})
 def system(it: System) -> list[Finding]:
     """Return what the system rules find in a system, without files and lines."""
     return system_view.findings(it, [r() for r in ALL if issubclass(r, SystemRule)])
+
+
+def between(systems: Sequence[System]) -> list[tuple[System, Finding]]:
+    """Return what the rules about several systems find, each with the system to change,
+    without files and lines."""
+    rules = [r() for r in ALL if issubclass(r, SystemsRule)]
+    return system_view.findings_between(systems, rules)
 
 
 def theme(rule: type[Rule]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tapgen.rules import ALL, theme
 from tapgen.rules.base import Rule
-from tapgen.rules.system_view import SystemRule
+from tapgen.rules.system_view import SystemRule, SystemsRule
 from tapgen.rules.values import get, items
 
 _LONG = 40
@@ -89,6 +89,8 @@ def _section(rule: type[Rule]) -> str:
 
 
 def _needs(rule: type[Rule]) -> str:
+    if issubclass(rule, SystemsRule):
+        return "Compares environments and systems: `tapgen lint` only."
     if issubclass(rule, SystemRule):
         return "Checks a whole system: `tapgen lint` only."
     if not rule.deployment:

@@ -7,7 +7,7 @@ returns the resource, with its account and region, that the value comes from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -34,6 +34,20 @@ class SystemRule(Rule):
 
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         """Yield everything that is wrong with a system."""
+        yield from ()
+
+
+class SystemsRule(SystemRule):
+    """A rule about several systems together: environments count as systems.
+
+    `bad` and `good` are systems in YAML: name -> part -> as in `SystemRule`; `at` is
+    `name.part: path`.
+    """
+
+    def check_systems(
+        self, its: Sequence[SystemView]
+    ) -> Iterator[tuple[System, FoundIn]]:
+        """Yield everything that is wrong between systems, with the one to change."""
         yield from ()
 
 
@@ -199,19 +213,37 @@ class SystemView:
 def findings(system: System, rules: list[SystemRule]) -> list[Finding]:
     """Return what these rules find, without files and lines."""
     it = SystemView(system)
-    found: dict[Finding, None] = {}
+    return _unique(
+        _finding(rule, found) for rule in rules for found in rule.check_system(it)
+    )
+
+
+def findings_between(
+    systems: Sequence[System], rules: list[SystemsRule]
+) -> list[tuple[System, Finding]]:
+    """Return what these rules find between systems, each with the system to change."""
+    its = [SystemView(system) for system in systems]
+    found: dict[int, list[Finding]] = {id(system): [] for system in systems}
     for rule in rules:
-        for stack_set, path, message in rule.check_system(it):
-            written = views.locate(checks.body(stack_set.template), path)
-            named = len(written) > 1 and isinstance(written[1], str)
-            finding = Finding(
-                stack_set=stack_set.name,
-                logical_id=str(written[1]) if named else "",
-                rule=rule.id,
-                severity=Severity(rule.severity),
-                message=message,
-                path=tuple(written),
-                url=rule.source_url,
-            )
-            found[finding] = None
-    return list(found)
+        for system, one in rule.check_systems(its):
+            found[id(system)].append(_finding(rule, one))
+    return [(s, f) for s in systems for f in _unique(found[id(s)])]
+
+
+def _unique(found: Iterable[Finding]) -> list[Finding]:
+    return list(dict.fromkeys(found))
+
+
+def _finding(rule: Rule, found: FoundIn) -> Finding:
+    stack_set, path, message = found
+    written = views.locate(checks.body(stack_set.template), path)
+    named = len(written) > 1 and isinstance(written[1], str)
+    return Finding(
+        stack_set=stack_set.name,
+        logical_id=str(written[1]) if named else "",
+        rule=rule.id,
+        severity=Severity(rule.severity),
+        message=message,
+        path=tuple(written),
+        url=rule.source_url,
+    )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Hashable, Iterator
 
-from tapgen.knowledge.names import ACCOUNT_WIDE, IAM
+from tapgen.knowledge.names import ONE_PER_REGION, RECORD
 from tapgen.model import StackSet
 from tapgen.rules.aurora import credentials
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
@@ -15,19 +14,14 @@ from tapgen.rules.system_view import FoundIn, Origin, SystemRule, SystemView
 from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
 from tapgen.rules.wiring import REPLICATING, destinations
-from tapgen.template import schemas
+from tapgen.system import names
+from tapgen.system.names import Name
 
 Key = tuple[str, ...]
 
-# An account has one of each in a region.
-_ONE_PER_REGION = (
-    "AWS::ApiGateway::Account",
-    "AWS::Config::ConfigurationRecorder",
-    "AWS::Config::DeliveryChannel",
-    "AWS::GuardDuty::Detector",
-    "AWS::Macie::Session",
-    "AWS::SecurityHub::Hub",
-)
+# E9583 reports these.
+_ONCE = ("AWS::DynamoDB::GlobalTable", "AWS::RDS::GlobalCluster", RECORD)
+
 _ROLE = """\
   regions: [us-east-1]
   template:
@@ -38,26 +32,39 @@ _ROLE = """\
 """
 
 
+_Doubled = tuple[StackSet, Resource, StackSet, Resource]
+
+
 def _doubled(
-    it: SystemView, key: Callable[[Resource], Key | None]
-) -> Iterator[tuple[StackSet, Resource, StackSet, Resource]]:
-    """Yield the resources of two stack sets that have the same key."""
-    first: dict[Key, tuple[StackSet, Resource]] = {}
+    it: SystemView, key: Callable[[Resource, StackSet], Hashable]
+) -> Iterator[_Doubled]:
+    """Yield the resources of a system that have the same key, of two stack sets or of
+    one; not the same resource in several places."""
+    first: dict[Hashable, tuple[StackSet, Resource]] = {}
     for stack_set, resource in it.resources():
-        found = key(resource)
+        found = key(resource, stack_set)
         if not found:
             continue
         other, its = first.setdefault(found, (stack_set, resource))
-        if other.part != stack_set.part:
+        if (other.part, its.id) != (stack_set.part, resource.id):
             yield stack_set, resource, other, its
+
+
+def _of_two(
+    it: SystemView, key: Callable[[Resource], Key | None]
+) -> Iterator[_Doubled]:
+    """Yield the resources of two stack sets that have the same key."""
+    for found in _doubled(it, lambda resource, _: key(resource)):
+        if found[0].part != found[2].part:
+            yield found
 
 
 class SameNameTwice(SystemRule):
     id = "E9582"
-    shortdesc = "Two stack sets create resources with the same name"
+    shortdesc = "Two resources of a system have the same name"
     description = (
         "Names are unique in an account and region; those of IAM, dashboards and"
-        " budgets in an account; those of buckets in the world. The second stack set"
+        " budgets in an account; those of buckets in the world. The second resource"
         " fails with AlreadyExists. Add the part or the region to the name."
     )
     source_url = f"{TEMPLATE_REFERENCE}aws-properties-name.html"
@@ -72,31 +79,13 @@ class SameNameTwice(SystemRule):
             )
 
 
-@cache
-def _identifiers(type_name: str) -> tuple[tuple[str, ...], ...]:
-    """Return the paths of the properties that name a resource; none if AWS names it."""
-    found = schemas.schema(type_name) or {}
-    pointers = [
-        p.removeprefix("/properties/") for p in found.get("primaryIdentifier", ())
-    ]
-    given_by_aws = {name.replace(".", "/") for name in schemas.attributes(type_name)}
-    if not pointers or given_by_aws & set(pointers):
-        return ()
-    return tuple(tuple(pointer.split("/")) for pointer in pointers)
-
-
-def _name(resource: Resource) -> Key | None:
+def _name(resource: Resource, stack_set: StackSet) -> Name | None:
     """Return a name with the account and region that it must be unique in."""
-    kind, place = resource.type, resource.place
-    account_wide = {**IAM, **ACCOUNT_WIDE}
-    if kind in account_wide:
-        name = text(resource.properties, *account_wide[kind])
-        return (kind, name, place.account) if name else None
-    names = [text(resource.properties, *steps) for steps in _identifiers(kind)]
-    if not names or None in names:
+    place = resource.place
+    if place.target is None or resource.type in _ONCE:
         return None
-    where = () if kind == "AWS::S3::Bucket" else (place.account, place.region)
-    return (kind, *(name or "" for name in names), *where)
+    found = names.of(resource.type, resource.properties, place.target, stack_set.name)
+    return found if found and found.name else None
 
 
 class OnceForSeveralParts(SystemRule):
@@ -125,7 +114,7 @@ class OnceForSeveralParts(SystemRule):
     good = bad.replace("regions: [us-east-1]", "regions: [us-west-2]", 1)
 
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
-        for stack_set, resource, other, its in _doubled(it, _once):
+        for stack_set, resource, other, its in _of_two(it, _once):
             yield stack_set, ("Resources", resource.id), (
                 f"{other.part}.{its.id} creates the same in {its.place.target}, and it"
                 " can exist only once"
@@ -134,7 +123,7 @@ class OnceForSeveralParts(SystemRule):
 
 def _once(resource: Resource) -> Key | None:
     kind, place, properties = resource.type, resource.place, resource.properties
-    if kind in _ONE_PER_REGION:
+    if kind in ONE_PER_REGION:
         return (kind, place.account, place.region)
     key = None
     if kind in ("AWS::IAM::OIDCProvider", "AWS::IAM::ServiceLinkedRole"):
@@ -176,7 +165,7 @@ class RecordedTwice(SystemRule):
     good = f"first:\n{_trail.format(region='us-east-1')}"
 
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
-        for stack_set, resource, other, its in _doubled(it, _recorded):
+        for stack_set, resource, other, its in _of_two(it, _recorded):
             yield stack_set, ("Resources", resource.id), (
                 f"{other.part}.{its.id} already does the same in {its.place.target}"
             )

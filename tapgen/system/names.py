@@ -9,7 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.knowledge.names import ACCOUNT_WIDE, BELOW, IAM, SAME, WORLD
+from tapgen.knowledge.names import (
+    ACCOUNT_WIDE,
+    BELOW,
+    IAM,
+    ONE_PER_REGION,
+    OVERWRITTEN,
+    RECORD,
+    REGIONAL,
+    SAME,
+    WORLD,
+)
 from tapgen.model import Target
 from tapgen.template import scope
 from tapgen.template.places import value_at
@@ -18,11 +28,21 @@ from tapgen.template.refusals import custom_name
 
 @dataclass(frozen=True, order=True)
 class Name:
-    """A name of a type, in the scope in which no other resource may have it."""
+    """A name of a type, in the scope in which no other resource may have it; empty for
+    a type of which there can be only one."""
 
     type: str
     name: str
     scope: str
+
+    @property
+    def short(self) -> str:
+        return self.name.replace("|", " ")
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether AWS refuses to create a second one, and does not overwrite the first."""
+        return self.type not in OVERWRITTEN
 
 
 def of(
@@ -30,33 +50,95 @@ def of(
 ) -> Name | None:
     """Return the name that a template gives a resource; None where it gives none, or
     where only AWS knows it."""
-    everywhere = {**IAM, **ACCOUNT_WIDE, **WORLD}.get(kind)
-    custom = None if everywhere else custom_name(kind)
-    if everywhere:
-        paths = ["/".join(everywhere)]
-    elif custom:
-        paths = custom.property.split("|")
-    else:
-        return None
+    if kind in ONE_PER_REGION:
+        return Name(kind, "", str(target))
+    if kind == RECORD:
+        return _record(properties, target, stack_set)
+    paths = _paths(kind)
     given = [value_at(properties, path) for path in paths]
-    if not all(isinstance(v, str) and v and "{{" not in v for v in given):
+    if not given or not all(map(_is_known, given)):
         return None
     name = "|".join(given)
     if kind in WORLD:
         # A bucket in the namespace of its account and region (BucketNamespace).
         own = properties.get("BucketNamespace")
         where = scope.partition(target.region) if own is None else str(target)
-    elif everywhere:
+    elif kind in IAM or kind in ACCOUNT_WIDE:
         where = target.account
     else:
         where = f"{target} {_below(kind, properties, stack_set)}".rstrip()
     return Name(SAME.get(kind, kind), name, where)
 
 
+def exclusive(
+    kind: str, properties: Mapping[str, Any], account: str, region: str
+) -> tuple[str, Name] | None:
+    """Return the name of a resource, and what AWS creates no second time; None where it
+    would create another one, or overwrite the first."""
+    found = of(kind, properties, Target(account, region), "")
+    if found is None or not found.is_refused:
+        return None
+    return found.short or account, found
+
+
+def of_physical(kind: str, physical_id: str) -> str:
+    """Return the name of a resource by its physical id, which may be its ARN or URL."""
+    if kind == "AWS::SecretsManager::Secret":
+        # The ARN ends with the name, a hyphen and six characters.
+        return physical_id.rpartition(":")[2].rpartition("-")[0]
+    if kind == "AWS::Logs::LogGroup" or not physical_id.startswith(("arn:", "http")):
+        return physical_id
+    last = physical_id.rpartition(":")[2]
+    return last.rpartition("/")[2]
+
+
+def path_of(kind: str) -> tuple[str, ...]:
+    """Return the path of the first property that is the name of a type; empty where it
+    has none."""
+    paths = _paths(kind)
+    return tuple(paths[0].split("/")) if paths else ()
+
+
+def _paths(kind: str) -> list[str]:
+    """Return the paths of the properties that are the name of a type; none where it has
+    no name, or where two may have the same."""
+    listed = {**IAM, **ACCOUNT_WIDE, **WORLD, **REGIONAL}.get(kind)
+    if listed:
+        return ["/".join(listed)]
+    custom = custom_name(kind)
+    return custom.property.split("|") if custom else []
+
+
+def _is_known(value: Any) -> bool:
+    return isinstance(value, str) and bool(value) and "{{" not in value
+
+
+def _record(
+    properties: Mapping[str, Any], target: Target, stack_set: str
+) -> Name | None:
+    """Return the name of a record, which is unique in its zone."""
+    given = [properties.get(key) for key in ("Name", "Type")]
+    others = [properties.get("SetIdentifier", "")]
+    zone = properties.get("HostedZoneId")
+    by_name = properties.get("HostedZoneName")
+    if not all(map(_is_known, given)) or not isinstance(others[0], str):
+        return None
+    if isinstance(zone, str):
+        where = zone.removeprefix("/hostedzone/")
+    elif isinstance(by_name, str):
+        where = f"{target.account} {by_name}"
+    else:
+        where = f"{target} {stack_set} {zone or by_name!r}"
+    name, kind = map(str, given)
+    return Name(
+        RECORD, "|".join([name.rstrip("."), kind, *filter(None, others)]), where
+    )
+
+
 def _below(kind: str, properties: Mapping[str, Any], stack_set: str) -> str:
     """Return what the name is unique below; a reference means another thing in each
     stack set."""
-    if kind not in BELOW:
+    value = properties.get(BELOW.get(kind, ""))
+    if value in (None, "default"):  # the default VPC, cluster or event bus
         return ""
-    value = properties.get(BELOW[kind])
     return value if isinstance(value, str) else f"{stack_set} {value!r}"

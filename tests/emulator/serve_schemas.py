@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from tapgen.emulator.server import lifecycle, process
+from tapgen.system import names
 from tapgen.template import refusals, schemas
 
 if __name__ == "__main__":
@@ -15,4 +16,7 @@ if __name__ == "__main__":
     parser.add_argument("--folder", type=Path, required=True)
     options = parser.parse_args()
     token = os.environ[lifecycle.TOKEN_VARIABLE]
-    process.serve(options.port, options.folder, token, schemas.schema, refusals.reason)
+    process.serve(
+        *(options.port, options.folder, token),
+        *(schemas.schema, refusals.reason, names.exclusive),
+    )

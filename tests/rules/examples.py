@@ -35,15 +35,24 @@ def files(rule: type[Rule]) -> dict[str, str]:
 def system(text: str) -> System:
     """The system of an example: part -> regions, parameters, overrides, depends_on,
     template."""
+    return built("example", "dev", decode_str(text)[0])
+
+
+def systems(text: str) -> list[System]:
+    """The environments of an example: suffix -> part -> as in `system`."""
+    return [built("example", *one) for one in decode_str(text)[0].items()]
+
+
+def built(name: str, suffix: str, parts: Mapping[str, Any]) -> System:
     return System(
-        name="example",
+        name=name,
         blueprint="custom",
-        suffix="dev",
+        suffix=suffix,
         regions={"primary": "us-east-1"},
         admin=Target(ACCOUNT, "us-east-1"),
         stack_sets=tuple(
             StackSet(
-                name=f"example-dev-{part}",
+                name=f"{name}-{suffix}-{part}",
                 part=part,
                 template=json.dumps(about["template"], indent=2) + "\n",
                 role="every",
@@ -55,7 +64,7 @@ def system(text: str) -> System:
                 ),
                 depends_on=tuple(about.get("depends_on", ())),
             )
-            for part, about in decode_str(text)[0].items()
+            for part, about in parts.items()
         ),
     )
 

@@ -14,11 +14,15 @@ from cfnlint.runner.template import run_template_by_file_path
 from tapgen import blueprints, config, rules
 from tapgen.model import SELF, Output, StackSet, System, Target
 from tapgen.rules.backup import BackupDuringWindow
-from tapgen.rules.system_view import SystemRule
+from tapgen.rules.system_view import SystemRule, SystemsRule
 from tests.rules import examples
 from tests.rules.test_rules import ROOT, ours, plain
 
-SYSTEM_RULES = [rule for rule in rules.ALL if issubclass(rule, SystemRule)]
+SYSTEM_RULES = [
+    rule
+    for rule in rules.ALL
+    if issubclass(rule, SystemRule) and not issubclass(rule, SystemsRule)
+]
 
 every_rule = pytest.mark.parametrize("rule", SYSTEM_RULES, ids=lambda rule: rule.id)
 

@@ -48,6 +48,9 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         ),
         "_seeded_create": ("create_fn", "logical_id", "props", "stack_name"),
     },
+    "ministack.services.alb": {"_lbs": None, "_tgs": None},
+    "ministack.services.autoscaling": {"_asgs": None},
+    "ministack.services.backup": {"_vaults": None},
     "ministack.services.cloudwatch": {
         "_alarms": None,
         "_composite_alarms": None,
@@ -57,8 +60,13 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "ministack.services.cloudwatch_logs": {"_log_groups": None},
     "ministack.services.config": {"_delivery_channels": None, "_recorders": None},
     "ministack.services.dynamodb": {"_tables": None},
+    "ministack.services.ecr": {"_repositories": None},
+    "ministack.services.ecs": {"_clusters": None},
     "ministack.services.iam": {"_policies": None, "_roles": None},
+    "ministack.services.kinesis": {"_streams": None},
     "ministack.services.kms": {"_aliases": None},
+    "ministack.services.lambda_svc": {"_functions": None},
+    "ministack.services.pipes": {"_pipes": None},
     "ministack.services.rds": {
         "_handle_request_sync": (
             "method",
@@ -72,11 +80,14 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
         "_tags": None,
     },
     "ministack.services.s3": {"_bucket_owner_account": ("name",)},
+    "ministack.services.scheduler": {"_schedule_groups": None},
     "ministack.services.secretsmanager": {
         "_resolve": ("secret_id", "use_arn_scope"),
         "_secrets": None,
     },
     "ministack.services.sns": {"_topics": None},
+    "ministack.services.sqs": {"_queue_name_to_url": None},
+    "ministack.services.stepfunctions": {"_state_machines": None},
 }
 
 

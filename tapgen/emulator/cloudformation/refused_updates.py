@@ -75,6 +75,11 @@ def apply(refuses: Refuses) -> None:
         replace_everywhere("_revert_update", _reverting)
 
 
+def rolls_back() -> bool:
+    """Whether an update is being taken back, which nothing refuses."""
+    return _rolls_back.get()
+
+
 def _refusing(original: Callable[..., str | None]) -> Callable[..., str | None]:
     def reason(
         resource_type: str,
@@ -82,11 +87,11 @@ def _refusing(original: Callable[..., str | None]) -> Callable[..., str | None]:
         new_props: Mapping[str, Any],
         physical_id: str | None = None,
     ) -> str | None:
-        if not _rolls_back.get():
+        if not rolls_back():
             name = physical_id or ""
             found = _refuses[0](resource_type, old_props, new_props, name, _vpc_of)
             if found:
-                return _sentence(*found)
+                return sentence(*found)
         return original(resource_type, old_props, new_props, physical_id)
 
     return reason
@@ -103,7 +108,7 @@ def _reverting(original: Callable[..., Any]) -> Callable[..., Any]:
     return revert
 
 
-def _sentence(words: str, code: str) -> str:
+def sentence(words: str, code: str) -> str:
     """The reason that a stack event shows."""
     if not code:
         return words

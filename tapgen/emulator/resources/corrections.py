@@ -37,13 +37,15 @@ class Correction:
     """What to do beside ministack's own handler of a type.
 
     `name` is the property that names the resource and `stores` where ministack stores
-    the existing ones, as module and attribute; `identify` returns the key there.
+    the existing ones, as module and attribute; `identify` returns the key there, or the
+    name is in the `field` of each.
     """
 
     type: str
     name: str | None = None
     stores: tuple[str, str] | None = None
     identify: Callable[[str], str] = str
+    field: str = ""
     settle: Callable[[str, Properties, Properties], None] = _nothing
     attributes: Callable[[str, Properties], Attributes] = _no_attributes
 
@@ -111,6 +113,8 @@ def _taken(correction: Correction, name: str) -> bool:
     assert correction.stores is not None
     module, store = correction.stores
     known = getattr(importlib.import_module(f"ministack.services.{module}"), store)
+    if correction.field:
+        return any(found.get(correction.field) == name for found in known.values())
     return correction.identify(name) in known
 
 
@@ -277,6 +281,11 @@ def _settle_topic(physical_id: str, old: Properties, new: Properties) -> None:
 # --- Keys --------------------------------------------------------------------------------
 
 
+def _state_machine_arn(name: str) -> str:
+    account, region = _place()
+    return f"arn:aws:states:{region}:{account}:stateMachine:{name}"
+
+
 def _alias_arn(name: str) -> str:
     account, region = _place()
     return f"arn:aws:kms:{region}:{account}:{name}"
@@ -328,6 +337,26 @@ _CORRECTIONS: tuple[Correction, ...] = (
         "TableName",
         ("dynamodb", "_tables"),
         settle=_settle_table,
+    ),
+    # Their services answer as if they had created what is there already.
+    Correction(
+        *("AWS::AutoScaling::AutoScalingGroup", "AutoScalingGroupName"),
+        ("autoscaling", "_asgs"),
+    ),
+    Correction("AWS::Backup::BackupVault", "BackupVaultName", ("backup", "_vaults")),
+    Correction("AWS::ECR::Repository", "RepositoryName", ("ecr", "_repositories")),
+    Correction("AWS::ECS::Cluster", "ClusterName", ("ecs", "_clusters")),
+    Correction("AWS::Kinesis::Stream", "Name", ("kinesis", "_streams")),
+    Correction("AWS::Lambda::Function", "FunctionName", ("lambda_svc", "_functions")),
+    Correction("AWS::Pipes::Pipe", "Name", ("pipes", "_pipes")),
+    Correction("AWS::SQS::Queue", "QueueName", ("sqs", "_queue_name_to_url")),
+    Correction(
+        *("AWS::Scheduler::ScheduleGroup", "Name", ("scheduler", "_schedule_groups")),
+    ),
+    Correction("AWS::SecretsManager::Secret", "Name", ("secretsmanager", "_secrets")),
+    Correction(
+        *("AWS::StepFunctions::StateMachine", "StateMachineName"),
+        *(("stepfunctions", "_state_machines"), _state_machine_arn),
     ),
     Correction("AWS::RDS::DBCluster", "DBClusterIdentifier", ("rds", "_clusters")),
     Correction("AWS::KMS::Key", settle=_settle_key),

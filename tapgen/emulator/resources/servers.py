@@ -54,7 +54,13 @@ def corrections() -> list[Correction]:
     """What ministack's own handlers of load balancers leave out."""
     return [
         Correction(
-            "AWS::ElasticLoadBalancingV2::TargetGroup", attributes=_target_group
+            *("AWS::ElasticLoadBalancingV2::LoadBalancer", "Name", ("alb", "_lbs")),
+            field="LoadBalancerName",
+        ),
+        Correction(
+            *("AWS::ElasticLoadBalancingV2::TargetGroup", "Name", ("alb", "_tgs")),
+            field="TargetGroupName",
+            attributes=_target_group,
         ),
         Correction("AWS::ElasticLoadBalancingV2::Listener", settle=_settle_listener),
     ]

@@ -20,6 +20,7 @@ from tapgen.emulator.server.lifecycle import EmulatorError, Server
 
 if TYPE_CHECKING:
     from tapgen.emulator.cloudformation.refused_updates import Refuses
+    from tapgen.emulator.cloudformation.taken_names import Named
     from tapgen.emulator.persistence.persist import StateStore
     from tapgen.emulator.server.app import Embedded
 
@@ -32,12 +33,14 @@ def serve(
     token: str,
     shape: Shape,
     refuses: Refuses | None = None,
+    named: Named | None = None,
 ) -> None:
     """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
     Listens on the socket handed over by `start` if there is one. `shape(type, region)`
     gives the registry schema of a resource type, None when the region lacks it;
-    `refuses` knows the updates that AWS refuses (see `refused_updates.Refuses`).
+    `refuses` knows the updates that AWS refuses (see `refused_updates.Refuses`), `named`
+    the names of resources (see `taken_names.Named`).
     EmulatorError when the port is taken or ministack is not the tested version.
     """
     from tapgen.emulator.cloudformation import patches, provisioning
@@ -71,7 +74,7 @@ def serve(
         folder=folder,
         persist=persist,
     )
-    asyncio.run(_serve(listener, server, shape, refuses))
+    asyncio.run(_serve(listener, server, shape, refuses, named))
 
 
 def _scratch(folder: Path) -> Path:
@@ -98,6 +101,7 @@ async def _serve(
     server: Server,
     shape: Shape,
     refuses: Refuses | None,
+    named: Named | None,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
@@ -111,6 +115,7 @@ async def _serve(
         patches,
         provisioning,
         refused_updates,
+        taken_names,
         validations,
     )
     from tapgen.emulator.faults.active import Faults
@@ -134,6 +139,7 @@ async def _serve(
     change_sets.apply(shape)
     validations.apply(shape)
     refused_updates.apply(refuses or refused_updates.nothing)
+    taken_names.apply(named or taken_names.nothing)
     provisioning.apply(faults)
     nested.apply()
     connection.remember()

@@ -416,6 +416,16 @@ def test_the_system_is_judged_as_a_whole_when_only_a_part_is_checked() -> None:
     assert lint.check(capable(it), FOLDER, only=names[:1]) == []
 
 
+def test_two_resources_of_one_template_may_not_have_one_name() -> None:
+    twice = role("g")
+    twice["Resources"]["Other"] = twice["Resources"]["Group"]
+
+    (finding,) = lint.check(capable(system(twice)), FOLDER)
+
+    assert (finding.rule, finding.logical_id) == ("E9582", "Other")
+    assert "p0.Group" in finding.message
+
+
 def test_several_systems_are_checked_together() -> None:
     other = replace(system(BAD), name="other")
     both = lint.check_all([system(GOOD), other], FOLDER)

@@ -19,6 +19,7 @@ from tapgen.emulator.cloudformation import (
     not_emulated,
     private_names,
     refused_updates,
+    taken_names,
     validations,
 )
 from tapgen.emulator.cloudformation.patches import (
@@ -93,6 +94,7 @@ def check() -> list[str]:
             nested,
             refused_updates,
             validations,
+            taken_names,
             documents,
             registry,
             guard,
