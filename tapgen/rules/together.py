@@ -16,6 +16,7 @@ from tapgen.rules.view import Resource
 from tapgen.rules.wiring import REPLICATING, destinations
 from tapgen.system import names
 from tapgen.system.names import Name
+from tapgen.template import schemas
 
 Key = tuple[str, ...]
 
@@ -74,9 +75,17 @@ class SameNameTwice(SystemRule):
 
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         for stack_set, resource, other, its in _doubled(it, _name):
+            if stack_set.part == other.part and _is_identifier(resource.type):
+                continue  # cfn-lint's E3019 compares these within a template
             yield stack_set, ("Resources", resource.id), (
                 f"{other.part}.{its.id} has the same name in {its.place.target}"
             )
+
+
+def _is_identifier(kind: str) -> bool:
+    """Whether the name that a template gives is the identifier of a type."""
+    found = set(schemas.identifier(kind))
+    return bool(found) and not found & schemas.attributes(kind)
 
 
 def _name(resource: Resource, stack_set: StackSet) -> Name | None:
