@@ -134,25 +134,41 @@ class StackSets:
         return {t["Key"]: t["Value"] for t in found["StackSet"].get("Tags", [])}
 
     def observe(
-        self, names: Iterable[str], *, read_stacks: bool = False
+        self,
+        names: Iterable[str],
+        *,
+        read_stacks: bool = False,
+        having: Collection[str] | None = None,
     ) -> dict[str, Observed]:
         """Return the stack sets that exist, with instances and their outputs.
 
         What an instance runs is read from its stack where the stack set's word is in
-        doubt, with `read_stacks` everywhere.
+        doubt, with `read_stacks` everywhere. With `having`, only stack sets whose
+        templates contain one of these texts, and without outputs.
         """
         with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda n: self.describe(n, read_stacks), names))
+            found = list(
+                pool.map(lambda n: self.describe(n, read_stacks, having), names)
+            )
         return {o.name: o for o in found if o}
 
-    def describe(self, name: str, read_stacks: bool = False) -> Observed | None:
-        """Return one stack set with its instances; None when it does not exist."""
+    def describe(
+        self,
+        name: str,
+        read_stacks: bool = False,
+        having: Collection[str] | None = None,
+    ) -> Observed | None:
+        """Return one stack set with its instances; None when it does not exist, or does
+        not contain what it should be `having`."""
         try:
             found = self._ask("describe_stack_set", StackSetName=name)
         except NotFound:
             return None
         known = found["StackSet"]
         template = known.get("TemplateBody", "")
+        if having is not None and not any(text in template for text in having):
+            return None
+        outputs = '"Outputs"' in template and having is None
         model = PermissionModel(known.get("PermissionModel", "SELF_MANAGED"))
         in_units = model is PermissionModel.SERVICE_MANAGED
         return Observed(
@@ -161,7 +177,7 @@ class StackSets:
             parameters=_values(known.get("Parameters", [])),
             # Outputs take a call for each instance: none where the template has none.
             instances=self.instances(
-                name, in_units, outputs='"Outputs"' in template, read_stacks=read_stacks
+                name, in_units, outputs=outputs, read_stacks=read_stacks
             ),
             capabilities=tuple(known.get("Capabilities", ())),
             tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},

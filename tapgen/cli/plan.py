@@ -17,7 +17,13 @@ from tapgen.cli.common import (
     system_options,
     timings_option,
 )
-from tapgen.cli.reach import Reached, command_line, reach_system, undescribed
+from tapgen.cli.reach import (
+    Reached,
+    command_line,
+    elsewhere,
+    reach_system,
+    undescribed,
+)
 from tapgen.errors import PlanError
 
 allow_option = click.option(
@@ -147,7 +153,7 @@ def exact_allowances(plan: Any, names: tuple[str, ...]) -> tuple[str, ...]:
 
 def make_plan(reached: Reached, clock: Timings, *, read_stacks: bool = False) -> Any:
     """Read what is deployed, with `read_stacks` from every stack, and plan from that."""
-    from tapgen.plan import make
+    from tapgen.plan import make, names
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
@@ -157,6 +163,11 @@ def make_plan(reached: Reached, clock: Timings, *, read_stacks: bool = False) ->
         )
     with clock.stage("planning"):
         plan = make(reached.system, observed)
+    if types := {name.type for name in names.wanted(plan.waves)}:
+        with clock.stage("reading names of others"):
+            others = elsewhere(reached, types)
+        found = names.taken_elsewhere(plan.waves, plan.system, others)
+        plan = replace(plan, blocked=(*plan.blocked, *found))
     missing = uploads.missing(reached.sets.aws, plan.artifacts)
     return replace(plan, uploads=missing)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapgen.cli.common import (
     Loaded,
@@ -13,9 +13,14 @@ from tapgen.cli.common import (
     environments,
     load,
     reach,
+    system_names,
     system_path,
 )
+from tapgen.errors import AwsError
 from tapgen.model import System, Undescribed
+
+if TYPE_CHECKING:
+    from tapgen.plan.names import Elsewhere
 
 LOCAL_POLL = (0.05, 0.5)  # seconds; the embedded AWS answers quickly
 REAL_POLL = (2.0, 15.0)
@@ -76,6 +81,32 @@ def undescribed(reached: Reached, *, deployed: bool) -> tuple[Undescribed, ...]:
     described = {(c.admin.region, c.suffix) for c in read}
     places = undescribed.regions(system, deployed)
     return undescribed.find(system, reached.sets, described, places)
+
+
+def elsewhere(reached: Reached, types: Collection[str]) -> Elsewhere:
+    """Return what others have, of these types: the stack sets of other environments and
+    of the other systems in the folder, and what an earlier destroy left.
+
+    Where the rights to read it are missing, it counts as nothing: AWS then says what is
+    wrong, when the resource is created.
+    """
+    from tapgen.aws import retained
+    from tapgen.plan.names import Elsewhere
+    from tapgen.system import ownership
+
+    folder = reached.loaded.config.path.parent
+    place = f"leftovers/{reached.system.prefix}.json"
+    try:
+        found = ownership.others(
+            reached.system, reached.sets, system_names(folder), types
+        )
+    except AwsError:
+        found = {}
+    try:
+        left = retained.load(reached.sets.bucket.get(place) or b"[]")
+    except AwsError:
+        left = []
+    return Elsewhere(found, tuple(left))
 
 
 def command_line(command: str, reached: Reached) -> str:

@@ -23,7 +23,7 @@ from tapgen.model import (
 from tapgen.plan import unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
-from tapgen.plan.names import taken
+from tapgen.plan.names import moved, taken
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
@@ -62,10 +62,13 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     waves, touched, problems, omitted = _waves(system, observed, levels)
     uses = ledger.uses(observed)
     steps = [step for wave in waves for step in wave]
-    order = users.ordered(system, observed, uses, steps, touched)
+    complete = _complete(waves, by_part, observed)
+    moves = moved(complete, observed)
+    order = users.ordered(system, observed, uses, steps, touched, moves)
     if order:
         later = list(levels_of(order.requires))
         waves, _, problems, omitted = _waves(system, observed, later)
+        complete = _complete(waves, by_part, observed)
         blocked += order.blocked
     deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
     first, last = in_order(system, observed, deletions)
@@ -73,8 +76,9 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     before, left = unread.split_waves([*first, *early], observed)
     after, more = unread.split_waves(last, observed)
     complete_waves = [
-        tuple(_with_changes(s, by_part, observed) for s in wave)
-        for wave in (*before, *waves, *after)
+        *_complete(before, by_part, observed),
+        *complete,
+        *_complete(after, by_part, observed),
     ]
     blocked += [*problems, *unread.stuck(left), *taken(complete_waves, observed)]
     return Plan(
@@ -134,9 +138,7 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
         for level in [leftover, *reversed(names)]
     ]
     waves = users.deletions_in_order(waves, ledger.uses(observed))
-    complete_waves = [
-        tuple(_with_changes(s, {}, observed) for s in wave) for wave in waves
-    ]
+    complete_waves = _complete(waves, {}, observed)
     return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
 
 
@@ -184,6 +186,17 @@ def _impossible(system: System, observed: Mapping[str, Observed]) -> list[str]:
             )
         problems += units.problems(s)
     return problems
+
+
+def _complete(
+    waves: Iterable[Iterable[Step]],
+    by_part: Mapping[str, StackSet],
+    observed: Mapping[str, Observed],
+) -> list[tuple[Step, ...]]:
+    """Return the waves with the resource changes of their steps."""
+    return [
+        tuple(_with_changes(step, by_part, observed) for step in wave) for wave in waves
+    ]
 
 
 def _with_changes(

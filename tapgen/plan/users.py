@@ -67,11 +67,14 @@ def ordered(
     uses: Iterable[Use],
     steps: Iterable[Step],
     touched: Mapping[str, ChangingOutputs],
+    moves: Mapping[str, Iterable[str]],
 ) -> Order | None:
-    """Return the order that deployed uses need; None where that of the new templates
-    does.
+    """Return the order that deployed uses and names need; None where that of the new
+    templates does.
 
-    `steps` and `touched` are those of a plan in the order of the new templates.
+    `steps` and `touched` are those of a plan in the order of the new templates, and
+    `moves` the stack sets that have to give up a name before another one takes it
+    (`names.moved`). Where no order helps, those are left as they are.
     """
     updates = {
         (step.stack_set, target): step
@@ -82,7 +85,7 @@ def ordered(
     wanted = {s.name: s for s in system.stack_sets}
     state = _State(system, observed, updates, wanted)
     lost = [u for u in uses if _is_lost(state, u)]
-    if not lost:
+    if not lost and not moves:
         return None
     hard, soft = _requirements(system, touched)
     lasting, leaving = [], set()
@@ -99,6 +102,11 @@ def ordered(
                 blocked[_two_rollouts(use)] = None
             else:
                 hard[provider].add(user)
+    for taker, givers in moves.items():
+        for giver in givers:
+            first, then = wanted[giver].part, wanted[taker].part
+            if not reaches(hard, first, then):
+                hard[then].add(first)
     early, stuck = _leaving_early(state, uses, leaving)
     blocked |= dict.fromkeys(_two_rollouts(u) for u in lost if u.user in stuck)
     blocked |= dict.fromkeys(map(_still_used, lasting))

@@ -5,7 +5,7 @@ A name that only AWS can fill in is left out: nothing certain can be said about 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,10 +55,10 @@ def of(
     if kind == RECORD:
         return _record(properties, target, stack_set)
     paths = _paths(kind)
-    given = [value_at(properties, path) for path in paths]
-    if not given or not all(map(_is_known, given)):
+    values = [value_at(properties, path) for path in paths]
+    if not values or not all(map(_is_known, values)):
         return None
-    name = "|".join(given)
+    name = "|".join(values)
     if kind in WORLD:
         # A bucket in the namespace of its account and region (BucketNamespace).
         own = properties.get("BucketNamespace")
@@ -81,6 +81,18 @@ def exclusive(
     return found.short or account, found
 
 
+def given(kind: str, name: str, target: Target) -> Name | None:
+    """Return the name of a resource that is known by its name alone; None for a type
+    that needs more than that."""
+    paths = _paths(kind)
+    if len(paths) != 1 or kind in BELOW or not name:
+        return None
+    properties: Any = name
+    for key in reversed(paths[0].split("/")):
+        properties = {key: properties}
+    return of(kind, properties, target, "")
+
+
 def of_physical(kind: str, physical_id: str) -> str:
     """Return the name of a resource by its physical id, which may be its ARN or URL."""
     if kind == "AWS::SecretsManager::Secret":
@@ -97,6 +109,12 @@ def path_of(kind: str) -> tuple[str, ...]:
     has none."""
     paths = _paths(kind)
     return tuple(paths[0].split("/")) if paths else ()
+
+
+def sharing(types: Iterable[str]) -> frozenset[str]:
+    """Return these types, and those that share their names."""
+    found = frozenset(types)
+    return found | {kind for kind, same in SAME.items() if same in found}
 
 
 def _paths(kind: str) -> list[str]:
@@ -117,11 +135,11 @@ def _record(
     properties: Mapping[str, Any], target: Target, stack_set: str
 ) -> Name | None:
     """Return the name of a record, which is unique in its zone."""
-    given = [properties.get(key) for key in ("Name", "Type")]
+    both = [properties.get(key) for key in ("Name", "Type")]
     others = [properties.get("SetIdentifier", "")]
     zone = properties.get("HostedZoneId")
     by_name = properties.get("HostedZoneName")
-    if not all(map(_is_known, given)) or not isinstance(others[0], str):
+    if not all(map(_is_known, both)) or not isinstance(others[0], str):
         return None
     if isinstance(zone, str):
         where = zone.removeprefix("/hostedzone/")
@@ -129,7 +147,7 @@ def _record(
         where = f"{target.account} {by_name}"
     else:
         where = f"{target} {stack_set} {zone or by_name!r}"
-    name, kind = map(str, given)
+    name, kind = map(str, both)
     return Name(
         RECORD, "|".join([name.rstrip("."), kind, *filter(None, others)]), where
     )

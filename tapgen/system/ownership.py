@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 from tapgen.aws.stacksets import StackSets
 from tapgen.model import Observed, System
+from tapgen.system.names import sharing as types_sharing
 from tapgen.template import scope
 
 
@@ -30,6 +33,27 @@ def observe(
         for name, o in found.items()
         if name in wanted
         or all(o.tags.get(k) == v for k, v in tags.items() if k != "tapgen:part")
+    }
+
+
+def others(
+    system: System, sets: StackSets, systems: Iterable[str], types: Collection[str]
+) -> dict[str, Observed]:
+    """Return the stack sets of other environments and of these systems that have
+    resources of any of these types, as far as they are in the same administration
+    account and region; without outputs."""
+    own = {s.name for s in system.stack_sets}
+    starts = tuple(f"{name.replace('_', '-')}-" for name in {*systems, system.name})
+    names = [
+        name for name in sets.names() if name.startswith(starts) and name not in own
+    ]
+    found = sets.observe(names, having=types_sharing(types)) if names else {}
+    tags = ownership_tags(system, "")
+    return {
+        name: o
+        for name, o in found.items()
+        if "tapgen:system" in o.tags
+        and not all(o.tags.get(k) == v for k, v in tags.items() if k != "tapgen:part")
     }
 
 

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tapgen import plan
+from tapgen.aws.retained import RetainedResource
 from tapgen.model import StackSet, Target
+from tapgen.plan import names
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST
 
@@ -41,9 +43,12 @@ def stack(part: str, targets: tuple[Target, ...] = (EAST,), **made: Any) -> Stac
     )
 
 
+def planned(wanted: tuple[StackSet, ...], was: tuple[StackSet, ...]) -> plan.Plan:
+    return plan.make(make.system(*wanted), {s.name: make.observed(s) for s in was})
+
+
 def refused(wanted: tuple[StackSet, ...], was: tuple[StackSet, ...]) -> list[str]:
-    the_plan = plan.make(make.system(*wanted), {s.name: make.observed(s) for s in was})
-    return list(the_plan.blocked)
+    return list(planned(wanted, was).blocked)
 
 
 def test_a_renamed_logical_id_with_its_name_is_refused() -> None:
@@ -57,14 +62,153 @@ def test_a_renamed_logical_id_with_its_name_is_refused() -> None:
 
 
 @pytest.mark.parametrize("made", [topic("t"), role("r")])
-def test_a_named_resource_that_moves_to_another_stack_set_takes_two_rollouts(
+def test_a_named_resource_that_moves_to_another_stack_set_leaves_the_old_one_first(
     made: Any,
 ) -> None:
-    (text,) = refused(
-        (stack("a", It=made), stack("b")), (stack("a"), stack("b", It=made))
-    )
+    wanted = (stack("a", It=made), stack("b"))
+    was = (stack("a"), stack("b", It=made))
+    the_plan = planned(wanted, was)
+
+    assert not the_plan.blocked
+    assert [[s.part for s in wave] for wave in the_plan.waves] == [["b"], ["a"]]
+
+
+@pytest.mark.parametrize("made", [topic("t"), role("r")])
+def test_a_named_resource_that_cannot_leave_first_takes_two_rollouts(made: Any) -> None:
+    giver = replace(stack("b"), depends_on=("a",))
+    (text,) = refused((stack("a", It=made), giver), (stack("a"), stack("b", It=made)))
 
     assert "move it in two rollouts: first remove it from demo-test-b" in text
+
+
+def test_two_stack_sets_that_swap_names_cannot_be_ordered() -> None:
+    texts = refused(
+        (stack("a", It=topic("u")), stack("b", It=topic("t"))),
+        (stack("a", It=topic("t")), stack("b", It=topic("u"))),
+    )
+
+    assert len(texts) == 1
+
+
+def test_a_name_that_a_renamed_resource_gives_up_is_taken_afterwards() -> None:
+    the_plan = planned(
+        (stack("a", It=topic("t")), stack("b", It=topic("u"))),
+        (stack("a", It=topic("s")), stack("b", It=topic("t"))),
+    )
+
+    assert not the_plan.blocked
+    assert [[s.part for s in wave] for wave in the_plan.waves] == [["b"], ["a"]]
+
+
+def test_two_new_resources_of_one_plan_may_not_have_one_name() -> None:
+    (text,) = refused((stack("a", It=topic("t")), stack("b", It=topic("t"))), ())
+    assert "which It of demo-test-a" in text and "gets, too" in text
+
+    (text,) = refused((stack("a", It=topic("t"), Other=topic("t")),), ())
+    assert "keep the logical id" not in text
+
+
+@pytest.mark.parametrize(
+    "type_name",
+    ["ApiGateway::Account", "Config::ConfigurationRecorder", "GuardDuty::Detector"],
+)
+def test_what_an_account_has_once_is_created_once(type_name: str) -> None:
+    one = {"Type": f"AWS::{type_name}"}
+    (text,) = refused((stack("a", It=one), stack("b", It=one)), (stack("b", It=one),))
+
+    assert "of which there is only one in a region" in text
+    assert not refused(
+        (stack("a", It=one), stack("b", (WEST,), It=one)), (stack("a", It=one),)
+    )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        {"Type": "AWS::KMS::Alias", "Properties": {"AliasName": "alias/x"}},
+        {
+            "Type": "AWS::Lambda::Alias",
+            "Properties": {"Name": "live", "FunctionName": "orders"},
+        },
+        {
+            "Type": "AWS::Route53::RecordSet",
+            "Properties": {"HostedZoneId": "Z1", "Name": "a.example.", "Type": "A"},
+        },
+    ],
+    ids=lambda made: str(made["Type"]),
+)
+def test_aliases_and_records_are_names(made: Any) -> None:
+    assert refused((stack("a", New=made),), (stack("a", Old=made),))
+
+
+# Elsewhere -------------------------------------------------------------------------------
+
+
+def elsewhere(system: tuple[StackSet, ...], **what: Any) -> list[str]:
+    the_plan = planned(system, ())
+    return names.taken_elsewhere(
+        the_plan.waves, the_plan.system, names.Elsewhere(**what)
+    )
+
+
+def left(type_name: str, physical_id: str, **more: Any) -> RetainedResource:
+    given = {"policy": "Retain", **more}
+    return RetainedResource(
+        *("demo-test-a", EAST, "It", f"AWS::{type_name}", physical_id), **given
+    )
+
+
+def test_a_name_of_another_environment_is_taken() -> None:
+    other = replace(make.observed(stack("a", It=topic("t"))), name="demo-stg-a")
+    (text,) = elsewhere((stack("a", It=topic("t")),), stack_sets={"demo-stg-a": other})
+
+    assert f"which It of demo-stg-a in {EAST} still has; choose another name" in text
+    assert not elsewhere(
+        (stack("a", (WEST,), It=topic("t")),), stack_sets={"demo-stg-a": other}
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "retained"),
+    [
+        (bucket("logs"), left("S3::Bucket", "logs")),
+        (topic("t"), left("SNS::Topic", f"arn:aws:sns:us-east-1:{ACCOUNT}:t")),
+        (role("r"), left("IAM::Role", "r")),
+        (
+            {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "q"}},
+            left("SQS::Queue", f"https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/q"),
+        ),
+        (
+            {"Type": "AWS::Logs::LogGroup", "Properties": {"LogGroupName": "/a/b"}},
+            left("Logs::LogGroup", "/a/b"),
+        ),
+        (
+            {"Type": "AWS::SecretsManager::Secret", "Properties": {"Name": "a/key-1"}},
+            left(
+                "SecretsManager::Secret",
+                f"arn:aws:secretsmanager:us-east-1:{ACCOUNT}:secret:a/key-1-AbCdEf",
+            ),
+        ),
+        (
+            {"Type": "AWS::DynamoDB::Table", "Properties": {"TableName": "orders"}},
+            left("DynamoDB::GlobalTable", "orders"),
+        ),
+    ],
+    ids=lambda it: it["Type"] if isinstance(it, dict) else "",
+)
+def test_a_name_that_an_earlier_destroy_left_is_taken(
+    made: Any, retained: RetainedResource
+) -> None:
+    (text,) = elsewhere((stack("a", It=made),), left=(retained,))
+
+    assert "has kept since an earlier tapgen destroy" in text
+    assert "tapgen destroy --delete-data demo-test" in text
+
+    away = replace(retained, target=replace(EAST, account="2" * 12))
+    moved = made["Type"] != "AWS::S3::Bucket"
+    assert bool(elsewhere((stack("a", It=made),), left=(away,))) != moved
+    snapshot = replace(retained, policy="Snapshot")
+    assert not elsewhere((stack("a", It=made),), left=(snapshot,))
 
 
 def test_a_stack_set_with_another_name_meets_its_own_names() -> None:
