@@ -16,7 +16,9 @@ from tests.make import EAST, WEST
 def queue(part: str, name: str, **more: Any) -> StackSet:
     resource = {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": {"Ref": "Name"}}}
     text = make.template(("Name",), resources={"Queue": resource})
-    return make.stack_set(part, parameters={"Name": name}, text=text, **more)
+    return make.stack_set(
+        part, parameters={"Name": f"{part}-{name}"}, text=text, **more
+    )
 
 
 def renamed(*parts: str, **more: Any) -> plan.Plan:
