@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,9 @@ class Permission:
     resource: str
 
 
+_Place = tuple[str | None, str | None]
+
+
 @dataclass(frozen=True)
 class StackSet:
     """A stack set as it should be deployed.
@@ -82,18 +86,34 @@ class StackSet:
     def values(self, target: Target) -> dict[str, Value]:
         """Return the parameter values of one target, overrides applied."""
         values = dict(self.parameters)
-        matching = [
-            o
-            for o in self.overrides
-            if o.region in (None, target.region) and o.account in (None, target.account)
-        ]
-        for override in sorted(
-            matching, key=lambda o: (o.account is not None, o.region is not None)
-        ):
-            values.update(override.parameters)
+        for account in (None, target.account) if self.overrides else ():
+            for region in (None, target.region):
+                for override in self._overriding.get((account, region), ()):
+                    values.update(override.parameters)
         for artifact in self.artifacts.values():
             values.update(artifact.values(target))
         return values
+
+    @cached_property
+    def _overriding(self) -> Mapping[_Place, list[Override]]:
+        found: dict[_Place, list[Override]] = {}
+        for one in self.overrides:
+            found.setdefault((one.account, one.region), []).append(one)
+        return found
+
+    def targets_in(self, account: str | None, region: str | None) -> tuple[Target, ...]:
+        """Return the targets in an account and a region, None for any of them; not those
+        that stand for accounts to come."""
+        return self._placed.get((account, region), ())
+
+    @cached_property
+    def _placed(self) -> Mapping[_Place, tuple[Target, ...]]:
+        found: dict[_Place, list[Target]] = {}
+        for t in self.targets:
+            for account in (None, t.account) if not t.joins_later else ():
+                for region in (None, t.region):
+                    found.setdefault((account, region), []).append(t)
+        return {place: tuple(targets) for place, targets in found.items()}
 
     def permissions(self) -> dict[str, Any]:
         """Return who deploys the stack set, as data for manifests and rules."""

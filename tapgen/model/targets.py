@@ -34,16 +34,6 @@ class Target:
         return replace(self, account=account) if self.account == SELF else self
 
     @property
-    def of_unit(self) -> bool:
-        """Whether the account is an organizational unit, not resolved yet or empty:
-        the numbers of its accounts are unknown."""
-        return not (
-            self.account.isdigit()
-            or self.account == SELF
-            or self.account.startswith("${")
-        )
-
-    @property
     def joins_later(self) -> bool:
         """Whether this target stands for accounts that join the unit later."""
         return self.unit is not None and self.account == self.unit

@@ -166,7 +166,7 @@ def _requirements(
             for value in s.values(target).values():
                 if not isinstance(value, Output):
                     continue
-                sources = checks.sources(value, target, parts[value.part].targets)
+                sources = checks.sources(value, target, parts[value.part])
                 changing = touched[value.part]
                 if any(value.output in changing.get(t, {}) for t in sources):
                     waits.add(value.part)

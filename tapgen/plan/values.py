@@ -67,7 +67,7 @@ def resolve(
             resolved[name] = value
             continue
         source = parts[value.part]
-        sources = checks.sources(value, target, source.targets)
+        sources = checks.sources(value, target, source)
         found = observed.get(source.name)
         now = _read(found, value.output, sources) if found else None
         moves = [

@@ -17,7 +17,8 @@ from tapgen.rules import view as views
 from tapgen.rules.base import Rule
 from tapgen.rules.values import Path, get, text
 from tapgen.rules.view import Place, Resource
-from tapgen.system import checks
+from tapgen.system import checks, representatives
+from tapgen.system.representatives import Groups
 from tapgen.template.values import LATER
 
 FoundIn = tuple[StackSet, Path, str]
@@ -70,9 +71,14 @@ class Origin:
 
 @dataclass
 class SystemView:
-    """A system whose templates are evaluated once for each target."""
+    """A system whose templates are evaluated once for each target.
+
+    Of accounts that come to the same, the first two are checked (`groups`, by default
+    those of `representatives.of`).
+    """
 
     system: System
+    groups: Groups | None = None
     _evaluated: dict[tuple[str, Target], Place] = field(default_factory=dict)
     _markers: dict[str, tuple[StackSet, Place, Any]] = field(default_factory=dict)
 
@@ -88,18 +94,16 @@ class SystemView:
 
     @cached_property
     def places(self) -> tuple[tuple[StackSet, Place], ...]:
-        """Every stack set with its places; of the accounts that have the same values
-        in a region, only the first two."""
-        found: list[tuple[StackSet, Place]] = []
-        for stack_set in self.system.stack_sets:
-            seen: dict[str, set[str]] = {}
-            for target in stack_set.targets:
-                key = f"{target.region} {sorted(stack_set.values(target).items(), key=repr)}"
-                same = seen.setdefault(key, set())
-                if target.account not in same and len(same) < 2:
-                    same.add(target.account)
-                    found.append((stack_set, self.place(stack_set, target)))
-        return tuple(found)
+        """Every stack set with its places; of the accounts that come to the same, only
+        the first two."""
+        groups = self.groups or representatives.of(self.system)
+        accounts = representatives.first(groups, views.ACCOUNTS_CHECKED)
+        return tuple(
+            (stack_set, self.place(stack_set, target))
+            for stack_set in self.system.stack_sets
+            for target in stack_set.targets
+            if target.account in accounts
+        )
 
     def resources(self, *types: str) -> Iterator[tuple[StackSet, Resource]]:
         """Yield every resource of these types that is certainly created."""
@@ -125,7 +129,7 @@ class SystemView:
         if isinstance(value, str):
             return value
         source = self.parts.get(value.part)
-        places = checks.sources(value, target, source.targets) if source else ()
+        places = checks.sources(value, target, source) if source else ()
         outputs = []
         for at in places[:3]:
             assert source is not None, "places are those of a source"
@@ -210,9 +214,11 @@ class SystemView:
                     yield stack_set, place, resource.id, name
 
 
-def findings(system: System, rules: list[SystemRule]) -> list[Finding]:
+def findings(
+    system: System, rules: list[SystemRule], groups: Groups | None = None
+) -> list[Finding]:
     """Return what these rules find, without files and lines."""
-    it = SystemView(system)
+    it = SystemView(system, groups)
     return _unique(
         _finding(rule, found) for rule in rules for found in rule.check_system(it)
     )

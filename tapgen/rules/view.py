@@ -21,7 +21,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from tapgen.model import SELF, Target
 from tapgen.rules import values
-from tapgen.system import resource_names
+from tapgen.system import representatives, resource_names
 from tapgen.template import evaluate
 from tapgen.template.values import LATER
 
@@ -39,8 +39,10 @@ _PSEUDO = (
 )
 # cfn-lint applies these transforms itself; any other may change everything.
 _KNOWN_TRANSFORMS = {"AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"}
-# A second account shows what several accounts have in common.
-_ACCOUNTS_CHECKED = 2
+ACCOUNTS_CHECKED = 2
+"""Of the accounts that come to the same, a second one shows what several have in
+common."""
+
 # A UUID of version 5, as `stack_name` ends in.
 _END = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Fn::Transform may stand in place of any of these.
@@ -151,21 +153,17 @@ class View:
     def places(self) -> tuple[Place, ...]:
         """One place for each target, or a single one without a target.
 
-        Of the accounts that have the same values in a region, only the first two.
+        Of the accounts that come to the same, only the first two.
         """
+        body = self.template if self.written is None else self.written
         found: list[Place] = []
-        seen: dict[str, set[str]] = {}
         for number, entry in enumerate(self.stack_sets):
+            accounts = _checked(body, entry)
             for target in targets(entry):
-                given = given_values(entry, target)
-                key = f"{number} {target.region} {sorted(given.items())}"
-                same = seen.setdefault(key, set())
-                if target.account in same or len(same) >= _ACCOUNTS_CHECKED:
-                    continue
-                same.add(target.account)
-                body = self.template if self.written is None else self.written
-                name = stack_name(entry, target)
-                found.append(place(body, given, target, number, name))
+                if target.account in accounts:
+                    given = given_values(entry, target)
+                    name = stack_name(entry, target)
+                    found.append(place(body, given, target, number, name))
         return tuple(found) or (self._nowhere(),)
 
     def given(self, place: Place) -> dict[str, Any]:
@@ -193,6 +191,27 @@ class View:
                     key = (one.entry, resource.id)
                     found.setdefault(key, []).append(resource)
         return found
+
+
+def _checked(body: Mapping[str, Any], entry: Mapping[str, Any]) -> frozenset[str]:
+    """Return the accounts of a stack set to check: of those that come to the same, the
+    first ones."""
+    overrides: dict[str, list[Any]] = {}
+    for one in values.items(entry, "overrides"):
+        account = str(values.get(one, "account"))
+        own = [values.get(one, "region"), values.get(one, "parameters")]
+        overrides.setdefault(account, []).append(own)
+    there = [(repr(overrides.get(t.account)), t) for t in targets(entry)]
+    named: set[str] = set()
+    if len({t.account for _, t in there}) > ACCOUNTS_CHECKED:
+        given = [o[1] for own in overrides.values() for o in own]
+        text = json.dumps([body, entry.get("parameters"), given], default=str)
+        named |= representatives.numbers(text)
+        for target in {t.region: t for _, t in there}.values():
+            text = evaluate.account_numbers(body, given_values(entry, target), target)
+            named |= representatives.numbers(text)
+    groups = representatives.grouped(there, named)
+    return representatives.first(groups, ACCOUNTS_CHECKED)
 
 
 def place(

@@ -14,9 +14,10 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -31,6 +32,8 @@ from tapgen.model import (
     Target,
     Value,
 )
+from tapgen.system import representatives
+from tapgen.system.representatives import Groups
 from tapgen.template import evaluate, loops
 
 MAX_BYTES = 1_048_576
@@ -40,12 +43,11 @@ LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
 """The maximum number of each in a template."""
 
 _VALUE_BYTES = 4096
+_MOST_PLACES = 4
 _DESCRIPTION_BYTES = 1024
 
 _SECRET = "(hidden)"
 
-# A key that may be an account: a look-up can then succeed in one account only.
-_ACCOUNT = re.compile(r'"\d{12}"')
 _BY_REFERENCE = (
     "pass secrets by reference: {{resolve:secretsmanager:…}} or "
     "{{resolve:ssm-secure:…}}"
@@ -98,40 +100,37 @@ def found(system: System) -> list[Problem]:
     return [*_wiring(system), *(Problem(said, part) for part, _, said in lines)]
 
 
-def unmapped(system: System) -> list[str]:
+def unmapped(system: System, groups: Groups | None = None) -> list[str]:
     """Return a line for each look-up in a template's mappings that finds nothing at a
     target: the rollout would fail there, after other regions were changed."""
     found: dict[str, str] = {}
+    accounts = groups or representatives.of(system)
     for s in system.stack_sets:
-        mappings = json.dumps(_block(s.template, "Mappings"))
-        seen: set[str] = set()
-        for target in s.targets if mappings != "{}" else ():
-            values = s.values(target)
-            account = target.account if _ACCOUNT.search(mappings) else ""
-            place = f"{account}/{target.region} {values!r}"
-            if place in seen:
+        if not _block(s.template, "Mappings"):
+            continue
+        for target in s.targets:
+            if target.account not in accounts:
                 continue
-            seen.add(place)
-            given = evaluate.given(values)
-            for one in evaluate.evaluate(s.template, given, target).unmapped:
-                # Only a plan resolves the account of `self`.
-                if target.account != SELF or not any(SELF in k for k in one.keys):
-                    where = "/".join(map(str, one.path))
-                    key = f"{s.part} {target.region} {where} {one}"
-                    found.setdefault(key, f"{s.part}: {target}: {where}: {one}")
+            given = evaluate.given(s.values(target))
+            for one in evaluate.evaluate(body(s.template), given, target).unmapped:
+                where = "/".join(map(str, one.path))
+                key = f"{s.part} {target.region} {where} {one}"
+                found.setdefault(key, f"{s.part}: {target}: {where}: {one}")
     return list(found.values())
 
 
-def wiring(system: System) -> list[str]:
+def wiring(system: System, groups: Groups | None = None) -> list[str]:
     """Return a line for each mistake in sizes, dependencies and parameter values.
 
+    Of accounts that come to the same only one is checked (`groups`, by default those of
+    `representatives.of`).
     In a system that is not resolved, `self` and organizational units may be any of the
     accounts. A reference without a target is not reported there.
     """
-    return list(dict.fromkeys(map(str, _wiring(system))))
+    return list(dict.fromkeys(map(str, _wiring(system, groups))))
 
 
-def _wiring(system: System) -> list[Problem]:
+def _wiring(system: System, groups: Groups | None = None) -> list[Problem]:
     by_part = {s.part: s for s in system.stack_sets}
     found: list[Problem] = []
     for s in system.stack_sets:
@@ -143,7 +142,7 @@ def _wiring(system: System) -> list[Problem]:
                 f"has {', '.join(sorted(by_part))}"
             )
             found.append(Problem(message, s.part))
-        doubled = sorted({str(t) for t in s.targets if s.targets.count(t) > 1})
+        doubled = sorted(str(t) for t, n in Counter(s.targets).items() if n > 1)
         if doubled:
             message = f"{', '.join(doubled)} is listed twice as a target"
             found.append(Problem(message, s.part))
@@ -155,8 +154,10 @@ def _wiring(system: System) -> list[Problem]:
         t.account for s in system.stack_sets for t in s.targets if not t.joins_later
     }
     vague = SELF in accounts or any(not account.isdigit() for account in accounts)
-    look = _Look(by_part, definite=not vague or len(accounts) == 1)
+    groups = groups or representatives.of(system)
+    look = _Look(by_part, groups, definite=not vague or len(accounts) == 1)
     for s in system.stack_sets:
+        found += _at_targets(s, look)
         for target in s.targets:
             found += _values(s, target, look)
     return found
@@ -173,21 +174,13 @@ def _gates(system: System, parts: Iterable[str]) -> Iterator[Problem]:
             )
 
 
-def sources(
-    value: Output, target: Target, candidates: Iterable[Target]
-) -> tuple[Target, ...]:
+def sources(value: Output, target: Target, source: StackSet) -> tuple[Target, ...]:
     """Return the targets of the producing stack set that a value refers to.
 
     With `all`, these are all of them in the region and account that the value names.
     """
     region, account = _place(value, target)
-    return tuple(
-        c
-        for c in candidates
-        if not c.joins_later
-        and region in (None, c.region)
-        and account in (None, c.account)
-    )
+    return source.targets_in(account, region)
 
 
 def _place(value: Output, target: Target) -> tuple[str | None, str | None]:
@@ -260,11 +253,12 @@ def _circle(by_part: Mapping[str, StackSet]) -> Iterator[str]:
 
 @dataclass
 class _Look:
-    """Templates evaluated for single targets, each once."""
+    """Templates evaluated for single targets, each once; `groups` are the accounts that
+    each account stands for."""
 
     by_part: Mapping[str, StackSet]
+    groups: Groups
     definite: bool  # whether accounts that differ here differ in AWS
-    seen: set[tuple[str, str, str]] = field(default_factory=set)
     cache: dict[tuple[str, Target], evaluate.Evaluated] = field(default_factory=dict)
     named: dict[str, frozenset[str]] = field(default_factory=dict)
 
@@ -276,6 +270,21 @@ class _Look:
             self.cache[key] = evaluate.evaluate(body(s.template), values, target)
         return self.cache[key]
 
+    @cached_property
+    def standing_for(self) -> Mapping[str, str]:
+        """Account → the one that stands for it."""
+        return {a: first for first, accounts in self.groups.items() for a in accounts}
+
+    def output(self, value: Output, place: Target) -> Any:
+        """Return an output at a place, `_MISSING` where it does not exist."""
+        first = self.standing_for.get(place.account, place.account)
+        there = self.evaluated(value.part, replace(place, account=first))
+        found = there.outputs.get(value.output, _MISSING)
+        text = _text(found)
+        if text is None or first == place.account:
+            return found
+        return text.replace(first, place.account)
+
     def outputs(self, part: str) -> frozenset[str]:
         """Return the outputs of a part, including those that loops create at any target."""
         if part not in self.named:
@@ -283,13 +292,11 @@ class _Look:
             self.named[part] = frozenset(found if isinstance(found, dict) else ())
         return self.named[part]
 
-    def first(self, s: StackSet, target: Target, values: Mapping[str, Value]) -> bool:
-        """Whether these values are new in this region: accounts with the same values
-        have the same mistakes."""
-        key = (s.part, target.region, repr(values))
-        new = key not in self.seen
-        self.seen.add(key)
-        return new
+    def everywhere(self, place: Target) -> str:
+        """Return a place in words, with the accounts that it stands for."""
+        more = len(self.groups.get(place.account, (place.account,))) - 1
+        words = f" and {more} more account{'s' if more > 1 else ''}"
+        return f"{place}{words if more else ''}"
 
 
 def _values(s: StackSet, target: Target, look: _Look) -> Iterator[Problem]:
@@ -298,9 +305,7 @@ def _values(s: StackSet, target: Target, look: _Look) -> Iterator[Problem]:
         if isinstance(value, Output):
             for message in _unanswered(value, target, look):
                 yield Problem(message, s.part, name, target)
-    if look.first(s, target, values):
-        for message in _template_problems(s, target, look):
-            yield Problem(message, s.part)
+    if target.account in look.groups:
         yield from _against_template(s, target, values, look)
 
 
@@ -323,6 +328,22 @@ def _against_template(
         elif "Default" not in parameter:
             message = f"parameter {name} has no value and no default; give a value"
             yield Problem(message, s.part)
+
+
+def _at_targets(s: StackSet, look: _Look) -> Iterator[Problem]:
+    """Yield what is wrong with a template at its targets, with these unless it is wrong
+    at all of them."""
+    checked = [t for t in s.targets if t.account in look.groups]
+    found: dict[str, list[Target]] = {}
+    for target in checked:
+        for message in _template_problems(s, target, look):
+            found.setdefault(message, []).append(target)
+    for message, there in found.items():
+        places = ", ".join(map(look.everywhere, there[:_MOST_PLACES]))
+        more = len(there) - _MOST_PLACES
+        where = f" (in {places}{f' and {more} more places' if more > 0 else ''})"
+        certain = there == checked or not message.startswith("Rules.")
+        yield Problem(message if certain else message + where, s.part)
 
 
 def _template_problems(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
@@ -351,7 +372,7 @@ def _unanswered(value: Output, target: Target, look: _Look) -> Iterator[str]:
     if value.output not in outputs:
         has = ", ".join(sorted(outputs)) or "none"
         yield f"{value.part} has no output {value.output}; it has {has}"
-    found = sources(value, target, source.targets)
+    found = sources(value, target, source)
     region, account = _place(value, target)
     place = f"{account or 'any account'}/{region or 'any region'}"
     if not found and look.definite:
@@ -374,8 +395,7 @@ def _value(
         return
     source = look.by_part[value.part]
     found = [
-        (place, look.evaluated(value.part, place).outputs.get(value.output, _MISSING))
-        for place in sources(value, target, source.targets)
+        (place, look.output(value, place)) for place in sources(value, target, source)
     ]
     if value.output not in look.outputs(value.part) or not found:
         return  # reported already
@@ -383,14 +403,14 @@ def _value(
         if output is _MISSING:
             loop = value.output not in _block(source.template, "Outputs")
             why = "no loop creates it" if loop else "its condition is false"
-            yield f"{value} does not exist in {place}: {why} there"
+            yield f"{value} does not exist in {look.everywhere(place)}: {why} there"
     known = [_text(output) for _, output in found]
     if all(text is not None for text in known):
         yield from literal(parameter, ",".join(text or "" for text in known))
         return
     for place, output in found:
-        resources = look.evaluated(value.part, place).resources
         if output is not _MISSING and _text(output) is None:
+            resources = look.evaluated(value.part, place).resources
             yield from _symbolic(parameter, value, output, resources, len(found) > 1)
 
 

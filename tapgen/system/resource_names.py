@@ -8,16 +8,19 @@ own pattern for a resource without a name.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Container, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 from tapgen.model import StackSet, System, Target
-from tapgen.system import checks
+from tapgen.system import checks, representatives
 from tapgen.template import evaluate
+from tapgen.template.values import marked, pieces, scalar, unmarked
 
-SUFFIX = "${EnvironmentSuffix}"
+_SUFFIX = "EnvironmentSuffix"
+SUFFIX = f"${{{_SUFFIX}}}"
 ACCOUNT = "${AWS::AccountId}"
 """Variables in a pattern: the template of the roles defines them."""
 
@@ -42,6 +45,12 @@ _STACK_NAME_PART = 24
 
 
 _STACK_NAME, _UUID = 128, 36
+# A name with more undecided parts has `*` for them.
+_MOST_TEXTS = 32
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+_WILD = re.compile(r"\*\*+")
+_Named = tuple[str, str]
+"""A kind of resource, and a name or a pattern."""
 
 
 def patterns(system: System) -> dict[str, tuple[str, ...]]:
@@ -52,50 +61,50 @@ def patterns(system: System) -> dict[str, tuple[str, ...]]:
     The pattern of an unknown name is `*`.
     """
     found: dict[str, set[str]] = {}
+    accounts = representatives.of(system)
     for s in system.stack_sets:
-        for kind, pattern in _of(system, s):
+        for kind, pattern in _of(system, s, accounts):
             found.setdefault(kind, set()).add(pattern)
     return {kind: tuple(sorted(found[kind])) for kind in sorted(found)}
 
 
-def _of(system: System, s: StackSet) -> Iterator[tuple[str, str]]:
+def _of(system: System, s: StackSet, accounts: Container[str]) -> Iterator[_Named]:
     body = checks.body(s.template)
-    seen: set[str] = set()
     for target in s.targets:
-        values = evaluate.given(s.values(target))
-        if values.get("EnvironmentSuffix") == system.suffix:
-            values["EnvironmentSuffix"] = SUFFIX
-        # Accounts with the same values in the same region have the same names.
-        if (key := target.region + repr(values)) in seen:
+        if target.account not in accounts:
             continue
-        seen.add(key)
-        place = replace(target, account=ACCOUNT)
-        yield from _names(s, evaluate.evaluate(body, values, place).resources)
+        values = evaluate.given(s.values(target))
+        marks = {"AWS::AccountId"}
+        if values.get(_SUFFIX) == system.suffix:
+            marks.add(_SUFFIX)
+        for artifact in s.artifacts.values():
+            for name, value in artifact.values(target).items():
+                values[name] = value.replace(target.account, marked(target.account))
+        found = evaluate.evaluate(body, values, target, marks=frozenset(marks))
+        variables = {system.suffix: SUFFIX, target.account: ACCOUNT}
+        for kind, name in _names(s, found.resources):
+            yield kind, _WILD.sub("*", unmarked(name, variables)) or "*"
 
 
-def _names(
-    s: StackSet, resources: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[str, str]]:
+def _names(s: StackSet, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[_Named]:
     for resource in resources.values():
         properties = resource.get("Properties")
         properties = properties if isinstance(properties, dict) else {}
         known = _NAMED.get(str(resource.get("Type")))
         if known:
             key, kind = known
-            name = (
-                _pattern(properties[key], s)
-                if key in properties
-                else _generated(s, kind)
-            )
-            yield kind, _path(properties, s) + name.removeprefix("alias/")
+            for path in _texts(properties.get("Path", "/"), s):
+                for name in _own_names(properties.get(key), kind, s):
+                    yield kind, path.lstrip("/") + name.removeprefix("alias/")
         yield from _members(resource, s, resources)
         for bucket in _code(properties):
-            yield "s3:read", _pattern(bucket, s)
+            for name in _texts(bucket, s):
+                yield "s3:read", name
 
 
 def _members(
     resource: Mapping[str, Any], s: StackSet, resources: Mapping[str, Any]
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[_Named]:
     """Yield the users and groups from outside the template that policies and memberships
     name; a name does not include the path."""
     type_name = str(resource.get("Type"))
@@ -107,8 +116,9 @@ def _members(
         given = properties[key]
         for name in given if isinstance(given, list) else [given]:
             if not _refers(name, resources):
-                yield _MEMBERS[key], _pattern(name, s)
-                yield _MEMBERS[key], f"*/{_pattern(name, s)}"
+                for pattern in _texts(name, s):
+                    yield _MEMBERS[key], pattern
+                    yield _MEMBERS[key], f"*/{pattern}"
 
 
 def _refers(name: Any, resources: Mapping[str, Any]) -> bool:
@@ -116,20 +126,16 @@ def _refers(name: Any, resources: Mapping[str, Any]) -> bool:
     return isinstance(name, Mapping) and name.get("Ref") in resources
 
 
-def _generated(s: StackSet, kind: str) -> str:
-    """Return the pattern of a name that CloudFormation generates."""
-    stack = f"StackSet-{s.name}"[:_STACK_NAME_PART]
-    return f"{stack.lower() if kind == 's3:bucket' else stack}*"
-
-
-def _path(properties: Mapping[str, Any], s: StackSet) -> str:
-    """Return the path of an IAM resource, which precedes the name in its ARN."""
-    return _pattern(properties.get("Path", "/"), s).lstrip("/")
-
-
-def _pattern(value: Any, s: StackSet) -> str:
-    """Return a name with `*` for parts that only AWS can fill in."""
-    return re.sub(r"\*[*]+", "*", _raw(value, s)) or "*"
+def _own_names(value: Any, kind: str, s: StackSet) -> list[str]:
+    """Return a resource's own name, or the pattern of one that CloudFormation
+    generates."""
+    match value:
+        case None | {"Ref": "AWS::NoValue"}:
+            stack = f"StackSet-{s.name}"[:_STACK_NAME_PART]
+            return [f"{stack.lower() if kind == 's3:bucket' else stack}*"]
+        case {"Fn::If": [_, yes, no]}:
+            return [*_own_names(yes, kind, s), *_own_names(no, kind, s)]
+    return _texts(value, s)
 
 
 def stack_name(stack_set: str, end: str) -> str:
@@ -141,26 +147,22 @@ def stack_name(stack_set: str, end: str) -> str:
     return f"StackSet-{stack_set}"[: _STACK_NAME - _UUID - 1] + f"-{end}"
 
 
-def _raw(value: Any, s: StackSet) -> str:
+def _texts(value: Any, s: StackSet) -> list[str]:
+    """Return the texts that a value may be, with `*` for parts that only AWS can fill in:
+    both sides of an undecided `Fn::If`."""
     match value:
         case str():
-            return value
+            return [_VARIABLE.sub("*", value)]
         case {"Ref": "AWS::StackName"}:
-            return stack_name(s.name, "*")
-        case {"Fn::Sub": str(text)} | {"Fn::Sub": [str(text), _]}:
-            return _with_known_variables(
-                text.replace("${AWS::StackName}", stack_name(s.name, "*"))
-            )
-        case {"Fn::Join": [str(delimiter), list(items)]}:
-            return delimiter.join(_raw(item, s) for item in items)
-    return "*"
-
-
-def _with_known_variables(text: str) -> str:
-    """Replace by `*` the variables that the template of the roles does not define."""
-    return re.sub(
-        r"\$\{[^}]*\}", lambda m: m[0] if m[0] in (SUFFIX, ACCOUNT) else "*", text
-    )
+            return [stack_name(s.name, "*")]
+        case {"Ref": "AWS::AccountId"}:
+            return [ACCOUNT]
+        case {"Fn::If": [_, yes, no]}:
+            return [*_texts(yes, s), *_texts(no, s)]
+    parts = [_texts(piece, s) for piece in pieces(scalar(value))]
+    if math.prod(map(len, parts)) > _MOST_TEXTS:
+        parts = [part if len(part) == 1 else ["*"] for part in parts]
+    return ["".join(chosen) for chosen in product(*parts)] if parts else ["*"]
 
 
 def _code(node: Any) -> Iterator[Any]:

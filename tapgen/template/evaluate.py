@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from tapgen.model import Observed, Output, StackSet, Target, Value
+from tapgen.model import SELF, Observed, Output, StackSet, Target, Value
 from tapgen.template import loops
 from tapgen.template.scope import Scope
 from tapgen.template.unmapped import Unmapped, unmapped
@@ -44,15 +44,17 @@ def evaluate(
     values: Mapping[str, Any],
     target: Target,
     stack_name: str | None = None,
+    marks: frozenset[str] = frozenset(),
 ) -> Evaluated:
     """Evaluate a template (its text, or the mapping) for a target.
 
     `values` are parameter values as strings; a dictionary with the key `LATER` stands
     for one that is not known yet. Defaults are filled in. `stack_name` is the value of
-    AWS::StackName, unknown by default. Text that is not a template gives an empty
+    AWS::StackName, unknown by default. The values of the parameters and pseudo parameters
+    in `marks` are marked where they are part of a text (`values.unmarked`). Text that is not a template gives an empty
     result, and whatever is malformed is left as written.
     """
-    scope = Scope(mapping(_parsed(template)), values, target, stack_name)
+    scope = Scope(mapping(_parsed(template)), values, target, stack_name, marks=marks)
     body = scope.body
     resources = {
         str(logical_id): scope.resource(resource)
@@ -82,6 +84,15 @@ def exports(
         for output, body in mapping(scope.body.get("Outputs")).items()
         if isinstance(body, Mapping) and "Export" in body and scope.wanted(body)
     }
+
+
+def account_numbers(
+    template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
+) -> str:
+    """Return a text with every account number that the template has at a target, also
+    those that functions join; the target's own is left out."""
+    scope = Scope(mapping(_parsed(template)), values, replace(target, account=SELF))
+    return json.dumps(scope.resolve(scope.body), default=str)
 
 
 def given(values: Mapping[str, Value]) -> dict[str, Any]:

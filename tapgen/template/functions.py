@@ -41,6 +41,9 @@ class Scope(Protocol):
     def value(self, node: Any) -> Any:
         """Return the evaluated node, `NO_VALUE` included."""
 
+    def decided(self, node: Any) -> Any:
+        """Return the evaluated node without marks, None for AWS::NoValue."""
+
     def lookup(self, name: str) -> Any:
         """Return a parameter's or pseudo parameter's value; None for anything else."""
 
@@ -50,7 +53,7 @@ class Scope(Protocol):
 
 def _ref(scope: Scope, name: Any) -> Any:
     if not isinstance(name, str):
-        name = _known(scope, name)  # the language extensions allow it
+        name = _decided(scope, name)  # the language extensions allow it
     found = scope.lookup(name) if isinstance(name, str) else None
     return {"Ref": name} if found is None else found
 
@@ -58,7 +61,7 @@ def _ref(scope: Scope, name: Any) -> Any:
 def _get_att(scope: Scope, argument: Any) -> Any:
     if isinstance(argument, str):
         argument = argument.split(".", 1)
-    return {"Fn::GetAtt": _known(scope, argument)}
+    return {"Fn::GetAtt": _decided(scope, argument)}
 
 
 def _sub(scope: Scope, argument: Any) -> Any:
@@ -92,7 +95,7 @@ def _select(scope: Scope, argument: Any) -> Any:
     items = _known(scope, argument)
     match items:
         case [index, [*choices]]:
-            number = _index(index)
+            number = _index(scope.decided(index))
             # What AWS may leave out moves all that follows.
             if 0 <= number < len(choices) and not any(
                 map(may_vanish, choices[: number + 1])
@@ -112,7 +115,7 @@ def _split(scope: Scope, argument: Any) -> Any:
     items = _known(scope, argument)
     match items:
         case [between, text]:
-            between, text = scalar(between), scalar(text)
+            between, text = scalar(scope.decided(between)), scalar(text)
             if isinstance(text, str) and isinstance(between, str) and between:
                 return text.split(between)
     return {"Fn::Split": items}
@@ -120,7 +123,7 @@ def _split(scope: Scope, argument: Any) -> Any:
 
 def _find_in_map(scope: Scope, argument: Any) -> Any:
     given = argument if isinstance(argument, list) else []
-    keys = [scalar(_known(scope, key)) for key in given[:3]]
+    keys = [scalar(scope.decided(key)) for key in given[:3]]
     found = scope.body.get("Mappings")
     for key in keys:
         known = isinstance(found, Mapping) and isinstance(key, str)
@@ -149,7 +152,7 @@ def _if(scope: Scope, argument: Any) -> Any:
 
 
 def _cidr(scope: Scope, argument: Any) -> Any:
-    items = _known(scope, argument)
+    items = _decided(scope, argument)
     try:
         block, count, bits = items
         network = ipaddress.ip_network(str(block))
@@ -168,7 +171,7 @@ def _length(scope: Scope, argument: Any) -> Any:
 
 
 def _to_json(scope: Scope, argument: Any) -> Any:
-    value = _known(scope, argument)
+    value = _decided(scope, argument)
     if is_open(value):
         return {"Fn::ToJsonString": value}
     return json.dumps(value, separators=(",", ":"))
@@ -178,6 +181,12 @@ def _known(scope: Scope, node: Any) -> Any:
     """Evaluate a node; AWS::NoValue stays a reference."""
     value = scope.value(node)
     return _NOTHING if value is NO_VALUE else value
+
+
+def _decided(scope: Scope, node: Any) -> Any:
+    """Evaluate a node without marks; AWS::NoValue stays a reference."""
+    value = scope.decided(node)
+    return _NOTHING if value is None and node is not None else value
 
 
 FUNCTIONS: Mapping[str, Callable[[Scope, Any], Any]] = {

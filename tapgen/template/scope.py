@@ -18,7 +18,9 @@ from tapgen.template.values import (
     equal,
     is_open,
     mapping,
+    marked,
     scalar,
+    unmarked,
 )
 
 _MEMBERS = ("Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn")
@@ -44,6 +46,7 @@ class Scope:
     known: dict[str, bool | None] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     lost: bool = False  # whether a look-up in the mappings found nothing
+    marks: frozenset[str] = frozenset()  # the names whose values are marked
 
     def __post_init__(self) -> None:
         for name, declared in mapping(self.body.get("Parameters")).items():
@@ -51,7 +54,7 @@ class Scope:
             value = self.given.get(name, declared.get("Default"))
             if value is not None:
                 self.parameters[name] = _typed(value, str(declared.get("Type", "")))
-        self.body, self.problems = loops.written_out(self.body, self.resolve)
+        self.body, self.problems = loops.written_out(self.body, self.decided)
         self.conditions = mapping(self.body.get("Conditions"))
 
     # -- values ----------------------------------------------------------------------
@@ -73,6 +76,12 @@ class Scope:
         """Evaluate a node; AWS::NoValue at the top becomes None."""
         value = self.value(node)
         return None if value is NO_VALUE else value
+
+    def decided(self, node: Any) -> Any:
+        """Evaluate a node that something is compared to, or looked up by: no text in it
+        has marks."""
+        found = self.resolve(node)
+        return unmarked(found) if self.marks else found
 
     def value(self, node: Any) -> Any:
         """Evaluate a node; `NO_VALUE` for AWS::NoValue."""
@@ -97,10 +106,10 @@ class Scope:
 
     def pseudo(self, name: str) -> Any:
         """Return a pseudo parameter's value; None where only AWS has it."""
-        region = self.target.region
+        region, account = self.target.region, self.target.account
         known = {
             "AWS::Region": region,
-            "AWS::AccountId": None if self.target.of_unit else self.target.account,
+            "AWS::AccountId": account if account.isdigit() else None,
             "AWS::Partition": partition(region),
             "AWS::URLSuffix": (
                 "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
@@ -112,7 +121,8 @@ class Scope:
 
     def lookup(self, name: str) -> Any:
         """Return a parameter's or pseudo parameter's value; None for anything else."""
-        return self.parameters.get(name, self.pseudo(name))
+        found = self.parameters.get(name, self.pseudo(name))
+        return marked(found) if name in self.marks and isinstance(found, str) else found
 
     # -- conditions ------------------------------------------------------------------
 
@@ -146,7 +156,7 @@ class Scope:
         return None
 
     def _equal(self, left: Any, right: Any) -> bool | None:
-        left, right = self.resolve(left), self.resolve(right)
+        left, right = self.decided(left), self.decided(right)
         if left is None or right is None:
             return None  # AWS takes neither null nor AWS::NoValue here
         if equal(left, right):
@@ -155,7 +165,7 @@ class Scope:
 
     def _members(self, name: str, left: Any, right: Any) -> bool | None:
         """Evaluate the functions that only rules have (template reference, "Rules")."""
-        left, right = self.resolve(left), self.resolve(right)
+        left, right = self.decided(left), self.decided(right)
         if is_open(left) or is_open(right) or not isinstance(left, list):
             return None
         if name == "Fn::Contains":

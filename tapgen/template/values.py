@@ -17,6 +17,9 @@ MAX_DEPTH = 100
 LATER = "Tapgen::Later"
 """The key of a dictionary that stands for a value known only during a rollout."""
 
+_MARKS = "\ue000", "\ue001"  # private use: in no template
+_MARKED = re.compile("%s([^%s%s]*)%s" % (_MARKS[0], *_MARKS, _MARKS[1]))
+
 PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 """A placeholder of `Fn::Sub`, with what is in it."""
 
@@ -144,6 +147,27 @@ def many(value: Any) -> list[Any]:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
+
+
+def marked(text: str) -> str:
+    """Return a text between marks, which stay around it in whatever it becomes part of.
+
+    `Scope.decided` compares and looks up without marks.
+    """
+    return text.join(_MARKS)
+
+
+def unmarked(node: Any, names: Mapping[str, str] = {}) -> Any:
+    """Return a value without marks; a marked text that is a key of `names` becomes its
+    value."""
+    if isinstance(node, str):
+        found = _MARKED.sub(lambda match: names.get(match[1], match[1]), node)
+        return found.replace(_MARKS[0], "").replace(_MARKS[1], "")
+    if isinstance(node, list):
+        return [unmarked(item, names) for item in node]
+    if isinstance(node, Mapping):
+        return {key: unmarked(value, names) for key, value in node.items()}
+    return node
 
 
 def may_vanish(node: Any) -> bool:

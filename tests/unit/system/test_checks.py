@@ -204,10 +204,11 @@ def test_all_is_narrowed_only_by_what_is_named() -> None:
     east = Output("net", "Out", region="us-east-1", all=True)
     mine = Output("net", "Out", account=ACCOUNT, all=True)
 
-    assert [t.account for t in checks.sources(east, EAST, targets)] == [ACCOUNT, other]
-    assert {t.account for t in checks.sources(mine, EAST, targets)} == {ACCOUNT}
-    assert checks.sources(Output("net", "Out"), EAST, targets) == (EAST,)
-    assert len(checks.sources(Output("net", "Out", all=True), EAST, targets)) == 4
+    source = producer("x", *targets)
+    assert [t.account for t in checks.sources(east, EAST, source)] == [ACCOUNT, other]
+    assert {t.account for t in checks.sources(mine, EAST, source)} == {ACCOUNT}
+    assert checks.sources(Output("net", "Out"), EAST, source) == (EAST,)
+    assert len(checks.sources(Output("net", "Out", all=True), EAST, source)) == 4
 
 
 def test_an_output_that_a_target_does_not_make_is_reported() -> None:

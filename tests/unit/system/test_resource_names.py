@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tapgen.model import Output, Override, System
+from tapgen.model import SELF, Artifact, Output, Override, System, Target
 from tapgen.system import resource_names
 from tests import make
 from tests.make import EAST, WEST
@@ -158,3 +159,113 @@ def test_users_and_groups_of_other_origin_are_reported_where_a_policy_is_for_the
         "iam:policy": ("p",),
         "iam:user": ("*/alice", "*/bob", "alice", "bob", "mine"),
     }
+
+
+IS_PROD = {"Fn::Equals": [{"Ref": "EnvironmentSuffix"}, "prod"]}
+IS_TWO = {"Fn::Equals": [{"Ref": "AWS::AccountId"}, "2" * 12]}
+LATER = {"Fn::Equals": [{"Ref": "Unknown"}, "x"]}
+SIZES = {"prod": {"Name": "large"}, "test": {"Name": "small"}}
+TARGETS = tuple(Target(n * 12, "us-east-1") for n in "123")
+NOTHING = {"Ref": "AWS::NoValue"}
+
+
+def named(name: Any, suffix: str = "prod", targets: Any = TARGETS, **more: Any) -> Any:
+    """The patterns of a role's name, or of a role with these attributes."""
+    body = {
+        "Parameters": {
+            "EnvironmentSuffix": {"Type": "String"},
+            "Unknown": {"Type": "AWS::SSM::Parameter::Value<String>", "Default": "/x"},
+        },
+        "Mappings": {"Names": SIZES, "Accounts": {"2" * 12: {"Name": "two"}}},
+        "Conditions": {"Prod": IS_PROD, "Two": IS_TWO, "Later": LATER},
+        "Resources": {"R": {**role(**({"RoleName": name} if name else {})), **more}},
+    }
+    parameters = {"EnvironmentSuffix": suffix}
+    text = json.dumps(body)
+    s = make.stack_set("app", text=text, targets=targets, parameters=parameters)
+    found = resource_names.patterns(replace(make.system(s), suffix=suffix))
+    return found.get("iam:role", ())
+
+
+def sub(text: str, **local: Any) -> Any:
+    return {"Fn::Sub": [text, local] if local else text}
+
+
+@pytest.mark.parametrize(
+    ("name", "patterns"),
+    [
+        ({"Fn::If": ["Prod", "live", "trial"]}, ("live",)),
+        (sub("${EnvironmentSuffix}-product"), ("${EnvironmentSuffix}-product",)),
+        (
+            {"Fn::If": ["Two", sub("two-${AWS::AccountId}"), "other"]},
+            ("other", "two-${AWS::AccountId}"),
+        ),
+        (
+            sub(
+                "${N}-x",
+                N={"Fn::FindInMap": ["Names", {"Ref": "EnvironmentSuffix"}, "Name"]},
+            ),
+            ("large-x",),
+        ),
+        (
+            {
+                "Fn::FindInMap": [
+                    *("Accounts", {"Ref": "AWS::AccountId"}, "Name"),
+                    {"DefaultValue": sub("own-${AWS::AccountId}")},
+                ]
+            },
+            ("own-${AWS::AccountId}", "two"),
+        ),
+        # What is not decided may be both.
+        ({"Fn::If": ["Later", "a", sub("b-${X}")]}, ("a", "b-*")),
+        (sub("x-${V}", V={"Fn::If": ["Later", "a", "b"]}), ("x-a", "x-b")),
+        ({"Fn::If": ["Later", "a", NOTHING]}, ("StackSet-demo-test-app*", "a")),
+        (
+            {"Fn::Join": ["", [{"Fn::If": ["Later", "a", "b"]}] * 6]},
+            ("*",),
+        ),
+        # A name cannot have variables of its own.
+        (sub("x${AWS::NoValue}-${!aws:username}"), ("x*-*",)),
+        (
+            {"Fn::Select": [1, {"Fn::Split": ["-", sub("a-${EnvironmentSuffix}-b")]}]},
+            ("${EnvironmentSuffix}",),
+        ),
+        (
+            {"Fn::Select": [0, {"Fn::Split": ["o", {"Ref": "EnvironmentSuffix"}]}]},
+            ("pr",),
+        ),
+    ],
+)
+def test_names_come_out_as_in_the_account_and_the_environment(
+    name: Any, patterns: tuple[str, ...]
+) -> None:
+    assert named(name) == patterns
+
+
+def test_a_role_that_one_account_or_environment_has_is_reported() -> None:
+    assert named("x", Condition="Two") == ("x",)
+    assert named("x", Condition="Prod") == ("x",)
+    assert named("x", "test", Condition="Prod") == ()
+    assert named("x", targets=TARGETS[:1], Condition="Two") == ()
+
+
+@pytest.mark.parametrize("account", [SELF, "ou-1234-12345678"])
+def test_where_the_account_is_not_known_both_names_are_reported(account: str) -> None:
+    there = (Target(account, "us-east-1"),)
+    name = {"Fn::If": ["Two", "two", sub("x-${AWS::AccountId}")]}
+    assert named(name, targets=there) == ("two", "x-${AWS::AccountId}")
+    assert named("x", targets=there, Condition="Two") == ("x",)
+
+
+def test_buckets_of_artifacts_have_the_account_as_a_variable() -> None:
+    code = {"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Ref": "CodeKey"}}
+    function = {"Type": "AWS::Lambda::Function", "Properties": {"Code": code}}
+    body = {
+        "Parameters": {name: {"Type": "String"} for name in ("CodeBucket", "CodeKey")},
+        "Resources": {"F": function},
+    }
+    artifact = Artifact("src", Path("src"), "x.zip", 1, "CodeBucket", "CodeKey")
+    s = make.stack_set("app", text=json.dumps(body), targets=TARGETS)
+    s = replace(s, artifacts={"Code": artifact})
+    found = resource_names.patterns(make.system(s))
+    assert found["s3:read"] == ("tapgen-artifacts-${AWS::AccountId}-us-east-1",)
