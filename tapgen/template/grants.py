@@ -77,10 +77,10 @@ class _Statement:
 
 
 class _Policy:
-    """The statements of documents with one effect, to compare others with."""
+    """Statements, to compare others with."""
 
-    def __init__(self, documents: Iterable[Any], effect: str) -> None:
-        self.statements = list(_statements(documents, effect))
+    def __init__(self, statements: Iterable[_Statement]) -> None:
+        self.statements = list(statements)
         self._parts = [
             Texts([one.principal.words for one in self.statements]),
             Texts([one.action.words for one in self.statements]),
@@ -139,11 +139,11 @@ def widened(before: Iterable[Any], after: Iterable[Any]) -> Iterator[tuple[bool,
     does what is denied all the same. A condition that is dropped or accepts more values
     is reported as that.
     """
-    had, has = list(before), list(after)
-    denied, denies = _Policy(had, "Deny"), _Policy(has, "Deny")
+    allowed, denied = _by_effect(before)
+    allows, denies = _by_effect(after)
     grouped: dict[tuple[bool, str, str], list[str]] = {}
     for public, how, cell in (
-        *_newly_allowed(_Policy(had, "Allow"), _Policy(has, "Allow"), denies),
+        *_newly_allowed(allowed, allows, denies),
         *_no_longer_denied(denied, denies),
     ):
         key = public, how, _where(cell, public=public)
@@ -152,11 +152,19 @@ def widened(before: Iterable[Any], after: Iterable[Any]) -> Iterator[tuple[bool,
         yield public, f"{how} {', '.join(dict.fromkeys(actions))}{where}"
 
 
+def _by_effect(documents: Iterable[Any]) -> tuple[_Policy, _Policy]:
+    """Return what documents allow, and what they deny."""
+    found = list(documents)
+    allowed, denied = (_Policy(_statements(found, e)) for e in ("Allow", "Deny"))
+    return allowed, denied
+
+
 def _newly_allowed(
     before: _Policy, after: _Policy, denies: _Policy
 ) -> Iterator[tuple[bool, str, _Statement]]:
+    settled = _Policy([*before.statements, *denies.statements])
     for cell in after.cells():
-        if before.covers(cell) or denies.covers(cell):
+        if settled.covers(cell):
             continue
         lost = before.lost(cell)
         how = "" if lost is None else _weaker(lost, cell)

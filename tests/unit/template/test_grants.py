@@ -326,3 +326,5 @@ def test_what_is_denied_all_the_same_is_no_more() -> None:
     assert not is_told([deny], [deny, allow()])
     assert is_told([deny], [deny, allow(Action="b:C")])
     assert is_told([deny, allow()], [allow()])
+    but = {"Effect": "Deny", "Action": "a:B", "NotResource": "t1"}
+    assert not is_told([allow(Resource="t1")], [allow(Resource="t?"), but])
