@@ -20,7 +20,7 @@ ROOMS: dict[str, set[str]] = {
     "knowledge": set(),
     "template": {"knowledge"},
     "aws": {"template"},
-    "config": {"template"},
+    "config": {"knowledge", "template"},
     "blocks": set(),
     "system": {"knowledge", "template", "aws"},
     "rules": {"knowledge", "template", "system"},

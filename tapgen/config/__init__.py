@@ -7,7 +7,8 @@ environments are always checked together.
 `shape` has every key, `document` reads YAML with its lines, `gates`, `stack_sets` and
 `units` check the blocks about gates and your own templates, `checks` what depends on more than one value.
 Files in `*_checker.py` are generated from the models (`tools/checkers.py`): a config
-that is right needs no pydantic. May use `template/`. Begin reading at `load`.
+that is right needs no pydantic. May use `template/` and `knowledge/`.
+Begin reading at `load`.
 """
 
 from __future__ import annotations

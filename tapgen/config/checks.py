@@ -18,6 +18,7 @@ from tapgen.config.model import Blueprint
 from tapgen.config.patterns import ENVIRONMENT
 from tapgen.config.problems import Problems, listed, near, shown
 from tapgen.errors import BlueprintError
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import SELF
 
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
@@ -26,9 +27,6 @@ if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
     from tapgen.config.shape import FileShape
 
 MOST_ENVIRONMENTS = 50
-
-# Regions whose names begin with this are of another partition than `aws`.
-_PARTITIONS = ("cn-", "us-gov-", "us-isob-", "us-isof-", "us-iso-", "eu-isoe-", "eusc-")
 
 
 def blueprint(
@@ -147,10 +145,6 @@ def _roles(root: Node, problems: Problems, kind: Blueprint) -> None:
             wrong(problems, node, f"missing; give it a region; {roles}", role)
 
 
-def _partition(region: str) -> str:
-    return next((p for p in _PARTITIONS if region.startswith(p)), "")
-
-
 def _regions(root: Node, problems: Problems) -> None:
     """Report a region with two roles, and regions of different partitions."""
     seen: dict[str, Node] = {}
@@ -173,7 +167,8 @@ def _regions(root: Node, problems: Problems) -> None:
             seen.setdefault(name, place)
     first = next(iter(seen), "")
     for region, node in seen.items():
-        if _partition(region) != _partition(first):
+        known = region in PARTITION_OF and first in PARTITION_OF
+        if known and PARTITION_OF[region] != PARTITION_OF[first]:
             wrong(
                 problems,
                 node,

@@ -14,8 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from tapgen.config.gate_shape import Duration, GateShape
 from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import near, shown
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
-from tapgen.template import schemas
 
 # AWS allows 50 tags for a stack set and for most resources. Three identify the owner of
 # a stack set (tapgen:system, :suffix, :part), three come from the blueprint (Project,
@@ -45,11 +45,11 @@ def _suffix(value: str) -> str:
 
 
 def _all_regions() -> list[str]:
-    return sorted(schemas.regions())
+    return sorted(PARTITION_OF)
 
 
 def _region(value: str) -> str:
-    if value not in schemas.regions():
+    if value not in PARTITION_OF:
         raise ValueError(
             f"{shown(value)} is not an AWS region; give one such as us-east-1"
             + near(value, _all_regions())

@@ -14,8 +14,8 @@ from tapgen.config.gate_shape_checker import _duration, check_gate_shape
 from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import near, shown
 from tapgen.config.record import Record, Wrong, check_text
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
-from tapgen.template import schemas
 
 MOST_TAGS = 44
 UNIT = "^(?![0-9]{12}$)(/|[^/\\s][^/]{0,127}(/[^/]{1,128})*)$"
@@ -38,11 +38,11 @@ def _suffix(value):
 
 
 def _all_regions():
-    return sorted(schemas.regions())
+    return sorted(PARTITION_OF)
 
 
 def _region(value):
-    if value not in schemas.regions():
+    if value not in PARTITION_OF:
         raise ValueError(
             f"{shown(value)} is not an AWS region; give one such as us-east-1"
             + near(value, _all_regions())

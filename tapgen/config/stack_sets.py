@@ -18,8 +18,8 @@ from tapgen.config.document import Node, wrong
 from tapgen.config.model import ArtifactConfig, Place, StackSetConfig
 from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import Problems, dotted, listed, near, shown
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import SAME, SELF, Output, Override, Target, Value
-from tapgen.template import schemas
 
 if TYPE_CHECKING:  # the models are needed only to say what is wrong
     from tapgen.config.shape import FileShape, OverrideShape, StackSetShape
@@ -44,11 +44,11 @@ class Places:
     def region(self, given: str) -> str | None:
         """Return the region of a role or name; None where there is none."""
         known = self.roles.get(given, given)
-        return known if known in schemas.regions() else None
+        return known if known in PARTITION_OF else None
 
     def refused(self, given: str) -> str:
         """Return the message about a name that is not a region."""
-        words = [*self.roles, *sorted(schemas.regions())]
+        words = [*self.roles, *sorted(PARTITION_OF)]
         roles = f"a region role ({', '.join(self.roles)}), or " if self.roles else ""
         return (
             f"{shown(given)} is not an AWS region; give {roles}a region such as "
@@ -115,7 +115,7 @@ def only_defined(over: Node, base: Node, problems: Problems) -> Node:
 def _check_roles(root: Node, problems: Problems) -> None:
     node = root.get("regions")
     for role, region in (node.mapping if node else {}).items():
-        taken = role == SAME or (role in schemas.regions() and role != region.value)
+        taken = role == SAME or (role in PARTITION_OF and role != region.value)
         if taken or not _ROLE.fullmatch(role):
             wrong(
                 problems,

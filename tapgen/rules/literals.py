@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import SELF
 from tapgen.rules.arn_properties import CROSS_REGION, REGIONAL, ROLES, regional
 from tapgen.rules.base import (
@@ -36,7 +37,6 @@ from tapgen.rules.values import (
     walk,
 )
 from tapgen.rules.view import OWN_ACCOUNT, Resource, View
-from tapgen.template import schemas
 from tapgen.template.scope import partition
 
 _ZONE = re.compile(r"([a-z]{2}(?:-[a-z]+)+-\d)[a-z]")
@@ -147,7 +147,7 @@ Resources:
             if not _ZONE_PROPERTIES & set(path):
                 continue
             match = _ZONE.fullmatch(text(value) or "")
-            if match and match[1] != it.place.region and match[1] in schemas.regions():
+            if match and match[1] != it.place.region and match[1] in PARTITION_OF:
                 yield path, (
                     f"{value!r} is not an Availability Zone of target region"
                     f" {it.place.region}; use Fn::GetAZs"

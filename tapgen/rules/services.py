@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.rules import load_balancers
 from tapgen.rules.base import (
     DOCS,
@@ -27,7 +28,6 @@ from tapgen.rules.values import (
     walk,
 )
 from tapgen.rules.view import Resource
-from tapgen.template import schemas
 
 _TWO = deployed_to("us-east-1", "eu-west-1")
 _PRINCIPAL = re.compile(
@@ -95,7 +95,7 @@ Resources:
         matches = [(p, _PRINCIPAL.fullmatch(text(value) or "")) for p, value in named]
         here = {m[1] for _, m in matches if m and m[2] == it.place.region}
         for path, match in matches:
-            if match and match[1] not in here and match[2] in schemas.regions():
+            if match and match[1] not in here and match[2] in PARTITION_OF:
                 yield ("KeyPolicy", *path), (
                     f"{match[0]} is a principal of {match[2]}, but the key is in"
                     f" {it.place.region}; write"

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import Target
 from tapgen.template import loops
 from tapgen.template.functions import FUNCTIONS, NO_VALUE
@@ -27,9 +28,8 @@ _MEMBERS = ("Fn::Contains", "Fn::EachMemberEquals", "Fn::EachMemberIn")
 
 
 def partition(region: str) -> str:
-    """Return the partition of a region, by its name (AWS General Reference)."""
-    prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov", "us-iso-": "aws-iso"}
-    return next((p for start, p in prefixes.items() if region.startswith(start)), "aws")
+    """Return the partition of a region."""
+    return PARTITION_OF.get(region, "aws")
 
 
 @dataclass

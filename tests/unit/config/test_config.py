@@ -221,6 +221,11 @@ def test_preferences_of_ones_own_start_from_what_aws_defaults_to(
     assert rollout.strategy is None
 
 
+@pytest.mark.parametrize("region", ["me-south-1", "ap-southeast-7", "mx-central-1"])
+def test_regions_that_have_to_be_enabled_are_regions(load: Load, region: str) -> None:
+    assert load(BASE.replace("us-east-2", region)).regions["dr"] == region
+
+
 def test_gates_are_read_with_their_defaults(load: Load) -> None:
     rollout = load(BASE + """\
 rollout:
