@@ -1,8 +1,13 @@
-"""Change sets: CloudFormation's preview of an update of one stack.
+"""Change sets: CloudFormation's preview of one stack, and what it validates before.
 
 A change set is created, waited for, read, and always deleted; it is never executed, and
 the stack does not change. No role is passed: CloudFormation would use it
 "for all future operations on the stack" (API reference, CreateChangeSet, RoleARN).
+For a stack that does not exist, the change set makes a stack in review, without
+resources, which is deleted with it (`reviews`).
+
+What CloudFormation's validation finds is in events of the change set (user guide,
+"Validate stack deployments"). It is on by default and never disabled here.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from threading import Event
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from tapgen.aws import reviews
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.aws.stacksets import parameters
 from tapgen.errors import AwsError, NotFound
@@ -29,6 +35,7 @@ LIMIT = 300.0
 
 _LEFT_OVER = timedelta(hours=1)  # no run waits that long: its process has ended
 _AT_ONCE = 8
+_REVIEWS = 3  # attempts, where the stack in review disappears
 _CREATING = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 _PAUSES = (0.1, 5.0)  # seconds between two reads: the first, the longest
 # The reasons of a change set that FAILED because nothing changes.
@@ -40,7 +47,8 @@ Key = TypeVar("Key", bound=Hashable)
 @dataclass(frozen=True)
 class Question:
     """A change set to create: the update of one stack. Values of None stay unchanged;
-    `name` is the change set's."""
+    `name` is the change set's. With `review` the stack does not exist, and `stack_id`
+    is how the name of the stack in review begins."""
 
     name: str
     target: Target
@@ -49,6 +57,7 @@ class Question:
     values: Mapping[str, str | None] = field(default_factory=dict)
     capabilities: Sequence[str] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
+    review: bool = False
 
     @property
     def stack(self) -> str:
@@ -93,12 +102,32 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """What CloudFormation's validation found, in its words (`OperationEvent`).
+
+    `mode` is FAIL or WARN, `status` FAILED or SKIPPED; `path` is a JSON pointer into the
+    template.
+    """
+
+    logical_id: str
+    type: str
+    name: str
+    mode: str
+    path: str
+    reason: str
+    status: str = "FAILED"
+
+
+@dataclass(frozen=True)
 class ChangeSet:
     """CloudFormation's answer: the changes, empty where nothing changes; or, in `failed`,
-    why the update could not start."""
+    why the update could not start. `unread` says why the findings of its validation are
+    missing."""
 
     changes: tuple[Change, ...] = ()
     failed: str = ""
+    findings: tuple[Finding, ...] = ()
+    unread: str = ""
 
 
 def preview_all(
@@ -158,34 +187,68 @@ def preview(
     deleted.
     """
     client = aws.client("cloudformation", question.target)
-    at = {"StackName": question.stack, "ChangeSetName": question.name}
-    _sweep(client, question, sleep)
+    for _ in range(_REVIEWS):
+        found = _preview(client, question, template, wait, sleep)
+        if found is not None:
+            return found
+    raise _unanswered("ChangeSetNotFound", "other plans deleted the stack in review")
+
+
+def _preview(
+    client: Any,
+    question: Question,
+    template: Mapping[str, str],
+    wait: Callable[[float], bool],
+    sleep: Callable[[float], None],
+) -> ChangeSet | None:
+    """One attempt: None where the plan of somebody else, which started just now, deleted
+    the stack in review."""
+    stack = reviews.unique(question.stack) if question.review else question.stack
+    at = {"StackName": stack, "ChangeSetName": question.name}
+    if not question.review:
+        _sweep(client, question, sleep)
     created = False
     try:
-        _create(client, question, template)
+        _create(client, question, template, stack)
         created = True
         return _read(client, at, _wait_until_created(client, at, wait))
+    except NotFound:
+        if created and question.review:
+            return None
+        raise
     finally:
         try:
-            _delete(client, at, sleep)
+            if question.review:
+                reviews.delete(client, stack, sleep)
+            else:
+                _delete(client, at, sleep)
         except AwsError as error:
             if created:  # else the error of its creation says more
-                raise AwsError(
-                    error.call,
-                    error.code,
-                    f"change set {question.name} of stack {question.stack} in "
-                    f"{question.target} cannot be deleted ({error.message}); delete it "
-                    "with aws cloudformation delete-change-set",
-                ) from error
+                raise _not_deleted(error, question, stack) from error
 
 
-def _create(client: Any, question: Question, template: Mapping[str, str]) -> None:
+def _not_deleted(error: AwsError, question: Question, stack: str) -> AwsError:
+    if question.review:
+        what, how = f"stack {stack}, which is only in review,", "delete-stack"
+    else:
+        what, how = f"change set {question.name} of stack {stack}", "delete-change-set"
+    return AwsError(
+        error.call,
+        error.code,
+        f"{what} in {question.target} cannot be deleted ({error.message}); delete it "
+        f"with aws cloudformation {how}",
+    )
+
+
+def _create(
+    client: Any, question: Question, template: Mapping[str, str], stack: str
+) -> None:
     ask(
         client,
         "create_change_set",
-        StackName=question.stack,
+        StackName=stack,
         ChangeSetName=question.name,
-        ChangeSetType="UPDATE",
+        ChangeSetType="CREATE" if question.review else "UPDATE",
         # A lost response must not become AlreadyExists on the second try.
         ClientToken=str(uuid4()),
         Description="created by tapgen plan as a preview, never executed",
@@ -231,12 +294,41 @@ def _unanswered(code: str, message: str) -> AwsError:
 
 def _read(client: Any, at: Mapping[str, str], first: Mapping[str, Any]) -> ChangeSet:
     reason = first.get("StatusReason", "")
-    if first["Status"] == "CREATE_COMPLETE":
-        return ChangeSet(tuple(map(_change, _changes(client, at, first))))
+    if first["Status"] not in ("CREATE_COMPLETE", "FAILED"):
+        raise _unanswered(first["Status"], "another process deleted the change set")
+    failed = ""
     if first["Status"] == "FAILED":
-        nothing = any(words in reason for words in _NO_CHANGES)
-        return ChangeSet(failed="" if nothing else reason or "no reason given")
-    raise _unanswered(first["Status"], "another process deleted the change set")
+        if any(words in reason for words in _NO_CHANGES):
+            return ChangeSet()
+        failed = reason or "no reason given"
+    changes = tuple(map(_change, _changes(client, at, first)))
+    try:
+        found = tuple(map(_finding, _validation(client, at, first)))
+    except AwsError as error:
+        return ChangeSet(changes, failed, unread=str(error))
+    return ChangeSet(changes, failed, found)
+
+
+def _validation(
+    client: Any, at: Mapping[str, str], first: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    # A name alone is refused (aws-cloudformation/cloudformation-cli#1116).
+    which = {"ChangeSetName": first.get("ChangeSetId", at["ChangeSetName"])}
+    for event in pages(client, "describe_events", "OperationEvents", **which):
+        if event.get("EventType") == "VALIDATION_ERROR":
+            yield event
+
+
+def _finding(event: Mapping[str, Any]) -> Finding:
+    return Finding(
+        event.get("LogicalResourceId", ""),
+        event.get("ResourceType", ""),
+        event.get("ValidationName", ""),
+        event.get("ValidationFailureMode", "FAIL"),
+        event.get("ValidationPath", ""),
+        event.get("ValidationStatusReason", ""),
+        event.get("ValidationStatus", "FAILED"),
+    )
 
 
 def _changes(

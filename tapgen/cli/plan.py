@@ -74,7 +74,7 @@ be read.
 @click.option(
     "--change-sets",
     is_flag=True,
-    help="Also preview each stack update with an AWS change set, never executed.",
+    help="Also ask AWS with change sets, never executed, what each stack would get.",
 )
 def plan_command(
     system: str | None,
@@ -213,6 +213,7 @@ def _with_change_sets(reached: Reached, plan: Any, clock: Timings) -> Any:
     from tapgen.cli.progress import change_set_progress
     from tapgen.plan import change_set_answers
 
+    _sweep(reached, plan)
     questions, without = change_set_answers.questions(plan)
     if not questions:
         return plan, without
@@ -224,6 +225,17 @@ def _with_change_sets(reached: Reached, plan: Any, clock: Timings) -> Any:
             on_done,
         )
     return change_set_answers.merge(plan, said)
+
+
+def _sweep(reached: Reached, plan: Any) -> None:
+    """Delete the stacks in review that a killed plan of this system has left."""
+    from tapgen.aws import reviews as in_review
+    from tapgen.plan import reviews
+
+    places = {t for s in plan.system.stack_sets for t in s.targets if not t.joins_later}
+    start = reviews.own(plan.system)
+    for line in in_review.sweep(reached.sets.aws, start, sorted(places)):
+        say(line)
 
 
 def save_plan(
@@ -243,8 +255,8 @@ def save_plan(
 
     if refusals(plan, allowed) and not refusals(before, allowed):
         say(
-            f"not saved: {path}: the change sets show changes that --allow-replacement "
-            "does not allow"
+            f"not saved: {path}: the plan is refused for what AWS reports in the change "
+            "sets"
         )
     else:
         # What only change sets show is nothing that the rollout's plan has.

@@ -2,8 +2,9 @@
 
 Pure, except for what `aws/` reads: `planner.make` takes a system and what is deployed and
 returns a `Plan` (`model`), by way of `values`, `steps`, `waves`, `deletions` and
-`refusals`. Around it: `gates` (after which wave), `change_set_answers`
-(what AWS reports), `forecast`, `durations`, `headroom` (quotas) and `drift`. May use `system/`, `template/` and `aws/`.
+`refusals`. Around it: `gates` (after which wave), `change_set_answers` and `reviews`
+(what AWS reports), `forecast`, `durations`, `headroom` (quotas) and `drift`. May use
+`system/`, `template/` and `aws/`.
 Begin reading at `planner.make`.
 """
 

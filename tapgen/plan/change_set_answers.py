@@ -10,14 +10,17 @@ plan follows such values itself.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapgen.aws.change_sets import PREFIX, Change, ChangeSet, Detail, Question
 from tapgen.errors import AwsError
 from tapgen.model import HIDDEN, Action, Target
+from tapgen.plan import reviews
 from tapgen.plan.model import Plan, Reference, Step
+from tapgen.plan.reviews import Judged
+from tapgen.system import checks
 from tapgen.system.ownership import ownership_tags
 from tapgen.template import replacements
 from tapgen.template.diff import Property, Resource, Verb, Verdict
@@ -56,20 +59,26 @@ class Answer:
     """The change set of one stack instance, or `why_not` there is none.
 
     `today` names the values that earlier steps may change: the change set has their
-    current ones.
+    current ones. With `review` it is of a new stack: `placeholders` has the parameters
+    whose values nobody knows yet, each with where its value comes from, and `unnamed` the
+    resources whose names are not those to come, by what is not known of them.
     """
 
     change_set: ChangeSet | None = None
     why_not: str = ""
     differences: tuple[Difference, ...] = ()
     today: tuple[str, ...] = ()
+    review: bool = False
+    placeholders: Mapping[str, str] = field(default_factory=dict)
+    unnamed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    findings: tuple[Judged, ...] = ()
 
 
 @dataclass(frozen=True)
 class Note:
     """One sentence, with all stack instances it is true of.
 
-    `kind` is difference, failed, agreed, today or unasked.
+    `kind` is stopped, difference, failed, warned, agreed, today or unasked.
     """
 
     kind: str
@@ -78,8 +87,8 @@ class Note:
 
 
 def questions(plan: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
-    """Return the change sets to create for a plan's updates, and for every other
-    created or updated instance an answer that says why it has none."""
+    """Return the change sets to create for a plan's updates and new stacks, and for every
+    other created or updated instance an answer that says why it has none."""
     name = PREFIX + plan.digest.partition(":")[2][:32]
     requested: dict[Key, Question] = {}
     skipped: dict[Key, Answer] = {}
@@ -98,7 +107,8 @@ def merge(
 ) -> tuple[Plan, dict[Key, Answer]]:
     """Return the plan with AWS's verdicts where they are graver, and all answers.
 
-    Values of NoEcho parameters are removed from the answers.
+    What would stop an operation blocks the plan. Values of NoEcho parameters are removed
+    from the answers.
     """
     _, answers = questions(plan)
     waves = []
@@ -109,7 +119,7 @@ def merge(
             for target in step.targets:
                 found = change_sets.get((step.stack_set, target))
                 if isinstance(found, AwsError):
-                    answers[step.stack_set, target] = Answer(why_not=str(found))
+                    answers[step.stack_set, target] = Answer(why_not=_advised(found))
                 elif found is not None:
                     changes[target], answers[step.stack_set, target] = _answered(
                         plan, step, target, found
@@ -118,7 +128,14 @@ def merge(
         waves.append(tuple(steps))
     order = [(s.stack_set, t) for s in plan.steps for t in s.targets]
     ordered = {key: answers[key] for key in order if key in answers}
-    return replace(plan, waves=tuple(waves)), ordered
+    blocked = reviews.obstacles({key: a.findings for key, a in ordered.items()})
+    return replace(plan, waves=tuple(waves), blocked=plan.blocked + blocked), ordered
+
+
+def _advised(error: AwsError) -> str:
+    """An error with what helps where the operator role may not do this yet."""
+    denied = error.code.startswith("AccessDenied")
+    return f"{error}; run tapgen bootstrap" if denied else str(error)
 
 
 def notes(answers: Mapping[Key, Answer]) -> list[Note]:
@@ -127,7 +144,7 @@ def notes(answers: Mapping[Key, Answer]) -> list[Note]:
     for (name, target), answer in answers.items():
         for kind, text in _sentences(name, answer):
             grouped.setdefault((kind, text), []).append(target)
-    order = ("difference", "failed", "agreed", "today", "unasked")
+    order = "stopped difference failed warned agreed today unasked".split()
     return sorted(
         (Note(kind, text, tuple(found)) for (kind, text), found in grouped.items()),
         key=lambda one: order.index(one.kind),
@@ -136,51 +153,80 @@ def notes(answers: Mapping[Key, Answer]) -> list[Note]:
 
 def _sentences(name: str, answer: Answer) -> Iterator[tuple[str, str]]:
     if answer.change_set is None:
-        yield "unasked", f"{name}: no change set: {answer.why_not}"
+        yield "unasked", f"{name}: not asked: {answer.why_not}"
         return
-    if answer.change_set.failed:
-        yield "failed", f"{name}: AWS refuses: {answer.change_set.failed}"
-    elif not answer.change_set.changes:
+    yield from _outcome(name, answer, answer.change_set)
+    for difference in answer.differences:
+        yield "difference", f"{name}: {difference}"
+    kinds = {"freed": "today", "open": "unasked"}
+    for one in answer.findings:
+        yield kinds.get(one.kind, one.kind), f"{name}: {one}"
+    if answer.change_set.unread:
+        why = f"what CloudFormation validates: {answer.change_set.unread}"
+        yield "unasked", f"{name}: not asked: {why}"
+    if answer.today:
+        yield "today", f"{name}: previewed with the current {', '.join(answer.today)}"
+    if answer.placeholders:
+        what = ", ".join(sorted(answer.placeholders))
+        yield "today", f"{name}: previewed with placeholders for {what}"
+    for unknown, ids in answer.unnamed.items():
+        what = f"whether names that contain {unknown} are taken: {', '.join(ids)}"
+        yield "unasked", f"{name}: not asked: {what}"
+
+
+def _outcome(
+    name: str, answer: Answer, change_set: ChangeSet
+) -> Iterator[tuple[str, str]]:
+    """What AWS says as a whole; nothing where its findings say it."""
+    if change_set.failed:
+        if not any(one.finding.mode == "FAIL" for one in answer.findings):
+            refused = f"AWS refuses: {change_set.failed}"
+            if answer.placeholders:
+                yield "unasked", f"{name}: not asked: with placeholders {refused}"
+            else:
+                yield "failed", f"{name}: {refused}"
+    elif answer.review:
+        if not any(one.kind == "warned" for one in answer.findings):
+            yield "agreed", f"{name}: AWS reports nothing that stops the new stack"
+    elif not change_set.changes:
         yield "agreed", f"{name}: AWS reports no changes"
     elif not answer.differences:
         yield "agreed", f"{name}: AWS reports the same changes"
-    for difference in answer.differences:
-        yield "difference", f"{name}: {difference}"
-    if answer.today:
-        yield "today", f"{name}: previewed with the current {', '.join(answer.today)}"
 
 
 # -- questions ------------------------------------------------------------------------------
 
 
 def _why_not(plan: Plan, step: Step, target: Target) -> str:
-    if step.action is Action.CREATE:
-        return "no stack yet"
+    if target.joins_later:
+        return "its account is not known yet"
     if step.conditional:
         return f"updated only {', '.join(step.reasons)}"
+    if reviews.is_new(plan, step, target):
+        return ""
     waits = [str(v) for v in step.references if v.now is None]
     if waits:
         return f"waits for {', '.join(waits)}"
-    if not plan.observed[step.stack_set].instances[target].stack_id:
-        return "its stack was never created"
     return ""
 
 
 def _question(plan: Plan, step: Step, target: Target, name: str) -> Question:
     s = plan.system.part(step.part)
+    tags = {**s.tags, **ownership_tags(plan.system, s.part)}
+    if reviews.is_new(plan, step, target):
+        filled = reviews.placeholders(s.template, step.values)
+        start = reviews.start(plan.system, s.part)
+        return Question(
+            *(name, target, start, filled.template, filled.values),
+            *(s.capabilities, tags),
+            review=True,
+        )
     values: dict[str, str | None] = {}
     for parameter, value in step.values.items():
         known = value.now if isinstance(value, Reference) else value
         values[parameter] = None if known == HIDDEN else known
-    return Question(
-        name,
-        target,
-        plan.observed[step.stack_set].instances[target].stack_id or "",
-        s.template,
-        values,
-        s.capabilities,
-        {**s.tags, **ownership_tags(plan.system, s.part)},
-    )
+    stack_id = plan.observed[step.stack_set].instances[target].stack_id or ""
+    return Question(name, target, stack_id, s.template, values, s.capabilities, tags)
 
 
 # -- answers -----------------------------------------------------------------------------
@@ -189,18 +235,41 @@ def _question(plan: Plan, step: Step, target: Target, name: str) -> Question:
 def _answered(
     plan: Plan, step: Step, target: Target, found: ChangeSet
 ) -> tuple[tuple[Resource, ...], Answer]:
-    before, after = plan.observed[step.stack_set], plan.system.part(step.part)
-    change_set = _without_secrets(found, [whole(before), whole(after)])
+    after = plan.system.part(step.part)
     ours = step.changes.get(target, ())
+    if reviews.is_new(plan, step, target):
+        return ours, _reviewed(plan, step, target, found)
+    before = plan.observed[step.stack_set]
+    change_set = _without_secrets(found, [whole(before), whole(after)])
     differences: tuple[Difference, ...] = ()
     if not change_set.failed:
         ours, differences = _compared(ours, change_set.changes)
-    today = tuple(
+    findings = reviews.judged(plan, step, target, change_set.findings)
+    return ours, Answer(change_set, "", differences, _today(step), findings=findings)
+
+
+def _reviewed(plan: Plan, step: Step, target: Target, found: ChangeSet) -> Answer:
+    """The answer about a new stack: its changes are additions, and not compared."""
+    s = plan.system.part(step.part)
+    filled = reviews.placeholders(s.template, step.values)
+    change_set = _without_secrets(found, [whole(s)])
+    body = checks.body(s.template)
+    return Answer(
+        change_set,
+        today=_today(step, filled.names),
+        review=True,
+        placeholders=filled.names,
+        unnamed=reviews.open_resources(body, reviews.open_names(body, filled.names)),
+        findings=reviews.judged(plan, step, target, change_set.findings),
+    )
+
+
+def _today(step: Step, without: Collection[str] = ()) -> tuple[str, ...]:
+    return tuple(
         f"{name} ({value})"
         for name, value in sorted(step.values.items())
-        if isinstance(value, Reference)
+        if isinstance(value, Reference) and name not in without
     )
-    return ours, Answer(change_set, differences=differences, today=today)
 
 
 def _compared(
@@ -377,13 +446,24 @@ def _without_secrets(
         before, after = (v and HIDDEN for v in (detail.before, detail.after))
         return replace(detail, before=before, after=after)
 
+    findings = tuple(
+        replace(f, reason="the value is hidden") if _place(f.path) in hidden else f
+        for f in change_set.findings
+    )
     return replace(
         change_set,
+        findings=findings,
         changes=tuple(
             replace(c, details=tuple(shown(c, d) for d in c.details))
             for c in change_set.changes
         ),
     )
+
+
+def _place(path: str) -> tuple[str, str]:
+    """Logical id and property of a path (`/Resources/Queue/Properties/Name/0`)."""
+    steps = [*path.split("/"), *[""] * 5]
+    return steps[2], steps[4]
 
 
 def _secret_places(template: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,12 @@ from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.report.targets import target_list
 
 # Marks of the `Note.kind`s that need attention: as text and as Markdown.
-_LOUD = {"difference": ("[red]![/]", "⚠️ "), "failed": ("[red]✗[/]", "❌ ")}
+_LOUD = {
+    "stopped": ("[red]✗[/]", "❌ "),
+    "difference": ("[red]![/]", "⚠️ "),
+    "failed": ("[red]✗[/]", "❌ "),
+    "warned": ("[yellow]![/]", "⚠️ "),
+}
 _TITLE = "AWS change sets (read, then deleted)"
 
 
@@ -67,6 +72,14 @@ def data(answers: Mapping[Key, Answer]) -> list[dict[str, Any]]:
             ),
             "differences": [asdict(d) for d in answer.differences],
             "today": list(answer.today),
+            "review": answer.review,
+            "placeholders": dict(answer.placeholders),
+            "unnamed": {k: list(v) for k, v in answer.unnamed.items()},
+            "findings": [
+                asdict(one.finding) | {"outcome": one.kind, "why": one.why}
+                for one in answer.findings
+            ],
+            "unread": answer.change_set.unread if answer.change_set else "",
         }
         for (name, target), answer in answers.items()
     ]

@@ -54,7 +54,7 @@ def of(
         return Name(kind, "", str(target))
     if kind == RECORD:
         return _record(properties, target, stack_set)
-    paths = _paths(kind)
+    paths = paths_of(kind)
     values = [value_at(properties, path) for path in paths]
     if not values or not all(map(_is_known, values)):
         return None
@@ -84,7 +84,7 @@ def exclusive(
 def given(kind: str, name: str, target: Target) -> Name | None:
     """Return the name of a resource that is known by its name alone; None for a type
     that needs more than that."""
-    paths = _paths(kind)
+    paths = paths_of(kind)
     if len(paths) != 1 or kind in BELOW or not name:
         return None
     properties: Any = name
@@ -107,7 +107,7 @@ def of_physical(kind: str, physical_id: str) -> str:
 def path_of(kind: str) -> tuple[str, ...]:
     """Return the path of the first property that is the name of a type; empty where it
     has none."""
-    paths = _paths(kind)
+    paths = paths_of(kind)
     return tuple(paths[0].split("/")) if paths else ()
 
 
@@ -117,7 +117,7 @@ def sharing(types: Iterable[str]) -> frozenset[str]:
     return found | {kind for kind, same in SAME.items() if same in found}
 
 
-def _paths(kind: str) -> list[str]:
+def paths_of(kind: str) -> list[str]:
     """Return the paths of the properties that are the name of a type; none where it has
     no name, or where two may have the same."""
     listed = {**IAM, **ACCOUNT_WIDE, **WORLD, **REGIONAL}.get(kind)

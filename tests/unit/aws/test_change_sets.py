@@ -31,7 +31,10 @@ QUESTION = Question(
 )
 BODY = {"TemplateBody": "{}"}
 DONE = {"Status": "CREATE_COMPLETE", "Changes": []}
-METHODS = "list_change_sets create_change_set describe_change_set delete_change_set"
+METHODS = (
+    "list_change_sets create_change_set describe_change_set describe_events "
+    "delete_change_set"
+)
 
 
 def refused(code: str, message: str = "no") -> ClientError:

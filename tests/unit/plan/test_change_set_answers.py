@@ -128,7 +128,7 @@ def test_names_are_of_the_plan_so_that_left_overs_are_recognised() -> None:
     assert len(name(RATED)) <= 128 and name(RATED).replace("-", "").isalnum()
 
 
-def test_new_instances_are_skipped_with_a_reason_and_deletions_are_not_listed() -> None:
+def test_new_stacks_are_reviewed_and_deletions_are_not_listed() -> None:
     data = make.stack_set(targets=(EAST, WEST), parameters={"Size": "2"})
     never = make.instance()
     found = make.observed(
@@ -143,11 +143,11 @@ def test_new_instances_are_skipped_with_a_reason_and_deletions_are_not_listed() 
     requested, unasked = change_set_answers.questions(the_plan)
 
     assert Action.DELETE in {step.action for step in the_plan.steps}
-    assert requested == {}
-    assert {key[1]: answer.why_not for key, answer in unasked.items()} == {
-        EAST: "no stack yet",
-        WEST: "its stack was never created",
-    }
+    assert unasked == {}
+    assert {key[1] for key in requested} == {EAST, WEST}
+    for question in requested.values():
+        assert question.review and question.values == {"Size": "2"}
+        assert question.stack_id == "tapgen-review-demo-test-data"
 
 
 def test_a_value_that_is_unknown_until_rollout_gets_no_change_set() -> None:
@@ -382,7 +382,7 @@ def test_nothing_changes_failures_and_no_answers_are_said_in_all_forms() -> None
     assert failing == none == RATED
     for answers, words in (
         ({key: why}, "AWS refuses: Parameter Size is bad"),
-        (silent, "no change set: cloudformation:CreateChangeSet: is busy"),
+        (silent, "not asked: cloudformation:CreateChangeSet: is busy"),
         ({key: nothing}, "AWS reports no changes"),
     ):
         assert words in lines(answers)
