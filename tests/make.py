@@ -19,8 +19,8 @@ from tapgen.model import (
 )
 
 ACCOUNT = "111111111111"
-NAME = {"Fn::GetAtt": ["Topic", "TopicName"]}
-"""What any change of the topic may change, as far as one can tell."""
+NAME = {"Fn::GetAtt": ["Topic", "DisplayName"]}
+"""What a change of the topic's DisplayName may change."""
 EAST = Target(ACCOUNT, "us-east-1")
 WEST = Target(ACCOUNT, "us-west-2")
 

@@ -70,12 +70,13 @@ def diff_command(
             )
     if templates:
         place = _place(target)
-        found = [("", place, _templates(Path(old), Path(new), place, _values(given)))]
+        rows = [("", place, _templates(Path(old), Path(new), place, _values(given)))]
     else:
         before = load(system_path(old, folder), None).system
         after = load(system_path(new, folder), None).system
-        found = list(_systems(before, after))
-    found = [row for row in found if row[2]]
+        rows = list(_systems(before, after))
+    found = [_compared(*row) for row in rows]
+    found = [row for row in found if row[2] or row[3]]
     if output == "json":
         print_json(
             [
@@ -84,12 +85,15 @@ def diff_command(
                     "account": place.account,
                     "region": place.region,
                     "changes": [data.resource(change) for change in changes],
+                    "others": [data.entry(one) for one in others],
                 }
-                for part, place, changes in found
+                for part, place, changes, others in found
             ]
         )
     else:
-        console().print(text.differences(found) or "no differences")
+        changed = [row[:3] for row in found if row[2]]
+        others = [(*row[:2], row[3]) for row in found]
+        console().print(text.differences(changed, others) or "no differences")
     return CHANGES if found else DONE
 
 
@@ -99,19 +103,26 @@ def _templates(old: Path, new: Path, place: Target, values: dict[str, str]) -> A
     sides = diff.sides((_body(old), values), (_body(new), values), place)
     for path, side in zip((old, new), sides, strict=True):
         _refuse(path, (problem for problem in side.problems if loops.LOOP in problem))
-    return diff.compare(*sides)
+    return sides
+
+
+def _compared(part: str, place: Target, sides: Any) -> tuple[str, Target, Any, Any]:
+    """Return a row with the changes of resources, and what else differs."""
+    from tapgen.template import diff
+
+    return part, place, diff.compare(*sides), diff.entries(*sides)
 
 
 def _systems(old: System, new: System) -> Iterator[tuple[str, Target, Any]]:
-    """Compare every part and target of either system; outputs of other parts count as
-    unknown."""
+    """Yield every part and target of either system, evaluated before and after; outputs
+    of other parts count as unknown."""
     from tapgen.template import diff
 
     for part in dict.fromkeys(s.part for s in (*new.stack_sets, *old.stack_sets)):
         places = dict.fromkeys((*_targets(new, part), *_targets(old, part)))
         for place in places:
             before, after = _side(old, part, place), _side(new, part, place)
-            yield part, place, diff.compare(*diff.sides(before, after, place))
+            yield part, place, diff.sides(before, after, place)
 
 
 def _targets(system: System, part: str) -> tuple[Target, ...]:

@@ -2,7 +2,8 @@
 
 `retention` lists the properties that delete data when they shrink, start or stop,
 `replacements` when a change replaces its resource, where the schemas do not say,
-`interruptions` what a change in place interrupts, `guards` what protects a system,
+`attributes` which values change although their resource stays, and which lists have an
+order, `interruptions` what a change in place interrupts, `guards` what protects a system,
 `snapshots` what does not follow the changes of its source.
 `refusals` lists the updates that AWS refuses, and the names that forbid a replacement.
 `template/` judges changes by these tables, and `cli` gives the embedded AWS a function

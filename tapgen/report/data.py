@@ -27,7 +27,7 @@ from tapgen.report import parameters, undescribed
 from tapgen.rollout import Failure, Outcome
 from tapgen.rollout.advice import advice
 from tapgen.template import risk
-from tapgen.template.diff import Resource, show
+from tapgen.template.diff import Entry, Resource, show
 from tapgen.template.evaluate import no_echo
 from tapgen.template.parameters import parameters_of
 
@@ -241,6 +241,12 @@ def _value(the_plan: Plan, value: Value) -> Any:
         wave = the_plan.wave_of(value)
         return {"output": str(value), "known_after_wave": wave, "now": value.now}
     return value
+
+
+def entry(one: Entry) -> dict[str, Any]:
+    """Return a difference outside of the resources."""
+    path = f"{one.section}.{show(one.path)}"
+    return {"path": path, "old": one.old, "new": one.new}
 
 
 def resource(change: Resource) -> dict[str, Any]:

@@ -121,12 +121,18 @@ def _not_comparable(the_plan: Plan) -> list[str]:
 @printable
 def differences(
     found: Sequence[tuple[str, Target, tuple[diff.Resource, ...]]],
+    others: Iterable[tuple[str, Target, tuple[diff.Entry, ...]]] = (),
 ) -> str:
     """Return the differences by (part, target), risks first; targets with the same
-    differences once."""
+    differences once, then the `others`, outside of the resources."""
     parts: dict[str, dict[Target, tuple[diff.Resource, ...]]] = {}
+    outside: dict[str, dict[str, list[Target]]] = {}
     for part, target, changes in found:
         parts.setdefault(part, {})[target] = changes
+    for part, target, entries in others:
+        parts.setdefault(part, {})
+        for line in map(_entry, entries):
+            outside.setdefault(part, {}).setdefault(line, []).append(target)
     lines = list(_first(_by_kind(one for row in found for one in _risky(*row))))
     for part, own in parts.items():
         lines += [""] if lines else []
@@ -134,7 +140,23 @@ def differences(
             title = f"[bold]{part or 'template'}[/] in {target_list(group.targets)}"
             lines.append(f"{title}{but(group)}")
             lines += _resources(group)
+        lines += _outside(part, outside.get(part, {}))
     return "\n".join(lines).lstrip("\n")
+
+
+def _entry(one: diff.Entry) -> str:
+    said = "; ".join(difference(one.old, one.new))
+    return escape(f"      {one.section}.{diff.show(one.path)}: {said}")
+
+
+def _outside(part: str, lines: Mapping[str, Sequence[Target]]) -> Iterator[str]:
+    groups: dict[tuple[Target, ...], list[str]] = {}
+    for line, targets in lines.items():
+        groups.setdefault(tuple(targets), []).append(line)
+    for targets, own in groups.items():
+        title = f"[bold]{part or 'template'}[/] in {target_list(targets)}"
+        yield f"{title}, outside of its resources"
+        yield from own
 
 
 def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:

@@ -3,7 +3,8 @@
 `decode` reads JSON and YAML, and `loops` expands `Fn::ForEach`. `evaluate` computes a
 template at one target, with `scope` (parameters and conditions), `functions` (intrinsic
 functions), `values` (equality) and `unmapped` (failing look-ups). `schemas` describes
-resource types. `diff` compares two evaluated templates; `risk`, `grants` and `exposure`
+resource types. `diff` compares two evaluated templates: `differences` finds what differs,
+`judge` says what that does, `propagation` follows it. `risk`, `grants` and `exposure`
 judge the changes. Uses only the model and the errors. Begin reading at
 `evaluate.evaluate`.
 """

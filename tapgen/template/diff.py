@@ -1,127 +1,66 @@
 """Compare two evaluated templates, resource by resource and property by property.
 
 Data in, data out. Formatting, key order, and whether a value is literal or computed by
-an intrinsic function make no difference. A `Verdict` comes from the resource schemas:
-`createOnlyProperties` replace, `conditionalCreateOnlyProperties` may replace
-(CloudFormation resource provider schema); `replacements` knows when. `refusals` knows the
+an intrinsic function make no difference. `differences` finds what differs, `judge`
+says what that does to a resource, `propagation` follows references. `refusals` knows the
 changes that AWS refuses; another `Type` is one: "Update of resource type is not
-permitted" (UpdateStack).
+permitted" (UpdateStack). `entries` are what differs outside of the resources.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from tapgen.model import HIDDEN, Target
-from tapgen.template import (
-    evaluate,
-    interruptions,
-    refusals,
-    replacements,
-    schemas,
-    snapshots,
-)
-from tapgen.template.differences import Path, differences
+from tapgen.template import evaluate, propagation, refusals, schemas, snapshots
+from tapgen.template.changes import Property, Resource, Verb, Verdict
+from tapgen.template.differences import Path, around, differences
 from tapgen.template.evaluate import Evaluated
+from tapgen.template.judge import (
+    OTHER_SECRET,
+    SECRET,
+    Judge,
+    Known,
+    masked,
+    overlap,
+    steps,
+    weighed,
+)
+from tapgen.template.propagation import (
+    Movement,
+    keeps,
+    movement,
+    moving_outputs,
+    replaced_outputs,
+)
 from tapgen.template.refusals import Refused
-from tapgen.template.values import LATER, equal, later, references
+from tapgen.template.values import LATER, equal, identical, later, references, uses
+
+__all__ = [
+    "ANYWHERE",
+    "Entry",
+    "Property",
+    "Resource",
+    "Side",
+    "Verb",
+    "Verdict",
+    "block",
+    "compare",
+    "entries",
+    "moving_outputs",
+    "outputs_of_new_vpcs",
+    "replaced_outputs",
+    "same",
+    "show",
+    "sides",
+    "templates",
+]
 
 ANYWHERE = Target("000000000000", "us-east-1")
-
-_REFERENCE = re.compile(
-    r"\{\{resolve:[^{}]*\}\}"
-)  # a dynamic reference, and nothing else
-
-
-class Verb(StrEnum):
-    """The change to a resource."""
-
-    ADD = "add"
-    CHANGE = "change"
-    REMOVE = "remove"
-
-
-class Verdict(StrEnum):
-    """The effect of an update on a resource, mildest first."""
-
-    IN_PLACE = "in place"
-    MAY_REPLACE = "may replace"
-    REPLACES = "replaces"
-    REFUSED = "AWS refuses this update"
-
-
-_REPLACING = (Verdict.MAY_REPLACE, Verdict.REPLACES)
-
-
-_ORDER = list(Verdict)
-
-# Stands for a secret: it stays hidden, and a change of it is still visible.
-_SECRET = "(hidden)"
-_OTHER_SECRET = "(hidden, another value)"
-
-
-@dataclass(frozen=True)
-class Property:
-    """One difference in a resource; None stands for an absent value."""
-
-    path: Path
-    old: Any
-    new: Any
-    verdict: Verdict = Verdict.IN_PLACE
-    interruption: str = ""  # what the change in place interrupts, in a phrase
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One resource that differs.
-
-    Added and removed ones have no `properties`. `retained` is true where its policies
-    retain (or snapshot) what a removal or replacement would delete. `after` are the
-    evaluated properties it will have, `before` those it has.
-    """
-
-    verb: Verb
-    logical_id: str
-    type: str
-    properties: tuple[Property, ...] = ()
-    verdict: Verdict = Verdict.IN_PLACE
-    retained: bool = False
-    before: Any = None
-    after: Any = None
-    refusals: tuple[Refused, ...] = ()
-    unpublished: tuple[str, ...] = ()  # snapshots of it that stay the same
-
-    @property
-    def stateful(self) -> bool:
-        """Whether the resource holds data."""
-        return schemas.is_stateful(self.type)
-
-    @property
-    def loses_data(self) -> bool:
-        """Whether the change may delete data or leave it behind. A removed resource that
-        its policy retains loses nothing."""
-        if not self.stateful or self.verb is Verb.ADD:
-            return False
-        if self.verb is Verb.REMOVE:
-            return not self.retained
-        return self.verdict in _REPLACING
-
-    @property
-    def fate(self) -> str:
-        """What happens to the resource, as the end of a sentence."""
-        if self.verb is Verb.REMOVE:
-            return "deleted"
-        word = {
-            Verdict.REPLACES: "replaced",
-            Verdict.MAY_REPLACE: "perhaps replaced",
-            Verdict.REFUSED: "changed in a way that AWS refuses",
-        }
-        return word.get(self.verdict, "changed in place")
 
 
 def compare(
@@ -134,17 +73,19 @@ def compare(
     today's, and whether they are subnets of a VPC that does not exist yet.
     """
     found: dict[str, Resource] = {}
+    added = new.resources.keys() - old.resources.keys()
+    known = Known(
+        {*(moved or {}), OTHER_SECRET}, added, old.resources.keys() | new.resources
+    )
     for logical_id in sorted({*old.resources, *new.resources}):
-        change = _resource(
-            logical_id, old.resources.get(logical_id), new.resources.get(logical_id)
-        )
+        both = old.resources.get(logical_id), new.resources.get(logical_id)
+        change = _resource(logical_id, *both, known)
         if change:
             found[logical_id] = change
-    while _spread(found, new):
-        pass
+    propagation.spread(found, new)
     for name, those in _unpublished(found, old, new):
         found[name] = replace(found[name], unpublished=those)
-    moves = _Moves((old, new), _replaced(found.values()), moved or {})
+    moves = _Moves((old, new), found, moved or {})
     return tuple(_with_refusals(found[name], moves) for name in sorted(found))
 
 
@@ -163,6 +104,42 @@ def _unpublished(
         if change.verb is Verb.ADD or change.verdict is Verdict.REPLACES
     )
     return list(snapshots.unpublished(names, fresh, old.resources, new.resources))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A difference outside of the resources; None stands for an absent value.
+
+    `section` is that of the template, `path` is below it: an output's Value, the Name
+    that it is exported by, or a condition.
+    """
+
+    section: str
+    path: Path
+    old: Any
+    new: Any
+
+
+def entries(old: Evaluated, new: Evaluated) -> tuple[Entry, ...]:
+    """Return the outputs and exports that differ, and the conditions that both templates
+    have and that come out differently."""
+    found = []
+    for name in sorted({*old.outputs, *new.outputs}):
+        was, now = (
+            {"Value": side.outputs.get(name), "Export": side.exports.get(name)}
+            for side in (old, new)
+        )
+        for place in differences((name,), was, now):
+            found.append(Entry("Outputs", *place))
+    for name in sorted(old.conditions.keys() & new.conditions):
+        for place in differences((name,), _outcome(old, name), _outcome(new, name)):
+            found.append(Entry("Conditions", *place))
+    return tuple(found)
+
+
+def _outcome(side: Evaluated, name: str) -> Any:
+    """Return what a condition comes to: what it says where only AWS knows that."""
+    return side.undecided.get(name, side.conditions.get(name))
 
 
 def templates(old: str, new: str, target: Target = ANYWHERE) -> tuple[Resource, ...]:
@@ -188,52 +165,22 @@ def sides(old: Side, new: Side, target: Target) -> tuple[Evaluated, Evaluated]:
         known = name not in unseen and None not in values
         other = known and not equal(*values)
         if _is_text(values[0]):
-            before[name] = {LATER: _SECRET}
+            before[name] = {LATER: SECRET}
         if name in unseen or _is_text(values[1]):
-            after[name] = {LATER: _OTHER_SECRET if other else _SECRET}
-    return (
-        evaluate.evaluate(old[0], before, target),
-        evaluate.evaluate(new[0], after, target),
-    )
+            after[name] = {LATER: OTHER_SECRET if other else SECRET}
+    was_evaluated = evaluate.evaluate(old[0], before, target)
+    return was_evaluated, evaluate.evaluate(new[0], after, target)
 
 
-def moving_outputs(
-    old: Evaluated, new: Evaluated, changes: Iterable[Resource]
-) -> frozenset[str]:
-    """Return the outputs whose values these changes may change.
-
-    A resource's Ref and its identifiers (`…Arn`, `…Id`) change only when it is
-    replaced; other attributes may change with any property.
-    """
-    moved = {change.logical_id: change for change in changes}
-    added = {name for name, change in moved.items() if change.verb is Verb.ADD}
-    return frozenset(
-        name
-        for name, value in new.outputs.items()
-        if name not in old.outputs
-        or not equal(old.outputs[name], value)
-        or any(
-            reference.partition(".")[0] in added or _moves(reference, moved)
-            for reference in references(value)
-        )
-    )
-
-
-def replaced_outputs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
-    """Return the outputs that refer to replaced resources, and so certainly change."""
-    replaced = _replaced(changes)
-    return frozenset(
-        name
-        for name, value in new.outputs.items()
-        if any(
-            reference.partition(".")[0] in replaced for reference in references(value)
-        )
-    )
+def _is_text(value: Any) -> bool:
+    """Whether a value is known and not empty. An empty one is no secret, and conditions
+    depend on it."""
+    return value not in (None, "") and not isinstance(value, Mapping)
 
 
 def outputs_of_new_vpcs(new: Evaluated, changes: Iterable[Resource]) -> frozenset[str]:
     """Return the outputs that refer only to subnets of VPCs that are replaced."""
-    moves = _Moves((new, new), _replaced(changes), {})
+    moves = _Moves((new, new), {c.logical_id: c for c in changes}, {})
     return frozenset(
         name
         for name, value in new.outputs.items()
@@ -242,15 +189,11 @@ def outputs_of_new_vpcs(new: Evaluated, changes: Iterable[Resource]) -> frozense
     )
 
 
-def _replaced(changes: Iterable[Resource]) -> frozenset[str]:
-    return frozenset(c.logical_id for c in changes if c.verdict is Verdict.REPLACES)
-
-
 def same(old: str, new: str) -> bool:
-    """Whether two template texts have the same content."""
+    """Whether two template texts have the same content: to JSON, 1 is not true."""
     try:
-        return bool(json.loads(old) == json.loads(new))
-    except ValueError:
+        return identical(json.loads(old), json.loads(new))
+    except (ValueError, RecursionError):
         return old == new
 
 
@@ -272,8 +215,12 @@ def show(path: Path) -> str:
 
 
 def _resource(
-    logical_id: str, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None
+    logical_id: str,
+    old: Mapping[str, Any] | None,
+    new: Mapping[str, Any] | None,
+    known: Known,
 ) -> Resource | None:
+    """Return the change of a resource; None for none."""
     before, after = _properties(old), _properties(new)
     if old is None and new is not None:
         kind = str(new.get("Type", "?"))
@@ -281,32 +228,32 @@ def _resource(
     assert old is not None
     kind = str((new or old).get("Type", "?"))
     if new is None:
-        retained = _keeps(old.get("DeletionPolicy"))
+        retained = keeps(old.get("DeletionPolicy"))
         return Resource(
             Verb.REMOVE, logical_id, kind, retained=retained, before=before, after=None
         )
-    policy = new.get("UpdatePolicy")
+    both = before, after
+    judge = Judge(kind, *both, new.get("UpdatePolicy"))
     found = [
-        _corrected(kind, _judged(kind, Property(*place)), before, after, policy)
-        for place in differences((), before, after)
+        masked(kind, judge.of(Property(*place), sure))
+        for place in differences((), *both, partial(_is_ordered, kind))
+        for sure in [known.surely_differ(*around(place[0], *both))]
     ]
     refused: tuple[Refused, ...] = ()
     if old.get("Type") != kind:
-        found.append(Property(("Type",), old.get("Type"), kind, Verdict.REFUSED))
+        types = old.get("Type"), kind
+        found.append(Property(("Type",), *types, Verdict.REFUSED, of="Type"))
         refused = (refusals.of_type(logical_id),)
-    attributes = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
-    for name in attributes:
-        if not equal(old.get(name), new.get(name)):
-            found.append(Property((name,), old.get(name), new.get(name)))
+    found += _beside_properties(old, new)
     if not found:
         return None
-    return _weighed(
+    return weighed(
         Resource(
             Verb.CHANGE,
             logical_id,
             kind,
             tuple(found),
-            retained=_keeps(new.get("UpdateReplacePolicy")),
+            retained=keeps(new.get("UpdateReplacePolicy")),
             before=before,
             after=after,
             refusals=refused,
@@ -314,55 +261,28 @@ def _resource(
     )
 
 
+def _is_ordered(kind: str, path: Path) -> bool:
+    return schemas.is_ordered(kind, steps(path))
+
+
+# What a change set lists beside properties (API reference, ResourceTargetDefinition).
+_ATTRIBUTES = (
+    *("DeletionPolicy", "UpdateReplacePolicy"),
+    *("UpdatePolicy", "CreationPolicy", "Metadata"),
+)
+
+
+def _beside_properties(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Iterator[Property]:
+    for name in _ATTRIBUTES:
+        for place in differences((name,), old.get(name), new.get(name)):
+            yield Property(*place, of=name)
+
+
 def _properties(resource: Mapping[str, Any] | None) -> Mapping[str, Any]:
     found = (resource or {}).get("Properties")
     return found if isinstance(found, Mapping) else {}
-
-
-def _keeps(policy: Any) -> bool:
-    return str(policy).startswith("Retain") or policy == "Snapshot"
-
-
-def _judged(kind: str, found: Property) -> Property:
-    path = "/".join(str(part) for part in found.path if isinstance(part, str))
-    keys = [p for p in found.path if isinstance(p, str) and not p.startswith("=")]
-    again = _SECRET if found.old is None else _OTHER_SECRET
-    return replace(
-        found,
-        old=_without_secrets(kind, keys, found.old, _SECRET),
-        new=_without_secrets(kind, keys, found.new, again),
-        verdict=_verdict(kind, path),
-    )
-
-
-def _is_text(value: Any) -> bool:
-    """Whether a value is known and not empty. An empty one is no secret, and conditions
-    depend on it."""
-    return value not in (None, "") and not isinstance(value, Mapping)
-
-
-def _without_secrets(kind: str, keys: Sequence[str], value: Any, mark: str) -> Any:
-    """Return the value with secrets replaced by a mark; references to secrets stay."""
-    if isinstance(value, list):
-        return [_without_secrets(kind, keys, item, mark) for item in value]
-    if isinstance(value, Mapping):
-        if value.get(LATER) in (_SECRET, _OTHER_SECRET):
-            return value[LATER]
-        return {
-            name: _without_secrets(kind, _below(keys, str(name)), inner, mark)
-            for name, inner in value.items()
-        }
-    if isinstance(value, str) and schemas.is_secret(kind, keys):
-        return value if _REFERENCE.fullmatch(value) else mark
-    return value
-
-
-def _below(keys: Sequence[str], name: str) -> Sequence[str]:
-    """Return the property keys below a key of a mapping. Functions are no properties, and
-    the names that they refer to are no secrets."""
-    if name == "Ref" or name == "Fn::GetAtt":
-        return ()
-    return keys if name.startswith("Fn::") else (*keys, name)
 
 
 @dataclass(frozen=True)
@@ -371,19 +291,14 @@ class _Moves:
     known later, each with whether it is a subnet of a new VPC."""
 
     sides: tuple[Evaluated, Evaluated]
-    replaced: frozenset[str]
+    changes: Mapping[str, Resource]
     later: Mapping[str, bool]
 
     def concern(self, value: Any) -> bool:
         """Whether a value certainly changes with what it refers to."""
-        identities = any(map(self._is_identity, references(value)))
-        return identities or any(text in self.later for text in later(value))
-
-    def _is_identity(self, reference: str) -> bool:
-        """Whether a reference is to what a replaced resource shares with no other."""
-        logical_id, _, attribute = reference.partition(".")
-        return logical_id in self.replaced and (
-            attribute == "" or attribute.endswith(("Arn", "Id"))
+        return any(text in self.later for text in later(value)) or any(
+            whole and movement(reference, self.changes) is Movement.SURELY
+            for reference, whole in uses(value)
         )
 
     def vpc_of(self, subnet: Any, after: bool) -> str | None:
@@ -398,7 +313,9 @@ class _Moves:
         vpc = _properties(found).get("VpcId")
         if found.get("Type") != "AWS::EC2::Subnet" or vpc is None:
             return None
-        is_new = after and any(r in self.replaced for r in references(vpc))
+        is_new = after and any(
+            movement(r, self.changes) is Movement.SURELY for r in references(vpc)
+        )
         return f"{json.dumps(vpc, sort_keys=True)}{_NEW if is_new else ''}"
 
 
@@ -431,92 +348,4 @@ def _with_refusals(change: Resource, moves: _Moves) -> Resource:
 
 def _is_among(place: Path, paths: Iterable[str]) -> bool:
     """Whether a place is one of these properties, in one of them, or around one."""
-    steps = [p for p in place if isinstance(p, str) and not p.startswith("=")]
-    text = "/".join(steps)
-    return not paths or any(_overlap(text, path) for path in paths)
-
-
-def _overlap(path: str, other: str) -> bool:
-    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
-
-
-def _verdict(kind: str, path: str) -> Verdict:
-    def within(names: Iterable[str]) -> bool:
-        return any(_overlap(path, name) for name in names)
-
-    if schemas.schema(kind) is None:
-        return Verdict.MAY_REPLACE  # a type with an unknown schema
-    if within(schemas.create_only(kind)):
-        return Verdict.REPLACES
-    conditional = within(schemas.conditional_create_only(kind))
-    return Verdict.MAY_REPLACE if conditional else Verdict.IN_PLACE
-
-
-def _corrected(
-    kind: str,
-    found: Property,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    policy: Any,
-) -> Property:
-    """Return the property with the verdict by AWS's behaviour, where the schema leaves it
-    open or does not say that a change replaces the resource; with what it interrupts.
-    """
-    path = "/".join(part for part in found.path if isinstance(part, str))
-    word = replacements.verdict(kind, path, before, after, policy)
-    verdict = Verdict(word) if word else found.verdict
-    one = interruptions.of_property(kind, path, before, after)
-    effect = str(one.effect) if one and verdict is not Verdict.REPLACES else ""
-    return replace(found, verdict=verdict, interruption=effect)
-
-
-def _weighed(change: Resource) -> Resource:
-    """Return the change with the gravest verdict of its properties."""
-    found = [p.verdict for p in change.properties]
-    gravest = max(found, key=_ORDER.index, default=Verdict.IN_PLACE)
-    return replace(change, verdict=gravest)
-
-
-def _spread(found: dict[str, Resource], new: Evaluated) -> bool:
-    """Add resources that refer to changed ones; return False when there are no more."""
-    grown = False
-    for logical_id, resource in new.resources.items():
-        known = found.get(logical_id)
-        if known and known.verb is not Verb.CHANGE:
-            continue
-        listed = {p.path[0] for p in known.properties} if known else set()
-        more = []
-        for name, value in _properties(resource).items():
-            causes = [r for r in references(value) if _moves(r, found)]
-            if causes and name not in listed:
-                kind = str(resource.get("Type", "?"))
-                later = {LATER: f"new {', '.join(sorted({*causes}))}"}
-                place = Property((name,), value, later, _verdict(kind, name))
-                sides = _properties(resource), {**_properties(resource), name: later}
-                policy = resource.get("UpdatePolicy")
-                more.append(_corrected(kind, place, *sides, policy))
-        if more:
-            start = known or Resource(
-                Verb.CHANGE,
-                logical_id,
-                str(resource.get("Type", "?")),
-                retained=_keeps(resource.get("UpdateReplacePolicy")),
-                before=_properties(resource),
-                after=_properties(resource),
-            )
-            found[logical_id] = _weighed(
-                replace(start, properties=(*start.properties, *more))
-            )
-            grown = True
-    return grown
-
-
-def _moves(name: str, found: Mapping[str, Resource]) -> bool:
-    """Whether a `resource` or `resource.attribute` may have another value."""
-    logical_id, _, attribute = name.partition(".")
-    change = found.get(logical_id)
-    if change is None or change.verb is Verb.ADD:
-        return False  # a reference to a new resource differs already
-    if change.verdict in _REPLACING:
-        return True
-    return not (attribute == "" or attribute.endswith(("Arn", "Id")))
+    return not paths or any(overlap("/".join(steps(place)), path) for path in paths)

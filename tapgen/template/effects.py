@@ -19,7 +19,7 @@ from typing import Any
 from tapgen.model import HIDDEN, Target
 from tapgen.template import evaluate
 from tapgen.template.evaluate import Evaluated
-from tapgen.template.values import LATER, mapping
+from tapgen.template.values import LATER, identical, mapping
 
 WORDS = ("Description", "Metadata", "AWSTemplateFormatVersion")
 """The sections that say something and do nothing."""
@@ -36,7 +36,7 @@ def sections(old: str, new: str) -> tuple[str, ...]:
     return tuple(
         name
         for name in dict.fromkeys((*before, *after))
-        if before.get(name) != after.get(name)
+        if not identical(before.get(name), after.get(name))
     )
 
 
@@ -51,14 +51,18 @@ def has_effect(old: str, new: str, values: Mapping[str, Any], target: Target) ->
     True also where that cannot be told without AWS.
     """
     before, after = _body(old), _body(new)
-    if not before or not after or _promised(before) != _promised(after):
+    if not before or not after:
+        return True
+    if not identical(_promised(before), _promised(after)):
         return True
     known = {k: {LATER: k} if v == HIDDEN else v for k, v in values.items()}
     was = evaluate.evaluate(before, known, target)
     now = evaluate.evaluate(after, known, target)
-    if _has_open_condition(was, now) and _section(before) != _section(after):
-        return True
-    return _resources(was) != _resources(now) or was.outputs != now.outputs
+    if _has_open_condition(was, now):
+        if not identical(_section(before), _section(after)):
+            return True
+    sides = [[_resources(side), side.outputs] for side in (was, now)]
+    return not identical(*sides)
 
 
 def _promised(body: Mapping[str, Any]) -> Any:

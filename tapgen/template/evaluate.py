@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -26,7 +26,9 @@ class Evaluated:
     """A template as it is at one target.
 
     `resources` are those whose condition is not false, with evaluated attributes;
-    `outputs` the evaluated values. `conditions` are True, False, or None for unknown.
+    `outputs` the evaluated values, `exports` the names of those that are exported.
+    `conditions` are True, False, or None for unknown; `undecided` are the unknown ones,
+    with what is in them evaluated.
     Loops are expanded; `problems` lists loops that cannot be, and assertions in `Rules`
     that fail, with their place. `unmapped` are look-ups that certainly happen and find
     nothing in the mappings: creating the stack fails there.
@@ -37,6 +39,8 @@ class Evaluated:
     conditions: Mapping[str, bool | None]
     problems: tuple[str, ...] = ()
     unmapped: tuple[Unmapped, ...] = ()
+    exports: Mapping[str, Any] = field(default_factory=dict)
+    undecided: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
@@ -69,7 +73,12 @@ def evaluate(
     conditions = {name: scope.condition(name) for name in scope.conditions}
     problems = (*scope.problems, *scope.broken_rules())
     missing = tuple(unmapped(scope, resources, outputs)) if scope.lost else ()
-    return Evaluated(resources, outputs, conditions, problems, missing)
+    undecided = {
+        name: scope.spelled_out(name) for name, one in conditions.items() if one is None
+    }
+    return Evaluated(
+        resources, outputs, conditions, problems, missing, _exports(scope), undecided
+    )
 
 
 def exports(
@@ -78,7 +87,10 @@ def exports(
     """Return output -> the name that it is exported by; an unknown one is not text."""
     if isinstance(template, str) and '"Export"' not in template:
         return {}
-    scope = Scope(mapping(_parsed(template)), values, target)
+    return _exports(Scope(mapping(_parsed(template)), values, target))
+
+
+def _exports(scope: Scope) -> dict[str, Any]:
     return {
         str(output): scope.resolve(mapping(body["Export"]).get("Name"))
         for output, body in mapping(scope.body.get("Outputs")).items()

@@ -21,7 +21,7 @@ from tapgen.knowledge.refusals import IN_PLACE, NAMES, REFUSALS, Refusal, Rule
 from tapgen.knowledge.refusals.model import RENAME, CustomName
 from tapgen.template import schemas
 from tapgen.template.places import value_at
-from tapgen.template.values import equal, is_open, mapping, scalar
+from tapgen.template.values import equal, is_open, mapping, scalar, surely_differ
 
 Properties = Mapping[str, Any]
 _LETTERS = f"{string.ascii_letters}_- "  # what may stand before a version
@@ -119,7 +119,7 @@ class _Change:
         if path.partition("/")[0] in self.moved:
             return True
         old, new = value_at(self.before, path), value_at(self.after, path)
-        return _surely_differ(
+        return surely_differ(
             default if old is None else old, default if new is None else new
         )
 
@@ -274,7 +274,7 @@ def _item_changed(entry: Refusal, change: _Change) -> bool:
         return False
     old, new = items
     return any(
-        _surely_differ(_parts(old[key], entry), _parts(new[key], entry))
+        surely_differ(_parts(old[key], entry), _parts(new[key], entry))
         for key in old.keys() & new.keys()
     )
 
@@ -410,12 +410,3 @@ def _text(value: Any) -> str:
         return _text(value[0]) if len(value) == 1 else ""
     found = scalar(value)
     return found if isinstance(found, str) else ""
-
-
-def _surely_differ(old: Any, new: Any) -> bool:
-    """Whether two values differ, whatever is known to AWS alone."""
-    match old, new:
-        case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
-            if equal(items, others):
-                return _surely_differ(first, second)
-    return not (is_open(old) or is_open(new)) and not equal(old, new)

@@ -30,32 +30,24 @@ def never(kind: str, path: str) -> bool:
     return known is not None and known.rule is Rule.NEVER
 
 
-def verdict(
+def corrected(kind: str, path: str) -> str:
+    """Return the path of the correction for a property of a type, empty for none."""
+    one = correction(kind, path)
+    return next(p for p in one.paths if _overlap(path, p)) if one else ""
+
+
+def replaces(
     kind: str,
-    path: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    policy: Any,
-) -> str:
-    """Return `diff.Verdict`'s word for changing a property of a type; empty where the
-    schema decides. `before` and `after` are the properties of the resource, `policy` its
-    new UpdatePolicy."""
-    known = correction(kind, path)
-    if known is None:
-        return ""
-    found = _replaces(known, path, before, after, policy)
-    return {True: "replaces", False: "in place", None: "may replace"}[found]
-
-
-def _replaces(
-    one: Correction,
-    path: str,
+    name: str,
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     policy: Any,
 ) -> Replaces:
-    """Whether changing a property replaces its resource."""
-    name = next(p for p in one.paths if _overlap(path, p))
+    """Whether a change of the property of a correction (`corrected`) replaces the
+    resource. `before` and `after` are all its properties, `policy` is its new
+    UpdatePolicy."""
+    one = correction(kind, name)
+    assert one is not None
     old, new = _value(before, name), _value(after, name)
     if one.given and value_at(before, one.given) is None:
         return False

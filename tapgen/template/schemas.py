@@ -16,13 +16,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tapgen.knowledge.attributes import ORDERED, UNORDERED
 from tapgen.template import permission_index
 
 STATEFUL: frozenset[str] = frozenset(
@@ -169,11 +170,61 @@ def _pointers(type_name: str, key: str) -> Iterable[str]:
         yield pointer.removeprefix("/properties/")
 
 
+def is_ordered(type_name: str, path: Sequence[str]) -> bool:
+    """Whether the order of a list counts: unless the schema has `insertionOrder` false,
+    or `knowledge.attributes` knows better. `path` is without indexes."""
+    name = "/".join(path)
+    if name in UNORDERED.get(type_name, {}) or name in ORDERED.get(type_name, {}):
+        return name in ORDERED.get(type_name, {})
+    root = _anywhere(_generic(type_name))
+    if not root:
+        return True
+    found = [root]
+    for name in path:
+        found = [inner for one in found for inner in _inside(one, name, root)]
+    every = (one for node in found for one in _described(node, root))
+    return all(node.get("insertionOrder") is not False for node in every)
+
+
+def _inside(
+    node: Mapping[str, Any], name: str, root: Mapping[str, Any]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield what a schema says about a property, of the items of a list too."""
+    for one in _described(node, root):
+        inner = one.get("properties", {}).get(name)
+        if isinstance(inner, Mapping):
+            yield inner
+        if isinstance(one.get("items"), Mapping):
+            yield from _inside(one["items"], name, root)
+
+
+def _described(
+    node: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0
+) -> Iterator[Mapping[str, Any]]:
+    """Yield a part of a schema, with what it refers to and its alternatives."""
+    yield node
+    reference = node.get("$ref")
+    if depth > 9:
+        return
+    if isinstance(reference, str):
+        target = root.get("definitions", {}).get(reference.rpartition("/")[2], {})
+        yield from _described(target, root, depth + 1)
+    for key in ("oneOf", "anyOf", "allOf"):
+        for one in node.get(key, ()):
+            yield from _described(one, root, depth + 1)
+
+
 @cache
 def attributes(type_name: str) -> frozenset[str]:
     """Return the attributes of a type (`readOnlyProperties`), as in `Fn::GetAtt`."""
     found = _pointers(type_name, "readOnlyProperties")
     return frozenset(p.replace("/", ".") for p in found if "*" not in p)
+
+
+@cache
+def properties(type_name: str) -> frozenset[str]:
+    """Return the top-level properties of a type, read-only ones included."""
+    return frozenset(_anywhere(_generic(type_name)).get("properties", ()))
 
 
 @cache

@@ -60,8 +60,8 @@ class Scope:
     # -- values ----------------------------------------------------------------------
 
     def resource(self, resource: Mapping[str, Any]) -> dict[str, Any]:
-        """Evaluate a resource, all but its type, condition, order and metadata."""
-        plain = ("Type", "Condition", "DependsOn", "Metadata")
+        """Evaluate a resource, all but its type, condition and order."""
+        plain = ("Type", "Condition", "DependsOn")
         return {
             key: value if key in plain else self.resolve(value)
             for key, value in resource.items()
@@ -132,6 +132,26 @@ class Scope:
             self.known[name] = None  # a condition that refers to itself stays unknown
             self.known[name] = self.truth(self.conditions.get(name))
         return self.known[name]
+
+    def spelled_out(self, name: str) -> Any:
+        """Return a condition evaluated as far as it can be, with others in place of their
+        names; None for one that refers to itself."""
+        return self._spelled_out(self.conditions.get(name), (name,))
+
+    def _spelled_out(self, node: Any, around: tuple[str, ...]) -> Any:
+        match node:
+            case {"Condition": str(name), **more} if not more:
+                known = self.condition(name)
+                if known is not None or name in around:
+                    return known
+                return self._spelled_out(self.conditions.get(name), (*around, name))
+            case {"Fn::Equals": items, **more} if not more:
+                return {"Fn::Equals": self.value(items)}
+        if isinstance(node, Mapping):
+            return {k: self._spelled_out(v, around) for k, v in node.items()}
+        if isinstance(node, list):
+            return [self._spelled_out(item, around) for item in node]
+        return node
 
     def truth(self, node: Any) -> bool | None:
         """Evaluate a condition function; None where its outcome is unknown."""

@@ -27,19 +27,81 @@ PLACEHOLDER = re.compile(r"\$\{([^!}][^}]*)\}")
 def equal(left: Any, right: Any) -> bool:
     """Whether two evaluated values are equal to CloudFormation.
 
-    `true` equals `"true"`, 5 equals "5", and text joined by `Fn::Sub` equals the same
-    text joined by `Fn::Join`.
+    `true` equals `"true"`, 5 equals "5", text joined by `Fn::Sub` equals the same text
+    joined by `Fn::Join`, and `A.B` equals the list of both in `Fn::GetAtt`.
     """
-    texts = pieces(left), pieces(right)
-    if texts[0] or texts[1]:
-        left, right = texts[0] or [left], texts[1] or [right]
-    if isinstance(left, Mapping) and isinstance(right, Mapping):
+    shapes = _shape(left), _shape(right)
+    if dict in shapes and (is_function(left) or is_function(right)):
+        return bool(normal(left) == normal(right))
+    if shapes[0] is not shapes[1]:
+        return False
+    if dict in shapes:
         return left.keys() == right.keys() and all(
             equal(value, right[key]) for key, value in left.items()
         )
-    if isinstance(left, list) and isinstance(right, list):
+    if list in shapes:
         return len(left) == len(right) and all(map(equal, left, right))
     return bool(scalar(left) == scalar(right))
+
+
+def _shape(value: Any) -> type:
+    if isinstance(value, list):
+        return list
+    return dict if isinstance(value, Mapping) else str
+
+
+def identical(left: Any, right: Any) -> bool:
+    """Whether two values are the same JSON, whatever the order of keys: 1 is not true."""
+    texts = [json.dumps(one, sort_keys=True, default=str) for one in (left, right)]
+    return texts[0] == texts[1]
+
+
+def normal(node: Any) -> Any:
+    """Return the one form of all values that are equal to this one.
+
+    Numbers and booleans are text. Text that AWS has to join is a dictionary with the
+    key `JOINED` and its pieces: literals, and values that only AWS can fill in.
+    """
+    if isinstance(node, list):
+        return list(map(normal, node))
+    if not isinstance(node, Mapping):
+        return scalar(node)
+    match node:
+        case {"Fn::Sub": str(text), **more} if not more:
+            return joined(normal(value) for _, value in _parts(text, {}))
+        case {"Fn::Sub": [str(text), Mapping() as local], **more} if not more:
+            return joined(normal(value) for _, value in _parts(text, local))
+        case {"Fn::Join": [str(between), list(items)], **more} if not more:
+            parts = [part for item in items for part in (between, item)]
+            return joined(map(normal, parts[1:]))
+        case {"Fn::GetAtt": list(names), **more} if not more and all(
+            isinstance(name, str) for name in names
+        ):
+            return {"Fn::GetAtt": ".".join(names)}
+    return {str(key): normal(value) for key, value in node.items()}
+
+
+JOINED = ""
+"""The key of a text in pieces; see `normal`."""
+
+
+def joined(parts: Iterable[Any]) -> Any:
+    """Return normal forms as one text: texts inside texts flat, neighbouring literals
+    joined."""
+    pieces: list[Any] = []
+    for part in (p for whole in parts for p in pieces_of(whole)):
+        if isinstance(part, str) and pieces and isinstance(pieces[-1], str):
+            pieces[-1] += part
+        elif part != "":
+            pieces.append(part)
+    return pieces[0] if len(pieces) == 1 else {JOINED: pieces} if pieces else ""
+
+
+def pieces_of(form: Any) -> list[Any]:
+    """Return the pieces of a normal form: itself where it is not joined text."""
+    if isinstance(form, Mapping) and form.keys() == {JOINED}:
+        return list(form[JOINED])
+    return [form]
 
 
 def pieces(node: Any) -> list[Any]:
@@ -170,6 +232,44 @@ def unmarked(node: Any, names: Mapping[str, str] = {}) -> Any:
     return node
 
 
+def surely_differ(old: Any, new: Any) -> bool:
+    """Whether two evaluated values differ, whatever AWS fills in."""
+    if not (is_open(old) or is_open(new)):
+        return not equal(old, new)
+    match old, new:
+        case {"Fn::Select": [first, items]}, {"Fn::Select": [second, others]}:
+            return equal(items, others) and surely_differ(first, second)
+        case list(), list():
+            pairs = zip(old, new, strict=False)
+            return len(old) == len(new) and any(surely_differ(*pair) for pair in pairs)
+    forms = normal(old), normal(new)
+    if is_text(forms[0]) and is_text(forms[1]):
+        return _literals_differ(*map(pieces_of, forms))
+    plain = isinstance(old, Mapping) and isinstance(new, Mapping)
+    if plain and not (is_function(old) or is_function(new)):
+        names = old.keys() & new.keys()
+        return any(surely_differ(old[name], new[name]) for name in names)
+    return False
+
+
+def is_text(form: Any) -> bool:
+    """Whether a normal form is text that is known in part at least."""
+    return isinstance(form, str) or any(isinstance(p, str) for p in pieces_of(form))
+
+
+def _literals_differ(old: list[Any], new: list[Any]) -> bool:
+    """Whether texts with the same open pieces in the same order differ."""
+    open_pieces = [[p for p in side if not isinstance(p, str)] for side in (old, new)]
+    return open_pieces[0] == open_pieces[1] and old != new
+
+
+def is_function(node: Any) -> bool:
+    """Whether a value is an intrinsic function, or stands for one."""
+    return isinstance(node, Mapping) and any(
+        key in ("Ref", LATER) or str(key).startswith("Fn::") for key in node
+    )
+
+
 def may_vanish(node: Any) -> bool:
     """Whether a value may be `AWS::NoValue`, which leaves out what has it."""
     match node:
@@ -195,24 +295,37 @@ def is_open(node: Any) -> bool:
 def references(node: Any) -> Iterator[str]:
     """Yield every `resource` (a Ref) and `resource.attribute` (a GetAtt) in an evaluated
     value."""
-    match node:
-        case {"Ref": str(name)}:
-            yield name
-        case {"Fn::GetAtt": str(name)}:
-            yield name
-        case {"Fn::GetAtt": [*names]}:
-            yield ".".join(map(str, names))
-        case {"Fn::Sub": str(text) | [str(text), _]} if len(node) == 1:
-            # The value of each placeholder; a text may have one of them twice.
-            given = node["Fn::Sub"]
-            local = mapping(given[1]) if isinstance(given, list) else {}
-            used = {name: value for name, value in _parts(text, local) if name}
-            yield from references(list(used.values()))
-        case Mapping():
-            yield from references(list(node.values()))
-        case [*items]:
-            for item in items:
-                yield from references(item)
+    return (name for name, _ in uses(node))
+
+
+def uses(node: Any, whole: bool = True) -> Iterator[tuple[str, bool]]:
+    """Yield every reference in an evaluated value, as `references` does, and whether all
+    of it is in the value: `Fn::If` may leave it out, `Fn::Select` and others take a part.
+    """
+    if isinstance(node, list):
+        for item in node:
+            yield from uses(item, whole)
+    elif isinstance(node, Mapping):
+        match node:
+            case {"Ref": str(name)}:
+                yield name, whole
+            case {"Fn::GetAtt": str() | list() as found}:
+                text = found if isinstance(found, str) else ".".join(map(str, found))
+                yield text, whole
+            case {"Fn::Sub": str(text) | [str(text), _]} if len(node) == 1:
+                # The value of each placeholder; a text may have one of them twice.
+                given = node["Fn::Sub"]
+                local = mapping(given[1]) if isinstance(given, list) else {}
+                used = {name: value for name, value in _parts(text, local) if name}
+                yield from uses(list(used.values()), whole)
+            case _:
+                for name, value in node.items():
+                    partial = str(name).startswith("Fn::") and name not in _WHOLE
+                    yield from uses(value, whole and not partial)
+
+
+# Functions whose value changes with each of their arguments.
+_WHOLE = ("Fn::Join", "Fn::Base64", "Fn::ToJsonString", "Fn::Sub")
 
 
 def later(node: Any) -> Iterator[str]:
