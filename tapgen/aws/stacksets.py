@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from tapgen.aws import organizations, readings, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
+from tapgen.aws.cover import rectangles as rectangles
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
@@ -535,32 +536,6 @@ def preferences(
         "MaxConcurrentPercentage": chosen.max_concurrent_percentage,
     }
     return {k: v for k, v in fields.items() if v is not None}
-
-
-def rectangles(targets: Iterable[Target]) -> list[list[Target]]:
-    """Return the targets divided into full products of accounts and regions.
-
-    The API takes a list of accounts and a list of regions, and deploys to their product;
-    it must not contain a pair that is not a target. Regions with the same accounts stay
-    together, in the given order. Units that wait for accounts are separate: their request
-    has no account filter.
-    """
-    # Targets are equal whatever unit they are reached by; requests are not.
-    accounts_of: dict[tuple[str, bool], list[tuple[str, str]]] = {}
-    for target in targets:
-        key = target.region, target.joins_later
-        accounts_of.setdefault(key, []).append((target.account, target.unit or ""))
-    regions_of: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for (region, _), found in accounts_of.items():
-        regions_of.setdefault(tuple(sorted(found)), []).append(region)
-    return [
-        [
-            Target(account, r, unit or None)
-            for r in regions
-            for account, unit in accounts
-        ]
-        for accounts, regions in regions_of.items()
-    ]
 
 
 def target_parameters(targets: Sequence[Target], whole: bool = False) -> dict[str, Any]:
