@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from tapgen.aws import organizations, readings, stacks
+from tapgen.aws import cover, organizations, readings, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
-from tapgen.aws.cover import rectangles as rectangles
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
@@ -37,6 +36,7 @@ from tapgen.model import (
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
 
+rectangles = cover.rectangles
 
 _ACTIVE = (OperationStatus.QUEUED, OperationStatus.RUNNING, OperationStatus.STOPPING)
 
