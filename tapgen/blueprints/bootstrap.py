@@ -505,13 +505,18 @@ def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
 
 
 def _pieces(statement: Statement) -> Iterator[Statement]:
-    """Split a statement by halves of its actions until each fits into a policy."""
+    """Split a statement by halves of its actions or its resources, whichever are longer,
+    until each fits into a policy."""
     if _size(statement) <= _POLICY_SIZE:
         yield statement
         return
     properties = statement.properties
-    actions = properties["Action"]
-    middle = len(actions) // 2
-    for letter, half in (("a", actions[:middle]), ("b", actions[middle:])):
+    key = max(
+        (key for key in ("Action", "Resource") if len(properties[key]) > 1),
+        key=lambda key: len(json.dumps(_resolved(encoding.plain(properties[key])))),
+    )
+    items = properties[key]
+    middle = len(items) // 2
+    for letter, half in (("a", items[:middle]), ("b", items[middle:])):
         sid = properties["Sid"] + letter
-        yield from _pieces(Statement(**{**properties, "Action": half, "Sid": sid}))
+        yield from _pieces(Statement(**{**properties, key: half, "Sid": sid}))

@@ -10,8 +10,9 @@ Source for what IAM supports: the service authorization reference.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from awacs import cloudformation as acfn
@@ -42,6 +43,7 @@ from tapgen.blueprints.scope import (
 )
 from tapgen.blueprints.tag_permissions import deny_other_systems, key_statements
 from tapgen.model import Permission
+from tapgen.system import resource_names
 from tapgen.template import schemas
 
 # What StackSets calls for a stack of the system, as the execution role.
@@ -69,10 +71,9 @@ _UNSCOPED_STACK_ACTIONS = frozenset(
 OF_STACKS = _STACK_ACTIONS | _UNSCOPED_STACK_ACTIONS
 """What StackSets itself calls, besides what resources need."""
 
-# The ends of ARNs that match every name of a resource type.
-_ANY_NAME = (
-    *("*", "*/*", "alias/*", "group/*", "instance-profile/*", "policy/*", "role/*"),
-    "user/*",
+# The ends of ARNs that match every name of a kind, or every id that AWS chooses.
+_ANY_NAME = re.compile(
+    r"(?!key/|config-rule/)" r"(autoScalingGroup:\*:)?([A-Za-z-]+[:/])?(\*/)*\*(-\?+)?"
 )
 # Services whose read actions are limited to the system's resources, too.
 _LIMITED_READS = frozenset({"cloudformation", "iam", "kms", "s3", "secretsmanager"})
@@ -99,8 +100,9 @@ def statements(
     keys = {a for a in needed if a.startswith("kms:") and schemas.limited_by(a)}
     keys = {a for a in keys if "alias" not in schemas.limited_by(a)}
     arns = arns_by_kind(system, scope, types)
+    anything = frozenset() if scope.code else _on_anything(types, entries)
     return [
-        *_by_resource(needed - keys, arns),
+        *_by_resource(needed - keys, arns, anything),
         *key_statements(system, keys, types, through),
         *service_linked_roles(types, entries),
         *pass_own_roles(arns["iam", "role"], passed_to),
@@ -113,11 +115,33 @@ def statements(
     ]
 
 
+def _on_anything(
+    types: Iterable[str], entries: Iterable[indirect_permissions.Indirect]
+) -> frozenset[str]:
+    """Return the actions, in lower case, that a type of a system without a code needs on
+    resources whose names its templates do not show."""
+    found = {action for entry in entries for action in entry.actions}
+    for type_name in types:
+        known = resource_names.covers(type_name)
+        found |= {
+            action
+            for action in schemas.permissions([type_name])
+            if action.partition(":")[0] not in known
+        }
+    return frozenset(
+        action.lower() for action in found if action.partition(":")[0] in ARN_ENDS
+    )
+
+
 def _resources(
-    action: str, arns: Mapping[tuple[str, str], Sequence[str]]
+    action: str,
+    arns: Mapping[tuple[str, str], Sequence[str]],
+    anything: Container[str],
 ) -> tuple[str, ...]:
     """Return the ARNs that limit an action; `*` if they are unknown in advance."""
     service, _, name = action.partition(":")
+    if action.lower() in anything:
+        return ("*",)
     if action in _UNSCOPED_STACK_ACTIONS or _is_harmless_read(action):
         return ("*",)
     kinds = [k for k in sorted(schemas.limited_by(action)) if (service, k) in arns]
@@ -140,14 +164,16 @@ def _is_harmless_read(action: str) -> bool:
 
 
 def _by_resource(
-    actions: Iterable[str], arns: Mapping[tuple[str, str], Sequence[str]]
+    actions: Iterable[str],
+    arns: Mapping[tuple[str, str], Sequence[str]],
+    anything: Container[str],
 ) -> Iterator[Statement]:
     """Yield a statement for each service and set of ARNs; actions that cannot be
     limited share one statement."""
     grouped: dict[tuple[str, tuple[str, ...]], list[Action]] = {}
     for action in sorted(_without_covered({*actions})):
         service, _, name = action.partition(":")
-        resources = _resources(action, arns)
+        resources = _resources(action, arns, anything)
         sid = _sid(action, resources)
         grouped.setdefault((sid, resources), []).append(Action(service, name))
     used: Counter[str] = Counter()
@@ -180,7 +206,8 @@ def _sid(action: str, resources: Sequence[str]) -> str:
 
 def _is_any(arn: str) -> bool:
     """Whether an ARN matches every name of its resource type."""
-    return arn.rpartition(":")[2] in _ANY_NAME
+    plain = re.sub(r"\$\{[^}]*\}", "", arn)
+    return bool(_ANY_NAME.fullmatch(plain.split(":", 5)[-1]))
 
 
 def _outside_resources(given: Iterable[Permission]) -> Iterator[Statement]:

@@ -6,7 +6,7 @@ suffix, so that ARN patterns limit the role to that system.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from awacs import s3 as as3
@@ -63,6 +63,32 @@ ARN_ENDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """Service → resource type in IAM's words → the ends of its ARNs. `@` stands for the
 name of any resource of the system; where AWS chooses an id, the end has no `@`."""
+
+_NAMED_ENDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    **ARN_ENDS,
+    "dynamodb": {
+        "global-table": ("global-table/@",),
+        "table": ("table/@", "table/@/*"),
+    },
+    "lambda": {kind: ("function:@", "function:@:*") for kind in ARN_ENDS["lambda"]},
+    "logs": {"log-group": ("log-group:@", "log-group:@:*")},
+    "rds": {**ARN_ENDS["rds"], "subgrp": ("subgrp:@", "subgrp:default*")},
+    "scheduler": {"schedule": ("schedule/*/@",)},
+    "secretsmanager": {"Secret": ("secret:@-??????",)},
+    "sns": {"topic": ("@", "@:*")},
+    "ssm": {"document": ("document/@",), "parameter": ("parameter/@",)},
+    "states": {"statemachine": ("stateMachine:@", "stateMachine:@:*")},
+}
+"""The same for systems without a code, where `@` stands for a name or a pattern: what
+follows a name in an ARN is an end of its own."""
+# Kinds with the names of another kind.
+_SAME_NAMES = {
+    "dynamodb:global-table": "dynamodb:table",
+    "events:rule-on-custom-event-bus": "events:rule",
+    "events:rule-on-default-event-bus": "events:rule",
+    "lambda:function alias": "lambda:function",
+    "lambda:function version": "lambda:function",
+}
 
 # API Gateway names these after the id of the API.
 _API_LOGS = names.arn("logs", "log-group:API-Gateway-Execution-Logs_*", region="*")
@@ -152,7 +178,43 @@ def arns_by_kind(
         found |= _shipped(scope.code, mine)
         if "AWS::ApiGateway::Stage" in types:
             found["logs", "log-group"] = [*found["logs", "log-group"], _API_LOGS]
-    return found
+        return found
+    return found | dict(_named(scope.names))
+
+
+def _named(
+    given: Mapping[str, Sequence[str]],
+) -> Iterator[tuple[tuple[str, str], list[str]]]:
+    """The ARNs of the kinds that a system without a code names, by service."""
+    services = {kind.partition(":")[0] for kind in given}
+    for service, kinds in _NAMED_ENDS.items():
+        for kind, ends in kinds.items() if service in services else ():
+            key = f"{service}:{kind}"
+            region = "" if (service, kind) in _WITHOUT_REGION else "*"
+            arns: list[str] = []
+            for name in given.get(_SAME_NAMES.get(key, key), ()):
+                arns += _arns_of(service, ends, name, region)
+            # What AWS names itself.
+            own = [end for end in ends if "@" not in end]
+            arns += [names.arn(service, end, region=region) for end in own]
+            if arns:
+                yield (service, kind), list(dict.fromkeys(arns))
+
+
+def _arns_of(
+    service: str, ends: Iterable[str], name: str, region: str
+) -> Iterator[str]:
+    """The ARNs of a name or a pattern; an ARN of another account is one itself."""
+    if name.startswith("arn:"):
+        yield name
+        return
+    for end in ends:
+        before, at, after = end.partition("@")
+        # A pattern covers what follows it.
+        if at and not (after and name.endswith("*") and f"{before}@" in ends):
+            covered = name.endswith("*") and service == "secretsmanager"
+            written = f"{before}{name.lstrip('/') if service == 'ssm' else name}"
+            yield names.arn(service, written + after * (not covered), region=region)
 
 
 def _shipped(code: str, mine: str) -> Iterator[tuple[tuple[str, str], list[str]]]:

@@ -12,28 +12,20 @@ import math
 import re
 from collections.abc import Container, Iterator, Mapping
 from itertools import product
+from os.path import commonprefix
 from typing import Any
 
+from tapgen.knowledge.named_resources import FIXED, GENERATED, NAMED, REFERS
 from tapgen.model import StackSet, System, Target
 from tapgen.system import checks, representatives
 from tapgen.template import evaluate
-from tapgen.template.values import marked, pieces, scalar, unmarked
+from tapgen.template.values import LATER, marked, pieces, references, scalar, unmarked
 
 _SUFFIX = "EnvironmentSuffix"
 SUFFIX = f"${{{_SUFFIX}}}"
 ACCOUNT = "${AWS::AccountId}"
 """Variables in a pattern: the template of the roles defines them."""
 
-# Type → the property with its name, and its kind of resource in IAM's words.
-_NAMED: Mapping[str, tuple[str, str]] = {
-    "AWS::IAM::Group": ("GroupName", "iam:group"),
-    "AWS::IAM::InstanceProfile": ("InstanceProfileName", "iam:instance-profile"),
-    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", "iam:policy"),
-    "AWS::IAM::Role": ("RoleName", "iam:role"),
-    "AWS::IAM::User": ("UserName", "iam:user"),
-    "AWS::KMS::Alias": ("AliasName", "kms:alias"),
-    "AWS::S3::Bucket": ("BucketName", "s3:bucket"),
-}
 # The properties of IAM resources that name users and groups of any origin.
 _MEMBERS = {"GroupName": "iam:group", "Groups": "iam:group"} | {
     "UserName": "iam:user",
@@ -49,6 +41,10 @@ _STACK_NAME, _UUID = 128, 36
 _MOST_TEXTS = 32
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
 _WILD = re.compile(r"\*\*+")
+# Kinds whose ARNs end in nothing but the name.
+_BARE = frozenset({"sns:topic", "sqs:queue"})
+# More names of a kind share patterns: policies have a greatest size.
+_MOST_NAMES = 20
 _Named = tuple[str, str]
 """A kind of resource, and a name or a pattern."""
 
@@ -65,7 +61,35 @@ def patterns(system: System) -> dict[str, tuple[str, ...]]:
     for s in system.stack_sets:
         for kind, pattern in _of(system, s, accounts):
             found.setdefault(kind, set()).add(pattern)
-    return {kind: tuple(sorted(found[kind])) for kind in sorted(found)}
+    return {kind: tuple(sorted(_few(kind, found[kind]))) for kind in sorted(found)}
+
+
+def covers(type_name: str) -> frozenset[str]:
+    """Return the services of which all resources are known by name that the handlers of a
+    type change."""
+    kinds = [kind for _, kind in REFERS.get(type_name, ())]
+    kinds += [kind for kind, _ in FIXED.get(type_name, ())]
+    kinds += [NAMED[type_name][1]] if type_name in NAMED else []
+    return frozenset(kind.partition(":")[0] for kind in kinds)
+
+
+def _few(kind: str, names: set[str]) -> set[str]:
+    """Return names, or patterns for what begins alike where there are many."""
+    if kind.partition(":")[0] in ("iam", "kms", "s3"):
+        return names
+    length = max(map(len, names))
+    while len(names) > _MOST_NAMES:
+        length = max(length - 2, 0)
+        groups: dict[str, list[str]] = {}
+        for name in sorted(names):
+            groups.setdefault(name[:length], []).append(name)
+        names = {n[0] if len(n) == 1 else _start(n) for n in groups.values()}
+    return names
+
+
+def _start(names: list[str]) -> str:
+    """Return a pattern for names: what they have in common, with whole variables."""
+    return re.sub(r"\$(\{[^}]*)?$", "", commonprefix(names)).rstrip("*") + "*"
 
 
 def _of(system: System, s: StackSet, accounts: Container[str]) -> Iterator[_Named]:
@@ -90,13 +114,16 @@ def _names(s: StackSet, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[
     for resource in resources.values():
         properties = resource.get("Properties")
         properties = properties if isinstance(properties, dict) else {}
-        known = _NAMED.get(str(resource.get("Type")))
+        known = NAMED.get(str(resource.get("Type")))
         if known:
             key, kind = known
-            for path in _texts(properties.get("Path", "/"), s):
+            path = properties.get("Path", "/") if kind.startswith("iam:") else ""
+            for start in _texts(path, s):
                 for name in _own_names(properties.get(key), kind, s):
-                    yield kind, path.lstrip("/") + name.removeprefix("alias/")
+                    yield kind, start.lstrip("/") + name.removeprefix("alias/")
         yield from _members(resource, s, resources)
+        yield from _references(resource, s, resources)
+        yield from FIXED.get(str(resource.get("Type")), ())
         for bucket in _code(properties):
             for name in _texts(bucket, s):
                 yield "s3:read", name
@@ -108,7 +135,7 @@ def _members(
     """Yield the users and groups from outside the template that policies and memberships
     name; a name does not include the path."""
     type_name = str(resource.get("Type"))
-    own, _ = _NAMED.get(type_name, ("", ""))
+    own, _ = NAMED.get(type_name, ("", ""))
     properties = resource.get("Properties")
     if not type_name.startswith("AWS::IAM::") or not isinstance(properties, Mapping):
         return
@@ -126,10 +153,53 @@ def _refers(name: Any, resources: Mapping[str, Any]) -> bool:
     return isinstance(name, Mapping) and name.get("Ref") in resources
 
 
+def _references(
+    resource: Mapping[str, Any], s: StackSet, resources: Mapping[str, Any]
+) -> Iterator[_Named]:
+    """Yield the resources from outside the system that a resource names."""
+    properties = resource.get("Properties")
+    properties = properties if isinstance(properties, Mapping) else {}
+    for key, kind in REFERS.get(str(resource.get("Type")), ()):
+        given = properties.get(key)
+        for one in given if isinstance(given, list) else [given]:
+            for name in () if _is_own(one, resources) else _texts(one, s):
+                yield kind, _bare(name, kind)
+
+
+def _is_own(value: Any, resources: Mapping[str, Any]) -> bool:
+    """Whether a value comes from a resource of the template, or from an output of the
+    system, whose names are allowed anyway; or is none."""
+    if value is None or value == {"Ref": "AWS::NoValue"}:
+        return True
+    if isinstance(value, Mapping) and isinstance(value.get("Fn::If"), list):
+        return all(_is_own(side, resources) for side in value["Fn::If"][1:])
+    if isinstance(value, Mapping) and isinstance(value.get(LATER), str):
+        return not value[LATER].startswith("SSM parameter")
+    return any(name.partition(".")[0] in resources for name in references(value))
+
+
+def _bare(name: str, kind: str) -> str:
+    """Return the name in an ARN or a URL; an ARN of another account stays one."""
+    parts = name.split(":", 5)
+    if name.startswith("arn:") and len(parts) == 6:
+        if unmarked(parts[4]).isdigit() and unmarked(parts[4]) == parts[4]:
+            return name
+        name = parts[5] if kind in _BARE else re.split("[:/]", parts[5], maxsplit=1)[-1]
+        if kind == "secretsmanager:Secret":
+            name = re.sub("-[A-Za-z0-9]{6}$", "", name)
+    elif kind == "sqs:queue":
+        name = name.rpartition("/")[2]
+    return (
+        name.removesuffix(":*") if kind == "logs:log-group" else name.partition(":")[0]
+    )
+
+
 def _own_names(value: Any, kind: str, s: StackSet) -> list[str]:
     """Return a resource's own name, or the pattern of one that CloudFormation
     generates."""
     match value:
+        case None | {"Ref": "AWS::NoValue"} if kind not in GENERATED:
+            return ["*"]
         case None | {"Ref": "AWS::NoValue"}:
             stack = f"StackSet-{s.name}"[:_STACK_NAME_PART]
             return [f"{stack.lower() if kind == 's3:bucket' else stack}*"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from tapgen import blueprints, config
 from tapgen.accounts import bootstrap
 from tapgen.blueprints import bootstrap as roles
 from tapgen.blueprints.listed_permissions import UNUSED
-from tapgen.blueprints.scope import Scope
+from tapgen.blueprints.scope import Scope, arns_by_kind
+from tapgen.knowledge import named_resources
 from tapgen.model import Permission
 from tapgen.template import schemas
 from tests.systems import look
@@ -508,3 +509,97 @@ def test_an_existing_database_gets_a_replica_and_no_other_change() -> None:
         assert not role.allows(f"rds:{action}", database, {})
     other = arn("rds", "db:payroll")
     assert not role.allows("rds:CreateDBInstanceReadReplica", other, {})
+
+
+def custom(names: Mapping[str, Sequence[str]], *types: str) -> Role:
+    return Role(json.loads(roles.target("demo", Scope(names=names), types, [])))
+
+
+DELETIONS = {
+    "AWS::AutoScaling::AutoScalingGroup": (
+        "autoscaling:DeleteAutoScalingGroup",
+        "autoScalingGroup:x:autoScalingGroupName/%s",
+    ),
+    "AWS::Backup::BackupVault": ("backup:DeleteBackupVault", "backup-vault:%s"),
+    "AWS::CloudTrail::Trail": ("cloudtrail:DeleteTrail", "trail/%s"),
+    "AWS::CloudWatch::Alarm": ("cloudwatch:DeleteAlarms", "alarm:%s"),
+    "AWS::DynamoDB::Table": ("dynamodb:DeleteTable", "table/%s"),
+    "AWS::Events::Rule": ("events:DeleteRule", "rule/%s"),
+    "AWS::Lambda::Function": ("lambda:DeleteFunction", "function:%s"),
+    "AWS::Logs::LogGroup": ("logs:DeleteLogGroup", "log-group:%s:*"),
+    "AWS::RDS::DBInstance": ("rds:DeleteDBInstance", "db:%s"),
+    "AWS::SNS::Topic": ("sns:DeleteTopic", "%s"),
+    "AWS::SQS::Queue": ("sqs:DeleteQueue", "%s"),
+    "AWS::SSM::Parameter": ("ssm:DeleteParameter", "parameter/%s"),
+    "AWS::Scheduler::Schedule": ("scheduler:DeleteSchedule", "schedule/default/%s"),
+    "AWS::SecretsManager::Secret": ("secretsmanager:DeleteSecret", "secret:%s-AbCdEf"),
+    "AWS::StepFunctions::StateMachine": (
+        "states:DeleteStateMachine",
+        "stateMachine:%s",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DELETIONS)
+def test_a_custom_system_deletes_nothing_that_it_does_not_name(kind: str) -> None:
+    action, end = DELETIONS[kind]
+    service = action.partition(":")[0]
+    words = named_resources.NAMED[kind][1]
+    role = custom({words: ["mine", "own-${EnvironmentSuffix}-*"]}, kind)
+    for name, allowed in (
+        ("mine", True),
+        ("own-prod-x", True),
+        ("theirs", False),
+        ("mine2", False),
+        ("own-stg-x", False),
+    ):
+        arn = f"arn:aws:{service}:us-east-1:{ACCOUNT}:{end % name}"
+        assert role.allows(action, arn, {}) is allowed, name
+
+
+def test_where_a_name_is_not_known_the_statement_says_so() -> None:
+    template = roles.target(
+        "demo", Scope(names={"sqs:queue": ["*"]}), ["AWS::SQS::Queue"], []
+    )
+    assert '"SqsNamesUnknownInAdvance"' in template
+    known = roles.target(
+        "demo", Scope(names={"logs:log-group": ["/x"]}), ["AWS::Logs::LogGroup"], []
+    )
+    assert '"LogsOfThisSystem"' in known
+
+
+def test_what_a_type_changes_without_naming_it_stays_possible() -> None:
+    """A pipe changes what its template does not show; nothing may fail half-way."""
+    types = [
+        "AWS::SQS::Queue",
+        "AWS::Lambda::Function",
+        "AWS::CloudFormation::CustomResource",
+    ]
+    names = {"sqs:queue": ["mine"], "lambda:function": ["mine"]}
+    role = custom(names, *types)
+    for name in ("mine", "theirs"):
+        arn = f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:{name}"
+        assert role.allows("lambda:InvokeFunction", arn, {})
+        assert role.allows("lambda:DeleteFunction", arn, {}) is (name == "mine")
+
+
+def test_a_policy_with_many_names_is_split() -> None:
+    names = {"s3:bucket": [f"{'x' * 50}-{n}" for n in range(120)]}
+    role = custom(names, "AWS::S3::Bucket")
+    assert role.allows("s3:DeleteBucket", f"arn:aws:s3:::{'x' * 50}-119", {})
+
+
+def test_every_kind_with_a_name_has_its_arns() -> None:
+    kinds = {kind for _, kind in named_resources.NAMED.values()}
+    kinds |= {k for every in named_resources.REFERS.values() for _, k in every}
+    for kind in kinds:
+        service = kind.partition(":")[0]
+        scope = Scope(names={kind: ["mine"]})
+        found = [
+            arn
+            for (owner, _), arns in arns_by_kind("demo", scope, []).items()
+            for arn in arns
+            if owner == service
+        ]
+        chosen_by_aws = kind.endswith(("snapshot", "backupPlan"))
+        assert chosen_by_aws or any("mine" in arn for arn in found), kind

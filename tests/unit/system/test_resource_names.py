@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,7 @@ def test_every_kind_that_chooses_a_name_is_reported() -> None:
         "iam:role": ("team/r",),
         "kms:alias": ("k",),
         "s3:bucket": ("b",),
+        "sns:topic": ("StackSet-demo-test-app*",),
     }
 
 
@@ -120,7 +123,8 @@ def test_buckets_that_code_comes_from_are_read() -> None:
     code = {"Code": {"S3Bucket": {"Ref": "Given"}, "S3Key": "x"}}
     function = {"Type": "AWS::Lambda::Function", "Properties": code}
 
-    assert resource_names.patterns(system(function)) == {"s3:read": ("mine",)}
+    found = resource_names.patterns(system(function))
+    assert found["s3:read"] == ("mine",)
 
 
 def test_another_suffix_gives_the_same_patterns() -> None:
@@ -158,7 +162,93 @@ def test_users_and_groups_of_other_origin_are_reported_where_a_policy_is_for_the
         "iam:group": ("*/team-us-east-1", "team-us-east-1"),
         "iam:policy": ("p",),
         "iam:user": ("*/alice", "*/bob", "alice", "bob", "mine"),
+        "sns:topic": ("StackSet-demo-test-app*",),
     }
+
+
+def outside(kind: str, **properties: Any) -> dict[str, tuple[str, ...]]:
+    """The patterns for what one resource of a type names, beside two topics."""
+    topics = ({"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "own"}},) * 2
+    other = {"Type": kind, "Properties": properties}
+    return dict(resource_names.patterns(system(*topics, other)))
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("arn:aws:sns:us-east-1:${AWS::AccountId}:theirs", {"theirs"}),
+        (
+            "arn:aws:sns:us-east-1:222222222222:theirs",
+            {"arn:aws:sns:us-east-1:222222222222:theirs"},
+        ),
+        ("${R0}", set()),
+        ("${Given}", {"mine"}),
+        ("${Unknown}", {"*"}),
+    ],
+)
+def test_topics_of_other_origin_are_reported_where_a_resource_names_them(
+    given: str, names: set[str]
+) -> None:
+    topic = {"Fn::Sub": given}
+    expected = tuple(sorted({"own", *names}))
+    for found in (
+        outside("AWS::SNS::Subscription", TopicArn=topic),
+        outside("AWS::SNS::TopicPolicy", Topics=[{"Ref": "R1"}, topic]),
+    ):
+        assert found["sns:topic"] == expected
+
+
+def test_names_of_other_origin_are_the_bare_ones() -> None:
+    own = {"Ref": "AWS::AccountId"}
+    function = {
+        "Fn::Sub": ["arn:aws:lambda:us-east-1:${A}:function:f:live", {"A": own}]
+    }
+    secret = {"Fn::Sub": "arn:aws:secretsmanager:x:${AWS::AccountId}:secret:s-AbCdEf"}
+    url = "https://sqs.us-east-1.amazonaws.com/111111111111/work"
+    for kind, properties, names in (
+        (
+            "AWS::Lambda::Permission",
+            {"FunctionName": function},
+            {"lambda:function": ("f",)},
+        ),
+        ("AWS::Lambda::Version", {"FunctionName": "g:2"}, {"lambda:function": ("g",)}),
+        (
+            "AWS::SecretsManager::ResourcePolicy",
+            {"SecretId": secret},
+            {"secretsmanager:Secret": ("s",)},
+        ),
+        ("AWS::SQS::QueuePolicy", {"Queues": [url]}, {"sqs:queue": ("work",)}),
+        (
+            "AWS::Logs::MetricFilter",
+            {"LogGroupName": "/a/b"},
+            {"logs:log-group": ("/a/b",)},
+        ),
+    ):
+        found = outside(kind, **properties)
+        assert {**found} == {"sns:topic": ("own",), **names}
+
+
+def test_many_names_share_patterns_without_cutting_a_variable() -> None:
+    topics = [
+        {
+            "Type": "AWS::SNS::Topic",
+            "Properties": {
+                "TopicName": {"Fn::Sub": f"{team}-${{EnvironmentSuffix}}-{n}"}
+            },
+        }
+        for team in "ab"
+        for n in range(30)
+    ]
+    found = resource_names.patterns(system(*topics, role(RoleName="r")))["sns:topic"]
+    assert 2 <= len(found) <= 20
+    for pattern in found:
+        assert re.fullmatch(
+            r"[ab]-(\$\{EnvironmentSuffix\}-[0-9]*)?\*?", pattern
+        ), pattern
+    for team in "ab":
+        for n in range(30):
+            name = f"{team}-${{EnvironmentSuffix}}-{n}"
+            assert any(fnmatchcase(name, pattern) for pattern in found)
 
 
 IS_PROD = {"Fn::Equals": [{"Ref": "EnvironmentSuffix"}, "prod"]}
