@@ -4,7 +4,9 @@
 `replacements` when a change replaces its resource, where the schemas do not say,
 `attributes` which values change although their resource stays, and which lists have an
 order, `interruptions` what a change in place interrupts, `guards` what protects a system,
-`snapshots` what does not follow the changes of its source.
+`policies` where policies are and whom they are for, `exposure` and `addresses` what makes
+a resource public or lets traffic in, `snapshots` what does not follow the changes of its
+source.
 `refusals` lists the updates that AWS refuses, and the names that forbid a replacement.
 `template/` judges changes by these tables, and `cli` gives the embedded AWS a function
 that refuses by them. Imports the standard library only. Begin reading at

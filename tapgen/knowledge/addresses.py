@@ -22,6 +22,7 @@ class Rules:
     ports: tuple[str, ...] = ()
     protocol: str = ""
     what: str = ""
+    default: tuple[str, ...] = ()  # what AWS uses where a resource has no rules
 
 
 _GROUP = (
@@ -55,6 +56,7 @@ RULES: dict[str, tuple[Rules, ...]] = {
             "ResourcesVpcConfig/PublicAccessCidrs",
             ("",),
             what="the endpoint of the cluster",
+            default=("0.0.0.0/0",),
         ),
     ),
     "AWS::GameLift::ContainerFleet": (

@@ -75,8 +75,10 @@ class _Held:
 def opened(kind: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
     """Yield what the ingress rules of a resource newly allow, in words; with each, whether
     from the internet. `before` and `after` are its properties, None for none."""
-    held = _Held(list(_rules(kind, before, "allow")))
-    new = [rule for rule in _rules(kind, after, "allow") if not held.covers(rule)]
+    stays = before is not None and after is not None
+    held = _Held(list(_rules(kind, before, "allow", stays)))
+    has = _rules(kind, after, "allow", stays)
+    new = [rule for rule in has if not held.covers(rule)]
     for rule in sorted(
         dict.fromkeys(new), key=lambda rule: (rule.traffic, rule.source)
     ):
@@ -94,7 +96,9 @@ def opened(kind: str, before: Any, after: Any) -> Iterator[tuple[bool, str]]:
             yield False, f"{rule.traffic} from {rule.source} is no longer denied"
 
 
-def _rules(kind: str, properties: Any, action: str) -> Iterator[_Rule]:
+def _rules(
+    kind: str, properties: Any, action: str, stays: bool = False
+) -> Iterator[_Rule]:
     if not isinstance(properties, Mapping):
         return
     acl = kind == _ACL_ENTRY
@@ -102,7 +106,7 @@ def _rules(kind: str, properties: Any, action: str) -> Iterator[_Rule]:
         return
     for form in RULES.get(kind, ()):
         found = value_at(properties, form.path) if form.path else properties
-        for rule in many(found):
+        for rule in many(found) or (form.default if stays else ()):
             yield from _of(form, rule)
 
 

@@ -57,3 +57,18 @@ def _items(properties: Any, path: str, key: str) -> dict[str, Any]:
         for number, item in enumerate(items)
         if isinstance(item, Mapping)
     }
+
+
+def values_at(properties: Any, path: str) -> Iterator[Any]:
+    """Yield the values at a path: one for each item where the path has a `*`."""
+    head, star, rest = path.partition("/*")
+    found = value_at(properties, head)
+    if not star:
+        if found is not None:
+            yield found
+        return
+    for item in found if isinstance(found, list) else [found] if found else []:
+        if rest:
+            yield from values_at(item, rest.removeprefix("/"))
+        else:
+            yield item

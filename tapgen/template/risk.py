@@ -6,14 +6,21 @@ nothing beyond them.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 from tapgen.knowledge.replacements import LEFT_BEHIND
-from tapgen.template import exposure, grants, guards, interruptions, retention
+from tapgen.template import (
+    choices,
+    exposure,
+    guards,
+    interruptions,
+    policies,
+    retention,
+    switches,
+)
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.values import LATER, equal, many, text
 
@@ -191,167 +198,43 @@ def _interrupted(change: Resource) -> Iterator[Found]:
 
 # -- permissions ---------------------------------------------------------------------
 
-_POLICIES = {
-    "AWS::ApiGateway::RestApi": "Policy",
-    "AWS::Backup::BackupVault": "AccessPolicy",
-    "AWS::DynamoDB::Table": "ResourcePolicy/PolicyDocument",
-    "AWS::ECR::RegistryPolicy": "PolicyText",
-    "AWS::ECR::Repository": "RepositoryPolicyText",
-    "AWS::EFS::FileSystem": "FileSystemPolicy",
-    "AWS::Elasticsearch::Domain": "AccessPolicies",
-    "AWS::IAM::GroupPolicy": "PolicyDocument",
-    "AWS::IAM::ManagedPolicy": "PolicyDocument",
-    "AWS::IAM::Policy": "PolicyDocument",
-    "AWS::IAM::Role": "AssumeRolePolicyDocument",
-    "AWS::IAM::RolePolicy": "PolicyDocument",
-    "AWS::IAM::UserPolicy": "PolicyDocument",
-    "AWS::KMS::Key": "KeyPolicy",
-    "AWS::KMS::ReplicaKey": "KeyPolicy",
-    "AWS::Kinesis::ResourcePolicy": "ResourcePolicy",
-    "AWS::Logs::ResourcePolicy": "PolicyDocument",
-    "AWS::OpenSearchService::Domain": "AccessPolicies",
-    "AWS::Organizations::Policy": "Content",
-    "AWS::S3::AccessPoint": "Policy",
-    "AWS::S3::BucketPolicy": "PolicyDocument",
-    "AWS::SNS::TopicInlinePolicy": "PolicyDocument",
-    "AWS::SNS::TopicPolicy": "PolicyDocument",
-    "AWS::SQS::QueueInlinePolicy": "PolicyDocument",
-    "AWS::SQS::QueuePolicy": "PolicyDocument",
-    "AWS::SSO::PermissionSet": "InlinePolicy",
-    "AWS::SecretsManager::ResourcePolicy": "ResourcePolicy",
-}
-"""Type → the property that holds a policy, as a document or as text."""
-
-_ATTACHED = {
-    "AWS::IAM::Group": ("ManagedPolicyArns",),
-    "AWS::IAM::Role": ("ManagedPolicyArns",),
-    "AWS::IAM::User": ("ManagedPolicyArns", "Groups"),
-    "AWS::SSO::PermissionSet": ("ManagedPolicies", "CustomerManagedPolicyReferences"),
-}
-"""Type → the properties that list other sources of its permissions."""
-
 
 def _permissions(change: Resource) -> Iterator[Found]:
-    before = list(_documents(change.type, change.before or {}))
-    after = list(_documents(change.type, change.after or {}))
-    if change.after is None:
-        if change.type.endswith("Policy") and not change.retained:
-            for _, words in grants.widened(before, []):
-                yield Kind.IAM, words  # what it denied
-        return
-    for public, words in grants.widened(before, after):
-        yield Kind.PUBLIC if public else Kind.IAM, words
-    for name in _ATTACHED.get(change.type, ()):
-        had = list(map(text, many((change.before or {}).get(name))))
-        for attached in map(text, many(change.after.get(name))):
-            if attached not in had:
-                yield Kind.IAM, f"newly attaches {attached}"
-    boundary = (change.before or {}).get("PermissionsBoundary")
-    if boundary and not equal(boundary, change.after.get("PermissionsBoundary")):
-        yield Kind.IAM, "its permissions boundary is changed or dropped"
+    def widened(before: Any, after: Any) -> Iterator[Found]:
+        if after is None:
+            if change.type.endswith("Policy") and not change.retained:
+                for _, words in policies.no_longer_denied(change.type, before):
+                    yield Kind.IAM, words
+            return
+        for public, words in policies.widened(change.type, before, after):
+            yield Kind.PUBLIC if public else Kind.IAM, words
+        boundary = (before or {}).get("PermissionsBoundary")
+        if boundary and not equal(boundary, after.get("PermissionsBoundary")):
+            yield Kind.IAM, "its permissions boundary is changed or dropped"
+
+    yield from _in_any_world(change, widened)
 
 
-def _documents(kind: str, properties: Mapping[str, Any]) -> Iterator[Any]:
-    if kind in _POLICIES:
-        yield _read(_at(properties, _POLICIES[kind]))
-    if kind.startswith("AWS::IAM::"):
-        for policy in many(properties.get("Policies")):
-            if isinstance(policy, Mapping):
-                yield policy.get("PolicyDocument")
-    if kind == "AWS::Lambda::Permission" and properties:
-        yield {"Statement": _invoker(properties)}
-    if kind == "AWS::Events::EventBusPolicy" and properties:
-        bus = {"Resource": properties.get("EventBusName", "default")}
-        yield {"Statement": _read(properties.get("Statement", {**properties, **bus}))}
-
-
-def _read(value: Any) -> Any:
-    """Return a policy as data, also one that is written as text."""
-    if isinstance(value, Mapping) and not any(k.startswith("Fn::") for k in value):
-        return value
-    try:
-        return json.loads(text(value))
-    except (ValueError, RecursionError):
-        return None
-
-
-def _invoker(properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the statement that Lambda creates for a permission (AddPermission)."""
-    limits = {
-        "SourceArn": ("ArnLike", "aws:SourceArn"),
-        "SourceAccount": ("StringEquals", "aws:SourceAccount"),
-        "PrincipalOrgID": ("StringEquals", "aws:PrincipalOrgID"),
-        "EventSourceToken": ("StringEquals", "lambda:EventSourceToken"),
-    }
-    conditions: dict[str, dict[str, Any]] = {}
-    for name, (operator, key) in limits.items():
-        if properties.get(name) is not None:
-            conditions.setdefault(operator, {})[key] = properties[name]
-    return {
-        "Effect": "Allow",
-        "Principal": properties.get("Principal"),
-        "Action": properties.get("Action"),
-        "Resource": properties.get("FunctionName"),
-        "Condition": conditions,
-    }
+def _in_any_world(
+    change: Resource, found: Callable[[Any, Any], Iterator[Found]]
+) -> Iterator[Found]:
+    """Yield what is found, with a "may" where only AWS decides that it is so."""
+    before, after = change.before, change.after
+    for (kind, words), where in choices.in_any_world(before, after, found):
+        yield kind, f"may be: {words} ({where})" if where else words
 
 
 # -- network -------------------------------------------------------------------------
 
-# Values that make a resource public, new ones included.
-_EXPOSING = {
-    "PubliclyAccessible": (True,),
-    "AuthType": ("NONE",),
-    "AccessControl": ("PublicRead", "PublicReadWrite", "AuthenticatedRead"),
-}
-# Values that keep a resource private.
-_CLOSING = {
-    "Scheme": "internal",
-    "ResourcesVpcConfig/EndpointPublicAccess": False,
-    "EndpointConfiguration/Types": ["PRIVATE"],
-    "PublicAccessBlockConfiguration/BlockPublicAcls": True,
-    "PublicAccessBlockConfiguration/BlockPublicPolicy": True,
-    "PublicAccessBlockConfiguration/IgnorePublicAcls": True,
-    "PublicAccessBlockConfiguration/RestrictPublicBuckets": True,
-}
-
 
 def _network(change: Resource) -> Iterator[Found]:
-    for public, words in exposure.opened(change.type, change.before, change.after):
-        yield Kind.PUBLIC if public else Kind.NETWORK, words
-    if change.after is not None:
-        yield from _public_switches(change.before or {}, change.after)
+    def opened(before: Any, after: Any) -> Iterator[Found]:
+        for public, words in exposure.opened(change.type, before, after):
+            yield Kind.PUBLIC if public else Kind.NETWORK, words
+        for words in switches.exposed(change.type, before, after):
+            yield Kind.PUBLIC, words
 
-
-def _public_switches(
-    before: Mapping[str, Any], after: Mapping[str, Any]
-) -> Iterator[Found]:
-    for name, values in _EXPOSING.items():
-        value = after.get(name)
-        exposed = any(equal(value, one) for one in values)
-        if exposed and not equal(before.get(name), value):
-            yield Kind.PUBLIC, f"{name} becomes {text(value)}"
-    for path, value in _CLOSING.items():
-        now, name = _at(after, path), path.rpartition("/")[2]
-        if equal(_at(before, path), value) and not equal(now, value):
-            off = value is True
-            became = "is turned off" if off else f"becomes {_or_default(now)}"
-            yield Kind.PUBLIC, f"{name} {became}"
-    authorized = before.get("AuthorizationType", "NONE")
-    if authorized != "NONE" and after.get("AuthorizationType", "NONE") == "NONE":
-        yield Kind.PUBLIC, f"AuthorizationType becomes NONE, it was {text(authorized)}"
-
-
-def _or_default(value: Any) -> str:
-    return "the default of AWS" if value is None else text(value)
-
-
-def _at(properties: Mapping[str, Any], path: str) -> Any:
-    """Return the value at a path of names; None where there is none."""
-    found: Any = properties
-    for name in path.split("/"):
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return found
+    yield from _in_any_world(change, opened)
 
 
 # -- protection ----------------------------------------------------------------------
@@ -370,8 +253,12 @@ def _weaker(change: Resource) -> Iterator[Found]:
     if change.verb is not Verb.CHANGE:
         return
     before, after = change.before or {}, change.after or {}
-    for words in guards.lost(change.type, before, after):
-        yield Kind.PROTECTION, words
+
+    def lost(before: Any, after: Any) -> Iterator[Found]:
+        for words in guards.lost(change.type, before or {}, after or {}):
+            yield Kind.PROTECTION, words
+
+    yield from _in_any_world(change, lost)
     for name in ("BucketEncryption", "KmsMasterKeyId", "KmsKeyId", "SSESpecification"):
         if before.get(name) and not after.get(name):
             yield Kind.PROTECTION, f"{name} is dropped"

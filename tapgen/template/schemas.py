@@ -294,6 +294,38 @@ def default(type_name: str, name: str) -> Any:
     return _anywhere(type_name).get("properties", {}).get(name, {}).get("default")
 
 
+def leaves(type_name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield each property that has no properties of its own, with what its schema says:
+    those that can be set, not more than `_DEEPEST` steps deep, with `*` for items."""
+    found = _anywhere(type_name)
+    read_only = {*_pointers(type_name, "readOnlyProperties")}
+    queue: list[tuple[str, Any]] = [*found.get("properties", {}).items()]
+    while queue:
+        path, about = queue.pop()
+        if "$ref" in about:
+            about = found.get("definitions", {}).get(about["$ref"].split("/")[-1], {})
+        below = [
+            (f"{path}/{name}", a) for name, a in about.get("properties", {}).items()
+        ]
+        if isinstance(about.get("items"), Mapping):
+            below.append((f"{path}/*", about["items"]))
+        if path not in read_only and path.count("/") < _DEEPEST:
+            queue += below
+            if not below:
+                yield path, about
+
+
+_DEEPEST = 7  # steps; schemas of dashboards go on for ever
+
+
+@cache
+def objects(type_name: str) -> frozenset[str]:
+    """Return the properties that take any object."""
+    return frozenset(
+        path for path, about in leaves(type_name) if "object" in about.get("type", ())
+    )
+
+
 def is_stateful(type_name: str) -> bool:
     """Whether a type holds data or an identity; see `STATEFUL`."""
     return type_name in STATEFUL
