@@ -10,6 +10,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -17,7 +18,7 @@ from tapgen.aws import cover, organizations, readings, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import Aws, ask, pages
-from tapgen.errors import AwsError, NotFound
+from tapgen.errors import AwsError, Busy, NotFound
 from tapgen.model import (
     HIDDEN,
     AutoDeployment,
@@ -78,6 +79,22 @@ class Operation:
 
 
 @dataclass(frozen=True)
+class Active:
+    """An operation of a stack set that has not ended, whoever started it."""
+
+    id: str
+    action: str
+    since: datetime | None
+
+    def __str__(self) -> str:
+        whose = "tapgen" if self.id.startswith(OPERATION_PREFIX) else "another tool"
+        text = f"operation {self.id} ({self.action or 'unknown'}) of {whose} runs"
+        if self.since is None:
+            return text
+        return f"{text} since {self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+@dataclass(frozen=True)
 class Result:
     """How an operation ended for one target."""
 
@@ -99,7 +116,10 @@ class StackSets:
     delegated: bool = False
 
     def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
-        return ask(self._client, operation, **parameters, **self._call_as)
+        try:
+            return ask(self._client, operation, **parameters, **self._call_as)
+        except Busy as error:
+            raise self._with_owner(parameters["StackSetName"], error) from error
 
     def _pages(self, operation: str, key: str, **parameters: Any) -> Iterator[Any]:
         return pages(self._client, operation, key, **parameters, **self._call_as)
@@ -172,6 +192,7 @@ class StackSets:
         outputs = '"Outputs"' in template and having is None
         model = PermissionModel(known.get("PermissionModel", "SELF_MANAGED"))
         in_units = model is PermissionModel.SERVICE_MANAGED
+        running = self.running(name)
         return Observed(
             name=name,
             template=template,
@@ -185,7 +206,8 @@ class StackSets:
             description=known.get("Description", ""),
             execution_role=known.get("ExecutionRoleName"),
             administration_role=known.get("AdministrationRoleARN"),
-            running=self.running(name),
+            running=running.id if running else None,
+            busy_with=str(running or ""),
             id=known.get("StackSetId", ""),
             permission_model=model,
             auto_deployment=_auto_deployment(known.get("AutoDeployment", {})),
@@ -279,16 +301,33 @@ class StackSets:
         """
         return stacks.outputs(self.aws, target, stack_id) if stack_id else None
 
-    def running(self, name: str) -> str | None:
-        """Return the id of an operation that has not ended. Only the newest few are read:
-        at most one runs, unless managed execution queues them."""
-        answer = self._ask(
-            "list_stack_set_operations", StackSetName=name, MaxResults=10
+    def running(self, name: str) -> Active | None:
+        """Return the operation that has not ended. Only the newest few are read: at most
+        one runs, unless managed execution queues them."""
+        answer = ask(
+            self._client,
+            "list_stack_set_operations",
+            StackSetName=name,
+            MaxResults=10,
+            **self._call_as,
         )
-        for operation in answer.get("Summaries", []):
-            if OperationStatus(operation["Status"]) in _ACTIVE:
-                return str(operation["OperationId"])
+        for one in answer.get("Summaries", []):
+            if OperationStatus(one["Status"]) in _ACTIVE:
+                return Active(
+                    str(one["OperationId"]),
+                    one.get("Action", ""),
+                    one.get("CreationTimestamp"),
+                )
         return None
+
+    def _with_owner(self, name: str, error: Busy) -> Busy:
+        """Return the error with whose operation it is that holds the stack set."""
+        try:
+            found = self.running(name)
+        except AwsError:
+            return error
+        text = f"stack set {name}: {found}" if found else error.message
+        return Busy(error.call, error.code, text)
 
     # -- operations ------------------------------------------------------------------
 

@@ -22,13 +22,13 @@ def wait_for_running(reached: Reached) -> None:
     reported: set[str] = set()
     while True:
         observed = ownership.observe(reached.system, reached.sets)
-        running = {o.name: o.running for o in observed.values() if o.running}
+        running = {o.name: o.busy_with for o in observed.values() if o.running}
         if not running:
             return
         for name, operation in running.items():
             if operation not in reported:
-                say(f"waiting for operation {operation} of {name} to end …")
-                reported.add(str(operation))
+                say(f"waiting for {name}: {operation} …")
+                reported.add(operation)
         time.sleep(reached.poll_seconds[1])
 
 

@@ -53,7 +53,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     observed, blocked = _without_others(system, observed)
     blocked += _impossible(system, observed)
     blocked += [
-        f"{name}: operation {o.running} is still running; wait for it to end, "
+        f"{name}: {o.busy_with or f'operation {o.running} runs'}; wait for it to end, "
         "then plan again"
         for name, o in observed.items()
         if o.running

@@ -118,6 +118,7 @@ def status(
                 "part": part_of(system, name, observed),
                 "exists": name in observed,
                 "running": observed[name].running if name in observed else None,
+                "busy_with": observed[name].busy_with if name in observed else "",
                 "instances": [
                     {**_target(t), **_instance(i)}
                     for t, i in _instances(observed, name)

@@ -163,7 +163,7 @@ def test_a_baseline_reaches_every_account_of_a_unit_and_follows_them(
     assert organization.days(outside) == set()
 
 
-def _running(organization: Organization, system: System) -> str | None:
+def _running(organization: Organization, system: System) -> object:
     return organization.sets(system).running("demo-test-baseline")
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
 import pytest
+from botocore.exceptions import ClientError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tapgen import errors
 from tapgen.aws import stacksets
 from tapgen.model import PREFERENCES, Strategy, Target
 
@@ -46,3 +52,59 @@ def test_count_and_percentage_never_go_together(strategy: Strategy) -> None:
         assert len([k for k in sent if k.startswith(what)]) == 1
     if sent["RegionConcurrencyType"] == "PARALLEL":
         assert "RegionOrder" not in sent
+
+
+class Busy:
+    """CloudFormation while an operation holds the stack set."""
+
+    meta = SimpleNamespace(
+        service_model=SimpleNamespace(service_name="cloudformation"),
+        method_to_api_mapping={
+            "delete_stack_set": "DeleteStackSet",
+            "list_stack_set_operations": "ListStackSetOperations",
+        },
+    )
+
+    def __init__(self, *operations: dict[str, Any]) -> None:
+        self.operations = operations
+
+    def delete_stack_set(self, **_: Any) -> Any:
+        known = {"Code": "OperationInProgressException", "Message": "AWS says busy"}
+        raise ClientError({"Error": known}, "DeleteStackSet")
+
+    def list_stack_set_operations(self, **_: Any) -> Any:
+        return {"Summaries": [*self.operations]}
+
+
+@pytest.mark.parametrize(
+    ("operations", "words"),
+    [
+        (
+            [
+                {"OperationId": "old", "Status": "SUCCEEDED"},
+                {
+                    "OperationId": "by-hand",
+                    "Action": "UPDATE",
+                    "Status": "RUNNING",
+                    "CreationTimestamp": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+                },
+            ],
+            "stack set net: operation by-hand (UPDATE) of another tool runs since "
+            "2026-01-02 03:04:05 UTC",
+        ),
+        (
+            [{"OperationId": "tapgen-1-2", "Action": "CREATE", "Status": "QUEUED"}],
+            "stack set net: operation tapgen-1-2 (CREATE) of tapgen runs",
+        ),
+        ([], "AWS says busy"),
+    ],
+)
+def test_a_busy_stack_set_says_whose_operation_it_is(
+    operations: list[dict[str, Any]], words: str
+) -> None:
+    aws = SimpleNamespace(client=lambda *_: Busy(*operations))
+    sets = stacksets.StackSets(cast(Any, aws), Target("1" * 12, "us-east-1"))
+
+    with pytest.raises(errors.Busy) as raised:
+        sets.delete("net")
+    assert raised.value.message == words

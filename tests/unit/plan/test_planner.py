@@ -420,7 +420,7 @@ def test_a_running_operation_is_named() -> None:
 
     (refused,) = plan.refusals(plan.make(make.system(data), found))
 
-    assert "operation op-1 is still running" in refused
+    assert "operation op-1 runs; wait for it to end" in refused
 
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
