@@ -14,6 +14,7 @@ from tapgen.accounts import bootstrap
 from tapgen.blueprints import execution
 from tapgen.blueprints.indirect_permissions import TABLE
 from tapgen.cli import common
+from tapgen.system.names import paths_of
 from tapgen.template import schemas
 
 STACKSETS = Path(__file__).parents[1] / "stacksets"
@@ -34,6 +35,9 @@ DIGEST = {digest!r}
 TYPES: Mapping[str, str] = {types!r}
 """Resource type → the actions that its schema lists."""
 
+READS: Mapping[str, str] = {reads!r}
+"""Resource type with names → the actions that its schema lists for reading one."""
+
 KINDS: Mapping[str, str] = {kinds!r}
 """Kinds of resources → the actions, in lower case, that can be limited to them."""
 '''
@@ -52,6 +56,9 @@ def source() -> str:
     return HEAD.format(
         digest=schemas.index_digest(),
         types={t: " ".join(found) for t, found in types.items()},
+        reads={
+            t: " ".join(sorted(schemas.read_actions(t))) for t in types if paths_of(t)
+        },
         kinds={k: " ".join(kinds[k]) for k in sorted(kinds)},
     )
 

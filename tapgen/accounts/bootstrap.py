@@ -357,7 +357,7 @@ def _stacks(
     if aws.role or aws.local:  # else tapgen has no access there
         looking = Scope(code)
         title = system.name.replace("_", "-")
-        text = blueprint.operator(title, looking, references(whole))
+        text = blueprint.operator(title, looking, references(whole), types(whole))
         for target in looked_at(whole):
             yield _Stack(target, name, _compact(text), parameters, tags)
 

@@ -56,6 +56,7 @@ from tapgen.blueprints import encoding, execution, indirect_permissions
 from tapgen.blueprints.scope import (
     Scope,
     own_artifacts,
+    reviews,
     stacks,
     template_parameters,
     templates_by_url,
@@ -329,7 +330,11 @@ def target(
         for number, document in enumerate(documents, start=1)
     ]
     role = template.add_resource(_execution_role(system, name, policies))
-    operator = template.add_resource(_operator_role(system, name, scope, types))
+    operator = template.add_resource(
+        _operator_role(
+            system, name, scope, types, _reading(template, system, name, scope, types)
+        )
+    )
     template.add_output(
         [
             Output("ExecutionRoleName", Value=Ref(role)),
@@ -340,19 +345,27 @@ def target(
     return templates_out.render(encoding.data(template), ours=True)
 
 
-def operator(system: str, scope: Scope, references: Iterable[str]) -> str:
+def operator(
+    system: str, scope: Scope, references: Iterable[str], types: Iterable[str] = ()
+) -> str:
     """Return the template of the same stack for accounts in which AWS Organizations
     deploys.
 
     It has only the operator role. `references` are the
-    `indirect_permissions.REFERENCES` in the templates.
+    `indirect_permissions.REFERENCES` in the templates, `types` their resource types.
     """
     template = _start(f"tapgen: operator role of {system}")
     template.set_metadata({"tapgen": {"types": [], "passed_to": []}})
     _parameters(template)
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
     role = template.add_resource(
-        _operator_role(system, name, scope, sorted(references))
+        _operator_role(
+            system,
+            name,
+            scope,
+            sorted(references),
+            _reading(template, system, name, scope, sorted(types)),
+        )
     )
     template.add_output(Output("OperatorRoleArn", Value=GetAtt(role, "Arn")))
     return templates_out.render(encoding.data(template), ours=True)
@@ -392,27 +405,58 @@ def _execution_role(
     )
 
 
+def _reading(
+    template: Template, system: str, name: str, scope: Scope, types: Sequence[str]
+) -> list[iam.ManagedPolicy]:
+    """Add what CloudFormation reads as the operator role when it looks for names that are
+    taken (user guide, "Validate stack deployments")."""
+    documents = _packed(execution.reading(system, scope, types))
+    return [
+        template.add_resource(
+            iam.ManagedPolicy(
+                f"OperatorPolicy{number}",
+                ManagedPolicyName=names.sub(f"{name}-operator-{number}"),
+                Description=f"Reads the resources of {system} that have names",
+                PolicyDocument=document,
+            )
+        )
+        for number, document in enumerate(documents, start=1)
+        if document.properties["Statement"]
+    ]
+
+
 def _operator_role(
-    system: str, name: str, scope: Scope, types: Sequence[str]
+    system: str,
+    name: str,
+    scope: Scope,
+    types: Sequence[str],
+    policies: Sequence[iam.ManagedPolicy],
 ) -> iam.Role:
+    own = [stacks(system), reviews(system)]
+    events = names.arn("cloudformation", f"changeSet/{change_sets.PREFIX}*", region="*")
+    every_instance = names.arn("cloudformation", "stack/StackSet-*", region="*")
     return _role(
         "OperatorRole",
         name=f"{name}-operator",
         description=f"With this role tapgen reads the stacks of {system}",
         # The whole account: its own policies decide who may assume this role.
         trusted=AWSPrincipal(names.sub(_in_administration("root"))),
+        policies=policies,
         allow=[
-            security.statement(
-                "StacksOfThisSystem", _OPERATOR_ACTIONS, [stacks(system)]
-            ),
+            security.statement("StacksOfThisSystem", _OPERATOR_ACTIONS, own),
             # Only the system's stacks, and never with a service role: a stack keeps it.
             security.statement(
                 "ChangeSetsOfTapgen",
                 [acfn.CreateChangeSet, acfn.DeleteChangeSet, acfn.DescribeChangeSet],
-                [stacks(system)],
+                own,
                 StringLike({"cloudformation:ChangeSetName": f"{change_sets.PREFIX}*"}),
                 Null({"cloudformation:RoleArn": "true"}),
             ),
+            # What CloudFormation validated, by the ARN of a change set.
+            security.statement(
+                "EventsOfChangeSets", [acfn.DescribeEvents], [*own, events]
+            ),
+            security.statement("StacksInReview", [acfn.DeleteStack], [reviews(system)]),
             *_parameters_read(scope, types),
             # IAM supports no resources for these.
             security.statement(
@@ -421,8 +465,10 @@ def _operator_role(
                 ["*"],
             ),
             security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
-            security.statement("AlarmsOfGates", _ALARM_ACTIONS, ["*"]),
             templates_by_url(),
+            security.statement(
+                "NeverDelete", [acfn.DeleteStack], [every_instance], deny=True
+            ),
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True
             ),

@@ -44,6 +44,7 @@ from tapgen.blueprints.scope import (
 from tapgen.blueprints.tag_permissions import deny_other_systems, key_statements
 from tapgen.model import Permission
 from tapgen.system import resource_names
+from tapgen.system.names import reads
 from tapgen.template import schemas
 
 # What StackSets calls for a stack of the system, as the execution role.
@@ -131,6 +132,31 @@ def _on_anything(
     return frozenset(
         action.lower() for action in found if action.partition(":")[0] in ARN_ENDS
     )
+
+
+# What reads data, not what a resource is like.
+_DATA = frozenset(
+    "kms:Decrypt s3:GetObject s3:GetObjectVersion secretsmanager:GetSecretValue".split()
+)
+_READING = ("BatchGet", "Describe", "Get", "GET", "Head", "List", "Search")
+
+
+def reading(system: str, scope: Scope, types: Sequence[str]) -> list[Statement]:
+    """Return the statements with which CloudFormation finds names that are taken, for
+    whoever makes a change set: reading resources of the types that have names."""
+    wanted = {action.lower() for kind in types for action in reads(kind)}
+    arns = arns_by_kind(system, scope, types)
+    allowed = {
+        action
+        for action in listed_actions(types, scope)
+        if action.lower() in wanted - {a.lower() for a in _DATA}
+        and action.partition(":")[2].startswith(_READING)
+    }
+    anything = frozenset() if scope.code else _on_anything(types, ())
+    # These show values: only those of the system, where its names are known.
+    values = {a for a in allowed if a.startswith("ssm:GetParameter")}
+    own = {a for a in values if not any(map(_is_any, _resources(a, arns, anything)))}
+    return list(_by_resource(allowed - values | own, arns, anything))
 
 
 def _resources(

@@ -14,6 +14,7 @@ from awacs.aws import (
     Statement,
 )
 
+from tapgen.aws import reviews as in_review
 from tapgen.blocks import names, security
 from tapgen.model import PassedRole, Permission
 
@@ -124,6 +125,12 @@ class Scope:
 def stacks(system: str) -> str:
     """ARNs of the stacks that StackSets creates: `StackSet-<stack set>-<uuid>`."""
     name = f"stack/StackSet-{system}-${{{names.SUFFIX}}}-*"
+    return names.arn("cloudformation", name, region="*")
+
+
+def reviews(system: str) -> str:
+    """ARNs of the stacks in review that tapgen makes and deletes again."""
+    name = f"stack/{in_review.START}{system}-${{{names.SUFFIX}}}-*"
     return names.arn("cloudformation", name, region="*")
 
 

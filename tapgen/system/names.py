@@ -21,7 +21,7 @@ from tapgen.knowledge.names import (
     WORLD,
 )
 from tapgen.model import Target
-from tapgen.template import scope
+from tapgen.template import schemas, scope
 from tapgen.template.places import value_at
 from tapgen.template.refusals import custom_name
 
@@ -125,6 +125,15 @@ def paths_of(kind: str) -> list[str]:
         return ["/".join(listed)]
     custom = custom_name(kind)
     return custom.property.split("|") if custom else []
+
+
+def reads(kind: str) -> frozenset[str]:
+    """Return the actions with which CloudFormation finds out whether a name of a type is
+    taken; none for a type without names."""
+    found = schemas.indexed_reads(kind)
+    if found is None:
+        found = schemas.read_actions(kind) if paths_of(kind) else frozenset()
+    return found
 
 
 def _is_known(value: Any) -> bool:

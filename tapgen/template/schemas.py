@@ -437,6 +437,21 @@ def read_permissions(type_name: str) -> frozenset[str]:
     return frozenset(filter(is_action, lowered))
 
 
+def indexed_reads(type_name: str) -> frozenset[str] | None:
+    """Return the actions that find out whether a name of a type is taken, from the index;
+    none for a type without names, None where the index does not have the type."""
+    if type_name in permission_index.TYPES and _has_index():
+        return frozenset(permission_index.READS.get(type_name, "").split())
+    return None
+
+
+def read_actions(type_name: str) -> frozenset[str]:
+    """Return the actions of the read handler of a type, from its schema."""
+    handler = _anywhere(type_name).get("handlers", {}).get("read", {})
+    listed = {a.lower() for a in handler.get("permissions", ())}
+    return frozenset(a for a in read_permissions(type_name) if a.lower() in listed)
+
+
 def read_kinds(action: str) -> frozenset[str] | None:
     """Return the kinds of resources of an action, from the data and not the index."""
     service, _, name = action.partition(":")

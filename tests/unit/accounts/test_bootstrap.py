@@ -81,8 +81,8 @@ def administration() -> dict[str, Any]:
 
 def execution_statements(template: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """What the execution role is allowed."""
-    for resource in template["Resources"].values():
-        if resource["Type"] == "AWS::IAM::ManagedPolicy":
+    for name, resource in template["Resources"].items():
+        if name.startswith("ExecutionPolicy"):
             for statement in resource["Properties"]["PolicyDocument"]["Statement"]:
                 if statement["Effect"] == "Allow":
                     yield statement
@@ -318,10 +318,65 @@ def test_the_operator_reads_and_makes_change_sets_but_never_executes_one(
     assert changes == {
         "cloudformation:CreateChangeSet",
         "cloudformation:DeleteChangeSet",
+        "cloudformation:DeleteStack",
     }
-    assert operator_statements(target)[-1]["Effect"] == "Deny"
-    denied = operator_statements(target)[-1]["Action"]
-    assert denied == ["cloudformation:ExecuteChangeSet"]
+    denied = {
+        s["Sid"]: s["Action"]
+        for s in operator_statements(target)
+        if s["Effect"] == "Deny"
+    }
+    assert denied == {
+        "NeverDelete": ["cloudformation:DeleteStack"],
+        "NeverExecute": ["cloudformation:ExecuteChangeSet"],
+    }
+
+
+def test_the_operator_deletes_only_stacks_in_review(target: dict[str, Any]) -> None:
+    deleting = {
+        s["Effect"]: [r["Fn::Sub"] for r in s["Resource"]]
+        for s in operator_statements(target)
+        if "cloudformation:DeleteStack" in s["Action"]
+    }
+
+    start = "arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack"
+    assert deleting == {
+        "Allow": [f"{start}/tapgen-review-some-system-${{EnvironmentSuffix}}-*"],
+        "Deny": [f"{start}/StackSet-*"],
+    }
+
+
+def test_the_operator_reads_what_has_a_name_and_no_data() -> None:
+    def reading(types: list[str]) -> dict[str, list[str]]:
+        """Action of the managed policies -> the ends of its resources."""
+        scope = blueprint.Scope("ss")
+        generated = json.loads(blueprint.target("some-system", scope, types, []))
+        role = generated["Resources"]["OperatorRole"]["Properties"]
+        return {
+            action: [r if r == "*" else r["Fn::Sub"] for r in s["Resource"]]
+            for arn in role.get("ManagedPolicyArns", ())
+            for s in generated["Resources"][arn["Ref"]]["Properties"]["PolicyDocument"][
+                "Statement"
+            ]
+            for action in s["Action"]
+        }
+
+    found = reading(
+        [
+            *("AWS::IAM::Role", "AWS::S3::Bucket", "AWS::SecretsManager::Secret"),
+            *("AWS::SSM::Parameter", "AWS::DynamoDB::Table", "AWS::KMS::Key"),
+        ]
+    )
+
+    assert {"iam:GetRole", "s3:ListBucket", "secretsmanager:DescribeSecret"} <= {*found}
+    assert "dynamodb:DescribeTable" in found
+    assert found["iam:GetRole"][0].endswith(":role/ss-${EnvironmentSuffix}-*")
+    assert all(r != "*" for r in found["ssm:GetParameters"])
+    for action in found:
+        assert action.split(":")[1].startswith(("Get", "List", "Describe")), action
+    assert not {"s3:GetObject", "secretsmanager:GetSecretValue", "kms:Decrypt"} & {
+        *found
+    }
+    assert reading(["AWS::KMS::Key"]) == {}
 
 
 def test_the_operator_touches_only_tapgens_change_sets_and_passes_no_role(
@@ -338,8 +393,9 @@ def test_the_operator_touches_only_tapgens_change_sets_and_passes_no_role(
         "cloudformation:DescribeChangeSet",
     ]
     stacks = "stack/StackSet-some-system-${EnvironmentSuffix}-*"
-    (arn,) = making["Resource"]
-    assert arn["Fn::Sub"].endswith(stacks)
+    in_review = "stack/tapgen-review-some-system-${EnvironmentSuffix}-*"
+    one, other = making["Resource"]
+    assert one["Fn::Sub"].endswith(stacks) and other["Fn::Sub"].endswith(in_review)
     assert making["Condition"] == {
         "StringLike": {"cloudformation:ChangeSetName": "tapgen-*"},
         "Null": {"cloudformation:RoleArn": "true"},
@@ -375,7 +431,9 @@ def test_every_policy_fits_into_iams_limit(number: int) -> None:
         for resource in generated["Resources"].values()
         if resource["Type"] == "AWS::IAM::ManagedPolicy"
     ]
-    assert 1 <= len(policies) <= 10
+    for role in ("ExecutionRole", "OperatorRole"):
+        attached = generated["Resources"][role]["Properties"].get("ManagedPolicyArns")
+        assert len(attached or ()) <= 10
     for policy in policies:
         assert blueprint.size(policy) <= 6144
         sids = [statement["Sid"] for statement in policy["Statement"]]
