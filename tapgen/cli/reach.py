@@ -17,7 +17,7 @@ from tapgen.cli.common import (
     system_path,
 )
 from tapgen.errors import AwsError
-from tapgen.model import System, Undescribed
+from tapgen.model import System, Undescribed, Unsearched
 
 if TYPE_CHECKING:
     from tapgen.plan.names import Elsewhere
@@ -72,7 +72,9 @@ def reach_system(
     return Reached(loaded, system, aws, sets, aws_choice["local"])
 
 
-def undescribed(reached: Reached, *, deployed: bool) -> tuple[Undescribed, ...]:
+def undescribed(
+    reached: Reached, *, deployed: bool
+) -> tuple[Undescribed | Unsearched, ...]:
     """Return the system's stack sets that neither its file nor an environment in it
     describes; `deployed` says whether any that it describes exist."""
     from tapgen.system import undescribed

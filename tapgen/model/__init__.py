@@ -32,6 +32,7 @@ from tapgen.model.observations import (
     ObservedInstance,
     Reading,
     Undescribed,
+    Unsearched,
 )
 from tapgen.model.organizations import (
     AccountFilter,
@@ -100,6 +101,7 @@ __all__ = [
     "System",
     "Target",
     "Undescribed",
+    "Unsearched",
     "Unit",
     "Upload",
     "Value",

@@ -70,6 +70,15 @@ class Undescribed:
     name: str
 
 
+@dataclass(frozen=True, order=True)
+class Unsearched:
+    """A region that cannot be searched for stack sets that the file does not describe:
+    there may be some. `why` is AWS's answer."""
+
+    admin_region: str
+    why: str
+
+
 @dataclass(frozen=True)
 class Observed:
     """A stack set as CloudFormation reports it (`DescribeStackSet`)."""

@@ -13,6 +13,7 @@ from tapgen.model import (
     System,
     Target,
     Undescribed,
+    Unsearched,
     gate_data,
 )
 from tapgen.plan import (
@@ -102,7 +103,7 @@ def outcome(ended: Outcome) -> dict[str, Any]:
 def status(
     system: System,
     observed: Mapping[str, Observed],
-    others: Iterable[Undescribed] = (),
+    others: Iterable[Undescribed | Unsearched] = (),
 ) -> dict[str, Any]:
     """Return every stack set of a system with its instances and its missing targets, and
     the `others` that its file does not describe."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen.model import Target, Undescribed
+from tapgen.model import Target, Undescribed, Unsearched
 from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.plan.drift import Drift, Drifted
 from tapgen.plan.durations import Span
@@ -36,7 +36,7 @@ class Outlook:
     limits: tuple[Headroom, ...] = ()
     drift: Drift = Drift()
     answers: Mapping[Key, Answer] = field(default_factory=dict)
-    undescribed: tuple[Undescribed, ...] = ()
+    undescribed: tuple[Undescribed | Unsearched, ...] = ()
 
 
 # -- text ----------------------------------------------------------------------------

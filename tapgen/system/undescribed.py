@@ -14,7 +14,7 @@ from dataclasses import replace
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
 from tapgen.knowledge.regions import ALWAYS_ENABLED
-from tapgen.model import System, Target, Undescribed
+from tapgen.model import System, Target, Undescribed, Unsearched
 from tapgen.template import scope
 
 Described = Collection[tuple[str, str]]
@@ -36,21 +36,23 @@ def regions(system: System, deployed: bool) -> list[str]:
 
 def find(
     system: System, sets: StackSets, described: Described, looked_at: Iterable[str]
-) -> tuple[Undescribed, ...]:
+) -> tuple[Undescribed | Unsearched, ...]:
     """Return the stack sets in the administration account that carry the system's tag and
-    are not `described`. A region that cannot be read counts as empty."""
+    are not `described`, and the regions that cannot be searched for them."""
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(lambda r: _in(system, sets, described, r), looked_at)
-        return tuple(sorted(one for some in found for one in some))
+        every = [one for some in found for one in some]
+    there = sorted(one for one in every if isinstance(one, Undescribed))
+    return *there, *sorted(one for one in every if isinstance(one, Unsearched))
 
 
 def _in(
     system: System, sets: StackSets, described: Described, region: str
-) -> list[Undescribed]:
+) -> list[Undescribed | Unsearched]:
     there = replace(sets, admin=Target(sets.admin.account, region))
     start = f"{system.name.replace('_', '-')}-"
     ours = tuple(f"{start}{suffix}-" for place, suffix in described if place == region)
-    found = []
+    found: list[Undescribed | Unsearched] = []
     try:
         for name in there.names(start):
             if ours and name.startswith(ours):
@@ -59,6 +61,6 @@ def _in(
             if tags.get("tapgen:system") == system.name:
                 suffix = tags.get("tapgen:suffix", "")
                 found.append(Undescribed(region, suffix, name))
-    except AwsError:
-        return []
+    except AwsError as error:
+        return [*found, Unsearched(region, error.message)]
     return found

@@ -53,6 +53,8 @@ def serve(
     persist = lifecycle.wants_persistence()
     os.environ.pop(lifecycle.PERSIST_VARIABLE, None)
     listener = _inherited(port) or lifecycle.listen(port)
+    for name in settings.of_the_shell([*os.environ]):
+        del os.environ[name]
     os.environ.update(settings.environment(port, folder))
     # The code of functions is unpacked into temporary folders.
     os.environ["TMPDIR"] = str(_scratch(folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -41,3 +42,12 @@ def environment(port: int, folder: Path) -> dict[str, str]:
         # Functions call back here; inside them the account is the local default one.
         "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
     }
+
+
+def of_the_shell(names: Iterable[str]) -> list[str]:
+    """Return the environment variables that must go before ministack is imported.
+
+    The functions that it runs inherit its environment: the shell's AWS credentials and
+    profiles are not for them, nor for anything here.
+    """
+    return [name for name in names if name.upper().startswith("AWS_")]

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
-from tapgen.model import Target, Undescribed
+from tapgen.model import Target, Undescribed, Unsearched
 from tapgen.report import undescribed as shown
 from tapgen.system import undescribed
 from tests import make
@@ -32,7 +32,9 @@ class Account:
         return (self.regions[self.admin.region] or {})[name]
 
 
-def found(*described: tuple[str, str], **regions: Any) -> list[Undescribed]:
+def found(
+    *described: tuple[str, str], **regions: Any
+) -> list[Undescribed | Unsearched]:
     account = Account({name.replace("_", "-"): sets for name, sets in regions.items()})
     sets = cast(StackSets, account)
     places = [name.replace("_", "-") for name in regions]
@@ -63,7 +65,9 @@ def test_an_environment_in_the_file_is_described_and_a_removed_one_is_not() -> N
     there = {"demo-dev-data": tags("dev"), "demo-qa-data": tags("qa")}
     described = ("us-east-1", "test"), ("us-east-1", "dev")
 
-    assert [u.suffix for u in found(*described, us_east_1=there)] == ["qa"]
+    assert found(*described, us_east_1=there) == [
+        Undescribed("us-east-1", "qa", "demo-qa-data")
+    ]
 
 
 def test_a_stack_set_of_another_system_or_of_nobody_is_not_named() -> None:
@@ -72,10 +76,17 @@ def test_a_stack_set_of_another_system_or_of_nobody_is_not_named() -> None:
     assert found(("us-east-1", "test"), us_east_1=there) == []
 
 
-def test_a_region_that_cannot_be_read_hides_no_other() -> None:
+def test_a_region_that_cannot_be_read_hides_no_other_and_is_not_empty() -> None:
     there = {"demo-old-data": tags("old")}
+    known, unknown = found(us_east_1=there, us_west_2=None)
 
-    assert len(found(us_east_1=there, us_west_2=None)) == 1
+    assert known == Undescribed("us-east-1", "old", "demo-old-data")
+    assert unknown == Unsearched("us-west-2", "no")
+    assert shown.data([known, unknown]) == shown.data([known])
+    assert shown.lines([unknown, Unsearched("eu-west-1", "no")]) == [
+        "not known for us-west-2, eu-west-1: stack sets cannot be listed there (no); if "
+        "this system was ever administered from there, look with other credentials"
+    ]
 
 
 def test_every_usual_region_is_looked_at_only_where_nothing_is_deployed() -> None:
