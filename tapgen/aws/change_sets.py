@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from tapgen.aws import reviews
-from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.aws.stacksets import parameters
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Target
@@ -293,7 +293,7 @@ def _unanswered(code: str, message: str) -> AwsError:
 
 
 def _read(client: Any, at: Mapping[str, str], first: Mapping[str, Any]) -> ChangeSet:
-    reason = first.get("StatusReason", "")
+    reason = one_line(first.get("StatusReason", ""))
     if first["Status"] not in ("CREATE_COMPLETE", "FAILED"):
         raise _unanswered(first["Status"], "another process deleted the change set")
     failed = ""

@@ -376,7 +376,7 @@ def _refused(call: str, place: str, error: ClientError) -> AwsError:
     profile with a role: then that hop is named, not the call that needed it.
     """
     code = str(error.response.get("Error", {}).get("Code", "Unknown"))
-    message = str(error.response.get("Error", {}).get("Message", error))
+    message = one_line(error.response.get("Error", {}).get("Message", error))
     service = _SIGNING_IN.get(error.operation_name)
     hop = f"{service}:{error.operation_name}"
     if service and hop != call:
@@ -387,6 +387,12 @@ def _refused(call: str, place: str, error: ClientError) -> AwsError:
     elif kind is Expired:
         message = f"{_SIGN_IN}: {message}"
     return kind(call, code, message)
+
+
+def one_line(text: object) -> str:
+    """Return what AWS says on one line: reasons of services may have several, which
+    would look like lines of a plan."""
+    return " ".join(str(text).split())
 
 
 def _kind(code: str, message: str) -> type[AwsError]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, TemplateError
 from tapgen.model import Target
 from tapgen.template import decode
@@ -238,7 +238,7 @@ def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
         return None
     for events in _operations(newest_first):
         for event in reversed(events):
-            reason = event.get("ResourceStatusReason", "")
+            reason = one_line(event.get("ResourceStatusReason", ""))
             failed = event["ResourceStatus"].endswith("_FAILED")
             if failed and not any(echo in reason for echo in _ECHOES):
                 return Failure(

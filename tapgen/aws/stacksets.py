@@ -17,7 +17,7 @@ from uuid import uuid4
 from tapgen.aws import cover, organizations, readings, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
-from tapgen.aws.session import Aws, ask, pages
+from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, Busy, NotFound
 from tapgen.model import (
     HIDDEN,
@@ -342,7 +342,7 @@ class StackSets:
             operation_id,
             name,
             OperationStatus(found["Status"]),
-            found.get("StatusReason", ""),
+            one_line(found.get("StatusReason", "")),
             int(found.get("StatusDetails", {}).get("FailedStackInstancesCount") or 0),
         )
 
@@ -358,7 +358,7 @@ class StackSets:
             Result(
                 Target(r["Account"], r["Region"]),
                 ResultStatus(r["Status"]),
-                r.get("StatusReason", ""),
+                one_line(r.get("StatusReason", "")),
             )
             for r in found
         ]
@@ -544,7 +544,7 @@ def _instance(known: Mapping[str, Any]) -> ObservedInstance:
         detailed_status=InstanceDetailedStatus(detailed) if detailed else None,
         stack_id=known.get("StackId") or None,
         overrides=_values(known.get("ParameterOverrides", [])),
-        reason=known.get("StatusReason"),
+        reason=one_line(known.get("StatusReason") or "") or None,
         drift_status=known.get("DriftStatus", "NOT_CHECKED"),
         drift_checked=known.get("LastDriftCheckTimestamp"),
         last_operation=known.get("LastOperationId"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from tapgen.cli import FAILED
+from tapgen.cli import FAILED, PARTIAL
 from tapgen.cli.common import (
     Timings,
     assume_role_option,
@@ -104,20 +104,23 @@ def destroy_command(
             return ended
         look, resume = command_line("status", reached), command_line("destroy", reached)
         out.print(text.outcome(ended, look=look, resume=resume, verb="deleted"))
-    if delete_data and ended.green:
+    if delete_data and ended.green and not plan.omitted:
         if not plan and resources:
             confirm(yes, f"Delete the retained data of {prefix}?")
         fates = _delete_retained(out, reached.aws.assuming(assume_role), resources)
         if resources:
             remaining = [x for x in resources if fates[x].startswith("not deleted")]
             store.put(place, retained.dump(remaining))
-    elif plan and ended.green:
+    elif plan and ended.green and not plan.omitted:
         out.print(
             "the roles of tapgen bootstrap stay: delete the stack "
             f"{bootstrap.roles_stack(reached.system)} in {reached.system.admin.region} "
             "of each target account if you do not deploy this system again"
         )
     _print_data(output, plan, ended, resources, fates)
+    if ended.green and plan.omitted:
+        # An empty plan deletes nothing, and leaves all that does not answer.
+        return PARTIAL if plan else FAILED
     return exit_code(ended)
 
 

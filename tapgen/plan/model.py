@@ -192,6 +192,11 @@ class Plan:
             return step.action is Action.CREATE
         return self.observed[step.stack_set].instances[target].has_no_stack
 
+    def does(self, step: Step) -> Action:
+        """Return what a step does: an update whose targets have no stacks creates."""
+        new = [self.is_new(step, target) for target in step.targets]
+        return Action.CREATE if new and all(new) else step.action
+
     def wave_of(self, reference: Reference) -> int | None:
         """Number, from 1, of the wave after which a value is known."""
         numbers = [

@@ -120,7 +120,8 @@ def _waves(
 def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
     """Return the plan that deletes everything observed, in reverse order.
 
-    A stack set that another system or another tool created stays, and the plan is refused.
+    A stack set that another system or another tool created stays, and the plan is
+    refused. Instances that do not answer are left out, with their stack sets.
     """
     observed, blocked = _without_others(system, observed)
     levels = list(dependency_levels({s.part: s for s in system.stack_sets}))
@@ -138,8 +139,15 @@ def destroy(system: System, observed: Mapping[str, Observed]) -> Plan:
         for level in [leftover, *reversed(names)]
     ]
     waves = users.deletions_in_order(waves, ledger.uses(observed))
+    waves, left = unread.without_silent(waves, observed)
     complete_waves = _complete(waves, {}, observed)
-    return Plan(system, observed, tuple(complete_waves), blocked=tuple(blocked))
+    return Plan(
+        system,
+        observed,
+        tuple(complete_waves),
+        blocked=tuple(blocked),
+        omitted=tuple(left),
+    )
 
 
 def check(system: System) -> None:

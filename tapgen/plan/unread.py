@@ -74,6 +74,28 @@ def split_waves(
     return done, left
 
 
+def without_silent(
+    waves: Iterable[Sequence[Step]], observed: Mapping[str, Observed]
+) -> tuple[list[tuple[Step, ...]], list[Omitted]]:
+    """Return the deletions of a whole system without the targets that do not answer, and
+    what is left out. What they use goes all the same: they are to go as well."""
+    silent = away(observed)
+    done: list[tuple[Step, ...]] = []
+    left: list[Omitted] = []
+    for wave in waves:
+        steps = []
+        for step in wave:
+            there = tuple(t for t in step.targets if t not in silent)
+            gone = tuple(t for t in step.targets if t in silent)
+            if gone:
+                why = "the target does not answer"
+                left.append(Omitted(step.stack_set, step.part, step.action, gone, why))
+            if there or not gone:
+                steps.append(replace(step, targets=there, drop=step.drop and not gone))
+        done += [tuple(steps)] if steps else []
+    return done, left
+
+
 def stuck(left: Iterable[Omitted]) -> list[str]:
     """Return why a plan must not run that leaves out deletions that have to come first."""
     return [

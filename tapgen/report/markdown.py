@@ -62,20 +62,21 @@ def plan(
     if len(text) + len(_CUT) > LIMIT:
         return text[: LIMIT - len(_CUT)] + _CUT
     for waves in grouping.waves(the_plan):
-        block = "\n".join(_waves(waves)) + "\n"
+        block = "\n".join(_waves(the_plan, waves)) + "\n"
         if len(text) + len(block) + len(_CUT) > LIMIT:
             return text[: LIMIT - len(_CUT)] + _CUT
         text += block
     return text
 
 
-def _waves(waves: grouping.Waves) -> Iterator[str]:
+def _waves(the_plan: Plan, waves: grouping.Waves) -> Iterator[str]:
     names = ", ".join(dict.fromkeys(shown.step.part for shown in waves.steps))
     yield f"\n<details><summary>{waves}: {names}</summary>\n\n```diff"
     for shown in waves.steps:
         step = shown.step
         condition = "may " if step.conditional else ""
-        verb = f"{_SIGNS[step.action]} {condition}{str(step.action).lower()}"
+        action = the_plan.does(step)
+        verb = f"{_SIGNS[action]} {condition}{str(action).lower()}"
         yield f"{verb} {step.stack_set}: {'; '.join(step.reasons)}"
         yield f"  {target_list(step.targets)}"
         yield from (f"      {_plain(line)}" for line in shown.lines)

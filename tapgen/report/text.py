@@ -85,7 +85,7 @@ def plan(
     for shown_waves in grouping.waves(the_plan, details=details):
         lines.append(f"\n[bold]{shown_waves}[/]")
         for shown in shown_waves.steps:
-            lines += _step(shown)
+            lines += _step(the_plan, shown)
             lines += _changes(shown.step, details=details)
         lines += _gates(shown_waves)
     if the_plan.uploads:
@@ -281,13 +281,14 @@ def _title(the_plan: Plan) -> str:
     return f"{name}, stack sets in {system.admin}"
 
 
-def _step(shown: grouping.StepLines) -> Iterator[str]:
+def _step(the_plan: Plan, shown: grouping.StepLines) -> Iterator[str]:
     step = shown.step
     why = escape("; ".join(step.reasons))
-    verb = str(step.action).lower()
+    action = the_plan.does(step)
     condition = "[dim]may[/] " if step.conditional else ""
-    sign = _SIGNS[step.action]
-    yield f"  {sign} {condition}{verb} [bold]{step.stack_set}[/]  [dim]{why}[/]"
+    sign = _SIGNS[action]
+    does = str(action).lower()
+    yield f"  {sign} {condition}{does} [bold]{step.stack_set}[/]  [dim]{why}[/]"
     yield f"      {target_list(step.targets)}"
     yield from (f"      {escape(line)}" for line in shown.lines)
 

@@ -72,6 +72,15 @@ def test_a_code_decides_the_kind_of_error(code: str, kind: type[AwsError]) -> No
     assert type(asked(refused(code))) is kind
 
 
+def test_line_feeds_in_what_aws_says_are_spaces() -> None:
+    error = botocore.ClientError(
+        {"Error": {"Code": "ValidationError", "Message": "one\n  two\r\nthree"}}, "Any"
+    )
+
+    assert asked(error).message == "one two three"
+    assert session.one_line(None or "") == ""
+
+
 def test_a_refusal_says_which_call_for_whom_and_where() -> None:
     found = asked(refused("AccessDenied"), "role reader in 222222222222/eu-west-1")
 

@@ -15,7 +15,7 @@ from tapgen.model import (
     StackSet,
 )
 from tapgen.plan import allowances
-from tapgen.report import data, text
+from tapgen.report import data, markdown, text
 from tapgen.template.diff import Verb, Verdict
 from tests import make
 from tests.make import EAST, WEST
@@ -65,7 +65,9 @@ def test_an_instance_that_was_never_made_is_a_creation_with_its_resources() -> N
     assert [c.verb for c in step.changes[EAST]] == [Verb.ADD]
     assert plan.refusals(the_plan) == []
     shown = text.plan(the_plan)
+    assert "+[/] create [bold]demo-test-orders" in shown
     assert "OUTDATED (FAILED), it has no stack yet" in shown
+    assert "+ create demo-test-orders" in markdown.plan(the_plan)
     assert "+[/] Orders" in shown
     assert "1 stack instance to create, in 1 wave" in shown
     (resources,) = data.plan(the_plan)["waves"][0][0]["resources"]

@@ -154,3 +154,25 @@ def test_unknown_outputs_are_left_out_of_the_outputs_and_never_empty() -> None:
     found = data.outputs(make.system(DATA), deployed(Reading.AWAY, user=False))
 
     assert found == {"data": {"us-east-1": {EAST.account: {"Arn": "arn:it"}}}}
+
+
+def test_destroy_leaves_out_what_does_not_answer_and_its_stack_sets() -> None:
+    it = make.system(DATA, USER)
+
+    found = plan.destroy(it, deployed(Reading.AWAY))
+
+    assert targets(found) == {("data", Action.DELETE, EAST)} | {
+        ("user", Action.DELETE, EAST)
+    }
+    assert not any(step.drop for step in found.steps)
+    left = {(o.part, t) for o in found.omitted for t in o.targets}
+    assert left == {("data", WEST), ("user", WEST)}
+    assert "left out: data: delete in" in text.plan(found)
+
+
+def test_destroy_deletes_stack_sets_of_which_all_instances_answer() -> None:
+    found = plan.destroy(make.system(DATA, USER), deployed(Reading.REFUSED))
+
+    assert not found.omitted
+    assert all(step.drop and step.targets == (EAST, WEST) for step in found.steps)
+    assert plan.destroy(make.system(DATA), {}).omitted == ()
