@@ -326,7 +326,7 @@ def _finding(event: Mapping[str, Any]) -> Finding:
         event.get("ValidationName", ""),
         event.get("ValidationFailureMode", "FAIL"),
         event.get("ValidationPath", ""),
-        event.get("ValidationStatusReason", ""),
+        one_line(event.get("ValidationStatusReason", "")),
         event.get("ValidationStatus", "FAILED"),
     )
 

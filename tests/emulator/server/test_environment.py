@@ -20,6 +20,7 @@ def test_a_function_does_not_get_the_credentials_of_the_shell(
     monkeypatch.setenv("AWS_SESSION_TOKEN", "of-the-shell")
     monkeypatch.setenv("AWS_PROFILE", "of-the-shell")
     for server in served(tmp_path):
+        monkeypatch.delenv("AWS_PROFILE")  # this process has no such profile
         place = Place(server.url, "500000000001")
         function = of(
             "Lambda::Function",
