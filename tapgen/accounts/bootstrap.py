@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,8 +22,9 @@ from tapgen.blueprints import indirect_permissions
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, Denied, TemplateError
 from tapgen.model import PassedRole, Permission, StackSet, System, Target
-from tapgen.system import resource_names
+from tapgen.system import checks, representatives, resource_names
 from tapgen.template import evaluate, schemas
+from tapgen.template.values import unmarked
 
 _TRUST = (
     "StackSets has no trusted access to the organization: activate it in the management "
@@ -36,6 +37,11 @@ _CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
 # Quota of CloudFormation for a template given as text.
 _TEMPLATE_BYTES = 51_200
 _TRUSTED_OUTPUT = "TrustedServices"
+_ROLE = "AWS::IAM::Role"
+# What differs between regions in the name of a service (user guide, "Pseudo parameters").
+_REGIONAL = frozenset({"AWS::Partition", "AWS::Region", "AWS::URLSuffix"})
+_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
+_PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso")
 _RESOLVED = re.compile(r"\{\{resolve:([a-z-]+):")
 _SSM_VALUE = re.compile(r"\bAWS::SSM::Parameter::Value<")
 
@@ -509,12 +515,11 @@ def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
 def _needs(system: System, code: str) -> _Needs:
     """The types in the templates, the services that their roles trust, and, without a
     code, the names of their resources."""
+    accounts = representatives.of(system)
     services = frozenset(
         service
         for stack_set in system.stack_sets
-        for resource in _resources(stack_set)
-        if resource.get("Type") == "AWS::IAM::Role"
-        for service in _trusted(resource.get("Properties", {}))
+        for service in _trusted(stack_set, accounts)
     )
     patterns = {} if code else resource_names.patterns(system)
     names = frozenset((kind, p) for kind, found in patterns.items() for p in found)
@@ -529,20 +534,46 @@ def _needs(system: System, code: str) -> _Needs:
     )
 
 
-def _trusted(role: Mapping[str, Any]) -> Iterator[str]:
-    document = role.get("AssumeRolePolicyDocument", {})
-    for statement in _many(document.get("Statement", [])):
-        principal = statement.get("Principal", {})
-        if isinstance(principal, Mapping):
-            yield from filter(None, map(_service, _many(principal.get("Service", []))))
+def _trusted(s: StackSet, accounts: Container[str]) -> Iterator[str]:
+    """Yield the services that the roles of a stack set trust, or may trust, at any
+    target; what differs between regions is `*`."""
+    body = evaluate.only(checks.body(s.template), _ROLE)
+    for target in s.targets if body["Resources"] else ():
+        if target.account not in accounts:
+            continue
+        values = evaluate.given(s.values(target))
+        found = evaluate.evaluate(body, values, target, marks=_REGIONAL)
+        variables = dict.fromkeys((target.region, *_SUFFIXES, *_PARTITIONS), "*")
+        for role in found.resources.values():
+            properties = unmarked(role.get("Properties"), variables)
+            for service in _services(properties):
+                yield from resource_names.texts(service, s)
 
 
-def _service(value: Any) -> str | None:
-    """A service principal as text; a variable in it becomes `*`."""
-    if isinstance(value, Mapping):
-        value = value.get("Fn::Sub")
-    return re.sub(r"\$\{[^}]+\}", "*", value) if isinstance(value, str) else None
+def _services(role: Any) -> Iterator[Any]:
+    """Yield the service principals in the properties of a role."""
+    if not isinstance(role, Mapping):
+        return
+    for document in _sides(role.get("AssumeRolePolicyDocument")):
+        for statement in _below(document, "Statement"):
+            for principal in _below(statement, "Principal"):
+                yield from _below(principal, "Service")
 
 
-def _many(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
+def _below(node: Any, key: str) -> Iterator[Any]:
+    return _sides(node.get(key)) if isinstance(node, Mapping) else iter(())
+
+
+def _sides(value: Any) -> Iterator[Any]:
+    """Yield the items of a list, and both sides of what only AWS decides."""
+    match value:
+        case None | {"Ref": "AWS::NoValue"}:
+            return
+        case {"Fn::If": [_, *both]}:
+            for side in both:
+                yield from _sides(side)
+        case [*items]:
+            for item in items:
+                yield from _sides(item)
+        case _:
+            yield value

@@ -118,14 +118,14 @@ def _names(s: StackSet, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[
         if known:
             key, kind = known
             path = properties.get("Path", "/") if kind.startswith("iam:") else ""
-            for start in _texts(path, s):
+            for start in texts(path, s):
                 for name in _own_names(properties.get(key), kind, s):
                     yield kind, start.lstrip("/") + name.removeprefix("alias/")
         yield from _members(resource, s, resources)
         yield from _references(resource, s, resources)
         yield from FIXED.get(str(resource.get("Type")), ())
         for bucket in _code(properties):
-            for name in _texts(bucket, s):
+            for name in texts(bucket, s):
                 yield "s3:read", name
 
 
@@ -143,7 +143,7 @@ def _members(
         given = properties[key]
         for name in given if isinstance(given, list) else [given]:
             if not _refers(name, resources):
-                for pattern in _texts(name, s):
+                for pattern in texts(name, s):
                     yield _MEMBERS[key], pattern
                     yield _MEMBERS[key], f"*/{pattern}"
 
@@ -162,7 +162,7 @@ def _references(
     for key, kind in REFERS.get(str(resource.get("Type")), ()):
         given = properties.get(key)
         for one in given if isinstance(given, list) else [given]:
-            for name in () if _is_own(one, resources) else _texts(one, s):
+            for name in () if _is_own(one, resources) else texts(one, s):
                 yield kind, _bare(name, kind)
 
 
@@ -205,7 +205,7 @@ def _own_names(value: Any, kind: str, s: StackSet) -> list[str]:
             return [f"{stack.lower() if kind == 's3:bucket' else stack}*"]
         case {"Fn::If": [_, yes, no]}:
             return [*_own_names(yes, kind, s), *_own_names(no, kind, s)]
-    return _texts(value, s)
+    return texts(value, s)
 
 
 def stack_name(stack_set: str, end: str) -> str:
@@ -217,7 +217,7 @@ def stack_name(stack_set: str, end: str) -> str:
     return f"StackSet-{stack_set}"[: _STACK_NAME - _UUID - 1] + f"-{end}"
 
 
-def _texts(value: Any, s: StackSet) -> list[str]:
+def texts(value: Any, s: StackSet) -> list[str]:
     """Return the texts that a value may be, with `*` for parts that only AWS can fill in:
     both sides of an undecided `Fn::If`."""
     match value:
@@ -228,8 +228,8 @@ def _texts(value: Any, s: StackSet) -> list[str]:
         case {"Ref": "AWS::AccountId"}:
             return [ACCOUNT]
         case {"Fn::If": [_, yes, no]}:
-            return [*_texts(yes, s), *_texts(no, s)]
-    parts = [_texts(piece, s) for piece in pieces(scalar(value))]
+            return [*texts(yes, s), *texts(no, s)]
+    parts = [texts(piece, s) for piece in pieces(scalar(value))]
     if math.prod(map(len, parts)) > _MOST_TEXTS:
         parts = [part if len(part) == 1 else ["*"] for part in parts]
     return ["".join(chosen) for chosen in product(*parts)] if parts else ["*"]

@@ -13,7 +13,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -25,18 +26,23 @@ from tapgen.model import (
     Output,
     StackSet,
     System,
+    Target,
     Value,
     artifact_bucket,
     digest,
     gate_data,
 )
+from tapgen.system import checks, representatives
 from tapgen.template import evaluate, schemas
+from tapgen.template.values import text, unmarked
 
 if TYPE_CHECKING:  # slow to import, and not needed to write files
     from troposphere import Template
 
 FORMAT = 1
 """The version of the manifest's format."""
+
+_ALARM = "AWS::CloudWatch::Alarm"
 
 LARGEST = 1_000_000
 """The largest template that CloudFormation accepts from S3; in a call, 51,200 bytes."""
@@ -265,7 +271,7 @@ def _stack_set(
             for logical_id, resource in body["Resources"].items()
             if schemas.is_stateful(resource["Type"])
         ],
-        "alarms": _alarms(system, stack_set, body),
+        "alarms": _alarms(system, stack_set),
         "artifacts": {
             name: _artifact(stack_set, artifact)
             for name, artifact in stack_set.artifacts.items()
@@ -307,48 +313,32 @@ def _artifact(stack_set: StackSet, artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _alarms(
-    system: System, stack_set: StackSet, body: Mapping[str, Any]
-) -> dict[str, list[str]]:
-    """Return region -> the names of the alarms that a stack set creates there."""
-    found: dict[str, list[str]] = {}
+def _alarms(system: System, stack_set: StackSet) -> dict[str, list[str]]:
+    """Return region → the names of the alarms that a stack set creates there in any
+    account; what only AWS knows is a variable, and so is the account."""
+    body = evaluate.only(checks.body(stack_set.template), _ALARM)
+    if not body["Resources"]:
+        return {}
+    accounts = representatives.of(replace(system, stack_sets=(stack_set,)))
+    found: dict[str, dict[str, None]] = {}
     for target in stack_set.targets:
-        values = {k: v for k, v in stack_set.values(target).items() if v is not None}
-        known = {k: v for k, v in values.items() if isinstance(v, str)}
-        known["AWS::Region"] = target.region
-        if "Transform" in body:  # another target's loops may make others
-            values = evaluate.given(stack_set.values(target))
-            body = evaluate.written_out(stack_set.template, values, target)
-        found[target.region] = [
-            _text(resource["Properties"]["AlarmName"], known)
-            for resource in body["Resources"].values()
-            if resource["Type"] == "AWS::CloudWatch::Alarm"
-            and "AlarmName" in resource.get("Properties", {})
-            and _holds(resource.get("Condition"), body.get("Conditions", {}), known)
-        ]
-    return {region: alarms for region, alarms in found.items() if alarms}
+        if target.account in accounts:
+            names = found.setdefault(target.region, {})
+            names |= dict.fromkeys(_alarm_names(stack_set, body, target))
+    return {region: list(names) for region, names in found.items() if names}
 
 
-def _text(value: Any, known: Mapping[str, str]) -> str:
-    """Return a `Ref`, `Fn::Sub` or text with known parameters filled in."""
-    match value:
-        case {"Ref": str(name)}:
-            return known.get(name, f"${{{name}}}")
-        case {"Fn::Sub": str(text)}:
-            for name, replacement in known.items():
-                text = text.replace(f"${{{name}}}", replacement)
-            return text
-    return str(value)
-
-
-def _holds(
-    condition: str | None, conditions: Mapping[str, Any], known: Mapping[str, str]
-) -> bool:
-    """Whether a resource is created: its condition is true, or unknown."""
-    match conditions.get(condition or ""):
-        case {"Fn::Equals": [left, right]}:
-            return _text(left, known) == _text(right, known)
-    return True
+def _alarm_names(
+    stack_set: StackSet, body: Mapping[str, Any], target: Target
+) -> Iterator[str]:
+    values = evaluate.given(stack_set.values(target))
+    marks = frozenset({"AWS::AccountId"})
+    at_target = evaluate.evaluate(body, values, target, marks=marks)
+    for resource in at_target.resources.values():
+        properties = resource.get("Properties")
+        name = properties.get("AlarmName") if isinstance(properties, dict) else None
+        if name is not None and resource.get("Type") == _ALARM:
+            yield text(unmarked(name, {target.account: "${AWS::AccountId}"}))
 
 
 def write(folder: Path, files: Mapping[str, str]) -> list[str]:

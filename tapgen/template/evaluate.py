@@ -140,6 +140,16 @@ def written_out(
     return Scope(mapping(_parsed(template)), values, target).body
 
 
+def only(body: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
+    """Return a template with nothing but its resources of a type, and its loops."""
+    resources = {
+        name: resource
+        for name, resource in mapping(body.get("Resources")).items()
+        if str(name).startswith(loops.LOOP) or mapping(resource).get("Type") == kind
+    }
+    return {**body, "Resources": resources, "Outputs": {}}
+
+
 def whole(s: StackSet | Observed) -> Mapping[str, Any]:
     """Return the template of a stack set with its loops expanded for all of its targets
     together, else as written. It is shared: do not change it."""

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from troposphere import Equals, Ref, Sub, Tags, Template, cloudwatch, s3
+from troposphere import Equals, Parameter, Ref, Sub, Tags, Template, cloudwatch, s3
 
 from tapgen.errors import TemplateError
 from tapgen.model import Output, Override, StackSet, System, Target, digest
@@ -164,6 +164,7 @@ def test_parameters_come_with_type_and_secrecy() -> None:
 
 def test_alarms_are_named_where_they_are_created() -> None:
     t = Template()
+    t.add_parameter(Parameter("RegionRole", Type="String"))
     t.add_condition("IsPrimary", Equals(Ref("RegionRole"), "primary"))
     for title, condition in (("Here", "IsPrimary"), ("Everywhere", None)):
         alarm = cloudwatch.Alarm(
