@@ -64,6 +64,7 @@ OWNERS = {
     "awacs": {"blocks", "blueprints"},
     "cfnlint": {"lint", "rules", "template.schemas"},
     "orjson": {"system.templates_out"},
+    "cloudformation_validate": {"lint"},
     "ruamel": {"config"},
     "yaml": {"template.decode", "emulator"},
     "click": {"cli"},

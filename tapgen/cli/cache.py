@@ -96,11 +96,12 @@ def check(
     to: Path,
     progress: Progress,
     use_cache: bool = True,
+    on_first: Callable[[list[Finding]], None] | None = None,
 ) -> list[Checked]:
     """Return the findings of lint for each of these configs, in their order.
 
     Checks one environment or, with None, the default and all environments; `to` is the
-    folder of their committed templates. Raises ConfigError when a config or `.cfnlintrc`
+    folder of their committed templates; `on_first` is as for `lint.check_each`. Raises ConfigError when a config or `.cfnlintrc`
     is invalid, BlueprintError when a system cannot be built.
     """
     from tapgen import lint
@@ -122,7 +123,9 @@ def check(
     cache = LINT_FOLDER if use_cache else None
     if use_cache:
         local_folder()
-    results = iter(lint.check_each(systems, to, on_progress, cache=cache))
+    results = iter(
+        lint.check_each(systems, to, on_progress, cache=cache, on_first=on_first)
+    )
     for path, group in loaded.items():
         its = [one.system for one in group]
         alone = tuple(finding for _ in group for finding in next(results))

@@ -12,15 +12,24 @@ import click
 from tapgen.cli.common import (
     LINT_FOLDER,
     TEMPLATES_FOLDER,
+    each,
+    load,
+    load_all,
     local_folder,
     say,
     stacksets_option,
     system_path,
 )
 from tapgen.cli.files import folder_option, requested_systems
-from tapgen.model import Severity, System
+from tapgen.errors import TapgenError
+from tapgen.model import Finding, Severity, System
 from tapgen.report.control import visible
 from tapgen.report.counting import counted
+
+MOST_SHOWN = 20
+"""The number of errors in the first answer; cfn-lint's has all."""
+
+Form = Literal["text", "json", "sarif", "junit", "github"]
 
 
 @click.command(
@@ -44,32 +53,85 @@ from tapgen.report.counting import counted
 @click.option(
     "--no-cache", is_flag=True, help="Check everything again; do not use the cache."
 )
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="Only the first answer, from AWS's cloudformation-validate. SYSTEM may also be "
+    "a committed template.",
+)
 def lint_command(
     systems: tuple[str, ...],
     environment: str | None,
     folder: Path,
     to: Path,
-    form: Literal["text", "json", "sarif", "junit", "github"],
+    form: Form,
     no_cache: bool,
+    quick: bool,
 ) -> int:
     """Check SYSTEMs with cfn-lint and tapgen's rules, for exactly their target regions.
 
     Results are cached by content hash in .tapgen/lint/ and .tapgen/made/: only what has
     changed is checked again.
     """
-    from tapgen import lint
+    if quick:
+        return _quick(systems, environment, folder, to, form)
     from tapgen.cli import cache
 
     names = requested_systems(systems, folder)
     paths = [system_path(name, folder) for name in names]
-    checked = cache.check(paths, environment, to, _counter, use_cache=not no_cache)
+    first = _first_answer if sys.stderr.isatty() else None
+    checked = cache.check(paths, environment, to, _counter, not no_cache, first)
     stack_sets = [name for one in checked for name in one.stack_sets]
     findings = list(dict.fromkeys(f for one in checked for f in one.findings))
+    return _shown(findings, form, stack_sets)
+
+
+def _shown(findings: list[Finding], form: Form, stack_sets: list[str]) -> int:
+    """Print findings, and return the exit code."""
+    from tapgen import lint
+
     shown = lint.render(findings, form, stack_sets)
     click.echo(
         shown if form in ("json", "sarif") else visible(shown), nl=form != "github"
     )
     return lint.exit_code(findings)
+
+
+def _quick(
+    systems: tuple[str, ...],
+    environment: str | None,
+    folder: Path,
+    to: Path,
+    form: Form,
+) -> int:
+    """Check with cloudformation-validate only: whole systems, and committed templates."""
+    from tapgen import lint
+    from tapgen.lint import quick
+
+    if not quick.is_installed():
+        raise TapgenError(quick.MISSING)
+    files = [Path(name) for name in systems if name.endswith(".json")]
+    names = tuple(name for name in systems if not name.endswith(".json"))
+    if names or not files:
+        names = requested_systems(names, folder)
+    paths = [system_path(name, folder) for name in names]
+    loaded = each(
+        paths, lambda p: [load(p, environment)] if environment else load_all(p)
+    )
+    built = [one.system for group in loaded.values() for one in group]
+    found, stack_sets = lint.check_quickly(built, to, files)
+    return _shown(found, form, stack_sets)
+
+
+def _first_answer(findings: list[Finding]) -> None:
+    """Print the errors that are known before cfn-lint has an answer."""
+    errors = [f for f in findings if f.severity is Severity.ERROR]
+    say(f"first answer: {counted(len(errors), 'error') if errors else 'no error'} …")
+    for finding in errors[:MOST_SHOWN]:
+        where = f"{finding.logical_id}: " if finding.logical_id else ""
+        say(f"  {finding.rule} {where}{finding.message}")
+    if len(errors) > MOST_SHOWN:
+        say(f"  and {len(errors) - MOST_SHOWN} more")
 
 
 def _counter(total: int) -> Callable[[str], None]:

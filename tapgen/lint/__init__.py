@@ -5,7 +5,8 @@ them up. A `jobs.Job` is one template with its regions. `cfn_lint` runs a job, w
 rules of `tapgen.rules` beside cfn-lint's own: rules are loaded once (that costs as much
 as checking a small template), and one run checks all regions of a template (four times
 cheaper than one run per region). `processes` spreads jobs over forked processes,
-`system_rules` compares stack sets with each other, `between_systems` systems, `places` finds the line in the
+`quick` has the first answer, without cfn-lint. `system_rules` compares stack sets with
+each other, `between_systems` systems, `places` finds the line in the
 source, `result_cache` caches results by content hash: where all are cached, cfn-lint is
 not even imported. `forms` has the output formats.
 
@@ -23,9 +24,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from pathlib import Path
 
-from tapgen.lint import between_systems, forms, result_cache
+from tapgen.lint import between_systems, forms, quick, result_cache
 from tapgen.lint.between_systems import sharing
-from tapgen.lint.cfn_lint import describe, is_about_template, order
+from tapgen.lint.cfn_lint import describe, is_about_template, order, rules
 from tapgen.lint.forms import Format
 from tapgen.lint.jobs import Job, job_for
 from tapgen.lint.places import in_file
@@ -41,6 +42,7 @@ __all__ = [
     "check_all",
     "check_between",
     "check_each",
+    "check_quickly",
     "exit_code",
     "is_cacheable",
     "names",
@@ -95,6 +97,7 @@ def check_each(
     processes: int | None = None,
     cache: Path | None = None,
     only: Collection[str] | None = None,
+    on_first: Callable[[list[Finding]], None] | None = None,
 ) -> list[list[Finding]]:
     """Return the findings in each of several systems, in the order of its stack sets.
 
@@ -102,6 +105,8 @@ def check_each(
     file where there is one, else the committed `<folder>/<system>/<part>.json`.
     `on_progress` is called with the name of each stack set that is done; `processes`
     defaults to the number of processors; `cache` is a folder to cache results in.
+    `on_first` is called with the first answer about what is not cached, before cfn-lint
+    has any: the findings of cloudformation-validate, where it is installed.
     Raises ConfigError where a `.cfnlintrc` cannot be used.
     """
     chosen = [
@@ -116,7 +121,7 @@ def check_each(
     # Stack sets that share text and regions share one run.
     unique = list(dict.fromkeys(jobs.values()))
     for done, found in _results(
-        unique, processes or os.cpu_count() or 1, results_cache
+        unique, processes or os.cpu_count() or 1, results_cache, on_first
     ):
         results[done] = found
         for (_, name), job in jobs.items():
@@ -155,6 +160,35 @@ def names(systems: Iterable[System], cache: Path | None = None) -> frozenset[str
     return frozenset().union(*found)
 
 
+def check_quickly(
+    systems: Sequence[System], folder: Path, files: Sequence[Path] = ()
+) -> tuple[list[Finding], list[str]]:
+    """Return what cloudformation-validate finds in systems and in committed templates,
+    and the stack sets that were checked.
+
+    Raises TapgenError where it is not installed, ConfigError for an unreadable file.
+    """
+    chosen = {
+        (s.name, job_for(system, s)): s for system in systems for s in system.stack_sets
+    }
+    places = {(name, job): file for file in files for name, job in quick.listed(file)}
+    jobs = list(dict.fromkeys(job for _, job in (*chosen, *places)))
+    found = dict(zip(jobs, quick.check(jobs), strict=True))
+    result: dict[Finding, None] = {}
+    paths = {
+        s.name: folder / system.name / f"{s.part}.json"
+        for system in systems
+        for s in system.stack_sets
+    }
+    for (name, job), s in chosen.items():
+        for finding in sorted(in_file(found[job], s, paths[name]), key=order):
+            result[replace(finding, stack_set=name)] = None
+    for (name, job), file in places.items():
+        for finding in sorted(found[job], key=order):
+            result[replace(finding, stack_set=name, file=file.as_posix())] = None
+    return list(result), list(dict.fromkeys(name for name, _ in (*chosen, *places)))
+
+
 def is_cacheable(templates: Iterable[str], findings: Iterable[Finding]) -> bool:
     """Whether findings in templates may be cached: they depend only on what the key
     covers, and none of them is about a failing rule."""
@@ -183,7 +217,10 @@ def render(
 
 
 def _results(
-    jobs: Sequence[Job], processes: int, cache: ResultCache | None
+    jobs: Sequence[Job],
+    processes: int,
+    cache: ResultCache | None,
+    on_first: Callable[[list[Finding]], None] | None,
 ) -> Iterator[tuple[Job, list[Finding]]]:
     """Yield every job with its findings, cached ones first."""
     missing = []
@@ -193,12 +230,25 @@ def _results(
             missing.append(job)
         else:
             yield job, cached
+    if on_first and missing and quick.is_installed():
+        _first_answer(missing, on_first)
     for job, found in run_all(missing, processes):
         if cache and is_cacheable([job.template], found):
             cache.put(_key(cache, job), found)
         yield job, found
     if cache and missing:
         cache.prune()
+
+
+def _first_answer(
+    jobs: Sequence[Job], on_first: Callable[[list[Finding]], None]
+) -> None:
+    """Have cloudformation-validate check the jobs while cfn-lint's rules are loaded."""
+    started = quick.start(jobs)
+    rules()
+    found = quick.answer(started)
+    if found is not None:
+        on_first(list(dict.fromkeys(f for each in found for f in each)))
 
 
 def _key(cache: ResultCache, job: Job) -> str:
