@@ -16,6 +16,7 @@ from tapgen.aws.session import NOBODY, Aws, ask
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Observed, Target
 from tapgen.template import evaluate
+from tapgen.template.propagation import deletion_policy
 
 REPLICA_MINUTES = 15  # deleting the replicas of a large table takes a while
 REPLICA_POLL_SECONDS = 2
@@ -112,7 +113,7 @@ def _policies(stack_set: Observed, target: Target) -> dict[str, str]:
     """Logical id → DeletionPolicy, of the resources that leave something behind."""
     values = stack_set.values(target)
     resources = evaluate.evaluate(stack_set.template, values, target).resources
-    policies = {k: str(r.get("DeletionPolicy", "")) for k, r in resources.items()}
+    policies = {k: str(deletion_policy(r)) for k, r in resources.items()}
     return {
         k: p
         for k, p in policies.items()

@@ -294,13 +294,14 @@ def _serve(port: int, folder: Path, token: str) -> None:
     """Run the embedded AWS in the foreground."""
     from tapgen.emulator.server import lifecycle, process
     from tapgen.system import names
-    from tapgen.template import refusals, schemas
+    from tapgen.template import refusals, replacements, schemas
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
     try:
-        process.serve(port, folder, token, shape, refusals.reason, names.exclusive)
+        known = refusals.reason, names.exclusive, replacements.of_update
+        process.serve(port, folder, token, shape, *known)
     except lifecycle.EmulatorError as error:
         # The log of the process; `start` shows it, with its own heading.
         click.echo(str(error), err=True)

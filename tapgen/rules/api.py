@@ -147,8 +147,7 @@ class DeploymentBeforeMethods(ResourceRule):
         missing = [
             method.id
             for method in it.place.of("AWS::ApiGateway::Method")
-            if method.certain or it.place.target is None
-            if "Condition" not in method.attributes
+            if method.certain or it.certain or _same_condition(method, it)
             if equal(api, get(method.properties, "RestApiId"))
             if method.id not in before
         ]
@@ -156,6 +155,10 @@ class DeploymentBeforeMethods(ResourceRule):
             yield (), (
                 f"may be created before {', '.join(sorted(missing))}; add DependsOn"
             )
+
+
+def _same_condition(one: Resource, other: Resource) -> bool:
+    return bool(one.attributes.get("Condition") == other.attributes.get("Condition"))
 
 
 def _depends_on_unknown_type(place: Place, before: set[str]) -> bool:

@@ -32,6 +32,7 @@ from tapgen.template.judge import (
 )
 from tapgen.template.propagation import (
     Movement,
+    deletion_policy,
     keeps,
     movement,
     moving_outputs,
@@ -228,7 +229,7 @@ def _resource(
     assert old is not None
     kind = str((new or old).get("Type", "?"))
     if new is None:
-        retained = keeps(old.get("DeletionPolicy"))
+        retained = keeps(deletion_policy(old))
         return Resource(
             Verb.REMOVE, logical_id, kind, retained=retained, before=before, after=None
         )

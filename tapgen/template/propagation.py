@@ -218,6 +218,22 @@ def _unchanged(logical_id: str, resource: Mapping[str, Any]) -> Resource:
     )
 
 
+def deletion_policy(resource: Mapping[str, Any]) -> Any:
+    """Return the DeletionPolicy of an evaluated resource, by default AWS's: "The default
+    policy is Snapshot for AWS::RDS::DBCluster resources and for AWS::RDS::DBInstance
+    resources that don't specify the DBClusterIdentifier property" (template reference,
+    DeletionPolicy attribute; there is no such default for UpdateReplacePolicy). Of a read
+    replica no snapshot is taken."""
+    given = resource.get("DeletionPolicy")
+    if given is not None:
+        return given
+    kind, properties = resource.get("Type"), mapping(resource.get("Properties"))
+    members = ("DBClusterIdentifier", "SourceDBInstanceIdentifier")
+    member = any(properties.get(name) is not None for name in members)
+    instance = kind == "AWS::RDS::DBInstance" and not member
+    return "Snapshot" if instance or kind == "AWS::RDS::DBCluster" else "Delete"
+
+
 def keeps(policy: Any) -> bool:
     """Whether a DeletionPolicy or UpdateReplacePolicy keeps the data."""
     return str(policy).startswith("Retain") or policy == "Snapshot"

@@ -17,9 +17,9 @@ from functools import cache
 from string import Formatter
 from typing import Any
 
-from tapgen.knowledge.refusals import IN_PLACE, NAMES, REFUSALS, Refusal, Rule
+from tapgen.knowledge.refusals import NAMES, REFUSALS, Refusal, Rule
 from tapgen.knowledge.refusals.model import RENAME, CustomName
-from tapgen.template import schemas
+from tapgen.template import replacements, schemas
 from tapgen.template.places import value_at
 from tapgen.template.values import equal, is_open, mapping, scalar, surely_differ
 
@@ -356,9 +356,9 @@ def _replacing(change: _Change) -> Iterator[str]:
 def _is_replaced(change: _Change, replacing: Collection[str]) -> bool:
     """Whether the resource is, or may be, replaced: then nothing is updated."""
     perhaps = schemas.conditional_create_only(change.type)
-    perhaps -= IN_PLACE.get(change.type, frozenset())
     return bool(replacing) or any(
         not equal(value_at(change.before, path), value_at(change.after, path))
+        and not replacements.never(change.type, path)
         for path in perhaps
         if "*" not in path
     )

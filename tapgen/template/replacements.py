@@ -36,6 +36,18 @@ def corrected(kind: str, path: str) -> str:
     return next(p for p in one.paths if _overlap(path, p)) if one else ""
 
 
+def of_update(
+    kind: str, name: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Replaces:
+    """Whether an update that changes a top-level property replaces the resource, with all
+    values known; None where no correction decides it by the properties alone."""
+    path = corrected(kind, name)
+    one = correction(kind, name)
+    if one is None or one.update_policy or one.only_with:
+        return None
+    return replaces(kind, path, before, after, None)
+
+
 def replaces(
     kind: str,
     name: str,

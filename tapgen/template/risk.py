@@ -22,6 +22,7 @@ from tapgen.template import (
     switches,
 )
 from tapgen.template.diff import Resource, Verb, Verdict
+from tapgen.template.propagation import deletion_policy
 from tapgen.template.values import LATER, equal, many, text
 
 
@@ -262,10 +263,26 @@ def _weaker(change: Resource) -> Iterator[Found]:
     for name in ("BucketEncryption", "KmsMasterKeyId", "KmsKeyId", "SSESpecification"):
         if before.get(name) and not after.get(name):
             yield Kind.PROTECTION, f"{name} is dropped"
+    for name, old, new in _policies(change):
+        if not _safer(old, new):
+            yield Kind.PROTECTION, f"{name} becomes {new}"
+
+
+def _policies(change: Resource) -> Iterator[tuple[str, Any, Any]]:
+    """Yield what becomes of the old resource, where that changes: by default it is
+    deleted, or AWS takes a snapshot."""
+    sides = (change.before, change.after)
     for place in change.properties:
-        policies = ("DeletionPolicy", "UpdateReplacePolicy")
-        if place.path[0] in policies and place.old and not _safer(place.old, place.new):
-            yield Kind.PROTECTION, f"{place.path[0]} becomes {place.new or 'Delete'}"
+        if place.of == "DeletionPolicy":
+            old, new = (
+                deletion_policy(
+                    {"Type": change.type, "Properties": side, "DeletionPolicy": given}
+                )
+                for side, given in zip(sides, (place.old, place.new), strict=True)
+            )
+            yield place.of, old, new
+        elif place.of == "UpdateReplacePolicy":
+            yield place.of, place.old or "Delete", place.new or "Delete"
 
 
 def _unpublished(change: Resource) -> Iterator[Found]:

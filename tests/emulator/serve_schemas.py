@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tapgen.emulator.server import lifecycle, process
 from tapgen.system import names
-from tapgen.template import refusals, schemas
+from tapgen.template import refusals, replacements, schemas
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
@@ -18,5 +18,5 @@ if __name__ == "__main__":
     token = os.environ[lifecycle.TOKEN_VARIABLE]
     process.serve(
         *(options.port, options.folder, token),
-        *(schemas.schema, refusals.reason, names.exclusive),
+        *(schemas.schema, refusals.reason, names.exclusive, replacements.of_update),
     )

@@ -20,6 +20,7 @@ from tapgen.emulator.server.lifecycle import EmulatorError, Server
 
 if TYPE_CHECKING:
     from tapgen.emulator.cloudformation.refused_updates import Refuses
+    from tapgen.emulator.cloudformation.replacing_updates import Replaces
     from tapgen.emulator.cloudformation.taken_names import Named
     from tapgen.emulator.persistence.persist import StateStore
     from tapgen.emulator.server.app import Embedded
@@ -34,13 +35,15 @@ def serve(
     shape: Shape,
     refuses: Refuses | None = None,
     named: Named | None = None,
+    replaces: Replaces | None = None,
 ) -> None:
     """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
     Listens on the socket handed over by `start` if there is one. `shape(type, region)`
     gives the registry schema of a resource type, None when the region lacks it;
     `refuses` knows the updates that AWS refuses (see `refused_updates.Refuses`), `named`
-    the names of resources (see `taken_names.Named`).
+    the names of resources (see `taken_names.Named`), `replaces` the changes that replace
+    a resource (see `replacing_updates.Replaces`).
     EmulatorError when the port is taken or ministack is not the tested version.
     """
     from tapgen.emulator.cloudformation import patches, provisioning
@@ -76,7 +79,7 @@ def serve(
         folder=folder,
         persist=persist,
     )
-    asyncio.run(_serve(listener, server, shape, refuses, named))
+    asyncio.run(_serve(listener, server, shape, refuses, named, replaces))
 
 
 def _scratch(folder: Path) -> Path:
@@ -104,6 +107,7 @@ async def _serve(
     shape: Shape,
     refuses: Refuses | None,
     named: Named | None,
+    replaces: Replaces | None,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
@@ -117,6 +121,7 @@ async def _serve(
         patches,
         provisioning,
         refused_updates,
+        replacing_updates,
         taken_names,
         validations,
     )
@@ -142,6 +147,7 @@ async def _serve(
     validations.apply(shape)
     refused_updates.apply(refuses or refused_updates.nothing)
     taken_names.apply(named or taken_names.nothing)
+    replacing_updates.apply(replaces or replacing_updates.unknown)
     provisioning.apply(faults)
     nested.apply()
     connection.remember()

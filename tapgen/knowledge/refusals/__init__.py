@@ -6,14 +6,13 @@ from tapgen.knowledge.refusals.compute import COMPUTE
 from tapgen.knowledge.refusals.databases import DATABASES
 from tapgen.knowledge.refusals.identity import IDENTITY
 from tapgen.knowledge.refusals.model import CustomName, Refusal, Rule
-from tapgen.knowledge.refusals.names import CUSTOM_NAMED, IN_PLACE, NAMES
+from tapgen.knowledge.refusals.names import CUSTOM_NAMED, NAMES
 from tapgen.knowledge.refusals.services import SERVICES
 from tapgen.knowledge.refusals.storage import STORAGE
 from tapgen.knowledge.refusals.tables import TABLES
 
 __all__ = [
     "CUSTOM_NAMED",
-    "IN_PLACE",
     "NAMES",
     "REFUSALS",
     "CustomName",

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from tapgen.knowledge.refusals.model import CUSTOM_NAMED, CustomName
 
-__all__ = ["CUSTOM_NAMED", "IN_PLACE", "NAMES"]
+__all__ = ["CUSTOM_NAMED", "NAMES"]
 
 _NAME_TYPE = "CloudFormation user guide, Name type"
 
@@ -94,19 +94,3 @@ NAMES: Mapping[str, CustomName] = {
     ),
 }
 """Type → the property that names it. An entry here goes before the schema."""
-
-IN_PLACE: Mapping[str, frozenset[str]] = {
-    # The update handler calls only other properties of this type immutable
-    # (aws-cloudformation-resource-providers-rds, dbinstance ImmutabilityHelper).
-    "AWS::RDS::DBInstance": frozenset(
-        {
-            "AutoMinorVersionUpgrade",
-            "BackupRetentionPeriod",
-            "DBParameterGroupName",
-            "MultiAZ",
-            "PreferredMaintenanceWindow",
-        }
-    ),
-}
-"""Type → properties that are changed in place, though their schema calls them
-`conditionalCreateOnlyProperties`."""

@@ -505,3 +505,37 @@ def test_a_custom_name_stands_in_the_way_of_what_a_new_vpc_replaces() -> None:
     assert named.verdict is Verdict.REFUSED
     assert "Rename web and update the stack again" in named.refusals[0].words
     assert unnamed.verdict is Verdict.REPLACES and not unnamed.refusals
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "policy", "retained"),
+    [
+        ("AWS::RDS::DBCluster", {}, None, True),
+        ("AWS::RDS::DBInstance", {}, None, True),
+        ("AWS::RDS::DBInstance", {"DBClusterIdentifier": {"Ref": "C"}}, None, False),
+        ("AWS::RDS::DBInstance", {"SourceDBInstanceIdentifier": "a"}, None, False),
+        ("AWS::RDS::DBInstance", {}, "Delete", False),
+        ("AWS::DocDB::DBCluster", {}, None, False),
+        ("AWS::Redshift::Cluster", {}, None, False),
+        ("AWS::Redshift::Cluster", {}, "Snapshot", True),
+    ],
+)
+def test_aws_takes_a_snapshot_of_some_databases_by_default(
+    kind: str, properties: dict[str, Any], policy: str | None, retained: bool
+) -> None:
+    gone = resource(kind, **properties) | ({"DeletionPolicy": policy} if policy else {})
+
+    change = changes({"Gone": gone}, {})["Gone"]
+
+    assert change.retained is retained
+    assert change.loses_data is not retained
+
+
+def test_a_replaced_database_leaves_no_snapshot_by_default() -> None:
+    def one(engine: str) -> dict[str, Any]:
+        return {"D": resource("AWS::RDS::DBInstance", Engine=engine)}
+
+    change = changes(one("mysql"), one("postgres"))["D"]
+
+    assert change.verdict is Verdict.REPLACES
+    assert change.loses_data and not change.retained

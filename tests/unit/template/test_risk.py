@@ -152,8 +152,14 @@ def test_weaker_protection_is_named() -> None:
     database = "AWS::RDS::DBInstance"
     off = found(database, {"DeletionProtection": True}, {"DeletionProtection": "false"})
     assert off == {Kind.PROTECTION: ["DeletionProtection is turned off"]}
-    assert found(database, {}, {}, DeletionPolicy="Snapshot") == {
+    assert found("AWS::EC2::Volume", {}, {}, DeletionPolicy="Snapshot") == {
         Kind.PROTECTION: ["DeletionPolicy becomes Delete"]
+    }
+    # AWS takes a snapshot of a database by default.
+    assert found(database, {}, {}, DeletionPolicy="Snapshot") == {}
+    assert found(database, {}, {}, DeletionPolicy="Delete") == {}
+    assert found(database, {}, {}, DeletionPolicy="Retain") == {
+        Kind.PROTECTION: ["DeletionPolicy becomes Snapshot"]
     }
     versioned = {"VersioningConfiguration": {"Status": "Enabled"}}
     assert Kind.DATA in found("AWS::S3::Bucket", versioned, {})

@@ -19,6 +19,7 @@ from tapgen.emulator.cloudformation import (
     not_emulated,
     private_names,
     refused_updates,
+    replacing_updates,
     taken_names,
     validations,
 )
@@ -93,6 +94,7 @@ def check() -> list[str]:
             change_sets,
             nested,
             refused_updates,
+            replacing_updates,
             validations,
             taken_names,
             documents,
