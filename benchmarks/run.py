@@ -3,7 +3,7 @@
 Whole processes, ours and the peer's in turn, so that a busy machine slows both; each
 round gives one ratio, and the median of those is the result. Times of another machine
 or another day are not comparable, ratios are. Nothing here fails for being slow.
-The embedded AWS is measured by `benchmarks.emulator`.
+The embedded AWS is measured by `benchmarks.emulator`, comparisons by `benchmarks.algebra`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks import emulator, hundred, linting
+from benchmarks import algebra, emulator, hundred, linting
 
 ROOT = Path(__file__).resolve().parents[1]
 TAPGEN = Path(sys.executable).with_name("tapgen")
@@ -292,8 +292,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made, memory = generation(given.runs)
     results = [startup(given.runs), *made, many(given.runs), *lint(given.runs)]
     heavy = imported(["--help"])
+    compared = algebra.measure()
     if not given.json:
         print(_table(results, memory, heavy, given.runs), flush=True)
+        print("\n" + algebra.table(compared), flush=True)
     embedded = emulator.compare(given.rounds, _say) if given.rounds > 0 else []
     if not given.json:
         if embedded:
@@ -307,6 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "results": [{**asdict(r), "met": r.met} for r in results],
         "memory": {**asdict(memory), "met": memory.met},
         "heavy_imports_of_help": sorted(heavy),
+        "comparisons": [one.data() for one in compared],
         "emulator": [one.data() for one in embedded],
     }
     print(json.dumps(data, indent=2))

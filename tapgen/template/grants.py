@@ -81,13 +81,22 @@ class _Policy:
 
     def __init__(self, statements: Iterable[_Statement]) -> None:
         self.statements = list(statements)
-        self._parts = [
+
+    @cached_property
+    def _parts(self) -> list[Texts]:
+        return [
             Texts([one.principal.words for one in self.statements]),
             Texts([one.action.words for one in self.statements]),
             Texts([one.resource.words for one in self.statements]),
         ]
-        self._conditions = conditions.Index([one.tests for one in self.statements])
-        self._cells = frozenset(self.cells())
+
+    @cached_property
+    def _conditions(self) -> conditions.Index:
+        return conditions.Index([one.tests for one in self.statements])
+
+    @cached_property
+    def _cells(self) -> frozenset[_Statement]:
+        return frozenset(self.cells())
 
     def cells(self) -> Iterator[_Statement]:
         """Yield each statement for each of its principals, actions and resources."""
@@ -162,7 +171,9 @@ def _by_effect(documents: Iterable[Any]) -> tuple[_Policy, _Policy]:
 def _newly_allowed(
     before: _Policy, after: _Policy, denies: _Policy
 ) -> Iterator[tuple[bool, str, _Statement]]:
-    settled = _Policy([*before.statements, *denies.statements])
+    settled = before
+    if denies.statements:
+        settled = _Policy([*before.statements, *denies.statements])
     for cell in after.cells():
         if settled.covers(cell):
             continue

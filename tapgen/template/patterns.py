@@ -65,7 +65,7 @@ def within(one: Pattern, others: Sequence[Pattern]) -> bool:
     if one and all(other and not _meet(one[0], other[0]) for other in others):
         return False
     automaton = Automaton(tuple(others))
-    found = automaton.endings(one, (FRESH,))
+    found = automaton.endings(one)
     return found is not None and 0 not in found
 
 
@@ -110,7 +110,7 @@ class Automaton:
         characters = (bits for s, bits in self._takes.items() if len(s) == 1)
         self._characters = _union(characters) | self._ones
         self._anything = _union(self._takes.values()) | self._ones
-        self.symbols = (FRESH, *self._takes)
+        self._symbols = (FRESH, *self._takes)
 
     def _add(self, token: Token, bit: int) -> None:
         if token == ONE:
@@ -121,14 +121,25 @@ class Automaton:
             for symbol in token:
                 self._takes[symbol] = self._takes.get(symbol, 0) | bit
 
-    def endings(self, one: Pattern, letters: Sequence[str]) -> frozenset[int] | None:
-        """Return for each text of a pattern, with these letters for its wildcards, which
-        patterns match it: as bits, in the order of the patterns. None if these are too
-        many. With one letter, only the sets that no other contains.
+    def endings(
+        self, one: Pattern, *, exclusive: bool = False
+    ) -> frozenset[int] | None:
+        """Return for each text of a pattern which patterns match it: as bits, in the order
+        of the patterns. None if these are too many.
+
+        Wildcards stand for a fresh character, and only the sets are returned that contain
+        no other. Where it matters that a pattern does not match, `exclusive`, wildcards
+        stand for every character and all sets are returned.
         """
+        letters = self._symbols if exclusive else (FRESH,)
         limit = max(64, _MOST // (len(self.patterns) + 1))
         states = {self._start}
-        for token in one:
+        start = 0
+        while start < len(one) and len(one[start]) == 1 and one[start] != MANY:
+            start += 1
+        if start:  # most patterns begin with a text, which needs no sets
+            states = {self._after(token[0] for token in one[:start])}
+        for token in one[start:]:
             if token == MANY:
                 found = self._star(states, letters, limit)
                 if found is None:
@@ -136,11 +147,19 @@ class Automaton:
                 states = found
             else:
                 states = {self._step(s, c) for s in states for c in token or letters}
-            if len(letters) == 1:
+            if not exclusive:
                 states = _least(states)
             if len(states) > limit:
                 return None
         return frozenset(map(self._matched, states))
+
+    def _after(self, symbols: Iterable[str]) -> int:
+        state = self._start
+        for symbol in symbols:
+            state = self._step(state, symbol)
+            if not state:
+                break
+        return state
 
     def met(self, one: Pattern) -> int:
         """Return which patterns match some text of a pattern, as bits."""
@@ -176,10 +195,14 @@ class Automaton:
 
     def _step(self, state: int, symbol: str) -> int:
         takes = self._takes.get(symbol, 0)
-        return self._moved(state, takes | self._ones if len(symbol) == 1 else takes)
+        if self._ones and len(symbol) == 1:
+            takes |= self._ones
+        return self._moved(state, takes)
 
     def _moved(self, state: int, takes: int) -> int:
-        return self._closed(((state & takes) << 1) | (state & self._many))
+        stays = state & self._many
+        moved = (state & takes) << 1
+        return self._closed(moved | stays) if moved or stays else 0
 
     def _closed(self, state: int) -> int:
         return state | ((state & self._many) << 1)

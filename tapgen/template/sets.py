@@ -19,7 +19,6 @@ from math import inf
 
 from tapgen.template.patterns import (
     ANY,
-    FRESH,
     Automaton,
     Pattern,
     bits,
@@ -72,8 +71,11 @@ def covered(families: Iterable[Family], enough: int = -1) -> bool:
         least = min((least & one for one in family), key=int.bit_count, default=least)
     if not least and all(ordered):
         return False
-    found = combined(ordered)
-    return found is not None and all(one & enough for one in found)
+    if not ordered:
+        return bool(enough)
+    found = combined(ordered[:-1])
+    last = sorted(ordered[-1], key=int.bit_count)
+    return found is not None and all(a & b & enough for b in last for a in found)
 
 
 def combined(families: Iterable[Family]) -> Family | None:
@@ -104,6 +106,8 @@ class Texts:
                 self._owners[pattern] = self._owners.get(pattern, 0) | 1 << number
         self._sets = sets
         self._automaton = Automaton(tuple(self._owners))
+        wild = tuple(one for one in self._owners if not is_literal(one))
+        self._wild = Automaton(wild)  # a single text needs no search among texts
         self._by_place = tuple(self._owners.values())
         self._known: dict[tuple[Pattern, tuple[Pattern, ...]], Family] = {}
 
@@ -131,12 +135,16 @@ class Texts:
         if is_literal(pattern):
             if outside and within(pattern, outside):
                 return frozenset()
-            outside = ()
-        elif outside or self._negated:
+            (places,) = self._wild.endings(pattern) or (0,)
+            matched = self._owners.get(pattern, 0)
+            for place in bits(places):
+                matched |= self._owners[self._wild.patterns[place]]
+            return frozenset({self._matched(matched)})
+        if outside or self._negated:
             met = self._automaton.met(pattern)
             if outside or self._matching(met) & self._negated:
                 return self._searched(pattern, outside, met)
-        found = self._automaton.endings(pattern, (FRESH,))
+        found = self._automaton.endings(pattern)
         if found is None:
             return frozenset({self._certain(pattern, outside)})
         return frozenset(map(self._containing, found))
@@ -150,7 +158,7 @@ class Texts:
         places = list(bits(met))
         part = Automaton((*(every[place] for place in places), *outside))
         few = len(part.patterns) <= _SEARCHED
-        found = part.endings(pattern, part.symbols) if few else None
+        found = part.endings(pattern, exclusive=True) if few else None
         if found is None:
             return frozenset({self._certain(pattern, outside)})
         inside = (1 << len(places)) - 1
@@ -184,7 +192,10 @@ class Texts:
         return found
 
     def _containing(self, places: int) -> int:
-        matched = self._matching(places)
+        return self._matched(self._matching(places))
+
+    def _matched(self, matched: int) -> int:
+        """Return the sets that contain a text, of those that have a pattern for it."""
         negated = self._negated & ~matched
         return self._free | (self._positive & matched) | negated
 

@@ -303,6 +303,8 @@ def test_several_statements_cover_another_together() -> None:
     but = {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}
     assert not is_told([but, allow(Action="iam:*")], [allow(Action="*")])
     assert is_told([but, allow(Action="iam:Get*")], [allow(Action="*")])
+    two = {"Effect": "Allow", "NotAction": "??", "Resource": "*"}
+    assert is_told([two], [allow(Action="*")])
 
 
 def test_a_value_that_only_aws_can_fill_in_equals_itself_or_lies_within_everything() -> (

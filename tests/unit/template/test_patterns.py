@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tapgen.template.patterns import FRESH, Automaton, overlap, pattern, within
+from tapgen.template.patterns import Automaton, overlap, pattern, within
 
 # With a character that no pattern contains, and longer than what the patterns require.
 TEXTS = ["".join(one) for size in range(7) for one in product("abc", repeat=size)]
@@ -74,6 +74,6 @@ def test_what_a_pattern_does_not_contain(one: str, other: str) -> None:
 def test_a_search_that_would_take_too_long_has_no_answer() -> None:
     many = [pattern("*a" + "?" * 30)]
 
-    assert Automaton(many).endings(pattern("*"), ("a", FRESH)) is None
+    assert Automaton(many).endings(pattern("*"), exclusive=True) is None
     assert within(pattern("*a" + "?" * 31), many) is False
     assert within(pattern("b*a" + "?" * 30), many)
