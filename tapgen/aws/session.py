@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # boto3 takes 0.2 s to import: only once AWS is really called
     import botocore.config
     from botocore.exceptions import ClientError
 
+_INSTANCE = "x-tapgen-instance"  # header of tapgen.emulator.server.proof
 _PLACE = "tapgen_place"  # attribute of a client: who calls with it, and where
 _ONLY_ENDPOINT_SECRET = "local"  # the embedded AWS accepts any signature
 
@@ -83,7 +84,8 @@ class Aws:
     """AWS for one caller: clients for any account and region.
 
     In accounts other than the caller's, `role` is assumed. On the embedded AWS without a
-    role, the account number is the access key.
+    role, the account number is the access key. There `instance` returns what the embedded
+    AWS of the project identifies itself by: any other listener on its port is refused.
     """
 
     session: boto3.session.Session
@@ -91,6 +93,7 @@ class Aws:
     endpoint: str | None = None
     role: str | None = None
     local: bool = False
+    instance: Callable[[], str] | None = field(default=None, repr=False)
     _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
     _sessions: dict[str, Any] = field(default_factory=dict, repr=False)
     _lock: Any = field(default_factory=threading.RLock, repr=False)
@@ -184,12 +187,15 @@ class Aws:
         attempts: int | None = None,
     ) -> Any:
         with _translated(f"{service}: creating a client"):
-            return session.client(
+            client = session.client(
                 service,
                 region_name=region,
                 endpoint_url=self.endpoint,
                 config=_config(service, self.local, attempts),
             )
+        if self.instance:
+            _recognize(client, self.instance, str(self.endpoint))
+        return client
 
 
 def connect(profile: str | None = None, region: str | None = None) -> Aws:
@@ -207,11 +213,40 @@ def connect(profile: str | None = None, region: str | None = None) -> Aws:
     return Aws(session, found or "us-east-1")
 
 
-def connect_local(endpoint: str, region: str, account: str = "000000000000") -> Aws:
-    """Return the embedded AWS at `endpoint`, as `account`, without real credentials."""
-    return Aws(
-        _keys(account, _ONLY_ENDPOINT_SECRET, None), region, endpoint, local=True
-    )
+def connect_local(
+    endpoint: str,
+    region: str,
+    account: str = "000000000000",
+    instance: Callable[[], str] | None = None,
+) -> Aws:
+    """Return the embedded AWS at `endpoint`, as `account`, without real credentials.
+
+    With `instance` every call is only for the embedded AWS that identifies itself by it.
+    """
+    keys = _keys(account, _ONLY_ENDPOINT_SECRET, None)
+    return Aws(keys, region, endpoint, local=True, instance=instance)
+
+
+def _recognize(client: Any, instance: Callable[[], str], endpoint: str) -> None:
+    """Let a client say with each call which embedded AWS it is for, and refuse the answer
+    of any other listener: a port passes on to other programs and projects."""
+
+    def before_send(request: Any, **_: Any) -> None:
+        request.headers[_INSTANCE] = instance() or "none"
+
+    def before_parse(operation_model: Any, response_dict: Any, **_: Any) -> None:
+        shown = response_dict["headers"].get(_INSTANCE)
+        if not shown or shown != instance():
+            service = operation_model.service_model.service_name
+            raise Unreachable(
+                f"{service}:{operation_model.name}",
+                "OtherListener",
+                f"{endpoint} is no longer answered by the embedded AWS of this project; "
+                "nothing was changed there; run tapgen local stop, then tapgen local start",
+            )
+
+    client.meta.events.register("before-send", before_send)
+    client.meta.events.register("before-parse", before_parse)
 
 
 def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:

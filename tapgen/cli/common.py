@@ -216,7 +216,12 @@ def reach(
         if profile:
             raise click.UsageError("--local and --profile cannot be used together")
         server = local_server()
-        aws = session.connect_local(server.url, region or default_region)
+        folder = server.folder
+        aws = session.connect_local(
+            server.url,
+            region or default_region,
+            instance=lambda: str(embedded().instance_of(folder)),
+        )
     else:
         aws = session.connect(profile, region)
     if account and aws.account != account:

@@ -13,13 +13,20 @@ import logging
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs
 
 from tapgen.emulator.faults.active import Faults
 from tapgen.emulator.faults.model import Fault, FaultError
 from tapgen.emulator.faults.parsing import parse_all
-from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, proof
+from tapgen.emulator.server.proof import (
+    CONTROL,
+    INSTANCE_HEADER,
+    TOKEN_HEADER,
+    instance,
+    proof,
+)
 from tapgen.emulator.stacksets.actions import Engine
 from tapgen.emulator.state import tracked
 from tapgen.emulator.wire import guard, protocols, query_protocol
@@ -68,7 +75,10 @@ class Embedded:
             await self.inner(scope, receive, send)
         elif scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
+        elif (named := _header(scope, INSTANCE_HEADER)) not in ("", self._instance):
+            await _turn_away_foreign(scope, send)
         else:
+            send = _showing(self._instance, send) if named else send
             if self.before_answer is not None:
                 send = _saving(self.before_answer(), send)
             if not guard.is_deployed(scope):
@@ -77,6 +87,10 @@ class Embedded:
                 await self._serve_with_faults(scope, receive, send)
             else:
                 await self._serve(scope, receive, send)
+
+    @cached_property
+    def _instance(self) -> str:
+        return instance(self.token)
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         # A path that is open to web pages must reach only what was deployed.
@@ -356,6 +370,29 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return again
+
+
+def _header(scope: Any, name: str) -> str:
+    sent = dict(scope["headers"]).get(name.encode(), b"")
+    return str(sent, "latin-1")
+
+
+def _showing(instance_: str, send: Send) -> Send:
+    """A `send` whose answer shows which embedded AWS it comes from."""
+
+    async def shown(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            header = (INSTANCE_HEADER.encode(), instance_.encode())
+            message = {**message, "headers": [*message["headers"], header]}
+        await send(message)
+
+    return shown
+
+
+async def _turn_away_foreign(scope: Any, send: Send) -> None:
+    """Answer a client that looks for another project's embedded AWS (RFC 9110, 421)."""
+    logger.warning("refused %s: it is for another project", scope["path"])
+    await _json(send, 421, {"message": "this is another project's embedded AWS"})
 
 
 async def _turn_away(scope: Any, send: Send, reason: str) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, proof
+from tapgen.emulator.server.proof import CONTROL, TOKEN_HEADER, instance, proof
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4599
@@ -86,6 +86,13 @@ def running(folder: Path) -> Server | None:
         return server
     _remove(folder / "local.json")
     return None
+
+
+def instance_of(folder: Path) -> str:
+    """Return what identifies the embedded AWS of a project now; empty without one. After
+    a restart it is another one."""
+    token = recorded(folder).get("token")
+    return instance(token) if token else ""
 
 
 def start(

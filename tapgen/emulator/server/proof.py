@@ -13,3 +13,13 @@ TOKEN_HEADER = "x-tapgen-token"
 def proof(token: str, nonce: str) -> str:
     """Return the answer to a nonce that only a listener with the token can give."""
     return hmac.new(token.encode(), nonce.encode(), "sha256").hexdigest()
+
+
+INSTANCE_HEADER = "x-tapgen-instance"
+"""The header by which client and server of one project know each other: a request that
+has another project's is refused, and every answer to one that has it shows it."""
+
+
+def instance(token: str) -> str:
+    """Return what identifies an embedded AWS to whoever knows its token."""
+    return proof(token, "instance")

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Iterator
@@ -22,7 +23,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tapgen.aws import session, stacksets
 from tapgen.emulator.server import lifecycle
+from tapgen.errors import Unreachable
+from tapgen.model import Target
 from tests.emulator.conftest import HELD, SERVE, Aws, connect, free_port
 
 FAILS = [sys.executable, "-c", "import sys; print('no luck'); sys.exit(3)"]
@@ -387,3 +391,59 @@ def test_stopping_and_resetting_do_not_wait_for_what_runs(folder: Path) -> None:
         end(folder)
         assert time.monotonic() - begun < 5  # the stack would wait for a minute
     assert "Traceback" not in (folder / "local.log").read_text()
+
+
+def test_a_client_follows_no_port_to_another_project(tmp_path: Path) -> None:
+    """A project's server stops while its client works; another one takes the port."""
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    port = free_port()
+    first = lifecycle.start(mine, SERVE, port=port)
+    aws = session.connect_local(
+        first.url, "us-east-1", instance=lambda: lifecycle.instance_of(mine)
+    )
+    sets = stacksets.StackSets(aws, Target("000000000000", "us-east-1"))
+    bucket = aws.client("s3")
+    try:
+        assert sets.names() == []
+        session.ask(bucket, "create_bucket", Bucket="mine")
+        lifecycle.stop(mine)
+        second = lifecycle.start(other, SERVE, port=port)
+
+        definition = stacksets.Definition('{"Resources": {}}', {})
+        with pytest.raises(Unreachable, match="no longer answered by the embedded AWS"):
+            sets.create("never", definition)
+        with pytest.raises(Unreachable, match="OtherListener"):
+            session.ask(bucket, "create_bucket", Bucket="never")
+        assert stack_sets(second) == []
+        s3 = connect(second.url, "s3", "000000000000")
+        assert s3.list_buckets()["Buckets"] == []
+
+        # Its own one, started again, is recognized.
+        lifecycle.stop(other)
+        lifecycle.start(mine, SERVE, port=port)
+        assert sets.names() == []
+    finally:
+        lifecycle.stop(mine)
+        lifecycle.stop(other)
+
+
+def test_a_client_believes_no_other_program_on_the_port(tmp_path: Path) -> None:
+    with closing(taken_port()) as listener:
+        thread = threading.Thread(target=_answer_once, args=(listener,))
+        thread.start()
+        aws = session.connect_local(
+            f"http://127.0.0.1:{listener.getsockname()[1]}",
+            "us-east-1",
+            instance=lambda: "ours",
+        )
+        with pytest.raises(Unreachable, match="no longer answered"):
+            session.ask(aws.client("s3", Target("0" * 12, "us-east-1")), "list_buckets")
+        thread.join()
+
+
+def _answer_once(listener: socket.socket) -> None:
+    """Say OK to whatever is asked, as many programs do."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65_536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
