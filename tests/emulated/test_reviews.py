@@ -87,7 +87,7 @@ def taken(cloud: Cloud) -> str:
 def test_a_name_that_is_taken_refuses_the_plan_before_anything_changes(
     cloud: Cloud,
 ) -> None:
-    the_plan = cloud.plan(system(part("source", taken(cloud), Text="1")))
+    the_plan = cloud.plan(system(part("source", taken(cloud), (EAST,), Text="1")))
     assert plan.refusals(the_plan) == []
 
     now, _ = ask(cloud, the_plan)
@@ -95,7 +95,7 @@ def test_a_name_that_is_taken_refuses_the_plan_before_anything_changes(
     (line,) = plan.refusals(now)
     assert "AWS would stop at Taken (AWS::S3::Bucket)" in line
     assert f"'taken-{cloud.account}' already exists" in line
-    assert "us-east-1" in line and "us-west-2" in line
+    assert f"in {cloud.account}/us-east-1: " in line
     assert in_regions(cloud) == []
 
 
