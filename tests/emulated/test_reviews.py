@@ -192,19 +192,28 @@ def in_shell(shell: Shell) -> list[str]:
     return found
 
 
-def test_a_killed_plan_leaves_a_stack_that_the_next_one_deletes(tmp_path: Path) -> None:
+def test_ctrl_c_leaves_no_stack_and_what_a_kill_leaves_goes_with_the_next_plan(
+    tmp_path: Path,
+) -> None:
     shell = Shell(tmp_path)
     shell.config(MINIMAL)
     shell.run("local", "start")
-    try:
+
+    def interrupted(by: signal.Signals) -> int:
         slow = ("--action", "DescribeChangeSet", "--seconds", "5")
         shell.run("local", "fault", "add", "delay", *slow)
         process = shell.start("plan", "--local", "--change-sets")
         while not in_shell(shell):
             assert process.poll() is None
-        process.send_signal(signal.SIGKILL)
+        process.send_signal(by)
         process.communicate(timeout=60)
         shell.run("local", "fault", "clear")
+        return process.returncode
+
+    try:
+        assert interrupted(signal.SIGINT) == 130
+        assert in_shell(shell) == []
+        assert interrupted(signal.SIGKILL) == -signal.SIGKILL
         assert in_shell(shell)
 
         shown = shell.run("plan", "--local", "--change-sets", expect=2)

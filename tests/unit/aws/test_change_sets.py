@@ -127,6 +127,7 @@ def test_a_change_set_is_created_read_deleted_and_never_executed() -> None:
     assert request["Tags"] == [{"Key": "Owner", "Value": "us"}]
     assert request["TemplateBody"] == "{}"
     assert "RoleARN" not in request
+    assert "DisableValidation" not in request
     assert there.there == set()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+import tapgen
 from tapgen.aws import change_sets, reviews
 from tapgen.aws.change_sets import ChangeSet, Finding
 from tapgen.aws.session import Aws
@@ -117,6 +119,20 @@ def test_a_new_stack_is_made_in_review_and_deleted_by_its_id() -> None:
     assert "DisableValidation" not in request and "RoleARN" not in request
     assert there.given("delete_stack") == [{"StackName": f"id:{name}"}]
     assert there.stacks == {}
+
+
+def test_validation_is_never_disabled() -> None:
+    """Whatever calls CloudFormation: no source outside the embedded AWS has the word as
+    an argument."""
+    folder = Path(tapgen.__file__).parent
+    sources = [
+        path
+        for path in folder.rglob("*.py")
+        if "emulator" not in path.relative_to(folder).parts
+    ]
+
+    assert len(sources) > 100
+    assert [p for p in sources if "DisableValidation" in p.read_text()] == []
 
 
 def test_names_are_legal_and_no_two_are_the_same() -> None:
