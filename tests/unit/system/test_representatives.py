@@ -11,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapgen import rules
+from tapgen.accounts import bootstrap
 from tapgen.model import SELF, Output, Override, System, Target
 from tapgen.rules import system_view, view
-from tapgen.system import checks, representatives
+from tapgen.system import checks, representatives, templates_out
 from tests import make
+from tests.unit.template.test_evaluate import NODES
 
 ACCOUNTS = ["1" * 12, "2" * 12, "3" * 12, "4" * 12, "5" * 12]
 REGIONS = ["us-east-1", "eu-west-1"]
@@ -190,7 +192,7 @@ def one_by_one(system: System) -> dict[str, tuple[str, ...]]:
 
 
 @given(systems())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_is_found_is_what_all_accounts_one_by_one_have(system: System) -> None:
     everyone = one_by_one(system)
     assert neutral(checks.wiring(system)) == neutral(checks.wiring(system, everyone))
@@ -224,3 +226,53 @@ def test_a_single_template_is_seen_at_every_kind_of_account(
     assert len({*found} - named) == min(2, len({*accounts} - named))
     made = {a for p in seen for r in p.of() for a in [p.account] if r.certain}
     assert made == named & set(body["Mappings"]["Names"])
+
+
+def test_of_many_accounts_that_come_to_the_same_two_are_evaluated() -> None:
+    accounts = [f"{number:012}" for number in range(1, 2001)]
+    body = picky(accounts[:1], output=True)
+    one = stack_set("one", body, *everywhere(accounts))
+    it = system_view.SystemView(make.system(one))
+    seen = {place.account for _, place in it.places}
+    assert len(it.places) == len(seen) * len(REGIONS)
+    assert seen == {accounts[0], *accounts[1:3]}
+
+
+@given(NODES, NODES, NODES)
+@settings(max_examples=40, deadline=None)
+def test_values_of_any_shape_break_nothing(a: Any, b: Any, c: Any) -> None:
+    trusted = {"Statement": [{"Principal": {"Service": c}}, b]}
+    properties = {
+        "AWS::CloudWatch::Alarm": {"AlarmName": c},
+        "AWS::IAM::Role": {
+            "RoleName": a,
+            "Path": b,
+            "AssumeRolePolicyDocument": trusted,
+        },
+        "AWS::Lambda::Permission": {"FunctionName": a},
+        "AWS::SNS::Subscription": {"TopicArn": c},
+        "AWS::SNS::TopicPolicy": {"Topics": b},
+        "AWS::SQS::QueuePolicy": {"Queues": [a]},
+    }
+    body = {
+        "Parameters": {"A": {"Type": "String", "Default": "x"}},
+        "Mappings": {"M": {"A": {"A": "x"}}},
+        "Conditions": {"A": a if isinstance(a, dict) else {"Fn::Equals": [a, b]}},
+        "Rules": {"R": {"Assertions": [{"Assert": b}]}},
+        "Resources": {
+            kind.rpartition(":")[2]: {"Type": kind, "Properties": own, "Condition": "A"}
+            for kind, own in properties.items()
+        },
+        "Outputs": {"A": {"Value": a}, "B": {"Value": b, "Export": {"Name": c}}},
+    }
+    taking = {**body, "Parameters": {"A": {"Type": "List<Number>"}}}
+    value = Output("one", "A", all=True)
+    system = make.system(
+        stack_set("one", body, *everywhere(ACCOUNTS[:2])),
+        stack_set("two", taking, *everywhere(ACCOUNTS[:1]), parameters={"A": value}),
+    )
+
+    checks.problems(system)
+    rules.system(system)
+    templates_out.manifest(system)
+    bootstrap.files(system, "")
