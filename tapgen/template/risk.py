@@ -222,7 +222,7 @@ def _in_any_world(
     """Yield what is found, with a "may" where only AWS decides that it is so."""
     before, after = change.before, change.after
     for (kind, words), where in choices.in_any_world(before, after, found):
-        yield kind, f"may be: {words} ({where})" if where else words
+        yield kind, f"may apply: {words} ({where})" if where else words
 
 
 # -- network -------------------------------------------------------------------------

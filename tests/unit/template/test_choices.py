@@ -25,13 +25,13 @@ def test_a_rule_and_a_statement_under_a_condition_may_apply() -> None:
     rules = {"SecurityGroupIngress": [choice(SSH)]}
     assert found("AWS::EC2::SecurityGroup", {}, rules) == {
         Kind.PUBLIC: [
-            "may be: tcp 22 is open to the whole internet"
+            "may apply: tcp 22 is open to the whole internet"
             " (if the condition Open is true)"
         ]
     }
     after = policy(NARROW, choice(WIDE))
     assert found("AWS::IAM::ManagedPolicy", policy(NARROW), after) == {
-        Kind.IAM: ["may be: newly allows s3:* on * (if the condition Open is true)"]
+        Kind.IAM: ["may apply: newly allows s3:* on * (if the condition Open is true)"]
     }
 
 
@@ -54,7 +54,7 @@ def test_a_rule_and_a_statement_under_a_condition_may_apply() -> None:
 def test_every_place_of_a_choice_is_read(after: dict[str, Any]) -> None:
     kind = "AWS::IAM::ManagedPolicy"
     (words,) = found(kind, policy(NARROW), after)[Kind.IAM]
-    assert words.startswith("may be: newly allows s3:* on *")
+    assert words.startswith("may apply: newly allows s3:* on *")
     assert found(kind, after, after) == {}
     assert found(kind, policy(WIDE), after) == {}
 
@@ -70,12 +70,12 @@ def test_a_switch_and_a_guard_under_a_condition_may_change() -> None:
     database = "AWS::RDS::DBInstance"
     public = {"PubliclyAccessible": choice(True, False)}
     assert found(database, {"PubliclyAccessible": False}, public)[Kind.PUBLIC] == [
-        "may be: PubliclyAccessible becomes true, it was false"
+        "may apply: PubliclyAccessible becomes true, it was false"
         " (if the condition Open is true)"
     ]
     weaker = {"DeletionProtection": choice(True, False)}
     assert found(database, {"DeletionProtection": True}, weaker)[Kind.PROTECTION] == [
-        "may be: DeletionProtection is turned off (if the condition Open is false)"
+        "may apply: DeletionProtection is turned off (if the condition Open is false)"
     ]
 
 
