@@ -237,36 +237,55 @@ def _refuse_strays(aws: Aws, system: System) -> None:
             )
 
 
-def ready(aws: Aws, system: System, code: str) -> list[str]:
-    """Return the missing prerequisites of a resolved system, one sentence each.
+@dataclass(frozen=True)
+class Unready:
+    """Missing prerequisites: those without which nothing can be deployed, and those of
+    single accounts, one sentence each."""
+
+    everywhere: tuple[str, ...]
+    accounts: Mapping[str, tuple[str, ...]]
+
+    def stops(self, system: System) -> bool:
+        """Whether there is no account left to deploy to."""
+        targets = {t.account for s in system.stack_sets for t in s.targets}
+        left = targets - {*self.accounts}
+        return bool(self.everywhere) or bool(self.accounts and not left)
+
+
+def unready(aws: Aws, system: System, code: str) -> Unready:
+    """Return the missing prerequisites of a resolved system.
 
     `code` is as for `run`. Raises AwsError when an account cannot be read.
     """
-    problems = []
+    everywhere = []
     admin = system.admin
     if system.organizational_units:
         if not organizations.trusts(aws, admin, system.delegated):
-            problems.append(_TRUST)
+            everywhere.append(_TRUST)
     system = _own(system)
     found = stacks.outputs(aws, admin, ADMINISTRATION_STACK)
     if found is None:
-        problems.append(f"{admin} has no administration role and no artifact bucket")
+        everywhere.append(f"{admin} has no administration role and no artifact bucket")
     else:
         if not ArtifactBucket(aws, admin).exists():
-            problems.append(f"the artifact bucket of {admin} was deleted")
+            everywhere.append(f"the artifact bucket of {admin} was deleted")
         wanted = {*blueprint.service_principals(_regions(system))}
         missing = sorted(wanted - {*found.get(_TRUSTED_OUTPUT, "").split(",")})
         if missing:
-            problems.append(
+            everywhere.append(
                 f"the administration role in {admin} does not trust "
                 f"{', '.join(missing)}, which its opt-in regions need"
             )
+    accounts: dict[str, list[str]] = {}
     for target in _role_targets(system):
-        problems += _lacking_or_shut(aws, target, system, code)
+        if lacking := _lacking_or_shut(aws, target, system, code):
+            accounts.setdefault(target.account, []).extend(lacking)
     for target in _bucket_targets(aws, system):
         if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
-            problems.append(f"{target} has no artifact bucket")
-    return problems
+            line = f"{target} has no artifact bucket"
+            accounts.setdefault(target.account, []).append(line)
+    by_account = {account: tuple(lines) for account, lines in accounts.items()}
+    return Unready(tuple(everywhere), by_account)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -151,8 +152,15 @@ def exact_allowances(plan: Any, names: tuple[str, ...]) -> tuple[str, ...]:
     return found
 
 
-def make_plan(reached: Reached, clock: Timings, *, read_stacks: bool = False) -> Any:
-    """Read what is deployed, with `read_stacks` from every stack, and plan from that."""
+def make_plan(
+    reached: Reached,
+    clock: Timings,
+    *,
+    read_stacks: bool = False,
+    shut: Collection[str] = (),
+) -> Any:
+    """Read what is deployed, with `read_stacks` from every stack, and plan from that;
+    accounts that are `shut` are left out."""
     from tapgen.plan import make, names
     from tapgen.rollout import uploads
     from tapgen.system import ownership
@@ -162,7 +170,7 @@ def make_plan(reached: Reached, clock: Timings, *, read_stacks: bool = False) ->
             reached.system, reached.sets, read_stacks=read_stacks
         )
     with clock.stage("planning"):
-        plan = make(reached.system, observed)
+        plan = make(reached.system, observed, shut)
     if types := {name.type for name in names.wanted(plan.waves)}:
         with clock.stage("reading names of others"):
             others = elsewhere(reached, types)

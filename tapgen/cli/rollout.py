@@ -15,6 +15,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    say,
     system_options,
     timings_option,
 )
@@ -87,10 +88,10 @@ def rollout_command(
         allowed = saved_plan.allowed
     reached = reach_system(system, environment, folder, clock, aws_choice)
     require_account(reached, yes, aws_choice["account"])
-    _require_bootstrap(reached, clock)
+    shut = _require_bootstrap(reached, clock)
     wait_for_running(reached)
     read_stacks = saved_plan.read_stacks if saved_plan else False
-    plan = make_plan(reached, clock, read_stacks=read_stacks)
+    plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)
     if saved_plan:
         saved.check(saved_plan, plan, str(plan_file))
     allowed = exact_allowances(plan, allowed)
@@ -138,16 +139,23 @@ def _read(path: Path) -> str:
         raise PlanError(f"{path}: cannot be read ({error})") from None
 
 
-def _require_bootstrap(reached: Reached, clock: Timings) -> None:
-    """Raise RolloutError when roles or bucket are missing; with --local, create them."""
+def _require_bootstrap(reached: Reached, clock: Timings) -> frozenset[str]:
+    """Return the accounts that lack roles or a bucket, so that the others go on; with
+    --local, create them. Raises RolloutError where nothing can be deployed."""
     from tapgen.accounts import bootstrap
 
     with clock.stage("bootstrap"):
         if reached.local:
             run_bootstrap(reached, None)
-            return
+            return frozenset()
         code = reached.loaded.blueprint.code
-        missing = bootstrap.ready(reached.sets.aws, reached.system, code)
-    if missing:
-        lines = [*missing, f"run: {command_line('bootstrap', reached)}"]
+        missing = bootstrap.unready(reached.sets.aws, reached.system, code)
+    lines = [*missing.everywhere]
+    lines += [line for some in missing.accounts.values() for line in some]
+    if lines:
+        lines.append(f"run: {command_line('bootstrap', reached)}")
+    if missing.stops(reached.system):
         raise RolloutError("\n".join(lines))
+    for line in lines:
+        say(line)
+    return frozenset(missing.accounts)

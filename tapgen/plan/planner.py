@@ -10,7 +10,7 @@ goes away come before it (`users`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tapgen.errors import PlanError
@@ -36,12 +36,14 @@ from tapgen.system import checks, ledger, units
 from tapgen.template import diff
 
 
-def make(system: System, observed: Mapping[str, Observed]) -> Plan:
+def make(
+    system: System, observed: Mapping[str, Observed], shut: Collection[str] = ()
+) -> Plan:
     """Return the plan that turns `observed` into `system` (resolved).
 
     `observed` has, by name, the system's stack sets that exist, and those that tapgen
     created for it earlier and that it no longer has. After a finished rollout the plan
-    has no waves.
+    has no waves. Accounts that are `shut`, as they lack their roles, are left out.
 
     What stops one thing (a stack set of the same name that tapgen does not own, one
     that is busy, or one that cannot become what it should) is `blocked`: the plan is
@@ -59,7 +61,7 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
         if o.running
     ]
     levels = list(dependency_levels(by_part))
-    waves, touched, problems, omitted = _waves(system, observed, levels)
+    waves, touched, problems, omitted = _waves(system, observed, levels, shut)
     uses = ledger.uses(observed)
     steps = [step for wave in waves for step in wave]
     complete = _complete(waves, by_part, observed)
@@ -67,14 +69,14 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
     order = users.ordered(system, observed, uses, steps, touched, moves)
     if order:
         later = list(levels_of(order.requires))
-        waves, _, problems, omitted = _waves(system, observed, later)
+        waves, _, problems, omitted = _waves(system, observed, later, shut)
         complete = _complete(waves, by_part, observed)
         blocked += order.blocked
     deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
     first, last = in_order(system, observed, deletions)
     early, last = users.early_and_late(last, order.leaving if order else frozenset())
-    before, left = unread.split_waves([*first, *early], observed)
-    after, more = unread.split_waves(last, observed)
+    before, left = unread.split_waves([*first, *early], observed, shut)
+    after, more = unread.split_waves(last, observed, shut)
     complete_waves = [
         *_complete(before, by_part, observed),
         *complete,
@@ -91,7 +93,10 @@ def make(system: System, observed: Mapping[str, Observed]) -> Plan:
 
 
 def _waves(
-    system: System, observed: Mapping[str, Observed], levels: Iterable[Sequence[str]]
+    system: System,
+    observed: Mapping[str, Observed],
+    levels: Iterable[Sequence[str]],
+    shut: Collection[str],
 ) -> tuple[
     list[tuple[Step, ...]], dict[str, ChangingOutputs], list[str], list[Omitted]
 ]:
@@ -108,7 +113,7 @@ def _waves(
         for part in level:
             steps, problems = steps_for(system, by_part[part], observed, touched)
             blocked += problems
-            found[part], left = unread.split(steps, observed, omitted)
+            found[part], left = unread.split(steps, observed, omitted, shut)
             omitted += left
         waves += interleave(found.values(), system.rollout.order)
         for part, steps in found.items():

@@ -15,14 +15,18 @@ from dataclasses import replace
 from tapgen.model import Action, Observed, Reading, Target
 from tapgen.plan.model import Omitted, Reference, Step
 
+_SHUT = "the account lacks roles or permissions, which tapgen bootstrap creates"
 
-def away(observed: Mapping[str, Observed]) -> frozenset[Target]:
-    """Return the targets that do not answer."""
+
+def away(
+    observed: Mapping[str, Observed], shut: Collection[str] = ()
+) -> frozenset[Target]:
+    """Return the targets that do not answer, or are in accounts that are `shut`."""
     return frozenset(
         target
         for found in observed.values()
         for target, instance in found.instances.items()
-        if instance.reading is Reading.AWAY
+        if instance.reading is Reading.AWAY or target.account in shut
     )
 
 
@@ -30,10 +34,11 @@ def split(
     steps: Iterable[Step],
     observed: Mapping[str, Observed],
     earlier: Iterable[Omitted] = (),
+    shut: Collection[str] = (),
 ) -> tuple[list[Step], list[Omitted]]:
     """Return the steps that can be done now, and what they leave out; `earlier` is what
-    the steps before them left out."""
-    silent = away(observed)
+    the steps before them left out, `shut` are accounts that lack their roles."""
+    silent = away(observed, shut)
     missing = {
         (one.part, target)
         for one in earlier
@@ -47,7 +52,11 @@ def split(
         reasons = {
             target: why
             for target in step.targets
-            if (why := _why(step, target, observed, silent) or _lacks(step, missing))
+            if (
+                why := (_SHUT if target.account in shut else "")
+                or _why(step, target, observed, silent)
+                or _lacks(step, missing)
+            )
         }
         for why in dict.fromkeys(reasons.values()):
             targets = tuple(t for t in step.targets if reasons.get(t) == why)
@@ -62,13 +71,15 @@ def split(
 
 
 def split_waves(
-    waves: Iterable[Sequence[Step]], observed: Mapping[str, Observed]
+    waves: Iterable[Sequence[Step]],
+    observed: Mapping[str, Observed],
+    shut: Collection[str] = (),
 ) -> tuple[list[tuple[Step, ...]], list[Omitted]]:
     """Return the deletions that can be done now, and what they leave out."""
     done: list[tuple[Step, ...]] = []
     left: list[Omitted] = []
     for wave in waves:
-        steps, more = split(wave, observed)
+        steps, more = split(wave, observed, shut=shut)
         left += more
         done += [tuple(steps)] if steps else []
     return done, left

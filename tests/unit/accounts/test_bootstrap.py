@@ -638,7 +638,8 @@ def deploy(aws: FakeAws, it: System, **more: Any) -> list[str]:
 
 
 def lacking(aws: FakeAws, it: System) -> list[str]:
-    return bootstrap.ready(cast(Aws, aws), it, "ss")
+    found = bootstrap.unready(cast(Aws, aws), it, "ss")
+    return [*found.everywhere, *(p for some in found.accounts.values() for p in some)]
 
 
 def test_the_administration_stack_comes_first_then_roles_in_every_account() -> None:
@@ -747,6 +748,24 @@ def test_before_bootstrap_everything_is_missing_and_after_it_nothing() -> None:
     assert "222222222222/eu-west-1 has no execution" in missing[2]
     deploy(aws, it)
     assert lacking(aws, it) == []
+
+
+def test_an_account_without_roles_stops_only_itself() -> None:
+    aws = FakeAws()
+    it = system(template("AWS::SNS::Topic"))
+    assert bootstrap.unready(cast(Aws, aws), it, "ss").stops(it)
+    deploy(aws, it)
+    assert not bootstrap.unready(cast(Aws, aws), it, "ss").stops(it)
+
+    s = it.stack_sets[0]
+    far = replace(s, targets=(*s.targets, Target("3" * 12, s.targets[0].region)))
+    more = replace(it, stack_sets=(far, *it.stack_sets[1:]))
+    found = bootstrap.unready(cast(Aws, aws), more, "ss")
+
+    assert found.everywhere == () and [*found.accounts] == ["3" * 12]
+    assert not found.stops(more)
+    alone = replace(more, stack_sets=(replace(far, targets=far.targets[-1:]),))
+    assert found.stops(alone)
 
 
 def test_a_role_that_lacks_permissions_is_not_ready() -> None:

@@ -176,3 +176,37 @@ def test_destroy_deletes_stack_sets_of_which_all_instances_answer() -> None:
     assert not found.omitted
     assert all(step.drop and step.targets == (EAST, WEST) for step in found.steps)
     assert plan.destroy(make.system(DATA), {}).omitted == ()
+
+
+def test_an_account_without_its_roles_is_left_out_and_the_others_go_on() -> None:
+    far = replace(WEST, account="3" * 12)
+    wider = replace(DATA, parameters={"Size": "2"}, targets=(EAST, far))
+    found = {DATA.name: make.observed(replace(DATA, targets=(EAST,)))}
+
+    planned = plan.make(make.system(wider), found, {far.account})
+
+    assert targets(planned) == {("data", Action.UPDATE, EAST)}
+    (left,) = planned.omitted
+    assert (left.action, left.targets) == (Action.CREATE, (far,))
+    assert "tapgen bootstrap" in left.why
+
+
+def test_what_needs_an_account_without_its_roles_is_left_out_as_well() -> None:
+    far = replace(WEST, account="3" * 12)
+    given = {"Arn": Output("data", "Arn", account=far.account, region=far.region)}
+    data_there = replace(DATA, targets=(EAST, far))
+    user = replace(USER, targets=(EAST,), parameters=given)
+
+    planned = plan.make(make.system(data_there, user), {}, {far.account})
+
+    assert targets(planned) == {("data", Action.CREATE, EAST)}
+    assert {o.part for o in planned.omitted} == {"data", "user"}
+
+
+def test_nothing_is_deleted_while_a_deployed_account_lacks_its_roles() -> None:
+    far = replace(WEST, account="3" * 12)
+    found = {DATA.name: make.observed(replace(DATA, targets=(EAST, far)))}
+    smaller = replace(DATA, targets=(far,))
+
+    assert not plan.make(make.system(smaller), found, {far.account}).steps
+    assert plan.make(make.system(smaller), found).steps
