@@ -388,47 +388,55 @@ def _not_empty(change: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def _events_of_change_sets(describe: Handler) -> Handler:
-    """Answer for change sets, too: one by its ARN, or by its name with its stack."""
+    """Answer for change sets, too: one by its ARN, by its name with its stack, or by its
+    operation; all of a stack among the stack's own events."""
 
     def described(params: Any) -> Any:
         helpers = loaded(f"{CFN}.helpers")
         read = helpers._p
         name, stack_name = read(params, "ChangeSetName"), read(params, "StackName")
-        if not name and not _of_a_change_set(read(params, "OperationId")):
-            return describe(params)
         if name and not stack_name and not name.startswith("arn:"):
             # aws-cloudformation/cloudformation-cli#1116
             return helpers._error(
                 "ValidationError",
                 "One of ChangeSetName, OperationId or StackName must be specified",
             )
-        found = [*_wanted(name, stack_name, read(params, "OperationId"))]
+        stack = loaded(f"{CFN}.handlers")._resolve_stack(stack_name)
+        found = [*_wanted(name, stack, read(params, "OperationId"))]
         if name and not found:
             return helpers._error(
                 "ChangeSetNotFound", f"ChangeSet [{name}] does not exist", 404
             )
+        if not found:
+            return describe(params)
         events = [e for one in found for e in one.get("_operation_events", ())]
+        if stack and not name:
+            events = [*(stack.get("_operation_events") or ()), *events]
+        operation = read(params, "OperationId")
+        if operation:
+            events = [e for e in events if e["OperationId"] == operation]
         if read(params, "Filters.FailedEvents").lower() == "true":
-            events = [e for e in events if e["ValidationStatus"] == "FAILED"]
+            events = [e for e in events if _is_failed(e)]
         return _page_of(events, params)
 
     return described
 
 
-def _of_a_change_set(operation: str) -> bool:
-    return bool(operation) and any(_wanted("", "", operation))
+def _is_failed(event: Mapping[str, str]) -> bool:
+    return "FAILED" in (event["OperationStatus"], event.get("ValidationStatus"))
 
 
-def _wanted(name: str, stack_name: str, operation: str) -> Iterator[dict[str, Any]]:
+def _wanted(name: str, stack: Any, operation: str) -> Iterator[dict[str, Any]]:
+    """The change sets that a request is about."""
     if name:
-        stack = loaded(f"{CFN}.handlers")._resolve_stack(stack_name)
         find = loaded(f"{CFN}.changesets")._find_change_set
-        _, found = find(name, stack["StackName"] if stack else stack_name)
+        _, found = find(name, stack["StackName"] if stack else "")
         if found:
             yield found
         return
     for change_set in loaded(CFN)._change_sets.values():
-        if change_set["ChangeSetId"].rpartition("/")[2] == operation:
+        mine = stack and change_set["StackId"] == stack["StackId"]
+        if mine or change_set["ChangeSetId"].rpartition("/")[2] == operation:
             yield change_set
 
 

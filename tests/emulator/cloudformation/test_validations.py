@@ -254,6 +254,8 @@ def test_events_are_found_by_name_with_the_stack_by_arn_and_by_operation(
     )
 
     assert by_name["OperationEvents"] == failed["OperationEvents"] == [event]
+    of_stack = client.describe_events(StackName="one", Filters={"FailedEvents": True})
+    assert of_stack["OperationEvents"] == [event]
     with pytest.raises(ClientError) as error:
         client.describe_events(ChangeSetName="look")
     assert "One of ChangeSetName, OperationId or StackName" in refused(error)
