@@ -10,11 +10,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from tapgen.aws import cover, organizations, readings, stacks
+from tapgen.aws import cover, organizations, readings, shapes, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import Aws, ask, one_line, pages
@@ -22,7 +21,6 @@ from tapgen.errors import AwsError, Busy, NotFound
 from tapgen.model import (
     HIDDEN,
     AutoDeployment,
-    InstanceDetailedStatus,
     InstanceStatus,
     Observed,
     ObservedInstance,
@@ -76,22 +74,6 @@ class Operation:
         """Succeeded, and no target failed: SUCCEEDED alone only means that the
         failure tolerance was not exceeded (`StatusDetails`)."""
         return self.status is OperationStatus.SUCCEEDED and self.failed == 0
-
-
-@dataclass(frozen=True)
-class Active:
-    """An operation of a stack set that has not ended, whoever started it."""
-
-    id: str
-    action: str
-    since: datetime | None
-
-    def __str__(self) -> str:
-        whose = "tapgen" if self.id.startswith(OPERATION_PREFIX) else "another tool"
-        text = f"operation {self.id} ({self.action or 'unknown'}) of {whose} runs"
-        if self.since is None:
-            return text
-        return f"{text} since {self.since.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True)
@@ -196,7 +178,7 @@ class StackSets:
         return Observed(
             name=name,
             template=template,
-            parameters=_values(known.get("Parameters", [])),
+            parameters=shapes.values(known.get("Parameters", [])),
             # Outputs take a call for each instance: none where the template has none.
             instances=self.instances(
                 name, in_units, outputs=outputs, read_stacks=read_stacks
@@ -210,7 +192,7 @@ class StackSets:
             busy_with=str(running or ""),
             id=known.get("StackSetId", ""),
             permission_model=model,
-            auto_deployment=_auto_deployment(known.get("AutoDeployment", {})),
+            auto_deployment=shapes.auto_deployment(known.get("AutoDeployment", {})),
         )
 
     def listed(
@@ -223,7 +205,7 @@ class StackSets:
         there = {
             Target(
                 one["Account"], one["Region"], one.get("OrganizationalUnitId") or None
-            ): _instance(one)
+            ): shapes.instance(one)
             for one in found
         }
         return there | (self._waiting(name, there) if in_units else {})
@@ -261,7 +243,7 @@ class StackSets:
             )["StackInstance"]
         except NotFound:
             return None
-        instance = _instance(found)
+        instance = shapes.instance(found)
         return readings.read(self.aws, target, instance, outputs, read_stacks)
 
     def _waiting(
@@ -301,7 +283,7 @@ class StackSets:
         """
         return stacks.outputs(self.aws, target, stack_id) if stack_id else None
 
-    def running(self, name: str) -> Active | None:
+    def running(self, name: str) -> shapes.Active | None:
         """Return the operation that has not ended. Only the newest few are read: at most
         one runs, unless managed execution queues them."""
         answer = ask(
@@ -313,12 +295,20 @@ class StackSets:
         )
         for one in answer.get("Summaries", []):
             if OperationStatus(one["Status"]) in _ACTIVE:
-                return Active(
+                return shapes.Active(
                     str(one["OperationId"]),
                     one.get("Action", ""),
                     one.get("CreationTimestamp"),
                 )
         return None
+
+    def _arn(self, name: str) -> str | None:
+        """Return the ARN of a stack set; None where it does not exist."""
+        try:
+            found = self._ask("describe_stack_set", StackSetName=name)
+        except NotFound:
+            return None
+        return str(found["StackSet"]["StackSetARN"])
 
     def _with_owner(self, name: str, error: Busy) -> Busy:
         """Return the error with whose operation it is that holds the stack set."""
@@ -365,7 +355,10 @@ class StackSets:
 
     def create(self, name: str, definition: Definition) -> None:
         """Create the stack set, without instances."""
-        request = {**self._request(name, definition), **_followed(definition)}
+        request = {
+            **self._request(name, definition),
+            **shapes.auto_deployment_request(definition.auto_deployment, self._arn),
+        }
         token = digest([request, name]).partition(":")[2][:64]
         self._ask("create_stack_set", ClientRequestToken=token, **request)
 
@@ -390,7 +383,9 @@ class StackSets:
             **(
                 target_parameters(targets)
                 if targets is not None
-                else _followed(definition)
+                else shapes.auto_deployment_request(
+                    definition.auto_deployment, self._arn
+                )
             ),
         )
 
@@ -536,21 +531,6 @@ class StackSets:
         return {"TemplateURL": self.bucket.link(key) if foreign else url}
 
 
-def _instance(known: Mapping[str, Any]) -> ObservedInstance:
-    """An instance from the response of a list or a describe call."""
-    detailed = known.get("StackInstanceStatus", {}).get("DetailedStatus")
-    return ObservedInstance(
-        status=InstanceStatus(known["Status"]),
-        detailed_status=InstanceDetailedStatus(detailed) if detailed else None,
-        stack_id=known.get("StackId") or None,
-        overrides=_values(known.get("ParameterOverrides", [])),
-        reason=one_line(known.get("StatusReason") or "") or None,
-        drift_status=known.get("DriftStatus", "NOT_CHECKED"),
-        drift_checked=known.get("LastDriftCheckTimestamp"),
-        last_operation=known.get("LastOperationId"),
-    )
-
-
 def compact(template: str) -> str:
     """Return a JSON template without white space; other text unchanged."""
     try:
@@ -594,23 +574,6 @@ def target_parameters(targets: Sequence[Target], whole: bool = False) -> dict[st
     return {"DeploymentTargets": chosen, "Regions": regions}
 
 
-def _followed(definition: Definition) -> dict[str, Any]:
-    """`AutoDeployment` of a request, required for SERVICE_MANAGED."""
-    chosen = definition.auto_deployment
-    if chosen is None:
-        return {}
-    settings = {"Enabled": chosen.enabled}
-    if chosen.enabled:  # "Specify only if Enabled is set to True."
-        settings["RetainStacksOnAccountRemoval"] = chosen.retain_stacks
-    return {"AutoDeployment": settings}
-
-
-def _auto_deployment(known: Mapping[str, Any]) -> AutoDeployment:
-    return AutoDeployment(
-        bool(known.get("Enabled")), bool(known.get("RetainStacksOnAccountRemoval"))
-    )
-
-
 def parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:
     """Return `Parameters` of a request; values of None, and hidden ones, stay unchanged."""
     return [
@@ -621,7 +584,3 @@ def parameters(values: Mapping[str, str | None]) -> list[dict[str, Any]]:
         )
         for k, v in sorted(values.items())
     ]
-
-
-def _values(parameters: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    return {p["ParameterKey"]: p.get("ParameterValue", "") for p in parameters}

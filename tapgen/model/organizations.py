@@ -28,10 +28,18 @@ class AccountFilter(StrEnum):
 
 @dataclass(frozen=True)
 class AutoDeployment:
-    """Whether stacks follow accounts into and out of units (`AutoDeployment`)."""
+    """Whether stacks follow accounts into and out of units (`AutoDeployment`).
+
+    `depends_on` are the names of the stack sets that an account gets first.
+    """
 
     enabled: bool = False
     retain_stacks: bool = False  # RetainStacksOnAccountRemoval
+    depends_on: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        # The order means nothing, and JSON has lists.
+        object.__setattr__(self, "depends_on", tuple(sorted(self.depends_on)))
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,10 @@ class StackSet:
             "organizational_units": list(managed.organizational_units),
             "account_filter": managed.account_filter.value,
             "accounts": list(managed.accounts),
-            "auto_deployment": vars(managed.auto_deployment),
+            "auto_deployment": {
+                "enabled": managed.auto_deployment.enabled,
+                "retain_stacks": managed.auto_deployment.retain_stacks,
+            },
         }
 
     def requires(self) -> set[str]:
@@ -202,9 +205,11 @@ class System:
         def real(target: Target) -> Target:
             return target.resolve(account)
 
+        following = {s.part: s.name for s in self.stack_sets if _follows(s)}
+
         def placed(s: StackSet) -> StackSet:
             if s.service_managed:
-                return _in_units(s, units)
+                return _in_units(_after(s, following), units)
             return replace(s, targets=tuple(map(real, s.targets)))
 
         def real_values(values: Mapping[str, Value]) -> dict[str, Value]:
@@ -237,6 +242,21 @@ class System:
                 for s in self.stack_sets
             ),
         )
+
+
+def _follows(s: StackSet) -> bool:
+    return s.service_managed is not None and s.service_managed.auto_deployment.enabled
+
+
+def _after(s: StackSet, following: Mapping[str, str]) -> StackSet:
+    """Return a service-managed stack set with the stack sets that an account that joins
+    must get before it; `following` are those that follow accounts, by part."""
+    managed = s.service_managed
+    if managed is None or s.part not in following:
+        return s
+    needs = tuple(following[part] for part in s.requires() if part in following)
+    chosen = replace(managed.auto_deployment, depends_on=needs)
+    return replace(s, service_managed=replace(managed, auto_deployment=chosen))
 
 
 def _in_units(s: StackSet, units: Mapping[str, Unit]) -> StackSet:

@@ -421,3 +421,30 @@ def test_without_an_organization_it_is_said_where_units_are_read(cloud: Cloud) -
         organizations.units(cloud.aws, cloud.aws.home, ["Prod"])
 
     assert "Prod" in str(wrong.value) or "management account" in str(wrong.value)
+
+
+def test_an_account_that_joins_gets_what_depends_on_another_after_it(
+    organization: Organization,
+) -> None:
+    organization.account("Prod")
+    system = baseline("Prod", auto_deployment=FOLLOWS)
+    (first,) = system.stack_sets
+    topic = make.template(resources={"Topic": {"Type": "AWS::SNS::Topic"}})
+    second = replace(
+        first,
+        name="demo-test-alerts",
+        part="alerts",
+        template=topic,
+        parameters={},
+        depends_on=("baseline",),
+    )
+    system = replace(system, stack_sets=(first, second))
+
+    assert organization.rollout(system).green
+
+    client = organization.cloud.client("cloudformation")
+    known = client.describe_stack_set(StackSetName="demo-test-alerts")["StackSet"]
+    base = client.describe_stack_set(StackSetName="demo-test-baseline")["StackSet"]
+    assert known["AutoDeployment"]["DependsOn"] == [base["StackSetARN"]]
+    assert "DependsOn" not in base["AutoDeployment"]
+    assert not organization.plan(system)

@@ -375,3 +375,30 @@ def test_nobody_takes_the_name_of_a_unit_for_the_number_of_an_account() -> None:
     found = evaluate.evaluate(body, {}, Target("Workloads/Prod", "us-east-1"))
 
     assert "Workloads" not in str(found.resources)
+
+
+def test_stack_sets_that_follow_accounts_come_after_what_they_need() -> None:
+    """An account that joins later gets them in the same order as a rollout."""
+    follows = ServiceManaged(("ou-a",), auto_deployment=AutoDeployment(True))
+    stays = ServiceManaged(("ou-a",))
+    here = (Target("ou-a", "us-east-1"),)
+    parts = [
+        make.stack_set("base", targets=here, service_managed=follows),
+        make.stack_set("other", targets=here, service_managed=stays),
+        make.stack_set(
+            "app",
+            targets=here,
+            service_managed=follows,
+            depends_on=("base", "other"),
+        ),
+    ]
+
+    found = make.system(*parts).resolve(make.ACCOUNT, {})
+
+    chosen = [s.service_managed for s in found.stack_sets]
+    assert [m.auto_deployment.depends_on for m in chosen if m] == [
+        (),
+        (),
+        ("demo-test-base",),
+    ]
+    assert "depends_on" not in found.part("app").permissions()["auto_deployment"]
