@@ -33,8 +33,6 @@ Key = tuple[str, Target]
 _ORDER = list(Verdict)
 _NESTED = "AWS::CloudFormation::Stack"
 _NO_CHANGE = "no change"
-# Attributes that change nothing about the resource itself.
-_ATTRIBUTES = ("DeletionPolicy", "UpdateReplacePolicy", "UpdatePolicy")
 _KEEPING = ("Retain", "Snapshot")
 
 
@@ -310,9 +308,9 @@ def _graver(
 
 def _certain(ours: Resource) -> bool:
     """Whether AWS must report a change too: it does not only follow from another one,
-    and is not one of policies alone."""
+    and is not one of policies or Metadata alone."""
     return ours.verb is not Verb.CHANGE or any(
-        p.path[0] not in _ATTRIBUTES
+        p.of in ("Properties", "Type")
         and not (isinstance(p.new, Mapping) and LATER in p.new)
         for p in ours.properties
     )

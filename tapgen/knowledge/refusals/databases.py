@@ -199,7 +199,10 @@ DATABASES: tuple[Refusal, ...] = (
         rule=Rule.OLDER,
         words="Cannot upgrade neptune from {old} to {new}",
         advice=_FORWARD,
-        source="Neptune user guide, Maintaining your cluster: no version goes back",
+        source=(
+            "Neptune user guide, Managing engine updates: only versions that are higher than "
+            "the current one and have an upgrade path are available"
+        ),
         before={"EngineVersion": "1.3.2.1"},
         after={"EngineVersion": "1.2.1.0"},
         neutral={"EngineVersion": "1.4.1.0"},
@@ -323,7 +326,10 @@ DATABASES: tuple[Refusal, ...] = (
         same=("Engine",),
         words="Cannot downgrade engine version from {old} to {new}",
         advice=_FORWARD,
-        source="MemoryDB developer guide, Engine versions and upgrading: no downgrade",
+        source=(
+            "API reference of MemoryDB, UpdateCluster, EngineVersion: you cannot downgrade "
+            "to an earlier engine version"
+        ),
         before={
             "ClusterName": "sessions",
             "NodeType": "db.t4g.small",
@@ -367,17 +373,6 @@ DATABASES: tuple[Refusal, ...] = (
         before=_DOMAIN,
         after={**_DOMAIN, "NodeToNodeEncryptionOptions": {"Enabled": False}},
         neutral={**_DOMAIN, "EBSOptions": {"EBSEnabled": True, "VolumeSize": 30}},
-    ),
-    Refusal(
-        type="AWS::DMS::ReplicationInstance",
-        path="AllocatedStorage",
-        rule=Rule.DECREASED,
-        words="The allocated storage of a replication instance cannot be decreased",
-        advice=_LARGER,
-        source="API reference of DMS, ModifyReplicationInstance, AllocatedStorage",
-        before={"ReplicationInstanceClass": "dms.t3.medium", "AllocatedStorage": 100},
-        after={"ReplicationInstanceClass": "dms.t3.medium", "AllocatedStorage": 50},
-        neutral={"ReplicationInstanceClass": "dms.t3.medium", "AllocatedStorage": 200},
     ),
     Refusal(
         type="AWS::RDS::DBClusterEndpoint",

@@ -179,12 +179,17 @@ STORAGE: tuple[Refusal, ...] = (
         type="AWS::FSx::FileSystem",
         path="StorageCapacity",
         rule=Rule.DECREASED,
+        # ONTAP of the second generation can shrink.
+        held={"FileSystemType": ("LUSTRE", "OPENZFS", "WINDOWS")},
         words="The storage capacity of a file system can only be increased",
         advice=(
             "keep the size, or make a smaller file system with another logical id and "
             "copy the data there"
         ),
-        source="API reference of FSx, UpdateFileSystem, StorageCapacity",
+        source=(
+            "API reference of FSx, UpdateFileSystem, StorageCapacity: to increase it; only "
+            "second-generation FSx for ONTAP file systems can decrease it"
+        ),
         before=_file_system(300),
         after=_file_system(200),
         neutral=_file_system(400),

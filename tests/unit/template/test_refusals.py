@@ -217,3 +217,15 @@ def test_subnets_of_another_vpc_are_refused_where_the_vpcs_are_known() -> None:
 
     assert said("c")
     assert said("b") == said("b", "c") == said("unknown") == []
+
+
+@pytest.mark.parametrize(
+    ("system", "refused"),
+    [("WINDOWS", True), ("LUSTRE", True), ("OPENZFS", True), ("ONTAP", False)],
+)
+def test_some_file_systems_can_shrink(system: str, refused: bool) -> None:
+    sides = (
+        {"FileSystemType": system, "StorageCapacity": size, "SubnetIds": ["subnet-1"]}
+        for size in (2048, 1024)
+    )
+    assert bool(refusals.of("AWS::FSx::FileSystem", *sides)) is refused
