@@ -116,8 +116,9 @@ def spread(found: dict[str, Resource], new: Evaluated) -> None:
     """Add resources that refer to changed ones to the changes, and theirs."""
     users: dict[str, list[_Use]] = {}
     for user, resource in new.resources.items():
-        for use in _uses(user, (), mapping(resource.get("Properties"))):
-            users.setdefault(use.reference.partition(".")[0], []).append(use)
+        for name, value in mapping(resource.get("Properties")).items():
+            for use in _uses(user, (name,), value):
+                users.setdefault(use.reference.partition(".")[0], []).append(use)
     causes: dict[tuple[str, str | int], set[str]] = {}
     waiting = deque(sorted(found))
     while waiting:

@@ -39,7 +39,7 @@ def _source(
 ) -> str:
     """Return the logical id that snapshots with this change refer to; empty if it needs
     none."""
-    kind = resource.get("Type")
+    kind = str(resource.get("Type"))
     if kind == one.of:
         return logical_id if names - one.live else ""
     if kind in one.parts:

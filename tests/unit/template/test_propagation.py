@@ -250,3 +250,9 @@ def test_a_chain_of_many_is_followed_to_its_end() -> None:
     found = verdicts(chain("a"), chain("b"))
 
     assert len(found) == 400 and {*found.values()} == {Verdict.REPLACES}
+
+
+@pytest.mark.parametrize("odd", [{"Ref": "R"}, {"Fn::GetAtt": ["R", "Arn"]}, [], "x"])
+def test_properties_that_are_no_mapping_are_passed_over(odd: Any) -> None:
+    old, new = ({"R": one, "Odd": {"Type": INSTANCE, "Properties": odd}} for one in VPC)
+    assert verdicts(old, new) == {"R": Verdict.REPLACES}
