@@ -76,6 +76,7 @@ def lint_command(
     if quick:
         return _quick(systems, environment, folder, to, form)
     from tapgen.cli import cache
+    from tapgen.lint import patches
 
     names = requested_systems(systems, folder)
     paths = [system_path(name, folder) for name in names]
@@ -83,6 +84,8 @@ def lint_command(
     checked = cache.check(paths, environment, to, _counter, not no_cache, first)
     stack_sets = [name for one in checked for name in one.stack_sets]
     findings = list(dict.fromkeys(f for one in checked for f in one.findings))
+    if "cfnlint" in sys.modules and (slow := patches.note()):
+        say(f"note: {slow}")
     return _shown(findings, form, stack_sets)
 
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from tapgen.errors import ConfigError
+from tapgen.lint import patches
 from tapgen.lint.forms import HOME
 from tapgen.lint.jobs import Job
 from tapgen.model import Finding, Severity
@@ -55,7 +56,9 @@ def rules() -> Any:
 
     from tapgen.rules import ALL
 
+    patches.apply()
     rules = Runner(config(())).rules
+    patches.apply_to(rules)
     for rule in ALL:
         if rule.id not in rules:  # a `.cfnlintrc` may append our pack as well
             rules.register(rule())

@@ -1,0 +1,119 @@
+"""The patches of cfn-lint change how long it takes, and nothing that it finds."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tapgen.lint import patches
+
+ROOT = Path(__file__).parents[3]
+ODD: tuple[Any, ...] = (
+    *("x", "", 1, True, None, -5, 99999, "*", [], {}, ["x"], {"Ref": "Nope"}),
+    *({"Fn::Sub": "${Nope}"}, {"Fn::GetAtt": ["A", "B"]}, {"Ref": "AWS::Region"}),
+    *({"Fn::If": ["Nope", 1, 2]}, {"Ref": "AWS::NoValue"}, "{{resolve:ssm:x}}"),
+)
+# The largest templates take longest, and have no other kinds of resources.
+LARGEST = 25_000
+CHANGED = 40
+RUN = """\
+import json, sys
+from tapgen.lint import cfn_lint, patches
+from tapgen.lint.jobs import Job
+patches.VERSION = sys.argv[1]
+for text in json.load(sys.stdin):
+    found = cfn_lint.run(Job(text, ("us-east-1", "eu-south-2"), ""))
+    print([(f.rule, f.message, f.path, f.line, f.column) for f in found])
+"""
+
+
+def mutated(value: Any, chance: random.Random) -> Any:
+    """The value with another one somewhere in it."""
+    if not isinstance(value, dict | list) or not value or chance.random() < 0.12:
+        return chance.choice(ODD)
+    if isinstance(value, list):
+        at = chance.randrange(len(value))
+        return [*value[:at], mutated(value[at], chance), *value[at + 1 :]]
+    key = chance.choice([*value])
+    what = chance.random()
+    if what < 0.05:
+        return {k: v for k, v in value.items() if k != key}
+    if what < 0.1:
+        return value | {"Unknown": 1}
+    return value | {key: mutated(value[key], chance)}
+
+
+def templates() -> list[str]:
+    """Shipped templates with one to four random changes each."""
+    chance = random.Random(14)
+    files = sorted((ROOT / "templates_out").glob("*/*.json"))
+    small = [
+        json.loads(file.read_text())
+        for file in files
+        if "manifest" not in file.name and file.stat().st_size < LARGEST
+    ]
+    found = []
+    for _ in range(CHANGED):
+        body = chance.choice(small)
+        for _ in range(chance.choice([1, 1, 2, 4])):
+            resources = mutated(body["Resources"], chance)
+            if isinstance(resources, dict):
+                body = body | {"Resources": resources}
+        found.append(json.dumps(body, indent=1))
+    return found
+
+
+def findings(version: str, texts: list[str]) -> list[str]:
+    """The findings in each template, with the patches for a version."""
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, version],
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()
+
+
+def test_findings_are_the_same_with_and_without() -> None:
+    texts = templates()
+    with_patches, without = (findings(v, texts) for v in (patches.VERSION, "none"))
+
+    assert with_patches == without
+    assert len(without) == len(texts) and sum(line != "[]" for line in without) > 20
+
+
+@pytest.mark.parametrize("version", [patches.VERSION, "1.59.0"])
+def test_the_patches_are_for_one_version(version: str) -> None:
+    code = (
+        "import sys\n"
+        "from tapgen.lint import cfn_lint, patches\n"
+        f"patches.VERSION = {version!r}\n"
+        "rules = cfn_lint.rules()\n"
+        "from cfnlint.context.context import Path\n"
+        "from cfnlint.rules import Rules\n"
+        "for each in (Path.evolve, Rules.run, type(rules['E1101']).cfnLint):\n"
+        "    print(each.__module__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    changed = done.stdout.split().count("tapgen.lint.patches")
+    assert changed == (3 if version == patches.VERSION else 0)
+
+
+def test_another_version_runs_unpatched_and_says_so() -> None:
+    assert patches.note(patches.VERSION) is None
+    assert "1.59.0 runs without" in str(patches.note("1.59.0"))
+
+
+def test_the_installed_version_is_the_one_that_they_are_for() -> None:
+    pinned = (ROOT / "constraints.txt").read_text().splitlines()
+    assert f"cfn-lint=={patches.VERSION}" in pinned
+    assert patches.note() is None
