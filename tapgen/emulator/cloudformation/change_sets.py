@@ -96,7 +96,7 @@ def _with_values(create: Handler) -> Handler:
             _, change_set = _module("changesets")._find_change_set(
                 name, stack["StackName"]
             )
-            if change_set and change_set["ChangeSetType"] == "UPDATE":
+            if change_set and change_set["ChangeSetType"] != "IMPORT":
                 _fill(change_set, stack)
         return answer
 
@@ -109,20 +109,33 @@ def _fill(change_set: Any, stack: Any) -> None:
         template, values, stack["StackName"], stack["StackId"]
     )["Resources"]
     before = stack.get("_resources", {})
+    raw = (stack.get("_template") or {}).get("Resources", {})
     for change in change_set["Changes"]:
         resource = change["ResourceChange"]
+        logical_id = resource["LogicalResourceId"]
+        was = before.get(logical_id, {}).get("Properties") or {}
+        if resource["Action"] != "Add":
+            resource["BeforeContext"] = _context(
+                was, raw.get(logical_id), stack["_resolved_params"], {}
+            )
+        if resource["Action"] != "Remove":
+            resource["AfterContext"] = _context(
+                (resolved.get(logical_id) or {}).get("Properties") or {},
+                template["Resources"].get(logical_id),
+                values,
+                template["Resources"],
+            )
         for detail in resource.get("Details", ()):
             name = detail["Target"].get("Name")
             if not name:
                 continue
-            logical_id = resource["LogicalResourceId"]
-            was = before.get(logical_id, {}).get("Properties") or {}
-            raw = (stack.get("_template") or {}).get("Resources", {})
             old = _property(raw.get(logical_id), name)
             new = _property(template["Resources"].get(logical_id), name)
             will = _property(resolved.get(logical_id), name)
             later = _refers(new, template["Resources"])
+            kind = "Add" if old is None else "Remove" if new is None else "Modify"
             detail["Target"] |= {
+                "AttributeChangeType": kind,
                 "Path": f"/Properties/{name}",
                 "BeforeValue": _shown(was.get(name), old, stack["_resolved_params"]),
                 "AfterValue": _LATER if later else _shown(will, new, values),
@@ -131,6 +144,27 @@ def _fill(change_set: Any, stack: Any) -> None:
 
 def _property(resource: Mapping[str, Any] | None, name: str) -> Any:
     return ((resource or {}).get("Properties") or {}).get(name)
+
+
+def _context(
+    properties: Mapping[str, Any],
+    definition: Mapping[str, Any] | None,
+    parameters: Mapping[str, Any],
+    later: Mapping[str, Any],
+) -> str:
+    """The properties of a resource as a change set shows them whole: "an encoded JSON
+    string that contains the context of the resource" (API reference, ResourceChange).
+    """
+    secret = {name: p for name, p in parameters.items() if p.get("NoEcho")}
+
+    def shown(name: str, value: Any) -> Any:
+        raw = _property(definition, name)
+        if _refers(raw, secret):
+            return _HIDDEN
+        return _LATER if _refers(raw, later) else value
+
+    found = {name: shown(name, value) for name, value in properties.items()}
+    return json.dumps({"Properties": found}, separators=(",", ":"), default=str)
 
 
 def _refers(value: Any, to: Mapping[str, Any]) -> bool:
@@ -169,13 +203,24 @@ def _showing_values(describe: Handler) -> Handler:
 def _with_shown_values(body: bytes, changes: Any) -> bytes:
     ElementTree.register_namespace("", _NAMESPACE)
     root = ElementTree.fromstring(body)
-    details = [d for c in changes for d in c["ResourceChange"].get("Details", ())]
+    resources = [change["ResourceChange"] for change in changes]
+    for place, resource in zip(
+        root.findall(".//{*}ResourceChange"), resources, strict=True
+    ):
+        _add(place, resource, ("BeforeContext", "AfterContext"))
+    details = [d for resource in resources for d in resource.get("Details", ())]
     places = root.findall(".//{*}Details/{*}member/{*}Target")
     for place, detail in zip(places, details, strict=True):
-        for name in ("Path", "BeforeValue", "AfterValue"):
-            value = detail["Target"].get(name)
-            if value is not None:
-                element = ElementTree.SubElement(place, f"{{{_NAMESPACE}}}{name}")
-                element.text = value
+        _add(place, detail["Target"], _OF_TARGETS)
     written: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
     return written
+
+
+_OF_TARGETS = ("AttributeChangeType", "Path", "BeforeValue", "AfterValue")
+
+
+def _add(place: Any, values: Mapping[str, Any], names: tuple[str, ...]) -> None:
+    for name in names:
+        if values.get(name) is not None:
+            element = ElementTree.SubElement(place, f"{{{_NAMESPACE}}}{name}")
+            element.text = values[name]

@@ -144,6 +144,7 @@ async def _serve(
     stores.apply()
     resources.register(shape)
     change_sets.apply(shape)
+    patches.template_summary.know(shape)
     validations.apply(shape)
     refused_updates.apply(refuses or refused_updates.nothing)
     taken_names.apply(named or taken_names.nothing)

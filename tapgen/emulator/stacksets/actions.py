@@ -267,7 +267,12 @@ class Engine(Core):
                 )
 
     async def delete_stack_set(self, caller: Place, request: Request) -> Answer:
-        stack_set = self.find(caller, request)
+        try:
+            stack_set = self.find(caller, request)
+        except ServiceError as error:
+            if error.code == "StackSetNotFoundException":
+                return {}  # deleting is idempotent on AWS, and has no such error
+            raise
         if stack_set.active:
             raise modelled(
                 "OperationInProgressException",

@@ -24,18 +24,26 @@ from tapgen.emulator.cloudformation import (
     validations,
 )
 from tapgen.emulator.cloudformation.patches import (
+    answers,
     bucket_names,
     capabilities,
+    change_set_names,
     conditions,
+    error_texts,
     exports,
     loops,
     no_updates,
     parameters,
+    property_attributes,
     resource_type_changes,
     resource_types,
     rolled_back_stacks,
     secret_drift,
+    stack_events,
+    stack_policies,
     template_bodies,
+    template_summary,
+    template_texts,
     validation,
     yaml_tags,
 )
@@ -46,7 +54,9 @@ from tapgen.emulator.wire import guard
 
 _PATCHES = (
     conditions,
+    template_texts,
     parameters,
+    property_attributes,
     validation,
     template_bodies,
     rolled_back_stacks,
@@ -59,6 +69,12 @@ _PATCHES = (
     secret_drift,
     no_updates,
     resource_type_changes,
+    change_set_names,
+    answers,
+    stack_events,
+    stack_policies,
+    template_summary,
+    error_texts,
 )
 _applied = False
 

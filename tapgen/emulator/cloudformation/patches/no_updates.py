@@ -5,7 +5,8 @@ at what comes of it: "During a stack update, you cannot update the Description s
 itself. You can update it only when you include changes that add, modify, or delete
 resources" (user guide; the same of Metadata and Conditions). Nor does it update for a
 resource whose condition is false (aws-cloudformation/cloudformation-coverage-roadmap
-#2027). It does for outputs, and for an attribute of a resource such as Metadata.
+#2027). It does for outputs, for an attribute of a resource such as Metadata, and for the
+stack's settings (localstack/localstack, api/test_update_stack.py, recorded on AWS).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from tapgen.emulator.cloudformation.patches.answers import CHANGES
 from tapgen.emulator.cloudformation.patches.replacing import (
     CFN,
     loaded,
@@ -53,6 +55,8 @@ def apply() -> None:
             tags_given: bool = False,
         ) -> bool:
             given = stack, template, param_values, tags
+            if CHANGES.get():
+                return False
             if original(*given, use_previous_template, tags_given):
                 return True
             if loaded(f"{CFN}.stacks")._stack_tags_changed(stack, tags, tags_given):

@@ -45,10 +45,16 @@ def apply() -> None:
             ]
             if missing:
                 raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
+            both = [e["Key"] for e in provided_params if _has_both(e)]
+            if both:
+                raise ValueError(
+                    f"Invalid input for parameter key {both[0]}. Cannot specify "
+                    "usePreviousValue as true and non empty value for a parameter"
+                )
             try:
                 return original(template, provided_params, previous_params)
             except ValueError as error:
-                raise _allowed_values(error, declared) from None
+                raise _as_aws(error, declared) from None
 
         return parameters
 
@@ -67,6 +73,19 @@ def apply() -> None:
 
     replace_everywhere("_resolve_parameters", resolve)
     replace_everywhere("_constraint_error", constraint)
+
+
+def _has_both(given: Mapping[str, Any]) -> bool:
+    """Whether a value is given beside UsePreviousValue (widdix/cfn-create-or-update#15
+    quotes AWS's refusal)."""
+    return bool(given.get("UsePreviousValue") and given.get("Value"))
+
+
+def _as_aws(error: ValueError, declared: Mapping[str, Any]) -> ValueError:
+    number = re.match(r"Parameter '(\w+)' value .* is not a valid Number", str(error))
+    if number:
+        return ValueError(f"Parameter '{number[1]}' must be a number.")
+    return _allowed_values(error, declared)
 
 
 def _allowed_values(error: ValueError, declared: Mapping[str, Any]) -> ValueError:

@@ -42,3 +42,9 @@ def _modules() -> list[ModuleType]:
         for name, module in sorted(sys.modules.items())
         if name == CFN or name.startswith(f"{CFN}.")
     ]
+
+
+def wrap_action(action: str, wrap: Callable[[Any], Any]) -> None:
+    """Replace the handler of an API action of CloudFormation."""
+    handlers = loaded(f"{CFN}.handlers")._ACTION_HANDLERS
+    handlers[action] = wrap(handlers[action])
