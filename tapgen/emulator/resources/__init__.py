@@ -25,6 +25,7 @@ from tapgen.emulator.resources import (
     operating,
     servers,
     shapes,
+    singles,
     storage,
 )
 from tapgen.emulator.resources.kinds import Kind, Shape, install
@@ -53,6 +54,6 @@ def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
         *(network, keys, storage, database, global_tables, dns, monitoring, audit),
-        *(gateway, servers, clusters, operating, instance_profiles),
+        *(gateway, servers, clusters, operating, instance_profiles, singles),
     )
     return [kind for module in modules for kind in module.kinds()]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.emulator.resources.calls import CallError, call, truth
+from tapgen.emulator.resources.calls import CallError, call, fitted_to, truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
     Created,
@@ -246,6 +246,47 @@ def _settle_table(physical_id: str, old: Properties, new: Properties) -> None:
             TableName=physical_id,
             SSESpecification=wanted,
         )
+    _stream_table(physical_id, old, new)
+
+
+def _stream_table(physical_id: str, old: Properties, new: Properties) -> None:
+    was, wanted = (p.get("KinesisStreamSpecification") or {} for p in (old, new))
+    if was == wanted:
+        return
+    for operation, given in (
+        ("DisableKinesisStreamingDestination", was),
+        ("EnableKinesisStreamingDestination", wanted),
+    ):
+        if given:
+            stream = given["StreamArn"]
+            call("dynamodb", operation, TableName=physical_id, StreamArn=stream)
+
+
+def _settle_machine(physical_id: str, old: Properties, new: Properties) -> None:
+    # ministack stores logging under the template's keys, and no tracing.
+    machines = importlib.import_module("ministack.services.stepfunctions")
+    machine = machines._state_machines[physical_id]
+    names = ("LoggingConfiguration", "TracingConfiguration")
+    given = {name: new[name] for name in names if new.get(name)}
+    operation = "UpdateStateMachine"
+    wanted = fitted_to("stepfunctions", operation, given)
+    machine["loggingConfiguration"] = {"level": "OFF", "includeExecutionData": False}
+    machine["tracingConfiguration"] = {"enabled": False}
+    machine.update(wanted)
+
+
+# The defaults of FIFO queues (Amazon SQS API reference, SetQueueAttributes).
+_FIFO = {
+    "ContentBasedDeduplication": "false",
+    "DeduplicationScope": "queue",
+    "FifoThroughputLimit": "perQueue",
+}
+
+
+def _settle_queue(physical_id: str, old: Properties, new: Properties) -> None:
+    if truth(new.get("FifoQueue", False)):
+        queue = importlib.import_module("ministack.services.sqs")._queues[physical_id]
+        queue["attributes"] = {**_FIFO, **queue["attributes"]}
 
 
 def _topic_arn(name: str) -> str:
@@ -359,6 +400,8 @@ _CORRECTIONS: tuple[Correction, ...] = (
         *(("stepfunctions", "_state_machines"), _state_machine_arn),
     ),
     Correction("AWS::RDS::DBCluster", "DBClusterIdentifier", ("rds", "_clusters")),
+    Correction("AWS::StepFunctions::StateMachine", settle=_settle_machine),
+    Correction("AWS::SQS::Queue", settle=_settle_queue),
     Correction("AWS::KMS::Key", settle=_settle_key),
     Correction("AWS::KMS::Alias", "AliasName", ("kms", "_aliases"), _alias_arn),
 )

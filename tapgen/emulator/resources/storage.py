@@ -84,6 +84,8 @@ def _delete(physical_id: str, properties: Properties) -> None:
 def _configure(bucket: str, old: Properties, new: Properties) -> None:
     """Apply changed settings, each after the settings that it needs."""
     _version(bucket, old, new)
+    if new.get("ObjectLockEnabled") and not old.get("ObjectLockEnabled"):
+        _lock(bucket, {})
     for name, put, delete in _CONFIGURATIONS:
         if name in new and new[name] != old.get(name):
             put(bucket, new[name])
