@@ -22,7 +22,11 @@ import botocore.serialize
 Answer = dict[str, Any]
 
 # botocore's name of a service -> ministack's, where they differ.
-_SERVICES = {"cloudwatch": "monitoring", "elbv2": "elasticloadbalancing"}
+_SERVICES = {
+    "cloudwatch": "monitoring",
+    "elbv2": "elasticloadbalancing",
+    "stepfunctions": "states",
+}
 # ministack reads the new binary protocol only with a library that it does not require.
 _PROTOCOLS = {"cloudwatch": "query"}
 

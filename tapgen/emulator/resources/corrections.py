@@ -390,7 +390,10 @@ _CORRECTIONS: tuple[Correction, ...] = (
     Correction("AWS::Kinesis::Stream", "Name", ("kinesis", "_streams")),
     Correction("AWS::Lambda::Function", "FunctionName", ("lambda_svc", "_functions")),
     Correction("AWS::Pipes::Pipe", "Name", ("pipes", "_pipes")),
-    Correction("AWS::SQS::Queue", "QueueName", ("sqs", "_queue_name_to_url")),
+    Correction(
+        *("AWS::SQS::Queue", "QueueName", ("sqs", "_queue_name_to_url")),
+        settle=_settle_queue,
+    ),
     Correction(
         *("AWS::Scheduler::ScheduleGroup", "Name", ("scheduler", "_schedule_groups")),
     ),
@@ -398,10 +401,9 @@ _CORRECTIONS: tuple[Correction, ...] = (
     Correction(
         *("AWS::StepFunctions::StateMachine", "StateMachineName"),
         *(("stepfunctions", "_state_machines"), _state_machine_arn),
+        settle=_settle_machine,
     ),
     Correction("AWS::RDS::DBCluster", "DBClusterIdentifier", ("rds", "_clusters")),
-    Correction("AWS::StepFunctions::StateMachine", settle=_settle_machine),
-    Correction("AWS::SQS::Queue", settle=_settle_queue),
     Correction("AWS::KMS::Key", settle=_settle_key),
     Correction("AWS::KMS::Alias", "AliasName", ("kms", "_aliases"), _alias_arn),
 )

@@ -24,14 +24,17 @@ def kinds() -> list[Kind]:
 
 
 def _make_stage(request: Request) -> Created:
-    created: Created = original(_STAGE)["create"](
-        request.logical_id, request.properties, request.stack
-    )
-    _settle(request.properties)
+    # A stage may leave its name to CloudFormation ("StageName: Required: No").
+    name = request.name("StageName", longest=128)
+    properties = {**request.properties, "StageName": name}
+    make = original(_STAGE)["create"]
+    created: Created = make(request.logical_id, properties, request.stack)
+    _settle(properties)
     return created
 
 
 def _change_stage(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    old, new = ({**p, "StageName": physical_id} for p in (old, new))
     _, attributes = original(_STAGE)["update"](physical_id, old, new, "")
     _settle(new)
     found: Attributes = attributes
@@ -39,7 +42,8 @@ def _change_stage(physical_id: str, old: Properties, new: Properties) -> Attribu
 
 
 def _delete_stage(physical_id: str, properties: Properties) -> None:
-    original(_STAGE)["delete"](physical_id, properties)
+    named = {**properties, "StageName": physical_id}
+    original(_STAGE)["delete"](physical_id, named)
 
 
 def _settle(properties: Properties) -> None:

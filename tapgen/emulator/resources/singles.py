@@ -61,9 +61,7 @@ class Single:
             given = {**self.given(request), self.by: physical_id}
             call(self.service, self.delete, **given)
 
-        def change(
-            physical_id: str, old: Properties, new: Properties
-        ) -> Attributes:
+        def change(physical_id: str, old: Properties, new: Properties) -> Attributes:
             assert self.change
             given = {**self.given(Request("", "", new)), self.by: physical_id}
             call(self.service, self.change, **given)
@@ -96,7 +94,11 @@ def kinds() -> list[Kind]:
             tags=None,
         ),
     ]
-    return [*policies, Kind("AWS::Events::Rule", _make_rule, _delete_rule, _change_rule), *(single.kind() for single in _SINGLES)]
+    return [
+        *policies,
+        Kind("AWS::Events::Rule", _make_rule, _delete_rule, _change_rule),
+        *(single.kind() for single in _SINGLES),
+    ]
 
 
 def _named(name: str) -> Callable[[Request], Given]:
