@@ -64,6 +64,7 @@ def test_property_values_are_included_on_request(place: Place) -> None:
         "Attribute": "Properties",
         "Name": "QueueName",
         "RequiresRecreation": "Always",
+        "AttributeChangeType": "Modify",
         "Path": "/Properties/QueueName",
         "BeforeValue": "a",
         "AfterValue": "b",

@@ -284,8 +284,12 @@ def test_what_is_deleted_stays_deleted(project: Project) -> None:
 NO_RECORDS = {
     "accounts.organizations:_observers": "what moves are reported to: the engine",
     "cloudformation.patches.resource_types:_unknown_types": "what knows resource types: shapes",
+    "cloudformation.patches.template_summary:_shapes": "the schemas of types",
+    "cloudformation.property_checks:UNKNOWN": "what a property is before it is known",
     "cloudformation.refused_updates:_refuses": "what AWS refuses: the command line's function",
     "cloudformation.provisioning:_current": "faults, which are not saved",
+    "cloudformation.taken_names:_named": "types that have names",
+    "cloudformation.validations:_shape": "the schemas of types",
     "resources.kinds:_originals": "ministack's handlers",
     "resources.shapes:_real": "types that have a handler",
 }

@@ -41,9 +41,9 @@ def _freeing(handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
             del loaded(CFN)._change_sets[earlier]
         answer = handler(params)
         if answer[0] == 200 and read(params, "ChangeSetType") == "CREATE":
-            _, made = find(read(params, "ChangeSetName"), read(params, "StackName"))
-            if made and made["Status"] == "FAILED" and _of_nothing(made):
-                made |= {
+            _, created = find(read(params, "ChangeSetName"), read(params, "StackName"))
+            if created and created["Status"] == "FAILED" and _of_nothing(created):
+                created |= {
                     "Status": "CREATE_COMPLETE",
                     "ExecutionStatus": "AVAILABLE",
                     "StatusReason": "",

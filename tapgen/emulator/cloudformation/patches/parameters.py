@@ -45,12 +45,7 @@ def apply() -> None:
             ]
             if missing:
                 raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
-            both = [e["Key"] for e in provided_params if _has_both(e)]
-            if both:
-                raise ValueError(
-                    f"Invalid input for parameter key {both[0]}. Cannot specify "
-                    "usePreviousValue as true and non empty value for a parameter"
-                )
+            _refuse_two_values(provided_params)
             try:
                 return original(template, provided_params, previous_params)
             except ValueError as error:
@@ -75,10 +70,15 @@ def apply() -> None:
     replace_everywhere("_constraint_error", constraint)
 
 
-def _has_both(given: Mapping[str, Any]) -> bool:
-    """Whether a value is given beside UsePreviousValue (widdix/cfn-create-or-update#15
-    quotes AWS's refusal)."""
-    return bool(given.get("UsePreviousValue") and given.get("Value"))
+def _refuse_two_values(given: list[dict[str, Any]]) -> None:
+    """Raise ValueError where a value is given beside UsePreviousValue
+    (widdix/cfn-create-or-update#15 quotes AWS's refusal)."""
+    for entry in given:
+        if entry.get("UsePreviousValue") and entry.get("Value"):
+            raise ValueError(
+                f"Invalid input for parameter key {entry['Key']}. Cannot specify "
+                "usePreviousValue as true and non empty value for a parameter"
+            )
 
 
 def _as_aws(error: ValueError, declared: Mapping[str, Any]) -> ValueError:

@@ -59,7 +59,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 """Private names of ministack used here, as `private_names` describes them."""
 
 _STACK = "AWS::CloudFormation::Stack"
-_BY_USERS = tuple(f"{verb}_IN_PROGRESS" for verb in ("CREATE", "UPDATE", "DELETE"))
+_BY_USERS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
 _INITIATED = "Resource creation Initiated"
 _KEYS = (
     *("StackId", "Timestamp", "EventId", "LogicalResourceId", "Namespace"),
