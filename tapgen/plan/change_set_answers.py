@@ -33,6 +33,7 @@ Key = tuple[str, Target]
 _ORDER = list(Verdict)
 _NESTED = "AWS::CloudFormation::Stack"
 _NO_CHANGE = "no change"
+_BOOTSTRAP = "; run tapgen bootstrap"
 _KEEPING = ("Retain", "Snapshot")
 
 
@@ -132,8 +133,7 @@ def merge(
 
 def _advised(error: AwsError) -> str:
     """An error with what helps where the operator role may not do this yet."""
-    denied = error.code.startswith("AccessDenied")
-    return f"{error}; run tapgen bootstrap" if denied else str(error)
+    return f"{error}{_BOOTSTRAP if error.code.startswith('AccessDenied') else ''}"
 
 
 def notes(answers: Mapping[Key, Answer]) -> list[Note]:
@@ -161,6 +161,7 @@ def _sentences(name: str, answer: Answer) -> Iterator[tuple[str, str]]:
         yield kinds.get(one.kind, one.kind), f"{name}: {one}"
     if answer.change_set.unread:
         why = f"what CloudFormation validates: {answer.change_set.unread}"
+        why += _BOOTSTRAP if "AccessDenied" in why else ""
         yield "unasked", f"{name}: not asked: {why}"
     if answer.today:
         yield "today", f"{name}: previewed with the current {', '.join(answer.today)}"
