@@ -10,6 +10,7 @@
     + NotFound       the stack set, stack or object does not exist
     + Busy           another operation runs on the stack set; try again later
     + Denied         the caller, or the role it assumed, may not make the call
+    + Conflict       a conditional write found another object, or none
     + Unreachable    no answer: endpoint down, no network, or no credentials
       + Expired      the credentials have expired: sign in again, then go on
   - LocalError       the embedded AWS cannot start, stop or answer
@@ -74,6 +75,10 @@ class Busy(AwsError):
 class Denied(AwsError):
     """The caller, or the role that it assumed, may not make the call; the message names
     both the caller and the place."""
+
+
+class Conflict(AwsError):
+    """A conditional write found another object than it expected, or none."""
 
 
 class Unreachable(AwsError):

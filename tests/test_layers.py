@@ -49,6 +49,13 @@ LOCAL_ROOMS: dict[str, set[str]] = {
         *("stacksets", "state", "wire"),
     },
 }
+# Modules of the rollout that advance a run: what could run in AWS as well.
+ENGINE = {
+    *("calls", "codec", "execute", "expand", "fold", "gates", "instances", "journal"),
+    *("lock", "model", "opening", "outcome", "program", "restore", "snapshot"),
+}
+# What they may import, besides the standard library and each other.
+ENGINE_USES = ("tapgen.aws", "tapgen.model", "tapgen.errors")
 # Tables of facts, which use the standard library only.
 TABLES = "knowledge"
 # Lambda sources: they run in AWS and use nothing of tapgen.
@@ -138,6 +145,16 @@ def test_tables_use_the_standard_library_only() -> None:
         for imported in IMPORTS[name]:
             root = imported.split(".")[0]
             assert imported.startswith(own) or root in sys.stdlib_module_names, imported
+
+
+@pytest.mark.parametrize("part", sorted(ENGINE))
+def test_what_advances_a_run_knows_no_plans_and_no_templates(part: str) -> None:
+    own = tuple(f"tapgen.rollout.{name}" for name in ENGINE)
+    for imported in IMPORTS.get(f"tapgen.rollout.{part}", ()):
+        root = imported.split(".")[0]
+        known = imported.startswith((*ENGINE_USES, *own)) or imported in own
+        package = imported.removeprefix("tapgen.rollout.") in ENGINE
+        assert known or package or root in sys.stdlib_module_names, imported
 
 
 def test_rooms_use_each_other_one_way() -> None:

@@ -1,4 +1,4 @@
-"""Artifact buckets: snapshots, artifacts, and templates too large for a request.
+"""Artifact buckets: journals, snapshots, artifacts, and templates too large for a request.
 
 `tapgen bootstrap` creates them; their names follow from account and region.
 """
@@ -6,11 +6,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tapgen.aws.session import Aws, ask
-from tapgen.errors import AwsError, NotFound
+from tapgen.errors import AwsError, Conflict, NotFound
 from tapgen.model import Target, artifact_bucket
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object, its ETag, and how many seconds ago it was written, by S3's clock."""
+
+    body: bytes
+    etag: str
+    age: float
 
 
 @dataclass(frozen=True)
@@ -51,6 +62,81 @@ class ArtifactBucket:
         suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
         return f"https://{name}.s3.{self.target.region}.{suffix}/{key}"
 
+    def write(self, key: str, body: bytes, *, etag: str | None = None) -> str:
+        """Store an object only where none exists, or with `etag` only in place of that
+        one; return its ETag.
+
+        Raises Conflict otherwise (S3 user guide, "Conditional write behavior"), and
+        AwsError where the bucket is missing.
+        """
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        while True:
+            try:
+                return self._write(key, body, condition)
+            except Conflict as error:
+                # Two writes at the same time: neither need have happened.
+                if error.code != "ConditionalRequestConflict":
+                    raise
+
+    def _write(self, key: str, body: bytes, condition: dict[str, str]) -> str:
+        name = artifact_bucket(self.target)
+        try:
+            answer = ask(
+                self._client,
+                "put_object",
+                Bucket=name,
+                Key=key,
+                Body=body,
+                ContentType="application/json",
+                ExpectedBucketOwner=self.target.account,
+                **condition,
+            )
+        except NotFound as error:
+            if error.code == "NoSuchKey":
+                raise Conflict(error.call, error.code, error.message) from error
+            raise AwsError(
+                error.call,
+                error.code,
+                f"artifact bucket {name} is missing; run tapgen bootstrap",
+            ) from error
+        return str(answer["ETag"])
+
+    def read(self, key: str) -> Stored | None:
+        """Return an object; None when it does not exist."""
+        name = artifact_bucket(self.target)
+        owner = {"ExpectedBucketOwner": self.target.account}
+        try:
+            answer = ask(self._client, "get_object", Bucket=name, Key=key, **owner)
+        except NotFound:
+            return None
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        now = _time(headers.get("date")) or datetime.now(answer["LastModified"].tzinfo)
+        age = (now - answer["LastModified"]).total_seconds()
+        return Stored(answer["Body"].read(), answer["ETag"], max(0.0, age))
+
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys that begin with `prefix`, sorted; none without a bucket."""
+        name = artifact_bucket(self.target)
+        owner = {"ExpectedBucketOwner": self.target.account}
+        found: list[str] = []
+        token = None
+        while True:
+            try:
+                answer = ask(
+                    self._client,
+                    "list_objects_v2",
+                    Bucket=name,
+                    Prefix=prefix,
+                    ContinuationToken=token,
+                    **owner,
+                )
+            except NotFound:
+                return []
+            found += [one["Key"] for one in answer.get("Contents", [])]
+            token = answer.get("NextContinuationToken")
+            if not token:
+                return sorted(found)
+
     def link(self, key: str, seconds: int = 3600) -> str:
         """Return a URL by which anybody can read an object for `seconds` (S3 user guide,
         "Sharing objects with presigned URLs")."""
@@ -88,3 +174,8 @@ class ArtifactBucket:
         except NotFound:
             return False
         return True
+
+
+def _time(header: str | None) -> datetime | None:
+    """The time of a `Date` header."""
+    return parsedate_to_datetime(header) if header else None

@@ -14,7 +14,15 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tapgen.errors import AwsError, Busy, Denied, Expired, NotFound, Unreachable
+from tapgen.errors import (
+    AwsError,
+    Busy,
+    Conflict,
+    Denied,
+    Expired,
+    NotFound,
+    Unreachable,
+)
 from tapgen.model import Target
 
 if TYPE_CHECKING:  # boto3 takes 0.2 s to import: only once AWS is really called
@@ -77,6 +85,9 @@ _SIGN_IN = (
 _FILES = ("shared-credentials-file", "config-file")  # botocore's names of methods
 _REREAD = 60  # seconds after which keys in a file are read again
 _STILL_EXPIRED = "still expired"  # botocore's RuntimeError, after a refresh
+# S3 user guide, "Conditional write behavior": 412 where the condition does not hold, 409
+# where another write of the object was under way.
+_CONFLICT = {"PreconditionFailed", "ConditionalRequestConflict"}
 
 
 @dataclass
@@ -437,5 +448,7 @@ def _kind(code: str, message: str) -> type[AwsError]:
         return Denied
     if code in _EXPIRED:
         return Expired
+    if code in _CONFLICT:
+        return Conflict
     missing_stack = code == "ValidationError" and "does not exist" in message
     return NotFound if code in _NOT_FOUND or missing_stack else AwsError

@@ -128,6 +128,14 @@ class StackSets:
             s["StackSetName"] for s in found if s["StackSetName"].startswith(prefix)
         )
 
+    def exists(self, name: str) -> bool:
+        """Return whether there is an active stack set of this name."""
+        try:
+            found = self._ask("describe_stack_set", StackSetName=name)
+        except NotFound:
+            return False
+        return bool(found["StackSet"].get("Status", "ACTIVE") == "ACTIVE")
+
     def tags(self, name: str) -> dict[str, str]:
         """Return the tags of a stack set; none where it does not exist."""
         try:

@@ -33,6 +33,7 @@ COMMANDS = {
     "diff": ("diff", "Compare two templates or two systems, without AWS."),
     "plan": ("plan", "Show what a rollout would change, without changing it."),
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
+    "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),

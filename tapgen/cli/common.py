@@ -65,6 +65,11 @@ output_option = click.option(
     show_default=True,
     help="Format of the result on standard output.",
 )
+supersede_option = click.option(
+    "--supersede",
+    metavar="RUN",
+    help="Replace this open run by a new plan, and keep its last good state.",
+)
 aws_options = _options(
     click.option(
         "--local",

@@ -15,12 +15,19 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    supersede_option,
     system_options,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.plan import refused
-from tapgen.cli.reach import command_line, reach_system
-from tapgen.cli.running import exit_code, run_plan, wait_for_running
+from tapgen.cli.reach import reach_system
+from tapgen.cli.running import (
+    exit_code,
+    next_lines,
+    require_room,
+    run_plan,
+    wait_for_running,
+)
 
 _EPILOG = """\b
 Examples:
@@ -47,6 +54,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 3 partial, 130 interrupted.
     help="Also delete retained data; NAME is the system's name with its suffix.",
 )
 @assume_role_option
+@supersede_option
 def destroy_command(
     system: str | None,
     environment: str | None,
@@ -55,6 +63,7 @@ def destroy_command(
     yes: bool,
     delete_data: str | None,
     assume_role: str | None,
+    supersede: str | None,
     **aws_choice: Any,
 ) -> int:
     """Delete SYSTEM's stack sets in reverse order, and list the data that stays."""
@@ -77,6 +86,7 @@ def destroy_command(
             f"its data, give --delete-data {prefix}"
         )
     require_account(reached, yes, aws_choice["account"])
+    require_room(reached, "destroy", supersede)
     wait_for_running(reached)
     observed = ownership.observe(reached.system, reached.sets)
     plan = destroy(reached.system, observed)
@@ -99,11 +109,11 @@ def destroy_command(
         confirm(yes, f"Delete {prefix}?")
         # Once the stacks are deleted, AWS does not list what they retained: store it.
         store.put(place, retained.dump(resources))
-        ended = run_plan(reached, plan)
+        ended = run_plan(reached, plan, command="destroy", supersede=supersede)
         if isinstance(ended, int):
             return ended
-        look, resume = command_line("status", reached), command_line("destroy", reached)
-        out.print(text.outcome(ended, look=look, resume=resume, verb="deleted"))
+        lines = next_lines(reached, ended, "destroy")
+        out.print(text.outcome(ended, **lines, verb="deleted"))
     if delete_data and ended.green and not plan.omitted:
         if not plan and resources:
             confirm(yes, f"Delete the retained data of {prefix}?")

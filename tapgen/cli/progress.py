@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,11 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from tapgen.model import Target
-from tapgen.plan import Plan
 from tapgen.report.control import visible
 from tapgen.report.counting import counted
 from tapgen.report.text import MARKS
 from tapgen.rollout import Event
+
+Place = tuple[str, Target]
+"""The name of a stack set, and a target of it."""
 
 _LOUD = (
     "upload",
@@ -30,6 +32,7 @@ _LOUD = (
     "restored",
     "stopping",
     "skipped",
+    "resumed",
 )
 
 
@@ -54,15 +57,15 @@ class VisibleConsole(Console):
 
 
 @contextmanager
-def progress(plan: Plan) -> Iterator[Screen]:
-    """Show a screen that takes the events of `rollout.run`."""
+def progress(places: Iterable[Place]) -> Iterator[Screen]:
+    """Show a screen that takes the events of a rollout at these places."""
     out = console(stderr=True)
     if out.is_terminal and not os.environ.get("CI"):
-        screen: Screen = LiveTable(plan, out)
+        screen: Screen = LiveTable(out, places)
         with Live(get_renderable=screen.table, console=out, refresh_per_second=8):
             yield screen
     else:
-        yield Screen(plan, out)
+        yield Screen(out)
 
 
 @contextmanager
@@ -82,7 +85,7 @@ def change_set_progress(total: int) -> Iterator[Callable[[int], None]]:
 class Screen:
     """Plain lines, one for each event."""
 
-    def __init__(self, plan: Plan, out: Console) -> None:
+    def __init__(self, out: Console) -> None:
         self.out = out
         self.started = time.monotonic()
 
@@ -114,13 +117,11 @@ class LiveTable(Screen):
     Important events are also printed as lines above it.
     """
 
-    def __init__(self, plan: Plan, out: Console) -> None:
-        super().__init__(plan, out)
-        targets = sorted({t for step in plan.steps for t in step.targets})
+    def __init__(self, out: Console, places: Iterable[Place]) -> None:
+        super().__init__(out)
+        self.cells = dict.fromkeys(places, "PENDING")
+        targets = sorted({target for _, target in self.cells})
         self.regions = list(dict.fromkeys(t.region for t in targets))
-        self.cells = {
-            (step.stack_set, t): "PENDING" for step in plan.steps for t in step.targets
-        }
 
     def __call__(self, event: Event) -> None:
         if event.target and event.status:

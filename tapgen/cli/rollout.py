@@ -16,6 +16,7 @@ from tapgen.cli.common import (
     output_option,
     print_json,
     say,
+    supersede_option,
     system_options,
     timings_option,
 )
@@ -30,7 +31,13 @@ from tapgen.cli.plan import (
     refused,
 )
 from tapgen.cli.reach import Reached, command_line, reach_system, undescribed
-from tapgen.cli.running import exit_code, run_plan, wait_for_running
+from tapgen.cli.running import (
+    exit_code,
+    next_lines,
+    require_room,
+    run_plan,
+    wait_for_running,
+)
 from tapgen.errors import PlanError, RolloutError
 
 _EPILOG = """\b
@@ -59,6 +66,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
     type=click.Path(path_type=Path, dir_okay=False),
     help="Run exactly this saved plan; refused if anything has changed since.",
 )
+@supersede_option
 def rollout_command(
     system: str | None,
     environment: str | None,
@@ -69,12 +77,14 @@ def rollout_command(
     details: bool,
     allowed: tuple[str, ...],
     plan_file: Path | None,
+    supersede: str | None,
     **aws_choice: Any,
 ) -> int:
     """Deploy SYSTEM: show the plan, ask for confirmation, run it wave by wave.
 
     On a failure tapgen reports the resource that failed first and restores the changed
-    stack sets (rollout.on_failure: rollback). Run it again to continue from there.
+    stack sets (rollout.on_failure: rollback). What was interrupted stays open: continue
+    it with tapgen resume.
     """
     from tapgen.cli.progress import console
     from tapgen.plan import gates, refusals
@@ -89,6 +99,7 @@ def rollout_command(
     reached = reach_system(system, environment, folder, clock, aws_choice)
     require_account(reached, yes, aws_choice["account"])
     shut = _require_bootstrap(reached, clock)
+    require_room(reached, "rollout", supersede)
     wait_for_running(reached)
     read_stacks = saved_plan.read_stacks if saved_plan else False
     plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)
@@ -115,15 +126,11 @@ def rollout_command(
             return FAILED
     confirm(yes, "Roll this out?")
     with clock.stage("rollout"):
-        ended = run_plan(reached, plan)
+        ended = run_plan(reached, plan, supersede=supersede, allowed=allowed)
     if isinstance(ended, int):
         return ended
     console(stderr=output == "json").print(
-        text.outcome(
-            ended,
-            look=command_line("status", reached),
-            resume=command_line("rollout", reached),
-        )
+        text.outcome(ended, **next_lines(reached, ended, "rollout"))
     )
     if output == "json":
         print_json({"plan": data.plan(plan, allowed), "outcome": data.outcome(ended)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,7 +12,11 @@ from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.common import (
     say,
 )
-from tapgen.cli.reach import Reached
+from tapgen.cli.reach import Reached, command_line
+from tapgen.errors import RolloutError
+
+LOCAL_PATIENCE = 30.0
+"""For how many seconds at most a rollout waits for an embedded AWS that is away."""
 
 
 def wait_for_running(reached: Reached) -> None:
@@ -32,25 +36,122 @@ def wait_for_running(reached: Reached) -> None:
         time.sleep(reached.poll_seconds[1])
 
 
-def run_plan(reached: Reached, plan: Any) -> Any:
+def require_room(reached: Reached, command: str, supersede: str | None) -> None:
+    """Raise RolloutError when a run of the system is open that is not to be replaced, or
+    when the one to be replaced is not open."""
+    from tapgen.rollout import lock, opening
+
+    prefix = reached.system.prefix
+    found = opening.opened(reached.sets.bucket, prefix)
+    if found and found.lock.run != supersede:
+        line = command_line("", reached)
+        text = lock.refusal(prefix, found.lock, found.progress, line, command)
+        raise lock.Taken(found.lock, text)
+    if supersede and not found:
+        raise RolloutError(
+            f"{prefix}: run {supersede} is not open; leave --supersede out"
+        )
+
+
+def run_plan(
+    reached: Reached,
+    plan: Any,
+    *,
+    command: str = "rollout",
+    supersede: str | None = None,
+    allowed: Iterable[str] = (),
+) -> Any:
     """Run a plan; return its outcome, or an exit code when it was lost while running."""
+    from tapgen import rollout
+
+    starter = rollout.Starter(
+        _who(), command, {"allowed": sorted(allowed)}, supersede=supersede
+    )
+    places = [(step.stack_set, t) for step in plan.steps for t in step.targets]
+    return _watched(
+        reached,
+        places,
+        lambda screen, **ways: rollout.run(
+            plan, reached.sets, screen, starter=starter, **ways
+        ),
+    )
+
+
+def resume_run(reached: Reached, back: bool) -> Any:
+    """Go on with the open run; return its outcome, None when no run is open, or an exit
+    code when it was lost while running."""
+    from tapgen import rollout
+    from tapgen.rollout import opening
+
+    found = opening.opened(reached.sets.bucket, reached.system.prefix)
+    if found is None:
+        return None
+    steps = found.state.there.steps.values()
+    places = [(s.stack_set, t) for s in steps if s.stack_set for t in s.targets]
+    sources = {
+        a.key: a for s in reached.system.stack_sets for a in s.artifacts.values()
+    }
+    return _watched(
+        reached,
+        places,
+        lambda screen, **ways: rollout.resume(
+            reached.sets,
+            reached.system.prefix,
+            screen,
+            back=back,
+            who=_who(),
+            artifacts=sources,
+            **ways,
+        ),
+    )
+
+
+def _watched(
+    reached: Reached, places: list[tuple[str, Any]], work: Callable[..., Any]
+) -> Any:
+    """Do something with a screen of its progress, which signals interrupt."""
     from tapgen import rollout
     from tapgen.cli.progress import progress
 
+    patience = reached.system.rollout.patience
+    if reached.local:
+        patience = min(patience, LOCAL_PATIENCE)
     try:
-        with progress(plan) as screen, _interruptible(screen) as stopping:
-            return rollout.run(
-                plan,
-                reached.sets,
+        with progress(places) as screen, _interruptible(screen) as stopping:
+            return work(
                 screen,
                 stopping=stopping,
                 poll_seconds=reached.poll_seconds,
+                patience=patience,
             )
     except rollout.Lost as lost:
         say(f"error: {lost}")
+        say(f"continue with: {command_line('resume', reached)}")
         if lost.interrupted:
             return INTERRUPTED
         return PARTIAL if lost.begun else FAILED
+
+
+def _who() -> str:
+    """The user of this machine, for the journal."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container without a name for its user
+        return "an unnamed user"
+
+
+def next_lines(reached: Reached, ended: Any, command: str) -> dict[str, str]:
+    """Return the commands that check a result and go on from there."""
+    if not ended.open:
+        return {
+            "look": command_line("status", reached),
+            "resume": command_line(command, reached),
+        }
+    line = command_line("resume", reached)
+    back = {} if ended.back else {"back": f"{line} --back"}
+    return {"look": command_line("status", reached), "resume": line, **back}
 
 
 @contextmanager
@@ -71,7 +172,7 @@ def _interruptible(screen: Callable[[Any], None]) -> Iterator[Callable[[], bool]
         interrupted = True
         text = (
             "no new operation starts, running ones finish; then check with tapgen "
-            "status and continue with tapgen rollout; press Ctrl-C again to stop at once"
+            "status and continue with tapgen resume; press Ctrl-C again to stop at once"
         )
         screen(Event("stopping", text))
 

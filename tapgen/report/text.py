@@ -239,9 +239,19 @@ def status(found: Mapping[str, Any]) -> str:
 
 
 @printable
-def outcome(ended: Outcome, *, look: str, resume: str, verb: str = "deployed") -> str:
+def outcome(
+    ended: Outcome,
+    *,
+    look: str,
+    resume: str,
+    back: str = "",
+    verb: str = "deployed",
+) -> str:
     """Return how a rollout ended, the root cause first, and the commands to check the
-    result (`look`) and to continue. `verb` says what happened to the stack sets."""
+    result (`look`), to continue, and to undo it (`back`). `verb` says what happened to
+    the stack sets."""
+    if ended.green and ended.back:
+        return "\n".join(["[green]✓ restored[/]", *_fates(ended)])
     if ended.green:
         return f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} {verb}"
     lines = []
@@ -256,7 +266,10 @@ def outcome(ended: Outcome, *, look: str, resume: str, verb: str = "deployed") -
             "[yellow]interrupted[/]: no operation of this rollout is still running"
         )
     lines += _fates(ended)
-    lines.append(f"check with: {escape(look)}; continue with: {escape(resume)}")
+    if ended.open:
+        lines.append(f"run {ended.run} stays open")
+    undo = f"; undo with: {escape(back)}" if back else ""
+    lines.append(f"check with: {escape(look)}; continue with: {escape(resume)}{undo}")
     return "\n".join(lines)
 
 

@@ -1,12 +1,14 @@
-"""Run a plan wave by wave, explain failures, and restore what was there.
+"""Run a plan wave by wave, survive whatever happens, and restore what was there.
 
-`runner.run` does what a plan says and nothing else. Its parts: `model` (events, failures,
-the outcome), `state` (what is known while it runs), `steps` (create, update, delete),
-`values`, `definitions` and `instances` (what steps are made of), `operations` (start,
-poll, explain) and `restore` (the rollback). Beside them: `snapshot` (the last good
-definition of a stack set), `uploads` (artifacts to their buckets) and `advice` (what to
-do about a failure) and `gates` (the evidence for going on). May use `plan/`, `system/`, `template/` and `aws/`. Begin reading at
-`runner.run`.
+A plan becomes a program (`compile`, `program`), which a journal in the artifact bucket
+accompanies (`journal`, `lock`). `fold` says what its events add up to and what is next,
+`expand` turns a step into calls, `execute` is the loop that makes them (`calls`,
+`instances`), `gates` gathers the evidence for going on, `restore` compiles the way back,
+`outcome` says how it ended. Around them: `runner` (start, resume), `opening` (the open
+run), `snapshot` (last good definitions), `uploads` (missing artifacts) and `advice` (what
+to do about a failure). May use `plan/`,
+`system/`, `template/` and `aws/`, but only in `compile` and `runner`: everything that
+advances a run knows `aws/` and `model` only. Begin reading at `runner.run`.
 """
 
 from tapgen.rollout.model import (
@@ -17,6 +19,16 @@ from tapgen.rollout.model import (
     Lost,
     Outcome,
 )
-from tapgen.rollout.runner import run
+from tapgen.rollout.runner import Starter, resume, run
 
-__all__ = ["Event", "Failure", "Fate", "InstanceFate", "Lost", "Outcome", "run"]
+__all__ = [
+    "Event",
+    "Failure",
+    "Fate",
+    "InstanceFate",
+    "Lost",
+    "Outcome",
+    "Starter",
+    "resume",
+    "run",
+]

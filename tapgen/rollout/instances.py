@@ -2,44 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
+from tapgen.aws.stacksets import StackSets
 from tapgen.errors import RolloutError
 from tapgen.model import InstanceStatus, Target
-from tapgen.plan import Step
-from tapgen.rollout.state import Run
-from tapgen.system import units
+from tapgen.rollout.program import Kind, Step
 
 READS = 30
 """How often instances are read again until they are CURRENT: lists are eventually
 consistent (API reference, ListStackInstances)."""
 
-
-def finish(run: Run, step: Step) -> None:
-    """Wait until the step's targets are CURRENT, then read their outputs."""
-    instances = await_current(run, step.stack_set, step.targets)
-    if '"Outputs"' not in run.plan.system.part(step.part).template:
-        return
-
-    def read(target: Target) -> Mapping[str, str]:
-        return run.sets.outputs(target, instances[target].stack_id) or {}
-
-    there = [t for t in step.targets if t in instances]
-    with ThreadPoolExecutor(8) as pool:
-        for target, found in zip(there, pool.map(read, there), strict=True):
-            run.outputs[step.part, target] = found
+Outputs = Mapping[Target, Mapping[str, str]]
 
 
-def await_current(run: Run, name: str, targets: Sequence[Target]) -> Any:
-    """Return the instances once all targets are CURRENT; RolloutError if they stay else.
+@dataclass
+class Await:
+    """The end of a step: its targets have to be CURRENT, or gone."""
 
-    Where stacks follow accounts, an account that has left is no failure, nor is one
-    that has joined a unit whose stacks waited for it.
-    """
-    for _ in range(READS):
-        instances = run.sets.listed(name, any(t.joins_later for t in targets))
+    step: Step
+    reads: int = 0
+
+    def finished(
+        self, sets: StackSets, everything: Collection[Target]
+    ) -> Outputs | None:
+        """Return the outputs that later steps need once all targets are as they should
+        be; None until then. `everything` are all instances of the stack set.
+
+        Raises RolloutError when they stay otherwise.
+        """
+        step = self.step
+        if step.kind is Kind.UPLOAD:
+            return {}
+        if step.kind is Kind.DELETE:
+            return {} if self._gone(sets) else None
+        targets = step.targets
+        if step.kind is Kind.SETTLE:
+            left = step.untouched | step.asleep
+            targets = tuple(t for t in everything if t not in left)
+        instances = self._current(sets, targets)
+        if instances is None:
+            return None
+        return self._outputs(sets, targets, instances)
+
+    def _current(self, sets: StackSets, targets: Sequence[Target]) -> Any:
+        """Return the instances once all targets are CURRENT; None until then.
+
+        Where stacks follow accounts, an account that has left is no failure, nor is one
+        that has joined a unit whose stacks waited for it.
+        """
+        name = self.step.stack_set
+        instances = sets.listed(name, any(t.joins_later for t in targets))
         reached = {(t.unit, t.region) for t in instances}
         wrong = [
             t
@@ -52,35 +68,56 @@ def await_current(run: Run, name: str, targets: Sequence[Target]) -> Any:
         ]
         if not wrong:
             return instances
-        run.sleep(run.poll_seconds[0])
-    if _follows_accounts(run, name) and not any(t in instances for t in wrong):
-        return instances
-    instance = instances.get(wrong[0])
-    status = instance.status if instance else "missing"
-    why = (instance.reason if instance else None) or "no reason given"
-    raise RolloutError(f"{wrong[0]} is {status}, not CURRENT: {why}")
+        self.reads += 1
+        if self.reads < READS:
+            return None
+        if self.step.follows and not any(t in instances for t in wrong):
+            return instances
+        instance = instances.get(wrong[0])
+        status = instance.status if instance else "missing"
+        why = (instance.reason if instance else None) or "no reason given"
+        raise RolloutError(f"{wrong[0]} is {status}, not CURRENT: {why}")
 
+    def _outputs(
+        self, sets: StackSets, targets: Sequence[Target], instances: Any
+    ) -> Outputs:
+        reads = self.step.reads
+        if not reads:
+            return {}
 
-def _follows_accounts(run: Run, name: str) -> bool:
-    wanted = {s.name: s for s in run.plan.system.stack_sets}
-    return name in wanted and units.follows(wanted[name])
+        def read(target: Target) -> Mapping[str, str]:
+            found = sets.outputs(target, instances[target].stack_id) or {}
+            return {k: v for k, v in found.items() if k in reads}
 
+        there = [t for t in targets if t in instances]
+        with ThreadPoolExecutor(8) as pool:
+            return dict(zip(there, pool.map(read, there), strict=True))
 
-def await_gone(run: Run, name: str, targets: Sequence[Target]) -> None:
-    """Wait until instances are deleted; RolloutError for accounts where nothing was.
+    def _gone(self, sets: StackSets) -> bool:
+        """Return whether the instances are deleted; RolloutError for accounts where
+        nothing was.
 
-    An operation succeeds and does not mention accounts that are suspended, or that have
-    left the organization.
-    """
-    for _ in range(READS):
-        there = run.sets.listed(name)
-        left = [target for target in targets if target in there]
+        An operation succeeds and does not mention accounts that are suspended, or that
+        have left the organization.
+        """
+        step = self.step
+        there = [t for t in step.targets if not t.joins_later]
+        if not any(t.unit for t in there):
+            return True
+        listed = sets.listed(step.stack_set)
+        left = [target for target in there if target in listed]
         if not left:
-            return
-        run.sleep(run.poll_seconds[0])
+            return True
+        self.reads += 1
+        if self.reads < READS:
+            return False
+        raise RolloutError(_out_of_reach(step.stack_set, left))
+
+
+def _out_of_reach(name: str, left: Sequence[Target]) -> str:
     accounts = " ".join(dict.fromkeys(t.account for t in left))
     regions = " ".join(dict.fromkeys(t.region for t in left))
-    raise RolloutError(
+    return (
         f"{', '.join(map(str, left))} still exists: AWS does not reach accounts that are "
         "suspended or have left the organization; remove it from the stack set with aws "
         f"cloudformation delete-stack-instances --stack-set-name {name} "

@@ -66,7 +66,8 @@ class Outcome:
     `done` lists the stack sets whose steps are green, `restored` those with their last
     good definition again and all instances that they had, and no others, `left` those
     that a failed or interrupted rollout changed and did not restore. `instances` says it
-    of each stack instance.
+    of each stack instance. `run` names the run; `open` says that it can be resumed,
+    `back` that it then goes on to restore.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -75,6 +76,9 @@ class Outcome:
     restored: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     instances: tuple[InstanceFate, ...] = ()
+    run: str = ""
+    open: bool = False
+    back: bool = False
 
     @property
     def green(self) -> bool:
@@ -88,14 +92,19 @@ class Outcome:
 
 
 class Lost(RolloutError):
-    """A rollout that ended while operations may still run; `begun` are its stack sets."""
+    """A rollout that ended while operations may still run; `begun` are its stack sets.
+    Its run stays open."""
 
-    def __init__(self, begun: Iterable[str], error: AwsError | None) -> None:
+    def __init__(
+        self, begun: Iterable[str], error: AwsError | None, run: str = ""
+    ) -> None:
         self.begun = tuple(begun)
         self.interrupted = error is None
+        self.run = run
         why = f"lost the connection to AWS ({error})" if error else "stopped at once"
         names = ", ".join(self.begun) or "none"
         super().__init__(
-            f"{why}; stack sets begun: {names}; running operations continue in AWS: "
-            "check with tapgen status, then run tapgen rollout again to continue"
+            f"{why}; stack sets begun: {names}; running operations continue in AWS, and "
+            f"run {run} stays open: continue it with tapgen resume, or undo it with tapgen "
+            "resume --back"
         )

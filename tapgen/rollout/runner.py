@@ -1,25 +1,45 @@
-"""Run a plan wave by wave, and restore what was there when a wave fails.
+"""Start a run of a plan, or go on with one; every way leads to `execute`.
 
-A rollout does what the plan says and nothing else. It reports progress by calling
-`on_event`; time comes in as `sleep`. One poller watches all running operations.
+A run has the lock of its system from its first event to its last. Before anything is
+changed, the program of the plan and what was deployed are in the journal, so that another
+process can go on with only the access to AWS.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+import platform
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tapgen import __version__
 from tapgen.aws.stacksets import StackSets
-from tapgen.errors import AwsError, RolloutError
-from tapgen.model import Observed
+from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
+from tapgen.model import Artifact, Observed
 from tapgen.plan import Plan
-from tapgen.rollout import uploads
+from tapgen.rollout import compile, lock, snapshot, uploads
+from tapgen.rollout.execute import Engine, Ways, as_text
+from tapgen.rollout.fold import End, State
+from tapgen.rollout.journal import Journal, new_run
 from tapgen.rollout.model import Event, Lost, Outcome
-from tapgen.rollout.operations import Running, run_together
-from tapgen.rollout.restore import fates, restore, sorted_out, store_after
-from tapgen.rollout.state import Run, take_over_observed
-from tapgen.rollout.steps import run_step, update_all
+from tapgen.rollout.opening import Opened, opened, wait_for_silence
+from tapgen.rollout.outcome import outcome
+from tapgen.rollout.program import Program
+from tapgen.system.artifacts import content
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Who starts a run, and for what: `command` is rollout or destroy, `facts` go into
+    the first event (the plan, what the user allowed), `supersede` names an open run that
+    this one replaces."""
+
+    who: str = ""
+    command: str = "rollout"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    supersede: str | None = None
+    host: str = field(default_factory=platform.node)
 
 
 def run(
@@ -27,69 +47,229 @@ def run(
     sets: StackSets,
     on_event: Callable[[Event], None],
     *,
-    sleep: Callable[[float], None] = time.sleep,
-    stopping: Callable[[], bool] = lambda: False,
-    poll_seconds: tuple[float, float] = (2.0, 15.0),
+    starter: Starter = Starter(),
+    **ways: Any,
 ) -> Outcome:
     """Run a plan to its end, to its first failure, or until `stopping()` says so.
 
     Operations in flight are always waited for. After a failure the last good definitions
-    are restored, unless the system's `on_failure` is `stop`. `poll_seconds` are the
-    shortest and longest pause between two polls.
+    are restored, unless the system's `on_failure` is `stop`. `ways` are those of
+    `execute.Ways`.
 
-    Raises RolloutError when AWS has changed since the plan was made, and Lost when it
-    cannot be reached any more or a second interrupt ends the rollout at once; operations
-    that were started then continue.
+    Raises RolloutError when AWS has changed since the plan was made or another run of the
+    system is open, and Lost when AWS cannot be reached any more or a second interrupt
+    ends the rollout at once; operations that were started then continue.
     """
-    _require_unchanged(plan, sets)
-    uploads.put(
-        sets.aws, plan.artifacts, lambda u: on_event(Event("upload", f"artifact {u}"))
+    chosen = Ways(on_event, **ways)
+    missing = uploads.missing(sets.aws, plan.artifacts)
+    sources = {u.artifact.key: u.artifact for u in missing}
+    for artifact in sources.values():
+        content(artifact)
+    chosen = replace(chosen, content=lambda key: content(sources[key]))
+    prefix = plan.system.prefix
+    old, before = _room(sets, prefix, starter, chosen)
+    journal = Journal(
+        sets.bucket, prefix, new_run(), starter.who or _somebody(sets), starter.host
     )
-    life = Run(plan, sets, on_event, sleep, stopping, poll_seconds)
+    wanted = lock.new(journal.run, journal.who, starter.command)
+    held = lock.take(sets.bucket, prefix, wanted, before)
     try:
-        return _run_waves(life)
-    except AwsError as error:
-        raise Lost(dict.fromkeys(life.touched), error) from error
-    except KeyboardInterrupt:
-        raise Lost(dict.fromkeys(life.touched), None) from None
+        _require_unchanged(plan, sets)
+        program, texts = compile.program(
+            plan,
+            good=_good(plan, sets, old),
+            uploads=missing,
+            inherited=tuple(old.state.changed) if old else (),
+            burnt=tuple(old.state.burnt) if old else (),
+        )
+        _store_before(sets, prefix, program, texts)
+        name = _store(journal, program, texts)
+        facts = {
+            "run": journal.run,
+            "system": prefix,
+            "command": starter.command,
+            "program": name,
+            "plan": plan.digest,
+            "tapgen": __version__,
+            "python": platform.python_version(),
+            **({"supersedes": starter.supersede} if starter.supersede else {}),
+            **starter.facts,
+        }
+    except (TapgenError, KeyboardInterrupt):
+        _release(sets, prefix, held)
+        raise
+    engine = Engine(sets, journal, State(), {name: program}, texts, chosen)
+    return _to_the_end(engine, held, lambda: engine.record("opened", **facts))
 
 
-def _run_waves(run: Run) -> Outcome:
-    take_over_observed(run)
-    waves = run.plan.waves
-    interrupted = False
-    for number, wave in enumerate(waves, 1):
-        names = ", ".join(dict.fromkeys(step.part for step in wave))
-        run.emit("wave", f"wave {number} of {len(waves)}: {names}")
-        steps = [Running(step.stack_set, run_step(run, step)) for step in wave]
-        interrupted = run_together(run, steps)
-        if run.failures or interrupted:
-            break
-    else:
-        interrupted = _update_rest(run)
-    green = not run.failures and not interrupted
-    restored = restore(run) if run.failures else ()
-    if green:
-        store_after(run)
-        return Outcome((), False, tuple(run.done))
-    instances = fates(run, restored)
-    whole, left = sorted_out(run, instances)
-    return Outcome(
-        tuple(run.failures), interrupted, tuple(run.done), whole, left, instances
-    )
+def resume(
+    sets: StackSets,
+    prefix: str,
+    on_event: Callable[[Event], None],
+    *,
+    back: bool = False,
+    who: str = "",
+    artifacts: Mapping[str, Artifact] = {},
+    **ways: Any,
+) -> Outcome | None:
+    """Go on with the open run of a system, in the direction that it had, or `back`.
 
-
-def _update_rest(run: Run) -> bool:
-    """Bring all instances of the stack sets whose definition changed up to date; return
-    whether the rollout is to stop.
-
-    Writing a definition marks all instances OUTDATED, also those that no step updates.
+    `artifacts` are those that this machine has, by key; they are read only where they
+    have not been uploaded yet. None when no run is open, or it had not begun. Raises RolloutError while another process runs it, and what
+    `run` raises.
     """
-    names = [n for n in dict.fromkeys(run.touched) if n not in run.dropped]
-    pending = [n for n in names if run.states[n].pending]
-    if pending:
-        run.emit("wave", f"bringing all instances up to date: {', '.join(pending)}")
-    return run_together(run, [Running(n, update_all(run, n)) for n in pending])
+    chosen = Ways(on_event, content=lambda key: _content(key, artifacts), **ways)
+    host = platform.node()
+    found = opened(sets.bucket, prefix)
+    if found is None:
+        return None
+    wait_for_silence(found, chosen)
+    who = who or _somebody(sets)
+    journal = found.journal
+    journal.who, journal.host = who, host
+    state = found.state
+    lines = lock.new(found.lock.run, who, found.lock.command)
+    held = lock.take(
+        sets.bucket, prefix, replace(lines, since=found.lock.since), found.held
+    )
+    if not state.number:
+        _release(sets, prefix, held)
+        text = f"run {found.lock.run} had not begun anything; it is closed"
+        on_event(Event("resumed", text))
+        return None
+    engine = Engine(sets, journal, state, found.programs, {}, chosen)
+    turning = ""
+    if back and not state.back:
+        turning = "resume --back"
+    elif state.failed_back:
+        turning = "restoring failed before"
+
+    def begin() -> None:
+        engine.record("resumed", command="resume", back=back, tapgen=__version__)
+        direction = "back" if back or state.back else "forward"
+        on_event(Event("resumed", f"going on with run {state.run} ({direction})"))
+        if turning:
+            engine.burn()
+            engine.patiently(engine.turn, turning)
+
+    return _to_the_end(engine, held, begin)
+
+
+def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> Outcome:
+    sets, prefix = engine.sets, engine.journal.prefix
+    try:
+        begin()
+        engine.run()
+    except AwsError as error:
+        raise Lost(engine.state.touched, error, engine.state.run) from error
+    except KeyboardInterrupt:
+        raise Lost(engine.state.touched, None, engine.state.run) from None
+    ended = outcome(engine.state, sets)
+    if engine.state.end:
+        _release(sets, prefix, held)
+    return ended
+
+
+def _content(key: str, known: Mapping[str, Artifact]) -> bytes:
+    if key not in known:
+        raise TemplateError(
+            f"{key}: the artifact is not uploaded yet, and this machine's config has no "
+            "file with this content; resume where the rollout was started"
+        )
+    return content(known[key])
+
+
+def _release(sets: StackSets, prefix: str, held: lock.Held) -> None:
+    """Mark the lock's run as ended; nothing happens if somebody else has the lock."""
+    try:
+        lock.take(sets.bucket, prefix, replace(held.lock, open=False), held)
+    except (lock.Taken, AwsError):
+        pass  # whoever reads the lock next finds that the run has ended
+
+
+def _somebody(sets: StackSets) -> str:
+    return f"account {sets.admin.account}"
+
+
+def _room(
+    sets: StackSets, prefix: str, starter: Starter, ways: Ways
+) -> tuple[Opened | None, lock.Held | None]:
+    """Return the open run that the new one supersedes, if any, and the lock as it is.
+
+    Raises Taken when a run is open that is not to be superseded.
+    """
+    found = opened(sets.bucket, prefix)
+    if found is None:
+        if starter.supersede:
+            raise RolloutError(
+                f"{prefix}: run {starter.supersede} is not open; leave --supersede out"
+            )
+        return None, lock.read(sets.bucket, prefix)
+    if starter.supersede != found.lock.run:
+        text = lock.refusal(prefix, found.lock, found.progress, command=starter.command)
+        raise lock.Taken(found.lock, text)
+    wait_for_silence(found, ways)
+    journal = found.journal
+    journal.who, journal.host = starter.who or _somebody(sets), starter.host
+    if found.state.number:
+        engine = Engine(sets, journal, found.state, found.programs, {}, ways)
+        engine.record("resumed", command=starter.command)
+        engine.burn()
+        engine.record("closed", end=End.SUPERSEDED)
+    return found, found.held
+
+
+def _good(plan: Plan, sets: StackSets, old: Opened | None) -> dict[str, Observed]:
+    """Return the last good definitions of the stack sets that are half-way: those before
+    the first unfinished run, else those that an earlier run has stored."""
+    found: dict[str, Observed] = {}
+    if old:
+        there = old.state.there
+        for name in old.state.changed:
+            good = there.good_before(name)
+            if good:
+                found[name] = with_texts(good, old.journal.object)
+    for name in {step.stack_set for step in plan.steps} - {*found}:
+        now = plan.observed.get(name)
+        if now is None or snapshot.is_good(now):
+            continue
+        body = sets.bucket.get(snapshot.key(plan.system.prefix, name))
+        stored = snapshot.load(body) if body else None
+        if stored and stored.id == now.id:
+            found[name] = stored
+    return found
+
+
+def with_texts(found: Observed, text: Callable[[str], str]) -> Observed:
+    """Return a stack set with the texts of its templates instead of their digests."""
+
+    def known(name: str | None) -> str | None:
+        return text(name) if name and name.startswith("sha256:") else name
+
+    instances = {
+        t: replace(one, template=known(one.template))
+        for t, one in found.instances.items()
+    }
+    return replace(found, template=text(found.template), instances=instances)
+
+
+def _store(journal: Journal, program: Program, texts: Mapping[str, str]) -> str:
+    """Store a program and its templates; return the program's digest."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(journal.store_object, texts.values()))
+    return journal.store_object(as_text(program))
+
+
+def _store_before(
+    sets: StackSets, prefix: str, program: Program, texts: Mapping[str, str]
+) -> None:
+    """Store the last good definitions of what is about to be changed."""
+    names = {s.stack_set for s in program.steps.values()}
+    for name in sorted(names):
+        good = program.good_before(name)
+        if good and snapshot.is_good(good):
+            place = snapshot.key(prefix, name)
+            sets.bucket.put(place, snapshot.dump(with_texts(good, texts.__getitem__)))
 
 
 def _require_unchanged(plan: Plan, sets: StackSets) -> None:

@@ -14,16 +14,16 @@ from tapgen.model import (
     Observed,
     ObservedInstance,
     PermissionModel,
-    System,
     Target,
 )
 
 FORMAT = 1
 
 
-def key(system: System, name: str) -> str:
-    """Return the key of a stack set's snapshot in the artifact bucket."""
-    return f"snapshots/{system.prefix}/{name}.json"
+def key(prefix: str, name: str) -> str:
+    """Return the key of a stack set's snapshot in the artifact bucket; `prefix` is the
+    name and suffix of the system."""
+    return f"snapshots/{prefix}/{name}.json"
 
 
 def is_good(found: Observed) -> bool:

@@ -1,18 +1,17 @@
-"""Upload artifacts to the buckets that templates read them from.
+"""Which artifacts the buckets lack that templates read them from.
 
 The key is the hash of the content, so an object that exists is never written again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import Aws
 from tapgen.errors import AwsError, Unreachable
 from tapgen.model import Upload
-from tapgen.system import artifacts
 
 
 def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
@@ -31,20 +30,3 @@ def missing(aws: Aws, wanted: Iterable[Upload]) -> tuple[Upload, ...]:
     with ThreadPoolExecutor(8) as pool:
         there = list(pool.map(is_there, every))
     return tuple(u for u, known in zip(every, there, strict=True) if not known)
-
-
-def put(
-    aws: Aws, wanted: Iterable[Upload], on_upload: Callable[[Upload], None]
-) -> None:
-    """Upload the missing artifacts; `on_upload` gets each before it begins.
-
-    Raises TemplateError when a file has changed since the plan, AwsError when a bucket
-    is missing or not writable.
-    """
-    for upload in missing(aws, wanted):
-        on_upload(upload)
-        ArtifactBucket(aws, upload.target).put(
-            upload.artifact.key,
-            artifacts.content(upload.artifact),
-            kind="application/octet-stream",
-        )

@@ -61,19 +61,31 @@ class Cloud:
     def plan(self, system: System) -> Plan:
         return plan.make(system.resolve(self.account), self.observe(system))
 
-    def run(self, plan: Plan, stopping: Callable[[], bool] = lambda: False) -> Outcome:
+    def run(
+        self,
+        plan: Plan,
+        stopping: Callable[[], bool] = lambda: False,
+        supersede: str | None = None,
+    ) -> Outcome:
         return rollout.run(
             plan,
             self.sets,
             self.events.append,
+            starter=rollout.Starter("tester", supersede=supersede),
             stopping=stopping,
             poll_seconds=(0.02, 0.1),
         )
 
-    def rollout(self, system: System) -> Outcome:
+    def resume(self, system: System, *, back: bool = False) -> Outcome | None:
+        prefix, events = system.prefix, self.events.append
+        return rollout.resume(
+            self.sets, prefix, events, back=back, poll_seconds=(0.02, 0.1)
+        )
+
+    def rollout(self, system: System, supersede: str | None = None) -> Outcome:
         """Bootstrap, plan and run."""
         self.bootstrap(system)
-        return self.run(self.plan(system))
+        return self.run(self.plan(system), supersede=supersede)
 
     def statuses(self, system: System) -> set[str]:
         found = self.observe(system)

@@ -103,7 +103,8 @@ def record(folder: Path) -> tuple[str, ...]:
         the_plan = plan.make(system, ownership.observe(system, sets))
         out = terminal()
         out.print(text.plan(the_plan, outlook=Outlook(forecast.of(the_plan))))
-        screen = Recorder(the_plan, out)
+        places = [(s.stack_set, t) for s in the_plan.steps for t in s.targets]
+        screen = Recorder(out, places)
         rollout.run(the_plan, sets, screen, poll_seconds=(0.02, 0.1))
     finally:
         lifecycle.stop(folder)

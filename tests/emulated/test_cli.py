@@ -281,7 +281,7 @@ def test_data_retained_by_an_earlier_destroy_can_still_be_deleted(shell: Shell) 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_and_sigterm_finish_what_runs_and_the_next_rollout_goes_on(
+def test_ctrl_c_and_sigterm_finish_what_runs_and_resume_goes_on(
     shell: Shell, number: int
 ) -> None:
     shell.config(MINIMAL)
@@ -298,8 +298,8 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_the_next_rollout_goes_on(
     text = "".join(lines) + err + out
     assert process.returncode == 130, text
     assert "no new operation starts" in text
-    assert "continue with: tapgen rollout secure_network --local" in text
-    shell.run("rollout", "--local", "--yes")
+    assert "continue with: tapgen resume secure_network --local" in text
+    shell.run("resume", "--local")
     shell.run("status", "--local")
 
 
@@ -335,7 +335,9 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None
     assert process.returncode == 130, text
     assert "stopped at once" in text or "interrupted" in text
     assert "Traceback" not in text
-    shell.run("rollout", "--local", "--yes")
+    assert "is open since" in shell.run("rollout", "--local", "--yes", expect=1).stderr
+    shell.run("resume", "--local")
+    assert "no changes" in shell.run("plan", "--local").stdout
 
 
 def test_a_profile_that_does_not_exist_does_not_matter_locally(shell: Shell) -> None:

@@ -133,10 +133,11 @@ def test_what_a_move_left_unsettled_reaches_no_later_target(cloud: Cloud) -> Non
     def created() -> bool:
         return any(event.kind == "done" for event in cloud.events[start:])
 
-    assert cloud.run(the_plan, stopping=created).interrupted
+    stopped = cloud.run(the_plan, stopping=created)
+    assert stopped.interrupted
     both = system(replace(orders(WEST, "west"), targets=(WEST, NORTH)))
 
-    assert cloud.rollout(both).green
+    assert cloud.rollout(both, supersede=stopped.run).green
 
     (found,) = cloud.observe(both).values()
     assert {found.values(t)["Size"] for t in found.instances} == {"1"}

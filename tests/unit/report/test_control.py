@@ -90,8 +90,7 @@ def test_reasons_and_events_are_escaped(value: str) -> None:
     assert steers(text.status(found)) == []
 
     stream = io.StringIO()
-    the_plan = plan.make(make.system(make.stack_set()), {})
-    screen = Screen(the_plan, VisibleConsole(file=stream, width=10_000))
+    screen = Screen(VisibleConsole(file=stream, width=10_000))
     screen(Event("failed", "set", HERE, "FAILED", value))
     assert steers(stream.getvalue()) == []
 

@@ -2,237 +2,353 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from types import SimpleNamespace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tapgen import plan, rollout
-from tapgen.aws.stacksets import Operation
-from tapgen.errors import AwsError, Busy, RolloutError
-from tapgen.model import InstanceStatus, Observed, OperationStatus, Target
-from tapgen.rollout import operations, snapshot
+from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
+from tapgen.model import InstanceStatus, RolloutSettings, Target
+from tapgen.rollout import calls, snapshot
 from tests import make
 from tests.make import EAST
+from tests.unit.rollout.fakes import Cloud, Instance
 
-
-@dataclass
-class FakeSets:
-    """Stack sets with an answer for each update, which record the operation ids."""
-
-    answers: list[Exception | None]
-    found: Observed
-    taken: dict[str, OperationStatus] = field(default_factory=dict)
-    ids: list[str] = field(default_factory=list)
-    stored: dict[str, bytes] = field(default_factory=dict)
-
-    @property
-    def aws(self) -> Any:
-        session = SimpleNamespace(get_partition_for_region=lambda region: "aws")
-        return SimpleNamespace(session=session)
-
-    @property
-    def bucket(self) -> Any:
-        return SimpleNamespace(put=self.stored.__setitem__, get=self.stored.get)
-
-    def observe(self, names: list[str]) -> dict[str, Observed]:
-        return {self.found.name: self.found}
-
-    def instances(self, name: str) -> Any:
-        return self.listed(name)
-
-    def listed(self, name: str, in_units: bool = False) -> Any:
-        return {t: make.instance(InstanceStatus.CURRENT) for t in self.found.instances}
-
-    def outputs(self, target: Target, stack_id: str | None) -> Any:
-        return {"Arn": "arn"}
-
-    def update(self, name: str, *rest: Any, operation_id: str) -> None:
-        self.ids.append(operation_id)
-        answer = self.answers.pop(0)
-        if answer:
-            raise answer
-
-    def operation(self, name: str, operation_id: str) -> Operation:
-        status = self.taken.get(operation_id, OperationStatus.SUCCEEDED)
-        self.taken[operation_id] = OperationStatus.SUCCEEDED
-        return Operation(operation_id, name, status)
-
-    def describe(self, name: str) -> Observed | None:
-        return self.found
-
-    def results(self, name: str, operation_id: str) -> list[Any]:
-        return []
+WANTED = make.stack_set(parameters={"Size": "2"})
+BEFORE = make.stack_set(parameters={"Size": "1"})
+NAME = WANTED.name
+EXISTS = "OperationIdAlreadyExistsException"
 
 
 def error(code: str, kind: Callable[..., AwsError] = AwsError) -> AwsError:
     return kind("cloudformation:UpdateStackSet", code, "in the way")
 
 
-def run(sets: FakeSets, wanted: Any) -> tuple[rollout.Outcome, list[rollout.Event]]:
+def run(
+    cloud: Cloud, wanted: Any = WANTED, *, on_failure: str = "rollback", **ways: Any
+) -> tuple[rollout.Outcome, list[rollout.Event]]:
     events: list[rollout.Event] = []
-    the_plan = plan.make(make.system(wanted), {wanted.name: sets.found})
+    system = make.system(wanted)
+    system = replace(system, rollout=RolloutSettings(on_failure=on_failure))
+    the_plan = plan.make(system, cloud.observe([NAME]))
     ended = rollout.run(
-        the_plan, sets, events.append, sleep=lambda seconds: None  # type: ignore[arg-type]
+        the_plan,
+        cloud,  # type: ignore[arg-type]
+        events.append,
+        sleep=lambda seconds: None,
+        **ways,
     )
     return ended, events
 
 
-WANTED = make.stack_set(parameters={"Size": "2"})
-FOUND = make.observed(WANTED, parameters={"Size": "1"})
-EXISTS = "OperationIdAlreadyExistsException"
+@pytest.fixture
+def cloud() -> Cloud:
+    """A cloud where the stack set is deployed, with no operation counted."""
+    cloud = Cloud()
+    assert run(cloud, BEFORE)[0].green
+    cloud.started.clear()
+    return cloud
 
 
-def test_another_operation_is_waited_out_and_reported_once() -> None:
+def breaks(size: str) -> Callable[..., bool]:
+    def failing(
+        name: str, target: Target, text: str, values: Mapping[str, str]
+    ) -> bool:
+        return values["Size"] == size
+
+    return failing
+
+
+def test_another_operation_is_waited_out_and_reported_once(cloud: Cloud) -> None:
     busy = [error("OperationInProgressException", Busy) for _ in range(3)]
-    sets = FakeSets([*busy, None], FOUND)
+    cloud.faults.errors["update"] = [*busy]
 
-    ended, events = run(sets, WANTED)
+    ended, events = run(cloud)
 
     assert ended.green
-    assert len(set(sets.ids)) == 1, "waiting must not change the id"
+    assert len(cloud.started) == 1
     assert [e.kind for e in events].count("waiting") == 1
 
 
-def test_an_operation_of_ours_that_runs_already_is_adopted() -> None:
-    sets = FakeSets([error(EXISTS)], FOUND)
-    the_plan = plan.make(make.system(WANTED), {WANTED.name: FOUND})
-    first = operations.operation_id(the_plan, WANTED.name, 1, 1)
-    sets.taken[first] = OperationStatus.RUNNING
-
-    ended, _ = run(sets, WANTED)
-
-    assert ended.green
-    assert sets.ids == [first]
-
-
 @pytest.mark.parametrize("code", [EXISTS, "StaleRequestException"])
-def test_an_id_that_is_used_up_is_never_tried_again(code: str) -> None:
-    sets = FakeSets([error(code), None], FOUND)
+def test_an_operation_that_aws_has_already_is_adopted(cloud: Cloud, code: str) -> None:
+    """The answer to the first request was lost, and a retry is refused."""
+    number = len(cloud.faults.calls)
+    taken = Cloud.update
 
-    ended, _ = run(sets, WANTED)
+    class Twice(Cloud):
+        def update(self, *args: Any, **more: Any) -> None:
+            taken(self, *args, **more)
+            raise error(code)
+
+    twice = Twice(cloud.faults, cloud.sets, bucket=cloud.bucket)
+    ended, _ = run(twice)
 
     assert ended.green
-    assert len(set(sets.ids)) == 2
+    assert len(twice.started) == 1
+    assert len(cloud.faults.calls) > number
 
 
-def test_any_other_refusal_fails_the_rollout_in_awss_words() -> None:
-    sets = FakeSets([error("ValidationError"), None], FOUND)
+def test_any_other_refusal_fails_in_awss_words_and_changes_nothing(
+    cloud: Cloud,
+) -> None:
+    before = cloud.everything()
+    cloud.faults.errors["update"] = [error("ValidationError")]
 
-    ended, _ = run(sets, WANTED)
+    ended, _ = run(cloud)
 
     assert "in the way (ValidationError)" in ended.failures[0].reason
-    assert ended.restored == (WANTED.name,)
+    assert cloud.everything() == before
+    assert not ended.partial
+    assert not ended.open
 
 
-def test_green_means_current_not_only_succeeded() -> None:
-    class Outdated(FakeSets):
+def test_a_failure_restores_what_was_there(cloud: Cloud) -> None:
+    before = cloud.everything()
+    cloud.failing = breaks("2")
+
+    ended, events = run(cloud)
+
+    assert ended.failures[0].reason == "it broke"
+    assert ended.restored == (NAME,)
+    assert not ended.partial
+    assert cloud.everything() == before
+    assert [e.kind for e in events][-1] == "restored"
+
+
+def test_green_means_current_not_only_succeeded(cloud: Cloud) -> None:
+    class Outdated(Cloud):
         def listed(self, name: str, in_units: bool = False) -> Any:
             return {EAST: make.instance(InstanceStatus.OUTDATED, reason="why")}
 
-    ended, _ = run(Outdated([None, None], FOUND), WANTED)
+    ended, _ = run(Outdated(cloud.faults, cloud.sets, bucket=cloud.bucket))
 
     assert "is OUTDATED, not CURRENT: why" in ended.failures[0].reason
 
 
-def test_a_change_since_the_plan_is_refused_before_anything_runs() -> None:
-    sets = FakeSets([None], FOUND)
-    the_plan = plan.make(make.system(WANTED), {WANTED.name: FOUND})
-    sets.found = make.observed(WANTED, parameters={"Size": "7"})
+def test_a_change_since_the_plan_is_refused_before_anything_runs(cloud: Cloud) -> None:
+    the_plan = plan.make(make.system(WANTED), cloud.observe([NAME]))
+    cloud.sets[NAME].parameters["Size"] = "7"
 
     with pytest.raises(RolloutError, match="changed since the plan was made"):
-        rollout.run(the_plan, sets, lambda event: None)  # type: ignore[arg-type]
+        rollout.run(the_plan, cloud, lambda event: None)  # type: ignore[arg-type]
 
-    assert sets.ids == []
-
-
-def test_operation_ids_are_legal_and_short_enough() -> None:
-    long = make.stack_set("x" * 120)
-    the_plan = plan.make(make.system(long), {})
-
-    name = operations.operation_id(the_plan, long.name, 12, 3)
-
-    assert len(name) <= 128
-    assert name.replace("-", "").isalnum()
+    assert cloud.started == []
+    assert run(cloud)[0].green, "the lock is free"
 
 
-def test_a_read_that_fails_now_and_then_is_no_failure() -> None:
-    class Flaky(FakeSets):
-        reads = 0
+def test_operation_ids_are_legal_and_short_enough(cloud: Cloud) -> None:
+    run(cloud)
 
-        def results(self, name: str, operation_id: str) -> list[Any]:
-            self.reads += 1
-            if self.reads < 4:
-                raise error("Throttling")
-            return []
+    id = cloud.started[0].split()[-1]
 
-    ended, _ = run(Flaky([None], FOUND), WANTED)
+    assert len(id) <= 128
+    assert id.replace("-", "").isalnum()
+    assert calls.operation_id("20260101t000000z-abcdef", 7).endswith("abcdef-7")
+
+
+def test_the_same_change_of_only_tags_works_any_number_of_times(cloud: Cloud) -> None:
+    for number in range(25):
+        tagged = make.stack_set(
+            parameters={"Size": "1"}, tags={"Owner": str(number % 2)}
+        )
+
+        assert run(cloud, tagged)[0].green, number
+
+    assert len({one.split()[-1] for one in cloud.started}) == 25
+
+
+@pytest.mark.parametrize(
+    "calls", ["results", "operation", "write runs/demo-test/2", "list", "update"]
+)
+@pytest.mark.parametrize("code", ["Throttling", "ServiceUnavailable", "InternalError"])
+def test_no_answer_now_and_then_is_no_failure(
+    cloud: Cloud, calls: str, code: str
+) -> None:
+    cloud.faults.errors[calls] = [error(code) for _ in range(4)]
+
+    ended, events = run(cloud)
 
     assert ended.green
+    assert len(cloud.started) == 1
+    assert not cloud.faults.errors[calls]
 
 
-def test_a_read_that_keeps_failing_reports_what_was_begun() -> None:
-    class Blind(FakeSets):
-        def results(self, name: str, operation_id: str) -> list[Any]:
-            raise error("ExpiredToken")
+def test_while_aws_is_away_the_run_waits_and_reports_it_once(cloud: Cloud) -> None:
+    away = [error("ConnectTimeoutError", Unreachable) for _ in range(9)]
+    cloud.faults.errors["operation"] = [*away]
 
-    with pytest.raises(rollout.Lost, match="ExpiredToken") as caught:
-        run(Blind([None], FOUND), WANTED)
+    ended, events = run(cloud)
 
-    assert caught.value.begun == (WANTED.name,)
-
-
-def test_ids_that_are_all_used_up_end_in_a_failure() -> None:
-    sets = FakeSets([error("StaleRequestException")] * 100, FOUND)
-
-    ended, _ = run(sets, WANTED)
-
-    assert not ended.green
-    assert len(sets.ids) < 60
+    assert ended.green
+    waiting = [e.message for e in events if e.kind == "waiting"]
+    assert len(waiting) == 1
+    assert "no answer from AWS" in waiting[0]
 
 
-def test_an_interrupt_while_waiting_for_another_operation_stops_the_rollout() -> None:
-    busy = [error("OperationInProgressException", Busy) for _ in range(99)]
-    sets = FakeSets([*busy], FOUND)
-    the_plan = plan.make(make.system(WANTED), {WANTED.name: FOUND})
+@pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException"])
+def test_credentials_that_end_leave_the_run_open_and_say_how_to_go_on(
+    cloud: Cloud, code: str
+) -> None:
+    cloud.faults.errors["results"] = [error(code)]
 
-    ended = rollout.run(
-        the_plan,
-        sets,  # type: ignore[arg-type]
+    with pytest.raises(rollout.Lost, match=f"{code}.*tapgen resume") as caught:
+        run(cloud)
+
+    assert caught.value.begun == (NAME,)
+    ended = resume(cloud)
+    assert ended and ended.green
+    assert len(cloud.started) == 1
+
+
+def test_aws_that_stays_away_leaves_the_run_open(cloud: Cloud) -> None:
+    away = [error("EndpointConnectionError", Unreachable) for _ in range(99)]
+    cloud.faults.errors["operation"] = [*away]
+
+    with pytest.raises(rollout.Lost, match="stays open"):
+        run(cloud, patience=30.0)
+
+    cloud.faults.errors.clear()
+    ended = resume(cloud)
+    assert ended and ended.green
+
+
+def resume(cloud: Cloud, **more: Any) -> rollout.Outcome | None:
+    return rollout.resume(
+        cloud,  # type: ignore[arg-type]
+        "demo-test",
         lambda event: None,
         sleep=lambda seconds: None,
-        stopping=lambda: len(sets.ids) > 3,
+        **more,
     )
+
+
+def test_an_interrupt_while_waiting_for_another_operation_stops_the_rollout(
+    cloud: Cloud,
+) -> None:
+    busy = [error("OperationInProgressException", Busy) for _ in range(99)]
+    cloud.faults.errors["update"] = [*busy]
+
+    ended, _ = run(cloud, stopping=lambda: len(cloud.faults.errors["update"]) < 95)
 
     assert ended.interrupted
-    assert len(sets.ids) < 8
+    assert ended.open
+    assert cloud.started == []
+    cloud.faults.errors.clear()
+    again = resume(cloud)
+    assert again and again.green
 
 
-def test_a_second_interrupt_ends_at_once_and_reports_what_was_begun() -> None:
-    class Impatient(FakeSets):
-        def results(self, name: str, operation_id: str) -> list[Any]:
-            raise KeyboardInterrupt
+def test_a_second_interrupt_ends_at_once_and_reports_what_was_begun(
+    cloud: Cloud,
+) -> None:
+    cloud.faults.errors["results"] = [KeyboardInterrupt()]
 
     with pytest.raises(
-        rollout.Lost, match="stopped at once; stack sets begun: demo-test-data"
+        rollout.Lost, match=f"stopped at once; stack sets begun: {NAME}"
     ):
-        run(Impatient([None], FOUND), WANTED)
+        run(cloud)
 
 
-def test_a_snapshot_of_an_earlier_stack_set_is_not_restored() -> None:
-    bad = make.observed(
-        WANTED,
-        parameters={"Size": "1"},
-        instances={EAST: make.instance(InstanceStatus.OUTDATED)},
-    )
-    stored = snapshot.dump(make.observed(WANTED, id="demo-test-data:0"))
-    sets = FakeSets([error("ValidationError"), None], bad)
-    the_plan = plan.make(make.system(WANTED), {WANTED.name: bad})
-    sets.stored[snapshot.key(the_plan.system, WANTED.name)] = stored
+def test_an_interrupt_finishes_what_runs_and_leaves_the_run_open(cloud: Cloud) -> None:
+    ended, _ = run(cloud, stopping=lambda: bool(cloud.started))
 
-    ended, _ = run(sets, WANTED)
+    assert ended.interrupted
+    assert ended.open
+    with pytest.raises(RolloutError, match="is open since"):
+        run(cloud, make.stack_set(parameters={"Size": "3"}))
+    again = resume(cloud)
+    assert again and again.green
+    assert len(cloud.started) == 1
+    assert resume(cloud) is None
 
-    assert ended.restored == ()
-    assert ended.left == (WANTED.name,)
+
+def test_with_on_failure_stop_a_mended_target_is_tried_again(cloud: Cloud) -> None:
+    cloud.failing = breaks("2")
+    ended, _ = run(cloud, on_failure="stop")
+    assert ended.partial
+    assert ended.open
+    still = resume(cloud)
+    assert still and still.failures
+
+    cloud.failing = Cloud.failing
+    again = resume(cloud)
+
+    assert again and again.green
+    assert cloud.sets[NAME].instances[EAST].stack[1] == {"Size": "2"}  # type: ignore[index]
+
+
+@pytest.mark.parametrize("on_failure", ["stop", "rollback"])
+def test_a_run_may_be_turned_round(cloud: Cloud, on_failure: str) -> None:
+    before = cloud.everything()
+    run(cloud, on_failure=on_failure, stopping=lambda: bool(cloud.started))
+
+    ended = resume(cloud, back=True)
+
+    assert ended and ended.back
+    assert ended.restored == (NAME,)
+    assert not ended.open
+    assert cloud.everything() == before
+
+
+def test_a_restore_that_fails_is_tried_again(cloud: Cloud) -> None:
+    before = cloud.everything()
+    cloud.failing = lambda *args: True
+    ended, _ = run(cloud)
+    assert ended.open
+    assert ended.back
+    assert len(ended.failures) == 2
+
+    cloud.failing = Cloud.failing
+    again = resume(cloud)
+
+    assert again and again.restored == (NAME,)
+    assert [f.reason for f in again.failures] == ["it broke"]
+    assert cloud.everything() == before
+
+
+def test_a_snapshot_of_an_earlier_stack_set_is_not_restored(cloud: Cloud) -> None:
+    cloud.sets[NAME].instances[EAST].status = InstanceStatus.OUTDATED
+    stored = snapshot.dump(make.observed(WANTED, id=f"{NAME}:0"))
+    cloud.bucket.objects[snapshot.key("demo-test", NAME)] = stored
+    cloud.failing = breaks("2")
+
+    ended, _ = run(cloud)
+
+    assert snapshot.load(stored).parameters["Size"] == "2"
+    assert cloud.sets[NAME].parameters == {"Size": "1"}
+    assert ended.restored == (NAME,)
+
+
+def test_a_new_run_may_replace_an_open_one_and_keeps_its_last_good_state(
+    cloud: Cloud,
+) -> None:
+    before = cloud.everything()
+    first, _ = run(cloud, stopping=lambda: bool(cloud.started))
+    starter = rollout.Starter(supersede=first.run)
+    cloud.failing = breaks("3")
+
+    ended, _ = run(cloud, make.stack_set(parameters={"Size": "3"}), starter=starter)
+
+    assert ended.restored == (NAME,)
+    assert not ended.open
+    assert cloud.everything() == before
+
+
+def test_only_the_open_run_can_be_replaced(cloud: Cloud) -> None:
+    with pytest.raises(RolloutError, match="is not open; leave --supersede out"):
+        run(cloud, starter=rollout.Starter(supersede="20200101t000000z-000000"))
+
+    first, _ = run(cloud, stopping=lambda: bool(cloud.started))
+    with pytest.raises(RolloutError, match=f"--supersede {first.run}"):
+        run(cloud, starter=rollout.Starter(supersede="20200101t000000z-000000"))
+
+
+def test_an_instance_without_a_stack_is_created_by_a_second_try(cloud: Cloud) -> None:
+    cloud.sets[NAME].instances[EAST] = Instance({})
+
+    ended, _ = run(cloud)
+
+    assert ended.green

@@ -1,0 +1,491 @@
+"""Advance a run: do what `fold.todo` says, and write each event into the journal.
+
+The same loop goes there and back, in the process that started the run and in one that
+resumes it. Only what a poll can give again is not in the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tapgen.aws.stacksets import Operation, Result, StackSets
+from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
+from tapgen.model import ResultStatus, Target
+from tapgen.rollout import fold, restore, snapshot
+from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
+from tapgen.rollout.codec import encode
+from tapgen.rollout.expand import expand
+from tapgen.rollout.fold import Act, End, State, Todo
+from tapgen.rollout.instances import Await
+from tapgen.rollout.journal import FRESH_SECONDS, Journal
+from tapgen.rollout.model import Event, Failure, Lost
+from tapgen.rollout.program import Call, Kind, Program, Verb, dump
+
+FAILED_READS = 5
+"""How many times in a row AWS may refuse to be read before a run is left open."""
+
+BUSY_SECONDS = 3600.0
+"""How long a run waits for an operation that is not its own."""
+
+
+@dataclass(frozen=True)
+class Ways:
+    """How a run meets the world: events, time, interrupts, and the artifacts' bytes.
+
+    `poll_seconds` are the shortest and the longest pause between two polls, `patience`
+    how many seconds AWS may be away before the run is left open.
+    """
+
+    on_event: Callable[[Event], None]
+    sleep: Callable[[float], None] = time.sleep
+    stopping: Callable[[], bool] = lambda: False
+    poll_seconds: tuple[float, float] = (2.0, 15.0)
+    patience: float = 600.0
+    content: Content = lambda key: b""
+
+
+@dataclass
+class Engine:
+    """One process that advances one run."""
+
+    sets: StackSets
+    journal: Journal
+    state: State
+    programs: dict[str, Program]
+    texts: dict[str, str]
+    ways: Ways
+    sent: set[str] = field(default_factory=set)  # steps whose operation AWS has
+    announced: dict[str, tuple[float, float]] = field(default_factory=dict)
+    busy: dict[str, float] = field(default_factory=dict)
+    seen: dict[tuple[str, Target], ResultStatus] = field(default_factory=dict)
+    awaits: dict[str, Await] = field(default_factory=dict)
+    away: float | None = None  # for how many seconds AWS has not answered
+    away_since: float = 0.0
+    refused: int = 0
+    pause: float = 0.0
+    wave: tuple[bool, int] | None = None
+
+    # -- the loop ------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Advance the run until it ends, is paused or fails; raises Lost when AWS is
+        lost or a second interrupt stops the process at once."""
+        try:
+            while not self.state.end and not self.state.paused:
+                self._round()
+        except AwsError as error:
+            raise Lost(self.state.touched, error, self.state.run) from error
+        except KeyboardInterrupt:
+            raise Lost(self.state.touched, None, self.state.run) from None
+
+    def _round(self) -> None:
+        self._beat()
+        moved = False
+        for one in fold.todo(self.state, stopping=self.ways.stopping()):
+            moved |= bool(self._try(self._do, one))
+        if moved:
+            self.pause = self.ways.poll_seconds[0]
+            return
+        longest = self.ways.poll_seconds[1]
+        self._sleep(self.pause * random.uniform(0.8, 1.2))
+        self.pause = min(max(self.pause, 0.01) * 1.3, longest)
+
+    def _sleep(self, seconds: float) -> None:
+        self.ways.sleep(seconds)
+        if self.away is not None:
+            self.away += seconds
+
+    def _beat(self) -> None:
+        try:
+            self.journal.beat()
+        except AwsError:
+            pass  # whatever is done next finds out, and waits
+
+    def patiently(self, work: Callable[..., Any], *args: Any) -> None:
+        """Do something that asks AWS, again and again until AWS answers."""
+        while True:
+            self._try(work, *args)
+            if self.away is None and not self.refused:
+                return
+            self._sleep(self.ways.poll_seconds[0])
+
+    def _try(self, work: Callable[..., Any], *args: Any) -> Any:
+        """Do something that asks AWS; return None when AWS does not answer for now.
+
+        Raises AwsError when it has not answered for too long, or will not.
+        """
+        try:
+            found = work(*args)
+        except AwsError as error:
+            kind = trouble(error)
+            if kind is Trouble.PASSING:
+                self._wait_for_aws(error)
+                return None
+            self.refused += 1
+            if kind is Trouble.ENDED or self.refused > FAILED_READS:
+                raise
+            return None
+        self.away, self.refused = None, 0
+        return found
+
+    def _wait_for_aws(self, error: AwsError) -> None:
+        if self.away is None:
+            self.away, self.away_since = 0.0, self.journal.clock()
+            text = (
+                f"no answer from AWS ({error}); trying again for "
+                f"{self.ways.patience:.0f} seconds"
+            )
+            self.emit("waiting", text)
+        passed = max(self.away, self.journal.clock() - self.away_since)
+        if passed >= self.ways.patience:
+            raise error
+
+    def emit(self, kind: str, message: str, **more: Any) -> None:
+        """Report an event to whoever watches."""
+        self.ways.on_event(Event(kind, message, **more))
+
+    def record(self, kind: str, **facts: Any) -> None:
+        """Write an event into the journal and apply it."""
+        while True:
+            try:
+                event = self.journal.append(kind, **facts)
+                break
+            except AwsError as error:
+                if trouble(error) is not Trouble.PASSING:
+                    raise
+                self._wait_for_aws(error)
+                self._sleep(self.ways.poll_seconds[0])
+        self.state.apply(event, self.programs)
+
+    def _do(self, one: Todo) -> bool:
+        """Do one thing; return whether something happened."""
+        if one.act is Act.BEGIN:
+            return self._begin(one)
+        if one.act is Act.INTEND:
+            return self._intend(one)
+        if one.act is Act.SETTLE:
+            return self._settle(one)
+        if one.act is Act.FINISH:
+            return self._finish(one)
+        if one.act is Act.TURN:
+            self.turn("failed")
+        elif one.act is Act.PAUSE:
+            why = "interrupted" if self.ways.stopping() else "failed"
+            self.record("paused", why=why)
+        else:
+            self._close()
+        return True
+
+    # -- steps -----------------------------------------------------------------------
+
+    def _begin(self, one: Todo) -> bool:
+        self._announce()
+        step, state = one.step, self.state
+        name = step.stack_set
+        try:
+            found = expand(step, state.program, state.states.get(name), state.outputs)
+        except RolloutError as error:
+            self._fail(one, "failed", [Failure(name, None, str(error))])
+            return True
+        calls = [encode(call) for call in found.calls]
+        pending = encode(found.pending) if found.pending else None
+        skipped = {"skipped": True} if found.skipped else {}
+        self.record("began", step=one.id, calls=calls, pending=pending, **skipped)
+        if found.skipped:
+            if step.kind is not Kind.SETTLE:
+                self.emit("skipped", "no changes", stack_set=name)
+        elif step.kind is Kind.UPLOAD:
+            self.emit("upload", step.words)
+        elif step.kind is Kind.RESTORE:
+            self.emit("restoring", "restoring the last good version", stack_set=name)
+        elif step.kind is not Kind.SETTLE and step.reasons:
+            words = f"{step.kind}: {'; '.join(step.reasons)}"
+            self.emit("start", words, stack_set=name)
+        return True
+
+    def _announce(self) -> None:
+        """Report a wave when its first step begins."""
+        here = (self.state.back, self.state.wave)
+        if self.wave == here or self.state.back:
+            return
+        self.wave = here
+        steps = [s for lane in self.state.program.waves[here[1] - 1] for s in lane]
+        if steps[0].kind is Kind.UPLOAD:
+            return
+        if steps[0].kind is Kind.SETTLE:
+            names = [s.stack_set for s in steps if self._is_pending(s.stack_set)]
+            if names:
+                text = f"bringing all instances up to date: {', '.join(names)}"
+                self.emit("wave", text)
+            return
+        waves = self.state.program.waves
+        counted = [w for w in waves if w[0][0].kind not in (Kind.UPLOAD, Kind.SETTLE)]
+        first = 1 if waves[0][0][0].kind is Kind.UPLOAD else 0
+        parts = ", ".join(dict.fromkeys(s.part for s in steps))
+        number = here[1] - first
+        self.emit("wave", f"wave {number} of {len(counted)}: {parts}")
+
+    def _is_pending(self, name: str) -> bool:
+        found = self.state.states.get(name)
+        return found is not None and found.pending is not None
+
+    def _intend(self, one: Todo) -> bool:
+        found = self.state.progress[one.id]
+        id = operation_id(self.state.run, self.journal.number + 1)
+        self.record("intent", step=one.id, call=found.position, operation=id)
+        self.announced[one.id] = self._now()
+        self.sent.discard(one.id)
+        self._send(one)
+        return True
+
+    def _now(self) -> tuple[float, float]:
+        return self.journal.clock(), self.journal.wall()
+
+    def _check_fence(self, one: Todo) -> None:
+        """Read the fence again when the intent is not fresh: this process may have slept,
+        and another one may have gone on."""
+        then = self.announced.get(one.id, (float("-inf"), float("-inf")))
+        now = self._now()
+        if any(b - a > FRESH_SECONDS for a, b in zip(then, now, strict=True)):
+            self.journal.require_unfenced()
+            self.announced[one.id] = now
+
+    def _send(self, one: Todo) -> bool:
+        """Send the announced call of a step; return whether something happened."""
+        found = self.state.progress[one.id]
+        assert found.intent
+        self._check_fence(one)
+        try:
+            send(
+                self.sets,
+                found.call,
+                found.intent,
+                self.text,
+                self.ways.content,
+            )
+        except Busy as error:
+            return self._wait_for_another(one, error)
+        except AwsError as error:
+            kind = trouble(error)
+            if kind is not Trouble.REFUSED and kind is not Trouble.TAKEN:
+                raise
+            if kind is Trouble.REFUSED or not is_there(
+                self.sets, found.call, found.intent
+            ):
+                self._refuse(one, error)
+                return True
+        except TapgenError as error:
+            self._refuse(one, error)
+            return True
+        self.busy.pop(one.id, None)
+        if found.call.verb.is_operation:
+            self.sent.add(one.id)
+        else:
+            self.record("result", step=one.id, result=fold.Result.DONE)
+        return True
+
+    def _refuse(self, one: Todo, error: TapgenError) -> None:
+        failure = Failure(one.step.stack_set, None, str(error))
+        self._fail(one, "result", [failure], result=fold.Result.REFUSED)
+
+    def _wait_for_another(self, one: Todo, error: Busy) -> bool:
+        """Wait for an operation that is not this run's; fail after an hour."""
+        if one.id not in self.busy:
+            self.emit("waiting", error.message, stack_set=one.step.stack_set)
+        waited = self.busy.get(one.id, 0.0)
+        self.busy[one.id] = waited + self.ways.poll_seconds[0]
+        if waited < BUSY_SECONDS:
+            return False
+        self._refuse(one, error)
+        return True
+
+    def _settle(self, one: Todo) -> bool:
+        """Find out how an announced call ends; never assume it."""
+        found = self.state.progress[one.id]
+        assert found.intent
+        if one.id in self.busy:
+            if not self.ways.stopping():
+                return self._send(one)
+            self.record("result", step=one.id, result=fold.Result.BURNT)
+            return True
+        if one.id not in self.sent:
+            if not is_there(self.sets, found.call, found.intent):
+                return self._send(one)
+            if not found.call.verb.is_operation:
+                self.record("result", step=one.id, result=fold.Result.DONE)
+                return True
+            self.sent.add(one.id)
+        name = found.call.stack_set
+        operation = self.sets.operation(name, found.intent)
+        results = self.sets.results(name, operation.id)
+        self._show(name, operation, results)
+        if not operation.ended:
+            return False
+        self._forget(operation)
+        if operation.green:
+            self.record("result", step=one.id, result=fold.Result.DONE)
+        else:
+            failures = self._causes(operation, results)
+            self._fail(one, "result", failures, result=fold.Result.FAILED)
+        return True
+
+    def _fail(
+        self, one: Todo, kind: str, failures: list[Failure], **facts: Any
+    ) -> None:
+        """Record that a step failed, and report why."""
+        data = [encode(failure) for failure in failures]
+        self.record(kind, step=one.id, failures=data, **facts)
+        for failure in failures:
+            name, target = failure.stack_set, failure.target
+            self.emit("failed", str(failure), stack_set=name, target=target)
+
+    def _finish(self, one: Todo) -> bool:
+        """Wait for a step's targets, then read the outputs that later steps need."""
+        step = one.step
+        waiting = self.awaits.setdefault(one.id, Await(step))
+        known = self.state.states.get(step.stack_set)
+        everything = known.overrides if known else ()
+        try:
+            outputs = waiting.finished(self.sets, everything)
+        except RolloutError as error:
+            self._fail(one, "failed", [Failure(step.stack_set, None, str(error))])
+            return True
+        if outputs is None:
+            return False
+        shown = {"outputs": encode(outputs)} if outputs else {}
+        self.record("finished", step=one.id, **shown)
+        if step.kind is Kind.RESTORE:
+            self.emit("restored", step.words, stack_set=step.stack_set)
+        elif step.kind is not Kind.UPLOAD and step.last:
+            word = "deleted" if step.kind is Kind.DELETE else "deployed"
+            self.emit("done", word, stack_set=step.stack_set)
+        return True
+
+    # -- operations --------------------------------------------------------------------
+
+    def _show(self, name: str, operation: Operation, results: list[Result]) -> None:
+        for result in results:
+            key = (operation.id, result.target)
+            if self.seen.get(key) == result.status:
+                continue
+            self.seen[key] = result.status
+            # The reason of a failure is reported once, with the resource behind it.
+            failed = result.status is ResultStatus.FAILED
+            reason = "" if failed else result.reason
+            status = str(result.status)
+            self.emit(
+                "target", reason, stack_set=name, target=result.target, status=status
+            )
+
+    def _forget(self, operation: Operation) -> None:
+        self.seen = {k: v for k, v in self.seen.items() if k[0] != operation.id}
+
+    def _causes(self, operation: Operation, results: list[Result]) -> list[Failure]:
+        """Return why an operation failed; cancelled targets are no cause."""
+        name = operation.stack_set
+        failed = [r for r in results if r.status is ResultStatus.FAILED]
+        if not failed:
+            reason = operation.reason or "no target reports a reason"
+            return [Failure(name, None, f"operation {operation.status}: {reason}")]
+        return [self._explained(name, result) for result in failed]
+
+    def _explained(self, name: str, result: Result) -> Failure:
+        found = self.sets.failure(name, result)
+        if not found:
+            return Failure(name, result.target, result.reason or "no reason given")
+        return Failure(name, result.target, found.reason, found.logical_id, found.type)
+
+    def text(self, name: str) -> str:
+        """Return the text of a template by its digest."""
+        if name not in self.texts:
+            self.texts[name] = self.journal.object(name)
+        return self.texts[name]
+
+    # -- turning round, and the end ------------------------------------------------------
+
+    def burn(self) -> None:
+        """Give up calls that were announced and that AWS does not have; wait for the
+        others. Then nothing is under way any more."""
+        while waiting := [id for id, p in self.state.progress.items() if p.intent]:
+            for id in waiting:
+                self._try(self._burn_one, Todo(Act.SETTLE, id))
+            self._beat()
+
+    def _burn_one(self, one: Todo) -> None:
+        found = self.state.progress[one.id]
+        assert found.intent
+        step = Todo(Act.SETTLE, one.id, found.step)
+        if one.id not in self.sent:
+            if not is_there(self.sets, found.call, found.intent):
+                self.record("result", step=one.id, result=fold.Result.BURNT)
+                return
+            if found.call.verb.is_operation:
+                self.sent.add(one.id)
+        if not self._settle(step):
+            self._sleep(self.ways.poll_seconds[0])
+
+    def turn(self, why: str) -> None:
+        """Go back from here: compile the way back from what is deployed now."""
+        known = dict(self.state.there.templates)
+        now = {}
+        for name in restore.names(self.state):
+            found = self.sets.describe(name)
+            if found:
+                now[name] = restore.by_digest(found, self.texts)
+        for found in now.values():
+            named = {found.template}
+            named |= {i.template for i in found.instances.values() if i.template}
+            for one in (named - {*known}) & {*self.texts}:
+                known[one] = restore.describe(self.texts[one])
+                self.journal.store_object(self.texts[one])
+        program = restore.way_back(self.state, now, known)
+        name = self.journal.store_object(as_text(program))
+        self.programs[name] = program
+        self.record("turned", program=name, why=why)
+        self.sent.clear()
+        self.busy.clear()
+        self.awaits.clear()
+
+    def _close(self) -> None:
+        if self._late_arrivals():
+            self.turn("a call that was given up has arrived")
+            return
+        if not self.state.back:
+            self._store_good()
+            self.record("closed", end=End.DONE)
+            return
+        left = [n for n in self.state.changed if n not in self.state.restored]
+        end = End.ABANDONED if left else End.RESTORED
+        self.record("closed", end=end, left=left)
+
+    def _late_arrivals(self) -> bool:
+        """Whether AWS has meanwhile got a call that was given up; waits for its end."""
+        found = False
+        for name, id in self.state.burnt:
+            call = Call(Verb.DEFINE, name)
+            if self.sets.exists(name) and is_there(self.sets, call, id):
+                found = True
+                while not self.sets.operation(name, id).ended:
+                    self._sleep(self.ways.poll_seconds[0])
+        self.state.burnt = []
+        return found
+
+    def _store_good(self) -> None:
+        """Store the good definitions, for when the next rollout finds others."""
+        for name in self.state.touched:
+            found = None
+            if name not in self.state.dropped:
+                found = self.sets.describe(name)
+            if found and snapshot.is_good(found):
+                place = snapshot.key(self.journal.prefix, name)
+                self.journal.store.put(place, snapshot.dump(found))
+
+
+def as_text(program: Program) -> str:
+    """Return a program as the text that is stored."""
+    return json.dumps(dump(program), sort_keys=True)

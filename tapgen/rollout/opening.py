@@ -1,0 +1,107 @@
+"""The open run of a system, read from its lock and its journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.errors import RolloutError
+from tapgen.rollout import lock
+from tapgen.rollout.execute import Ways
+from tapgen.rollout.fold import State, fold
+from tapgen.rollout.journal import Journal, Store
+from tapgen.rollout.model import Event
+from tapgen.rollout.program import FORMAT, Kind, Program, load
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open run: its lock, its events, and what they add up to."""
+
+    held: lock.Held
+    journal: Journal
+    events: tuple[Mapping[str, Any], ...]
+    programs: dict[str, Program]
+    state: State
+
+    @property
+    def lock(self) -> lock.Lock:
+        return self.held.lock
+
+    @property
+    def progress(self) -> str:
+        """How far the run is, in a few words."""
+        state = self.state
+        if not state.number:
+            return "nothing has begun"
+        waves = state.program.waves
+        done = len([w for w in waves[: state.at] if _counts(w)])
+        every = len([w for w in waves if _counts(w)])
+        what = "restoring: stack set" if state.back else "wave"
+        here = f"{what} {min(done + 1, max(every, 1))} of {every}"
+        paused = f", {state.paused}" if state.paused else ""
+        return f"{here}{paused}"
+
+
+def _counts(wave: Iterable[Any]) -> bool:
+    kinds = {step.kind for lane in wave for step in lane}
+    return not kinds <= {Kind.UPLOAD, Kind.SETTLE}
+
+
+def opened(store: Store, prefix: str) -> Opened | None:
+    """Return the open run of a system; None when there is none."""
+    held = lock.read(store, prefix)
+    if held is None or not held.lock.open:
+        return None
+    found = read_run(store, prefix, held)
+    return None if found.state.end else found
+
+
+def read_run(store: Store, prefix: str, held: lock.Held) -> Opened:
+    """Return a run of a system from its journal, whether it is open or has ended."""
+    journal = Journal(store, prefix, held.lock.run)
+    events = journal.events()
+    programs = {}
+    for event in events:
+        name = event.get("program")
+        if name and name not in programs:
+            data = json.loads(journal.object(name))
+            if data.get("format") != FORMAT:
+                raise RolloutError(
+                    f"run {held.lock.run}: its journal has format {data.get('format')}, "
+                    f"this tapgen reads format {FORMAT}; resume it with tapgen "
+                    f"{events[0].get('tapgen', 'of the version that started it')}"
+                )
+            programs[name] = load(data)
+    return Opened(held, journal, tuple(events), programs, fold(events, programs))
+
+
+def wait_for_silence(found: Opened, ways: Ways) -> None:
+    """Wait until it is certain enough that no process advances a run any more.
+
+    A process that has paused or ended, or that ran on this machine and is gone, needs no
+    waiting. Raises RolloutError as soon as the process gives a sign of life.
+    """
+    if found.lock.is_dead or found.state.paused:
+        return
+    silent, left = found.journal.silence()
+    reported = False
+    while left > 0:
+        if not reported:
+            text = (
+                f"run {found.lock.run} may still be run by {found.lock.who} on "
+                f"{found.lock.host}: its last sign of life was {silent:.0f} s ago; it is "
+                f"taken over in {left:.0f} s"
+            )
+            ways.on_event(Event("waiting", text))
+            reported = True
+        ways.sleep(min(left, 5.0))
+        now, left = found.journal.silence()
+        if now < silent:
+            raise RolloutError(
+                f"run {found.lock.run} is still run by {found.lock.who} on "
+                f"{found.lock.host}; let it end there, or stop it with Ctrl-C"
+            )
+        silent = now

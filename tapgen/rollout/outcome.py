@@ -1,0 +1,74 @@
+"""How a run ended, for each stack set and stack instance."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+
+from tapgen.aws.stacksets import StackSets
+from tapgen.errors import AwsError, NotFound
+from tapgen.model import Target
+from tapgen.rollout.fold import State
+from tapgen.rollout.model import Fate, InstanceFate, Outcome
+
+
+def outcome(state: State, sets: StackSets) -> Outcome:
+    """Return how a run ended, or how far it got; reads which instances there are now,
+    unless all is done."""
+    ended = Outcome(
+        failures=tuple(state.failures),
+        interrupted=state.paused == "interrupted",
+        done=tuple(state.done),
+        run=state.run,
+        open=state.end is None,
+        back=state.back,
+    )
+    if ended.green and not state.back:
+        return ended
+    instances = _fates(state, sets)
+    whole, left = _sorted_out(state, instances)
+    return replace(ended, restored=whole, left=left, instances=instances)
+
+
+def _fates(state: State, sets: StackSets) -> tuple[InstanceFate, ...]:
+    """Return what became of each instance that was touched."""
+    found = []
+    for name in state.changed:
+        before = state.there.good_before(name)
+        had = set(before.instances) if before else set()
+        now = _instances_now(state, sets, name)
+        restored = name in state.restored
+        fate = Fate.LEFT
+        if restored:
+            fate = Fate.RENEWED if name in state.there.replaced else Fate.RESTORED
+        for target in sorted(had | {*now}):
+            if target not in now:
+                found.append(InstanceFate(name, target, Fate.REMOVED))
+            elif target not in had:
+                found.append(InstanceFate(name, target, Fate.NEW))
+            elif restored or (name, target) in state.begun:
+                found.append(InstanceFate(name, target, fate))
+    return tuple(found)
+
+
+def _instances_now(state: State, sets: StackSets, name: str) -> Collection[Target]:
+    """The instances of a stack set; those that should be there if AWS does not say."""
+    try:
+        return sets.listed(name)
+    except NotFound:
+        return ()
+    except AwsError:
+        known = state.states.get(name)
+        return known.overrides if known else ()
+
+
+def _sorted_out(
+    state: State, instances: Iterable[InstanceFate]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the stack sets that are as they were, and those that are not."""
+    kinds: dict[str, set[Fate]] = {name: set() for name in state.changed}
+    for one in instances:
+        kinds[one.stack_set].add(one.fate)
+    good = {Fate.RESTORED, Fate.RENEWED}
+    whole = tuple(n for n in reversed(kinds) if kinds[n] and kinds[n] <= good)
+    return whole, tuple(n for n in kinds if n not in whole)

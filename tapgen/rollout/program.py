@@ -1,0 +1,192 @@
+"""A rollout as data: waves of steps, the calls that they become, and the way to JSON.
+
+`compile.program` makes a program of a plan, `restore.way_back` one that undoes it. A
+program has all that running it takes, so that another process, another machine or a
+function can do it; templates are named by digest and stored beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from tapgen.aws.stacksets import Definition
+from tapgen.model import Observed, Preferences, Target
+from tapgen.rollout.codec import decode, encode
+
+FORMAT = 1
+"""The version of programs and events; another one is refused."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A value that is known after earlier steps: an output of the stacks at `sources`."""
+
+    part: str
+    output: str
+    sources: tuple[Target, ...]
+
+    def __str__(self) -> str:
+        return f"{self.part}.{self.output}"
+
+
+Value = str | Reference
+
+
+class Verb(StrEnum):
+    """The calls that change something."""
+
+    UPLOAD = "Upload"
+    CREATE_STACK_SET = "CreateStackSet"
+    DEFINE = "UpdateStackSet"
+    OVERRIDE = "UpdateStackInstances"
+    CREATE_INSTANCES = "CreateStackInstances"
+    DELETE_INSTANCES = "DeleteStackInstances"
+    DELETE_STACK_SET = "DeleteStackSet"
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether the call starts an operation, which has an id and takes a while."""
+        return self not in (
+            Verb.UPLOAD,
+            Verb.CREATE_STACK_SET,
+            Verb.DELETE_STACK_SET,
+        )
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call that changes something, with all that is sent.
+
+    `targets` of None are all instances. The template of `definition` is its digest.
+    `key` is the artifact of an upload.
+    """
+
+    verb: Verb
+    stack_set: str = ""
+    targets: tuple[Target, ...] | None = None
+    definition: Definition | None = None
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    preferences: Mapping[str, Any] = field(default_factory=dict)
+    whole: bool = False
+    key: str = ""
+
+
+class Kind(StrEnum):
+    """What a step does."""
+
+    UPLOAD = "upload"
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    SETTLE = "settle"
+    RESTORE = "restore"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a lane; `expand` turns it into calls once its values are known.
+
+    Most fields are those of a plan's step. `definition` has no parameters; `values` are
+    those of the targets, `own` those that the stack set is to have in the end. `reads`
+    are the outputs that later steps need, `follows` says that stacks follow accounts.
+    `untouched` instances are never changed, those `asleep` are in suspended accounts.
+    `calls` are those of uploads and of the way back, which need no expanding. `last` is
+    the step after which the stack set is reported as done.
+    """
+
+    kind: Kind
+    stack_set: str = ""
+    part: str = ""
+    targets: tuple[Target, ...] = ()
+    reasons: tuple[str, ...] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    own: Mapping[str, Value] = field(default_factory=dict)
+    definition: Definition | None = None
+    varying: frozenset[str] = frozenset()
+    first: bool = False
+    redefine: bool = False
+    settles: bool = False
+    conditional: bool = False
+    drop: bool = False
+    whole: bool = False
+    reads: tuple[str, ...] = ()
+    follows: bool = False
+    untouched: frozenset[Target] = frozenset()
+    asleep: frozenset[Target] = frozenset()
+    calls: tuple[Call, ...] = ()
+    words: str = ""
+    last: bool = False
+
+
+@dataclass(frozen=True)
+class Template:
+    """What running a program has to know of a template: the names of its parameters, and
+    their defaults."""
+
+    declared: tuple[str, ...] = ()
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+Lane = tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Program:
+    """Waves of lanes of steps: a wave starts when the wave before it has succeeded, its
+    lanes run side by side, the steps of a lane one after the other.
+
+    `start` is what was deployed when the plan was made, `good` the stack sets that are
+    restored to something else, because they were half-way already; templates in both are
+    digests. `outputs` are those that steps refer to. `replaced` are the resources that
+    the program replaces for certain. `inherited` are stack sets that superseded runs
+    have changed. `burnt` are the calls of superseded runs that were announced and never
+    seen: stack set and operation id.
+    """
+
+    waves: tuple[tuple[Lane, ...], ...]
+    start: Mapping[str, Observed] = field(default_factory=dict)
+    good: Mapping[str, Observed] = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[Target, Mapping[str, str]]] = field(
+        default_factory=dict
+    )
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    preferences: Preferences = Preferences()
+    on_failure: str = "rollback"
+    replaced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inherited: tuple[str, ...] = ()
+    burnt: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def steps(self) -> dict[str, Step]:
+        """Each step by its id: wave, lane and number, from 1."""
+        return {
+            id: step
+            for number in range(len(self.waves))
+            for lane in self.lanes(number)
+            for id, step in lane
+        }
+
+    def lanes(self, wave: int) -> list[list[tuple[str, Step]]]:
+        """Return the lanes of a wave (from 0): steps with their ids."""
+        return [
+            [(f"{wave + 1}.{n}.{m}", step) for m, step in enumerate(lane, 1)]
+            for n, lane in enumerate(self.waves[wave], 1)
+        ]
+
+    def good_before(self, stack_set: str) -> Observed | None:
+        """Return the last good state of a stack set, None if it did not exist."""
+        return self.good.get(stack_set) or self.start.get(stack_set)
+
+
+def dump(program: Program) -> dict[str, Any]:
+    """Return a program as JSON data."""
+    return {"format": FORMAT, **encode(program)}
+
+
+def load(data: Mapping[str, Any]) -> Program:
+    """Read what `dump` returned."""
+    return decode(Program, {k: v for k, v in data.items() if k != "format"})
