@@ -79,7 +79,7 @@ def races(cache: Path) -> list[Race]:
             f"cfn-lint, {len({f for f, _ in files})} files",
             lambda _: [TAPGEN, "lint", "--no-cache"],
             lambda _: ["bash", "-ec", everything],
-            0.5,
+            0.15,
             slow=True,
         ),
         Race(

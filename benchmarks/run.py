@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks import algebra, emulator, hundred, linting
+from benchmarks import algebra, emulator, hundred, linting, machine
 
 ROOT = Path(__file__).resolve().parents[1]
 TAPGEN = Path(sys.executable).with_name("tapgen")
@@ -160,7 +160,7 @@ def startup(runs: int) -> Result:
         lambda _: [str(TAPGEN), "--help"],
         "python -c pass",
         lambda _: [sys.executable, "-c", "pass"],
-        6.0,
+        2.5,
         runs,
     )
 
@@ -247,7 +247,11 @@ def _same(made: dict[str, str], peer: Command) -> None:
 
 
 def _table(
-    results: Sequence[Result], memory: Memory, heavy: set[str], runs: int
+    results: Sequence[Result],
+    memory: Memory,
+    heavy: set[str],
+    own: Sequence[machine.Measured],
+    runs: int,
 ) -> str:
     lines = [
         f"{runs} rounds, whole processes, ours and the peer's in turn; "
@@ -270,6 +274,8 @@ def _table(
         f"{memory.theirs:.0f} MiB), goal {memory.goal:.0f}: "
         f"{'met' if memory.met else 'MISSED'}",
         f"of {', '.join(HEAVY)}, tapgen --help imports: {found}",
+        "",
+        *(one.line() for one in own),
     ]
     return "\n".join(lines)
 
@@ -292,9 +298,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made, memory = generation(given.runs)
     results = [startup(given.runs), *made, many(given.runs), *lint(given.runs)]
     heavy = imported(["--help"])
+    own = machine.measured(given.runs)
     compared = algebra.measure()
     if not given.json:
-        print(_table(results, memory, heavy, given.runs), flush=True)
+        print(_table(results, memory, heavy, own, given.runs), flush=True)
         print("\n" + algebra.table(compared), flush=True)
     embedded = emulator.compare(given.rounds, _say) if given.rounds > 0 else []
     if not given.json:
@@ -309,6 +316,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "results": [{**asdict(r), "met": r.met} for r in results],
         "memory": {**asdict(memory), "met": memory.met},
         "heavy_imports_of_help": sorted(heavy),
+        "own": [{**asdict(one), "met": one.met} for one in own],
         "comparisons": [one.data() for one in compared],
         "emulator": [one.data() for one in embedded],
     }

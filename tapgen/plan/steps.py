@@ -45,7 +45,7 @@ def steps_for(
         s, {t: resolve(s, t, parts, observed, touched) for t in wanted}
     )
     there = [t for t in wanted if found and t in found.instances]
-    missing = [t for t in wanted if t not in there]
+    missing = [t for t in wanted if not found or t not in found.instances]
     varying = varying_parameters(values)
     unshared = list(units.unshared(s, varying))
     steps: list[Step] = []

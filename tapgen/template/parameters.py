@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from tapgen.template import diff
@@ -15,6 +16,11 @@ def parameters_of(template: str) -> dict[str, dict[str, Any]]:
 
 def complete(values: Mapping[str, Any], template: str) -> dict[str, Any]:
     """Return parameter values with the template's defaults filled in."""
+    return {**_defaults(template), **values}
+
+
+@lru_cache(64)
+def _defaults(template: str) -> Mapping[str, str]:
+    """Return the defaults of a template text, which thousands of targets have alike."""
     declared = parameters_of(template)
-    defaults = {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
-    return {**defaults, **values}
+    return {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
