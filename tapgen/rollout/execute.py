@@ -46,6 +46,8 @@ class Ways:
     stopping: Callable[[], bool] = lambda: False
     poll_seconds: tuple[float, float] = (2.0, 15.0)
     patience: float = 600.0
+    clock: Callable[[], float] = time.monotonic
+    wall: Callable[[], float] = time.time
     content: Content = lambda key: b""
 
 
@@ -237,8 +239,9 @@ class Engine:
     def _intend(self, one: Todo) -> bool:
         found = self.state.progress[one.id]
         id = operation_id(self.state.run, self.journal.number + 1)
+        now = self._now()  # writing may take as long as this process sleeps
         self.record("intent", step=one.id, call=found.position, operation=id)
-        self.announced[one.id] = self._now()
+        self.announced[one.id] = now
         self.sent.discard(one.id)
         self._send(one)
         return True
@@ -252,6 +255,7 @@ class Engine:
         then = self.announced.get(one.id, (float("-inf"), float("-inf")))
         now = self._now()
         if any(b - a > FRESH_SECONDS for a, b in zip(then, now, strict=True)):
+            now = self._now()
             self.journal.require_unfenced()
             self.announced[one.id] = now
 

@@ -69,7 +69,13 @@ def run(
     prefix = plan.system.prefix
     old, before = _room(sets, prefix, starter, chosen)
     journal = Journal(
-        sets.bucket, prefix, new_run(), starter.who or _somebody(sets), starter.host
+        sets.bucket,
+        prefix,
+        new_run(),
+        starter.who or _somebody(sets),
+        starter.host,
+        clock=chosen.clock,
+        wall=chosen.wall,
     )
     wanted = lock.new(journal.run, journal.who, starter.command)
     held = lock.take(sets.bucket, prefix, wanted, before)
@@ -127,6 +133,7 @@ def resume(
     who = who or _somebody(sets)
     journal = found.journal
     journal.who, journal.host = who, host
+    journal.clock, journal.wall = chosen.clock, chosen.wall
     state = found.state
     lines = lock.new(found.lock.run, who, found.lock.command)
     held = lock.take(
