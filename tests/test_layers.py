@@ -51,7 +51,17 @@ LOCAL_ROOMS: dict[str, set[str]] = {
 }
 # Modules of the rollout that advance a run: what could run in AWS as well.
 ENGINE = {
-    *("calls", "codec", "execute", "expand", "fold", "gates", "instances", "journal"),
+    *(
+        "calls",
+        "codec",
+        "execute",
+        "expand",
+        "fold",
+        "gates",
+        "gating",
+        "instances",
+        "journal",
+    ),
     *("lock", "model", "opening", "outcome", "program", "restore", "snapshot"),
 }
 # What they may import, besides the standard library and each other.

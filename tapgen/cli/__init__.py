@@ -34,6 +34,7 @@ COMMANDS = {
     "plan": ("plan", "Show what a rollout would change, without changing it."),
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
     "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
+    "approve": ("approve", "Approve or reject what a rollout waits for."),
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),

@@ -33,6 +33,7 @@ _LOUD = (
     "stopping",
     "skipped",
     "resumed",
+    "gate",
 )
 
 

@@ -87,7 +87,7 @@ def rollout_command(
     it with tapgen resume.
     """
     from tapgen.cli.progress import console
-    from tapgen.plan import gates, refusals
+    from tapgen.plan import refusals
     from tapgen.report import data, saved, text
 
     require_terminal_or(yes)
@@ -116,11 +116,6 @@ def rollout_command(
             print_json({"plan": data.plan(plan, allowed), "outcome": None})
         unknown = not plan and is_incomplete(plan)
         return FAILED if refusals(plan, allowed) or unknown else DONE
-    if any(gates.gates(plan)):  # until the engine checks them
-        raise RolloutError(
-            "rollout.gates: this version shows gates in plans but does not check them yet; "
-            "remove them to roll out"
-        )
     with clock.stage("lint"):
         if not lint_passes(plan.system, {step.stack_set for step in plan.steps}):
             return FAILED

@@ -65,7 +65,7 @@ def run_plan(
     from tapgen import rollout
 
     starter = rollout.Starter(
-        _who(), command, {"allowed": sorted(allowed)}, supersede=supersede
+        user(), command, {"allowed": sorted(allowed)}, supersede=supersede
     )
     places = [(step.stack_set, t) for step in plan.steps for t in step.targets]
     return _watched(
@@ -99,7 +99,7 @@ def resume_run(reached: Reached, back: bool) -> Any:
             reached.system.prefix,
             screen,
             back=back,
-            who=_who(),
+            who=user(),
             artifacts=sources,
             **ways,
         ),
@@ -132,7 +132,7 @@ def _watched(
         return PARTIAL if lost.begun else FAILED
 
 
-def _who() -> str:
+def user() -> str:
     """The user of this machine, for the journal."""
     import getpass
 

@@ -3,7 +3,7 @@
 A plan becomes a program (`compile`, `program`), which a journal in the artifact bucket
 accompanies (`journal`, `lock`). `fold` says what its events add up to and what is next,
 `expand` turns a step into calls, `execute` is the loop that makes them (`calls`,
-`instances`), `gates` gathers the evidence for going on, `restore` compiles the way back,
+`instances`), `gates` and `gating` gather the evidence for going on, `restore` compiles the way back,
 `outcome` says how it ended. Around them: `runner` (start, resume), `opening` (the open
 run), `snapshot` (last good definitions), `uploads` (missing artifacts) and `advice` (what
 to do about a failure). May use `plan/`,

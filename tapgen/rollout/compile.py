@@ -7,8 +7,17 @@ from dataclasses import replace
 
 from tapgen import plan as plans
 from tapgen.aws.stacksets import Definition
-from tapgen.model import Action, Observed, StackSet, Target, Upload, digest
+from tapgen.model import (
+    Action,
+    Observed,
+    StackSet,
+    Target,
+    Upload,
+    digest,
+    gate_data,
+)
 from tapgen.plan import Plan
+from tapgen.plan.gates import gates as gates_of
 from tapgen.rollout.program import (
     Call,
     Kind,
@@ -45,7 +54,7 @@ def program(
     for s in plan.system.stack_sets:
         texts.setdefault(digest(s.template), s.template)
     reads = _reads(plan)
-    waves = [tuple(_lanes(plan, wave, reads)) for wave in plan.waves]
+    waves = _with_gates(plan, [tuple(_lanes(plan, wave, reads)) for wave in plan.waves])
     compiled = Program(
         waves=tuple(w for w in (_uploads(uploads), *waves, _settling(plan)) if w),
         start=start,
@@ -59,6 +68,17 @@ def program(
         burnt=tuple(burnt),
     )
     return compiled, texts
+
+
+def _with_gates(
+    plan: Plan, waves: Sequence[tuple[Lane, ...]]
+) -> list[tuple[Lane, ...]]:
+    """The waves, each followed by one of its gates, which are checked side by side."""
+    found = []
+    for wave, after in zip(waves, gates_of(plan), strict=True):
+        checks = tuple((Step(Kind.GATE, gate=gate_data(gate)),) for gate in after)
+        found += [wave, checks]
+    return found
 
 
 def _template(text: str) -> Template:

@@ -11,18 +11,19 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
-from tapgen.model import ResultStatus, Target
-from tapgen.rollout import fold, restore, snapshot
+from tapgen.model import ApprovalGate, CommandGate, ResultStatus, Target
+from tapgen.rollout import fold, gates, gating, restore, snapshot
 from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
 from tapgen.rollout.codec import encode
 from tapgen.rollout.expand import expand
 from tapgen.rollout.fold import Act, End, State, Todo
 from tapgen.rollout.instances import Await
-from tapgen.rollout.journal import FRESH_SECONDS, Journal
+from tapgen.rollout.journal import FRESH_SECONDS, SILENT_SECONDS, Journal
 from tapgen.rollout.model import Event, Failure, Lost
 from tapgen.rollout.program import Call, Kind, Program, Verb, dump
 
@@ -66,6 +67,7 @@ class Engine:
     busy: dict[str, float] = field(default_factory=dict)
     seen: dict[tuple[str, Target], ResultStatus] = field(default_factory=dict)
     awaits: dict[str, Await] = field(default_factory=dict)
+    evidence: dict[str, gates.Evidence] = field(default_factory=dict)
     away: float | None = None  # for how many seconds AWS has not answered
     away_since: float = 0.0
     refused: int = 0
@@ -205,7 +207,7 @@ class Engine:
             self.emit("upload", step.words)
         elif step.kind is Kind.RESTORE:
             self.emit("restoring", "restoring the last good version", stack_set=name)
-        elif step.kind is not Kind.SETTLE and step.reasons:
+        elif step.reasons:
             words = f"{step.kind}: {'; '.join(step.reasons)}"
             self.emit("start", words, stack_set=name)
         return True
@@ -217,7 +219,7 @@ class Engine:
             return
         self.wave = here
         steps = [s for lane in self.state.program.waves[here[1] - 1] for s in lane]
-        if steps[0].kind is Kind.UPLOAD:
+        if steps[0].kind in (Kind.UPLOAD, Kind.GATE):
             return
         if steps[0].kind is Kind.SETTLE:
             names = [s.stack_set for s in steps if self._is_pending(s.stack_set)]
@@ -226,11 +228,10 @@ class Engine:
                 self.emit("wave", text)
             return
         waves = self.state.program.waves
-        counted = [w for w in waves if w[0][0].kind not in (Kind.UPLOAD, Kind.SETTLE)]
-        first = 1 if waves[0][0][0].kind is Kind.UPLOAD else 0
+        total = sum(map(gating.counts, waves))
+        number = sum(map(gating.counts, waves[: here[1]]))
         parts = ", ".join(dict.fromkeys(s.part for s in steps))
-        number = here[1] - first
-        self.emit("wave", f"wave {number} of {len(counted)}: {parts}")
+        self.emit("wave", f"wave {number} of {total}: {parts}")
 
     def _is_pending(self, name: str) -> bool:
         found = self.state.states.get(name)
@@ -351,6 +352,8 @@ class Engine:
     def _finish(self, one: Todo) -> bool:
         """Wait for a step's targets, then read the outputs that later steps need."""
         step = one.step
+        if step.kind is Kind.GATE:
+            return self._gate(one)
         waiting = self.awaits.setdefault(one.id, Await(step))
         known = self.state.states.get(step.stack_set)
         everything = known.overrides if known else ()
@@ -368,6 +371,37 @@ class Engine:
         elif step.kind is not Kind.UPLOAD and step.last:
             word = "deleted" if step.kind is Kind.DELETE else "deployed"
             self.emit("done", word, stack_set=step.stack_set)
+        return True
+
+    def _gate(self, one: Todo) -> bool:
+        """Look whether a gate holds; its evidence goes into the journal."""
+        gate = gating.gate_of(one.step)
+        known = self.evidence.get(one.id)
+        now = datetime.now(UTC)
+        if known and (now - known.at).total_seconds() < known.again:
+            return False
+        if isinstance(gate, CommandGate):
+            self.journal.beat(gate.timeout + SILENT_SECONDS)
+        found = gates.check(
+            gate,
+            gating.readers(self.sets, self.journal, self.state, one.id, gate),
+            since=datetime.fromisoformat(self.state.progress[one.id].since),
+            before=self.state.opening.get("alarms_before", ()),
+            previous=known,
+        )
+        self.evidence[one.id] = found
+        if found.verdict is gates.Verdict.WAIT:
+            if known is None:
+                how = "; answer with tapgen approve"
+                more = how if isinstance(gate, ApprovalGate) else ""
+                self.emit("gate", f"{gate}: {found.words}{more}")
+            return False
+        if found.verdict is gates.Verdict.GREEN:
+            self.record("finished", step=one.id, evidence=found.data())
+            self.emit("gate", f"{gate}: {found.words}")
+        else:
+            failure = Failure("", None, f"gate {gate}: {found.words}")
+            self._fail(one, "failed", [failure], evidence=found.data())
         return True
 
     # -- operations --------------------------------------------------------------------

@@ -205,7 +205,7 @@ def expand(
     step: Step, program: Program, state: StackSetState | None, outputs: Outputs
 ) -> Expanded:
     """Return the calls of a step; RolloutError when it cannot be done."""
-    if step.kind in (Kind.UPLOAD, Kind.RESTORE):
+    if step.kind in (Kind.UPLOAD, Kind.RESTORE, Kind.GATE):
         return Expanded(step.calls)
     draft = Draft(
         step.stack_set,

@@ -53,7 +53,7 @@ class End(StrEnum):
 @dataclass
 class Progress:
     """How far a step is: `position` is that of its next call, `intent` the id of its call
-    that was announced and has no result yet."""
+    that was announced and has no result yet, `since` when it began."""
 
     step: Step
     calls: tuple[Call, ...] = ()
@@ -64,6 +64,7 @@ class Progress:
     intent_number: int = 0
     finished: bool = False
     failed: bool = False
+    since: str = ""
 
     @property
     def call(self) -> Call:
@@ -218,6 +219,7 @@ def _began(state: State, event: Mapping[str, Any], programs: Programs) -> None:
         calls,
         decode(Definition, pending) if pending else None,
         bool(event.get("skipped")),
+        since=event.get("at", ""),
     )
     state.progress[id] = found
     name = step.stack_set
@@ -225,7 +227,7 @@ def _began(state: State, event: Mapping[str, Any], programs: Programs) -> None:
         state.states[name].pending = found.pending
     if found.skipped:
         found.finished = True
-    if found.skipped or state.back or step.kind is Kind.UPLOAD:
+    if found.skipped or state.back or step.kind in (Kind.UPLOAD, Kind.GATE):
         return
     state.touched[step.stack_set] = None
     if step.kind is not Kind.SETTLE:
@@ -280,7 +282,7 @@ def _finished(state: State, event: Mapping[str, Any], programs: Programs) -> Non
         state.outputs.setdefault(step.part, {})[where] = values
     if step.kind is Kind.RESTORE:
         state.restored[step.stack_set] = None
-    elif step.kind not in (Kind.UPLOAD, Kind.SETTLE):
+    elif step.kind not in (Kind.UPLOAD, Kind.SETTLE, Kind.GATE):
         state.done[step.stack_set] = None
 
 

@@ -35,7 +35,7 @@ class Await:
         Raises RolloutError when they stay otherwise.
         """
         step = self.step
-        if step.kind is Kind.UPLOAD:
+        if step.kind in (Kind.UPLOAD, Kind.GATE):
             return {}
         if step.kind is Kind.DELETE:
             return {} if self._gone(sets) else None

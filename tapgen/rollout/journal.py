@@ -153,8 +153,9 @@ class Journal:
 
     def beat(self, seconds: float = SILENT_SECONDS) -> None:
         """Say, at most every ten seconds, that the next sign of life comes within
-        `seconds`."""
-        if self.clock() - self._beaten < BEAT_SECONDS:
+        `seconds`; a longer time is always said."""
+        longer = seconds > SILENT_SECONDS
+        if not longer and self.clock() - self._beaten < BEAT_SECONDS:
             return
         body = {"writer": self.writer, "seconds": seconds}
         self.store.put(self._pulse, json.dumps(body).encode())

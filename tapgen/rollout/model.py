@@ -14,7 +14,7 @@ from tapgen.model import Target
 class Event:
     """One thing that happened during a rollout; `kind` is one of the words below.
 
-    upload, wave, start, target, done, skipped, failed, waiting, restoring, restored, stopping
+    upload, wave, gate, resumed, start, target, done, skipped, failed, waiting, restoring, restored, stopping
     """
 
     kind: str
@@ -36,6 +36,8 @@ class Failure:
 
     def __str__(self) -> str:
         where = f"{self.stack_set} in {self.target}" if self.target else self.stack_set
+        if not where:
+            return self.reason
         what = f"{self.logical_id} ({self.type}): " if self.logical_id else ""
         return f"{where}: {what}{self.reason}"
 

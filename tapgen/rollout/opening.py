@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ from tapgen.errors import RolloutError
 from tapgen.rollout import lock
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.fold import State, fold
+from tapgen.rollout.gating import counts
 from tapgen.rollout.journal import Journal, Store
 from tapgen.rollout.model import Event
-from tapgen.rollout.program import FORMAT, Kind, Program, load
+from tapgen.rollout.program import FORMAT, Program, load
 
 
 @dataclass(frozen=True)
@@ -37,17 +38,12 @@ class Opened:
         if not state.number:
             return "nothing has begun"
         waves = state.program.waves
-        done = len([w for w in waves[: state.at] if _counts(w)])
-        every = len([w for w in waves if _counts(w)])
+        done = len([w for w in waves[: state.at] if counts(w)])
+        every = len([w for w in waves if counts(w)])
         what = "restoring: stack set" if state.back else "wave"
         here = f"{what} {min(done + 1, max(every, 1))} of {every}"
         paused = f", {state.paused}" if state.paused else ""
         return f"{here}{paused}"
-
-
-def _counts(wave: Iterable[Any]) -> bool:
-    kinds = {step.kind for lane in wave for step in lane}
-    return not kinds <= {Kind.UPLOAD, Kind.SETTLE}
 
 
 def opened(store: Store, prefix: str) -> Opened | None:

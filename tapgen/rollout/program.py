@@ -84,6 +84,7 @@ class Kind(StrEnum):
     DELETE = "delete"
     SETTLE = "settle"
     RESTORE = "restore"
+    GATE = "gate"
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Step:
     those of the targets, `own` those that the stack set is to have in the end. `reads`
     are the outputs that later steps need, `follows` says that stacks follow accounts.
     `untouched` instances are never changed, those `asleep` are in suspended accounts.
-    `calls` are those of uploads and of the way back, which need no expanding. `last` is
+    `gate` is the data of a gate. `calls` are those of uploads and of the way back, which need no expanding. `last` is
     the step after which the stack set is reported as done.
     """
 
@@ -119,6 +120,7 @@ class Step:
     asleep: frozenset[Target] = frozenset()
     calls: tuple[Call, ...] = ()
     words: str = ""
+    gate: Mapping[str, Any] = field(default_factory=dict)
     last: bool = False
 
 

@@ -21,6 +21,7 @@ from tapgen.plan import Plan
 from tapgen.rollout import compile, lock, snapshot, uploads
 from tapgen.rollout.execute import Engine, Ways, as_text
 from tapgen.rollout.fold import End, State
+from tapgen.rollout.gating import off_before
 from tapgen.rollout.journal import Journal, new_run
 from tapgen.rollout.model import Event, Lost, Outcome
 from tapgen.rollout.opening import Opened, opened, wait_for_silence
@@ -93,6 +94,10 @@ def run(
         facts = {
             "run": journal.run,
             "system": prefix,
+            "name": plan.system.name,
+            "suffix": plan.system.suffix,
+            "environment": plan.system.environment,
+            "alarms_before": off_before(sets, program),
             "command": starter.command,
             "program": name,
             "plan": plan.digest,

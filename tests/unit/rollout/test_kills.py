@@ -114,7 +114,8 @@ def disturbed(number: int, after: bool, *, fails: bool = False) -> tuple[Cloud, 
     try:
         run(cloud, the_plan)
     except Killed:
-        faults.after.clear(), faults.before.clear()
+        faults.after.clear()
+        faults.before.clear()
         return cloud, True
     return cloud, False
 
@@ -188,8 +189,10 @@ def test_killed_again_and_again_a_run_ends_at_last() -> None:
                 _finish(cloud)
                 break
             except Killed:
-                cloud.faults.after.clear(), cloud.faults.before.clear()
-        cloud.faults.after.clear(), cloud.faults.before.clear()
+                cloud.faults.after.clear()
+                cloud.faults.before.clear()
+        cloud.faults.after.clear()
+        cloud.faults.before.clear()
         _finish(cloud)
         assert cloud.everything() == wanted.everything(), seed
         assert cloud.history == wanted.history, seed

@@ -1,0 +1,55 @@
+"""`tapgen approve`: answer the gate that a rollout waits at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import DONE
+from tapgen.cli.common import Timings, aws_options, say, system_options
+from tapgen.cli.reach import reach_system
+from tapgen.cli.running import user
+from tapgen.errors import RolloutError
+
+_EPILOG = """\b
+Examples:
+  tapgen approve secure_network
+  tapgen approve secure_network --reject --comment "the alarms are red"
+
+Exit codes: 0 answered, 1 nothing waits for an approval.
+"""
+
+
+@click.command("approve", epilog=_EPILOG)
+@system_options
+@aws_options
+@click.option("--reject", is_flag=True, help="Reject: the rollout restores.")
+@click.option("--comment", default="", metavar="TEXT", help="Why; for the journal.")
+def approve_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    reject: bool,
+    comment: str,
+    **aws_choice: Any,
+) -> int:
+    """Approve that the open rollout of SYSTEM goes on, from any machine."""
+    from tapgen.rollout import gating, opening
+
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
+    prefix = reached.system.prefix
+    found = opening.opened(reached.sets.bucket, prefix)
+    waiting = gating.waiting(found.state) if found else []
+    if not found or not waiting:
+        raise RolloutError(f"{prefix}: no rollout waits for an approval")
+    for id, step in waiting:
+        gating.answer(
+            found.journal, id, approved=not reject, by=user(), comment=comment
+        )
+        word = "rejected" if reject else "approved"
+        say(f"{word}: run {found.lock.run}, gate {gating.gate_of(step)}")
+    return DONE

@@ -1,0 +1,158 @@
+"""Gates in a run: it goes on when they hold, restores when they do not, and writes why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tapgen import plan, rollout
+from tapgen.errors import RolloutError
+from tapgen.model import ApprovalGate, CommandGate, Gate, RolloutSettings
+from tapgen.rollout import gating, opening
+from tests import make
+from tests.unit.rollout.fakes import Cloud
+
+BEFORE = make.stack_set(parameters={"Size": "1"})
+WANTED = make.stack_set(parameters={"Size": "2"})
+NAME = WANTED.name
+APPROVE = ApprovalGate(after="wave")
+
+
+def command(*words: str) -> CommandGate:
+    return CommandGate(command=words, after="wave")
+
+
+def run(
+    cloud: Cloud, wanted: Any, *gates: Gate, **ways: Any
+) -> tuple[rollout.Outcome, list[str]]:
+    settings = RolloutSettings(gates=gates)
+    system = replace(make.system(wanted), rollout=settings)
+    lines: list[str] = []
+    ways.setdefault("sleep", lambda seconds: None)
+    ended = rollout.run(
+        plan.make(system, cloud.observe([NAME])),
+        cloud,  # type: ignore[arg-type]
+        lambda event: lines.append(f"{event.kind}: {event.message}"),
+        **ways,
+    )
+    return ended, lines
+
+
+@pytest.fixture
+def cloud() -> Cloud:
+    cloud = Cloud()
+    assert run(cloud, BEFORE)[0].green
+    return cloud
+
+
+def evidence(cloud: Cloud, run: str) -> list[dict[str, Any]]:
+    """The evidence of gates in the journal of a run."""
+    events = [
+        json.loads(body)
+        for key, body in sorted(cloud.bucket.objects.items())
+        if f"/{run}/0" in key
+    ]
+    return [event["evidence"] for event in events if "evidence" in event]
+
+
+def answering(cloud: Cloud, *, approved: bool) -> Callable[[float], None]:
+    """A sleep during which somebody answers."""
+
+    def sleep(seconds: float) -> None:
+        found = opening.opened(cloud.bucket, "demo-test")
+        waiting = gating.waiting(found.state) if found else []
+        for id, _ in waiting:
+            assert found
+            gating.answer(found.journal, id, approved=approved, by="Ada")
+
+    return sleep
+
+
+def test_a_gate_that_holds_lets_the_run_go_on_and_is_evidence(cloud: Cloud) -> None:
+    ended, lines = run(cloud, WANTED, command("true"))
+
+    assert ended.green
+    (found,) = evidence(cloud, ended.run)
+    assert found["verdict"] == "green"
+    assert [line for line in lines if line.startswith("gate: true")]
+    assert "wave: wave 1 of 1: data" in lines
+
+
+def test_a_gate_that_turns_red_restores_and_is_evidence(cloud: Cloud) -> None:
+    before = cloud.everything()
+
+    ended, _ = run(cloud, WANTED, command("false"))
+
+    assert ended.restored == (NAME,)
+    assert "gate false succeeds within 5m" in str(ended.failures[0])
+    assert cloud.everything() == before
+    assert [found["verdict"] for found in evidence(cloud, ended.run)] == ["red"]
+
+
+def test_a_command_gets_the_facts_of_its_run(cloud: Cloud) -> None:
+    words = 'test "$TAPGEN_SYSTEM $TAPGEN_WAVE $TAPGEN_PARTS" = "demo 1 data"'
+
+    assert run(cloud, WANTED, command("sh", "-c", words))[0].green
+
+
+@pytest.mark.parametrize("approved", [True, False])
+def test_a_run_waits_for_an_approval_and_obeys_it(cloud: Cloud, approved: bool) -> None:
+    before = cloud.everything()
+
+    sleep = answering(cloud, approved=approved)
+    ended, lines = run(cloud, WANTED, replace(APPROVE, timeout=0.3), sleep=sleep)
+
+    assert ended.green == approved
+    if not approved:
+        assert ended.restored == (NAME,)
+        assert cloud.everything() == before
+
+
+def test_an_approval_may_come_while_nobody_runs_the_run(cloud: Cloud) -> None:
+    def waits() -> bool:
+        found = opening.opened(cloud.bucket, "demo-test")
+        return bool(found and gating.waiting(found.state))
+
+    ended, lines = run(cloud, WANTED, APPROVE, stopping=waits)
+    assert ended.interrupted
+    assert ended.open
+    answering(cloud, approved=True)(0)
+
+    again = rollout.resume(cloud, "demo-test", lambda event: None)  # type: ignore[arg-type]
+
+    assert again and again.green
+    (found,) = evidence(cloud, ended.run)
+    assert found["values"]["by"] == "Ada"
+
+
+def test_nobody_approves_in_time_and_the_run_restores(cloud: Cloud) -> None:
+    ended, _ = run(cloud, WANTED, replace(APPROVE, timeout=0.0))
+
+    assert ended.restored == (NAME,)
+    assert "nobody approved" in str(ended.failures[0])
+
+
+def test_the_first_answer_counts(cloud: Cloud) -> None:
+    answers: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        found = opening.opened(cloud.bucket, "demo-test")
+        for id, _ in gating.waiting(found.state) if found else []:
+            assert found
+            gating.answer(found.journal, id, approved=False, by="Ada")
+            with pytest.raises(RolloutError, match="already rejected by Ada"):
+                gating.answer(found.journal, id, approved=True, by="Bob")
+            answers.append(id)
+
+    def stopping() -> bool:
+        return bool(answers)
+
+    ended, _ = run(cloud, WANTED, APPROVE, sleep=sleep, stopping=stopping)
+
+    assert ended.interrupted
+    again = rollout.resume(cloud, "demo-test", lambda event: None)  # type: ignore[arg-type]
+    assert again and again.restored == (NAME,)
