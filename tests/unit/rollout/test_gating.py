@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -67,7 +68,10 @@ def answering(cloud: Cloud, *, approved: bool) -> Callable[[float], None]:
         waiting = gating.waiting(found.state) if found else []
         for id, _ in waiting:
             assert found
-            gating.answer(found.journal, id, approved=approved, by="Ada")
+            store, folder = cloud.bucket, found.journal.folder
+            if gating.approval(store, folder, id) is None:
+                gating.answer(found.journal, id, approved=approved, by="Ada")
+        time.sleep(seconds / 10)
 
     return sleep
 
