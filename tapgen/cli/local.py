@@ -294,14 +294,14 @@ def _serve(port: int, folder: Path, token: str) -> None:
     """Run the embedded AWS in the foreground."""
     from tapgen.emulator.server import lifecycle, process
     from tapgen.system import names
-    from tapgen.template import refusals, replacements, schemas
+    from tapgen.template import java_patterns, refusals, replacements, schemas
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
     try:
         known = refusals.reason, names.exclusive, replacements.of_update
-        process.serve(port, folder, token, shape, *known)
+        process.serve(port, folder, token, shape, *known, java_patterns.matches)
     except lifecycle.EmulatorError as error:
         # The log of the process; `start` shows it, with its own heading.
         click.echo(str(error), err=True)

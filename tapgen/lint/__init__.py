@@ -29,7 +29,7 @@ from tapgen.lint.between_systems import sharing
 from tapgen.lint.cfn_lint import describe, is_about_template, order, rules
 from tapgen.lint.forms import Format
 from tapgen.lint.jobs import Job, job_for
-from tapgen.lint.places import in_file
+from tapgen.lint.places import in_file, repeated
 from tapgen.lint.processes import run_all
 from tapgen.lint.result_cache import ResultCache
 from tapgen.lint.system_rules import system_findings
@@ -137,7 +137,8 @@ def check_each(
             mine = [f for f in together if f.stack_set == s.name]
             found = [*results[jobs[system.name, s.name]], *mine]
             file = folder / system.name / f"{s.part}.json"
-            for finding in sorted(in_file(found, s, file), key=order):
+            placed = [*in_file(found, s, file), *repeated(s)]
+            for finding in sorted(placed, key=order):
                 unique_findings[replace(finding, stack_set=s.name)] = None
         each.append(list(unique_findings))
     return each
@@ -181,7 +182,8 @@ def check_quickly(
         for s in system.stack_sets
     }
     for (name, job), s in chosen.items():
-        for finding in sorted(in_file(found[job], s, paths[name]), key=order):
+        placed = [*in_file(found[job], s, paths[name]), *repeated(s)]
+        for finding in sorted(placed, key=order):
             result[replace(finding, stack_set=name)] = None
     for (name, job), file in places.items():
         for finding in sorted(found[job], key=order):

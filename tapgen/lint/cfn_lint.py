@@ -15,6 +15,7 @@ from tapgen.errors import ConfigError
 from tapgen.lint import patches
 from tapgen.lint.forms import HOME
 from tapgen.lint.jobs import Job
+from tapgen.lint.places import REPEATED
 from tapgen.model import Finding, Severity
 from tapgen.template import loops
 
@@ -35,6 +36,9 @@ def order(finding: Finding) -> tuple[int, int, str, str, list[str]]:
 
 def describe(rule: str) -> tuple[str, str]:
     """Return a rule's short and its full description; its id for an unknown rule."""
+    if rule == REPEATED:
+        what = "A key is given twice"
+        return what, f"{what}; CloudFormation takes the last value"
     known = rules()
     if rule not in known:
         return rule, rule

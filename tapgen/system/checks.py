@@ -12,10 +12,8 @@ CloudFormation's user guide; for limits: "Understand CloudFormation quotas".
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from graphlib import CycleError, TopologicalSorter
@@ -32,7 +30,8 @@ from tapgen.model import (
     Target,
     Value,
 )
-from tapgen.system import representatives
+from tapgen.system import parameter_values, representatives
+from tapgen.system.parameter_values import element, text_of
 from tapgen.system.representatives import Groups
 from tapgen.template import evaluate, loops
 
@@ -42,31 +41,9 @@ MAX_BYTES = 1_048_576
 LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
 """The maximum number of each in a template."""
 
-_VALUE_BYTES = 4096
 _MOST_PLACES = 4
 _DESCRIPTION_BYTES = 1024
 
-_SECRET = "(hidden)"
-
-_BY_REFERENCE = (
-    "pass secrets by reference: {{resolve:secretsmanager:…}} or "
-    "{{resolve:ssm-secure:…}}"
-)
-
-# Parameter type → the resource type whose Ref it takes, and the form of its values.
-_IDS: Mapping[str, tuple[str, str]] = {
-    "AWS::EC2::Instance::Id": ("AWS::EC2::Instance", r"i-[0-9a-f]+"),
-    "AWS::EC2::SecurityGroup::Id": ("AWS::EC2::SecurityGroup", r"sg-[0-9a-f]+"),
-    "AWS::EC2::Subnet::Id": ("AWS::EC2::Subnet", r"subnet-[0-9a-f]+"),
-    "AWS::EC2::VPC::Id": ("AWS::EC2::VPC", r"vpc-[0-9a-f]+"),
-    "AWS::EC2::Volume::Id": ("AWS::EC2::Volume", r"vol-[0-9a-f]+"),
-    "AWS::Route53::HostedZone::Id": ("AWS::Route53::HostedZone", r"[A-Z0-9]{1,32}"),
-}
-_LOOKS: Mapping[str, str] = {
-    **{kind: pattern for kind, (_, pattern) in _IDS.items()},
-    "AWS::EC2::AvailabilityZone::Name": r"[a-z]{2}(-[a-z0-9]+)+[a-z]",
-    "AWS::EC2::Image::Id": r"ami-[0-9a-f]+",
-}
 _MISSING = object()
 
 
@@ -280,7 +257,7 @@ class _Look:
         first = self.standing_for.get(place.account, place.account)
         there = self.evaluated(value.part, replace(place, account=first))
         found = there.outputs.get(value.output, _MISSING)
-        text = _text(found)
+        text = text_of(found)
         if text is None or first == place.account:
             return found
         return text.replace(first, place.account)
@@ -388,10 +365,7 @@ def _value(
     parameter: Mapping[str, Any], value: Value, target: Target, look: _Look
 ) -> Iterator[str]:
     if isinstance(value, str):
-        if evaluate.no_echo(parameter) and _in_clear(parameter, value):
-            yield f"{_SECRET} is a NoEcho parameter in plain text; {_BY_REFERENCE}"
-            return
-        yield from literal(parameter, value)
+        yield from parameter_values.given(parameter, value)
         return
     source = look.by_part[value.part]
     found = [
@@ -404,121 +378,16 @@ def _value(
             loop = value.output not in _block(source.template, "Outputs")
             why = "no loop creates it" if loop else "its condition is false"
             yield f"{value} does not exist in {look.everywhere(place)}: {why} there"
-    known = [_text(output) for _, output in found]
+    known = [text_of(output) for _, output in found]
     if all(text is not None for text in known):
-        yield from literal(parameter, ",".join(text or "" for text in known))
+        yield from parameter_values.literal(
+            parameter, ",".join(text or "" for text in known)
+        )
         return
     for place, output in found:
-        if output is not _MISSING and _text(output) is None:
+        if output is not _MISSING and text_of(output) is None:
             resources = look.evaluated(value.part, place).resources
             yield from _symbolic(parameter, value, output, resources, len(found) > 1)
-
-
-def _text(value: Any) -> str | None:
-    """Return a constant as CloudFormation's text, None for anything else."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(value) if isinstance(value, str | int | float) else None
-
-
-def _element(kind: str) -> tuple[str, bool]:
-    """Return the type of a parameter's elements, and whether it is a list of them."""
-    listed = re.fullmatch(r"List<(.+)>", kind)
-    if listed:
-        return listed[1], True
-    return ("String", True) if kind == "CommaDelimitedList" else (kind, False)
-
-
-def _in_clear(parameter: Mapping[str, Any], value: str) -> bool:
-    """Whether a value may be a secret itself, and not a reference to one."""
-    if str(parameter.get("Type")).startswith("AWS::SSM::"):
-        return False
-    value = value.strip()
-    return bool(value) and "{{resolve:" not in value and not value.startswith("arn:")
-
-
-def literal(parameter: Mapping[str, Any], value: str) -> Iterator[str]:
-    """Yield what is wrong with a value for a parameter of a template."""
-    kind, listed = _element(str(parameter.get("Type")))
-    hidden = evaluate.no_echo(parameter)
-    if len(value.encode()) > _VALUE_BYTES:
-        yield f"{len(value.encode())} bytes; CloudFormation allows {_VALUE_BYTES}"
-    if "{{resolve:" in value:
-        return  # CloudFormation replaces it by the stored value
-    items = [item.strip() for item in value.split(",")] if listed else [value]
-    for item in items:
-        shown = _SECRET if hidden else repr(item)
-        for problem in _item(parameter, kind, item):
-            yield f"{shown} {problem}"
-
-
-def _item(parameter: Mapping[str, Any], kind: str, item: str) -> Iterator[str]:
-    allowed = parameter.get("AllowedValues")
-    if isinstance(allowed, list) and not any(_equal(kind, item, a) for a in allowed):
-        words = ", ".join(str(_text(a)) for a in allowed)
-        yield f"is not among the allowed values: {words}{_why(parameter)}"
-    check = {"Number": _number, "String": _string}.get(kind)
-    if check:
-        yield from check(parameter, item)
-    elif kind in _LOOKS and not re.fullmatch(_LOOKS[kind], item):
-        yield f"is not an {kind}; give one that matches {_LOOKS[kind]}"
-
-
-def _number(parameter: Mapping[str, Any], item: str) -> Iterator[str]:
-    number = _float(item)
-    if number is None:
-        yield "is not a number"
-        return
-    for key, word, breaks in _bounds("Value", number):
-        limit = _float(str(parameter.get(key)))
-        if limit is not None and breaks(limit):
-            yield f"is {word} than {key} {parameter[key]}{_why(parameter)}"
-
-
-def _string(parameter: Mapping[str, Any], item: str) -> Iterator[str]:
-    for key, word, breaks in _bounds("Length", len(item)):
-        limit = _float(str(parameter.get(key)))
-        if limit is not None and breaks(limit):
-            words = {"less": "shorter", "more": "longer"}
-            yield f"is {words[word]} than {key} {parameter[key]}{_why(parameter)}"
-    pattern = parameter.get("AllowedPattern")
-    if isinstance(pattern, str) and _matches(pattern, item) is False:
-        yield f"does not match {pattern}{_why(parameter)}"
-
-
-def _bounds(what: str, number: float) -> list[tuple[str, str, Callable[[float], bool]]]:
-    return [
-        (f"Min{what}", "less", lambda limit: number < limit),
-        (f"Max{what}", "more", lambda limit: number > limit),
-    ]
-
-
-def _matches(pattern: str, item: str) -> bool | None:
-    """Whether a value matches; None for a pattern that only Java can read."""
-    try:
-        return re.fullmatch(pattern, item) is not None
-    except re.error:
-        return None
-
-
-def _why(parameter: Mapping[str, Any]) -> str:
-    description = parameter.get("ConstraintDescription")
-    return f" ({description})" if description else ""
-
-
-def _float(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _equal(kind: str, item: str, allowed: Any) -> bool:
-    text = str(_text(allowed))
-    if kind == "Number":
-        return _float(item) is not None and _float(item) == _float(text)
-    return item == text
 
 
 # Outputs that only AWS knows ------------------------------------------------------------
@@ -533,7 +402,7 @@ def _symbolic(
 ) -> Iterator[str]:
     """Yield what is wrong with the form of an output that a resource provides."""
     whole = str(parameter.get("Type"))
-    kind, listed = _element(whole)
+    kind, listed = element(whole)
     if kind == "String" or kind.startswith("AWS::SSM::"):
         return
     form = "list" if several else _form(output)
@@ -544,7 +413,7 @@ def _symbolic(
         )
     if not listed and form == "list":
         yield f"{value} is a list, but {whole} is a single value; use another output"
-    expected = _IDS.get(kind, ("",))[0]
+    expected = parameter_values.IDS.get(kind, ("",))[0]
     for logical_id in _refs(output):
         actual = str(resources.get(logical_id, {}).get("Type", ""))
         plain = actual.startswith("AWS::") and "::CloudFormation::" not in actual

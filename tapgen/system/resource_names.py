@@ -40,6 +40,8 @@ _STACK_NAME, _UUID = 128, 36
 # A name with more undecided parts has `*` for them.
 _MOST_TEXTS = 32
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
+_REFERENCE = re.compile(r"\{\{resolve:[^}]*\}\}")
+"""A dynamic reference, which CloudFormation resolves in each region."""
 _WILD = re.compile(r"\*\*+")
 # Kinds whose ARNs end in nothing but the name.
 _BARE = frozenset({"sns:topic", "sqs:queue"})
@@ -218,8 +220,12 @@ def stack_name(stack_set: str, end: str) -> str:
 
 
 def texts(value: Any, s: StackSet) -> list[str]:
-    """Return the texts that a value may be, with `*` for parts that only AWS can fill in:
-    both sides of an undecided `Fn::If`."""
+    """Return the texts that a value may be, with `*` for parts that only AWS can fill in,
+    also for dynamic references: both sides of an undecided `Fn::If`."""
+    return [_REFERENCE.sub("*", text) for text in _texts(value, s)]
+
+
+def _texts(value: Any, s: StackSet) -> list[str]:
     match value:
         case str():
             return [_VARIABLE.sub("*", value)]
@@ -228,8 +234,8 @@ def texts(value: Any, s: StackSet) -> list[str]:
         case {"Ref": "AWS::AccountId"}:
             return [ACCOUNT]
         case {"Fn::If": [_, yes, no]}:
-            return [*texts(yes, s), *texts(no, s)]
-    parts = [texts(piece, s) for piece in pieces(scalar(value))]
+            return [*_texts(yes, s), *_texts(no, s)]
+    parts = [_texts(piece, s) for piece in pieces(scalar(value))]
     if math.prod(map(len, parts)) > _MOST_TEXTS:
         parts = [part if len(part) == 1 else ["*"] for part in parts]
     return ["".join(chosen) for chosen in product(*parts)] if parts else ["*"]

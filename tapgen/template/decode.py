@@ -15,12 +15,14 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import yaml
 
 from tapgen.errors import TemplateError
-from tapgen.template import loops
+from tapgen.template import loops, shape
+from tapgen.template.values import scalar
 
 MAX_BYTES = 4_000_000
 """The largest file to read: CloudFormation allows 1 MB, and comments do not count."""
@@ -28,6 +30,7 @@ MAX_BYTES = 4_000_000
 MAX_DEPTH = 100
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep; flatten it"
 MAX_VALUES = 500_000
+_MOST_MISTAKES = 20
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -48,6 +51,8 @@ _FLOAT = re.compile(r"[-+]?((0|[1-9][0-9_]*)\.[0-9_]*|\.[0-9_]+)([eE][-+][0-9]+)
 # JSON's brackets, and its texts, which may hold more of them.
 _BRACKET = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]')
 
+_ESCAPED = re.compile(r"\\(.)")
+
 # Keys that only a template has, at its top.
 _SECTIONS = frozenset({"AWSTemplateFormatVersion", "Resources", "Transform"})
 
@@ -59,8 +64,9 @@ _UNQUOTED = (None, "")  # the style of a scalar, in PyYAML and in libyaml
 def template(text: str, name: str) -> dict[str, Any]:
     """Return the template in a text, as CloudFormation's JSON, sections in their order.
 
-    `name` is the file in messages. Raises TemplateError with the line of unreadable text,
-    of a key given twice, and of an unknown short form.
+    `name` is the file in messages. Of a key given twice the last counts, as in
+    CloudFormation (see `repeated`). Raises TemplateError with the line of unreadable
+    text, of an unknown short form, and of each value of a wrong kind (`shape`).
     """
     if len(text.encode()) > MAX_BYTES:
         raise TemplateError(f"{name}: larger than {MAX_BYTES:,} bytes; split it")
@@ -73,18 +79,17 @@ def template(text: str, name: str) -> dict[str, Any]:
     if not isinstance(resources, dict) or not resources:
         raise TemplateError(f"{name}: no Resources; give at least one resource")
     _check_sections(body, name)
-    for section, key in (
-        ("Resources", "Type"),
-        ("Parameters", "Type"),
-        ("Outputs", "Value"),
-    ):
-        for logical_id, inner in body.get(section, {}).items():
-            if logical_id.startswith(loops.LOOP):
-                continue
-            if not (isinstance(inner, dict) and key in inner):
-                raise TemplateError(
-                    f"{name}: {section}.{logical_id} has no {key}; add it"
-                )
+    wrong = list(islice(shape.mistakes(body), _MOST_MISTAKES))
+    if wrong:
+        found = places(text, [path for path, _ in wrong])
+        lines = [f":{line}" for line, _ in found] if found else [""] * len(wrong)
+        raise TemplateError(
+            "\n".join(
+                f"{name}{line}: {'.'.join(map(str, path))} {message}"
+                for line, (path, message) in zip(lines, wrong, strict=True)
+            )
+        )
+    _write_texts(body)
     return body
 
 
@@ -98,6 +103,19 @@ def _check_sections(body: dict[str, Any], name: str) -> None:
             )
         if not isinstance(found, dict):
             raise TemplateError(f"{name}: {section} is not a mapping")
+
+
+def _write_texts(body: dict[str, Any]) -> None:
+    """Write booleans among the values of parameters as CloudFormation's text."""
+    for declared in body.get("Parameters", {}).values():
+        if "Default" in declared:
+            declared["Default"] = _as_text(declared["Default"])
+        if "AllowedValues" in declared:
+            declared["AllowedValues"] = [*map(_as_text, declared["AllowedValues"])]
+
+
+def _as_text(value: Any) -> Any:
+    return scalar(value) if isinstance(value, bool) else value
 
 
 def is_template(text: str) -> bool:
@@ -140,11 +158,49 @@ def places(
     Where a path is not written out, the place is that of the innermost key around it.
     None for a text whose places are unknown: JSON that is not YAML.
     """
+    root = _composed(text)
+    return root and [_at(root, path) for path in paths]
+
+
+def repeated(text: str) -> list[tuple[tuple[str | int, ...], list[int]]]:
+    """Return the path of each key that a mapping in a text has more than once, and its
+    lines; CloudFormation takes the last (aws-cloudformation/cfn-lint#35).
+
+    Empty for a text whose places are unknown: JSON that is not YAML.
+    """
+    found: list[tuple[tuple[str | int, ...], list[int]]] = []
+    seen: set[int] = set()
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), _composed(text))]
+    while waiting:
+        path, node = waiting.pop()
+        if id(node) in seen:
+            continue  # an alias
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting += [((*path, n), item) for n, item in enumerate(node.value)]
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, list[int]] = {}
+            for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode) or (
+                    key.value == "<<" and key.style in _UNQUOTED
+                ):
+                    continue
+                lines.setdefault(key.value, []).append(key.start_mark.line + 1)
+                waiting.append(((*path, key.value), value))
+            found += [((*path, k), at) for k, at in lines.items() if len(at) > 1]
+    return sorted(found, key=lambda one: one[1])
+
+
+def _composed(text: str) -> Any:
+    """Return the nodes of a text; None for JSON that is not YAML."""
+    if text.lstrip().startswith("{"):
+        # JSON may be indented by tabs, and escape slashes.
+        text = _ESCAPED.sub(lambda m: "/" if m[1] == "/" else m[0], text)
+        text = text.replace("\t", " ")
     try:
-        root = yaml.compose(text, Loader=_LOADER)
+        return yaml.compose(text, Loader=_LOADER)
     except yaml.YAMLError:
         return None
-    return [_at(root, path) for path in paths]
 
 
 def _at(node: Any, path: tuple[str | int, ...]) -> tuple[int, int]:
@@ -172,8 +228,15 @@ def _child(node: Any, step: str | int) -> tuple[Any, Any] | None:
         return item and (item, item)
     if isinstance(node, yaml.MappingNode):
         named = ((k, v) for k, v in node.value if k.value == str(step))
-        return next(named, None) or next(_looped(node, str(step)), None)
+        # Of a key given twice the last counts.
+        return max(named, key=_line, default=None) or next(
+            _looped(node, str(step)), None
+        )
     return None
+
+
+def _line(pair: tuple[Any, Any]) -> int:
+    return int(pair[0].start_mark.index)
 
 
 def _looped(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
@@ -192,7 +255,7 @@ def _looped(node: Any, name: str) -> Iterator[tuple[Any, Any]]:
 def _json(text: str, name: str) -> Any:
     """Read JSON; a flow mapping of YAML starts with a brace too."""
     try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+        found = json.loads(text, parse_constant=_no_number)
     except RecursionError:
         pass  # the place that is too deep is found below
     except json.JSONDecodeError as error:
@@ -221,15 +284,6 @@ def _too_deep(text: str) -> int | None:
         elif token[0] in "]}":
             depth -= 1
     return None
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice!r} is given twice; keep one")
-    return found
 
 
 def _no_number(word: str) -> Any:
@@ -328,8 +382,6 @@ class _Composer:
             if key == "<<" and event.style in _UNQUOTED:
                 merged += value if isinstance(value, list) else [value]
                 continue
-            if key in found:
-                raise _Wrong(event, f"the key {key!r} is given twice; keep one")
             found[key] = value
         for other in merged:
             if not isinstance(other, dict):

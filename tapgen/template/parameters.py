@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from tapgen.template import diff
+from tapgen.template.values import scalar
 
 
 def parameters_of(template: str) -> dict[str, dict[str, Any]]:
@@ -23,4 +24,8 @@ def complete(values: Mapping[str, Any], template: str) -> dict[str, Any]:
 def _defaults(template: str) -> Mapping[str, str]:
     """Return the defaults of a template text, which thousands of targets have alike."""
     declared = parameters_of(template)
-    return {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
+    return {
+        name: str(scalar(parameter["Default"]))
+        for name, parameter in declared.items()
+        if isinstance(parameter, Mapping) and "Default" in parameter
+    }

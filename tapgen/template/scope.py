@@ -215,7 +215,7 @@ def _typed(value: Any, kind: str) -> Any:
     text = scalar(value)
     if lists and isinstance(text, str):
         return [item.strip() for item in text.split(",")] if text else []
-    return value
+    return text if isinstance(value, bool) else value
 
 
 def _items(value: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tapgen.emulator.server import lifecycle, process
 from tapgen.system import names
-from tapgen.template import refusals, replacements, schemas
+from tapgen.template import java_patterns, refusals, replacements, schemas
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
@@ -19,4 +19,5 @@ if __name__ == "__main__":
     process.serve(
         *(options.port, options.folder, token),
         *(schemas.schema, refusals.reason, names.exclusive, replacements.of_update),
+        java_patterns.matches,
     )

@@ -19,6 +19,7 @@ from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.lifecycle import EmulatorError, Server
 
 if TYPE_CHECKING:
+    from tapgen.emulator.cloudformation.patches.parameters import Matches
     from tapgen.emulator.cloudformation.refused_updates import Refuses
     from tapgen.emulator.cloudformation.replacing_updates import Replaces
     from tapgen.emulator.cloudformation.taken_names import Named
@@ -36,6 +37,7 @@ def serve(
     refuses: Refuses | None = None,
     named: Named | None = None,
     replaces: Replaces | None = None,
+    matches: Matches | None = None,
 ) -> None:
     """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
@@ -43,7 +45,8 @@ def serve(
     gives the registry schema of a resource type, None when the region lacks it;
     `refuses` knows the updates that AWS refuses (see `refused_updates.Refuses`), `named`
     the names of resources (see `taken_names.Named`), `replaces` the changes that replace
-    a resource (see `replacing_updates.Replaces`).
+    a resource (see `replacing_updates.Replaces`), `matches` the patterns of parameters
+    (see `patches.parameters.Matches`).
     EmulatorError when the port is taken or ministack is not the tested version.
     """
     from tapgen.emulator.cloudformation import patches, provisioning
@@ -79,6 +82,8 @@ def serve(
         folder=folder,
         persist=persist,
     )
+    if matches:
+        patches.parameters.know(matches)
     asyncio.run(_serve(listener, server, shape, refuses, named, replaces))
 
 

@@ -448,3 +448,23 @@ def test_findings_point_to_the_file_that_a_user_wrote(tmp_path: Path) -> None:
     source.unlink()  # what is gone cannot be pointed to
     (found,) = lint.check(replace(it, stack_sets=own), FOLDER)
     assert found.file == "templates_out/some_system/p0.json"
+
+
+def test_a_key_given_twice_is_a_warning_with_both_lines(tmp_path: Path) -> None:
+    source = tmp_path / "p0.yaml"
+    source.write_text(
+        "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n    Properties:\n"
+        "      DisplayName: a\n      DisplayName: b\n"
+    )
+    it = system(GOOD)
+    own = tuple(replace(s, source=source) for s in it.stack_sets)
+
+    (found,) = lint.check(replace(it, stack_sets=own), FOLDER)
+    assert (found.rule, found.severity) == ("W0000", Severity.WARNING)
+    assert (found.file, found.line) == (source.as_posix(), 6)
+    assert found.logical_id == "Topic"
+    assert found.message == (
+        "the key 'DisplayName' is given on line 5 and on line 6; CloudFormation takes "
+        "the value on line 6; keep one"
+    )
+    assert "A key is given twice" in lint.render([found], "sarif")

@@ -58,6 +58,7 @@ SUBNETS = "List<AWS::EC2::Subnet::Id>"
         ("a,b", {"Type": "CommaDelimitedList", "AllowedValues": ["a", "b"]}),
         ("ab1", {"Type": "String", "AllowedPattern": "[a-z]+\\d"}),
         ("x", {"Type": "String", "AllowedPattern": "\\p{Alpha}"}),  # Java's own
+        ("b", {"Type": "String", "AllowedPattern": "[a-z&&[^a]]"}),  # unknown here
         ("abc", {"Type": "String", "MinLength": "3", "MaxLength": 3}),
         ("-1.5", {"Type": "Number", "MinValue": -2, "MaxValue": "0"}),
         ("1, 2", {"Type": "List<Number>"}),
@@ -66,7 +67,8 @@ SUBNETS = "List<AWS::EC2::Subnet::Id>"
         ("us-east-1a", {"Type": "AWS::EC2::AvailabilityZone::Name"}),
         ("us-west-2-lax-1b", {"Type": "AWS::EC2::AvailabilityZone::Name"}),
         ("/ami/latest", {"Type": "AWS::SSM::Parameter::Value<AWS::EC2::Image::Id>"}),
-        ("{{resolve:ssm:x}}", {"Type": "Number", "MaxValue": 3}),
+        ("{{resolve:ssm:x}}", {"Type": "String", "NoEcho": True, "MinLength": 3}),
+        ("{{resolve:ssm:x}}", {"Type": "String", "AllowedPattern": "[{}:a-z]+"}),
     ],
 )
 def test_a_good_value_passes(value: str, parameter: dict[str, Any]) -> None:
@@ -118,6 +120,36 @@ def test_a_good_value_passes(value: str, parameter: dict[str, Any]) -> None:
             {"Type": "String", "MinLength": 12, "NoEcho": True},
             "(hidden) is a NoEcho parameter in plain text; pass secrets by reference: "
             "{{resolve:secretsmanager:…}} or {{resolve:ssm-secure:…}}",
+        ),
+        (
+            "{{resolve:ssm-secure:x}}",
+            {
+                "Type": "String",
+                "AllowedPattern": r"\w+",
+                "MaxLength": 8,
+                "NoEcho": "true",
+            },
+            "(hidden) is a dynamic reference, whose text breaks AllowedPattern, "
+            "MaxLength: CloudFormation compares the text, not the value behind it; "
+            "remove them from the template",
+        ),
+        (
+            "{{resolve:ssm:x}}",
+            {"Type": "String", "AllowedValues": ["a"]},
+            "'{{resolve:ssm:x}}' is a dynamic reference, whose text breaks AllowedValues: "
+            "CloudFormation compares the text, not the value behind it; remove it from "
+            "the template",
+        ),
+        (
+            "{{resolve:ssm:x}}",
+            {"Type": "Number", "MaxValue": 3},
+            "'{{resolve:ssm:x}}' is a dynamic reference, and a Number has only digits; "
+            "make the parameter a String",
+        ),
+        (
+            "-a",
+            {"Type": "String", "AllowedPattern": r"[\w-\+]+\p{Alpha}{2}"},
+            r"'-a' does not match [\w-\+]+\p{Alpha}{2}",
         ),
         ("x" * 4097, {"Type": "String"}, "4097 bytes; CloudFormation allows 4096"),
     ],

@@ -54,6 +54,10 @@ def role(**properties: Any) -> dict[str, Any]:
         ({"Fn::ImportValue": "x"}, "*"),
         ({"Fn::Sub": "${AWS::StackName}-r"}, "StackSet-demo-test-app-*-r"),
         ({"Ref": "AWS::StackName"}, "StackSet-demo-test-app-*"),
+        ("{{resolve:ssm:/team}}-r", "*-r"),
+        ("a-{{resolve:ssm:/x:3}}-b-{{resolve:ssm:/y}}", "a-*-b-*"),
+        ({"Fn::Sub": "{{resolve:ssm:/${AWS::StackName}/${Other}}}-r"}, "*-r"),
+        ({"Fn::Join": ["", ["{{resolve:ssm:/", {"Ref": "R1"}, "}}-r"]]}, "*-r"),
     ],
 )
 def test_a_name_is_reported_as_far_as_the_template_does(

@@ -61,7 +61,6 @@ def test_a_short_form_is_its_long_form(written: str, read: Any) -> None:
         ("yes", True),
         ("'yes'", "yes"),
         ("Off", False),
-        ("~", None),
         # YAML 1.1 would make other numbers of these.
         ("012345678901", "012345678901"),
         ("22:22", "22:22"),
@@ -114,7 +113,7 @@ def test_json_is_read_as_it_is() -> None:
     [
         (f"{RESOURCES}    X: !Reff y\n", "t.yaml:4: !Reff is not a short form"),
         (f"{RESOURCES}    X: !GetAtt y\n", "t.yaml:4: !GetAtt y: give RESOURCE."),
-        (f"{RESOURCES}  Topic: {{}}\n", "t.yaml:4: the key 'Topic' is given twice"),
+        (f"{RESOURCES}  Other: {{}}\n", "t.yaml:4: Resources.Other has no Type; add"),
         (
             f"{RESOURCES}    X: *y\n",
             "t.yaml:4: the alias *y has no anchor; define &y before it",
@@ -125,13 +124,11 @@ def test_json_is_read_as_it_is() -> None:
         ("", "t.yaml:1: not a mapping"),
         ("- a", "t.yaml:1: not a mapping"),
         ("Outputs: {}", "t.yaml: no Resources"),
-        ("Resources: {A: {}}", "t.yaml: Resources.A has no Type"),
-        (f"{RESOURCES}Outputs: {{A: b}}", "t.yaml: Outputs.A has no Value"),
+        (f"{RESOURCES}Outputs: {{A: b}}", "t.yaml:4: Outputs.A has no Value"),
         (f"{RESOURCES}Outputs:", "t.yaml: Outputs has no value, and CloudFormation"),
         (f"{RESOURCES}Conditions: ~", "t.yaml: Conditions has no value"),
         (f"{RESOURCES}Parameters: []", "t.yaml: Parameters is not a mapping"),
         ('{"Resources": {"A": 1,}', "t.yaml:1: column"),
-        ('{"Resources": {}, "Resources": {}}', "'Resources' is given twice"),
         ('{"Resources": NaN}', "NaN is not a JSON number"),
         ("\tResources: 1", "t.yaml:1: column"),
         ("a: \x07", "not valid YAML"),
@@ -222,3 +219,123 @@ Resources:
         [("Resources", "Topiconetwo", "Properties"), ("Resources", "Queueone", "Type")],
     )
     assert found == [(9, 13), (10, 19)]
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("Type: {Rain::Module: ./t.yaml}", "3: Resources.A.Type is a mapping; give"),
+        ("Type:", "3: Resources.A.Type has no value; give the name of a type"),
+        ("Type: ''", "3: Resources.A.Type is empty; give the name of a type"),
+        ("{Type: X, Condition: [C]}", "2: Resources.A.Condition is a list; give"),
+        ("{Type: X, Properties: }", "2: Resources.A.Properties has no value; give"),
+        ("{Type: X, Metadata: [a]}", "2: Resources.A.Metadata is a list; give a mapp"),
+        ("{Type: X, DeletionPolicy: 1}", "2: Resources.A.DeletionPolicy is a number;"),
+        ("{Type: X, DependsOn: }", "2: Resources.A.DependsOn has no value; give a log"),
+        ("{Type: X, DependsOn: [B, {}]}", "2: Resources.A.DependsOn.1 is a mapping; g"),
+        (
+            "{Type: AWS::Lambda::Function, Properties: {Code: ./src}}",
+            "2: Resources.A.Properties.Code is './src', and CloudFormation reads no",
+        ),
+        (
+            "{Type: AWS::Lambda::LayerVersion, Properties: {Content: [a]}}",
+            "2: Resources.A.Properties.Content is a list; give S3Bucket and S3Key",
+        ),
+        (
+            "{Type: AWS::Glue::Job, Properties: {Command: {ScriptLocation: a.py}}}",
+            "2: Resources.A.Properties.Command.ScriptLocation is 'a.py'",
+        ),
+    ],
+)
+def test_a_value_of_a_wrong_kind_is_reported_with_its_line(
+    entry: str, said: str
+) -> None:
+    text = entry if entry.startswith("{") else f"\n    {entry}"
+
+    assert f"t.yaml:{said}" in wrong(f"Resources:\n  A: {text}\n")
+
+
+@pytest.mark.parametrize(
+    ("section", "said"),
+    [
+        ("Parameters: {P: {Type: 1}}", "Parameters.P.Type is a number; give a type"),
+        ("Parameters: {P: String}", "Parameters.P has no Type"),
+        ("Parameters: {P: {Type: String, Default: [a]}}", "P.Default is a list; give"),
+        ("Parameters: {P: {Type: X, AllowedValues: a}}", "P.AllowedValues is text; g"),
+        ("Parameters: {P: {Type: X, AllowedValues: [~]}}", "AllowedValues.0 has no v"),
+        ("Conditions: {C: a}", "Conditions.C is text; give a mapping"),
+        ("Mappings: {M: {a: b}}", "Mappings.M.a is text; give a mapping"),
+        ("Outputs: {O: {Value: }}", "Outputs.O.Value has no value; give one"),
+        ("Outputs: {O: {Value: a, Export: b}}", "Outputs.O.Export is text; give a ma"),
+    ],
+)
+def test_a_section_has_entries_of_its_own_kind(section: str, said: str) -> None:
+    found = wrong(f"{RESOURCES}{section}\n")
+
+    assert found.startswith("t.yaml:4: ") and said in found
+
+
+def test_all_values_of_a_wrong_kind_are_reported_together() -> None:
+    text = "Resources:\n  A: {Type: [x]}\n  B: {Type: X, DependsOn: }\n"
+
+    assert [line[:9] for line in wrong(text).splitlines()] == ["t.yaml:2:", "t.yaml:3:"]
+
+
+def test_functions_and_urls_are_places_of_code() -> None:
+    code = "{Code: {'Fn::If': [C, {ZipFile: a}, {S3Bucket: b, S3Key: c}]}}"
+    text = f"Resources: {{F: {{Type: 'AWS::Lambda::Function', Properties: {code}}}}}"
+    job = "{Command: {ScriptLocation: 's3://bucket/a.py'}}"
+    other = f"Resources: {{J: {{Type: 'AWS::Glue::Job', Properties: {job}}}}}"
+
+    assert decode.template(text, "t.yaml") and decode.template(other, "t.yaml")
+
+
+def test_booleans_of_parameters_are_text() -> None:
+    on = "{Type: String, Default: true, AllowedValues: [true, No, 1, 'x']}"
+    found = decode.template(f"{RESOURCES}Parameters: {{On: {on}}}\n", "t.yaml")
+
+    assert found["Parameters"]["On"]["Default"] == "true"
+    assert found["Parameters"]["On"]["AllowedValues"] == ["true", "false", 1, "x"]
+
+
+TWICE = """\
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: first
+      Tags: [{Key: a, Key: b, Value: c}]
+      DisplayName: second
+"""
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_of_a_key_given_twice_the_last_counts(form: str) -> None:
+    text = TWICE
+    if form == "json":  # indented by tabs, with an escaped slash
+        text = (
+            '{"Resources": {"Topic": {\n"Type": "AWS::SNS::Topic",\n"Properties": {\n'
+            '\t"DisplayName": "first\\/",\n\t"Tags": [{"Key": "a", "Key": "b", "Value": '
+            '"c"}],\n\t"DisplayName": "second"\n}}}}'
+        )
+    properties = ("Resources", "Topic", "Properties")
+    first, line, last = {"yaml": (5, 6, 7), "json": (4, 5, 6)}[form]
+
+    body = decode.template(text, "t")
+    assert body["Resources"]["Topic"]["Properties"] == {
+        "DisplayName": "second",
+        "Tags": [{"Key": "b", "Value": "c"}],
+    }
+    assert decode.repeated(text) == [
+        ((*properties, "DisplayName"), [first, last]),
+        ((*properties, "Tags", 0, "Key"), [line, line]),
+    ]
+    assert decode.places(text, [(*properties, "DisplayName")]) == [
+        (last, 7 if form == "yaml" else 2)
+    ]
+
+
+def test_merges_and_aliases_repeat_no_key() -> None:
+    text = f"a: &a {{x: 1}}\nb: {{<<: *a, <<: *a}}\nc: *a\n{RESOURCES}"
+
+    assert decode.repeated(text) == []

@@ -1,13 +1,15 @@
 """Parameters: unknown names, missing values and AWS's wordings.
 
 ministack accepts parameters that the template does not declare, which hides a typing
-error in an override, and reports missing ones one at a time.
+error in an override, and reports missing ones one at a time. It reads an AllowedPattern
+as Python does; in AWS it is a pattern of Java. Whoever starts the embedded AWS passes in
+the function that reads these.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from tapgen.emulator.cloudformation.patches.replacing import CFN, replace_everywhere
@@ -15,11 +17,22 @@ from tapgen.emulator.cloudformation.template_checks import Template
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     f"{CFN}.engine": {
+        "_check_parameter_constraints": ("name", "defn", "ptype", "value"),
         "_constraint_error": ("name", "defn", "reason"),
         "_resolve_parameters": ("template", "provided_params", "previous_params"),
     }
 }
 """Private names of ministack used here, as `private_names` describes them."""
+
+Matches = Callable[[str, str], bool | None]
+"""Tells whether a pattern of Java matches a whole value; None where it is unknown."""
+
+_matches: list[Matches] = []
+
+
+def know(matches: Matches) -> None:
+    """Compare values with patterns by this function."""
+    _matches[:] = [matches]
 
 
 def apply() -> None:
@@ -66,6 +79,24 @@ def apply() -> None:
 
         return wording
 
+    def constraints(original: Any) -> Any:
+        def check(name: str, defn: Mapping[str, Any], ptype: str, value: str) -> None:
+            if _matches and ptype != "Number" and "AllowedPattern" in defn:
+                pattern = str(defn["AllowedPattern"])
+                listed = ptype in ("CommaDelimitedList", "List<Number>")
+                members = value.split(",") if listed else [value]
+                for member in members:
+                    item = member.strip() if listed else member
+                    if _matches[0](pattern, item) is False:
+                        reason = f"must match pattern {pattern}"
+                        raise wording(name, defn, reason)
+                defn = {k: v for k, v in defn.items() if k != "AllowedPattern"}
+            original(name, defn, ptype, value)
+
+        wording = constraint(None)
+        return check
+
+    replace_everywhere("_check_parameter_constraints", constraints)
     replace_everywhere("_resolve_parameters", resolve)
     replace_everywhere("_constraint_error", constraint)
 

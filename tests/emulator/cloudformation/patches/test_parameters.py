@@ -21,6 +21,11 @@ def test_parameters_are_held_to_the_template(place: Place) -> None:
                 "ConstraintDescription": "must be lower case",
             },
             "Kind": {"Type": "String", "AllowedPattern": "[a-z]+", "Default": "x"},
+            "Mail": {  # a pattern that Java reads, and Python does not
+                "Type": "CommaDelimitedList",
+                "AllowedPattern": r"[\w-\+]+@\p{Alpha}+",
+                "Default": "a-b@c, d@e",
+            },
         }
     }
     body = json.dumps({"Resources": TOPIC, **sections})
@@ -43,4 +48,7 @@ def test_parameters_are_held_to_the_template(place: Place) -> None:
     )
     assert why(Size="s", Name="a", Kind="X") == (
         "Parameter 'Kind' must match pattern [a-z]+"
+    )
+    assert why(Size="s", Name="a", Mail="a@b, a@1") == (
+        r"Parameter 'Mail' must match pattern [\w-\+]+@\p{Alpha}+"
     )
