@@ -66,39 +66,32 @@ def apply() -> None:
 
         return parameters
 
-    def constraint(original: Any) -> Any:
-        def wording(name: str, defn: Mapping[str, Any], reason: str) -> ValueError:
-            # AWS answers "Parameter X failed to satisfy constraint: ..." when the
-            # template describes the constraint.
-            description = defn.get("ConstraintDescription")
-            if not description:
-                return ValueError(f"Parameter '{name}' {reason}")
-            return ValueError(
-                f"Parameter {name} failed to satisfy constraint: {description}"
-            )
-
-        return wording
-
-    def constraints(original: Any) -> Any:
-        def check(name: str, defn: Mapping[str, Any], ptype: str, value: str) -> None:
-            if _matches and ptype != "Number" and "AllowedPattern" in defn:
-                pattern = str(defn["AllowedPattern"])
-                listed = ptype in ("CommaDelimitedList", "List<Number>")
-                members = value.split(",") if listed else [value]
-                for member in members:
-                    item = member.strip() if listed else member
-                    if _matches[0](pattern, item) is False:
-                        reason = f"must match pattern {pattern}"
-                        raise wording(name, defn, reason)
-                defn = {k: v for k, v in defn.items() if k != "AllowedPattern"}
-            original(name, defn, ptype, value)
-
-        wording = constraint(None)
-        return check
-
-    replace_everywhere("_check_parameter_constraints", constraints)
+    replace_everywhere("_check_parameter_constraints", _constraints)
     replace_everywhere("_resolve_parameters", resolve)
-    replace_everywhere("_constraint_error", constraint)
+    replace_everywhere("_constraint_error", lambda _: _broken)
+
+
+def _constraints(original: Any) -> Any:
+    def check(name: str, defn: Mapping[str, Any], ptype: str, value: str) -> None:
+        if _matches and ptype != "Number" and "AllowedPattern" in defn:
+            pattern = str(defn["AllowedPattern"])
+            listed = ptype in ("CommaDelimitedList", "List<Number>")
+            members = [m.strip() for m in value.split(",")] if listed else [value]
+            if any(_matches[0](pattern, member) is False for member in members):
+                raise _broken(name, defn, f"must match pattern {pattern}")
+            defn = {k: v for k, v in defn.items() if k != "AllowedPattern"}
+        original(name, defn, ptype, value)
+
+    return check
+
+
+def _broken(name: str, defn: Mapping[str, Any], reason: str) -> ValueError:
+    """AWS answers "Parameter X failed to satisfy constraint: ..." when the template
+    describes the constraint."""
+    description = defn.get("ConstraintDescription")
+    if not description:
+        return ValueError(f"Parameter '{name}' {reason}")
+    return ValueError(f"Parameter {name} failed to satisfy constraint: {description}")
 
 
 def _refuse_two_values(given: list[dict[str, Any]]) -> None:
