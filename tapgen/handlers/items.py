@@ -12,7 +12,6 @@ that what one region takes the other one shows a moment later.
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 import os
@@ -25,7 +24,7 @@ from typing import Any
 import boto3
 from boto3.dynamodb.conditions import Key
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 log = logging.getLogger()
 log.setLevel(logging.INFO)
@@ -34,6 +33,13 @@ BY_NAME = "by-name"
 PAGE = 25
 LONGEST = 256
 LARGEST_BODY = 16_384
+DEEPEST = 30
+"""How deep a value may be nested. DynamoDB takes 32 levels, the item's own among them.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
+"""
+
+# How DynamoDB says that it is the request that is wrong.
+_WRONG_REQUEST = ("ValidationException", "SerializationException")
 
 _table: Any = None
 
@@ -72,11 +78,28 @@ def respond(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
         return dispatch(event, items)
     except Refused as refusal:
         return answer(refusal.status, {"message": str(refusal)})
-    except (ClientError, BotoCoreError):
-        log.exception("the table does not answer")
+    except (ClientError, BotoCoreError) as error:
         if event.get("resource") == "/health":
+            log.error("the table does not answer: %s", kind(error))
             return answer(503, {"status": "unavailable"})
+        if refuses_input(error):
+            return answer(400, {"message": "the table does not take this request"})
+        log.error("the table does not answer: %s", kind(error))
         return answer(500, {"message": "internal error"})
+
+
+def refuses_input(error: Exception) -> bool:
+    """Whether the request is wrong, so that another try would be, too."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"] in _WRONG_REQUEST
+    return isinstance(error, ParamValidationError)
+
+
+def kind(error: Exception) -> str:
+    """What went wrong, without its text, which may quote the request."""
+    if isinstance(error, ClientError):
+        return f"{error.operation_name}: {error.response['Error']['Code']}"
+    return type(error).__name__
 
 
 def dispatch(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
@@ -105,7 +128,7 @@ def body(event: Mapping[str, Any]) -> Mapping[str, Any]:
             raise Refused(413, f"the body has more than {LARGEST_BODY} characters")
         # Numbers as DynamoDB takes them: it refuses binary floating point.
         found = json.loads(text, parse_float=Decimal, parse_constant=not_json)
-    except (ValueError, binascii.Error) as error:
+    except (ValueError, ArithmeticError, RecursionError) as error:
         raise Refused(400, "the body is not JSON") from error
     if not isinstance(found, dict):
         raise Refused(400, "the body is not a JSON object")
@@ -127,6 +150,10 @@ def post(items: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = sorted(set(given) - {"name", "value"})
     if unknown:
         raise Refused(400, f"unknown: {', '.join(unknown)}; give name and value")
+    if deeper(given.get("value"), DEEPEST):
+        raise Refused(400, f"value is nested deeper than {DEEPEST} levels")
+    if not whole(given):
+        raise Refused(400, "half of a surrogate pair is no character")
     item = {
         "id": str(uuid.uuid4()),
         "name": name.strip(),
@@ -142,6 +169,23 @@ def post(items: Any, given: Mapping[str, Any]) -> dict[str, Any]:
         raise Refused(400, "value has a number of more than 38 digits") from error
     log.info("stored item %s", item["id"])
     return item
+
+
+def deeper(value: Any, levels: int) -> bool:
+    """Whether a value is nested deeper than some levels."""
+    inside = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return False
+    return levels == 0 or any(deeper(each, levels - 1) for each in inside)
+
+
+def whole(given: Any) -> bool:
+    """Whether all texts can be sent: JSON can name half of a surrogate pair."""
+    try:
+        json.dumps(given, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def get(items: Any, wanted: str) -> dict[str, Any]:
@@ -181,7 +225,7 @@ def position(text: str) -> dict[str, str]:
     """Where a page begins: the key of an index, as `find` gave it."""
     try:
         key = json.loads(base64.urlsafe_b64decode(text.encode()))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(
             400, "after is not what an earlier answer gave as next"
         ) from error
@@ -200,7 +244,8 @@ def answer(status: int, content: Mapping[str, Any]) -> dict[str, Any]:
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
         },
-        "body": json.dumps(content, default=plain),
+        # Harmless also where somebody takes it for a page.
+        "body": json.dumps(content, default=plain).replace("<", "\\u003c"),
     }
 
 

@@ -7,7 +7,11 @@
     GET  /status     role, writes, and whether the database here is the one that writes
 
 The record counts: where receipt or notification fail, the payment stands, and a retry
-completes them; a notification may come twice, never not at all. What could be a card number is neither stored nor logged nor sent back.
+completes them; a notification may come twice, never not at all.
+
+Account numbers are kept out by field. In free text (`reference`) no digits may pass the
+check of card numbers (Luhn); ids have a pattern that no bare card number fits, and logs
+mask what could be one in an id.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import json
 import logging
 import os
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -26,7 +31,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 log = logging.getLogger()
 log.setLevel(logging.INFO)
@@ -39,8 +44,13 @@ REQUEST = "#request"
 
 LARGEST_BODY = 16_384
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_CARD = re.compile(r"(?:\d[ -]?){12,18}\d")
-_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+# The number of digits in an account number (ISO/IEC 7812-1; networks use 13 to 19).
+_LENGTHS = range(13, 20)
+# Digits in groups, with at most three other signs, and no letter, between two groups.
+_GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
+_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+# How DynamoDB says that it is the request that is wrong.
+_WRONG_REQUEST = ("ValidationException", "SerializationException")
 # Digits after the point, where it is not two (ISO 4217).
 _DIGITS = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
@@ -128,8 +138,18 @@ def respond(event: Mapping[str, Any], world: World) -> Answer:
             content["problems"] = refusal.problems
         return answer(refusal.status, content)
     except (ClientError, BotoCoreError) as error:
+        if do is validate and refuses_input(error):
+            log.error("a service refuses the request", extra={"error": kind(error)})
+            return answer(400, {"message": "the payment is not valid"})
         log.error("a service does not answer", extra={"error": kind(error)})
         return answer(503, {"message": "try again"})
+
+
+def refuses_input(error: Exception) -> bool:
+    """Whether the request is wrong, so that another try would be, too."""
+    if isinstance(error, ClientError):
+        return error.response["Error"]["Code"] in _WRONG_REQUEST
+    return isinstance(error, ParamValidationError)
 
 
 def kind(error: Exception) -> str:
@@ -160,7 +180,7 @@ def validate(event: Mapping[str, Any], world: World) -> Answer:
     if not claimed.told:
         notify(record, world)
     what = "payment recorded" if new else "payment had been recorded"
-    log.info(what, extra={"paymentId": payment.id})
+    log.info(what, extra={"paymentId": logged(payment.id)})
     shown = ("paymentId", "timestamp", "status")
     return answer(201 if new else 200, {name: record[name] for name in shown})
 
@@ -214,15 +234,12 @@ def _wrong(
     given: Mapping[str, Any], settings: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
     for name in ("paymentId", "customerId"):
-        value = given.get(name)
-        if value is not None and not (isinstance(value, str) and _ID.fullmatch(value)):
-            yield name, "give 1 to 64 letters, digits, hyphens or underscores"
-    reference = given.get("reference") or ""
-    if not isinstance(reference, str) or len(reference) > 140:
-        yield "reference", "give a text of 140 characters at most"
-    for name in ("paymentId", "customerId", "reference"):
-        if isinstance(given.get(name), str) and has_card(given[name]):
-            yield name, "looks like a card number, which must never be sent here"
+        problem = _wrong_id(given.get(name))
+        if problem:
+            yield name, problem
+    problem = _wrong_text(given.get("reference") or "")
+    if problem:
+        yield "reference", problem
     currency = given.get("currency")
     allowed = settings["CURRENCIES"].split(",")
     if currency not in allowed:
@@ -233,8 +250,30 @@ def _wrong(
         yield "amount", problem
 
 
+def _wrong_id(value: Any) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str) or not _ID.fullmatch(value):
+        return "give 1 to 64 letters, digits, hyphens or underscores"
+    # By its form, not by its digits: a check of those would refuse one id in ten.
+    number = re.sub("[_-]", "", value)
+    if number.isdigit() and len(number) in _LENGTHS:
+        return "13 to 19 digits could be an account number; begin with a letter"
+    return ""
+
+
+def _wrong_text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 140:
+        return "give a text of 140 characters at most"
+    if any(unicodedata.category(c) == "Cs" for c in value):
+        return "give whole characters; half of a surrogate pair is none"
+    if account_numbers(value):
+        return "looks like an account number, which must never be sent here"
+    return ""
+
+
 def _wrong_amount(value: Any, currency: str, largest: str) -> str:
-    if isinstance(value, str) and re.fullmatch(r"-?\d{1,15}(\.\d{1,6})?", value):
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,15}(\.[0-9]{1,6})?", value):
         value = Decimal(value)
     if not isinstance(value, Decimal):
         return "give a decimal number, such as 12.50"
@@ -253,19 +292,40 @@ def digits(currency: str) -> int:
     return _DIGITS.get(currency, 2)
 
 
-def has_card(text: str) -> bool:
-    """Whether a text holds a number that passes the check of card numbers (Luhn).
+def account_numbers(text: str) -> list[str]:
+    """Return what could be account numbers in a text, as they stand there.
 
-    A UUID is none: of those that happen to hold many digits, one in ten would pass.
+    That is 13 to 19 digits that pass the check of card numbers (Luhn), with any
+    separators, also beside letters. Signs without width do not hide one. Such a number
+    begins and ends where a group of digits does: not in the middle of a longer number.
+    A UUID holds none: of those that happen to hold many digits, one in ten would pass.
     """
-    if _UUID.fullmatch(text):
-        return False
-    for found in _CARD.findall(text):
-        number = [int(c) for c in found if c.isdigit()][::-1]
-        doubled = (sum(divmod(2 * d, 10)) for d in number[1::2])
-        if (sum(number[::2]) + sum(doubled)) % 10 == 0:
-            return True
-    return False
+    seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
+    seen = _UUID.sub("uuid", seen)
+    found = []
+    for run in _GROUPS.finditer(seen):
+        groups = [m.span() for m in re.finditer(r"\d+", run[0])]
+        for first, (begin, _) in enumerate(groups):
+            for _, end in groups[first:]:
+                part = run[0][begin:end]
+                digits_ = [int(c) for c in part if c.isdecimal()]
+                if len(digits_) in _LENGTHS and luhn(digits_):
+                    found.append(part)
+    return found
+
+
+def luhn(number: list[int]) -> bool:
+    """Whether digits pass the check of card numbers (ISO/IEC 7812-1, annex B)."""
+    number = number[::-1]
+    doubled = (sum(divmod(2 * d, 10)) for d in number[1::2])
+    return (sum(number[::2]) + sum(doubled)) % 10 == 0
+
+
+def logged(identifier: str) -> str:
+    """An id as logs show it: what could be an account number without its digits."""
+    for number in account_numbers(identifier):
+        identifier = identifier.replace(number, "*" * len(number))
+    return identifier
 
 
 def fenced(world: World) -> bool:
@@ -333,7 +393,7 @@ def keep_receipt(record: Mapping[str, Any], world: World, retry: bool) -> None:
             ContentType="application/json",
         )
     except (ClientError, BotoCoreError) as error:
-        extra = {"paymentId": record["paymentId"], "error": kind(error)}
+        extra = {"paymentId": logged(record["paymentId"]), "error": kind(error)}
         log.warning("the receipt was not kept", extra=extra)
 
 
@@ -365,7 +425,7 @@ def notify(record: Mapping[str, Any], world: World) -> None:
             ExpressionAttributeValues={":yes": True},
         )
     except (ClientError, BotoCoreError) as error:
-        extra = {"paymentId": record["paymentId"], "error": kind(error)}
+        extra = {"paymentId": logged(record["paymentId"]), "error": kind(error)}
         log.warning("the notification was not sent, or not noted", extra=extra)
 
 
@@ -417,7 +477,8 @@ def answer(code: int, content: Mapping[str, Any]) -> Answer:
             "Cache-Control": "no-store",
             "X-Content-Type-Options": "nosniff",
         },
-        "body": json.dumps(content),
+        # Harmless also where somebody takes it for a page.
+        "body": json.dumps(content).replace("<", "\\u003c"),
     }
 
 

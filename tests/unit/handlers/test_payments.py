@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ConnectTimeoutError
+from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 
 from tapgen.blueprints.payments_dr import roles
 from tapgen.handlers import payments
@@ -271,15 +271,74 @@ def test_a_card_number_is_neither_stored_nor_logged_nor_sent_back(
     assert card not in json.dumps(shown) and card not in logged
 
 
-def test_no_uuid_is_taken_for_a_card_number() -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("4111.1111.1111.1111", "4111/1111/1111/1111", "4111_1111_1111_1111"),
+        *("4111\u00a01111\u00a01111\u00a01111", "4111\u20131111\u20131111\u20131111"),
+        *("4111 - 1111 - 1111 - 1111", "41\u200b11111111111111", "x4111111111111111y"),
+        *("order 12 4111111111111111", "4111111111111111 12/29", "pan:4222222222222."),
+        "\uff14\uff11\uff11\uff11" + "\uff11" * 12,
+    ],
+)
+def test_no_separator_hides_an_account_number_in_a_text(
+    world: World, text: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    status, shown = post(world, payment(reference=text))
+    assert (status, list(shown["problems"])) == (400, ["reference"])
+    assert world.table.items == {} and text not in json.dumps(shown)
+
+
+def test_no_uuid_is_taken_for_an_account_number() -> None:
     """This one holds 4111 1111 1111 1111."""
-    assert not payments.has_card("41111111-1111-1111-8000-00000000000a")
-    assert payments.has_card("4111-1111-1111-1111")
-    assert not any(payments.has_card(str(uuid.UUID(int=n << 96))) for n in range(2000))
+    assert not payments.account_numbers("see 41111111-1111-1111-8000-00000000000a")
+    assert payments.account_numbers("4111-1111-1111-1111")
+    ids = (str(uuid.UUID(int=n << 96)) for n in range(2000))
+    assert not any(map(payments.account_numbers, ids))
+
+
+@pytest.mark.parametrize("name", ["paymentId", "customerId"])
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        *(("order-4111111111111111", 201), ("4111111111111111-7a", 201)),
+        *(("123456789012", 201), ("4" * 20, 201)),
+        # By the form of the id: whether the digits pass the check makes no difference.
+        *(
+            ("4111111111111111", 400),
+            ("4111111111111112", 400),
+            ("4111-1111_11111", 400),
+        ),
+    ],
+)
+def test_an_id_is_judged_by_its_form_and_not_by_its_digits(
+    world: World, name: str, value: str, status: int
+) -> None:
+    assert post(world, payment(**{name: value}))[0] == status
+
+
+def test_logs_mask_what_could_be_an_account_number_in_an_id(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    world.topics.error = world.objects.error = refused("InternalError", "Publish")
+    post(world, payment(paymentId="order-4111111111111111"))
+    told = [vars(record)["paymentId"] for record in caplog.records]
+    assert told == ["order-" + "*" * 16] * 3
 
 
 def test_a_long_number_that_is_no_card_is_fine(world: World) -> None:
     assert post(world, payment(reference="order 4111111111111112"))[0] == 201
+
+
+def test_a_request_that_the_table_refuses_is_wrong_and_not_unlucky(
+    world: World,
+) -> None:
+    world.table.error = refused("ValidationException")
+    assert post(world, payment())[0] == 400
+    world.table.error = ParamValidationError(report="text")
+    assert post(world, payment())[0] == 400
+    assert ask(world, "GET", "/health")[0] == 200
 
 
 # --- Once -----------------------------------------------------------------------------
