@@ -336,8 +336,8 @@ def scaling_group(
     `after` are resources that must exist first: the listener, because a target group
     without a load balancer reports no healthy targets. There is no desired capacity:
     every update would reset what scaling has changed. There is no creation policy
-    either: a colour may start empty, and an empty group never signals. Updates wait for
-    the signals of new servers.
+    either: servers that do not start show in the health of their targets. Updates wait
+    for the signals of new servers.
     """
     group = t.add_resource(
         autoscaling.AutoScalingGroup(
@@ -514,7 +514,9 @@ def accelerator(
 
     Its two addresses outlive every region behind them, so it is retained when its stack
     is deleted. For load balancers Global Accelerator uses the health of their targets;
-    `port`, `protocol` and `health_path` are for endpoints of other types.
+    `port`, `protocol` and `health_path` are for endpoints of other types. A load
+    balancer is healthy only if each of its target groups has a healthy target, so none
+    may be empty. If no endpoint is healthy, dials have no effect.
     https://docs.aws.amazon.com/global-accelerator/latest/dg/about-endpoint-groups-health-check-options.html
     """
     accelerator = t.add_resource(
@@ -534,6 +536,8 @@ def accelerator(
             f"{title}Listener",
             AcceleratorArn=Ref(accelerator),
             Protocol="TCP",
+            # A client stays with its region while dials divide the traffic.
+            ClientAffinity="SOURCE_IP",
             PortRanges=[
                 globalaccelerator.PortRange(FromPort=number, ToPort=number)
                 for number in (80, 443)

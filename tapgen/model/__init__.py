@@ -55,6 +55,7 @@ from tapgen.model.systems import (
     SUFFIX_RULE,
     PassedRole,
     Permission,
+    Precondition,
     StackSet,
     System,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "PREFERENCES",
     "PassedRole",
     "Permission",
+    "Precondition",
     "PermissionModel",
     "Preferences",
     "ProbeGate",

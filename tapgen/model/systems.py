@@ -140,6 +140,21 @@ class StackSet:
 
 
 @dataclass(frozen=True)
+class Precondition:
+    """What must be deployed before a parameter of a part gets a value.
+
+    `needs` are values of other parameters, as part, parameter and value. They count as
+    they are before the rollout. `advice` says what to do first.
+    """
+
+    part: str
+    parameter: str
+    value: str
+    needs: tuple[tuple[str, str, str], ...]
+    advice: str
+
+
+@dataclass(frozen=True)
 class System:
     """A whole system: its stack sets, their targets and how they are rolled out.
 
@@ -161,6 +176,7 @@ class System:
     procedures: tuple[str, ...] = ()
     pass_roles: tuple[PassedRole, ...] = ()
     permissions: tuple[Permission, ...] = ()
+    preconditions: tuple[Precondition, ...] = ()
     delegated: bool = False
 
     @property

@@ -24,6 +24,7 @@ from tapgen.plan import unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
 from tapgen.plan.names import moved, taken
+from tapgen.plan.preconditions import unmet
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
@@ -53,7 +54,7 @@ def make(
     by_part = {s.part: s for s in system.stack_sets}
     check(system)
     observed, blocked = _without_others(system, observed)
-    blocked += _impossible(system, observed)
+    blocked += [*_impossible(system, observed), *unmet(system, observed)]
     blocked += [
         f"{name}: {o.busy_with or f'operation {o.running} runs'}; wait for it to end, "
         "then plan again"

@@ -47,7 +47,8 @@ _ADVICE = (
     ),
     (
         r"deletion protection|DeletionProtection|termination protection",
-        "turn the protection off in the settings, roll out, then run this again",
+        "turn the protection off in the settings, roll out, then run this again; where "
+        "the stack was never complete, turn it off by hand and delete the stack",
     ),
     (
         r"has exceeded|Rate exceeded|Throttling",

@@ -124,7 +124,7 @@ def test_the_listener_forwards_by_weight_to_two_colours(live: Live, role: str) -
 
 
 @pytest.mark.parametrize("role", REGIONS)
-def test_servers_of_the_serving_colour_are_wanted_and_of_the_other_none(
+def test_two_servers_of_the_serving_colour_are_wanted_and_one_of_the_other(
     live: Live, role: str
 ) -> None:
     outputs = live.outputs("servers", role)
@@ -133,7 +133,7 @@ def test_servers_of_the_serving_colour_are_wanted_and_of_the_other_none(
     )
     groups = {g["AutoScalingGroupName"]: g for g in found["AutoScalingGroups"]}
     blue, green = groups[outputs["AsgName"]], groups[outputs["GreenAsgName"]]
-    assert (blue["MinSize"], green["MinSize"]) == (2, 0)
+    assert (blue["MinSize"], green["MinSize"]) == (2, 1)
     assert blue["HealthCheckType"] == "ELB"
     assert len(blue["VPCZoneIdentifier"].split(",")) == 2
 
@@ -222,6 +222,10 @@ def test_the_plan_of_the_migration_can_be_read(live: Live) -> None:
 # --- The migration itself, in a second environment of the same account and regions -------
 
 
+def switches(word: str) -> dict[str, str]:
+    return {"source_writes": word, "target_writes": word}
+
+
 def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     """Two rollouts promote the replica in place; then everything is turned, and goes."""
     path = look.ROOT / "stacksets" / "region_migration.yaml"
@@ -240,7 +244,12 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     assert not live.cloud.plan(live.system)
     before = database(two, "target")
 
-    two = environment(promotion={"promoted": True})
+    paused = {**shipped["traffic"], **switches("paused")}
+    early = environment(promotion={"promoted": True}, traffic=paused)
+    (refused,) = plan.refusals(two.cloud.plan(early.system))[:1]
+    assert "Promoted would become true, while Writes of servers" in refused
+    assert environment(traffic=paused).rollout().green
+    two = early
     assert two.rollout().green
     promoted = database(two, "target")
     assert not promoted.get("ReadReplicaSourceDBInstanceIdentifier")
@@ -253,12 +262,16 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
         **shipped["traffic"],
         "source_dial": 0,
         "target_dial": 100,
+        "app_source_weight": 0,
+        "app_target_weight": 100,
         "db_source_weight": 0,
         "db_target_weight": 100,
         "source_writes": "paused",
         "target_writes": "allowed",
     }
     done = {"promoted": True, "enable_backups": True}
+    moved = environment(promotion=done, traffic={**traffic, **switches("paused")})
+    assert moved.rollout().green
     two = environment(promotion=done, traffic=traffic)
     assert two.rollout().green
     kept = database(two, "target")

@@ -381,7 +381,7 @@ def test_each_region_has_its_own_colours_and_weights(tmp_path: Path) -> None:
     here, there = (values(system, "servers", region) for region in (HERE, THERE))
     assert (here["BlueWeight"], here["GreenWeight"]) == ("100", "0")
     assert (there["BlueWeight"], there["GreenWeight"]) == ("10", "90")
-    assert (here["GreenMinSize"], there["GreenMinSize"]) == ("0", "2")
+    assert (here["GreenMinSize"], there["GreenMinSize"]) == ("1", "2")
 
 
 def test_certificates_belong_to_their_region(tmp_path: Path) -> None:
@@ -867,15 +867,26 @@ def test_a_runbook_replicates_what_was_there_before(system: System) -> None:
 def test_a_runbook_stops_before_a_promotion_that_would_lose_something(
     system: System,
 ) -> None:
-    *checks, snapshot = steps_of(system, "ReadyToPromote")
-    assert all(c["action"] == "aws:assertAwsResourceProperty" for c in checks)
+    steps = steps_of(system, "ReadyToPromote")
+    (at,) = (n for n, s in enumerate(steps) if s["inputs"]["Api"] == "CreateDBSnapshot")
     alarm = body(system, "database-target")["Resources"]["ReplicaLagAlarm"]
-    (alarm_check,) = (c for c in checks if c["inputs"]["Service"] == "cloudwatch")
-    assert alarm_check["inputs"]["AlarmNames"] == [alarm["Properties"]["AlarmName"]]
-    assert alarm_check["inputs"]["DesiredValues"] == ["OK"]
-    assert snapshot["inputs"]["Api"] == "CreateDBSnapshot"
+    before, after = steps[:at], steps[at + 1 :]
+    for some in (before, after):
+        (lag,) = (s for s in some if s["inputs"]["Service"] == "cloudwatch")
+        assert lag["action"] == "aws:assertAwsResourceProperty"
+        assert lag["inputs"]["AlarmNames"] == [alarm["Properties"]["AlarmName"]]
+        assert lag["inputs"]["DesiredValues"] == ["OK"]
     identifier = replica(system)["DBInstanceIdentifier"]
-    assert snapshot["inputs"]["DBInstanceIdentifier"] == identifier
+    assert steps[at]["inputs"]["DBInstanceIdentifier"] == identifier
+    # RDS promotes no instance that is backed up: wait for the snapshot, then for it.
+    waits = {s["inputs"]["Api"]: s for s in after if "wait" in s["action"]}
+    assert set(waits) == {"DescribeDBSnapshots", "DescribeDBInstances"}
+    for wait in waits.values():
+        assert wait["inputs"]["DesiredValues"] == ["available"]
+        assert wait["timeoutSeconds"] >= 12 * 3600
+    snapshot = steps[at]["inputs"]["DBSnapshotIdentifier"]
+    asked = waits["DescribeDBSnapshots"]["inputs"]["DBSnapshotIdentifier"]
+    assert asked == snapshot
 
 
 def test_runbooks_turn_the_switch_that_the_application_reads(system: System) -> None:
@@ -1101,7 +1112,26 @@ def test_cfn_lint_has_nothing_to_say(existing: System, tmp_path: Path) -> None:
         ({"traffic": {"source_dial": 0}}, "both 0"),
         ({"traffic": {"source_dial": 101}}, "at most 100"),
         ({"traffic": {"db_target_weight": 100}}, "promotion.promoted: true first"),
-        ({"traffic": {"target_writes": "allowed"}}, "database is a replica"),
+        # A promoted replica beside a source that takes writes: two masters.
+        ({"promotion": {"promoted": True}}, "source_writes is allowed, but db_source"),
+        (
+            {
+                "promotion": {"promoted": True},
+                "traffic": {"db_target_weight": 100, "source_writes": "paused"}
+                | {"app_source_weight": 0, "source_dial": 0, "target_dial": 100}
+                | {"app_target_weight": 100, "target_writes": "allowed"},
+            },
+            "target_writes is allowed, but db_source_weight 100",
+        ),
+        # Users where they cannot write, while others can.
+        ({"traffic": {"target_dial": 50}}, "set target_dial: 0, or target_writes"),
+        ({"traffic": {"app_target_weight": 1}}, "traffic.app_target_weight 1 sends"),
+        (
+            {"traffic": {"source_writes": "paused", "target_writes": "allowed"}},
+            "traffic.source_dial 100 sends users to servers whose writes are paused",
+        ),
+        ({"servers": {"source": {"green_min": 0}}}, "at least 1"),
+        ({"servers": {"target": {"blue_min": 0}}}, "at least 1"),
         ({"promotion": {"enable_backups": True}}, "set promoted: true first"),
         ({"servers": {"instance_type": "t4g.small"}}, "is not offered"),
         ({"servers": {"health_path": "health"}}, "not a path such as /health"),
@@ -1126,6 +1156,8 @@ def test_a_migration_that_is_done_may_say_so(tmp_path: Path) -> None:
         "traffic": {
             "source_dial": 0,
             "target_dial": 100,
+            "app_source_weight": 0,
+            "app_target_weight": 100,
             "db_source_weight": 0,
             "db_target_weight": 100,
             "source_writes": "paused",

@@ -204,7 +204,8 @@ def _fleets(
                     t,
                     f"{colour.title()}MinSize",
                     f"Minimum number of {colour} servers.",
-                    0,
+                    # An empty group is not healthy, and then the balancer is not.
+                    1,
                 ),
                 most,
             ),

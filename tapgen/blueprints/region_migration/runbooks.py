@@ -27,6 +27,13 @@ SYNC = "sync"
 READY = "ready-to-promote"
 WRITERS = {"paused": "pause-writes", "allowed": "resume-writes"}
 
+LONGEST_SNAPSHOT = 12 * 3600
+"""How long the runbook waits for a snapshot, in seconds."""
+
+LONGEST_BATCH = 7 * 24 * 3600
+"""How long the runbook waits for a batch job, in seconds. A job of many objects takes
+days. https://docs.aws.amazon.com/general/latest/gr/s3.html"""
+
 # The final states of a batch job.
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html
 _ENDS = ("Complete", "Failed", "Cancelled")
@@ -171,7 +178,7 @@ def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:
             "DescribeJob",
             selector="$.Job.Status",
             wanted=_ENDS,
-            seconds=6 * 3600,
+            seconds=LONGEST_BATCH,
             **job,
         ),
         drills.check(
@@ -194,39 +201,65 @@ def _sync(t: Template, shape: Shape) -> list[dict[str, Any]]:
 
 
 def _ready() -> list[dict[str, Any]]:
+    """Return the checks of the replica, and a snapshot that has ended.
+
+    Neither a promotion nor a snapshot is possible while an instance is backed up, and the
+    first snapshot of a replica copies the whole disk.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
+    """
     replica = names.sub(name("db", "target"))
+    snapshot = names.sub(f"{name('before-promotion')}-{_AUTOMATION_ID}")
+    instance: dict[str, Any] = {"DBInstanceIdentifier": replica}
     return [
-        drills.check(
-            "ReplicaIsAvailable",
-            "rds",
-            "DescribeDBInstances",
-            selector="$.DBInstances[0].DBInstanceStatus",
-            wanted=["available"],
-            DBInstanceIdentifier=replica,
-        ),
+        _available("ReplicaIsAvailable", replica),
         drills.check(
             "ReplicaReplicates",
             "rds",
             "DescribeDBInstances",
             selector="$.DBInstances[0].StatusInfos[0].Status",
             wanted=["replicating"],
-            DBInstanceIdentifier=replica,
+            **instance,
         ),
-        drills.check(
-            "ReplicaIsCloseBehind",
-            "cloudwatch",
-            "DescribeAlarms",
-            selector="$.MetricAlarms[0].StateValue",
-            wanted=["OK"],
-            AlarmNames=[names.sub(name("db-lag", "target"))],
-        ),
+        _close_behind("ReplicaIsCloseBehind"),
         drills.call(
             "TakeSnapshot",
             "rds",
             "CreateDBSnapshot",
-            DBInstanceIdentifier=replica,
-            DBSnapshotIdentifier=names.sub(
-                f"{name('before-promotion')}-{_AUTOMATION_ID}"
-            ),
+            DBSnapshotIdentifier=snapshot,
+            **instance,
         ),
+        drills.wait(
+            "SnapshotIsTaken",
+            "rds",
+            "DescribeDBSnapshots",
+            selector="$.DBSnapshots[0].Status",
+            wanted=["available"],
+            seconds=LONGEST_SNAPSHOT,
+            DBSnapshotIdentifier=snapshot,
+        ),
+        _available("NoBackupRuns", replica),
+        _close_behind("ReplicaIsStillCloseBehind"),
     ]
+
+
+def _available(title: str, replica: Any) -> dict[str, Any]:
+    return drills.wait(
+        title,
+        "rds",
+        "DescribeDBInstances",
+        selector="$.DBInstances[0].DBInstanceStatus",
+        wanted=["available"],
+        seconds=LONGEST_SNAPSHOT,
+        DBInstanceIdentifier=replica,
+    )
+
+
+def _close_behind(title: str) -> dict[str, Any]:
+    return drills.check(
+        title,
+        "cloudwatch",
+        "DescribeAlarms",
+        selector="$.MetricAlarms[0].StateValue",
+        wanted=["OK"],
+        AlarmNames=[names.sub(name("db-lag", "target"))],
+    )

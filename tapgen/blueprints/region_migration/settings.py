@@ -90,11 +90,13 @@ class Existing(_Model):
 class Fleet(_Model):
     """The blue and green servers of one region."""
 
+    # Global Accelerator holds a load balancer for unhealthy while one of its target
+    # groups has no healthy target, also one with a weight of 0.
     blue_min: int = Field(
-        default=2, ge=0, le=100, description="Minimum number of blue servers"
+        default=2, ge=1, le=100, description="Minimum number of blue servers"
     )
     green_min: int = Field(
-        default=0, ge=0, le=100, description="Minimum number of green servers"
+        default=1, ge=1, le=100, description="Minimum number of green servers"
     )
     most: int = Field(
         default=6, ge=1, le=200, description="Maximum number of servers of each colour"
@@ -420,17 +422,62 @@ class Settings(_Model):
             yield "domain and hosted_zone_id go together; give both or neither"
 
     def _order(self) -> Iterator[str]:
-        ready = self.promotion.promoted
-        if self.traffic.db_target_weight and not ready:
-            yield (
-                "traffic.db_target_weight sends writers to a replica; set"
-                " promotion.promoted: true first, in a rollout of its own"
-            )
-        if self.traffic.target_writes == "allowed" and not ready:
-            yield (
-                "traffic.target_writes is allowed, but the target's database is a"
-                " replica; set promotion.promoted: true first"
-            )
+        if not self.promotion.promoted:
+            if self.traffic.db_target_weight:
+                yield (
+                    "traffic.db_target_weight sends writers to a replica; set"
+                    " promotion.promoted: true first, in a rollout of its own"
+                )
+        elif self.traffic.db_source_weight:
+            for role in self._writers():
+                yield (
+                    f"traffic.{role}_writes is allowed, but db_source_weight"
+                    f" {self.traffic.db_source_weight} still leads writers to the old"
+                    " database, from which nothing is replicated after the promotion;"
+                    f" set {role}_writes: paused, then db_source_weight: 0 and"
+                    " db_target_weight, and allow writes in the rollout after that"
+                )
+        yield from self._served_where_writes_are_paused()
+
+    def _writers(self) -> list[Role]:
+        """Return the region roles whose application may write.
+
+        With `existing` the switch of the source is a statement about an application that
+        the user pauses.
+        """
+        traffic = self.traffic
+        switches: dict[Role, str] = {
+            "source": traffic.source_writes,
+            "target": traffic.target_writes,
+        }
+        return [role for role, switch in switches.items() if switch == "allowed"]
+
+    def _served_where_writes_are_paused(self) -> Iterator[str]:
+        """Users in one region who cannot write, while those in the other one can.
+
+        Where no region may write, all of them wait for the promotion.
+        """
+        traffic, writers = self.traffic, self._writers()
+        shares: dict[Role, dict[str, int]] = {
+            "source": {
+                "source_dial": traffic.source_dial,
+                "app_source_weight": traffic.app_source_weight,
+            },
+            "target": {
+                "target_dial": traffic.target_dial,
+                "app_target_weight": traffic.app_target_weight,
+            },
+        }
+        database = "promoted" if self.promotion.promoted else "source's"
+        for role in shares if len(writers) == 1 else ():
+            for name, share in shares[role].items():
+                if share and role not in writers:
+                    yield (
+                        f"traffic.{name} {share} sends users to servers whose writes are"
+                        f" paused, while {writers[0]}_writes is allowed; set {name}: 0,"
+                        f" or {role}_writes: allowed: db. leads them to the {database}"
+                        " database"
+                    )
 
     def prefix(self) -> int:
         """Return the prefix length of every subnet."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Any, Literal
 
 from tapgen.blocks import dns, frame, network
 from tapgen.blueprints.region_migration.shape import INSTANCE_TYPES
@@ -24,6 +24,7 @@ from tapgen.blueprints.values_checker import (
 )
 from tapgen.config.record import Record, Wrong, check_text
 
+Role = Literal["source", "target"]
 START_SCRIPT = '# Answers every visitor, and the health check, until your own script takes this place.\nmkdir -p /srv/app\necho "Served by $(hostname)" > /srv/app/index.html\ntest "$HEALTH_PATH" = / || install -D /dev/null "/srv/app$HEALTH_PATH"\nsystemd-run --unit=app --property=DynamicUser=yes --property=Restart=always \\\n  python3 -m http.server "$PORT" --directory /srv/app\n'
 _ARN = "arn:aws[a-z-]*:%s:[a-z0-9-]*:\\d{12}:%s"
 
@@ -181,7 +182,7 @@ def check_fleet(data: Any) -> Fleet:
         value = data["blue_min"]
         if type(value) is not int:
             raise Wrong
-        if value < 0:
+        if value < 1:
             raise Wrong
         if value > 100:
             raise Wrong
@@ -192,13 +193,13 @@ def check_fleet(data: Any) -> Fleet:
         value = data["green_min"]
         if type(value) is not int:
             raise Wrong
-        if value < 0:
+        if value < 1:
             raise Wrong
         if value > 100:
             raise Wrong
         found.green_min = value
     else:
-        found.green_min = 0
+        found.green_min = 1
     if "most" in data:
         value = data["most"]
         if type(value) is not int:
@@ -676,11 +677,48 @@ class Settings(Record):
             yield "domain and hosted_zone_id go together; give both or neither"
 
     def _order(self):
-        ready = self.promotion.promoted
-        if self.traffic.db_target_weight and (not ready):
-            yield "traffic.db_target_weight sends writers to a replica; set promotion.promoted: true first, in a rollout of its own"
-        if self.traffic.target_writes == "allowed" and (not ready):
-            yield "traffic.target_writes is allowed, but the target's database is a replica; set promotion.promoted: true first"
+        if not self.promotion.promoted:
+            if self.traffic.db_target_weight:
+                yield "traffic.db_target_weight sends writers to a replica; set promotion.promoted: true first, in a rollout of its own"
+        elif self.traffic.db_source_weight:
+            for role in self._writers():
+                yield f"traffic.{role}_writes is allowed, but db_source_weight {self.traffic.db_source_weight} still leads writers to the old database, from which nothing is replicated after the promotion; set {role}_writes: paused, then db_source_weight: 0 and db_target_weight, and allow writes in the rollout after that"
+        yield from self._served_where_writes_are_paused()
+
+    def _writers(self):
+        """Return the region roles whose application may write.
+
+        With `existing` the switch of the source is a statement about an application that
+        the user pauses.
+        """
+        traffic = self.traffic
+        switches: dict[Role, str] = {
+            "source": traffic.source_writes,
+            "target": traffic.target_writes,
+        }
+        return [role for role, switch in switches.items() if switch == "allowed"]
+
+    def _served_where_writes_are_paused(self):
+        """Users in one region who cannot write, while those in the other one can.
+
+        Where no region may write, all of them wait for the promotion.
+        """
+        traffic, writers = (self.traffic, self._writers())
+        shares: dict[Role, dict[str, int]] = {
+            "source": {
+                "source_dial": traffic.source_dial,
+                "app_source_weight": traffic.app_source_weight,
+            },
+            "target": {
+                "target_dial": traffic.target_dial,
+                "app_target_weight": traffic.app_target_weight,
+            },
+        }
+        database = "promoted" if self.promotion.promoted else "source's"
+        for role in shares if len(writers) == 1 else ():
+            for name, share in shares[role].items():
+                if share and role not in writers:
+                    yield f"traffic.{name} {share} sends users to servers whose writes are paused, while {writers[0]}_writes is allowed; set {name}: 0, or {role}_writes: allowed: db. leads them to the {database} database"
 
     def prefix(self):
         """Return the prefix length of every subnet."""

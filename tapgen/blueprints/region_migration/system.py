@@ -21,7 +21,7 @@ from tapgen.blueprints.region_migration import (
 from tapgen.blueprints.region_migration.shape import ROLES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, Permission, System, Value
+from tapgen.model import Output, Permission, Precondition, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.region_migration.settings import Settings
@@ -96,7 +96,41 @@ def build(config: Config) -> System:
             _operations(shape, settings),
         ],
     )
-    return replace(system, permissions=tuple(_permissions(settings)))
+    return replace(
+        system,
+        permissions=tuple(_permissions(settings)),
+        preconditions=tuple(_preconditions(settings)),
+    )
+
+
+def _preconditions(settings: Settings) -> Iterator[Precondition]:
+    """Return the order of the promotion, which no single config shows.
+
+    One rollout would open the switch before it moves the name `db.`, and promote the
+    replica between the two: what is written meanwhile would be lost.
+    """
+    if not settings.promotion.promoted:
+        return
+    yield Precondition(
+        "database-target",
+        "Promoted",
+        "true",
+        (("servers", "Writes", "paused"),),
+        "what is written during the promotion would be lost: set source_writes and"
+        " target_writes to paused, roll that out, and wait until the lag is 0",
+    )
+    yield Precondition(
+        "servers",
+        "Writes",
+        "allowed",
+        (
+            ("database-target", "Promoted", "true"),
+            ("dns", "DbSourceWeight", "0"),
+        ),
+        "what is written meanwhile would go to the old database: roll out the promotion"
+        " and the weights of db. with writes paused, then allow writes in a rollout of"
+        " its own",
+    )
 
 
 def _permissions(settings: Settings) -> Iterator[Permission]:

@@ -23,6 +23,7 @@ from tapgen.emulator.resources import (
     monitoring,
     network,
     operating,
+    protected,
     servers,
     shapes,
     singles,
@@ -46,6 +47,7 @@ def register(shape: Shape) -> None:
     for kind in all_kinds():
         install(kind, shape)
     corrections.correct(shape, servers.corrections())
+    protected.guard()
     shapes.remember_real()
     resource_types.refuse_types(lambda types: shapes.unknown(types, shape))
 

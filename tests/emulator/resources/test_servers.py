@@ -194,3 +194,62 @@ def test_a_forward_to_one_group_stays_as_it_was(place: Place) -> None:
     (action,) = found["DefaultActions"]
     assert ":targetgroup/" in action["TargetGroupArn"]
     assert "ForwardConfig" not in action
+
+
+def guarded(on: bool, **more: Any) -> dict[str, Any]:
+    """A load balancer, a table and a user pool; protected against deletion or not."""
+    attribute = {"Key": "deletion_protection.enabled", "Value": str(on).lower()}
+    return network(
+        Balancer=of(
+            "ElasticLoadBalancingV2::LoadBalancer",
+            Subnets=[{"Ref": "Subnet"}],
+            LoadBalancerAttributes=[attribute],
+        ),
+        Table=of(
+            "DynamoDB::Table",
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+            DeletionProtectionEnabled=on,
+        ),
+        Pool=of("Cognito::UserPool", DeletionProtection="ACTIVE" if on else "INACTIVE"),
+        **more,
+    )
+
+
+def test_what_is_protected_is_deleted_only_after_its_protection_is_off(
+    place: Place,
+) -> None:
+    named = {n: {"Value": {"Ref": n}} for n in ("Balancer", "Table", "Pool")}
+    made = place.create("kept", guarded(on=True), Outputs=named)
+    elb, idp = place.client("elbv2"), place.client("cognito-idp")
+    refused = absent(elb.delete_load_balancer, LoadBalancerArn=made["Balancer"])
+    assert refused == "OperationNotPermitted"
+    refused = absent(idp.delete_user_pool, UserPoolId=made["Pool"])
+    assert refused == "InvalidParameterException"
+
+    place.delete("kept", status="DELETE_FAILED")
+    reasons = place.reasons("kept")
+    assert {"Balancer", "Table", "Pool"} <= set(reasons)
+    assert "deletion protection is enabled" in reasons["Balancer"]
+    assert elb.describe_load_balancers(LoadBalancerArns=[made["Balancer"]])
+
+    off = {"Key": "deletion_protection.enabled", "Value": "false"}
+    elb.modify_load_balancer_attributes(
+        LoadBalancerArn=made["Balancer"], Attributes=[off]
+    )
+    place.client("dynamodb").update_table(
+        TableName=made["Table"], DeletionProtectionEnabled=False
+    )
+    idp.update_user_pool(UserPoolId=made["Pool"], DeletionProtection="INACTIVE")
+    place.delete("kept")
+
+
+def test_a_first_create_that_fails_cannot_be_rolled_back_over_a_protected_balancer(
+    place: Place,
+) -> None:
+    place.client("logs").create_log_group(logGroupName="taken")
+    wrong = of("Logs::LogGroup", LogGroupName="taken") | {"DependsOn": "Balancer"}
+    place.begin("first", guarded(on=True, R=wrong))
+    assert place.settled("first")["StackStatus"] == "ROLLBACK_FAILED"
+    assert "deletion protection" in place.reasons("first")["Balancer"]

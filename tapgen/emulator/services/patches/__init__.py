@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tapgen.emulator.services.patches import (
     database_details,
+    deletion_protection,
     encrypted_replicas,
     gateway_stages,
     health_checks,
@@ -16,11 +17,13 @@ from tapgen.emulator.wire import cbor
 PATCHES = (
     network_details,
     database_details,
+    deletion_protection,
     encrypted_replicas,
     health_checks,
     replicated_secrets,
     gateway_stages,
     listener_weights,
+    deletion_protection,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 
