@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 
 MODULES = (
     "tapgen.config.gate_shape",
+    "tapgen.config.role_shape",
     "tapgen.config.shape",
     "tapgen.blueprints.values",
     "tapgen.blueprints.no_settings",

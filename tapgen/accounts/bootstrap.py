@@ -30,6 +30,10 @@ _TRUST = (
     "StackSets has no trusted access to the organization: activate it in the management "
     "account, with tapgen bootstrap or aws cloudformation activate-organizations-access"
 )
+_UNKNOWN = (
+    "its schema lists no permissions, so the execution role gets none for it; give them "
+    "in the config under permissions"
+)
 ADMINISTRATION_STACK = "tapgen-administration"
 ARTIFACTS_STACK = "tapgen-artifacts"
 
@@ -116,11 +120,9 @@ def run(
     deployed = frozenset(deployed_types)
     changed = _trusted_access(aws, system, on_event)
     _refuse_strays(aws, system)
-    for name in sorted(schemas.without_permissions(types(_own(system)) | deployed)):
-        on_event(
-            f"{name}: its schema lists no permissions, so the execution role gets none "
-            "for it"
-        )
+    used = (types(_own(system)) | deployed) - system.granted_types
+    for name in sorted(schemas.without_permissions(used)):
+        on_event(f"{name}: {_UNKNOWN}")
     for stack in _stacks(aws, system, code, deployed):
         if stack.name == roles_stack(system):
             for role in _delete_without_roles(aws, stack):

@@ -237,11 +237,14 @@ def _is_any(arn: str) -> bool:
 
 
 def _outside_resources(given: Iterable[Permission]) -> Iterator[Statement]:
-    """Allow given actions on resources outside the system, one statement for each."""
+    """Allow given actions on resources outside the system, one statement for each, and
+    those that a config gives for types of resources on all."""
     allowed: dict[str, list[Action]] = {}
     for one in sorted({*given}):
         service, _, name = one.action.partition(":")
         allowed.setdefault(one.resource, []).append(Action(service, name))
+    if any_resource := allowed.pop("*", None):
+        yield security.statement("GivenForTypes", any_resource, ["*"])
     for number, (resource, actions) in enumerate(sorted(allowed.items()), start=1):
         yield security.statement(f"MadeElsewhere{number}", actions, [resource])
 

@@ -19,7 +19,16 @@ from tapgen.blueprints import python
 from tapgen.blueprints.encoding import Recipe
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import SAME, Output, Override, StackSet, System, Target, Value
+from tapgen.model import (
+    SAME,
+    Output,
+    Override,
+    Permission,
+    StackSet,
+    System,
+    Target,
+    Value,
+)
 from tapgen.system import templates_out
 
 _ACCOUNT = "0" * 12
@@ -118,6 +127,12 @@ def empty(config: Config) -> System:
         },
         environment=config.environment,
         pass_roles=config.pass_roles,
+        permissions=tuple(
+            Permission(action, "*")
+            for actions in config.permissions.values()
+            for action in actions
+        ),
+        granted_types=frozenset(config.permissions),
         delegated=config.delegated,
     )
 

@@ -132,3 +132,4 @@ class Config:
     stack_sets: tuple[StackSetConfig, ...] = ()
     pass_roles: tuple[PassedRole, ...] = ()
     delegated: bool = False
+    permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

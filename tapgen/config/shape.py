@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchem
 from tapgen.config.gate_shape import Duration, GateShape
 from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import near, shown
+from tapgen.config.role_shape import IamAction, Role, Service
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 
@@ -23,10 +24,6 @@ from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 MOST_TAGS = 44
 
 UNIT = r"^(?![0-9]{12}$)(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
-# IAM's set of characters for names and paths.
-_ROLE_NAME = r"([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}"
-ROLE = rf"^(arn:aws[a-z-]*:iam::[0-9]{{12}}:role/)?{_ROLE_NAME}$"
-SERVICE = r"^[a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?$"
 # IAM's set of characters, the narrowest of the services with tags.
 _TAG = re.compile(r"[\w .:/=+\-@]*")
 
@@ -124,28 +121,6 @@ def _tag_text(text: str) -> str:
     return text
 
 
-def _role(value: str) -> str:
-    if re.search(r"[*?]", value):
-        raise ValueError(
-            f"{shown(value)} contains a wildcard; list each role by its name or ARN"
-        )
-    if not re.fullmatch(ROLE.strip("^$"), value):
-        raise ValueError(
-            f"{shown(value)} is not a role; give the name of a role, with its path if "
-            "any, or its ARN"
-        )
-    return value
-
-
-def _service(value: str) -> str:
-    if not re.fullmatch(SERVICE.strip("^$"), value):
-        raise ValueError(
-            f"{shown(value)} is not a service principal; give one such as "
-            "lambda.amazonaws.com"
-        )
-    return value
-
-
 Suffix = Annotated[
     str,
     AfterValidator(_suffix),
@@ -156,16 +131,6 @@ Suffix = Annotated[
             "maxLength": LONGEST_SUFFIX,
         }
     ),
-]
-Role = Annotated[
-    str,
-    AfterValidator(_role),
-    WithJsonSchema({"type": "string", "pattern": ROLE}),
-]
-Service = Annotated[
-    str,
-    AfterValidator(_service),
-    WithJsonSchema({"type": "string", "pattern": SERVICE}),
 ]
 Region = Annotated[
     str,
@@ -558,6 +523,13 @@ class FileShape(Shape):
         description="Roles from outside the system that it passes to services. The "
         "execution role may pass these, besides roles that the system creates.",
         examples=[[{"role": "shared/worker", "to": ["lambda.amazonaws.com"]}]],
+    )
+    permissions: dict[str, list[IamAction]] = Field(
+        default={},
+        title="Permissions of types",
+        description="Actions that the execution role gets for resource types, besides "
+        "those that tapgen knows.",
+        examples=[{"Org::Data::Feed": ["s3:GetObject"]}],
     )
     settings: dict[str, Any] = Field(
         default={},

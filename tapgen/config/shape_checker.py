@@ -14,14 +14,12 @@ from tapgen.config.gate_shape_checker import _duration, check_gate_shape
 from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import near, shown
 from tapgen.config.record import Record, Wrong, check_text
+from tapgen.config.role_shape_checker import _action, _role, _service
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 
 MOST_TAGS = 44
 UNIT = "^(?![0-9]{12}$)(/|[^/\\s][^/]{0,127}(/[^/]{1,128})*)$"
-_ROLE_NAME = "([A-Za-z0-9+=,.@_-]+/)*[A-Za-z0-9+=,.@_-]{1,64}"
-ROLE = f"^(arn:aws[a-z-]*:iam::[0-9]{{12}}:role/)?{_ROLE_NAME}$"
-SERVICE = "^[a-z0-9-]+(\\.[a-z0-9-]+)*\\.amazonaws\\.com(\\.cn)?$"
 _TAG = re.compile("[\\w .:/=+\\-@]*")
 
 
@@ -110,26 +108,6 @@ def _tag_text(text):
             f"{shown(text)} contains characters that tags cannot have; use letters, digits, spaces and _ . : / = + - @"
         )
     return text
-
-
-def _role(value):
-    if re.search("[*?]", value):
-        raise ValueError(
-            f"{shown(value)} contains a wildcard; list each role by its name or ARN"
-        )
-    if not re.fullmatch(ROLE.strip("^$"), value):
-        raise ValueError(
-            f"{shown(value)} is not a role; give the name of a role, with its path if any, or its ARN"
-        )
-    return value
-
-
-def _service(value):
-    if not re.fullmatch(SERVICE.strip("^$"), value):
-        raise ValueError(
-            f"{shown(value)} is not a service principal; give one such as lambda.amazonaws.com"
-        )
-    return value
 
 
 class AdminShape(Record):
@@ -733,6 +711,7 @@ class FileShape(Record):
         "admin",
         "stack_sets",
         "pass_roles",
+        "permissions",
         "settings",
         "tags",
         "permission_model",
@@ -757,6 +736,7 @@ def check_file_shape(data: Any) -> FileShape:
             "admin",
             "stack_sets",
             "pass_roles",
+            "permissions",
             "settings",
             "tags",
             "permission_model",
@@ -842,6 +822,26 @@ def check_file_shape(data: Any) -> FileShape:
         found.pass_roles = value
     else:
         found.pass_roles = []
+    if "permissions" in data:
+        value = data["permissions"]
+        if type(value) is not dict:
+            raise Wrong
+        value_pairs = {}
+        for value_key, value_inner in value.items():
+            check_text(value_key)
+            if type(value_inner) is not list:
+                raise Wrong
+            value_inner_items = []
+            for value_inner_item in value_inner:
+                check_text(value_inner_item)
+                value_inner_item = _action(value_inner_item)
+                value_inner_items.append(value_inner_item)
+            value_inner = value_inner_items
+            value_pairs[value_key] = value_inner
+        value = value_pairs
+        found.permissions = value
+    else:
+        found.permissions = {}
     if "settings" in data:
         value = data["settings"]
         if type(value) is not dict:

@@ -160,7 +160,8 @@ class System:
 
     `name` is the stem of the config file, `regions` maps region roles to regions,
     `admin` is the account and region that hold the stack sets; `delegated` is true for
-    the account of a delegated administrator (`CallAs`). Until `resolve`, accounts may
+    the account of a delegated administrator (`CallAs`). `granted_types` are resource
+    types whose permissions the config lists, among `permissions`. Until `resolve`, accounts may
     be `self` or organizational units.
     """
 
@@ -177,6 +178,7 @@ class System:
     pass_roles: tuple[PassedRole, ...] = ()
     permissions: tuple[Permission, ...] = ()
     preconditions: tuple[Precondition, ...] = ()
+    granted_types: frozenset[str] = frozenset()
     delegated: bool = False
 
     @property

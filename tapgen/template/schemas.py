@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen.knowledge.attributes import ORDERED, UNORDERED
+from tapgen.knowledge.permissions import WITHOUT_HANDLERS
 from tapgen.template import permission_index
 
 STATEFUL: frozenset[str] = frozenset(
@@ -66,19 +67,6 @@ STATEFUL: frozenset[str] = frozenset(
     }
 )
 """Types whose replacement or deletion loses data, or an identity in use elsewhere."""
-
-
-# The permissions for types whose schemas list no handlers: CloudFormation calls the
-# function or topic of a custom resource with the caller's permissions, and nothing for
-# wait conditions and metadata.
-_WITHOUT_HANDLERS: Mapping[str, frozenset[str]] = {
-    "AWS::CDK::Metadata": frozenset(),
-    "AWS::CloudFormation::CustomResource": frozenset(
-        {"lambda:InvokeFunction", "sns:Publish"}
-    ),
-    "AWS::CloudFormation::WaitCondition": frozenset(),
-    "AWS::CloudFormation::WaitConditionHandle": frozenset(),
-}
 
 
 # Names of write-only properties that hold a secret, not the place of one.
@@ -431,7 +419,7 @@ def read_permissions(type_name: str) -> frozenset[str]:
     listed = {*found.get("tagging", {}).get("permissions", ())}
     for handler in found.get("handlers", {}).values():
         listed |= {*handler.get("permissions", ())}
-    listed |= _WITHOUT_HANDLERS.get(type_name, frozenset())
+    listed |= WITHOUT_HANDLERS.get(type_name, frozenset())
     split = (action.partition(":") for action in listed)
     lowered = {f"{service.lower()}:{name}" for service, _, name in split}
     return frozenset(filter(is_action, lowered))
@@ -463,5 +451,5 @@ def without_permissions(types: Iterable[str]) -> frozenset[str]:
     return frozenset(
         t
         for t in types
-        if not _permissions(_generic(t)) and _generic(t) not in _WITHOUT_HANDLERS
+        if not _permissions(_generic(t)) and _generic(t) not in WITHOUT_HANDLERS
     )

@@ -98,7 +98,7 @@ def build(config: Config) -> System:
     )
     return replace(
         system,
-        permissions=tuple(_permissions(settings)),
+        permissions=(*system.permissions, *_permissions(settings)),
         preconditions=tuple(_preconditions(settings)),
     )
 

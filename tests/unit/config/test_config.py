@@ -420,7 +420,7 @@ def test_mistakes_of_every_environment_are_reported_at_their_own_lines(
             "another suffix",
             "payments.yaml:16: environments.dev-eu.sufix: unknown key; allowed: "
             "account_baseline, account_filter, accounts, admin, auto_deployment, blueprint, "
-            "organizational_units, pass_roles, permission_model, regions, "
+            "organizational_units, pass_roles, permission_model, permissions, regions, "
             "rollout, settings, stack_sets, suffix, tags; did you mean 'suffix'?",
         ]
 

@@ -412,6 +412,17 @@ def test_a_role_that_cannot_be_limited_is_refused(
     assert said.startswith(f"6: pass_roles[0].{problem}")
 
 
+def test_permissions_are_given_by_type(load: Load, mistakes: Mistakes) -> None:
+    given = "permissions: {{Org::Data::Feed: {actions}}}\n"
+    found = load(HEAD + NET + given.format(actions="[s3:GetObject, 'sqs:Send*']"))
+    assert found.permissions == {"Org::Data::Feed": ("s3:GetObject", "sqs:Send*")}
+    assert load(HEAD + NET).permissions == {}
+
+    for wrong in ("GetObject", "'s3:*'", "'*'", "s3:", "S3:Get"):
+        (said,) = mistakes(HEAD + NET + given.format(actions=f"[{wrong}]"))
+        assert "is not an action of IAM; give one such as s3:GetObject" in said
+
+
 def test_a_circle_is_reported_by_its_names(mistakes: Mistakes) -> None:
     (found,) = mistakes(HEAD + """\
 stack_sets:

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from tapgen.knowledge.permissions import WITHOUT_HANDLERS
 from tapgen.template import permission_index, schemas
 
 
@@ -43,6 +44,28 @@ def test_a_custom_type_is_a_custom_resource() -> None:
     assert found["typeName"] == "AWS::CloudFormation::CustomResource"
     assert "lambda:InvokeFunction" in schemas.permissions(["Custom::Thing"])
     assert not schemas.without_permissions(["Custom::Thing"])
+
+
+def test_types_without_handlers_have_actions_that_exist() -> None:
+    for name, actions in WITHOUT_HANDLERS.items():
+        assert not schemas.without_permissions([name])
+        assert schemas.permissions([name]) >= actions, name
+        assert all(map(schemas.is_action, actions)), name
+    wanted = {
+        "AWS::CodeBuild::Project": "codebuild:CreateProject",
+        "AWS::DocDB::DBCluster": "rds:CreateDBCluster",
+        "AWS::EMR::Cluster": "elasticmapreduce:RunJobFlow",
+        "AWS::IAM::AccessKey": "iam:CreateAccessKey",
+        "AWS::Route53::RecordSetGroup": "route53:ChangeResourceRecordSets",
+        "AWS::WAFRegional::WebACL": "waf-regional:CreateWebACL",
+    }
+    for name, action in wanted.items():
+        assert action in schemas.permissions([name])
+
+
+def test_few_types_of_the_registry_are_without_permissions() -> None:
+    left = schemas.without_permissions(schemas.types("us-east-1"))
+    assert len([t for t in left if not t.startswith("AWS::Serverless::")]) <= 20
 
 
 def test_a_bucket_cannot_change_its_name_and_knows_its_arn() -> None:
