@@ -29,8 +29,8 @@ def read(
     outputs: bool,
     read_stacks: bool,
 ) -> ObservedInstance:
-    """Return an instance with the outputs of its stack, if its template has any, and with
-    what the stack runs, where the stack set's word is in doubt or with `read_stacks`.
+    """Return an instance with the outputs of its stack, and its values from SSM, if its
+    template has any, and with what the stack runs, where the stack set's word is in doubt or with `read_stacks`.
     """
     if outputs:
         instance = _with_outputs(aws, target, instance)
@@ -48,12 +48,14 @@ def _with_outputs(
     if not instance.stack_id:
         return instance
     try:
-        found = stacks.outputs(aws, target, instance.stack_id)
+        found = stacks.described(aws, target, instance.stack_id)
     except AwsError as error:
         return _unread(instance, error)
     if found is None and _had_stack(instance):
         return _without_stack(instance)
-    return replace(instance, outputs=found)
+    if found is None:
+        return replace(instance, outputs=None)
+    return replace(instance, outputs=found.outputs, resolved=found.resolved)
 
 
 def _with_stack(
@@ -68,7 +70,12 @@ def _with_stack(
         return _unread(instance, error)
     if found is None:
         return _without_stack(instance) if _had_stack(instance) else nothing
-    return replace(instance, template=found.template, parameters=found.parameters)
+    return replace(
+        instance,
+        template=found.template,
+        parameters=found.parameters,
+        resolved=found.resolved,
+    )
 
 
 def _unread(instance: ObservedInstance, error: AwsError) -> ObservedInstance:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tapgen.aws.session import Aws, ask, one_line, pages
@@ -141,6 +141,15 @@ class Deployed:
 
     template: str
     parameters: Mapping[str, str]
+    resolved: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Described:
+    """The outputs of a stack, and the values of its parameters of SSM types."""
+
+    outputs: Mapping[str, str]
+    resolved: Mapping[str, str]
 
 
 def deployed(aws: Aws, target: Target, name: str) -> Deployed | None:
@@ -158,7 +167,17 @@ def deployed(aws: Aws, target: Target, name: str) -> Deployed | None:
         p["ParameterKey"]: p.get("ParameterValue", "")
         for p in found.get("Parameters", [])
     }
-    return Deployed(_json(body["TemplateBody"]), values)
+    return Deployed(_json(body["TemplateBody"]), values, _resolved(found))
+
+
+def _resolved(stack: Mapping[str, Any]) -> dict[str, str]:
+    """Return the values of parameters of SSM types, as they were when the stack was last
+    updated (API reference, Parameter: ResolvedValue)."""
+    return {
+        p["ParameterKey"]: p["ResolvedValue"]
+        for p in stack.get("Parameters", [])
+        if "ResolvedValue" in p
+    }
 
 
 def _json(body: Any) -> str:
@@ -176,10 +195,17 @@ def _json(body: Any) -> str:
 
 def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:
     """Return the outputs of a stack, by name or id; None when there is no such stack."""
+    found = described(aws, target, name)
+    return dict(found.outputs) if found else None
+
+
+def described(aws: Aws, target: Target, name: str) -> Described | None:
+    """Return a stack, by name or id; None when there is no such stack."""
     found = _find(aws.client("cloudformation", target), name)
     if not found or found["StackStatus"] == "DELETE_COMPLETE":
         return None
-    return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+    given = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+    return Described(given, _resolved(found))
 
 
 def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]:

@@ -31,6 +31,7 @@ from tapgen.model import (
     Target,
     digest,
 )
+from tapgen.template import parameter_store
 
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
@@ -179,7 +180,8 @@ class StackSets:
         template = known.get("TemplateBody", "")
         if having is not None and not any(text in template for text in having):
             return None
-        outputs = '"Outputs"' in template and having is None
+        wanted = '"Outputs"' in template or parameter_store.reads(template)
+        outputs = wanted and having is None
         model = PermissionModel(known.get("PermissionModel", "SELF_MANAGED"))
         in_units = model is PermissionModel.SERVICE_MANAGED
         running = self.running(name)
@@ -187,7 +189,7 @@ class StackSets:
             name=name,
             template=template,
             parameters=shapes.values(known.get("Parameters", [])),
-            # Outputs take a call for each instance: none where the template has none.
+            # A call for each instance, where its stack has outputs or reads SSM.
             instances=self.instances(
                 name, in_units, outputs=outputs, read_stacks=read_stacks
             ),

@@ -145,9 +145,19 @@ def templates_by_url() -> Statement:
 def template_parameters(scope: Scope) -> list[str]:
     """ARNs of the SSM parameters that template parameters may refer to."""
     if not scope.code:
-        return [PUBLIC_PARAMETERS]
+        read = map(_parameter, scope.names.get("ssm:read", ()))
+        return [PUBLIC_PARAMETERS, *dict.fromkeys(read)]
     own = f"parameter/{scope.code}/${{{names.SUFFIX}}}/*"
     return [PUBLIC_PARAMETERS, names.arn("ssm", own, region="*")]
+
+
+def _parameter(name: str) -> str:
+    """The ARN of an SSM parameter that a template parameter names: by name or ARN, and
+    perhaps with a version or label."""
+    if name.startswith("arn:"):
+        return ":".join(name.split(":")[:6])
+    bare = name.partition(":")[0].lstrip("/")
+    return names.arn("ssm", f"parameter/{bare}", region="*")
 
 
 def own_artifacts(objects: str = "") -> str:

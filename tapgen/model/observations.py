@@ -35,6 +35,9 @@ class ObservedInstance:
 
     `stack_id` is None where the stack was never created. `outputs` are those of its
     stack, None where they could not be read: they are unknown then, not empty.
+    `resolved` are the values that its stack has for parameters of SSM types, and
+    `current` and `unknown` are, by the names of SSM parameters that its template should
+    read, the values there are now, or why they are not known.
     `template` and `parameters` are what its stack runs, None where that was not read and
     the word of the stack set counts; `NO_STACK` and nothing where there is no stack.
     `reading` says how reading the stack ended, `unread` why, in a few words.
@@ -51,6 +54,9 @@ class ObservedInstance:
     last_operation: str | None = None
     template: str | None = None
     parameters: Mapping[str, str] | None = None
+    resolved: Mapping[str, str] = field(default_factory=dict)
+    current: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = Reading.READ
     unread: str = ""
 

@@ -106,6 +106,8 @@ class Plan:
     uploads: tuple[Upload, ...] = ()  # artifacts that their buckets lack
     blocked: tuple[str, ...] = ()  # problems that stop the rollout
     omitted: tuple[Omitted, ...] = ()
+    # SSM parameters whose values cannot be compared: part, name, why.
+    not_known: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:

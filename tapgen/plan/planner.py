@@ -20,7 +20,7 @@ from tapgen.model import (
     StackSet,
     System,
 )
-from tapgen.plan import unread, users
+from tapgen.plan import lookups, unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
 from tapgen.plan.names import moved, taken
@@ -90,6 +90,9 @@ def make(
         tuple(complete_waves),
         blocked=tuple(blocked),
         omitted=(*omitted, *left, *more),
+        not_known=lookups.not_known(
+            system, observed, [step for wave in complete_waves for step in wave]
+        ),
     )
 
 

@@ -19,6 +19,7 @@ from tapgen.plan.values import (
     ChangingOutputs,
     has_pending,
     is_pending,
+    looked_up_again,
     resolve,
     varying_parameters,
     with_defaults,
@@ -238,6 +239,8 @@ def _target_reasons(
                 reasons.append(f"{value} will change")
         elif now.get(name) != value:
             reasons.append(f"parameter {name} differs")
+    again = looked_up_again(found, s, target, values)
+    reasons += [f"SSM parameter {name} has another value" for name in again]
     return tuple(reasons)
 
 

@@ -16,7 +16,7 @@ from tapgen.model import (
 )
 from tapgen.plan.model import Moves, Reference, Step, Value
 from tapgen.system import checks
-from tapgen.template import diff, evaluate
+from tapgen.template import diff, evaluate, parameter_store
 from tapgen.template.evaluate import Evaluated
 from tapgen.template.parameters import complete
 from tapgen.template.values import LATER
@@ -156,13 +156,40 @@ def evaluated_sides(
 ) -> tuple[Evaluated, Evaluated]:
     """Return the deployed and the desired template, evaluated for this target.
 
-    A value that is not known yet is evaluated with its current value.
+    A value that is not known yet is evaluated with its current value. The values of SSM
+    parameters are those that the stack has read, and those that it would read now.
     """
     deployed = found and target in found.instances
     old = found.template_of(target) if found and deployed else NO_STACK
     before = found.values(target) if found and deployed else {}
     wanted = {n: _foreseen(v) for n, v in values.items()}
-    return diff.sides((old, before), (s.template if s else "{}", wanted), target)
+    new = s.template if s else "{}"
+    if found and deployed:
+        instance = found.instances[target]
+        before, wanted = parameter_store.sides(
+            (old, before), (new, wanted), instance.resolved, instance.current
+        )
+    return diff.sides((old, before), (new, wanted), target)
+
+
+def looked_up_again(
+    found: Observed, s: StackSet, target: Target, values: Mapping[str, Value]
+) -> list[str]:
+    """Return the SSM parameters whose new values an update of this instance applies."""
+    instance = found.instances[target]
+    changed = parameter_store.changed(
+        (found.template_of(target), found.values(target)),
+        (s.template, values),
+        instance.resolved,
+        instance.current,
+    )
+    if not changed:
+        return []
+    old, new = evaluated_sides(found, s, target, values)
+    if (old.resources, old.outputs) == (new.resources, new.outputs):
+        return []
+    ssm = parameter_store.names(s.template, values)
+    return sorted({ssm[name] for name in changed})
 
 
 def moved_values(step: Step) -> dict[str, bool]:

@@ -58,6 +58,10 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
             for name, target in the_plan.suspended
         ],
         "not_comparable": list(the_plan.not_comparable),
+        "not_known": [
+            {"part": part, "ssm_parameter": name, "why": why}
+            for part, name, why in the_plan.not_known
+        ],
         "recorded_later": [
             {"part": part, "sections": list(sections)}
             for part, sections in the_plan.recorded_later

@@ -17,6 +17,7 @@ from tapgen.report.text import (
     alters_nothing,
     but,
     gate_title,
+    not_known,
     recorded_later,
     risks,
     summary,
@@ -44,7 +45,8 @@ def plan(
     title = f"## tapgen plan: {system.name} ({system.suffix})"
     hidden = ", ".join(f"`{name}`" for name in the_plan.not_comparable)
     unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
-    unseen += [f"\n{_plain(line)}" for line in recorded_later(the_plan)]
+    notes = [*recorded_later(the_plan), *not_known(the_plan)]
+    unseen += [f"\n{_plain(line)}" for line in notes]
     away = [f"\n> ⚠️ {line}" for line in unread.plan(the_plan)]
     if not the_plan:
         stops = [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]

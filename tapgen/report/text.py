@@ -76,6 +76,7 @@ def plan(
                 f"[yellow]{escape(_title(the_plan))}: no changes in what can be read[/]"
             )
         notes = [*_recorded_later(the_plan), *_not_comparable(the_plan)]
+        notes += [escape(line) for line in not_known(the_plan)]
         notes += ahead.drift_alone(outlook)
         return "\n".join([done, *away, *(left if suspended else []), *notes])
     lines = [f"[bold]{escape(_title(the_plan))}[/]", *away]
@@ -95,6 +96,8 @@ def plan(
         lines += ["", *later]
     if the_plan.not_comparable:
         lines += ["", *_not_comparable(the_plan)]
+    if unknown := not_known(the_plan):
+        lines += ["", *map(escape, unknown)]
     lines.append(f"\n{summary(the_plan)}")
     lines += ahead.last(outlook, details=details) if outlook else ()
     return "\n".join(lines)
@@ -110,6 +113,13 @@ def recorded_later(the_plan: Plan) -> list[str]:
 
 def _recorded_later(the_plan: Plan) -> list[str]:
     return [escape(line) for line in recorded_later(the_plan)]
+
+
+def not_known(the_plan: Plan) -> list[str]:
+    """The SSM parameters that cannot be compared, as a line where there are any."""
+    names = [f"{name} of {part} ({why})" for part, name, why in the_plan.not_known]
+    line = "cannot be known whether the values of SSM parameters have changed"
+    return [f"{line}: {', '.join(names)}"] if names else []
 
 
 def _not_comparable(the_plan: Plan) -> list[str]:

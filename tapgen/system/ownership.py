@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from tapgen.aws.stacksets import StackSets
 from tapgen.model import Observed, System
+from tapgen.system import parameter_store
 from tapgen.system.names import sharing as types_sharing
 from tapgen.template import scope
 
@@ -23,17 +24,19 @@ def observe(
     system: System, sets: StackSets, *, read_stacks: bool = False
 ) -> dict[str, Observed]:
     """Return the deployed stack sets of a system, including those it no longer has;
-    with `read_stacks` every instance with what its own stack runs."""
+    with `read_stacks` every instance with what its own stack runs. Instances also have
+    the current values of the SSM parameters that their templates should read."""
     wanted = {s.name for s in system.stack_sets}
     names = sorted({*wanted, *sets.names(f"{system.prefix}-")})
     found = sets.observe(names, read_stacks=read_stacks)
     tags = ownership_tags(system, "")
-    return {
+    ours = {
         name: o
         for name, o in found.items()
         if name in wanted
         or all(o.tags.get(k) == v for k, v in tags.items() if k != "tapgen:part")
     }
+    return parameter_store.look_up(system, sets, ours)
 
 
 def others(

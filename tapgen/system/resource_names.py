@@ -18,7 +18,7 @@ from typing import Any
 from tapgen.knowledge.named_resources import FIXED, GENERATED, NAMED, REFERS
 from tapgen.model import StackSet, System, Target
 from tapgen.system import checks, representatives
-from tapgen.template import evaluate
+from tapgen.template import evaluate, parameter_store
 from tapgen.template.values import LATER, marked, pieces, references, scalar, unmarked
 
 _SUFFIX = "EnvironmentSuffix"
@@ -55,7 +55,8 @@ def patterns(system: System) -> dict[str, tuple[str, ...]]:
     """Return kind of resource → patterns of the names in the templates, sorted.
 
     The kinds are those of IAM's service authorization reference: `iam:role`,
-    `s3:bucket`, … and `s3:read` for the buckets that resources read their code from.
+    `s3:bucket`, … and `s3:read` for the buckets that resources read their code from,
+    `ssm:read` for the SSM parameters that template parameters name.
     The pattern of an unknown name is `*`.
     """
     found: dict[str, set[str]] = {}
@@ -77,7 +78,7 @@ def covers(type_name: str) -> frozenset[str]:
 
 def _few(kind: str, names: set[str]) -> set[str]:
     """Return names, or patterns for what begins alike where there are many."""
-    if kind.partition(":")[0] in ("iam", "kms", "s3"):
+    if kind.partition(":")[0] in ("iam", "kms", "s3") or kind == "ssm:read":
         return names
     length = max(map(len, names))
     while len(names) > _MOST_NAMES:
@@ -110,6 +111,9 @@ def _of(system: System, s: StackSet, accounts: Container[str]) -> Iterator[_Name
         variables = {system.suffix: SUFFIX, target.account: ACCOUNT}
         for kind, name in _names(s, found.resources):
             yield kind, _WILD.sub("*", unmarked(name, variables)) or "*"
+        for name in parameter_store.names(s.template, s.values(target)).values():
+            if not name.startswith("/aws/service/"):  # AWS's own, which all may read
+                yield "ssm:read", name
 
 
 def _names(s: StackSet, resources: Mapping[str, Mapping[str, Any]]) -> Iterator[_Named]:

@@ -14,6 +14,7 @@ from tapgen.model import Target
 from tapgen.template import loops
 from tapgen.template.functions import FUNCTIONS, NO_VALUE
 from tapgen.template.values import (
+    FOUND,
     LATER,
     MAX_DEPTH,
     equal,
@@ -210,7 +211,9 @@ def _typed(value: Any, kind: str) -> Any:
     lists = kind == "CommaDelimitedList" or kind.startswith(
         ("List<", "AWS::SSM::Parameter::Value<List<")
     )
-    if kind.startswith("AWS::SSM::Parameter::Value"):
+    if isinstance(value, Mapping) and FOUND in value:
+        value = value[FOUND]
+    elif kind.startswith("AWS::SSM::Parameter::Value"):
         return {LATER: f"SSM parameter {value}"}  # CloudFormation looks it up
     text = scalar(value)
     if lists and isinstance(text, str):

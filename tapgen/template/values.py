@@ -17,6 +17,10 @@ MAX_DEPTH = 100
 LATER = "Tapgen::Later"
 """The key of a dictionary that stands for a value known only during a rollout."""
 
+FOUND = "Tapgen::Found"
+"""The key of a dictionary with the value that an SSM parameter has, in place of its
+name."""
+
 _MARKS = "\ue000", "\ue001"  # private use: in no template
 _MARKED = re.compile("%s([^%s%s]*)%s" % (_MARKS[0], *_MARKS, _MARKS[1]))
 

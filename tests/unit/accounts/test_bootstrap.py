@@ -418,6 +418,26 @@ def test_the_operator_reads_parameters_only_where_templates_take_them() -> None:
     assert own["Fn::Sub"].endswith(":parameter/ss/${EnvironmentSuffix}/*")
 
 
+def test_the_operator_reads_the_parameters_that_own_templates_name() -> None:
+    arn = "arn:aws:ssm:us-east-1:222222222222:parameter/shared/c"
+    read = ["/shared/a:3", "plain", arn]
+    scope = blueprint.Scope(names={"ssm:parameter": ["/own/x"], "ssm:read": read})
+    types = ["AWS::SSM::Parameter", indirect_permissions.SSM_VALUE]
+    generated = json.loads(blueprint.target("some-system", scope, types, []))
+
+    found = json.dumps(
+        [
+            s["Resource"]
+            for s in operator_statements(generated)
+            if s["Sid"] == "ParametersOfTemplates"
+        ]
+    )
+
+    for end in ('parameter/shared/a"', 'parameter/plain"', f'"{arn}"'):
+        assert end in found
+    assert "parameter/aws/service/*" in found and '"*"' not in found
+
+
 # Limits
 
 

@@ -131,6 +131,19 @@ def test_buckets_that_code_comes_from_are_read() -> None:
     assert found["s3:read"] == ("mine",)
 
 
+def test_ssm_parameters_that_templates_name_are_read() -> None:
+    def declared(name: str) -> dict[str, str]:
+        return {"Type": "AWS::SSM::Parameter::Value<String>", "Default": name}
+
+    body = {
+        "Parameters": {"A": declared("/a:3"), "B": declared("/aws/service/ami")},
+        "Resources": {"T": {"Type": "AWS::SNS::Topic"}},
+    }
+    s = make.stack_set("app", text=json.dumps(body), targets=TARGETS)
+
+    assert resource_names.patterns(make.system(s))["ssm:read"] == ("/a:3",)
+
+
 def test_another_suffix_gives_the_same_patterns() -> None:
     name = {"Fn::Sub": "a-${EnvironmentSuffix}"}
     one = system(role(RoleName=name))
