@@ -58,14 +58,14 @@ class Place:
         self.cloudformation.create_stack(
             StackName=name,
             TemplateBody=template(resources, sections),
-            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
 
     def update(self, name: str, resources: Any, **sections: Any) -> Outputs:
         self.cloudformation.update_stack(
             StackName=name,
             TemplateBody=template(resources, sections),
-            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         return self.outputs(name, "UPDATE_COMPLETE")
 
@@ -115,7 +115,7 @@ class Place:
             StackName=name,
             ChangeSetName="c",
             TemplateBody=template(resources, sections),
-            Capabilities=["CAPABILITY_NAMED_IAM"],
+            Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         waiter = self.cloudformation.get_waiter("change_set_create_complete")
         waiter.config.delay = 0.05

@@ -122,6 +122,7 @@ async def _serve(
     from tapgen.emulator.accounts import organizations
     from tapgen.emulator.cloudformation import (
         change_sets,
+        macros,
         nested,
         patches,
         provisioning,
@@ -156,6 +157,7 @@ async def _serve(
     replacing_updates.apply(replaces or replacing_updates.unknown)
     provisioning.apply(faults)
     nested.apply()
+    macros.apply()
     connection.remember()
     started = time.monotonic()
     engine = Engine(Inner(ministack, unavailable))

@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from tapgen.emulator.accounts import organizations, organizations_api, regions
 from tapgen.emulator.cloudformation import (
     change_sets,
+    macros,
     nested,
     not_emulated,
     private_names,
@@ -29,8 +30,10 @@ from tapgen.emulator.cloudformation.patches import (
     capabilities,
     change_set_names,
     conditions,
+    custom_resources,
     error_texts,
     exports,
+    inline_code,
     loops,
     no_updates,
     parameters,
@@ -45,6 +48,7 @@ from tapgen.emulator.cloudformation.patches import (
     template_summary,
     template_texts,
     validation,
+    wait_conditions,
     yaml_tags,
 )
 from tapgen.emulator.services import documents
@@ -75,6 +79,9 @@ _PATCHES = (
     stack_policies,
     template_summary,
     error_texts,
+    inline_code,
+    custom_resources,
+    wait_conditions,
 )
 _applied = False
 
@@ -108,6 +115,7 @@ def check() -> list[str]:
         *(private_names, *_PATCHES, *services.PATCHES),
         *(
             change_sets,
+            macros,
             nested,
             refused_updates,
             replacing_updates,

@@ -6,10 +6,13 @@ from tapgen.emulator.services.patches import (
     database_details,
     deletion_protection,
     encrypted_replicas,
+    function_processes,
     gateway_stages,
     health_checks,
     listener_weights,
     network_details,
+    object_encryption,
+    public_parameters,
     replicated_secrets,
 )
 from tapgen.emulator.wire import cbor
@@ -24,6 +27,9 @@ PATCHES = (
     gateway_stages,
     listener_weights,
     deletion_protection,
+    function_processes,
+    object_encryption,
+    public_parameters,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 

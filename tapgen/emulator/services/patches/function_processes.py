@@ -1,0 +1,156 @@
+"""The processes that functions run in: their environment, and the way to their answers.
+
+ministack hands a function the whole environment of the shell that started it, and
+answers custom resources on a plain port only. On AWS a function gets the variables that
+Lambda defines (Lambda guide, "Defined runtime environment variables") and its own, and
+helpers answer a custom resource by HTTPS, without looking at a port
+(aws-cloudformation/custom-resource-helper, utils.py).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tapgen.emulator.services import node_sdk
+
+_RUNTIME = "ministack.core.lambda_runtime"
+_LAMBDA = "ministack.services.lambda_svc"
+
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
+    _RUNTIME: {"Worker": None, "_PYTHON_WORKER_SCRIPT": None, "subprocess": None},
+    _LAMBDA: {"_provided_worker_env": ("config", "code_dir", "port")},
+}
+"""Private names of ministack used here, as `private_names` describes them."""
+
+# What the embedded AWS itself gives: its address, and its folder for temporary files.
+_OURS = ("AWS_ENDPOINT_URL", "TMPDIR")
+
+# A socket to the embedded AWS needs no TLS: it never leaves this machine.
+_TO_THE_GATEWAY = """
+def _reach_the_gateway(port):
+    import socket, ssl
+    resolve, wrap = socket.getaddrinfo, ssl.SSLContext.wrap_socket
+
+    class Plain(socket.socket):
+        def version(self):
+            return "TLSv1.3"
+
+        def getpeercert(self, binary_form=False):
+            return b"" if binary_form else {}
+
+        def selected_alpn_protocol(self):
+            return None
+
+        def unwrap(self):
+            return self
+
+    def getaddrinfo(host, service, *more, **named):
+        if host in ("127.0.0.1", "localhost") and service in (443, "443", "https"):
+            service = port
+        return resolve(host, service, *more, **named)
+
+    def wrap_socket(context, sock, *more, **named):
+        try:
+            ours = sock.getpeername()[:2] == ("127.0.0.1", port)
+        except OSError:
+            ours = False
+        if not ours:
+            return wrap(context, sock, *more, **named)
+        patience = sock.gettimeout()
+        plain = Plain(sock.family, sock.type, sock.proto, fileno=sock.detach())
+        plain.settimeout(patience)
+        return plain
+
+    socket.getaddrinfo = getaddrinfo
+    ssl.SSLContext.wrap_socket = wrap_socket
+
+
+_reach_the_gateway(PORT)
+"""
+
+_spawning = threading.local()
+
+
+def apply() -> None:
+    """Give functions what Lambda gives them, and let their answers arrive."""
+    runtime: Any = import_module(_RUNTIME)
+    functions: Any = import_module(_LAMBDA)
+    port = os.environ.get("GATEWAY_PORT", "")
+    if port:
+        prelude = _TO_THE_GATEWAY.replace("PORT", port)
+        runtime._PYTHON_WORKER_SCRIPT = prelude + runtime._PYTHON_WORKER_SCRIPT
+    runtime.subprocess = SimpleNamespace(**{**vars(subprocess), "Popen": _start})
+    runtime.Worker._spawn = _remembering(runtime.Worker._spawn)
+    given = functions._provided_worker_env
+
+    def provided(config: Any, code_dir: str, port: int) -> dict[str, str]:
+        return environment(given(config, code_dir, port), config, os.environ)
+
+    functions._provided_worker_env = provided
+
+
+def _remembering(spawn: Any) -> Any:
+    """Let the start of a worker's process know the function's configuration."""
+
+    def remembering(worker: Any) -> None:
+        _spawning.config = worker.config
+        try:
+            spawn(worker)
+        finally:
+            del _spawning.config
+
+    return remembering
+
+
+def _start(command: list[str], **given: Any) -> Any:
+    config = getattr(_spawning, "config", None)
+    if config is None:
+        return subprocess.Popen(command, **given)
+    program = shutil.which(command[0])
+    if program is None:
+        runtime = config.get("Runtime", "")
+        raise RuntimeError(
+            f"functions of runtime {runtime} need {command[0]}, and it is not installed "
+            "on this machine"
+        )
+    given["env"] = environment(given["env"], config, os.environ)
+    if command[0] == "node":
+        node_sdk.provide(Path(given["cwd"]), Path.cwd())
+    return subprocess.Popen([program, *command[1:]], **given)
+
+
+def environment(
+    given: Mapping[str, str], config: Mapping[str, Any], shell: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the environment of a function's process, without that of the `shell`.
+
+    `given` is ministack's: the shell's, the function's own variables and some of those
+    that Lambda defines.
+    """
+    own = (config.get("Environment") or {}).get("Variables") or {}
+    name = config.get("FunctionName", "")
+    logs = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
+    defined = {
+        "_HANDLER": config.get("Handler", ""),
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{config.get('Runtime', '')}",
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": logs,
+        "HOME": given.get("LAMBDA_TASK_ROOT", ""),
+        "LANG": "en_US.UTF-8",
+        "PATH": "/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "TZ": ":UTC",
+    }
+    added = {
+        name: value
+        for name, value in given.items()
+        if name in own or name in _OURS or shell.get(name) != value
+    }
+    return {**defined, **added}
