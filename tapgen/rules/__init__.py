@@ -10,8 +10,9 @@ rules. Importing this package imports cfn-lint.
 
 Begin reading at `base.Rule`, then `state`, the shortest module of rules. A module in
 `_MODULES` holds the rules of one theme and is named after it (`theme`). The others help
-them: `view` has a template as evaluated for each target, `system_view` has a whole
-system, `values` reads what may be unknown, `arn_properties` and `load_balancers` hold
+them: `view` has a template as evaluated for each target, `system_view` a whole system,
+`wide` either of them; `in_system` runs the rules about one template with the values of a
+system. `values` reads what may be unknown, `arn_properties` and `load_balancers` hold
 facts about AWS that several rules need, and `pages` writes the documentation. May use
 `system/` and `template/`.
 
@@ -19,8 +20,9 @@ To add a rule:
 
 1. Write one class in the module of its theme, with the next free number: a
    `base.ResourceRule` for resources of certain types, a `base.Rule` for a whole
-   template, a `system_view.SystemRule` for several stack sets, or a
-   `system_view.SystemsRule` for several systems. It states all of `id`,
+   template, a `wide.WideRule` for resources and what they refer to, a
+   `system_view.SystemRule` for several stack sets, or a `system_view.SystemsRule` for
+   several systems. It states all of `id`,
    `shortdesc` (what it finds), `description` (what happens in AWS, and what to do),
    `source_url` (the page of AWS that says so), and the examples `bad`, `good` and `at`;
    `base.Rule` explains each. `ALL` finds the class by itself; a new theme is a new
@@ -48,12 +50,15 @@ from tapgen.rules import (
     dynamodb,
     elsewhere,
     environments,
+    in_system,
     keys,
     limits,
     literals,
     names,
+    networks,
     once,
     rds,
+    references,
     replication,
     security,
     services,
@@ -78,6 +83,8 @@ _MODULES: tuple[ModuleType, ...] = (
     backup,
     keys,
     dns,
+    networks,
+    references,
     api,
     alarms,
     security,
@@ -104,13 +111,22 @@ ALL: tuple[type[Rule], ...] = tuple(
 )
 """Every rule, by number."""
 
+# Modules whose rules about one template are run again with the values of a system.
+_VALUES = tuple(m for m in _MODULES if m not in (limits, security, state, whole))
+
 # cfn-lint takes the rules from the names in the module that it is given.
 globals().update({rule.__name__: rule for rule in ALL})
 
 
 def system(it: System) -> list[Finding]:
     """Return what the system rules find in a system, without files and lines."""
-    return system_view.findings(it, [r() for r in ALL if issubclass(r, SystemRule)])
+    view = system_view.SystemView(it)
+    found = system_view.findings(view, [r() for r in ALL if issubclass(r, SystemRule)])
+    alone = [rule() for module in _VALUES for rule in _rules(module)]
+    its = in_system.findings(
+        view, [rule for rule in alone if not isinstance(rule, SystemRule)]
+    )
+    return list(dict.fromkeys([*found, *(system_view.finding(*one) for one in its)]))
 
 
 def between(systems: Sequence[System]) -> list[tuple[System, Finding]]:

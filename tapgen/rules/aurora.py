@@ -17,6 +17,7 @@ from tapgen.rules.base import (
 )
 from tapgen.rules.values import absent, get, is_function, present, text, truth
 from tapgen.rules.view import Resource, View
+from tapgen.rules.wide import FoundAt, WideRule, World
 
 CREDENTIALS = (
     "MasterUsername",
@@ -60,12 +61,14 @@ class SecondaryWithCredentials(Rule):
     _home = "Conditions:\n  Home: !Equals [!Ref AWS::Region, us-east-1]\n"
     bad = _example(
         _GLOBAL + "      MasterUsername: orders\n"
-        "      ManageMasterUserPassword: true\n"
+        "      MasterUserPassword: '{{resolve:secretsmanager:orders}}'\n"
     )
     good = _example(
-        _GLOBAL
-        + "      MasterUsername: !If [Home, orders, !Ref AWS::NoValue]\n"
-        + "      ManageMasterUserPassword: !If [Home, true, !Ref AWS::NoValue]\n",
+        _GLOBAL + "      MasterUsername: !If [Home, orders, !Ref AWS::NoValue]\n"
+        "      MasterUserPassword: !If\n"
+        "        - Home\n"
+        "        - '{{resolve:secretsmanager:orders}}'\n"
+        "        - !Ref AWS::NoValue\n",
         _home,
     )
 
@@ -149,13 +152,23 @@ class KeyWithoutEncryption(ResourceRule):
             yield ("KmsKeyId",), "KmsKeyId needs StorageEncrypted: true"
 
 
-class SecondaryWithoutKey(ResourceRule):
+_RESTORED = (
+    "ReplicationSourceIdentifier",
+    "RestoreType",
+    "SnapshotIdentifier",
+    "SourceDBClusterIdentifier",
+    "SourceDbClusterResourceId",
+)
+
+
+class SecondaryWithoutKey(WideRule):
     id = "E9538"
     shortdesc = "An encrypted secondary cluster has no key of its region"
     description = (
         "RDS encrypts data again when it crosses regions. It rejects an encrypted"
         " secondary cluster without KmsKeyId, even if the default key of the account"
-        " would do. Set KmsKeyId to a key in the region of the secondary cluster."
+        " would do. The secondary clusters of an encrypted global cluster are encrypted"
+        " too. Set KmsKeyId to a key in the region of the secondary cluster."
     )
     source_url = f"{DOCS}AmazonRDS/latest/AuroraUserGuide/Overview.Encryption.html"
     at = "Resources/Cluster/Properties/StorageEncrypted"
@@ -164,17 +177,79 @@ class SecondaryWithoutKey(ResourceRule):
     )
     bad = _example(_secondary)
     good = _example(_secondary + "      KmsKeyId: alias/orders\n")
-    types = ("AWS::RDS::DBCluster",)
 
-    def check_resource(self, it: Resource) -> Iterator[Found]:
-        properties = it.properties
-        secondary = (
-            present(properties, "GlobalClusterIdentifier")
-            and present(properties, "SourceRegion")
-            and all(absent(properties, name) for name in CREDENTIALS)
-        )
-        encrypted = truth(properties, "StorageEncrypted") is True
-        if secondary and encrypted and absent(properties, "KmsKeyId"):
-            yield ("StorageEncrypted",), (
-                "an encrypted secondary cluster needs KmsKeyId, a key in its own region"
-            )
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        encrypted = {
+            joined(world, it)
+            for it in world.resources("AWS::RDS::DBCluster", "AWS::RDS::GlobalCluster")
+            if truth(it.properties, "StorageEncrypted") is True
+        } - {None}
+        for _, place in world.places:
+            for it in place.of("AWS::RDS::DBCluster"):
+                if not _is_secondary(it) or not absent(it.properties, "KmsKeyId"):
+                    continue
+                own = truth(it.properties, "StorageEncrypted") is True
+                if own or (it.certain and joined(world, it) in encrypted):
+                    path = "StorageEncrypted" if own else "GlobalClusterIdentifier"
+                    yield it, (path,), (
+                        "an encrypted secondary cluster needs KmsKeyId, a key in its"
+                        " own region"
+                    )
+
+
+def joined(world: World, it: Resource) -> object:
+    """Return what is equal for the members of one global cluster, and for the global
+    cluster itself; None if it is not known."""
+    name = text(it.properties, "GlobalClusterIdentifier")
+    if name:
+        return name.lower()
+    if it.type == "AWS::RDS::GlobalCluster":
+        return (it.id, it.place.target)
+    found = world.origin(it, get(it.properties, "GlobalClusterIdentifier"))
+    if found is None or found[0].type != "AWS::RDS::GlobalCluster":
+        return None
+    return joined(world, found[0])
+
+
+def _is_secondary(it: Resource) -> bool:
+    """Whether a cluster joins a global cluster, and brings no data of its own."""
+    return present(it.properties, "GlobalClusterIdentifier") and all(
+        absent(it.properties, name) for name in (*CREDENTIALS, *_RESTORED)
+    )
+
+
+class ManagedPasswordInGlobalCluster(WideRule):
+    id = "E9608"
+    shortdesc = "A cluster of a global cluster has its password managed by RDS"
+    description = (
+        "RDS does not manage the master password of clusters that are part of an Aurora"
+        " global cluster: it rejects ManageMasterUserPassword on a member, and a global"
+        " cluster whose source has it. Create the secret yourself, replicate it, and"
+        " set MasterUserPassword with a dynamic reference on the primary cluster."
+    )
+    source_url = f"{DOCS}AmazonRDS/latest/AuroraUserGuide/rds-secrets-manager.html"
+    at = "Resources/Cluster/Properties/ManageMasterUserPassword"
+    _primary = _GLOBAL + "      MasterUsername: orders\n"
+    bad = _example(_primary + "      ManageMasterUserPassword: true\n")
+    good = _example(
+        _primary + "      MasterUserPassword: '{{resolve:secretsmanager:orders}}'\n"
+    )
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        for _, place in world.places:
+            for it in place.of("AWS::RDS::DBCluster"):
+                managed = truth(it.properties, "ManageMasterUserPassword") is True
+                if managed and present(it.properties, "GlobalClusterIdentifier"):
+                    yield it, ("ManageMasterUserPassword",), (
+                        "RDS does not manage passwords in a global cluster; set"
+                        " MasterUserPassword on the primary cluster"
+                    )
+        for it in world.resources("AWS::RDS::GlobalCluster"):
+            given = get(it.properties, "SourceDBClusterIdentifier")
+            kind, key = "AWS::RDS::DBCluster", "DBClusterIdentifier"
+            source = world.named(it, given, kind, key)
+            if source and truth(source.properties, "ManageMasterUserPassword") is True:
+                yield it, ("SourceDBClusterIdentifier",), (
+                    f"RDS manages the password of {source.id}, which cannot be in a"
+                    " global cluster; set MasterUserPassword there"
+                )

@@ -45,17 +45,20 @@ class Rule(CloudFormationLintRule):  # type: ignore[misc]
     def match(self, cfn: Any) -> Iterator[Any]:
         """Yield a match for each finding, once; cfn-lint calls this."""
         view = views.of(cfn)
-        if self.needs_targets and not view.known:
-            return
-        if view.opaque and not self.sees_macros:
-            return
         seen = set()
-        for path, message in self.check(view):
+        for path, message in self.allowed(view):
             written = views.locate(cfn.template, path)
             key = (tuple(written), message)
             if key not in seen:
                 seen.add(key)
                 yield RuleMatch(written, message)
+
+    def allowed(self, view: View) -> Iterator[Found]:
+        """Yield everything that is wrong with a template that this rule can check."""
+        if self.needs_targets and not view.known:
+            return
+        if not view.opaque or self.sees_macros:
+            yield from self.check(view)
 
     def check(self, view: View) -> Iterator[Found]:
         """Yield everything that is wrong with a template."""

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule
+from tapgen.rules.base import (
+    DOCS,
+    TEMPLATE_REFERENCE,
+    Found,
+    ResourceRule,
+    deployed_to,
+)
 from tapgen.rules.values import (
     MISSING,
+    Path,
     absent,
     get,
+    is_function,
     items,
     number,
     present,
@@ -17,6 +25,7 @@ from tapgen.rules.values import (
     truth,
 )
 from tapgen.rules.view import Resource
+from tapgen.rules.wide import FoundAt, WideRule, World
 
 _POLICIES = (
     "CidrRoutingConfig",
@@ -233,4 +242,143 @@ class FailoverWithoutCheck(_RecordRule):
             yield ("Failover",), (
                 "a primary record without HealthCheckId or EvaluateTargetHealth never"
                 " fails over"
+            )
+
+
+class SamePolicyTwice(WideRule):
+    id = "E9605"
+    shortdesc = "Two records of one name have the same place in their routing policy"
+    description = (
+        "Records of one name and type share one routing policy, with one primary and"
+        " one secondary record, or one record for each region or location. Route 53"
+        " rejects a second one, whatever its SetIdentifier, and records with another"
+        " policy or with none. In a stack set, give each region its own role by a"
+        " condition, a parameter with an override, or a mapping."
+    )
+    source_url = (
+        f"{DOCS}Route53/latest/DeveloperGuide/resource-record-sets-values-failover.html"
+    )
+    needs_targets = True
+    deployment = deployed_to("us-east-1", "us-west-2")
+    at = "Resources/Record/Properties/Failover"
+    _check = "      HealthCheckId: 01234567-89ab-cdef-0123-456789abcdef\n"
+    _set = _check + "      SetIdentifier: !Ref AWS::Region\n"
+    bad = _example("      Failover: PRIMARY\n" + _set)
+    good = "Conditions:\n  Home: !Equals [!Ref AWS::Region, us-east-1]\n" + _example(
+        "      Failover: !If [Home, PRIMARY, SECONDARY]\n" + _set
+    )
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        first: dict[tuple[object, ...], tuple[Resource, object]] = {}
+        policies: dict[tuple[object, ...], tuple[Resource, str]] = {}
+        for it in world.resources(*_RecordRule.types):
+            for path, record in _records(it):
+                whose, used = _whose(world, it, record), _used(record)
+                if whose is None or used is None:
+                    continue
+                name, value = used
+                other, theirs = policies.setdefault(whose, (it, name))
+                step = (*path, name) if name else path
+                if theirs != name:
+                    yield it, step, (
+                        f"{other.id} {_at(other)} has the same name and type with"
+                        f" {theirs or 'no routing policy'}; Route 53 accepts one"
+                        " routing policy for a name"
+                    )
+                elif name in _ONE_EACH:
+                    before, record_before = first.setdefault(
+                        (*whose, name, value), (it, record)
+                    )
+                    if record_before is not record:
+                        yield it, step, (
+                            f"{before.id} {_at(before)} already has {name} {value} for"
+                            " this name and type; Route 53 accepts one"
+                        )
+
+
+# Policies with one record for each value.
+_ONE_EACH = ("Failover", "GeoLocation", "Region")
+
+
+def _records(it: Resource) -> Iterator[tuple[Path, Any]]:
+    if it.type == "AWS::Route53::RecordSet":
+        yield (), it.properties
+    for index, record in enumerate(items(it.properties, "RecordSets")):
+        yield ("RecordSets", index), record
+
+
+def _whose(world: World, it: Resource, record: Any) -> tuple[object, ...] | None:
+    """Return the zone, name and type of a record; None if one is not known."""
+    zone: object = None
+    for holder in (record, it.properties):
+        identifier = get(holder, "HostedZoneId")
+        named = text(holder, "HostedZoneName")
+        origin = world.origin(it, identifier)
+        if origin:
+            zone = zone or (origin[0].place.target, origin[0].id)
+        zone = zone or text(identifier) or (named and _plain(named))
+    name, kind = text(record, "Name"), text(record, "Type")
+    return (zone, _plain(name), kind) if zone and name and kind else None
+
+
+def _plain(name: str) -> str:
+    return name.rstrip(".").lower()
+
+
+def _used(record: Any) -> tuple[str, str] | None:
+    """Return the routing policy of a record with its value; None if it is not known."""
+    possible = [name for name in _POLICIES if not absent(record, name)]
+    if not possible:
+        return "", ""
+    value = get(record, possible[0])
+    if len(possible) > 1 or not present(record, possible[0]) or is_function(value):
+        return None
+    return possible[0], str(value)
+
+
+def _at(it: Resource) -> str:
+    return f"in {it.place.region}" if it.place.region else "in this template"
+
+
+class ThresholdAboveChildren(ResourceRule):
+    id = "E9606"
+    shortdesc = "A calculated health check needs more healthy children than it has"
+    description = (
+        "If HealthThreshold is greater than the number of ChildHealthChecks, Route 53"
+        " always considers the health check unhealthy; with 0, always healthy. The"
+        " records that use it never fail over, or always. Set a threshold from 1 to the"
+        " number of children, also where a condition leaves children out."
+    )
+    source_url = f"{DOCS}Route53/latest/APIReference/API_HealthCheckConfig.html"
+    at = "Resources/Check/Properties/HealthCheckConfig/HealthThreshold"
+    _calculated = """\
+Resources:
+  Check:
+    Type: AWS::Route53::HealthCheck
+    Properties:
+      HealthCheckConfig:
+        Type: CALCULATED
+        HealthThreshold: {threshold}
+        ChildHealthChecks:
+          - 01234567-89ab-cdef-0123-456789abcdef
+          - 01234567-89ab-cdef-0123-456789abcdee
+"""
+    bad = _calculated.format(threshold=3)
+    good = _calculated.format(threshold=2)
+    types = ("AWS::Route53::HealthCheck",)
+
+    def check_resource(self, it: Resource) -> Iterator[Found]:
+        config = get(it.properties, "HealthCheckConfig")
+        threshold = number(config, "HealthThreshold")
+        children = get(config, "ChildHealthChecks")
+        if text(config, "Type") != "CALCULATED" or threshold is None:
+            return
+        steps = ("HealthCheckConfig", "HealthThreshold")
+        if threshold == 0:
+            yield steps, "with a threshold of 0, the health check is always healthy"
+        elif isinstance(children, list) and threshold > len(children):
+            where = f" in {it.place.region}" if it.place.target else ""
+            yield steps, (
+                f"{threshold:g} of {len(children)} children have to be healthy{where},"
+                " so the health check is always unhealthy"
             )

@@ -12,6 +12,7 @@ from tapgen.rules.values import (
     MISSING,
     UNKNOWN,
     arn,
+    beginning,
     get,
     is_function,
     present,
@@ -19,9 +20,10 @@ from tapgen.rules.values import (
     truth,
 )
 from tapgen.rules.view import Resource
+from tapgen.rules.wide import FoundAt, WideRule, World
 
 
-class ReplicaBesideItsKey(ResourceRule):
+class ReplicaBesideItsKey(WideRule):
     id = "E9543"
     shortdesc = (
         "A replica key is in the region of its primary key, or has no multi-Region key"
@@ -53,22 +55,41 @@ Resources:
 """
     bad = _key.format(region="us-east-1")
     good = _key.format(region="us-west-2")
-    types = ("AWS::KMS::ReplicaKey",)
 
-    def check_resource(self, it: Resource) -> Iterator[Found]:
-        found = arn(get(it.properties, "PrimaryKeyArn"))
-        if found is None:
-            return
-        if found.region == it.place.region:
-            yield ("PrimaryKeyArn",), (
-                f"the primary key is also in {found.region}; create the replica in"
-                " another region"
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        for it in world.resources("AWS::KMS::ReplicaKey"):
+            for message in _wrong_primary(world, it):
+                yield it, ("PrimaryKeyArn",), message
+
+
+def _wrong_primary(world: World, it: Resource) -> Iterator[str]:
+    """Yield what is wrong with the primary key of a replica."""
+    given = get(it.properties, "PrimaryKeyArn")
+    origin = world.origin(it, given)
+    found = arn(beginning(given) or "")
+    primary = origin[0] if origin and origin[0].type.startswith("AWS::KMS::") else None
+    region = found.region if found and found.region else ""
+    if primary is not None:
+        region = region or primary.place.region
+    same_stack = primary is not None and primary.place is it.place
+    if same_stack or (region and region == it.place.region):
+        yield (
+            f"the primary key is also in {region or 'the region of the stack'}; create"
+            " the replica in another region"
+        )
+    if primary is not None and primary.type == "AWS::KMS::ReplicaKey":
+        yield f"{primary.id} is a replica itself; give the ARN of its primary key"
+    elif primary is not None and primary.type == "AWS::KMS::Key":
+        if truth(primary.properties, "MultiRegion") is False:
+            yield (
+                f"{primary.id} is a single-Region key and cannot be replicated; create"
+                " it with MultiRegion: true"
             )
-        name = found.resource.removeprefix("key/")
-        if name and name[0] in "0123456789abcdef" and len(name) == 36:
-            yield ("PrimaryKeyArn",), (
-                f"{name} is not a multi-Region key (mrk-…) and cannot be replicated"
-            )
+    name = found.resource.removeprefix("key/") if found else ""
+    if found and found.resource.startswith("alias/"):
+        yield f"{found.resource} is an alias; give the ARN of the key (key/mrk-…)"
+    elif name and name[0] in "0123456789abcdef" and len(name) == 36:
+        yield f"{name} is not a multi-Region key (mrk-…) and cannot be replicated"
 
 
 _BYPASS = "BypassPolicyLockoutSafetyCheck"

@@ -482,3 +482,89 @@ Resources:
                 f"{name!r} is a service of {match[1]}, but the endpoint is in"
                 f" {it.place.region}; write ${{AWS::Region}}"
             )
+
+
+_URL = re.compile(r"(?:^|[/.@-])([a-z]{2}(?:-[a-z]+)+-\d)\.(?:amazonaws\.com|api\.aws)")
+_ARN_PARTS = re.compile(r"arn:aws[a-z-]*:([a-z0-9-]+):([a-z]{2}(?:-[a-z]+)+-\d):")
+# Services that all regions use in one region, or across regions on purpose.
+_ELSEWHERE_ON_PURPOSE = {"acm", "ecr", "ecr-public", "events", "sns", "wafv2"}
+_LEFT_OUT = (
+    "AWS::CloudFront::",
+    "AWS::GlobalAccelerator::",
+    "AWS::Route53",
+    "AWS::SQS::QueuePolicy",  # E9550
+)
+# Code and scripts: their text is not for CloudFormation.
+_NOT_READ = {"ZipFile", "UserData", "BuildSpec", "Principal", "ServiceName"}
+
+
+class OneRegionInPolicyOrUrl(Rule):
+    id = "W9611"
+    shortdesc = "A policy or URL names one region in every region"
+    description = (
+        "A region that is written in the ARNs of a policy or in the URL of an endpoint"
+        " stays the same at every target. The policy allows nothing in the other"
+        " regions, and the URL leads to another region. Write ${AWS::Region}. If the"
+        " resource is in one region on purpose, silence the rule with that reason."
+    )
+    source_url = f"{DOCS}IAM/latest/UserGuide/reference-arns.html"
+    needs_targets = True
+    deployment = _TWO
+    at = "Resources/Policy/Properties/PolicyDocument/Statement/0/Resource"
+    _policy = """\
+Resources:
+  Policy:
+    Type: AWS::IAM::ManagedPolicy
+    Properties:
+      PolicyDocument:
+        Version: '2012-10-17'
+        Statement:
+          - Effect: Allow
+            Action: dynamodb:GetItem
+            Resource: !Sub arn:${{AWS::Partition}}:dynamodb:{region}:${{AWS::AccountId}}:table/orders
+"""
+    bad = _policy.format(region="us-east-1")
+    good = _policy.format(region="${AWS::Region}")
+
+    def check(self, view: View) -> Iterator[Found]:
+        for found in view.created().values():
+            regions = {it.place.region for it in found}
+            if len(regions) < 2 or found[0].type.startswith(_LEFT_OUT):
+                continue
+            named = [_regions_named(it) for it in found]
+            for path, (region, what) in named[0].items():
+                everywhere = all(n.get(path, ("", ""))[0] == region for n in named)
+                if everywhere and region in regions:
+                    others = ", ".join(sorted(regions - {region}))
+                    yield in_properties(found[0], *path), (
+                        f"{what} in {region} is used in {others} too; write"
+                        " ${AWS::Region}"
+                    )
+
+
+def _regions_named(it: Resource) -> dict[Path, tuple[str, str]]:
+    """Return the only region that each ARN in a policy, and each URL, names."""
+    checked_elsewhere = {path for path, _ in regional(it)}
+    found: dict[Path, tuple[str, str]] = {}
+    beside: dict[tuple[Path, str], set[str]] = {}
+    for path, value in walk(it.properties):
+        known = beginning(value)
+        if known is None or _NOT_READ & set(path) or path in checked_elsewhere:
+            continue
+        in_policy = "Statement" in path and "Condition" not in path
+        match = _ARN_PARTS.match(known) if in_policy else None
+        if match and match[1] not in _ELSEWHERE_ON_PURPOSE:
+            found[path] = match[2], f"the ARN of {match[1]}"
+            beside.setdefault((_list_of(path), match[1]), set()).add(match[2])
+        url = _URL.search(known) if len(known) < _LONGEST_URL else None
+        if url and ".dkr.ecr." not in known and url[1] in PARTITION_OF:
+            found[path] = url[1], f"the endpoint {known!r}"
+    alone = {where for (where, _), several in beside.items() if len(several) > 1}
+    return {p: one for p, one in found.items() if _list_of(p) not in alone}
+
+
+_LONGEST_URL = 300
+
+
+def _list_of(path: Path) -> Path:
+    return path[:-1] if path and isinstance(path[-1], int) else path

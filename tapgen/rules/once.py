@@ -16,8 +16,21 @@ from tapgen.rules.base import (
     places_of,
     regions_of,
 )
-from tapgen.rules.values import Path, absent, arn, get, items, reached, text, truth
+from tapgen.rules.values import (
+    MISSING,
+    Path,
+    Steps,
+    absent,
+    arn,
+    get,
+    items,
+    present,
+    reached,
+    text,
+    truth,
+)
 from tapgen.rules.view import Resource, View
+from tapgen.rules.wide import FoundAt, WideRule, World
 
 _TWO = deployed_to("us-east-1", "us-west-2")
 VIRGINIA = "us-east-1"
@@ -362,14 +375,15 @@ Resources:
         return repr(config) if name else None
 
 
-class AddressInSeveralPlaces(Rule):
+class AddressInSeveralPlaces(WideRule):
     id = "E9522"
     shortdesc = "Several stacks create the same DNS record or the same alias"
     description = (
         "A record set (name, type and SetIdentifier) exists once in a hosted zone,"
-        " and an alternate domain name on one CloudFront distribution. The second"
-        " stack fails. Create it once, or give the record of each region its own"
-        " SetIdentifier."
+        " and a domain name on one CloudFront distribution. Edge-optimized API domains,"
+        " AppSync domains and custom Cognito domains are distributions too. The second"
+        " stack fails. Create it once, use regional API domains, or give the record of"
+        " each region its own SetIdentifier."
     )
     source_url = f"{DOCS}Route53/latest/DeveloperGuide/routing-policy.html"
     needs_targets = True
@@ -398,13 +412,48 @@ Resources:
                 f"the same record is created in {regions_of(same)}; create it once, or"
                 " give each record its own SetIdentifier"
             )
-        steps = ("DistributionConfig", "Aliases", 0)
-        types = ("AWS::CloudFront::Distribution",)
-        for same in twice(view, types, lambda r: text(r.properties, *steps)):
-            yield in_properties(same[0], *steps), (
-                f"distributions in {regions_of(same)} have this domain name, but only"
-                " one can; create it in one region"
-            )
+        yield from super().check(view)
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        first: dict[str, Resource] = {}
+        for it in world.resources(*_AT_CLOUDFRONT):
+            for path, name in _domains(it):
+                other = first.setdefault(name, it)
+                if other is it:
+                    continue
+                where = f"{other.id} in {other.place.target}"
+                yield it, path, (
+                    f"{where} already has the domain name {name}, and only one"
+                    " distribution can; create it once"
+                )
+
+
+# Where types that are CloudFront distributions have their domain names.
+_AT_CLOUDFRONT: Mapping[str, Steps] = {
+    "AWS::ApiGateway::DomainName": ("DomainName",),
+    "AWS::AppSync::DomainName": ("DomainName",),
+    "AWS::CloudFront::Distribution": ("DistributionConfig", "Aliases", "*"),
+    "AWS::CloudFront::DistributionTenant": ("Domains", "*"),
+    "AWS::Cognito::UserPoolDomain": ("Domain",),
+}
+
+
+def _domains(it: Resource) -> Iterator[tuple[Path, str]]:
+    """Yield the domain names that a resource has at CloudFront."""
+    if it.type == "AWS::ApiGateway::DomainName":
+        kinds = get(it.properties, "EndpointConfiguration", "Types")
+        edge = text(kinds, 0) == "EDGE" if present(kinds) else kinds is MISSING
+        if not edge or (
+            kinds is MISSING and not absent(it.properties, "RegionalCertificateArn")
+        ):
+            return
+    if it.type == "AWS::Cognito::UserPoolDomain":
+        if not present(it.properties, "CustomDomainConfig"):
+            return  # its prefix is of one region
+    for path, value in reached(it.properties, _AT_CLOUDFRONT[it.type]):
+        name = text(value)
+        if name:
+            yield path, name.rstrip(".").lower()
 
 
 def record_key(resource: Resource) -> str | None:

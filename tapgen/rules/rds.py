@@ -5,9 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule, Rule
-from tapgen.rules.values import get, number, present
+from tapgen.rules.base import (
+    DOCS,
+    TEMPLATE_REFERENCE,
+    Found,
+    ResourceRule,
+    Rule,
+    deployed_to,
+)
+from tapgen.rules.values import (
+    absent,
+    arn,
+    beginning,
+    get,
+    number,
+    present,
+    text,
+    truth,
+)
 from tapgen.rules.view import Resource, View
+from tapgen.rules.wide import FoundAt, WideRule, World
 from tapgen.template import schemas
 
 _TYPE = "AWS::RDS::DBInstance"
@@ -156,3 +173,120 @@ def _branches(node: Any) -> tuple[Any, Any, Any] | None:
         case {"Fn::If": [str(name), yes, no]}:
             return name, yes, no
     return None
+
+
+# Type -> the property that names the source of a replica, and that names it there.
+_REPLICAS = {
+    _TYPE: (_SOURCE, "DBInstanceIdentifier"),
+    "AWS::RDS::DBCluster": ("ReplicationSourceIdentifier", "DBClusterIdentifier"),
+}
+
+
+def _replicas(world: World) -> Iterator[tuple[Resource, str, Resource | None]]:
+    """Yield each replica, the property with its source, and the source if it is known."""
+    for _, place in world.places:
+        for it in place.of(*_REPLICAS):
+            step, key = _REPLICAS[it.type]
+            if present(it.properties, step):
+                given = get(it.properties, step)
+                yield it, step, world.named(it, given, it.type, key)
+
+
+class EncryptedReplicaWithoutKey(WideRule):
+    id = "E9609"
+    shortdesc = "An encrypted replica in another region has no key of its region"
+    description = (
+        "RDS encrypts a replica in another region again, with a key of that region. It"
+        " rejects a replica of an encrypted source without KmsKeyId, also if the"
+        " default key of the account would do. Set KmsKeyId to a key of the replica's"
+        " region."
+    )
+    source_url = f"{DOCS}AmazonRDS/latest/UserGuide/Overview.Encryption.html"
+    needs_targets = True
+    deployment = deployed_to("us-east-1", "us-west-2")
+    at = "Resources/Replica/Properties/SourceDBInstanceIdentifier"
+    _both = """\
+Conditions:
+  Home: !Equals [!Ref AWS::Region, us-east-1]
+  Away: !Not [!Condition Home]
+Resources:
+  Source:
+    Type: AWS::RDS::DBInstance
+    Condition: Home
+    DeletionPolicy: Snapshot
+    UpdateReplacePolicy: Snapshot
+    Properties:
+      DBInstanceIdentifier: orders
+      DBInstanceClass: db.m6g.large
+      Engine: postgres
+      AllocatedStorage: '20'
+      MasterUsername: orders
+      ManageMasterUserPassword: true
+      StorageEncrypted: true
+  Replica:
+    Type: AWS::RDS::DBInstance
+    Condition: Away
+    DeletionPolicy: Delete
+    UpdateReplacePolicy: Delete
+    Properties:
+      DBInstanceClass: db.m6g.large
+      SourceDBInstanceIdentifier: !Sub arn:${AWS::Partition}:rds:us-east-1:${AWS::AccountId}:db:orders
+"""
+    bad = _both
+    good = _both + "      KmsKeyId: alias/orders\n"
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        for it, step, source in _replicas(world):
+            address = arn(beginning(get(it.properties, step)) or "")
+            region = (
+                (source.place.region if source else "")
+                or (address.region if address else "")
+                or text(it.properties, "SourceRegion")
+            )
+            encrypted = truth(it.properties, "StorageEncrypted") is True or (
+                source is not None
+                and truth(source.properties, "StorageEncrypted") is True
+            )
+            if not region or region == it.place.region or not encrypted:
+                continue
+            if absent(it.properties, "KmsKeyId"):
+                yield it, (step,), (
+                    f"the source is encrypted in {region}; set KmsKeyId to a key in"
+                    f" {it.place.region}"
+                )
+
+
+class ReplicaOfSourceWithoutBackups(WideRule):
+    id = "E9610"
+    shortdesc = "The source of a read replica keeps no backups"
+    description = (
+        "RDS creates read replicas from automated backups. It rejects a replica whose"
+        " source has BackupRetentionPeriod: 0 with 'Automated backups are not enabled'."
+        " Let the source keep backups for at least one day."
+    )
+    source_url = f"{DOCS}AmazonRDS/latest/UserGuide/USER_ReadRepl.html"
+    at = "Resources/Replica/Properties/SourceDBInstanceIdentifier"
+    _pair = """\
+  Source:
+    Type: AWS::RDS::DBInstance
+    DeletionPolicy: Snapshot
+    UpdateReplacePolicy: Snapshot
+    Properties:
+      DBInstanceClass: db.m6g.large
+      Engine: postgres
+      AllocatedStorage: '20'
+      MasterUsername: orders
+      ManageMasterUserPassword: true
+      BackupRetentionPeriod: {days}
+"""
+    _referring = _example("      SourceDBInstanceIdentifier: !Ref Source\n")
+    bad = _referring + _pair.format(days=0)
+    good = _referring + _pair.format(days=1)
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        for it, step, source in _replicas(world):
+            if source and number(source.properties, "BackupRetentionPeriod") == 0:
+                yield it, (step,), (
+                    f"{source.id} has BackupRetentionPeriod 0, and replicas need"
+                    " automated backups; set it to 1 or more"
+                )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from tapgen.rules.base import DOCS, Found, ResourceRule
-from tapgen.rules.values import absent, get, items, present, text, truth
+from tapgen.rules.base import DOCS, Found, ResourceRule, deployed_to
+from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
+from tapgen.rules.wide import FoundAt, WideRule, World
 
 _GUIDE = f"{DOCS}AmazonS3/latest/userguide/"
 _BUCKET = """\
@@ -266,3 +267,78 @@ class SamePriorityTwice(ResourceRule):
                     *steps,
                     index,
                 ), "a rule with Filter needs Priority beside other rules"
+
+
+class MutualReplication(WideRule):
+    id = "E9607"
+    shortdesc = "Buckets replicate to each other from their creation"
+    description = (
+        "The destination of a replication must exist, with versioning, before the"
+        " bucket that names it. Of two buckets that name each other, neither can be"
+        " created first, and the first stack instance fails with 'Destination bucket"
+        " must exist'. Create both without replication, and add it in a second rollout"
+        " by a parameter, or in a stack set that depends on both."
+    )
+    source_url = f"{_GUIDE}replication-requirements.html"
+    needs_targets = True
+    deployment = deployed_to("us-east-1", "us-west-2")
+    at = (
+        "Resources/Bucket/Properties/ReplicationConfiguration/Fn::If/1/Rules/0/"
+        "Destination/Bucket"
+    )
+    _both = """\
+Parameters:
+  Replicate: {{Type: String, Default: '{replicate}'}}
+Conditions:
+  Replicates: !Equals [!Ref Replicate, 'true']
+Mappings:
+  Peers:
+    us-east-1: {{Region: us-west-2}}
+    us-west-2: {{Region: us-east-1}}
+Resources:
+  Bucket:
+    Type: AWS::S3::Bucket
+    DeletionPolicy: Retain
+    UpdateReplacePolicy: Retain
+    Properties:
+      BucketName: !Sub orders-${{AWS::AccountId}}-${{AWS::Region}}
+      VersioningConfiguration: {{Status: Enabled}}
+      ReplicationConfiguration: !If
+        - Replicates
+        - Role: !Sub arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:role/replication
+          Rules:
+            - Status: Enabled
+              Destination:
+                Bucket: !Sub
+                  - arn:${{AWS::Partition}}:s3:::orders-${{AWS::AccountId}}-${{Peer}}
+                  - Peer: !FindInMap [Peers, !Ref AWS::Region, Region]
+        - !Ref AWS::NoValue
+"""
+    bad = _both.format(replicate="true")
+    good = _both.format(replicate="false")
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        buckets = list(world.resources("AWS::S3::Bucket"))
+        named = {text(it.properties, "BucketName") or "": it for it in buckets}
+        for it in buckets:
+            for path, name in destinations(it):
+                other = named.get(name)
+                if other is None or other is it:
+                    continue
+                back = [named.get(theirs) for _, theirs in destinations(other)]
+                if any(b is it for b in back):
+                    yield it, path, (
+                        f"{other.id} in {other.place.region} also replicates to this"
+                        " bucket, so neither can be created first"
+                    )
+
+
+def destinations(it: Resource) -> Iterator[tuple[Path, str]]:
+    """Yield the names of the buckets that a bucket is replicated to."""
+    if it.type != "AWS::S3::Bucket":
+        return
+    steps = ("ReplicationConfiguration", "Rules")
+    for index, rule in enumerate(items(it.properties, *steps)):
+        found = arn(text(rule, "Destination", "Bucket") or "")
+        if found and found.service == "s3" and text(rule, "Status") == "Enabled":
+            yield (*steps, index, "Destination", "Bucket"), found.resource

@@ -151,11 +151,14 @@ class SystemView:
                 return self._found(stack_set, place, name, "")
             case {"Fn::GetAtt": [str(name), *rest]}:
                 return self._found(stack_set, place, name, ".".join(map(str, rest)))
-        if isinstance(node, Mapping) and len(node) == 1:
-            marker = node.get(LATER)
-            if isinstance(marker, str) and marker in self._markers:
-                return self.origin(*self._markers[marker])
-        return None
+        output = self.output(node)
+        return self.origin(*output) if output else None
+
+    def output(self, node: Any) -> tuple[StackSet, Place, Any] | None:
+        """Return the output that a value is, as evaluated, and where; None if it is
+        none of a single stack instance."""
+        marker = node.get(LATER) if isinstance(node, Mapping) else None
+        return self._markers.get(marker) if isinstance(marker, str) else None
 
     @staticmethod
     def _found(
@@ -214,13 +217,10 @@ class SystemView:
                     yield stack_set, place, resource.id, name
 
 
-def findings(
-    system: System, rules: list[SystemRule], groups: Groups | None = None
-) -> list[Finding]:
+def findings(it: SystemView, rules: list[SystemRule]) -> list[Finding]:
     """Return what these rules find, without files and lines."""
-    it = SystemView(system, groups)
     return _unique(
-        _finding(rule, found) for rule in rules for found in rule.check_system(it)
+        finding(rule, found) for rule in rules for found in rule.check_system(it)
     )
 
 
@@ -232,7 +232,7 @@ def findings_between(
     found: dict[int, list[Finding]] = {id(system): [] for system in systems}
     for rule in rules:
         for system, one in rule.check_systems(its):
-            found[id(system)].append(_finding(rule, one))
+            found[id(system)].append(finding(rule, one))
     return [(s, f) for s in systems for f in _unique(found[id(s)])]
 
 
@@ -240,7 +240,8 @@ def _unique(found: Iterable[Finding]) -> list[Finding]:
     return list(dict.fromkeys(found))
 
 
-def _finding(rule: Rule, found: FoundIn) -> Finding:
+def finding(rule: Rule, found: FoundIn) -> Finding:
+    """Return what a rule found in a system, without file and line."""
     stack_set, path, message = found
     written = views.locate(checks.body(stack_set.template), path)
     named = len(written) > 1 and isinstance(written[1], str)

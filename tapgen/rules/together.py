@@ -10,10 +10,11 @@ from tapgen.model import StackSet
 from tapgen.rules.aurora import credentials
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, in_properties
 from tapgen.rules.once import identity_key, record_key
+from tapgen.rules.replication import destinations
 from tapgen.rules.system_view import FoundIn, Origin, SystemRule, SystemView
 from tapgen.rules.values import Path, absent, arn, get, items, present, text, truth
 from tapgen.rules.view import Resource
-from tapgen.rules.wiring import REPLICATING, destinations
+from tapgen.rules.wiring import REPLICATING
 from tapgen.system import names
 from tapgen.system.names import Name
 from tapgen.template import schemas
@@ -345,7 +346,7 @@ primary:
           Engine: aurora-postgresql
           EngineVersion: '16.8'
           MasterUsername: orders
-          ManageMasterUserPassword: true
+          MasterUserPassword: '{{resolve:secretsmanager:orders}}'
     Outputs:
       Global: {Value: !Ref Global}
 secondary:
@@ -436,7 +437,7 @@ class SecondCredentials(SystemRule):
     bad = (
         _CLUSTERS
         + "          MasterUsername: orders\n"
-        + ("          ManageMasterUserPassword: true\n")
+        + "          MasterUserPassword: '{{resolve:secretsmanager:orders}}'\n"
     )
     good = _CLUSTERS
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import takewhile
 from typing import Any
 
 from tapgen.template.values import LATER
@@ -168,6 +169,8 @@ def beginning(node: Any) -> str | None:
     match node:
         case {"Fn::Sub": str(whole)} | {"Fn::Sub": [str(whole), _]}:
             return whole.partition("${")[0]
-        case {"Fn::Join": ["", [str(first), *_]]}:
-            return first
+        case {"Fn::Join": [str(between), [str(first), *rest]]}:
+            known_parts = [first, *takewhile(lambda part: isinstance(part, str), rest)]
+            end = between if len(known_parts) <= len(rest) else ""
+            return between.join(known_parts) + end
     return None

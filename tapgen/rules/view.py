@@ -131,11 +131,13 @@ class View:
     """A template, its stack sets, and the template as evaluated for each target.
 
     `written` is the template before cfn-lint expanded its loops, if it is known.
+    `at` are its places, where they are known already.
     """
 
     template: Mapping[str, Any]
     stack_sets: tuple[Mapping[str, Any], ...]
     written: Mapping[str, Any] | None = None
+    at: tuple[Place, ...] = ()
 
     @property
     def known(self) -> bool:
@@ -155,6 +157,8 @@ class View:
 
         Of the accounts that come to the same, only the first two.
         """
+        if self.at:
+            return self.at
         body = self.template if self.written is None else self.written
         found: list[Place] = []
         for number, entry in enumerate(self.stack_sets):

@@ -9,8 +9,9 @@ from tapgen.model import StackSet
 from tapgen.rules.arn_properties import CROSS_REGION, ROLES, regional
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, USER_GUIDE, in_properties
 from tapgen.rules.literals import ELSEWHERE
+from tapgen.rules.replication import destinations
 from tapgen.rules.system_view import FoundIn, SystemRule, SystemView
-from tapgen.rules.values import Path, arn, items, reached, text, walk
+from tapgen.rules.values import Path, arn, reached, text, walk
 from tapgen.rules.view import Resource
 from tapgen.system import checks
 
@@ -272,17 +273,6 @@ def _named(resource: Resource) -> Iterator[tuple[Path, _Name]]:
         joined = text(resource.properties, "GlobalClusterIdentifier")
         if joined:
             yield ("GlobalClusterIdentifier",), ("global cluster", joined)
-
-
-def destinations(resource: Resource) -> Iterator[tuple[Path, str]]:
-    """Yield the names of the buckets that a bucket is replicated to."""
-    if resource.type != "AWS::S3::Bucket":
-        return
-    steps = ("ReplicationConfiguration", "Rules")
-    for index, rule in enumerate(items(resource.properties, *steps)):
-        found = arn(text(rule, "Destination", "Bucket") or "")
-        if found and found.service == "s3" and text(rule, "Status") == "Enabled":
-            yield (*steps, index, "Destination", "Bucket"), found.resource
 
 
 class ExportTwice(SystemRule):

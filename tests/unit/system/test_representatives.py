@@ -203,8 +203,8 @@ def test_what_is_found_is_what_all_accounts_one_by_one_have(system: System) -> N
     some, all_of_them = (
         [f"{f.rule} {f.stack_set} {f.path} {f.message}" for f in found]
         for found in (
-            system_view.findings(system, checked),
-            system_view.findings(system, checked, everyone),
+            system_view.findings(system_view.SystemView(system), checked),
+            system_view.findings(system_view.SystemView(system, everyone), checked),
         )
     )
     assert neutral(some) == neutral(all_of_them)
