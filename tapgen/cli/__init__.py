@@ -35,6 +35,7 @@ COMMANDS = {
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
     "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
     "approve": ("approve", "Approve or reject what a rollout waits for."),
+    "history": ("history", "List the runs of a system, or show what one did."),
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),

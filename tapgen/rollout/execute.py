@@ -154,7 +154,10 @@ class Engine:
         self.ways.on_event(Event(kind, message, **more))
 
     def record(self, kind: str, **facts: Any) -> None:
-        """Write an event into the journal and apply it."""
+        """Write an event into the journal and apply it; the last one of a run names what
+        it has changed, for `history.runs`."""
+        if kind in ("paused", "closed"):
+            facts["changed"] = list(self.state.changed)
         while True:
             try:
                 event = self.journal.append(kind, **facts)
