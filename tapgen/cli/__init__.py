@@ -34,6 +34,7 @@ COMMANDS = {
     "plan": ("plan", "Show what a rollout would change, without changing it."),
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
     "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
+    "rollback": ("rollback", "Take a system back to the state of an earlier run."),
     "approve": ("approve", "Approve or reject what a rollout waits for."),
     "history": ("history", "List the runs of a system, or show what one did."),
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
@@ -80,6 +81,7 @@ class _Commands(click.Group):
 
 # Words of other tools -> the command that does it here.
 _ELSEWHERE = {
+    "rollback": "revert undo",
     "rollout": "deploy apply up launch create update ship release publish sync push "
     "provision execute run",
     "plan": "preview changes whatif what-if dry-run dryrun changeset change-set",

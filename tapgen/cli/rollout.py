@@ -98,7 +98,7 @@ def rollout_command(
         allowed = saved_plan.allowed
     reached = reach_system(system, environment, folder, clock, aws_choice)
     require_account(reached, yes, aws_choice["account"])
-    shut = _require_bootstrap(reached, clock)
+    shut = require_bootstrap(reached, clock)
     require_room(reached, "rollout", supersede)
     wait_for_running(reached)
     read_stacks = saved_plan.read_stacks if saved_plan else False
@@ -141,7 +141,7 @@ def _read(path: Path) -> str:
         raise PlanError(f"{path}: cannot be read ({error})") from None
 
 
-def _require_bootstrap(reached: Reached, clock: Timings) -> frozenset[str]:
+def require_bootstrap(reached: Reached, clock: Timings) -> frozenset[str]:
     """Return the accounts that lack roles or a bucket, so that the others go on; with
     --local, create them. Raises RolloutError where nothing can be deployed."""
     from tapgen.accounts import bootstrap

@@ -60,8 +60,9 @@ def home(prefix: str) -> str:
 
 def new_run() -> str:
     """Return the name of a new run: its time and a random part, in order of time."""
-    now = datetime.now(UTC).strftime("%Y%m%dt%H%M%Sz")
-    return f"{now}-{secrets.token_hex(3)}"
+    now = datetime.now(UTC)
+    milliseconds = now.microsecond // 1000
+    return f"{now:%Y%m%dt%H%M%S}{milliseconds:03}z-{secrets.token_hex(3)}"
 
 
 def now_text() -> str:

@@ -1,0 +1,117 @@
+"""`tapgen rollback`: plan back to an earlier run, confirm, run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import DONE, FAILED, PARTIAL
+from tapgen.cli.common import (
+    Timings,
+    aws_options,
+    output_option,
+    print_json,
+    say,
+    supersede_option,
+    system_options,
+)
+from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.plan import (
+    allow_option,
+    exact_allowances,
+    is_incomplete,
+    make_plan,
+    outlook_of,
+    refused,
+)
+from tapgen.cli.reach import command_line, reach_system
+from tapgen.cli.rollout import require_bootstrap
+from tapgen.cli.running import (
+    exit_code,
+    next_lines,
+    require_room,
+    run_plan,
+    wait_for_running,
+)
+
+_EPILOG = """\b
+Examples:
+  tapgen rollback secure_network --local
+  tapgen rollback secure_network -e prod --to 20260301t101500123z-1a2b3c
+
+Without --to, the plan leads back to what was deployed before the last run that changed
+something. A second rollback undoes the first. The next tapgen rollout deploys the
+file again, so change the file first.
+
+Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
+3 partial (some stack sets changed, others did not), 130 interrupted.
+"""
+
+
+@click.command("rollback", epilog=_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option("--to", metavar="RUN", help="Go back to what this run left.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option("--details", is_flag=True, help="List every parameter and resource.")
+@allow_option
+@supersede_option
+def rollback_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    to: str | None,
+    yes: bool,
+    details: bool,
+    allowed: tuple[str, ...],
+    supersede: str | None,
+    **aws_choice: Any,
+) -> int:
+    """Take SYSTEM back to the templates, targets, values and tags of an earlier run.
+
+    The plan is shown and confirmed like that of a rollout, with what it replaces and
+    deletes, and runs in the same way.
+    """
+    from tapgen.cli.progress import console
+    from tapgen.plan import refusals
+    from tapgen.report import data, text
+    from tapgen.rollout import earlier
+
+    require_terminal_or(yes)
+    clock = Timings()
+    reached = reach_system(system, environment, folder, clock, aws_choice, leaving=True)
+    require_account(reached, yes, aws_choice["account"])
+    require_room(reached, "rollback", supersede)
+    then = earlier.find(reached.sets.bucket, reached.system.prefix, to)
+    shut = require_bootstrap(reached, clock)
+    wait_for_running(reached)
+    back = replace(reached, system=earlier.system_of(reached.system, then))
+    plan = earlier.with_unknown(make_plan(back, clock, shut=shut), then)
+    allowed = exact_allowances(plan, allowed)
+    out = console(stderr=output == "json")
+    out.print(f"back to the state {then.words}")
+    out.print(text.plan(plan, details=details, outlook=outlook_of(back, plan)))
+    shown = {"state": then.words, "plan": data.plan(plan, allowed)}
+    if refused(plan, allowed) or not plan:
+        if output == "json":
+            print_json({**shown, "outcome": None})
+        unknown = not plan and is_incomplete(plan)
+        return FAILED if refusals(plan, allowed) or unknown else DONE
+    confirm(yes, "Roll back?")
+    ended = run_plan(
+        back, plan, command="rollback", supersede=supersede, allowed=allowed
+    )
+    if isinstance(ended, int):
+        return ended
+    out.print(text.outcome(ended, **next_lines(reached, ended, "rollback")))
+    if output == "json":
+        print_json({**shown, "outcome": data.outcome(ended)})
+    if ended.green:
+        line = command_line("plan", reached)
+        say(f"to see in what the file differs from what is deployed now: {line}")
+    return PARTIAL if ended.green and plan.omitted else exit_code(ended)
