@@ -106,6 +106,21 @@ def resume_run(reached: Reached, back: bool) -> Any:
     )
 
 
+def abandon_run(reached: Reached) -> Any:
+    """End the open run as it is; return the stack sets that it has changed and not
+    restored, None when no run is open, or an exit code when AWS was lost."""
+    from tapgen import rollout
+
+    prefix = reached.system.prefix
+    return _watched(
+        reached,
+        [],
+        lambda screen, **ways: rollout.abandon(
+            reached.sets, prefix, screen, who=user(), **ways
+        ),
+    )
+
+
 def _watched(
     reached: Reached, places: list[tuple[str, Any]], work: Callable[..., Any]
 ) -> Any:

@@ -24,7 +24,7 @@ _RESULTS = {
     "failed": "[red]✗ failed[/]",
     "refused": "[red]✗ refused[/]",
     "burnt": "[yellow]- never sent[/]",
-    "": "[cyan]… no result yet[/]",
+    "": "[cyan]… no result[/]",
 }
 
 
@@ -105,8 +105,8 @@ def _entry(one: Entry) -> list[str]:
         head = f"  {escape(one.stack_set)}: {escape(one.words or one.kind)}"
         return [head, *_failures(one.failures)]
     words = f": {escape(one.words)}" if one.words else ""
-    people = f", by {escape(one.who)} on {escape(one.host)}"
-    return [f"{one.kind}{words}{people}"]
+    where = f" on {one.host}" if one.host else ""
+    return [f"{one.kind}{words}, by {escape(one.who + where)}"]
 
 
 def _what(one: Entry) -> str:

@@ -19,7 +19,7 @@ from tapgen.rollout.model import (
     Lost,
     Outcome,
 )
-from tapgen.rollout.runner import Starter, resume, run
+from tapgen.rollout.runner import Starter, abandon, resume, run
 
 __all__ = [
     "Event",
@@ -29,6 +29,7 @@ __all__ = [
     "Lost",
     "Outcome",
     "Starter",
+    "abandon",
     "resume",
     "run",
 ]

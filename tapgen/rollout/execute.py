@@ -72,6 +72,7 @@ class Engine:
     away_since: float = 0.0
     refused: int = 0
     pause: float = 0.0
+    stop_by: str = ""  # who asked this process to stop, from elsewhere
     wave: tuple[bool, int] | None = None
 
     # -- the loop ------------------------------------------------------------------
@@ -89,8 +90,9 @@ class Engine:
 
     def _round(self) -> None:
         self._beat()
+        self._look()
         moved = False
-        for one in fold.todo(self.state, stopping=self.ways.stopping()):
+        for one in fold.todo(self.state, stopping=self.stopping):
             moved |= bool(self._try(self._do, one))
         if moved:
             self.pause = self.ways.poll_seconds[0]
@@ -109,6 +111,24 @@ class Engine:
             self.journal.beat()
         except AwsError:
             pass  # whatever is done next finds out, and waits
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the user of this process or somebody elsewhere asks it to stop."""
+        return bool(self.stop_by) or self.ways.stopping()
+
+    def _look(self) -> None:
+        """Look whether somebody asks this process to stop."""
+        if self.stop_by:
+            return
+        try:
+            found = self.journal.stop_request()
+        except AwsError:
+            return  # whatever is done next finds out, and waits
+        if found:
+            self.stop_by = f"{found['by']} on {found['host']}"
+            text = f"{self.stop_by} stops this run; running operations finish"
+            self.emit("stopping", text)
 
     def patiently(self, work: Callable[..., Any], *args: Any) -> None:
         """Do something that asks AWS, again and again until AWS answers."""
@@ -182,8 +202,9 @@ class Engine:
         if one.act is Act.TURN:
             self.turn("failed")
         elif one.act is Act.PAUSE:
-            why = "interrupted" if self.ways.stopping() else "failed"
-            self.record("paused", why=why)
+            why = "interrupted" if self.stopping else "failed"
+            by = {"by": self.stop_by} if self.stop_by else {}
+            self.record("paused", why=why, **by)
         else:
             self._close()
         return True
@@ -317,7 +338,7 @@ class Engine:
         found = self.state.progress[one.id]
         assert found.intent
         if one.id in self.busy:
-            if not self.ways.stopping():
+            if not self.stopping:
                 return self._send(one)
             self.record("result", step=one.id, result=fold.Result.BURNT)
             return True
@@ -503,6 +524,15 @@ class Engine:
         left = [n for n in self.state.changed if n not in self.state.restored]
         end = End.ABANDONED if left else End.RESTORED
         self.record("closed", end=end, left=left)
+
+    def abandon(self) -> tuple[str, ...]:
+        """End the run as it is, once nothing is under way; return the stack sets that it
+        has changed and not restored."""
+        self.burn()
+        self.patiently(self._late_arrivals)
+        left = [n for n in self.state.changed if n not in self.state.restored]
+        self.record("closed", end=End.ABANDONED, left=left)
+        return tuple(left)
 
     def _late_arrivals(self) -> bool:
         """Whether AWS has meanwhile got a call that was given up; waits for its end."""

@@ -227,7 +227,9 @@ def _whole(found: _Found, state: fold.State, event: Mapping[str, Any]) -> None:
         "closed": str(event.get("end", "")),
         "resumed": _direction(state, event),
     }
-    people = {"who": event.get("by", event["who"]), "host": event["host"]}
+    people = {"who": event["who"], "host": event["host"]}
+    if "by" in event:  # asked for from elsewhere
+        people = {"who": event["by"], "host": ""}
     back = state.back or kind == "turned"
     found.add(Entry(event["at"], kind, words.get(kind, ""), back=back, **people))
     found.at.pop(_WAVE, None)

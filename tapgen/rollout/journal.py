@@ -26,6 +26,9 @@ from tapgen.model import digest
 BEAT_SECONDS = 10.0
 """How often a process says that it is still there."""
 
+LOOK_SECONDS = 3.0
+"""How often a process looks whether somebody asks it to stop."""
+
 SILENT_SECONDS = 30.0
 """How long after a beat the next one may come."""
 
@@ -88,6 +91,7 @@ class Journal:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     _beaten: float = float("-inf")
+    _looked: float = float("-inf")
 
     @property
     def folder(self) -> str:
@@ -145,6 +149,35 @@ class Journal:
         found = [dict(json.loads(body)) for body in bodies if body]
         self.number = int(found[-1]["number"]) if found else 0
         return found
+
+    def newer(self) -> list[dict[str, Any]]:
+        """Read the events after the last known one, and go on after them."""
+        found = []
+        while event := self._event(self.number + 1):
+            found.append(event)
+            self.number += 1
+        return found
+
+    # -- the wish of somebody else ----------------------------------------------
+
+    @property
+    def _stop(self) -> str:
+        return f"{self.folder}/stop.json"
+
+    def ask_to_stop(self, writer: str) -> None:
+        """Ask the process with this id, and no later one, to start nothing new."""
+        body = {"writer": writer, "by": self.who, "host": self.host, "at": now_text()}
+        self.store.put(self._stop, json.dumps(body).encode())
+
+    def stop_request(self) -> Event | None:
+        """Return who asks this process to stop, at most every few seconds; None when
+        nobody does."""
+        if self.clock() - self._looked < LOOK_SECONDS:
+            return None
+        self._looked = self.clock()
+        body = self.store.get(self._stop)
+        found: Event | None = json.loads(body) if body else None
+        return found if found and found["writer"] == self.writer else None
 
     # -- the sign of life -------------------------------------------------------
 

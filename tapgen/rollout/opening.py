@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -101,3 +102,30 @@ def wait_for_silence(found: Opened, ways: Ways) -> None:
                 f"{found.lock.host}; let it end there, or stop it with Ctrl-C"
             )
         silent = now
+
+
+def is_advanced(found: Opened) -> bool:
+    """Whether a process may still advance the run."""
+    if found.lock.is_dead or found.state.paused:
+        return False
+    return found.journal.silence()[1] > 0
+
+
+def stop(found: Opened, by: str, ways: Ways) -> Mapping[str, Any] | None:
+    """Ask whoever advances a run to stop, and wait until it has; return the event with
+    which the run was paused or ended, None when its process is gone."""
+    journal = found.journal
+    journal.who, journal.host = by, platform.node()
+    writer = found.events[-1]["writer"] if found.events else ""
+    if writer:
+        journal.ask_to_stop(writer)
+    while True:
+        for event in journal.newer():
+            if event["event"] in ("paused", "closed"):
+                return event
+            if event["writer"] != writer:  # it has just begun, or was taken over
+                writer = event["writer"]
+                journal.ask_to_stop(writer)
+        if found.lock.is_dead or journal.silence()[1] <= 0:
+            return None
+        ways.sleep(ways.poll_seconds[0])

@@ -130,26 +130,11 @@ def resume(
     `run` raises.
     """
     chosen = Ways(on_event, content=lambda key: _content(key, artifacts), **ways)
-    host = platform.node()
-    found = opened(sets.bucket, prefix)
-    if found is None:
+    taken = _taken_over(sets, prefix, chosen, who)
+    if taken is None:
         return None
-    wait_for_silence(found, chosen)
-    who = who or _somebody(sets)
-    journal = found.journal
-    journal.who, journal.host = who, host
-    journal.clock, journal.wall = chosen.clock, chosen.wall
-    state = found.state
-    lines = lock.new(found.lock.run, who, found.lock.command)
-    held = lock.take(
-        sets.bucket, prefix, replace(lines, since=found.lock.since), found.held
-    )
-    if not state.number:
-        _release(sets, prefix, held)
-        text = f"run {found.lock.run} had not begun anything; it is closed"
-        on_event(Event("resumed", text))
-        return None
-    engine = Engine(sets, journal, state, found.programs, {}, chosen)
+    engine, held = taken
+    state = engine.state
     turning = ""
     if back and not state.back:
         turning = "resume --back"
@@ -165,6 +150,61 @@ def resume(
             engine.patiently(engine.turn, turning)
 
     return _to_the_end(engine, held, begin)
+
+
+def abandon(
+    sets: StackSets,
+    prefix: str,
+    on_event: Callable[[Event], None],
+    *,
+    who: str = "",
+    **ways: Any,
+) -> tuple[str, ...] | None:
+    """End the open run of a system as it is, after its running operations; return the
+    stack sets that it has changed and not restored.
+
+    None when no run is open, or it had not begun. Raises what `resume` raises.
+    """
+    taken = _taken_over(sets, prefix, Ways(on_event, **ways), who)
+    if taken is None:
+        return None
+    engine, held = taken
+    state = engine.state
+    try:
+        engine.record("resumed", command="stop", tapgen=__version__)
+        left = engine.abandon()
+    except AwsError as error:
+        raise Lost(state.touched, error, state.run) from error
+    except KeyboardInterrupt:
+        raise Lost(state.touched, None, state.run) from None
+    _release(sets, prefix, held)
+    return left
+
+
+def _taken_over(
+    sets: StackSets, prefix: str, chosen: Ways, who: str
+) -> tuple[Engine, lock.Held] | None:
+    """Take the open run of a system over from a process that is gone.
+
+    None when no run is open, or it had not begun: then it is closed.
+    """
+    found = opened(sets.bucket, prefix)
+    if found is None:
+        return None
+    wait_for_silence(found, chosen)
+    journal = found.journal
+    journal.who, journal.host = who or _somebody(sets), platform.node()
+    journal.clock, journal.wall = chosen.clock, chosen.wall
+    lines = lock.new(found.lock.run, journal.who, found.lock.command)
+    held = lock.take(
+        sets.bucket, prefix, replace(lines, since=found.lock.since), found.held
+    )
+    if not found.state.number:
+        _release(sets, prefix, held)
+        text = f"run {found.lock.run} had not begun anything; it is closed"
+        chosen.on_event(Event("resumed", text))
+        return None
+    return Engine(sets, journal, found.state, found.programs, {}, chosen), held
 
 
 def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> Outcome:

@@ -1,0 +1,104 @@
+"""`tapgen stop`: stop the open run of a system from elsewhere, or close it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import DONE
+from tapgen.cli.common import Timings, aws_options, say, system_options
+from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.running import abandon_run, user
+from tapgen.errors import RolloutError
+
+_EPILOG = """\b
+Examples:
+  tapgen stop secure_network
+  tapgen stop secure_network --abandon
+
+Exit codes: 0 stopped, closed, or no run is open, 1 error, 130 interrupted (the request to
+stop stays).
+"""
+
+
+@click.command("stop", epilog=_EPILOG)
+@system_options
+@aws_options
+@click.option(
+    "--abandon", is_flag=True, help="Close the run; what it has changed stays."
+)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+def stop_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    abandon: bool,
+    yes: bool,
+    **aws_choice: Any,
+) -> int:
+    """Stop the open rollout or destroy of SYSTEM, from any machine.
+
+    It starts nothing new, running operations finish, and the run stays open, as after
+    Ctrl-C. With --abandon the run ends; nothing is restored.
+    """
+    if abandon:
+        require_terminal_or(yes)
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
+    if abandon:
+        require_account(reached, yes, aws_choice["account"])
+    found = _open_run(reached)
+    if found is None:
+        say(f"no run of {reached.system.prefix} is open")
+        return DONE
+    if abandon:
+        changed = [n for n in found.state.changed if n not in found.state.restored]
+        what = ", ".join(changed) or "nothing"
+        say(f"run {found.lock.run} has changed and not restored: {what}")
+        confirm(yes, "Close it, and leave everything as it is?")
+    if not _stopped(reached, found):
+        return DONE
+    if not abandon:
+        line = command_line("resume", reached)
+        say(f"continue it with: {line}; undo it with: {line} --back")
+    return _abandoned(reached, found.lock.run) if abandon else DONE
+
+
+def _open_run(reached: Reached) -> Any:
+    from tapgen.rollout import opening
+
+    return opening.opened(reached.sets.bucket, reached.system.prefix)
+
+
+def _stopped(reached: Reached, found: Any) -> bool:
+    """Stop a run, and report how it is left; return whether it is still open."""
+    from tapgen.rollout import opening
+    from tapgen.rollout.execute import Ways
+
+    run, end = f"run {found.lock.run}", None
+    if opening.is_advanced(found):
+        say(f"stopping {run} of {found.lock.who} on {found.lock.host} …")
+        ways = Ways(lambda event: None, poll_seconds=reached.poll_seconds)
+        end = opening.stop(found, user(), ways)
+    if end and end["event"] == "closed":
+        say(f"{run} has ended: {end['end']}")
+        return False
+    how = f"is stopped: {end['why']}" if end else "is open, and no process continues it"
+    say(f"{run} {how}")
+    return True
+
+
+def _abandoned(reached: Reached, run: str) -> int:
+    left = abandon_run(reached)
+    if isinstance(left, int):
+        return left
+    if _open_run(reached) is not None:
+        raise RolloutError(f"run {run} is open again; somebody else has started one")
+    what = f"; changed and not restored: {', '.join(left)}" if left else ""
+    plan = command_line("plan", reached)
+    say(f"run {run} is closed{what}; what differs from the file: {plan}")
+    return DONE
