@@ -12,9 +12,14 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tapgen.model import Output, Override, Target
+from tapgen.system import checks
 from tapgen.template import diff, risk
+from tests import make
 
 GOAL_SECONDS = 0.5
+_TARGETS = 5000
+_REGIONS = ("us-east-1", "eu-west-1")
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,10 @@ class Growth:
 
 def measure() -> list[Growth]:
     """Measure each comparison."""
-    return [_growth(name, size, make) for name, (size, make) in _CASES.items()]
+    found = [_growth(name, size, case) for name, (size, case) in _CASES.items()]
+    half, full = (_wired(targets) for targets in (_TARGETS // 2, _TARGETS))
+    name = f"{_TARGETS:,} targets, 4 stack sets wired"
+    return [*found, Growth(name, full, full / half)]
 
 
 def table(found: list[Growth]) -> str:
@@ -50,8 +58,8 @@ def table(found: list[Growth]) -> str:
     return "\n".join(lines)
 
 
-def _growth(name: str, size: int, make: Callable[[int, str], Any]) -> Growth:
-    half, full = (_seconds(make(n, ""), make(n, "x")) for n in (size // 2, size))
+def _growth(name: str, size: int, case: Callable[[int, str], Any]) -> Growth:
+    half, full = (_seconds(case(n, ""), case(n, "x")) for n in (size // 2, size))
     return Growth(name, full, full / half)
 
 
@@ -64,6 +72,32 @@ def _seconds(before: Any, after: Any) -> float:
     start = time.process_time()  # of this process alone, on a busy machine too
     for change in diff.templates(*texts):
         risk.of(change)
+    return time.process_time() - start
+
+
+def _wired(targets: int) -> float:
+    """Seconds of checking stack sets that take values from each other at every target,
+    each region with a value of its own."""
+    places = [
+        Target(f"{account:012}", region)
+        for account in range(targets // len(_REGIONS))
+        for region in _REGIONS
+    ]
+    sets = [make.stack_set("part0", targets=places)]
+    for number in range(1, 4):
+        before = f"part{number - 1}"
+        given = {"Same": Output(before, "Arn"), "Own": "x"}
+        given["Other"] = Output(before, "Arn", region=_REGIONS[0])
+        overrides = tuple(
+            Override({"Own": region}, region=region) for region in _REGIONS
+        )
+        sets.append(
+            make.stack_set(
+                f"part{number}", targets=places, parameters=given, overrides=overrides
+            )
+        )
+    start = time.process_time()
+    assert not checks.problems(make.system(*sets))
     return time.process_time() - start
 
 
