@@ -26,7 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "rules": {"knowledge", "template", "system"},
     "lint": {"template", "system", "rules", "cache"},
     "blueprints": {"template", "aws", "config", "system", "blocks"},
-    "plan": {"template", "aws", "system"},
+    "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan"},
     "accounts": {"template", "aws", "system", "blueprints"},
     "report": {"template", "plan", "rollout"},

@@ -4,7 +4,7 @@ Pure, except for what `aws/` reads: `planner.make` takes a system and what is de
 returns a `Plan` (`model`), by way of `values`, `steps`, `waves`, `deletions` and
 `refusals`. Around it: `gates` (after which wave), `change_set_answers` and `reviews`
 (what AWS reports), `forecast`, `durations`, `headroom` (quotas) and `drift`. May use
-`system/`, `template/` and `aws/`.
+`system/`, `template/`, `aws/` and `knowledge/`.
 Begin reading at `planner.make`.
 """
 

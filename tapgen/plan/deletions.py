@@ -6,6 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from tapgen.knowledge.deletion_protection import (
+    ATTRIBUTES,
+    OF_TYPES,
+    ON,
+    PARTS,
+    PROPERTIES,
+)
 from tapgen.model import (
     Action,
     Observed,
@@ -16,7 +23,7 @@ from tapgen.plan.model import Step
 from tapgen.plan.steps import moves_away
 from tapgen.system import units
 from tapgen.template import evaluate
-from tapgen.template.parameters import complete
+from tapgen.template.values import mapping
 
 
 def protected(observed: Mapping[str, Observed], step: Step) -> Iterator[str]:
@@ -31,20 +38,35 @@ def protected(observed: Mapping[str, Observed], step: Step) -> Iterator[str]:
         template, values = found.template_of(target), found.values(target)
         resources = evaluate.evaluate(template, values, target).resources
         for logical_id, resource in resources.items():
-            if _is_protected(resource, complete(values, template)):
+            if _is_protected(resource):
                 yield f"{logical_id} in {target}"
 
 
-def _is_protected(resource: Mapping[str, Any], values: Mapping[str, Any]) -> bool:
-    properties = resource.get("Properties", {})
-    retained = str(resource.get("DeletionPolicy", "")).startswith("Retain")
-    for name in ("DeletionProtection", "DeletionProtectionEnabled"):
-        value = properties.get(name)
-        if isinstance(value, dict):
-            value = values.get(str(value.get("Ref")))
-        if str(value).lower() == "true" and not retained:
-            return True
-    return False
+def _is_protected(resource: Mapping[str, Any]) -> bool:
+    if str(resource.get("DeletionPolicy", "")).startswith("Retain"):
+        return False
+    return any(str(value).lower() in ON for value in _protections(resource))
+
+
+def _protections(resource: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the values of what may protect a resource."""
+    kind = str(resource.get("Type"))
+    properties = mapping(resource.get("Properties"))
+    for name in (*PROPERTIES, OF_TYPES.get(kind, "")):
+        yield properties.get(name)
+    if kind in ATTRIBUTES:
+        listed, key, wanted, value = ATTRIBUTES[kind]
+        for item in _items(properties.get(listed)):
+            if item.get(key) == wanted:
+                yield item.get(value)
+    if kind in PARTS:
+        listed, value = PARTS[kind]
+        for item in _items(properties.get(listed)):
+            yield item.get(value)
+
+
+def _items(value: Any) -> list[Mapping[str, Any]]:
+    return [mapping(item) for item in value] if isinstance(value, list) else []
 
 
 def in_order(

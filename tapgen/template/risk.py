@@ -23,7 +23,7 @@ from tapgen.template import (
 )
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.propagation import deletion_policy
-from tapgen.template.values import LATER, equal, many, text
+from tapgen.template.values import LATER, equal, many, mapping, text
 
 
 class Kind(StrEnum):
@@ -209,8 +209,8 @@ def _permissions(change: Resource) -> Iterator[Found]:
             return
         for public, words in policies.widened(change.type, before, after):
             yield Kind.PUBLIC if public else Kind.IAM, words
-        boundary = (before or {}).get("PermissionsBoundary")
-        if boundary and not equal(boundary, after.get("PermissionsBoundary")):
+        boundary = mapping(before).get("PermissionsBoundary")
+        if boundary and not equal(boundary, mapping(after).get("PermissionsBoundary")):
             yield Kind.IAM, "its permissions boundary is changed or dropped"
 
     yield from _in_any_world(change, widened)

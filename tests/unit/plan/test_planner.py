@@ -523,6 +523,38 @@ def test_destroying_what_is_protected_is_refused_before_anything_goes(
     assert parts(the_plan) == [["data"]]
 
 
+LISTENING = {"Key": "deletion_protection.enabled", "Value": "true"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties"),
+    [
+        ("AWS::Cognito::UserPool", {"DeletionProtection": "ACTIVE"}),
+        ("AWS::EC2::Instance", {"DisableApiTermination": True}),
+        ("AWS::NetworkFirewall::Firewall", {"DeleteProtection": "true"}),
+        (
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            {"LoadBalancerAttributes": [{"Key": "x"}, LISTENING]},
+        ),
+        (
+            "AWS::DynamoDB::GlobalTable",
+            {"Replicas": [{"Region": "a"}, {"DeletionProtectionEnabled": True}]},
+        ),
+    ],
+)
+def test_types_protect_in_their_own_ways(kind: str, properties: Any) -> None:
+    def refused(own: Any) -> list[str]:
+        resource = {"Type": kind, "Properties": own}
+        data = make.stack_set(text=make.template(resources={"It": resource}))
+        the_plan = plan.destroy(make.system(data), {data.name: make.observed(data)})
+        return plan.refusals(the_plan, allowances.every_part(the_plan))
+
+    text = json.dumps(properties).replace("true", "false")
+    assert "deletion protection is on" in "".join(refused(properties))
+    assert not refused(json.loads(text.replace("ACTIVE", "INACTIVE")))
+    assert not refused({"Fn::If": ["C", 1, 2]})
+
+
 def test_a_retained_resource_may_be_protected() -> None:
     table = {
         "Type": "AWS::DynamoDB::Table",
