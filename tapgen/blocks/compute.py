@@ -22,6 +22,7 @@ the role, with the statements of `write_logs`, `trace` and (in a VPC) `attach_to
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -37,16 +38,30 @@ RUNTIME = "python3.13"
 LARGEST_SOURCE = 4 * 2**20
 """Bytes of source that a template may embed (`Code.ZipFile`)."""
 
+_SHARED = re.compile(
+    r"^from tapgen\.handlers\.(\w+) import (?:\([^)]*\)|[^(\n]+)$", re.MULTILINE
+)
+_FUTURE = "from __future__ import annotations\n"
+
 LIVE = "live"
 CANARY = "canary"
 
 
 def source(handler: str) -> str:
-    """Return the source of `tapgen/handlers/<handler>.py`."""
-    file = resources.files("tapgen") / "handlers" / f"{handler}.py"
-    text = file.read_text(encoding="utf-8")
+    """Return the source of `tapgen/handlers/<handler>.py`.
+
+    A function is a single file, so the handlers' modules that it imports stand in it.
+    """
+    text = _SHARED.sub(
+        lambda found: _handler(found[1]).replace(_FUTURE, ""), _handler(handler)
+    )
     assert len(text.encode()) <= LARGEST_SOURCE, handler
     return text
+
+
+def _handler(name: str) -> str:
+    file = resources.files("tapgen") / "handlers" / f"{name}.py"
+    return file.read_text(encoding="utf-8")
 
 
 def log_group_name(function: str) -> str:

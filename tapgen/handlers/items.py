@@ -24,7 +24,9 @@ from typing import Any
 import boto3
 from boto3.dynamodb.conditions import Key
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tapgen.handlers.answers import answer, kind, not_json, refuses_request
 
 log = logging.getLogger()
 log.setLevel(logging.INFO)
@@ -37,9 +39,6 @@ DEEPEST = 30
 """How deep a value may be nested. DynamoDB takes 32 levels, the item's own among them.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
 """
-
-# How DynamoDB says that it is the request that is wrong.
-_WRONG_REQUEST = ("ValidationException", "SerializationException")
 
 _table: Any = None
 
@@ -82,24 +81,10 @@ def respond(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
         if event.get("resource") == "/health":
             log.error("the table does not answer: %s", kind(error))
             return answer(503, {"status": "unavailable"})
-        if refuses_input(error):
+        if refuses_request(error):
             return answer(400, {"message": "the table does not take this request"})
         log.error("the table does not answer: %s", kind(error))
         return answer(500, {"message": "internal error"})
-
-
-def refuses_input(error: Exception) -> bool:
-    """Whether the request is wrong, so that another try would be, too."""
-    if isinstance(error, ClientError):
-        return error.response["Error"]["Code"] in _WRONG_REQUEST
-    return isinstance(error, ParamValidationError)
-
-
-def kind(error: Exception) -> str:
-    """What went wrong, without its text, which may quote the request."""
-    if isinstance(error, ClientError):
-        return f"{error.operation_name}: {error.response['Error']['Code']}"
-    return type(error).__name__
 
 
 def dispatch(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
@@ -111,10 +96,10 @@ def dispatch(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
     if method == "GET":
         wanted = (event.get("pathParameters") or {}).get("id")
         if wanted:
-            return answer(200, get(items, wanted))
-        return answer(200, find(items, event.get("queryStringParameters") or {}))
+            return answer(200, get(items, wanted), plain)
+        return answer(200, find(items, event.get("queryStringParameters") or {}), plain)
     if method == "POST":
-        return answer(201, post(items, body(event)))
+        return answer(201, post(items, body(event)), plain)
     raise Refused(405, f"{method or 'this method'} is not allowed; use GET or POST")
 
 
@@ -133,11 +118,6 @@ def body(event: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Refused(400, "the body is not a JSON object")
     return found
-
-
-def not_json(text: str) -> Any:
-    """Refuses NaN and Infinity, which Python reads and JSON does not know."""
-    raise ValueError(f"{text} is not JSON")
 
 
 def post(items: Any, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,20 +213,6 @@ def position(text: str) -> dict[str, str]:
     if not isinstance(key, dict) or set(key) != keys:
         raise Refused(400, "after is not what an earlier answer gave as next")
     return {name: str(value) for name, value in key.items()}
-
-
-def answer(status: int, content: Mapping[str, Any]) -> dict[str, Any]:
-    """A response in the form API Gateway takes from a function."""
-    return {
-        "statusCode": status,
-        "headers": {
-            "Content-Type": "application/json",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        },
-        # Harmless also where somebody takes it for a page.
-        "body": json.dumps(content, default=plain).replace("<", "\\u003c"),
-    }
 
 
 def plain(value: Any) -> Any:

@@ -9,6 +9,12 @@
 The record counts: where receipt or notification fail, the payment stands, and a retry
 completes them; a notification may come twice, never not at all.
 
+A payment is one item: its id with a constant sort key, put on a condition. A global
+table with eventual consistency judges the condition in one region only, so both regions
+can take an id at once, and the last write wins. Each region therefore notes what it has
+accepted in an item of its own, before it answers, and `{"task": "reconcile"}`, every
+minute in each region, finds the ids that both accepted: the first of them stays.
+
 Account numbers are kept out by field. In free text (`reference`) no digits may pass the
 check of card numbers (Luhn); ids have a pattern that no bare card number fits, and logs
 mask what could be one in an id.
@@ -24,14 +30,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 import boto3
+from boto3.dynamodb.conditions import Key
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import BotoCoreError, ClientError
+
+from tapgen.handlers.account_numbers import account_numbers, in_account_number, masked
+from tapgen.handlers.answers import answer, kind, not_json, refuses_request
 
 log = logging.getLogger()
 log.setLevel(logging.INFO)
@@ -40,17 +50,23 @@ FENCE = "#fence"
 """The id of the items that close regions; no payment can have it."""
 
 REQUEST = "#request"
-"""The sort key of the item that makes an id unique."""
+"""The sort key of every payment: constant, so that an id is one item."""
+
+CLAIM = "#claim "
+"""What the sort keys of the notes begin with; the role of a region follows."""
+
+OPEN = "#claimed"
+"""The status of a note that is not reconciled yet: its key in the index by status."""
+
+ALIVE = "#alive"
+"""The id of the items in which each region says that it runs; no payment can have it."""
+
+SETTLE = timedelta(minutes=5)
+"""How long after a claim the other region must have been heard: more than the lag of the
+table in good times, and than the clocks of two regions differ."""
 
 LARGEST_BODY = 16_384
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-# The number of digits in an account number (ISO/IEC 7812-1; networks use 13 to 19).
-_LENGTHS = range(13, 20)
-# Digits in groups, with at most three other signs, and no letter, between two groups.
-_GROUPS = re.compile(r"\d+(?:[\W_]{1,3}\d+)*")
-_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
-# How DynamoDB says that it is the request that is wrong.
-_WRONG_REQUEST = ("ValidationException", "SerializationException")
 # Digits after the point, where it is not two (ISO 4217).
 _DIGITS = {
     **dict.fromkeys(("CLP", "ISK", "JPY", "KRW", "PYG", "UGX", "VND", "XAF", "XOF"), 0),
@@ -100,7 +116,10 @@ class World:
 
 
 def handler(event: Mapping[str, Any], context: Any) -> Answer:
-    """The entry point that Lambda calls."""
+    """The entry point that Lambda calls, for a request or for a task."""
+    if event.get("task") == "reconcile":
+        left = context.get_remaining_time_in_millis
+        return reconcile(connect(), lambda: left() > 5000)
     return respond(event, connect())
 
 
@@ -138,25 +157,11 @@ def respond(event: Mapping[str, Any], world: World) -> Answer:
             content["problems"] = refusal.problems
         return answer(refusal.status, content)
     except (ClientError, BotoCoreError) as error:
-        if do is validate and refuses_input(error):
+        if do is validate and refuses_request(error):
             log.error("a service refuses the request", extra={"error": kind(error)})
             return answer(400, {"message": "the payment is not valid"})
         log.error("a service does not answer", extra={"error": kind(error)})
         return answer(503, {"message": "try again"})
-
-
-def refuses_input(error: Exception) -> bool:
-    """Whether the request is wrong, so that another try would be, too."""
-    if isinstance(error, ClientError):
-        return error.response["Error"]["Code"] in _WRONG_REQUEST
-    return isinstance(error, ParamValidationError)
-
-
-def kind(error: Exception) -> str:
-    """What went wrong, without its text, which may quote the request."""
-    if isinstance(error, ClientError):
-        return f"{error.operation_name}: {error.response['Error']['Code']}"
-    return type(error).__name__
 
 
 def validate(event: Mapping[str, Any], world: World) -> Answer:
@@ -165,24 +170,15 @@ def validate(event: Mapping[str, Any], world: World) -> Answer:
     if fenced(world):
         raise Refused(503, "this region takes no payments now; try again")
     claimed = claim(payment, world)
-    record = {
-        "paymentId": payment.id,
-        "timestamp": claimed.at,
-        "customerId": payment.customer,
-        "amount": payment.amount,
-        "currency": payment.currency,
-        "status": "VALIDATED",
-        "region": world.settings["REGION"],
-        **({"reference": payment.reference} if payment.reference else {}),
-    }
-    new = put_once(world.table, record)
+    record = claimed.record
     keep_receipt(record, world, retry=not claimed.first)
     if not claimed.told:
         notify(record, world)
-    what = "payment recorded" if new else "payment had been recorded"
-    log.info(what, extra={"paymentId": logged(payment.id)})
-    shown = ("paymentId", "timestamp", "status")
-    return answer(201 if new else 200, {name: record[name] for name in shown})
+    what = "payment recorded" if claimed.first else "payment had been recorded"
+    log.info(what, extra={"paymentId": masked(payment.id)})
+    code = 201 if claimed.first else 200
+    names = ("paymentId", "timestamp", "status")
+    return answer(code, {name: record[name] for name in names})
 
 
 def body(event: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -200,11 +196,6 @@ def body(event: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise Refused(400, "the body is not a JSON object")
     return found
-
-
-def not_json(text: str) -> Any:
-    """Refuses NaN and Infinity, which Python reads and JSON does not know."""
-    raise ValueError(f"{text} is not JSON")
 
 
 def read(given: Mapping[str, Any], settings: Mapping[str, str]) -> Payment:
@@ -257,7 +248,7 @@ def _wrong_id(value: Any) -> str:
         return "give 1 to 64 letters, digits, hyphens or underscores"
     # By its form, not by its digits: a check of those would refuse one id in ten.
     number = re.sub("[_-]", "", value)
-    if number.isdigit() and len(number) in _LENGTHS:
+    if number.isdigit() and in_account_number(len(number)):
         return "13 to 19 digits could be an account number; begin with a letter"
     return ""
 
@@ -292,42 +283,6 @@ def digits(currency: str) -> int:
     return _DIGITS.get(currency, 2)
 
 
-def account_numbers(text: str) -> list[str]:
-    """Return what could be account numbers in a text, as they stand there.
-
-    That is 13 to 19 digits that pass the check of card numbers (Luhn), with any
-    separators, also beside letters. Signs without width do not hide one. Such a number
-    begins and ends where a group of digits does: not in the middle of a longer number.
-    A UUID holds none: of those that happen to hold many digits, one in ten would pass.
-    """
-    seen = "".join(c for c in text if unicodedata.category(c) != "Cf")
-    seen = _UUID.sub("uuid", seen)
-    found = []
-    for run in _GROUPS.finditer(seen):
-        groups = [m.span() for m in re.finditer(r"\d+", run[0])]
-        for first, (begin, _) in enumerate(groups):
-            for _, end in groups[first:]:
-                part = run[0][begin:end]
-                digits_ = [int(c) for c in part if c.isdecimal()]
-                if len(digits_) in _LENGTHS and luhn(digits_):
-                    found.append(part)
-    return found
-
-
-def luhn(number: list[int]) -> bool:
-    """Whether digits pass the check of card numbers (ISO/IEC 7812-1, annex B)."""
-    number = number[::-1]
-    doubled = (sum(divmod(2 * d, 10)) for d in number[1::2])
-    return (sum(number[::2]) + sum(doubled)) % 10 == 0
-
-
-def logged(identifier: str) -> str:
-    """An id as logs show it: what could be an account number without its digits."""
-    for number in account_numbers(identifier):
-        identifier = identifier.replace(number, "*" * len(number))
-    return identifier
-
-
 def fenced(world: World) -> bool:
     """Whether this region is closed, by an item written in whichever still works."""
     key = {"paymentId": FENCE, "timestamp": world.settings["REGION_ROLE"]}
@@ -337,32 +292,106 @@ def fenced(world: World) -> bool:
 
 @dataclass(frozen=True)
 class Claim:
-    """A payment's id, taken: when, whether just now, and whether the topic was told."""
+    """A payment that is recorded: whether just now, and whether the topic was told.
 
-    at: str
+    `record` is what receipts show: its `timestamp` is the time of the first try.
+    """
+
+    record: Mapping[str, Any]
     first: bool
     told: bool
 
 
 def claim(payment: Payment, world: World) -> Claim:
-    """Take the payment's id, or find that an earlier try of the same payment did.
-
-    The key of a payment has a time: alone it would let a retry through as another one.
-    """
-    at = world.now().isoformat(timespec="microseconds")
+    """Record a payment under its id, or find that an earlier try did."""
     mine = {
         "paymentId": payment.id,
         "timestamp": REQUEST,
+        "at": world.now().isoformat(timespec="microseconds"),
         "fingerprint": payment.fingerprint,
-        "at": at,
+        "customerId": payment.customer,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "status": "VALIDATED",
+        "region": world.settings["REGION"],
+        **({"reference": payment.reference} if payment.reference else {}),
     }
     if put_once(world.table, mine):
-        return Claim(at, first=True, told=False)
-    key = {"paymentId": payment.id, "timestamp": REQUEST}
-    theirs = world.table.get_item(Key=key, ConsistentRead=True)["Item"]
+        note(mine, world)
+        return Claim(shown(mine), first=True, told=False)
+    there = items(payment.id, world)
+    theirs = there[REQUEST]
     if theirs["fingerprint"] != payment.fingerprint:
         raise Refused(409, "another payment has this id", paymentId="is taken")
-    return Claim(str(theirs["at"]), first=False, told=bool(theirs.get("told")))
+    told = any(item.get("told") for item in there.values())
+    if "status" not in theirs:
+        return _claimed_before(theirs, mine, there, told, world)
+    accepted = standing(there)
+    if any(n["payment"]["fingerprint"] != payment.fingerprint for n in accepted):
+        # The other region took the id at the same time; one of the two will stand.
+        raise Refused(503, "this id is being reconciled; try again")
+    if not accepted:
+        # The try that recorded it ended before it made its note.
+        note(theirs, world)
+    return Claim(shown(theirs), first=False, told=told)
+
+
+def _claimed_before(
+    theirs: Mapping[str, Any],
+    mine: Mapping[str, Any],
+    there: Mapping[str, Mapping[str, Any]],
+    told: bool,
+    world: World,
+) -> Claim:
+    """Go on with an id that an earlier version of this function took.
+
+    It kept the payment as another item, with the time of the claim as its sort key. That
+    item stays as it is; where it is missing, the payment becomes what it is today.
+    """
+    if theirs["at"] in there:
+        return Claim(there[theirs["at"]], first=False, told=told)
+    whole = {**mine, "at": theirs["at"]}
+    world.table.put_item(Item=whole)
+    note(whole, world)
+    return Claim(shown(whole), first=True, told=told)
+
+
+def items(identifier: str, world: World) -> dict[str, dict[str, Any]]:
+    """Everything under a payment's id, by sort key, as this region has it now."""
+    found = world.table.query(
+        KeyConditionExpression=Key("paymentId").eq(identifier), ConsistentRead=True
+    )
+    return {item["timestamp"]: item for item in found["Items"]}
+
+
+def shown(item: Mapping[str, Any]) -> dict[str, Any]:
+    """A payment as receipts show it, with the time in the place of the sort key."""
+    inner = {"timestamp", "at", "fingerprint"}
+    return {
+        "timestamp": item["at"],
+        **{name: value for name, value in item.items() if name not in inner},
+    }
+
+
+def standing(there: Mapping[str, Any]) -> list[Any]:
+    """The notes under a payment's id that are not withdrawn, the first claim first."""
+    notes = [i for key, i in there.items() if key.startswith(CLAIM) and "payment" in i]
+    notes = [i for i in notes if i.get("outcome") != "WITHDRAWN"]
+    return sorted(notes, key=lambda i: (i["at"], i["timestamp"]))
+
+
+def note(item: Mapping[str, Any], world: World) -> None:
+    """Note that this region accepts a payment, before anybody is told so."""
+    put_once(
+        world.table,
+        {
+            "paymentId": item["paymentId"],
+            "timestamp": CLAIM + world.settings["REGION_ROLE"],
+            "status": OPEN,
+            "at": item["at"],
+            "payment": dict(item),
+        },
+    )
 
 
 def put_once(table: Any, item: Mapping[str, Any]) -> bool:
@@ -393,7 +422,7 @@ def keep_receipt(record: Mapping[str, Any], world: World, retry: bool) -> None:
             ContentType="application/json",
         )
     except (ClientError, BotoCoreError) as error:
-        extra = {"paymentId": logged(record["paymentId"]), "error": kind(error)}
+        extra = {"paymentId": masked(record["paymentId"]), "error": kind(error)}
         log.warning("the receipt was not kept", extra=extra)
 
 
@@ -409,8 +438,8 @@ def exists(objects: Any, where: Mapping[str, str]) -> bool:
 def notify(record: Mapping[str, Any], world: World) -> None:
     """Tell the topic, once; the payment stands all the same when that fails.
 
-    That it was told is kept with the id, for retries, and not with the payment, whose
-    indexes would be written again.
+    That it was told is kept with this region's note, for retries, and not with the
+    payment: the other region may be writing that, and its indexes would be written again.
     """
     told = ("paymentId", "timestamp", "status", "region")
     try:
@@ -420,13 +449,107 @@ def notify(record: Mapping[str, Any], world: World) -> None:
             Message=json.dumps({name: record[name] for name in told}),
         )
         world.table.update_item(
-            Key={"paymentId": record["paymentId"], "timestamp": REQUEST},
+            Key={
+                "paymentId": record["paymentId"],
+                "timestamp": CLAIM + world.settings["REGION_ROLE"],
+            },
             UpdateExpression="SET told = :yes",
             ExpressionAttributeValues={":yes": True},
         )
     except (ClientError, BotoCoreError) as error:
-        extra = {"paymentId": logged(record["paymentId"]), "error": kind(error)}
+        extra = {"paymentId": masked(record["paymentId"]), "error": kind(error)}
         log.warning("the notification was not sent, or not noted", extra=extra)
+
+
+def reconcile(world: World, more: Callable[[], bool]) -> Answer:
+    """Settle the notes of this region while there is `more` time; say how many.
+
+    A note waits until the other region has been heard `SETTLE` after it, so that what
+    that region accepted before is visible here: the later of two claims sees the first.
+    """
+    role = world.settings["REGION_ROLE"]
+    now = world.now()
+    alive = {"paymentId": ALIVE, "timestamp": role, "at": now.isoformat()}
+    world.table.put_item(Item=alive)
+    heard = items(ALIVE, world)
+    until = [datetime.fromisoformat(heard[r]["at"]) for r in heard if r != role]
+    settled = waiting = 0
+    for item in open_notes(world):
+        if not more():
+            break
+        if item["timestamp"] != CLAIM + role:
+            continue
+        if until and datetime.fromisoformat(item["at"]) + SETTLE < min(until):
+            settle(item["paymentId"], world)
+            settled += 1
+        else:
+            waiting += 1
+    log.info("claims reconciled", extra={"settled": settled, "waiting": waiting})
+    return {"settled": settled, "waiting": waiting}
+
+
+def open_notes(world: World) -> Iterator[dict[str, Any]]:
+    """Every note that is not settled, from the index by status."""
+    start: dict[str, Any] = {}
+    while True:
+        page = world.table.query(
+            IndexName="by-status",
+            KeyConditionExpression=Key("status").eq(OPEN),
+            **start,
+        )
+        yield from page["Items"]
+        if not page.get("LastEvaluatedKey"):
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def settle(identifier: str, world: World) -> None:
+    """Let one payment have an id, the first that was accepted, whoever wrote last.
+
+    Both regions choose the same one. What is withdrawn stays in its note.
+    """
+    there = items(identifier, world)
+    notes = standing(there)
+    if not notes:
+        return
+    first = notes[0]["payment"]
+    kept = there.get(REQUEST, {})
+    # An item of an earlier version has no note, and came before everything that has one.
+    old = bool(kept) and "status" not in kept
+    chosen = kept if old else first
+    if len(notes) > 1 or old:
+        extra = {"paymentId": masked(identifier), "claims": len(notes)}
+        log.warning("an id was taken more than once", extra=extra)
+    if not old and any(kept.get(k) != first[k] for k in ("fingerprint", "at")):
+        world.table.put_item(Item=first)
+    for each in notes:
+        same = each["payment"]["fingerprint"] == chosen["fingerprint"]
+        outcome = "RECORDED" if same else "WITHDRAWN"
+        if not same:
+            withdraw(each["payment"], world)
+        if each.get("outcome") != outcome:
+            close(each, outcome, world)
+
+
+def close(claimed: Mapping[str, Any], outcome: str, world: World) -> None:
+    """Take a note out of the index, with what became of its payment."""
+    world.table.update_item(
+        Key={name: claimed[name] for name in ("paymentId", "timestamp")},
+        UpdateExpression="SET outcome = :outcome REMOVE #status",
+        ExpressionAttributeNames={"#status": "status"},
+        ExpressionAttributeValues={":outcome": outcome},
+    )
+
+
+def withdraw(item: Mapping[str, Any], world: World) -> None:
+    """Tell the topic that an accepted payment does not stand; on an error, next time."""
+    told = ("paymentId", "timestamp", "status", "region")
+    record = {**shown(item), "status": "WITHDRAWN"}
+    world.topics.publish(
+        TopicArn=world.settings["SNS_TOPIC_ARN"],
+        Subject="Payment withdrawn",
+        Message=json.dumps({name: record[name] for name in told}),
+    )
 
 
 def health(event: Mapping[str, Any], world: World) -> Answer:
@@ -465,20 +588,6 @@ def database(world: World) -> Answer:
     return {
         "status": cluster["Status"],
         "writer": cluster["DBClusterArn"] in writers,
-    }
-
-
-def answer(code: int, content: Mapping[str, Any]) -> Answer:
-    """A response in the form API Gateway takes from a function."""
-    return {
-        "statusCode": code,
-        "headers": {
-            "Content-Type": "application/json",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        },
-        # Harmless also where somebody takes it for a page.
-        "body": json.dumps(content).replace("<", "\\u003c"),
     }
 
 

@@ -7,11 +7,12 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from boto3.dynamodb.types import TypeDeserializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from tapgen import blueprints, config, plan
 from tapgen.aws import retained
@@ -81,7 +82,7 @@ def items(live: Live, role: str, payment_id: str) -> list[dict[str, Any]]:
 
 
 def recorded(live: Live, role: str, payment_id: str) -> list[dict[str, Any]]:
-    return [i for i in items(live, role, payment_id) if "status" in i]
+    return [i for i in items(live, role, payment_id) if i.get("status") == "VALIDATED"]
 
 
 def heard(live: Live, role: str) -> str:
@@ -130,7 +131,7 @@ def test_a_payment_in_one_region_appears_in_the_other(live: Live, role: str) -> 
     for where in (role, OTHER[role]):
         (item,) = soon(lambda: recorded(live, where, wanted["paymentId"]))
         assert item["amount"] == Decimal("12.50")
-        assert item["timestamp"] == content["timestamp"]
+        assert (item["timestamp"], item["at"]) == ("#request", content["timestamp"])
         assert item["region"] == live.system.regions[role]
     (message,) = live.client("sqs", role).receive_message(
         QueueUrl=queue, WaitTimeSeconds=5
@@ -157,6 +158,39 @@ def test_a_retry_is_the_same_payment_and_another_one_is_refused(live: Live) -> N
     assert (first[0], again[0], other[0]) == (201, 200, 409)
     assert first[1] == again[1]
     assert len(recorded(live, "primary", wanted["paymentId"])) == 1
+
+
+def test_two_regions_that_took_one_id_end_with_the_first_payment(live: Live) -> None:
+    """The second claim is put as a table with eventual consistency would leave it."""
+    wanted = payment()
+    _, content = pay(live, "primary", wanted)
+    at = datetime.fromisoformat(content["timestamp"]) - timedelta(hours=1)
+    (mine,) = soon(lambda: recorded(live, "dr", wanted["paymentId"]))
+    theirs = {**mine, "fingerprint": "another", "at": at.isoformat()}
+    claimed = {
+        **{"paymentId": wanted["paymentId"], "timestamp": "#claim dr"},
+        **{"status": "#claimed", "at": at.isoformat(), "payment": theirs},
+    }
+    write = TypeSerializer().serialize
+    live.client("dynamodb", "dr").put_item(
+        TableName="pd-prod-payments", Item={k: write(v) for k, v in claimed.items()}
+    )
+
+    for role in ("primary", "dr"):
+        answer = live.client("lambda", role).invoke(
+            FunctionName=f"pd-prod-validate-{role}",
+            Payload=json.dumps({"task": "reconcile"}),
+        )
+        assert set(json.load(answer["Payload"])) == {"settled", "waiting"}
+
+    (stands,) = soon(lambda: recorded(live, "dr", wanted["paymentId"]))
+    assert stands["fingerprint"] == "another"
+    outcomes = {
+        i["timestamp"]: i["outcome"]
+        for i in items(live, "dr", wanted["paymentId"])
+        if i["timestamp"].startswith("#claim")
+    }
+    assert outcomes == {"#claim primary": "WITHDRAWN", "#claim dr": "RECORDED"}
 
 
 def test_a_receipt_is_kept_and_copied_to_the_recovery_region(live: Live) -> None:

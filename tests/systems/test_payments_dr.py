@@ -745,10 +745,26 @@ def test_the_stage_serves_a_deployment_that_waits_for_every_method(
 
 
 def test_only_this_api_may_call_the_function(system: System) -> None:
-    permission = only(system, "app", "AWS::Lambda::Permission")
+    permissions = part_of(system, "app", "AWS::Lambda::Permission")
+    assert set(permissions) == {"ApiInvoke", "ReconciliationInvoke"}
+    permission = permissions["ApiInvoke"]
     assert "${Api}/*" in "".join(texts(permission["SourceArn"]))
     api = only(system, "app", "AWS::ApiGateway::RestApi")
     assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
+
+
+def test_claims_are_reconciled_every_minute_in_each_region(system: System) -> None:
+    rule = only(system, "app", "AWS::Events::Rule")
+    assert rule["State"] == "ENABLED"
+    assert rule["ScheduleExpression"] == "rate(1 minute)"
+    (target,) = rule["Targets"]
+    assert target["Arn"] == {"Fn::GetAtt": ["Function", "Arn"]}
+    assert json.loads(target["Input"]) == {"task": "reconcile"}
+    permission = part_of(system, "app", "AWS::Lambda::Permission")[
+        "ReconciliationInvoke"
+    ]
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["Reconciliation", "Arn"]}
+    assert permission["Principal"] == "events.amazonaws.com"
 
 
 def test_each_region_has_the_name_with_a_certificate_of_its_own(named: System) -> None:

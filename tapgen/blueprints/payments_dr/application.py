@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from troposphere import And, Condition, Equals, If, Not, Ref, Template
+from troposphere import (
+    And,
+    Condition,
+    Equals,
+    GetAtt,
+    If,
+    Not,
+    Ref,
+    Template,
+    awslambda,
+)
 from troposphere import certificatemanager as acm
+from troposphere import events
 
 from tapgen.blocks import (
     api,
@@ -72,6 +84,7 @@ def app() -> Template:
         throttle=api.throttle(t),
     )
     domain = _domain(t, served)
+    _reconcile(t, function)
     topic = frame.alert_topic(t)
     compute.alarms(
         t, function=function, alarm_name=name("function-%s", HERE), topic_arn=topic
@@ -80,6 +93,35 @@ def app() -> Template:
     api.outputs(t, served, function)
     api_domain.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
     return t
+
+
+def _reconcile(t: Template, function: Any) -> None:
+    """Start the reconciliation of claims every minute, in each region."""
+    rule = t.add_resource(
+        events.Rule(
+            "Reconciliation",
+            Name=names.sub(name("reconcile", HERE)),
+            Description="Finds payments that both regions accepted",
+            State="ENABLED",
+            ScheduleExpression="rate(1 minute)",
+            Targets=[
+                events.Target(
+                    Id="function",
+                    Arn=GetAtt(function, "Arn"),
+                    Input=json.dumps({"task": "reconcile"}),
+                )
+            ],
+        )
+    )
+    t.add_resource(
+        awslambda.Permission(
+            "ReconciliationInvoke",
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref(function),
+            Principal="events.amazonaws.com",
+            SourceArn=GetAtt(rule, "Arn"),
+        )
+    )
 
 
 def _function(t: Template, key: Ref, retention: Ref) -> Any:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
+import pytest
 from troposphere import Ref, Template, encode_to_dict
 
 from tapgen.blocks import compute
@@ -123,3 +126,15 @@ def test_what_needs_all_resources_is_named_and_little() -> None:
         plain = encode_to_dict(statement)
         assert plain["Sid"] and plain["Resource"] == ["*"]
         assert all(a.startswith(("xray:Put", "ec2:")) for a in plain["Action"])
+
+
+@pytest.mark.parametrize("handler", ["items", "payments", "writer"])
+def test_the_source_of_a_handler_needs_nothing_of_tapgen(handler: str) -> None:
+    text = compute.source(handler)
+    assert "tapgen.handlers" not in text and text.count("from __future__") == 1
+    sys.modules["index"] = module = ModuleType("index")
+    try:
+        exec(compile(text, "index.py", "exec"), module.__dict__)
+    finally:
+        del sys.modules["index"]
+    assert callable(module.__dict__["handler"])

@@ -84,7 +84,9 @@ def check(item: Mapping[str, Any]) -> None:
 
 
 class Payments(test_payments.Table):
-    def put_item(self, Item: dict[str, Any], ConditionExpression: str) -> None:
+    def put_item(
+        self, Item: dict[str, Any], ConditionExpression: str | None = None
+    ) -> None:
         check(Item)
         super().put_item(Item, ConditionExpression)
 

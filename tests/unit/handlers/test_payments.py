@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from boto3.dynamodb.conditions import ConditionExpressionBuilder
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 
 from tapgen.blueprints.payments_dr import roles
@@ -43,36 +44,63 @@ class Table:
     items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     error: Exception | None = None
 
-    def put_item(self, Item: dict[str, Any], ConditionExpression: str) -> None:
-        assert ConditionExpression == "attribute_not_exists(paymentId)"
+    def put_item(
+        self, Item: dict[str, Any], ConditionExpression: str | None = None
+    ) -> None:
         for value in Item.values():
             assert not isinstance(value, float), "boto3 refuses binary floating point"
         if self.error:
             raise self.error
         key = (Item["paymentId"], Item["timestamp"])
-        if key in self.items:
-            raise refused("ConditionalCheckFailedException")
-        self.items[key] = Item
+        if ConditionExpression is not None:
+            assert ConditionExpression == "attribute_not_exists(paymentId)"
+            if key in self.items:
+                raise refused("ConditionalCheckFailedException")
+        self.items[key] = dict(Item)
 
     def get_item(self, Key: Mapping[str, str], ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead, "an old answer would let a duplicate through"
         item = self.items.get((Key["paymentId"], Key["timestamp"]))
         return {"Item": item} if item else {}
 
+    def query(
+        self,
+        KeyConditionExpression: Any,
+        IndexName: str = "",
+        ConsistentRead: bool = False,
+    ) -> dict[str, Any]:
+        assert (
+            ConsistentRead or IndexName
+        ), "an old answer would let a duplicate through"
+        built = ConditionExpressionBuilder().build_expression(
+            KeyConditionExpression, is_key_condition=True
+        )
+        (name,) = built.attribute_name_placeholders.values()
+        (value,) = built.attribute_value_placeholders.values()
+        assert name == ("status" if IndexName else "paymentId")
+        found = [dict(i) for i in self.items.values() if i.get(name) == value]
+        return {"Items": found}
+
     def update_item(
         self,
         Key: Mapping[str, str],
         UpdateExpression: str,
         ExpressionAttributeValues: Mapping[str, Any],
+        ExpressionAttributeNames: Mapping[str, str] | None = None,
     ) -> None:
-        assert UpdateExpression == "SET told = :yes"
-        self.items[Key["paymentId"], Key["timestamp"]]["told"] = (
-            ExpressionAttributeValues[":yes"]
-        )
+        key = Key["paymentId"], Key["timestamp"]
+        item = {**Key, **self.items.get(key, {})}
+        if UpdateExpression == "SET told = :yes":
+            item["told"] = ExpressionAttributeValues[":yes"]
+        else:
+            assert UpdateExpression == "SET outcome = :outcome REMOVE #status"
+            item["outcome"] = ExpressionAttributeValues[":outcome"]
+            item.pop("status", None)
+        self.items[key] = item
 
     @property
     def payments(self) -> list[dict[str, Any]]:
-        return [i for i in self.items.values() if "status" in i]
+        return [i for i in self.items.values() if i.get("status") == "VALIDATED"]
 
 
 @dataclass
@@ -157,9 +185,11 @@ def test_a_payment_is_recorded_kept_and_told(world: World) -> None:
     status, shown = post(world, payment(reference="order 7"))
     assert status == 201
     (record,) = world.table.payments
+    assert record.pop("fingerprint")
     assert record == {
         "paymentId": "p-1",
-        "timestamp": shown["timestamp"],
+        "timestamp": payments.REQUEST,
+        "at": shown["timestamp"],
         "customerId": "c-1",
         "amount": Decimal("12.50"),
         "currency": "USD",
@@ -366,15 +396,36 @@ def test_another_payment_of_the_same_id_is_refused(
 
 
 def test_a_retry_completes_what_a_crash_left_undone(world: World) -> None:
-    """The id was taken, and then the function was gone."""
-    payment_ = payments.read(
-        json.loads(json.dumps(payment()), parse_float=Decimal), SETTINGS
-    )
-    at = payments.claim(payment_, world).at
+    """The payment was recorded, and then the function was gone."""
+    payment_ = payments.read(payment(), SETTINGS)
+    at = payments.claim(payment_, world).record["timestamp"]
     status, shown = post(world, payment())
-    assert status == 201 and shown["timestamp"] == at
+    assert status == 200 and shown["timestamp"] == at
     assert len(world.table.payments) == len(world.objects.kept) == 1
     assert len(world.topics.told) == 1
+
+
+@pytest.mark.parametrize("crashed", [False, True])
+def test_what_an_earlier_version_recorded_is_still_that_payment(
+    world: World, crashed: bool
+) -> None:
+    """It took the id with an item, and kept the payment in another one, by time."""
+    at = "2025-12-31T23:59:59.000000+00:00"
+    fingerprint = payments.read(payment(), SETTINGS).fingerprint
+    old = {"paymentId": "p-1", "customerId": "c-1", "status": "VALIDATED"}
+    claimed = {"paymentId": "p-1", "fingerprint": fingerprint, "at": at}
+    claimed["timestamp"] = payments.REQUEST
+    world.table.put_item(claimed if crashed else {**claimed, "told": True})
+    if not crashed:
+        world.table.put_item({**old, "timestamp": at, "region": "us-east-1"})
+    before = dict(world.table.items)
+    status, shown = post(world, payment())
+    assert (status, shown["timestamp"]) == (201 if crashed else 200, at)
+    assert crashed or world.table.items == before, "nothing deployed is written again"
+    assert len(world.table.payments) == 1
+    assert post(world, payment())[0] == 200
+    assert post(world, payment(amount="13"))[0] == 409
+    assert len(world.topics.told) == crashed
 
 
 def test_a_retry_tells_what_nobody_could_be_told_at_first(world: World) -> None:
