@@ -309,7 +309,6 @@ def test_the_name_fails_over_by_health_checks(live: Live) -> None:
         if p["Type"] == "CLOUDWATCH_METRIC"
     }
     assert watched == {
-        ("pd-prod-db-alive-primary", "us-east-1"),
         ("pd-prod-failover-requested-dr", "us-east-2"),
     }
     for name, region in watched:

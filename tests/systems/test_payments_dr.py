@@ -412,15 +412,18 @@ def checks(system: System) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("role", BOTH)
-def test_each_region_is_checked_from_outside_and_at_its_database(
+def test_the_health_of_a_region_is_what_payments_depend_on(
     system: System, role: str
 ) -> None:
+    """Payments do not touch the database: without it, they go on."""
     found = checks(system)
     prefix = role.title()
     whole = found[f"{prefix}Check"]
     parts = [ref["Ref"] for ref in whole["ChildHealthChecks"]]
     assert whole["Type"] == "CALCULATED" and whole["HealthThreshold"] == len(parts)
-    assert {f"{prefix}ApiCheck", f"{prefix}DatabaseCheck"} <= set(parts)
+    switch = ["PrimaryOverrideCheck"] if role == "primary" else []
+    assert parts == [f"{prefix}ApiCheck", *switch]
+    assert f"{prefix}DatabaseCheck" in found, "it shows, and moves no traffic"
     requested = found[f"{prefix}ApiCheck"]
     assert (requested["Type"], requested["ResourcePath"]) == ("HTTPS", "/prod/health")
     assert requested["RequestInterval"] in (10, 30) and len(requested["Regions"]) >= 3
@@ -1033,7 +1036,6 @@ def test_each_procedure_has_a_runbook_in_its_region(system: System) -> None:
         steps = document["Content"]["mainSteps"]
         procedures[tags["Procedure"]] = [s["inputs"].get("Api") for s in steps]
         assert document["DocumentType"] == "Automation", title
-    assert procedures["switchover"][-3:-2] == ["SwitchoverGlobalCluster"]
     assert "FailoverGlobalCluster" in procedures["failover"]
     assert procedures["failover"][0] == "PutItem", "the other region is closed first"
     assert procedures["failback"][-1] == "PutItem", "this one is opened last"
@@ -1044,27 +1046,37 @@ def test_each_procedure_has_a_runbook_in_its_region(system: System) -> None:
     assert procedures["cost-tags"] == ["UpdateCostAllocationTagsStatus"]
 
 
-@pytest.mark.parametrize(
-    ("title", "move"),
-    [
-        ("SwitchoverRunbook", "SwitchoverGlobalCluster"),
-        ("FailoverRunbook", "FailoverGlobalCluster"),
-        ("FailbackRunbook", "SwitchoverGlobalCluster"),
-    ],
-)
-def test_a_move_is_over_when_this_region_writes(
-    system: System, title: str, move: str
+@pytest.mark.parametrize("title", ["SwitchoverRunbook", "FailbackRunbook"])
+def test_a_switchover_is_asked_for_where_the_writer_is(
+    system: System, title: str
 ) -> None:
+    """A call of a runbook goes to its own region: there a failover is asked for only."""
     steps = _steps(system, title)
-    moved = [step["inputs"].get("Api") for step in steps].index(move)
+    assert "SwitchoverGlobalCluster" not in {s["inputs"].get("Api") for s in steps}
+    (move,) = [s for s in steps if s["name"] == "MoveDatabase"]
+    assert move["action"] == "aws:executeScript"
+    assert "region_name=region).switchover_global_cluster(" in move["inputs"]["Script"]
+
+
+@pytest.mark.parametrize(
+    "title", ["SwitchoverRunbook", "FailoverRunbook", "FailbackRunbook"]
+)
+def test_a_move_is_over_when_this_region_writes(system: System, title: str) -> None:
+    steps = _steps(system, title)
+    moved = [step["name"] for step in steps].index("MoveDatabase")
     waits = steps[moved + 1]
     assert waits["action"] == "aws:executeScript"
     assert "IsWriter" in waits["inputs"]["Script"]
     assert "def handler(" in waits["inputs"]["Script"]
     moves = steps[moved]["inputs"]
     payload = waits["inputs"]["InputPayload"]
-    assert payload["GlobalDatabase"] == moves["GlobalClusterIdentifier"]
-    target = "".join(texts(moves["TargetDbClusterIdentifier"]))
+    moves = moves.get("InputPayload", moves)
+    assert payload["GlobalDatabase"] in (
+        moves.get("GlobalClusterIdentifier"),
+        moves.get("GlobalDatabase"),
+    )
+    to = moves.get("TargetDbClusterIdentifier") or moves["Target"]
+    target = "".join(texts(to))
     assert target.endswith(":cluster:" + "".join(texts(payload["Cluster"])))
 
 

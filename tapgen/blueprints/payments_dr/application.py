@@ -218,9 +218,9 @@ def _domain(t: Template, served: api.Api) -> Any:
 def failover_records() -> Template:
     """Health checks of both regions, and the records that follow them.
 
-    The primary region is healthy while its API answers, its database is available, and
-    no operator requests a failover. Of these three checks the last two watch alarms,
-    because no checker reaches into a VPC. An outage needs no change of a record.
+    The primary region is healthy while its API answers and no operator requests a
+    failover; the latter check watches an alarm. The database counts for nothing here:
+    payments do not touch it. An outage needs no change of a record.
     """
     t = frame.start("Health checks and failover records", role=frame.GLOBAL)
     topic = frame.alert_topic(t)
@@ -259,8 +259,20 @@ def failover_records() -> Template:
 
 
 def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
-    """Add the check of a region, healthy while all of its checks are."""
+    """Add the check of a region, healthy while all of its checks are.
+
+    The check of the database stands beside it: it shows, and moves no traffic.
+    """
     prefix = role.title()
+    dns.alarm_check(
+        t,
+        f"{prefix}DatabaseCheck",
+        name=name("check-db", role),
+        alarm=name("db-alive", role),
+        region=names.sub(REGIONS[role]),
+        # A lost cluster publishes no data at all.
+        without_data="Unhealthy",
+    )
     parts = [
         dns.https_check(
             t,
@@ -273,15 +285,6 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
             ),
             path=f"/{STAGE}/{HEALTH}",
             regions=dns.CHECKER_REGIONS,
-        ),
-        dns.alarm_check(
-            t,
-            f"{prefix}DatabaseCheck",
-            name=name("check-db", role),
-            alarm=name("db-alive", role),
-            region=names.sub(REGIONS[role]),
-            # A lost cluster publishes no data at all.
-            without_data="Unhealthy",
         ),
     ]
     if role == "primary":

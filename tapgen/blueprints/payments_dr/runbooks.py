@@ -1,8 +1,9 @@
 """Runbooks for a switchover, a failover, a failback and a drill.
 
 A runbook runs in the region that is to write, unless it names the recovery region. It
-only calls data planes of that region: it changes no stack, no record set and nothing in
-the other region.
+changes no stack and no record set, and what must work without the other region calls
+data planes of its own region only. A switchover needs both: it is asked for where the
+writer is.
 """
 
 from __future__ import annotations
@@ -148,14 +149,13 @@ def _close_behind() -> dict[str, Any]:
     )
 
 
-def _move(api: str, **more: Any) -> dict[str, Any]:
-    return drills.call(
+def _switch() -> dict[str, Any]:
+    """Return a step that asks for the switchover to this region, where the writer is."""
+    return drills.script(
         "MoveDatabase",
-        "rds",
-        api,
-        GlobalClusterIdentifier=_GLOBAL,
-        TargetDbClusterIdentifier=_CLUSTER,
-        **more,
+        compute.source("switchover"),
+        payload={"GlobalDatabase": _GLOBAL, "Target": _CLUSTER},
+        attempts=1,
     )
 
 
@@ -214,7 +214,7 @@ def _switchover() -> list[dict[str, Any]]:
         _healthy(),
         _close_behind(),
         _fence("OpenThisRegion", Ref(names.ROLE), False),
-        _move("SwitchoverGlobalCluster"),
+        _switch(),
         *_settled(),
     ]
 
@@ -225,7 +225,15 @@ def _failover() -> list[dict[str, Any]]:
         # payments. Its health check then fails, and traffic moves to this region.
         _fence("CloseOtherRegion", _OTHER, True),
         _fence("OpenThisRegion", Ref(names.ROLE), False),
-        _move("FailoverGlobalCluster", AllowDataLoss=True),
+        # In the region that takes over, unlike a switchover.
+        drills.call(
+            "MoveDatabase",
+            "rds",
+            "FailoverGlobalCluster",
+            GlobalClusterIdentifier=_GLOBAL,
+            TargetDbClusterIdentifier=_CLUSTER,
+            AllowDataLoss=True,
+        ),
         # The other region rejoins when it can, which may be much later.
         _written_here(),
     ]
@@ -235,7 +243,7 @@ def _failback() -> list[dict[str, Any]]:
     return [
         _healthy(),
         _close_behind(),
-        _move("SwitchoverGlobalCluster"),
+        _switch(),
         *_settled(),
         # Last: payments return to a region whose database already writes.
         _fence("OpenThisRegion", Ref(names.ROLE), False),

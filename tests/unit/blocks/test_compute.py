@@ -128,7 +128,7 @@ def test_what_needs_all_resources_is_named_and_little() -> None:
         assert all(a.startswith(("xray:Put", "ec2:")) for a in plain["Action"])
 
 
-@pytest.mark.parametrize("handler", ["items", "payments", "writer"])
+@pytest.mark.parametrize("handler", ["items", "payments", "switchover", "writer"])
 def test_the_source_of_a_handler_needs_nothing_of_tapgen(handler: str) -> None:
     text = compute.source(handler)
     assert "tapgen.handlers" not in text and text.count("from __future__") == 1
