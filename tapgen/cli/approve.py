@@ -8,10 +8,10 @@ from typing import Any
 import click
 
 from tapgen.cli import DONE
+from tapgen.cli.answers import answer_gates
 from tapgen.cli.common import Timings, aws_options, say, system_options
 from tapgen.cli.reach import reach_system
 from tapgen.cli.running import user
-from tapgen.errors import RolloutError
 
 _EPILOG = """\b
 Examples:
@@ -36,20 +36,15 @@ def approve_command(
     **aws_choice: Any,
 ) -> int:
     """Approve that the open rollout of SYSTEM goes on, from any machine."""
-    from tapgen.rollout import gating, opening
-
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
-    prefix = reached.system.prefix
-    found = opening.opened(reached.sets.bucket, prefix)
-    waiting = gating.waiting(found.state) if found else []
-    if not found or not waiting:
-        raise RolloutError(f"{prefix}: no rollout waits for an approval")
-    for id, step in waiting:
-        gating.answer(
-            found.journal, id, approved=not reject, by=user(), comment=comment
-        )
-        word = "rejected" if reject else "approved"
-        say(f"{word}: run {found.lock.run}, gate {gating.gate_of(step)}")
+    for line in answer_gates(
+        reached.sets.bucket,
+        reached.system.prefix,
+        approved=not reject,
+        by=user(),
+        comment=comment,
+    ):
+        say(line)
     return DONE

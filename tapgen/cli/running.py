@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
-from tapgen.cli.common import (
-    say,
-)
+from tapgen.cli.answers import Terminal, answer_gates
+from tapgen.cli.common import interactive, say
 from tapgen.cli.reach import Reached, command_line
 from tapgen.errors import RolloutError
 
@@ -133,8 +132,11 @@ def _watched(
         patience = min(patience, LOCAL_PATIENCE)
     try:
         with progress(places) as screen, _interruptible(screen) as stopping:
+            terminal = Terminal(screen, lambda yes: _answer(reached, yes))
+            listens = interactive()
             return work(
-                screen,
+                terminal.on_event if listens else screen,
+                sleep=terminal.sleep if listens else time.sleep,
                 stopping=stopping,
                 poll_seconds=reached.poll_seconds,
                 patience=patience,
@@ -145,6 +147,12 @@ def _watched(
         if lost.interrupted:
             return INTERRUPTED
         return PARTIAL if lost.begun else FAILED
+
+
+def _answer(reached: Reached, approved: bool) -> list[str]:
+    """Answer the gate that the run waits at; somebody typed it at this terminal."""
+    bucket, prefix = reached.sets.bucket, reached.system.prefix
+    return answer_gates(bucket, prefix, approved=approved, by=user())
 
 
 def user() -> str:

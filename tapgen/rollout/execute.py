@@ -416,9 +416,10 @@ class Engine:
         self.evidence[one.id] = found
         if found.verdict is gates.Verdict.WAIT:
             if known is None:
-                how = "; answer with tapgen approve"
-                more = how if isinstance(gate, ApprovalGate) else ""
-                self.emit("gate", f"{gate}: {found.words}{more}")
+                waits = isinstance(gate, ApprovalGate)
+                how = "; answer with tapgen approve" if waits else ""
+                status = "WAITING" if waits else ""
+                self.emit("gate", f"{gate}: {found.words}{how}", status=status)
             return False
         if found.verdict is gates.Verdict.GREEN:
             self.record("finished", step=one.id, evidence=found.data())

@@ -34,10 +34,16 @@ def run(
     system = replace(make.system(wanted), rollout=settings)
     lines: list[str] = []
     ways.setdefault("sleep", lambda seconds: None)
+    screen = ways.pop("screen", lambda event: None)
+
+    def on_event(event: rollout.Event) -> None:
+        lines.append(f"{event.kind}: {event.message}")
+        screen(event)
+
     ended = rollout.run(
         plan.make(system, cloud.observe([NAME])),
         cloud,  # type: ignore[arg-type]
-        lambda event: lines.append(f"{event.kind}: {event.message}"),
+        on_event,
         **ways,
     )
     return ended, lines
