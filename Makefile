@@ -14,7 +14,7 @@ BENCH ?=
 # Enough processes to keep every core busy; xdist counts the cores itself.
 PYTEST := $(BIN)/pytest -n auto --dist loadfile
 
-.PHONY: help rollout test soak templates lint check style types fresh format picture bench clean
+.PHONY: help rollout test soak templates lint validate check style types fresh format picture bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,8 +46,11 @@ $(SCHEMA): .venv/.ready $(SHAPES)
 lint: .venv/.ready ## cfn-lint every template for its target regions
 	$(BIN)/tapgen lint
 
-check: ## Everything a merge needs, as CI runs it: style types fresh lint test
-	@$(MAKE) --no-print-directory style types fresh lint test
+validate: .venv/.ready ## Check every template with AWS's cloudformation-validate too
+	$(BIN)/tapgen lint --quick
+
+check: ## Everything a merge needs, as CI runs it: style types fresh validate lint test
+	@$(MAKE) --no-print-directory style types fresh validate lint test
 
 style: .venv/.ready ## Fail when the code is not formatted as `make format` does
 	$(BIN)/black --check tapgen tests benchmarks tools

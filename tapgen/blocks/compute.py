@@ -222,7 +222,8 @@ def release(
     version = t.add_resource(
         awslambda.Version(
             f"{title}Version",
-            # Old versions are retained for a rollback, until the function is deleted.
+            # Old versions are kept for a rollback, until the function is deleted.
+            DeletionPolicy="Delete",
             UpdateReplacePolicy="Retain",
             FunctionName=Ref(function),
             Description=Sub(f"code {code}{values}") if values else f"code {code}",

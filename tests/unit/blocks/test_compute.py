@@ -82,6 +82,7 @@ def test_a_version_is_described_by_what_changes_the_function() -> None:
         "Fn::Sub": f"{plain}, MemorySize ${{MemorySize}}"
     }
     assert described["UpdateReplacePolicy"] == "Retain"
+    assert described["DeletionPolicy"] == "Delete"  # with the function itself
 
 
 def test_live_follows_the_newest_version_unless_a_stable_one_is_given() -> None:
