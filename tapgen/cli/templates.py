@@ -35,6 +35,13 @@ from tapgen.report.counting import counted
 @click.option(
     "--no-cache", is_flag=True, help="Generate everything again; do not use the cache."
 )
+@click.option(
+    "--evaluated",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Write each template as each target gets it to DIR, for scanners, and nothing"
+    " else.",
+)
 @timings_option
 def templates_command(
     systems: tuple[str, ...],
@@ -42,6 +49,7 @@ def templates_command(
     to: Path,
     check: bool,
     no_cache: bool,
+    evaluated: Path | None,
     timings: bool,
 ) -> int:
     """Write the templates and manifests of SYSTEMs (default: all), all environments.
@@ -51,6 +59,10 @@ def templates_command(
     """
     from tapgen.system import templates_out
 
+    if evaluated is not None:
+        if check:
+            raise click.UsageError("--evaluated writes files; leave out --check")
+        return _write_evaluated(systems, folder, to, evaluated)
     clock = Timings()
     with clock.stage("config and templates"):
         paths = [
@@ -87,3 +99,27 @@ def _generated(paths: Iterable[Path], use_cache: bool) -> dict[str, str]:
     if problems:
         raise ConfigError(problems)
     return {path: text for one in found.values() for path, text in one.files.items()}
+
+
+def _write_evaluated(
+    systems: tuple[str, ...], folder: Path, to: Path, evaluated: Path
+) -> int:
+    """Write the templates of every target of these systems to a folder of their own."""
+    from tapgen.cli.common import load_all
+    from tapgen.system import evaluated as targets
+    from tapgen.system import templates_out
+
+    if evaluated.resolve() == to.resolve():
+        raise ConfigError(
+            [
+                f"--evaluated {evaluated}: the committed templates are there; give another"
+            ]
+        )
+    paths = [system_path(name, folder) for name in requested_systems(systems, folder)]
+    files: dict[str, str] = {}
+    for group in each(paths, load_all).values():
+        for one in group:
+            files |= targets.files(one.system)
+    templates_out.write(evaluated, files)
+    click.echo(f"wrote {counted(len(files), 'template')} to {evaluated}")
+    return DONE
