@@ -96,7 +96,7 @@ def test_a_step_that_is_left_out_comes_first(
 ) -> None:
     text = refused(path, before, after)
     assert why in text
-    assert "in a rollout of its own" in text or "wait until the lag is 0" in text
+    assert "in a rollout of its own" in text or "the last LSN of its source" in text
 
 
 def test_what_is_not_deployed_yet_has_no_order(path: dict[str, System]) -> None:

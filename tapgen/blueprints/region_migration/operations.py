@@ -433,7 +433,7 @@ def plan(shape: Shape) -> dict[str, Any]:
                     "ec2": ("targets healthy", "target takes all requests, no 5XX"),
                     "rds": (
                         "ReplicaLag < 5 s",
-                        "snapshot taken, writes paused, lag 0 three times",
+                        "snapshot taken, writes paused, last LSN replayed",
                     ),
                 },
                 gates=[*target, lag],
@@ -450,7 +450,7 @@ def plan(shape: Shape) -> dict[str, Any]:
                 {
                     "s3": ("writers use target bucket", "final delta replicated"),
                     "ec2": ("writes paused", "writes allowed in target"),
-                    "rds": ("lag 0, no backup runs", "own master, backups on"),
+                    "rds": ("last LSN replayed, no backup runs", "own master, backups on"),
                 },
                 gates=[name("db-cpu", "target"), name("db-storage", "target")],
                 turns=[

@@ -117,7 +117,8 @@ def _preconditions(settings: Settings) -> Iterator[Precondition]:
         "true",
         (("servers", "Writes", "paused"),),
         "what is written during the promotion would be lost: set source_writes and"
-        " target_writes to paused, roll that out, and wait until the lag is 0",
+        " target_writes to paused, roll that out, and wait until the replica has replayed"
+        " the last LSN of its source",
     )
     yield Precondition(
         "servers",
