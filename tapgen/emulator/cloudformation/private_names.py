@@ -62,7 +62,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "ministack.services.dynamodb": {"_tables": None},
     "ministack.services.ecr": {"_repositories": None},
     "ministack.services.ecs": {"_clusters": None},
-    "ministack.services.iam": {"_policies": None, "_roles": None},
+    "ministack.services.iam": {"_groups": None, "_policies": None, "_roles": None},
     "ministack.services.kinesis": {"_streams": None},
     "ministack.services.kms": {"_aliases": None},
     "ministack.services.lambda_svc": {"_functions": None},

@@ -18,6 +18,7 @@ from tapgen.emulator.resources import (
     dns,
     gateway,
     global_tables,
+    identity,
     instance_profiles,
     keys,
     monitoring,
@@ -27,12 +28,13 @@ from tapgen.emulator.resources import (
     servers,
     shapes,
     singles,
+    stack_sets,
     storage,
 )
 from tapgen.emulator.resources.kinds import Kind, Shape, install
 from tapgen.emulator.resources.shapes import SHAPE_ONLY_ALLOWED, shape_only
 
-__all__ = ["SHAPE_ONLY_ALLOWED", "register", "shape_only"]
+__all__ = ["SHAPE_ONLY_ALLOWED", "register", "shape_only", "stack_sets"]
 
 
 def register(shape: Shape) -> None:
@@ -55,6 +57,7 @@ def register(shape: Shape) -> None:
 def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
+        *(identity, stack_sets),
         *(network, keys, storage, database, global_tables, dns, monitoring, audit),
         *(gateway, servers, clusters, operating, instance_profiles, singles),
     )

@@ -22,6 +22,7 @@ from tapgen.emulator.resources.kinds import (
     provisioners,
     refusing,
 )
+from tapgen.emulator.services.patches import address_blocks
 
 
 def _nothing(physical_id: str, old: Properties, new: Properties) -> None:
@@ -148,7 +149,9 @@ def _vpc_attributes(physical_id: str, properties: Properties) -> Attributes:
         "CidrBlockAssociations": [
             one["AssociationId"] for one in vpc.get("CidrBlockAssociationSet", [])
         ],
-        "Ipv6CidrBlocks": [],
+        "Ipv6CidrBlocks": [
+            one["Ipv6CidrBlock"] for one in vpc.get("Ipv6CidrBlockAssociationSet", [])
+        ],
     }
     return answer
 
@@ -158,10 +161,20 @@ def _subnet_attributes(physical_id: str, properties: Properties) -> Attributes:
     return {
         "AvailabilityZoneId": subnet.get("AvailabilityZoneId", ""),
         "CidrBlock": subnet["CidrBlock"],
-        "Ipv6CidrBlocks": [],
+        "Ipv6CidrBlocks": [
+            one["Ipv6CidrBlock"]
+            for one in subnet.get("Ipv6CidrBlockAssociationSet", [])
+        ],
         "NetworkAclAssociationId": f"aclassoc-{physical_id.partition('-')[2]}",
         "VpcId": subnet["VpcId"],
     }
+
+
+def _settle_subnet(physical_id: str, old: Properties, new: Properties) -> None:
+    if new.get("Ipv6CidrBlock") and new.get("Ipv6CidrBlock") != old.get(
+        "Ipv6CidrBlock"
+    ):
+        address_blocks.associate(physical_id, str(new["Ipv6CidrBlock"]))
 
 
 def _route_attributes(physical_id: str, properties: Properties) -> Attributes:
@@ -345,7 +358,9 @@ def _settle_key(physical_id: str, old: Properties, new: Properties) -> None:
 
 _CORRECTIONS: tuple[Correction, ...] = (
     Correction("AWS::EC2::VPC", attributes=_vpc_attributes),
-    Correction("AWS::EC2::Subnet", attributes=_subnet_attributes),
+    Correction(
+        "AWS::EC2::Subnet", settle=_settle_subnet, attributes=_subnet_attributes
+    ),
     Correction("AWS::EC2::Route", attributes=_route_attributes),
     Correction("AWS::EC2::SubnetRouteTableAssociation", attributes=_id_attribute),
     Correction("AWS::EC2::VPCGatewayAttachment", attributes=_attachment_attributes),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from tapgen.emulator.resources.kinds import (
     dropped_tags,
     tag_list,
 )
+from tapgen.emulator.services.patches import address_blocks
 
 
 def kinds() -> list[Kind]:
@@ -24,6 +26,8 @@ def kinds() -> list[Kind]:
         Kind("AWS::EC2::NatGateway", _make_gateway, _delete_gateway, _retag_gateway),
         Kind("AWS::EC2::FlowLog", _make_flow_log, _delete_flow_log, _retag_flow_log),
         Kind("AWS::EC2::VPCPeeringConnection", _make_peering, _delete_peering, _retag),
+        Kind("AWS::EC2::VPCCidrBlock", _make_block, _delete_block, tags=None),
+        Kind("AWS::EC2::SubnetCidrBlock", _make_subnet_block, _delete_block, tags=None),
         _rule_kind("Ingress"),
         _rule_kind("Egress"),
     ]
@@ -244,3 +248,45 @@ def _permission(properties: Properties) -> Mapping[str, Any]:
         if properties.get(given):
             permission[ranges] = [{member: properties[given], **described}]
     return permission
+
+
+# --- Further address blocks -------------------------------------------------------------
+
+
+def _make_block(request: Request) -> Created:
+    properties = request.properties
+    vpc = str(properties["VpcId"])
+    given = properties.get("CidrBlock") or properties.get("Ipv6CidrBlock")
+    return _associated("vpc", vpc, str(given or address_blocks.provided(vpc)))
+
+
+def _make_subnet_block(request: Request) -> Created:
+    properties = request.properties
+    block = str(properties["Ipv6CidrBlock"])
+    return _associated("subnet", str(properties["SubnetId"]), block)
+
+
+def _associated(kind: str, owner: str, block: str) -> Created:
+    try:
+        association = address_blocks.associate(owner, block)
+    except LookupError:
+        code = f"Invalid{'VpcID' if kind == 'vpc' else 'SubnetID'}.NotFound"
+        message = f"The {kind} ID '{owner}' does not exist"
+        raise CallError("Ec2", code, message, 400) from None
+    _refresh(owner)
+    return association, {"Id": association}
+
+
+def _delete_block(association: str, properties: Properties) -> None:
+    owner = str(properties.get("VpcId") or properties.get("SubnetId"))
+    address_blocks.disassociate(owner, association)
+
+
+def _refresh(owner: str) -> None:
+    """Let the stack that has a VPC or subnet know its blocks, for Fn::GetAtt."""
+    six = [block for block in address_blocks.blocks(owner) if ":" in block]
+    stacks = importlib.import_module("ministack.services.cloudformation")._stacks
+    for stack in stacks.values():
+        for resource in (stack.get("_resources") or {}).values():
+            if resource.get("PhysicalResourceId") == owner:
+                resource["Attributes"]["Ipv6CidrBlocks"] = six

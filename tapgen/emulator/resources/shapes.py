@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tapgen.emulator.resources.calls import CallError, call
 from tapgen.emulator.resources.kinds import (
     Attributes,
     Created,
@@ -34,6 +35,58 @@ SHAPE_ONLY_ALLOWED: frozenset[str] = frozenset()
 _WITHOUT_SCHEMA = frozenset({"AWS::CDK::Metadata"})
 # Services whose ARNs have no region.
 _GLOBAL = frozenset({"cloudfront", "globalaccelerator", "iam", "route53"})
+# How the ids of resources begin (EC2 guide, "Resource IDs"; EFS API reference).
+_ID_PREFIXES = {
+    "accesspoint": "fsap",
+    "capacityreservation": "cr",
+    "carriergateway": "cagw",
+    "clientvpnendpoint": "cvpn-endpoint",
+    "customergateway": "cgw",
+    "dhcpoptions": "dopt",
+    "ec2fleet": "fleet",
+    "egressonlyinternetgateway": "eigw",
+    "filesystem": "fs",
+    "flowlog": "fl",
+    "host": "h",
+    "image": "ami",
+    "instance": "i",
+    "instanceconnectendpoint": "eice",
+    "internetgateway": "igw",
+    "ipam": "ipam",
+    "ipampool": "ipam-pool",
+    "ipamscope": "ipam-scope",
+    "keypair": "key",
+    "launchtemplate": "lt",
+    "localgatewayroutetable": "lgw-rtb",
+    "mounttarget": "fsmt",
+    "natgateway": "nat",
+    "networkacl": "acl",
+    "networkinsightspath": "nip",
+    "networkinterface": "eni",
+    "networkinterfaceattachment": "eni-attach",
+    "placementgroup": "pg",
+    "prefixlist": "pl",
+    "routetable": "rtb",
+    "securitygroup": "sg",
+    "snapshot": "snap",
+    "spotfleet": "sfr",
+    "subnet": "subnet",
+    "trafficmirrorfilter": "tmf",
+    "trafficmirrorsession": "tms",
+    "trafficmirrortarget": "tmt",
+    "transitgateway": "tgw",
+    "transitgatewayattachment": "tgw-attach",
+    "transitgatewayroutetable": "tgw-rtb",
+    "transitgatewayvpcattachment": "tgw-attach",
+    "verifiedaccessinstance": "vai",
+    "volume": "vol",
+    "vpc": "vpc",
+    "vpcendpoint": "vpce",
+    "vpcendpointservice": "vpce-svc",
+    "vpnconnection": "vpn",
+    "vpngateway": "vgw",
+}
+_WITH_PREFIXES = ("ec2", "efs")
 
 _real: set[str] = set()
 
@@ -92,10 +145,10 @@ def _responses() -> Any:
 def _kind(name: str, schema: Mapping[str, Any]) -> Kind:
     def make(request: Request) -> Created:
         physical_id = "|".join(_identifiers(name, schema, request))
-        return physical_id, _attributes(name, schema, physical_id)
+        return physical_id, _attributes(name, schema, physical_id, request.properties)
 
     def change(physical_id: str, old: Properties, new: Properties) -> Attributes:
-        return _attributes(name, schema, physical_id)
+        return _attributes(name, schema, physical_id, new)
 
     def forget(physical_id: str, properties: Properties) -> None:
         """There is nothing to delete."""
@@ -125,7 +178,9 @@ def _identifiers(
             yield generated
 
 
-def _attributes(name: str, schema: Mapping[str, Any], physical_id: str) -> Attributes:
+def _attributes(
+    name: str, schema: Mapping[str, Any], physical_id: str, given: Properties
+) -> Attributes:
     """What Fn::GetAtt gives; the same for as long as the physical id is the same."""
     draw = _Draw(name, schema, physical_id)
     parts = [path.split("/")[-1] for path in schema.get("primaryIdentifier", [])]
@@ -136,7 +191,34 @@ def _attributes(name: str, schema: Mapping[str, Any], physical_id: str) -> Attri
         found[attribute] = value
         if isinstance(value, Mapping):
             found |= {f"{attribute}.{member}": v for member, v in value.items()}
+    # A property that AWS chooses where a template does not.
+    if "AvailabilityZone" in schema.get("properties", {}):
+        zone = given.get("AvailabilityZone") or _zone_of(given.get("SubnetId"))
+        found.setdefault("AvailabilityZone", zone)
+    count = _secondary_addresses(given)
+    if "SecondaryPrivateIpAddresses" in found:
+        path = "SecondaryPrivateIpAddresses.{}.PrivateIp"
+        found["SecondaryPrivateIpAddresses"] = [
+            draw.address(path.format(number)) for number in range(count)
+        ]
     return found
+
+
+def _zone_of(subnet: Any) -> str:
+    """The Availability Zone of a subnet; the first of the region where none is given."""
+    try:
+        found = call("ec2", "DescribeSubnets", SubnetIds=[subnet])["Subnets"]
+        return str(found[0]["AvailabilityZone"])
+    except (CallError, LookupError):
+        return f"{_responses().get_region()}a"
+
+
+def _secondary_addresses(given: Properties) -> int:
+    """How many addresses beside its first a network interface gets."""
+    wanted = str(given.get("SecondaryPrivateIpAddressCount") or 0)
+    listed = given.get("PrivateIpAddresses") or []
+    others = sum(str(one.get("Primary")).lower() != "true" for one in listed)
+    return max(int(wanted) if wanted.isdigit() else 0, others)
 
 
 @dataclass(frozen=True)
@@ -199,6 +281,13 @@ class _Draw:
         service, resource = (part.lower() for part in self.type.split("::")[1:3])
         region, account = _responses().get_region(), _responses().get_account_id()
         where = f"{digest[:12]}.{service}.{region}.amazonaws.com"
+        id_ = self._prefixed(name, service, resource, digest)
+        if id_:
+            yield id_
+        if name.endswith(("privateip", "publicip", "ipaddress")):
+            yield self.address(path)
+        if name == "availabilityzone":
+            yield f"{region}a"
         if name.endswith("arn"):
             at = "" if service in _GLOBAL else region
             yield f"arn:aws:{service}:{at}:{account}:{resource}/{digest[:17]}"
@@ -215,6 +304,20 @@ class _Draw:
             yield drawn
         yield digest[:17]
         yield str(uuid.UUID(digest[:32]))
+
+    def _prefixed(self, name: str, service: str, resource: str, digest: str) -> str:
+        """An id as AWS forms it, of the resource or of what its attribute names."""
+        if service not in _WITH_PREFIXES or not name.endswith("id"):
+            return ""
+        prefix = _ID_PREFIXES.get(name.removesuffix("id") or resource)
+        return f"{prefix}-0{digest[:16]}" if prefix else ""
+
+    def address(self, path: str) -> str:
+        """A private address, or one that documentation uses for a public one."""
+        digest = int(self._digest(path), 16)
+        if "public" in path.lower():
+            return f"203.0.113.{1 + digest % 254}"
+        return f"10.0.{digest % 256}.{4 + digest // 256 % 250}"
 
     def _digest(self, path: str) -> str:
         place = f"{_responses().get_account_id()}/{_responses().get_region()}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tapgen.emulator.cloudformation.taken_names import Named
     from tapgen.emulator.persistence.persist import StateStore
     from tapgen.emulator.server.app import Embedded
+    from tapgen.emulator.stacksets.actions import Engine
 
 Shape = Callable[[str, str], Mapping[str, Any] | None]
 
@@ -161,6 +162,8 @@ async def _serve(
     connection.remember()
     started = time.monotonic()
     engine = Engine(Inner(ministack, unavailable))
+    loop = asyncio.get_running_loop()
+    resources.stack_sets.know(_asking(engine, loop))
 
     async def status() -> dict[str, Any]:
         return {
@@ -187,7 +190,6 @@ async def _serve(
         ministack, engine, server.token, status, on_started=started_up, faults=faults
     )
     store = await _restore(server.folder, embedded) if server.persist else None
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, embedded.closing.set)
     config = Config()
@@ -213,6 +215,29 @@ async def _serve(
         lifecycle.withdraw(server)
         shutil.rmtree(server.folder / "tmp", ignore_errors=True)
     _leave()
+
+
+def _asking(
+    engine: Engine, loop: asyncio.AbstractEventLoop
+) -> Callable[[str, Mapping[str, Any]], Any]:
+    """A function that asks the engine, for resources on threads of their own."""
+    from ministack.core.responses import get_account_id, get_region
+
+    from tapgen.emulator.resources.calls import CallError
+    from tapgen.emulator.wire.inner import Place
+    from tapgen.emulator.wire.query_protocol import ServiceError
+
+    def ask(action: str, request: Mapping[str, Any]) -> Any:
+        caller = Place(get_account_id(), get_region())
+        work = engine.call(action, caller, dict(request))
+        try:
+            return asyncio.run_coroutine_threadsafe(work, loop).result()
+        except ServiceError as error:
+            raise CallError(
+                "CloudFormation", error.code, error.message, error.status
+            ) from error
+
+    return ask
 
 
 async def _restore(folder: Path, embedded: Embedded) -> StateStore:

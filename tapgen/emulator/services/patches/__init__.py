@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapgen.emulator.services.patches import (
+    address_blocks,
     database_details,
     deletion_protection,
     encrypted_replicas,
@@ -18,6 +19,7 @@ from tapgen.emulator.services.patches import (
 from tapgen.emulator.wire import cbor
 
 PATCHES = (
+    address_blocks,
     network_details,
     database_details,
     deletion_protection,

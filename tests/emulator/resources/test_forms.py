@@ -1,0 +1,79 @@
+"""Ids, addresses and blocks have the forms that AWS's have."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from tests.emulator.places import Place, get, of
+
+
+def test_a_dual_stack_network(place: Place) -> None:
+    six = {"Fn::GetAtt": ["Vpc", "Ipv6CidrBlocks"]}
+    parts = {"Fn::Cidr": [{"Fn::Select": [0, six]}, 4, 64]}
+    vpc = {"Ref": "Vpc"}
+    resources = {
+        "Vpc": of("EC2::VPC", CidrBlock="10.0.0.0/16"),
+        "Block": of("EC2::VPCCidrBlock", VpcId=vpc, AmazonProvidedIpv6CidrBlock=True),
+        "Second": of("EC2::VPCCidrBlock", VpcId=vpc, CidrBlock="10.1.0.0/16"),
+        "Subnet": of(
+            *("EC2::Subnet",),
+            VpcId=vpc,
+            CidrBlock="10.0.0.0/20",
+            Ipv6CidrBlock={"Fn::Select": [1, parts]},
+        )
+        | {"DependsOn": "Block"},
+    }
+    joined = {"Fn::Join": [",", {"Fn::GetAtt": ["Subnet", "Ipv6CidrBlocks"]}]}
+
+    outputs = place.create("net", resources, Outputs={"Six": {"Value": joined}})
+
+    ec2 = place.client("ec2")
+    [vpcs] = ec2.describe_vpcs(VpcIds=[place.ids("net")["Vpc"]])["Vpcs"]
+    [whole] = [b["Ipv6CidrBlock"] for b in vpcs["Ipv6CidrBlockAssociationSet"]]
+    subnet = ec2.describe_subnets(SubnetIds=[place.ids("net")["Subnet"]])["Subnets"][0]
+    [part] = [b["Ipv6CidrBlock"] for b in subnet["Ipv6CidrBlockAssociationSet"]]
+    assert outputs["Six"] == part
+    assert ipaddress.IPv6Network(part).subnet_of(ipaddress.IPv6Network(whole))
+    assert whole.endswith("/56") and part.endswith("/64")
+    four = [b["CidrBlock"] for b in vpcs["CidrBlockAssociationSet"]]
+    assert four == ["10.0.0.0/16", "10.1.0.0/16"]
+
+    del resources["Second"]
+    place.update("net", resources)
+    [vpcs] = ec2.describe_vpcs(VpcIds=[place.ids("net")["Vpc"]])["Vpcs"]
+    assert len(vpcs["CidrBlockAssociationSet"]) == 1
+
+
+def test_a_block_for_a_vpc_that_is_not_there(place: Place) -> None:
+    block = of("EC2::VPCCidrBlock", VpcId="vpc-0123", CidrBlock="10.1.0.0/16")
+    assert "The vpc ID 'vpc-0123' does not exist" in place.failed("n", {"R": block})
+
+
+def test_instances_and_interfaces(place: Place) -> None:
+    subnet = place.client("ec2").describe_subnets()["Subnets"][-1]
+    resources = {
+        "Server": of("EC2::Instance", ImageId="ami-1", SubnetId=subnet["SubnetId"]),
+        "Interface": of(
+            *("EC2::NetworkInterface",),
+            SubnetId=subnet["SubnetId"],
+            SecondaryPrivateIpAddressCount=2,
+        ),
+        "Volume": of("EC2::Volume", AvailabilityZone="us-east-1b", Size=1),
+        "Gateway": of("EC2::EgressOnlyInternetGateway", VpcId=subnet["VpcId"]),
+    }
+    names = ("AvailabilityZone", "PrivateIp", "PublicIp", "VpcId")
+    secondary = {"Fn::GetAtt": ["Interface", "SecondaryPrivateIpAddresses"]}
+    more = {"Second": {"Value": {"Fn::Select": [1, secondary]}}}
+
+    outputs = place.create("s", resources, Outputs={**get("Server", *names), **more})
+
+    assert outputs["AvailabilityZone"] == subnet["AvailabilityZone"]
+    for address in ("PrivateIp", "PublicIp", "Second"):
+        ipaddress.IPv4Address(outputs[address])
+    assert re.fullmatch("vpc-[0-9a-f]+", outputs["VpcId"])
+    prefixes = {k: v.rpartition("-")[0] for k, v in place.ids("s").items()}
+    assert prefixes == {
+        **{"Server": "i", "Interface": "eni"},
+        **{"Volume": "vol", "Gateway": "eigw"},
+    }
