@@ -34,6 +34,7 @@ from tapgen.system import parameter_values, representatives
 from tapgen.system.parameter_values import element, text_of
 from tapgen.system.representatives import Groups
 from tapgen.template import evaluate, loops
+from tapgen.template.values import mapping
 
 MAX_BYTES = 1_048_576
 """The maximum size in bytes of a template given by URL, without white space."""
@@ -68,7 +69,8 @@ class Problem:
 
 def problems(system: System) -> list[str]:
     """Return a line for each mistake, with part and parameter; `[]` when there is none."""
-    return [*wiring(system), *unmapped(system)]
+    lacking = [str(one) for s in system.stack_sets for one in _without_condition(s)]
+    return [*wiring(system), *unmapped(system), *lacking]
 
 
 def found(system: System) -> list[Problem]:
@@ -214,6 +216,25 @@ def _too_large(template: Mapping[str, Any], where: str = "") -> Iterator[str]:
             f"{size:,} bytes without white space{where}; CloudFormation "
             f"allows {MAX_BYTES:,}; split the part"
         )
+
+
+def _without_condition(s: StackSet) -> Iterator[Problem]:
+    """A problem for each condition that a resource or output names and that the template
+    lacks: AWS refuses it ("Unresolved condition dependency")."""
+    whole = evaluate.whole(s)
+    declared = mapping(whole.get("Conditions"))
+    if any(str(name).startswith(loops.LOOP) for name in declared):
+        return
+    for section in ("Resources", "Outputs"):
+        for name, one in mapping(whole.get(section)).items():
+            condition = mapping(one).get("Condition")
+            if isinstance(condition, str) and condition not in declared:
+                known = ", ".join(map(str, declared)) or "none"
+                message = (
+                    f"{section}.{name}: the template has no condition {condition}; it "
+                    f"has {known}"
+                )
+                yield Problem(message, s.part)
 
 
 def _circle(by_part: Mapping[str, StackSet]) -> Iterator[str]:

@@ -468,3 +468,24 @@ def test_a_mapping_by_account_applies_to_every_account_but_self() -> None:
     assert "finds no '444455556666', only" in problem
     alone = (Target(SELF, "us-east-1"),)
     assert said(make.stack_set("app", text=json.dumps(body), targets=alone)) == []
+
+
+def test_conditions_that_a_template_lacks_are_reported() -> None:
+    def problems(**sections: Any) -> list[str]:
+        body = {"Resources": {"T": {**TOPIC, "Condition": "C"}}, **sections}
+        return checks.problems(
+            make.system(make.stack_set("app", text=json.dumps(body), targets=(EAST,)))
+        )
+
+    yes = {"Fn::Equals": ["a", "a"]}
+    assert problems() == [
+        "app: Resources.T: the template has no condition C; it has none"
+    ]
+    (output,) = problems(
+        Conditions={"C": yes}, Outputs={"O": {"Value": "x", "Condition": "D"}}
+    )
+    assert output == "app: Outputs.O: the template has no condition D; it has C"
+    assert not problems(Conditions={"C": yes})
+    loop = {"Fn::ForEach::L": ["N", ["C"], {"${N}": yes}]}
+    looped = {"Transform": "AWS::LanguageExtensions", "Conditions": loop}
+    assert not problems(**looped)
