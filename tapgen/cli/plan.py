@@ -92,7 +92,7 @@ def plan_command(
 ) -> int:
     """Show what a rollout of SYSTEM would change, without changing it."""
     from tapgen.cli.progress import console
-    from tapgen.report import data, markdown, outlook, text
+    from tapgen.report import data, markdown, outlook, program, text
 
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
@@ -111,12 +111,16 @@ def plan_command(
             answers=answers,
             undescribed=undescribed(reached, deployed=bool(plan.observed)),
         )
+    steps = program_of(plan) if details and plan else None
     if output == "json":
-        print_json(data.plan(plan, allowed) | outlook.data(ahead))
+        shown = {"program": program.data(steps)} if steps else {}
+        print_json(data.plan(plan, allowed) | outlook.data(ahead) | shown)
     elif output == "markdown":
         click.echo(markdown.plan(plan, allowed, ahead), nl=False)
     else:
         console().print(text.plan(plan, details=details, outlook=ahead))
+        if steps:
+            console().print(program.text(steps))
     if out:
         save_plan(out, before, plan, allowed, read_stacks=detect_drift)
     if timings:
@@ -129,6 +133,13 @@ def plan_command(
     if plan:
         return CHANGES
     return FAILED if is_incomplete(plan) else DONE
+
+
+def program_of(plan: Any) -> Any:
+    """Return the program that a rollout of a plan would run."""
+    from tapgen.rollout import compile
+
+    return compile.program(plan, uploads=plan.uploads)[0]
 
 
 def is_incomplete(plan: Any) -> bool:
