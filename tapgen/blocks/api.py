@@ -79,6 +79,20 @@ class Canary:
 
 
 @dataclass(frozen=True)
+class Cors:
+    """What lets pages of other origins call an API from a browser.
+
+    The function answers preflight requests, and names the origin in its answers. API
+    Gateway's own errors name `origin` (text for `Fn::Sub`), as they can name only one.
+    `headers` are those that pages may send.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/how-to-cors.html
+    """
+
+    origin: str
+    headers: tuple[str, ...] = ("Content-Type",)
+
+
+@dataclass(frozen=True)
 class Api:
     """A REST API that was added to a template."""
 
@@ -180,6 +194,7 @@ def rest_api(
     policy: PolicyDocument | None = None,
     policy_values: Mapping[str, str] | None = None,
     throttle: tuple[Any, Any] = (100, 200),
+    cors: Cors | None = None,
     after: Sequence[str] = (),
 ) -> Api:
     """Add a regional REST API whose routes all call one function, and its stage.
@@ -188,7 +203,9 @@ def rest_api(
     `canary` alias. `policy` is the resource policy. A deployment keeps the policy that
     it was created with, so `policy_values` holds the values of the parameters in it: a
     new value creates a new deployment. `throttle` is requests per second, and burst.
-    The stage is created `after` these resources (the account's logging role).
+    The stage is created `after` these resources (the account's logging role). With
+    `cors` each path also has a method OPTIONS, without authorization, as browsers send
+    preflight requests without credentials.
     """
     optional = {} if policy is None else {"Policy": encode_to_dict(policy)}
     rest = t.add_resource(
@@ -202,7 +219,11 @@ def rest_api(
         )
     )
     _let_in(t, title, rest, function, release)
+    if cors is not None:
+        paths = dict.fromkeys(route.path for route in routes)
+        routes = [*routes, *(Route("OPTIONS", path) for path in paths)]
     methods = _routes(t, title, rest, routes, _uri(function, release))
+    methods += _errors(t, title, rest, cors) if cors is not None else []
     seen = [
         optional,
         dict(policy_values or {}),
@@ -329,6 +350,32 @@ def _routes(
             )
         )
     return added
+
+
+def _errors(t: Template, title: str, rest: Any, cors: Cors) -> list[Any]:
+    """Let pages read API Gateway's own errors, such as 403 and 429.
+
+    They are part of a deployment, like methods.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/supported-gateway-response-types.html
+    """
+    header = "gatewayresponse.header."
+    return [
+        t.add_resource(
+            apigateway.GatewayResponse(
+                f"{title}Errors{kind}",
+                RestApiId=Ref(rest),
+                ResponseType=f"DEFAULT_{kind}",
+                ResponseParameters={
+                    f"{header}Access-Control-Allow-Origin": Sub(f"'{cors.origin}'"),
+                    f"{header}Access-Control-Allow-Headers": (
+                        f"'{','.join(cors.headers)}'"
+                    ),
+                    f"{header}Vary": "'Origin'",
+                },
+            )
+        )
+        for kind in ("4XX", "5XX")
+    ]
 
 
 def _words(path: str) -> str:

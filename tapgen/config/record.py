@@ -6,6 +6,7 @@ asks pydantic, which says what.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 
@@ -22,6 +23,10 @@ class Record:
         return type(other) is type(self) and all(
             getattr(self, name) == getattr(other, name) for name in self.__slots__
         )
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        """Names and values, as from pydantic."""
+        return ((name, getattr(self, name)) for name in self.__slots__)
 
     def __repr__(self) -> str:
         values = (f"{name}={getattr(self, name)!r}" for name in self.__slots__)

@@ -5,6 +5,9 @@
     GET  /items?name=tea                      200  the newest items of a name, a page
     GET  /health                              200  or 503 when the table is out of reach
 
+Pages of `ALLOWED_ORIGINS` (commas between) may call it from a browser: it answers their
+preflight requests (OPTIONS), and names their origin in its answers.
+
 `TABLE_NAME` and `REGION` come from the environment. Items are in a global table, so
 that what one region takes the other one shows a moment later.
 """
@@ -16,7 +19,7 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import Any
@@ -35,6 +38,13 @@ BY_NAME = "by-name"
 PAGE = 25
 LONGEST = 256
 LARGEST_BODY = 16_384
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET,POST,OPTIONS",
+    "Access-Control-Allow-Headers": (
+        "Content-Type,Authorization,X-Amz-Date,X-Amz-Security-Token"
+    ),
+    "Access-Control-Max-Age": "600",
+}
 DEEPEST = 30
 """How deep a value may be nested. DynamoDB takes 32 levels, the item's own among them.
 https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html
@@ -53,7 +63,7 @@ class Refused(Exception):
 
 def handler(event: Mapping[str, Any], context: Any) -> dict[str, Any]:
     """The entry point that Lambda calls."""
-    return respond(event, table())
+    return shared(event, answered(event, table))
 
 
 def table() -> Any:
@@ -73,8 +83,27 @@ def table() -> Any:
 
 def respond(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
     """The answer to a request, whatever happens on the way."""
+    return shared(event, answered(event, lambda: items))
+
+
+def shared(event: Mapping[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """An answer that a page may read if its origin is one of those allowed."""
+    sent = {k.lower(): v for k, v in (event.get("headers") or {}).items()}
+    origin = sent.get("origin")
+    headers = {**given["headers"], "Vary": "Origin"}
+    if origin and origin in os.environ.get("ALLOWED_ORIGINS", "").split(","):
+        headers["Access-Control-Allow-Origin"] = origin
+        if event.get("httpMethod") == "OPTIONS":
+            headers |= PREFLIGHT
+    return {**given, "headers": headers}
+
+
+def answered(event: Mapping[str, Any], connect: Callable[[], Any]) -> dict[str, Any]:
+    """The answer to a request; an exception becomes one, too."""
+    if event.get("httpMethod") == "OPTIONS":
+        return {"statusCode": 204, "headers": {"Cache-Control": "no-store"}, "body": ""}
     try:
-        return dispatch(event, items)
+        return dispatch(event, connect())
     except Refused as refusal:
         return answer(refusal.status, {"message": str(refusal)})
     except (ClientError, BotoCoreError) as error:
@@ -84,7 +113,9 @@ def respond(event: Mapping[str, Any], items: Any) -> dict[str, Any]:
         if refuses_request(error):
             return answer(400, {"message": "the table does not take this request"})
         log.error("the table does not answer: %s", kind(error))
-        return answer(500, {"message": "internal error"})
+    except Exception:
+        log.exception("the request cannot be answered")
+    return answer(500, {"message": "internal error"})
 
 
 def dispatch(event: Mapping[str, Any], items: Any) -> dict[str, Any]:

@@ -51,6 +51,18 @@ _ADVICE = (
         "the stack was never complete, turn it off by hand and delete the stack",
     ),
     (
+        r"The vpc '?(?P<vpc>vpc-\w+)'? has dependencies",
+        "something that no stack created is still in the VPC, such as the security group "
+        "GlobalAccelerator, which Global Accelerator never deletes, or a network "
+        "interface of a service: list them with aws ec2 describe-security-groups "
+        "--filters Name=vpc-id,Values={vpc}, delete them, then run this again",
+    ),
+    (
+        r"DependencyViolation|has a dependent object|has dependencies and cannot be",
+        "something that no stack created uses it, such as a network interface or a "
+        "security group of a service: delete that, then run this again",
+    ),
+    (
         r"has exceeded|Rate exceeded|Throttling",
         "AWS throttled the calls: run this again, or lower rollout.preferences",
     ),
@@ -64,6 +76,7 @@ _ADVICE = (
 def advice(reason: str) -> str | None:
     """Return what a user can do about this reason; None when that is unknown."""
     for words, text in _ADVICE:
-        if re.search(words, reason, re.IGNORECASE):
-            return text
+        found = re.search(words, reason, re.IGNORECASE)
+        if found:
+            return text.format_map(found.groupdict()) if found.groupdict() else text
     return None

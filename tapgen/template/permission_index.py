@@ -16,6 +16,7 @@ TYPES: Mapping[str, str] = {
     "AWS::ApiGateway::BasePathMapping": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST",
     "AWS::ApiGateway::Deployment": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST apigateway:PUT",
     "AWS::ApiGateway::DomainName": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST apigateway:PUT",
+    "AWS::ApiGateway::GatewayResponse": "apigateway:DELETE apigateway:GET apigateway:PUT",
     "AWS::ApiGateway::Method": "apigateway:DELETE apigateway:GET apigateway:PUT iam:PassRole",
     "AWS::ApiGateway::Model": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST",
     "AWS::ApiGateway::RequestValidator": "apigateway:DELETE apigateway:GET apigateway:PATCH apigateway:POST",

@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -77,6 +79,37 @@ def test_requests_are_refused_with_a_reason(live: Live, role: str) -> None:
     assert (status, told["message"]) == (400, "name is missing; give a text")
     assert live.ask(role, "GET", "/items/nothing")[0] == 404
     assert live.ask(role, "DELETE", "/items")[0] == 403  # no such route
+
+
+@pytest.mark.parametrize("role", REGIONS)
+def test_the_website_may_call_the_api_from_a_browser(live: Live, role: str) -> None:
+    """What a browser does: a preflight request, then the request itself."""
+    outputs = live.outputs("api", role)
+    page = live.outputs("website", "source")["WebsiteUrl"]
+    stage = f"restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
+
+    def sent(origin: str, method: str, path: str) -> Any:
+        request = Request(f"{live.cloud.url}/{stage}{path}", method=method)
+        request.add_header("Origin", origin)
+        request.add_header("Access-Control-Request-Method", "POST")
+        try:
+            with urlopen(request) as answer:
+                return answer.status, answer.headers
+        except HTTPError as error:
+            with error:
+                return error.code, error.headers
+
+    status, headers = sent(page, "OPTIONS", "/items")
+    assert (status, headers["Access-Control-Allow-Origin"]) == (204, page)
+    assert "POST" in headers["Access-Control-Allow-Methods"]
+    status, headers = sent(page, "GET", "/items/nothing")
+    assert (status, headers["Access-Control-Allow-Origin"]) == (404, page)
+    # API Gateway's own errors, too.
+    status, headers = sent(page, "DELETE", "/items")
+    assert (status, headers["Access-Control-Allow-Origin"]) == (403, page)
+    for method in ("OPTIONS", "GET"):
+        _, headers = sent("https://evil.example", method, "/items/nothing")
+        assert headers["Access-Control-Allow-Origin"] is None
 
 
 @pytest.mark.parametrize("role", REGIONS)

@@ -21,6 +21,7 @@ SETTINGS = {
     "environment": "prod",
     "allowed_cidr": "203.0.113.0/24",
 }
+ORIGINS = ("WebsiteOrigin", "WebsiteCopyOrigin", "MoreOrigins")
 EAST, WEST = "us-east-1", "us-west-2"
 CERTIFICATE = "arn:aws:acm:{}:111111111111:certificate/1234abcd"
 DOMAIN = {
@@ -112,6 +113,11 @@ def test_both_regions_must_be_real_and_differ(
         ),
         ({"domain": {**DOMAIN, "hosted_zone_id": "zone"}}, "not a hosted zone"),
         ({"tema": "x"}, "unknown key"),
+        ({"cors_origins": ["*"]}, "'*' is not an origin"),
+        ({"cors_origins": ["https://www.example.com/"]}, "is not an origin"),
+        ({"cors_origins": ["www.example.com"]}, "such as https://www.example.com"),
+        ({"cors_origins": "https://www.example.com"}, "cors_origins"),
+        ({"authorizer": "cognito"}, "iam"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_is_allowed(
@@ -408,6 +414,9 @@ def test_the_function_knows_its_table_and_region_and_logs_json(system: System) -
     assert function["Environment"]["Variables"] == {
         "TABLE_NAME": {"Ref": "TableName"},
         "REGION": {"Ref": "AWS::Region"},
+        "ALLOWED_ORIGINS": {
+            "Fn::Join": [",", [{"Ref": name} for name in ORIGINS]],
+        },
     }
     assert system.part("api").parameters["TableName"] == Output(
         "table", "TableName", region=EAST
@@ -458,6 +467,7 @@ def test_get_and_post_are_served_and_health_is(system: System) -> None:
         ("items", "POST"),
         ("{id}", "GET"),
         ("health", "GET"),
+        *((path, "OPTIONS") for path in ("items", "{id}", "health")),
     }
 
 
@@ -724,3 +734,46 @@ def test_what_the_user_needs_is_an_output(system: System) -> None:
         *("TableName", "StreamArn", "HealthCheckId", "TargetHealthCheckId"),
         *("FunctionArn", "FunctionRoleArn", "AccessLogGroup", "CustomDomainTarget"),
     }
+
+
+# --- Pages that call the API ------------------------------------------------------------
+
+
+def test_the_website_may_call_the_api_from_a_browser(
+    system: System, private: System
+) -> None:
+    def origins(of: System) -> dict[str, Any]:
+        given = of.part("api").parameters
+        return {k: v for k, v in given.items() if k.endswith(("Origin", "Origins"))}
+
+    assert origins(system) == {
+        "WebsiteOrigin": Output("website", "WebsiteUrl", region=EAST),
+        "WebsiteCopyOrigin": Output("website-target", "WebsiteUrl", region=WEST),
+        "MoreOrigins": "",
+    }
+    assert origins(private) == {
+        "WebsiteOrigin": Output("cdn", "WebsiteUrl", region=EAST),
+        "MoreOrigins": "",
+    }
+    resources = body(system, "api")["Resources"]
+    # A version is published when they change, too: a stage serves versions.
+    version = resources["FunctionVersion"]["Properties"]["Description"]["Fn::Sub"]
+    assert all(f"${{{name}}}" in version for name in ORIGINS)
+
+
+def test_other_origins_are_named_exactly(tmp_path: Path) -> None:
+    given = ["https://www.example.com", "http://localhost:3000"]
+    system = build(tmp_path, {"cors_origins": given})
+    assert system.part("api").parameters["MoreOrigins"] == ",".join(given)
+
+
+def test_callers_sign_their_requests_if_that_is_wanted(tmp_path: Path) -> None:
+    system = build(tmp_path, {"authorizer": "iam"})
+    found = {
+        name: r["Properties"]["AuthorizationType"]
+        for name, r in body(system, "api")["Resources"].items()
+        if r["Type"] == "AWS::ApiGateway::Method"
+    }
+    signed = {name for name, kind in found.items() if kind == "AWS_IAM"}
+    assert signed == {"ApiItemsGet", "ApiItemsPost", "ApiItemsIdGet"}
+    assert {"ApiHealthGet", "ApiItemsOptions"} <= {*found} - signed

@@ -6,7 +6,7 @@ from typing import Any
 
 from awacs import execute_api
 from awacs.aws import IpAddress, PolicyDocument, Principal
-from troposphere import Equals, GetAtt, If, Not, Ref, Template
+from troposphere import Equals, GetAtt, If, Join, Not, Ref, Template
 
 from tapgen.blocks import (
     api,
@@ -24,6 +24,9 @@ from tapgen.blueprints.serverless_api.shape import (
     FUNCTION,
     INDEX,
     ITEMS,
+    ORIGIN_PATTERN,
+    ORIGINS,
+    ORIGINS_PATTERN,
     STAGE,
     Shape,
     name,
@@ -31,12 +34,9 @@ from tapgen.blueprints.serverless_api.shape import (
 )
 
 HEALTH = "health"
-ROUTES = (
-    api.Route("GET", "items"),
-    api.Route("POST", "items"),
-    api.Route("GET", "items/{id}"),
-    api.Route("GET", HEALTH),
-)
+
+# Headers that signed requests have besides Content-Type.
+_SIGNED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
 _HAS_DOMAIN = "HasDomain"
 
 
@@ -52,7 +52,7 @@ def service(shape: Shape) -> Template:
     release = compute.release(
         t,
         function,
-        settings=("MemorySize",),
+        settings=("MemorySize", *ORIGINS),
         stable_version=canary.stable_version,
         has_stable=canary.has_stable_version,
     )
@@ -64,13 +64,14 @@ def service(shape: Shape) -> Template:
         function=function,
         release=release,
         canary=canary,
-        routes=ROUTES,
+        routes=routes(shape),
         stage_name=STAGE,
         key_arn=key,
         retention_days=retention,
         policy=_policy(t),
         policy_values={"AllowedCidr": shape.allowed_cidr},
         throttle=api.throttle(t),
+        cors=api.Cors("${WebsiteOrigin}", ("Content-Type", *_SIGNED)),
     )
     _domain(t, rest_api)
     compute.alarms(
@@ -92,6 +93,35 @@ def service(shape: Shape) -> Template:
     return t
 
 
+def routes(shape: Shape) -> tuple[api.Route, ...]:
+    """Return the routes of the API; everybody may check its health."""
+    return (
+        api.Route("GET", "items", shape.authorization),
+        api.Route("POST", "items", shape.authorization),
+        api.Route("GET", "items/{id}", shape.authorization),
+        api.Route("GET", HEALTH),
+    )
+
+
+def _origins(t: Template) -> Any:
+    """Add the parameters for the pages that may call the API; return them as one text."""
+    for title, whose in zip(ORIGINS, ("The website", "Its copy", "More"), strict=True):
+        more = title == "MoreOrigins"
+        frame.parameter(
+            t,
+            title,
+            description=(
+                "Other origins whose pages may call the API, with commas between."
+                if more
+                else f"{whose}: origin whose pages may call the API."
+            ),
+            **({"Default": ""} if title != "WebsiteOrigin" else {}),
+            pattern=ORIGINS_PATTERN if more else f"^(|{ORIGIN_PATTERN})$",
+            constraint="origins such as https://www.example.com, without a path",
+        )
+    return Join(",", [Ref(title) for title in ORIGINS])
+
+
 def _function(t: Template, key: Ref, retention: Ref) -> Any:
     return compute.function(
         t,
@@ -108,6 +138,7 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
         environment={
             "TABLE_NAME": table.name_parameter(t, "Name of the table of the items."),
             "REGION": Ref("AWS::Region"),
+            "ALLOWED_ORIGINS": _origins(t),
         },
     )
 

@@ -10,7 +10,7 @@ from typing import Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tapgen.blocks import dns
-from tapgen.blueprints.serverless_api.shape import ROLES, TEAM_PATTERN
+from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
 from tapgen.blueprints.values import PUBLIC_PREFIX, Email, Range, RetentionDays
 
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
@@ -146,6 +146,14 @@ class Settings(BaseModel):
         default="public",
         description="public: S3 serves everybody; cloudfront: private buckets behind CloudFront",
     )
+    cors_origins: list[str] = Field(
+        default_factory=list,
+        description="Origins besides the website's whose pages may call the API",
+    )
+    authorizer: Literal["none", "iam"] = Field(
+        default="none",
+        description="iam: callers sign their requests with credentials of AWS",
+    )
     alert_email: Email = Field(
         default="", description="Email address that receives alarms"
     )
@@ -187,6 +195,17 @@ class Settings(BaseModel):
     domain: Domain | None = Field(
         default=None, description="Custom domain, with weighted records"
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _origins(cls, origins: list[str]) -> list[str]:
+        for origin in origins:
+            if not re.fullmatch(ORIGIN_PATTERN, origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin; give scheme and host in lower case, and"
+                    " a port if it is not the default, such as https://www.example.com"
+                )
+        return origins
 
     @field_validator("team")
     @classmethod

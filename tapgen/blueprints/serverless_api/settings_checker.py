@@ -12,7 +12,7 @@ from ipaddress import IPv4Network
 from typing import Any, Literal, cast
 
 from tapgen.blocks import dns
-from tapgen.blueprints.serverless_api.shape import ROLES, TEAM_PATTERN
+from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
 from tapgen.blueprints.values_checker import (
     PUBLIC_PREFIX,
     _email,
@@ -234,6 +234,8 @@ class Settings(Record):
         "allowed_cidr",
         "allow_public",
         "website",
+        "cors_origins",
+        "authorizer",
         "alert_email",
         "log_retention_days",
         "noncurrent_version_days",
@@ -248,6 +250,15 @@ class Settings(Record):
 
     def __new__(cls, **values: Any) -> Any:
         return check_settings(values)
+
+    @classmethod
+    def _origins(cls, origins):
+        for origin in origins:
+            if not re.fullmatch(ORIGIN_PATTERN, origin):
+                raise ValueError(
+                    f"{origin!r} is not an origin; give scheme and host in lower case, and a port if it is not the default, such as https://www.example.com"
+                )
+        return origins
 
     @classmethod
     def _team(cls, team):
@@ -274,6 +285,8 @@ def check_settings(data: Any) -> Settings:
             "allowed_cidr",
             "allow_public",
             "website",
+            "cors_origins",
+            "authorizer",
             "alert_email",
             "log_retention_days",
             "noncurrent_version_days",
@@ -323,6 +336,26 @@ def check_settings(data: Any) -> Settings:
         found.website = value
     else:
         found.website = "public"
+    if "cors_origins" in data:
+        value = data["cors_origins"]
+        if type(value) is not list:
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_items.append(value_item)
+        value = value_items
+        value = Settings._origins(value)
+        found.cors_origins = value
+    else:
+        found.cors_origins = []
+    if "authorizer" in data:
+        value = data["authorizer"]
+        if type(value) is not str or value not in ("none", "iam"):
+            raise Wrong
+        found.authorizer = value
+    else:
+        found.authorizer = "none"
     if "alert_email" in data:
         value = data["alert_email"]
         check_text(value)

@@ -31,6 +31,12 @@ REPLICATED = storage.replicated(WEBSITE, WEBSITE_COPY, RULE)
 STAGE = "v1"
 """The stage of the API, the first segment of every path."""
 
+ORIGINS = ("WebsiteOrigin", "WebsiteCopyOrigin", "MoreOrigins")
+"""The parameters with the origins whose pages may call the API."""
+
+ORIGIN_PATTERN = r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?"
+ORIGINS_PATTERN = f"^(|{ORIGIN_PATTERN}(,{ORIGIN_PATTERN})*)$"
+
 TEAM_PATTERN = "^[a-z][a-z0-9-]{1,30}$"
 ENVIRONMENTS = ("dev", "staging", "prod")
 
@@ -42,12 +48,14 @@ class Shape:
     With `baseline` the system also creates resources that a region can have only once.
     With `cloudfront` the website is private, behind CloudFront. `allowed_cidr` is a
     parameter, but is here as well: a deployment of the API keeps the policy that it was
-    created with, so a new range needs a new deployment.
+    created with, so a new range needs a new deployment. `authorization` is how callers
+    prove who they are: `NONE` or `AWS_IAM`.
     """
 
     baseline: bool
     cloudfront: bool
     allowed_cidr: str
+    authorization: str = "NONE"
 
 
 def start(description: str, *, role: str) -> Template:

@@ -61,6 +61,7 @@ def build(config: Config) -> System:
         baseline=config.account_baseline == "create",
         cloudfront=settings.website == "cloudfront",
         allowed_cidr=settings.allowed_cidr,
+        authorization="AWS_IAM" if settings.authorizer == "iam" else "NONE",
     )
     if settings.domain is not None:
         _check_certificates(config, settings.domain)
@@ -173,6 +174,16 @@ def _website(shape: Shape, settings: Settings) -> Iterator[Part]:
     )
 
 
+def _website_origins(shape: Shape) -> dict[str, Value]:
+    """Return the origins of the website: CloudFront's, or those of both buckets."""
+    if shape.cloudfront:
+        return {"WebsiteOrigin": Output("cdn", "WebsiteUrl", region="source")}
+    return {
+        "WebsiteOrigin": Output("website", "WebsiteUrl", region="source"),
+        "WebsiteCopyOrigin": Output("website-target", "WebsiteUrl", region="target"),
+    }
+
+
 def _service(shape: Shape, settings: Settings) -> Part:
     values: dict[str, Value] = {
         "FunctionRoleArn": _role("FunctionRoleArn"),
@@ -183,6 +194,8 @@ def _service(shape: Shape, settings: Settings) -> Part:
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),
         "CanaryPercent": _text(settings.canary.percent),
+        "MoreOrigins": ",".join(settings.cors_origins),
+        **_website_origins(shape),
     }
     by_role = {region: dict(guards) for region, guards in _GUARDS.items()}
     for role, stable in settings.canary.stable.items():

@@ -204,3 +204,23 @@ def test_an_api_knows_where_it_answers() -> None:
     _, found = built()
     host = "${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}"
     assert (found.host, found.url) == (host, f"https://{host}/${{ApiStage}}")
+
+
+def test_browsers_may_ask_before_they_call_and_read_the_errors_of_the_gateway() -> None:
+    routes = [api.Route("GET", "items", "AWS_IAM"), api.Route("POST", "items")]
+    found = resources(routes=routes, cors=api.Cors("${Page}", ("Content-Type", "X-A")))
+    options = of(found, "Method")["ApiItemsOptions"]["Properties"]
+    # A browser sends no credentials with it.
+    assert options["AuthorizationType"] == "NONE"
+    assert options["Integration"]["Type"] == "AWS_PROXY"
+    errors = of(found, "GatewayResponse")
+    kinds = {r["Properties"]["ResponseType"] for r in errors.values()}
+    assert kinds == {"DEFAULT_4XX", "DEFAULT_5XX"}
+    for error in errors.values():
+        headers = error["Properties"]["ResponseParameters"]
+        origin = headers["gatewayresponse.header.Access-Control-Allow-Origin"]
+        assert origin == {"Fn::Sub": "'${Page}'"}
+    (deployment,) = of(found, "Deployment").values()
+    # A deployment has the errors and methods that exist before it.
+    assert {*errors, "ApiItemsOptions"} <= {*deployment["DependsOn"]}
+    assert not of(resources(), "GatewayResponse")

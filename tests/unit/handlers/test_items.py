@@ -207,3 +207,56 @@ def test_the_entry_point_connects_to_the_table_it_is_told_of(
     assert items.table() is first
     answer = items.handler({"httpMethod": "PATCH", "resource": "/items"}, None)
     assert answer["statusCode"] == 405
+
+
+# --- Pages of other origins ------------------------------------------------------------
+
+PAGE = "https://www.example.com"
+ALLOW = "Access-Control-Allow-Origin"
+
+
+def headers_for(
+    monkeypatch: pytest.MonkeyPatch, origin: str, method: str = "GET", **event: Any
+) -> dict[str, str]:
+    """The headers of an answer to a request of a page, where PAGE is allowed."""
+    monkeypatch.setenv("ALLOWED_ORIGINS", f"https://d1.cloudfront.net,,{PAGE}")
+    asked = {"httpMethod": method, "resource": "/items", "body": None, **event}
+    found = items.respond({**asked, "headers": {"origin": origin}}, Table())["headers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_an_allowed_page_may_ask_and_read_answers_and_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    preflight = headers_for(monkeypatch, PAGE, "OPTIONS")
+    assert preflight[ALLOW] == PAGE
+    assert "POST" in preflight["Access-Control-Allow-Methods"].split(",")
+    assert "Content-Type" in preflight["Access-Control-Allow-Headers"].split(",")
+    for method in ("GET", "POST", "PUT"):  # each of them is refused
+        assert headers_for(monkeypatch, PAGE, method)[ALLOW] == PAGE
+    assert headers_for(monkeypatch, PAGE)["Vary"] == "Origin"
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://www.example.com.evil.org", "https://example.com", "null", "*", ""),
+        *("http://www.example.com", "https://www.example.com:8443"),
+    ],
+)
+@pytest.mark.parametrize("method", ["OPTIONS", "GET"])
+def test_no_other_origin_is_named(
+    monkeypatch: pytest.MonkeyPatch, origin: str, method: str
+) -> None:
+    found = headers_for(monkeypatch, origin, method)
+    assert not [name for name in found if name.startswith("Access-Control")]
+    assert found["Vary"] == "Origin"
+
+
+def test_every_exception_becomes_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Table(failing=KeyError("unforeseen"))
+    assert ask(broken, "GET", pathParameters={"id": "1"})[0] == 500
+    monkeypatch.delenv("TABLE_NAME", raising=False)
+    event = {"httpMethod": "GET", "resource": "/items", "pathParameters": {"id": "1"}}
+    assert items.handler(event, None)["statusCode"] == 500
