@@ -141,7 +141,7 @@ def _explained(original: Any, *given: Any) -> Any:
         raise ValueError(
             "the transform AWS::Serverless-2016-10-31 needs the package "
             "aws-sam-translator, and it is not installed beside tapgen; run pip "
-            "install aws-sam-translator and restart the embedded AWS"
+            "install 'tapgen[sam]' and restart the embedded AWS"
         ) from error
 
 

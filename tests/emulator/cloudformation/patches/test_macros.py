@@ -92,3 +92,18 @@ def test_nothing_is_created_where_a_macro_fails(macro: Place) -> None:
             macro.begin("user", _USER, Transform=transform, Parameters=how)
         assert error.value.response["Error"]["Message"] == message
     assert macro.client("sns").list_topics()["Topics"] == []
+
+
+def test_sam_is_expanded(place: Place) -> None:
+    function = {
+        "Type": "AWS::Serverless::Function",
+        "Properties": {
+            "Runtime": "python3.12",
+            "Handler": "index.handler",
+            "InlineCode": "def handler(event, context): return 1",
+        },
+    }
+
+    place.create("sam", {"F": function}, Transform="AWS::Serverless-2016-10-31")
+
+    assert set(place.ids("sam")) == {"F", "FRole"}
