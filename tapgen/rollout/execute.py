@@ -25,6 +25,7 @@ from tapgen.rollout.fold import Act, End, State, Todo
 from tapgen.rollout.instances import Await
 from tapgen.rollout.journal import FRESH_SECONDS, SILENT_SECONDS, Journal
 from tapgen.rollout.model import Event, Failure, Lost
+from tapgen.rollout.outcome import outcome
 from tapgen.rollout.program import Call, Kind, Program, Verb, dump
 
 FAILED_READS = 5
@@ -522,7 +523,7 @@ class Engine:
             self._store_good()
             self.record("closed", end=End.DONE)
             return
-        left = [n for n in self.state.changed if n not in self.state.restored]
+        left = list(outcome(self.state, self.sets).left)
         end = End.ABANDONED if left else End.RESTORED
         self.record("closed", end=end, left=left)
 

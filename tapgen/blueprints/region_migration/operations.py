@@ -450,7 +450,10 @@ def plan(shape: Shape) -> dict[str, Any]:
                 {
                     "s3": ("writers use target bucket", "final delta replicated"),
                     "ec2": ("writes paused", "writes allowed in target"),
-                    "rds": ("last LSN replayed, no backup runs", "own master, backups on"),
+                    "rds": (
+                        "last LSN replayed, no backup runs",
+                        "own master, backups on",
+                    ),
                 },
                 gates=[name("db-cpu", "target"), name("db-storage", "target")],
                 turns=[
