@@ -443,8 +443,10 @@ class StackSets:
         preferences: Mapping[str, Any],
         operation_id: str,
         whole: bool = False,
+        retain: bool = False,
     ) -> None:
-        """Start deleting the instances at `targets`, a full product.
+        """Start deleting the instances at `targets`, a full product; `retain` keeps their
+        stacks.
 
         `whole` says that these are all instances of their units in their regions: then the
         request names the units without accounts, and automatic deployment ends there.
@@ -459,7 +461,7 @@ class StackSets:
         self._ask(
             "delete_stack_instances",
             StackSetName=name,
-            RetainStacks=False,
+            RetainStacks=retain,
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
             **target_parameters(targets, whole),

@@ -97,6 +97,7 @@ _LONGEST = {
 }
 
 _OPERATOR_ACTIONS = (
+    acfn.ContinueUpdateRollback,
     acfn.DescribeStackEvents,
     acfn.DescribeStackResource,
     acfn.DescribeStackResourceDrifts,

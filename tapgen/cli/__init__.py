@@ -35,6 +35,7 @@ COMMANDS = {
     "rollout": ("rollout", "Deploy a system as stack sets, wave by wave."),
     "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
     "rollback": ("rollback", "Take a system back to the state of an earlier run."),
+    "repair": ("repair", "Repair stack instances that hang, each in its safe way."),
     "approve": ("approve", "Approve or reject what a rollout waits for."),
     "stop": ("stop", "Stop a rollout from elsewhere, or close its run."),
     "history": ("history", "List the runs of a system, or show what one did."),

@@ -76,6 +76,21 @@ def run_plan(
     )
 
 
+def run_repairs(reached: Reached, repairs: Any, supersede: str | None) -> Any:
+    """Run repairs; return the outcome, or an exit code when it was lost while running."""
+    from tapgen import rollout
+    from tapgen.rollout import repairing
+
+    starter = rollout.Starter(user(), "repair", supersede=supersede)
+    return _watched(
+        reached,
+        [(one.stack_set, one.target) for one in repairs],
+        lambda screen, **ways: repairing.repair(
+            repairs, reached.system, reached.sets, screen, starter=starter, **ways
+        ),
+    )
+
+
 def resume_run(reached: Reached, back: bool) -> Any:
     """Go on with the open run; return its outcome, None when no run is open, or an exit
     code when it was lost while running."""

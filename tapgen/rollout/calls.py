@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
+from tapgen.aws import stuck
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Definition, StackSets
@@ -80,7 +81,10 @@ def send(
     elif call.verb is Verb.CREATE_INSTANCES:
         sets.create_instances(name, targets, call.overrides, wanted, operation)
     elif call.verb is Verb.DELETE_INSTANCES:
-        sets.delete_instances(name, targets, wanted, operation, call.whole)
+        more = {"retain": True} if call.retain else {}
+        sets.delete_instances(name, targets, wanted, operation, call.whole, **more)
+    elif call.verb is Verb.CONTINUE_ROLLBACK:
+        stuck.continue_rollback(sets.aws, targets[0], call.key, call.skip, operation)
     else:
         _delete(sets, name)
 
@@ -95,6 +99,10 @@ def is_there(sets: StackSets, call: Call, operation: str) -> bool:
         return True
     if call.verb is Verb.UPLOAD:
         return False  # the same bytes again do no harm
+    if call.verb is Verb.CONTINUE_ROLLBACK:
+        assert call.targets
+        status = stuck.status(sets.aws, call.targets[0], call.key)
+        return status not in ("UPDATE_ROLLBACK_FAILED", None)
     exists = sets.exists(call.stack_set)
     return exists == (call.verb is Verb.CREATE_STACK_SET)
 

@@ -109,9 +109,9 @@ def _words(found: Opened) -> str:
 
 def _before(found: Opened) -> tuple[str, Mapping[str, Observed], Opened] | None:
     """What a run found, half-way stack sets as they last were; None where it changed
-    nothing."""
+    nothing, or repaired only."""
     state = found.state
-    if not state.changed:
+    if not state.changed or state.opening.get("command") == "repair":
         return None
     good = {**state.there.start, **state.there.good}
     return f"before {_words(found)}", good, found
@@ -120,6 +120,10 @@ def _before(found: Opened) -> tuple[str, Mapping[str, Observed], Opened] | None:
 def _left_by(prefix: str, found: Opened) -> tuple[str, Mapping[str, Observed], Opened]:
     """What a run left; RolloutError where it is half-way or did not restore all."""
     state = found.state
+    if state.opening.get("command") == "repair":
+        raise RolloutError(
+            f"{prefix}: run {state.run} is a repair, which deploys nothing; name a rollout"
+        )
     if state.end is End.RESTORED or state.end and not state.changed:
         return f"before {_words(found)}, which restored it", state.there.start, found
     if state.end is not End.DONE:

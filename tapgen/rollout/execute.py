@@ -393,6 +393,8 @@ class Engine:
         self.record("finished", step=one.id, **shown)
         if step.kind is Kind.RESTORE:
             self.emit("restored", step.words, stack_set=step.stack_set)
+        elif step.kind is Kind.REPAIR:
+            self.emit("done", step.words, stack_set=step.stack_set)
         elif step.kind is not Kind.UPLOAD and step.last:
             word = "deleted" if step.kind is Kind.DELETE else "deployed"
             self.emit("done", word, stack_set=step.stack_set)
@@ -518,6 +520,9 @@ class Engine:
     def _close(self) -> None:
         if self._late_arrivals():
             self.turn("a call that was given up has arrived")
+            return
+        if not self.state.back and self.state.failed:
+            self.record("closed", end=End.ABANDONED, left=[*self.state.changed])
             return
         if not self.state.back:
             self._store_good()

@@ -60,6 +60,8 @@ def after(state: StackSetState | None, call: Call) -> StackSetState | None:
     object, changed. None when the stack set is deleted."""
     if call.verb is Verb.DELETE_STACK_SET:
         return None
+    if call.verb is Verb.CONTINUE_ROLLBACK:
+        return state
     if call.verb is Verb.CREATE_STACK_SET:
         assert call.definition
         return StackSetState(call.definition.template, _given(call.definition))
@@ -205,7 +207,7 @@ def expand(
     step: Step, program: Program, state: StackSetState | None, outputs: Outputs
 ) -> Expanded:
     """Return the calls of a step; RolloutError when it cannot be done."""
-    if step.kind in (Kind.UPLOAD, Kind.RESTORE, Kind.GATE):
+    if step.kind in (Kind.UPLOAD, Kind.RESTORE, Kind.GATE, Kind.REPAIR):
         return Expanded(step.calls)
     draft = Draft(
         step.stack_set,

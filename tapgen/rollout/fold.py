@@ -378,7 +378,8 @@ def _what_then(state: State, stopping: bool) -> Act:
     if state.back:
         return Act.PAUSE if state.failed_back else Act.CLOSE
     if state.failed:
-        return Act.TURN if state.there.on_failure == "rollback" else Act.PAUSE
+        acts = {"rollback": Act.TURN, "end": Act.CLOSE}
+        return acts.get(state.there.on_failure, Act.PAUSE)
     return Act.CLOSE
 
 

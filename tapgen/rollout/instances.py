@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from tapgen.aws import stuck
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import RolloutError
 from tapgen.model import InstanceStatus, Target
-from tapgen.rollout.program import Kind, Step
+from tapgen.rollout.program import Call, Kind, Step, Verb
 
 READS = 30
 """How often instances are read again until they are CURRENT: lists are eventually
@@ -37,6 +38,8 @@ class Await:
         step = self.step
         if step.kind in (Kind.UPLOAD, Kind.GATE):
             return {}
+        if step.kind is Kind.REPAIR:
+            return {} if all(self._rolled_back(sets, c) for c in step.calls) else None
         if step.kind is Kind.DELETE:
             return {} if self._gone(sets) else None
         targets = step.targets
@@ -47,6 +50,21 @@ class Await:
         if instances is None:
             return None
         return self._outputs(sets, targets, instances)
+
+    def _rolled_back(self, sets: StackSets, call: Call) -> bool:
+        """Return whether a stack has gone on rolling back to the end; RolloutError when
+        it hangs again."""
+        if call.verb is not Verb.CONTINUE_ROLLBACK or not call.targets:
+            return True
+        status = stuck.status(sets.aws, call.targets[0], call.key) or "DELETE_COMPLETE"
+        if status.endswith("_IN_PROGRESS"):
+            return False
+        if status == "UPDATE_ROLLBACK_FAILED":
+            raise RolloutError(
+                f"the stack in {call.targets[0]} hangs in {status} again; mend what "
+                "failed, or name the resources to skip: tapgen repair --skip"
+            )
+        return True
 
     def _current(self, sets: StackSets, targets: Sequence[Target]) -> Any:
         """Return the instances once all targets are CURRENT; None until then.

@@ -46,6 +46,7 @@ class Verb(StrEnum):
     CREATE_INSTANCES = "CreateStackInstances"
     DELETE_INSTANCES = "DeleteStackInstances"
     DELETE_STACK_SET = "DeleteStackSet"
+    CONTINUE_ROLLBACK = "ContinueUpdateRollback"
 
     @property
     def is_operation(self) -> bool:
@@ -54,6 +55,7 @@ class Verb(StrEnum):
             Verb.UPLOAD,
             Verb.CREATE_STACK_SET,
             Verb.DELETE_STACK_SET,
+            Verb.CONTINUE_ROLLBACK,
         )
 
 
@@ -62,7 +64,8 @@ class Call:
     """One call that changes something, with all that is sent.
 
     `targets` of None are all instances. The template of `definition` is its digest.
-    `key` is the artifact of an upload.
+    `key` is the artifact of an upload, or the id of the stack whose update goes on rolling
+    back without the resources in `skip`. `retain` keeps the stacks of deleted instances.
     """
 
     verb: Verb
@@ -73,6 +76,8 @@ class Call:
     preferences: Mapping[str, Any] = field(default_factory=dict)
     whole: bool = False
     key: str = ""
+    retain: bool = False
+    skip: tuple[str, ...] = ()
 
 
 class Kind(StrEnum):
@@ -85,6 +90,7 @@ class Kind(StrEnum):
     SETTLE = "settle"
     RESTORE = "restore"
     GATE = "gate"
+    REPAIR = "repair"
 
 
 @dataclass(frozen=True)
@@ -95,7 +101,7 @@ class Step:
     those of the targets, `own` those that the stack set is to have in the end. `reads`
     are the outputs that later steps need, `follows` says that stacks follow accounts.
     `untouched` instances are never changed, those `asleep` are in suspended accounts.
-    `gate` is the data of a gate. `calls` are those of uploads and of the way back, which need no expanding. `last` is
+    `gate` is the data of a gate. `calls` are those of uploads, repairs and the way back, which need no expanding. `last` is
     the step after which the stack set is reported as done.
     """
 

@@ -16,7 +16,7 @@ from typing import Any
 from tapgen import __version__
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
-from tapgen.model import Artifact, Observed
+from tapgen.model import Artifact, Observed, System
 from tapgen.plan import Plan
 from tapgen.rollout import compile, lock, snapshot, uploads
 from tapgen.rollout.execute import Engine, Ways, as_text
@@ -67,7 +67,36 @@ def run(
     for artifact in sources.values():
         content(artifact)
     chosen = replace(chosen, content=lambda key: content(sources[key]))
-    prefix = plan.system.prefix
+
+    def compiled(old: Opened | None) -> Compiled:
+        _require_unchanged(plan, sets)
+        program, texts = compile.program(
+            plan,
+            good=_good(plan, sets, old),
+            uploads=missing,
+            inherited=tuple(old.state.changed) if old else (),
+            burnt=tuple(old.state.burnt) if old else (),
+        )
+        _store_before(sets, plan.system.prefix, program, texts)
+        return program, texts, {"plan": plan.digest}
+
+    return start(sets, plan.system, starter, chosen, compiled)
+
+
+Compiled = tuple[Program, dict[str, str], dict[str, Any]]
+"""A program, the texts of its templates by digest, and facts for the first event."""
+
+
+def start(
+    sets: StackSets,
+    system: System,
+    starter: Starter,
+    chosen: Ways,
+    compiled: Callable[[Opened | None], Compiled],
+) -> Outcome:
+    """Take the lock of a system, and run the program that `compiled` returns for the run
+    that this one supersedes, if any; raises what `run` raises."""
+    prefix = system.prefix
     old, before = _room(sets, prefix, starter, chosen)
     journal = Journal(
         sets.bucket,
@@ -81,26 +110,18 @@ def run(
     wanted = lock.new(journal.run, journal.who, starter.command)
     held = lock.take(sets.bucket, prefix, wanted, before)
     try:
-        _require_unchanged(plan, sets)
-        program, texts = compile.program(
-            plan,
-            good=_good(plan, sets, old),
-            uploads=missing,
-            inherited=tuple(old.state.changed) if old else (),
-            burnt=tuple(old.state.burnt) if old else (),
-        )
-        _store_before(sets, prefix, program, texts)
+        program, texts, more = compiled(old)
         name = _store(journal, program, texts)
         facts = {
             "run": journal.run,
             "system": prefix,
-            "name": plan.system.name,
-            "suffix": plan.system.suffix,
-            "environment": plan.system.environment,
+            "name": system.name,
+            "suffix": system.suffix,
+            "environment": system.environment,
             "alarms_before": off_before(sets, program),
             "command": starter.command,
             "program": name,
-            "plan": plan.digest,
+            **more,
             "tapgen": __version__,
             "python": platform.python_version(),
             **({"supersedes": starter.supersede} if starter.supersede else {}),

@@ -13,7 +13,7 @@ from tapgen.model import HIDDEN, Action, Output
 from tapgen.rollout import earlier
 from tests import make
 from tests.make import EAST
-from tests.unit.rollout.fakes import Cloud, kill
+from tests.unit.rollout.fakes import Cloud
 from tests.unit.rollout.test_kills import (
     Killed,
     consumer,
@@ -137,7 +137,7 @@ def test_a_hidden_value_of_a_stack_set_that_is_gone_refuses_the_plan(
 
 
 def test_a_run_that_left_no_state_is_refused_with_what_it_is(cloud: Cloud) -> None:
-    cloud.faults.before[len(cloud.faults.calls) + 40] = kill
+    cloud.faults.errors["update"] = [Killed()]
     with pytest.raises(Killed):
         start(cloud, *NEW)
     broken = earlier.runs(cloud.bucket, PREFIX)[0]

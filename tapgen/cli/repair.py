@@ -1,0 +1,179 @@
+"""`tapgen repair`: show what hangs and the safe way out of each, confirm, do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tapgen.cli import DONE, FAILED, INTERRUPTED
+from tapgen.cli.common import (
+    Timings,
+    assume_role_option,
+    aws_options,
+    output_option,
+    print_json,
+    say,
+    supersede_option,
+    system_options,
+)
+from tapgen.cli.confirmation import confirm, require_account
+from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.running import require_room, run_repairs, wait_for_running
+
+_EPILOG = """\b
+Examples:
+  tapgen repair secure_network --local
+  tapgen repair secure_network --skip storage.DataBucket
+
+A stack in UPDATE_ROLLBACK_FAILED goes on rolling back with the permissions of the role
+that calls. --assume-role names one that may change its resources.
+
+Exit codes: 0 done or nothing to do, 1 something is not repaired, 130 interrupted.
+"""
+
+
+@click.command("repair", epilog=_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--skip",
+    "skipped",
+    metavar="NAME",
+    multiple=True,
+    help="Leave a resource as it is when a rollback continues: PART.LOGICAL_ID, with "
+    "@ACCOUNT/REGION only there.",
+)
+@assume_role_option
+@supersede_option
+def repair_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    yes: bool,
+    skipped: tuple[str, ...],
+    assume_role: str | None,
+    supersede: str | None,
+    **aws_choice: Any,
+) -> int:
+    """Repair the stack instances of SYSTEM that hang, each in its safe way.
+
+    No resource is deleted. Instances that StackSets cannot change any more are removed
+    from their stack sets, and the next rollout creates them again.
+    """
+    from tapgen.aws.stacksets import StackSets
+
+    reached = reach_system(
+        system, environment, folder, Timings(), aws_choice, leaving=True
+    )
+    require_account(reached, yes, aws_choice["account"])
+    if assume_role:
+        aws = reached.aws.assuming(assume_role)
+        sets = StackSets(aws, reached.system.admin, reached.system.delegated)
+        reached = replace(reached, sets=sets)
+    require_room(reached, "repair", supersede)
+    wait_for_running(reached)
+    repairs = _found(reached, skipped)
+    for line in _lines(repairs):
+        say(line) if output == "json" else click.echo(line)
+    found = {"repairs": [_data(one) for one in repairs]}
+    if not repairs:
+        if output == "json":
+            print_json({**found, "failures": []})
+        return DONE
+    confirm(yes, "Repair this?")
+    ended = run_repairs(reached, repairs, supersede)
+    if isinstance(ended, int):
+        return ended
+    failures = [str(failure) for failure in ended.failures]
+    if output == "json":
+        print_json({**found, "failures": failures})
+    if ended.interrupted:
+        say(f"continue with: {command_line('resume', reached)}")
+        return INTERRUPTED
+    left = "; what is not repaired is as it was" if failures else ""
+    say(f"then bring all up to date: {command_line('rollout', reached)}{left}")
+    return FAILED if failures else DONE
+
+
+def _found(reached: Reached, skipped: Sequence[str]) -> list[Any]:
+    """Return what hangs, with the resources to skip; UsageError for a wrong name."""
+    from tapgen.aws import stuck
+    from tapgen.model import InstanceDetailedStatus, Reading
+    from tapgen.plan import repairs
+    from tapgen.system import ownership
+
+    observed = ownership.observe(reached.system, reached.sets)
+    aws = reached.sets.aws
+    places = {
+        (name, target): one
+        for name, found in observed.items()
+        for target, one in found.instances.items()
+        if not target.joins_later
+    }
+    silent = {
+        target.account
+        for (_, target), one in places.items()
+        if one.reading in (Reading.AWAY, Reading.REFUSED)
+        or one.detailed_status is InstanceDetailedStatus.SKIPPED_SUSPENDED_ACCOUNT
+    }
+    readable = {
+        place: one.stack_id
+        for place, one in places.items()
+        if one.stack_id and one.reading is Reading.READ
+    }
+    with ThreadPoolExecutor(8) as pool:
+        states = dict(
+            zip(
+                readable,
+                pool.map(lambda p: stuck.state(aws, p[1], readable[p]), readable),
+                strict=True,
+            )
+        )
+    closed = stuck.closed(reached.aws, reached.system.admin, silent)
+    found, problems = repairs.skipping(repairs.find(observed, states, closed), skipped)
+    if problems:
+        raise click.UsageError("\n".join(f"--skip {line}" for line in problems))
+    return found
+
+
+def _lines(found: Sequence[Any]) -> list[str]:
+    lines = [] if found else ["nothing hangs: no instance needs a repair"]
+    for one in found:
+        lines.append(f"{one.stack_set} in {one.target}: {one.why}")
+        lines.append(f"  {one.way}")
+        for id, reason in one.failed:
+            lines.append(f"    {id} failed: {reason or 'no reason given'}")
+        if one.skip:
+            lines.append(f"    skipped, left as they are: {', '.join(one.skip)}")
+        elif one.failed:
+            names = " ".join(f"--skip {one.part}.{id}" for id, _ in one.failed)
+            lines.append(f"    if the rollback fails again, leave them: {names}")
+        if one.way.keeps_stack and one.stack_id:
+            lines.append(f"    delete or import the stack by hand: {one.stack_id}")
+        elif one.way.keeps_resources:
+            lines.append(
+                "    what the deletion retained keeps its names: delete or rename it first"
+            )
+    return lines
+
+
+def _data(one: Any) -> dict[str, Any]:
+    return {
+        "stack_set": one.stack_set,
+        "part": one.part,
+        "account": one.target.account,
+        "region": one.target.region,
+        "why": one.why,
+        "way": one.way.name.lower(),
+        "stack": one.stack_id,
+        "failed": [{"logical_id": id, "reason": why} for id, why in one.failed],
+        "skip": list(one.skip),
+    }
