@@ -33,7 +33,7 @@ test: .venv/.ready ## Run all tests
 	$(PYTEST)
 
 soak: .venv/.ready ## Hold the plan to what happens, and kill a rollout at every call (SOAK=200)
-	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_truth.py tests/unit/rollout/test_kills.py
+	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_truth.py tests/unit/rollout/test_kills.py tests/unit/rollout/test_any_day.py
 
 templates: .venv/.ready $(SCHEMA) ## Bring templates_out/, generated code and the editors' schema up to date
 	$(BIN)/python -m tools.generate
