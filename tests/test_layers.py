@@ -77,6 +77,7 @@ OWNERS = {
     "botocore": {"aws", "emulator"},
     "ministack": {"emulator"},
     "hypercorn": {"emulator"},
+    "samtranslator": {"blueprints.sam"},
     "troposphere": {"blocks", "blueprints", "system.templates_out"},
     "awacs": {"blocks", "blueprints"},
     "cfnlint": {"lint", "rules", "template.schemas"},

@@ -15,10 +15,10 @@ from typing import Any
 from troposphere import Template
 
 from tapgen.blocks import names
-from tapgen.blueprints import parts, python
+from tapgen.blueprints import parts, python, sam
 from tapgen.config import Blueprint, Config, StackSetConfig
 from tapgen.errors import BlueprintError, TemplateError
-from tapgen.model import StackSet, System, Value
+from tapgen.model import Artifact, Output, StackSet, System, Value
 from tapgen.system import artifacts, checks, templates_out
 from tapgen.template import decode, evaluate, loops
 
@@ -74,7 +74,7 @@ def _located(config: Config, given: StackSetConfig, text: str) -> Iterator[str]:
 
 
 def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSet:
-    body = _body(config, given)
+    body, packaged = _body(config, given)
     text = templates_out.written(body)
     stack_set = StackSet(
         name=f"{system.prefix}-{given.part}",
@@ -90,7 +90,8 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         artifacts={
             name: artifacts.artifact(a.path, config.path.parent, a.bucket, a.key)
             for name, a in given.artifacts.items()
-        },
+        }
+        | {**packaged},
         service_managed=given.service_managed,
         source=_source(config, given),
     )
@@ -127,17 +128,39 @@ def _source(config: Config, given: StackSetConfig) -> Path | None:
     return config.path.parent / given.template
 
 
-def _body(config: Config, given: StackSetConfig) -> Mapping[str, Any]:
-    """Return the template's data. Raises BlueprintError or TemplateError."""
+def _body(
+    config: Config, given: StackSetConfig
+) -> tuple[Mapping[str, Any], Mapping[str, Artifact]]:
+    """Return the template's data, and the artifacts that it names itself. Raises
+    BlueprintError or TemplateError."""
     source = _source(config, given)
     if source is None:
         body, file = _of_python(given.template, config.path.parent)
     else:
         file, body = source, _of_file(source)
+    packaged: Mapping[str, Artifact] = {}
+    if sam.uses(body):
+        region = given.targets[0].region
+        body, packaged = sam.expanded(body, file, _common(body, given), region)
     said = [*_untaken(body), *loops.mistakes(body)]
     if said:
         raise TemplateError("\n".join(f"{file}: {line}" for line in said))
-    return body
+    return body, packaged
+
+
+def _common(body: Mapping[str, Any], given: StackSetConfig) -> dict[str, str]:
+    """Return the values that are known now and the same at all targets."""
+    differing = {name for override in given.overrides for name in override.parameters}
+    defaults = {
+        name: parameter["Default"]
+        for name, parameter in body.get("Parameters", {}).items()
+        if "Default" in parameter
+    }
+    return {
+        name: str(value)
+        for name, value in {**defaults, **given.parameters}.items()
+        if not isinstance(value, Output) and name not in differing
+    }
 
 
 def _of_file(file: Path) -> dict[str, Any]:
@@ -176,7 +199,7 @@ def _untaken(body: dict[str, Any]) -> Iterator[str]:
             shown = transform.get("Name") if isinstance(transform, dict) else transform
             yield (
                 f"Transform {shown}: only AWS can expand it; write out the result "
-                f"(tapgen supports {loops.TRANSFORM})"
+                f"(tapgen supports {loops.TRANSFORM}, and {sam.TRANSFORM} alone)"
             )
     for path, key, value in _walk(body, ()):
         if key == "Fn::Transform":

@@ -22,7 +22,8 @@ class Artifact:
 
     `path` is as the config gives it, `source` the file or folder; a folder is zipped.
     `key` contains the hash of the content. `bucket_parameter` and `key_parameter` are
-    the template's parameters for the target's artifact bucket and the key.
+    the template's parameters for the target's artifact bucket and the key; empty where
+    the template itself has both.
     """
 
     path: str
@@ -34,6 +35,8 @@ class Artifact:
 
     def values(self, target: Target) -> dict[str, str]:
         """Return the values of the two parameters at a target."""
+        if not self.bucket_parameter:
+            return {}
         return {
             self.bucket_parameter: artifact_bucket(target),
             self.key_parameter: self.key,

@@ -70,7 +70,7 @@ def template(text: str, name: str) -> dict[str, Any]:
     """
     if len(text.encode()) > MAX_BYTES:
         raise TemplateError(f"{name}: larger than {MAX_BYTES:,} bytes; split it")
-    body = _json(text, name) if text.lstrip().startswith("{") else _yaml(text, name)
+    body = data(text, name)
     if not isinstance(body, dict):
         raise TemplateError(
             f"{name}:1: not a mapping; start with keys such as Resources"
@@ -91,6 +91,14 @@ def template(text: str, name: str) -> dict[str, Any]:
         )
     _write_texts(body)
     return body
+
+
+def data(text: str, name: str) -> Any:
+    """Return what is in a file of JSON or YAML that a template refers to.
+
+    Raises TemplateError with the line of unreadable text.
+    """
+    return _json(text, name) if text.lstrip().startswith("{") else _yaml(text, name)
 
 
 def _check_sections(body: dict[str, Any], name: str) -> None:

@@ -237,14 +237,19 @@ def test_a_wrong_loop_is_reported_with_file_stack_set_and_place(
     ("more", "said"),
     [
         (
-            {"Transform": "AWS::Serverless-2016-10-31"},
-            "Transform AWS::Serverless-2016-10-31: only AWS can expand it; write "
-            "out the result (tapgen supports AWS::LanguageExtensions)",
+            {"Transform": ["AWS::Serverless-2016-10-31", "Mine"]},
+            "Transform AWS::Serverless-2016-10-31: only AWS can expand it; write out the "
+            "result (tapgen supports AWS::LanguageExtensions, and "
+            "AWS::Serverless-2016-10-31 alone)\n"
+            "shop.yaml:4: stack_sets.net: net.json: Transform Mine: only AWS can expand "
+            "it; write out the result (tapgen supports AWS::LanguageExtensions, and "
+            "AWS::Serverless-2016-10-31 alone)",
         ),
         (
             {"Transform": [{"Name": "Mine", "Parameters": {}}]},
             "Transform Mine: only AWS can expand it; write out the result "
-            "(tapgen supports AWS::LanguageExtensions)",
+            "(tapgen supports AWS::LanguageExtensions, and AWS::Serverless-2016-10-31 "
+            "alone)",
         ),
         (
             {"Mappings": {"M": {"Fn::Transform": {"Name": "AWS::Include"}}}},
