@@ -23,7 +23,7 @@ from tapgen.knowledge.policies import (
 )
 from tapgen.template import grants, schemas
 from tapgen.template.places import values_at
-from tapgen.template.values import equal, is_open, many, text
+from tapgen.template.values import equal, is_open, many, mapping, text
 
 Found = tuple[bool, str]
 """Whether anybody gets it, and in words what."""
@@ -80,8 +80,8 @@ def _for_others(kind: str, before: Any, after: Any) -> Iterator[Found]:
 
 
 def _added(name: str, before: Any, after: Any) -> Iterator[str]:
-    had = {text(one) for one in many((before or {}).get(name))}
-    for one in map(text, many((after or {}).get(name))):
+    had = {text(one) for one in many(mapping(before).get(name))}
+    for one in map(text, many(mapping(after).get(name))):
         if one not in had:
             yield one
 

@@ -109,7 +109,7 @@ def everything(it: System, before: System) -> None:
     bootstrap.files(it, "")
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(6))
 def test_no_shape_of_a_template_is_a_traceback(tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)
     config, file = tmp_path / "shop.yaml", tmp_path / "app.json"
@@ -133,7 +133,7 @@ def test_properties_that_are_one_function_are_no_traceback(tmp_path: Path) -> No
     config, file = tmp_path / "shop.yaml", tmp_path / "app.json"
     config.write_text(CONFIG)
     found = []
-    for properties in ({"Fn::If": ["C", "a", "b"]}, {"RoleName": "x"}):
+    for properties in ({"Fn::If": ["Nope", "a", "b"]}, {"RoleName": "x"}):
         role = {"Type": "AWS::IAM::Role", "Properties": properties}
         file.write_text(json.dumps({**BODY, "Resources": {"R": role}, "Outputs": {}}))
         found.append(load(config, None).system)
