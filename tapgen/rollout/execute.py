@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,7 +27,10 @@ from tapgen.rollout.instances import Await
 from tapgen.rollout.journal import FRESH_SECONDS, SILENT_SECONDS, Journal
 from tapgen.rollout.model import Event, Failure, Lost
 from tapgen.rollout.outcome import outcome
-from tapgen.rollout.program import Call, Kind, Program, Verb, dump
+from tapgen.rollout.program import Call, Kind, Program, Step, Verb, dump
+
+NO_ROLE = re.compile(r"should have '[^']+' role with trust relationship")
+"""What StackSets says where it could not enter an account, and so changed nothing."""
 
 FAILED_READS = 5
 """How many times in a row AWS may refuse to be read before a run is left open."""
@@ -361,8 +365,27 @@ class Engine:
             self.record("result", step=one.id, result=fold.Result.DONE)
         else:
             failures = self._causes(operation, results)
-            self._fail(one, "result", failures, result=fold.Result.FAILED)
+            as_before = self._are_as_before(one.step, results)
+            facts = {"as_before": True} if as_before else {}
+            self._fail(one, "result", failures, result=fold.Result.FAILED, **facts)
         return True
+
+    def _are_as_before(self, step: Step, results: list[Result]) -> bool:
+        """Whether the way back failed only where no role let StackSets in, there and
+        back: nothing was ever changed there, and all other targets are restored."""
+        if not self.state.back or step.kind is not Kind.RESTORE:
+            return False
+        causes = self.state.failures[: self.state.causes]
+        shut = {
+            f.target
+            for f in causes
+            if f.stack_set == step.stack_set and NO_ROLE.search(f.reason)
+        }
+        return all(
+            r.status is ResultStatus.SUCCEEDED
+            or (r.target in shut and NO_ROLE.search(r.reason or ""))
+            for r in results
+        )
 
     def _fail(
         self, one: Todo, kind: str, failures: list[Failure], **facts: Any

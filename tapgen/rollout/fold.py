@@ -268,6 +268,9 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
 
 def _fail(state: State, event: Mapping[str, Any]) -> None:
     state.failures += [decode(Failure, one) for one in event.get("failures", [])]
+    if event.get("as_before"):
+        state.restored[state.program.steps[event["step"]].stack_set] = None
+        return
     state.failed_back |= state.back
     if state.failed_at is None:
         state.failed_at = state.at

@@ -161,6 +161,7 @@ class Cloud:
         default_factory=dict
     )
     started: list[str] = field(default_factory=list)
+    words: str = "it broke"
     bucket: Bucket = field(default_factory=Bucket)
     admin: Target = make.EAST
 
@@ -346,7 +347,7 @@ class Cloud:
         if self.failing(name, target, template, values):
             instance.detailed = InstanceDetailedStatus.FAILED
             instance.status = InstanceStatus.OUTDATED
-            return Result(target, ResultStatus.FAILED, "it broke")
+            return Result(target, ResultStatus.FAILED, self.words)
         if not before or before[-1] != (template, values):
             before.append((template, values))
         instance.stack = template, values

@@ -309,6 +309,24 @@ def test_a_restore_that_fails_is_tried_again(cloud: Cloud) -> None:
     assert cloud.everything() == before
 
 
+def test_a_run_ends_where_no_role_lets_it_in_and_all_else_is_restored(
+    cloud: Cloud,
+) -> None:
+    cloud.words = (
+        "Account 111111111111 should have 'x-execution' role with trust relationship "
+        "to Role 'x-administration'."
+    )
+    cloud.failing = lambda *args: True
+
+    ended, _ = run(cloud)
+
+    assert not ended.open and ended.restored == (NAME,)
+    assert len(ended.failures) == 2
+    cloud.failing = Cloud.failing
+    again, _ = run(cloud)
+    assert again.green
+
+
 def test_a_snapshot_of_an_earlier_stack_set_is_not_restored(cloud: Cloud) -> None:
     cloud.sets[NAME].instances[EAST].status = InstanceStatus.OUTDATED
     stored = snapshot.dump(make.observed(WANTED, id=f"{NAME}:0"))
