@@ -320,10 +320,14 @@ Resources:
     def check_world(self, world: World) -> Iterator[FoundAt]:
         buckets = list(world.resources("AWS::S3::Bucket"))
         named = {text(it.properties, "BucketName") or "": it for it in buckets}
+        # Two stack sets can be rolled out in two steps; one has to know both at once.
+        owner = {id(place): s.name if s else "" for s, place in world.places}
         for it in buckets:
             for path, name in destinations(it):
                 other = named.get(name)
                 if other is None or other is it:
+                    continue
+                if owner.get(id(it.place)) != owner.get(id(other.place)):
                     continue
                 back = [named.get(theirs) for _, theirs in destinations(other)]
                 if any(b is it for b in back):

@@ -224,5 +224,6 @@ def test_one_system_may_need_the_bucket_that_another_administers_from(
     for system in (here, there, here, there):
         bootstrap.run(shop.cloud.aws, system, code="")
 
-    assert bootstrap.ready(shop.cloud.aws, here, "") == []
-    assert bootstrap.ready(shop.cloud.aws, there, "") == []
+    for system in (here, there):
+        lacking = bootstrap.unready(shop.cloud.aws, system, "")
+        assert (lacking.everywhere, lacking.accounts) == ((), {})

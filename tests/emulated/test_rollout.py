@@ -199,9 +199,16 @@ def test_a_value_that_becomes_the_same_everywhere(cloud: Cloud) -> None:
 
 def test_a_consumer_is_left_alone_when_its_value_stays(cloud: Cloud) -> None:
     consumer = template({"There": parameter("/demo/consumer")})
-    app = part("consumer", consumer, Text=Output("source", "Type"))
-    kind = {"Fn::GetAtt": ["Here", "Type"]}
-    source = template({"Here": parameter("/demo/source")}, Type=kind)
+    app = part("consumer", consumer, Text=Output("source", "Version"))
+    launch = {
+        "Type": "AWS::EC2::LaunchTemplate",
+        "Properties": {
+            "LaunchTemplateData": {"InstanceType": "t3.micro"},
+            "VersionDescription": {"Ref": "Text"},
+        },
+    }
+    version = {"Fn::GetAtt": ["Here", "DefaultVersionNumber"]}
+    source = template({"Here": launch}, Version=version)
     assert cloud.rollout(system(part("source", source, Text="1"), app)).green
     wanted = system(part("source", source, Text="2"), app)
 

@@ -22,8 +22,12 @@ def test_a_hook_runs_a_command_that_there_is(hook: dict[str, object]) -> None:
 
     assert program == "tapgen" and command is not None
     assert {*options} <= {o for p in command.params for o in p.opts}
-    assert hook["language"] == "python" and hook["pass_filenames"] is False
+    assert hook["language"] == "python"
+    # Only the quick look takes the files that were edited.
+    assert hook.get("pass_filenames", True) is ("--quick" in options)
 
 
-def test_there_is_a_hook_for_templates_and_one_for_lint() -> None:
-    assert [hook["id"] for hook in HOOKS] == ["tapgen-templates", "tapgen-lint"]
+def test_there_are_hooks_for_templates_and_lint() -> None:
+    assert [hook["id"] for hook in HOOKS] == [
+        *("tapgen-templates", "tapgen-lint-quick", "tapgen-lint")
+    ]

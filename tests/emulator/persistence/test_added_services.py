@@ -284,13 +284,16 @@ def test_what_is_deleted_stays_deleted(project: Project) -> None:
 NO_RECORDS = {
     "accounts.organizations:_observers": "what moves are reported to: the engine",
     "cloudformation.patches.resource_types:_unknown_types": "what knows resource types: shapes",
+    "cloudformation.patches.parameters:_matches": "patterns: the command line's function",
     "cloudformation.patches.template_summary:_shapes": "the schemas of types",
     "cloudformation.property_checks:UNKNOWN": "what a property is before it is known",
     "cloudformation.refused_updates:_refuses": "what AWS refuses: the command line's function",
     "cloudformation.provisioning:_current": "faults, which are not saved",
+    "cloudformation.replacing_updates:_replaces": "what replaces: a function",
     "cloudformation.taken_names:_named": "types that have names",
     "cloudformation.validations:_shape": "the schemas of types",
     "resources.kinds:_originals": "ministack's handlers",
+    "resources.stack_sets:_engine": "the engine, whose registry is saved",
     "resources.shapes:_real": "types that have a handler",
 }
 
