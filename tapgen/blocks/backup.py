@@ -78,6 +78,10 @@ def role(t: Template, title: str, *, name: str, restores_as: Sequence[Any] = ())
     `restores_as` are the ARNs of the roles of servers that are backed up: restoring a
     server with its instance profile requires passing its role.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/restoring-ec2.html
+
+    AWS Backup takes the role without a condition: its guide knows the source of a call
+    in the policies of topics and keys only.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/cross-service-confused-deputy-prevention.html
     """
     allow = [
         security.statement(
@@ -95,6 +99,7 @@ def role(t: Template, title: str, *, name: str, restores_as: Sequence[Any] = ())
         description="Lets AWS Backup back up and restore what is tagged for it",
         managed=MANAGED,
         allow=allow if restores_as else (),
+        when=(),
     )
 
 

@@ -29,7 +29,7 @@ from importlib import resources
 from typing import Any
 
 from awacs import ec2, xray
-from awacs.aws import Statement
+from awacs.aws import ArnEquals, Statement
 from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda
 
 from tapgen.blocks import frame, monitoring, names, security
@@ -94,24 +94,35 @@ def trace() -> Statement:
     )
 
 
-def attach_to_vpc() -> Statement:
-    """Allow functions in a VPC: Lambda creates their network interfaces with the role.
+def attach_to_vpc(functions: Sequence[str], regions: Sequence[str]) -> list[Statement]:
+    """Allow functions in a VPC, by their names and regions (text for `Fn::Sub`).
 
-    Lambda requires this on all resources when it validates the role.
+    Lambda creates their network interfaces with the role, and requires this on all
+    resources when it validates the role. The code itself may not: only its calls carry
+    the function they come from.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
     """
-    return security.statement(
-        "ManageNetworkInterfaces",
-        [
-            ec2.AssignPrivateIpAddresses,
-            ec2.CreateNetworkInterface,
-            ec2.DeleteNetworkInterface,
-            ec2.DescribeNetworkInterfaces,
-            ec2.DescribeSubnets,
-            ec2.UnassignPrivateIpAddresses,
-        ],
-        ["*"],
+    manage = [
+        ec2.AssignPrivateIpAddresses,
+        ec2.CreateNetworkInterface,
+        ec2.DeleteNetworkInterface,
+        ec2.DescribeNetworkInterfaces,
+        ec2.DescribeSubnets,
+        ec2.UnassignPrivateIpAddresses,
+    ]
+    code = ArnEquals(
+        {
+            "lambda:SourceFunctionArn": [
+                names.sub(names.arn("lambda", f"function:{function}", region=region))
+                for function in functions
+                for region in regions
+            ]
+        }
     )
+    return [
+        security.statement("ManageNetworkInterfaces", manage, ["*"]),
+        security.statement("NotFromCode", manage, ["*"], code, deny=True),
+    ]
 
 
 def memory(t: Template) -> Ref:

@@ -38,7 +38,6 @@ from tapgen.blueprints.payments_dr.shape import (
     METRICS,
     REGIONS,
     ROLES,
-    SECRET,
     Shape,
     buckets,
     database_arn,
@@ -103,7 +102,7 @@ def _give(t: Template, title: str, what: str, when: str = "") -> None:
 def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     """Add the function's role: the same permissions in both regions."""
     regions = [REGIONS[role] for role in ROLES]
-    keys = {"primary": primary_key, "dr": dr_key}
+    functions = [function(role) for role in ROLES]
     clusters = [database_arn(role) for role in ROLES]
     what = "What the function behind the payments API may do"
     security.service_role(
@@ -125,23 +124,13 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
             *_objects(primary_key, dr_key),
             *monitoring.publish_to(
                 [topic_arn("payments", role) for role in ROLES],
-                [*keys.values()],
+                [primary_key, dr_key],
                 regions,
             ),
             *aurora.describe(global_database_arn(), clusters),
-            *(
-                statement
-                for role in ROLES
-                for statement in postgres.read_secret(
-                    SECRET,
-                    region=REGIONS[role],
-                    key_arn=keys[role],
-                    sid=f"{role.title()}Secret",
-                )
-            ),
-            *compute.write_logs([function(role) for role in ROLES], regions),
+            *compute.write_logs(functions, regions),
             compute.trace(),
-            compute.attach_to_vpc(),
+            *compute.attach_to_vpc(functions, regions),
         ],
         # Lambda sends no source when it assumes a role for a function.
         when=(),
@@ -150,10 +139,10 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
 
 
 def _objects(primary_key: Ref, dr_key: Ref) -> Iterator[Statement]:
-    """Allow reading and writing objects in both regions."""
+    """Allow reading and putting objects in both regions."""
     for role, bucket in buckets(primary_key, dr_key).items():
         yield from bucket.read(f"Read{role.title()}")
-        yield from bucket.write(f"Write{role.title()}")
+        yield from bucket.put(f"Put{role.title()}")
 
 
 def _replication_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
@@ -182,8 +171,9 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     """Add the roles for failover in either direction, and for nothing else.
 
     People assume theirs with MFA, and automation, if there is any, with an external id.
-    Systems Manager assumes the one for runbooks. All have the same permissions, in both
-    regions. The first two may also start runbooks, for which people need nothing else.
+    Systems Manager assumes the one for runbooks, which allows what their steps call, in
+    both regions. The first two may also start runbooks, for which people need nothing
+    else, and see how they go.
     """
     operators = frame.parameter(
         t,
@@ -222,7 +212,7 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         "StarterPolicy",
         "starter",
         "Starts runbooks, and sees how they go",
-        _runbooks(),
+        [*_runbooks(), *_sight(primary_key, dr_key)],
     )
     account = Principal("AWS", names.sub(names.arn("iam", "root", region="")))
     person = ArnLike({"aws:PrincipalArn": operators})
@@ -320,7 +310,20 @@ def _runbooks() -> list[Statement]:
             ],
         ),
         # Systems Manager chooses the id of an execution when it starts.
-        security.statement("FollowRunbooks", [ssm.GetAutomationExecution], executions),
+        security.statement(
+            "FollowRunbooks",
+            [
+                ssm.DescribeAutomationStepExecutions,
+                ssm.GetAutomationExecution,
+                ssm.StopAutomationExecution,
+            ],
+            executions,
+        ),
+        security.statement(
+            "ReadRunbooks",
+            [ssm.DescribeDocument, ssm.GetDocument],
+            [names.arn("ssm", f"document/{mine}", region=r) for r in regions],
+        ),
         security.statement(
             "GiveRunbooksTheirRole",
             [iam_actions.PassRole],
@@ -330,7 +333,30 @@ def _runbooks() -> list[Statement]:
     ]
 
 
+def _sight(primary_key: Ref, dr_key: Ref) -> list[Statement]:
+    """Allow seeing what a failover depends on, and which regions are closed."""
+    fence = ForAllValuesStringEquals({"dynamodb:LeadingKeys": [FENCE]})
+    return [
+        security.statement(
+            "ReadWhereNoResourceCanBeNamed",
+            [cloudwatch.GetMetricData, ssm.DescribeAutomationExecutions],
+            ["*"],
+        ),
+        # Read only: changing a health check depends on Route 53's control plane in a
+        # single region, and their ids are unknown here.
+        security.statement(
+            "SeeHealthChecks",
+            [route53.GetHealthCheck, route53.GetHealthCheckStatus],
+            [names.arn("route53", "healthcheck/*", region="", account="")],
+        ),
+        *payments(primary_key, dr_key).allow(
+            "SeeClosedRegions", [dynamodb.GetItem], fence
+        ),
+    ]
+
+
 def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
+    """Allow what the runbooks call."""
     regions = [REGIONS[role] for role in ROLES]
     clusters = [database_arn(role) for role in ROLES]
     metrics = StringEquals({"cloudwatch:namespace": names.sub(METRICS)})
@@ -352,19 +378,7 @@ def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
         security.statement(
             "AskForFailover", [cloudwatch.PutMetricData], ["*"], metrics
         ),
-        security.statement(
-            "ReadWhereNoResourceCanBeNamed", [cloudwatch.GetMetricData], ["*"]
-        ),
-        # Read only: changing a health check depends on Route 53's control plane in a
-        # single region, and their ids are unknown here.
-        security.statement(
-            "SeeHealthChecks",
-            [route53.GetHealthCheck, route53.GetHealthCheckStatus],
-            [names.arn("route53", "healthcheck/*", region="", account="")],
-        ),
-        *payments(primary_key, dr_key).allow(
-            "CloseRegions", [dynamodb.GetItem, dynamodb.PutItem], fence
-        ),
+        *payments(primary_key, dr_key).allow("CloseRegions", [dynamodb.PutItem], fence),
     ]
 
 

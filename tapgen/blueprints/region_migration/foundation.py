@@ -146,6 +146,9 @@ def _replication_roles(
         service="batchoperations.s3.amazonaws.com",
         description="Lets S3 Batch Operations replicate what was there before",
         allow=source.replicate_existing(storage.Bucket(logs_bucket("source")), REPORTS),
+        # As in the guide: nothing says that S3 Batch Operations names the source.
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-iam-role-policies.html
+        when=(),
     )
 
 

@@ -123,10 +123,16 @@ def test_logs_are_written_to_the_groups_of_these_functions_in_these_regions() ->
 
 
 def test_what_needs_all_resources_is_named_and_little() -> None:
-    for statement in (compute.trace(), compute.attach_to_vpc()):
+    attach = compute.attach_to_vpc(["sa-x-items"], ["us-east-1", "us-west-2"])
+    for statement in (compute.trace(), *attach):
         plain = encode_to_dict(statement)
         assert plain["Sid"] and plain["Resource"] == ["*"]
         assert all(a.startswith(("xray:Put", "ec2:")) for a in plain["Action"])
+    manage, denied = map(encode_to_dict, attach)
+    assert denied["Effect"] == "Deny" and denied["Action"] == manage["Action"]
+    functions = denied["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"]
+    for region, function in zip(["us-east-1", "us-west-2"], functions, strict=True):
+        assert f":lambda:{region}:" in function["Fn::Sub"]
 
 
 @pytest.mark.parametrize("handler", ["items", "payments", "switchover", "writer"])
