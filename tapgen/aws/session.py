@@ -7,13 +7,13 @@ Credentials, profile, region and endpoint follow boto3's own rules (`AWS_PROFILE
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tapgen.aws.clients import AT_ONCE, Caller, Client, Clients
 from tapgen.errors import (
     AwsError,
     Busy,
@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # boto3 takes 0.2 s to import: only once AWS is really called
 
 _INSTANCE = "x-tapgen-instance"  # header of tapgen.emulator.server.proof
 _PLACE = "tapgen_place"  # attribute of a client: who calls with it, and where
+ATTEMPTS = 10
+"""How often a call is tried before it fails."""
 _ONLY_ENDPOINT_SECRET = "local"  # the embedded AWS accepts any signature
 
 _NOT_FOUND = {
@@ -105,18 +107,22 @@ class Aws:
     role: str | None = None
     local: bool = False
     instance: Callable[[], str] | None = field(default=None, repr=False)
-    _clients: dict[tuple[str, str, str], Any] = field(default_factory=dict, repr=False)
-    _sessions: dict[str, Any] = field(default_factory=dict, repr=False)
-    _lock: Any = field(default_factory=threading.RLock, repr=False)
     _account: str | None = field(default=None, repr=False)
+    _handles: dict[tuple[Any, ...], Client] = field(default_factory=dict, repr=False)
+    _keys: dict[str, Any] = field(default_factory=dict, repr=False)
+    _clients: Clients = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._clients = Clients(self._client)
 
     @property
     def account(self) -> str:
         """The caller's own account id (`sts:GetCallerIdentity`)."""
-        if self._account is None:
-            # The first call of every command: fail quickly when nothing answers.
-            sts = self._client(self.session, "sts", self.region, attempts=2)
-            self._account = str(ask(sts, "get_caller_identity")["Account"])
+        with self._clients.lock:
+            if self._account is None:
+                # The first call of every command: fail quickly when nothing answers.
+                sts = self._clients.get("sts", self.region, 2, Caller())
+                self._account = str(ask(sts, "get_caller_identity")["Account"])
         return self._account
 
     @property
@@ -125,29 +131,31 @@ class Aws:
         return Target(self.account, self.region)
 
     def assuming(self, role: str | None) -> Aws:
-        """Return the same caller with another role to assume in other accounts."""
-        return replace(self, role=role, _clients={}, _sessions={})
+        """Return the same caller, with the same clients, and another role to assume in
+        other accounts."""
+        other = replace(self, role=role, _account=self.account, _handles={}, _keys={})
+        other._clients = self._clients
+        return other
 
     def client(
-        self, service: str, target: Target | None = None, attempts: int | None = None
-    ) -> Any:
+        self, service: str, target: Target | None = None, attempts: int = ATTEMPTS
+    ) -> Client:
         """Return a client for `service` in a target, the caller's account by default.
-        A call fails after `attempts`.
+        A call fails after `attempts`. Safe in several threads.
 
-        Clients are created one at a time (creating them from one session is not
-        thread-safe) and cached; using them from several threads is safe.
+        Raises AwsError where the account is another and no role is to be assumed.
         """
         account = target.account if target else self.account
         region = target.region if target else self.region
-        key = (service, account, region)
-        if key not in self._clients:
-            session = self._session_for(account)
-            with self._lock:
-                if key not in self._clients:
-                    client = self._client(session, service, region, attempts)
-                    setattr(client, _PLACE, self._place(account, region))
-                    self._clients[key] = client
-        return self._clients[key]
+        key = (service, account, region, attempts)
+        known = self._handles.get(key)
+        if known is None:
+            caller = Caller(self._credentials(account), self._place(account, region))
+            # Two threads may both get here: the first handle is everybody's.
+            known = self._handles.setdefault(
+                key, self._clients.get(service, region, attempts, caller)
+            )
+        return known
 
     def _place(self, account: str, region: str) -> str:
         """Who calls, and where, for messages."""
@@ -155,16 +163,21 @@ class Aws:
         who = "the caller" if own else f"role {self.role}"
         return f"{who} in {account}/{region}"
 
-    def _session_for(self, account: str) -> boto3.session.Session:
+    def _credentials(self, account: str) -> Any:
+        """Return the credentials for an account, the same ones every time; None for those
+        of the session. They assume the role when they are first needed, and again before
+        they expire."""
         if account == self.account:
-            return self.session
-        if account not in self._sessions:
-            self._sessions[account] = self._new_session(account)
-        return self._sessions[account]
+            return None
+        if account not in self._keys:
+            self._keys.setdefault(account, self._new_credentials(account))
+        return self._keys[account]
 
-    def _new_session(self, account: str) -> boto3.session.Session:
+    def _new_credentials(self, account: str) -> Any:
+        import botocore.credentials
+
         if self.role is None and self.local:
-            return _keys(account, _ONLY_ENDPOINT_SECRET, None)
+            return botocore.credentials.Credentials(account, _ONLY_ENDPOINT_SECRET)
         if self.role is None:
             raise AwsError(
                 "sts:AssumeRole",
@@ -172,11 +185,10 @@ class Aws:
                 f"account {account} is not the caller's account {self.account}; pass the "
                 "role to assume there with --assume-role",
             )
-        sts = self._client(self.session, "sts", self.region)
         partition = self.session.get_partition_for_region(self.region)
         arn = f"arn:{partition}:iam::{account}:role/{self.role}"
-
-        setattr(sts, _PLACE, f"the caller in {self.account}, to assume {arn}")
+        place = f"the caller in {self.account}, to assume {arn}"
+        sts = self._clients.get("sts", self.region, ATTEMPTS, Caller(place=place))
 
         def refresh() -> dict[str, str]:
             answer = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
@@ -188,17 +200,14 @@ class Aws:
                 "expiry_time": keys["Expiration"].isoformat(),
             }
 
-        return _assumed(refresh)
+        # They hold a lock of their own: several threads assume the role once.
+        return botocore.credentials.DeferredRefreshableCredentials(
+            refresh, "sts-assume-role"
+        )
 
-    def _client(
-        self,
-        session: boto3.session.Session,
-        service: str,
-        region: str,
-        attempts: int | None = None,
-    ) -> Any:
+    def _client(self, service: str, region: str, attempts: int) -> Any:
         with _translated(f"{service}: creating a client"):
-            client = session.client(
+            client = self.session.client(
                 service,
                 region_name=region,
                 endpoint_url=self.endpoint,
@@ -335,36 +344,24 @@ def _rereading(
             "expiry_time": until.isoformat(),
         }
 
-    session._session._credentials = _refreshing(refresh, found.method, soon=0)
+    session._session._credentials = _refreshing(refresh, found.method)
     return session
 
 
-def _assumed(refresh: Callable[[], dict[str, str]]) -> boto3.session.Session:
-    """A session whose temporary credentials are refreshed before they expire."""
-    import boto3
-
-    bare = _bare()
-    bare._credentials = _refreshing(refresh, "sts-assume-role")
-    return boto3.session.Session(botocore_session=bare)
-
-
-def _refreshing(
-    refresh: Callable[[], dict[str, str]], method: str, soon: int | None = None
-) -> Any:
-    """Credentials that refresh themselves; botocore has no public way to hand it some.
-    They are refreshed `soon` seconds before they expire, by default as botocore does it.
-    """
+def _refreshing(refresh: Callable[[], dict[str, str]], method: str) -> Any:
+    """Credentials that refresh themselves when they expire, not before."""
     import botocore.credentials
 
-    early = (
-        {} if soon is None else {"advisory_timeout": soon, "mandatory_timeout": soon}
-    )
     return botocore.credentials.RefreshableCredentials.create_from_metadata(
-        metadata=refresh(), refresh_using=refresh, method=method, **early
+        metadata=refresh(),
+        refresh_using=refresh,
+        method=method,
+        advisory_timeout=0,
+        mandatory_timeout=0,
     )
 
 
-def _config(service: str, local: bool, attempts: int | None) -> botocore.config.Config:
+def _config(service: str, local: bool, attempts: int) -> botocore.config.Config:
     import botocore.config
 
     # botocore signs links to S3 objects with a version that newer regions refuse.
@@ -372,15 +369,18 @@ def _config(service: str, local: bool, attempts: int | None) -> botocore.config.
     if local:
         return botocore.config.Config(
             signature_version=signing,
-            retries={"mode": "standard", "total_max_attempts": 4},
+            retries={"mode": "standard", "total_max_attempts": min(attempts, 4)},
             connect_timeout=2,
             read_timeout=60,
+            max_pool_connections=AT_ONCE,
             s3={"addressing_style": "path"},
         )
     return botocore.config.Config(
         signature_version=signing,
-        retries={"mode": "adaptive", "total_max_attempts": attempts or 10},
+        # "adaptive" would slow all accounts down for one: see tapgen.aws.clients.
+        retries={"mode": "standard", "total_max_attempts": attempts},
         connect_timeout=10,
+        max_pool_connections=AT_ONCE,
         user_agent_extra="tapgen",
     )
 
