@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "system": {"knowledge", "template", "aws"},
     "rules": {"knowledge", "template", "system"},
     "lint": {"template", "system", "rules", "cache"},
-    "blueprints": {"template", "aws", "config", "system", "blocks"},
+    "blueprints": {"knowledge", "template", "aws", "config", "system", "blocks"},
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan"},
     "accounts": {"template", "aws", "system", "blueprints"},

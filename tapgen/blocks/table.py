@@ -16,6 +16,11 @@
 
 Deploy the template with the table in one region only: DynamoDB creates the other
 replicas. A `Table` is only a name, so roles can refer to it before it exists.
+
+Without `strong` a table has eventual consistency: a condition is judged in one region,
+and of two writes to one item at once the last wins. With it (MRSC) conditions are judged
+against the latest version anywhere, for the price of slower writes.
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 """
 
 from __future__ import annotations
@@ -27,7 +32,7 @@ from typing import Any
 from awacs import dynamodb as actions
 from awacs import kms
 from awacs.aws import Action, ConditionElement, Statement, StringEquals
-from troposphere import Ref, Tags, Template, dynamodb
+from troposphere import If, NoValue, Ref, Tags, Template, dynamodb
 
 from tapgen.blocks import frame, monitoring, names, security
 
@@ -61,6 +66,23 @@ class Replica:
     region: Any
     role: str
     key_arn: Any = None
+
+
+@dataclass(frozen=True)
+class Strong:
+    """Multi-Region strong consistency, if a condition holds: two replicas and a witness.
+
+    `witness` is the region of the witness, which is none of the replicas'.
+    """
+
+    condition: str
+    witness: Any
+
+
+class _GlobalTable(dynamodb.GlobalTable):  # type: ignore[misc]
+    """With the property that troposphere does not know yet."""
+
+    props = {**dynamodb.GlobalTable.props, "GlobalTableWitnesses": (list, False)}
 
 
 @dataclass(frozen=True)
@@ -147,12 +169,14 @@ def global_table(
     purpose: str,
     indexes: Mapping[str, Key] | None = None,
     expires: str = "",
+    strong: Strong | None = None,
 ) -> Any:
     """Add a global table with on-demand capacity and point-in-time recovery.
 
     One of the replicas is in the stack's own region. `expires` is the attribute with
-    the time to live, in seconds of the epoch.
+    the time to live, in seconds of the epoch; a table with `strong` cannot have it.
     """
+    assert not (expires and strong), "a table with strong consistency expires nothing"
     encrypted = [replica.key_arn is not None for replica in replicas]
     assert all(encrypted) or not any(encrypted), "all replicas have a key or none has"
     keys = [key, *(indexes or {}).values()]
@@ -175,8 +199,13 @@ def global_table(
         optional["SSESpecification"] = dynamodb.GlobalTableSSESpecification(
             SSEEnabled=True, SSEType="KMS"
         )
+    if strong is not None:
+        optional["MultiRegionConsistency"] = If(strong.condition, "STRONG", NoValue)
+        optional["GlobalTableWitnesses"] = If(
+            strong.condition, [{"Region": strong.witness}], NoValue
+        )
     return t.add_resource(
-        dynamodb.GlobalTable(
+        _GlobalTable(
             title,
             # A failed creation leaves no table behind that blocks the next one; after
             # that, the data outlives the stack.
@@ -282,11 +311,19 @@ def alarms(
 
 
 def lag_alarm(
-    t: Template, title: str, *, name: str, table: str, to: Any, topic_arn: Any
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    table: str,
+    to: Any,
+    topic_arn: Any,
+    condition: str = "",
 ) -> None:
     """Add the alarm on replication latency to another region.
 
-    DynamoDB publishes it in the source region, for each receiving region.
+    DynamoDB publishes it in the source region, for each receiving region; not for tables
+    with strong consistency, so `condition` is that the table has none.
     """
     monitoring.alarm(
         t,
@@ -303,4 +340,5 @@ def lag_alarm(
         threshold=LAG_MILLISECONDS,
         missing="notBreaching",
         topic_arn=topic_arn,
+        condition=condition,
     )

@@ -79,6 +79,12 @@ TABLE = (
         linked=("replication.dynamodb", "dynamodb.application-autoscaling"),
     ),
     Indirect(
+        ("AWS::DynamoDB::GlobalTable",),
+        "GlobalTableWitnesses",
+        "CloudFormation template reference, AWS::DynamoDB::GlobalTable",
+        ("dynamodb:CreateGlobalTableWitness", "dynamodb:DeleteGlobalTableWitness"),
+    ),
+    Indirect(
         ("AWS::Lambda::Function",),
         "KmsKeyArn: the environment is encrypted on the caller's behalf",
         "Lambda developer guide, Securing environment variables",

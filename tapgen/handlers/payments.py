@@ -14,6 +14,9 @@ table with eventual consistency judges the condition in one region only, so both
 can take an id at once, and the last write wins. Each region therefore notes what it has
 accepted in an item of its own, before it answers, and `{"task": "reconcile"}`, every
 minute in each region, finds the ids that both accepted: the first of them stays.
+With strong consistency (`CONSISTENCY`) the condition is judged against the latest version
+in any region. Then no id is taken twice, and there is nothing to note or to reconcile. A
+write that meets one of the other region is refused, and the answer is 503: try again.
 
 Account numbers are kept out by field. In free text (`reference`) no digits may pass the
 check of card numbers (Luhn); ids have a pattern that no bare card number fits, and logs
@@ -381,7 +384,12 @@ def standing(there: Mapping[str, Any]) -> list[Any]:
 
 
 def note(item: Mapping[str, Any], world: World) -> None:
-    """Note that this region accepts a payment, before anybody is told so."""
+    """Note that this region accepts a payment, before anybody is told so.
+
+    With strong consistency nobody else can accept it.
+    """
+    if world.settings["CONSISTENCY"] == "strong":
+        return
     put_once(
         world.table,
         {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tapgen.knowledge.consistency import STRONG
 from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, Found, ResourceRule, deployed_to
 from tapgen.rules.values import absent, get, items, present, settled, text, truth
 from tapgen.rules.view import Resource
@@ -199,15 +200,15 @@ class UnusedAttribute(_TableRule):
 
 class StrongConsistencyRegions(_TableRule):
     id = "E9535"
-    shortdesc = "Strong consistency is set with an unsupported number of regions"
+    shortdesc = "Strong consistency is set with what it does not support"
     description = (
-        "MultiRegionConsistency: STRONG needs exactly three regions: three replicas,"
-        " or two replicas and a witness (GlobalTableWitnesses). It can be set only"
-        " when the table is created."
+        "MultiRegionConsistency: STRONG needs exactly three regions that offer it:"
+        " three replicas, or two replicas and a witness (GlobalTableWitnesses). Such a"
+        " table has neither a time to live nor local secondary indexes. The mode can be"
+        " set only when the table is created."
     )
     source_url = (
-        f"{DOCS}amazondynamodb/latest/developerguide/"
-        "multi-region-strong-consistency-gt.html"
+        f"{DOCS}amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html"
     )
     at = "Resources/Table/Properties/MultiRegionConsistency"
     _strong = _STREAM + "      MultiRegionConsistency: STRONG\n"
@@ -219,6 +220,7 @@ class StrongConsistencyRegions(_TableRule):
     def check_resource(self, it: Resource) -> Iterator[Found]:
         if text(it.properties, "MultiRegionConsistency") != "STRONG":
             return
+        yield from self._unsupported(it)
         replicas = get(it.properties, "Replicas")
         witnesses = get(it.properties, "GlobalTableWitnesses")
         if not settled(replicas):
@@ -234,3 +236,17 @@ class StrongConsistencyRegions(_TableRule):
                 f"{len(replicas)} replicas and {number} witnesses; STRONG needs three"
                 " replicas, or two replicas and a witness"
             )
+
+    @staticmethod
+    def _unsupported(it: Resource) -> Iterator[Found]:
+        for name in ("Replicas", "GlobalTableWitnesses"):
+            for index, each in enumerate(items(get(it.properties, name))):
+                region = text(each, "Region")
+                if region is not None and region not in STRONG:
+                    yield (name, index, "Region"), (
+                        f"DynamoDB offers no strong consistency in {region}; give"
+                        f" regions among {', '.join(sorted(STRONG))}"
+                    )
+        for name in ("LocalSecondaryIndexes", "TimeToLiveSpecification"):
+            if present(it.properties, name):
+                yield (name,), f"a table with strong consistency has no {name}"

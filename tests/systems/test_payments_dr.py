@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 from tapgen import lint
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.errors import BlueprintError
+from tapgen.knowledge import consistency
 from tapgen.model import Output, System
 from tapgen.template import evaluate, schemas
 from tests.systems import look
@@ -243,6 +245,50 @@ def test_the_table_is_in_both_regions_restorable_and_encrypted(system: System) -
         assert tags["DR-Role"] == role and tags["Region"] == replica["Region"]
         assert replica["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
     assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS"}
+
+
+def test_strong_consistency_has_its_witness_and_nothing_to_reconcile() -> None:
+    """A metric that is not published would leave an alarm without data."""
+
+    def resources(system: System, part: str) -> dict[str, dict[str, Any]]:
+        stack_set = system.part(part)
+        target = stack_set.targets[0]
+        given = evaluate.given(stack_set.values(target))
+        found: Any = evaluate.evaluate(stack_set.template, given, target).resources
+        return dict(found)
+
+    def table(system: System) -> dict[str, Any]:
+        found: dict[str, Any] = resources(system, "table")["Payments"]["Properties"]
+        return found
+
+    only_eventual = {
+        "app": {"Reconciliation", "ReconciliationInvoke"},
+        "observe": {"TableLagAlarm"},
+    }
+    eventual, strong = built(), built(consistency="strong")
+    assert not {"MultiRegionConsistency", "GlobalTableWitnesses"} & set(table(eventual))
+    assert table(strong)["MultiRegionConsistency"] == "STRONG"
+    assert table(strong)["GlobalTableWitnesses"] == [{"Region": "us-west-2"}]
+    assert "TimeToLiveSpecification" not in table(strong)
+    for part, names in only_eventual.items():
+        assert names <= set(resources(eventual, part))
+        assert not names & set(resources(strong, part))
+    for part in ("table", "app", "observe"):
+        assert strong.part(part).parameters["Consistency"] == "strong"
+
+
+def test_strong_consistency_is_refused_where_dynamodb_does_not_offer_it() -> None:
+    with pytest.raises(BlueprintError, match=r"us-west-1 \(regions.dr\); give"):
+        look.shipped(
+            "payments_dr",
+            settings={"consistency": "strong"},
+            regions={"primary": "us-east-1", "dr": "us-west-1"},
+        )
+
+
+def test_a_witness_is_in_a_third_region_for_every_pair_of_regions() -> None:
+    for one, two in permutations(consistency.STRONG, 2):
+        assert consistency.witness([one, two]) in consistency.STRONG - {one, two}
 
 
 def test_its_key_sorts_by_time_and_it_is_indexed_by_customer_and_status(

@@ -33,10 +33,12 @@ from tapgen.blocks import (
 from tapgen.blueprints.payments_dr.shape import (
     GLOBAL_DATABASE,
     HERE,
+    IS_EVENTUAL,
     OVERRIDE_ALARM,
     REGIONS,
     ROLES,
     STAGE,
+    consistency,
     database,
     function,
     name,
@@ -96,10 +98,14 @@ def app() -> Template:
 
 
 def _reconcile(t: Template, function: Any) -> None:
-    """Start the reconciliation of claims every minute, in each region."""
+    """Start the reconciliation of claims every minute, in each region.
+
+    With strong consistency no id is claimed twice, so there is nothing to reconcile.
+    """
     rule = t.add_resource(
         events.Rule(
             "Reconciliation",
+            Condition=IS_EVENTUAL,
             Name=names.sub(name("reconcile", HERE)),
             Description="Finds payments that both regions accepted",
             State="ENABLED",
@@ -116,6 +122,7 @@ def _reconcile(t: Template, function: Any) -> None:
     t.add_resource(
         awslambda.Permission(
             "ReconciliationInvoke",
+            Condition=IS_EVENTUAL,
             Action="lambda:InvokeFunction",
             FunctionName=Ref(function),
             Principal="events.amazonaws.com",
@@ -165,6 +172,7 @@ def _environment(t: Template) -> dict[str, Any]:
         ),
         "CLUSTER_ID": names.sub(database(HERE)),
         "GLOBAL_CLUSTER_ID": names.sub(GLOBAL_DATABASE),
+        "CONSISTENCY": consistency(t, IS_EVENTUAL),
         "MAX_AMOUNT": frame.parameter(
             t,
             "MaxAmount",

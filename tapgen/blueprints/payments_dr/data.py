@@ -16,12 +16,14 @@ from tapgen.blueprints.payments_dr.shape import (
     BACKED_UP,
     DATA,
     GLOBAL_DATABASE,
+    IS_STRONG,
     PAYMENTS,
     REPLICA,
     ROLES,
     RULE,
     SECRET,
     Shape,
+    consistency,
     database,
     key_parameters,
     name,
@@ -49,6 +51,14 @@ def payments_table() -> Template:
         "Global table of payments, replicated between both regions", role="primary"
     )
     keys = key_parameters(t)
+    consistency(t, IS_STRONG)
+    witness = frame.parameter(
+        t,
+        "WitnessRegion",
+        description="Region of the witness, with strong consistency; otherwise empty.",
+        pattern=f"^$|{frame.REGION_PATTERN}",
+        constraint="a region, such as us-west-2, or nothing",
+    )
     payments = table.global_table(
         t,
         "Payments",
@@ -61,6 +71,7 @@ def payments_table() -> Template:
         ],
         deletion_protection=frame.deletion_protection(t, "the table"),
         purpose="payments",
+        strong=table.Strong(IS_STRONG, witness),
     )
     for role, replica in zip(ROLES, payments.Replicas, strict=True):
         # Each replica needs its own tags: it inherits none.

@@ -22,6 +22,7 @@ from tapgen.blueprints.payments_dr.shape import (
     BACKED_UP,
     DATA,
     HERE,
+    IS_EVENTUAL,
     METRICS,
     OVERRIDE_ALARM,
     OVERRIDE_METRIC,
@@ -31,6 +32,7 @@ from tapgen.blueprints.payments_dr.shape import (
     ROLES,
     RULE,
     STAGE,
+    consistency,
     database,
     experiment,
     function,
@@ -72,6 +74,7 @@ def observe() -> Template:
         topic_arn=topic,
         indexes=INDEXES,
     )
+    consistency(t, IS_EVENTUAL)
     table.lag_alarm(
         t,
         "TableLagAlarm",
@@ -79,6 +82,7 @@ def observe() -> Template:
         table=PAYMENTS,
         to=If(frame.IS_PRIMARY, Ref("DrRegion"), Ref("PrimaryRegion")),
         topic_arn=topic,
+        condition=IS_EVENTUAL,
     )
     _override(t, topic)
     board = monitoring.dashboard(

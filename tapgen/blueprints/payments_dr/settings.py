@@ -141,6 +141,12 @@ class Settings(BaseModel):
     domain: Domain | None = Field(
         default=None, description="Custom domain, with failover records"
     )
+    consistency: Literal["eventual", "strong"] = Field(
+        default="eventual",
+        description="Whether both regions judge a payment id at once (strong, in some"
+        " regions, with a witness in a third) or reconcile afterwards; fixed when the"
+        " table is created",
+    )
     currencies: tuple[str, ...] = Field(
         default=("USD", "EUR", "GBP"), description="Currencies that the API accepts"
     )

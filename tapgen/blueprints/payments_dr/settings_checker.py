@@ -202,6 +202,7 @@ class Settings(Record):
         "nat",
         "private_endpoints",
         "domain",
+        "consistency",
         "currencies",
         "max_amount",
         "requests_per_second",
@@ -284,6 +285,7 @@ def check_settings(data: Any) -> Settings:
             "nat",
             "private_endpoints",
             "domain",
+            "consistency",
             "currencies",
             "max_amount",
             "requests_per_second",
@@ -345,6 +347,13 @@ def check_settings(data: Any) -> Settings:
         found.domain = value
     else:
         found.domain = None
+    if "consistency" in data:
+        value = data["consistency"]
+        if type(value) is not str or value not in ("eventual", "strong"):
+            raise Wrong
+        found.consistency = value
+    else:
+        found.consistency = "eventual"
     if "currencies" in data:
         value = data["currencies"]
         if type(value) not in (list, tuple):

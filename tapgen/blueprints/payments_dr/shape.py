@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from troposphere import Equals, Ref, Template
+from troposphere import Equals, Not, Ref, Template
 
 from tapgen.blocks import aurora, frame, names, storage, table, tagging
 
@@ -39,6 +39,12 @@ BACKED_UP = name("daily")
 """The tag value that selects the resources of the backup plan."""
 
 IS_DR = "IsDr"
+
+IS_STRONG = "IsStrong"
+"""The condition that a payment id is judged in all regions at once."""
+
+IS_EVENTUAL = "IsEventual"
+"""The condition that it is judged in one region only, and reconciled afterwards."""
 
 OVERRIDE_ALARM = name("failover-requested", "dr")
 """The alarm with which an operator moves traffic away from the primary region.
@@ -132,6 +138,21 @@ def is_dr(t: Template) -> str:
     """Add the condition that the stack runs in the recovery region."""
     t.add_condition(IS_DR, Equals(Ref(names.ROLE), "dr"))
     return IS_DR
+
+
+def consistency(t: Template, *conditions: str) -> Ref:
+    """Add the parameter for the table's consistency, and the conditions in use."""
+    given = frame.parameter(
+        t,
+        "Consistency",
+        description="Consistency of the table between regions; fixed when it is created.",
+        AllowedValues=["eventual", "strong"],
+    )
+    strong = Equals(given, "strong")
+    known = {IS_STRONG: strong, IS_EVENTUAL: Not(strong)}
+    for each in conditions:
+        t.add_condition(each, known[each])
+    return given
 
 
 def key_parameters(t: Template) -> tuple[Ref, Ref]:

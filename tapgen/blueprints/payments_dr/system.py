@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from troposphere import Template
@@ -21,6 +22,7 @@ from tapgen.blueprints.payments_dr import (
 from tapgen.blueprints.payments_dr.shape import OTHER, ROLES, Shape, finish
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
+from tapgen.knowledge.consistency import STRONG, witness
 from tapgen.model import Output, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
@@ -71,6 +73,8 @@ def build(config: Config) -> System:
     settings = cast("Settings", config.settings)
     if settings.domain is not None:
         _check_certificates(config, settings.domain)
+    if settings.consistency == "strong":
+        _check_consistency(config)
     shape = Shape(
         instances=settings.database.instances,
         baseline=config.account_baseline == "create",
@@ -79,7 +83,7 @@ def build(config: Config) -> System:
     areas: tuple[Callable[[Shape, Settings], Iterator[Part]], ...] = (
         _foundation,
         _network,
-        _data,
+        partial(_data, config),
         _database,
         _application,
         _backup,
@@ -219,7 +223,18 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     )
 
 
-def _data(shape: Shape, settings: Settings) -> Iterator[Part]:
+def _check_consistency(config: Config) -> None:
+    for role in ROLES:
+        region = config.regions[role]
+        if region not in STRONG:
+            raise BlueprintError(
+                f"{config.path}: settings.consistency: strong: DynamoDB does not offer"
+                f" it in {region} (regions.{role}); give regions among"
+                f" {', '.join(sorted(STRONG))}, or consistency: eventual"
+            )
+
+
+def _data(config: Config, shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "table",
         "primary",
@@ -228,6 +243,12 @@ def _data(shape: Shape, settings: Settings) -> Iterator[Part]:
         {
             **_BOTH_KEYS,
             "DeletionProtection": _text(settings.deletion_protection),
+            "Consistency": settings.consistency,
+            "WitnessRegion": (
+                witness([config.regions[role] for role in ROLES])
+                if settings.consistency == "strong"
+                else ""
+            ),
         },
     )
     shared: dict[str, Value] = {
@@ -322,6 +343,7 @@ def _application(shape: Shape, settings: Settings) -> Iterator[Part]:
             "AlertTopicArn": _TOPIC,
             "ReplicationLagThresholdMs": _text(settings.replication_lag_ms),
             "LagDimensions": settings.replication_lag_dimensions,
+            "Consistency": settings.consistency,
         },
     )
     yield _dns(settings)
@@ -345,6 +367,7 @@ def _app(shape: Shape, settings: Settings) -> Part:
         "SecurityGroupId": Output("network", "FunctionSecurityGroupId"),
         "LogRetentionDays": _text(settings.log_retention_days),
         "MemorySize": _text(settings.memory_mib),
+        "Consistency": settings.consistency,
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),
         "MaxAmount": settings.max_amount,

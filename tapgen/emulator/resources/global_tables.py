@@ -32,6 +32,13 @@ def kinds() -> list[Kind]:
     ]
 
 
+# What is not among the parameters of CreateTable, or has another form there.
+_AFTERWARDS = {
+    *("Replicas", "StreamSpecification", "SSESpecification"),
+    *("MultiRegionConsistency", "GlobalTableWitnesses", "TimeToLiveSpecification"),
+}
+
+
 def _make_table(request: Request) -> Created:
     properties = request.properties
     name = request.name("TableName")
@@ -51,11 +58,7 @@ def _replicas(properties: Properties) -> dict[str, Mapping[str, Any]]:
 def _table_settings(properties: Properties, name: str) -> dict[str, Any]:
     """CreateTable's parameters; capacities and the key are written per replica."""
     local = _replicas(properties).get(here(), {})
-    wanted = {
-        key: value
-        for key, value in properties.items()
-        if key not in ("Replicas", "StreamSpecification", "SSESpecification")
-    }
+    wanted = {key: value for key, value in properties.items() if key not in _AFTERWARDS}
     wanted["TableName"] = name
     wanted["DeletionProtectionEnabled"] = local.get("DeletionProtectionEnabled")
     wanted["TableClass"] = local.get("TableClass")
@@ -94,12 +97,37 @@ def _set_replicas(name: str, old: Properties, new: Properties) -> None:
         *({"Delete": {"RegionName": r}} for r in had if r not in wanted and r != home),
         *({"Create": {"RegionName": r}} for r in wanted if r not in had and r != home),
     ]
-    # DynamoDB takes one change of replicas at a time.
-    for update in updates:
-        call("dynamodb", "UpdateTable", TableName=name, ReplicaUpdates=[update])
+    if _is_strong(new) and updates:
+        _set_strong(name, updates, "Create", new)
+    else:
+        # DynamoDB takes one change of replicas at a time.
+        for update in updates:
+            call("dynamodb", "UpdateTable", TableName=name, ReplicaUpdates=[update])
     for region, replica in wanted.items():
         with in_region(region):
             _set_replica(name, had.get(region, {}), replica)
+
+
+def _is_strong(properties: Properties) -> bool:
+    return properties.get("MultiRegionConsistency") == "STRONG"
+
+
+def _set_strong(
+    name: str, updates: list[dict[str, Any]], verb: str, properties: Properties
+) -> None:
+    """Add or delete all replicas and the witness at once: there is no way between."""
+    witnesses = [
+        {verb: {"RegionName": each["Region"]}}
+        for each in properties.get("GlobalTableWitnesses") or []
+    ]
+    call(
+        "dynamodb",
+        "UpdateTable",
+        TableName=name,
+        ReplicaUpdates=updates,
+        **({"MultiRegionConsistency": "STRONG"} if verb == "Create" else {}),
+        **({"GlobalTableWitnessUpdates": witnesses} if witnesses else {}),
+    )
 
 
 def _set_replica(name: str, old: Properties, new: Properties) -> None:
@@ -173,9 +201,15 @@ def _change_table(physical_id: str, old: Properties, new: Properties) -> Attribu
 
 
 def _delete_table(physical_id: str, properties: Properties) -> None:
-    for region in _replicas(properties):
-        if region != here():
-            update = {"Delete": {"RegionName": region}}
+    updates: list[dict[str, Any]] = [
+        {"Delete": {"RegionName": region}}
+        for region in _replicas(properties)
+        if region != here()
+    ]
+    if _is_strong(properties):
+        _set_strong(physical_id, updates, "Delete", properties)
+    else:
+        for update in updates:
             call(
                 "dynamodb",
                 "UpdateTable",

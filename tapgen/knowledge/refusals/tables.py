@@ -23,6 +23,15 @@ _ONE_INDEX = (
     "roll out in steps: add or remove one index, wait until it is ACTIVE, then roll "
     "out the next one"
 )
+_STRONG: Mapping[str, Any] = {
+    "MultiRegionConsistency": "STRONG",
+    "GlobalTableWitnesses": [{"Region": "us-west-2"}],
+}
+_CONSISTENCY = (
+    "give the old value again; for another one make a second table, in a system with "
+    "another suffix or under another name and logical id, copy the items while nobody "
+    "writes, let its users follow, and then delete the first one"
+)
 _TTL_WORDS = "TimeToLive is active on a different AttributeName: {old}"
 _TTL_ADVICE = (
     "roll out twice: first with Enabled: false and the old attribute, then, an hour "
@@ -290,6 +299,37 @@ TABLES: tuple[Refusal, ...] = (
             GlobalSecondaryIndexes=[_index("by-day", projection="KEYS_ONLY")],
         ),
         neutral=_global("us-east-1"),
+    ),
+    Refusal(
+        type="AWS::DynamoDB::GlobalTable",
+        path="MultiRegionConsistency",
+        rule=Rule.CHANGED,
+        default="EVENTUAL",
+        words="You cannot change a global table's consistency mode after creation",
+        advice=_CONSISTENCY,
+        source="DynamoDB developer guide, How DynamoDB global tables work",
+        checked="API reference of DynamoDB, UpdateTable (MultiRegionConsistency)",
+        before=_global("us-east-1", "us-east-2"),
+        after=_global("us-east-1", "us-east-2", **_STRONG),
+        neutral=_global("us-east-1", "us-east-2", MultiRegionConsistency="EVENTUAL"),
+    ),
+    Refusal(
+        type="AWS::DynamoDB::GlobalTable",
+        path="GlobalTableWitnesses",
+        rule=Rule.ITEM_REMOVED,
+        key="Region",
+        then={"MultiRegionConsistency": ("STRONG",)},
+        words="You cannot delete a single replica or a witness from a MRSC global table",
+        advice=_CONSISTENCY,
+        source="DynamoDB developer guide, How DynamoDB global tables work",
+        checked="API reference of DynamoDB, GlobalTableWitnessGroupUpdate",
+        before=_global("us-east-1", "us-east-2", **_STRONG),
+        after=_global(
+            "us-east-1",
+            "us-east-2",
+            **{**_STRONG, "GlobalTableWitnesses": [{"Region": "ca-central-1"}]},
+        ),
+        neutral=_global("us-east-1", "us-east-2", **_STRONG),
     ),
     Refusal(
         type="AWS::DynamoDB::GlobalTable",

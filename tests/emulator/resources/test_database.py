@@ -257,3 +257,54 @@ def test_a_global_table_has_its_replicas_and_keeps_their_items(place: Place) -> 
     place.delete("table")
     for client in (here, europe):
         assert client.list_tables()["TableNames"] == []
+
+
+def test_a_table_with_strong_consistency_is_in_three_regions_and_stays_so(
+    place: Place,
+) -> None:
+    def table(*regions: str, witness: str = "", **more: Any) -> dict[str, Any]:
+        witnesses = {"GlobalTableWitnesses": [{"Region": witness}]} if witness else {}
+        return of(
+            "DynamoDB::GlobalTable",
+            TableName="payments",
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            StreamSpecification={"StreamViewType": "NEW_AND_OLD_IMAGES"},
+            MultiRegionConsistency="STRONG",
+            Replicas=[{"Region": region} for region in regions],
+            **witnesses,
+            **more,
+        )
+
+    two = table(EAST, WEST)
+    two["Properties"]["TableName"] = "two"
+    assert "three Regions" in place.failed("two", {"R": two})
+    strong = table(EAST, WEST, witness="us-east-2")
+    place.create("table", {"R": strong})
+    for there in (place, place.at(WEST)):
+        client = there.client("dynamodb")
+        described = client.describe_table(TableName="payments")["Table"]
+        assert described["MultiRegionConsistency"] == "STRONG"
+        assert described["GlobalTableWitnesses"] == [
+            {"RegionName": "us-east-2", "WitnessStatus": "ACTIVE"}
+        ]
+        put = {"Put": {"TableName": "payments", "Item": {"id": {"S": "1"}}}}
+        refused = absent(client.transact_write_items, TransactItems=[put])
+        assert refused == "ValidationException"
+        expiry = {"AttributeName": "gone", "Enabled": True}
+        refused = absent(
+            client.update_time_to_live,
+            TableName="payments",
+            TimeToLiveSpecification=expiry,
+        )
+        assert refused == "ValidationException"
+        one_less = [{"Delete": {"RegionName": WEST}}]
+        refused = absent(
+            client.update_table, TableName="payments", ReplicaUpdates=one_less
+        )
+        assert refused == "ValidationException"
+    place.delete("table")
+    assert absent(client.describe_table, TableName="payments") == (
+        "ResourceNotFoundException"
+    )

@@ -28,6 +28,7 @@ SETTINGS = {
     "GLOBAL_CLUSTER_ID": "global",
     "MAX_AMOUNT": "1000",
     "CURRENCIES": "USD,JPY,KWD",
+    "CONSISTENCY": "eventual",
 }
 # Numbers for tests that payment networks publish; they pass the check of real ones.
 CARDS = ("4111111111111111", "5500 0000 0000 0004", "3782-822463-10005")

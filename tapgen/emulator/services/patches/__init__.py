@@ -15,6 +15,7 @@ from tapgen.emulator.services.patches import (
     object_encryption,
     public_parameters,
     replicated_secrets,
+    strong_consistency,
 )
 from tapgen.emulator.wire import cbor
 
@@ -32,6 +33,7 @@ PATCHES = (
     function_processes,
     object_encryption,
     public_parameters,
+    strong_consistency,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 
