@@ -25,7 +25,10 @@ ROOMS: dict[str, set[str]] = {
     "system": {"knowledge", "template", "aws"},
     "rules": {"knowledge", "template", "system"},
     "lint": {"template", "system", "rules", "cache"},
-    "blueprints": {"knowledge", "template", "aws", "config", "system", "blocks"},
+    "procedures": set(),
+    "blueprints": {
+        *("knowledge", "template", "aws", "config", "system", "blocks", "procedures"),
+    },
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan"},
     "accounts": {"template", "aws", "system", "blueprints"},

@@ -55,14 +55,18 @@ def https_check(
     path: Any,
     regions: Sequence[str] | None = None,
     interval: int = 30,
+    inverted: bool = False,
 ) -> Any:
     """Add an HTTPS check of a public host; it fails after three failed requests.
 
     `interval` is 10 or 30 seconds, for each of the checkers' regions. Changing the
-    interval or the type replaces the check.
+    interval or the type replaces the check. If `inverted`, it is healthy while the host
+    does not answer.
     """
     assert interval in (10, 30), interval
-    optional = {} if regions is None else {"Regions": list(regions)}
+    optional: dict[str, Any] = {} if regions is None else {"Regions": list(regions)}
+    if inverted:
+        optional["Inverted"] = True
     return _check(
         t,
         title,

@@ -200,7 +200,7 @@ def runbook(
     procedure: str,
     description: str,
     parameters: Mapping[str, Any],
-    steps: Sequence[Mapping[str, Any]],
+    steps: Sequence[Any],
     role_arn: Any = None,
 ) -> Any:
     """Add a runbook of Systems Manager: the steps of a procedure, in order.
@@ -222,106 +222,8 @@ def runbook(
                 "description": description,
                 **acting,
                 "parameters": dict(parameters),
-                "mainSteps": [dict(step) for step in steps],
+                "mainSteps": list(steps),
             },
             Tags=Tags(Name=names.sub(name), Procedure=procedure),
         )
     )
-
-
-def call(name: str, service: str, api: str, /, **inputs: Any) -> dict[str, Any]:
-    """Return a step that makes one AWS API call."""
-    return {
-        "name": name,
-        "action": "aws:executeAwsApi",
-        "inputs": {"Service": service, "Api": api, **inputs},
-    }
-
-
-def wait(
-    name: str,
-    service: str,
-    api: str,
-    /,
-    *,
-    selector: str,
-    wanted: Sequence[str],
-    seconds: int,
-    **inputs: Any,
-) -> dict[str, Any]:
-    """Return a step that waits until a value in an answer is one of those wanted."""
-    return {
-        "name": name,
-        "action": "aws:waitForAwsResourceProperty",
-        "timeoutSeconds": seconds,
-        "inputs": {
-            "Service": service,
-            "Api": api,
-            "PropertySelector": selector,
-            "DesiredValues": list(wanted),
-            **inputs,
-        },
-    }
-
-
-def check(
-    name: str,
-    service: str,
-    api: str,
-    /,
-    *,
-    selector: str,
-    wanted: Sequence[str],
-    **inputs: Any,
-) -> dict[str, Any]:
-    """Return a step that stops the runbook unless a value is one of those wanted."""
-    return {
-        "name": name,
-        "action": "aws:assertAwsResourceProperty",
-        "onFailure": "Abort",
-        "inputs": {
-            "Service": service,
-            "Api": api,
-            "PropertySelector": selector,
-            "DesiredValues": list(wanted),
-            **inputs,
-        },
-    }
-
-
-def script(
-    name: str, source: str, /, *, payload: Mapping[str, Any], attempts: int
-) -> dict[str, Any]:
-    """Return a step that runs one of tapgen's handlers (its source), for up to ten
-    minutes.
-
-    If it raises, Systems Manager retries it, up to `attempts` in total; then the
-    runbook fails.
-    """
-    return {
-        "name": name,
-        "action": "aws:executeScript",
-        "timeoutSeconds": 600,
-        "maxAttempts": attempts,
-        "onFailure": "Abort",
-        "inputs": {
-            "Runtime": "python3.11",
-            "Handler": "handler",
-            "Script": source,
-            "InputPayload": dict(payload),
-        },
-    }
-
-
-def sleep(name: str, minutes: int) -> dict[str, Any]:
-    """Return a step that sleeps."""
-    return {
-        "name": name,
-        "action": "aws:sleep",
-        "inputs": {"Duration": f"PT{minutes}M"},
-    }
-
-
-def ref(parameter: str) -> Any:
-    """Return the reference to a runbook's parameter in one of its steps."""
-    return f"{{{{ {parameter} }}}}"

@@ -1,6 +1,7 @@
 """The nouns that every stage shares: frozen data, no AWS calls, no files.
 
-`systems` describes what should be deployed, `observations` what CloudFormation reports;
+`systems` describes what should be deployed, `procedures` what is done to it afterwards,
+`observations` what CloudFormation reports;
 `targets`, `organizations`, `rollouts`, `gates` and `artifacts` are parts of both, `statuses` and
 `findings` are results. Enums of statuses hold exactly the words of CloudFormation's API
 model (`cloudformation/2010-05-15/service-2` of botocore); a test compares them.
@@ -41,6 +42,7 @@ from tapgen.model.organizations import (
     ServiceManaged,
     Unit,
 )
+from tapgen.model.procedures import Procedure, procedure_data
 from tapgen.model.rollouts import PREFERENCES, Preferences, RolloutSettings, Strategy
 from tapgen.model.statuses import (
     Action,
@@ -88,6 +90,7 @@ __all__ = [
     "PermissionModel",
     "Preferences",
     "ProbeGate",
+    "Procedure",
     "REGION",
     "Reading",
     "ResultStatus",
@@ -113,4 +116,5 @@ __all__ = [
     "duration",
     "gate_data",
     "gate_from",
+    "procedure_data",
 ]

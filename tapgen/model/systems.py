@@ -10,6 +10,7 @@ from typing import Any
 
 from tapgen.model.artifacts import Artifact
 from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
+from tapgen.model.procedures import Procedure
 from tapgen.model.rollouts import RolloutSettings
 from tapgen.model.targets import SELF, Output, Override, Target, Value
 
@@ -174,7 +175,7 @@ class System:
     rollout: RolloutSettings = RolloutSettings()
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
-    procedures: tuple[str, ...] = ()
+    procedures: tuple[Procedure, ...] = ()
     pass_roles: tuple[PassedRole, ...] = ()
     permissions: tuple[Permission, ...] = ()
     preconditions: tuple[Precondition, ...] = ()

@@ -31,6 +31,7 @@ from tapgen.model import (
     artifact_bucket,
     digest,
     gate_data,
+    procedure_data,
 )
 from tapgen.system import checks, representatives
 from tapgen.template import evaluate, schemas
@@ -39,7 +40,7 @@ from tapgen.template.values import text, unmarked
 if TYPE_CHECKING:  # slow to import, and not needed to write files
     from troposphere import Template
 
-FORMAT = 1
+FORMAT = 2
 """The version of the manifest's format."""
 
 _ALARM = "AWS::CloudWatch::Alarm"
@@ -201,7 +202,7 @@ def manifest(system: System, default: System | None = None) -> dict[str, Any]:
             _stack_set(system, stack_set, name, waves[stack_set.part])
             for stack_set, name in _template_names(system, default)
         ],
-        "procedures": list(system.procedures),
+        "procedures": [procedure_data(p) for p in system.procedures],
     }
 
 

@@ -35,6 +35,7 @@ from tapgen.blueprints.payments_dr.shape import (
     HERE,
     IS_EVENTUAL,
     OVERRIDE_ALARM,
+    OVERRIDE_ROLE,
     REGIONS,
     ROLES,
     STAGE,
@@ -226,9 +227,8 @@ def _domain(t: Template, served: api.Api) -> Any:
 def failover_records() -> Template:
     """Health checks of both regions, and the records that follow them.
 
-    The primary region is healthy while its API answers and no operator requests a
-    failover; the latter check watches an alarm. The database counts for nothing here:
-    payments do not touch it. An outage needs no change of a record.
+    The database counts for nothing here: payments do not touch it. An outage needs no
+    change of a record.
     """
     t = frame.start("Health checks and failover records", role=frame.GLOBAL)
     topic = frame.alert_topic(t)
@@ -267,7 +267,13 @@ def failover_records() -> Template:
 
 
 def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
-    """Add the check of a region, healthy while all of its checks are.
+    """Add the check of a region, which moves traffic, and its alarm.
+
+    The primary region is healthy while two of three are so: its API answers; no operator
+    has sent traffic to the recovery region; the API there does not answer. So a request
+    moves traffic only while the recovery region can take it: when that region is lost or
+    closed, the name goes back by itself, and no switch has to be turned there. Route 53
+    has no nested conditions, so they are counted.
 
     The check of the database stands beside it: it shows, and moves no traffic.
     """
@@ -281,38 +287,20 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
         # A lost cluster publishes no data at all.
         without_data="Unhealthy",
     )
-    parts = [
-        dns.https_check(
-            t,
-            f"{prefix}ApiCheck",
-            name=name("check-api", role),
-            host=dns.host(
-                t,
-                f"{prefix}ApiHost",
-                f"Host of the API in the {frame.role_label(role)} region.",
-            ),
-            path=f"/{STAGE}/{HEALTH}",
-            regions=dns.CHECKER_REGIONS,
-        ),
-    ]
+    host = dns.host(
+        t,
+        f"{prefix}ApiHost",
+        f"Host of the API in the {frame.role_label(role)} region.",
+    )
+    parts = [_api_check(t, f"{prefix}ApiCheck", name("check-api", role), host)]
     if role == "primary":
-        parts.append(
-            dns.alarm_check(
-                t,
-                "PrimaryOverrideCheck",
-                name=name("check-override", role),
-                alarm=OVERRIDE_ALARM,
-                region=names.sub(REGIONS["dr"]),
-                # The switch keeps its last value; before the first, it is healthy.
-                without_data="LastKnownStatus",
-            )
-        )
+        parts += _redirections(t)
     check = dns.calculated_check(
         t,
         f"{prefix}Check",
         name=name("check", role),
         checks=parts,
-        healthy=len(parts),
+        healthy=len(parts) // 2 + 1,
     )
     dns.check_alarm(
         t,
@@ -323,3 +311,33 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
         condition=measured,
     )
     return check
+
+
+def _api_check(
+    t: Template, title: str, called: str, host: Any, inverted: bool = False
+) -> Any:
+    return dns.https_check(
+        t,
+        title,
+        name=called,
+        host=host,
+        path=f"/{STAGE}/{HEALTH}",
+        regions=dns.CHECKER_REGIONS,
+        inverted=inverted,
+    )
+
+
+def _redirections(t: Template) -> list[Any]:
+    """Return the checks that are healthy while traffic is not, or cannot be, redirected."""
+    switch = dns.alarm_check(
+        t,
+        "PrimaryOverrideCheck",
+        name=name("check-override", "primary"),
+        alarm=OVERRIDE_ALARM,
+        region=names.sub(REGIONS[OVERRIDE_ROLE]),
+        # The switch keeps its last value; before the first, it is healthy.
+        without_data="LastKnownStatus",
+    )
+    host = Ref(f"{OVERRIDE_ROLE.title()}ApiHost")
+    called = name("check-lost", OVERRIDE_ROLE)
+    return [switch, _api_check(t, "DrLostCheck", called, host, inverted=True)]

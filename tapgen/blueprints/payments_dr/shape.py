@@ -46,7 +46,10 @@ IS_STRONG = "IsStrong"
 IS_EVENTUAL = "IsEventual"
 """The condition that it is judged in one region only, and reconciled afterwards."""
 
-OVERRIDE_ALARM = name("failover-requested", "dr")
+OVERRIDE_ROLE = "dr"
+"""The role of the region with the switch that brings traffic there."""
+
+OVERRIDE_ALARM = name("failover-requested", OVERRIDE_ROLE)
 """The alarm with which an operator moves traffic away from the primary region.
 
 It is in the recovery region, so that it works without the primary region.

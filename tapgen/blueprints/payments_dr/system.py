@@ -18,6 +18,7 @@ from tapgen.blueprints.payments_dr import (
     networks,
     operations,
     roles,
+    runbooks,
 )
 from tapgen.blueprints.payments_dr.shape import OTHER, ROLES, Shape, finish
 from tapgen.config import Config
@@ -92,7 +93,8 @@ def build(config: Config) -> System:
     parts = [part for area in areas for part in area(shape, settings)]
     parts.append(_cost(settings, tags["Project"]))
     tagged = (replace(p, template=recipe(_tagged, p.template, p.role)) for p in parts)
-    return assemble(replace(config, tags=tags), tagged)
+    system = assemble(replace(config, tags=tags), tagged)
+    return replace(system, procedures=runbooks.PROCEDURES)
 
 
 def _tagged(untagged: Recipe, role: str) -> Template:

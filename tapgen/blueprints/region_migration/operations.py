@@ -362,11 +362,12 @@ def _runbooks(shape: Shape) -> list[Statement]:
     documents = [
         names.arn(
             "ssm",
-            f"{kind}/{runbooks.document(procedure, role)}{version}",
+            f"{kind}/{runbooks.document(procedure.name, role)}{version}",
             region=f"${{{frame.region_parameter(role)}}}",
         )
-        for role, procedures in runbooks.procedures(shape).items()
-        for procedure in procedures
+        for role in ROLES
+        for procedure in runbooks.procedures(shape)
+        if role in procedure.roles
         for kind, version in (("automation-definition", ":*"), ("document", ""))
     ]
     executions = [

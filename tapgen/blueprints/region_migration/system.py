@@ -100,6 +100,7 @@ def build(config: Config) -> System:
         system,
         permissions=(*system.permissions, *_permissions(settings)),
         preconditions=tuple(_preconditions(settings)),
+        procedures=runbooks.procedures(shape),
     )
 
 

@@ -38,6 +38,15 @@ class Databases:
         assert GlobalClusterIdentifier == "global"
         self.asked.append((self.region, TargetDbClusterIdentifier))
 
+    def failover_global_cluster(
+        self,
+        GlobalClusterIdentifier: str,
+        TargetDbClusterIdentifier: str,
+        AllowDataLoss: bool,
+    ) -> None:
+        assert (GlobalClusterIdentifier, AllowDataLoss) == ("global", True)
+        self.asked.append((self.region, TargetDbClusterIdentifier))
+
 
 @pytest.mark.parametrize(
     ("writer", "target"), [("us-east-1", "us-east-2"), ("us-east-2", "us-east-1")]
@@ -50,9 +59,22 @@ def test_it_is_asked_for_where_the_writer_is(writer: str, target: str) -> None:
     assert told == {"Writer": ARNS[writer], "AskedIn": writer}
 
 
-def test_nothing_is_asked_for_where_the_target_writes_already() -> None:
+@pytest.mark.parametrize("writer", ["us-east-1", "nowhere"])
+def test_a_failover_is_asked_for_where_the_target_is(writer: str) -> None:
+    databases = Databases(writer)
+    target = ARNS["us-east-2"]
+    asked = {"GlobalDatabase": "global", "Target": target, "LossAccepted": "yes"}
+    told = switchover.switch(asked, databases, databases)
+    assert databases.asked == [("here", target)]
+    assert told["AskedIn"] == "us-east-2"
+
+
+@pytest.mark.parametrize("more", [{}, {"LossAccepted": "yes"}])
+def test_nothing_is_asked_for_where_the_target_writes_already(
+    more: dict[str, str],
+) -> None:
     databases = Databases("us-east-1")
-    asked = {"GlobalDatabase": "global", "Target": ARNS["us-east-1"]}
+    asked = {"GlobalDatabase": "global", "Target": ARNS["us-east-1"], **more}
     switchover.switch(asked, databases, databases)
     assert databases.asked == []
 

@@ -1,0 +1,147 @@
+"""Procedures: what an operator does to a deployed system, step by step, as data.
+
+Texts may contain `${Name}`, as in `Fn::Sub`: a parameter of the part that holds the
+runbook (and so the output of another part), a pseudo parameter, or `${OtherRole}`, the
+other region role. `{{ Name }}` is an argument of the procedure, `{{ Step.Name }}` what a
+step has saved, and `RUN` the id of the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+HERE = "here"
+"""The region in which a procedure is started."""
+
+WRITER = "writer"
+"""The region whose cluster of a global database writes now."""
+
+OTHER_ROLE = "${OtherRole}"
+RUN = "{{ automation:EXECUTION_ID }}"
+
+
+def saved(step: str, name: str) -> str:
+    """Return the text that stands for what a step has saved under a name."""
+    return f"{{{{ {step}.{name} }}}}"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to AWS, with the words of its API; `service` is its name in boto3."""
+
+    service: str
+    action: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Check:
+    """A value in an answer (by JSONPath) that must be one of those `wanted`.
+
+    It is read again for up to `seconds`; 0 means at once.
+    """
+
+    name: str
+    call: Call
+    selector: str
+    wanted: tuple[str, ...]
+    seconds: int = 0
+
+
+@dataclass(frozen=True)
+class Script:
+    """A function of `tapgen/handlers` for what takes several calls, or a loop.
+
+    It gets `payload`, and is tried `attempts` times, each for up to ten minutes.
+    """
+
+    name: str
+    handler: str
+    payload: Mapping[str, str]
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Time for people, in minutes."""
+
+    minutes: int
+
+
+@dataclass(frozen=True)
+class Step:
+    """One change of a procedure, with what must be so before, and is read back after.
+
+    Without `after`, the answer to the call is the proof. `undo` is the call that takes
+    the change back, or says in words what does; empty for what changes nothing. `region`
+    is a region role, `HERE` or `WRITER`. A step with `roles` is left out in the regions
+    of others. `saves` are values of the answer, as JSONPath by name.
+    """
+
+    name: str
+    act: Call | Script | Pause | None = None
+    before: tuple[Check, ...] = ()
+    after: tuple[Check | Script, ...] = ()
+    undo: Call | str = ""
+    region: str = HERE
+    roles: tuple[str, ...] = ()
+    saves: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Argument:
+    """What whoever starts a procedure must say."""
+
+    name: str
+    description: str
+    allowed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Procedure:
+    """A procedure, which can be started in the regions of some roles.
+
+    All of its calls are in the account of its runbook. `part` holds the runbooks.
+    """
+
+    name: str
+    description: str
+    part: str
+    roles: tuple[str, ...]
+    steps: tuple[Step, ...]
+    arguments: tuple[Argument, ...] = ()
+
+
+def procedure_data(procedure: Procedure) -> dict[str, Any]:
+    """Return a procedure as the data of a manifest; what is empty is left out."""
+    return {
+        "name": procedure.name,
+        "description": procedure.description,
+        "part": procedure.part,
+        "roles": list(procedure.roles),
+        "arguments": [_data(a) for a in procedure.arguments],
+        "steps": [_step_data(step) for step in procedure.steps],
+    }
+
+
+def _step_data(step: Step) -> dict[str, Any]:
+    kind = type(step.act).__name__.lower()
+    rest = {k: v for k, v in vars(step).items() if k not in ("name", "act")}
+    return {
+        "name": step.name,
+        **({kind: _data(step.act)} if step.act is not None else {}),
+        **{key: _data(value) for key, value in rest.items() if value},
+    }
+
+
+def _data(value: Any) -> Any:
+    match value:
+        case Call() | Check() | Script() | Pause() | Argument():
+            return {key: _data(inner) for key, inner in vars(value).items()}
+        case Mapping():
+            return {key: _data(inner) for key, inner in value.items()}
+        case tuple() | list():
+            return [_data(inner) for inner in value]
+    return value

@@ -1,0 +1,111 @@
+"""Steps that move the writer of a global database, and readings of a replica."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tapgen.model.procedures import WRITER, Call, Check, Script, Step
+
+LONGEST_SNAPSHOT = 12 * 3600
+"""How long a snapshot is waited for, in seconds."""
+
+
+@dataclass(frozen=True)
+class GlobalDatabase:
+    """A global database and its cluster in the region of the procedure, by name."""
+
+    identifier: str
+    cluster: str
+    cluster_arn: str
+    lag_alarm: str
+
+
+def is_available(database: GlobalDatabase, name: str, seconds: int = 0) -> Check:
+    """The global database is available."""
+    asked = {"GlobalClusterIdentifier": database.identifier}
+    return Check(
+        name,
+        Call("rds", "DescribeGlobalClusters", asked),
+        "$.GlobalClusters[0].Status",
+        ("available",),
+        seconds,
+    )
+
+
+def is_close(database: GlobalDatabase) -> Check:
+    """The cluster here is close behind. The one that writes publishes no lag."""
+    return alarm(
+        "CopyIsCloseBehind", database.lag_alarm, ("OK", "INSUFFICIENT_DATA"), 0
+    )
+
+
+def alarm(name: str, alarm_name: str, wanted: tuple[str, ...], seconds: int) -> Check:
+    """An alarm is in one of some states."""
+    return Check(
+        name,
+        Call("cloudwatch", "DescribeAlarms", {"AlarmNames": [alarm_name]}),
+        "$.MetricAlarms[0].StateValue",
+        wanted,
+        seconds,
+    )
+
+
+def switch_over(database: GlobalDatabase) -> Step:
+    """Move the writer here without loss; it is asked for where the writer is.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html
+    """
+    return Step(
+        "MoveDatabase",
+        Script("MoveDatabase", "switchover", _moved(database)),
+        after=(
+            _writes_here(database),
+            is_available(database, "WaitForGlobalDatabase", 3600),
+        ),
+        undo="the procedure switchover in the other region",
+        region=WRITER,
+    )
+
+
+def fail_over(database: GlobalDatabase) -> Step:
+    """Move the writer here, and accept the loss of what was not replicated.
+
+    Asked for in the region that takes over. The other cluster rejoins when it can, which
+    may be much later, so the global database is not waited for.
+    """
+    return Step(
+        "MoveDatabase",
+        Script(
+            "MoveDatabase", "switchover", {**_moved(database), "LossAccepted": "yes"}
+        ),
+        after=(_writes_here(database),),
+        undo="the procedure failback in the other region; what was lost stays lost",
+    )
+
+
+def _moved(database: GlobalDatabase) -> dict[str, str]:
+    return {"GlobalDatabase": database.identifier, "Target": database.cluster_arn}
+
+
+def _writes_here(database: GlobalDatabase) -> Script:
+    """Wait for up to an hour. The status is no proof: it is the same before a move."""
+    return Script(
+        "WaitForWriterHere",
+        "writer",
+        {"GlobalDatabase": database.identifier, "Cluster": database.cluster},
+        attempts=7,
+    )
+
+
+def instance(
+    name: str, identifier: str, selector: str, wanted: str, seconds: int = 0
+) -> Check:
+    """A property of an instance has a value."""
+    asked = {"DBInstanceIdentifier": identifier}
+    return Check(
+        name,
+        Call("rds", "DescribeDBInstances", asked),
+        f"$.DBInstances[0].{selector}",
+        (wanted,),
+        seconds,
+    )

@@ -1,0 +1,179 @@
+"""The procedures of region_migration, between its rollouts.
+
+None promotes the replica: its template has a parameter for that, so that the stack
+matches the instance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tapgen.model.procedures import RUN, Call, Check, Procedure, Step, saved
+from tapgen.procedures import databases
+
+PART = "runbooks"
+SYNC = "sync"
+READY = "ready-to-promote"
+WRITERS = {"paused": "pause-writes", "allowed": "resume-writes"}
+
+LONGEST_BATCH = 7 * 24 * 3600
+"""How long a batch job is waited for, in seconds. A job of many objects takes days.
+https://docs.aws.amazon.com/general/latest/gr/s3.html"""
+
+# The final states of a batch job.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-job-status.html
+_ENDS = ("Complete", "Failed", "Cancelled")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A batch job: the bucket of its objects, where it reports, and its role."""
+
+    bucket_arn: str
+    report_bucket_arn: str
+    prefix: str
+    role_arn: str
+
+
+def procedures(
+    *,
+    job: Job,
+    replica: str,
+    snapshot: str,
+    lag_alarm: str,
+    switch: str,
+    switched: tuple[str, ...],
+) -> tuple[Procedure, ...]:
+    """Return all procedures.
+
+    `replica` is the identifier of the instance to promote, `snapshot` the start of its
+    snapshots' names, `switch` the SSM parameter that allows writes, in the regions of
+    the roles `switched`.
+    """
+    return (
+        Procedure(
+            SYNC,
+            "Replicates what was in the bucket before",
+            PART,
+            ("source",),
+            (_sync(job),),
+        ),
+        Procedure(
+            READY,
+            "Stops unless the replica is close behind and healthy, then takes a snapshot",
+            PART,
+            ("target",),
+            (_ready(replica, f"{snapshot}-{RUN}", lag_alarm),),
+        ),
+        *_switches(switch, switched),
+    )
+
+
+def _switches(switch: str, roles: tuple[str, ...]) -> Iterable[Procedure]:
+    for value, name in WRITERS.items():
+        (other,) = WRITERS.keys() - {value}
+        read = Call("ssm", "GetParameter", {"Name": switch})
+        step = Step(
+            "TurnSwitch",
+            _turned(switch, value),
+            after=(Check("SwitchIsTurned", read, "$.Parameter.Value", (value,)),),
+            undo=_turned(switch, other),
+        )
+        text = f"The application of this region finds its writes {value}"
+        yield Procedure(name, text, PART, roles, (step,))
+
+
+def _turned(switch: str, value: str) -> Call:
+    given = {"Name": switch, "Value": value, "Overwrite": True}
+    return Call("ssm", "PutParameter", given)
+
+
+def _sync(job: Job) -> Step:
+    """Return the step with a batch job for objects that are not replicated yet.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-batch.html
+    """
+    account = "${AWS::AccountId}"
+    create = {
+        "AccountId": account,
+        "ClientRequestToken": RUN,
+        "ConfirmationRequired": False,
+        "Operation": {"S3ReplicateObject": {}},
+        "ManifestGenerator": {
+            "S3JobManifestGenerator": {
+                "ExpectedBucketOwner": account,
+                "SourceBucket": job.bucket_arn,
+                "EnableManifestOutput": False,
+                "Filter": {
+                    "EligibleForReplication": True,
+                    "ObjectReplicationStatuses": ["NONE", "FAILED"],
+                },
+            }
+        },
+        "Report": {
+            "Bucket": job.report_bucket_arn,
+            "Enabled": True,
+            "Format": "Report_CSV_20180820",
+            "Prefix": job.prefix,
+            "ReportScope": "FailedTasksOnly",
+        },
+        "Priority": 10,
+        "RoleArn": job.role_arn,
+    }
+    asked = {"AccountId": account, "JobId": saved("StartJob", "JobId")}
+    described = Call("s3control", "DescribeJob", asked)
+    status = "$.Job.Status"
+    failed = "$.Job.ProgressSummary.NumberOfTasksFailed"
+    return Step(
+        "StartJob",
+        Call("s3control", "CreateJob", create),
+        after=(
+            Check("WaitForJob", described, status, _ENDS, LONGEST_BATCH),
+            Check("JobIsComplete", described, status, ("Complete",)),
+            Check("NothingFailed", described, failed, ("0",)),
+        ),
+        undo="nothing: replicated objects stay, and are written again by no later job",
+        saves={"JobId": "$.JobId"},
+    )
+
+
+def _ready(replica: str, snapshot: str, lag_alarm: str) -> Step:
+    """Return the step with the checks of the replica, and a snapshot that has ended.
+
+    Neither a promotion nor a snapshot is possible while an instance is backed up, and the
+    first snapshot of a replica copies the whole disk.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
+    """
+    taken = {"DBSnapshotIdentifier": snapshot}
+    given = {**taken, "DBInstanceIdentifier": replica}
+
+    def available(name: str) -> Check:
+        longest = databases.LONGEST_SNAPSHOT
+        return databases.instance(
+            name, replica, "DBInstanceStatus", "available", longest
+        )
+
+    return Step(
+        "TakeSnapshot",
+        Call("rds", "CreateDBSnapshot", given),
+        before=(
+            available("ReplicaIsAvailable"),
+            databases.instance(
+                "ReplicaReplicates", replica, "StatusInfos[0].Status", "replicating"
+            ),
+            databases.alarm("ReplicaIsCloseBehind", lag_alarm, ("OK",), 0),
+        ),
+        after=(
+            Check(
+                "SnapshotIsTaken",
+                Call("rds", "DescribeDBSnapshots", taken),
+                "$.DBSnapshots[0].Status",
+                ("available",),
+                databases.LONGEST_SNAPSHOT,
+            ),
+            available("NoBackupRuns"),
+            databases.alarm("ReplicaIsStillCloseBehind", lag_alarm, ("OK",), 0),
+        ),
+        undo=Call("rds", "DeleteDBSnapshot", taken),
+    )

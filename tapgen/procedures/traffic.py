@@ -1,0 +1,99 @@
+"""Steps that close and open regions, and move traffic.
+
+All of them are calls to data planes. Health checks that exist already see what they put:
+Route 53's control plane is in us-east-1 only, and no procedure needs it.
+https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tapgen.model.procedures import Call, Check, Script, Step
+from tapgen.procedures.databases import alarm
+
+LONGEST_SWITCH = 600
+"""How long the alarm of a switch is waited for, in seconds."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """The items of a global table that close regions: table, and id of the items."""
+
+    table: str
+    item: str
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A metric that a health check watches: 1 brings traffic to the region of `role`.
+
+    `region` is that region, as text. The alarm is where the metric is.
+    """
+
+    namespace: str
+    metric: str
+    alarm: str
+    role: str
+    region: str
+
+
+def fence(name: str, fence: Fence, role: str, closed: bool) -> Step:
+    """Close or open the region of a role for payments, in the replica here.
+
+    Its API then says 503 or 200 to health checks.
+    """
+    return Step(name, _put(fence, role, closed), undo=_put(fence, role, not closed))
+
+
+def _put(fence: Fence, role: str, closed: bool) -> Call:
+    item = {
+        "paymentId": {"S": fence.item},
+        "timestamp": {"S": role},
+        "closed": {"BOOL": closed},
+    }
+    return Call("dynamodb", "PutItem", {"TableName": fence.table, "Item": item})
+
+
+def turn(switch: Switch, on: bool, *, seen: bool = True) -> Step:
+    """Turn a switch in its own region, and wait until its alarm follows if `seen`."""
+    return Step(
+        "PutSwitch",
+        _value(switch, on),
+        after=(followed(switch, on),) if seen else (),
+        undo=_value(switch, not on),
+        roles=(switch.role,),
+    )
+
+
+def _value(switch: Switch, on: bool) -> Call:
+    # A literal number: a runbook's argument would arrive as text.
+    data = [{"MetricName": switch.metric, "Value": int(on)}]
+    given = {"Namespace": switch.namespace, "MetricData": data}
+    return Call("cloudwatch", "PutMetricData", given)
+
+
+def followed(switch: Switch, on: bool) -> Check:
+    """The alarm of a switch has followed it."""
+    state = "ALARM" if on else "OK"
+    return alarm("WaitForSwitch", switch.alarm, (state,), LONGEST_SWITCH)
+
+
+def release_there(switch: Switch, roles: tuple[str, ...]) -> Step:
+    """Turn a switch off from the regions of other roles, while its region is there."""
+    return Step(
+        "ReleaseTraffic",
+        Script(
+            "ReleaseTraffic",
+            "release",
+            {
+                "Region": switch.region,
+                "Namespace": switch.namespace,
+                "Metric": switch.metric,
+                "Alarm": switch.alarm,
+            },
+        ),
+        undo=f"the procedure redirect in the region of {switch.role}",
+        region=switch.role,
+        roles=roles,
+    )
