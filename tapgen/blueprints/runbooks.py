@@ -34,7 +34,7 @@ def add(
     `values` stand for texts of procedures that no parameter has.
     """
     for procedure in procedures:
-        made = drills.runbook(
+        document = drills.runbook(
             t,
             title(procedure.name),
             name=name(procedure.name),
@@ -49,7 +49,7 @@ def add(
             role_arn=role_arn(procedure),
         )
         if condition := _condition(procedure.roles, tuple(conditions), conditions):
-            made.Condition = condition
+            document.Condition = condition
 
 
 def title(procedure: str) -> str:

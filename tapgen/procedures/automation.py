@@ -57,17 +57,17 @@ def _one(step: Step, act: Any, source: Callable[[str], str]) -> dict[str, Any]:
 
 
 def _call(step: Step, call: Call) -> dict[str, Any]:
-    made: dict[str, Any] = {
+    call_step: dict[str, Any] = {
         "name": step.name,
         "action": "aws:executeAwsApi",
         "inputs": _inputs(call),
     }
     if step.saves:
-        made["outputs"] = [
+        call_step["outputs"] = [
             {"Name": name, "Selector": selector, "Type": "String"}
             for name, selector in step.saves.items()
         ]
-    return made
+    return call_step
 
 
 def _inputs(call: Call, **more: Any) -> Mapping[str, Any]:

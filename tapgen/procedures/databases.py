@@ -22,10 +22,10 @@ class GlobalDatabase:
 
 def is_available(database: GlobalDatabase, name: str, seconds: int = 0) -> Check:
     """The global database is available."""
-    asked = {"GlobalClusterIdentifier": database.identifier}
+    request = {"GlobalClusterIdentifier": database.identifier}
     return Check(
         name,
-        Call("rds", "DescribeGlobalClusters", asked),
+        Call("rds", "DescribeGlobalClusters", request),
         "$.GlobalClusters[0].Status",
         ("available",),
         seconds,
@@ -101,10 +101,10 @@ def instance(
     name: str, identifier: str, selector: str, wanted: str, seconds: int = 0
 ) -> Check:
     """A property of an instance has a value."""
-    asked = {"DBInstanceIdentifier": identifier}
+    request = {"DBInstanceIdentifier": identifier}
     return Check(
         name,
-        Call("rds", "DescribeDBInstances", asked),
+        Call("rds", "DescribeDBInstances", request),
         f"$.DBInstances[0].{selector}",
         (wanted,),
         seconds,

@@ -32,21 +32,21 @@ def procedures(
 ) -> tuple[Procedure, ...]:
     """Return all procedures."""
 
-    def made(name: str, description: str, *steps: Step) -> Procedure:
+    def both(name: str, description: str, *steps: Step) -> Procedure:
         return Procedure(name, description, PART, ROLES, steps)
 
     close_other = traffic.fence("CloseOtherRegion", fence, OTHER_ROLE, True)
     open_this = traffic.fence("OpenThisRegion", fence, _THIS_ROLE, False)
     far = tuple(role for role in ROLES if role != switch.role)
     return (
-        made(
+        both(
             "switchover",
             "Planned: this region's database becomes the one that writes, without loss",
             _guarded(database, open_this),
             databases.switch_over(database),
         ),
         _failover(database, switch, close_other, open_this),
-        made(
+        both(
             "failback",
             "This region is opened for payments again, and its database writes again",
             _guarded(database, databases.switch_over(database)),
@@ -54,18 +54,18 @@ def procedures(
             open_this,
             traffic.release_there(switch, far),
         ),
-        made(
+        both(
             "drill",
             "Rehearsal: the lag alarm rings and is heard; nothing is moved",
             *_drill(database),
         ),
-        made(
+        both(
             "redirect",
             "Sends traffic to this region",
             traffic.turn(switch, True),
             _close_there(fence, switch, far, True),
         ),
-        made(
+        both(
             "release",
             "Lets traffic go to where it is well again, the primary region first",
             traffic.turn(switch, False),

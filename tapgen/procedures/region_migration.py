@@ -121,8 +121,8 @@ def _sync(job: Job) -> Step:
         "Priority": 10,
         "RoleArn": job.role_arn,
     }
-    asked = {"AccountId": account, "JobId": saved("StartJob", "JobId")}
-    described = Call("s3control", "DescribeJob", asked)
+    request = {"AccountId": account, "JobId": saved("StartJob", "JobId")}
+    described = Call("s3control", "DescribeJob", request)
     status = "$.Job.Status"
     failed = "$.Job.ProgressSummary.NumberOfTasksFailed"
     return Step(
