@@ -39,6 +39,7 @@ from tapgen.blueprints.scope import (
     Scope,
     arns_by_kind,
     own_artifacts,
+    template_parameters,
     templates_by_url,
 )
 from tapgen.blueprints.tag_permissions import deny_other_systems, key_statements
@@ -91,6 +92,8 @@ def statements(
     """
     types = sorted({*types})
     entries = indirect_permissions.of(types)
+    if not scope.code:  # the names are known: `_template_parameters`
+        entries = [e for e in entries if e.types != (indirect_permissions.SSM_VALUE,)]
     needed = {*listed_actions(types, scope), *OF_STACKS}
     # Wider than the table's entries, which replace them; `ssm:Get*` reads every value.
     needed -= {"iam:CreateServiceLinkedRole", "iam:PassRole", "ssm:Get*"}
@@ -110,6 +113,7 @@ def statements(
         *pass_given_roles(scope.pass_roles),
         *_outside_resources(scope.permissions),
         *_code(scope),
+        *_template_parameters(scope, types),
         *_transform(types),
         *_stack_sets_own(),
         *deny_other_systems(system, needed),
@@ -132,6 +136,16 @@ def _on_anything(
     return frozenset(
         action.lower() for action in found if action.partition(":")[0] in ARN_ENDS
     )
+
+
+def _template_parameters(scope: Scope, types: Iterable[str]) -> Iterator[Statement]:
+    """Allow reading the SSM parameters that the parameters of templates name."""
+    if not scope.code and indirect_permissions.SSM_VALUE in types:
+        yield security.statement(
+            "TemplateParameters",
+            [Action(*a.split(":")) for a in indirect_permissions.READS_PARAMETERS],
+            template_parameters(scope),
+        )
 
 
 # What reads data, not what a resource is like.

@@ -24,6 +24,10 @@ REFERENCES = frozenset(
 """Everything in templates, besides resource types, that needs permissions."""
 
 
+READS_PARAMETERS = ("ssm:GetParameter", "ssm:GetParameters")
+"""How CloudFormation reads an SSM parameter."""
+
+
 @dataclass(frozen=True)
 class Indirect:
     """Permissions that resources of some types need besides.
@@ -172,11 +176,16 @@ TABLE = (
         linked=("cloudtrail",),
     ),
     Indirect(
-        (SSM_VALUE, RESOLVE % "ssm", RESOLVE % "ssm-secure"),
+        (SSM_VALUE,),
         "read by CloudFormation, as the caller, before it creates anything",
-        "CloudFormation user guide, Systems Manager parameter types, and dynamic "
-        "references to parameters",
-        ("ssm:GetParameter", "ssm:GetParameters"),
+        "CloudFormation user guide, Systems Manager parameter types",
+        READS_PARAMETERS,
+    ),
+    Indirect(
+        (RESOLVE % "ssm", RESOLVE % "ssm-secure"),
+        "read by CloudFormation, as the caller, before it creates anything",
+        "CloudFormation user guide, dynamic references to parameters",
+        READS_PARAMETERS,
     ),
     Indirect(
         ("AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::LaunchTemplate"),

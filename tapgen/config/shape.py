@@ -307,6 +307,7 @@ _VALUE = {
                 "region": {"type": "string"},
                 "account": {"type": "string", "pattern": "^(same|self|[0-9]{12})$"},
                 "all": {"type": "boolean"},
+                "by": {"const": "ssm"},
             },
         },
     ]

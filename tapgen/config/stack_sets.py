@@ -32,7 +32,7 @@ _RESERVED = ("manifest",)  # the file of that name is the manifest
 
 _OUTPUT = re.compile(r"([^.]+)\.([A-Za-z0-9]+)")
 _ROLE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
-_REFERENCE = ("account", "all", "output", "region")
+_REFERENCE = ("account", "all", "by", "output", "region")
 
 
 @dataclass(frozen=True)
@@ -284,6 +284,13 @@ class _Part:
         every = node.get("all")
         if every is not None and not isinstance(every.value, bool):
             self.wrong(every, f"{every.shown()} is not true or false; give one of them")
+        by = node.get("by")
+        if by is not None and by.value != "ssm":
+            self.wrong(
+                by,
+                f"{by.shown()} is not a way to hand on a value; give ssm, or remove by "
+                "to hand on the value itself",
+            )
 
     def output(self, node: Node) -> None:
         output = node.get("output")
@@ -555,6 +562,7 @@ def _value(node: Node, known: Places) -> Value:
         region=SAME if region == SAME else known.region(region) or region,
         account=data.get("account", SAME),
         all=data.get("all", False),
+        by_name="by" in data,
     )
 
 

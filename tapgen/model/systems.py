@@ -95,6 +95,23 @@ class StackSet:
             values.update(artifact.values(target))
         return values
 
+    def sent(self, target: Target) -> dict[str, Value]:
+        """Return the same as CloudFormation gets it: names of SSM parameters in place of
+        the outputs that are handed on by name."""
+        return {
+            name: (
+                value.ssm_name(self.prefix)
+                if isinstance(value, Output) and value.by_name
+                else value
+            )
+            for name, value in self.values(target).items()
+        }
+
+    @property
+    def prefix(self) -> str:
+        """The prefix of the names of its system's stack sets."""
+        return self.name.removesuffix(f"-{self.part}")
+
     @cached_property
     def _overriding(self) -> Mapping[_Place, list[Override]]:
         found: dict[_Place, list[Override]] = {}

@@ -45,6 +45,8 @@ class Output:
 
     `region` is `same`, a region role of the system, or a region; `account` is `same`,
     `self` or an account. `all` joins the outputs of every matching target with commas.
+    With `by_name` the target gets the name of an SSM parameter that has the value, and
+    that the other stack set writes; only within one account and region.
     """
 
     part: str
@@ -52,9 +54,14 @@ class Output:
     region: str = SAME
     account: str = SAME
     all: bool = False
+    by_name: bool = False
 
     def __str__(self) -> str:
         return f"{self.part}.{self.output}"
+
+    def ssm_name(self, prefix: str) -> str:
+        """Return the name of the SSM parameter in a system with this prefix."""
+        return f"/tapgen/{prefix}/{self.part}/{self.output}"
 
 
 Value = str | Output

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from tapgen.model import Action, Observed, Reading, StackSet, System, Target
+from tapgen.model import Action, Observed, Output, Reading, StackSet, System, Target
 from tapgen.plan.model import Step
 from tapgen.plan.values import evaluated_sides
 from tapgen.template import diff, parameter_store
@@ -48,7 +48,10 @@ def _of_types(
     if instance.reading is not Reading.READ:
         return  # the plan says so of the whole stack
     had = parameter_store.names(known.template_of(target), known.values(target))
-    for parameter, name in parameter_store.names(s.template, s.values(target)).items():
+    given = s.values(target)
+    for parameter, name in parameter_store.names(s.template, s.sent(target)).items():
+        if isinstance(given.get(parameter), Output) and (name, target) in changing:
+            continue  # the plan follows the output that it has
         if (name, target) in changing:
             yield name, "this plan changes it, plan again afterwards"
         elif name in instance.unknown:
@@ -67,7 +70,7 @@ def _dynamic(
         return
     for target in step.targets:
         if step.changes.get(target):
-            old, new = evaluated_sides(known, s, target, step.values)
+            old, new = evaluated_sides(known, s, target, step.foreseen(target))
             had = {*parameter_store.latest(old.resources)}
             for name in had.intersection(parameter_store.latest(new.resources)):
                 yield name, "a dynamic reference without a version"
@@ -87,7 +90,7 @@ def _changing(
             if mine:
                 found = observed.get(step.stack_set)
                 s = system.part(step.part)
-                new = evaluated_sides(found, s, target, step.values)[1]
+                new = evaluated_sides(found, s, target, step.foreseen(target))[1]
                 for logical_id in mine:
                     body = new.resources.get(logical_id, {}).get("Properties", {})
                     if isinstance(body, Mapping) and isinstance(body.get("Name"), str):

@@ -37,7 +37,8 @@ class Reference:
 
     `now` is its current value, None where a source does not exist yet or the output will
     certainly change. `moves` says what replaces it, if anything. `unread` are the sources
-    that cannot be read, where nothing else says what their output is.
+    that cannot be read, where nothing else says what their output is. `by_name` says that
+    the target reads it from an SSM parameter.
     """
 
     part: str
@@ -46,6 +47,7 @@ class Reference:
     now: str | None = None
     moves: Moves = Moves.NOT
     unread: tuple[Target, ...] = ()
+    by_name: bool = field(default=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.part}.{self.output}"
@@ -62,6 +64,8 @@ class Step:
     `redefine` one that changes the definition of all its instances; `settles` one after
     which the stack set is updated at the very end, because targets with other values are
     still there. A `conditional` step runs only if a value that it waits for has changed.
+    `by_name` are, for each target, the parameters that take the name of an SSM parameter
+    whose value this plan may change, or creates.
     """
 
     stack_set: str
@@ -75,6 +79,7 @@ class Step:
     settles: bool = False
     conditional: bool = False
     varying: frozenset[str] = frozenset()
+    by_name: Mapping[Target, Mapping[str, Reference]] = field(default_factory=dict)
     changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
     drop: bool = False  # DELETE: deletes the stack set too
     whole: bool = False  # DELETE: all instances of their units in their regions
@@ -83,6 +88,16 @@ class Step:
     def references(self) -> tuple[Reference, ...]:
         """The values that are not known before the step starts."""
         return tuple(v for v in self.values.values() if isinstance(v, Reference))
+
+    @property
+    def read_by_name(self) -> tuple[Reference, ...]:
+        """What the targets read from SSM parameters that this plan may change."""
+        found = (v for each in self.by_name.values() for v in each.values())
+        return tuple(v for v in found if v.moves is not Moves.NOT)
+
+    def foreseen(self, target: Target) -> Mapping[str, Value]:
+        """Return the values of a target, with those behind names of SSM parameters."""
+        return {**self.values, **self.by_name.get(target, {})}
 
 
 @dataclass(frozen=True)

@@ -224,7 +224,8 @@ def _with_changes(
     s = None if step.action is Action.DELETE else by_part[step.part]
     changes = {
         target: diff.compare(
-            *evaluated_sides(found, s, target, step.values), moved_values(step)
+            *evaluated_sides(found, s, target, step.foreseen(target)),
+            moved_values(step),
         )
         for target in step.targets
         if not target.joins_later  # no stack exists, and none is created

@@ -14,9 +14,10 @@ from tapgen.model import (
     System,
     Target,
 )
-from tapgen.plan.model import Reference, Step, Value
+from tapgen.plan.model import Moves, Reference, Step, Value
 from tapgen.plan.values import (
     ChangingOutputs,
+    by_name,
     has_pending,
     is_pending,
     looked_up_again,
@@ -49,9 +50,10 @@ def steps_for(
     missing = [t for t in wanted if not found or t not in found.instances]
     varying = varying_parameters(values)
     unshared = list(units.unshared(s, varying))
+    foreseen = {t: by_name(s, t, parts, observed, touched) for t in wanted}
     steps: list[Step] = []
     if found:
-        steps += _updates(system, s, found, there, values, varying)
+        steps += _updates(system, s, found, there, values, foreseen, varying)
     redefine = found is None or (
         not there
         and bool(
@@ -74,6 +76,7 @@ def steps_for(
                 first=redefine and not settles and number == 0,
                 settles=settles,
                 varying=varying,
+                by_name=_at(targets, foreseen),
             )
         )
     return steps, unshared
@@ -137,6 +140,7 @@ def _updates(
     found: Observed,
     there: Sequence[Target],
     values: Mapping[Target, Mapping[str, Value]],
+    foreseen: Mapping[Target, Mapping[str, Reference]],
     varying: frozenset[str],
 ) -> list[Step]:
     everywhere = _definition_reasons(system, s, found)
@@ -144,10 +148,19 @@ def _updates(
         # Accounts that join get the values of the stack set itself.
         everywhere += _shared_reasons(s, found, values, varying)
     reasons = {
-        t: (*everywhere, *_target_reasons(s, found, t, values[t])) for t in there
+        t: (
+            *everywhere,
+            *_target_reasons(s, found, t, values[t]),
+            *_reasons_by_name(found, t, foreseen[t]),
+        )
+        for t in there
     }
     certain = {t for t in there if reasons[t]}
-    maybe = {t for t in there if not reasons[t] and has_pending(values[t])}
+    maybe = {
+        t
+        for t in there
+        if not reasons[t] and (has_pending(values[t]) or _moving(foreseen[t]))
+    }
     steps = []
     chosen = [t for t in there if t in certain or t in maybe]
     order, apart = system.rollout.order, system.rollout.stops_between_regions
@@ -155,9 +168,9 @@ def _updates(
         why = dict.fromkeys(r for t in targets for r in reasons[t])
         conditional = not certain.intersection(targets)
         if conditional:
-            waiting = {
-                str(v): None for v in values[targets[0]].values() if is_pending(v)
-            }
+            pending = [v for v in values[targets[0]].values() if is_pending(v)]
+            pending += [v for t in targets for v in _moving(foreseen[t])]
+            waiting = dict.fromkeys(map(str, pending))
             why = {f"if {name} changes": None for name in waiting}
         steps.append(
             Step(
@@ -170,9 +183,29 @@ def _updates(
                 conditional=conditional,
                 redefine=bool(everywhere),
                 varying=varying,
+                by_name=_at(targets, foreseen),
             )
         )
     return steps
+
+
+def _at(
+    targets: Sequence[Target], foreseen: Mapping[Target, Mapping[str, Reference]]
+) -> dict[Target, Mapping[str, Reference]]:
+    return {t: foreseen[t] for t in targets if foreseen[t]}
+
+
+def _moving(foreseen: Mapping[str, Reference]) -> list[Reference]:
+    return [v for v in foreseen.values() if v.moves is not Moves.NOT]
+
+
+def _reasons_by_name(
+    found: Observed, target: Target, foreseen: Mapping[str, Reference]
+) -> list[str]:
+    """Why an instance must read its SSM parameters again."""
+    if target.joins_later or found.instances[target].has_no_stack:
+        return []
+    return [f"{v} will change" for v in foreseen.values() if v.moves > Moves.PERHAPS]
 
 
 def _definition_reasons(

@@ -55,7 +55,7 @@ def split(
             if (
                 why := (_SHUT if target.account in shut else "")
                 or _why(step, target, observed, silent)
-                or _lacks(step, missing)
+                or _lacks(step, target, missing)
             )
         }
         for why in dict.fromkeys(reasons.values()):
@@ -134,12 +134,13 @@ def _why(
     return ""
 
 
-def _lacks(step: Step, missing: Collection[tuple[str, Target]]) -> str:
-    """Return the value that a step needs and cannot get; empty where there is none."""
-    for value in step.values.values():
+def _lacks(step: Step, target: Target, missing: Collection[tuple[str, Target]]) -> str:
+    """Return the value that a step needs at a target and cannot get; empty where there is
+    none. What a target reads by name need not be read here."""
+    for value in step.foreseen(target).values():
         if not isinstance(value, Reference):
             continue
-        if value.unread:
+        if value.unread and not value.by_name:
             places = ", ".join(map(str, value.unread))
             return f"it needs {value} of {places}, which cannot be read"
         if any((value.part, source) in missing for source in value.sources):

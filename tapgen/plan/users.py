@@ -19,9 +19,9 @@ from tapgen.plan.values import (
     moved_values,
 )
 from tapgen.plan.waves import reaches
-from tapgen.system import checks
+from tapgen.system import checks, ledger
 from tapgen.system.ledger import Use, imported
-from tapgen.template import diff, evaluate
+from tapgen.template import diff, evaluate, parameter_store
 from tapgen.template.values import references
 
 Deletions = list[tuple[Step, ...]]
@@ -121,12 +121,15 @@ def _is_lost(state: _State, use: Use) -> bool:
     if step is None or (use.user in state.wanted and not _lets_go(state, use)):
         return False
     found, s = state.observed[use.provider], state.wanted[use.provider]
-    old, new = evaluated_sides(found, s, use.source, step.values)
+    old, new = evaluated_sides(found, s, use.source, step.foreseen(use.source))
     if use.export:
         values = {k: v if isinstance(v, str) else v.now for k, v in step.values.items()}
         names = evaluate.exports(s.template, values, use.source).values()
         # A name that is not known yet may be the same one.
         return use.export not in names and all(isinstance(n, str) for n in names)
+    if use.parameter:
+        written = ledger.writes(new.resources)
+        return use.parameter not in written and all(isinstance(n, str) for n in written)
     changes = diff.compare(old, new, moved_values(step))
     gone = {
         c.logical_id for c in changes if c.verb is diff.Verb.REMOVE and not c.retained
@@ -148,6 +151,9 @@ def _is_lasting(state: _State, use: Use) -> bool:
     values = s.values(use.at)
     if use.export:
         return use.export in imported(s.template, evaluate.given(values), use.at)
+    if use.parameter:
+        read = parameter_store.names(s.template, s.sent(use.at))
+        return use.parameter in read.values()
     given = {v for v in values.values() if isinstance(v, str)}
     return use.value in given | {i for v in given for i in v.split(",")}
 

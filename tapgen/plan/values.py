@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tapgen.model import (
@@ -19,7 +20,7 @@ from tapgen.system import checks
 from tapgen.template import diff, evaluate, parameter_store
 from tapgen.template.evaluate import Evaluated
 from tapgen.template.parameters import complete
-from tapgen.template.values import LATER
+from tapgen.template.values import FOUND, LATER
 
 # Target -> the outputs that may have another value, and how certain that is.
 ChangingOutputs = Mapping[Target, Mapping[str, Moves]]
@@ -62,37 +63,70 @@ def resolve(
     """Return the values of one target: outputs that this plan does not change as values,
     the others as references."""
     resolved: dict[str, Value] = {}
-    for name, value in s.values(target).items():
+    for name, value in s.sent(target).items():
         if not isinstance(value, Output):
             resolved[name] = value
             continue
-        source = parts[value.part]
-        sources = checks.sources(value, target, source)
-        found = observed.get(source.name)
-        now = _read(found, value.output, sources) if found else None
-        moves = [
-            touched[value.part][t][value.output]
-            for t in sources
-            if value.output in touched[value.part].get(t, {})
-        ]
-        unread = _unread(found, sources)
+        found = observed.get(parts[value.part].name)
+        reference = _reference(value, target, parts[value.part], found, touched)
         deployed = _deployed(observed.get(s.name), target, name)
-        if unread and not moves and deployed is not None:
+        moves = reference.moves is not Moves.NOT
+        if reference.unread and not moves and deployed is not None:
             # Unknown is not "changed": the target keeps what it runs.
             resolved[name] = deployed
-            continue
-        known = now is not None and not moves
-        together = _together(moves, len(sources))
-        reference = Reference(
-            value.part,
-            value.output,
-            sources,
-            None if together > Moves.PERHAPS else now,
-            together,
-            unread,
-        )
-        resolved[name] = now if known and now is not None else reference
+        else:
+            known = None if moves else reference.now
+            resolved[name] = reference if known is None else known
     return resolved
+
+
+def by_name(
+    s: StackSet,
+    target: Target,
+    parts: Mapping[str, StackSet],
+    observed: Mapping[str, Observed],
+    touched: Mapping[str, ChangingOutputs],
+) -> dict[str, Reference]:
+    """Return what one target will read from the SSM parameters that this plan may change
+    or creates; the others are read from Parameter Store (`looked_up_again`)."""
+    found = observed.get(s.name)
+    instance = found.instances.get(target) if found else None
+    foreseen = {}
+    for name, value in s.values(target).items():
+        if isinstance(value, Output) and value.by_name and not target.joins_later:
+            source = parts[value.part]
+            there = observed.get(source.name)
+            reference = _reference(value, target, source, there, touched)
+            written = instance and value.ssm_name(s.prefix) in instance.current
+            if reference.moves is not Moves.NOT or not written:
+                foreseen[name] = replace(reference, by_name=True)
+    return foreseen
+
+
+def _reference(
+    value: Output,
+    target: Target,
+    source: StackSet,
+    found: Observed | None,
+    touched: Mapping[str, ChangingOutputs],
+) -> Reference:
+    """Return an output as it is, and as this plan may change it."""
+    sources = checks.sources(value, target, source)
+    now = _read(found, value.output, sources) if found else None
+    moves = [
+        touched[value.part][t][value.output]
+        for t in sources
+        if value.output in touched[value.part].get(t, {})
+    ]
+    together = _together(moves, len(sources))
+    return Reference(
+        value.part,
+        value.output,
+        sources,
+        None if together > Moves.PERHAPS else now,
+        together,
+        _unread(found, sources),
+    )
 
 
 def _unread(found: Observed | None, sources: Iterable[Target]) -> tuple[Target, ...]:
@@ -126,7 +160,7 @@ def changing_outputs(
         for target in step.targets:
             touched[target] = every
             if found and _is_known(found, target):
-                old, new = evaluated_sides(found, s, target, step.values)
+                old, new = evaluated_sides(found, s, target, step.foreseen(target))
                 changes = diff.compare(old, new, moved_values(step))
                 certain = diff.replaced_outputs(new, changes)
                 moving = diff.moving_outputs(old, new, changes) | certain
@@ -197,15 +231,17 @@ def moved_values(step: Step) -> dict[str, bool]:
     they are subnets of a VPC that is new."""
     return {
         str(value): value.moves is Moves.INTO_A_NEW_VPC
-        for value in step.values.values()
+        for value in (*step.values.values(), *step.read_by_name)
         if isinstance(value, Reference) and value.moves > Moves.PERHAPS
     }
 
 
 def _foreseen(value: Value) -> Any:
-    if isinstance(value, Reference):
-        return {LATER: str(value)} if value.now is None else value.now
-    return value
+    if not isinstance(value, Reference):
+        return value
+    if value.now is None:
+        return {LATER: str(value)}
+    return {FOUND: value.now} if value.by_name else value.now
 
 
 def _read(found: Observed, output: str, sources: Iterable[Target]) -> str | None:

@@ -31,7 +31,7 @@ from tapgen.rollout.program import (
 )
 from tapgen.rollout.restore import by_digest
 from tapgen.system import ownership, units
-from tapgen.template import diff
+from tapgen.template import diff, parameter_store
 from tapgen.template.parameters import complete, parameters_of
 
 
@@ -82,14 +82,15 @@ def _with_gates(
 
 
 def _template(text: str) -> Template:
-    return Template(tuple(parameters_of(text)), complete({}, text))
+    reads_ssm = parameter_store.reads(text)
+    return Template(tuple(parameters_of(text)), complete({}, text), reads_ssm)
 
 
 def _reads(plan: Plan) -> dict[str, set[str]]:
     """The outputs of each part that steps refer to."""
     found: dict[str, set[str]] = {}
     for step in plan.steps:
-        for reference in step.references:
+        for reference in (*step.references, *step.read_by_name):
             found.setdefault(reference.part, set()).add(reference.output)
     return found
 
@@ -169,6 +170,7 @@ def _steps(plan: Plan, step: plans.Step, reads: Mapping[str, set[str]]) -> list[
         redefine=step.redefine,
         settles=step.settles,
         conditional=step.conditional,
+        had=_had(plan, step),
         drop=step.drop,
         whole=step.whole,
         untouched=plan.untouched(name),
@@ -192,6 +194,18 @@ def _steps(plan: Plan, step: plans.Step, reads: Mapping[str, set[str]]) -> list[
             follows=units.follows(s),
         )
     ]
+
+
+def _had(plan: Plan, step: plans.Step) -> dict[str, dict[Target, dict[str, str]]]:
+    """What the targets of a conditional step have read from SSM parameters."""
+    found: dict[str, dict[Target, dict[str, str]]] = {}
+    for target, references in step.by_name.items() if step.conditional else ():
+        resolved = plan.observed[step.stack_set].instances[target].resolved
+        for name, value in references.items():
+            # Where nobody knows what the stack has, it reads the parameter again.
+            had = resolved.get(name) or value.now or ""
+            found.setdefault(value.part, {}).setdefault(target, {})[value.output] = had
+    return found
 
 
 def _values(values: Mapping[str, plans.Value]) -> dict[str, Value]:

@@ -33,7 +33,7 @@ from tapgen.rollout.lock import Held, Lock
 from tapgen.rollout.opening import Opened, read_run
 from tapgen.rollout.program import Reference
 from tapgen.rollout.runner import with_texts
-from tapgen.template import evaluate
+from tapgen.template import evaluate, parameter_store
 
 
 @dataclass(frozen=True)
@@ -250,13 +250,15 @@ def _values(
     if known and target in known.targets:
         given = known.values(target)
     values: dict[str, Value] = dict(found.values(target))
+    by_name = parameter_store.names(found.template, found.values(target))
     for name in values:
         wired = given.get(name)
         journalled = then.references.get((found.name, target, name))
         if not isinstance(wired, Output) and journalled:
             wired = _output(journalled)
         if isinstance(wired, Output) and wired.output in outputs.get(wired.part, ()):
-            values[name] = wired
+            # By name where the template of then takes the name of an SSM parameter.
+            values[name] = replace(wired, by_name=name in by_name)
     return values
 
 

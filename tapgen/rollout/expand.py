@@ -222,7 +222,9 @@ def expand(
         _delete(step, draft)
         return Expanded(tuple(draft.calls), state.pending if state else None)
     values = resolved(step.values, outputs)
-    if step.conditional and not _changes_any_value(step, draft, values):
+    if step.conditional and not (
+        _changes_any_value(step, draft, values) or _reads_another(step, outputs)
+    ):
         return Expanded(pending=state.pending if state else None, skipped=True)
     own = resolved(step.own, outputs)
     if step.kind is Kind.CREATE:
@@ -369,6 +371,16 @@ def _changes_any_value(step: Step, draft: Draft, values: Mapping[str, str]) -> b
         {**base, **state.overrides[t]}.get(k) not in (v, HIDDEN)
         for t in step.targets
         for k, v in values.items()
+    )
+
+
+def _reads_another(step: Step, outputs: Outputs) -> bool:
+    """Whether an SSM parameter has another value than when a target read it."""
+    return any(
+        outputs.get(part, {}).get(target, {}).get(output) != value
+        for part, places in step.had.items()
+        for target, had in places.items()
+        for output, value in had.items()
     )
 
 

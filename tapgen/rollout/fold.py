@@ -267,9 +267,12 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
 
 
 def _fail(state: State, event: Mapping[str, Any]) -> None:
+    step = state.program.steps[event["step"]]
     state.failures += [decode(Failure, one) for one in event.get("failures", [])]
+    if step.kind is Kind.RESTORE:
+        state.restored.pop(step.stack_set, None)
     if event.get("as_before"):
-        state.restored[state.program.steps[event["step"]].stack_set] = None
+        state.restored[step.stack_set] = None
         return
     state.failed_back |= state.back
     if state.failed_at is None:

@@ -101,6 +101,8 @@ class Step:
     those of the targets, `own` those that the stack set is to have in the end. `reads`
     are the outputs that later steps need, `follows` says that stacks follow accounts.
     `untouched` instances are never changed, those `asleep` are in suspended accounts.
+    `had` are the outputs that its targets read from SSM parameters, by part, as they read
+    them last: a conditional step also runs where one has changed.
     `gate` is the data of a gate. `calls` are those of uploads, repairs and the way back, which need no expanding. `last` is
     the step after which the stack set is reported as done.
     """
@@ -118,6 +120,7 @@ class Step:
     redefine: bool = False
     settles: bool = False
     conditional: bool = False
+    had: Mapping[str, Mapping[Target, Mapping[str, str]]] = field(default_factory=dict)
     drop: bool = False
     whole: bool = False
     reads: tuple[str, ...] = ()
@@ -133,10 +136,11 @@ class Step:
 @dataclass(frozen=True)
 class Template:
     """What running a program has to know of a template: the names of its parameters, and
-    their defaults."""
+    their defaults; whether its stacks read Parameter Store when they are updated."""
 
     declared: tuple[str, ...] = ()
     defaults: Mapping[str, str] = field(default_factory=dict)
+    reads_ssm: bool = False
 
 
 Lane = tuple[Step, ...]

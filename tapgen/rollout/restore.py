@@ -24,7 +24,9 @@ from tapgen.model import (
 )
 from tapgen.rollout.expand import Draft, StackSetState
 from tapgen.rollout.fold import State
-from tapgen.rollout.program import Kind, Program, Step, Template
+from tapgen.rollout.program import Kind, Program, Step, Template, Verb
+
+_OF_SSM = "AWS::SSM::Parameter::Value<"  # how the type of a parameter begins
 
 
 def names(state: State) -> list[str]:
@@ -43,17 +45,37 @@ def way_back(
     state: State, now: Mapping[str, Observed], templates: Mapping[str, Template]
 ) -> Program:
     """Return the program that restores the stack sets of a run one after the other;
-    `now` is what they are, with digests of templates, which are in `templates`."""
+    `now` is what they are, with digests of templates, which are in `templates`.
+
+    A stack set that reads SSM parameters is restored before those that write them, and
+    gets their values only afterwards, by one more update."""
     steps = []
     for name in names(state):
         good, found = state.there.good_before(name), now.get(name)
         if good and found:
             steps.append(_restore(state, good, found, templates))
+    steps += [_read_again(s) for s in reversed(steps[:-1]) if _reads_ssm(s, templates)]
     return Program(
         waves=tuple(((step,),) for step in steps),
         templates=templates,
         preferences=state.there.preferences,
     )
+
+
+def _reads_ssm(step: Step, templates: Mapping[str, Template]) -> bool:
+    definition = step.calls[-1].definition if step.calls else None
+    known = templates.get(definition.template) if definition else None
+    return known is not None and known.reads_ssm
+
+
+def _read_again(step: Step) -> Step:
+    """The end of a restore once more: it changes nothing but what SSM parameters say."""
+    definition = step.calls[-1].definition
+    calls = [
+        c for c in step.calls if (c.verb, c.definition) == (Verb.DEFINE, definition)
+    ]
+    words = "with the SSM parameters that it reads"
+    return replace(step, calls=tuple(calls), words=words)
 
 
 def by_digest(found: Observed, texts: dict[str, str]) -> Observed:
@@ -90,7 +112,7 @@ def describe(text: str) -> Template:
     except (ValueError, AttributeError):
         return Template()
     defaults = {k: str(p["Default"]) for k, p in declared.items() if "Default" in p}
-    return Template(tuple(declared), defaults)
+    return Template(tuple(declared), defaults, _OF_SSM in text)
 
 
 def _restore(

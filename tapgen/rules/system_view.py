@@ -19,7 +19,7 @@ from tapgen.rules.values import Path, get, text
 from tapgen.rules.view import Place, Resource
 from tapgen.system import checks, representatives
 from tapgen.system.representatives import Groups
-from tapgen.template.values import LATER
+from tapgen.template.values import FOUND, LATER
 
 FoundIn = tuple[StackSet, Path, str]
 """A stack set, a path in its template, and the message for it."""
@@ -138,7 +138,8 @@ class SystemView:
             outputs.append((source, place, node))
         known = [text(node) for _, _, node in outputs]
         if known and None not in known and len(places) <= len(known):
-            return ",".join(map(str, known))
+            joined = ",".join(map(str, known))
+            return {FOUND: joined} if value.by_name else joined
         marker = f"{value!r} for {target}"
         if len(outputs) == 1 and len(places) == 1:
             self._markers[marker] = outputs[0]

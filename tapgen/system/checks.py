@@ -30,7 +30,7 @@ from tapgen.model import (
     Target,
     Value,
 )
-from tapgen.system import parameter_values, representatives
+from tapgen.system import handed_on, parameter_values, representatives
 from tapgen.system.parameter_values import element, text_of
 from tapgen.system.representatives import Groups
 from tapgen.template import evaluate, loops
@@ -275,13 +275,17 @@ class _Look:
 
     def output(self, value: Output, place: Target) -> Any:
         """Return an output at a place, `_MISSING` where it does not exist."""
-        first = self.standing_for.get(place.account, place.account)
-        there = self.evaluated(value.part, replace(place, account=first))
-        found = there.outputs.get(value.output, _MISSING)
+        found = self.at(value.part, place).outputs.get(value.output, _MISSING)
         text = text_of(found)
+        first = self.standing_for.get(place.account, place.account)
         if text is None or first == place.account:
             return found
         return text.replace(first, place.account)
+
+    def at(self, part: str, place: Target) -> evaluate.Evaluated:
+        """Return a template as it is at the place that stands for another one."""
+        first = self.standing_for.get(place.account, place.account)
+        return self.evaluated(part, replace(place, account=first))
 
     def outputs(self, part: str) -> frozenset[str]:
         """Return the outputs of a part, including those that loops create at any target."""
@@ -321,7 +325,7 @@ def _against_template(
         yield Problem(message, s.part, name, target, named=False)
     for name, parameter in declared.items():
         if name in values:
-            for message in _value(parameter, values[name], target, look):
+            for message in _value(name, parameter, values[name], target, look):
                 yield Problem(message, s.part, name, target)
         elif "Default" not in parameter:
             message = f"parameter {name} has no value and no default; give a value"
@@ -359,13 +363,17 @@ def _template_problems(s: StackSet, target: Target, look: _Look) -> Iterator[str
 
 
 def _unanswered(value: Output, target: Target, look: _Look) -> Iterator[str]:
+    source = look.by_part[value.part]
+    if value.by_name:
+        yield from handed_on.elsewhere(value)
+    if target.joins_later and value.by_name and target in source.targets:
+        return  # an account that joins gets both stack sets
     if target.joins_later:
         yield (
             f"comes from {value}, which accounts that join {target.unit} later do not "
             "get; give a value that all share, or turn automatic deployment off"
         )
         return
-    source = look.by_part[value.part]
     outputs = look.outputs(value.part)
     if value.output not in outputs:
         has = ", ".join(sorted(outputs)) or "none"
@@ -383,12 +391,19 @@ def _unanswered(value: Output, target: Target, look: _Look) -> Iterator[str]:
 
 
 def _value(
-    parameter: Mapping[str, Any], value: Value, target: Target, look: _Look
+    name: str,
+    parameter: Mapping[str, Any],
+    value: Value,
+    target: Target,
+    look: _Look,
 ) -> Iterator[str]:
     if isinstance(value, str):
         yield from parameter_values.given(parameter, value)
         return
     source = look.by_part[value.part]
+    if value.by_name:
+        yield from _by_name(name, parameter, value, target, look)
+        parameter = handed_on.of_value(parameter)
     found = [
         (place, look.output(value, place)) for place in sources(value, target, source)
     ]
@@ -409,6 +424,26 @@ def _value(
         if output is not _MISSING and text_of(output) is None:
             resources = look.evaluated(value.part, place).resources
             yield from _symbolic(parameter, value, output, resources, len(found) > 1)
+
+
+def _by_name(
+    name: str,
+    parameter: Mapping[str, Any],
+    value: Output,
+    target: Target,
+    look: _Look,
+) -> Iterator[str]:
+    """Yield what keeps an output from being handed on by the name of an SSM parameter."""
+    source = look.by_part[value.part]
+    problems = [*handed_on.unread(name, parameter, value)]
+    for place in sources(value, target, source):
+        if value.output in look.at(value.part, place).outputs:
+            there = look.at(value.part, place)
+            problems += handed_on.unwritten(parameter, value, source, there)
+    if not problems:
+        ssm_name = value.ssm_name(source.prefix)
+        problems += parameter_values.literal(parameter, ssm_name)
+    yield from problems
 
 
 # Outputs that only AWS knows ------------------------------------------------------------

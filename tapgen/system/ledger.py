@@ -1,10 +1,10 @@
 """Who provides what in a system, and who uses it, as it is deployed.
 
 A new template says what a stack will use. What its stack uses until then is read here
-from the deployed stack sets: a parameter value that is an output of another one, and an
-`Fn::ImportValue` of an export. CloudFormation refuses to remove an export that is
+from the deployed stack sets: a parameter value that is an output of another one, an
+`Fn::ImportValue` of an export, and the name of an SSM parameter that another one writes. CloudFormation refuses to remove an export that is
 imported ("Get exported outputs from a deployed CloudFormation stack", user guide), and
-nothing refuses to remove an output.
+nothing refuses to remove an output, or an SSM parameter.
 
 Pure: takes data, returns data. Begin reading at `uses`.
 """
@@ -17,15 +17,19 @@ from typing import Any
 
 from tapgen.model import Observed, Target
 from tapgen.template import evaluate
+from tapgen.template.parameter_store import names
+from tapgen.template.values import mapping
 
 IMPORT = "Fn::ImportValue"
+_PARAMETER = "AWS::SSM::Parameter"
 
 
 @dataclass(frozen=True, order=True)
 class Use:
     """A stack (`user` at `at`) uses what another one (`provider` at `source`) provides.
 
-    Either the value of an `output`, which is `value`, or an `export` by its name.
+    Either the value of an `output`, which is `value`, or an `export` or an SSM `parameter`
+    by its name.
     """
 
     user: str
@@ -35,16 +39,19 @@ class Use:
     output: str = ""
     value: str = ""
     export: str = ""
+    parameter: str = ""
 
     @property
     def what(self) -> str:
         """The provided thing, in words."""
+        if self.parameter:
+            return f"SSM parameter {self.parameter}"
         return f"export {self.export}" if self.export else f"output {self.output}"
 
 
 def uses(observed: Mapping[str, Observed]) -> list[Use]:
     """Return what the deployed stack sets use of each other, sorted."""
-    return sorted({*_values(observed), *_imports(observed)})
+    return sorted({*_values(observed), *_imports(observed), *_by_name(observed)})
 
 
 def imports(node: Any) -> Iterator[str]:
@@ -101,3 +108,34 @@ def _imports(observed: Mapping[str, Observed]) -> Iterator[Use]:
                 place = target.account, target.region, export
                 if place in exported and exported[place][0] != name:
                     yield Use(name, target, *exported[place], export=export)
+
+
+def writes(resources: Mapping[str, Mapping[str, Any]]) -> list[Any]:
+    """Return the names of the SSM parameters that evaluated resources write."""
+    return [
+        mapping(one.get("Properties")).get("Name")
+        for one in resources.values()
+        if one.get("Type") == _PARAMETER
+    ]
+
+
+def _by_name(observed: Mapping[str, Observed]) -> Iterator[Use]:
+    """Yield the SSM parameters of stack sets that other ones read, in the same place."""
+    read: dict[tuple[str, str], list[tuple[str, Target, str]]] = {}
+    for name, found in observed.items():
+        for target in found.instances:
+            place = target.account, target.region
+            template = found.template_of(target)
+            for parameter in names(template, found.values(target)).values():
+                read.setdefault(place, []).append((name, target, parameter))
+    for provider, found in observed.items() if read else ():
+        for source in found.instances:
+            users = read.get((source.account, source.region), ())
+            template = found.template_of(source)
+            if not users or f'"{_PARAMETER}"' not in template:
+                continue
+            there = evaluate.evaluate(template, found.values(source), source)
+            written = writes(there.resources)
+            for user, at, parameter in users:
+                if user != provider and parameter in written:
+                    yield Use(user, at, provider, source, parameter=parameter)

@@ -18,7 +18,7 @@ def look_up(
     """Return the stack sets with the current values of what their templates should read,
     at every instance whose stack answers: one call for each place, or none."""
     wanted = {
-        (s.name, target): {*names(s.template, s.values(target)).values()}
+        (s.name, target): {*names(s.template, s.sent(target)).values()}
         for s in system.stack_sets
         if s.name in found
         for target in s.targets

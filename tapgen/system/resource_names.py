@@ -56,7 +56,8 @@ def patterns(system: System) -> dict[str, tuple[str, ...]]:
 
     The kinds are those of IAM's service authorization reference: `iam:role`,
     `s3:bucket`, … and `s3:read` for the buckets that resources read their code from,
-    `ssm:read` for the SSM parameters that template parameters name.
+    `ssm:read` for the SSM parameters that template parameters name, `*` where only a
+    rollout knows which.
     The pattern of an unknown name is `*`.
     """
     found: dict[str, set[str]] = {}
@@ -111,7 +112,7 @@ def _of(system: System, s: StackSet, accounts: Container[str]) -> Iterator[_Name
         variables = {system.suffix: SUFFIX, target.account: ACCOUNT}
         for kind, name in _names(s, found.resources):
             yield kind, _WILD.sub("*", unmarked(name, variables)) or "*"
-        for name in parameter_store.names(s.template, s.values(target)).values():
+        for name in parameter_store.named(s.template, s.sent(target)):
             if not name.startswith("/aws/service/"):  # AWS's own, which all may read
                 yield "ssm:read", name
 

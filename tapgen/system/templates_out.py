@@ -296,7 +296,8 @@ def _reference(value: Output) -> dict[str, Any]:
         "region": value.region,
         "account": value.account,
     }
-    return found | ({"all": True} if value.all else {})
+    found |= {"all": True} if value.all else {}
+    return found | ({"by": "ssm"} if value.by_name else {})
 
 
 def _artifact(stack_set: StackSet, artifact: Artifact) -> dict[str, Any]:

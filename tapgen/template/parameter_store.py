@@ -43,6 +43,17 @@ def names(template: str, values: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def named(template: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of all SSM parameters that a template reads; `*` for one that is
+    known later."""
+    if not reads(template):
+        return
+    given = complete(values, template)
+    for name, declared in parameters_of(template).items():
+        if str(declared.get("Type", "")).startswith(SSM_VALUE):
+            yield given[name] if isinstance(given.get(name), str) else "*"
+
+
 def latest(resources: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names in dynamic references without a version, in evaluated resources."""
     for value in resources.values():

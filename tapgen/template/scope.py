@@ -206,14 +206,22 @@ class Scope:
                     yield f"Rules.{name}: {reason}"
 
 
+def _is_later(value: Any) -> bool:
+    return isinstance(value, Mapping) and LATER in value
+
+
 def _typed(value: Any, kind: str) -> Any:
     """Return a parameter's value; list types are given as one text with commas."""
     lists = kind == "CommaDelimitedList" or kind.startswith(
-        ("List<", "AWS::SSM::Parameter::Value<List<")
+        (
+            "List<",
+            "AWS::SSM::Parameter::Value<List<",
+            "AWS::SSM::Parameter::Value<CommaDelimitedList>",
+        )
     )
     if isinstance(value, Mapping) and FOUND in value:
         value = value[FOUND]
-    elif kind.startswith("AWS::SSM::Parameter::Value"):
+    elif kind.startswith("AWS::SSM::Parameter::Value") and not _is_later(value):
         return {LATER: f"SSM parameter {value}"}  # CloudFormation looks it up
     text = scalar(value)
     if lists and isinstance(text, str):

@@ -226,7 +226,7 @@ stack_sets:
         ("parameters: {A: {}}", "8: stack_sets.app.parameters.A.output: missing; give"),
         (
             "parameters: {A: {output: net.B, regin: us-east-1}}",
-            "A.regin: unknown key; allowed: account, all, output, region; did you mean",
+            "A.regin: unknown key; allowed: account, all, by, output, region; did you mean",
         ),
         (
             "parameters: {A: {output: net.B, region: us-esat-1}}",
@@ -273,6 +273,10 @@ stack_sets:
         (
             "artifacts: {Code: {path: build/app.zip}}",
             "8: stack_sets.app.artifacts.Code.path: build/app.zip does not exist; build",
+        ),
+        (
+            "parameters: {A: {output: net.B, by: export}}",
+            "A.by: 'export' is not a way to hand on a value; give ssm, or remove by",
         ),
         (
             "artifacts: {Co-de: {path: code.zip}}",
