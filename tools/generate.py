@@ -10,7 +10,7 @@ from pathlib import Path
 import black
 import isort
 
-from tools import checkers, permissions
+from tools import checkers, condition_keys, permissions
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +20,7 @@ MODULES: Mapping[str, Callable[[], str]] = {
         for name in checkers.MODULES
     },
     "tapgen/template/permission_index.py": permissions.source,
+    "tapgen/knowledge/condition_keys.py": condition_keys.source,
 }
 """Path of a generated module → what returns its source."""
 

@@ -34,9 +34,6 @@ def role(t: Template, title: str, *, name: str, groups: Mapping[str, str]) -> An
         names.arn("logs", f"log-group:{group}", region=region)
         for group, region in groups.items()
     ]
-    every_group = [
-        names.arn("logs", "log-group:*", region=region) for region in groups.values()
-    ]
     return security.service_role(
         t,
         title,
@@ -45,11 +42,9 @@ def role(t: Template, title: str, *, name: str, groups: Mapping[str, str]) -> An
         description="Lets the VPCs write their flow logs",
         allow=[
             *monitoring.write_logs(arns),
-            # Listing is limited by region only: IAM does not support a log group for
-            # it.
-            security.statement(
-                "FindLogGroups", [log_actions.DescribeLogGroups], every_group
-            ),
+            # IAM supports no resource for it.
+            # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatchlogs.html
+            security.statement("FindLogGroups", [log_actions.DescribeLogGroups], ["*"]),
         ],
     )
 

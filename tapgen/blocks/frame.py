@@ -226,6 +226,26 @@ def outputs(t: Template, *given: tuple[str, Any, str], condition: str = "") -> N
         output(t, name, value, description=description, condition=condition)
 
 
+# What a list of them holds; no comma, which would end it.
+_PRINCIPAL = r"arn:(\*|aws[a-z-]*):iam::(\*|\d{12}):(role|user)/[\w+=.@/*-]+"
+_PRINCIPALS = "ARNs of roles and users, such as arn:*:iam::*:role/oncall"
+
+
+def principals(
+    t: Template, name: str, description: str, *, optional: bool = False
+) -> Ref:
+    """Add the parameter for the ARN patterns of roles and users (`names.anywhere`)."""
+    # An empty list counts as one empty member.
+    return parameter(
+        t,
+        name,
+        type="CommaDelimitedList",
+        description=description,
+        pattern=f"^({_PRINCIPAL})?$" if optional else f"^{_PRINCIPAL}$",
+        constraint=f"nothing, or {_PRINCIPALS}" if optional else _PRINCIPALS,
+    )
+
+
 def wired(
     t: Template,
     title: str,

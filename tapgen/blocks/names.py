@@ -13,7 +13,7 @@ environments or regions never collide.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from troposphere import Ref, Sub
@@ -78,6 +78,14 @@ def arn(
 ) -> str:
     """Return an ARN in the partition of the stack."""
     return f"arn:${{AWS::Partition}}:{service}:{region}:{account}:{resource}"
+
+
+def anywhere(who: Iterable[str]) -> str:
+    """Return the ARNs of roles and users (`role/oncall`) as one text.
+
+    The account may be any: use it in the trust of a role, whose principal is its own.
+    """
+    return ",".join(f"arn:*:iam::*:{each}" for each in who)
 
 
 def bucket_arn(bucket: str) -> str:

@@ -13,7 +13,11 @@ from tapgen.blueprints.scope import Scope
 from tapgen.template import schemas
 
 UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "AWS::AutoScaling::AutoScalingGroup": {"TrafficSources": ("vpc-lattice:*",)},
+    "AWS::AutoScaling::AutoScalingGroup": {
+        # GetInstanceTypesFromInstanceRequirements
+        "InstanceRequirements": ("ec2:Get*",),
+        "TrafficSources": ("vpc-lattice:*",),
+    },
     "AWS::CertificateManager::Certificate": {"CertificateAuthorityArn": ("acm-pca:*",)},
     "AWS::DynamoDB::GlobalTable": {"KinesisStreamSpecification": ("kinesis:*",)},
     "AWS::EC2::EIP": {"TransferAddress": ("ec2:AcceptAddressTransfer",)},

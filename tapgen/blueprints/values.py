@@ -72,6 +72,16 @@ def _email(address: str) -> str:
     return address
 
 
+def _principal(text: str) -> str:
+    # A comma would begin another one.
+    if not re.fullmatch(r"(role|user)/[\w+=.@/-]{1,512}", text):
+        raise ValueError(
+            f"{text!r} is not a role or user of the account; give one such as"
+            " role/oncall"
+        )
+    return text
+
+
 def _database_name(name: str) -> str:
     reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name) or name in reserved:
@@ -94,6 +104,9 @@ RetentionDays = Annotated[int, AfterValidator(_retention)]
 Email = Annotated[str, AfterValidator(_email)]
 """An email address, or empty."""
 
+
+Principal = Annotated[str, AfterValidator(_principal)]
+"""A role or user of the account, with its path: `role/oncall`."""
 
 DatabaseName = Annotated[str, AfterValidator(_database_name)]
 """The name of a database in PostgreSQL."""

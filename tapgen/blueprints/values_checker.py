@@ -64,6 +64,14 @@ def _email(address):
     return address
 
 
+def _principal(text):
+    if not re.fullmatch("(role|user)/[\\w+=.@/-]{1,512}", text):
+        raise ValueError(
+            f"{text!r} is not a role or user of the account; give one such as role/oncall"
+        )
+    return text
+
+
 def _database_name(name):
     reserved = ("postgres", "rdsadmin", "template0", "template1", "db")
     if not re.fullmatch("[a-z][a-z0-9_]{0,62}", name) or name in reserved:

@@ -1,6 +1,6 @@
-"""Permissions of resource types whose registry schemas list none.
+"""Permissions that the registry schemas do not have, or have otherwise.
 
-Most of these types are older than the registry. CloudFormation makes these calls with the
+Most types whose schemas list none are older than the registry. CloudFormation makes these calls with the
 caller's permissions when it creates, reads, updates and deletes such a resource, and tags
 it. Sources: the page of each type in CloudFormation's template reference for the
 properties, the service authorization reference for the actions that set them.
@@ -9,6 +9,15 @@ properties, the service authorization reference for the actions that set them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+
+ON_EVERYTHING = frozenset(
+    f"sns:{name}"
+    for name in (
+        *("getsubscriptionattributes", "setsubscriptionattributes", "unsubscribe"),
+    )
+)
+"""Actions, in lower case, that IAM allows on `*` only, though cfn-lint's data have kinds of
+resources for them. Source: the service authorization reference, Amazon SNS."""
 
 _CRUD = "Create{0} Delete{0} Describe{0} Update{0}"
 _GET = "Create{0} Delete{0} Get{0} Update{0}"

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen.knowledge.attributes import ORDERED, UNORDERED
-from tapgen.knowledge.permissions import WITHOUT_HANDLERS
+from tapgen.knowledge.permissions import ON_EVERYTHING, WITHOUT_HANDLERS
 from tapgen.template import permission_index
 
 STATEFUL: frozenset[str] = frozenset(
@@ -442,6 +442,8 @@ def read_actions(type_name: str) -> frozenset[str]:
 
 def read_kinds(action: str) -> frozenset[str] | None:
     """Return the kinds of resources of an action, from the data and not the index."""
+    if action in ON_EVERYTHING:
+        return frozenset()
     service, _, name = action.partition(":")
     return _actions(service).get(name)
 

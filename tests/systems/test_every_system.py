@@ -24,6 +24,7 @@ from tests.systems.look import ROOT, every, statements, texts
 ANY_RESOURCE = {
     "SendTraces": "traces of X-Ray are no resources",
     "ManageNetworkInterfaces": "Lambda asks for it on all of them",
+    "FindLogGroups": "IAM supports no resource for listing log groups",
     "CreateJobWhereNoResourceCanBeNamed": "a batch job has no name before it is made",
     "ReadWhereNoResourceCanBeNamed": "lists of load balancers, groups and metrics",
     "AskForFailover": "metrics are no resources; a condition names their namespace",

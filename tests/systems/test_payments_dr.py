@@ -653,8 +653,10 @@ def test_only_named_principals_may_fail_over_and_each_on_a_condition(
     )
     when, requested, otherwise = people["Fn::If"]
     named = {"ArnLike": {"aws:PrincipalArn": {"Ref": "OperatorArns"}}}
-    second = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
-    assert (when, requested) == ("NeedsSecondFactor", {**named, **second})
+    mfa = {"Bool": {"aws:MultiFactorAuthPresent": "true"}}
+    tag = {"StringEquals": {"aws:PrincipalTag/SecondFactor": "true"}}
+    by = ["ShownBySessionTag", {**named, **tag}, {**named, **mfa}]
+    assert (when, requested) == ("NeedsSecondFactor", {"Fn::If": by})
     assert otherwise == named
     assert automation["ArnLike"] == {"aws:PrincipalArn": {"Ref": "AutomationArns"}}
     assert "sts:ExternalId" in automation["StringEquals"]
@@ -663,6 +665,7 @@ def test_only_named_principals_may_fail_over_and_each_on_a_condition(
     values = system.part("operators").parameters
     assert values["OperatorArns"] == "arn:*:iam::*:role/payments-oncall"
     assert values["SecondFactor"] == "true"
+    assert values["SecondFactorBy"] == "session_tag"
     without = built(second_factor=False).part("operators")
     assert without.parameters["SecondFactor"] == "false"
 

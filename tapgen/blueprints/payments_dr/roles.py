@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from awacs import cloudwatch, dynamodb
 from awacs import iam as iam_actions
 from awacs import route53, ssm
 from awacs.aws import (
+    Action,
     Allow,
     ArnLike,
     Bool,
@@ -18,7 +19,7 @@ from awacs.aws import (
     Statement,
     StringEquals,
 )
-from awacs.sts import AssumeRole
+from awacs.sts import AssumeRole, TagSession
 from troposphere import (
     Equals,
     GetAtt,
@@ -50,12 +51,11 @@ from tapgen.blueprints.payments_dr.shape import (
     topic_arn,
 )
 
-# What a list of them holds; no comma, which would end it.
-_PRINCIPAL = r"arn:(\*|aws[a-z-]*):iam::(\*|\d{12}):(role|user)/[\w+=.@/*-]+"
-_PRINCIPALS_RULE = "ARNs of roles and users, such as arn:*:iam::*:role/payments-oncall"
-
 FENCE = "#fence"
 """The id of the table's items that close regions for payments."""
+
+SECOND_FACTOR_TAG = "SecondFactor"
+"""The tag that the identity provider gives, as `true`, to sessions with a second factor."""
 
 EXTERNAL_ID = name("failover")
 """The external id with which automation assumes the operators' role."""
@@ -165,41 +165,43 @@ def _replication_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
 
 _HAS_AUTOMATION = "HasAutomation"
 _SECOND_FACTOR = "NeedsSecondFactor"
+_BY_SESSION_TAG = "ShownBySessionTag"
 
 
 def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     """Add the roles for failover in either direction, and for nothing else.
 
-    People assume theirs with MFA, and automation, if there is any, with an external id.
+    People assume theirs with a second factor, and automation, if there is any, with an
+    external id.
     Systems Manager assumes the one for runbooks, which allows what their steps call, in
     both regions. The first two may also start runbooks, for which people need nothing
     else, and see how they go.
     """
-    operators = frame.parameter(
-        t,
-        "OperatorArns",
-        type="CommaDelimitedList",
-        description="ARN patterns of people that may run a failover.",
-        pattern=f"^{_PRINCIPAL}$",
-        constraint=_PRINCIPALS_RULE,
+    operators = frame.principals(
+        t, "OperatorArns", "ARN patterns of people that may run a failover."
     )
     # Never those of people: an external id is no secret, so people who may assume both
-    # roles would bypass MFA.
-    automation = frame.parameter(
+    # roles would need no second factor.
+    automation = frame.principals(
         t,
         "AutomationArns",
-        type="CommaDelimitedList",
-        description="ARN patterns of automation that may run a failover; empty for none.",
-        pattern=f"^({_PRINCIPAL})?$",  # an empty list counts as one empty member
-        constraint=f"nothing, or {_PRINCIPALS_RULE}",
+        "ARN patterns of automation that may run a failover; empty for none.",
+        optional=True,
     )
     t.add_condition(_HAS_AUTOMATION, Not(Equals(Join("", automation), "")))
     frame.flag(
         t,
         "SecondFactor",
-        description="Whether people need MFA to assume the operators' role.",
+        description="Whether people need a second factor to assume the operators' role.",
         condition=_SECOND_FACTOR,
     )
+    by = frame.parameter(
+        t,
+        "SecondFactorBy",
+        description="What shows it: MFA of users, or a session tag of roles.",
+        AllowedValues=["mfa", "session_tag"],
+    )
+    t.add_condition(_BY_SESSION_TAG, Equals(by, "session_tag"))
     move = _policy(
         t,
         "OperatorPolicy",
@@ -216,14 +218,29 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     )
     account = Principal("AWS", names.sub(names.arn("iam", "root", region="")))
     person = ArnLike({"aws:PrincipalArn": operators})
+    # The sessions of roles never carry the key for MFA; a role is assumed with a code
+    # by users only.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
     twice = Bool({"aws:MultiFactorAuthPresent": "true"})
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
+    tagged = StringEquals({f"aws:PrincipalTag/{SECOND_FACTOR_TAG}": "true"})
     _operator_role(
         t,
         "OperatorRole",
         "operator",
         account,
-        If(_SECOND_FACTOR, Condition([person, twice]), Condition(person)),
+        If(
+            _SECOND_FACTOR,
+            If(
+                _BY_SESSION_TAG,
+                Condition([person, tagged]),
+                Condition([person, twice]),
+            ),
+            Condition(person),
+        ),
         [move, start],
+        # The second one is for tags that are passed on with a session.
+        actions=[AssumeRole, TagSession],
     )
     machine = ArnLike({"aws:PrincipalArn": automation})
     external = StringEquals({"sts:ExternalId": names.sub(EXTERNAL_ID)})
@@ -267,8 +284,14 @@ def _operator_role(
     condition: Any,
     policies: list[Any],
     when: str = "",
+    actions: Sequence[Action] = (AssumeRole,),
 ) -> None:
-    trust = Statement(Sid="Assume", Effect=Allow, Principal=who, Action=[AssumeRole])
+    trust = Statement(
+        Sid="Assume",
+        Effect=Allow,
+        Principal=who,
+        Action=list(actions),
+    )
     role = t.add_resource(
         iam.Role(
             title,

@@ -11,13 +11,18 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tapgen.blocks import dns, frame, network
-from tapgen.blueprints.values import DatabaseName, Email, RetentionDays, VpcRange
+from tapgen.blueprints.values import (
+    DatabaseName,
+    Email,
+    Principal,
+    RetentionDays,
+    VpcRange,
+)
 
 Role = Literal["primary", "dr"]
 
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
 _SCHEDULE = r"(cron|rate)\([^()]+\)"
-_OPERATOR = r"(role|user)/[\w+=.@/-]{1,512}"  # a comma would begin another one
 
 
 def _matching(value: str, pattern: str, what: str, example: str) -> str:
@@ -211,17 +216,20 @@ class Settings(BaseModel):
     alert_email: Email = Field(
         default="", description="Email address that receives alarms"
     )
-    operators: tuple[str, ...] = Field(
+    operators: tuple[Principal, ...] = Field(
         default=("role/payments-oncall",),
         min_length=1,
         description="Roles and users of the account that may run a failover",
     )
     second_factor: bool = Field(
-        default=True,
-        description="Whether operators need a second factor; sessions of SAML and of"
-        " IAM Identity Center never say that they had one",
+        default=True, description="Whether operators need a second factor"
     )
-    automation: tuple[str, ...] = Field(
+    second_factor_by: Literal["mfa", "session_tag"] = Field(
+        default="session_tag",
+        description="What shows it: `mfa` of IAM users, or the session tag"
+        " SecondFactor=true, which the identity provider gives to sessions of roles",
+    )
+    automation: tuple[Principal, ...] = Field(
         default=(),
         description="Automation that may fail over, by an external id: roles and users"
         " of the account, none of them an operator",
@@ -261,14 +269,6 @@ class Settings(BaseModel):
             )
         return text
 
-    @field_validator("operators", "automation")
-    @classmethod
-    def _operators(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        for each in given:
-            what = "a role or user of the account"
-            _matching(each, _OPERATOR, what, "role/payments-oncall")
-        return given
-
     @model_validator(mode="after")
     def _together(self) -> Settings:
         problems = list(self._conflicts())
@@ -286,7 +286,31 @@ class Settings(BaseModel):
         for both in sorted({*self.operators} & {*self.automation}):
             yield (
                 f"{both} is in operators and in automation; give it in one of them, or"
-                " an external id could replace its MFA"
+                " an external id could replace its second factor"
+            )
+        yield from self._unprovable()
+
+    def _unprovable(self) -> Iterator[str]:
+        """Operators that could never show a second factor, so that none could fail over.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+        """
+        by_tag = self.second_factor_by == "session_tag"
+        wrong = [o for o in self.operators if o.startswith("user/") == by_tag]
+        if not self.second_factor or not wrong:
+            return
+        if by_tag:
+            yield (
+                f"operators: {wrong[0]} is a user, whose requests have no session tag;"
+                " set second_factor_by: mfa, with users only, or give roles"
+            )
+        else:
+            yield (
+                f"operators: {wrong[0]} is a role, whose sessions never say that they"
+                " had MFA, so it could not fail over; give users (user/…), set"
+                " second_factor_by: session_tag and let the identity provider give the"
+                " tag SecondFactor=true to sessions with a second factor, or set"
+                " second_factor: false"
             )
 
     def prefix(self) -> int:

@@ -16,6 +16,7 @@ from tapgen.blocks import dns, network
 from tapgen.blueprints.values_checker import (
     _database_name,
     _email,
+    _principal,
     _retention,
     _vpc_range,
 )
@@ -23,7 +24,6 @@ from tapgen.config.record import Record, Wrong, check_text
 
 _CERTIFICATE = "arn:aws[a-z-]*:acm:([a-z0-9-]+):\\d{12}:certificate/[\\w-]+"
 _SCHEDULE = "(cron|rate)\\([^()]+\\)"
-_OPERATOR = "(role|user)/[\\w+=.@/-]{1,512}"
 
 
 def _matching(value, pattern, what, example):
@@ -221,6 +221,7 @@ class Settings(Record):
         "alert_email",
         "operators",
         "second_factor",
+        "second_factor_by",
         "automation",
         "drills",
         "monthly_budget_usd",
@@ -250,13 +251,6 @@ class Settings(Record):
             )
         return text
 
-    @classmethod
-    def _operators(cls, given):
-        for each in given:
-            what = "a role or user of the account"
-            _matching(each, _OPERATOR, what, "role/payments-oncall")
-        return given
-
     def _together(self):
         problems = list(self._conflicts())
         if problems:
@@ -268,7 +262,22 @@ class Settings(Record):
         if here.overlaps(there):
             yield f"vpc_cidr {here} and dr_vpc_cidr {there} overlap; give two that do not, or there is no route between them"
         for both in sorted({*self.operators} & {*self.automation}):
-            yield f"{both} is in operators and in automation; give it in one of them, or an external id could replace its MFA"
+            yield f"{both} is in operators and in automation; give it in one of them, or an external id could replace its second factor"
+        yield from self._unprovable()
+
+    def _unprovable(self):
+        """Operators that could never show a second factor, so that none could fail over.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+        """
+        by_tag = self.second_factor_by == "session_tag"
+        wrong = [o for o in self.operators if o.startswith("user/") == by_tag]
+        if not self.second_factor or not wrong:
+            return
+        if by_tag:
+            yield f"operators: {wrong[0]} is a user, whose requests have no session tag; set second_factor_by: mfa, with users only, or give roles"
+        else:
+            yield f"operators: {wrong[0]} is a role, whose sessions never say that they had MFA, so it could not fail over; give users (user/…), set second_factor_by: session_tag and let the identity provider give the tag SecondFactor=true to sessions with a second factor, or set second_factor: false"
 
     def prefix(self):
         """Return the prefix length of every subnet."""
@@ -304,6 +313,7 @@ def check_settings(data: Any) -> Settings:
             "alert_email",
             "operators",
             "second_factor",
+            "second_factor_by",
             "automation",
             "drills",
             "monthly_budget_usd",
@@ -507,11 +517,11 @@ def check_settings(data: Any) -> Settings:
         value_items = []
         for value_item in value:
             check_text(value_item)
+            value_item = _principal(value_item)
             value_items.append(value_item)
         value = tuple(value_items)
         if len(value) < 1:
             raise Wrong
-        value = Settings._operators(value)
         found.operators = value
     else:
         found.operators = ("role/payments-oncall",)
@@ -522,6 +532,13 @@ def check_settings(data: Any) -> Settings:
         found.second_factor = value
     else:
         found.second_factor = True
+    if "second_factor_by" in data:
+        value = data["second_factor_by"]
+        if type(value) is not str or value not in ("mfa", "session_tag"):
+            raise Wrong
+        found.second_factor_by = value
+    else:
+        found.second_factor_by = "session_tag"
     if "automation" in data:
         value = data["automation"]
         if type(value) not in (list, tuple):
@@ -529,9 +546,9 @@ def check_settings(data: Any) -> Settings:
         value_items = []
         for value_item in value:
             check_text(value_item)
+            value_item = _principal(value_item)
             value_items.append(value_item)
         value = tuple(value_items)
-        value = Settings._operators(value)
         found.automation = value
     else:
         found.automation = ()

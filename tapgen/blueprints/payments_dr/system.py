@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from troposphere import Template
 
+from tapgen.blocks import names
 from tapgen.blueprints.encoding import Recipe, recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.payments_dr import (
@@ -50,11 +51,6 @@ _LOG_BUCKET = Output("logs", "LogBucketName")
 def _text(value: bool | int | str) -> str:
     """Return a setting as the text of a parameter."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _anywhere(who: tuple[str, ...]) -> str:
-    """ARNs of roles and users. The account may be any: roles trust only their own."""
-    return ",".join(f"arn:*:iam::*:{each}" for each in who)
 
 
 def _role(output: str) -> Output:
@@ -143,9 +139,10 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
         ),
         {
             **_BOTH_KEYS,
-            "OperatorArns": _anywhere(settings.operators),
-            "AutomationArns": _anywhere(settings.automation),
+            "OperatorArns": names.anywhere(settings.operators),
+            "AutomationArns": names.anywhere(settings.automation),
             "SecondFactor": _text(settings.second_factor),
+            "SecondFactorBy": settings.second_factor_by,
         },
     )
     yield Part(

@@ -18,13 +18,13 @@ from awacs import s3 as bucket_actions
 from awacs import ssm as switch_actions
 from awacs.aws import (
     Allow,
+    ArnLike,
     Bool,
     Condition,
     ForAllValuesStringEquals,
     Principal,
     Statement,
     StringEquals,
-    StringLike,
 )
 from awacs.sts import AssumeRole
 from troposphere import GetAtt, Ref, Sub, Template, iam, ssm
@@ -57,6 +57,9 @@ def operations(shape: Shape) -> Template:
     """The migration role, and the plan."""
     t = start("IAM role and plan for the migration", role=frame.GLOBAL)
     source_bucket(t, shape)
+    operators = frame.principals(
+        t, "OperatorArns", "ARN patterns of people that may carry out the migration."
+    )
     t.add_resource(
         iam.Role(
             "MigrationRole",
@@ -71,17 +74,7 @@ def operations(shape: Shape) -> Template:
                         "AWS", names.sub(names.arn("iam", "root", region=""))
                     ),
                     Action=[AssumeRole],
-                    # The account delegates this through IAM, but not to a user with
-                    # long-term keys.
-                    Condition=Condition(
-                        StringLike(
-                            {
-                                "aws:PrincipalArn": names.sub(
-                                    names.arn("iam", "role/*", region="")
-                                )
-                            }
-                        )
-                    ),
+                    Condition=Condition(ArnLike({"aws:PrincipalArn": operators})),
                 )
             ),
             Policies=[

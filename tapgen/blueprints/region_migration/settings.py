@@ -16,6 +16,7 @@ from tapgen.blueprints.values import (
     SMALLEST_SUBNET,
     Database,
     Email,
+    Principal,
     Range,
     RetentionDays,
     VpcRange,
@@ -326,6 +327,11 @@ class Settings(_Model):
     )
     alert_email: Email = Field(
         default="", description="Email address that receives alarms"
+    )
+    operators: tuple[Principal, ...] = Field(
+        default=("role/migration-team",),
+        min_length=1,
+        description="Roles and users of the account that may carry out the migration",
     )
     log_retention_days: RetentionDays = Field(
         default=90, description="Days that log groups keep their events"

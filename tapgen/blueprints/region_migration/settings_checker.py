@@ -17,6 +17,7 @@ from tapgen.blueprints.values_checker import (
     PUBLIC_PREFIX,
     SMALLEST_SUBNET,
     _email,
+    _principal,
     _retention,
     _vpc_range,
     check_database,
@@ -613,6 +614,7 @@ class Settings(Record):
         "domain",
         "hosted_zone_id",
         "alert_email",
+        "operators",
         "log_retention_days",
         "access_log_days",
         "noncurrent_version_days",
@@ -741,6 +743,7 @@ def check_settings(data: Any) -> Settings:
             "domain",
             "hosted_zone_id",
             "alert_email",
+            "operators",
             "log_retention_days",
             "access_log_days",
             "noncurrent_version_days",
@@ -846,6 +849,21 @@ def check_settings(data: Any) -> Settings:
         found.alert_email = value
     else:
         found.alert_email = ""
+    if "operators" in data:
+        value = data["operators"]
+        if type(value) not in (list, tuple):
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_item = _principal(value_item)
+            value_items.append(value_item)
+        value = tuple(value_items)
+        if len(value) < 1:
+            raise Wrong
+        found.operators = value
+    else:
+        found.operators = ("role/migration-team",)
     if "log_retention_days" in data:
         value = data["log_retention_days"]
         if type(value) is not int:

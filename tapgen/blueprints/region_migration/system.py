@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from tapgen.blocks import names
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.region_migration import (
@@ -536,6 +537,7 @@ def _operations(shape: Shape, settings: Settings) -> Part:
         ("MigrationRoleArn", "MigrationPlanName"),
         {
             **_existing_bucket(settings),
+            "OperatorArns": names.anywhere(settings.operators),
             **_from_each(shape, "servers", "ListenerArn"),
             "BatchRoleArn": _role("BatchRoleArn"),
             "ReplicationRoleArn": _role("ReplicationRoleArn"),
