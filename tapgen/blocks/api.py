@@ -34,6 +34,7 @@ from troposphere import (
     Equals,
     GetAtt,
     If,
+    Join,
     Not,
     NoValue,
     Ref,
@@ -57,13 +58,30 @@ class Route:
     """A method of a path, such as `GET` of `items/{id}`.
 
     `authorization` is `NONE` or `AWS_IAM`. `body` is the JSON Schema (draft 4) that
-    requests must match before they reach the function.
+    requests must match before they reach the function. `function` answers instead of the
+    API's. `throttle` is requests per second, and burst, for this method alone. `part`
+    takes the place of the last part of the path, where only the stack can know it.
     """
 
     method: str
     path: str
     authorization: str = "NONE"
     body: Mapping[str, Any] | None = None
+    function: Any = None
+    throttle: tuple[int, int] | None = None
+    part: Any = None
+
+    @property
+    def setting(self) -> Any:
+        """The path as method settings have it: `/~1items~1{id}`.
+
+        https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-apigateway-stage-methodsetting.html
+        """
+        *above, last = self.path.split("/")
+        start = "".join(f"~1{part}" for part in above)
+        if self.part is None:
+            return f"/{start}~1{last}"
+        return Join("", [f"/{start}~1", self.part])
 
 
 @dataclass(frozen=True)
@@ -219,6 +237,9 @@ def rest_api(
         )
     )
     _let_in(t, title, rest, function, release)
+    others = {r.function.title: r.function for r in routes if r.function is not None}
+    for other in others.values():
+        _let_in(t, f"{title}{other.title}", rest, other, None)
     if cors is not None:
         paths = dict.fromkeys(route.path for route in routes)
         routes = [*routes, *(Route("OPTIONS", path) for path in paths)]
@@ -263,7 +284,8 @@ def rest_api(
                         DataTraceEnabled=False,
                         ThrottlingRateLimit=rate,
                         ThrottlingBurstLimit=burst,
-                    )
+                    ),
+                    *_own_throttles(routes),
                 ],
                 Tags=Tags(Name=names.sub(name)),
                 **stage,
@@ -272,6 +294,23 @@ def rest_api(
         access_logs=logs[0],
         name=name,
     )
+
+
+def _own_throttles(routes: Sequence[Route]) -> list[Any]:
+    """Settings of single methods, which take nothing from the stage's settings."""
+    return [
+        apigateway.MethodSetting(
+            ResourcePath=route.setting,
+            HttpMethod=route.method,
+            MetricsEnabled=True,
+            LoggingLevel="ERROR",
+            DataTraceEnabled=False,
+            ThrottlingRateLimit=route.throttle[0],
+            ThrottlingBurstLimit=route.throttle[1],
+        )
+        for route in routes
+        if route.throttle is not None
+    ]
 
 
 def _let_in(
@@ -317,16 +356,18 @@ def _routes(
         for step in filter(None, route.path.split("/")):
             above, path = path, f"{path}/{step}".lstrip("/")
             if path not in parents:
+                whole = path == route.path and route.part is not None
                 resource = t.add_resource(
                     apigateway.Resource(
                         f"{title}{_words(path)}",
                         RestApiId=Ref(rest),
                         ParentId=parents[above],
-                        PathPart=step,
+                        PathPart=route.part if whole else step,
                     )
                 )
                 added.append(resource)
                 parents[path] = Ref(resource)
+        called = uri if route.function is None else _uri(route.function, None)
         checks: dict[str, Any] = {}
         if route.body is not None:
             validator = validator or _validator(t, title, rest)
@@ -343,7 +384,7 @@ def _routes(
                     HttpMethod=route.method,
                     AuthorizationType=route.authorization,
                     Integration=apigateway.Integration(
-                        Type="AWS_PROXY", IntegrationHttpMethod="POST", Uri=uri
+                        Type="AWS_PROXY", IntegrationHttpMethod="POST", Uri=called
                     ),
                     **checks,
                 )

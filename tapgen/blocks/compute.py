@@ -153,11 +153,14 @@ def function(
     timeout: int = 10,
     subnet_ids: Any = None,
     security_group_ids: Sequence[Any] = (),
+    reserved: Any = None,
 ) -> Any:
     """Add a function from one of tapgen's handlers, and its encrypted log group.
 
     `timeout` is in seconds, `memory` in MiB. With `subnet_ids` (a list, or a parameter
-    that is one) it runs in a VPC. It logs JSON and traces every call.
+    that is one) it runs in a VPC. `reserved` is how many of it run at once at most, which
+    are taken from all other functions of the region. It logs JSON and traces every call.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
     group = monitoring.log_group(
         t,
@@ -171,6 +174,8 @@ def function(
         optional["VpcConfig"] = awslambda.VPCConfig(
             SubnetIds=subnet_ids, SecurityGroupIds=list(security_group_ids)
         )
+    if reserved is not None:
+        optional["ReservedConcurrentExecutions"] = reserved
     return t.add_resource(
         awslambda.Function(
             title,

@@ -70,6 +70,18 @@ UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "AWS::DocDBElastic::*": ("docdb-elastic:*",),
         "AWS::Redshift*": ("redshift:*", "redshift-serverless:*"),
     },
+    "AWS::WAFv2::WebACLAssociation": {
+        f"*:{service}:*": (f"{service}:*",)
+        for service in (
+            *("amplify", "appsync", "bedrock-agentcore", "cognito-idp"),
+            *("ec2", "elasticloadbalancing"),
+        )
+    }
+    | {
+        # API Gateway's permissions for AWS WAF name no policy:
+        # https://docs.aws.amazon.com/waf/latest/APIReference/API_AssociateWebACL.html
+        "*:apprunner:*": ("apprunner:*", "wafv2:*PermissionPolicy"),
+    },
 }
 """Resource type → a property or value that no shipped resource has → the actions that
 the type's schema lists only for it. All are patterns."""

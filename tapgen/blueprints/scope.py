@@ -193,6 +193,8 @@ def arns_by_kind(
         ]
     if scope.code:
         found |= _shipped(scope.code, mine)
+        web_acl = names.arn("wafv2", f"regional/webacl/{mine}/*", region="*")
+        found["wafv2", "webacl"] = [web_acl]
         if "AWS::ApiGateway::Stage" in types:
             found["logs", "log-group"] = [*found["logs", "log-group"], _API_LOGS]
         return found

@@ -3,7 +3,8 @@
     POST /validate   {"paymentId", "customerId", "amount", "currency", "reference"?}
                      201 recorded, 200 had been before, 400 what is wrong, 409 the id is
                      another payment's, 503 this region takes none now
-    GET  /health     200, or 503 when the table is out of reach or writes are closed
+    GET  /health     200, or 503 when the table is out of reach or writes are closed;
+                     deployed APIs of before call it here, newer ones call `health`
     GET  /status     role, writes, and whether the database here is the one that writes
 
 The record counts: where receipt or notification fail, the payment stands, and a retry
@@ -45,12 +46,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from tapgen.handlers.account_numbers import account_numbers, in_account_number, masked
 from tapgen.handlers.answers import answer, kind, not_json, refuses_request
+from tapgen.handlers.fences import closed
 
 log = logging.getLogger()
 log.setLevel(logging.INFO)
-
-FENCE = "#fence"
-"""The id of the items that close regions; no payment can have it."""
 
 REQUEST = "#request"
 """The sort key of every payment: constant, so that an id is one item."""
@@ -287,10 +286,8 @@ def digits(currency: str) -> int:
 
 
 def fenced(world: World) -> bool:
-    """Whether this region is closed, by an item written in whichever still works."""
-    key = {"paymentId": FENCE, "timestamp": world.settings["REGION_ROLE"]}
-    item = world.table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
-    return bool(item.get("closed"))
+    """Whether this region is closed."""
+    return closed(world.table, world.settings["REGION_ROLE"])
 
 
 @dataclass(frozen=True)

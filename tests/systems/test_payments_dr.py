@@ -23,6 +23,7 @@ from tests.systems import look
 from tests.systems.look import body, every, granted, only, service, statements, texts
 
 BOTH = ("primary", "dr")
+UNGUESSED = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
 DOMAIN = {"name": "pay.example.com", "hosted_zone_id": "Z0123456789ABCDEFGHIJ"}
 
 
@@ -473,7 +474,11 @@ def test_the_health_of_a_region_is_what_payments_depend_on(
     assert found["DrLostCheck"] == {**found["DrApiCheck"], "Inverted": True}
     assert f"{prefix}DatabaseCheck" in found, "it shows, and moves no traffic"
     requested = found[f"{prefix}ApiCheck"]
-    assert (requested["Type"], requested["ResourcePath"]) == ("HTTPS", "/prod/health")
+    assert requested["Type"] == "HTTPS"
+    assert requested["ResourcePath"] == {"Ref": f"{prefix}HealthPath"}
+    assert system.part("dns").parameters[f"{prefix}HealthPath"] == Output(
+        "app", "HealthPath", region=system.regions[role]
+    )
     assert requested["RequestInterval"] in (10, 30) and len(requested["Regions"]) >= 3
     assert requested["FullyQualifiedDomainName"] == {"Ref": f"{prefix}ApiHost"}
     assert system.part("dns").parameters[f"{prefix}ApiHost"] == Output(
@@ -759,17 +764,20 @@ def test_operators_may_move_this_database_and_close_regions_and_no_more(
 
 
 def test_the_function_gets_its_region_and_logs_json(system: System) -> None:
-    function = only(system, "app", "AWS::Lambda::Function")
-    variables = function["Environment"]["Variables"]
+    functions = part_of(system, "app", "AWS::Lambda::Function")
+    for function in functions.values():
+        variables = function["Environment"]["Variables"]
+        assert variables["REGION"] == {"Ref": "AWS::Region"}
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        source = function["Code"]["ZipFile"]
+        for name in re.findall(r'(?:environ|settings)\["(\w+)"\]', source):
+            assert name in variables, name
+        assert not re.search(r"^\s*print\(", source, re.MULTILINE)
+        assert function["VpcConfig"]["SubnetIds"] == {"Ref": "SubnetIds"}
+    variables = functions["Function"]["Environment"]["Variables"]
     assert set(variables) >= {"DYNAMODB_TABLE", "SNS_TOPIC_ARN", "REGION"}
-    assert variables["REGION"] == {"Ref": "AWS::Region"}
-    assert function["LoggingConfig"]["LogFormat"] == "JSON"
-    source = function["Code"]["ZipFile"]
-    for name in re.findall(r'(?:environ|settings)\["(\w+)"\]', source):
-        assert name in variables, name
+    source = functions["Function"]["Code"]["ZipFile"]
     assert "put_item(" in source and "ConditionExpression=" in source
-    assert not re.search(r"^\s*print\(", source, re.MULTILINE)
-    assert function["VpcConfig"]["SubnetIds"] == {"Ref": "SubnetIds"}
     assert system.part("app").parameters["SubnetIds"] == Output(
         "network", "PrivateSubnetIds"
     )
@@ -789,7 +797,62 @@ def test_payments_are_posted_signed_to_validate(system: System) -> None:
         assert integration["IntegrationHttpMethod"] == "POST"
     open_ = [m for m in methods if m["AuthorizationType"] == "NONE"]
     (health,) = (k for k, r in resources.items() if r["PathPart"] == "health")
-    assert [m["ResourceId"]["Ref"] for m in open_] == [health]
+    assert [m["ResourceId"]["Ref"] for m in open_] == [health, "ApiHealthChecks"]
+
+
+def test_no_stranger_can_use_up_what_health_checks_run_on(system: System) -> None:
+    """Whoever could, would move DNS."""
+    for stack_set, target in (
+        (system.part("app"), t) for t in system.part("app").targets
+    ):
+        given = evaluate.given(stack_set.values(target))
+        found = evaluate.evaluate(stack_set.template, given, target)
+        resources: Any = found.resources
+        health = resources["Health"]["Properties"]
+        assert health["ReservedConcurrentExecutions"] == "5"
+        assert "ReservedConcurrentExecutions" not in resources["Function"]["Properties"]
+        called = {
+            title: "${Health.Arn}" in str(resource["Properties"]["Integration"]["Uri"])
+            or "Health" in str(resource["Properties"]["Integration"]["Uri"])
+            for title, resource in resources.items()
+            if resource["Type"] == "AWS::ApiGateway::Method"
+        }
+        assert {title for title, own in called.items() if own} == {
+            "ApiHealthGet",
+            "ApiHealthChecksGet",
+        }
+        # The path of the checks ends with what only the stack's id has.
+        path = body(system, "app")["Resources"]["ApiHealthChecks"]["Properties"]
+        assert path["PathPart"] == UNGUESSED
+        assert path["ParentId"] == {"Ref": "ApiHealth"}
+    stage = only(system, "app", "AWS::ApiGateway::Stage")
+    everything, health, checks = stage["MethodSettings"]
+    assert everything["ResourcePath"] == "/*"
+    assert health["ResourcePath"] == "/~1health"
+    assert checks["ResourcePath"] == {"Fn::Join": ["", ["/~1health~1", UNGUESSED]]}
+    # Two requests a minute of each checker, some of them in each of three regions.
+    assert checks["ThrottlingRateLimit"] >= 3 * 10 * 2 / 60
+    assert health["ThrottlingBurstLimit"] < checks["ThrottlingBurstLimit"]
+    served = body(system, "app")["Outputs"]["HealthPath"]["Value"]
+    assert served == {"Fn::Join": ["/", ["", "prod", "health", UNGUESSED]]}
+
+
+def test_a_rate_rule_stands_before_the_health_where_it_is_set() -> None:
+    for rate, wanted in ((0, False), (200, True)):
+        system = built(health={"requests_per_address": rate})
+        stack_set = system.part("app")
+        for target in stack_set.targets:
+            given = evaluate.given(stack_set.values(target))
+            resources: Any = evaluate.evaluate(
+                stack_set.template, given, target
+            ).resources
+            assert ("WebAcl" in resources) is wanted
+            assert ("WebAclOfApi" in resources) is wanted
+            if wanted:
+                (rule,) = resources["WebAcl"]["Properties"]["Rules"]
+                assert rule["Statement"]["RateBasedStatement"]["Limit"] == "200"
+    with pytest.raises(ValidationError, match="give 100 at least"):
+        built(health={"requests_per_address": 10})
 
 
 def test_the_stage_serves_a_deployment_that_waits_for_every_method(
@@ -809,9 +872,10 @@ def test_the_stage_serves_a_deployment_that_waits_for_every_method(
 
 def test_only_this_api_may_call_the_function(system: System) -> None:
     permissions = part_of(system, "app", "AWS::Lambda::Permission")
-    assert set(permissions) == {"ApiInvoke", "ReconciliationInvoke"}
-    permission = permissions["ApiInvoke"]
-    assert "${Api}/*" in "".join(texts(permission["SourceArn"]))
+    by_api = {"ApiInvoke", "ApiHealthInvoke"}
+    assert set(permissions) == {*by_api, "ReconciliationInvoke"}
+    for title in by_api:
+        assert "${Api}/*" in "".join(texts(permissions[title]["SourceArn"]))
     api = only(system, "app", "AWS::ApiGateway::RestApi")
     assert api["EndpointConfiguration"]["Types"] == ["REGIONAL"]
 

@@ -51,6 +51,7 @@ BY_SERVICES: Mapping[str, tuple[str, ...]] = {
     "UseItemsKey": _USE,
     "UsePaymentsKey": _USE,
     "CloseRegionsKey": _USE,
+    "SeeClosedRegionsKey": _USE,
     "EncryptMessages": _USE,
     "ReadPrimaryKey": ("kms:Decrypt",),
     "ReadDrKey": ("kms:Decrypt",),

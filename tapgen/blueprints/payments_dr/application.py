@@ -11,13 +11,18 @@ from troposphere import (
     Equals,
     GetAtt,
     If,
+    Join,
     Not,
+    NoValue,
     Ref,
+    Select,
+    Split,
+    Tags,
     Template,
     awslambda,
 )
 from troposphere import certificatemanager as acm
-from troposphere import events
+from troposphere import events, wafv2
 
 from tapgen.blocks import (
     api,
@@ -42,12 +47,14 @@ from tapgen.blueprints.payments_dr.shape import (
     consistency,
     database,
     function,
+    health_function,
     name,
 )
 
 HEALTH = "health"
 _HAS_DOMAIN = "HasDomain"
 _NEEDS_CERTIFICATE = "NeedsCertificate"
+_HAS_CONCURRENCY = "HasConcurrency"
 
 # API Gateway checks this before the function; the function checks more (currencies,
 # digits, card numbers) and explains it.
@@ -60,12 +67,37 @@ _PAYMENT = {
     },
 }
 
-ROUTES = (
-    api.Route("POST", "validate", authorization="AWS_IAM", body=_PAYMENT),
-    # Without authorization: Route 53's checkers cannot sign requests.
-    api.Route("GET", HEALTH),
-    api.Route("GET", "status", authorization="AWS_IAM"),
-)
+CHECKS_THROTTLE = (20, 40)
+"""Requests per second of health checks, and burst: the checkers of three regions, some in
+each, ask twice a minute."""
+
+HEALTH_THROTTLE = (5, 10)
+"""Those of everybody else who asks for the health: so few that the function stays free."""
+
+
+def _routes(health: Any) -> list[api.Route]:
+    """The methods of the API.
+
+    Those of the health have no authorization: Route 53's checkers cannot sign. Nobody
+    guesses the second one, so that no stranger can use up its throttle and move DNS.
+    """
+    return [
+        api.Route("POST", "validate", authorization="AWS_IAM", body=_PAYMENT),
+        api.Route("GET", HEALTH, function=health, throttle=HEALTH_THROTTLE),
+        api.Route(
+            "GET",
+            f"{HEALTH}/checks",
+            function=health,
+            throttle=CHECKS_THROTTLE,
+            part=_unguessed(),
+        ),
+        api.Route("GET", "status", authorization="AWS_IAM"),
+    ]
+
+
+def _unguessed() -> Any:
+    """The UUID in the stack's id: the same as long as the stack is there."""
+    return Select(2, Split("/", Ref("AWS::StackId")))
 
 
 def app() -> Template:
@@ -73,27 +105,43 @@ def app() -> Template:
     t = frame.start("Payments function and REST API", role=frame.EVERY)
     key = frame.key_arn(t)
     retention = monitoring.retention(t)
-    function = _function(t, key, retention)
+    table_name = table.name_parameter(t, "Table of the payments.")
+    function = _function(t, key, retention, table_name)
+    health = _health(t, key, retention, table_name)
     served = api.rest_api(
         t,
         "Api",
         name=name("api", HERE),
         description="Validates and records payments",
         function=function,
-        routes=ROUTES,
+        routes=_routes(health),
         stage_name=STAGE,
         key_arn=key,
         retention_days=retention,
         throttle=api.throttle(t),
     )
     domain = _domain(t, served)
+    _rate_rule(t, served)
     _reconcile(t, function)
     topic = frame.alert_topic(t)
     compute.alarms(
         t, function=function, alarm_name=name("function-%s", HERE), topic_arn=topic
     )
     api.alarms(t, served, alarm_name=name("api-%s", HERE), topic_arn=topic)
+    compute.alarms(
+        t,
+        function=health,
+        alarm_name=name("health-%s", HERE),
+        topic_arn=topic,
+        title="Health",
+    )
     api.outputs(t, served, function)
+    frame.output(
+        t,
+        "HealthPath",
+        Join("/", ["", STAGE, HEALTH, _unguessed()]),
+        description="Path that health checks ask; others do not know it",
+    )
     api_domain.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)
     return t
 
@@ -132,7 +180,107 @@ def _reconcile(t: Template, function: Any) -> None:
     )
 
 
-def _function(t: Template, key: Ref, retention: Ref) -> Any:
+_HAS_RATE_RULE = "HasRateRule"
+
+
+def _rate_rule(t: Template, served: api.Api) -> None:
+    """Add AWS WAF in front of the health, if a rate is given: a limit for an address.
+
+    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
+    """
+    rate = frame.parameter(
+        t,
+        "HealthRequestsPerAddress",
+        type="Number",
+        description="Requests for the health that an address may send in five minutes;"
+        " 0 for no limit.",
+        MinValue=0,
+        MaxValue=2_000_000_000,
+    )
+    t.add_condition(_HAS_RATE_RULE, Not(Equals(rate, "0")))
+    seen = dict(CloudWatchMetricsEnabled=True, SampledRequestsEnabled=False)
+    health = wafv2.Statement(
+        ByteMatchStatement=wafv2.ByteMatchStatement(
+            FieldToMatch=wafv2.FieldToMatch(UriPath={}),
+            PositionalConstraint="CONTAINS",
+            SearchString=f"/{HEALTH}",
+            TextTransformations=[wafv2.TextTransformation(Priority=0, Type="NONE")],
+        )
+    )
+    acl = t.add_resource(
+        wafv2.WebACL(
+            "WebAcl",
+            Condition=_HAS_RATE_RULE,
+            Name=names.sub(name("api", HERE)),
+            Scope="REGIONAL",
+            DefaultAction=wafv2.DefaultAction(Allow=wafv2.AllowAction()),
+            Rules=[
+                wafv2.WebACLRule(
+                    Name="health",
+                    Priority=0,
+                    Action=wafv2.RuleAction(Block=wafv2.BlockAction()),
+                    Statement=wafv2.Statement(
+                        RateBasedStatement=wafv2.RateBasedStatement(
+                            AggregateKeyType="IP",
+                            Limit=rate,
+                            EvaluationWindowSec=300,
+                            ScopeDownStatement=health,
+                        )
+                    ),
+                    VisibilityConfig=wafv2.VisibilityConfig(
+                        MetricName="health", **seen
+                    ),
+                )
+            ],
+            VisibilityConfig=wafv2.VisibilityConfig(MetricName="api", **seen),
+            Tags=Tags(Name=names.sub(name("api", HERE))),
+        )
+    )
+    stage = f"/restapis/${{{served.rest_api.title}}}/stages/${{{served.stage.title}}}"
+    t.add_resource(
+        wafv2.WebACLAssociation(
+            "WebAclOfApi",
+            Condition=_HAS_RATE_RULE,
+            ResourceArn=names.sub(names.arn("apigateway", stage, account="")),
+            WebACLArn=GetAtt(acl, "Arn"),
+        )
+    )
+
+
+def _health(t: Template, key: Ref, retention: Ref, table_name: Ref) -> Any:
+    """The function that health checks ask, with a concurrency of its own."""
+    reserved = frame.parameter(
+        t,
+        "HealthConcurrency",
+        type="Number",
+        description="Reserved concurrency of the function for health checks; 0 for none.",
+        MinValue=0,
+        MaxValue=1000,
+    )
+    t.add_condition(_HAS_CONCURRENCY, Not(Equals(reserved, "0")))
+    return compute.function(
+        t,
+        "Health",
+        name=health_function(HERE),
+        handler="health",
+        description="Says whether this region takes payments",
+        role_arn=frame.role_arn(
+            t, "HealthRoleArn", "ARN of the role of the function for health checks."
+        ),
+        key_arn=key,
+        retention_days=retention,
+        environment={
+            "DYNAMODB_TABLE": table_name,
+            "REGION": Ref("AWS::Region"),
+            "REGION_ROLE": Ref(names.ROLE),
+        },
+        subnet_ids=Ref("SubnetIds"),
+        security_group_ids=[Ref("SecurityGroupId")],
+        reserved=If(_HAS_CONCURRENCY, reserved, NoValue),
+    )
+
+
+def _function(t: Template, key: Ref, retention: Ref, table_name: Ref) -> Any:
     return compute.function(
         t,
         "Function",
@@ -145,16 +293,16 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
         key_arn=key,
         retention_days=retention,
         memory=compute.memory(t),
-        environment=_environment(t),
+        environment=_environment(t, table_name),
         subnet_ids=network.subnet_ids(t, "Private subnets, one in each zone."),
         security_group_ids=[network.group_id(t, "Security group of the function.")],
     )
 
 
-def _environment(t: Template) -> dict[str, Any]:
+def _environment(t: Template, table_name: Ref) -> dict[str, Any]:
     """The function's environment; names only, never a secret."""
     return {
-        "DYNAMODB_TABLE": table.name_parameter(t, "Table of the payments."),
+        "DYNAMODB_TABLE": table_name,
         "SNS_TOPIC_ARN": frame.arn(
             t,
             "PaymentTopicArn",
@@ -287,12 +435,19 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
         # A lost cluster publishes no data at all.
         without_data="Unhealthy",
     )
-    host = dns.host(
+    dns.host(
         t,
         f"{prefix}ApiHost",
         f"Host of the API in the {frame.role_label(role)} region.",
     )
-    parts = [_api_check(t, f"{prefix}ApiCheck", name("check-api", role), host)]
+    frame.wired(
+        t,
+        f"{prefix}HealthPath",
+        f"Path of the health in the {frame.role_label(role)} region.",
+        r"^/[\w./-]{1,254}$",
+        "the path of a URL",
+    )
+    parts = [_api_check(t, f"{prefix}ApiCheck", name("check-api", role), role)]
     if role == "primary":
         parts += _redirections(t)
     check = dns.calculated_check(
@@ -314,14 +469,14 @@ def _region_check(t: Template, role: str, measured: str, topic: Ref) -> Any:
 
 
 def _api_check(
-    t: Template, title: str, called: str, host: Any, inverted: bool = False
+    t: Template, title: str, called: str, role: str, inverted: bool = False
 ) -> Any:
     return dns.https_check(
         t,
         title,
         name=called,
-        host=host,
-        path=f"/{STAGE}/{HEALTH}",
+        host=Ref(f"{role.title()}ApiHost"),
+        path=Ref(f"{role.title()}HealthPath"),
         regions=dns.CHECKER_REGIONS,
         inverted=inverted,
     )
@@ -338,6 +493,5 @@ def _redirections(t: Template) -> list[Any]:
         # The switch keeps its last value; before the first, it is healthy.
         without_data="LastKnownStatus",
     )
-    host = Ref(f"{OVERRIDE_ROLE.title()}ApiHost")
     called = name("check-lost", OVERRIDE_ROLE)
-    return [switch, _api_check(t, "DrLostCheck", called, host, inverted=True)]
+    return [switch, _api_check(t, "DrLostCheck", called, OVERRIDE_ROLE, inverted=True)]

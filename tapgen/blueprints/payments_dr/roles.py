@@ -45,6 +45,7 @@ from tapgen.blueprints.payments_dr.shape import (
     experiment,
     function,
     global_database_arn,
+    health_function,
     key_parameters,
     name,
     payments,
@@ -66,6 +67,7 @@ def roles(shape: Shape) -> Template:
     t = frame.start("IAM roles, one for each service", role=frame.GLOBAL)
     primary_key, dr_key = key_parameters(t)
     _function_role(t, primary_key, dr_key)
+    _health_role(t, primary_key, dr_key)
     _replication_roles(t, primary_key, dr_key)
     postgres.monitoring_role(t, "MonitoringRole", name=name("db-monitoring"))
     _give(t, "MonitoringRole", "Lets RDS publish operating system metrics")
@@ -136,6 +138,32 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         when=(),
     )
     _give(t, "FunctionRole", what)
+
+
+def _health_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
+    """Add the role of the function for health checks, which anybody may call."""
+    regions = [REGIONS[role] for role in ROLES]
+    functions = [health_function(role) for role in ROLES]
+    what = "What the function behind the health checks may do"
+    security.service_role(
+        t,
+        "HealthRole",
+        name=name("health"),
+        service="lambda.amazonaws.com",
+        description=what,
+        allow=[
+            *payments(primary_key, dr_key).allow(
+                "SeeClosedRegions",
+                [dynamodb.GetItem],
+                ForAllValuesStringEquals({"dynamodb:LeadingKeys": [FENCE]}),
+            ),
+            *compute.write_logs(functions, regions),
+            compute.trace(),
+            *compute.attach_to_vpc(functions, regions),
+        ],
+        when=(),
+    )
+    _give(t, "HealthRole", what)
 
 
 def _objects(primary_key: Ref, dr_key: Ref) -> Iterator[Statement]:

@@ -122,6 +122,37 @@ class Drills(BaseModel):
         return _matching(schedule, _SCHEDULE, what, example)
 
 
+class Health(BaseModel):
+    """What protects the health checks, which anybody can ask."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    concurrency: int = Field(
+        default=5,
+        ge=0,
+        le=1000,
+        description="Reserved concurrency of the function for health checks; 0 for none"
+        " of its own, in accounts with a small quota",
+    )
+    requests_per_address: int = Field(
+        default=0,
+        ge=0,
+        le=2_000_000_000,
+        description="AWS WAF blocks an address that asks for the health more often in"
+        " five minutes, at extra cost; 0 for no AWS WAF, otherwise 100 at least",
+    )
+
+    @field_validator("requests_per_address")
+    @classmethod
+    def _rate(cls, number: int) -> int:
+        if 0 < number < 100:
+            raise ValueError(
+                f"{number} would block Route 53's own checkers; give 100 at least, or 0"
+                " for no AWS WAF"
+            )
+        return number
+
+
 class Settings(BaseModel):
     """The `settings` of a payments_dr."""
 
@@ -167,6 +198,9 @@ class Settings(BaseModel):
         ge=1,
         le=5000,
         description="Requests that it accepts at once (burst)",
+    )
+    health: Health = Field(
+        default=Health(), description="Protection of the health checks"
     )
     memory_mib: int = Field(
         default=512, ge=128, le=10240, description="Memory of the function, in MiB"

@@ -195,6 +195,53 @@ def check_drills(data: Any) -> Drills:
     return found
 
 
+class Health(Record):
+    __slots__ = ("concurrency", "requests_per_address")
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_health(values)
+
+    @classmethod
+    def _rate(cls, number):
+        if 0 < number < 100:
+            raise ValueError(
+                f"{number} would block Route 53's own checkers; give 100 at least, or 0 for no AWS WAF"
+            )
+        return number
+
+
+def check_health(data: Any) -> Health:
+    if type(data) is not dict or not data.keys() <= {
+        *("concurrency", "requests_per_address")
+    }:
+        raise Wrong
+    found = object.__new__(Health)
+    if "concurrency" in data:
+        value = data["concurrency"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 1000:
+            raise Wrong
+        found.concurrency = value
+    else:
+        found.concurrency = 5
+    if "requests_per_address" in data:
+        value = data["requests_per_address"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 2000000000:
+            raise Wrong
+        value = Health._rate(value)
+        found.requests_per_address = value
+    else:
+        found.requests_per_address = 0
+    return found
+
+
 class Settings(Record):
     __slots__ = (
         "vpc_cidr",
@@ -207,6 +254,7 @@ class Settings(Record):
         "max_amount",
         "requests_per_second",
         "burst",
+        "health",
         "memory_mib",
         "database",
         "deletion_protection",
@@ -299,6 +347,7 @@ def check_settings(data: Any) -> Settings:
             "max_amount",
             "requests_per_second",
             "burst",
+            "health",
             "memory_mib",
             "database",
             "deletion_protection",
@@ -406,6 +455,12 @@ def check_settings(data: Any) -> Settings:
         found.burst = value
     else:
         found.burst = 200
+    if "health" in data:
+        value = data["health"]
+        value = check_health(value)
+        found.health = value
+    else:
+        found.health = check_health({})
     if "memory_mib" in data:
         value = data["memory_mib"]
         if type(value) is not int:

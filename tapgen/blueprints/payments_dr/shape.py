@@ -91,6 +91,11 @@ def function(role: str) -> str:
     return name("validate", role)
 
 
+def health_function(role: str) -> str:
+    """Return the name of the function that health checks ask, of a region role."""
+    return name("health", role)
+
+
 def experiment(role: str) -> str:
     """Return the name of the experiment of a region role."""
     return name("experiment", role)

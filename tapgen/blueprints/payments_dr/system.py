@@ -123,7 +123,12 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
         ("LogBucketName",),
         {"AuditRetentionDays": _text(settings.audit_retention_days)},
     )
-    outputs = ["FunctionRoleArn", "ReplicationRoleArn", "ReverseReplicationRoleArn"]
+    outputs = [
+        "FunctionRoleArn",
+        "HealthRoleArn",
+        "ReplicationRoleArn",
+        "ReverseReplicationRoleArn",
+    ]
     outputs += ["MonitoringRoleArn", "BackupRoleArn", "FlowLogsRoleArn"]
     outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
     yield Part(
@@ -359,6 +364,7 @@ def _app(shape: Shape, settings: Settings) -> Part:
     }
     values: dict[str, Value] = {
         "FunctionRoleArn": _role("FunctionRoleArn"),
+        "HealthRoleArn": _role("HealthRoleArn"),
         "AlertTopicArn": _TOPIC,
         "PaymentTopicArn": Output("messages", "PaymentTopicArn"),
         "TableName": Output("table", "TableName", region="primary"),
@@ -369,6 +375,8 @@ def _app(shape: Shape, settings: Settings) -> Part:
         "Consistency": settings.consistency,
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),
+        "HealthConcurrency": _text(settings.health.concurrency),
+        "HealthRequestsPerAddress": _text(settings.health.requests_per_address),
         "MaxAmount": settings.max_amount,
         "Currencies": ",".join(settings.currencies),
     }
@@ -385,7 +393,7 @@ def _app(shape: Shape, settings: Settings) -> Part:
         recipe(application.app),
         (
             *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName", "DeploymentId"),
-            *("AccessLogGroup", "FunctionName", "FunctionArn"),
+            *("AccessLogGroup", "FunctionName", "FunctionArn", "HealthPath"),
             *("DomainTarget", "DomainTargetZone"),
         ),
         values,
@@ -404,6 +412,7 @@ def _dns(settings: Settings) -> Part:
     values: dict[str, Value] = {"AlertTopicArn": _TOPIC}
     for role in ROLES:
         values[f"{role.title()}ApiHost"] = Output("app", "ApiHost", region=role)
+        values[f"{role.title()}HealthPath"] = Output("app", "HealthPath", region=role)
     if settings.domain is not None:
         values["DomainName"] = settings.domain.name
         values["HostedZoneId"] = settings.domain.hosted_zone_id

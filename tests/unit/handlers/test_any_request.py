@@ -20,7 +20,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tapgen.handlers import items, payments
+from tapgen.handlers import fences, health, items, payments
 from tests.unit.handlers import test_items, test_payments
 
 CARDS = ("4111111111111111", "5500-0000-0000-0004", "3782.822463.10005")
@@ -182,6 +182,18 @@ def test_items_answer_every_request(
         "queryStringParameters": query,
     }
     judge(items.respond(event, Items()), heard)
+
+
+def test_the_health_answers_whatever_the_table_does(heard: Heard) -> None:
+    table = Payments()
+    answers = [health.respond(table, test_payments.SETTINGS)]
+    table.items[fences.FENCE, "primary"] = {"closed": True}
+    answers.append(health.respond(table, test_payments.SETTINGS))
+    broken = test_payments.Table(get_error=test_payments.refused("InternalError"))
+    answers.append(health.respond(broken, test_payments.SETTINGS))
+    assert [answer["statusCode"] for answer in answers] == [200, 503, 503]
+    assert "InternalError" in heard.words[-1]
+    assert "InternalError" not in answers[-1]["body"]
 
 
 @pytest.mark.parametrize("levels", [5, 29, 31, 33, 400, 7000])

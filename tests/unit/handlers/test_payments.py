@@ -16,7 +16,7 @@ from boto3.dynamodb.conditions import ConditionExpressionBuilder
 from botocore.exceptions import ClientError, ConnectTimeoutError, ParamValidationError
 
 from tapgen.blueprints.payments_dr import roles
-from tapgen.handlers import payments
+from tapgen.handlers import fences, payments
 from tapgen.handlers.payments import World
 
 SETTINGS = {
@@ -44,6 +44,7 @@ class Table:
 
     items: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     error: Exception | None = None
+    get_error: Exception | None = None
 
     def put_item(
         self, Item: dict[str, Any], ConditionExpression: str | None = None
@@ -61,6 +62,8 @@ class Table:
 
     def get_item(self, Key: Mapping[str, str], ConsistentRead: bool) -> dict[str, Any]:
         assert ConsistentRead, "an old answer would let a duplicate through"
+        if self.get_error:
+            raise self.get_error
         item = self.items.get((Key["paymentId"], Key["timestamp"]))
         return {"Item": item} if item else {}
 
@@ -499,7 +502,7 @@ def test_logs_are_structured_and_name_no_amount_or_customer(
 
 
 def close(world: World, role: str) -> None:
-    key = (payments.FENCE, role)
+    key = (fences.FENCE, role)
     world.table.items[key] = {"closed": True}
 
 
@@ -515,7 +518,7 @@ def test_a_closed_region_takes_no_payments_and_is_unwell(world: World) -> None:
 
 
 def test_operators_may_write_just_the_items_that_close_regions() -> None:
-    assert roles.FENCE == payments.FENCE
+    assert roles.FENCE == fences.FENCE
 
 
 def test_status_says_whether_the_database_here_writes(world: World) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tapgen.handlers import payments
+from tapgen.handlers import fences, payments
 from tests.unit.handlers.test_payments import (
     SETTINGS,
     Databases,
@@ -218,7 +218,7 @@ class Both:
     def close(self, region: int, *_: int) -> None:
         """Payments move to the other region."""
         for closed, role in enumerate(ROLES):
-            fence = {"paymentId": payments.FENCE, "timestamp": role}
+            fence = {"paymentId": fences.FENCE, "timestamp": role}
             self.tables[region].put_item({**fence, "closed": closed == region})
 
     def lose(self, region: int, *_: int) -> None:
