@@ -24,7 +24,8 @@ def not_known(
     changing = frozenset(_changing(system, observed, steps))
     found: dict[NotKnown, None] = {}
     for s in system.stack_sets:
-        if known := observed.get(s.name):
+        known = observed.get(s.name)
+        if known and parameter_store.reads(s.template):
             for target in s.targets:
                 for name, why in _of_types(s, known, target, changing):
                     found[s.part, name, why] = None

@@ -14,12 +14,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from tapgen.errors import PlanError
-from tapgen.model import (
-    Action,
-    Observed,
-    StackSet,
-    System,
-)
+from tapgen.model import Action, Observed, StackSet, System, Target
 from tapgen.plan import lookups, unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
@@ -28,6 +23,7 @@ from tapgen.plan.preconditions import unmet
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
+    alike,
     changing_outputs,
     evaluated_sides,
     moved_values,
@@ -112,12 +108,13 @@ def _waves(
     waves: list[tuple[Step, ...]] = []
     blocked: list[str] = []
     omitted: list[Omitted] = []
+    silent = unread.away(observed, shut)
     for level in levels:
         found: dict[str, list[Step]] = {}
         for part in level:
             steps, problems = steps_for(system, by_part[part], observed, touched)
             blocked += problems
-            found[part], left = unread.split(steps, observed, omitted, shut)
+            found[part], left = unread.split(steps, observed, silent, omitted, shut)
             omitted += left
         waves += interleave(found.values(), system.rollout.order)
         for part, steps in found.items():
@@ -222,12 +219,10 @@ def _with_changes(
     """The step with its resource changes at each target."""
     found = observed.get(step.stack_set)
     s = None if step.action is Action.DELETE else by_part[step.part]
-    changes = {
-        target: diff.compare(
-            *evaluated_sides(found, s, target, step.foreseen(target)),
-            moved_values(step),
-        )
-        for target in step.targets
-        if not target.joins_later  # no stack exists, and none is created
-    }
+    changes: dict[Target, tuple[diff.Resource, ...]] = {}
+    for targets in alike(found, s, step):
+        sides = evaluated_sides(found, s, targets[0], step.foreseen(targets[0]))
+        one = diff.compare(*sides, moved_values(step))
+        # Where accounts join later no stack exists, and none is created.
+        changes |= {target: one for target in targets if not target.joins_later}
     return replace(step, changes=changes)

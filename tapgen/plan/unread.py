@@ -33,12 +33,13 @@ def away(
 def split(
     steps: Iterable[Step],
     observed: Mapping[str, Observed],
+    silent: Collection[Target],
     earlier: Iterable[Omitted] = (),
     shut: Collection[str] = (),
 ) -> tuple[list[Step], list[Omitted]]:
-    """Return the steps that can be done now, and what they leave out; `earlier` is what
-    the steps before them left out, `shut` are accounts that lack their roles."""
-    silent = away(observed, shut)
+    """Return the steps that can be done now, and what they leave out; `silent` are the
+    targets that are `away`, `earlier` is what the steps before them left out, `shut` are
+    accounts that lack their roles."""
     missing = {
         (one.part, target)
         for one in earlier
@@ -78,8 +79,9 @@ def split_waves(
     """Return the deletions that can be done now, and what they leave out."""
     done: list[tuple[Step, ...]] = []
     left: list[Omitted] = []
+    silent = away(observed, shut)
     for wave in waves:
-        steps, more = split(wave, observed, shut=shut)
+        steps, more = split(wave, observed, silent, shut=shut)
         left += more
         done += [tuple(steps)] if steps else []
     return done, left

@@ -10,6 +10,7 @@ from tapgen.model import (
     NO_STACK,
     InstanceStatus,
     Observed,
+    ObservedInstance,
     Output,
     Reading,
     StackSet,
@@ -157,21 +158,59 @@ def changing_outputs(
     every = dict.fromkeys(evaluate.whole(s).get("Outputs", {}), Moves.PERHAPS)
     touched: dict[Target, Mapping[str, Moves]] = {}
     for step in steps:
-        for target in step.targets:
-            touched[target] = every
-            if found and _is_known(found, target):
-                old, new = evaluated_sides(found, s, target, step.foreseen(target))
-                changes = diff.compare(old, new, moved_values(step))
-                certain = diff.replaced_outputs(new, changes)
-                moving = diff.moving_outputs(old, new, changes) | certain
-                touched[target] = {
-                    **dict.fromkeys(moving, Moves.PERHAPS),
-                    **dict.fromkeys(certain, Moves.CERTAINLY),
-                    **dict.fromkeys(
-                        diff.outputs_of_new_vpcs(new, changes), Moves.INTO_A_NEW_VPC
-                    ),
-                }
+        for targets in alike(found, s, step):
+            first = targets[0]
+            known = found is not None and _is_known(found, first)
+            one = _moving(found, s, first, step) if known else every
+            touched.update(dict.fromkeys(targets, one))
     return touched
+
+
+def _moving(
+    found: Observed | None, s: StackSet, target: Target, step: Step
+) -> dict[str, Moves]:
+    """Return the outputs that a step may change at a target."""
+    old, new = evaluated_sides(found, s, target, step.foreseen(target))
+    changes = diff.compare(old, new, moved_values(step))
+    certain = diff.replaced_outputs(new, changes)
+    moving = diff.moving_outputs(old, new, changes) | certain
+    return {
+        **dict.fromkeys(moving, Moves.PERHAPS),
+        **dict.fromkeys(certain, Moves.CERTAINLY),
+        **dict.fromkeys(diff.outputs_of_new_vpcs(new, changes), Moves.INTO_A_NEW_VPC),
+    }
+
+
+def alike(
+    found: Observed | None, s: StackSet | None, step: Step
+) -> Iterable[Sequence[Target]]:
+    """Return the targets of a step in groups whose evaluated templates are the same: they
+    have the same templates and values in the same region, and no template has the account.
+    """
+    instances = found.instances if found else {}
+    there = {t: instances.get(t) for t in step.targets}
+    templates = {s.template if s else "", found.template if found else ""}
+    templates |= {one.template for one in there.values() if one and one.template}
+    named = any("AWS::AccountId" in text for text in templates)
+    groups: dict[Any, list[Target]] = {}
+    for target, one in there.items():
+        place = target.region, target.account if named else ""
+        named_values = repr(step.by_name.get(target))
+        key = place, named_values, one and _what_it_runs(one)
+        groups.setdefault(key, []).append(target)
+    return groups.values()
+
+
+def _what_it_runs(instance: ObservedInstance) -> Any:
+    """Return all that an evaluation depends on, but for the stack set and the place."""
+    values = (
+        instance.overrides,
+        instance.parameters,
+        instance.resolved,
+        instance.current,
+    )
+    frozen = (None if one is None else frozenset(one.items()) for one in values)
+    return instance.status, instance.template, *frozen
 
 
 def _is_known(found: Observed, target: Target) -> bool:
@@ -210,6 +249,8 @@ def looked_up_again(
     found: Observed, s: StackSet, target: Target, values: Mapping[str, Value]
 ) -> list[str]:
     """Return the SSM parameters whose new values an update of this instance applies."""
+    if not parameter_store.reads(s.template):
+        return []
     instance = found.instances[target]
     changed = parameter_store.changed(
         (found.template_of(target), found.values(target)),

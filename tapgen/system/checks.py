@@ -70,7 +70,8 @@ class Problem:
 def problems(system: System) -> list[str]:
     """Return a line for each mistake, with part and parameter; `[]` when there is none."""
     lacking = [str(one) for s in system.stack_sets for one in _without_condition(s)]
-    return [*wiring(system), *unmapped(system), *lacking]
+    groups = representatives.of(system)
+    return [*wiring(system, groups), *unmapped(system, groups), *lacking]
 
 
 def found(system: System) -> list[Problem]:

@@ -82,26 +82,32 @@ def _values(observed: Mapping[str, Observed]) -> Iterator[Use]:
             for output, value in (instance.outputs or {}).items():
                 provided.setdefault(value, []).append((name, target, output))
     for name, found in observed.items():
-        for target in found.instances:
-            given = found.values(target).values()
-            for item in {i for value in given for i in {value, *value.split(",")} if i}:
+        shared = _items(found.parameters)
+        for target, instance in found.instances.items():
+            alike = instance.parameters is None and not instance.overrides
+            for item in shared if alike else _items(found.values(target)):
                 for provider, source, output in provided.get(item, ()):
                     if provider != name:
                         yield Use(name, target, provider, source, output, item)
+
+
+def _items(values: Mapping[str, str]) -> set[str]:
+    """Return the values of parameters, and what is between the commas of lists."""
+    return {i for value in values.values() for i in {value, *value.split(",")} if i}
 
 
 def _imports(observed: Mapping[str, Observed]) -> Iterator[Use]:
     """Yield the imports of exports; both are of one account and region."""
     exported: dict[tuple[str, str, str], tuple[str, Target]] = {}
     for name, found in observed.items():
-        for target in found.instances:
+        for target in found.instances if _has(found, evaluate.EXPORT) else ():
             for export in evaluate.exports(
                 found.template_of(target), found.values(target), target
             ).values():
                 if isinstance(export, str):
                     exported[(target.account, target.region, export)] = name, target
     for name, found in observed.items():
-        for target in found.instances if exported else ():
+        for target in found.instances if exported and _has(found, IMPORT) else ():
             for export in imported(
                 found.template_of(target), found.values(target), target
             ):
@@ -139,3 +145,9 @@ def _by_name(observed: Mapping[str, Observed]) -> Iterator[Use]:
             for user, at, parameter in users:
                 if user != provider and parameter in written:
                     yield Use(user, at, provider, source, parameter=parameter)
+
+
+def _has(found: Observed, word: str) -> bool:
+    """Whether a template that a stack set runs anywhere has a word."""
+    own = {i.template for i in found.instances.values() if i.template}
+    return any(word in text for text in {found.template, *own})

@@ -25,6 +25,8 @@ from tapgen.template import schemas, scope
 from tapgen.template.places import value_at
 from tapgen.template.refusals import custom_name
 
+_LISTED = {**IAM, **ACCOUNT_WIDE, **WORLD, **REGIONAL}
+
 
 @dataclass(frozen=True, order=True)
 class Name:
@@ -120,7 +122,7 @@ def sharing(types: Iterable[str]) -> frozenset[str]:
 def paths_of(kind: str) -> list[str]:
     """Return the paths of the properties that are the name of a type; none where it has
     no name, or where two may have the same."""
-    listed = {**IAM, **ACCOUNT_WIDE, **WORLD, **REGIONAL}.get(kind)
+    listed = _LISTED.get(kind)
     if listed:
         return ["/".join(listed)]
     custom = custom_name(kind)

@@ -20,6 +20,9 @@ from tapgen.template.scope import Scope
 from tapgen.template.unmapped import Unmapped, unmapped
 from tapgen.template.values import LATER, mapping
 
+EXPORT = '"Export"'
+"""In the text of every template that exports an output."""
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -85,7 +88,7 @@ def exports(
     template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
 ) -> dict[str, Any]:
     """Return output -> the name that it is exported by; an unknown one is not text."""
-    if isinstance(template, str) and '"Export"' not in template:
+    if isinstance(template, str) and EXPORT not in template:
         return {}
     return _exports(Scope(mapping(_parsed(template)), values, target))
 
