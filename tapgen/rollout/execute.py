@@ -17,14 +17,14 @@ from typing import Any
 
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
-from tapgen.model import ApprovalGate, CommandGate, ResultStatus, Target
+from tapgen.model import ApprovalGate, ResultStatus, Target
 from tapgen.rollout import fold, gates, gating, restore, snapshot
 from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
 from tapgen.rollout.codec import encode
 from tapgen.rollout.expand import expand
 from tapgen.rollout.fold import Act, End, State, Todo
 from tapgen.rollout.instances import Await
-from tapgen.rollout.journal import FRESH_SECONDS, SILENT_SECONDS, Journal
+from tapgen.rollout.journal import FRESH_SECONDS, LOOK_SECONDS, Journal
 from tapgen.rollout.model import Event, Failure, Lost
 from tapgen.rollout.outcome import outcome
 from tapgen.rollout.program import Call, Kind, Program, Step, Verb, dump
@@ -134,6 +134,12 @@ class Engine:
             self.stop_by = f"{found['by']} on {found['host']}"
             text = f"{self.stop_by} stops this run; running operations finish"
             self.emit("stopping", text)
+
+    def _lives_on(self) -> bool:
+        """Give a sign of life while a gate is checked; return whether to stop."""
+        self._beat()
+        self._look()
+        return self.stopping
 
     def patiently(self, work: Callable[..., Any], *args: Any) -> None:
         """Do something that asks AWS, again and again until AWS answers."""
@@ -430,17 +436,23 @@ class Engine:
         now = datetime.now(UTC)
         if known and (now - known.at).total_seconds() < known.again:
             return False
-        if isinstance(gate, CommandGate):
-            self.journal.beat(gate.timeout + SILENT_SECONDS)
-        found = gates.check(
-            gate,
-            gating.readers(self.sets, self.journal, self.state, one.id, gate),
-            since=datetime.fromisoformat(self.state.progress[one.id].since),
-            before=self.state.opening.get("alarms_before", ()),
-            previous=known,
-        )
+        try:
+            found = gates.check(
+                gate,
+                gating.readers(
+                    self.sets, self.journal, self.state, one.id, self._lives_on
+                ),
+                since=datetime.fromisoformat(self.state.progress[one.id].since),
+                before=self.state.opening.get("alarms_before", ()),
+                previous=known,
+            )
+        except gates.Interrupted:
+            self.emit("gate", f"{gate}: interrupted; tapgen resume checks it again")
+            return False
         self.evidence[one.id] = found
         if found.verdict is gates.Verdict.WAIT:
+            # Nothing is under way: be quick to see an answer, or a wish to stop.
+            self.pause = min(self.pause, LOOK_SECONDS)
             if known is None:
                 waits = isinstance(gate, ApprovalGate)
                 how = "; answer with tapgen approve" if waits else ""

@@ -13,8 +13,11 @@ import os
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -59,12 +62,17 @@ MOST_OUTPUT = 2_000
 
 _MOST_ALARMS = 50  # named in one piece of evidence
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
+_LOOK = 0.2  # seconds between two looks whether the run is asked to stop
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_SECURITY_TOKEN",
 )
+
+
+class Interrupted(Exception):
+    """The run is asked to stop while a gate is checked, which has found nothing yet."""
 
 
 class Verdict(StrEnum):
@@ -197,8 +205,10 @@ def readers(
     stacks: Mapping[Target, Collection[str]],
     facts: Facts,
     approval: Callable[[], Approval | None],
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Readers:
-    """Return the readers of a run; `stacks` are the ids of the system's stacks."""
+    """Return the readers of a run; `stacks` are the ids of the system's stacks. Probes
+    and commands raise Interrupted as soon as the run is `stopping`."""
 
     def read(names: Sequence[str], since: datetime) -> list[Alarm]:
         return [
@@ -210,9 +220,12 @@ def readers(
         ]
 
     def run(command: Sequence[str], timeout: float) -> Ended:
-        return execute(command, timeout, environment(os.environ, facts))
+        return execute(command, timeout, environment(os.environ, facts), stopping)
 
-    return Readers(read, probe, run, approval)
+    def request(url: str, timeout: float) -> Answer:
+        return _interruptibly(lambda: probe(url, timeout), stopping)
+
+    return Readers(read, request, run, approval)
 
 
 def _in_stacks(aws: Aws, target: Target, stack_ids: Iterable[str]) -> list[str]:
@@ -239,8 +252,9 @@ def check(
 
     `since` is when the gate was reached, `before` the alarms that were in ALARM before
     the run, and `previous` the evidence of the last look at this gate. Blocks while a
-    probe is answered or a command runs. Raises AwsError where AWS does not answer; where
-    it refuses to show the alarms, the gate does not hold.
+    probe is answered or a command runs, and raises Interrupted when the run is asked to
+    stop meanwhile. Raises AwsError where AWS does not answer; where it refuses to show the
+    alarms, the gate does not hold.
     """
     if isinstance(gate, AlarmGate):
         return _alarms(gate, readers, since, before)
@@ -350,6 +364,24 @@ def _wrong(gate: ProbeGate, answer: Answer) -> str:
     return ""
 
 
+def _interruptibly(work: Callable[[], Answer], stopping: Callable[[], bool]) -> Answer:
+    """Wait for an answer, or leave it alone: a request cannot be interrupted."""
+    answer: Future[Answer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    while True:
+        with contextlib.suppress(FutureTimeout):
+            return answer.result(_LOOK)
+        if stopping():
+            raise Interrupted
+
+
 class _NoRedirect(request.HTTPRedirectHandler):
     """Returns a redirect as the answer, instead of going there."""
 
@@ -433,9 +465,14 @@ def environment(inherited: Mapping[str, str], facts: Facts) -> dict[str, str]:
     return others | facts.variables()
 
 
-def execute(command: Sequence[str], timeout: float, env: Mapping[str, str]) -> Ended:
+def execute(
+    command: Sequence[str],
+    timeout: float,
+    env: Mapping[str, str],
+    stopping: Callable[[], bool] = lambda: False,
+) -> Ended:
     """Run a command in a process group of its own; after `timeout` seconds, or when this
-    process is interrupted, end the whole group."""
+    process is interrupted, end the whole group. Raises Interrupted once `stopping`."""
     start = time.monotonic()
     # A file and no pipe: a child in the background must not hold up the end.
     with tempfile.TemporaryFile() as output:
@@ -453,15 +490,27 @@ def execute(command: Sequence[str], timeout: float, env: Mapping[str, str]) -> E
             return Ended(0.0, error=f"cannot be started ({reason})")
         late = ""
         try:
-            process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            late = "was stopped: it ran longer than its timeout"
-            _end(process)
+            if not _ends(process, start + timeout, stopping):
+                late = "was stopped: it ran longer than its timeout"
+                _end(process)
         except BaseException:
             _end(process)
             raise
         spent = time.monotonic() - start
         return Ended(spent, None if late else process.returncode, _tail(output), late)
+
+
+def _ends(
+    process: subprocess.Popen[bytes], deadline: float, stopping: Callable[[], bool]
+) -> bool:
+    """Wait for the end of a process; return whether it comes before the deadline."""
+    while (left := deadline - time.monotonic()) > 0:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(min(left, _LOOK))
+            return True
+        if stopping():
+            raise Interrupted
+    return False
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

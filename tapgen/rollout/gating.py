@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,9 +22,14 @@ def gate_of(step: Step) -> Gate:
 
 
 def readers(
-    sets: StackSets, journal: Journal, state: State, id: str, gate: Gate
+    sets: StackSets,
+    journal: Journal,
+    state: State,
+    id: str,
+    stopping: Callable[[], bool],
 ) -> gates.Readers:
     """Return what a check of the gate of step `id` needs."""
+    gate = gate_of(state.program.steps[id])
     wanted = isinstance(gate, AlarmGate)
     stacks = stacks_of(sets, state.states) if wanted else {}
     return gates.readers(
@@ -32,6 +37,7 @@ def readers(
         stacks,
         _facts(state, id),
         lambda: approval(journal.store, journal.folder, id),
+        stopping,
     )
 
 

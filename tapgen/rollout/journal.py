@@ -185,13 +185,11 @@ class Journal:
     def _pulse(self) -> str:
         return f"{self.folder}/heartbeat.json"
 
-    def beat(self, seconds: float = SILENT_SECONDS) -> None:
-        """Say, at most every ten seconds, that the next sign of life comes within
-        `seconds`; a longer time is always said."""
-        longer = seconds > SILENT_SECONDS
-        if not longer and self.clock() - self._beaten < BEAT_SECONDS:
+    def beat(self) -> None:
+        """Say, at most every ten seconds, how soon the next sign of life comes."""
+        if self.clock() - self._beaten < BEAT_SECONDS:
             return
-        body = {"writer": self.writer, "seconds": seconds}
+        body = {"writer": self.writer, "seconds": SILENT_SECONDS}
         self.store.put(self._pulse, json.dumps(body).encode())
         self._beaten = self.clock()
 

@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,6 +29,8 @@ from tapgen.model import (
     Target,
 )
 from tests import make
+
+_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class Killed(BaseException):
@@ -164,13 +167,31 @@ class Cloud:
     words: str = "it broke"
     bucket: Bucket = field(default_factory=Bucket)
     admin: Target = make.EAST
+    alarms: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bucket.faults = self.faults
 
     @property
     def aws(self) -> Any:
-        return SimpleNamespace()
+        """Clients of CloudWatch only, which know `alarms`."""
+        model = SimpleNamespace(service_name="cloudwatch")
+        names = {"describe_alarms": "", "describe_alarm_history": ""}
+        client = SimpleNamespace(
+            meta=SimpleNamespace(service_model=model, method_to_api_mapping=names),
+            describe_alarms=self.describe_alarms,
+            describe_alarm_history=lambda **_: {},
+        )
+        return SimpleNamespace(client=lambda service, target: client)
+
+    def describe_alarms(self, AlarmNames: Sequence[str], **more: Any) -> Any:
+        self.faults.enter("alarms")
+        found = [
+            {"AlarmName": name, "StateValue": state, "StateUpdatedTimestamp": _LONG_AGO}
+            for name, state in self.alarms.items()
+            if name in AlarmNames
+        ]
+        return {"MetricAlarms": found}
 
     # -- reads ---------------------------------------------------------------------
 

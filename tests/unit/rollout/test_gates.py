@@ -330,11 +330,27 @@ def test_a_command_past_its_timeout_ends_with_all_its_children(tmp_path: Path) -
     assert found.verdict is Verdict.RED
     assert found.words.startswith("sh was stopped: it ran longer than its timeout")
     assert found.values["exit_code"] is None
-    child = int(file.read_text())
+    assert _ends(int(file.read_text()))
+
+
+@pytest.mark.parametrize("child", ["sleep 60", "trap '' TERM; sleep 60"])
+def test_a_command_ends_with_all_its_children_when_the_run_is_asked_to_stop(
+    tmp_path: Path, child: str
+) -> None:
+    file = tmp_path / "pid"
+    words = "sh", "-c", f"({child}) & echo $! > {file}.new; mv {file}.new {file}; wait"
+
+    with pytest.raises(gates.Interrupted):
+        gates.execute(words, 60, os.environ, file.exists)
+
+    assert _ends(int(file.read_text()))
+
+
+def _ends(pid: int) -> bool:
     deadline = time.monotonic() + 5
-    while _runs(child) and time.monotonic() < deadline:
+    while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert not _runs(child)
+    return not _runs(pid)
 
 
 def _runs(pid: int) -> bool:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tapgen import plan, rollout
 from tapgen.errors import RolloutError
-from tapgen.model import ApprovalGate, CommandGate, Gate, RolloutSettings
+from tapgen.model import AlarmGate, ApprovalGate, CommandGate, Gate, RolloutSettings
 from tapgen.rollout import gating, opening
+from tapgen.rollout.journal import Journal
 from tests import make
 from tests.unit.rollout.fakes import Cloud
 
@@ -47,6 +50,12 @@ def run(
         **ways,
     )
     return ended, lines
+
+
+def resume(cloud: Cloud) -> rollout.Outcome | None:
+    sets: Any = cloud
+    nothing: Any = lambda _: None  # noqa: E731
+    return rollout.resume(sets, "demo-test", nothing, sleep=nothing)
 
 
 @pytest.fixture
@@ -132,7 +141,7 @@ def test_an_approval_may_come_while_nobody_runs_the_run(cloud: Cloud) -> None:
     assert ended.open
     answering(cloud, approved=True)(0)
 
-    again = rollout.resume(cloud, "demo-test", lambda event: None)  # type: ignore[arg-type]
+    again = resume(cloud)
 
     assert again and again.green
     (found,) = evidence(cloud, ended.run)
@@ -164,5 +173,59 @@ def test_the_first_answer_counts(cloud: Cloud) -> None:
     ended, _ = run(cloud, WANTED, APPROVE, sleep=sleep, stopping=stopping)
 
     assert ended.interrupted
-    again = rollout.resume(cloud, "demo-test", lambda event: None)  # type: ignore[arg-type]
+    again = resume(cloud)
     assert again and again.restored == (NAME,)
+
+
+def bakes(folder: Path) -> Gate:
+    return AlarmGate(names=("errors",), bake=3600.0, after="wave")
+
+
+def runs(folder: Path) -> Gate:
+    """Runs long the first time only."""
+    file = folder / "began"
+    return command("sh", "-c", f"test -e {file} || (touch {file}; sleep 60)")
+
+
+def asks(folder: Path) -> Gate:
+    return APPROVE
+
+
+@pytest.mark.parametrize("elsewhere", [True, False], ids=["elsewhere", "Ctrl-C"])
+@pytest.mark.parametrize("made", [bakes, runs, asks])
+def test_who_stops_a_run_need_not_wait_for_its_gate(
+    cloud: Cloud, tmp_path: Path, made: Callable[[Path], Gate], elsewhere: bool
+) -> None:
+    """It stays open, and a resumed one looks at the gate again."""
+    cloud.alarms = {"errors": "OK"}
+    seconds = itertools.count(step=60)
+
+    def wish() -> bool:
+        found = opening.opened(cloud.bucket, "demo-test")
+        last = found.events[-1] if found else {}
+        if not found or last["event"] != "began" or not last["step"].startswith("2."):
+            return False  # the gate is the second wave of the program
+        if made is runs and not (tmp_path / "began").exists():
+            return False
+        if elsewhere:
+            journal = Journal(cloud.bucket, "demo-test", found.lock.run, "Bob", "desk")
+            journal.ask_to_stop(found.events[-1]["writer"])
+        return not elsewhere
+
+    ended, lines = run(
+        cloud,
+        WANTED,
+        made(tmp_path),
+        stopping=wish,
+        clock=lambda: float(next(seconds)),
+    )
+
+    assert (ended.interrupted, ended.open) == (True, True)
+    assert not evidence(cloud, ended.run)
+    cloud.alarms = {"errors": "ALARM"}
+    if made is asks:
+        answering(cloud, approved=False)(0)
+    again = resume(cloud)
+    assert again and (again.green if made is runs else again.restored == (NAME,))
+    (found,) = evidence(cloud, ended.run)
+    assert found["verdict"] == ("green" if made is runs else "red")
