@@ -486,6 +486,42 @@ def test_an_update_that_fails_brings_back_what_was(faulty: Faulty) -> None:
     assert found["DisplayName"] == "before"
 
 
+@pytest.mark.parametrize(
+    "skipped", [{}, {"ResourcesToSkip": ["First"]}], ids=["mended", "skipped"]
+)
+def test_a_rollback_that_fails_hangs_until_it_goes_on(
+    faulty: Faulty, skipped: dict[str, Any]
+) -> None:
+    client = faulty.client("cloudformation")
+
+    def text(name: str) -> str:
+        first, second = topic(DisplayName=name), topic(DisplayName=name)
+        return template({"First": first, "Second": {**second, "DependsOn": "First"}})
+
+    def statuses() -> list[str]:
+        found = client.list_stack_resources(StackName="one")["StackResourceSummaries"]
+        return [f"{r['LogicalResourceId']} {r['ResourceStatus']}" for r in found]
+
+    client.create_stack(StackName="one", TemplateBody=text("old"))
+    settled(client, "one")
+    faulty.add("fail", {"logical_id": "First", "nth": 2}, reason="it is locked")
+    faulty.add("fail", {"logical_id": "Second"})
+    client.update_stack(StackName="one", TemplateBody=text("new"))
+    assert settled(client, "one")["StackStatus"] == "UPDATE_ROLLBACK_FAILED"
+    assert statuses() == ["First UPDATE_FAILED", "Second UPDATE_COMPLETE"]
+    first = client.describe_stack_resource(StackName="one", LogicalResourceId="First")[
+        "StackResourceDetail"
+    ]
+    assert first["ResourceStatusReason"] == "it is locked"
+    with pytest.raises(ClientError, match="state and can not be updated."):
+        client.update_stack(StackName="one", TemplateBody=text("newer"))
+
+    client.continue_update_rollback(StackName="one", **skipped)
+
+    assert settled(client, "one")["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    assert statuses() == ["First UPDATE_COMPLETE", "Second UPDATE_COMPLETE"]
+
+
 def test_deletion_fails_only_when_the_fault_names_it(faulty: Faulty) -> None:
     client = faulty.client("cloudformation")
     client.create_stack(StackName="one", TemplateBody=template())
