@@ -75,6 +75,7 @@ def _with_stack(
         template=found.template,
         parameters=found.parameters,
         resolved=found.resolved,
+        stack_status=found.status,
     )
 
 

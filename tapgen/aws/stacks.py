@@ -137,11 +137,13 @@ def template(aws: Aws, target: Target, name: str) -> str | None:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What a stack runs: the text of its template and the values of its parameters."""
+    """What a stack runs: the text of its template and the values of its parameters; and
+    its status."""
 
     template: str
     parameters: Mapping[str, str]
     resolved: Mapping[str, str] = field(default_factory=dict)
+    status: str = ""
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,8 @@ def deployed(aws: Aws, target: Target, name: str) -> Deployed | None:
         p["ParameterKey"]: p.get("ParameterValue", "")
         for p in found.get("Parameters", [])
     }
-    return Deployed(_json(body["TemplateBody"]), values, _resolved(found))
+    template = _json(body["TemplateBody"])
+    return Deployed(template, values, _resolved(found), found["StackStatus"])
 
 
 def _resolved(stack: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
-from tapgen.aws import cover, organizations, readings, shapes, stacks
+from tapgen.aws import cover, organizations, readings, shapes, stacks, stuck
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import Aws, ask, one_line, pages
@@ -489,7 +489,10 @@ class StackSets:
 
     def failure(self, name: str, result: Result) -> stacks.Failure | None:
         """Return the first failed resource of a failed target; None when its stack has no
-        more than the reason of the result."""
+        more than the reason of the result, or when it took no update: its events are
+        those of an earlier operation then."""
+        if stuck.TAKES_NO_UPDATE.search(result.reason or ""):
+            return None
         try:
             found = self._ask(
                 "describe_stack_instance",

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound
 from tapgen.model import Target
+
+TAKES_NO_UPDATE = re.compile(r"is in \w+ state and can ?not be updated")
+"""What UpdateStack says of a stack that hangs."""
+
+
+GONE = "DELETE_COMPLETE"
+"""The status of a stack that was deleted."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +36,12 @@ def status(aws: Aws, target: Target, stack_id: str) -> str | None:
     return str(found[0]["StackStatus"])
 
 
-def state(aws: Aws, target: Target, stack_id: str) -> StackState | None:
-    """Return the state of a stack; None when it does not exist or cannot be read."""
-    try:
-        now = status(aws, target, stack_id)
-        if now is None or not now.endswith("_FAILED"):
-            return StackState(now) if now else None
-        found = dict(_failures(aws, target, stack_id))
-    except AwsError:
-        return None
+def state(aws: Aws, target: Target, stack_id: str) -> StackState:
+    """Return the state of a stack: DELETE_COMPLETE when it does not exist."""
+    now = status(aws, target, stack_id) or GONE
+    if not now.endswith("_FAILED"):
+        return StackState(now)
+    found = dict(_failures(aws, target, stack_id))
     return StackState(now, tuple(sorted(found.items())))
 
 
@@ -59,7 +64,12 @@ def continue_rollback(
     aws: Aws, target: Target, stack_id: str, skip: Sequence[str], token: str
 ) -> None:
     """Let a stack in UPDATE_ROLLBACK_FAILED go on rolling back, without the resources in
-    `skip` (API reference, ContinueUpdateRollback: only those in UPDATE_FAILED)."""
+    `skip` (API reference, ContinueUpdateRollback: only those in UPDATE_FAILED).
+
+    Stacks of stack sets have no service role, and `RoleARN` would be used for all later
+    operations; without one CloudFormation acts with the permissions of the caller (same
+    page, RoleARN), who must be allowed to change the resources.
+    """
     chosen = {"ResourcesToSkip": list(skip)} if skip else {}
     ask(
         aws.client("cloudformation", target),

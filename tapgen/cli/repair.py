@@ -28,12 +28,14 @@ from tapgen.cli.running import require_room, run_repairs, wait_for_running
 _EPILOG = """\b
 Examples:
   tapgen repair secure_network --local
+  tapgen repair secure_network --only storage
   tapgen repair secure_network --skip storage.DataBucket
 
 A stack in UPDATE_ROLLBACK_FAILED goes on rolling back with the permissions of the role
 that calls. --assume-role names one that may change its resources.
 
-Exit codes: 0 done or nothing to do, 1 something is not repaired, 130 interrupted.
+Exit codes: 0 done or nothing to do, 1 something is not repaired or cannot be read, 130
+interrupted.
 """
 
 
@@ -42,6 +44,13 @@ Exit codes: 0 done or nothing to do, 1 something is not repaired, 130 interrupte
 @aws_options
 @output_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@click.option(
+    "--only",
+    metavar="NAME",
+    multiple=True,
+    help="Repair only this: a PART, an ACCOUNT/REGION, or PART@ACCOUNT/REGION; more "
+    "than once for several.",
+)
 @click.option(
     "--skip",
     "skipped",
@@ -58,6 +67,7 @@ def repair_command(
     folder: Path,
     output: str,
     yes: bool,
+    only: tuple[str, ...],
     skipped: tuple[str, ...],
     assume_role: str | None,
     supersede: str | None,
@@ -80,14 +90,15 @@ def repair_command(
         reached = replace(reached, sets=sets)
     require_room(reached, "repair", supersede)
     wait_for_running(reached)
-    repairs = _found(reached, skipped)
-    for line in _lines(repairs):
+    hanging, unread = _hanging(reached)
+    repairs = _chosen(hanging, only, skipped)
+    for line in _lines(repairs, unread):
         say(line) if output == "json" else click.echo(line)
-    found = {"repairs": [_data(one) for one in repairs]}
+    found = {"repairs": [_data(one) for one in repairs], "unread": unread}
     if not repairs:
         if output == "json":
             print_json({**found, "failures": []})
-        return DONE
+        return FAILED if unread else DONE
     confirm(yes, "Repair this?")
     ended = run_repairs(reached, repairs, supersede)
     if isinstance(ended, int):
@@ -100,52 +111,74 @@ def repair_command(
         return INTERRUPTED
     left = "; what is not repaired is as it was" if failures else ""
     say(f"then bring all up to date: {command_line('rollout', reached)}{left}")
-    return FAILED if failures else DONE
+    return FAILED if failures or unread else DONE
 
 
-def _found(reached: Reached, skipped: Sequence[str]) -> list[Any]:
-    """Return what hangs, with the resources to skip; UsageError for a wrong name."""
+def _chosen(
+    found: Sequence[Any], only: Sequence[str], skipped: Sequence[str]
+) -> list[Any]:
+    """Return what is to be repaired, with the resources to skip; UsageError for a wrong
+    name."""
+    from tapgen.plan import repairs
+
+    chosen, wrong = repairs.only(found, only)
+    chosen, problems = repairs.skipping(chosen, skipped)
+    lines = [f"--only {line}" for line in wrong] + [f"--skip {one}" for one in problems]
+    if lines:
+        raise click.UsageError("\n".join(lines))
+    return chosen
+
+
+def _hanging(reached: Reached) -> tuple[list[Any], list[str]]:
+    """Return what hangs, with its way out, and a line for each stack that cannot be read,
+    so that nobody knows whether it hangs."""
     from tapgen.aws import stuck
+    from tapgen.aws.stuck import StackState
+    from tapgen.errors import AwsError
     from tapgen.model import InstanceDetailedStatus, Reading
     from tapgen.plan import repairs
     from tapgen.system import ownership
 
     observed = ownership.observe(reached.system, reached.sets)
-    aws = reached.sets.aws
+
+    def read(target: Any, one: Any) -> StackState | str:
+        if one.reading in (Reading.AWAY, Reading.REFUSED):
+            return str(one.unread)
+        try:
+            return stuck.state(reached.sets.aws, target, one.stack_id)
+        except AwsError as error:
+            return str(error)
+
     places = {
         (name, target): one
         for name, found in observed.items()
         for target, one in found.instances.items()
         if not target.joins_later
     }
-    silent = {
-        target.account
-        for (_, target), one in places.items()
-        if one.reading in (Reading.AWAY, Reading.REFUSED)
-        or one.detailed_status is InstanceDetailedStatus.SKIPPED_SUSPENDED_ACCOUNT
-    }
-    readable = {
-        place: one.stack_id
-        for place, one in places.items()
-        if one.stack_id and one.reading is Reading.READ
-    }
+    stacks = {place: one for place, one in places.items() if one.stack_id}
     with ThreadPoolExecutor(8) as pool:
-        states = dict(
-            zip(
-                readable,
-                pool.map(lambda p: stuck.state(aws, p[1], readable[p]), readable),
-                strict=True,
-            )
-        )
+        answers = pool.map(lambda place: read(place[1], stacks[place]), stacks)
+        found = dict(zip(stacks, answers, strict=True))
+    asleep = InstanceDetailedStatus.SKIPPED_SUSPENDED_ACCOUNT
+    silent = {
+        p[1].account for p, one in places.items() if one.detailed_status is asleep
+    }
+    silent |= {p[1].account for p, answer in found.items() if isinstance(answer, str)}
     closed = stuck.closed(reached.aws, reached.system.admin, silent)
-    found, problems = repairs.skipping(repairs.find(observed, states, closed), skipped)
-    if problems:
-        raise click.UsageError("\n".join(f"--skip {line}" for line in problems))
-    return found
+    states = {p: one for p, one in found.items() if isinstance(one, StackState)}
+    unread = [
+        f"{name} in {target}: its stack cannot be read: {answer}"
+        for (name, target), answer in found.items()
+        if isinstance(answer, str) and target.account not in closed
+    ]
+    return repairs.find(observed, states, closed), unread
 
 
-def _lines(found: Sequence[Any]) -> list[str]:
-    lines = [] if found else ["nothing hangs: no instance needs a repair"]
+def _lines(found: Sequence[Any], unread: Sequence[str]) -> list[str]:
+    lines = list(unread)
+    if not found:
+        rest = "nothing else hangs" if unread else "nothing hangs"
+        lines.append(f"{rest}: no instance needs a repair")
     for one in found:
         lines.append(f"{one.stack_set} in {one.target}: {one.why}")
         lines.append(f"  {one.way}")

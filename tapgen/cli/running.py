@@ -44,7 +44,9 @@ def require_room(reached: Reached, command: str, supersede: str | None) -> None:
     found = opening.opened(reached.sets.bucket, prefix)
     if found and found.lock.run != supersede:
         line = command_line("", reached)
-        text = lock.refusal(prefix, found.lock, found.progress, line, command)
+        text = lock.refusal(
+            prefix, found.lock, found.progress, line, command, found.state.back
+        )
         raise lock.Taken(found.lock, text)
     if supersede and not found:
         raise RolloutError(

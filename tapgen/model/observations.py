@@ -41,6 +41,7 @@ class ObservedInstance:
     `template` and `parameters` are what its stack runs, None where that was not read and
     the word of the stack set counts; `NO_STACK` and nothing where there is no stack.
     `reading` says how reading the stack ended, `unread` why, in a few words.
+    `stack_status` is that of the stack, empty where what it runs was not read.
     """
 
     status: InstanceStatus
@@ -59,6 +60,7 @@ class ObservedInstance:
     unknown: Mapping[str, str] = field(default_factory=dict)
     reading: Reading = Reading.READ
     unread: str = ""
+    stack_status: str = ""
 
     @property
     def has_no_stack(self) -> bool:

@@ -20,12 +20,12 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
 
     Replacing or deleting a stateful resource, and removing the last target of a stack set
     with stateful resources. `allowed` are exact names (`allowances.exact`). What AWS
-    refuses cannot be allowed: updates of INOPERABLE instances, and of properties that
+    refuses cannot be allowed: updates of instances that hang, and of properties that
     cannot change, and deleting protected resources; nor can what is `blocked`.
     """
     names = set(allowed)
     found: dict[str, None] = dict.fromkeys(
-        [*plan.blocked, *_inoperable(plan), *_not_possible(plan), *_protected(plan)]
+        [*plan.blocked, *_hanging(plan), *_not_possible(plan), *_protected(plan)]
     )
     going = {
         (step.stack_set, target)
@@ -165,8 +165,10 @@ def _places(targets: Sequence[Target]) -> str:
     return f"{named} and {more} more" if more > 0 else named
 
 
-def _inoperable(plan: Plan) -> Iterator[str]:
-    """INOPERABLE instances, which CloudFormation skips in every update."""
+def _hanging(plan: Plan) -> Iterator[str]:
+    """INOPERABLE instances, which StackSets skips in every update, and stacks whose
+    rollback failed, which CloudFormation does not update (user guide, "Troubleshooting",
+    "Update rollback failed")."""
     for step in plan.steps:
         if step.action is not Action.UPDATE:
             continue
@@ -176,7 +178,12 @@ def _inoperable(plan: Plan) -> Iterator[str]:
                 why = f" ({instance.reason})" if instance.reason else ""
                 yield (
                     f"{step.stack_set} in {target} is INOPERABLE: deleting it "
-                    f"failed{why}; fix the cause and run tapgen destroy, or detach it with "
-                    "aws cloudformation delete-stack-instances --retain-stacks, then roll "
-                    "out again"
+                    f"failed{why}, and no update reaches it; tapgen repair removes it from "
+                    "its stack set, then roll out again"
+                )
+            elif instance.stack_status == "UPDATE_ROLLBACK_FAILED":
+                yield (
+                    f"{step.stack_set} in {target} hangs in {instance.stack_status}: "
+                    "CloudFormation does not update its stack; tapgen repair lets its "
+                    "rollback continue, then roll out again"
                 )

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from tapgen.aws.stuck import StackState
+from tapgen.aws.stuck import GONE, StackState
 from tapgen.model import (
     InstanceDetailedStatus,
     InstanceStatus,
@@ -27,6 +27,10 @@ class Way(StrEnum):
     """How an instance is repaired."""
 
     CONTINUE = "continue the rollback of its stack"
+    LEAVE = (
+        "remove the instance from the stack set; take the account out of the file, else "
+        "the next rollout creates it again"
+    )
     RELEASE = "remove the instance from the stack set; its stack stays as it is"
     FORGET = "remove the instance from the stack set; the next rollout creates it again"
     EMPTY = (
@@ -64,14 +68,34 @@ class Repair:
         plain = {f"{self.part}.{id}": id for id, _ in self.failed}
         return plain | {f"{name}@{self.target}": id for name, id in plain.items()}
 
+    @property
+    def place(self) -> str:
+        """The stack set and the target, as a user names both."""
+        return f"{self.part}@{self.target}"
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The names by which it can be chosen: stack set, target, account, region."""
+        here = self.target
+        return frozenset(
+            (
+                self.part,
+                self.stack_set,
+                str(here),
+                here.account,
+                here.region,
+                self.place,
+            )
+        )
+
 
 def find(
     observed: Mapping[str, Observed],
-    states: Mapping[tuple[str, Target], StackState | None],
+    states: Mapping[tuple[str, Target], StackState],
     closed: Collection[str] = (),
 ) -> list[Repair]:
-    """Return what hangs, by stack set and target; `states` are those of the stacks,
-    `closed` the accounts that are suspended or closed."""
+    """Return what hangs, by stack set and target; `states` are those of the stacks
+    that could be read, `closed` the accounts that are suspended or closed."""
     found = []
     for name, one in sorted(observed.items()):
         part = one.tags.get("tapgen:part", name)
@@ -97,10 +121,11 @@ def _wrong(
 ) -> _Wrong | None:
     asleep = InstanceDetailedStatus.SKIPPED_SUSPENDED_ACCOUNT
     if target.account in closed or instance.detailed_status is asleep:
-        return f"account {target.account} is suspended or closed", Way.RELEASE, ()
-    if instance.reading is Reading.GONE:
-        return "its stack was deleted other than through the stack set", Way.FORGET, ()
+        return f"account {target.account} is suspended or closed", Way.LEAVE, ()
     status = state.status if state else ""
+    missing = status == GONE and instance.status is InstanceStatus.CURRENT
+    if missing or instance.reading is Reading.GONE:
+        return "its stack was deleted other than through the stack set", Way.FORGET, ()
     failed = state.failed if state else ()
     if status == "UPDATE_ROLLBACK_FAILED":
         return f"its stack hangs in {status}", Way.CONTINUE, failed
@@ -118,6 +143,22 @@ def _reasons(instance: ObservedInstance, failed: Iterable[tuple[str, str]]) -> s
     lines = [f"{id}: {why}" if why else id for id, why in failed]
     text = "; ".join(lines) or instance.reason or ""
     return f" ({text})" if text else ""
+
+
+def only(
+    found: Iterable[Repair], names: Iterable[str]
+) -> tuple[list[Repair], list[str]]:
+    """Return the repairs that a user names, all of them without a name, and a line for
+    each name that is that of none."""
+    repairs, given = list(found), list(dict.fromkeys(names))
+    has = ", ".join(one.place for one in repairs) or "nothing"
+    problems = [
+        f"{name}: nothing that hangs has this name; what hangs is {has}"
+        for name in given
+        if not any(name in one.places for one in repairs)
+    ]
+    chosen = [one for one in repairs if not given or one.places.intersection(given)]
+    return chosen, problems
 
 
 def skipping(

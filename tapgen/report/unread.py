@@ -11,8 +11,8 @@ from tapgen.report.targets import target_list
 _HELP = {
     Reading.AWAY: "run this again when the region and the account answer",
     Reading.REFUSED: "tapgen bootstrap creates or repairs the role that tapgen reads with",
-    Reading.GONE: "detach the instance with aws cloudformation delete-stack-instances "
-    "--retain-stacks, then tapgen rollout creates it again, empty",
+    Reading.GONE: "tapgen repair removes the instance from its stack set, then tapgen "
+    "rollout creates it again, empty",
 }
 
 

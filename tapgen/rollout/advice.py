@@ -31,9 +31,18 @@ _ADVICE = (
     ),
     (
         r"Stack \[?(arn:\S*/)?StackSet-\S* does not exist",
-        "the stack was deleted other than through its stack set: detach the instance with "
-        "aws cloudformation delete-stack-instances --retain-stacks, then roll out again, "
-        "which creates it, empty",
+        "the stack was deleted other than through its stack set: tapgen repair removes the "
+        "instance from it, then roll out again, which creates it, empty",
+    ),
+    (
+        r"is (in )?(?P<status>\w+_FAILED|ROLLBACK_COMPLETE|INOPERABLE)"
+        r"( state and can ?not be updated|, not CURRENT)",
+        "it hangs in {status}, and no rollout can change it: tapgen repair shows the safe "
+        "way out, and does it; while a run is open, with --supersede and its name",
+    ),
+    (
+        r"Account \d+ is suspended",
+        "take the account out of the file; tapgen repair removes it from its stack sets",
     ),
     (
         r"StackSetNotEmpty",

@@ -10,12 +10,21 @@ from typing import Any
 from tapgen.aws import stuck
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import RolloutError
-from tapgen.model import InstanceStatus, Target
+from tapgen.model import InstanceDetailedStatus, InstanceStatus, Target
 from tapgen.rollout.program import Call, Kind, Step, Verb
 
 READS = 30
 """How often instances are read again until they are CURRENT: lists are eventually
 consistent (API reference, ListStackInstances)."""
+
+HANGING_READS = 3
+"""How often, where one is INOPERABLE or in a suspended account: waiting changes nothing."""
+
+_HANGING = (
+    InstanceStatus.INOPERABLE,
+    InstanceDetailedStatus.INOPERABLE,
+    InstanceDetailedStatus.SKIPPED_SUSPENDED_ACCOUNT,
+)
 
 Outputs = Mapping[Target, Mapping[str, str]]
 
@@ -56,14 +65,13 @@ class Await:
         it hangs again."""
         if call.verb is not Verb.CONTINUE_ROLLBACK or not call.targets:
             return True
-        status = stuck.status(sets.aws, call.targets[0], call.key) or "DELETE_COMPLETE"
+        target = call.targets[0]
+        status = stuck.status(sets.aws, target, call.key) or stuck.GONE
         if status.endswith("_IN_PROGRESS"):
             return False
         if status == "UPDATE_ROLLBACK_FAILED":
-            raise RolloutError(
-                f"the stack in {call.targets[0]} hangs in {status} again; mend what "
-                "failed, or name the resources to skip: tapgen repair --skip"
-            )
+            failed = stuck.state(sets.aws, target, call.key).failed
+            raise RolloutError(_hangs_again(target, status, failed))
         return True
 
     def _current(self, sets: StackSets, targets: Sequence[Target]) -> Any:
@@ -87,14 +95,21 @@ class Await:
         if not wrong:
             return instances
         self.reads += 1
-        if self.reads < READS:
+        hanging = [
+            t
+            for t in wrong
+            if t in instances
+            and {instances[t].status, instances[t].detailed_status} & {*_HANGING}
+        ]
+        if self.reads < (HANGING_READS if hanging else READS):
             return None
         if self.step.follows and not any(t in instances for t in wrong):
             return instances
-        instance = instances.get(wrong[0])
+        first = (hanging or wrong)[0]
+        instance = instances.get(first)
         status = instance.status if instance else "missing"
         why = (instance.reason if instance else None) or "no reason given"
-        raise RolloutError(f"{wrong[0]} is {status}, not CURRENT: {why}")
+        raise RolloutError(f"{first} is {status}, not CURRENT: {why}")
 
     def _outputs(
         self, sets: StackSets, targets: Sequence[Target], instances: Any
@@ -130,6 +145,16 @@ class Await:
         if self.reads < READS:
             return False
         raise RolloutError(_out_of_reach(step.stack_set, left))
+
+
+def _hangs_again(target: Target, status: str, failed: Sequence[tuple[str, str]]) -> str:
+    reasons = "; ".join(f"{id}: {why}" for id, why in failed)
+    why = f" ({reasons})" if reasons else ""
+    return (
+        f"the stack in {target} hangs in {status} again{why}; mend what failed, let a "
+        "role continue that may change it (tapgen repair --assume-role), or name the "
+        "resources to skip (tapgen repair --skip)"
+    )
 
 
 def _out_of_reach(name: str, left: Sequence[Target]) -> str:

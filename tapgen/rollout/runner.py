@@ -279,7 +279,13 @@ def _room(
             )
         return None, lock.read(sets.bucket, prefix)
     if starter.supersede != found.lock.run:
-        text = lock.refusal(prefix, found.lock, found.progress, command=starter.command)
+        text = lock.refusal(
+            prefix,
+            found.lock,
+            found.progress,
+            command=starter.command,
+            back=found.state.back,
+        )
         raise lock.Taken(found.lock, text)
     wait_for_silence(found, ways)
     journal = found.journal

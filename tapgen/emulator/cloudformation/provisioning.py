@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from tapgen.emulator.cloudformation import private_names
+from tapgen.emulator.cloudformation.patches.replacing import replace_everywhere
 from tapgen.emulator.faults.active import Faults, service_of
 from tapgen.emulator.faults.model import ResourceFault
 from tapgen.emulator.wire.inner import Place
@@ -20,7 +21,14 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     f"{_CFN}.provisioners": {
         "_provision_resource": ("resource_type", "logical_id", "props", "stack_name")
     },
-    f"{_CFN}.stacks": {"_runs_on_worker_thread": ("resource_type",)},
+    f"{_CFN}.stacks": {
+        "_runs_on_worker_thread": ("resource_type",),
+        "_create_then_delete_on_failure": ("stack_name", "stack_id", "deploy_coro"),
+        "_delete_stack_async": (
+            *("stack_name", "stack_id"),
+            *("retain_resources", "force"),
+        ),
+    },
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
@@ -30,6 +38,11 @@ _in_work: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVa
     "tapgen_resource", default=None
 )
 
+# Whether a stack is about to be deleted because its creation failed.
+_created: contextvars.ContextVar[bool] = contextvars.ContextVar(
+    "tapgen_created", default=False
+)
+_STACK = "AWS::CloudFormation::Stack"
 
 Names = Callable[[tuple[Any, ...]], tuple[str, str, str]]
 """Stack, logical id and type in the arguments of one of CloudFormation's functions."""
@@ -66,6 +79,38 @@ def apply(faults: Faults) -> None:
         return bool(threaded(resource_type)) or _current[0].may_delay(resource_type)
 
     stacks._runs_on_worker_thread = runs_on_worker_thread
+    for name, wrap in (
+        ("_create_then_delete_on_failure", _noting_the_end),
+        ("_delete_stack_async", _unless_it_fails),
+    ):
+        replace_everywhere(name, wrap)
+
+
+def _noting_the_end(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Note when a stack that goes if its creation fails (OnFailure) has been created."""
+
+    async def create(stack_name: str, stack_id: str, deploy_coro: Any) -> None:
+        async def deploy() -> None:
+            await deploy_coro
+            _created.set(True)
+
+        await original(stack_name, stack_id, deploy())
+
+    return create
+
+
+def _unless_it_fails(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Leave a stack whose creation failed, empty, where a fault hits its deletion."""
+
+    async def delete(stack_name: str, *arguments: Any, **named: Any) -> None:
+        if _created.get():
+            try:
+                _apply_faults(stack_name, stack_name, _STACK, "delete")
+            except ResourceFault:
+                return
+        await original(stack_name, *arguments, **named)
+
+    return delete
 
 
 def _with_faults(

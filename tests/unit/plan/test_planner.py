@@ -309,7 +309,20 @@ def test_every_inoperable_instance_is_refused_with_advice() -> None:
         f"demo-test-data in {WEST}",
         f"demo-test-app in {EAST}",
     ]
-    assert all("bucket not empty" in r and "retain-stacks" in r for r in refused)
+    assert all("bucket not empty" in r and "tapgen repair" in r for r in refused)
+
+
+def test_a_stack_whose_rollback_failed_is_refused_with_advice() -> None:
+    data = make.stack_set()
+    hangs = make.instance(
+        InstanceStatus.OUTDATED, stack_status="UPDATE_ROLLBACK_FAILED"
+    )
+    found = {data.name: make.observed(data, instances={EAST: hangs})}
+
+    (refused,) = plan.refusals(plan.make(make.system(data), found))
+
+    assert refused.startswith(f"demo-test-data in {EAST} hangs")
+    assert "tapgen repair" in refused
 
 
 def test_a_moved_target_is_created_before_the_old_one_goes() -> None:

@@ -37,9 +37,11 @@ def find(
     failed: Any = (),
 ) -> list[repairs.Repair]:
     states = {
-        ("demo-test-data", EAST): StackState(status, failed) if status else None,
+        ("demo-test-data", EAST): StackState(status, failed),
         ("demo-test-data", WEST): StackState("UPDATE_COMPLETE"),
     }
+    if not status:  # it could not be read
+        del states["demo-test-data", EAST]
     return repairs.find(observed(instance), states, closed)
 
 
@@ -64,7 +66,8 @@ GONE = ObservedInstance(
         ("", INOPERABLE, Way.RELEASE),
         ("ROLLBACK_COMPLETE", OUTDATED, Way.EMPTY),
         ("", GONE, Way.FORGET),
-        ("", ASLEEP, Way.RELEASE),
+        ("DELETE_COMPLETE", GOOD, Way.FORGET),
+        ("", ASLEEP, Way.LEAVE),
     ],
 )
 def test_each_has_its_way_out(
@@ -73,7 +76,7 @@ def test_each_has_its_way_out(
     (one,) = find(status, instance)
 
     assert (one.target, one.way, one.part) == (EAST, way, "data")
-    assert status in one.why
+    assert status in one.why or way is Way.FORGET
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_what_the_next_rollout_updates_needs_no_repair(
 def test_instances_of_a_closed_account_are_released() -> None:
     found = find(closed=(EAST.account,))
 
-    assert {one.way for one in found} == {Way.RELEASE}
+    assert {one.way for one in found} == {Way.LEAVE}
     assert {one.target for one in found} == {EAST, WEST}
 
 
@@ -101,6 +104,21 @@ def test_resources_are_skipped_by_name_everywhere_or_at_one_target() -> None:
     _, problems = repairs.skipping(found, ["A", f"data.A@{WEST}", "data.B"])
     assert len(problems) == 2
     assert "those that did are data.A, data.B" in problems[0]
+
+
+def test_a_user_names_what_is_repaired() -> None:
+    found = find("DELETE_FAILED", OUTDATED) + find(closed=(EAST.account,))
+    east, west = str(EAST), str(WEST)
+
+    def chosen(*names: str) -> list[str]:
+        some, problems = repairs.only(found, names)
+        return [str(one.target) for one in some] or problems
+
+    assert chosen() == chosen("data") == [east, east, west]
+    assert chosen(west) == chosen(f"data@{west}", west) == chosen("us-west-2") == [west]
+    (line,) = chosen("logs")
+    assert line.startswith("logs: nothing that hangs has this name")
+    assert f"data@{west}" in line
 
 
 def test_a_unit_that_waits_for_accounts_is_no_instance() -> None:

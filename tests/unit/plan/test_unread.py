@@ -115,7 +115,7 @@ def test_a_stack_that_was_deleted_by_hand_is_not_updated_but_named() -> None:
     assert targets(found) == {("data", Action.UPDATE, EAST)}
     shown = text.plan(found)
     assert "cannot be read: 111111111111 in us-west-2 (demo-test-data)" in shown
-    assert "--retain-stacks" in shown
+    assert "tapgen repair removes the instance" in shown
     assert "left out: data: update in 111111111111 in us-west-2" in shown
 
 
