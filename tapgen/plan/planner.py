@@ -23,9 +23,9 @@ from tapgen.plan.preconditions import unmet
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
-    alike,
     changing_outputs,
     evaluated_sides,
+    grouped,
     moved_values,
 )
 from tapgen.plan.waves import dependency_levels, interleave, levels_of
@@ -220,7 +220,7 @@ def _with_changes(
     found = observed.get(step.stack_set)
     s = None if step.action is Action.DELETE else by_part[step.part]
     changes: dict[Target, tuple[diff.Resource, ...]] = {}
-    for targets in alike(found, s, step):
+    for targets in grouped(found, s, step):
         sides = evaluated_sides(found, s, targets[0], step.foreseen(targets[0]))
         one = diff.compare(*sides, moved_values(step))
         # Where accounts join later no stack exists, and none is created.

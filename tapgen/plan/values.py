@@ -158,7 +158,7 @@ def changing_outputs(
     every = dict.fromkeys(evaluate.whole(s).get("Outputs", {}), Moves.PERHAPS)
     touched: dict[Target, Mapping[str, Moves]] = {}
     for step in steps:
-        for targets in alike(found, s, step):
+        for targets in grouped(found, s, step):
             first = targets[0]
             known = found is not None and _is_known(found, first)
             one = _moving(found, s, first, step) if known else every
@@ -181,7 +181,7 @@ def _moving(
     }
 
 
-def alike(
+def grouped(
     found: Observed | None, s: StackSet | None, step: Step
 ) -> Iterable[Sequence[Target]]:
     """Return the targets of a step in groups whose evaluated templates are the same: they

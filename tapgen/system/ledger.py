@@ -84,8 +84,8 @@ def _values(observed: Mapping[str, Observed]) -> Iterator[Use]:
     for name, found in observed.items():
         shared = _items(found.parameters)
         for target, instance in found.instances.items():
-            alike = instance.parameters is None and not instance.overrides
-            for item in shared if alike else _items(found.values(target)):
+            plain = instance.parameters is None and not instance.overrides
+            for item in shared if plain else _items(found.values(target)):
                 for provider, source, output in provided.get(item, ()):
                     if provider != name:
                         yield Use(name, target, provider, source, output, item)
