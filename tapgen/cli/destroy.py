@@ -71,7 +71,7 @@ def destroy_command(
     from tapgen.accounts import bootstrap
     from tapgen.aws import retained
     from tapgen.cli.progress import console
-    from tapgen.plan import allowances, destroy
+    from tapgen.plan import allowances, destroy, writers
     from tapgen.report import text
     from tapgen.system import ownership
 
@@ -89,7 +89,7 @@ def destroy_command(
     require_room(reached, "destroy", supersede)
     wait_for_running(reached)
     observed = ownership.observe(reached.system, reached.sets)
-    plan = destroy(reached.system, observed)
+    plan = writers.with_writers(destroy(reached.system, observed), reached.sets.aws)
     out = console(stderr=output == "json")
     out.print(text.plan(plan))
     store, place = reached.sets.bucket, f"leftovers/{prefix}.json"

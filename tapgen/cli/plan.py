@@ -172,7 +172,7 @@ def make_plan(
 ) -> Any:
     """Read what is deployed, with `read_stacks` from every stack, and plan from that;
     accounts that are `shut` are left out."""
-    from tapgen.plan import make, names, permissions
+    from tapgen.plan import make, names, permissions, writers
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
@@ -187,6 +187,7 @@ def make_plan(
             others = elsewhere(reached, types)
         found = names.taken_elsewhere(plan.waves, plan.system, others)
         plan = replace(plan, blocked=(*plan.blocked, *found))
+    plan = writers.with_writers(plan, reached.sets.aws)
     if unknown := permissions.missing(reached.system):
         plan = replace(plan, blocked=(*plan.blocked, *unknown))
     missing = uploads.missing(reached.sets.aws, plan.artifacts)

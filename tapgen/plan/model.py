@@ -123,6 +123,7 @@ class Plan:
     omitted: tuple[Omitted, ...] = ()
     # SSM parameters whose values cannot be compared: part, name, why.
     not_known: tuple[tuple[str, str, str], ...] = ()
+    writers: tuple[str, ...] = ()  # global databases with another writer, as sentences
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -62,6 +62,7 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
             {"part": part, "ssm_parameter": name, "why": why}
             for part, name, why in the_plan.not_known
         ],
+        "writers": list(the_plan.writers),
         "recorded_later": [
             {"part": part, "sections": list(sections)}
             for part, sections in the_plan.recorded_later

@@ -17,8 +17,9 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from tapgen import blueprints, config, plan
 from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
-from tapgen.handlers import writer
+from tapgen.handlers import switchover, writer
 from tapgen.model import System
+from tapgen.plan import writers
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
 from tests.systems import look
@@ -266,6 +267,35 @@ def test_runbooks_see_which_region_writes(live: Live) -> None:
     for role, writes in (("primary", True), ("dr", False)):
         asked = {"GlobalDatabase": "pd-prod-db-global", "Cluster": f"pd-prod-db-{role}"}
         assert writer.writes(asked, live.client("rds", role)) is writes
+
+
+def test_after_a_switchover_clusters_are_left_alone_until_it_is_undone(
+    live: Live,
+) -> None:
+    """By the code of the runbooks, in the region that is to write."""
+
+    def move(to: str) -> None:
+        region = live.system.regions[to]
+        arn = f"arn:aws:rds:{region}:{live.cloud.account}:cluster:pd-prod-db-{to}"
+        asked = {"GlobalDatabase": "pd-prod-db-global", "Target": arn}
+        there = live.cloud.client
+        switchover.switch(
+            asked, live.client("rds", to), lambda region_name: there("rds", region_name)
+        )
+
+    def refused() -> list[str]:
+        kept = {"deletion_protection": False, "database": {"backup_days": 30}}
+        changed = live.cloud.plan(built(domain=_domain(live), **kept))
+        found = writers.with_writers(changed, live.cloud.aws)
+        return [text for text in found.blocked if "pd-prod-db-dr in us-east-2" in text]
+
+    assert refused() == []
+    move("dr")
+    try:
+        assert len(refused()) == 2, "both clusters"
+    finally:
+        move("primary")
+    assert refused() == []
 
 
 def test_the_database_copy_is_encrypted_and_has_the_same_engine(live: Live) -> None:
