@@ -11,8 +11,11 @@ SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model tapgen/templ
 SOAK ?= 200
 # For `make bench`: --runs N, --json.
 BENCH ?=
-# Enough processes to keep every core busy; xdist counts the cores itself.
-PYTEST := $(BIN)/pytest -n auto --dist loadfile
+# Enough processes to keep every core busy; xdist counts the cores itself. Files in their
+# own order: the slow ones come first, and thousands of quick tests even out the end.
+PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
+# Tests start hundreds of commands, each slower by a third without its bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help rollout test soak templates lint validate check style types fresh format picture bench clean
 

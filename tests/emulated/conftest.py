@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,27 @@ from tapgen.system import ownership
 
 SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 _numbers = itertools.count(1)
+_lint_results: list[Path] = []
+
+
+@pytest.fixture(scope="session", autouse=True)
+def linted(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where `share_lint_results` keeps them: one folder for all processes of a run."""
+    base = tmp_path_factory.getbasetemp()
+    alone = "PYTEST_XDIST_WORKER" not in os.environ
+    folder = (base if alone else base.parent) / "lint"
+    folder.mkdir(exist_ok=True)
+    _lint_results.append(folder)
+
+
+def share_lint_results(project: Path) -> None:
+    """Let a new project know what lint found in others of this run: half the time of a
+    rollout there is linting the same templates again. What lint finds at all, and when,
+    is tested in tests/unit/lint."""
+    link = project / ".tapgen" / "lint"
+    if not link.exists():
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(_lint_results[0])
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tapgen.emulator.server import lifecycle
+from tests.emulated.conftest import share_lint_results
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -148,6 +149,7 @@ def read(name: str, folder: Path) -> str:
     document = ROOT / name
     if not files(document):
         shutil.copytree(ROOT / "stacksets", folder / "stacksets")
+    share_lint_results(folder)
     reader = Reader(folder)
     try:
         reader.read(document)

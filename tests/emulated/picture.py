@@ -45,7 +45,7 @@ READY = ("secure-network-prod-storage", "secure-network-prod-audit")
 BUSY = "secure-network-prod-network"
 SLOW = {
     "effect": "delay",
-    "seconds": 2,
+    "seconds": 6,  # a busy machine needs them
     "match": {"region": REGION, "stack_set": BUSY, "type": "AWS::EC2::VPC"},
 }
 CELL = 12.2  # width of a character in rich's SVG
@@ -105,7 +105,13 @@ def record(folder: Path) -> tuple[str, ...]:
         out.print(text.plan(the_plan, outlook=Outlook(forecast.of(the_plan))))
         places = [(s.stack_set, t) for s in the_plan.steps for t in s.targets]
         screen = Recorder(out, places)
-        rollout.run(the_plan, sets, screen, poll_seconds=(0.02, 0.1))
+        rollout.run(
+            the_plan,
+            sets,
+            screen,
+            stopping=lambda: bool(screen.frame),
+            poll_seconds=(0.02, 0.1),
+        )
     finally:
         lifecycle.stop(folder)
     assert screen.frame, "the moment of the picture never came"

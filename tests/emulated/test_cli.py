@@ -18,6 +18,8 @@ from typing import Any
 import boto3
 import pytest
 
+from tests.emulated.conftest import share_lint_results
+
 ROOT = Path(__file__).parents[2]
 TAPGEN = [sys.executable, "-m", "tapgen"]
 MINIMAL = """\
@@ -59,6 +61,8 @@ class Shell:
         }
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        if arguments[0] == "rollout" and "--yes" in arguments:
+            share_lint_results(self.folder)
         return subprocess.Popen(
             [*TAPGEN, *arguments],
             cwd=self.folder,

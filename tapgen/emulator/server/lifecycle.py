@@ -242,7 +242,7 @@ def stop(folder: Path) -> bool:
             return False
         with suppress(EmulatorError):
             _ask(server, "POST", "shutdown")
-        if not _ended(server.pid, 10):
+        if not ended(server.pid, 10):
             _end(server.pid)
         (folder / "local.json").unlink(missing_ok=True)
         return True
@@ -390,10 +390,23 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         pass
-    return True
+    return not _is_zombie(pid)
 
 
-def _ended(pid: int, timeout: float) -> bool:
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended, and its parent has not asked how.
+
+    In a container that parent is the first process, which may ask late or never.
+    """
+    with suppress(OSError, IndexError):  # other systems have no /proc
+        stat = Path(f"/proc/{pid}/stat").read_text()
+        # The name before it may have anything in it (proc_pid_stat(5)).
+        return stat.rpartition(")")[2].split()[0] == "Z"
+    return False
+
+
+def ended(pid: int, timeout: float) -> bool:
+    """Wait for the end of a process, at most `timeout` seconds; return whether it came."""
     deadline = time.monotonic() + timeout
     while _alive(pid):
         if time.monotonic() > deadline:
@@ -406,7 +419,7 @@ def _end(pid: int) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.kill(pid, number)
-        if _ended(pid, 3):
+        if ended(pid, 3):
             return
 
 

@@ -197,7 +197,9 @@ async def _serve(
     config.accesslog = None
     config.errorlog = "-"
     config.loglevel = "WARNING"
-    config.graceful_timeout = 1
+    # For the answer to the shutdown. It always waits in full: hypercorn counts connections
+    # that their client has closed until their keep-alive is over.
+    config.graceful_timeout = 0.2
     config.shutdown_timeout = 5
     # A keep-alive longer than the clients': theirs must be the side that closes.
     config.keep_alive_timeout = 75

@@ -160,6 +160,19 @@ def test_stopping_ends_the_process_and_frees_the_port(folder: Path) -> None:
     assert lifecycle.stop(folder) is False
 
 
+def test_a_process_that_nobody_asks_for_its_end_has_ended() -> None:
+    # As under the first process of a container, which waits for none of its children.
+    code = (
+        "import subprocess; print(subprocess.Popen(['true']).pid, flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdin and parent.stdout
+        assert lifecycle.ended(int(parent.stdout.readline()), 10)
+        parent.stdin.write(b"\n")
+
+
 def test_what_never_ran_is_not_running(tmp_path: Path) -> None:
     folder = tmp_path / "never"
     assert lifecycle.running(folder) is None
