@@ -35,8 +35,8 @@ rollout: .venv/.ready ## Roll the secure network out to two regions of the embed
 test: .venv/.ready ## Run all tests
 	$(PYTEST)
 
-soak: .venv/.ready ## Hold the plan to what happens, and kill a rollout at every call (SOAK=200)
-	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_truth.py tests/unit/rollout/test_kills.py tests/unit/rollout/test_any_day.py
+soak: .venv/.ready ## Long sweeps: plans against what happens, kills at every call (SOAK=200)
+	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_truth.py tests/unit/rollout/test_kills.py tests/unit/rollout/test_any_day.py tests/unit/lint/test_patches.py tests/unit/lint/test_matches.py
 
 templates: .venv/.ready $(SCHEMA) ## Bring templates_out/, generated code and the editors' schema up to date
 	$(BIN)/python -m tools.generate

@@ -9,7 +9,8 @@ they must also change last, no order is right, and the change takes two rollouts
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from tapgen.model import Action, Observed, Output, StackSet, System, Target
 from tapgen.plan.model import Step
@@ -22,6 +23,7 @@ from tapgen.plan.waves import reaches
 from tapgen.system import checks, ledger
 from tapgen.system.ledger import Use, imported
 from tapgen.template import diff, evaluate, parameter_store
+from tapgen.template.evaluate import Evaluated
 from tapgen.template.values import references
 
 Deletions = list[tuple[Step, ...]]
@@ -42,11 +44,40 @@ class Order:
 
 
 @dataclass(frozen=True)
+class _Sides:
+    """A stack before and after its update."""
+
+    old: Evaluated
+    new: Evaluated
+    moved: Mapping[str, bool]
+
+    @cached_property
+    def gone(self) -> frozenset[str]:
+        """The logical ids of what the update takes away."""
+        return frozenset(
+            c.logical_id
+            for c in diff.compare(self.old, self.new, self.moved)
+            if c.verb is diff.Verb.REMOVE and not c.retained
+        )
+
+
+@dataclass(frozen=True)
 class _State:
     system: System
     observed: Mapping[str, Observed]
     updates: Mapping[tuple[str, Target], Step]
     wanted: Mapping[str, StackSet]
+    # Of one stack there may be many uses: its update is looked at once.
+    _sides: dict[tuple[str, Target], _Sides] = field(default_factory=dict)
+
+    def sides(self, step: Step, target: Target) -> _Sides:
+        """A stack that a step updates, before and after it."""
+        name = step.stack_set
+        if (name, target) not in self._sides:
+            found, s = self.observed[name], self.wanted[name]
+            both = evaluated_sides(found, s, target, step.foreseen(target))
+            self._sides[name, target] = _Sides(*both, moved_values(step))
+        return self._sides[name, target]
 
     def is_staying(self, name: str, target: Target) -> bool:
         return name in self.wanted and target in self.wanted[name].targets
@@ -120,22 +151,18 @@ def _is_lost(state: _State, use: Use) -> bool:
     step = state.updates.get((use.provider, use.source))
     if step is None or (use.user in state.wanted and not _lets_go(state, use)):
         return False
-    found, s = state.observed[use.provider], state.wanted[use.provider]
-    old, new = evaluated_sides(found, s, use.source, step.foreseen(use.source))
     if use.export:
+        template = state.wanted[use.provider].template
         values = {k: v if isinstance(v, str) else v.now for k, v in step.values.items()}
-        names = evaluate.exports(s.template, values, use.source).values()
+        names = evaluate.exports(template, values, use.source).values()
         # A name that is not known yet may be the same one.
         return use.export not in names and all(isinstance(n, str) for n in names)
+    sides = state.sides(step, use.source)
     if use.parameter:
-        written = ledger.writes(new.resources)
+        written = ledger.writes(sides.new.resources)
         return use.parameter not in written and all(isinstance(n, str) for n in written)
-    changes = diff.compare(old, new, moved_values(step))
-    gone = {
-        c.logical_id for c in changes if c.verb is diff.Verb.REMOVE and not c.retained
-    }
-    named = references(old.outputs.get(use.output))
-    return any(name.partition(".")[0] in gone for name in named)
+    named = references(sides.old.outputs.get(use.output))
+    return any(name.partition(".")[0] in sides.gone for name in named)
 
 
 def _lets_go(state: _State, use: Use) -> bool:

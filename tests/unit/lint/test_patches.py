@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -21,7 +22,7 @@ ODD: tuple[Any, ...] = (
 )
 # The largest templates take longest, and have no other kinds of resources.
 LARGEST = 25_000
-CHANGED = 40
+CHANGED = int(os.environ.get("TAPGEN_SOAK", 16))
 RUN = """\
 import json, sys
 from tapgen.lint import cfn_lint, patches
@@ -86,7 +87,10 @@ def test_findings_are_the_same_with_and_without() -> None:
     with_patches, without = (findings(v, texts) for v in (patches.VERSION, "none"))
 
     assert with_patches == without
-    assert len(without) == len(texts) and sum(line != "[]" for line in without) > 20
+    assert (
+        len(without) == len(texts)
+        and sum(line != "[]" for line in without) > len(texts) / 2
+    )
 
 
 @pytest.mark.parametrize("version", [patches.VERSION, "1.59.0"])
