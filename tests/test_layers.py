@@ -57,6 +57,7 @@ ENGINE = {
     *(
         "calls",
         "codec",
+        "copies",
         "execute",
         "expand",
         "fold",
@@ -65,7 +66,8 @@ ENGINE = {
         "instances",
         "journal",
     ),
-    *("lock", "model", "opening", "outcome", "program", "restore", "snapshot"),
+    *("lock", "model", "opening", "outcome", "places", "program"),
+    *("reconcile", "restore", "snapshot"),
 }
 # What they may import, besides the standard library and each other.
 ENGINE_USES = ("tapgen.aws", "tapgen.model", "tapgen.errors")

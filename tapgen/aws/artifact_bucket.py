@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from tapgen.aws.session import Aws, ask
+from tapgen.aws.session import ATTEMPTS, Aws, ask
 from tapgen.errors import AwsError, Conflict, NotFound
 from tapgen.model import Target, artifact_bucket
 
@@ -26,14 +26,23 @@ class Stored:
 
 @dataclass(frozen=True)
 class ArtifactBucket:
-    """Objects in the artifact bucket of one account and region."""
+    """Objects in the artifact bucket of one account and region.
+
+    A call fails after `attempts`.
+    """
 
     aws: Aws
     target: Target
+    attempts: int = ATTEMPTS
 
     @property
     def _client(self) -> Any:
-        return self.aws.client("s3", self.target)
+        return self.aws.client("s3", self.target, self.attempts)
+
+    @property
+    def hasty(self) -> ArtifactBucket:
+        """The same bucket, for finding out soon whether its region answers."""
+        return replace(self, attempts=2)
 
     def put(self, key: str, body: bytes, *, kind: str = "application/json") -> str:
         """Store an object; return the https URL by which CloudFormation reads it.

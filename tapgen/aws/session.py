@@ -62,6 +62,14 @@ _DENIED = {
     "403",
 }
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
+# A region that gives no answer: botocore's exceptions of a connection, and a server's
+# errors (API references, "Common Errors").
+_AWAY = {
+    *("EndpointConnectionError", "ConnectTimeoutError", "ReadTimeoutError"),
+    *("ConnectionClosedError", "ConnectionError", "HTTPClientError"),
+    *("ServiceUnavailable", "ServiceUnavailableException", "InternalFailure"),
+    *("InternalError", "InternalServerError", "500", "502", "503", "504"),
+}
 # botocore's exceptions for a sign-in that has ended; those of AWS login are newer.
 _SIGNED_OUT = {
     "CredentialRetrievalError",
@@ -99,6 +107,7 @@ class Aws:
     In accounts other than the caller's, `role` is assumed. On the embedded AWS without a
     role, the account number is the access key. There `instance` returns what the embedded
     AWS of the project identifies itself by: any other listener on its port is refused.
+    `others` are regions whose STS is asked who calls where that of `region` is away.
     """
 
     session: boto3.session.Session
@@ -107,7 +116,9 @@ class Aws:
     role: str | None = None
     local: bool = False
     instance: Callable[[], str] | None = field(default=None, repr=False)
+    others: tuple[str, ...] = ()
     _account: str | None = field(default=None, repr=False)
+    _signing: str | None = field(default=None, repr=False)  # whose STS answers
     _handles: dict[tuple[Any, ...], Client] = field(default_factory=dict, repr=False)
     _keys: dict[str, Any] = field(default_factory=dict, repr=False)
     _clients: Clients = field(init=False, repr=False)
@@ -120,10 +131,26 @@ class Aws:
         """The caller's own account id (`sts:GetCallerIdentity`)."""
         with self._clients.lock:
             if self._account is None:
-                # The first call of every command: fail quickly when nothing answers.
-                sts = self._clients.get("sts", self.region, 2, Caller())
-                self._account = str(ask(sts, "get_caller_identity")["Account"])
+                self._account = self._identity()
         return self._account
+
+    def _identity(self) -> str:
+        """Ask who calls; the first region that answers assumes roles, too."""
+        away: AwsError | None = None
+        for region in dict.fromkeys((self.region, *self.others)):
+            # The first call of every command: fail quickly when nothing answers.
+            sts = self._clients.get("sts", region, 2, Caller())
+            try:
+                found = str(ask(sts, "get_caller_identity")["Account"])
+            except AwsError as error:
+                if not is_away(error):
+                    raise
+                away = away or error
+                continue
+            self._signing = region
+            return found
+        assert away
+        raise away
 
     @property
     def home(self) -> Target:
@@ -188,7 +215,8 @@ class Aws:
         partition = self.session.get_partition_for_region(self.region)
         arn = f"arn:{partition}:iam::{account}:role/{self.role}"
         place = f"the caller in {self.account}, to assume {arn}"
-        sts = self._clients.get("sts", self.region, ATTEMPTS, Caller(place=place))
+        region = self._signing or self.region
+        sts = self._clients.get("sts", region, ATTEMPTS, Caller(place=place))
 
         def refresh() -> dict[str, str]:
             answer = ask(sts, "assume_role", RoleArn=arn, RoleSessionName="tapgen")
@@ -280,6 +308,12 @@ def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
     with _translated(f"{service}:{name}", getattr(client, _PLACE, "")):
         answer: dict[str, Any] = getattr(client, operation)(**given)
         return answer
+
+
+def is_away(error: AwsError) -> bool:
+    """Whether an error says that a region gives no answer: not that it says no, nor that
+    the credentials or this machine are the trouble."""
+    return error.code in _AWAY
 
 
 def role_exists(aws: Aws, target: Target, name: str) -> bool:

@@ -91,12 +91,14 @@ class StackSets:
     """The stack sets of one administration account and region.
 
     `delegated` says that this is the account of a delegated administrator: its
-    service-managed stack sets live in the management account (`CallAs`).
+    service-managed stack sets live in the management account (`CallAs`). `copies` are
+    the other places of the journals of their runs.
     """
 
     aws: Aws
     admin: Target
     delegated: bool = False
+    copies: tuple[Target, ...] = ()
 
     def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         try:
@@ -119,6 +121,13 @@ class StackSets:
     def bucket(self) -> ArtifactBucket:
         """The artifact bucket in the same account and region."""
         return ArtifactBucket(self.aws, self.admin)
+
+    @property
+    def buckets(self) -> dict[str, ArtifactBucket]:
+        """The artifact buckets that have journals, by region: its own one, and those
+        with copies."""
+        places = (self.admin, *self.copies)
+        return {place.region: ArtifactBucket(self.aws, place) for place in places}
 
     # -- reading ---------------------------------------------------------------
 

@@ -213,8 +213,10 @@ def reach(
     region: str | None,
     account: str | None,
     default_region: str,
+    others: Iterable[str] = (),
 ) -> Any:
-    """Connect to AWS: the embedded one, or the one that boto3 is configured for."""
+    """Connect to AWS: the embedded one, or the one that boto3 is configured for; `others`
+    are regions to ask who calls, where the default one is away."""
     from tapgen.aws import session
 
     if local:
@@ -229,6 +231,7 @@ def reach(
         )
     else:
         aws = session.connect(profile, region)
+    aws.others = tuple(others)
     if account and aws.account != account:
         raise click.UsageError(
             f"the credentials belong to account {aws.account}, not to --account {account}; "

@@ -62,13 +62,15 @@ def reach_system(
         loaded = load(system_path(name, folder), environment)
     with clock.stage("connecting to AWS"):
         admin = loaded.system.admin
-        aws = reach(default_region=admin.region, **aws_choice)
+        others = [target.region for target in loaded.system.journal_copies]
+        aws = reach(default_region=admin.region, others=others, **aws_choice)
         operator = aws.assuming(loaded.system.operator_role)
         named = loaded.system.organizational_units
         admin = loaded.system.admin.resolve(aws.account)
         units = organizations.units(operator, admin, named, leaving=leaving)
         system = loaded.system.resolve(aws.account, units)
-    sets = StackSets(operator, system.admin, system.delegated)
+    copies = system.journal_copies
+    sets = StackSets(operator, system.admin, system.delegated, copies)
     return Reached(loaded, system, aws, sets, aws_choice["local"])
 
 

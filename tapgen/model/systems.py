@@ -206,6 +206,15 @@ class System:
         return tuple(dict.fromkeys(u for m in named for u in m.organizational_units))
 
     @property
+    def journal_copies(self) -> tuple[Target, ...]:
+        """Where the journal of its runs has copies, so that it outlives the
+        administration region: in each region with a role, of the same account. A region
+        that only a stack set names is its own role, and has none."""
+        regions = {region for role, region in self.regions.items() if role != region}
+        others = sorted(regions - {self.admin.region})
+        return tuple(Target(self.admin.account, region) for region in others)
+
+    @property
     def prefix(self) -> str:
         """The prefix of the names of this system's stack sets and roles."""
         return f"{self.name.replace('_', '-')}-{self.suffix}"

@@ -12,6 +12,7 @@ event advance a run in the same way. Events are those of `journal`:
     failed    a step cannot be done
     turned    from now on the run undoes what it has changed, by another program
     paused    no process advances the run
+    moved     it goes on in the administration region, where its journal is copied
     closed    the end: done, restored, abandoned or superseded
 """
 
@@ -196,6 +197,7 @@ def _as_observed(found: Observed) -> StackSetState:
 
 
 def _resumed(state: State, event: Mapping[str, Any], programs: Programs) -> None:
+    state.run = event.get("run", state.run)  # another name in another region
     if not state.back:
         if state.there.on_failure == "rollback":
             return  # what has failed is going to be restored
@@ -316,6 +318,10 @@ def _paused(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     state.paused = event["why"]
 
 
+def _moved(state: State, event: Mapping[str, Any], programs: Programs) -> None:
+    state.paused = f"moved to {event['to']}"
+
+
 def _closed(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     state.end = End(event["end"])
 
@@ -330,6 +336,7 @@ _APPLY = {
     "failed": _failed,
     "turned": _turned,
     "paused": _paused,
+    "moved": _moved,
     "closed": _closed,
 }
 

@@ -6,6 +6,10 @@ S3 user guide, "Conditional writes"). Who resumes a run writes its next number f
 process that slept finds that number taken and stops. Each event has the random id of its
 writer, so that the repetition of a write whose answer was lost is no fence. Templates and
 programs are objects beside the runs, by digest.
+
+A run that goes on in another region, because this one is away, is a run with another name
+there. Its first event says which one it `continues`, `after` which number, and has the next
+number. So each object is written in one region only, and all others may copy it.
 """
 
 from __future__ import annotations
@@ -78,7 +82,8 @@ class Journal:
     """The events of one run, as one process reads and writes them.
 
     `number` is that of the last known event. `who` and `host` are written with each
-    event, so that a fenced process can say who goes on.
+    event, so that a fenced process can say who goes on. `overtaken` says who acts in
+    another region, without this one.
     """
 
     store: Store
@@ -90,6 +95,7 @@ class Journal:
     writer: str = field(default_factory=lambda: secrets.token_hex(8))
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
+    overtaken: Callable[[], Event | None] = lambda: None
     _beaten: float = float("-inf")
     _looked: float = float("-inf")
 
@@ -142,7 +148,16 @@ class Journal:
         )
 
     def events(self) -> list[dict[str, Any]]:
-        """Read all events there are, in order, and go on after the last."""
+        """Read all events there are, in order, and go on after the last; with those of
+        the run that this one continues."""
+        own = self.own()
+        if not own or "continues" not in own[0]:
+            return own
+        base = Journal(self.store, self.prefix, own[0]["continues"]).events()
+        return [e for e in base if e["number"] <= own[0]["after"]] + own
+
+    def own(self) -> list[dict[str, Any]]:
+        """Read the events of this run itself, and go on after the last."""
         names = self.store.keys(f"{self.folder}/0")
         with ThreadPoolExecutor(8) as pool:
             bodies = list(pool.map(self.store.get, names))
@@ -170,11 +185,13 @@ class Journal:
         self.store.put(self._stop, json.dumps(body).encode())
 
     def stop_request(self) -> Event | None:
-        """Return who asks this process to stop, at most every few seconds; None when
-        nobody does."""
+        """Return who asks this process to stop, or acts in another region without this
+        one, at most every few seconds; None when nobody does."""
         if self.clock() - self._looked < LOOK_SECONDS:
             return None
         self._looked = self.clock()
+        if acting := self.overtaken():
+            return acting
         body = self.store.get(self._stop)
         found: Event | None = json.loads(body) if body else None
         return found if found and found["writer"] == self.writer else None

@@ -2,6 +2,10 @@
 
 It is created where none exists, and changed only in place of the one that was read (S3
 user guide, "Conditional writes"). A run that has ended leaves it behind, marked as ended.
+
+A bucket with copies of the journal has two: `open.<region>.json` is a copy of the lock in
+the administration region, and `open.json` is that of a run that acts there, without the
+administration region.
 """
 
 from __future__ import annotations
@@ -9,9 +13,10 @@ from __future__ import annotations
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tapgen.errors import Conflict, RolloutError
 from tapgen.rollout.journal import Store, home, now_text
@@ -22,6 +27,10 @@ class Lock:
     """Who has the lock, for which run; `open` is false once that has ended.
 
     `process` and `boot` are the process that runs it and the start of its machine.
+    `also` are other open runs, which come next: there are some where one acted without the
+    administration region. `without` are the regions that such a run does without, `after`
+    the number of the last event before its own, and `moved` says that its journal is in
+    the administration region now. `brought` is the last run that came from elsewhere.
     """
 
     run: str
@@ -32,6 +41,11 @@ class Lock:
     open: bool = True
     process: int = 0
     boot: str = ""
+    also: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    after: int = 0
+    moved: bool = False
+    brought: str = ""
 
     @property
     def is_dead(self) -> bool:
@@ -75,25 +89,46 @@ def boot() -> str:
         return ""
 
 
-def new(run: str, who: str, command: str) -> Lock:
+def new(
+    run: str, who: str, command: str, without: Iterable[str] = (), after: int = 0
+) -> Lock:
     """Return the lock of a run of this process."""
     return Lock(
-        run, who, platform.node(), now_text(), command, True, os.getpid(), boot()
+        run,
+        who,
+        platform.node(),
+        now_text(),
+        command,
+        process=os.getpid(),
+        boot=boot(),
+        without=tuple(without),
+        after=after,
     )
 
 
-def _key(prefix: str) -> str:
-    return f"{home(prefix)}/open.json"
+def key(prefix: str, of: str = "") -> str:
+    """Return the key of a system's lock; `of` a region, that of the copy of its lock."""
+    return f"{home(prefix)}/open.{of}.json" if of else f"{home(prefix)}/open.json"
 
 
-def read(store: Store, prefix: str) -> Held | None:
-    """Return the lock of a system; None where it never had one."""
-    found = store.read(_key(prefix))
+def read(store: Store, prefix: str, of: str = "") -> Held | None:
+    """Return the lock of a system, or the copy of the lock `of` a region; None where it
+    never had one."""
+    found = store.read(key(prefix, of))
     if found is None:
         return None
-    known: Mapping[str, object] = json.loads(found.body)
-    fields = {k: v for k, v in known.items() if k in Lock.__dataclass_fields__}
-    return Held(Lock(**fields), found.etag)  # type: ignore[arg-type]
+    known: Mapping[str, Any] = json.loads(found.body)
+    fields: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v
+        for k, v in known.items()
+        if k in Lock.__dataclass_fields__
+    }
+    return Held(Lock(**fields), found.etag)
+
+
+def dump(one: Lock) -> bytes:
+    """Return a lock as it is stored."""
+    return json.dumps(asdict(one)).encode()
 
 
 def take(store: Store, prefix: str, wanted: Lock, before: Held | None) -> Held:
@@ -101,9 +136,10 @@ def take(store: Store, prefix: str, wanted: Lock, before: Held | None) -> Held:
 
     Raises Taken when somebody else was quicker.
     """
-    body = json.dumps(asdict(wanted)).encode()
     try:
-        etag = store.write(_key(prefix), body, etag=before.etag if before else None)
+        etag = store.write(
+            key(prefix), dump(wanted), etag=before.etag if before else None
+        )
     except Conflict:
         now = read(store, prefix)
         if now and now.lock == wanted:  # the answer of our own write was lost

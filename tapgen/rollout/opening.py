@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.errors import RolloutError
@@ -47,13 +47,28 @@ class Opened:
         return f"{here}{paused}"
 
 
-def opened(store: Store, prefix: str) -> Opened | None:
-    """Return the open run of a system; None when there is none."""
-    held = lock.read(store, prefix)
-    if held is None or not held.lock.open:
+def opened(store: Store, prefix: str, of: str = "") -> Opened | None:
+    """Return the open run of a system, the oldest if there are several; None when there
+    is none. `of` is a region: then it is the one that the copy of its lock names."""
+    held = lock.read(store, prefix, of)
+    if held is None:
         return None
-    found = read_run(store, prefix, held)
-    return None if found.state.end else found
+    runs = [held.lock.run] if held.lock.open else []
+    runs += held.lock.also
+    for place, run in enumerate(runs, 1):
+        one = replace(held.lock, run=run, open=True, also=tuple(runs[place:]))
+        found = read_run(store, prefix, replace(held, lock=one))
+        if not found.state.end:
+            return found if run == held.lock.run else _named(found)
+    return None
+
+
+def _named(found: Opened) -> Opened:
+    """A run that the lock does not describe, with what its first event says."""
+    first = found.events[0] if found.events else {}
+    facts = {k: first[k] for k in ("who", "host", "command") if k in first}
+    known = replace(found.lock, since=first.get("at", ""), process=0, boot="", **facts)
+    return replace(found, held=replace(found.held, lock=known))
 
 
 def read_run(store: Store, prefix: str, held: lock.Held) -> Opened:

@@ -8,7 +8,7 @@ process can go on with only the access to AWS.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,11 +18,12 @@ from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
 from tapgen.model import Artifact, Observed, System
 from tapgen.plan import Plan
-from tapgen.rollout import compile, lock, snapshot, uploads
+from tapgen.rollout import compile, lock, places, reconcile, snapshot, uploads
+from tapgen.rollout.copies import Copied, Copy
 from tapgen.rollout.execute import Engine, Ways, as_text
 from tapgen.rollout.fold import End, State
 from tapgen.rollout.gating import off_before
-from tapgen.rollout.journal import Journal, new_run
+from tapgen.rollout.journal import Journal, Store, new_run
 from tapgen.rollout.model import Event, Lost, Outcome
 from tapgen.rollout.opening import Opened, opened, wait_for_silence
 from tapgen.rollout.outcome import outcome
@@ -34,12 +35,14 @@ from tapgen.system.artifacts import content
 class Starter:
     """Who starts a run, and for what: `command` is rollout or destroy, `facts` go into
     the first event (the plan, what the user allowed), `supersede` names an open run that
-    this one replaces."""
+    this one replaces, `without` the regions of the journal that do not answer, typed by a
+    person."""
 
     who: str = ""
     command: str = "rollout"
     facts: Mapping[str, Any] = field(default_factory=dict)
     supersede: str | None = None
+    without: tuple[str, ...] = ()
     host: str = field(default_factory=platform.node)
 
 
@@ -96,19 +99,13 @@ def start(
 ) -> Outcome:
     """Take the lock of a system, and run the program that `compiled` returns for the run
     that this one supersedes, if any; raises what `run` raises."""
-    prefix = system.prefix
-    old, before = _room(sets, prefix, starter, chosen)
-    journal = Journal(
-        sets.bucket,
-        prefix,
-        new_run(),
-        starter.who or _somebody(sets),
-        starter.host,
-        clock=chosen.clock,
-        wall=chosen.wall,
-    )
-    wanted = lock.new(journal.run, journal.who, starter.command)
-    held = lock.take(sets.bucket, prefix, wanted, before)
+    prefix, who = system.prefix, starter.who or _somebody(sets)
+    store, beside = _ground(sets, prefix, chosen, who, starter.without)
+    old, before = _room(sets, store, prefix, starter, chosen)
+    journal = _journal(store, prefix, new_run(), who, starter.host, chosen)
+    without = () if isinstance(store, Copied) else starter.without
+    wanted = lock.new(journal.run, who, starter.command, without)
+    held = _take(sets, store, prefix, wanted, before)
     try:
         program, texts, more = compiled(old)
         name = _store(journal, program, texts)
@@ -125,10 +122,12 @@ def start(
             "tapgen": __version__,
             "python": platform.python_version(),
             **({"supersedes": starter.supersede} if starter.supersede else {}),
+            **({"without": list(without)} if without else {}),
+            **({"beside": beside.lock.run} if beside else {}),
             **starter.facts,
         }
     except (TapgenError, KeyboardInterrupt):
-        _release(sets, prefix, held)
+        _release(store, prefix, held)
         raise
     engine = Engine(sets, journal, State(), {name: program}, texts, chosen)
     return _to_the_end(engine, held, lambda: engine.record("opened", **facts))
@@ -142,19 +141,21 @@ def resume(
     back: bool = False,
     who: str = "",
     artifacts: Mapping[str, Artifact] = {},
+    without: Iterable[str] = (),
     **ways: Any,
 ) -> Outcome | None:
     """Go on with the open run of a system, in the direction that it had, or `back`.
 
     `artifacts` are those that this machine has, by key; they are read only where they
-    have not been uploaded yet. None when no run is open, or it had not begun. Raises RolloutError while another process runs it, and what
-    `run` raises.
+    have not been uploaded yet, `without` as of a `Starter`. None when no run is open, or
+    it had not begun. Raises RolloutError while another process runs it, and what `run`
+    raises.
     """
     chosen = Ways(on_event, content=lambda key: _content(key, artifacts), **ways)
-    taken = _taken_over(sets, prefix, chosen, who)
+    taken = _taken_over(sets, prefix, chosen, who, without)
     if taken is None:
         return None
-    engine, held = taken
+    engine, held, facts = taken
     state = engine.state
     turning = ""
     if back and not state.back:
@@ -163,7 +164,9 @@ def resume(
         turning = "restoring failed before"
 
     def begin() -> None:
-        engine.record("resumed", command="resume", back=back, tapgen=__version__)
+        engine.record(
+            "resumed", command="resume", back=back, tapgen=__version__, **facts
+        )
         direction = "back" if back or state.back else "forward"
         on_event(Event("resumed", f"going on with run {state.run} ({direction})"))
         if turning:
@@ -179,6 +182,7 @@ def abandon(
     on_event: Callable[[Event], None],
     *,
     who: str = "",
+    without: Iterable[str] = (),
     **ways: Any,
 ) -> tuple[str, ...] | None:
     """End the open run of a system as it is, after its running operations; return the
@@ -186,50 +190,136 @@ def abandon(
 
     None when no run is open, or it had not begun. Raises what `resume` raises.
     """
-    taken = _taken_over(sets, prefix, Ways(on_event, **ways), who)
+    taken = _taken_over(sets, prefix, Ways(on_event, **ways), who, without)
     if taken is None:
         return None
-    engine, held = taken
+    engine, held, facts = taken
     state = engine.state
     try:
-        engine.record("resumed", command="stop", tapgen=__version__)
+        engine.record("resumed", command="stop", tapgen=__version__, **facts)
         left = engine.abandon()
     except AwsError as error:
         raise Lost(state.touched, error, state.run) from error
     except KeyboardInterrupt:
         raise Lost(state.touched, None, state.run) from None
-    _release(sets, prefix, held)
+    _release(engine.journal.store, prefix, held)
+    _finish(engine)
     return left
 
 
+def _ground(
+    sets: StackSets, prefix: str, chosen: Ways, who: str, without: Iterable[str]
+) -> tuple[Store, Opened | None]:
+    """Return where the journal of a run is written: in the administration region, with
+    copies, once the journals of all regions are reconciled; else in the first region that
+    answers, and the run that is open as far as is known there.
+
+    Raises RolloutError unless every region that does not answer was typed.
+    """
+    near = places.acting(sets, prefix, without)
+    if not near.is_home:
+        return near.store, opened(near.store, prefix, near.home)
+    lines, left_out = reconcile.reconcile(sets, prefix, chosen, who, without)
+    for line in lines:
+        chosen.on_event(Event("conflict", line))
+    others = {r: b for r, b in sets.buckets.items() if r != near.home}
+    copies = tuple(
+        Copy(region, store, prefix, behind=left_out.get(region, ""))
+        for region, store in others.items()
+    )
+    return Copied(sets.bucket, near.home, prefix, copies), None
+
+
+def _take(
+    sets: StackSets,
+    store: Store,
+    prefix: str,
+    wanted: lock.Lock,
+    before: lock.Held | None,
+) -> lock.Held:
+    """Take the lock, and give it back where somebody acts in another region."""
+    held = lock.take(store, prefix, wanted, before)
+    at_home = isinstance(store, Copied)
+    try:
+        places.require_alone(sets, prefix, at_home)
+    except TapgenError:
+        unused = replace(wanted, open=False, moved=not at_home)
+        lock.take(store, prefix, before.lock if before else unused, held)
+        raise
+    return held
+
+
+def _journal(
+    store: Store, prefix: str, run: str, who: str, host: str, ways: Ways
+) -> Journal:
+    journal = Journal(store, prefix, run, who, host, clock=ways.clock, wall=ways.wall)
+    if isinstance(store, Copied):
+        journal.overtaken = store.overtaken
+    return journal
+
+
+Taken = tuple[Engine, lock.Held, dict[str, Any]]
+"""What goes on with a run, its lock, and facts for the event that says so."""
+
+
 def _taken_over(
-    sets: StackSets, prefix: str, chosen: Ways, who: str
-) -> tuple[Engine, lock.Held] | None:
+    sets: StackSets, prefix: str, chosen: Ways, who: str, without: Iterable[str]
+) -> Taken | None:
     """Take the open run of a system over from a process that is gone.
 
     None when no run is open, or it had not begun: then it is closed.
     """
-    found = opened(sets.bucket, prefix)
+    who = who or _somebody(sets)
+    store, beside = _ground(sets, prefix, chosen, who, without)
+    found = opened(store, prefix)
+    if beside and (found is None or reconcile.is_moved(found)):
+        return _branched(sets, store, prefix, beside, chosen, who, without)
     if found is None:
         return None
     wait_for_silence(found, chosen)
-    journal = found.journal
-    journal.who, journal.host = who or _somebody(sets), platform.node()
-    journal.clock, journal.wall = chosen.clock, chosen.wall
-    lines = lock.new(found.lock.run, journal.who, found.lock.command)
-    held = lock.take(
-        sets.bucket, prefix, replace(lines, since=found.lock.since), found.held
-    )
+    journal = _journal(store, prefix, found.lock.run, who, platform.node(), chosen)
+    journal.number = found.journal.number
+    mine = lock.new(found.lock.run, who, found.lock.command)
+    kept = {k: getattr(found.lock, k) for k in ("since", "also", "without", "after")}
+    held = _take(sets, store, prefix, replace(mine, **kept), found.held)
     if not found.state.number:
-        _release(sets, prefix, held)
+        _release(store, prefix, held)
         text = f"run {found.lock.run} had not begun anything; it is closed"
         chosen.on_event(Event("resumed", text))
         return None
-    return Engine(sets, journal, found.state, found.programs, {}, chosen), held
+    return Engine(sets, journal, found.state, found.programs, {}, chosen), held, {}
+
+
+def _branched(
+    sets: StackSets,
+    store: Store,
+    prefix: str,
+    base: Opened,
+    chosen: Ways,
+    who: str,
+    without: Iterable[str],
+) -> Taken | None:
+    """Go on with a run of the administration region, which is away, in a run of another
+    name: what is written there meanwhile stays apart."""
+    state = base.state
+    if not state.number:
+        return None
+    run, before = new_run(), lock.read(store, prefix)
+    journal = _journal(store, prefix, run, who, platform.node(), chosen)
+    journal.number = state.number
+    mine = lock.new(run, who, base.lock.command, without, after=state.number)
+    held = _take(sets, store, prefix, mine, before)
+    facts = {
+        "run": run,
+        "continues": base.lock.run,
+        "after": state.number,
+        "without": list(without),
+    }
+    return Engine(sets, journal, state, base.programs, {}, chosen), held, facts
 
 
 def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> Outcome:
-    sets, prefix = engine.sets, engine.journal.prefix
+    store, prefix = engine.journal.store, engine.journal.prefix
     try:
         begin()
         engine.run()
@@ -237,10 +327,27 @@ def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> O
         raise Lost(engine.state.touched, error, engine.state.run) from error
     except KeyboardInterrupt:
         raise Lost(engine.state.touched, None, engine.state.run) from None
-    ended = outcome(engine.state, sets)
+    ended = outcome(engine.state, engine.sets)
     if engine.state.end:
-        _release(sets, prefix, held)
+        _release(store, prefix, held)
+    _finish(engine)
     return ended
+
+
+def _finish(engine: Engine) -> None:
+    """Complete the copies of the journal, and report those that cannot be."""
+    store, sets, prefix = engine.journal.store, engine.sets, engine.journal.prefix
+    if not isinstance(store, Copied):
+        return
+    for region, why in store.finish().items():
+        sides = reconcile.Sides(
+            prefix, store.region, store.home, region, sets.buckets[region]
+        )
+        try:
+            reconcile.complete(sides)
+        except AwsError as error:
+            text = f"the journal has no complete copy in {region} ({why}; {error})"
+            engine.emit("waiting", f"{text}; the next run completes it")
 
 
 def _content(key: str, known: Mapping[str, Artifact]) -> bytes:
@@ -252,10 +359,10 @@ def _content(key: str, known: Mapping[str, Artifact]) -> bytes:
     return content(known[key])
 
 
-def _release(sets: StackSets, prefix: str, held: lock.Held) -> None:
+def _release(store: Store, prefix: str, held: lock.Held) -> None:
     """Mark the lock's run as ended; nothing happens if somebody else has the lock."""
     try:
-        lock.take(sets.bucket, prefix, replace(held.lock, open=False), held)
+        lock.take(store, prefix, replace(held.lock, open=False), held)
     except (lock.Taken, AwsError):
         pass  # whoever reads the lock next finds that the run has ended
 
@@ -265,19 +372,19 @@ def _somebody(sets: StackSets) -> str:
 
 
 def _room(
-    sets: StackSets, prefix: str, starter: Starter, ways: Ways
+    sets: StackSets, store: Store, prefix: str, starter: Starter, ways: Ways
 ) -> tuple[Opened | None, lock.Held | None]:
     """Return the open run that the new one supersedes, if any, and the lock as it is.
 
     Raises Taken when a run is open that is not to be superseded.
     """
-    found = opened(sets.bucket, prefix)
+    found = opened(store, prefix)
     if found is None:
         if starter.supersede:
             raise RolloutError(
                 f"{prefix}: run {starter.supersede} is not open; leave --supersede out"
             )
-        return None, lock.read(sets.bucket, prefix)
+        return None, lock.read(store, prefix)
     if starter.supersede != found.lock.run:
         text = lock.refusal(
             prefix,
@@ -287,6 +394,12 @@ def _room(
             back=found.state.back,
         )
         raise lock.Taken(found.lock, text)
+    if found.lock.also:
+        raise RolloutError(
+            f"{prefix}: besides run {found.lock.run}, other runs are open: "
+            f"{', '.join(found.lock.also)}; end one after the other, with tapgen resume, "
+            "resume --back or stop --abandon"
+        )
     wait_for_silence(found, ways)
     journal = found.journal
     journal.who, journal.host = starter.who or _somebody(sets), starter.host

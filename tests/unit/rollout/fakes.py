@@ -16,7 +16,7 @@ from typing import Any
 
 from tapgen.aws.artifact_bucket import Stored
 from tapgen.aws.stacksets import Definition, Operation, Result
-from tapgen.errors import AwsError, Busy, Conflict, NotFound
+from tapgen.errors import AwsError, Busy, Conflict, NotFound, Unreachable
 from tapgen.model import (
     HIDDEN,
     NO_STACK,
@@ -74,16 +74,33 @@ def kill() -> None:
 
 @dataclass
 class Bucket:
-    """Objects with conditional writes; `now` is S3's clock."""
+    """Objects with conditional writes; `now` is S3's clock. `away` says that its region
+    does not answer; `written` has all that conditional writes have ever made."""
 
     faults: Faults = field(default_factory=Faults)
     objects: dict[str, bytes] = field(default_factory=dict)
     times: dict[str, float] = field(default_factory=dict)
     now: Callable[[], float] = lambda: 0.0
     lock: Any = field(default_factory=threading.Lock)
+    away: bool = False
+    written: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def _enter(self, name: str, writes: bool = False) -> int:
+        number = self.faults.enter(name, writes)
+        if self.away:
+            raise Unreachable("s3", "EndpointConnectionError", "no route")
+        return number
+
+    @property
+    def hasty(self) -> Bucket:
+        return self
+
+    def exists(self) -> bool:
+        self._enter("exists")
+        return True
 
     def put(self, key: str, body: bytes, *, kind: str = "") -> str:
-        number = self.faults.enter(f"put {key}", writes=True)
+        number = self._enter(f"put {key}", writes=True)
         self._set(key, body)
         self.faults.leave(number)
         return key
@@ -92,7 +109,7 @@ class Bucket:
         self.objects[key], self.times[key] = body, self.now()
 
     def write(self, key: str, body: bytes, *, etag: str | None = None) -> str:
-        number = self.faults.enter(f"write {key}", writes=True)
+        number = self._enter(f"write {key}", writes=True)
         with self.lock:
             there = self.objects.get(key)
             if (there is None) != (etag is None) or (
@@ -100,26 +117,27 @@ class Bucket:
             ):
                 raise Conflict("s3:PutObject", "PreconditionFailed", "no")
             self._set(key, body)
+            self.written.append((key, body))
         self.faults.leave(number)
         return _etag(body)
 
     def get(self, key: str) -> bytes | None:
-        self.faults.enter(f"get {key}")
+        self._enter(f"get {key}")
         return self.objects.get(key)
 
     def read(self, key: str) -> Stored | None:
-        self.faults.enter(f"read {key}")
+        self._enter(f"read {key}")
         body = self.objects.get(key)
         if body is None:
             return None
         return Stored(body, _etag(body), self.now() - self.times[key])
 
     def has(self, key: str) -> bool:
-        self.faults.enter(f"has {key}")
+        self._enter(f"has {key}")
         return key in self.objects
 
     def keys(self, prefix: str) -> list[str]:
-        self.faults.enter(f"keys {prefix}")
+        self._enter(f"keys {prefix}")
         return sorted(k for k in self.objects if k.startswith(prefix))
 
 
@@ -166,6 +184,7 @@ class Cloud:
     started: list[str] = field(default_factory=list)
     words: str = "it broke"
     bucket: Bucket = field(default_factory=Bucket)
+    copies: dict[str, Bucket] = field(default_factory=dict)
     admin: Target = make.EAST
     alarms: dict[str, str] = field(default_factory=dict)
 
@@ -192,6 +211,10 @@ class Cloud:
             if name in AlarmNames
         ]
         return {"MetricAlarms": found}
+
+    @property
+    def buckets(self) -> dict[str, Bucket]:
+        return {self.admin.region: self.bucket, **self.copies}
 
     # -- reads ---------------------------------------------------------------------
 

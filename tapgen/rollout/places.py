@@ -1,0 +1,125 @@
+"""Where the journal of a system is: in the administration region, with copies in others.
+
+Who only looks reads the nearest copy that answers. Who acts without the administration
+region names each region that is passed over, and takes the lock in the first one that
+answers, in the order of `StackSets.buckets`: so all who act take the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tapgen.aws.session import is_away
+from tapgen.aws.stacksets import StackSets
+from tapgen.errors import AwsError, RolloutError
+from tapgen.rollout import lock
+from tapgen.rollout.journal import Store
+from tapgen.rollout.opening import Opened, opened
+
+
+@dataclass(frozen=True)
+class Near:
+    """The first place that answers: its region and bucket; `home` is the administration
+    region, and `away` says what the regions before it answered instead."""
+
+    prefix: str
+    home: str
+    region: str
+    store: Store
+    away: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_home(self) -> bool:
+        return self.region == self.home
+
+    @property
+    def words(self) -> str:
+        """Which place is read, and which one does not answer."""
+        gone = "; ".join(f"{r} does not answer ({w})" for r, w in self.away.items())
+        return (
+            f"{gone}; what follows is the copy of the journal in {self.region}, which may "
+            "lack the last events"
+        )
+
+    def opened(self) -> Opened | None:
+        """Return the open run, None where none is known: the one that acts here without
+        the administration region, else the one of the administration region."""
+        acting = opened(self.store, self.prefix)
+        if acting or self.is_home:
+            return acting
+        return opened(self.store, self.prefix, self.home)
+
+
+def nearest(sets: StackSets, prefix: str) -> Near:
+    """Return the first place of a system's journal that answers.
+
+    Raises RolloutError where none does, and AwsError for any answer but none.
+    """
+    home, away = sets.admin.region, dict[str, str]()
+    if len(sets.buckets) == 1:
+        return Near(prefix, home, home, sets.bucket)
+    for region, bucket in sets.buckets.items():
+        quick = bucket.hasty
+        try:
+            if region == home:
+                quick.get(lock.key(prefix))
+            elif not quick.exists():  # it has nothing to read
+                continue
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            away[region] = str(error)
+            continue
+        return Near(prefix, home, region, bucket, away)
+    gone = "; ".join(f"{r}: {w}" for r, w in away.items())
+    raise RolloutError(
+        f"{prefix}: no region that has its journal answers: {gone}; try again later"
+    )
+
+
+def acting(sets: StackSets, prefix: str, without: Iterable[str]) -> Near:
+    """Return the place to act in, without the regions that somebody has typed.
+
+    Raises RolloutError unless all regions before it were typed.
+    """
+    near = nearest(sets, prefix)
+    require_typed(near.away, without)
+    return near
+
+
+def require_alone(sets: StackSets, prefix: str, at_home: bool) -> None:
+    """Raise RolloutError where the administration region answers again, `at_home` where
+    somebody acts without it. Called once the lock was taken: since both sides take theirs
+    before they look, one sees the other."""
+    home = sets.admin.region
+    places = {r: b for r, b in sets.buckets.items() if (r == home) is not at_home}
+    for region, bucket in places.items():
+        try:
+            found = lock.read(bucket.hasty, prefix)
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            continue
+        if not at_home:
+            raise RolloutError(f"{home} answers again; nothing was started without it")
+        if found and found.lock.open:
+            one = found.lock
+            raise RolloutError(
+                f"{prefix}: {one.who} on {one.host} acts in {region} without "
+                f"{', '.join(one.without)}, as run {one.run}; nothing was started here"
+            )
+
+
+def require_typed(away: Mapping[str, str], without: Iterable[str]) -> None:
+    """Raise RolloutError unless somebody has typed the name of each region that does not
+    answer: its lock cannot be read, and another run may hold it."""
+    missing = [region for region in away if region not in {*without}]
+    if missing:
+        gone = "; ".join(f"{r}: {away[r]}" for r in missing)
+        options = " ".join(f"--without-region {region}" for region in missing)
+        raise RolloutError(
+            f"a region of the journal does not answer: {gone}\n"
+            "  whether another run is open there cannot be seen; to go on all the same: "
+            f"{options}"
+        )
