@@ -3,7 +3,8 @@
 `run` deploys what `blueprints.bootstrap` describes: `tapgen-administration` once, and
 `tapgen-<system>-<suffix>-roles` in every target account, all in the administration
 region (IAM is global, one region is enough); `tapgen-artifacts` wherever the system
-uploads something and no artifact bucket exists yet. A second run changes nothing.
+uploads something or its journal has a copy, and no artifact bucket exists yet. A second
+run changes nothing.
 """
 
 from __future__ import annotations
@@ -95,7 +96,7 @@ def files(system: System, code: str) -> dict[str, str]:
         "bootstrap/administration.json": blueprint.administration(),
         f"bootstrap/{system.name}.json": _roles(system, code, needs),
     }
-    if resource_names.targets_of_artifacts(system):
+    if resource_names.targets_of_artifacts(system) or system.journal_copies:
         found["bootstrap/artifacts.json"] = blueprint.artifacts()
     return found
 
@@ -174,6 +175,9 @@ def announced(system: System, assuming: bool) -> Iterator[str]:
     `assuming` says that a role to assume in other accounts was given.
     """
     yield f"administration role and artifact bucket in {system.admin}"
+    copies = ", ".join(map(str, system.journal_copies))
+    if copies:
+        yield f"artifact bucket, for copies of the journal, in {copies}"
     own = ", ".join(target.account for target in _role_targets(system))
     if own:
         yield f"execution and operator role in {own}"
@@ -282,7 +286,8 @@ def unready(aws: Aws, system: System, code: str) -> Unready:
     for target in _role_targets(system):
         if lacking := _lacking_or_shut(aws, target, system, code):
             accounts.setdefault(target.account, []).extend(lacking)
-    for target in _bucket_targets(aws, system):
+    uploads = resource_names.targets_of_artifacts(system)
+    for target in _bucket_targets(aws, system, uploads):
         if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
             line = f"{target} has no artifact bucket"
             accounts.setdefault(target.account, []).append(line)
@@ -353,7 +358,8 @@ def _stacks(
         },
         {"ManagedBy": "tapgen"},
     )
-    for target in _bucket_targets(aws, system):
+    places = {*resource_names.targets_of_artifacts(system), *system.journal_copies}
+    for target in _bucket_targets(aws, system, sorted(places)):
         yield _Stack(
             target,
             ARTIFACTS_STACK,
@@ -396,11 +402,11 @@ def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:
     return {"Bucket": "existing"} if there else {}
 
 
-def _bucket_targets(aws: Aws, system: System) -> list[Target]:
-    """Targets that need an artifact bucket and have no administration stack with one."""
+def _bucket_targets(aws: Aws, system: System, places: Iterable[Target]) -> list[Target]:
+    """Those of the places that have no administration stack with an artifact bucket."""
     return [
         target
-        for target in resource_names.targets_of_artifacts(system)
+        for target in places
         if target != system.admin
         and stacks.outputs(aws, target, ADMINISTRATION_STACK) is None
     ]

@@ -7,30 +7,40 @@ import select
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tapgen.errors import RolloutError, TapgenError
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.rollout import Event
+    from tapgen.rollout.places import Near
 
 _WORDS = {"yes": True, "y": True, "no": False, "n": False}
 _HOW = "type yes to approve or no to reject, and press Enter"
 
 
 def answer_gates(
-    bucket: Any, prefix: str, *, approved: bool, by: str, comment: str = ""
+    near: Near, *, approved: bool, by: str, comment: str = ""
 ) -> list[str]:
     """Approve or reject what the open run of a system waits for; return it in words.
 
-    Raises RolloutError when nothing waits, or somebody has already answered.
+    Raises RolloutError when nothing waits, somebody has already answered, or whoever
+    waits would not see the answer.
     """
-    from tapgen.rollout import gating, opening
+    from tapgen.rollout import gating
 
-    found = opening.opened(bucket, prefix)
+    found = near.opened()
+    if found is None and not near.is_home:
+        raise RolloutError(near.unknown)
     waiting = gating.waiting(found.state) if found else []
     if not found or not waiting:
-        raise RolloutError(f"{prefix}: no rollout waits for an approval")
+        raise RolloutError(f"{near.prefix}: no rollout waits for an approval")
+    if not near.waits_here(found):
+        raise RolloutError(
+            f"{near.prefix}: run {found.lock.run} of {found.lock.who} waits in "
+            f"{near.home}, which does not answer, so nobody could read the answer; give it "
+            f"again once {near.home} is back"
+        )
     word = "approved" if approved else "rejected"
     lines = []
     for id, step in waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,9 @@ def bootstrap_command(
         say(line)
     confirm(yes or reached.local, "Create or update these?")
     changed = run_bootstrap(reached, assume_role)
+    if bootstrap.ARTIFACTS_STACK in changed:
+        for line in copy_journal(reached):
+            say(line)
     if output == "json":
         print_json({"changed": changed})
     else:
@@ -82,6 +85,15 @@ def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
         deployed_types=_types(observed),
         on_event=lambda line: None if line.endswith("up to date") else say(line),
     )
+
+
+def copy_journal(reached: Reached) -> Iterator[str]:
+    """Complete the copies of the journal; yield what was copied."""
+    from tapgen.rollout import reconcile
+
+    for sides in reconcile.sides(reached.sets, reached.system.prefix):
+        if count := reconcile.complete(sides):
+            yield f"copied the journal to {sides.other}: {count} objects"
 
 
 def _types(observed: Mapping[str, Observed]) -> set[str]:

@@ -70,6 +70,13 @@ supersede_option = click.option(
     metavar="RUN",
     help="Replace this open run by a new plan, and keep its last good state.",
 )
+without_option = click.option(
+    "--without-region",
+    "without",
+    metavar="REGION",
+    multiple=True,
+    help="Go on although this region, which has a copy of the journal, does not answer.",
+)
 aws_options = _options(
     click.option(
         "--local",

@@ -17,6 +17,7 @@ from tapgen.cli.common import (
     print_json,
     supersede_option,
     system_options,
+    without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.plan import refused
@@ -55,6 +56,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 3 partial, 130 interrupted.
 )
 @assume_role_option
 @supersede_option
+@without_option
 def destroy_command(
     system: str | None,
     environment: str | None,
@@ -64,6 +66,7 @@ def destroy_command(
     delete_data: str | None,
     assume_role: str | None,
     supersede: str | None,
+    without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Delete SYSTEM's stack sets in reverse order, and list the data that stays."""
@@ -77,7 +80,13 @@ def destroy_command(
 
     require_terminal_or(yes)
     reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
+        system,
+        environment,
+        folder,
+        Timings(),
+        aws_choice,
+        leaving=True,
+        without=without,
     )
     prefix = reached.system.prefix
     if delete_data not in (None, prefix):

@@ -18,6 +18,7 @@ from tapgen.cli.common import (
     system_argument,
 )
 from tapgen.cli.reach import command_line, reach_system
+from tapgen.cli.running import nearest
 
 _EPILOG = """\b
 Examples:
@@ -67,18 +68,22 @@ def history_command(
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
-    prefix, bucket = reached.system.prefix, reached.sets.bucket
+    prefix = reached.system.prefix
+    near = nearest(reached)
+    bucket = near.store
+    place = {"read_in": near.region, "away": [*near.away]}
     if run is not None:
         one, entries = history.read(bucket, prefix, run)
         if output == "json":
             timeline = [report.entry_data(entry) for entry in entries]
-            print_json({"run": report.data(one), "timeline": timeline})
+            print_json({"run": report.data(one), "timeline": timeline, **place})
         else:
             console().print(report.run(one, entries))
         return DONE
     found, older = history.runs(bucket, prefix, last)
     if output == "json":
-        print_json({"runs": [report.data(one) for one in found], "older": older})
+        listed = [report.data(one) for one in found]
+        print_json({"runs": listed, "older": older, **place})
     else:
         more = f"{command_line('history', reached)} --last {len(found) + older}"
         console().print(report.runs(prefix, found, older, more))

@@ -28,13 +28,15 @@ REAL_POLL = (2.0, 15.0)
 
 @dataclass(frozen=True)
 class Reached:
-    """A resolved system, and the connection to its AWS."""
+    """A resolved system, and the connection to its AWS; `without` are the regions of its
+    journal that somebody has typed because they do not answer."""
 
     loaded: Loaded
     system: System
     aws: Any
     sets: Any
     local: bool
+    without: tuple[str, ...] = ()
 
     @property
     def poll_seconds(self) -> tuple[float, float]:
@@ -50,6 +52,7 @@ def reach_system(
     aws_choice: Mapping[str, Any],
     *,
     leaving: bool = False,
+    without: tuple[str, ...] = (),
 ) -> Reached:
     """Build a system, then connect to AWS; errors in the config need no connection.
 
@@ -71,7 +74,7 @@ def reach_system(
         system = loaded.system.resolve(aws.account, units)
     copies = system.journal_copies
     sets = StackSets(operator, system.admin, system.delegated, copies)
-    return Reached(loaded, system, aws, sets, aws_choice["local"])
+    return Reached(loaded, system, aws, sets, aws_choice["local"], without)
 
 
 def undescribed(

@@ -20,6 +20,7 @@ from tapgen.cli.common import (
     say,
     supersede_option,
     system_options,
+    without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account
 from tapgen.cli.reach import Reached, command_line, reach_system
@@ -61,6 +62,7 @@ interrupted.
 )
 @assume_role_option
 @supersede_option
+@without_option
 def repair_command(
     system: str | None,
     environment: str | None,
@@ -71,6 +73,7 @@ def repair_command(
     skipped: tuple[str, ...],
     assume_role: str | None,
     supersede: str | None,
+    without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Repair the stack instances of SYSTEM that hang, each in its safe way.
@@ -78,15 +81,18 @@ def repair_command(
     No resource is deleted. Instances that StackSets cannot change any more are removed
     from their stack sets, and the next rollout creates them again.
     """
-    from tapgen.aws.stacksets import StackSets
-
     reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
+        system,
+        environment,
+        folder,
+        Timings(),
+        aws_choice,
+        leaving=True,
+        without=without,
     )
     require_account(reached, yes, aws_choice["account"])
     if assume_role:
-        aws = reached.aws.assuming(assume_role)
-        sets = StackSets(aws, reached.system.admin, reached.system.delegated)
+        sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))
         reached = replace(reached, sets=sets)
     require_room(reached, "repair", supersede)
     wait_for_running(reached)

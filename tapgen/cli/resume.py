@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tapgen.cli import DONE
+from tapgen.cli import DONE, FAILED, PARTIAL
 from tapgen.cli.common import (
     Timings,
     aws_options,
@@ -15,10 +15,11 @@ from tapgen.cli.common import (
     print_json,
     say,
     system_options,
+    without_option,
 )
 from tapgen.cli.confirmation import require_account
 from tapgen.cli.reach import command_line, reach_system
-from tapgen.cli.running import exit_code, next_lines, resume_run
+from tapgen.cli.running import away_text, exit_code, next_lines, resume_run
 
 _EPILOG = """\b
 Examples:
@@ -39,12 +40,14 @@ Exit codes: 0 done, restored, or nothing to resume, 1 failed and nothing remains
 @aws_options
 @output_option
 @click.option("--back", is_flag=True, help="Restore what was deployed before the run.")
+@without_option
 def resume_command(
     system: str | None,
     environment: str | None,
     folder: Path,
     output: str,
     back: bool,
+    without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Continue the open rollout or destroy of SYSTEM.
@@ -54,11 +57,23 @@ def resume_command(
     """
     from tapgen.cli.progress import console
     from tapgen.report import data, text
+    from tapgen.rollout import places
 
     reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
+        system,
+        environment,
+        folder,
+        Timings(),
+        aws_choice,
+        leaving=True,
+        without=without,
     )
     require_account(reached, True, aws_choice["account"])
+    near = places.nearest(reached.sets, reached.system.prefix)
+    if not near.is_home:
+        say(f"error: {away_text(reached, near, 'resume')}")
+        found = near.opened()
+        return PARTIAL if found and found.state.changed else FAILED
     ended = resume_run(reached, back)
     if isinstance(ended, int):
         return ended

@@ -17,6 +17,7 @@ from tapgen.cli.common import (
     say,
     supersede_option,
     system_options,
+    without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.plan import (
@@ -60,6 +61,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
 @allow_option
 @supersede_option
+@without_option
 def rollback_command(
     system: str | None,
     environment: str | None,
@@ -70,6 +72,7 @@ def rollback_command(
     details: bool,
     allowed: tuple[str, ...],
     supersede: str | None,
+    without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Take SYSTEM back to the templates, targets, values and tags of an earlier run.
@@ -84,7 +87,9 @@ def rollback_command(
 
     require_terminal_or(yes)
     clock = Timings()
-    reached = reach_system(system, environment, folder, clock, aws_choice, leaving=True)
+    reached = reach_system(
+        system, environment, folder, clock, aws_choice, leaving=True, without=without
+    )
     require_account(reached, yes, aws_choice["account"])
     require_room(reached, "rollback", supersede)
     then = earlier.find(reached.sets.bucket, reached.system.prefix, to)

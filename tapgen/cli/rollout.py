@@ -19,6 +19,7 @@ from tapgen.cli.common import (
     supersede_option,
     system_options,
     timings_option,
+    without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.lint import lint_passes
@@ -67,6 +68,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
     help="Run exactly this saved plan; refused if anything has changed since.",
 )
 @supersede_option
+@without_option
 def rollout_command(
     system: str | None,
     environment: str | None,
@@ -78,6 +80,7 @@ def rollout_command(
     allowed: tuple[str, ...],
     plan_file: Path | None,
     supersede: str | None,
+    without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Deploy SYSTEM: show the plan, ask for confirmation, run it wave by wave.
@@ -96,10 +99,12 @@ def rollout_command(
     if saved_plan:
         system, environment = system or saved_plan.system, saved_plan.environment
         allowed = saved_plan.allowed
-    reached = reach_system(system, environment, folder, clock, aws_choice)
+    reached = reach_system(
+        system, environment, folder, clock, aws_choice, without=without
+    )
     require_account(reached, yes, aws_choice["account"])
-    shut = require_bootstrap(reached, clock)
     require_room(reached, "rollout", supersede)
+    shut = require_bootstrap(reached, clock)
     wait_for_running(reached)
     read_stacks = saved_plan.read_stacks if saved_plan else False
     plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)

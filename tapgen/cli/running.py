@@ -18,6 +18,23 @@ LOCAL_PATIENCE = 30.0
 """For how many seconds at most a rollout waits for an embedded AWS that is away."""
 
 
+def nearest(reached: Reached) -> Any:
+    """Return the first place of the journal that answers; say which one, if it is not
+    that of the administration region, and else who acted without that one."""
+    from tapgen.rollout import places
+
+    near = places.nearest(reached.sets, reached.system.prefix)
+    if not near.is_home:
+        say(near.words)
+        return near
+    for region, one in places.elsewhere(reached.sets, near.prefix).items():
+        say(
+            f"run {one.run} of {one.who} on {one.host} acted in {region}, without "
+            f"{', '.join(one.without)}; fetch its journal: {command_line('resume', reached)}"
+        )
+    return near
+
+
 def wait_for_running(reached: Reached) -> None:
     """Wait for operations that an earlier run has started, and report each once."""
     from tapgen.system import ownership
@@ -36,12 +53,16 @@ def wait_for_running(reached: Reached) -> None:
 
 
 def require_room(reached: Reached, command: str, supersede: str | None) -> None:
-    """Raise RolloutError when a run of the system is open that is not to be replaced, or
-    when the one to be replaced is not open."""
-    from tapgen.rollout import lock, opening
+    """Raise RolloutError when a run of the system is open that is not to be replaced,
+    when the one to be replaced is not open, or when a region of the journal is away."""
+    from tapgen.rollout import lock, opening, places
 
     prefix = reached.system.prefix
-    found = opening.opened(reached.sets.bucket, prefix)
+    near = places.nearest(reached.sets, prefix)
+    if not near.is_home:
+        raise RolloutError(away_text(reached, near, command))
+    places.require_answers(reached.sets, reached.without)
+    found = opening.opened(near.store, prefix)
     if found and found.lock.run != supersede:
         line = command_line("", reached)
         text = lock.refusal(
@@ -52,6 +73,25 @@ def require_room(reached: Reached, command: str, supersede: str | None) -> None:
         raise RolloutError(
             f"{prefix}: run {supersede} is not open; leave --supersede out"
         )
+
+
+def away_text(reached: Reached, near: Any, command: str) -> str:
+    """Return why a command can do nothing while the administration region is away, and
+    what can be done."""
+    found = near.opened()
+    prefix, home = reached.system.prefix, near.home
+    run = "no run is open, as far as is known there"
+    if found:
+        one = found.lock
+        run = f"run {one.run} of tapgen {one.command} by {one.who} is open: {found.progress}"
+    return (
+        f"tapgen {command} can do nothing now: {home} does not answer, and the stack sets of "
+        f"{prefix} are administered there ({near.away[home]})\n"
+        f"  read in {near.region}: {run}\n"
+        "  what CloudFormation has begun may go on; nothing more is started\n"
+        f"  what was deployed: {command_line('history', reached)}\n"
+        f"  once {home} answers: {command_line('resume' if found else command, reached)}"
+    )
 
 
 def run_plan(
@@ -66,7 +106,7 @@ def run_plan(
     from tapgen import rollout
 
     starter = rollout.Starter(
-        user(), command, {"allowed": sorted(allowed)}, supersede=supersede
+        user(), command, {"allowed": sorted(allowed)}, supersede, reached.without
     )
     places = [(step.stack_set, t) for step in plan.steps for t in step.targets]
     return _watched(
@@ -83,7 +123,9 @@ def run_repairs(reached: Reached, repairs: Any, supersede: str | None) -> Any:
     from tapgen import rollout
     from tapgen.rollout import repairing
 
-    starter = rollout.Starter(user(), "repair", supersede=supersede)
+    starter = rollout.Starter(
+        user(), "repair", supersede=supersede, without=reached.without
+    )
     return _watched(
         reached,
         [(one.stack_set, one.target) for one in repairs],
@@ -97,19 +139,20 @@ def resume_run(reached: Reached, back: bool) -> Any:
     """Go on with the open run; return its outcome, None when no run is open, or an exit
     code when it was lost while running."""
     from tapgen import rollout
-    from tapgen.rollout import opening
+    from tapgen.rollout import opening, places
 
-    found = opening.opened(reached.sets.bucket, reached.system.prefix)
-    if found is None:
+    prefix = reached.system.prefix
+    found = opening.opened(reached.sets.bucket, prefix)
+    if found is None and not places.elsewhere(reached.sets, prefix):
         return None
-    steps = found.state.there.steps.values()
-    places = [(s.stack_set, t) for s in steps if s.stack_set for t in s.targets]
+    steps = found.state.there.steps.values() if found else ()
+    shown = [(s.stack_set, t) for s in steps if s.stack_set for t in s.targets]
     sources = {
         a.key: a for s in reached.system.stack_sets for a in s.artifacts.values()
     }
     return _watched(
         reached,
-        places,
+        shown,
         lambda screen, **ways: rollout.resume(
             reached.sets,
             reached.system.prefix,
@@ -117,6 +160,7 @@ def resume_run(reached: Reached, back: bool) -> Any:
             back=back,
             who=user(),
             artifacts=sources,
+            without=reached.without,
             **ways,
         ),
     )
@@ -132,7 +176,7 @@ def abandon_run(reached: Reached) -> Any:
         reached,
         [],
         lambda screen, **ways: rollout.abandon(
-            reached.sets, prefix, screen, who=user(), **ways
+            reached.sets, prefix, screen, who=user(), without=reached.without, **ways
         ),
     )
 
@@ -168,8 +212,10 @@ def _watched(
 
 def _answer(reached: Reached, approved: bool) -> list[str]:
     """Answer the gate that the run waits at; somebody typed it at this terminal."""
-    bucket, prefix = reached.sets.bucket, reached.system.prefix
-    return answer_gates(bucket, prefix, approved=approved, by=user())
+    from tapgen.rollout import places
+
+    near = places.nearest(reached.sets, reached.system.prefix)
+    return answer_gates(near, approved=approved, by=user())
 
 
 def user() -> str:

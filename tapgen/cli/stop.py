@@ -11,7 +11,7 @@ from tapgen.cli import DONE
 from tapgen.cli.common import Timings, aws_options, say, system_options
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import abandon_run, user
+from tapgen.cli.running import abandon_run, nearest, user
 from tapgen.errors import RolloutError
 
 _EPILOG = """\b
@@ -51,7 +51,16 @@ def stop_command(
     )
     if abandon:
         require_account(reached, yes, aws_choice["account"])
-    found = _open_run(reached)
+    near = nearest(reached)
+    found = near.opened()
+    if found and not near.waits_here(found):
+        raise RolloutError(
+            f"run {found.lock.run} of {found.lock.who} on {found.lock.host} cannot be "
+            f"stopped now: it is advanced in {near.home}, which does not answer; a process "
+            "that has no answer either leaves it open by itself (rollout.patience)"
+        )
+    if found is None and not near.is_home:
+        raise RolloutError(near.unknown)
     if found is None:
         say(f"no run of {reached.system.prefix} is open")
         return DONE
@@ -69,9 +78,9 @@ def stop_command(
 
 
 def _open_run(reached: Reached) -> Any:
-    from tapgen.rollout import opening
+    from tapgen.rollout import places
 
-    return opening.opened(reached.sets.bucket, reached.system.prefix)
+    return places.nearest(reached.sets, reached.system.prefix).opened()
 
 
 def _stopped(reached: Reached, found: Any) -> bool:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 import threading
+import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from queue import Full, Queue
-from typing import Any
+from typing import Any, Literal
 
 from tapgen.aws.artifact_bucket import Stored
-from tapgen.errors import AwsError, Conflict
+from tapgen.errors import Conflict
 from tapgen.rollout import lock
 from tapgen.rollout.journal import Store
 
@@ -29,6 +30,10 @@ FINISH_SECONDS = 20.0
 # Signs of life and wishes are of no use later.
 _PASSING = re.compile(r".*/(heartbeat|stop)\.json")
 
+
+SLOW = "it takes copies too slowly"
+
+END: Literal[False] = False
 
 Item = tuple[str, bytes] | None
 """What a copy gets: an object, or None to look who acts there."""
@@ -46,31 +51,45 @@ class Copy:
     prefix: str
     behind: str = ""
     acting: lock.Lock | None = None
-    waiting: Queue[Item] = field(default_factory=lambda: Queue(WAITING))
-    worker: threading.Thread | None = None
+    waiting: deque[Item] = field(default_factory=deque)
+    works: bool = False
+    changed: threading.Condition = field(default_factory=threading.Condition)
 
     def add(self, item: Item) -> None:
         """Copy an object soon, unless an earlier one could not be copied."""
-        if self.behind:
-            return
-        if self.worker is None:
-            self.worker = threading.Thread(target=self._work, daemon=True)
-            self.worker.start()
-        try:
-            self.waiting.put_nowait(item)
-        except Full:
-            self.behind = "it takes copies too slowly"
+        with self.changed:
+            if len(self.waiting) >= WAITING:
+                self.behind = SLOW
+            if self.behind:
+                return
+            self.waiting.append(item)
+            if not self.works:
+                self.works = True
+                threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
-        while True:
-            item = self.waiting.get()
+        while (item := self._next()) is not END:
             try:
-                if not self.behind:
-                    self._do(item)
-            except AwsError as error:
+                self._do(item)
+            except Exception as error:  # whatever it is, the run goes on without it
                 self.behind = str(error)
-            finally:
-                self.waiting.task_done()
+
+    def _next(self) -> Item | Literal[False]:
+        """The next object; END where nothing waits, and the thread ends with it."""
+        with self.changed:
+            if self.waiting and not self.behind:
+                return self.waiting.popleft()
+            self.waiting.clear()
+            self.works = False
+            self.changed.notify_all()
+            return END
+
+    def wait(self, until: float) -> None:
+        """Wait until nothing is to be copied, at most until a monotonic time."""
+        with self.changed:
+            left = max(0.0, until - time.monotonic())
+            if not self.changed.wait_for(lambda: not self.works, left):
+                self.behind = SLOW
 
     def _do(self, item: Item) -> None:
         if item is not None:
@@ -138,15 +157,7 @@ class Copied:
     def finish(self, seconds: float = FINISH_SECONDS) -> dict[str, str]:
         """Wait for what is still to be copied; return why a region has not got all, by
         region."""
-        late = threading.Thread(target=self._join, daemon=True)
-        late.start()
-        late.join(seconds)
-        return {
-            copy.region: copy.behind or "it takes copies too slowly"
-            for copy in self.copies
-            if copy.behind or copy.waiting.unfinished_tasks
-        }
-
-    def _join(self) -> None:
+        until = time.monotonic() + seconds
         for copy in self.copies:
-            copy.waiting.join()
+            copy.wait(until)
+        return {copy.region: copy.behind for copy in self.copies if copy.behind}

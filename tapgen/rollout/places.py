@@ -33,6 +33,18 @@ class Near:
     def is_home(self) -> bool:
         return self.region == self.home
 
+    def waits_here(self, found: Opened) -> bool:
+        """Whether whoever advances an open run reads and writes here."""
+        return self.is_home or bool(found.lock.without)
+
+    @property
+    def unknown(self) -> str:
+        """That no run is known here to be open, which is not to say that none is."""
+        return (
+            f"{self.prefix}: the copy of the journal in {self.region} has no open run; "
+            f"whether {self.home} has one cannot be seen until it answers"
+        )
+
     @property
     def words(self) -> str:
         """Which place is read, and which one does not answer."""
@@ -88,6 +100,37 @@ def acting(sets: StackSets, prefix: str, without: Iterable[str]) -> Near:
     return near
 
 
+def elsewhere(sets: StackSets, prefix: str) -> dict[str, lock.Lock]:
+    """Return the runs that act or acted without the administration region and whose
+    journal was not fetched yet, by region; a region that does not answer is left out.
+    """
+    found = {}
+    for region, bucket in sets.buckets.items():
+        try:
+            held = lock.read(bucket.hasty, prefix)
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            continue
+        if held and region != sets.admin.region and not held.lock.moved:
+            found[region] = held.lock
+    return found
+
+
+def require_answers(sets: StackSets, without: Iterable[str]) -> None:
+    """Raise RolloutError unless every region with a copy answers, or was typed."""
+    away = {}
+    for region, bucket in sets.buckets.items():
+        try:
+            if region != sets.admin.region:
+                bucket.hasty.exists()
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            away[region] = str(error)
+    require_typed(away, without)
+
+
 def require_alone(sets: StackSets, prefix: str, at_home: bool) -> None:
     """Raise RolloutError where the administration region answers again, `at_home` where
     somebody acts without it. Called once the lock was taken: since both sides take theirs
@@ -120,6 +163,6 @@ def require_typed(away: Mapping[str, str], without: Iterable[str]) -> None:
         options = " ".join(f"--without-region {region}" for region in missing)
         raise RolloutError(
             f"a region of the journal does not answer: {gone}\n"
-            "  whether another run is open there cannot be seen; to go on all the same: "
-            f"{options}"
+            "  whether another run is open there cannot be seen; what can go on without it "
+            f"needs its name: {options}"
         )

@@ -42,18 +42,28 @@ class Sides:
     copy: Store
 
 
+def sides(sets: StackSets, prefix: str) -> list[Sides]:
+    """Return the administration region beside each region that has a copy."""
+    home = sets.admin.region
+    return [
+        Sides(prefix, home, sets.bucket, region, bucket)
+        for region, bucket in sets.buckets.items()
+        if region != home
+    ]
+
+
 def missing(
     prefix: str, here: Iterable[str], there: Collection[str]
 ) -> list[list[str]]:
     """Return the keys to copy, in the order that keeps every journal readable: first all
     objects, then those of each run, which may be copied side by side."""
-    kept = re.compile(
+    pattern = re.compile(
         re.escape(home(prefix)) + r"/(?P<run>[^/]+)/(\d{6}\.json|approval-.+\.json|\w+)"
     )
     objects: list[str] = []
     runs: dict[str, list[str]] = {}
     for key in sorted({*here} - {*there}):
-        found = kept.fullmatch(key)
+        found = pattern.fullmatch(key)
         if found and found["run"] == "objects":
             objects.append(key)
         elif found and key.endswith(".json") and found[2] not in _FLEETING:
@@ -120,30 +130,29 @@ def reconcile(
     """
     away, lacking = dict[str, str](), dict[str, str]()
     found: list[tuple[Sides, lock.Held | None]] = []
-    for region in [r for r in sets.buckets if r != sets.admin.region]:
-        bucket = sets.buckets[region]
-        sides = Sides(prefix, sets.admin.region, sets.bucket, region, bucket)
+    for one in sides(sets, prefix):
+        bucket = sets.buckets[one.other]
         try:
-            if not bucket.hasty.exists():
-                lacking[region] = "it has no artifact bucket; run tapgen bootstrap"
+            if bucket.hasty.exists():
+                found.append((one, lock.read(bucket, prefix)))
             else:
-                found.append((sides, lock.read(bucket, prefix)))
+                lacking[one.other] = "it has no artifact bucket; run tapgen bootstrap"
         except AwsError as error:
             if not is_away(error):
                 raise
-            away[region] = str(error)
+            away[one.other] = str(error)
     require_typed(away, without)
-    acted = [(sides, held) for sides, held in found if held and not held.lock.moved]
-    for sides, held in acted:
-        _fence(sides, held, ways, who)
-        complete(sides)
+    acted = [(one, held) for one, held in found if held and not held.lock.moved]
+    for one, held in acted:
+        _fence(one, held, ways, who)
+        complete(one)
     lines = list(_settle(sets.bucket, prefix, [held for _, held in acted], who))
-    for sides, held in acted:
+    for one, held in acted:
         over = replace(held.lock, open=False, moved=True)
-        lock.take(sides.copy, prefix, over, held)
-    for sides, _ in found:
-        if acted or not is_complete(sides):
-            complete(sides)
+        lock.take(one.copy, prefix, over, held)
+    for one, _ in found:
+        if acted or not is_complete(one):
+            complete(one)
     return lines, {**away, **lacking}
 
 
@@ -183,7 +192,7 @@ def _settle(
         runs |= {*before.lock.also, *([before.lock.run] if before.lock.open else ())}
     left = [run for run in sorted(runs) if _is_open(store, prefix, run)]
     newest = max(known)
-    # Copies that lack what has come are told by another lock (`is_complete`).
+    # Copies that lack what has come are known by another lock (`is_complete`).
     base = known.get(left[0]) if left else None
     base = base or (before.lock if before else known[newest])
     wanted = replace(

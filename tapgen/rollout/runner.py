@@ -280,8 +280,8 @@ def _taken_over(
     journal = _journal(store, prefix, found.lock.run, who, platform.node(), chosen)
     journal.number = found.journal.number
     mine = lock.new(found.lock.run, who, found.lock.command)
-    kept = {k: getattr(found.lock, k) for k in ("since", "also", "without", "after")}
-    held = _take(sets, store, prefix, replace(mine, **kept), found.held)
+    same = {k: getattr(found.lock, k) for k in ("since", "also", "without", "after")}
+    held = _take(sets, store, prefix, replace(mine, **same), found.held)
     if not found.state.number:
         _release(store, prefix, held)
         text = f"run {found.lock.run} had not begun anything; it is closed"

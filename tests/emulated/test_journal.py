@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
 from tapgen import rollout
+from tapgen.emulator.server import lifecycle
 from tapgen.errors import AwsError, Conflict, RolloutError
-from tapgen.rollout import lock
+from tapgen.model import Target
+from tapgen.rollout import history as runs
+from tapgen.rollout import lock, places, runner
+from tapgen.rollout.execute import Ways
 from tapgen.rollout.journal import Fenced, Journal
+from tapgen.rollout.program import Program
 from tests.emulated.conftest import Cloud
 from tests.emulated.test_rollout import by_region, history, part, system
 
@@ -132,3 +138,52 @@ def test_destroy_is_refused_while_a_rollout_is_open(cloud: Cloud) -> None:
             cloud.events.append,
             starter=rollout.Starter(command="destroy"),
         )
+
+
+def test_a_journal_of_before_is_copied_and_read_while_the_admin_region_is_away(
+    cloud: Cloud, server: lifecycle.Server
+) -> None:
+    wanted = system(part("source", Text="1"))
+    assert cloud.rollout(wanted).green  # with a journal in one region
+    west = Target(cloud.account, "us-west-2")
+    assert wanted.resolve(cloud.account).journal_copies == (west,)
+    sets = replace(cloud.sets, copies=(west,))
+    newer = system(part("source", Text="2"))
+    ended = rollout.run(cloud.plan(newer), sets, cloud.events.append)
+    assert ended.green and not cloud.plan(newer)
+    (fault,) = lifecycle.add_faults(
+        server.folder,
+        {
+            "effect": "unavailable",
+            "match": {
+                "region": "us-east-1",
+                "account": cloud.account,
+                "times": "always",
+            },
+        },
+    )
+
+    try:
+        there = replace(
+            sets, aws=replace(cloud.aws, others=("us-west-2",), _account=None)
+        )
+        assert there.aws.account == cloud.account
+        near = places.nearest(there, "demo-test")
+        found, _ = runs.runs(near.store, "demo-test", 5)
+        with pytest.raises(RolloutError, match="--without-region us-east-1"):
+            rollout.resume(there, "demo-test", cloud.events.append)
+        acting = rollout.Starter("Ada", "failover", without=("us-east-1",))
+        ways = Ways(cloud.events.append)
+        nothing = Program(())
+        elsewhere = runner.start(
+            there, newer, acting, ways, lambda old: (nothing, {}, {})
+        )
+    finally:
+        lifecycle.clear_faults(server.folder, fault["id"])
+
+    assert (near.region, [*near.away]) == ("us-west-2", ["us-east-1"])
+    assert [one.result for one in found] == ["done", "done"] and elsewhere.green
+    assert rollout.resume(sets, "demo-test", cloud.events.append) is None
+    listed, _ = runs.runs(sets.bucket, "demo-test", 5)
+    assert [one.command for one in listed] == ["failover", "rollout", "rollout"]
+    assert not cloud.plan(newer)

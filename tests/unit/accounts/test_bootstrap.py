@@ -540,7 +540,9 @@ class FakeAws:
         self.gone: set[str] = set()  # buckets deleted behind CloudFormation's back
         self.gone_roles: set[tuple[str, str]] = set()  # the same, by account
 
-    def client(self, service: str, target: Target | None = None) -> Any:
+    def client(
+        self, service: str, target: Target | None = None, attempts: int | None = None
+    ) -> Any:
         place = target or ADMIN
         if service == "cloudformation":
             return FakeCloudFormation(self, place)

@@ -12,6 +12,7 @@ import pytest
 from tapgen import rollout
 from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.errors import RolloutError
+from tapgen.rollout import places
 from tests.unit.rollout.fakes import Cloud
 from tests.unit.rollout.test_gating import APPROVE, BEFORE, NAME, WANTED, run
 
@@ -36,7 +37,11 @@ def test_a_gate_is_answered_at_the_terminal(
     assert run(cloud, BEFORE)[0].green
 
     def answer(yes: bool) -> list[str]:
-        return answer_gates(cloud.bucket, "demo-test", approved=yes, by="Ada")
+        return answer_gates(
+            places.nearest(cloud, "demo-test"),  # type: ignore[arg-type]
+            approved=yes,
+            by="Ada",
+        )
 
     lines: list[str] = []
     terminal = Terminal(lambda event: lines.append(event.message), answer, stream)

@@ -26,10 +26,24 @@ HOME, NEAR, FAR = "us-east-1", "us-west-2", "eu-west-1"
 EVENT = re.compile(r"runs/demo-test/[^/]+/\d{6}\.json")
 
 
+class Clock:
+    """S3's clock, which goes on while somebody sleeps."""
+
+    now = 0.0
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+CLOCK = Clock()
+
+
 def cloud_of(*regions: str) -> Cloud:
     cloud = Cloud(copies={region: Bucket() for region in regions})
     for bucket in cloud.copies.values():
         bucket.faults = Faults()  # a thread writes there: its calls have no order
+    for bucket in cloud.buckets.values():
+        bucket.now = lambda: CLOCK.now
     return cloud
 
 
@@ -40,9 +54,9 @@ def deployed(*regions: str) -> Cloud:
 
 
 def ways(lines: list[str] | None = None, **more: Any) -> Ways:
-    told = lines if lines is not None else []
-    quick: dict[str, Any] = {"sleep": lambda s: None, "patience": 0.0} | more
-    return Ways(lambda event: told.append(event.message), **quick)
+    said = lines if lines is not None else []
+    quick: dict[str, Any] = {"sleep": CLOCK.sleep, "patience": 0.0} | more
+    return Ways(lambda event: said.append(event.message), **quick)
 
 
 def start(
@@ -68,14 +82,14 @@ def start(
 def resume(
     cloud: Cloud, *without: str, lines: list[str] | None = None, back: bool = False
 ) -> rollout.Outcome | None:
-    told = lines if lines is not None else []
+    said = lines if lines is not None else []
     return rollout.resume(
         cloud,  # type: ignore[arg-type]
         "demo-test",
-        lambda event: told.append(event.message),
+        lambda event: said.append(event.message),
         back=back,
         without=without,
-        sleep=lambda seconds: None,
+        sleep=CLOCK.sleep,
         patience=0.0,
     )
 
@@ -319,11 +333,11 @@ def test_whatever_happens_no_event_is_lost_and_every_run_comes_to_an_end(
     found = opened(cloud.bucket, "demo-test")
     assert found is None
 
-    kept = events(cloud.bucket)
+    all_events = events(cloud.bucket)
     for bucket in buckets.values():
-        assert events(bucket) == kept
+        assert events(bucket) == all_events
         for key, body in bucket.written:
-            assert not EVENT.fullmatch(key) or kept[key] == body
+            assert not EVENT.fullmatch(key) or all_events[key] == body
     listed, _ = history.runs(cloud.bucket, "demo-test", 50)
     assert history.OPEN not in [one.result for one in listed]
     before = [dict(b.objects) for b in buckets.values()]
