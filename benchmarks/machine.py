@@ -1,4 +1,5 @@
-"""What has no peer, in CPU time and memory: the first answer of lint, and a large plan.
+"""What has no peer: CPU time and memory of the first answer of lint and of large plans,
+and the waves where outputs are handed on.
 
 CPU time of this process or of its child, so that a busy machine changes little; the
 least of several rounds. The goals are for a machine of two cores of 2024.
@@ -48,6 +49,33 @@ assert made.waves
 print(same, time.process_time() - start, peak() - before)
 """
 
+# 40 accounts, 2 regions, 3 stack sets, of which two take an output of the one before.
+_WIDE = """\
+import json, time
+from tapgen import plan
+from tapgen.model import Output, Target
+from tests import make
+
+targets = [Target(f"{n:012}", r) for n in range(40) for r in ("us-east-1", "eu-west-1")]
+
+def part(name, takes, by_name):
+    ssm = {"Name": f"/tapgen/demo-test/{name}/Arn", "Type": "String"}
+    body = json.loads(make.template(("X",) if takes else (), ("Arn",)))
+    ssm["Value"] = body["Outputs"]["Arn"]["Value"]
+    body["Resources"]["Arn"] = {"Type": "AWS::SSM::Parameter", "Properties": ssm}
+    if takes and by_name:
+        body["Parameters"]["X"]["Type"] = "AWS::SSM::Parameter::Value<String>"
+    values = {"X": Output(takes, "Arn", by_name=by_name)} if takes else {}
+    return make.stack_set(name, text=json.dumps(body), targets=targets, parameters=values)
+
+for by_name in (False, True):
+    chain = [part("base", "", by_name), part("mid", "base", by_name)]
+    system = make.system(*chain, part("top", "mid", by_name))
+    start = time.process_time()
+    made = plan.make(system, {})
+    print(len(made.waves), time.process_time() - start)
+"""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -74,12 +102,18 @@ def measured(runs: int) -> list[Measured]:
     quick = min(_spent([str(TAPGEN), "lint", "--quick", EDITED]) for _ in range(runs))
     plans = [_plan() for _ in range(min(runs, 3))]
     same, changed, memory = (min(numbers) for numbers in zip(*plans, strict=True))
+    (waves, by_value), (named, by_name) = _wide()
     large = "plan of 10,000 instances"
+    wide = "40 accounts x 2 regions x 3"
     return [
         Measured("lint --quick, one edited, CPU", quick, "s", 0.5),
         Measured(f"{large}, nothing new, CPU", 1000 * same, "ms", 100),
         Measured(f"{large}, 2,000 new, CPU", 1000 * changed, "ms", 100),
         Measured(f"{large}, more memory", memory, "MiB", 64),
+        Measured(f"{wide}, by value", waves, "waves", 82),
+        Measured(f"{wide}, by value, CPU of the plan", 1000 * by_value, "ms", 500),
+        Measured(f"{wide}, by name", named, "waves", 3),
+        Measured(f"{wide}, by name, CPU of the plan", 1000 * by_name, "ms", 500),
     ]
 
 
@@ -91,6 +125,12 @@ def _spent(command: list[str]) -> float:
     if started.returncode:
         raise SystemExit(f"{command}: exit {started.returncode}")
     return used.ru_utime + used.ru_stime
+
+
+def _wide() -> list[tuple[float, ...]]:
+    """Waves and CPU seconds, with outputs handed on by value and by name."""
+    text = subprocess.check_output([sys.executable, "-c", _WIDE], cwd=ROOT, text=True)
+    return [tuple(map(float, line.split())) for line in text.splitlines()]
 
 
 def _plan() -> tuple[float, ...]:

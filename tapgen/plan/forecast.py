@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, reduce
 from graphlib import CycleError, TopologicalSorter
 from operator import add, or_
 
 from tapgen.aws.stacksets import MAX_BODY, compact, rectangles
 from tapgen.model import NO_STACK, Action, AlarmGate, Preferences, StackSet, Target
-from tapgen.plan import durations, gates
+from tapgen.plan import durations, gates, wide
 from tapgen.plan.durations import NOTHING, POLL, STACK, Span
 from tapgen.plan.model import Plan, Step
 from tapgen.system import checks
@@ -179,14 +179,25 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class ByName:
+    """How a plan would be if these parameters (`part.Name`) got their values by name."""
+
+    parameters: tuple[str, ...]
+    waves: int
+    span: Span
+
+
+@dataclass(frozen=True)
 class Forecast:
-    """What to expect of a plan. `span` is for real AWS: the embedded one is faster."""
+    """What to expect of a plan. `span` is for real AWS: the embedded one is faster.
+    `by_name` is set where handing outputs on by name would save time."""
 
     waves: tuple[tuple[StepForecast, ...], ...]
     moves: tuple[Move, ...]
     fits: tuple[Fit, ...]
     warnings: tuple[str, ...]
     bake: Span = NOTHING
+    by_name: ByName | None = None
 
     @property
     def steps(self) -> tuple[StepForecast, ...]:
@@ -223,7 +234,16 @@ def of(plan: Plan) -> Forecast:
         max((gate.bake for gate in after if isinstance(gate, AlarmGate)), default=0)
         for after in gates.gates(plan)
     )
-    return Forecast(waves, _moves(plan), _fits(plan), tuple(cut), Span(bake, bake))
+    found = Forecast(waves, _moves(plan), _fits(plan), tuple(cut), Span(bake, bake))
+    return replace(found, by_name=_by_name(plan, found))
+
+
+def _by_name(plan: Plan, found: Forecast) -> ByName | None:
+    parameters, waves = wide.by_name(plan)
+    spans = [_together(_step(plan, step) for step in wave) for wave in waves]
+    span = reduce(add, spans, found.bake)
+    saves = parameters and span.high < found.span.high and span.low <= found.span.low
+    return ByName(parameters, len(waves), span) if saves else None
 
 
 def _together(wave: Iterable[StepForecast]) -> Span:

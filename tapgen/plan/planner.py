@@ -28,7 +28,13 @@ from tapgen.plan.values import (
     grouped,
     moved_values,
 )
-from tapgen.plan.waves import dependency_levels, interleave, levels_of
+from tapgen.plan.waves import (
+    by_target,
+    dependency_levels,
+    differs_by_account,
+    interleave,
+    levels_of,
+)
 from tapgen.system import checks, ledger, units
 from tapgen.template import diff
 
@@ -66,7 +72,9 @@ def make(
     order = users.ordered(system, observed, uses, steps, touched, moves)
     if order:
         later = list(levels_of(order.requires))
-        waves, _, problems, omitted = _waves(system, observed, later, shut)
+        waves, _, problems, omitted = _waves(
+            system, observed, later, shut, reordered=True
+        )
         complete = _complete(waves, by_part, observed)
         blocked += order.blocked
     deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
@@ -97,6 +105,7 @@ def _waves(
     observed: Mapping[str, Observed],
     levels: Iterable[Sequence[str]],
     shut: Collection[str],
+    reordered: bool = False,
 ) -> tuple[
     list[tuple[Step, ...]], dict[str, ChangingOutputs], list[str], list[Omitted]
 ]:
@@ -106,6 +115,7 @@ def _waves(
     by_part = {s.part: s for s in system.stack_sets}
     touched: dict[str, ChangingOutputs] = {part: {} for part in by_part}
     waves: list[tuple[Step, ...]] = []
+    every: dict[str, list[Step]] = {}
     blocked: list[str] = []
     omitted: list[Omitted] = []
     silent = unread.away(observed, shut)
@@ -117,9 +127,12 @@ def _waves(
             found[part], left = unread.split(steps, observed, silent, omitted, shut)
             omitted += left
         waves += interleave(found.values(), system.rollout.order)
+        every |= found
         for part, steps in found.items():
             s = by_part[part]
             touched[part] = changing_outputs(s, observed.get(s.name), steps)
+    if not system.rollout.gates and not reordered and differs_by_account(every):
+        waves = [*by_target(every, by_part, system.rollout.order)]
     return waves, touched, blocked, omitted
 
 

@@ -118,7 +118,7 @@ def waves(plan: Plan, *, details: bool = False) -> list[Waves]:
     for number, (wave, gates) in enumerate(
         zip(plan.waves, gates_of(plan), strict=True), 1
     ):
-        steps = tuple(_step_lines(plan, s, details) for s in wave)
+        steps = tuple(_step_lines(plan, s, number, details) for s in wave)
         one = Waves(number, number, steps, gates)
         joined = _joined(runs[-1][0], one) if runs else None
         if joined:
@@ -209,9 +209,16 @@ def _group(
     )
 
 
-def _step_lines(plan: Plan, step: Step, details: bool) -> StepLines:
+def _step_lines(plan: Plan, step: Step, wave: int, details: bool) -> StepLines:
     lines = parameters.lines(plan, step, details=details)
-    return StepLines(step, tuple((line, here(line, step.targets)) for line in lines))
+    return StepLines(step, tuple(_forms(line, step, wave) for line in lines))
+
+
+def _forms(line: str, step: Step, wave: int) -> tuple[str, ...]:
+    """A line as it is, and as it is for others at their places and in their waves."""
+    there = here(line, step.targets)
+    before = f"(known after wave {wave - 1})"
+    return line, there, there.replace(before, "(known after the wave before)")
 
 
 def _joined(before: Waves, after: Waves) -> Waves | None:

@@ -23,6 +23,7 @@ from tapgen.report.control import printable
 from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
 
+_MOST_PARAMETERS = 4  # named in a line
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
@@ -83,6 +84,7 @@ def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
+    lines += _faster(outlook.forecast)
     yield from change_sets.last(outlook.answers)
     yield from map(escape, lines)
 
@@ -111,6 +113,7 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
+    lines += _faster(outlook.forecast)
     yield "\n" + "\n".join(f"- {line}" for line in lines)
 
 
@@ -223,6 +226,18 @@ def _time(outlook: Outlook) -> str:
     return line
 
 
+def _faster(forecast: Forecast) -> Iterator[str]:
+    """The waves that there would be if outputs were handed on by name."""
+    if found := forecast.by_name:
+        names = ", ".join(found.parameters[:_MOST_PARAMETERS])
+        more = len(found.parameters) - _MOST_PARAMETERS
+        names += f" and {more} more" if more > 0 else ""
+        yield (
+            f"values that differ between accounts make {len(forecast.waves)} waves; "
+            f"by: ssm at {names} makes it {found.waves}, {duration(found.span)}"
+        )
+
+
 def duration(span: Span) -> str:
     """Return a span in readable numbers: `about 25–60 min`, low rounded down, high up."""
     low, high = span.low / 60, span.high / 60
@@ -251,6 +266,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
             "note": "of real AWS, from tapgen's own table",
         },
         "pace": [[_pace(step) for step in wave] for wave in forecast.waves],
+        "by_name": _by_name(forecast),
         "warnings": list(forecast.warnings),
         "moves": [_move(move) for move in forecast.moves],
         "templates": [_fit(fit) for fit in forecast.fits],
@@ -258,6 +274,17 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "drift": _drift(outlook.drift),
         "change_sets": change_sets.data(outlook.answers),
         "undescribed": undescribed.data(outlook.undescribed),
+    }
+
+
+def _by_name(forecast: Forecast) -> dict[str, Any] | None:
+    found = forecast.by_name
+    if found is None:
+        return None
+    return {
+        "parameters": list(found.parameters),
+        "waves": found.waves,
+        "estimate": _span(found.span),
     }
 
 

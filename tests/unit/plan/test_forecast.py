@@ -14,6 +14,7 @@ from tapgen import plan
 from tapgen.model import (
     PREFERENCES,
     Action,
+    Output,
     Preferences,
     RolloutSettings,
     StackSet,
@@ -22,6 +23,7 @@ from tapgen.model import (
 )
 from tapgen.plan import durations, forecast
 from tapgen.plan.forecast import pace
+from tapgen.report import outlook
 from tests import make
 from tests.make import EAST, WEST
 
@@ -37,6 +39,43 @@ def planned(*stack_sets: StackSet, found: Any = (), **rollout: Any) -> plan.Plan
 
 def fleet(*regions: str) -> StackSet:
     return make.stack_set(targets=[Target(a, r) for r in regions for a in ACCOUNTS])
+
+
+# -- by name ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "waves"),
+    [
+        (Output("base", "Arn"), {"max_concurrent_count": 8}, 2),
+        (Output("base", "Arn", region="us-east-1"), {"max_concurrent_count": 8}, None),
+    ],
+)
+def test_a_plan_says_what_values_by_name_would_save(
+    value: Output, more: Any, waves: int | None
+) -> None:
+    targets = [Target(a, r) for r in ("us-east-1", "us-west-2") for a in ACCOUNTS]
+    base = make.stack_set("base", targets=targets)
+    app = make.stack_set("app", targets=targets, parameters={"Arn": value})
+    system = replace(
+        make.system(base, app),
+        rollout=RolloutSettings(
+            preferences=Preferences(**{"concurrency_mode": SOFT, **more})
+        ),
+    )
+
+    found = forecast.of(plan.make(system, {}))
+    shown = outlook.Outlook(found)
+
+    if waves is None:
+        assert found.by_name is None
+        assert outlook.data(shown)["by_name"] is None
+        return
+    assert found.by_name and found.by_name.waves == waves
+    said = f"make {len(found.waves)} waves; by: ssm at app.Arn makes it {waves}, "
+    for lines in (outlook.last(shown), outlook.markdown(shown)):
+        assert any(said in line for line in lines)
+    assert outlook.data(shown)["by_name"]["parameters"] == ["app.Arn"]
 
 
 # -- pace ----------------------------------------------------------------------------

@@ -16,8 +16,22 @@ from hypothesis import strategies as st
 
 from tapgen import plan
 from tapgen.errors import PlanError
-from tapgen.model import Action, InstanceStatus, Output, Override, System, Target
+from tapgen.model import (
+    WAVE,
+    Action,
+    ApprovalGate,
+    InstanceStatus,
+    Output,
+    Override,
+    RolloutSettings,
+    StackSet,
+    System,
+    Target,
+    Value,
+)
 from tapgen.plan import allowances
+from tapgen.report import grouping
+from tapgen.system import checks
 from tapgen.template import diff
 from tests import make
 from tests.make import EAST, WEST
@@ -474,6 +488,70 @@ def test_every_dependency_is_in_an_earlier_wave(system: System) -> None:
     }
     for s in system.stack_sets:
         assert all(last[part] < first[s.part] for part in s.requires())
+
+
+@st.composite
+def wired(draw: st.DrawFn) -> System:
+    """Systems whose values differ between accounts, since they are outputs."""
+    found: list[StackSet] = []
+    for number in range(draw(st.integers(2, 4))):
+        targets = draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
+        values: dict[str, Value] = {"Size": "1"}
+        needs: tuple[str, ...] = ()
+        for source in draw(st.lists(st.sampled_from(found))) if found else ():
+            if {*targets} <= {*source.targets}:
+                joined = draw(st.booleans())
+                values[f"Of{source.part}"] = Output(source.part, "Arn", all=joined)
+            else:
+                needs = (source.part,)
+        found.append(
+            make.stack_set(
+                f"p{number}", targets=targets, parameters=values, depends_on=needs
+            )
+        )
+    return make.system(*found, order=tuple(draw(st.permutations(REGIONS))))
+
+
+@given(wired())
+@settings(max_examples=100)
+def test_a_step_waits_for_what_its_targets_take_and_need(system: System) -> None:
+    made = plan.make(system, {})
+
+    parts = {s.part: s for s in system.stack_sets}
+    when: dict[tuple[str, Target], int] = {}
+    for number, wave in enumerate(made.waves):
+        assert len({step.part for step in wave}) == len(wave)
+        assert len({t.region for step in wave for t in step.targets[:1]}) == 1
+        for step in wave:
+            when |= {(step.part, target): number for target in step.targets}
+    assert {*when} == {(s.part, t) for s in parts.values() for t in s.targets}
+    for (part, target), number in when.items():
+        for value in parts[part].values(target).values():
+            if isinstance(value, Output):
+                sources = checks.sources(value, target, parts[value.part])
+                assert all(when[value.part, t] < number for t in sources)
+        for name in parts[part].depends_on:
+            assert all(when[name, t] < number for t in parts[name].targets)
+
+
+def test_targets_advance_by_what_they_take_and_not_level_by_level() -> None:
+    targets = [Target(f"{n:012}", r) for n in range(10) for r in REGIONS[:2]]
+    base = make.stack_set("base", targets=targets)
+    mid = make.stack_set(
+        "mid", targets=targets, parameters={"Arn": Output("base", "Arn")}
+    )
+    top = make.stack_set(
+        "top", targets=targets, parameters={"Arn": Output("mid", "Arn")}
+    )
+
+    made = plan.make(make.system(base, mid, top), {})
+
+    assert len(made.waves) == 1 + 20 + 1 and len(made.steps) == 1 + 20 + 20
+    shown = [str(w) for w in grouping.waves(made)]
+    assert shown == ["wave 1", "wave 2", "waves 3–21, one after the other", "wave 22"]
+    gate = ApprovalGate(after=WAVE)
+    gated = replace(make.system(base, mid, top), rollout=RolloutSettings(gates=(gate,)))
+    assert len(plan.make(gated, {}).waves) == 2 + 20 + 20
 
 
 @given(systems())
