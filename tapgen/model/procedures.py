@@ -82,7 +82,7 @@ class Step:
 
     name: str
     act: Call | Script | Pause | None = None
-    before: tuple[Check, ...] = ()
+    before: tuple[Check | Script, ...] = ()
     after: tuple[Check | Script, ...] = ()
     undo: Call | str = ""
     region: str = HERE

@@ -9,6 +9,10 @@ from tapgen.model.procedures import WRITER, Call, Check, Script, Step
 LONGEST_SNAPSHOT = 12 * 3600
 """How long a snapshot is waited for, in seconds."""
 
+CLOSE_BYTES = 64 * 2**20
+"""What a source may still keep for a replica that is close behind: a segment of the WAL
+of RDS, which it fills up every five minutes while nobody writes."""
+
 
 @dataclass(frozen=True)
 class GlobalDatabase:
@@ -109,3 +113,11 @@ def instance(
         (wanted,),
         seconds,
     )
+
+
+def received(name: str, source_arn: str) -> Script:
+    """The replicas of an instance have received nearly all that it has written.
+
+    Judged by the replication slot: an idle source makes ReplicaLag grow.
+    """
+    return Script(name, "behind", {"Source": source_arn, "Bytes": str(CLOSE_BYTES)})

@@ -39,6 +39,7 @@ class Job:
 def procedures(
     *,
     job: Job,
+    source_arn: str,
     replica: str,
     snapshot: str,
     lag_alarm: str,
@@ -47,8 +48,8 @@ def procedures(
 ) -> tuple[Procedure, ...]:
     """Return all procedures.
 
-    `replica` is the identifier of the instance to promote, `snapshot` the start of its
-    snapshots' names, `switch` the SSM parameter that allows writes, in the regions of
+    `replica` is the identifier of the instance to promote, a replica of `source_arn`,
+    `snapshot` the start of its snapshots' names, `switch` the SSM parameter that allows writes, in the regions of
     the roles `switched`.
     """
     return (
@@ -64,7 +65,7 @@ def procedures(
             "Stops unless the replica is close behind and healthy, then takes a snapshot",
             PART,
             ("target",),
-            (_ready(replica, f"{snapshot}-{RUN}", lag_alarm),),
+            (_ready(source_arn, replica, f"{snapshot}-{RUN}", lag_alarm),),
         ),
         *_switches(switch, switched),
     )
@@ -138,7 +139,7 @@ def _sync(job: Job) -> Step:
     )
 
 
-def _ready(replica: str, snapshot: str, lag_alarm: str) -> Step:
+def _ready(source_arn: str, replica: str, snapshot: str, lag_alarm: str) -> Step:
     """Return the step with the checks of the replica, and a snapshot that has ended.
 
     Neither a promotion nor a snapshot is possible while an instance is backed up, and the
@@ -162,7 +163,8 @@ def _ready(replica: str, snapshot: str, lag_alarm: str) -> Step:
             databases.instance(
                 "ReplicaReplicates", replica, "StatusInfos[0].Status", "replicating"
             ),
-            databases.alarm("ReplicaIsCloseBehind", lag_alarm, ("OK",), 0),
+            databases.alarm("ReplicaIsHeard", lag_alarm, ("OK",), 0),
+            databases.received("ReplicaIsCloseBehind", source_arn),
         ),
         after=(
             Check(
@@ -173,7 +175,8 @@ def _ready(replica: str, snapshot: str, lag_alarm: str) -> Step:
                 databases.LONGEST_SNAPSHOT,
             ),
             available("NoBackupRuns"),
-            databases.alarm("ReplicaIsStillCloseBehind", lag_alarm, ("OK",), 0),
+            databases.alarm("ReplicaIsStillHeard", lag_alarm, ("OK",), 0),
+            databases.received("ReplicaIsStillCloseBehind", source_arn),
         ),
         undo=Call("rds", "DeleteDBSnapshot", taken),
     )

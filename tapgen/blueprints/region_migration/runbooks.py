@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from troposphere import Equals, Ref, Template
 
-from tapgen.blocks import frame, names, storage
+from tapgen.blocks import database, frame, names, storage
 from tapgen.blueprints import runbooks as documents
 from tapgen.blueprints.region_migration.shape import (
     REPORTS,
@@ -38,6 +38,7 @@ def procedures(shape: Shape) -> tuple[Procedure, ...]:
             prefix=REPORTS,
             role_arn="${BatchRoleArn}",
         ),
+        source_arn=_source(shape),
         replica=name("db", "target"),
         snapshot=name("before-promotion"),
         lag_alarm=name("db-lag", "target"),
@@ -46,11 +47,26 @@ def procedures(shape: Shape) -> tuple[Procedure, ...]:
     )
 
 
+def _source(shape: Shape) -> str:
+    """Return the ARN of the database that is migrated, as text for `Fn::Sub`."""
+    if not shape.builds_source:
+        return "${SourceDbArn}"
+    return names.arn("rds", f"db:{name('db', 'source')}", region="${SourceRegion}")
+
+
 def runbooks(shape: Shape) -> Template:
     """The runbooks of a region."""
     t = start("Runbooks for the migration", role=frame.EVERY)
     source_bucket(t, shape)
     frame.role_arn(t, "BatchRoleArn", "ARN of the role of S3 Batch Operations.")
+    if not shape.builds_source:
+        frame.arn(
+            t,
+            "SourceDbArn",
+            "ARN of the database that is migrated.",
+            database.ARN_PATTERN,
+            "database instance",
+        )
     conditions = {role: _only_in(t, role) for role in ROLES}
     documents.add(t, procedures(shape), name=document, conditions=conditions)
     frame.output(

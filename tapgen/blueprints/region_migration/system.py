@@ -525,7 +525,15 @@ def _runbooks(shape: Shape, settings: Settings) -> Part:
         "every",
         recipe(runbooks.runbooks, shape),
         ("ResumeWritesRunbook",),
-        {**_existing_bucket(settings), "BatchRoleArn": _role("BatchRoleArn")},
+        {
+            **_existing_bucket(settings),
+            **(
+                {}
+                if settings.existing is None
+                else {"SourceDbArn": _source_database(settings)}
+            ),
+            "BatchRoleArn": _role("BatchRoleArn"),
+        },
     )
 
 
