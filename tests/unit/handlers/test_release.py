@@ -28,12 +28,11 @@ class Metrics:
         return {"MetricAlarms": [{"StateValue": state}] if state else []}
 
 
-def test_it_puts_a_zero_and_waits_for_the_alarm() -> None:
+def test_it_puts_zeros_until_the_alarm_follows() -> None:
     metrics, slept = Metrics(["ALARM", "ALARM", "OK"]), list[float]()
     assert release.release(ASKED, metrics, slept.append)["State"] == "OK"
-    assert metrics.put == [
-        {"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 0}]}
-    ]
+    zero = {"Namespace": "n", "MetricData": [{"MetricName": "m", "Value": 0}]}
+    assert metrics.put == [zero] * 3
     assert len(slept) == 2
 
 
