@@ -19,7 +19,7 @@ from tapgen.aws import organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import NOBODY, Aws, role_exists
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.blueprints import indirect_permissions
+from tapgen.blueprints import boundary, indirect_permissions
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, Denied, TemplateError
 from tapgen.model import PassedRole, Permission, StackSet, System, Target
@@ -43,6 +43,11 @@ _CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
 _TEMPLATE_BYTES = 51_200
 _TRUSTED_OUTPUT = "TrustedServices"
 _ROLE = "AWS::IAM::Role"
+_BOUNDARY = boundary.BEGINNING
+_ATTACH_FIRST = (
+    "deployed roles have no permissions boundary yet: roll out, which attaches it, then "
+    "run tapgen bootstrap again, which holds the execution role to it"
+)
 # What differs between regions in the name of a service (user guide, "Pseudo parameters").
 _REGIONAL = frozenset({"AWS::Partition", "AWS::Region", "AWS::URLSuffix"})
 _SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
@@ -107,13 +112,17 @@ def run(
     *,
     code: str,
     deployed_types: Iterable[str] = (),
+    unbounded: bool = False,
     on_event: Callable[[str], None] = lambda event: None,
 ) -> list[str]:
     """Deploy what is missing or has changed; return the names of the changed stacks.
 
     `system` is resolved. `deployed_types` are the resource types that are deployed now:
     deletion and rollback need permissions for them too, and for passing roles to the same
-    services as before. `on_event` takes a line about each stack.
+    services as before. `unbounded` says that deployed roles have no permissions boundary
+    yet: the execution role is held to it only after the rollout that attaches it. Until
+    then every update, and its way back, works in any order. `on_event` takes a line about
+    each stack.
 
     Raises AwsError with the first failed resource when a stack cannot be deployed,
     BlueprintError or TemplateError when the roles cannot be built.
@@ -124,7 +133,11 @@ def run(
     used = (types(_own(system)) | deployed) - system.granted_types
     for name in sorted(schemas.without_permissions(used)):
         on_event(f"{name}: {_UNKNOWN}")
-    for stack in _stacks(aws, system, code, deployed):
+    needs = _needs(_own(system), code)
+    if unbounded and needs.boundary:
+        on_event(_ATTACH_FIRST)
+        needs = replace(needs, boundary=boundary.MADE)
+    for stack in _stacks(aws, system, code, needs, deployed):
         if stack.name == roles_stack(system):
             for role in _delete_without_roles(aws, stack):
                 on_event(f"{role} was deleted; creating {stack.name} again")
@@ -298,7 +311,8 @@ def unready(aws: Aws, system: System, code: str) -> Unready:
 @dataclass(frozen=True)
 class _Needs:
     """What an execution role needs permissions for: resource types, services to pass
-    roles to, and, without a code, names as (kind, pattern)."""
+    roles to, and, without a code, names as (kind, pattern). `boundary` is as in `Scope`.
+    """
 
     types: frozenset[str]
     passed_to: frozenset[str] = frozenset()
@@ -306,6 +320,7 @@ class _Needs:
     artifacts: bool = False
     pass_roles: frozenset[PassedRole] = frozenset()
     permissions: frozenset[Permission] = frozenset()
+    boundary: str = ""
 
     def __or__(self, other: _Needs) -> _Needs:
         return _Needs(
@@ -315,6 +330,7 @@ class _Needs:
             self.artifacts or other.artifacts,
             self.pass_roles | other.pass_roles,
             self.permissions | other.permissions,
+            self.boundary,
         )
 
     def scope(self, code: str) -> Scope:
@@ -325,6 +341,7 @@ class _Needs:
             code,
             found,
             self.artifacts,
+            self.boundary,
             sorted(self.pass_roles),
             sorted(self.permissions),
         )
@@ -340,7 +357,7 @@ class _Stack:
 
 
 def _stacks(
-    aws: Aws, system: System, code: str, deployed: frozenset[str]
+    aws: Aws, system: System, code: str, needs: _Needs, deployed: frozenset[str]
 ) -> Iterator[_Stack]:
     """The stacks to deploy, in order: IAM refuses to trust a role that does not exist."""
     whole, system = system, _own(system)
@@ -378,14 +395,14 @@ def _stacks(
     }
     name = roles_stack(system)
     for target in _role_targets(system):
-        needs = _needs(system, code) | _Needs(deployed)
+        needed = needs | _Needs(deployed)
         has = _has(aws, target, system) if deployed else None
         if has is not None:
             # Deployed resources keep their old names, and are deleted by them.
             retained = has.names if not code else frozenset()
             read = has.types & indirect_permissions.REFERENCES
-            needs |= replace(has, types=read, names=retained)
-        text = _compact(_roles(system, code, needs))
+            needed |= replace(has, types=read, names=retained)
+        text = _compact(_roles(system, code, needed))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else tapgen has no access there
         looking = Scope(code)
@@ -480,6 +497,7 @@ def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
                 Permission(allowed["action"], allowed["resource"])
                 for allowed in metadata.get("permissions", ())
             ),
+            str(metadata.get("boundary", "")),
         )
     except (ValueError, LookupError, TypeError):
         return None
@@ -521,6 +539,8 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
         yield f"{role} cannot pass {passed.role} to {passed.service}"
     for allowed in sorted(needs.permissions - has.permissions):
         yield f"{role} is not allowed {allowed.action} on {allowed.resource}"
+    if needs.boundary and not has.boundary:
+        yield f"the permissions boundary of {system.prefix} is missing in {target}"
     if needs.artifacts and not has.artifacts:
         yield f"{role} cannot read artifacts"
 
@@ -558,7 +578,43 @@ def _needs(system: System, code: str) -> _Needs:
         artifacts,
         frozenset(system.pass_roles),
         frozenset(system.permissions),
+        _boundary(system, code) if code else "",
     )
+
+
+def _boundary(system: System, code: str) -> str:
+    """Whether the roles of a system are within its boundary: all, some or none.
+
+    Raises TemplateError for a role within the boundary of another code.
+    """
+    found = [
+        resource
+        for stack_set in system.stack_sets
+        if _BOUNDARY in stack_set.template
+        for resource in _resources(stack_set)
+    ]
+    if not any(map(_is_bounded, found)):
+        return ""
+    for resource in filter(_is_bounded, found):
+        given = json.dumps(resource["Properties"]["PermissionsBoundary"])
+        if f"{_BOUNDARY}{code}-" not in given:
+            raise TemplateError(
+                f"{system.name}: a role has the permissions boundary {given}, but tapgen "
+                f"bootstrap makes {_BOUNDARY}{code}-{system.suffix}; let the names of all "
+                f"roles begin with {code}, the code of the blueprint"
+            )
+    every = [r for s in system.stack_sets if _ROLE in s.template for r in _resources(s)]
+    return boundary.MADE if any(map(unbounded, every)) else boundary.ENFORCED
+
+
+def _is_bounded(resource: Mapping[str, Any]) -> bool:
+    properties = resource.get("Properties") or {}
+    return _BOUNDARY in json.dumps(properties.get("PermissionsBoundary", ""))
+
+
+def unbounded(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource is a role without the permissions boundary of its system."""
+    return resource.get("Type") == _ROLE and not _is_bounded(resource)
 
 
 def _trusted(s: StackSet, accounts: Container[str]) -> Iterator[str]:

@@ -118,6 +118,22 @@ def statement(
     )
 
 
+def boundary_name(code: str) -> str:
+    """Return the name of the policy that bounds the roles of a system, by its code."""
+    return f"tapgen-boundary-{code}-${{{names.SUFFIX}}}"
+
+
+def boundary_arn(code: str) -> str:
+    """Return the ARN of that policy, as text for `Fn::Sub`; tapgen bootstrap makes it."""
+    return names.arn("iam", f"policy/{boundary_name(code)}", region="")
+
+
+def within(name: str) -> dict[str, Any]:
+    """Return the property of a role that bounds its permissions, by the role's name."""
+    code, suffix, _ = name.partition(f"-${{{names.SUFFIX}}}")
+    return {"PermissionsBoundary": names.sub(boundary_arn(code))} if suffix else {}
+
+
 def own_account() -> StringEquals:
     """Require that a service acts for a resource of this account."""
     return StringEquals({"aws:SourceAccount": Ref("AWS::AccountId")})
@@ -342,7 +358,8 @@ def service_role(
     """Add a role for one service, with exactly the statements given.
 
     `managed` are names of AWS managed policies. `when` are the conditions of the trust
-    policy, by default that the service acts for this account.
+    policy, by default that the service acts for this account. The role is within the
+    boundary of the system whose names begin as its own does (decision 31).
     """
     conditions = [own_account()] if when is None else when
     trust = Statement(
@@ -353,7 +370,7 @@ def service_role(
         **({"Condition": Condition(list(conditions))} if conditions else {}),
     )
     statements = list(allow)
-    optional: dict[str, Any] = {}
+    optional: dict[str, Any] = within(name)
     if statements:
         policy = iam.Policy(PolicyName=title, PolicyDocument=document(*statements))
         optional["Policies"] = [policy]

@@ -52,7 +52,7 @@ from troposphere import (
 
 from tapgen.aws import change_sets
 from tapgen.blocks import names, security, storage
-from tapgen.blueprints import encoding, execution, indirect_permissions
+from tapgen.blueprints import boundary, encoding, execution, indirect_permissions
 from tapgen.blueprints.scope import (
     Scope,
     own_artifacts,
@@ -301,6 +301,8 @@ def target(
         facts["names"] = {kind: list(found) for kind, found in scope.names.items()}
     if scope.artifacts:
         facts["artifacts"] = True
+    if scope.boundary:
+        facts["boundary"] = scope.boundary
     if scope.pass_roles:
         facts["pass_roles"] = [
             {"role": passed.role, "to": passed.service}
@@ -310,6 +312,8 @@ def target(
         facts["permissions"] = [asdict(p) for p in sorted({*scope.permissions})]
     template.set_metadata({"tapgen": facts})
     _parameters(template)
+    if scope.boundary:
+        template.add_resource(boundary.policy(scope.code, passed_to))
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
     documents = _packed(execution.statements(system, scope, types, passed_to))
     if len(documents) > _POLICIES_PER_ROLE:

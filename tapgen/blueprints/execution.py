@@ -25,7 +25,7 @@ from awacs.aws import (
 from troposphere import AccountId
 
 from tapgen.blocks import names, security
-from tapgen.blueprints import indirect_permissions
+from tapgen.blueprints import boundary, indirect_permissions
 from tapgen.blueprints.listed_permissions import listed_actions
 from tapgen.blueprints.role_permissions import (
     SERVICE_LINKED,
@@ -101,6 +101,9 @@ def statements(
     through = sorted({entry.through for entry in entries} - {""})
     if through:
         needed.add("kms:DescribeKey")
+    bounded = scope.boundary == boundary.ENFORCED
+    writing = needed if bounded else set()
+    needed = boundary.without(needed) if bounded else needed
     keys = {a for a in needed if a.startswith("kms:") and schemas.limited_by(a)}
     keys = {a for a in keys if "alias" not in schemas.limited_by(a)}
     arns = arns_by_kind(system, scope, types)
@@ -110,6 +113,7 @@ def statements(
         *key_statements(system, keys, types, through),
         *service_linked_roles(types, entries),
         *pass_own_roles(arns["iam", "role"], passed_to),
+        *boundary.limited(scope.code, writing),
         *pass_given_roles(scope.pass_roles),
         *_outside_resources(scope.permissions),
         *_code(scope),

@@ -83,6 +83,7 @@ def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
         system,
         code=reached.loaded.blueprint.code,
         deployed_types=_types(observed),
+        unbounded=_unbounded(observed),
         on_event=lambda line: None if line.endswith("up to date") else say(line),
     )
 
@@ -94,6 +95,21 @@ def copy_journal(reached: Reached) -> Iterator[str]:
     for sides in reconcile.sides(reached.sets, reached.system.prefix):
         if count := reconcile.complete(sides):
             yield f"copied the journal to {sides.other}: {count} objects"
+
+
+def _unbounded(observed: Mapping[str, Observed]) -> bool:
+    """Whether roles are deployed without their permissions boundary, or may be."""
+    from tapgen.accounts import bootstrap
+    from tapgen.model import InstanceStatus
+    from tapgen.template import evaluate
+
+    return any(
+        bootstrap.unbounded(resource)
+        or resource.get("Type") == "AWS::IAM::Role"
+        and any(i.status != InstanceStatus.CURRENT for i in found.instances.values())
+        for found in observed.values()
+        for resource in evaluate.whole(found).get("Resources", {}).values()
+    )
 
 
 def _types(observed: Mapping[str, Observed]) -> set[str]:

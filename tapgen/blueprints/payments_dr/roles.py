@@ -332,6 +332,7 @@ def _operator_role(
                 "Statement": [{**encode_to_dict(trust), "Condition": condition}],
             },
             ManagedPolicyArns=[Ref(policy) for policy in policies],
+            **security.within(name(thing)),
         )
     )
     if when:

@@ -64,6 +64,7 @@ def operations(shape: Shape) -> Template:
         iam.Role(
             "MigrationRole",
             RoleName=names.sub(name("migration")),
+            **security.within(name("migration")),
             Description="Carries out the migration, step by step",
             MaxSessionDuration=SESSION_SECONDS,
             AssumeRolePolicyDocument=security.document(

@@ -958,3 +958,50 @@ def test_a_system_administered_from_another_region_is_refused() -> None:
 
     with pytest.raises(AwsError, match="administered from another region"):
         deploy(aws, moved)
+
+
+def _bounded(within: bool) -> str:
+    properties: dict[str, Any] = {"AssumeRolePolicyDocument": {"Statement": []}}
+    if within:
+        arn = "arn:aws:iam::1:policy/tapgen-boundary-ss-dev"
+        properties["PermissionsBoundary"] = arn
+    role = {"Type": "AWS::IAM::Role", "Properties": properties}
+    return json.dumps({"Resources": {"Role": role}})
+
+
+def _facts(aws: FakeAws) -> dict[str, Any]:
+    found = next(s for key, s in aws.stacks.items() if key[2].endswith("-roles"))
+    text = found["request"]["TemplateBody"]
+    facts: dict[str, Any] = json.loads(text)["Metadata"]["tapgen"]
+    return facts
+
+
+def test_deployed_roles_get_their_boundary_before_the_execution_role_is_held_to_it() -> (
+    None
+):
+    aws, before, after = FakeAws(), system(_bounded(False)), system(_bounded(True))
+    deploy(aws, before)
+    assert "boundary" not in _facts(aws)
+    assert any("permissions boundary" in line for line in lacking(aws, after))
+
+    lines: list[str] = []
+    deploy(aws, after, unbounded=True, on_event=lines.append)
+    assert _facts(aws)["boundary"] == "made"
+    assert any("run tapgen bootstrap again" in line for line in lines)
+    assert lacking(aws, after) == []
+
+    deploy(aws, after)
+    assert _facts(aws)["boundary"] == "enforced"
+
+
+def test_a_role_outside_of_the_boundary_leaves_the_others_as_they_are() -> None:
+    """A blueprint of one's own may have roles that no block made."""
+    aws = FakeAws()
+    deploy(aws, system(_bounded(True), _bounded(False)))
+    assert _facts(aws)["boundary"] == "made"
+
+
+def test_a_boundary_of_another_code_is_refused_with_what_to_do() -> None:
+    it = system(_bounded(True).replace("tapgen-boundary-ss", "tapgen-boundary-xx"))
+    with pytest.raises(TemplateError, match="begin with ss, the code of the blueprint"):
+        deploy(FakeAws(), it)
