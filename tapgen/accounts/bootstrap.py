@@ -136,7 +136,7 @@ def run(
     needs = _needs(_own(system), code)
     if unbounded and needs.boundary:
         on_event(_ATTACH_FIRST)
-        needs = replace(needs, boundary=boundary.MADE)
+        needs = replace(needs, boundary=boundary.CREATED)
     for stack in _stacks(aws, system, code, needs, deployed):
         if stack.name == roles_stack(system):
             for role in _delete_without_roles(aws, stack):
@@ -604,7 +604,7 @@ def _boundary(system: System, code: str) -> str:
                 f"roles begin with {code}, the code of the blueprint"
             )
     every = [r for s in system.stack_sets if _ROLE in s.template for r in _resources(s)]
-    return boundary.MADE if any(map(unbounded, every)) else boundary.ENFORCED
+    return boundary.CREATED if any(map(unbounded, every)) else boundary.ENFORCED
 
 
 def _is_bounded(resource: Mapping[str, Any]) -> bool:

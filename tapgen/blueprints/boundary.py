@@ -27,7 +27,7 @@ from troposphere import iam
 from tapgen.blocks import names, security
 from tapgen.blueprints.role_permissions import SERVICE_LINKED
 
-MADE, ENFORCED = "made", "enforced"
+CREATED, ENFORCED = "created", "enforced"
 """Whether the policy is there only, or the execution role is held to it too."""
 
 BEGINNING = "tapgen-boundary-"

@@ -111,7 +111,7 @@ class Scope:
     The names of a shipped system begin with `code`. Without a code, `names` holds name
     patterns by kind of resource, as `resource_names.patterns` returns them. With
     `artifacts` the role also reads the artifact bucket of its own account. `boundary` is
-    one of `boundary.MADE` and `boundary.ENFORCED`, empty for none. It may pass
+    one of `boundary.CREATED` and `boundary.ENFORCED`, empty for none. It may pass
     `pass_roles`, and has `permissions` on other resources that exist outside the
     system.
     """

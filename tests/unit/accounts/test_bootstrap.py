@@ -986,7 +986,7 @@ def test_deployed_roles_get_their_boundary_before_the_execution_role_is_held_to_
 
     lines: list[str] = []
     deploy(aws, after, unbounded=True, on_event=lines.append)
-    assert _facts(aws)["boundary"] == "made"
+    assert _facts(aws)["boundary"] == "created"
     assert any("run tapgen bootstrap again" in line for line in lines)
     assert lacking(aws, after) == []
 
@@ -998,7 +998,7 @@ def test_a_role_outside_of_the_boundary_leaves_the_others_as_they_are() -> None:
     """A blueprint of one's own may have roles that no block made."""
     aws = FakeAws()
     deploy(aws, system(_bounded(True), _bounded(False)))
-    assert _facts(aws)["boundary"] == "made"
+    assert _facts(aws)["boundary"] == "created"
 
 
 def test_a_boundary_of_another_code_is_refused_with_what_to_do() -> None:
