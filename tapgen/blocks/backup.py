@@ -3,7 +3,7 @@
 A plan backs up resources of any type that have its tag: buckets, instances, databases.
 
     vault = backup.vault(
-        t, "Vault", name=name("vault", "primary"), key_arn=frame.key_arn(t)
+        t, "Vault", name=name("vault", "primary"), key_arn=frame.key_arn(t), least_days=7
     )
     plan = backup.plan(
         t, "Plan", name=name("daily"), vault_name=Ref(vault), copy_to=Ref("DrVaultArn"),
@@ -20,10 +20,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from awacs import backup as backup_actions
 from awacs import iam as iam_actions
-from awacs.aws import StringEquals
+from awacs.aws import Principal, StringEquals
 from troposphere import GetAtt, Ref, Template
 from troposphere import backup as aws_backup
+from troposphere import encode_to_dict
 
 from tapgen.blocks import frame, monitoring, names, security
 
@@ -46,8 +48,26 @@ VAULT_ARN_PATTERN = (
 )
 
 
-def vault(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
-    """Add a vault, which is retained with its backups when its stack is deleted."""
+def vault(t: Template, title: str, *, name: str, key_arn: Any, least_days: int) -> Any:
+    """Add a vault, which is retained with its backups when its stack is deleted.
+
+    It is locked in governance mode: its backups are kept for `least_days` at least, and
+    nobody deletes one before its time without removing the lock first. Its access policy
+    says the same, also for those who may remove locks. Backups that have reached the end
+    of their retention go all the same.
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html
+    """
+    keep = security.statement(
+        "KeepBackups",
+        [
+            backup_actions.DeleteRecoveryPoint,
+            backup_actions.UpdateRecoveryPointLifecycle,
+        ],
+        ["*"],
+        principal=Principal("AWS", "*"),
+        deny=True,
+    )
     return t.add_resource(
         aws_backup.BackupVault(
             title,
@@ -55,6 +75,11 @@ def vault(t: Template, title: str, *, name: str, key_arn: Any) -> Any:
             UpdateReplacePolicy="Retain",
             BackupVaultName=names.sub(name),
             EncryptionKeyArn=key_arn,
+            # Without ChangeableForDays, which would make it irrevocable.
+            LockConfiguration=aws_backup.LockConfigurationType(
+                MinRetentionDays=least_days
+            ),
+            AccessPolicy=encode_to_dict(security.document(keep)),
             BackupVaultTags={"Name": names.sub(name)},
         )
     )

@@ -505,6 +505,18 @@ def watch(t: Template, *, identifier: str, alarm_name: str) -> None:
     )
 
 
+LAG_SECONDS = 600
+"""The lag of a replica that triggers its alarm. The metric is the age of the last
+transaction that was replayed, so on an idle source it climbs to five minutes, where RDS
+writes one itself, and begins again.
+
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PostgreSQL.Replication.ReadReplicas.Monitor.html
+"""
+
+SLOT_BYTES = 256 * 2**20
+"""What a source keeps for its slowest replica before an alarm: four segments of WAL."""
+
+
 def lag_alarm(
     t: Template,
     title: str,
@@ -514,12 +526,16 @@ def lag_alarm(
     topic_arn: Any,
     condition: str = "",
 ) -> None:
-    """Add the alarm on a replica that lags more than a minute, or publishes no data."""
+    """Add the alarm on a replica that lags far behind, or publishes no data.
+
+    It tells that replication has stopped. How much is missing, `slot_alarm` tells at the
+    source, also while nobody writes.
+    """
     monitoring.alarm(
         t,
         title,
         name=name,
-        description="The replica is more than a minute behind, or says nothing",
+        description="The replica is more than ten minutes behind, or says nothing",
         namespace="AWS/RDS",
         metric="ReplicaLag",
         dimensions={"DBInstanceIdentifier": names.sub(identifier)},
@@ -527,11 +543,39 @@ def lag_alarm(
         period=60,
         datapoints=(5, 5),
         comparison=">",
-        threshold=60,
+        threshold=LAG_SECONDS,
         # When replication stops, so does the metric.
         missing="breaching",
         topic_arn=topic_arn,
         condition=condition,
+    )
+
+
+def slot_alarm(
+    t: Template, title: str, *, identifier: str, name: str, topic_arn: Any
+) -> None:
+    """Add the alarm on a source that keeps much for a replica that does not fetch it.
+
+    It is in bytes of WAL, so an idle source does not trigger it. What is kept could fill
+    the storage of the source.
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-metrics.html
+    """
+    monitoring.alarm(
+        t,
+        title,
+        name=name,
+        description="A replica has not fetched 256 MiB of what this database wrote",
+        namespace="AWS/RDS",
+        metric="OldestReplicationSlotLag",
+        dimensions={"DBInstanceIdentifier": names.sub(identifier)},
+        statistic="Maximum",
+        period=60,
+        datapoints=(5, 5),
+        comparison=">",
+        threshold=SLOT_BYTES,
+        # Without a replica there is no slot.
+        missing="notBreaching",
+        topic_arn=topic_arn,
     )
 
 

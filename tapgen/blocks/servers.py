@@ -365,7 +365,8 @@ def scaling_group(
             ),
             TargetGroupARNs=[Ref(target_group)],
             HealthCheckType="ELB",
-            HealthCheckGracePeriod=120,
+            # Nobody judges a server before it has said how its start went.
+            HealthCheckGracePeriod=SIGNAL_MINUTES * 60,
             DefaultInstanceWarmup=120,
             MetricsCollection=[autoscaling.MetricsCollection(Granularity="1Minute")],
             Tags=autoscaling.Tags(

@@ -305,3 +305,25 @@ def test_the_page_lists_every_setting_and_part(name: str) -> None:
         row = rf"^\| `{part}`[^|]*\|[^|]*\| {wave} \|"
         assert re.search(row, page, re.MULTILINE), (part, wave)
     assert "```mermaid" in page
+
+
+def test_no_server_is_judged_before_its_start_may_have_ended() -> None:
+    """Else a group replaces servers that still start, for ever."""
+    found = 0
+    for path in (ROOT / "templates_out").glob("*/*.json"):
+        resources = json.loads(path.read_text()).get("Resources", {})
+        scripts = " ".join(
+            text
+            for resource in resources.values()
+            if resource["Type"] == "AWS::EC2::LaunchTemplate"
+            for text in look.texts(resource["Properties"])
+        )
+        waits = [int(seconds) for seconds in re.findall(r"timeout (\d+)", scripts)]
+        for title, resource in resources.items():
+            if resource["Type"] == "AWS::AutoScaling::AutoScalingGroup":
+                found += 1
+                grace = resource["Properties"]["HealthCheckGracePeriod"]
+                policy = resource["UpdatePolicy"]["AutoScalingRollingUpdate"]
+                pause = int(policy["PauseTime"].strip("PTM")) * 60
+                assert waits and grace >= max(*waits, pause), (path.name, title)
+    assert found

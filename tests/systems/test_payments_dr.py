@@ -1084,24 +1084,39 @@ def test_one_trail_covers_all_regions_and_proves_its_files(system: System) -> No
         assert "trail/pd-${EnvironmentSuffix}-trail" in "".join(texts(source))
 
 
-def test_backups_are_copied_to_the_recovery_region(system: System) -> None:
-    plan = only(system, "backup", "AWS::Backup::BackupPlan")["BackupPlan"]
+@pytest.mark.parametrize(
+    ("part", "to", "vault", "parts"),
+    [
+        ("backup", "dr", "backup-dr", {"table", "storage", "database"}),
+        ("backup-plan-dr", "primary", "backup", {"table", "storage-dr", "database-dr"}),
+    ],
+)
+def test_backups_of_each_region_are_copied_to_the_other(
+    system: System, part: str, to: str, vault: str, parts: set[str]
+) -> None:
+    """Also those of the recovery region, which go on when the other one is lost."""
+    plan = only(system, part, "AWS::Backup::BackupPlan")["BackupPlan"]
     (rule,) = plan["BackupPlanRule"]
     (copy,) = rule["CopyActions"]
-    assert copy["DestinationBackupVaultArn"] == {"Ref": "DrVaultArn"}
-    assert system.part("backup").parameters["DrVaultArn"] == Output(
-        "backup-dr", "VaultArn", region="us-east-2"
+    given = f"{to.title()}VaultArn"
+    assert copy["DestinationBackupVaultArn"] == {"Ref": given}
+    assert system.part(part).parameters[given] == Output(
+        vault, "VaultArn", region=system.regions[to]
     )
-    selection = only(system, "backup", "AWS::Backup::BackupSelection")
+    locked = only(system, vault, "AWS::Backup::BackupVault")["LockConfiguration"]
+    assert locked["MinRetentionDays"] <= 7, "the least that the settings allow"
+    selection = only(system, part, "AWS::Backup::BackupSelection")
     (tag,) = selection["BackupSelection"]["ListOfTags"]
     taken = {
         key[1]
         for key, resource in every(system).items()
-        if any(
+        if key[0] in parts
+        and sum(
             t.get("Key") == tag["ConditionKey"]
             and t.get("Value") == tag["ConditionValue"]
             for t in _tags(resource["Properties"])
         )
+        == (2 if key[1] == "Payments" else 1)
     }
     assert taken == {"Cluster", "DataBucket", "Payments"}
 

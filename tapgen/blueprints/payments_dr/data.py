@@ -82,7 +82,7 @@ def payments_table() -> Template:
                 "DR-Role": role,
             }
         )
-    _backed_up(payments.Replicas[0])
+    _backed_up(*payments.Replicas)
     frame.output(t, "TableName", Ref(payments), description="Table of the payments")
     frame.output(t, "TableArn", GetAtt(payments, "Arn"), description="ARN of the table")
     frame.output(
@@ -182,6 +182,7 @@ def storage_dr() -> Template:
         }
     }
     _replication_alarms(t, "dr", received=_FORTH, sent=_BACK)
+    _backed_up(t.resources["DataBucket"])
     return t
 
 
@@ -309,6 +310,7 @@ def database_dr(shape: Shape) -> Template:
         ),
         **_cluster_parameters(t),
     )
+    _backed_up(cluster)
     _instances(t, shape, cluster, place)
     _cluster_outputs(t, cluster, "dr")
     aurora.silence_alarm(

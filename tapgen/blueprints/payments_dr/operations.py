@@ -201,7 +201,13 @@ def backup_dr() -> Template:
 
 
 def _vault(t: Template, role: str) -> Any:
-    vault = backup.vault(t, "Vault", name=name("vault", role), key_arn=frame.key_arn(t))
+    vault = backup.vault(
+        t,
+        "Vault",
+        name=name("vault", role),
+        key_arn=frame.key_arn(t),
+        least_days=LEAST_BACKUP_DAYS,
+    )
     backup.failed_alarms(
         t, name=name("%s-failed", role), topic_arn=frame.alert_topic(t)
     )
@@ -211,25 +217,47 @@ def _vault(t: Template, role: str) -> Any:
     return vault
 
 
+LEAST_BACKUP_DAYS = 7
+"""The shortest retention that the settings allow, and the vaults demand."""
+
+
 def backup_primary() -> Template:
     """The vault, the plan with copies to the other region, and its selection."""
     t = frame.start("Daily backups, copied to the recovery region", role="primary")
-    vault = _vault(t, "primary")
+    _daily(t, Ref(_vault(t, "primary")), "dr")
+    return t
+
+
+def backup_plan_dr() -> Template:
+    """The plan of the recovery region, with copies to the primary one.
+
+    After a loss of the primary region, backups go on here. It stands apart from the
+    vault, because each plan copies to the vault of the other.
+    """
+    t = frame.start("Daily backups, copied to the primary region", role="dr")
+    _daily(t, names.sub(name("vault", "dr")), "primary")
+    return t
+
+
+def _daily(t: Template, vault: Any, to: str) -> None:
+    """Add the plan of a region, whose backups are copied to a vault of the other."""
     days = frame.parameter(
         t,
         "BackupDays",
         type="Number",
         description="Days that a backup and its copy are kept.",
-        MinValue=7,
+        MinValue=LEAST_BACKUP_DAYS,
         MaxValue=3650,
     )
     plan = backup.plan(
         t,
         "Plan",
         name=name("daily"),
-        vault_name=Ref(vault),
+        vault_name=vault,
         copy_to=backup.vault_parameter(
-            t, "DrVaultArn", description="ARN of the vault in the recovery region."
+            t,
+            f"{to.title()}VaultArn",
+            description=f"ARN of the vault in the {frame.role_label(to)} region.",
         ),
         days=days,
         copy_days=days,
@@ -244,7 +272,6 @@ def backup_primary() -> Template:
         ),
         tag=names.sub(BACKED_UP),
     )
-    return t
 
 
 # --- Costs -----------------------------------------------------------------------------

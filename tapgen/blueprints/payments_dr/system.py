@@ -444,6 +444,18 @@ def _backup(shape: Shape, settings: Settings) -> Iterator[Part]:
             values["DrVaultArn"] = Output("backup-dr", "VaultArn", region="dr")
             values["BackupRoleArn"] = _role("BackupRoleArn")
         yield Part(name, role, recipe(template), ("VaultArn",), values)
+    yield Part(
+        "backup-plan-dr",
+        "dr",
+        recipe(operations.backup_plan_dr),
+        (),
+        {
+            "BackupDays": _text(settings.backup_days),
+            "PrimaryVaultArn": Output("backup", "VaultArn", region="primary"),
+            "BackupRoleArn": _role("BackupRoleArn"),
+        },
+        depends_on=("backup-dr",),
+    )
 
 
 def _rehearsals(shape: Shape, settings: Settings) -> Iterator[Part]:

@@ -257,6 +257,7 @@ def vaults(shape: Shape) -> Template:
         "Vault",
         name=name("vault", names.THIS_ROLE),
         key_arn=frame.key_arn(t),
+        least_days=1,
     )
     frame.output(t, "VaultName", Ref(vault), description="Backup vault")
     frame.output(

@@ -180,6 +180,13 @@ def database_primary(shape: Shape) -> Template:
         **sizes,
     )
     _watch(t, "primary")
+    database.slot_alarm(
+        t,
+        "ReplicaBehindAlarm",
+        identifier=name("db", "primary"),
+        name=name("db-slot-lag", "primary"),
+        topic_arn=Ref("AlertTopicArn"),
+    )
     frame.outputs(
         t,
         ("DatabaseIdentifier", Ref(instance), "Identifier of the instance"),

@@ -18,10 +18,21 @@ def resources(t: Template) -> dict[str, Any]:
 
 def test_a_vault_is_encrypted_and_retained() -> None:
     t = Template()
-    backup.vault(t, "Vault", name="rm-vault", key_arn=Ref("Key"))
+    backup.vault(t, "Vault", name="rm-vault", key_arn=Ref("Key"), least_days=7)
     vault = resources(t)["Vault"]
     assert vault["DeletionPolicy"] == "RetainExceptOnCreate"
     assert vault["Properties"]["EncryptionKeyArn"] == {"Ref": "Key"}
+
+
+def test_nobody_deletes_a_backup_before_its_time() -> None:
+    t = Template()
+    backup.vault(t, "Vault", name="rm-vault", key_arn=Ref("Key"), least_days=7)
+    vault = resources(t)["Vault"]["Properties"]
+    # With ChangeableForDays the lock could never be removed again.
+    assert vault["LockConfiguration"] == {"MinRetentionDays": 7}
+    (denied,) = vault["AccessPolicy"]["Statement"]
+    assert (denied["Effect"], denied["Principal"]) == ("Deny", {"AWS": "*"})
+    assert "backup:DeleteRecoveryPoint" in denied["Action"]
 
 
 def test_a_plan_keeps_backups_and_copies_for_the_days_given() -> None:
