@@ -235,11 +235,12 @@ def backup_plan_dr() -> Template:
     vault, because each plan copies to the vault of the other.
     """
     t = frame.start("Daily backups, copied to the primary region", role="dr")
-    _daily(t, names.sub(name("vault", "dr")), "primary")
+    plan = _daily(t, names.sub(name("vault", "dr")), "primary")
+    frame.output(t, "PlanId", Ref(plan), description="Backup plan")
     return t
 
 
-def _daily(t: Template, vault: Any, to: str) -> None:
+def _daily(t: Template, vault: Any, to: str) -> Any:
     """Add the plan of a region, whose backups are copied to a vault of the other."""
     days = frame.parameter(
         t,
@@ -272,6 +273,7 @@ def _daily(t: Template, vault: Any, to: str) -> None:
         ),
         tag=names.sub(BACKED_UP),
     )
+    return plan
 
 
 # --- Costs -----------------------------------------------------------------------------

@@ -448,7 +448,7 @@ def _backup(shape: Shape, settings: Settings) -> Iterator[Part]:
         "backup-plan-dr",
         "dr",
         recipe(operations.backup_plan_dr),
-        (),
+        ("PlanId",),
         {
             "BackupDays": _text(settings.backup_days),
             "PrimaryVaultArn": Output("backup", "VaultArn", region="primary"),
