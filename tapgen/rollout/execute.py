@@ -104,7 +104,7 @@ class Engine:
             return
         longest = self.ways.poll_seconds[1]
         self._sleep(self.pause * random.uniform(0.8, 1.2))
-        self.pause = min(max(self.pause, 0.01) * 1.3, longest)
+        self.pause = min(max(self.pause, 0.01) * 1.1, longest)
 
     def _sleep(self, seconds: float) -> None:
         self.ways.sleep(seconds)

@@ -20,6 +20,7 @@ from tapgen.errors import AwsError, Busy, Conflict, NotFound, Unreachable
 from tapgen.model import (
     HIDDEN,
     NO_STACK,
+    AutoDeployment,
     InstanceDetailedStatus,
     InstanceStatus,
     Observed,
@@ -167,7 +168,7 @@ class StackSet:
 
 @dataclass
 class Cloud:
-    """The stack sets of one account; an operation takes two polls.
+    """The stack sets of one account; an operation takes one poll more than `slow`.
 
     `failing` decides whether deploying these values to a target fails. `history` has
     everything that each stack ever ran, `started` the operations that were started.
@@ -183,6 +184,7 @@ class Cloud:
     )
     started: list[str] = field(default_factory=list)
     words: str = "it broke"
+    slow: int = 1
     bucket: Bucket = field(default_factory=Bucket)
     copies: dict[str, Bucket] = field(default_factory=dict)
     admin: Target = make.EAST
@@ -248,6 +250,8 @@ class Cloud:
             execution_role=wanted.execution_role,
             administration_role=wanted.administration_role,
             id=f"{name}:1",
+            permission_model=wanted.permission_model,
+            auto_deployment=wanted.auto_deployment or AutoDeployment(),
         )
 
     def listed(
@@ -379,7 +383,7 @@ class Cloud:
         failed = sum(r.status is ResultStatus.FAILED for r in results)
         status = OperationStatus.FAILED if failed else OperationStatus.SUCCEEDED
         found.operations[id] = Operation(id, name, status, failed=failed)
-        found.polls[id] = 1
+        found.polls[id] = self.slow
         found.results[id] = results
         self.faults.leave(number)
 

@@ -57,11 +57,11 @@ def start(cloud: Cloud, *parts: StackSet, **ways: Any) -> rollout.Outcome:
 
 
 def run(cloud: Cloud, the_plan: plan.Plan, **ways: Any) -> rollout.Outcome:
+    ways.setdefault("sleep", lambda seconds: None)
     return rollout.run(
         the_plan,
         cloud,  # type: ignore[arg-type]
         lambda event: None,
-        sleep=lambda seconds: None,
         **ways,
     )
 

@@ -1,0 +1,64 @@
+"""A run takes little longer than its operations."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from tapgen import plan
+from tapgen.aws.stacksets import Operation
+from tests import make
+from tests.unit.rollout.fakes import Cloud
+from tests.unit.rollout.test_kills import observed, run
+
+PARTS = 12
+
+
+@dataclass
+class Timed(Cloud):
+    """A cloud whose operations take `duration` seconds by `now`, which sleeping advances."""
+
+    duration: float = 0.0
+    now: float = 0.0
+    ends: dict[str, float] = field(default_factory=dict)
+
+    def _start(self, verb: str, name: str, id: str, work: Any) -> None:
+        super()._start(verb, name, id, work)
+        self.ends.setdefault(id, self.now + self.duration)
+
+    def operation(self, name: str, operation_id: str) -> Operation:
+        polls = self._find(name).polls
+        if operation_id in polls:
+            polls[operation_id] = 0 if self.now >= self.ends[operation_id] else 2
+        return super().operation(name, operation_id)
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def chain() -> list[Any]:
+    """Stack sets that are deployed one after the other."""
+    found = [make.stack_set("p0")]
+    for number in range(1, PARTS):
+        before = (f"p{number - 1}",)
+        found.append(make.stack_set(f"p{number}", depends_on=before))
+    return found
+
+
+@pytest.mark.parametrize("duration", [30.0, 60.0, 300.0, 3600.0])
+def test_a_run_takes_at_most_a_tenth_longer_than_its_operations(
+    duration: float,
+) -> None:
+    random.seed(duration)  # pauses differ by chance, so that many clients do not meet
+    cloud = Timed(duration=duration)
+    the_plan = plan.make(make.system(*chain()), observed(cloud))
+
+    ended = run(cloud, the_plan, sleep=cloud.sleep, clock=lambda: cloud.now)
+
+    assert ended.green
+    own = PARTS * duration
+    assert len(cloud.ends) == PARTS
+    assert cloud.now <= 1.1 * own
