@@ -19,6 +19,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.plan import outlook_of
 from tapgen.cli.reach import reach_system, undescribed
+from tapgen.cli.running import what_is_open
 from tapgen.report.control import shell_word, visible
 
 
@@ -51,6 +52,7 @@ def status_command(
     observed = ownership.observe(reached.system, reached.sets)
     others = undescribed(reached, deployed=bool(observed))
     found = data.status(reached.system, observed, others)
+    found["open_run"], lines = what_is_open(reached)
     if output == "json":
         print_json(found)
     else:
@@ -61,7 +63,7 @@ def status_command(
             if s["running"]:
                 click.echo(f"{s['name']}: operation {s['running']} is running")
     away = unread.is_away(observed)
-    for line in unread.of(observed) if away else ():
+    for line in (*lines, *(unread.of(observed) if away else ())):
         click.echo(visible(line), err=True)
     green = all(
         not s["missing"] and all(i["status"] == "CURRENT" for i in s["instances"])

@@ -15,7 +15,7 @@ from tapgen.rollout.fold import State, fold
 from tapgen.rollout.gating import counts
 from tapgen.rollout.journal import Journal, Store
 from tapgen.rollout.model import Event
-from tapgen.rollout.program import FORMAT, Program, load
+from tapgen.rollout.program import FORMAT, Kind, Program, load
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Opened:
         every = len([w for w in waves if counts(w)])
         what = "restoring: stack set" if state.back else "wave"
         here = f"{what} {min(done + 1, max(every, 1))} of {every}"
+        if any(
+            p.step.kind is Kind.GATE and not p.over for p in state.progress.values()
+        ):
+            here = f"gate after wave {done} of {every}"
         paused = f", {state.paused}" if state.paused else ""
         return f"{here}{paused}"
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tapgen.knowledge.parameter_forms import SSM_VALUE
 from tapgen.model import Observed, Target
 from tapgen.template import evaluate
 from tapgen.template.parameter_store import names
@@ -129,7 +130,7 @@ def _by_name(observed: Mapping[str, Observed]) -> Iterator[Use]:
     """Yield the SSM parameters of stack sets that other ones read, in the same place."""
     read: dict[tuple[str, str], list[tuple[str, Target, str]]] = {}
     for name, found in observed.items():
-        for target in found.instances:
+        for target in found.instances if _has(found, SSM_VALUE) else ():
             place = target.account, target.region
             template = found.template_of(target)
             for parameter in names(template, found.values(target)).values():

@@ -327,6 +327,9 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None
     assert "stopped at once" in text or "interrupted" in text
     assert "Traceback" not in text
     assert "is open since" in shell.run("rollout", "--local", "--yes", expect=1).stderr
+    shown = shell.run("status", "--local", "--output", "json", expect=2)
+    assert json.loads(shown.stdout)["open_run"]["command"] == "rollout"
+    assert "continue it: tapgen resume secure_network --local" in shown.stderr
     shell.run("resume", "--local")
     assert "no changes" in shell.run("plan", "--local").stdout
 

@@ -221,6 +221,8 @@ def test_who_stops_a_run_need_not_wait_for_its_gate(
     )
 
     assert (ended.interrupted, ended.open) == (True, True)
+    there = opening.opened(cloud.bucket, "demo-test")
+    assert there and there.progress == "gate after wave 1 of 1, interrupted"
     assert not evidence(cloud, ended.run)
     cloud.alarms = {"errors": "ALARM"}
     if made is asks:
