@@ -12,7 +12,7 @@ from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.cli.common import interactive, say
 from tapgen.cli.reach import Reached, command_line
-from tapgen.errors import AwsError, RolloutError
+from tapgen.errors import RolloutError, TapgenError
 
 LOCAL_PATIENCE = 30.0
 """For how many seconds at most a rollout waits for an embedded AWS that is away."""
@@ -97,15 +97,16 @@ def away_text(reached: Reached, near: Any, command: str) -> str:
 def what_is_open(reached: Reached) -> tuple[dict[str, str] | None, list[str]]:
     """Return the open run of the system as data, None where none is open, and lines with
     how to go on. Who may not read journals still gets an answer to everything else."""
-    from tapgen.rollout import places
+    from tapgen.rollout import opening, places
 
     try:
         found = places.nearest(reached.sets, reached.system.prefix).opened()
-    except AwsError as error:
+        running = found is not None and opening.is_advanced(found)
+    except TapgenError as error:
         return None, [f"whether a run is open cannot be read: {error}"]
     if found is None:
         return None, []
-    held, line = found.lock, command_line("resume", reached)
+    held = found.lock
     facts = {
         "run": held.run,
         "command": held.command,
@@ -114,11 +115,16 @@ def what_is_open(reached: Reached) -> tuple[dict[str, str] | None, list[str]]:
         "since": held.since,
         "progress": found.progress,
     }
-    text = (
-        f"run {held.run} of tapgen {held.command} is open since {held.since} "
-        f"({found.progress}), started by {held.who} on {held.host}; continue it: {line}"
+    line = command_line("resume", reached)
+    ways = f"continue it: {line}" + (
+        "" if found.state.back else f"; undo: {line} --back"
     )
-    return facts, [text if found.state.back else f"{text}; undo it: {line} --back"]
+    if running:
+        ways = f"it goes on; stop it: {command_line('stop', reached)}"
+    return facts, [
+        f"run {held.run} of tapgen {held.command} is open since {held.since} "
+        f"({found.progress}), started by {held.who} on {held.host}; {ways}"
+    ]
 
 
 def run_plan(
