@@ -76,6 +76,21 @@ for by_name in (False, True):
     print(len(made.waves), time.process_time() - start)
 """
 
+# A rollout whose operations take a minute each, on a clock that sleeping advances.
+_PACE = """\
+import random
+from tests.unit.rollout import test_pace as pace
+from tests.unit.rollout.test_kills import observed, run
+from tapgen import plan
+from tests import make
+
+random.seed(1)
+cloud = pace.Timed(duration=60.0)
+made = plan.make(make.system(*pace.chain()), observed(cloud))
+assert run(cloud, made, sleep=cloud.sleep, clock=lambda: cloud.now).green
+print(cloud.now / (pace.PARTS * cloud.duration))
+"""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -98,7 +113,7 @@ class Measured:
 
 
 def measured(runs: int) -> list[Measured]:
-    """Both, each the least of several rounds."""
+    """All of them, times as the least of several rounds."""
     quick = min(_spent([str(TAPGEN), "lint", "--quick", EDITED]) for _ in range(runs))
     plans = [_plan() for _ in range(min(runs, 3))]
     same, changed, memory = (min(numbers) for numbers in zip(*plans, strict=True))
@@ -114,6 +129,7 @@ def measured(runs: int) -> list[Measured]:
         Measured(f"{wide}, by value, CPU of the plan", 1000 * by_value, "ms", 500),
         Measured(f"{wide}, by name", named, "waves", 3),
         Measured(f"{wide}, by name, CPU of the plan", 1000 * by_name, "ms", 500),
+        Measured("rollout, longer than its operations", _longer(), "%", 10),
     ]
 
 
@@ -131,6 +147,12 @@ def _wide() -> list[tuple[float, ...]]:
     """Waves and CPU seconds, with outputs handed on by value and by name."""
     text = subprocess.check_output([sys.executable, "-c", _WIDE], cwd=ROOT, text=True)
     return [tuple(map(float, line.split())) for line in text.splitlines()]
+
+
+def _longer() -> float:
+    """How many per cent a rollout takes longer than its operations of a minute."""
+    text = subprocess.check_output([sys.executable, "-c", _PACE], cwd=ROOT, text=True)
+    return 100 * (float(text) - 1)
 
 
 def _plan() -> tuple[float, ...]:
