@@ -27,7 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "lint": {"template", "system", "rules", "cache"},
     "procedures": set(),
     "blueprints": {
-        *("knowledge", "template", "aws", "config", "system", "blocks", "procedures"),
+        *("knowledge", "template", "config", "system", "blocks", "procedures"),
     },
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan"},

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles
 from tapgen.blueprints import execution
 from tapgen.blueprints.indirect_permissions import TABLE
 from tapgen.cli import common
@@ -67,8 +67,8 @@ def _types() -> Iterator[str]:
     """Yield the types of the shipped systems, and what else stands for permissions."""
     for path in sorted(STACKSETS.glob("*.yaml")):
         for loaded in common.load_all(path):
-            yield from bootstrap.types(loaded.system)
-            yield from bootstrap.references(loaded.system)
+            yield from roles.types(loaded.system)
+            yield from roles.references(loaded.system)
 
 
 def _others() -> Iterator[str]:

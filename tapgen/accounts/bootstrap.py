@@ -1,31 +1,29 @@
 """Prepare accounts for stack sets: roles and artifact buckets, as plain stacks.
 
-`run` deploys what `blueprints.bootstrap` describes: `tapgen-administration` once, and
-`tapgen-<system>-<suffix>-roles` in every target account, all in the administration
-region (IAM is global, one region is enough); `tapgen-artifacts` wherever the system
-uploads something or its journal has a copy, and no artifact bucket exists yet. A second
-run changes nothing.
+`run` deploys what `blueprints.bootstrap` and `roles` describe: `tapgen-administration`
+once, and `tapgen-<system>-<suffix>-roles` in every target account, all in the
+administration region (IAM is global, one region is enough); `tapgen-artifacts` wherever
+the system uploads something or its journal has a copy, and no artifact bucket exists
+yet. A second run changes nothing.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from tapgen.accounts import roles
 from tapgen.aws import organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.session import NOBODY, Aws, role_exists
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import boundary, indirect_permissions
 from tapgen.blueprints.scope import Scope
-from tapgen.errors import AwsError, Denied, TemplateError
-from tapgen.model import PassedRole, Permission, StackSet, System, Target
-from tapgen.system import checks, representatives, resource_names
-from tapgen.template import evaluate, schemas
-from tapgen.template.values import unmarked
+from tapgen.errors import AwsError, Denied
+from tapgen.model import PassedRole, Permission, System, Target
+from tapgen.system import resource_names
+from tapgen.template import schemas
 
 _TRUST = (
     "StackSets has no trusted access to the organization: activate it in the management "
@@ -39,71 +37,11 @@ ADMINISTRATION_STACK = "tapgen-administration"
 ARTIFACTS_STACK = "tapgen-artifacts"
 
 _CAPABILITIES = ("CAPABILITY_NAMED_IAM",)
-# Quota of CloudFormation for a template given as text.
-_TEMPLATE_BYTES = 51_200
-_TRUSTED_OUTPUT = "TrustedServices"
-_ROLE = "AWS::IAM::Role"
-_BOUNDARY = boundary.BEGINNING
 _ATTACH_FIRST = (
     "deployed roles have no permissions boundary yet: roll out, which attaches it, then "
     "run tapgen bootstrap again, which holds the execution role to it"
 )
-# What differs between regions in the name of a service (user guide, "Pseudo parameters").
-_REGIONAL = frozenset({"AWS::Partition", "AWS::Region", "AWS::URLSuffix"})
-_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
-_PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-iso")
-_RESOLVED = re.compile(r"\{\{resolve:([a-z-]+):")
-_SSM_VALUE = re.compile(r"\bAWS::SSM::Parameter::Value<")
-
-
-def roles_stack(system: System) -> str:
-    """Return the name of the stack with the roles of a system in a target account."""
-    return f"tapgen-{system.prefix}-roles"
-
-
-def types(system: System) -> frozenset[str]:
-    """Return the resource types in a system's templates.
-
-    Raises TemplateError for a template that cannot be read.
-    """
-    return frozenset(
-        str(resource.get("Type"))
-        for stack_set in system.stack_sets
-        for resource in _resources(stack_set)
-    )
-
-
-def references(system: System) -> frozenset[str]:
-    """Return which of `indirect_permissions.REFERENCES` are in a system's templates."""
-    found: set[str] = set()
-    for text in {stack_set.template for stack_set in system.stack_sets}:
-        # Looking for a literal first takes a hundredth of the time.
-        if "{{resolve:" in text:
-            found |= {
-                indirect_permissions.RESOLVE % service
-                for service in _RESOLVED.findall(text)
-            }
-        if "AWS::SSM::Parameter::Value<" in text and _SSM_VALUE.search(text):
-            found.add(indirect_permissions.SSM_VALUE)
-        if indirect_permissions.TRANSFORM in text:
-            found.add(indirect_permissions.TRANSFORM)
-    return indirect_permissions.REFERENCES & found
-
-
-def files(system: System, code: str) -> dict[str, str]:
-    """Return the bootstrap templates by path, as committed; deployed without white space.
-
-    `code` is the prefix of the system's resource names, empty where only its templates
-    have them. Raises BlueprintError or TemplateError when the roles cannot be built.
-    """
-    needs = _needs(_own(system), code)
-    found = {
-        "bootstrap/administration.json": blueprint.administration(),
-        f"bootstrap/{system.name}.json": _roles(system, code, needs),
-    }
-    if resource_names.targets_of_artifacts(system) or system.journal_copies:
-        found["bootstrap/artifacts.json"] = blueprint.artifacts()
-    return found
+_TRUSTED_OUTPUT = "TrustedServices"
 
 
 def run(
@@ -130,15 +68,15 @@ def run(
     deployed = frozenset(deployed_types)
     changed = _trusted_access(aws, system, on_event)
     _refuse_strays(aws, system)
-    used = (types(_own(system)) | deployed) - system.granted_types
+    used = (roles.types(roles.own(system)) | deployed) - system.granted_types
     for name in sorted(schemas.without_permissions(used)):
         on_event(f"{name}: {_UNKNOWN}")
-    needs = _needs(_own(system), code)
+    needs = roles.needed(roles.own(system), code)
     if unbounded and needs.boundary:
         on_event(_ATTACH_FIRST)
         needs = replace(needs, boundary=boundary.CREATED)
     for stack in _stacks(aws, system, code, needs, deployed):
-        if stack.name == roles_stack(system):
+        if stack.name == roles.stack_name(system):
             for role in _delete_without_roles(aws, stack):
                 on_event(f"{role} was deleted; creating {stack.name} again")
         done = stacks.deploy(
@@ -168,9 +106,8 @@ def _delete_without_roles(aws: Aws, stack: _Stack) -> list[str]:
     if stacks.template(aws, stack.target, stack.name) is None:
         return []
     there = stacks.resources(aws, stack.target, stack.name).values()
-    roles = [id for kind, id in there if kind == "AWS::IAM::Role" and id]
     missing = []
-    for role in roles:
+    for role in [id for kind, id in there if kind == "AWS::IAM::Role" and id]:
         try:
             if not role_exists(aws, stack.target, role):
                 missing.append(f"role {role} of {stack.target.account}")
@@ -203,12 +140,6 @@ def announced(system: System, assuming: bool) -> Iterator[str]:
             "failure there; to create it, pass --assume-role "
             "OrganizationAccountAccessRole"
         )
-
-
-def _own(system: System) -> System:
-    """The system without the stack sets that AWS Organizations deploys with its own roles."""
-    own = tuple(s for s in system.stack_sets if s.service_managed is None)
-    return replace(system, stack_sets=own)
 
 
 def _trusted_access(
@@ -244,13 +175,13 @@ def _refuse_strays(aws: Aws, system: System) -> None:
     if aws.role or aws.local:
         wanted += [(target, system.operator_role) for target in looked_at(system)]
     for target, role in wanted:
-        if stacks.template(aws, target, roles_stack(system)):
+        if stacks.template(aws, target, roles.stack_name(system)):
             continue
         if role_exists(aws, target, role):
             raise AwsError(
                 "iam:GetRole",
                 "EntityAlreadyExists",
-                f"role {role} exists in {target.account}, but stack {roles_stack(system)} "
+                f"role {role} exists in {target.account}, but stack {roles.stack_name(system)} "
                 f"does not exist in {target.region}: the system is administered from "
                 "another region; restore admin.region, or destroy the system there first",
             )
@@ -281,7 +212,7 @@ def unready(aws: Aws, system: System, code: str) -> Unready:
     if system.organizational_units:
         if not organizations.trusts(aws, admin, system.delegated):
             everywhere.append(_TRUST)
-    system = _own(system)
+    system = roles.own(system)
     found = stacks.outputs(aws, admin, ADMINISTRATION_STACK)
     if found is None:
         everywhere.append(f"{admin} has no administration role and no artifact bucket")
@@ -309,45 +240,6 @@ def unready(aws: Aws, system: System, code: str) -> Unready:
 
 
 @dataclass(frozen=True)
-class _Needs:
-    """What an execution role needs permissions for: resource types, services to pass
-    roles to, and, without a code, names as (kind, pattern). `boundary` is as in `Scope`.
-    """
-
-    types: frozenset[str]
-    passed_to: frozenset[str] = frozenset()
-    names: frozenset[tuple[str, str]] = frozenset()
-    artifacts: bool = False
-    pass_roles: frozenset[PassedRole] = frozenset()
-    permissions: frozenset[Permission] = frozenset()
-    boundary: str = ""
-
-    def __or__(self, other: _Needs) -> _Needs:
-        return _Needs(
-            self.types | other.types,
-            self.passed_to | other.passed_to,
-            self.names | other.names,
-            self.artifacts or other.artifacts,
-            self.pass_roles | other.pass_roles,
-            self.permissions | other.permissions,
-            self.boundary,
-        )
-
-    def scope(self, code: str) -> Scope:
-        found: dict[str, list[str]] = {}
-        for kind, pattern in sorted(self.names):
-            found.setdefault(kind, []).append(pattern)
-        return Scope(
-            code,
-            found,
-            self.artifacts,
-            self.boundary,
-            sorted(self.pass_roles),
-            sorted(self.permissions),
-        )
-
-
-@dataclass(frozen=True)
 class _Stack:
     target: Target
     name: str
@@ -357,10 +249,10 @@ class _Stack:
 
 
 def _stacks(
-    aws: Aws, system: System, code: str, needs: _Needs, deployed: frozenset[str]
+    aws: Aws, system: System, code: str, needs: roles.Needs, deployed: frozenset[str]
 ) -> Iterator[_Stack]:
     """The stacks to deploy, in order: IAM refuses to trust a role that does not exist."""
-    whole, system = system, _own(system)
+    whole, system = system, roles.own(system)
     found = stacks.outputs(aws, system.admin, ADMINISTRATION_STACK) or {}
     # Other systems of this account may use other opt-in regions: never remove one.
     trusted = {*blueprint.service_principals(_regions(system))}
@@ -393,23 +285,25 @@ def _stacks(
         "tapgen:system": system.name,
         "tapgen:suffix": system.suffix,
     }
-    name = roles_stack(system)
+    name = roles.stack_name(system)
     for target in _role_targets(system):
-        needed = needs | _Needs(deployed)
+        needed = needs | roles.Needs(deployed)
         has = _has(aws, target, system) if deployed else None
         if has is not None:
             # Deployed resources keep their old names, and are deleted by them.
             retained = has.names if not code else frozenset()
             read = has.types & indirect_permissions.REFERENCES
             needed |= replace(has, types=read, names=retained)
-        text = _compact(_roles(system, code, needed))
+        text = roles.compact(roles.template(system, code, needed))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else tapgen has no access there
         looking = Scope(code)
         title = system.name.replace("_", "-")
-        text = blueprint.operator(title, looking, references(whole), types(whole))
+        text = blueprint.operator(
+            title, looking, roles.references(whole), roles.types(whole)
+        )
         for target in looked_at(whole):
-            yield _Stack(target, name, _compact(text), parameters, tags)
+            yield _Stack(target, name, roles.compact(text), parameters, tags)
 
 
 def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:
@@ -455,32 +349,12 @@ def _regions(system: System) -> set[str]:
     return {t.region for s in system.stack_sets for t in s.targets}
 
 
-def _roles(system: System, code: str, needs: _Needs) -> str:
-    """The template of the roles, checked against CloudFormation's limit."""
-    name = system.name.replace("_", "-")
-    blueprint.role_names(name, system.suffix)
-    scope = needs.scope(code)
-    text = blueprint.target(name, scope, needs.types, needs.passed_to)
-    size = len(_compact(text).encode())
-    if size > _TEMPLATE_BYTES:
-        raise TemplateError(
-            f"{roles_stack(system)}: the template has {size:,} bytes, CloudFormation "
-            f"accepts {_TEMPLATE_BYTES:,}; split the system in two"
-        )
-    return text
-
-
-def _compact(template: str) -> str:
-    """A template without white space, which counts towards CloudFormation's limit."""
-    return json.dumps(json.loads(template), separators=(",", ":"))
-
-
-def _has(aws: Aws, target: Target, system: System) -> _Needs | None:
+def _has(aws: Aws, target: Target, system: System) -> roles.Needs | None:
     """What the roles in an account have permissions for; None where tapgen made none."""
-    text = stacks.template(aws, target, roles_stack(system))
+    text = stacks.template(aws, target, roles.stack_name(system))
     try:
         metadata = json.loads(text or "")["Metadata"]["tapgen"]
-        return _Needs(
+        return roles.Needs(
             frozenset(metadata["types"]),
             frozenset(metadata["passed_to"]),
             frozenset(
@@ -524,7 +398,7 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
     if has is None:
         yield f"{target} has no execution and operator role for {system.prefix}"
         return
-    needs = _needs(system, code)
+    needs = roles.needed(system, code)
     role = f"the execution role for {system.prefix} in {target}"
     lacking = sorted(needs.types - has.types)
     if lacking:
@@ -543,120 +417,3 @@ def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[st
         yield f"the permissions boundary of {system.prefix} is missing in {target}"
     if needs.artifacts and not has.artifacts:
         yield f"{role} cannot read artifacts"
-
-
-# What the templates need -------------------------------------------------------------
-
-
-def _resources(stack_set: StackSet) -> list[Mapping[str, Any]]:
-    try:
-        found = evaluate.whole(stack_set)["Resources"].values()
-        return [dict(resource) for resource in found]
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise TemplateError(
-            f"{stack_set.name}: the template's resources cannot be read "
-            f"({type(error).__name__}: {error}); run tapgen lint"
-        ) from error
-
-
-def _needs(system: System, code: str) -> _Needs:
-    """The types in the templates, the services that their roles trust, and, without a
-    code, the names of their resources."""
-    accounts = representatives.of(system)
-    services = frozenset(
-        service
-        for stack_set in system.stack_sets
-        for service in _trusted(stack_set, accounts)
-    )
-    patterns = {} if code else resource_names.patterns(system)
-    names = frozenset((kind, p) for kind, found in patterns.items() for p in found)
-    artifacts = bool(resource_names.targets_of_artifacts(system))
-    return _Needs(
-        types(system) | references(system),
-        services,
-        names,
-        artifacts,
-        frozenset(system.pass_roles),
-        frozenset(system.permissions),
-        _boundary(system, code) if code else "",
-    )
-
-
-def _boundary(system: System, code: str) -> str:
-    """Whether the roles of a system are within its boundary: all, some or none.
-
-    Raises TemplateError for a role within the boundary of another code.
-    """
-    found = [
-        resource
-        for stack_set in system.stack_sets
-        if _BOUNDARY in stack_set.template
-        for resource in _resources(stack_set)
-    ]
-    if not any(map(_is_bounded, found)):
-        return ""
-    for resource in filter(_is_bounded, found):
-        given = json.dumps(resource["Properties"]["PermissionsBoundary"])
-        if f"{_BOUNDARY}{code}-" not in given:
-            raise TemplateError(
-                f"{system.name}: a role has the permissions boundary {given}, but tapgen "
-                f"bootstrap makes {_BOUNDARY}{code}-{system.suffix}; let the names of all "
-                f"roles begin with {code}, the code of the blueprint"
-            )
-    every = [r for s in system.stack_sets if _ROLE in s.template for r in _resources(s)]
-    return boundary.CREATED if any(map(unbounded, every)) else boundary.ENFORCED
-
-
-def _is_bounded(resource: Mapping[str, Any]) -> bool:
-    properties = resource.get("Properties") or {}
-    return _BOUNDARY in json.dumps(properties.get("PermissionsBoundary", ""))
-
-
-def unbounded(resource: Mapping[str, Any]) -> bool:
-    """Whether a resource is a role without the permissions boundary of its system."""
-    return resource.get("Type") == _ROLE and not _is_bounded(resource)
-
-
-def _trusted(s: StackSet, accounts: Container[str]) -> Iterator[str]:
-    """Yield the services that the roles of a stack set trust, or may trust, at any
-    target; what differs between regions is `*`."""
-    body = evaluate.only(checks.body(s.template), _ROLE)
-    for target in s.targets if body["Resources"] else ():
-        if target.account not in accounts:
-            continue
-        values = evaluate.given(s.values(target))
-        found = evaluate.evaluate(body, values, target, marks=_REGIONAL)
-        variables = dict.fromkeys((target.region, *_SUFFIXES, *_PARTITIONS), "*")
-        for role in found.resources.values():
-            properties = unmarked(role.get("Properties"), variables)
-            for service in _services(properties):
-                yield from resource_names.texts(service, s)
-
-
-def _services(role: Any) -> Iterator[Any]:
-    """Yield the service principals in the properties of a role."""
-    if not isinstance(role, Mapping):
-        return
-    for document in _sides(role.get("AssumeRolePolicyDocument")):
-        for statement in _below(document, "Statement"):
-            for principal in _below(statement, "Principal"):
-                yield from _below(principal, "Service")
-
-
-def _below(node: Any, key: str) -> Iterator[Any]:
-    return _sides(node.get(key)) if isinstance(node, Mapping) else iter(())
-
-
-def _sides(value: Any) -> Iterator[Any]:
-    """Yield the items of a list, and both sides of what only AWS decides."""
-    match value:
-        case None | {"Ref": "AWS::NoValue"}:
-            return
-        case {"Fn::If": [_, *both]}:
-            for side in both:
-                yield from _sides(side)
-        case [*items]:
-            for item in items:
-                yield from _sides(item)
-        case _:
-            yield value

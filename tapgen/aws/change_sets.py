@@ -25,10 +25,7 @@ from tapgen.aws import reviews
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.aws.stacksets import parameters
 from tapgen.errors import AwsError, NotFound
-from tapgen.model import Target
-
-PREFIX = "tapgen-"
-"""Prefix of the names of our change sets, by which left-over ones are recognised."""
+from tapgen.model import CHANGE_SETS, Target
 
 LIMIT = 300.0
 """Seconds to wait for the creation of a change set."""
@@ -379,7 +376,7 @@ def _sweep(client: Any, question: Question, sleep: Callable[[float], None]) -> N
     found = pages(client, "list_change_sets", "Summaries", StackName=question.stack)
     for summary in list(found):
         name = summary["ChangeSetName"]
-        stale = name.startswith(PREFIX) and summary["CreationTime"] < old
+        stale = name.startswith(CHANGE_SETS) and summary["CreationTime"] < old
         if stale or name == question.name:
             at = {"StackName": question.stack, "ChangeSetName": name}
             _delete(client, at, sleep)

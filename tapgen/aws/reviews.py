@@ -2,7 +2,7 @@
 
 Such a stack has no resources and is REVIEW_IN_PROGRESS until a change set is executed
 (API reference, CreateChangeSet, ChangeSetType). Only a stack in that state, whose name
-begins with `START`, is ever deleted here.
+begins with `STACKS_IN_REVIEW`, is ever deleted here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ from uuid import uuid4
 
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, NotFound
-from tapgen.model import Target
-
-START = "tapgen-review-"
-"""How the names of stacks in review begin; the operator role may delete only those."""
+from tapgen.model import STACKS_IN_REVIEW, Target
 
 _LONGEST = 128  # characters of a stack's name (API reference, CreateStack)
 _IN_REVIEW = "REVIEW_IN_PROGRESS"
@@ -37,7 +34,7 @@ def delete(client: Any, name: str, sleep: Callable[[float], None] = time.sleep) 
 
     Raises AwsError where it cannot be deleted, or where somebody executed its change set.
     """
-    assert name.startswith(START)
+    assert name.startswith(STACKS_IN_REVIEW)
     for attempt in range(_ATTEMPTS):
         try:
             (stack,) = ask(client, "describe_stacks", StackName=name)["Stacks"]

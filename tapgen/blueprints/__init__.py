@@ -4,7 +4,7 @@ They are imported on demand, because a blueprint loads Troposphere, which is slo
 
 A package for each shipped system, `custom` for templates of your own, `external` for
 blueprints of your own; `parts` assembles a system. May use `blocks/`, `config/`,
-`system/`, `template/` and `aws/`. Begin reading at `parts.assemble`.
+`system/` and `template/`. Begin reading at `parts.assemble`.
 """
 
 from __future__ import annotations

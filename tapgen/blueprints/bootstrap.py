@@ -50,7 +50,6 @@ from troposphere import (
     iam,
 )
 
-from tapgen.aws import change_sets
 from tapgen.blocks import names, security, storage
 from tapgen.blueprints import boundary, encoding, execution, indirect_permissions
 from tapgen.blueprints.scope import (
@@ -62,7 +61,7 @@ from tapgen.blueprints.scope import (
     templates_by_url,
 )
 from tapgen.errors import BlueprintError
-from tapgen.model import LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
+from tapgen.model import CHANGE_SETS, LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
 from tapgen.system import templates_out
 
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
@@ -438,7 +437,7 @@ def _operator_role(
     policies: Sequence[iam.ManagedPolicy],
 ) -> iam.Role:
     own = [stacks(system), reviews(system)]
-    events = names.arn("cloudformation", f"changeSet/{change_sets.PREFIX}*", region="*")
+    events = names.arn("cloudformation", f"changeSet/{CHANGE_SETS}*", region="*")
     every_instance = names.arn("cloudformation", "stack/StackSet-*", region="*")
     return _role(
         "OperatorRole",
@@ -454,7 +453,7 @@ def _operator_role(
                 "ChangeSetsOfTapgen",
                 [acfn.CreateChangeSet, acfn.DeleteChangeSet, acfn.DescribeChangeSet],
                 own,
-                StringLike({"cloudformation:ChangeSetName": f"{change_sets.PREFIX}*"}),
+                StringLike({"cloudformation:ChangeSetName": f"{CHANGE_SETS}*"}),
                 Null({"cloudformation:RoleArn": "true"}),
             ),
             # What CloudFormation validated, by the ARN of a change set.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 
 from tapgen.blueprints.scope import Scope
 from tapgen.template import schemas
@@ -92,14 +93,19 @@ def listed_actions(types: Sequence[str], scope: Scope) -> frozenset[str]:
     listed = schemas.permissions(types)
     if not scope.code:
         return listed
-    used = {
+    used = frozenset().union(*map(_used, types))
+    return frozenset(action for action in listed if action.lower() in used)
+
+
+@cache
+def _used(type_name: str) -> frozenset[str]:
+    """The actions in a type's schema that are not `UNUSED`, in lower case."""
+    return frozenset(
         action.lower()
-        for type_name in types
         for action in schemas.permissions([type_name])
         if not any(
             fnmatchcase(action, pattern)
             for patterns in UNUSED.get(type_name, {}).values()
             for pattern in patterns
         )
-    }
-    return frozenset(action for action in listed if action.lower() in used)
+    )

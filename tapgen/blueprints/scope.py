@@ -14,9 +14,8 @@ from awacs.aws import (
     Statement,
 )
 
-from tapgen.aws import reviews as in_review
 from tapgen.blocks import names, security
-from tapgen.model import PassedRole, Permission
+from tapgen.model import STACKS_IN_REVIEW, PassedRole, Permission
 
 ARN_ENDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "autoscaling": {"autoScalingGroup": ("autoScalingGroup:*:autoScalingGroupName/@",)},
@@ -132,7 +131,7 @@ def stacks(system: str) -> str:
 
 def reviews(system: str) -> str:
     """ARNs of the stacks in review that tapgen makes and deletes again."""
-    name = f"stack/{in_review.START}{system}-${{{names.SUFFIX}}}-*"
+    name = f"stack/{STACKS_IN_REVIEW}{system}-${{{names.SUFFIX}}}-*"
     return names.arn("cloudformation", name, region="*")
 
 

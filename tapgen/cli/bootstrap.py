@@ -99,12 +99,12 @@ def copy_journal(reached: Reached) -> Iterator[str]:
 
 def _unbounded(observed: Mapping[str, Observed]) -> bool:
     """Whether roles are deployed without their permissions boundary, or may be."""
-    from tapgen.accounts import bootstrap
+    from tapgen.accounts import roles
     from tapgen.model import InstanceStatus
     from tapgen.template import evaluate
 
     return any(
-        bootstrap.unbounded(resource)
+        roles.unbounded(resource)
         or resource.get("Type") == "AWS::IAM::Role"
         and any(i.status != InstanceStatus.CURRENT for i in found.instances.values())
         for found in observed.values()

@@ -73,17 +73,17 @@ def files(path: Path, use_cache: bool = True) -> GeneratedFiles:
 
 
 def _files(loaded: Sequence[Loaded]) -> dict[str, str]:
-    from tapgen.accounts import bootstrap
+    from tapgen.accounts import roles
     from tapgen.system import templates_out
 
     default, *others = loaded
     code = default.blueprint.code
-    found = templates_out.files(default.system) | bootstrap.files(default.system, code)
+    found = templates_out.files(default.system) | roles.files(default.system, code)
     for other in others:
         found |= templates_out.files(other.system, default.system)
         # Without a code, names come from templates, which environments may change.
-        roles = {} if code else bootstrap.files(other.system, code)
-        for path, text in roles.items():
+        own = {} if code else roles.files(other.system, code)
+        for path, text in own.items():
             if found.get(path) != text:
                 stem = path.removesuffix(".json")
                 found[f"{stem}.{other.system.environment}.json"] = text

@@ -71,7 +71,7 @@ def destroy_command(
 ) -> int:
     """Delete SYSTEM's stack sets in reverse order, and list the data that stays."""
     from tapgen import rollout
-    from tapgen.accounts import bootstrap
+    from tapgen.accounts import roles
     from tapgen.aws import retained
     from tapgen.cli.progress import console
     from tapgen.plan import allowances, destroy, writers
@@ -133,7 +133,7 @@ def destroy_command(
     elif plan and ended.green and not plan.omitted:
         out.print(
             "the roles of tapgen bootstrap stay: delete the stack "
-            f"{bootstrap.roles_stack(reached.system)} in {reached.system.admin.region} "
+            f"{roles.stack_name(reached.system)} in {reached.system.admin.region} "
             "of each target account if you do not deploy this system again"
         )
     _print_data(output, plan, ended, resources, fates)

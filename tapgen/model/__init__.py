@@ -52,7 +52,9 @@ from tapgen.model.statuses import (
     ResultStatus,
 )
 from tapgen.model.systems import (
+    CHANGE_SETS,
     LONGEST_SUFFIX,
+    STACKS_IN_REVIEW,
     SUFFIX_PATTERN,
     SUFFIX_RULE,
     PassedRole,
@@ -70,6 +72,7 @@ __all__ = [
     "ApprovalGate",
     "Artifact",
     "AutoDeployment",
+    "CHANGE_SETS",
     "CommandGate",
     "Finding",
     "Gate",
@@ -101,6 +104,7 @@ __all__ = [
     "SUFFIX_RULE",
     "ServiceManaged",
     "Severity",
+    "STACKS_IN_REVIEW",
     "StackSet",
     "Strategy",
     "System",

@@ -25,6 +25,13 @@ LONGEST_SUFFIX = 12
 SUFFIX_RULE = f"at most {LONGEST_SUFFIX} lower-case letters and digits, a letter first"
 """The same rule in words, for messages."""
 
+CHANGE_SETS = "tapgen-"
+"""How the names of tapgen's change sets begin, by which left-over ones are recognised;
+the operator role may use only those."""
+
+STACKS_IN_REVIEW = "tapgen-review-"
+"""How the names of stacks in review begin; the operator role may delete only those."""
+
 
 @dataclass(frozen=True, order=True)
 class PassedRole:

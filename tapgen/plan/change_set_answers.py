@@ -14,9 +14,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tapgen.aws.change_sets import PREFIX, Change, ChangeSet, Detail, Question
+from tapgen.aws.change_sets import Change, ChangeSet, Detail, Question
 from tapgen.errors import AwsError
-from tapgen.model import HIDDEN, Action, Target
+from tapgen.model import CHANGE_SETS, HIDDEN, Action, Target
 from tapgen.plan import reviews
 from tapgen.plan.model import Plan, Reference, Step
 from tapgen.plan.reviews import Judged
@@ -88,7 +88,7 @@ class Note:
 def questions(plan: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
     """Return the change sets to create for a plan's updates and new stacks, and for every
     other created or updated instance an answer that says why it has none."""
-    name = PREFIX + plan.digest.partition(":")[2][:32]
+    name = CHANGE_SETS + plan.digest.partition(":")[2][:32]
     requested: dict[Key, Question] = {}
     skipped: dict[Key, Answer] = {}
     for step in plan.steps:

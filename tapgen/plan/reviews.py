@@ -13,9 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.aws import reviews
 from tapgen.aws.change_sets import Finding
-from tapgen.model import HIDDEN, System, Target
+from tapgen.model import HIDDEN, STACKS_IN_REVIEW, System, Target
 from tapgen.plan.model import Plan, Reference, Step, Value
 from tapgen.system import checks, names
 from tapgen.template import values
@@ -76,7 +75,7 @@ def start(system: System, part: str) -> str:
 
 def own(system: System) -> str:
     """Return how the names of all stacks in review of a system begin."""
-    return f"{reviews.START}{system.prefix}-"
+    return f"{STACKS_IN_REVIEW}{system.prefix}-"
 
 
 def is_new(plan: Plan, step: Step, target: Target) -> bool:

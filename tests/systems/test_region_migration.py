@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapgen import lint
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
 from tapgen.model import Output, System
@@ -1064,9 +1064,7 @@ def test_the_database_that_is_there_may_be_replicated_and_nothing_else_of_it(
     assert permission.action == "rds:CreateDBInstanceReadReplica"
     assert permission.resource == EXISTING["database_arn"]
     assert system.permissions == ()
-    role = json.loads(
-        bootstrap.files(existing, "rm")["bootstrap/region_migration.json"]
-    )
+    role = json.loads(roles.files(existing, "rm")["bootstrap/region_migration.json"])
     allowed = {s["Sid"]: s for s in statements(role)}["MadeElsewhere1"]
     assert allowed["Action"] == ["rds:CreateDBInstanceReadReplica"]
     assert allowed["Resource"] == [EXISTING["database_arn"]]

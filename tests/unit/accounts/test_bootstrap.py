@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tapgen import blueprints, config, lint
-from tapgen.accounts import bootstrap
+from tapgen.accounts import bootstrap, roles
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import indirect_permissions
@@ -254,7 +254,7 @@ def test_roles_are_passed_to_the_services_they_are_for_only() -> None:
             Two=role(["ec2.amazonaws.com", "s3.amazonaws.com"]),
         )
     )
-    generated = json.loads(bootstrap.files(text, "ss")["bootstrap/some_system.json"])
+    generated = json.loads(roles.files(text, "ss")["bootstrap/some_system.json"])
     (passing,) = [
         s for s in execution_statements(generated) if "iam:PassRole" in s["Action"]
     ]
@@ -274,7 +274,7 @@ def test_roles_are_passed_to_the_services_they_are_for_only() -> None:
 def test_a_service_with_a_variable_in_its_name_is_matched_by_pattern() -> None:
     service = {"Fn::Sub": "logs.${AWS::Region}.amazonaws.com"}
     text = system(template(Logs=role(service)))
-    generated = bootstrap.files(text, "ss")["bootstrap/some_system.json"]
+    generated = roles.files(text, "ss")["bootstrap/some_system.json"]
     (passing,) = [
         s
         for s in execution_statements(json.loads(generated))
@@ -499,8 +499,8 @@ def test_a_role_name_too_long_for_iam_is_refused_by_name() -> None:
 
 def test_both_templates_are_clean_and_deterministic() -> None:
     it = system(template(*TYPES, Flow=role("vpc-flow-logs.amazonaws.com")))
-    generated = bootstrap.files(it, "ss")
-    assert generated == bootstrap.files(it, "ss")
+    generated = roles.files(it, "ss")
+    assert generated == roles.files(it, "ss")
     assert set(generated) == {
         "bootstrap/administration.json",
         "bootstrap/some_system.json",
@@ -699,7 +699,7 @@ def test_a_role_that_was_deleted_by_hand_is_created_again(kind: str) -> None:
 
     changed = deploy(aws, it, on_event=events.append)
 
-    name = bootstrap.roles_stack(it)
+    name = roles.stack_name(it)
     assert changed == [name]
     assert f"role {role} of {account} was deleted; creating {name} again" in events
     assert aws.calls[-2:] == [
@@ -775,7 +775,7 @@ def test_a_type_with_permissions_in_the_config_has_them() -> None:
     assert lacking(aws, it) == []
     (statement,) = [
         s
-        for text in bootstrap.files(it, "").values()
+        for text in roles.files(it, "").values()
         for s in _statements(json.loads(text))
         if s.get("Sid") == "GivenForTypes"
     ]
@@ -908,13 +908,13 @@ def test_a_stack_of_that_name_that_is_not_ours_is_not_ready() -> None:
 
 def test_types_are_those_of_all_templates() -> None:
     it = system(template("AWS::SNS::Topic"), template("AWS::SQS::Queue"))
-    assert bootstrap.types(it) == {"AWS::SNS::Topic", "AWS::SQS::Queue"}
+    assert roles.types(it) == {"AWS::SNS::Topic", "AWS::SQS::Queue"}
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"Resources": []}', "{}"])
 def test_a_template_that_cannot_be_read_is_named(text: str) -> None:
     with pytest.raises(TemplateError, match="some-system-dev-p0.*tapgen lint"):
-        bootstrap.types(system(text))
+        roles.types(system(text))
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen import lint
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles as needed_roles
 from tapgen.model import Artifact, PassedRole, StackSet
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST
@@ -46,7 +46,7 @@ def stack_set(name: Any = None, *, artifacts: bool = False) -> StackSet:
 
 def roles(s: StackSet) -> dict[str, Any]:
     generated: dict[str, Any] = json.loads(
-        bootstrap.files(make.system(s), "")["bootstrap/demo.json"]
+        needed_roles.files(make.system(s), "")["bootstrap/demo.json"]
     )
     return generated
 
@@ -97,7 +97,7 @@ GIVEN = (
 def test_existing_roles_are_passed_where_the_file_names_them() -> None:
     plain = make.stack_set("app")
     whole = replace(make.system(plain), pass_roles=GIVEN)
-    generated = json.loads(bootstrap.files(whole, "")["bootstrap/demo.json"])
+    generated = json.loads(needed_roles.files(whole, "")["bootstrap/demo.json"])
     passing = [s for s in statements(generated) if "iam:PassRole" in s["Action"]]
 
     arn = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/"
@@ -147,7 +147,7 @@ def test_artifacts_are_put_by_the_operator_and_read_by_the_execution_role() -> N
 
 
 def test_the_bucket_of_a_region_is_a_template_of_its_own() -> None:
-    generated = bootstrap.files(make.system(stack_set(artifacts=True)), "")
+    generated = needed_roles.files(make.system(stack_set(artifacts=True)), "")
 
     bucket = json.loads(generated["bootstrap/artifacts.json"])["Resources"][
         "ArtifactBucket"
@@ -159,12 +159,12 @@ def test_the_bucket_of_a_region_is_a_template_of_its_own() -> None:
     assert bucket["Properties"]["VersioningConfiguration"] == {"Status": "Enabled"}
     two = make.system(stack_set())
     one = replace(two, regions={"primary": "us-east-1", "us-west-2": "us-west-2"})
-    assert "bootstrap/artifacts.json" in bootstrap.files(two, "")
-    assert "bootstrap/artifacts.json" not in bootstrap.files(one, "")
+    assert "bootstrap/artifacts.json" in needed_roles.files(two, "")
+    assert "bootstrap/artifacts.json" not in needed_roles.files(one, "")
 
 
 def test_all_of_it_is_clean() -> None:
-    generated = bootstrap.files(make.system(stack_set(artifacts=True)), "")
+    generated = needed_roles.files(make.system(stack_set(artifacts=True)), "")
     given = {"AdministrationAccount": ACCOUNT, "EnvironmentSuffix": "test"}
 
     for path, text in generated.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles
 from tapgen.model import Target
 from tests import make
 
@@ -34,7 +34,7 @@ def passed_to(service: Any, **role: Any) -> list[str]:
         },
     }
     s = make.stack_set("app", text=json.dumps(body), targets=TARGETS)
-    files = bootstrap.files(make.system(s), "")
+    files = roles.files(make.system(s), "")
     (text,) = (text for text in files.values() if "passed_to" in text)
     (found,) = re.findall(r'"passed_to": (\[[^]]*\])', text)
     services: list[str] = json.loads(found)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tapgen import blueprints, config
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles as needed_roles
 from tapgen.blueprints import bootstrap as roles
 from tapgen.blueprints.listed_permissions import UNUSED
 from tapgen.blueprints.scope import Scope, arns_by_kind
@@ -54,7 +54,7 @@ def template_of(path: Path) -> dict[str, Any]:
     loaded = config.load(path, blueprints.find)
     blueprint = blueprints.find(loaded.blueprint)
     assert blueprint is not None
-    files = bootstrap.files(blueprint.build(loaded), blueprint.code)
+    files = needed_roles.files(blueprint.build(loaded), blueprint.code)
     template: dict[str, Any] = json.loads(files[f"bootstrap/{path.stem}.json"])
     return template
 

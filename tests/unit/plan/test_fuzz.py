@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles
 from tapgen.cli.common import load
 from tapgen.errors import TapgenError
 from tapgen.model import Observed, StackSet, System
@@ -106,7 +106,7 @@ def everything(it: System, before: System) -> None:
         text.plan(plan, details=True)
         data.plan(plan, ())
     permissions.missing(it)
-    bootstrap.files(it, "")
+    roles.files(it, "")
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tapgen import rules
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles
 from tapgen.model import SELF, Output, Override, System, Target
 from tapgen.rules import system_view, view
 from tapgen.system import checks, representatives, templates_out
@@ -275,4 +275,4 @@ def test_values_of_any_shape_break_nothing(a: Any, b: Any, c: Any) -> None:
     checks.problems(system)
     rules.system(system)
     templates_out.manifest(system)
-    bootstrap.files(system, "")
+    roles.files(system, "")
