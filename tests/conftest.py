@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("tapgen")
+settings.register_profile(
+    "tapgen", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
 settings.load_profile("tapgen")
