@@ -395,10 +395,10 @@ class EngineVersionsDiffer(SystemRule):
     id = "E9589"
     shortdesc = "Clusters of one global cluster have different engine versions"
     description = (
-        "A secondary cluster must have the engine version of its global cluster."
-        " Changing the version in one stack alone fails, or replaces the global"
-        " cluster. Take the version from one setting, and upgrade the global cluster"
-        " as a whole."
+        "A secondary cluster must have the engine version of its global cluster, or a"
+        " newer minor one while it is upgraded: minor versions reach secondary clusters"
+        " first, major ones the global cluster as a whole. Changing the version in one"
+        " stack alone otherwise fails, or replaces the global cluster."
     )
     source_url = (
         f"{DOCS}AmazonRDS/latest/AuroraUserGuide/aurora-global-database-upgrade.html"
@@ -416,11 +416,22 @@ class EngineVersionsDiffer(SystemRule):
             ]
             for stack_set, resource, version in versions:
                 first, its, leading = versions[0]
-                if version != leading:
+                if version != leading and not _ahead(resource, version, leading):
                     yield stack_set, in_properties(resource, "EngineVersion"), (
                         f"{version} here, but {leading} in {first.part}.{its.id}; use one"
                         " version"
                     )
+
+
+def _ahead(resource: Resource, version: str, leading: str) -> bool:
+    """Whether a cluster that joins is at a newer minor version of the same major one."""
+    if not present(resource.properties, "GlobalClusterIdentifier"):
+        return False
+    numbers = [each.split(".") for each in (version, leading)]
+    if not all(number.isdecimal() for each in numbers for number in each):
+        return False
+    new, old = ([int(number) for number in each] for each in numbers)
+    return new[0] == old[0] and new > old
 
 
 class SecondCredentials(SystemRule):

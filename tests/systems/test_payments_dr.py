@@ -152,6 +152,15 @@ def test_the_secondary_brings_no_credentials_and_its_own_key(system: System) -> 
     )
 
 
+def test_the_secondary_cluster_is_upgraded_before_the_primary() -> None:
+    first = built(database={"dr_aurora_version": "16.9"})
+    assert first.part("database").parameters["AuroraVersion"] == "16.8"
+    assert first.part("database-dr").parameters["AuroraVersion"] == "16.9"
+    (order,) = built(database={"aurora_version": "16.9"}).preconditions
+    assert (order.part, order.value) == ("database", "16.9")
+    assert order.needs == (("database-dr", "AuroraVersion", "16.9"),)
+
+
 def test_no_member_lets_rds_manage_its_password(system: System) -> None:
     for resource in every(system, "AWS::RDS::DBCluster").values():
         assert "ManageMasterUserPassword" not in resource["Properties"]

@@ -77,6 +77,11 @@ class Database(BaseModel):
         default="16.8",
         description="Full version of Aurora PostgreSQL, quoted, for both regions",
     )
+    dr_aurora_version: str = Field(
+        default="",
+        description="Version of the recovery region's cluster, which is upgraded first;"
+        " empty for aurora_version",
+    )
     instance_class: str = Field(
         default="db.r6g.large", description="DB instance class of both clusters"
     )
@@ -86,6 +91,12 @@ class Database(BaseModel):
     backup_days: int = Field(
         default=35, ge=7, le=35, description="Days that automated backups are kept"
     )
+
+    @field_validator("dr_aurora_version")
+    @classmethod
+    def _dr_version(cls, version: str) -> str:
+        example = "'16.9', or nothing"
+        return _matching(version, r"(\d{2}\.\d{1,2})?", "a full version", example)
 
     @field_validator("aurora_version")
     @classmethod

@@ -95,10 +95,22 @@ def check_domain(data: Any) -> Domain:
 
 
 class Database(Record):
-    __slots__ = ("name", "aurora_version", "instance_class", "instances", "backup_days")
+    __slots__ = (
+        "name",
+        "aurora_version",
+        "dr_aurora_version",
+        "instance_class",
+        "instances",
+        "backup_days",
+    )
 
     def __new__(cls, **values: Any) -> Any:
         return check_database(values)
+
+    @classmethod
+    def _dr_version(cls, version):
+        example = "'16.9', or nothing"
+        return _matching(version, "(\\d{2}\\.\\d{1,2})?", "a full version", example)
 
     @classmethod
     def _version(cls, version):
@@ -112,7 +124,14 @@ class Database(Record):
 
 def check_database(data: Any) -> Database:
     if type(data) is not dict or not data.keys() <= {
-        *("name", "aurora_version", "instance_class", "instances", "backup_days")
+        *(
+            "name",
+            "aurora_version",
+            "dr_aurora_version",
+            "instance_class",
+            "instances",
+            "backup_days",
+        )
     }:
         raise Wrong
     found = object.__new__(Database)
@@ -130,6 +149,13 @@ def check_database(data: Any) -> Database:
         found.aurora_version = value
     else:
         found.aurora_version = "16.8"
+    if "dr_aurora_version" in data:
+        value = data["dr_aurora_version"]
+        check_text(value)
+        value = Database._dr_version(value)
+        found.dr_aurora_version = value
+    else:
+        found.dr_aurora_version = ""
     if "instance_class" in data:
         value = data["instance_class"]
         check_text(value)

@@ -25,7 +25,7 @@ from tapgen.blueprints.payments_dr.shape import OTHER, ROLES, Shape, finish
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.knowledge.consistency import STRONG, witness
-from tapgen.model import Output, System, Value
+from tapgen.model import Output, Precondition, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.payments_dr.settings import Domain, Settings
@@ -90,7 +90,30 @@ def build(config: Config) -> System:
     parts.append(_cost(settings, tags["Project"]))
     tagged = (replace(p, template=recipe(_tagged, p.template, p.role)) for p in parts)
     system = assemble(replace(config, tags=tags), tagged)
-    return replace(system, procedures=runbooks.PROCEDURES)
+    return replace(
+        system,
+        procedures=runbooks.PROCEDURES,
+        preconditions=(_secondary_first(settings),),
+    )
+
+
+def _secondary_first(settings: Settings) -> Precondition:
+    """The order of an upgrade of the database: the secondary cluster before the primary.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-upgrade.html
+    """
+    version = settings.database.aurora_version
+    return Precondition(
+        "database",
+        "AuroraVersion",
+        version,
+        (("database-dr", "AuroraVersion", version),),
+        "Aurora upgrades the secondary cluster of a global database first: set"
+        f" database.dr_aurora_version to {version!r}, keep aurora_version, roll that out,"
+        " and change aurora_version in a rollout of its own; before another major"
+        " version, let RDS upgrade both clusters (aws rds modify-global-cluster"
+        " --engine-version … --allow-major-version-upgrade)",
+    )
 
 
 def _tagged(untagged: Recipe, role: str) -> Template:
@@ -321,6 +344,7 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
         outputs,
         {
             **shared,
+            "AuroraVersion": given.dr_aurora_version or given.aurora_version,
             "KmsKeyArn": _KEYS["dr"],
             "LagDimensions": settings.replication_lag_dimensions,
             "GlobalClusterId": Output("database", "GlobalClusterId", region="primary"),
