@@ -22,7 +22,7 @@ AT_ONCE = 8
 
 # Codes of a service that asks to slow down ("Common Errors" of the API references; EC2,
 # "Request throttling"; S3, "Error responses").
-_THROTTLED = {
+THROTTLED = {
     "RequestLimitExceeded",
     "RequestThrottled",
     "SlowDown",
@@ -30,6 +30,7 @@ _THROTTLED = {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+"""Codes of errors that say to ask again later."""
 
 
 @dataclass(frozen=True)
@@ -136,4 +137,4 @@ def _is_throttled(response: Any) -> bool:
     """Whether AWS has asked to slow down; `response` is None where there was none."""
     if response is None:
         return False
-    return response[1].get("Error", {}).get("Code") in _THROTTLED
+    return response[1].get("Error", {}).get("Code") in THROTTLED

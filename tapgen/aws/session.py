@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tapgen.aws.clients import AT_ONCE, Caller, Client, Clients
+from tapgen.aws.clients import AT_ONCE, THROTTLED, Caller, Client, Clients
 from tapgen.errors import (
     AwsError,
     Busy,
@@ -138,10 +138,8 @@ class Aws:
         """Ask who calls; the first region that answers assumes roles, too."""
         away: AwsError | None = None
         for region in dict.fromkeys((self.region, *self.others)):
-            # The first call of every command: fail quickly when nothing answers.
-            sts = self._clients.get("sts", region, 2, Caller())
             try:
-                found = str(ask(sts, "get_caller_identity")["Account"])
+                found = self._identity_in(region)
             except AwsError as error:
                 if not is_away(error):
                     raise
@@ -151,6 +149,19 @@ class Aws:
             return found
         assert away
         raise away
+
+    def _identity_in(self, region: str) -> str:
+        """Ask a region who calls, as the first call of every command: it fails quickly
+        when nothing answers, and is patient with a service that asks for fewer calls.
+        """
+        for attempts in (2, ATTEMPTS):
+            sts = self._clients.get("sts", region, attempts, Caller())
+            try:
+                return str(ask(sts, "get_caller_identity")["Account"])
+            except AwsError as error:
+                if error.code not in THROTTLED or attempts == ATTEMPTS:
+                    raise
+        raise AssertionError  # the last attempt returns or raises
 
     @property
     def home(self) -> Target:

@@ -139,7 +139,12 @@ def run_plan(
     from tapgen import rollout
 
     starter = rollout.Starter(
-        user(), command, {"allowed": sorted(allowed)}, supersede, reached.without
+        user(),
+        command,
+        {"allowed": sorted(allowed)},
+        supersede,
+        reached.without,
+        line=command_line("", reached),
     )
     places = [(step.stack_set, t) for step in plan.steps for t in step.targets]
     return _watched(
@@ -157,7 +162,11 @@ def run_repairs(reached: Reached, repairs: Any, supersede: str | None) -> Any:
     from tapgen.rollout import repairing
 
     starter = rollout.Starter(
-        user(), "repair", supersede=supersede, without=reached.without
+        user(),
+        "repair",
+        supersede=supersede,
+        without=reached.without,
+        line=command_line("", reached),
     )
     return _watched(
         reached,

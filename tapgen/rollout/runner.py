@@ -36,7 +36,7 @@ class Starter:
     """Who starts a run, and for what: `command` is rollout or destroy, `facts` go into
     the first event (the plan, what the user allowed), `supersede` names an open run that
     this one replaces, `without` the regions of the journal that do not answer, typed by a
-    person."""
+    person. `line` is the system as commands name it."""
 
     who: str = ""
     command: str = "rollout"
@@ -44,6 +44,7 @@ class Starter:
     supersede: str | None = None
     without: tuple[str, ...] = ()
     host: str = field(default_factory=platform.node)
+    line: str = ""
 
 
 def run(
@@ -390,8 +391,9 @@ def _room(
             prefix,
             found.lock,
             found.progress,
-            command=starter.command,
-            back=found.state.back,
+            starter.line,
+            starter.command,
+            found.state.back,
         )
         raise lock.Taken(found.lock, text)
     if found.lock.also:

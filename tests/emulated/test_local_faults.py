@@ -58,13 +58,15 @@ def test_a_rollout_outlasts_throttling_lost_answers_and_what_takes_long(
         shell.run("local", "fault", "add", *lost, "--action", action)
     slow = ("--logical-id", "DestinationBucket", "--seconds", "2")
     shell.run("local", "fault", "add", "delay", *slow)
+    often = ("--service", "sts", "--times", "3")
+    shell.run("local", "fault", "add", "throttle", *often)
     begun = time.monotonic()
 
     done = shell.run("rollout", "--local", "--yes")
 
     assert "✓ done" in done.stdout
     assert time.monotonic() - begun > 2
-    assert [f["fired"] for f in faults(shell)] == [1] * 6
+    assert [f["fired"] for f in faults(shell)] == [1] * 6 + [3]
     assert instances(shell) == ["CURRENT"] * STACK_SETS
     # Asked for twice, started once: the retry has the same operation id.
     assert operations(shell, "secure-network-test-storage") == [("CREATE", "SUCCEEDED")]
