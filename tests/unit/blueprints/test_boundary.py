@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tapgen import blueprints
-from tapgen.accounts import bootstrap
+from tapgen.accounts import roles
 from tapgen.blueprints import boundary
 from tests.systems import look
 from tests.systems.look import ROOT, every, shipped, statements
@@ -160,4 +160,4 @@ def test_the_execution_role_writes_roles_within_it_only(name: str) -> None:
 def test_every_shipped_system_is_looked_at() -> None:
     assert {*CODES} == {*blueprints.NAMES} - {"custom"}
     for name, code in CODES.items():
-        assert bootstrap._boundary(shipped(name), code) == boundary.ENFORCED
+        assert roles._boundary(shipped(name), code) == boundary.ENFORCED
