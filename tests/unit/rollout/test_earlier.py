@@ -15,6 +15,7 @@ from tests import make
 from tests.make import EAST
 from tests.unit.rollout.fakes import Cloud
 from tests.unit.rollout.test_kills import (
+    BOTH,
     Killed,
     consumer,
     observed,
@@ -25,10 +26,14 @@ from tests.unit.rollout.test_kills import (
 )
 
 PREFIX = "demo-test"
-OLD = part("data", "a", "b"), consumer(), part("old", "x", "x", targets=(EAST,))
+OLD = (
+    part("data", "a", "b"),
+    consumer(targets=BOTH),
+    part("old", "x", "x", targets=(EAST,)),
+)
 NEW = (
     part("data", "c", "c", version="2", tag="b"),
-    consumer("2"),
+    consumer("2", targets=BOTH),
     part("more", "1", "1"),
 )
 

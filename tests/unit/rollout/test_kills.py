@@ -43,10 +43,10 @@ def part(
     )
 
 
-def consumer(version: str = "1") -> StackSet:
+def consumer(version: str = "1", targets: tuple[Target, ...] = WIDE) -> StackSet:
     text = make.template(("Arn",), ()).replace("Topic", f"C{version}")
     value = Output("data", "Arn")
-    return make.stack_set("app", targets=WIDE, parameters={"Arn": value}, text=text)
+    return make.stack_set("app", targets=targets, parameters={"Arn": value}, text=text)
 
 
 def observed(cloud: Cloud) -> Any:
