@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from benchmarks import algebra, emulator, hundred, linting, machine
+from benchmarks import algebra, emulator, hundred, linting, machine, wire
 
 ROOT = Path(__file__).resolve().parents[1]
 TAPGEN = Path(sys.executable).with_name("tapgen")
@@ -292,6 +292,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--rounds", type=int, default=3, help="of the embedded AWS (default 3; 0: none)"
     )
+    parser.add_argument(
+        "--accounts", type=int, default=50, help="over the wire (default 50; 0: none)"
+    )
     given = parser.parse_args(arguments)
     if given.runs < 1:
         parser.error("--runs: at least 1")
@@ -303,6 +306,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not given.json:
         print(_table(results, memory, heavy, own, given.runs), flush=True)
         print("\n" + algebra.table(compared), flush=True)
+    wired = wire.measure(_say, given.accounts) if given.accounts > 0 else []
+    if not given.json and wired:
+        print("\n" + wire.table(wired), flush=True)
     embedded = emulator.compare(given.rounds, _say) if given.rounds > 0 else []
     if not given.json:
         if embedded:
@@ -318,6 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "heavy_imports_of_help": sorted(heavy),
         "own": [{**asdict(one), "met": one.met} for one in own],
         "comparisons": [one.data() for one in compared],
+        "wire": [one.data() for one in wired],
         "emulator": [one.data() for one in embedded],
     }
     print(json.dumps(data, indent=2))

@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from tapgen.accounts import roles
 from tapgen.aws import organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
+from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.session import NOBODY, Aws, role_exists
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import boundary, indirect_permissions
@@ -67,7 +70,8 @@ def run(
     """
     deployed = frozenset(deployed_types)
     changed = _trusted_access(aws, system, on_event)
-    _refuse_strays(aws, system)
+    there = _roles_stacks(aws, system)
+    _refuse_strays(aws, system, there)
     used = (roles.types(roles.own(system)) | deployed) - system.granted_types
     for name in sorted(schemas.without_permissions(used)):
         on_event(f"{name}: {_UNKNOWN}")
@@ -75,10 +79,11 @@ def run(
     if unbounded and needs.boundary:
         on_event(_ATTACH_FIRST)
         needs = replace(needs, boundary=boundary.CREATED)
-    for stack in _stacks(aws, system, code, needs, deployed):
-        if stack.name == roles.stack_name(system):
-            for role in _delete_without_roles(aws, stack):
-                on_event(f"{role} was deleted; creating {stack.name} again")
+
+    def deploy(stack: _Stack) -> tuple[_Stack, list[str], bool]:
+        missing = []
+        if stack.name == roles.stack_name(system) and stack.target in there:
+            missing = _delete_without_roles(aws, stack)
         done = stacks.deploy(
             aws,
             stack.target,
@@ -88,12 +93,31 @@ def run(
             capabilities=_CAPABILITIES,
             tags=stack.tags,
         )
-        on_event(
-            f"{stack.name} in {stack.target}: {'deployed' if done else 'up to date'}"
-        )
-        if done:
-            changed.append(stack.name)
+        return stack, missing, done
+
+    # IAM refuses to trust a role that does not exist: the administration role is first.
+    first, *others = _stacks(aws, system, code, needs, deployed, there)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for stack, missing, done in chain([deploy(first)], pool.map(deploy, others)):
+            for role in missing:
+                on_event(f"{role} was deleted; creating {stack.name} again")
+            state = "deployed" if done else "up to date"
+            on_event(f"{stack.name} in {stack.target}: {state}")
+            if done:
+                changed.append(stack.name)
     return changed
+
+
+def _roles_stacks(aws: Aws, system: System) -> dict[Target, str]:
+    """Return the templates of the stacks with roles that there are: one call for each
+    account, several at once."""
+    targets = _role_targets(roles.own(system))
+    if aws.role or aws.local:  # else tapgen has no access there
+        targets += looked_at(system)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        name = roles.stack_name(system)
+        texts = pool.map(lambda t: stacks.template(aws, t, name), targets)
+        return {t: text for t, text in zip(targets, texts, strict=True) if text}
 
 
 def _delete_without_roles(aws: Aws, stack: _Stack) -> list[str]:
@@ -103,8 +127,6 @@ def _delete_without_roles(aws: Aws, stack: _Stack) -> list[str]:
     CloudFormation compares templates only: it does not create again what was deleted
     other than through the stack. The stack has roles and policies, and no data.
     """
-    if stacks.template(aws, stack.target, stack.name) is None:
-        return []
     there = stacks.resources(aws, stack.target, stack.name).values()
     missing = []
     for role in [id for kind, id in there if kind == "AWS::IAM::Role" and id]:
@@ -158,7 +180,7 @@ def _trusted_access(
     return [] if there else [name]
 
 
-def _refuse_strays(aws: Aws, system: System) -> None:
+def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> None:
     """Refuse what CloudFormation would fail on with a worse message: a bucket that was
     deleted without its stack, and roles that another administration region created."""
     admin = system.admin
@@ -175,9 +197,7 @@ def _refuse_strays(aws: Aws, system: System) -> None:
     if aws.role or aws.local:
         wanted += [(target, system.operator_role) for target in looked_at(system)]
     for target, role in wanted:
-        if stacks.template(aws, target, roles.stack_name(system)):
-            continue
-        if role_exists(aws, target, role):
+        if target not in there and role_exists(aws, target, role):
             raise AwsError(
                 "iam:GetRole",
                 "EntityAlreadyExists",
@@ -227,9 +247,15 @@ def unready(aws: Aws, system: System, code: str) -> Unready:
                 f"{', '.join(missing)}, which its opt-in regions need"
             )
     accounts: dict[str, list[str]] = {}
-    for target in _role_targets(system):
-        if lacking := _lacking_or_shut(aws, target, system, code):
-            accounts.setdefault(target.account, []).extend(lacking)
+    needs = roles.needed(system, code)
+    targets = _role_targets(system)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found_lacking = pool.map(
+            lambda t: _lacking_or_shut(aws, t, system, needs), targets
+        )
+        for target, lacking in zip(targets, found_lacking, strict=True):
+            if lacking:
+                accounts.setdefault(target.account, []).extend(lacking)
     uploads = resource_names.targets_of_artifacts(system)
     for target in _bucket_targets(aws, system, uploads):
         if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
@@ -249,7 +275,12 @@ class _Stack:
 
 
 def _stacks(
-    aws: Aws, system: System, code: str, needs: roles.Needs, deployed: frozenset[str]
+    aws: Aws,
+    system: System,
+    code: str,
+    needs: roles.Needs,
+    deployed: frozenset[str],
+    there: Mapping[Target, str],
 ) -> Iterator[_Stack]:
     """The stacks to deploy, in order: IAM refuses to trust a role that does not exist."""
     whole, system = system, roles.own(system)
@@ -288,7 +319,7 @@ def _stacks(
     name = roles.stack_name(system)
     for target in _role_targets(system):
         needed = needs | roles.Needs(deployed)
-        has = _has(aws, target, system) if deployed else None
+        has = _has(there.get(target)) if deployed else None
         if has is not None:
             # Deployed resources keep their old names, and are deleted by them.
             retained = has.names if not code else frozenset()
@@ -349,9 +380,9 @@ def _regions(system: System) -> set[str]:
     return {t.region for s in system.stack_sets for t in s.targets}
 
 
-def _has(aws: Aws, target: Target, system: System) -> roles.Needs | None:
-    """What the roles in an account have permissions for; None where tapgen made none."""
-    text = stacks.template(aws, target, roles.stack_name(system))
+def _has(text: str | None) -> roles.Needs | None:
+    """What the roles of a stack have permissions for, by the stack's template; None where
+    tapgen did not make it."""
     try:
         metadata = json.loads(text or "")["Metadata"]["tapgen"]
         return roles.Needs(
@@ -377,11 +408,14 @@ def _has(aws: Aws, target: Target, system: System) -> roles.Needs | None:
         return None
 
 
-def _lacking_or_shut(aws: Aws, target: Target, system: System, code: str) -> list[str]:
+def _lacking_or_shut(
+    aws: Aws, target: Target, system: System, needs: roles.Needs
+) -> list[str]:
     """Return what the roles of an account lack, or that tapgen cannot look: which call
     was refused, and for whom."""
     try:
-        return list(_lacking(aws, target, system, code))
+        text = stacks.template(aws, target, roles.stack_name(system))
+        return list(_lacking(_has(text), target, system, needs))
     except AwsError as error:
         if error.code not in NOBODY and not isinstance(error, Denied):
             raise
@@ -393,12 +427,12 @@ def _lacking_or_shut(aws: Aws, target: Target, system: System, code: str) -> lis
         ]
 
 
-def _lacking(aws: Aws, target: Target, system: System, code: str) -> Iterator[str]:
-    has = _has(aws, target, system)
+def _lacking(
+    has: roles.Needs | None, target: Target, system: System, needs: roles.Needs
+) -> Iterator[str]:
     if has is None:
         yield f"{target} has no execution and operator role for {system.prefix}"
         return
-    needs = roles.needed(system, code)
     role = f"the execution role for {system.prefix} in {target}"
     lacking = sorted(needs.types - has.types)
     if lacking:

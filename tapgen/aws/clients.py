@@ -113,14 +113,14 @@ def _listen(client: Any, attempts: int) -> None:
     def before_send(**_: Any) -> None:
         _calling.get().pace.wait()
 
-    def needs_retry(attempts_shared: int, response: Any) -> float | None:
+    def needs_retry(number: int, response: Any) -> float | None:
         pace = _calling.get().pace
         if not _is_throttled(response):
             pace.quicken()
             return None
         pace.slow_down()
         # The pause is in before_send, for this and all other calls of this caller.
-        return 0.0 if attempts_shared < attempts else None
+        return 0.0 if number < attempts else None
 
     events = client.meta.events
     events.register("before-sign", before_sign)

@@ -26,15 +26,16 @@ def read(
     aws: Aws,
     target: Target,
     instance: ObservedInstance,
-    outputs: bool,
+    outputs: bool | None,
     read_stacks: bool,
 ) -> ObservedInstance:
-    """Return an instance with the outputs of its stack, and its values from SSM, if its
-    template has any, and with what the stack runs, where the stack set's word is in doubt or with `read_stacks`.
+    """Return an instance with the outputs of its stack, and its values from SSM; None says
+    that its template has neither, and outputs that are not read are unknown. With what the
+    stack runs, where the stack set's word is in doubt or with `read_stacks`.
     """
     if outputs:
         instance = _with_outputs(aws, target, instance)
-    else:
+    elif outputs is None:
         instance = replace(instance, outputs={})
     in_doubt = read_stacks or _in_doubt(instance)
     if in_doubt and instance.reading is Reading.READ:

@@ -128,9 +128,10 @@ def remove(
 def template(aws: Aws, target: Target, name: str) -> str | None:
     """Return the template text of a stack; None when there is no such stack."""
     client = aws.client("cloudformation", target)
-    if not _find(client, name):
+    try:
+        body = ask(client, "get_template", StackName=name, TemplateStage="Original")
+    except NotFound:
         return None
-    body = ask(client, "get_template", StackName=name, TemplateStage="Original")
     text = body["TemplateBody"]
     return text if isinstance(text, str) else json.dumps(text)
 

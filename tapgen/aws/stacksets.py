@@ -7,16 +7,25 @@ user guide's chapter on StackSets.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import (
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
-from tapgen.aws import cover, organizations, readings, shapes, stacks, stuck
+from tapgen.aws import cover, organizations, shapes, stacks, stuck, sweep
 from tapgen.aws.artifact_bucket import ArtifactBucket
+from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.readings import OPERATION_PREFIX
+from tapgen.aws.remembered import Memory, Newest
 from tapgen.aws.session import Aws, ask, one_line, pages
+from tapgen.aws.sweep import Given, Sweep, Wanted
 from tapgen.errors import AwsError, Busy, NotFound
 from tapgen.model import (
     HIDDEN,
@@ -31,7 +40,6 @@ from tapgen.model import (
     Target,
     digest,
 )
-from tapgen.template import parameter_store
 
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
@@ -92,13 +100,15 @@ class StackSets:
 
     `delegated` says that this is the account of a delegated administrator: its
     service-managed stack sets live in the management account (`CallAs`). `copies` are
-    the other places of the journals of their runs.
+    the other places of the journals of their runs. `memory` has the overrides of instances
+    that were read before.
     """
 
     aws: Aws
     admin: Target
     delegated: bool = False
     copies: tuple[Target, ...] = ()
+    memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         try:
@@ -160,57 +170,51 @@ class StackSets:
         *,
         read_stacks: bool = False,
         having: Collection[str] | None = None,
+        outputs: Wanted = sweep.everywhere,
+        given: Given | None = None,
     ) -> dict[str, Observed]:
         """Return the stack sets that exist, with instances and their outputs.
 
         What an instance runs is read from its stack where the stack set's word is in
-        doubt, with `read_stacks` everywhere. With `having`, only stack sets whose
-        templates contain one of these texts, and without outputs.
+        doubt, with `read_stacks` everywhere. `outputs` says of a stack set, and of how many
+        instances there are in all, whether outputs are to be read; where they are not, they
+        are None. With `having`, only stack sets whose templates contain one of these texts,
+        and without outputs. Overrides are read where neither `given` nor memory has them.
         """
-        with ThreadPoolExecutor(8) as pool:
-            found = list(
-                pool.map(lambda n: self.describe(n, read_stacks, having), names)
-            )
-        return {o.name: o for o in found if o}
+        return Sweep(self, read_stacks, having, outputs, given).observe(names)
 
     def describe(
-        self,
-        name: str,
-        read_stacks: bool = False,
-        having: Collection[str] | None = None,
+        self, name: str, outputs: Wanted = sweep.everywhere, given: Given | None = None
     ) -> Observed | None:
-        """Return one stack set with its instances; None when it does not exist, or does
-        not contain what it should be `having`."""
+        """Return one stack set with its instances; None when it does not exist."""
+        return self.observe([name], outputs=outputs, given=given).get(name)
+
+    def definitions(self, names: Iterable[str]) -> dict[str, Observed]:
+        """Return the stack sets that exist, without their instances: a call for each."""
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            return {o.name: o for o in pool.map(self.definition, names) if o}
+
+    def definition(self, name: str) -> Observed | None:
+        """Return a stack set without its instances; None when it does not exist. Strongly
+        consistent (API reference, DescribeStackSet)."""
         try:
-            found = self._ask("describe_stack_set", StackSetName=name)
+            known = self._ask("describe_stack_set", StackSetName=name)["StackSet"]
         except NotFound:
             return None
-        known = found["StackSet"]
-        template = known.get("TemplateBody", "")
-        if having is not None and not any(text in template for text in having):
-            return None
-        wanted = '"Outputs"' in template or parameter_store.reads(template)
-        outputs = wanted and having is None
-        model = PermissionModel(known.get("PermissionModel", "SELF_MANAGED"))
-        in_units = model is PermissionModel.SERVICE_MANAGED
-        running = self.running(name)
         return Observed(
             name=name,
-            template=template,
+            template=known.get("TemplateBody", ""),
             parameters=shapes.values(known.get("Parameters", [])),
-            # A call for each instance, where its stack has outputs or reads SSM.
-            instances=self.instances(
-                name, in_units, outputs=outputs, read_stacks=read_stacks
-            ),
+            instances={},
             capabilities=tuple(known.get("Capabilities", ())),
             tags={t["Key"]: t["Value"] for t in known.get("Tags", [])},
             description=known.get("Description", ""),
             execution_role=known.get("ExecutionRoleName"),
             administration_role=known.get("AdministrationRoleARN"),
-            running=running.id if running else None,
-            busy_with=str(running or ""),
             id=known.get("StackSetId", ""),
-            permission_model=model,
+            permission_model=PermissionModel(
+                known.get("PermissionModel", "SELF_MANAGED")
+            ),
             auto_deployment=shapes.auto_deployment(known.get("AutoDeployment", {})),
         )
 
@@ -229,30 +233,8 @@ class StackSets:
         }
         return there | (self._waiting(name, there) if in_units else {})
 
-    def instances(
-        self,
-        name: str,
-        in_units: bool = False,
-        outputs: bool = True,
-        read_stacks: bool = False,
-    ) -> dict[Target, ObservedInstance]:
-        """Return the same with overrides and the outputs of the stacks, one call for each."""
-        listed = self.listed(name, in_units)
-        stood = [target for target in listed if not target.joins_later]
-        with ThreadPoolExecutor(8) as pool:
-            described = pool.map(
-                lambda t: self._described(name, t, outputs, read_stacks), stood
-            )
-            found = dict(zip(stood, described, strict=True))
-        return {
-            target: instance
-            for target, instance in {**listed, **found}.items()
-            if instance  # the list is eventually consistent
-        }
-
-    def _described(
-        self, name: str, target: Target, outputs: bool, read_stacks: bool
-    ) -> ObservedInstance | None:
+    def instance(self, name: str, target: Target) -> ObservedInstance | None:
+        """Return an instance with its overrides; None when it does not exist."""
         try:
             found = self._ask(
                 "describe_stack_instance",
@@ -262,8 +244,7 @@ class StackSets:
             )["StackInstance"]
         except NotFound:
             return None
-        instance = shapes.instance(found)
-        return readings.read(self.aws, target, instance, outputs, read_stacks)
+        return shapes.instance(found)
 
     def _waiting(
         self, name: str, there: Iterable[Target]
@@ -303,8 +284,12 @@ class StackSets:
         return stacks.outputs(self.aws, target, stack_id) if stack_id else None
 
     def running(self, name: str) -> shapes.Active | None:
-        """Return the operation that has not ended. Only the newest few are read: at most
-        one runs, unless managed execution queues them."""
+        """Return the operation that has not ended; raises NotFound."""
+        return self.newest(name)[1]
+
+    def newest(self, name: str) -> tuple[Newest, shapes.Active | None]:
+        """Return the newest operation, and the one that has not ended. Only the newest few
+        are read: at most one runs, unless managed execution queues them."""
         answer = ask(
             self._client,
             "list_stack_set_operations",
@@ -312,14 +297,24 @@ class StackSets:
             MaxResults=10,
             **self._call_as,
         )
-        for one in answer.get("Summaries", []):
-            if OperationStatus(one["Status"]) in _ACTIVE:
-                return shapes.Active(
-                    str(one["OperationId"]),
-                    one.get("Action", ""),
-                    one.get("CreationTimestamp"),
-                )
-        return None
+        found = answer.get("Summaries", [])
+        active = next(
+            (one for one in found if OperationStatus(one["Status"]) in _ACTIVE), None
+        )
+        if not found:
+            return Newest(), None
+        newest = Newest(
+            str(found[0]["OperationId"]),
+            active is not None,
+            found[0].get("EndTimestamp"),
+        )
+        if active is None:
+            return newest, None
+        return newest, shapes.Active(
+            str(active["OperationId"]),
+            active.get("Action", ""),
+            active.get("CreationTimestamp"),
+        )
 
     def _arn(self, name: str) -> str | None:
         """Return the ARN of a stack set; None where it does not exist."""

@@ -73,11 +73,17 @@ def run_bootstrap(reached: Reached, assume_role: str | None) -> list[str]:
     """Deploy the bootstrap stacks; return the names of those that changed."""
     from tapgen import plan
     from tapgen.accounts import bootstrap
+    from tapgen.aws import sweep
     from tapgen.system import ownership
+    from tapgen.template import loops
 
     system = reached.system
     plan.check(system)
-    observed = ownership.observe(system, reached.sets)
+    observed = ownership.definitions(system, reached.sets)
+    # Which resources a loop makes, and whether roles may be of before, their instances say.
+    deciding = (loops.TRANSFORM, "AWS::IAM::Role")
+    names = [n for n, o in observed.items() if any(t in o.template for t in deciding)]
+    observed |= reached.sets.observe(names, outputs=sweep.nowhere)
     return bootstrap.run(
         reached.aws.assuming(assume_role),
         system,

@@ -172,16 +172,22 @@ def make_plan(
 ) -> Any:
     """Read what is deployed, with `read_stacks` from every stack, and plan from that;
     accounts that are `shut` are left out."""
-    from tapgen.plan import make, names, permissions, writers
+    from tapgen.plan import make, names, permissions, users, writers
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
-    with clock.stage("reading stack sets"):
-        observed = ownership.observe(
-            reached.system, reached.sets, read_stacks=read_stacks
-        )
-    with clock.stage("planning"):
-        plan = make(reached.system, observed, shut)
+    plan = None
+    for sparing in (True, False):
+        with clock.stage("reading stack sets"):
+            observed = ownership.observe(
+                reached.system, reached.sets, read_stacks=read_stacks, sparing=sparing
+            )
+        with clock.stage("planning"):
+            plan = make(reached.system, observed, shut)
+        # Who uses what is about to go, only the outputs of all stacks can say.
+        if not ownership.not_read(observed) or not users.take_away(plan.steps):
+            break
+    assert plan is not None
     if types := {name.type for name in names.wanted(plan.waves)}:
         with clock.stage("reading names of others"):
             others = elsewhere(reached, types)
@@ -203,19 +209,29 @@ def outlook_of(
 ) -> Any:
     """Return the forecast, quotas and drift of a plan.
 
-    The quotas are those that the plan adds to, or with `everything` all quotas that
-    concern its system; the drift that of the instances that it updates, or with
-    `drift_of_all` of all that stay.
+    The quotas are those that the plan adds to, as far as they are worth reading, or with
+    `everything` all quotas that concern its system; the drift that of the instances that
+    it updates, or with `drift_of_all` of all that stay.
     """
     from tapgen.aws import quotas
     from tapgen.plan import drift, forecast, headroom
     from tapgen.report.outlook import Outlook
+    from tapgen.system import ownership
 
     ahead = forecast.of(plan)
-    wanted = [d for d in headroom.demands(plan, ahead) if d.adds or everything]
+    wanted = tuple(d for d in headroom.demands(plan, ahead) if d.adds or everything)
+    left: tuple[headroom.Demand, ...] = ()
+    if not everything:
+        wanted, left = headroom.worth_reading(wanted, plan.system.admin)
     found = quotas.read(reached.sets, [d.place for d in wanted])
     rooms = headroom.headroom(wanted, found)
-    return Outlook(ahead, rooms, drift.read(reached.sets, plan, whole=drift_of_all))
+    return Outlook(
+        ahead,
+        rooms,
+        drift.read(reached.sets, plan, whole=drift_of_all),
+        left_out=left,
+        not_read=ownership.not_read(plan.observed),
+    )
 
 
 def _detect_drift(reached: Reached, plan: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from tapgen.cli.common import (
     Timings,
     environments,
     load,
+    local_folder,
     reach,
     system_names,
     system_path,
@@ -59,7 +60,9 @@ def reach_system(
     With `leaving`, only what is deployed counts: an organizational unit may be missing.
     """
     from tapgen.aws import organizations
+    from tapgen.aws.remembered import Memory
     from tapgen.aws.stacksets import StackSets
+    from tapgen.cli.overrides import OverridesStore
 
     with clock.stage("config and templates"):
         loaded = load(system_path(name, folder), environment)
@@ -74,6 +77,8 @@ def reach_system(
         system = loaded.system.resolve(aws.account, units)
     copies = system.journal_copies
     sets = StackSets(operator, system.admin, system.delegated, copies)
+    store = OverridesStore(local_folder() / "overrides", sets.bucket)
+    sets = replace(sets, memory=Memory(store))
     return Reached(loaded, system, aws, sets, aws_choice["local"], without)
 
 

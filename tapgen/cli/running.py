@@ -41,8 +41,7 @@ def wait_for_running(reached: Reached) -> None:
 
     reported: set[str] = set()
     while True:
-        observed = ownership.observe(reached.system, reached.sets)
-        running = {o.name: o.busy_with for o in observed.values() if o.running}
+        running = ownership.running(reached.system, reached.sets)
         if not running:
             return
         for name, operation in running.items():

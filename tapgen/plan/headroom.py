@@ -115,6 +115,28 @@ def demands(plan: Plan, forecast: Forecast) -> tuple[Demand, ...]:
     )
 
 
+FEW = 20
+"""So many quotas are read in any case: each takes two calls and a page of 100 stacks."""
+
+MUCH = 0.1
+"""The part of a quota's default that is worth reading it for, where there are many."""
+
+
+def worth_reading(
+    wanted: Iterable[Demand], admin: Target
+) -> tuple[tuple[Demand, ...], tuple[Demand, ...]]:
+    """Return the demands whose quotas are to be read before a rollout, and the others:
+    where there are many, those of the administration account and those of which the plan
+    adds much."""
+    every = tuple(wanted)
+    if len({d.place for d in every}) <= FEW:
+        return every, ()
+    read = tuple(
+        d for d in every if d.target == admin or d.adds >= MUCH * d.quota.default
+    )
+    return read, tuple(d for d in every if d not in {*read})
+
+
 def headroom(
     wanted: Iterable[Demand], found: Mapping[Place, Reading]
 ) -> tuple[Headroom, ...]:

@@ -291,3 +291,19 @@ def early_and_late(
     early = [tuple(s for s in wave if s.stack_set in leaving) for wave in waves]
     late = [tuple(s for s in wave if s.stack_set not in leaving) for wave in waves]
     return [w for w in early if w], [w for w in late if w]
+
+
+def take_away(steps: Iterable[Step]) -> bool:
+    """Whether steps delete, remove or may replace anything: then it counts who uses it,
+    as the values of its outputs say."""
+    return any(
+        step.action is Action.DELETE
+        or any(
+            change.verb is diff.Verb.REMOVE
+            or change.verb is diff.Verb.CHANGE
+            and change.verdict is not diff.Verdict.IN_PLACE
+            for changes in step.changes.values()
+            for change in changes
+        )
+        for step in steps
+    )

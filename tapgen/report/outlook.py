@@ -17,7 +17,7 @@ from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.plan.drift import Drift, Drifted
 from tapgen.plan.durations import Span
 from tapgen.plan.forecast import Fit, Forecast, Move, Slowest, StepForecast
-from tapgen.plan.headroom import Headroom
+from tapgen.plan.headroom import Demand, Headroom
 from tapgen.report import change_sets, undescribed
 from tapgen.report.control import printable
 from tapgen.report.counting import counted
@@ -31,23 +31,48 @@ _MAX_VALUE = 60  # characters of a value shown in a line
 class Outlook:
     """The forecast of a plan and, as read from AWS, its quota headroom, the drift of what
     it updates, AWS's change sets, and stack sets of the system that its file does not
-    describe."""
+    describe. `left_out` are quotas, and `not_read` is the number of stacks, that were not
+    read."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
     drift: Drift = Drift()
     answers: Mapping[Key, Answer] = field(default_factory=dict)
     undescribed: tuple[Undescribed | Unsearched, ...] = ()
+    left_out: tuple[Demand, ...] = ()
+    not_read: int = 0
 
 
 # -- text ----------------------------------------------------------------------------
 
 
-def drift_alone(outlook: Outlook | None) -> Iterator[str]:
-    """Yield drift where a plan changes nothing: only if drift of everything was read."""
+def alone(outlook: Outlook | None) -> Iterator[str]:
+    """Yield what counts where a plan changes nothing: drift, if that of everything was
+    read, and what was not read."""
     if outlook and outlook.drift.whole:
         yield from _found(outlook.drift)
         yield from _checked(outlook.drift)
+    if outlook:
+        yield from _not_read(outlook)
+
+
+def _not_read(outlook: Outlook) -> Iterator[str]:
+    """What was left out because there is much of it, and who reads it."""
+    if outlook.not_read:
+        yield (
+            f"not read: {counted(outlook.not_read, 'stack')} whose outputs nobody takes; "
+            "tapgen status shows those deleted by hand, plan --detect-drift those changed"
+        )
+    names: dict[str, list[Demand]] = {}
+    for demand in outlook.left_out:
+        names.setdefault(demand.quota.name, []).append(demand)
+    for name, demands in names.items():
+        most = max(demands, key=lambda d: d.adds / d.quota.default)
+        yield (
+            f"not read: the quota of {name} in {counted(len(demands), 'place')}, where "
+            f"this plan adds at most {most.adds:,} (AWS default {most.quota.default:,}); "
+            "tapgen limits reads it"
+        )
 
 
 def _found(drift: Drift) -> Iterator[str]:
@@ -80,7 +105,8 @@ def first(outlook: Outlook) -> Iterator[str]:
 
 def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     """Yield the lines after the waves: headroom, drift, pace and time."""
-    lines = [*_fits(outlook, details), *_checked(outlook.drift), *_paces(outlook)]
+    lines = [*_fits(outlook, details), *_not_read(outlook)]
+    lines += [*_checked(outlook.drift), *_paces(outlook)]
     lines += [f"warning: {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
@@ -109,7 +135,8 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     for move in outlook.forecast.moves:
         yield f"- {'; '.join([_moved(move), *_data_of(move)])}"
     yield from change_sets.markdown(outlook.answers)
-    lines = [*_fits(outlook, False), *_checked(outlook.drift), *_paces(outlook)]
+    lines = [*_fits(outlook, False), *_not_read(outlook)]
+    lines += [*_checked(outlook.drift), *_paces(outlook)]
     lines += [f"⚠️ {text}" for text in outlook.forecast.warnings]
     if time := _time(outlook):
         lines.append(time)
@@ -274,6 +301,19 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "drift": _drift(outlook.drift),
         "change_sets": change_sets.data(outlook.answers),
         "undescribed": undescribed.data(outlook.undescribed),
+        "not_read": {
+            "stacks": outlook.not_read,
+            "quotas": [_demand(one) for one in outlook.left_out],
+        },
+    }
+
+
+def _demand(demand: Demand) -> dict[str, Any]:
+    return {
+        "quota": demand.quota.name,
+        **_target(demand.target),
+        "adds": demand.adds,
+        "default": demand.quota.default,
     }
 
 

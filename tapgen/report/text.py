@@ -77,7 +77,7 @@ def plan(
             )
         notes = [*_recorded_later(the_plan), *_not_comparable(the_plan)]
         notes += [escape(line) for line in (*not_known(the_plan), *the_plan.writers)]
-        notes += ahead.drift_alone(outlook)
+        notes += ahead.alone(outlook)
         return "\n".join([done, *away, *(left if suspended else []), *notes])
     lines = [f"[bold]{escape(_title(the_plan))}[/]", *away]
     lines += [f"[yellow]{escape(line)}[/]" for line in the_plan.writers]

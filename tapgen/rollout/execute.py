@@ -10,14 +10,16 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tapgen.aws import remembered, sweep
+from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
-from tapgen.model import ApprovalGate, ResultStatus, Target
+from tapgen.model import ApprovalGate, ObservedInstance, ResultStatus, Target
 from tapgen.rollout import fold, gates, gating, restore, snapshot
 from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
 from tapgen.rollout.codec import encode
@@ -593,10 +595,29 @@ class Engine:
         for name in self.state.touched:
             found = None
             if name not in self.state.dropped:
-                found = self.sets.describe(name)
+                found = self.sets.describe(
+                    name, outputs=sweep.nowhere, given=self._given
+                )
             if found and snapshot.is_good(found):
                 place = snapshot.key(self.journal.prefix, name)
                 self.journal.store.put(place, snapshot.dump(found))
+                if known := self.sets.memory.body(name):
+                    self.journal.store.put(remembered.key(name), known)
+
+    def _given(
+        self, name: str, target: Target, one: ObservedInstance
+    ) -> Mapping[str, str] | None:
+        """The overrides of an instance that a call of this run was the last to touch;
+        None where AWS may have others: it hides NoEcho values, and what it does with those
+        of parameters that a template no longer has is not written anywhere."""
+        ours = f"{OPERATION_PREFIX}{self.state.run}-"
+        known = self.state.states.get(name)
+        if known is None or not (one.last_operation or "").startswith(ours):
+            return None
+        found = known.overrides.get(target)
+        if found is None or not {*found} <= {*known.parameters}:
+            return None
+        return None if found and "NoEcho" in self.text(known.template) else found
 
 
 def as_text(program: Program) -> str:

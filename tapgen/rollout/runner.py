@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapgen import __version__
+from tapgen.aws import sweep
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
 from tapgen.model import Artifact, Observed, System
@@ -469,7 +470,7 @@ def _store_before(
 def _require_unchanged(plan: Plan, sets: StackSets) -> None:
     """Raise RolloutError when a stack set is not as the plan observed it."""
     names = {step.stack_set for step in plan.steps}
-    now = sets.observe(sorted(names))
+    now = sets.observe(sorted(names), outputs=sweep.nowhere)
     for name in sorted(names):
         before, after = plan.observed.get(name), now.get(name)
         if _facts(before) != _facts(after):

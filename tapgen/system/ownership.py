@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 from tapgen.aws.stacksets import StackSets
-from tapgen.model import Observed, System
+from tapgen.model import Observed, Output, Reading, System
 from tapgen.system import parameter_store
 from tapgen.system.names import sharing as types_sharing
 from tapgen.template import scope
@@ -20,23 +20,84 @@ def ownership_tags(system: System, part: str) -> dict[str, str]:
     }
 
 
+FEW = 100
+"""Up to so many instances every stack is read, also where nobody needs its outputs: then
+a stack that was deleted by hand, or that does not answer, shows."""
+
+
 def observe(
-    system: System, sets: StackSets, *, read_stacks: bool = False
+    system: System, sets: StackSets, *, read_stacks: bool = False, sparing: bool = False
 ) -> dict[str, Observed]:
     """Return the deployed stack sets of a system, including those it no longer has;
     with `read_stacks` every instance with what its own stack runs. Instances also have
-    the current values of the SSM parameters that their templates should read."""
+    the current values of the SSM parameters that their templates should read.
+
+    `sparing` leaves out outputs that no stack set of the system takes, where there are
+    more than `FEW` instances.
+    """
+    taken = _taken(system)
+
+    def outputs(name: str, instances: int) -> bool:
+        return not sparing or read_stacks or instances <= FEW or name in taken
+
+    names = _names(system, sets)
+    found = sets.observe(names, read_stacks=read_stacks, outputs=outputs)
+    return parameter_store.look_up(system, sets, _ours(system, found))
+
+
+def not_read(observed: Mapping[str, Observed]) -> int:
+    """Return how many stacks `sparing` has left out."""
+    return sum(
+        one.outputs is None and one.reading is Reading.READ and one.stack_id is not None
+        for found in observed.values()
+        for one in found.instances.values()
+    )
+
+
+def definitions(system: System, sets: StackSets) -> dict[str, Observed]:
+    """Return the same stack sets without their instances."""
+    return _ours(system, sets.definitions(_names(system, sets)))
+
+
+def running(system: System, sets: StackSets) -> dict[str, str]:
+    """Return the operations that run on these stack sets, in words, by stack set."""
+    found = {}
+    for name in definitions(system, sets):
+        operation = sets.running(name)
+        if operation:
+            found[name] = str(operation)
+    return found
+
+
+def _names(system: System, sets: StackSets) -> list[str]:
+    """The stack sets that may be the system's. One that is not listed does not exist
+    ("strongly consistent reads", API reference, ListStackSets)."""
     wanted = {s.name for s in system.stack_sets}
-    names = sorted({*wanted, *sets.names(f"{system.prefix}-")})
-    found = sets.observe(names, read_stacks=read_stacks)
+    start = f"{system.prefix}-"
+    return [n for n in sets.names() if n in wanted or n.startswith(start)]
+
+
+def _ours(system: System, found: Mapping[str, Observed]) -> dict[str, Observed]:
+    wanted = {s.name for s in system.stack_sets}
     tags = ownership_tags(system, "")
-    ours = {
+    return {
         name: o
         for name, o in found.items()
         if name in wanted
         or all(o.tags.get(k) == v for k, v in tags.items() if k != "tapgen:part")
     }
-    return parameter_store.look_up(system, sets, ours)
+
+
+def _taken(system: System) -> frozenset[str]:
+    """The stack sets that outputs are taken of."""
+    parts = {
+        value.part
+        for s in system.stack_sets
+        for values in (s.parameters, *(o.parameters for o in s.overrides))
+        for value in values.values()
+        if isinstance(value, Output)
+    }
+    return frozenset(s.name for s in system.stack_sets if s.part in parts)
 
 
 def others(

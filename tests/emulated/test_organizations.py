@@ -291,7 +291,7 @@ def test_what_is_retained_is_listed_where_nobody_may_look(
     observed = ownership.observe(
         organization.resolved(system), organization.sets(system)
     )
-    stranger = replace(organization.aws, local=False, _sessions={}, _clients={})
+    stranger = replace(organization.aws, local=False, _handles={}, _keys={})
 
     found = retained.find(stranger, observed)
 

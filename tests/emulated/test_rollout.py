@@ -158,7 +158,7 @@ def test_no_target_ever_runs_the_value_of_another(cloud: Cloud) -> None:
 def test_one_regions_setting_changes_only_that_region(cloud: Cloud) -> None:
     assert cloud.rollout(system(part("source", **by_region("e1", "w1")))).green
     wanted = system(part("source", **by_region("e1", "w2")))
-    before = cloud.sets.instances("demo-test-source")
+    before = cloud.sets.listed("demo-test-source")
 
     the_plan = cloud.plan(wanted)
     ended = cloud.run(the_plan)
@@ -298,7 +298,7 @@ def test_a_stack_set_that_was_to_lose_a_target_is_restored_too(cloud: Cloud) -> 
 
 def test_a_target_that_goes_is_not_updated_first(cloud: Cloud) -> None:
     assert cloud.rollout(system(part("source", Text="1"))).green
-    instances = cloud.sets.instances("demo-test-source")
+    instances = cloud.sets.listed("demo-test-source")
     east = next(i for t, i in instances.items() if t.region == "us-east-1")
     smaller = system(part("source", targets=(WEST,), Text="2"))
 
@@ -322,7 +322,7 @@ def test_a_new_target_that_fails_leaves_the_others_as_they_were(cloud: Cloud) ->
 
     assert not ended.green
     assert ended.partial, "the new target is not as it was: it was not there"
-    east = cloud.sets.instances("demo-test-source")[Target(cloud.account, "us-east-1")]
+    east = cloud.sets.listed("demo-test-source")[Target(cloud.account, "us-east-1")]
     assert str(east.status) == "CURRENT"
     assert history(cloud, "/demo/source", "us-east-1") == ["1"]
     cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
@@ -393,7 +393,7 @@ def test_parts_and_targets_that_are_gone_are_deleted(cloud: Cloud) -> None:
 
     assert ended.green, ended
     assert cloud.sets.names("demo-test-") == ["demo-test-source"]
-    instances = cloud.sets.instances("demo-test-source")
+    instances = cloud.sets.listed("demo-test-source")
     assert [t.region for t in instances] == ["us-east-1"]
     assert not cloud.plan(smaller)
 
@@ -509,7 +509,7 @@ def test_other_accounts_are_reached_through_the_operator_role(cloud: Cloud) -> N
     ended = cloud.run(cloud.plan(wanted))
 
     assert ended.green, ended
-    instance = cloud.sets.instances("demo-test-source")[there]
+    instance = cloud.sets.listed("demo-test-source")[there]
     assert instance.stack_id
     assert stacks.outputs(looking, there, instance.stack_id) == {"Name": "/demo/source"}
 

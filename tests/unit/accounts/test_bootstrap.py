@@ -9,7 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import pytest
 from botocore.exceptions import ClientError
@@ -588,7 +588,7 @@ class FakeCloudFormation:
             method_to_api_mapping=FakeMapping(),
         )
 
-    def _refuse(self, message: str) -> None:
+    def _refuse(self, message: str) -> NoReturn:
         error = {"Error": {"Code": "ValidationError", "Message": message}}
         raise ClientError(cast(Any, error), "Call")
 
@@ -646,7 +646,9 @@ class FakeCloudFormation:
         }
 
     def get_template(self, StackName: str, TemplateStage: str) -> dict[str, Any]:
-        found = self.aws.stacks[(*self.place, StackName)]
+        found = self.aws.stacks.get((*self.place, StackName))
+        if found is None:
+            self._refuse(f"Stack with id {StackName} does not exist")
         return {"TemplateBody": found["request"]["TemplateBody"]}
 
 

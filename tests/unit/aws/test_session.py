@@ -22,7 +22,11 @@ KEYS = ("AKIAIOSFODNN7EXAMPLE", "secret")
 class FakeClient:
     """A service whose every call fails in one way."""
 
-    method_names = {"describe_stacks": "DescribeStacks", "assume_role": "AssumeRole"}
+    method_names = {
+        "describe_stacks": "DescribeStacks",
+        "get_template": "GetTemplate",
+        "assume_role": "AssumeRole",
+    }
 
     def __init__(self, error: Exception, service: str = "cloudformation") -> None:
         self.error = error
@@ -34,7 +38,7 @@ class FakeClient:
     def describe_stacks(self, **_: Any) -> Any:
         raise self.error
 
-    assume_role = describe_stacks
+    assume_role = get_template = describe_stacks
 
 
 def refused(

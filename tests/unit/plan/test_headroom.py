@@ -100,6 +100,39 @@ def test_instances_that_are_there_are_known_without_asking() -> None:
     assert (demand.used, demand.adds) == (1, 1)
 
 
+def test_of_many_quotas_those_are_read_that_may_fill_and_the_others_are_named() -> None:
+    places = [Target(f"{number:012}", "eu-west-1") for number in range(30)]
+    few, many = make.stack_set(targets=places[:3]), make.stack_set(targets=places)
+    network = make.stack_set(targets=places, text=NETWORK)
+
+    def chosen(s: StackSet) -> tuple[set[str], set[str], outlook.Outlook]:
+        the_plan = planned(s)
+        every = headroom.demands(the_plan, forecast.of(the_plan))
+        read, left = headroom.worth_reading(every, the_plan.system.admin)
+        assert {*read} | {*left} == {*every}
+        ahead = outlook.Outlook(forecast.of(the_plan), left_out=left, not_read=7)
+        return {d.quota.name for d in read}, {d.quota.name for d in left}, ahead
+
+    assert chosen(few)[1] == set()
+    read, left, ahead = chosen(many)
+    assert {"stack sets", "stack instances of a stack set"} <= read
+    assert left == {"stacks"}
+    assert {"VPCs", "Elastic IP addresses"} <= chosen(network)[0]
+    line = (
+        "not read: the quota of stacks in 30 places, where this plan adds at most 1 "
+        "(AWS default 2,000); tapgen limits reads it"
+    )
+    for show in (text.plan, markdown.plan):
+        shown = " ".join(show(planned(many), outlook=ahead).split())
+        assert line in shown
+        assert "not read: 7 stacks whose outputs nobody takes" in shown
+    assert "not read: 7 stacks" in text.plan(
+        planned(many, found=[make.observed(many)]), outlook=ahead
+    )
+    assert outlook.data(ahead)["not_read"]["stacks"] == 7
+    assert len(outlook.data(ahead)["not_read"]["quotas"]) == 30
+
+
 # -- whether it fits -----------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tapgen.aws.artifact_bucket import Stored
+from tapgen.aws.remembered import Memory
 from tapgen.aws.stacksets import Definition, Operation, Result
 from tapgen.errors import AwsError, Busy, Conflict, NotFound, Unreachable
 from tapgen.model import (
@@ -189,6 +190,7 @@ class Cloud:
     copies: dict[str, Bucket] = field(default_factory=dict)
     admin: Target = make.EAST
     alarms: dict[str, str] = field(default_factory=dict)
+    memory: Memory = field(default_factory=Memory)
 
     def __post_init__(self) -> None:
         self.bucket.faults = self.faults
@@ -229,11 +231,11 @@ class Cloud:
         self.faults.enter(f"exists {name}")
         return name in self.sets
 
-    def observe(self, names: Iterable[str]) -> dict[str, Observed]:
+    def observe(self, names: Iterable[str], **_: Any) -> dict[str, Observed]:
         found = {name: self.describe(name) for name in names}
         return {name: o for name, o in found.items() if o}
 
-    def describe(self, name: str, read_stacks: bool = False) -> Observed | None:
+    def describe(self, name: str, **_: Any) -> Observed | None:
         self.faults.enter(f"describe {name}")
         found = self.sets.get(name)
         if found is None:
