@@ -187,7 +187,7 @@ def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> Non
     template = stacks.template(aws, admin, ADMINISTRATION_STACK)
     if template and not ArtifactBucket(aws, admin).exists():
         raise AwsError(
-            "s3:HeadBucket",
+            "s3:ListObjectsV2",
             "NoSuchBucket",
             f"the artifact bucket of {admin} was deleted, but its stack "
             f"{ADMINISTRATION_STACK} still exists; delete that stack, then run tapgen "

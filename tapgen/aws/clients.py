@@ -32,6 +32,10 @@ THROTTLED = {
 }
 """Codes of errors that say to ask again later."""
 
+THROTTLES = 10
+"""How often a call is tried that is throttled, also by a client that gives up sooner: who
+asks for fewer calls is there."""
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -82,8 +86,8 @@ class Clients:
     _shared: dict[tuple[str, str, int], Any] = field(default_factory=dict)
 
     def get(self, service: str, region: str, attempts: int, caller: Caller) -> Client:
-        """Return the client of a service and region as a caller uses it; a call fails
-        after `attempts`."""
+        """Return the client of a service and region as a caller uses it; a call without
+        an answer fails after `attempts`."""
         key = (service, region, attempts)
         shared = self._shared.get(key)
         if shared is None:
@@ -91,11 +95,11 @@ class Clients:
                 shared = self._shared.get(key)
                 if shared is None:
                     shared = self._shared[key] = self.make(*key)
-                    _listen(shared, attempts)
+                    _listen(shared)
         return Client(shared, caller)
 
 
-def _listen(client: Any, attempts: int) -> None:
+def _listen(client: Any) -> None:
     """Let a client sign and pace each request for the one who makes it.
 
     botocore counts retries and adapts its rate for each client, so for all accounts
@@ -120,7 +124,7 @@ def _listen(client: Any, attempts: int) -> None:
             return None
         pace.slow_down()
         # The pause is in before_send, for this and all other calls of this caller.
-        return 0.0 if number < attempts else None
+        return 0.0 if number < THROTTLES else None
 
     events = client.meta.events
     events.register("before-sign", before_sign)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tapgen.aws.clients import AT_ONCE, THROTTLED, Caller, Client, Clients
+from tapgen.aws.clients import AT_ONCE, Caller, Client, Clients
 from tapgen.errors import (
     AwsError,
     Busy,
@@ -152,16 +152,10 @@ class Aws:
 
     def _identity_in(self, region: str) -> str:
         """Ask a region who calls, as the first call of every command: it fails quickly
-        when nothing answers, and is patient with a service that asks for fewer calls.
+        when nothing answers.
         """
-        for attempts in (2, ATTEMPTS):
-            sts = self._clients.get("sts", region, attempts, Caller())
-            try:
-                return str(ask(sts, "get_caller_identity")["Account"])
-            except AwsError as error:
-                if error.code not in THROTTLED or attempts == ATTEMPTS:
-                    raise
-        raise AssertionError  # the last attempt returns or raises
+        sts = self._clients.get("sts", region, 2, Caller())
+        return str(ask(sts, "get_caller_identity")["Account"])
 
     @property
     def home(self) -> Target:

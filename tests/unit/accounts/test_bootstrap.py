@@ -565,9 +565,10 @@ class FakeLookUps:
             raise ClientError(cast(Any, {"Error": {"Code": code}}), "Call")
         return {}
 
-    def head_bucket(self, Bucket: str) -> dict[str, Any]:
+    def list_objects_v2(self, Bucket: str, MaxKeys: int) -> dict[str, Any]:
         stack_exists = (*self.place, "tapgen-administration") in self.aws.stacks
-        return self._found(stack_exists and Bucket not in self.aws.gone, "404")
+        there = stack_exists and Bucket not in self.aws.gone
+        return self._found(there, "NoSuchBucket")
 
     def get_role(self, RoleName: str) -> dict[str, Any]:
         if (self.place[0], RoleName) in self.aws.gone_roles:

@@ -193,6 +193,21 @@ def test_one_throttled_account_takes_neither_time_nor_retries_from_another() -> 
     assert 0 < quick.now < slow.now
 
 
+def test_who_gives_up_soon_is_patient_with_a_service_that_asks_for_fewer_calls() -> (
+    None
+):
+    wire, clock = Wire(), Clock()
+    session = wire.session()
+    clients = Clients(lambda s, r, n: session.client(s, r, config=standard(n)))
+    who = Caller(Credentials("2" * 12, "secret"), "", clock.pace())
+    hasty = clients.get("cloudformation", "eu-west-1", 2, who)
+    wire.throttles["2" * 12] = 9
+
+    ask(hasty, "describe_stacks")
+
+    assert wire.count("DescribeStacks") == 10
+
+
 def standard(attempts: int) -> Any:
     return Config(retries={"mode": "standard", "total_max_attempts": attempts})
 
