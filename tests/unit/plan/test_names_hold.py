@@ -51,6 +51,11 @@ systems = st.dictionaries(
 )
 
 
+def logical(id_: str, resource: Resource) -> str:
+    """A logical id, another for each type: CloudFormation refuses a change of the type."""
+    return id_ + resource[0].split("::")[-1]
+
+
 def key(resource: Resource, target: Target) -> Key:
     kind, name = resource
     where = target.account if kind == "AWS::IAM::Group" else str(target)
@@ -61,9 +66,9 @@ def built(part: str, found: Part, retained: bool) -> StackSet:
     targets, its = found
     more = {"DeletionPolicy": "Retain"} if retained else {}
     body: dict[str, Any] = {"Base": {"Type": "AWS::SQS::Queue"}}
-    for logical_id, (kind, name) in its.items():
-        properties = {KINDS[kind]: name}
-        body[logical_id] = {"Type": kind, "Properties": properties, **more}
+    for id_, (kind, name) in its.items():
+        resource = {"Type": kind, "Properties": {KINDS[kind]: name}, **more}
+        body[logical(id_, (kind, name))] = resource
     return make.stack_set(part, text=make.template(resources=body), targets=targets)
 
 
@@ -79,9 +84,9 @@ def is_possible(parts: Parts) -> bool:
 
 def owners(parts: Parts) -> dict[Place, Key]:
     return {
-        (f"demo-test-{part}", target, logical_id): key(resource, target)
+        (f"demo-test-{part}", target, logical(id_, resource)): key(resource, target)
         for part, (targets, its) in parts.items()
-        for target, (logical_id, resource) in product(targets, its.items())
+        for target, (id_, resource) in product(targets, its.items())
     }
 
 
