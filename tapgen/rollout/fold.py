@@ -284,6 +284,8 @@ def _fail(state: State, event: Mapping[str, Any]) -> None:
 def _finished(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     found = state.progress[event["step"]]
     found.finished = True
+    # The journal keeps the calls; a long run need not.
+    found.calls, found.position, found.pending = (), 0, None
     step = found.step
     for target, values in event.get("outputs", {}).items():
         where = decode(Target, target)

@@ -10,6 +10,7 @@ import pytest
 
 from tapgen import plan
 from tapgen.aws.stacksets import Operation
+from tapgen.rollout.opening import opened
 from tests import make
 from tests.unit.rollout.fakes import Cloud
 from tests.unit.rollout.test_kills import observed, run
@@ -62,3 +63,20 @@ def test_a_run_takes_at_most_a_tenth_longer_than_its_operations(
     own = PARTS * duration
     assert len(cloud.ends) == PARTS
     assert cloud.now <= 1.1 * own
+
+
+def test_a_long_run_keeps_no_calls_of_what_is_finished() -> None:
+    cloud = Timed(duration=60.0)
+    kept: list[int] = []
+
+    def sleep(seconds: float) -> None:
+        cloud.sleep(seconds)
+        found = opened(cloud.bucket, "demo-test")
+        assert found
+        kept.append(sum(len(one.calls) for one in found.state.progress.values()))
+
+    the_plan = plan.make(make.system(*chain()), observed(cloud))
+    assert run(cloud, the_plan, sleep=sleep, clock=lambda: cloud.now).green
+
+    calls_of_a_step = 2  # define the stack set, create its instances
+    assert max(kept) == calls_of_a_step
