@@ -19,7 +19,7 @@ from tapgen.accounts import roles
 from tapgen.aws import organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.clients import AT_ONCE
-from tapgen.aws.session import NOBODY, Aws, role_exists
+from tapgen.aws.session import NOBODY, Aws, is_away, role_exists
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import boundary, indirect_permissions
 from tapgen.blueprints.scope import Scope
@@ -95,8 +95,10 @@ def run(
         )
         return stack, missing, done
 
+    places = {*resource_names.targets_of_artifacts(roles.own(system))}
+    places |= set(_answering(aws, system.journal_copies, on_event))
     # IAM refuses to trust a role that does not exist: the administration role is first.
-    first, *others = _stacks(aws, system, code, needs, deployed, there)
+    first, *others = _stacks(aws, system, code, needs, deployed, there, places)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for stack, missing, done in chain([deploy(first)], pool.map(deploy, others)):
             for role in missing:
@@ -281,6 +283,7 @@ def _stacks(
     needs: roles.Needs,
     deployed: frozenset[str],
     there: Mapping[Target, str],
+    places: Iterable[Target],
 ) -> Iterator[_Stack]:
     """The stacks to deploy, in order: IAM refuses to trust a role that does not exist."""
     whole, system = system, roles.own(system)
@@ -298,7 +301,6 @@ def _stacks(
         },
         {"ManagedBy": "tapgen"},
     )
-    places = {*resource_names.targets_of_artifacts(system), *system.journal_copies}
     for target in _bucket_targets(aws, system, sorted(places)):
         yield _Stack(
             target,
@@ -335,6 +337,25 @@ def _stacks(
         )
         for target in looked_at(whole):
             yield _Stack(target, name, roles.compact(text), parameters, tags)
+
+
+def _answering(
+    aws: Aws, copies: Iterable[Target], on_event: Callable[[str], None]
+) -> Iterator[Target]:
+    """Those of the places for copies whose region answers: a rollout to the other regions
+    does not need the rest."""
+    for target in copies:
+        try:
+            ArtifactBucket(aws, target).hasty.exists()
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            on_event(
+                f"no bucket for copies of the journal in {target.region}, which does not "
+                "answer; run tapgen bootstrap again once it does"
+            )
+            continue
+        yield target
 
 
 def _bucket_is_there(aws: Aws, admin: Target) -> dict[str, str]:

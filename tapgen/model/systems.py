@@ -25,6 +25,9 @@ LONGEST_SUFFIX = 12
 SUFFIX_RULE = f"at most {LONGEST_SUFFIX} lower-case letters and digits, a letter first"
 """The same rule in words, for messages."""
 
+COPIES = 2
+"""How many regions have copies of a journal: enough for the loss of two regions at once."""
+
 CHANGE_SETS = "tapgen-"
 """How the names of tapgen's change sets begin, by which left-over ones are recognised;
 the operator role may use only those."""
@@ -215,10 +218,10 @@ class System:
     @property
     def journal_copies(self) -> tuple[Target, ...]:
         """Where the journal of its runs has copies, so that it outlives the
-        administration region: in each region with a role, of the same account. A region
-        that only a stack set names is its own role, and has none."""
+        administration region: in the first COPIES other regions with a role, of the same
+        account. A region that only a stack set names is its own role, and has none."""
         regions = {region for role, region in self.regions.items() if role != region}
-        others = sorted(regions - {self.admin.region})
+        others = sorted(regions - {self.admin.region})[:COPIES]
         return tuple(Target(self.admin.account, region) for region in others)
 
     @property

@@ -557,7 +557,10 @@ def test_a_region_that_is_away_is_named_and_the_others_go_on(shell: Shell) -> No
     assert "us-west-2" not in outputs.stdout
 
     shell.config(NOTES.replace("first", "second"), "notes")
-    rollout = shell.run("rollout", "--local", "--yes", expect=3)
+    refused = shell.run("rollout", "--local", "--yes", expect=1)
+    assert "--without-region us-west-2" in refused.stderr
+    without = ("--without-region", "us-west-2")
+    rollout = shell.run("rollout", "--local", "--yes", *without, expect=3)
     assert "left out: note: update in 000000000000 in us-west-2" in rollout.stdout
     shell.run("local", "fault", "clear")
     shell.run("rollout", "--local", "--yes")
