@@ -61,6 +61,7 @@ class Cloud:
 
     url: str
     account: str
+    code: str = "demo"
     events: list[Event] = field(default_factory=list)
 
     @cached_property
@@ -75,7 +76,7 @@ class Cloud:
         return self.aws.client(service, Target(self.account, region))
 
     def bootstrap(self, system: System) -> list[str]:
-        return bootstrap.run(self.aws, system.resolve(self.account), code="demo")
+        return bootstrap.run(self.aws, system.resolve(self.account), code=self.code)
 
     def observe(self, system: System) -> dict[str, Observed]:
         return ownership.observe(system.resolve(self.account), self.sets)

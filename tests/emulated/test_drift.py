@@ -63,6 +63,7 @@ def test_a_fresh_rollout_has_no_drift(
     cloud: Cloud, profile: str, tmp_path: Path
 ) -> None:
     system = secure_network(profile, tmp_path)
+    cloud.code = "sn"
     assert cloud.rollout(system).green
     client = cloud.client("cloudformation")
     names = [s["StackSetName"] for s in client.list_stack_sets()["Summaries"]]
