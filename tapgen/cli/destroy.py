@@ -75,7 +75,7 @@ def destroy_command(
     from tapgen.aws import retained
     from tapgen.cli.progress import console
     from tapgen.plan import allowances, destroy, writers
-    from tapgen.report import text
+    from tapgen.report import text, unread
     from tapgen.system import ownership
 
     require_terminal_or(yes)
@@ -122,7 +122,9 @@ def destroy_command(
         if isinstance(ended, int):
             return ended
         lines = next_lines(reached, ended, "destroy")
-        out.print(text.outcome(ended, **lines, verb="deleted"))
+        out.print(
+            text.outcome(ended, **lines, verb="deleted", left_out=unread.left_out(plan))
+        )
     if delete_data and ended.green and not plan.omitted:
         if not plan and resources:
             confirm(yes, f"Delete the retained data of {prefix}?")

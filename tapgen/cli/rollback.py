@@ -82,7 +82,7 @@ def rollback_command(
     """
     from tapgen.cli.progress import console
     from tapgen.plan import refusals
-    from tapgen.report import data, text
+    from tapgen.report import data, text, unread
     from tapgen.rollout import earlier
 
     require_terminal_or(yes)
@@ -113,7 +113,13 @@ def rollback_command(
     )
     if isinstance(ended, int):
         return ended
-    out.print(text.outcome(ended, **next_lines(reached, ended, "rollback")))
+    out.print(
+        text.outcome(
+            ended,
+            **next_lines(reached, ended, "rollback"),
+            left_out=unread.left_out(plan),
+        )
+    )
     if output == "json":
         print_json({**shown, "outcome": data.outcome(ended)})
     if ended.green:

@@ -91,7 +91,7 @@ def rollout_command(
     """
     from tapgen.cli.progress import console
     from tapgen.plan import refusals
-    from tapgen.report import data, saved, text
+    from tapgen.report import data, saved, text, unread
 
     require_terminal_or(yes)
     clock = Timings()
@@ -130,7 +130,11 @@ def rollout_command(
     if isinstance(ended, int):
         return ended
     console(stderr=output == "json").print(
-        text.outcome(ended, **next_lines(reached, ended, "rollout"))
+        text.outcome(
+            ended,
+            **next_lines(reached, ended, "rollout"),
+            left_out=unread.left_out(plan),
+        )
     )
     if output == "json":
         print_json({"plan": data.plan(plan, allowed), "outcome": data.outcome(ended)})

@@ -257,14 +257,16 @@ def outcome(
     resume: str,
     back: str = "",
     verb: str = "deployed",
+    left_out: Iterable[str] = (),
 ) -> str:
     """Return how a rollout ended, the root cause first, and the commands to check the
     result (`look`), to continue, and to undo it (`back`). `verb` says what happened to
-    the stack sets."""
+    the stack sets, `left_out` what the plan did not do."""
     if ended.green and ended.back:
         return "\n".join(["[green]✓ restored[/]", *_fates(ended)])
     if ended.green:
-        return f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} {verb}"
+        done = f"[green]✓ done:[/] {counted(len(ended.done), 'stack set')} {verb}"
+        return "\n".join([done, *(f"[yellow]![/] {escape(one)}" for one in left_out)])
     lines = []
     if ended.failures:
         lines.append("[red]✗ failed[/]")

@@ -43,6 +43,11 @@ def plan(the_plan: Plan) -> Iterator[str]:
     """
     if the_plan.omitted or is_away(the_plan.observed):
         yield from of(the_plan.observed)
+    yield from left_out(the_plan)
+
+
+def left_out(the_plan: Plan) -> Iterator[str]:
+    """Yield what a plan leaves out, and why."""
     for one in the_plan.omitted:
         what = f"{one.part}: {str(one.action).lower()} in {target_list(one.targets)}"
         yield f"left out: {what}: {one.why}"

@@ -118,7 +118,7 @@ def wait_for_silence(found: Opened, ways: Ways) -> None:
         if now < silent:
             raise RolloutError(
                 f"run {found.lock.run} is still run by {found.lock.who} on "
-                f"{found.lock.host}; let it end there, or stop it with Ctrl-C"
+                f"{found.lock.host}; let it end there, or stop it with tapgen stop"
             )
         silent = now
 
