@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from troposphere import Template
 
 from tapgen.blocks import names
-from tapgen.blueprints import parts, python, sam
+from tapgen.blueprints import includes, parts, python, sam
 from tapgen.config import Blueprint, Config, StackSetConfig
 from tapgen.errors import BlueprintError, TemplateError
 from tapgen.model import Artifact, Output, StackSet, System, Value
@@ -171,7 +172,11 @@ def _of_file(file: Path) -> dict[str, Any]:
         raise TemplateError(f"{file}: cannot be read: {reason}") from error
     except UnicodeDecodeError as error:
         raise TemplateError(f"{file}: not UTF-8; save the file as UTF-8") from error
-    return decode.template(text, str(file))
+    return _decoded(text, file)
+
+
+def _decoded(text: str, file: Path) -> dict[str, Any]:
+    return decode.template(text, str(file), partial(includes.expanded, file=file))
 
 
 def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
@@ -185,7 +190,7 @@ def _of_python(reference: str, folder: Path) -> tuple[dict[str, Any], Path]:
         raise BlueprintError(
             f"{file}: returns {type(value).__name__}; return a troposphere.Template"
         )
-    return decode.template(body, str(file)), file
+    return _decoded(body, file), file
 
 
 def _untaken(body: dict[str, Any]) -> Iterator[str]:

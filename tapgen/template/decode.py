@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -61,20 +61,26 @@ _PLAIN = "tag:yaml.org,2002:"
 _UNQUOTED = (None, "")  # the style of a scalar, in PyYAML and in libyaml
 
 
-def template(text: str, name: str) -> dict[str, Any]:
+def template(
+    text: str,
+    name: str,
+    expand: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
     """Return the template in a text, as CloudFormation's JSON, sections in their order.
 
-    `name` is the file in messages. Of a key given twice the last counts, as in
+    `name` is the file in messages. `expand` puts in what other files have of the
+    template, before it is checked. Of a key given twice the last counts, as in
     CloudFormation (see `repeated`). Raises TemplateError with the line of unreadable
     text, of an unknown short form, and of each value of a wrong kind (`shape`).
     """
     if len(text.encode()) > MAX_BYTES:
         raise TemplateError(f"{name}: larger than {MAX_BYTES:,} bytes; split it")
-    body = data(text, name)
-    if not isinstance(body, dict):
+    found = data(text, name)
+    if not isinstance(found, dict):
         raise TemplateError(
             f"{name}:1: not a mapping; start with keys such as Resources"
         )
+    body: dict[str, Any] = expand(found) if expand else found
     resources = body.get("Resources")
     if not isinstance(resources, dict) or not resources:
         raise TemplateError(f"{name}: no Resources; give at least one resource")

@@ -252,7 +252,7 @@ def test_a_wrong_loop_is_reported_with_file_stack_set_and_place(
             "alone)",
         ),
         (
-            {"Mappings": {"M": {"Fn::Transform": {"Name": "AWS::Include"}}}},
+            {"Mappings": {"M": {"Fn::Transform": {"Name": "Mine"}}}},
             "Mappings.M: only AWS can expand Fn::Transform; write out the result",
         ),
         (
