@@ -21,6 +21,7 @@ from tapgen.model import NO_STACK, Action, AlarmGate, Preferences, StackSet, Tar
 from tapgen.plan import durations, gates, wide
 from tapgen.plan.durations import NOTHING, POLL, STACK, Span
 from tapgen.plan.model import Plan, Step
+from tapgen.plan.unheard import unheard
 from tapgen.system import checks
 from tapgen.template import diff
 from tapgen.template.diff import Resource, Verb, Verdict
@@ -234,7 +235,11 @@ def of(plan: Plan) -> Forecast:
         max((gate.bake for gate in after if isinstance(gate, AlarmGate)), default=0)
         for after in gates.gates(plan)
     )
-    found = Forecast(waves, _moves(plan), _fits(plan), tuple(cut), Span(bake, bake))
+    silent = unheard(plan.system) if plan.waves else None
+    warnings = [*cut, *([silent] if silent else [])]
+    found = Forecast(
+        waves, _moves(plan), _fits(plan), tuple(warnings), Span(bake, bake)
+    )
     return replace(found, by_name=_by_name(plan, found))
 
 
