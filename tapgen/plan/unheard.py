@@ -45,8 +45,8 @@ def unheard(system: System) -> str | None:
             kind = resource.get("Type")
             for key in _NOTIFYING.get(str(kind), ()):
                 for topic in look.topics(many(properties.get(key)), part, target):
-                    alike = len(look.groups[target.account])
-                    alarms[topic] = alarms.get(topic, 0) + alike
+                    count = len(look.groups[target.account])
+                    alarms[topic] = alarms.get(topic, 0) + count
             if kind == _SUBSCRIPTION:
                 heard |= {*look.topics(properties.get("TopicArn"), part, target)}
             elif kind == _TOPIC and many(properties.get("Subscription")):
