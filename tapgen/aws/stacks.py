@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, TemplateError
 from tapgen.model import Target
-from tapgen.template import decode
+from tapgen.template import decode, nested
 
 _ONLY_DELETE = (
     "ROLLBACK_COMPLETE",
@@ -24,6 +25,8 @@ _EMPTY = ("DELETE_COMPLETE", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 _NO_UPDATES = "No updates are to be performed"
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _ECHOES = ("cancelled", "canceled", "The following resource(s) failed")
+# The reason of a nested stack that fails, with its id.
+_EMBEDDED = re.compile(r"Embedded stack (arn:\S+) was not successfully")
 
 
 @dataclass(frozen=True)
@@ -213,16 +216,22 @@ def described(aws: Aws, target: Target, name: str) -> Described | None:
 
 
 def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]:
-    """Return logical id → (type, physical id) of every resource of a stack."""
+    """Return logical id → (type, physical id) of every resource of a stack, those of
+    nested stacks by `Stack/Resource`."""
     client = aws.client("cloudformation", target)
-    found = pages(
+    listed = pages(
         client, "list_stack_resources", "StackResourceSummaries", StackName=name
     )
-    return {
+    found = {
         r["LogicalResourceId"]: (r["ResourceType"], r.get("PhysicalResourceId", ""))
-        for r in found
+        for r in listed
         if r["ResourceStatus"] != "DELETE_COMPLETE"
     }
+    for logical_id, (kind, stack_id) in [*found.items()]:
+        if kind == nested.TYPE and stack_id:
+            for inner, one in resources(aws, target, stack_id).items():
+                found[f"{logical_id}{nested.SEPARATOR}{inner}"] = one
+    return found
 
 
 def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
@@ -269,8 +278,11 @@ def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
     for events in _operations(newest_first):
         for event in reversed(events):
             reason = one_line(event.get("ResourceStatusReason", ""))
-            failed = event["ResourceStatus"].endswith("_FAILED")
-            if failed and not any(echo in reason for echo in _ECHOES):
+            if not event["ResourceStatus"].endswith("_FAILED"):
+                continue
+            if found := _within(aws, target, event):
+                return found
+            if not any(echo in reason for echo in _ECHOES):
                 return Failure(
                     event["LogicalResourceId"],
                     event["ResourceType"],
@@ -278,6 +290,19 @@ def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
                     reason or "no reason given",
                 )
     return None
+
+
+def _within(aws: Aws, target: Target, event: Mapping[str, Any]) -> Failure | None:
+    """Return the failure in a nested stack, whose own event says only that there is one."""
+    if event["ResourceType"] != nested.TYPE:
+        return None
+    named = _EMBEDDED.search(event.get("ResourceStatusReason", ""))
+    stack_id = event.get("PhysicalResourceId") or (named and named[1])
+    if not stack_id or stack_id == event["StackId"]:
+        return None
+    found = first_failure(aws, target, stack_id)
+    name = f"{event['LogicalResourceId']}{nested.SEPARATOR}"
+    return found and replace(found, logical_id=f"{name}{found.logical_id}")
 
 
 def _operations(newest_first: Iterable[dict[str, Any]]) -> Iterable[list[Any]]:

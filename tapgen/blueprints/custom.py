@@ -16,7 +16,7 @@ from typing import Any
 from troposphere import Template
 
 from tapgen.blocks import names
-from tapgen.blueprints import includes, parts, python, sam
+from tapgen.blueprints import includes, nested_stacks, parts, python, sam
 from tapgen.config import Blueprint, Config, StackSetConfig
 from tapgen.errors import BlueprintError, TemplateError
 from tapgen.model import Artifact, Output, StackSet, System, Value
@@ -25,8 +25,6 @@ from tapgen.template import decode, evaluate, loops
 
 NAMES = ("template", "build")
 """The names that a Python file of a template defines, one or the other."""
-
-_NESTED = "AWS::CloudFormation::Stack"
 
 
 def build(config: Config) -> System:
@@ -139,10 +137,18 @@ def _body(
         body, file = _of_python(given.template, config.path.parent)
     else:
         file, body = source, _of_file(source)
+    expand = partial(_expanded, region=given.targets[0].region)
+    return nested_stacks.expanded(body, file, _of_file, expand, _common(body, given))
+
+
+def _expanded(
+    body: dict[str, Any], file: Path, values: Mapping[str, str], *, region: str
+) -> tuple[dict[str, Any], Mapping[str, Artifact]]:
+    """Return a template as CloudFormation shall get it, its nested stacks apart, and the
+    artifacts that it names. Raises TemplateError for what is not supported."""
     packaged: Mapping[str, Artifact] = {}
     if sam.uses(body):
-        region = given.targets[0].region
-        body, packaged = sam.expanded(body, file, _common(body, given), region)
+        body, packaged = sam.expanded(body, file, values, region)
     said = [*_untaken(body), *loops.mistakes(body)]
     if said:
         raise TemplateError("\n".join(f"{file}: {line}" for line in said))
@@ -206,17 +212,11 @@ def _untaken(body: dict[str, Any]) -> Iterator[str]:
                 f"Transform {shown}: only AWS can expand it; write out the result "
                 f"(tapgen supports {loops.TRANSFORM}, and {sam.TRANSFORM} alone)"
             )
-    for path, key, value in _walk(body, ()):
+    for path, key, _ in _walk(body, ()):
         if key == "Fn::Transform":
             yield (
                 f"{'.'.join(path)}: only AWS can expand Fn::Transform; write out the "
                 "result"
-            )
-        elif path[:1] == ("Resources",) and (key, value) == ("Type", _NESTED):
-            yield (
-                f"{'.'.join(path)}: a nested stack, whose template tapgen cannot "
-                "read; make it a stack set of its own, and pass its outputs as "
-                "parameters"
             )
 
 

@@ -28,7 +28,7 @@ from tapgen.lint import between_systems, forms, quick, result_cache
 from tapgen.lint.between_systems import sharing
 from tapgen.lint.cfn_lint import describe, is_about_template, order, rules
 from tapgen.lint.forms import Format
-from tapgen.lint.jobs import Job, job_for
+from tapgen.lint.jobs import Job, job_for, with_nested
 from tapgen.lint.places import in_file, repeated
 from tapgen.lint.processes import run_all
 from tapgen.lint.result_cache import ResultCache
@@ -112,8 +112,9 @@ def check_each(
     chosen = [
         (system, s)
         for system in systems
-        for s in system.stack_sets
-        if only is None or s.name in only
+        for whole in system.stack_sets
+        if only is None or whole.name in only
+        for s in with_nested(whole)
     ]
     jobs = {(system.name, s.name): job_for(system, s) for system, s in chosen}
     results_cache = result_cache.open_folder(cache) if cache and chosen else None
@@ -170,7 +171,10 @@ def check_quickly(
     Raises TapgenError where it is not installed, ConfigError for an unreadable file.
     """
     chosen = {
-        (s.name, job_for(system, s)): s for system in systems for s in system.stack_sets
+        (s.name, job_for(system, s)): s
+        for system in systems
+        for whole in system.stack_sets
+        for s in with_nested(whole)
     }
     places = {(name, job): file for file in files for name, job in quick.listed(file)}
     jobs = list(dict.fromkeys(job for _, job in (*chosen, *places)))
@@ -179,7 +183,8 @@ def check_quickly(
     paths = {
         s.name: folder / system.name / f"{s.part}.json"
         for system in systems
-        for s in system.stack_sets
+        for whole in system.stack_sets
+        for s in with_nested(whole)
     }
     for (name, job), s in chosen.items():
         placed = [*in_file(found[job], s, paths[name]), *repeated(s)]

@@ -23,7 +23,8 @@ class Artifact:
     `path` is as the config gives it, `source` the file or folder; a folder is zipped.
     `key` contains the hash of the content. `bucket_parameter` and `key_parameter` are
     the template's parameters for the target's artifact bucket and the key; empty where
-    the template itself has both.
+    the template itself has both. `text` is the content where `source` is not uploaded as
+    it is, but what is made of it.
     """
 
     path: str
@@ -32,6 +33,7 @@ class Artifact:
     bytes: int
     bucket_parameter: str
     key_parameter: str
+    text: str | None = None
 
     def values(self, target: Target) -> dict[str, str]:
         """Return the values of the two parameters at a target."""

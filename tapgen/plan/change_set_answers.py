@@ -22,7 +22,7 @@ from tapgen.plan.model import Plan, Reference, Step
 from tapgen.plan.reviews import Judged
 from tapgen.system import checks
 from tapgen.system.ownership import ownership_tags
-from tapgen.template import replacements
+from tapgen.template import nested, replacements
 from tapgen.template.diff import Property, Resource, Verb, Verdict
 from tapgen.template.evaluate import no_echo, whole
 from tapgen.template.values import LATER
@@ -31,7 +31,6 @@ Key = tuple[str, Target]
 """A stack instance: the name of its stack set, and its target."""
 
 _ORDER = list(Verdict)
-_NESTED = "AWS::CloudFormation::Stack"
 _NO_CHANGE = "no change"
 _BOOTSTRAP = "; run tapgen bootstrap"
 _KEEPING = ("Retain", "Snapshot")
@@ -309,7 +308,10 @@ def _graver(
 
 def _certain(ours: Resource) -> bool:
     """Whether AWS must report a change too: it does not only follow from another one,
-    and is not one of policies or Metadata alone."""
+    is not one of policies or Metadata alone, and not in a nested stack, which has a change
+    set of its own."""
+    if nested.SEPARATOR in ours.logical_id:
+        return False
     return ours.verb is not Verb.CHANGE or any(
         p.of in ("Properties", "Type")
         and not (isinstance(p.new, Mapping) and LATER in p.new)
@@ -399,7 +401,7 @@ def _follows(detail: Detail) -> bool:
 def _is_news(theirs: Change) -> bool:
     """Whether an in-place change that the plan lacks is worth a line: AWS lists tags and
     metadata on every resource, and always lists nested stacks."""
-    return theirs.type != _NESTED and any(
+    return theirs.type != nested.TYPE and any(
         d.attribute == "Properties" and not _follows(d) for d in theirs.details
     )
 

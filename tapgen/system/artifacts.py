@@ -43,8 +43,17 @@ def artifact(
     )
 
 
+def of_text(text: str, path: str, source: Path) -> Artifact:
+    """Return the artifact of a JSON text that is made of a file at a path."""
+    data = text.encode()
+    key = f"artifacts/{hashlib.sha256(data).hexdigest()}.json"
+    return Artifact(path, source, key, len(data), "", "", text)
+
+
 def content(found: Artifact) -> bytes:
     """Return the bytes to upload; TemplateError when they no longer match the key."""
+    if found.text is not None:
+        return found.text.encode()
     data = read(found.source)
     if hashlib.sha256(data).hexdigest() not in found.key:
         raise TemplateError(

@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from tapgen.model import SELF, Observed, Output, StackSet, Target, Value
-from tapgen.template import loops
+from tapgen.template import loops, nested
 from tapgen.template.scope import Scope
 from tapgen.template.unmapped import Unmapped, unmapped
 from tapgen.template.values import LATER, mapping
@@ -31,7 +31,8 @@ class Evaluated:
     `resources` are those whose condition is not false, with evaluated attributes;
     `outputs` the evaluated values, `exports` the names of those that are exported.
     `conditions` are True, False, or None for unknown; `undecided` are the unknown ones,
-    with what is in them evaluated.
+    with what is in them evaluated. What is in a nested stack whose template is known is
+    here as well, by `Stack/Resource`.
     Loops are expanded; `problems` lists loops that cannot be, and assertions in `Rules`
     that fail, with their place. `unmapped` are look-ups that certainly happen and find
     nothing in the mappings: creating the stack fails there.
@@ -62,26 +63,52 @@ def evaluate(
     result, and whatever is malformed is left as written.
     """
     scope = Scope(mapping(_parsed(template)), values, target, stack_name, marks=marks)
-    body = scope.body
-    resources = {
-        str(logical_id): scope.resource(resource)
-        for logical_id, resource in mapping(body.get("Resources")).items()
-        if isinstance(resource, Mapping) and scope.wanted(resource)
-    }
     outputs = {
         str(name): scope.resolve(output.get("Value"))
-        for name, output in mapping(body.get("Outputs")).items()
+        for name, output in mapping(scope.body.get("Outputs")).items()
         if isinstance(output, Mapping) and scope.wanted(output)
     }
-    conditions = {name: scope.condition(name) for name in scope.conditions}
-    problems = (*scope.problems, *scope.broken_rules())
-    missing = tuple(unmapped(scope, resources, outputs)) if scope.lost else ()
-    undecided = {
-        name: scope.spelled_out(name) for name, one in conditions.items() if one is None
+    found = _within(scope)
+    missing = tuple(unmapped(scope, found.resources, outputs)) if scope.lost else ()
+    return replace(found, outputs=outputs, unmapped=missing, exports=_exports(scope))
+
+
+def _within(scope: Scope) -> Evaluated:
+    """Return the resources, conditions and problems of a scope and of the nested stacks
+    in it, these with the names of their stacks."""
+    resources = {
+        scope.named(str(logical_id)): scope.resource(resource)
+        for logical_id, resource in mapping(scope.body.get("Resources")).items()
+        if isinstance(resource, Mapping) and scope.wanted(resource)
     }
-    return Evaluated(
-        resources, outputs, conditions, problems, missing, _exports(scope), undecided
-    )
+    known = {name: scope.condition(name) for name in scope.conditions}
+    conditions = {scope.named(name): one for name, one in known.items()}
+    undecided = {
+        scope.named(name): scope.spelled_out(name)
+        for name, one in known.items()
+        if one is None
+    }
+    problems = (*scope.problems, *scope.broken_rules())
+    for logical_id, _ in nested.inner(scope.body):
+        if scope.named(logical_id) in resources and (there := scope.stack(logical_id)):
+            more = _within(there)
+            resources |= more.resources
+            conditions |= more.conditions
+            undecided |= more.undecided
+            problems += tuple(f"{there.prefix}: {one}" for one in more.problems)
+    return Evaluated(resources, {}, conditions, problems, undecided=undecided)
+
+
+def of_nested(
+    template: Mapping[str, Any] | str, values: Mapping[str, Any], target: Target
+) -> dict[str, Mapping[str, Any]]:
+    """Return the evaluated parameters of each nested stack that there is at a target."""
+    scope = Scope(mapping(_parsed(template)), values, target)
+    return {
+        name: there.given
+        for name, _ in nested.inner(scope.body)
+        if scope.wanted(scope.body["Resources"][name]) and (there := scope.stack(name))
+    }
 
 
 def exports(
@@ -152,6 +179,10 @@ def only(body: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
         if str(logical_id).startswith(loops.LOOP)
         or mapping(resource).get("Type") == kind
     }
+    for logical_id, template in nested.inner(body):
+        stack = mapping(body["Resources"][logical_id])
+        inside = {**only(template, kind, name), "Outputs": template.get("Outputs", {})}
+        resources[logical_id] = nested.carrying(stack, inside)
     return {**body, "Resources": resources, "Outputs": {}}
 
 
@@ -165,7 +196,17 @@ def _with_only(resource: Any, name: str) -> Any:
 
 def whole(s: StackSet | Observed) -> Mapping[str, Any]:
     """Return the template of a stack set with its loops expanded for all of its targets
-    together, else as written. It is shared: do not change it."""
+    together, and with the resources of nested stacks, else as written. It is shared: do
+    not change it."""
+    return _flat(_written(s))
+
+
+def _flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    inside = next(nested.inner(body), None)
+    return {**body, "Resources": nested.resources(body)} if inside else body
+
+
+def _written(s: StackSet | Observed) -> Mapping[str, Any]:
     body = mapping(_shared(s.template))
     if loops.TRANSFORM not in loops.transforms(body):
         return body

@@ -47,6 +47,12 @@ class Scope(Protocol):
     def lookup(self, name: str) -> Any:
         """Return a parameter's or pseudo parameter's value; None for anything else."""
 
+    def attribute(self, logical_id: Any, attribute: Any) -> Any:
+        """Return an attribute of a resource, or `Fn::GetAtt` where only AWS knows it."""
+
+    def named(self, names: Any) -> Any:
+        """Return a name of this template as known from outside."""
+
     def condition(self, name: str) -> bool | None:
         """Return the outcome of a condition; None where it is unknown."""
 
@@ -61,7 +67,11 @@ def _ref(scope: Scope, name: Any) -> Any:
 def _get_att(scope: Scope, argument: Any) -> Any:
     if isinstance(argument, str):
         argument = argument.split(".", 1)
-    return {"Fn::GetAtt": _decided(scope, argument)}
+    found = _decided(scope, argument)
+    match found:
+        case [str(), str()]:
+            return scope.attribute(*found)
+    return {"Fn::GetAtt": found}
 
 
 def _sub(scope: Scope, argument: Any) -> Any:
@@ -148,7 +158,8 @@ def _if(scope: Scope, argument: Any) -> Any:
     sides = [scope.value(yes), scope.value(no)]
     if equal(*sides):
         return sides[0]
-    return {"Fn::If": [name, *(_NOTHING if s is NO_VALUE else s for s in sides)]}
+    known = [_NOTHING if side is NO_VALUE else side for side in sides]
+    return {"Fn::If": [scope.named(name), *known]}
 
 
 def _cidr(scope: Scope, argument: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import Target
-from tapgen.template import loops
+from tapgen.template import loops, nested
 from tapgen.template.functions import FUNCTIONS, NO_VALUE
 from tapgen.template.values import (
     FOUND,
@@ -35,7 +35,10 @@ def partition(region: str) -> str:
 
 @dataclass
 class Scope:
-    """The names of one template while it is evaluated; loops in `body` are expanded."""
+    """The names of one template while it is evaluated; loops in `body` are expanded.
+
+    `prefix` is before the logical ids of a nested stack's template.
+    """
 
     body: Mapping[str, Any]
     given: Mapping[str, Any]
@@ -48,6 +51,8 @@ class Scope:
     problems: tuple[str, ...] = ()
     lost: bool = False  # whether a look-up in the mappings found nothing
     marks: frozenset[str] = frozenset()  # the names whose values are marked
+    prefix: str = ""
+    inner: dict[str, Scope | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, declared in mapping(self.body.get("Parameters")).items():
@@ -62,11 +67,17 @@ class Scope:
 
     def resource(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """Evaluate a resource, all but its type, condition and order."""
-        plain = ("Type", "Condition", "DependsOn")
+        own = {"DependsOn": self.named, "Condition": self.named, "Type": lambda x: x}
         return {
-            key: value if key in plain else self.resolve(value)
-            for key, value in resource.items()
+            key: own.get(key, self.resolve)(value)
+            for key, value in nested.without(resource).items()
         }
+
+    def named(self, names: Any) -> Any:
+        """Return a name of this template, or a list of them, as known from outside."""
+        if isinstance(names, list):
+            return [*map(self.named, names)]
+        return f"{self.prefix}{names}" if isinstance(names, str) else names
 
     def wanted(self, part: Mapping[str, Any]) -> bool:
         """Whether the condition of a resource or output is not false."""
@@ -123,7 +134,51 @@ class Scope:
     def lookup(self, name: str) -> Any:
         """Return a parameter's or pseudo parameter's value; None for anything else."""
         found = self.parameters.get(name, self.pseudo(name))
+        if found is None:
+            return self._of_resource(name)
         return marked(found) if name in self.marks and isinstance(found, str) else found
+
+    def _of_resource(self, name: str) -> Any:
+        """Return the Ref of a resource in a nested stack, or the attribute of one as
+        `Fn::Sub` names it, where it is not as written."""
+        logical_id, dot, attribute = name.partition(".")
+        if dot:
+            found = self.attribute(logical_id, attribute)
+            written = {"Fn::GetAtt": [logical_id, attribute]}
+            return None if found == written else found
+        known = self.prefix and name in mapping(self.body.get("Resources"))
+        return {"Ref": self.named(name)} if known else None
+
+    def attribute(self, logical_id: Any, attribute: Any) -> Any:
+        """Return an attribute of a resource: for an output of a nested stack what it
+        comes to."""
+        output = str(attribute).removeprefix("Outputs.")
+        there = self.stack(logical_id) if output != attribute else None
+        if there:
+            outputs = mapping(there.body.get("Outputs"))
+            found = mapping(outputs.get(output))
+            if "Value" in found and there.wanted(found):
+                return there.resolve(found["Value"])
+        return {"Fn::GetAtt": [self.named(logical_id), attribute]}
+
+    def stack(self, logical_id: Any) -> Scope | None:
+        """Return the scope of a nested stack; None where its template is not known, or
+        while its parameters are evaluated."""
+        resource = mapping(mapping(self.body.get("Resources")).get(logical_id))
+        template = nested.template_of(resource)
+        if template is None:
+            return None
+        if logical_id not in self.inner:
+            self.inner[logical_id] = None
+            given = self.resolve(mapping(resource.get("Properties")).get("Parameters"))
+            self.inner[logical_id] = Scope(
+                template,
+                {k: v for k, v in mapping(given).items() if v is not None},
+                self.target,
+                marks=frozenset(m for m in self.marks if m.startswith("AWS::")),
+                prefix=f"{self.prefix}{logical_id}{nested.SEPARATOR}",
+            )
+        return self.inner[logical_id]
 
     # -- conditions ------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Nested stacks that fail as on AWS.
 
-When a nested stack cannot be created, ministack leaves its resources behind. A nested
-stack that cannot be deleted is shown as deleted.
+When a nested stack cannot be created, ministack leaves its resources behind, and gives
+the reason of the resource for that of the stack, also when it cannot be updated. A nested
+stack that cannot be deleted is shown as deleted, and what its template retains is deleted.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
+_RETAINED = ("Retain", "RetainExceptOnCreate")
+
 # The resources of nested stacks whose deletion has begun and not ended: stack and
 # logical id.
 _unfinished: contextvars.ContextVar[list[tuple[str, str]] | None] = (
@@ -38,8 +41,11 @@ def apply() -> None:
     provisioners: Any = import_module(f"{_CFN}.provisioners")
     handler = provisioners._RESOURCE_HANDLERS[_STACK]
     delete = _reporting_failures(provisioners, handler["delete"])
-    handler["delete"] = delete
-    handler["create"] = _cleaning_up(handler["create"], delete)
+    handler["delete"] = _retaining(provisioners, delete, _RETAINED)
+    handler["create"] = _cleaning_up(
+        handler["create"], _retaining(provisioners, delete, _RETAINED[:1])
+    )
+    handler["update"] = _explaining(provisioners, handler["update"])
     original = provisioners._delete_resource
 
     def delete_resource(*arguments: Any) -> Any:
@@ -84,12 +90,50 @@ def _cleaning_up(
     return create_nested
 
 
-def _summary(reason: str) -> str:
+def _explaining(provisioners: Any, update: Callable[..., Any]) -> Callable[..., Any]:
+    """An update whose failure is named as AWS does."""
+
+    def update_nested(physical_id: str, *given: Any) -> Any:
+        try:
+            return update(physical_id, *given)
+        except Exception as error:  # whatever a resource fails with
+            name = provisioners._nested_stack_lookup_name(physical_id)
+            stack = _stacks().get(name) or {}
+            reason = _summary(stack.get("StackStatusReason", ""), "update")
+            raise ValueError(
+                f"Embedded stack {physical_id} was not successfully updated: "
+                f"{reason or error}"
+            ) from error
+
+    return update_nested
+
+
+def _retaining(
+    provisioners: Any, delete: Callable[[str, Any], None], policies: tuple[str, ...]
+) -> Callable[[str, Any], None]:
+    """A delete that leaves what the template of the nested stack retains (CloudFormation
+    template reference, "DeletionPolicy attribute")."""
+
+    def delete_nested(physical_id: str, props: Any) -> None:
+        name = provisioners._nested_stack_lookup_name(physical_id)
+        stack = _stacks().get(name) or {}
+        declared = (stack.get("_template") or {}).get("Resources", {})
+        stack["_resources"] = {
+            logical_id: resource
+            for logical_id, resource in stack.get("_resources", {}).items()
+            if declared.get(logical_id, {}).get("DeletionPolicy") not in policies
+        }
+        delete(physical_id, props)
+
+    return delete_nested
+
+
+def _summary(reason: str, verb: str = "create") -> str:
     """AWS's reason of the stack, where ministack has the reason of the resource."""
     found = re.match(r"Resource (\w+) failed: ", reason)
     if found is None:
         return reason
-    return f"The following resource(s) failed to create: [{found[1]}]. "
+    return f"The following resource(s) failed to {verb}: [{found[1]}]. "
 
 
 def _reporting_failures(
