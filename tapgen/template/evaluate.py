@@ -76,7 +76,7 @@ def evaluate(
 def _within(scope: Scope) -> Evaluated:
     """Return the resources, conditions and problems of a scope and of the nested stacks
     in it, these with the names of their stacks."""
-    resources = {
+    resources: dict[str, Mapping[str, Any]] = {
         scope.named(str(logical_id)): scope.resource(resource)
         for logical_id, resource in mapping(scope.body.get("Resources")).items()
         if isinstance(resource, Mapping) and scope.wanted(resource)
@@ -92,9 +92,9 @@ def _within(scope: Scope) -> Evaluated:
     for logical_id, _ in nested.inner(scope.body):
         if scope.named(logical_id) in resources and (there := scope.stack(logical_id)):
             more = _within(there)
-            resources |= more.resources
-            conditions |= more.conditions
-            undecided |= more.undecided
+            resources.update(more.resources)
+            conditions.update(more.conditions)
+            undecided.update(more.undecided)
             problems += tuple(f"{there.prefix}: {one}" for one in more.problems)
     return Evaluated(resources, {}, conditions, problems, undecided=undecided)
 

@@ -67,9 +67,13 @@ class Scope:
 
     def resource(self, resource: Mapping[str, Any]) -> dict[str, Any]:
         """Evaluate a resource, all but its type, condition and order."""
-        own = {"DependsOn": self.named, "Condition": self.named, "Type": lambda x: x}
+        names = ("Condition", "DependsOn")
         return {
-            key: own.get(key, self.resolve)(value)
+            key: (
+                value
+                if key == "Type"
+                else self.named(value) if key in names else self.resolve(value)
+            )
             for key, value in nested.without(resource).items()
         }
 
