@@ -470,5 +470,7 @@ def _lacking(
         yield f"{role} is not allowed {allowed.action} on {allowed.resource}"
     if needs.boundary and not has.boundary:
         yield f"the permissions boundary of {system.prefix} is missing in {target}"
+    if has.boundary == boundary.ENFORCED != needs.boundary:
+        yield f"{role} creates roles only within the permissions boundary"
     if needs.artifacts and not has.artifacts:
         yield f"{role} cannot read artifacts"

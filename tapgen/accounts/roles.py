@@ -25,6 +25,7 @@ from tapgen.template.values import unmarked
 _TEMPLATE_BYTES = 51_200
 _ROLE = "AWS::IAM::Role"
 _BOUNDARY = boundary.BEGINNING
+_IDENTITIES = (_ROLE, "AWS::IAM::User")
 # What differs between regions in the name of a service (user guide, "Pseudo parameters").
 _REGIONAL = frozenset({"AWS::Partition", "AWS::Region", "AWS::URLSuffix"})
 _SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
@@ -111,7 +112,8 @@ class Needs:
             self.artifacts or other.artifacts,
             self.pass_roles | other.pass_roles,
             self.permissions | other.permissions,
-            self.boundary,
+            # The policy stays while deployed roles may have it.
+            self.boundary or (other.boundary and boundary.CREATED),
         )
 
     def scope(self, code: str) -> Scope:
@@ -182,7 +184,7 @@ def needed(system: System, code: str) -> Needs:
         artifacts,
         frozenset(system.pass_roles),
         frozenset(system.permissions),
-        _boundary(system, code) if code else "",
+        _boundary(system, code),
     )
 
 
@@ -191,23 +193,35 @@ def _boundary(system: System, code: str) -> str:
 
     Raises TemplateError for a role within the boundary of another code.
     """
+    required = system.rollout.permissions_boundary
     found = [
         resource
         for stack_set in system.stack_sets
         if _BOUNDARY in stack_set.template
         for resource in _resources(stack_set)
+        if _is_bounded(resource)
     ]
-    if not any(map(_is_bounded, found)):
+    if not found and not required:
         return ""
-    for resource in filter(_is_bounded, found):
+    subject = code or system.name.replace("_", "-")
+    for resource in found:
         given = json.dumps(resource["Properties"]["PermissionsBoundary"])
-        if f"{_BOUNDARY}{code}-" not in given:
+        if f"{_BOUNDARY}{subject}-" not in given:
+            names = (
+                f"let the names of all roles begin with {code}, the code of the blueprint"
+                if code
+                else "correct the name in the template"
+            )
             raise TemplateError(
                 f"{system.name}: a role has the permissions boundary {given}, but tapgen "
-                f"bootstrap makes {_BOUNDARY}{code}-{system.suffix}; let the names of all "
-                f"roles begin with {code}, the code of the blueprint"
+                f"bootstrap makes {_BOUNDARY}{subject}-{system.suffix}; {names}"
             )
-    every = [r for s in system.stack_sets if _ROLE in s.template for r in _resources(s)]
+    every = [
+        resource
+        for s in system.stack_sets
+        if any(kind in s.template for kind in _IDENTITIES)
+        for resource in _resources(s)
+    ]
     return boundary.CREATED if any(map(unbounded, every)) else boundary.ENFORCED
 
 
@@ -217,8 +231,9 @@ def _is_bounded(resource: Mapping[str, Any]) -> bool:
 
 
 def unbounded(resource: Mapping[str, Any]) -> bool:
-    """Whether a resource is a role without the permissions boundary of its system."""
-    return resource.get("Type") == _ROLE and not _is_bounded(resource)
+    """Whether a resource is a role, or a user, without the permissions boundary of its
+    system."""
+    return resource.get("Type") in _IDENTITIES and not _is_bounded(resource)
 
 
 def _trusted(s: StackSet, accounts: Container[str]) -> Iterator[str]:

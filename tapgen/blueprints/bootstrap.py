@@ -54,6 +54,7 @@ from tapgen.blocks import names, security, storage
 from tapgen.blueprints import boundary, encoding, execution, indirect_permissions
 from tapgen.blueprints.scope import (
     Scope,
+    arns_by_kind,
     own_artifacts,
     reviews,
     stacks,
@@ -312,7 +313,14 @@ def target(
     template.set_metadata({"tapgen": facts})
     _parameters(template)
     if scope.boundary:
-        template.add_resource(boundary.policy(scope.code, passed_to))
+        template.add_resource(
+            boundary.policy(
+                scope.code or system,
+                arns_by_kind(system, scope, types),
+                passed_to,
+                runs_own=not scope.code,
+            )
+        )
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
     documents = _packed(execution.statements(system, scope, types, passed_to))
     if len(documents) > _POLICIES_PER_ROLE:

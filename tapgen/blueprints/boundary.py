@@ -1,9 +1,10 @@
-"""The permissions boundary of the roles that a shipped system creates.
+"""The permissions boundary of the roles that a system creates.
 
 Whoever may write a role's policies may do what the role may do. A boundary is the most
 that any role of the system can have, whatever its policies say: no way from there to more
 permissions (decision 31). The execution role may write roles within it only, and cannot
-change it: it is named `tapgen-…`, outside of the system's names.
+change it: it is named `tapgen-…`, outside of the system's names. Shipped systems have it;
+`custom` ones with `rollout.permissions_boundary: required`.
 
 Source: IAM user guide, "Permissions boundaries for IAM entities", with the example of
 delegating the creation of roles.
@@ -11,7 +12,8 @@ delegating the creation of roles.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from awacs.aws import (
@@ -26,102 +28,64 @@ from troposphere import iam
 
 from tapgen.blocks import names, security
 from tapgen.blueprints.role_permissions import SERVICE_LINKED
+from tapgen.knowledge import boundary as table
 
+BEGINNING = table.BEGINNING
 CREATED, ENFORCED = "created", "enforced"
 """Whether the policy is there only, or the execution role is held to it too."""
 
-BEGINNING = "tapgen-boundary-"
-"""What the name of every boundary begins with."""
-
-_IDENTITIES = (
-    "account iam identitystore organizations rolesanywhere sso sso-directory sts"
-)
-_RUN_AS_OTHERS = (
-    "airflow amplify apprunner batch bedrock-agentcore cloud9 cloudformation codebuild "
-    "codedeploy codepipeline cognito-identity datapipeline ec2-instance-connect ecs eks "
-    "elasticbeanstalk elasticmapreduce emr-containers emr-serverless gamelift glue "
-    "greengrass imagebuilder iot lambda sagemaker servicecatalog states"
-)
-LEADS_ON: tuple[str, ...] = (
-    # Identities, their policies, and credentials.
-    *(f"{service}:*" for service in _IDENTITIES.split()),
-    # Code that others run, with their permissions.
-    *(f"{service}:*" for service in _RUN_AS_OTHERS.split()),
-    "ec2:AssociateIamInstanceProfile",
-    "ec2:CreateLaunchTemplateVersion",
-    "ec2:GetPasswordData",
-    "ec2:ModifyInstanceAttribute",
-    "ec2:ModifyLaunchTemplate",
-    "ec2:ReplaceIamInstanceProfileAssociation",
-    "ssm:CreateAssociation*",
-    "ssm:CreateDocument",
-    "ssm:ModifyDocumentPermission",
-    "ssm:ResumeSession",
-    "ssm:SendCommand",
-    "ssm:StartSession",
-    "ssm:UpdateAssociation",
-    "ssm:UpdateDocument*",
-)
-"""What leads to other permissions. Sources: Rhino Security Labs, "AWS IAM privilege
-escalation methods and mitigation"; Datadog, pathfinding.cloud."""
-
-# Of these services, what only shows what there is: AWS Config records it.
-_DESCRIBED = (
-    "apprunner batch cloud9 cloudformation codebuild cognito-identity datapipeline ecs "
-    "eks elasticbeanstalk elasticmapreduce emr-containers gamelift glue greengrass iot "
-    "sagemaker servicecatalog states"
-)
-_UNLISTED = {"ec2-instance-connect"}
-_SEEN = (
-    *(f"{service}:Describe*" for service in _DESCRIBED.split()),
-    *(f"{s}:List*" for s in _RUN_AS_OTHERS.split() if s not in _UNLISTED),
-    *("codebuild:BatchGet*", "glue:Get*", "lambda:Get*"),
-    *("iam:GenerateCredentialReport", "iam:Get*", "iam:List*"),
-    *("organizations:Describe*", "organizations:List*"),
-)
-# Only these change what the role of a system may do.
-_WRITES_ROLES = frozenset(
+# Only these change what the roles and users of a system may do.
+_WRITES = frozenset(
     f"iam:{name}"
     for name in (
         *("AttachRolePolicy", "CreateRole", "PutRolePermissionsBoundary"),
         *("PutRolePolicy", "UpdateAssumeRolePolicy"),
+        *("AttachUserPolicy", "CreateUser", "PutUserPermissionsBoundary"),
+        "PutUserPolicy",
     )
 )
-_ENDS = "iam:DeleteRolePermissionsBoundary"
+_ENDS = ("iam:DeleteRolePermissionsBoundary", "iam:DeleteUserPermissionsBoundary")
+# A name of which nothing is known.
+_ANY = re.compile(r":(function|stateMachine):\*")
+_Arns = Mapping[tuple[str, str], Sequence[str]]
+"""(service, kind of resource) → ARNs of the system, as `scope.arns_by_kind` gives them."""
 
 
-def policy(code: str, passed_to: Iterable[str]) -> Any:
-    """Return the boundary as a managed policy, for a system's code.
+def policy(
+    subject: str, arns: _Arns, passed_to: Iterable[str], *, runs_own: bool
+) -> Any:
+    """Return the boundary as a managed policy, for a system's code or name.
 
-    `passed_to` are the services that the system's roles are for.
+    `passed_to` are the services that the system's roles are for. With `runs_own` its
+    roles may start functions and state machines of the system, where names show which
+    those are.
     """
     return iam.ManagedPolicy(
         "Boundary",
-        ManagedPolicyName=names.sub(security.boundary_name(code)),
+        ManagedPolicyName=names.sub(security.boundary_name(subject)),
         # Constant: a change would replace the policy, whose name is taken.
         Description="The most that a role of the system can do, whatever its policies",
-        PolicyDocument=_document(code, passed_to),
+        PolicyDocument=_document(arns, passed_to, runs_own),
     )
 
 
-def _document(code: str, passed_to: Iterable[str]) -> PolicyDocument:
-    own = names.arn("iam", f"role/{names.name(code, '*')}", region="")
+def _document(arns: _Arns, passed_to: Iterable[str], runs_own: bool) -> PolicyDocument:
     services = [*passed_to]
     test = StringLike if any("*" in s for s in services) else StringEquals
     return security.document(
         Statement(
             Sid="WhatLeadsNoFurther",
             Effect=Allow,
-            NotAction=_actions(LEADS_ON),
+            NotAction=_actions(table.LEADS_ON),
             Resource=["*"],
         ),
-        security.statement("SeeTheRest", _actions(_SEEN), ["*"]),
+        security.statement("SeeTheRest", _actions(table.SEEN), ["*"]),
         *(
             [
                 security.statement(
                     "PassRolesOfThisSystem",
                     _actions(["iam:PassRole"]),
-                    [own],
+                    arns["iam", "role"],
                     test({"iam:PassedToService": services}),
                 )
             ]
@@ -133,6 +97,7 @@ def _document(code: str, passed_to: Iterable[str]) -> PolicyDocument:
             _actions(["iam:CreateServiceLinkedRole"]),
             [SERVICE_LINKED],
         ),
+        *(_own(arns) if runs_own else ()),
         # Plans, journals and the code of functions.
         security.statement(
             "NotWhatTapgenKeeps",
@@ -143,25 +108,34 @@ def _document(code: str, passed_to: Iterable[str]) -> PolicyDocument:
     )
 
 
-def limited(code: str, actions: Iterable[str]) -> Iterator[Statement]:
-    """Allow those of the actions that write roles, within the boundary only; and deny
-    taking it off, or changing it.
+def _own(arns: _Arns) -> Iterator[Statement]:
+    for (service, kind), actions in table.RUNS_OWN.items():
+        known = [arn for arn in arns.get((service, kind), ()) if not _ANY.search(arn)]
+        if known:
+            sid = f"RunOwn{service.capitalize()}"
+            yield security.statement(sid, _actions(actions), known)
+
+
+def limited(subject: str, arns: _Arns, actions: Iterable[str]) -> Iterator[Statement]:
+    """Allow those of the actions that write roles and users, within the boundary only;
+    and deny taking it off, or changing it.
 
     The key is the boundary asked for, or that of the role whose policies are written.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
     """
-    own = names.arn("iam", f"role/{names.name(code, '*')}", region="")
-    boundary = security.boundary_arn(code)
-    writing = sorted(_WRITES_ROLES & {*actions})
+    boundary = security.boundary_arn(subject)
+    writing = sorted(_WRITES & {*actions})
     if not writing:
         return
+    users = any("User" in action for action in writing)
     yield security.statement(
         "WriteRolesWithinTheirBoundary",
         _actions(writing),
-        [own],
+        [*arns["iam", "role"], *(arns["iam", "user"] if users else ())],
         StringEquals({"iam:PermissionsBoundary": names.sub(boundary)}),
     )
-    yield security.statement("NoRoleLeavesIt", _actions([_ENDS]), ["*"], deny=True)
+    ends = _ENDS if users else _ENDS[:1]
+    yield security.statement("NoRoleLeavesIt", _actions(ends), ["*"], deny=True)
     yield security.statement(
         "NobodyChangesIt",
         _actions(
@@ -178,7 +152,7 @@ def limited(code: str, actions: Iterable[str]) -> Iterator[Statement]:
 
 def without(actions: Iterable[str]) -> set[str]:
     """Return the actions besides those that `limited` is about."""
-    return {*actions} - _WRITES_ROLES - {_ENDS}
+    return {*actions} - _WRITES - {*_ENDS}
 
 
 def _actions(names_: Iterable[str]) -> list[Action]:

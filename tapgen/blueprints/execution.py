@@ -113,7 +113,7 @@ def statements(
         *key_statements(system, keys, types, through),
         *service_linked_roles(types, entries),
         *pass_own_roles(arns["iam", "role"], passed_to),
-        *boundary.limited(scope.code, writing),
+        *boundary.limited(scope.code or system, arns, writing),
         *pass_given_roles(scope.pass_roles),
         *_outside_resources(scope.permissions),
         *_code(scope),

@@ -235,6 +235,7 @@ def _rollout(
         on_failure=shape.on_failure,
         gates=gates.read(shape.gates),
         patience=seconds(shape.patience),
+        permissions_boundary=shape.permissions_boundary == "required",
     )
 
 

@@ -103,12 +103,24 @@ def relations(
     if kind is not None:
         units.check(root, problems, kind)
         _roles(root, problems, kind)
+        _boundary(root, problems, kind)
         _stack_sets(root, problems, kind, path)
     _regions(root, problems)
     _order(root, problems, kind.roles if kind else ())
     _accounts(root, problems)
     _preferences(root, problems)
     gates.check(root, problems)
+
+
+def _boundary(root: Node, problems: Problems, kind: Blueprint) -> None:
+    rollout = root.get("rollout")
+    node = rollout.get("permissions_boundary") if rollout else None
+    if node is not None and node.value == "off" and kind.code:
+        message = (
+            f"the roles of the blueprint {kind.name} are always within a permissions "
+            "boundary; remove this key"
+        )
+        wrong(problems, node, message)
 
 
 def _stack_sets(root: Node, problems: Problems, kind: Blueprint, path: Path) -> None:

@@ -285,6 +285,12 @@ class RolloutShape(Shape):
         "counts as a failure.",
         examples=[[{"alarms": True, "bake": "10m"}, {"approve": True}]],
     )
+    permissions_boundary: Literal["required", "off"] = Field(
+        default="off",
+        description="required: every role and user that the templates create must be "
+        "within the permissions boundary that tapgen bootstrap creates, and the "
+        "execution role can write no others. Roles of shipped blueprints always are.",
+    )
     patience: Duration = Field(
         default="10m",
         description="How long to go on trying while AWS, or one region, does not answer.",

@@ -266,7 +266,15 @@ def check_preferences_shape(data: Any) -> PreferencesShape:
 
 
 class RolloutShape(Record):
-    __slots__ = ("strategy", "preferences", "order", "on_failure", "gates", "patience")
+    __slots__ = (
+        "strategy",
+        "preferences",
+        "order",
+        "on_failure",
+        "gates",
+        "permissions_boundary",
+        "patience",
+    )
 
     def __new__(cls, **values: Any) -> Any:
         return check_rollout_shape(values)
@@ -274,7 +282,15 @@ class RolloutShape(Record):
 
 def check_rollout_shape(data: Any) -> RolloutShape:
     if type(data) is not dict or not data.keys() <= {
-        *("strategy", "preferences", "order", "on_failure", "gates", "patience")
+        *(
+            "strategy",
+            "preferences",
+            "order",
+            "on_failure",
+            "gates",
+            "permissions_boundary",
+            "patience",
+        )
     }:
         raise Wrong
     found = object.__new__(RolloutShape)
@@ -325,6 +341,13 @@ def check_rollout_shape(data: Any) -> RolloutShape:
         found.gates = value
     else:
         found.gates = []
+    if "permissions_boundary" in data:
+        value = data["permissions_boundary"]
+        if type(value) is not str or value not in ("required", "off"):
+            raise Wrong
+        found.permissions_boundary = value
+    else:
+        found.permissions_boundary = "off"
     if "patience" in data:
         value = data["patience"]
         check_text(value)

@@ -23,7 +23,13 @@ def system_findings(system: System, cache: ResultCache | None) -> list[Finding]:
         [s.name, s.part, s.template, facts(s), sorted(s.depends_on)]
         for s in system.stack_sets
     ]
-    key = cache.key("system", json.dumps(whole, sort_keys=True)) if cache else ""
+    about = [
+        system.blueprint,
+        system.prefix,
+        system.rollout.permissions_boundary,
+        whole,
+    ]
+    key = cache.key("system", json.dumps(about, sort_keys=True)) if cache else ""
     found = cache.get(key) if cache else None
     if found is None:
         found = _check(system)

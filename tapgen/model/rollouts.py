@@ -60,6 +60,8 @@ class RolloutSettings:
     """The `rollout` block of a config: how to roll out, in which region order.
 
     `patience` is how many seconds a rollout goes on trying while AWS does not answer.
+    With `permissions_boundary` every role that the templates create must be within the
+    system's boundary.
     """
 
     preferences: Preferences = PREFERENCES[Strategy.SAFE]
@@ -68,6 +70,7 @@ class RolloutSettings:
     on_failure: str = "rollback"  # rollback | stop
     gates: tuple[Gate, ...] = ()
     patience: float = 600.0
+    permissions_boundary: bool = False
 
     @property
     def stops_between_regions(self) -> bool:

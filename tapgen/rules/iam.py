@@ -45,7 +45,7 @@ def _at(
             yield from _at(item, steps[1:], (*path, index))
 
 
-def _texts(node: Any, name: str) -> list[str]:
+def texts(node: Any, name: str) -> list[str]:
     """Return the texts of an element that may be one text or a list."""
     one = text(node, name)
     found = [one] if one is not None else items(node, name)
@@ -115,7 +115,7 @@ class KeyOfNoRequest(ResourceRule):
     def check_resource(self, it: Resource) -> Iterator[Found]:
         for path, statement in statements(it):
             does = "allows" if text(statement, "Effect") == "Allow" else "denies"
-            actions = _texts(statement, "Action")
+            actions = texts(statement, "Action")
             for below, operator, key, _ in _tests(statement):
                 if not _NEEDS_KEY.fullmatch(operator) or _NEGATED.search(operator):
                     continue
@@ -224,7 +224,7 @@ class WholeService(ResourceRule):
             about_one = any(get(statement, key) is not MISSING for key in keys)
             if text(statement, "Effect") != "Allow" or about_one:
                 continue
-            for action in _texts(statement, "Action"):
+            for action in texts(statement, "Action"):
                 if action == "*" or action.endswith(":*"):
                     yield (*path, "Action"), (
                         f"{action} allows every action; list those that are needed"

@@ -92,7 +92,12 @@ def _needs(rule: type[Rule]) -> str:
     if issubclass(rule, SystemsRule):
         return "Compares environments and systems: `tapgen lint` only."
     if issubclass(rule, SystemRule):
-        return "Checks a whole system: `tapgen lint` only."
+        example = (
+            " In the example, `rollout.permissions_boundary` is `required`."
+            if rule.rollout.permissions_boundary
+            else ""
+        )
+        return f"Checks a whole system: `tapgen lint` only.{example}"
     if not rule.deployment:
         return ""
     needs = "Needs the targets of the template. " if rule.needs_targets else ""

@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from tapgen.model import SELF, Finding, Output, Severity, StackSet, System, Target
+from tapgen.model import (
+    SELF,
+    Finding,
+    Output,
+    RolloutSettings,
+    Severity,
+    StackSet,
+    System,
+    Target,
+)
 from tapgen.rules import view as views
 from tapgen.rules.base import Rule
 from tapgen.rules.values import Path, get, text
@@ -30,8 +39,10 @@ class SystemRule(Rule):
 
     `bad` and `good` are systems in YAML: part -> regions, parameters, depends_on,
     template; `at` is `part: path`. Under cfn-lint itself, which sees one template at a
-    time, such a rule reports nothing.
+    time, such a rule reports nothing. `rollout` are the rollout settings of both.
     """
+
+    rollout = RolloutSettings()
 
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         """Yield everything that is wrong with a system."""

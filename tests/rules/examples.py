@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from cfnlint.decode.decode import decode_str
 
 from tapgen import rules
-from tapgen.model import Output, Override, StackSet, System, Target, Value
+from tapgen.model import (
+    Output,
+    Override,
+    RolloutSettings,
+    StackSet,
+    System,
+    Target,
+    Value,
+)
 from tapgen.rules.base import Rule
 
 ACCOUNT = "111122223333"
@@ -32,10 +41,10 @@ def files(rule: type[Rule]) -> dict[str, str]:
     return found
 
 
-def system(text: str) -> System:
+def system(text: str, rollout: RolloutSettings = RolloutSettings()) -> System:
     """The system of an example: part -> regions, parameters, overrides, depends_on,
     template."""
-    return built("example", "dev", decode_str(text)[0])
+    return replace(built("example", "dev", decode_str(text)[0]), rollout=rollout)
 
 
 def systems(text: str) -> list[System]:

@@ -30,7 +30,7 @@ every_rule = pytest.mark.parametrize("rule", SYSTEM_RULES, ids=lambda rule: rule
 def fixture(rule: type[SystemRule], name: str) -> System:
     text = (examples.FIXTURES / rule.id / f"{name}.yaml").read_text()
     assert text == getattr(rule, name), "python -m tests.rules.examples"
-    return examples.system(text)
+    return examples.system(text, rule.rollout)
 
 
 def found_in(system: System) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn, cast
@@ -19,8 +20,16 @@ from tapgen.accounts import bootstrap, roles
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import indirect_permissions
+from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, BlueprintError, TemplateError
-from tapgen.model import PassedRole, Permission, StackSet, System, Target
+from tapgen.model import (
+    PassedRole,
+    Permission,
+    RolloutSettings,
+    StackSet,
+    System,
+    Target,
+)
 from tapgen.template import schemas
 
 TYPES = [
@@ -972,10 +981,13 @@ def _bounded(within: bool) -> str:
     return json.dumps({"Resources": {"Role": role}})
 
 
-def _facts(aws: FakeAws) -> dict[str, Any]:
+def _roles_template(aws: FakeAws) -> str:
     found = next(s for key, s in aws.stacks.items() if key[2].endswith("-roles"))
-    text = found["request"]["TemplateBody"]
-    facts: dict[str, Any] = json.loads(text)["Metadata"]["tapgen"]
+    return str(found["request"]["TemplateBody"])
+
+
+def _facts(aws: FakeAws) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(_roles_template(aws))["Metadata"]["tapgen"]
     return facts
 
 
@@ -1002,6 +1014,54 @@ def test_a_role_outside_of_the_boundary_leaves_the_others_as_they_are() -> None:
     aws = FakeAws()
     deploy(aws, system(_bounded(True), _bounded(False)))
     assert _facts(aws)["boundary"] == "created"
+
+
+def _custom(within: bool, required: bool) -> System:
+    text = _bounded(within).replace("boundary-ss-", "boundary-some-system-")
+    return replace(system(text), rollout=RolloutSettings(permissions_boundary=required))
+
+
+def test_a_custom_system_gets_a_boundary_and_loses_it_in_steps_that_work() -> None:
+    aws = FakeAws()
+    bootstrap.run(cast(Aws, aws), _custom(False, False), code="")
+    assert "boundary" not in _facts(aws)
+
+    after, types = _custom(True, True), {"AWS::IAM::Role"}
+    run = partial(bootstrap.run, cast(Aws, aws), code="", deployed_types=types)
+    run(after, unbounded=True)
+    assert _facts(aws)["boundary"] == "created"
+    run(after)
+    assert _facts(aws)["boundary"] == "enforced"
+    text = json.dumps(json.loads(_roles_template(aws))["Resources"])
+    assert "policy/tapgen-boundary-some-system-${EnvironmentSuffix}" in text
+
+    # Off again: the execution role is let go first, the policy stays until no role has it.
+    plain = _custom(False, False)
+    found = bootstrap.unready(cast(Aws, aws), plain, "").accounts
+    assert "only within the permissions boundary" in str(found)
+    run(plain)
+    assert _facts(aws)["boundary"] == "created"
+    assert not bootstrap.unready(cast(Aws, aws), plain, "").accounts
+
+
+def test_users_of_a_custom_system_are_within_its_boundary_too() -> None:
+    scope = Scope(
+        "", {"iam:role": ["app-*"], "iam:user": ["robot"]}, boundary="enforced"
+    )
+    kinds = ["AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Policy"]
+    made = json.loads(
+        blueprint.target("orders", scope, kinds, ["lambda.amazonaws.com"])
+    )
+    writing = {
+        action: statement
+        for statement in execution_statements(made)
+        for action in statement["Action"]
+        if re.match("iam:(Attach|Create|Put)(Role|User)", action)
+    }
+    assert {"iam:CreateRole", "iam:CreateUser", "iam:PutUserPolicy"} <= {*writing}
+    for statement in writing.values():
+        key = statement["Condition"]["StringEquals"]["iam:PermissionsBoundary"]
+        assert "policy/tapgen-boundary-orders-${EnvironmentSuffix}" in key["Fn::Sub"]
 
 
 def test_a_boundary_of_another_code_is_refused_with_what_to_do() -> None:

@@ -143,7 +143,7 @@ def test_the_execution_role_writes_roles_within_it_only(name: str) -> None:
     own = f"arn:aws:iam::{ACCOUNT}:role/{code}-prod-any"
     policy = f"arn:aws:iam::{ACCOUNT}:policy/tapgen-boundary-{code}-prod"
     ours = {"iam:PermissionsBoundary": policy}
-    for action in sorted(boundary._WRITES_ROLES):
+    for action in sorted(a for a in boundary._WRITES if "User" not in a):
         assert role.allows(action, own, ours), action
         assert not role.allows(action, own, {}), action
         other = {"iam:PermissionsBoundary": policy + "-other"}

@@ -904,6 +904,10 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
             "'retry' is not allowed; give rollback or stop",
         ),
         (
+            "rollout: {permissions_boundary: off}",
+            "rollout.permissions_boundary: the roles of the blueprint secure_network are always",
+        ),
+        (
             "rollout: {order: dr}",
             "rollout.order: 'dr' is not a list; write it as a list",
         ),
