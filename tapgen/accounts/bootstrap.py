@@ -155,6 +155,12 @@ def announced(system: System, assuming: bool) -> Iterator[str]:
     own = ", ".join(target.account for target in _role_targets(system))
     if own:
         yield f"execution and operator role in {own}"
+    others = {t.account for s in system.stack_sets for t in s.targets}
+    if others - {system.admin.account} and not system.callers:
+        yield (
+            f"whoever in {system.admin.account} is allowed sts:AssumeRole can assume the "
+            "operator roles; to name them, set admin.callers"
+        )
     looked = ", ".join(target.account for target in looked_at(system))
     if looked and assuming:
         yield f"operator role in {looked}"
@@ -330,7 +336,7 @@ def _stacks(
         text = roles.compact(roles.template(system, code, needed))
         yield _Stack(target, name, text, parameters, tags)
     if aws.role or aws.local:  # else tapgen has no access there
-        looking = Scope(code)
+        looking = Scope(code, callers=whole.callers)
         title = system.name.replace("_", "-")
         text = blueprint.operator(
             title, looking, roles.references(whole), roles.types(whole)
@@ -424,6 +430,7 @@ def _has(text: str | None) -> roles.Needs | None:
                 for allowed in metadata.get("permissions", ())
             ),
             str(metadata.get("boundary", "")),
+            frozenset(metadata.get("callers", ())),
         )
     except (ValueError, LookupError, TypeError):
         return None
@@ -470,6 +477,14 @@ def _lacking(
         yield f"{role} is not allowed {allowed.action} on {allowed.resource}"
     if needs.boundary and not has.boundary:
         yield f"the permissions boundary of {system.prefix} is missing in {target}"
+    if needs.callers != has.callers:
+        now, wanted = (
+            ", ".join(sorted(callers)) or "the whole administration account"
+            for callers in (has.callers, needs.callers)
+        )
+        yield (
+            f"the operator role for {system.prefix} in {target} trusts {now}, not {wanted}"
+        )
     if has.boundary == boundary.ENFORCED != needs.boundary:
         yield f"{role} creates roles only within the permissions boundary"
     if needs.artifacts and not has.artifacts:

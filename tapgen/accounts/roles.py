@@ -93,7 +93,8 @@ def own(system: System) -> System:
 @dataclass(frozen=True)
 class Needs:
     """What an execution role needs permissions for: resource types, services to pass
-    roles to, and, without a code, names as (kind, pattern). `boundary` is as in `Scope`.
+    roles to, and, without a code, names as (kind, pattern). `boundary` and `callers` are
+    as in `Scope`.
     """
 
     types: frozenset[str]
@@ -103,6 +104,7 @@ class Needs:
     pass_roles: frozenset[PassedRole] = frozenset()
     permissions: frozenset[Permission] = frozenset()
     boundary: str = ""
+    callers: frozenset[str] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -114,6 +116,7 @@ class Needs:
             self.permissions | other.permissions,
             # The policy stays while deployed roles may have it.
             self.boundary or (other.boundary and boundary.CREATED),
+            self.callers,
         )
 
     def scope(self, code: str) -> Scope:
@@ -127,6 +130,7 @@ class Needs:
             self.boundary,
             sorted(self.pass_roles),
             sorted(self.permissions),
+            sorted(self.callers),
         )
 
 
@@ -185,6 +189,7 @@ def needed(system: System, code: str) -> Needs:
         frozenset(system.pass_roles),
         frozenset(system.permissions),
         _boundary(system, code),
+        frozenset(system.callers),
     )
 
 

@@ -28,6 +28,7 @@ from awacs import servicequotas as aquotas
 from awacs import ssm as assm
 from awacs.aws import (
     Allow,
+    ArnLike,
     AWSPrincipal,
     Condition,
     Null,
@@ -310,6 +311,7 @@ def target(
         ]
     if scope.permissions:
         facts["permissions"] = [asdict(p) for p in sorted({*scope.permissions})]
+    facts |= _callers(scope)
     template.set_metadata({"tapgen": facts})
     _parameters(template)
     if scope.boundary:
@@ -367,7 +369,7 @@ def operator(
     `indirect_permissions.REFERENCES` in the templates, `types` their resource types.
     """
     template = _start(f"tapgen: operator role of {system}")
-    template.set_metadata({"tapgen": {"types": [], "passed_to": []}})
+    template.set_metadata({"tapgen": {"types": [], "passed_to": [], **_callers(scope)}})
     _parameters(template)
     name = f"tapgen-{system}-${{EnvironmentSuffix}}"
     role = template.add_resource(
@@ -381,6 +383,10 @@ def operator(
     )
     template.add_output(Output("OperatorRoleArn", Value=GetAtt(role, "Arn")))
     return templates_out.render(encoding.data(template), ours=True)
+
+
+def _callers(scope: Scope) -> dict[str, list[str]]:
+    return {"callers": sorted({*scope.callers})} if scope.callers else {}
 
 
 def _parameters(template: Template) -> None:
@@ -447,12 +453,17 @@ def _operator_role(
     own = [stacks(system), reviews(system)]
     events = names.arn("cloudformation", f"changeSet/{CHANGE_SETS}*", region="*")
     every_instance = names.arn("cloudformation", "stack/StackSet-*", region="*")
+    callers = [names.sub(_in_administration(c)) for c in sorted({*scope.callers})]
     return _role(
         "OperatorRole",
         name=f"{name}-operator",
         description=f"With this role tapgen reads the stacks of {system}",
-        # The whole account: its own policies decide who may assume this role.
+        # The account, since the trust of a role that is deleted and created again would
+        # end. Of it, the callers, or whoever their own policies allow to assume this role.
+        # For sessions the key is the ARN of their role.
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalarn
         trusted=AWSPrincipal(names.sub(_in_administration("root"))),
+        when=[ArnLike({"aws:PrincipalArn": callers})] if callers else (),
         policies=policies,
         allow=[
             security.statement("StacksOfThisSystem", _OPERATOR_ACTIONS, own),

@@ -112,7 +112,7 @@ class Scope:
     `artifacts` the role also reads the artifact bucket of its own account. `boundary` is
     one of `boundary.CREATED` and `boundary.ENFORCED`, empty for none. It may pass
     `pass_roles`, and has `permissions` on other resources that exist outside the
-    system.
+    system. `callers` may assume the operator role, empty for the whole account.
     """
 
     code: str = ""
@@ -121,6 +121,7 @@ class Scope:
     boundary: str = ""
     pass_roles: Sequence[PassedRole] = ()
     permissions: Sequence[Permission] = ()
+    callers: Sequence[str] = ()
 
 
 def stacks(system: str) -> str:

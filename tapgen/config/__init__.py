@@ -201,6 +201,7 @@ def _config(
             for service in given.to
         ),
         delegated=shape.admin.call_as == "DELEGATED_ADMIN",
+        callers=tuple(shape.admin.callers),
         permissions={name: tuple(its) for name, its in shape.permissions.items()},
     )
 

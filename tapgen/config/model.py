@@ -114,7 +114,8 @@ class Config:
     last, so that a replica is the canary. `environment` is None for the default, the
     file without any overlay. `stack_sets` are those in the file, for a blueprint that
     has them; a region without a role is its own role. `delegated` is true where `admin`
-    is a delegated administrator of StackSets.
+    is a delegated administrator of StackSets, `callers` the roles and users of its
+    account that run tapgen, empty for any.
     """
 
     system: str
@@ -132,4 +133,5 @@ class Config:
     stack_sets: tuple[StackSetConfig, ...] = ()
     pass_roles: tuple[PassedRole, ...] = ()
     delegated: bool = False
+    callers: tuple[str, ...] = ()
     permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -41,6 +41,20 @@ def _suffix(value: str) -> str:
     return value
 
 
+def _caller(value: str) -> str:
+    # IAM user guide, "IAM and AWS STS quotas": path and name.
+    if not re.fullmatch(r"(role|user)/[\w+=.@/*-]{1,575}", value):
+        raise ValueError(
+            f"{shown(value)} is not a role or user of the administration account; give "
+            "one such as role/deploy, or a pattern such as role/deploy-*"
+        )
+    if value.partition("/")[2].strip("*/") == "":
+        raise ValueError(
+            f"{shown(value)} is every role or user; name them, or leave the key out"
+        )
+    return value
+
+
 def _all_regions() -> list[str]:
     return sorted(PARTITION_OF)
 
@@ -132,6 +146,7 @@ Suffix = Annotated[
         }
     ),
 ]
+Caller = Annotated[str, AfterValidator(_caller)]
 Region = Annotated[
     str,
     AfterValidator(_region),
@@ -192,6 +207,12 @@ class AdminShape(Shape):
         description="DELEGATED_ADMIN: the account is a delegated administrator of "
         "StackSets, not the management account; every stack set must be "
         "SERVICE_MANAGED.",
+    )
+    callers: list[Caller] = Field(
+        default=[],
+        description="Roles and users of this account that run tapgen: only they can assume "
+        "the operator roles. Default: whoever their own policies allow to.",
+        examples=[["role/deploy", "user/alice"]],
     )
 
 

@@ -35,6 +35,18 @@ def _suffix(value):
     return value
 
 
+def _caller(value):
+    if not re.fullmatch("(role|user)/[\\w+=.@/*-]{1,575}", value):
+        raise ValueError(
+            f"{shown(value)} is not a role or user of the administration account; give one such as role/deploy, or a pattern such as role/deploy-*"
+        )
+    if value.partition("/")[2].strip("*/") == "":
+        raise ValueError(
+            f"{shown(value)} is every role or user; name them, or leave the key out"
+        )
+    return value
+
+
 def _all_regions():
     return sorted(PARTITION_OF)
 
@@ -111,14 +123,16 @@ def _tag_text(text):
 
 
 class AdminShape(Record):
-    __slots__ = ("account", "region", "call_as")
+    __slots__ = ("account", "region", "call_as", "callers")
 
     def __new__(cls, **values: Any) -> Any:
         return check_admin_shape(values)
 
 
 def check_admin_shape(data: Any) -> AdminShape:
-    if type(data) is not dict or not data.keys() <= {*("account", "region", "call_as")}:
+    if type(data) is not dict or not data.keys() <= {
+        *("account", "region", "call_as", "callers")
+    }:
         raise Wrong
     found = object.__new__(AdminShape)
     if "account" in data:
@@ -143,6 +157,19 @@ def check_admin_shape(data: Any) -> AdminShape:
         found.call_as = value
     else:
         found.call_as = "SELF"
+    if "callers" in data:
+        value = data["callers"]
+        if type(value) is not list:
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_item = _caller(value_item)
+            value_items.append(value_item)
+        value = value_items
+        found.callers = value
+    else:
+        found.callers = []
     return found
 
 

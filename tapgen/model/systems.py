@@ -189,8 +189,10 @@ class System:
     `name` is the stem of the config file, `regions` maps region roles to regions,
     `admin` is the account and region that hold the stack sets; `delegated` is true for
     the account of a delegated administrator (`CallAs`). `granted_types` are resource
-    types whose permissions the config lists, among `permissions`. Until `resolve`, accounts may
-    be `self` or organizational units.
+    types whose permissions the config lists, among `permissions`. `callers` are the roles and
+    users of the administration account that may assume the operator role (`role/deploy`,
+    also patterns), empty for any that their own policies allow to. Until `resolve`, accounts
+    may be `self` or organizational units.
     """
 
     name: str
@@ -208,6 +210,7 @@ class System:
     preconditions: tuple[Precondition, ...] = ()
     granted_types: frozenset[str] = frozenset()
     delegated: bool = False
+    callers: tuple[str, ...] = ()
 
     @property
     def organizational_units(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,44 @@ def test_roles_are_in_one_part_and_trust_one_service_each(system: System) -> Non
         assert len(trust) == 1, key
         principals = trust[0]["Principal"]
         assert principals != "*" and principals.get("AWS") != "*", key
+
+
+def _conditions(condition: Any) -> Iterator[dict[str, Any]]:
+    """The conditions that a trust may have, by what parameters say."""
+    match condition:
+        case {"Fn::If": [_, *sides]}:
+            for side in sides:
+                yield from _conditions(side)
+        case _:
+            yield condition or {}
+
+
+@pytest.mark.parametrize("name", blueprints.NAMES)
+def test_no_role_trusts_a_whole_account(name: str) -> None:
+    """Of an account only who is named; the operator role of tapgen by admin.callers."""
+    made = ROOT / "templates_out" / "bootstrap" / f"{name}.json"
+    bootstrap = json.loads(made.read_text())
+    shipped = look.shipped(name)
+    parts = [look.body(shipped, s.part) for s in shipped.stack_sets]
+    whole = []
+    for part in (bootstrap, *parts):
+        for title, resource in part["Resources"].items():
+            if resource["Type"] != "AWS::IAM::Role":
+                continue
+            for trust in statements(resource["Properties"]["AssumeRolePolicyDocument"]):
+                principal = trust["Principal"]
+                assert principal != "*" and {*principal} <= {"AWS", "Service"}, title
+                root = any(
+                    t.endswith(":root") for t in look.texts(principal.get("AWS", ""))
+                )
+                for condition in _conditions(trust.get("Condition")) if root else ():
+                    if "aws:PrincipalArn" not in condition.get("ArnLike", {}):
+                        whole.append(title)
+    assert [*dict.fromkeys(whole)] == ["OperatorRole"]
+    (trust,) = statements(
+        bootstrap["Resources"]["OperatorRole"]["Properties"]["AssumeRolePolicyDocument"]
+    )
+    assert "Condition" not in trust  # no shipped config names callers
 
 
 def test_alarms_leave_nothing_to_defaults_and_notify_their_own_region(

@@ -298,6 +298,34 @@ def test_without_roles_of_its_own_a_system_passes_none() -> None:
     assert resources_of(generated, "iam:PassRole") == []
 
 
+def test_only_the_callers_that_a_config_names_take_the_operator_role() -> None:
+    plain = system(template("AWS::SNS::Topic"))
+    named = replace(plain, callers=("role/deploy", "user/alice"))
+    aws = FakeAws()
+    deploy(aws, plain)
+    (line,) = (line for line in bootstrap.announced(plain, True) if "callers" in line)
+    assert ADMIN.account in line
+    assert "trusts the whole administration account, not role/deploy" in str(
+        lacking(aws, named)
+    )
+
+    deploy(aws, named)
+    assert lacking(aws, named) == []
+    assert not any("callers" in line for line in bootstrap.announced(named, True))
+    role = json.loads(_roles_template(aws))["Resources"]["OperatorRole"]["Properties"]
+    (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+    arn = "arn:${AWS::Partition}:iam::${AdministrationAccount}:"
+    assert trust["Condition"] == {
+        "ArnLike": {
+            "aws:PrincipalArn": [
+                {"Fn::Sub": f"{arn}role/deploy"},
+                {"Fn::Sub": f"{arn}user/alice"},
+            ]
+        }
+    }
+    assert "not the whole administration account" in str(lacking(aws, plain))
+
+
 def test_the_operator_reads_and_makes_change_sets_but_never_executes_one(
     target: dict[str, Any],
 ) -> None:

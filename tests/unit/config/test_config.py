@@ -809,7 +809,7 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
         ),
         (
             "admin: {acount: self}",
-            "admin.acount: unknown key; allowed: account, call_as, region; d",
+            "admin.acount: unknown key; allowed: account, call_as, callers, region; d",
         ),
         ("admin: self", "admin: 'self' is not a mapping; give keys and values"),
         (
@@ -906,6 +906,14 @@ def test_of_a_thousand_problems_a_hundred_are_reported(mistakes: Mistakes) -> No
         (
             "rollout: {permissions_boundary: off}",
             "rollout.permissions_boundary: the roles of the blueprint secure_network are always",
+        ),
+        (
+            "admin: {callers: [deploy]}",
+            "'deploy' is not a role or user of the administration account; give one such",
+        ),
+        (
+            "admin: {callers: [role/*]}",
+            "admin.callers[0]: 'role/*' is every role or user",
         ),
         (
             "rollout: {order: dr}",
