@@ -477,6 +477,16 @@ def _lacking(
         yield f"{role} is not allowed {allowed.action} on {allowed.resource}"
     if needs.boundary and not has.boundary:
         yield f"the permissions boundary of {system.prefix} is missing in {target}"
+    yield from _other_callers(has, target, system, needs)
+    if has.boundary == boundary.ENFORCED != needs.boundary:
+        yield f"{role} creates roles only within the permissions boundary"
+    if needs.artifacts and not has.artifacts:
+        yield f"{role} cannot read artifacts"
+
+
+def _other_callers(
+    has: roles.Needs, target: Target, system: System, needs: roles.Needs
+) -> Iterator[str]:
     if needs.callers != has.callers:
         now, wanted = (
             ", ".join(sorted(callers)) or "the whole administration account"
@@ -485,7 +495,3 @@ def _lacking(
         yield (
             f"the operator role for {system.prefix} in {target} trusts {now}, not {wanted}"
         )
-    if has.boundary == boundary.ENFORCED != needs.boundary:
-        yield f"{role} creates roles only within the permissions boundary"
-    if needs.artifacts and not has.artifacts:
-        yield f"{role} cannot read artifacts"

@@ -138,8 +138,8 @@ class SecondFactorOfRole(ResourceRule):
     shortdesc = "A role's session is asked for a second factor that it cannot have"
     description = (
         "The temporary credentials of a role do not say whether somebody signed in with"
-        " MFA, so requests by a role have no aws:MultiFactorAuthPresent, and the"
-        " statement allows nothing to them. Name IAM users, who give a code with"
+        " MFA, so requests by a role have neither aws:MultiFactorAuthPresent nor"
+        " aws:MultiFactorAuthAge, and the statement allows nothing to them. Name IAM users, who give a code with"
         " AssumeRole, or let the identity provider ask for MFA and pass on a session"
         " tag or source identity."
     )
@@ -182,18 +182,14 @@ Resources:
                     for value in (values if isinstance(values, list) else [values])
                 ),
             ]
-            named = [beginning(one) or "" for one in who]
+            named = [_made_here(it, one) or beginning(one) or "" for one in who]
             named = [one for one in named if not one.endswith(":root")]
             if text(statement, "Effect") != "Allow" or not named:
                 continue
             if not all(re.search(r":(assumed-)?role/", one) for one in named):
                 continue
             for below, operator, key, values in tests:
-                if (
-                    key.lower() == "aws:multifactorauthpresent"
-                    and operator.lower() == "bool"
-                    and str(values).lower() == "true"
-                ):
+                if _asks_for_second_factor(operator.lower(), key.lower(), values):
                     yield (*path, *below), (
                         f"{named[0]} is a role, whose requests never have this key, so"
                         " nobody can assume this one; name users, or leave MFA to the"
@@ -201,11 +197,33 @@ Resources:
                     )
 
 
+def _made_here(it: Resource, node: Any) -> str:
+    """Return a role of the template that a value is the ARN of, as the end of an ARN."""
+    match node:
+        case {"Fn::GetAtt": [str(name), "Arn"]}:
+            if any(found.id == name for found in it.place.of("AWS::IAM::Role")):
+                return f":role/{name}"
+    return ""
+
+
+def _asks_for_second_factor(operator: str, key: str, values: Any) -> bool:
+    """Whether a test, in lower case, holds only for who signed in with MFA."""
+    if key == "aws:multifactorauthage":
+        return operator.startswith("numeric") and not operator.endswith("ifexists")
+    same = operator in ("bool", "stringequals", "stringequalsignorecase")
+    wanted = values if isinstance(values, list) else [values]
+    return (
+        key == "aws:multifactorauthpresent"
+        and same
+        and all(str(value).lower() == "true" for value in wanted)
+    )
+
+
 class WholeService(ResourceRule):
     id = "I9614"
     shortdesc = "A policy allows every action of a service"
     description = (
-        "Such a statement also allows what AWS adds to the service later, and often what"
+        "Also with NotAction, which allows whatever it does not list. Such a statement also allows what AWS adds to the service later, and often what"
         " leads to more permissions. List the actions that are needed."
     )
     source_url = f"{_GUIDE}best-practices.html"
@@ -224,6 +242,11 @@ class WholeService(ResourceRule):
             about_one = any(get(statement, key) is not MISSING for key in keys)
             if text(statement, "Effect") != "Allow" or about_one:
                 continue
+            if others := texts(statement, "NotAction"):
+                yield (*path, "NotAction"), (
+                    f"every action but {', '.join(others)} is allowed; list those that"
+                    " are needed"
+                )
             for action in texts(statement, "Action"):
                 if action == "*" or action.endswith(":*"):
                     yield (*path, "Action"), (

@@ -1,13 +1,15 @@
 """Which condition keys the requests of an action have.
 
 Data in, data out, by `knowledge/condition_keys.py`. IAM ignores the case of both. Of keys
-of all services (`aws:…`), and of those of an identity provider, nothing is said here.
+of all services (`aws:…`) only those for tags are known here, and none of an identity
+provider.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
@@ -33,10 +35,7 @@ def lacking(action: str, key: str) -> bool:
         return False
     if key.startswith(_CARRIED) or (action.lower(), key) in _SHOWN_BY_AWS:
         return False
-    return not any(
-        having is None or any(fnmatchcase(one, name) for one in having)
-        for having in _having(service, key)
-    )
+    return not any(group.may_have(name) for group in _having(service, key))
 
 
 def is_key(key: str) -> bool:
@@ -44,9 +43,7 @@ def is_key(key: str) -> bool:
     key = key.lower()
     if not _is_known(key) or key.startswith(_CARRIED):
         return True
-    return any(any(_having(service, key)) for service in KEYS) or any(
-        having is None for service in KEYS for having in _having(service, key)
-    )
+    return any(True for service in KEYS for _ in _having(service, key))
 
 
 # No request to describe a key has an encryption context, but the guide shows the policy,
@@ -57,32 +54,48 @@ _SHOWN_BY_AWS = frozenset(
 )
 _SERVICES = frozenset(KEYS)
 _NAMED_BY_CALLER = re.compile(r"(?:\$\{|<).*")
+_OF_TAGS = ("aws:requesttag/", "aws:resourcetag/", "aws:tagkeys")
 _PREFIXES = frozenset(
     key.partition(":")[0].lower()
     for keys in KEYS.values()
     for group in keys
     for key in group.split()
+    if not key.startswith("aws:")
 )
 
 
 def _is_known(key: str) -> bool:
     """Whether the reference has keys with this beginning, so that it has them all."""
-    return key.partition(":")[0] in _PREFIXES
+    return key.startswith(_OF_TAGS) or key.partition(":")[0] in _PREFIXES
 
 
-def _having(service: str, key: str) -> Iterator[frozenset[str] | None]:
-    """Yield the actions of a service that have a key, None for all of them."""
+@dataclass(frozen=True)
+class _Group:
+    """Actions of a service: those with these names, or all others; `*` is every one."""
+
+    names: frozenset[str]
+    others: bool
+
+    def may_have(self, name: str) -> bool:
+        """Whether an action that a name or pattern matches may be among them."""
+        if self.others:
+            return name not in self.names
+        return any(one == "*" or fnmatchcase(one, name) for one in self.names)
+
+
+def _having(service: str, key: str) -> Iterator[_Group]:
+    """Yield the actions of a service that have a key."""
     for pattern, actions in _table(service).items():
         if pattern == key or (pattern.endswith("*") and key.startswith(pattern[:-1])):
             yield actions
 
 
 @cache
-def _table(service: str) -> Mapping[str, frozenset[str] | None]:
+def _table(service: str) -> Mapping[str, _Group]:
     """Key of a service, with `*` for a part that the caller names → its actions."""
     return {
-        _NAMED_BY_CALLER.sub("*", key): (
-            None if actions == "*" else frozenset(actions.split())
+        _NAMED_BY_CALLER.sub("*", key): _Group(
+            frozenset(actions.removeprefix("!").split()), actions.startswith("!")
         )
         for keys, actions in (
             (k.lower(), a.lower()) for k, a in KEYS.get(service, {}).items()

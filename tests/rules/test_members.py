@@ -416,3 +416,56 @@ def test_events_of_global_services_are_sent_in_us_east_1(
 
     assert bool(rules_found(tmp_path, "W9598", body, "eu-west-1")) == expected
     assert rules_found(tmp_path, "W9598", body, "us-east-1") == []
+
+
+def _trust(who: Any, **condition: Any) -> dict[str, Any]:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": who},
+        "Action": "sts:AssumeRole",
+        "Condition": condition,
+    }
+    document = {"Version": "2012-10-17", "Statement": [trust]}
+    role = {
+        "Type": "AWS::IAM::Role",
+        "Properties": {"AssumeRolePolicyDocument": document},
+    }
+    person = {**role, "Properties": {"AssumeRolePolicyDocument": {"Statement": []}}}
+    return {"Resources": {"Role": role, "Person": person, "User": USER}}
+
+
+USER = {"Type": "AWS::IAM::User"}
+MADE_HERE = {"Fn::GetAtt": ["Person", "Arn"]}
+OUTSIDE = "arn:aws:iam::111122223333:role/on-call"
+RECENT = {"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}
+SIGNED_IN = {"StringEquals": {"aws:MultiFactorAuthPresent": ["true"]}}
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (_trust(OUTSIDE, **RECENT), True),
+        (_trust(MADE_HERE, **RECENT), True),
+        (_trust(MADE_HERE, **SIGNED_IN), True),
+        (_trust({"Fn::GetAtt": ["User", "Arn"]}, **SIGNED_IN), False),
+        (_trust([MADE_HERE, "arn:aws:iam::1:user/a"], **SIGNED_IN), False),
+        (_trust(OUTSIDE, BoolIfExists={"aws:MultiFactorAuthPresent": "true"}), False),
+        (_trust(OUTSIDE, Bool={"aws:MultiFactorAuthPresent": "false"}), False),
+    ],
+)
+def test_a_second_factor_is_asked_of_no_role_in_any_form(
+    body: dict[str, Any], found: bool, tmp_path: Path
+) -> None:
+    assert bool(rules_found(tmp_path, "E9613", body)) is found
+
+
+def test_what_a_policy_does_not_list_counts_as_whole_services(tmp_path: Path) -> None:
+    statement = {"Effect": "Allow", "NotAction": ["iam:*"], "Resource": "*"}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    policy = {
+        "Type": "AWS::IAM::ManagedPolicy",
+        "Properties": {"PolicyDocument": document},
+    }
+    (tmp_path / "t.json").write_text(json.dumps({"Resources": {"Policy": policy}}))
+    matches = dict(found(tmp_path / "t.json", ours(), include_checks=["I"]))
+    assert matches["I9614"].endswith("Statement/0/NotAction")

@@ -32,6 +32,23 @@ CASES = [
         False,
     ),
     ("sqs:SendMessage", "aws:SourceArn", False),
+    # Keys for tags: of the request only where something is tagged, of the resource where
+    # it has tags; also where only the kind of the resource lists the key.
+    ("ec2:RunInstances", "aws:RequestTag/team", False),
+    ("ec2:StartInstances", "aws:RequestTag/team", True),
+    ("ec2:StartInstances", "aws:ResourceTag/team", False),
+    ("ec2:DescribeInstances", "aws:ResourceTag/team", True),
+    ("sqs:SendMessage", "aws:ResourceTag/team", False),
+    ("sqs:SendMessage", "aws:RequestTag/team", True),
+    ("sqs:CreateQueue", "aws:TagKeys", False),
+    ("sqs:ListQueues", "aws:ResourceTag/team", True),
+    ("lambda:ListFunctions", "aws:ResourceTag/team", True),
+    ("kms:CreateKey", "aws:RequestTag/team", False),
+    ("kms:Decrypt", "aws:TagKeys", True),
+    ("ec2:*", "aws:ResourceTag/team", False),
+    ("ecr:BatchGetImage", "ecr:ResourceTag/team", False),
+    ("ecs:UpdateService", "ecs:ResourceTag/team", False),
+    ("ec2:DescribeInstances", "ec2:ResourceTag/team", True),
     # Nothing is known.
     ("nobody:Knows", "s3:prefix", False),
     ("*", "s3:prefix", False),
@@ -47,6 +64,8 @@ def test_a_key_that_no_action_has_is_told_from_one_of_others() -> None:
     assert not request_keys.is_key("iam:PassToService")
     for known in (
         "iam:PassedToService",
+        "aws:ResourceTag/team",
+        "ecs:ResourceTag/team",
         "ec2:Region",
         "aws:any",
         "lambda:SourceFunctionArn",
