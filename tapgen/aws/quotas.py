@@ -4,8 +4,9 @@ Where a quota cannot be read (no permission, no such service in the region, not
 emulated), its documented default is used, and marked as such.
 
 Source for names, codes and defaults: "AWS CloudFormation endpoints and quotas" and its
-siblings for Amazon VPC, Amazon EC2 and IAM in the AWS General Reference; for the reading:
-`DescribeAccountLimits`, `GetAccountSummary` and `GetServiceQuota` in the API references.
+siblings for Amazon VPC, Amazon EC2, IAM and Lambda in the AWS General Reference; for the
+reading: `DescribeAccountLimits`, `GetAccountSummary`, `GetAccountSettings` (Lambda) and
+`GetServiceQuota` in the API references.
 """
 
 from __future__ import annotations
@@ -22,13 +23,19 @@ from tapgen.model import Target
 
 @dataclass(frozen=True)
 class Quota:
-    """A service quota: AWS's codes for it, and its default value."""
+    """A service quota: AWS's codes for it, and its default value.
+
+    Of the value in Service Quotas AWS keeps `kept` back, which `default` has not. `new`
+    is what accounts may have at first, where that is less than the default.
+    """
 
     name: str
     service: str
     code: str
     default: int
     regional: bool = True
+    kept: int = 0
+    new: int | None = None
 
 
 STACK_SETS = Quota("stack sets", "cloudformation", "L-EC62D81A", 1_000)
@@ -42,6 +49,13 @@ STACKS = Quota("stacks", "cloudformation", "L-0485CB21", 2_000)
 VPCS = Quota("VPCs", "vpc", "L-F678F1CE", 5)
 ADDRESSES = Quota("Elastic IP addresses", "ec2", "L-0263D0A3", 5)
 ROLES = Quota("IAM roles", "iam", "L-FE177D64", 1_000, regional=False)
+# Lambda developer guide, "Configuring reserved concurrency": 100 stay unreserved; "Lambda
+# quotas": new accounts have less than 1,000, and AWS raises it with use.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+RESERVED = Quota(
+    "reserved concurrent executions", "lambda", "L-B99A9384", 900, kept=100, new=10
+)
 
 Place = tuple[Quota, Target]
 
@@ -108,6 +122,8 @@ def _own_limit(aws: Aws, quota: Quota, target: Target) -> int | None:
         )
     if quota is ROLES:
         return _summary(aws, target).get("RolesQuota")
+    if quota is RESERVED:
+        return max(_concurrency(aws, target)[0] - quota.kept, 0)
     return None
 
 
@@ -119,7 +135,7 @@ def _service_quota(aws: Aws, quota: Quota, target: Target) -> int | None:
         client, "get_service_quota", ServiceCode=quota.service, QuotaCode=quota.code
     )
     value = answer.get("Quota", {}).get("Value")
-    return None if value is None else int(value)
+    return None if value is None else max(int(value) - quota.kept, 0)
 
 
 def _used(sets: StackSets, quota: Quota, target: Target) -> int | None:
@@ -139,7 +155,16 @@ def _used(sets: StackSets, quota: Quota, target: Target) -> int | None:
         return len(ask(client, "describe_addresses")["Addresses"])
     if quota is ROLES:
         return _summary(sets.aws, target).get("Roles")
+    if quota is RESERVED:
+        all_together, unreserved = _concurrency(sets.aws, target)
+        return all_together - unreserved
     return None
+
+
+def _concurrency(aws: Aws, target: Target) -> tuple[int, int]:
+    """The concurrent executions of an account and region, and those not reserved."""
+    found = ask(aws.client("lambda", target), "get_account_settings")["AccountLimit"]
+    return found["ConcurrentExecutions"], found["UnreservedConcurrentExecutions"]
 
 
 def _summary(aws: Aws, target: Target) -> Mapping[str, int]:

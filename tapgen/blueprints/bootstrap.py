@@ -19,6 +19,8 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from awacs import awslambda as alambda
+from awacs import ce as ace
 from awacs import cloudformation as acfn
 from awacs import cloudwatch as acloudwatch
 from awacs import ec2 as aec2
@@ -111,12 +113,14 @@ _OPERATOR_ACTIONS = (
 )
 
 
-# The calls of `aws.quotas`; IAM supports no resources for them.
+# The calls of `aws.quotas` and `aws.cost_tags`; IAM supports no resources for them.
 _QUOTA_ACTIONS = (
+    ace.ListCostAllocationTags,
     acfn.DescribeAccountLimits,
     aec2.DescribeAddresses,
     aec2.DescribeVpcs,
     aiam.GetAccountSummary,
+    alambda.GetAccountSettings,
     aquotas.GetServiceQuota,
 )
 

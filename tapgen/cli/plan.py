@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -213,8 +214,9 @@ def outlook_of(
     `everything` all quotas that concern its system; the drift that of the instances that
     it updates, or with `drift_of_all` of all that stay.
     """
+    from tapgen.aws import cost_tags as tags_of_account
     from tapgen.aws import quotas
-    from tapgen.plan import drift, forecast, headroom
+    from tapgen.plan import cost_tags, drift, forecast, headroom
     from tapgen.report.outlook import Outlook
     from tapgen.system import ownership
 
@@ -225,6 +227,10 @@ def outlook_of(
         wanted, left = headroom.worth_reading(wanted, plan.system.admin)
     found = quotas.read(reached.sets, [d.place for d in wanted])
     rooms = headroom.headroom(wanted, found)
+    if not reached.local:  # the embedded AWS has no costs
+        active = partial(tags_of_account.active, reached.sets.aws)
+        warned = (*ahead.warnings, *cost_tags.warnings(plan, active))
+        ahead = replace(ahead, warnings=warned)
     return Outlook(
         ahead,
         rooms,

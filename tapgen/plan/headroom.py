@@ -13,6 +13,7 @@ from tapgen.aws.quotas import (
     ADDRESSES,
     INSTANCES,
     OPERATIONS,
+    RESERVED,
     ROLES,
     STACK_SETS,
     STACKS,
@@ -32,6 +33,9 @@ _COUNTED: Mapping[str, Quota] = {
     "AWS::EC2::EIP": ADDRESSES,
     "AWS::IAM::Role": ROLES,
 }
+
+
+_FUNCTION, _RESERVES = "AWS::Lambda::Function", "ReservedConcurrentExecutions"
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,19 @@ class Headroom:
 
     @property
     def tight(self) -> bool:
-        """Whether the plan adds something and leaves little or no room."""
-        return self.demand.adds > 0 and self.total >= TIGHT * self.limit
+        """Whether the plan adds something and leaves little or no room, or may do so in
+        an account that is new."""
+        few = self.total >= TIGHT * self.limit
+        return self.demand.adds > 0 and (few or self._may_be_new)
+
+    @property
+    def _may_be_new(self) -> bool:
+        new = self.demand.quota.new
+        return not self.read and new is not None and self.total > new - self.kept
+
+    @property
+    def kept(self) -> int:
+        return self.demand.quota.kept
 
     @property
     def where(self) -> str:
@@ -95,6 +110,8 @@ class Headroom:
         default = (
             "" if self.read else "; AWS default, the account's quota could not be read"
         )
+        if self._may_be_new:
+            default += f", and a new account may have only {self.demand.quota.new}"
         return (
             f"{self.demand.quota.name} in {self.where}: {known}{self.total:,} of "
             f"{self.limit:,} (this plan adds {self.demand.adds:,}{default})"
@@ -112,6 +129,7 @@ def demands(plan: Plan, forecast: Forecast) -> tuple[Demand, ...]:
         Demand(OPERATIONS, system.admin, busiest, used=0),
         *_stacks(plan),
         *_resources(plan),
+        *_reserved(plan),
     )
 
 
@@ -198,6 +216,30 @@ def _resources(plan: Plan) -> Iterator[Demand]:
                     place = _place(change.type, target, home)
                     added[place] = added.get(place, 0) + 1
     return (Demand(*place, adds) for place, adds in added.items())
+
+
+def _reserved(plan: Plan) -> Iterator[Demand]:
+    """Concurrency that functions reserve, where any function of the system does."""
+    added = {
+        target: 0
+        for s in plan.system.stack_sets
+        if _RESERVES in s.template
+        for target in s.targets
+        if not target.joins_later
+    }
+    for step in plan.steps:
+        for target, changes in () if step.conditional else step.changes.items():
+            for change in changes:
+                if change.type == _FUNCTION and target in added:
+                    old = 0 if _is_new(change) else _reserving(change.before)
+                    added[target] += max(_reserving(change.after) - old, 0)
+    return (Demand(RESERVED, target, adds) for target, adds in added.items())
+
+
+def _reserving(properties: object) -> int:
+    """What the properties of a function reserve; 0 where only AWS knows."""
+    given = properties.get(_RESERVES) if isinstance(properties, Mapping) else None
+    return int(given) if str(given).isdigit() else 0
 
 
 def _mappings(template: str) -> Iterator[Mapping[str, object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -131,6 +132,34 @@ def test_of_many_quotas_those_are_read_that_may_fill_and_the_others_are_named() 
     )
     assert outlook.data(ahead)["not_read"]["stacks"] == 7
     assert len(outlook.data(ahead)["not_read"]["quotas"]) == 30
+
+
+def _functions(*reserved: int | None) -> StackSet:
+    made = {
+        f"F{number}": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {} if one is None else {"ReservedConcurrentExecutions": one},
+        }
+        for number, one in enumerate(reserved)
+    }
+    return make.stack_set(targets=(EAST, WEST), text=make.template(resources=made))
+
+
+def test_concurrency_counts_by_how_much_more_functions_reserve() -> None:
+    what = "reserved concurrent executions"
+    assert wanted(planned(_functions(5, None, 7)))[what, WEST, ""] == 12
+    found = [make.observed(_functions(5, None, 7))]
+    assert wanted(planned(_functions(9, 2, 1), found=found))[what, EAST, ""] == 6
+    assert what not in {quota for quota, _, _ in wanted(planned(_functions(None)))}
+
+
+def test_a_new_account_cannot_reserve_and_an_unread_one_may_be_new() -> None:
+    demand = Demand(quotas.RESERVED, EAST, 5)
+    fresh = Headroom(demand, 0, True, 0)
+    assert not fresh.fits
+    (unread,) = headroom.headroom([demand], {})
+    assert unread.fits and unread.tight
+    assert "a new account may have only 10" in str(unread)
 
 
 # -- whether it fits -----------------------------------------------------------------
@@ -287,6 +316,12 @@ def answering(answers: Mapping[str, str]) -> Iterator[StackSets]:
             denied = "<Response><Error><Code>AccessDenied</Code></Error></Response>"
             self.wfile.write((said or denied).encode())
 
+        def do_GET(self) -> None:
+            said = answers.get(self.path.rpartition("/")[2])
+            self.send_response(200 if said else 403)
+            self.end_headers()
+            self.wfile.write((said or "{}").encode())
+
         def log_message(self, format: str, *args: Any) -> None:
             """Nothing on the screen."""
 
@@ -318,6 +353,24 @@ def test_limits_and_use_are_what_aws_says() -> None:
         Reading(12, True, 2),
         Reading(12, True, None),  # the addresses cannot be counted
     ]
+
+
+def test_what_may_be_reserved_is_what_lambda_says_but_for_a_hundred() -> None:
+    place = (quotas.RESERVED, EAST)
+
+    def limit(together: int, unreserved: int) -> Reading:
+        limits = {
+            "ConcurrentExecutions": together,
+            "UnreservedConcurrentExecutions": unreserved,
+        }
+        said = {**ANSWERS, "account-settings": json.dumps({"AccountLimit": limits})}
+        with answering(said) as sets:
+            return quotas.read(sets, [place])[place]
+
+    assert limit(1000, 880) == Reading(900, True, 120)
+    assert limit(10, 10) == Reading(0, True, 0)
+    with answering(ANSWERS) as sets:  # Lambda denies it
+        assert quotas.read(sets, [place])[place] == Reading(0, True, None)
 
 
 def test_what_cloudformation_does_not_tell_service_quotas_may() -> None:
