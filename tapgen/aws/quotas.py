@@ -25,7 +25,7 @@ from tapgen.model import Target
 class Quota:
     """A service quota: AWS's codes for it, and its default value.
 
-    Of the value in Service Quotas AWS keeps `kept` back, which `default` has not. `new`
+    AWS withholds a part of the value in Service Quotas, which `default` does not count. `new`
     is what accounts may have at first, where that is less than the default.
     """
 
@@ -34,7 +34,7 @@ class Quota:
     code: str
     default: int
     regional: bool = True
-    kept: int = 0
+    withheld: int = 0
     new: int | None = None
 
 
@@ -54,7 +54,7 @@ ROLES = Quota("IAM roles", "iam", "L-FE177D64", 1_000, regional=False)
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 RESERVED = Quota(
-    "reserved concurrent executions", "lambda", "L-B99A9384", 900, kept=100, new=10
+    "reserved concurrent executions", "lambda", "L-B99A9384", 900, withheld=100, new=10
 )
 
 Place = tuple[Quota, Target]
@@ -123,7 +123,7 @@ def _own_limit(aws: Aws, quota: Quota, target: Target) -> int | None:
     if quota is ROLES:
         return _summary(aws, target).get("RolesQuota")
     if quota is RESERVED:
-        return max(_concurrency(aws, target)[0] - quota.kept, 0)
+        return max(_concurrency(aws, target)[0] - quota.withheld, 0)
     return None
 
 
@@ -135,7 +135,7 @@ def _service_quota(aws: Aws, quota: Quota, target: Target) -> int | None:
         client, "get_service_quota", ServiceCode=quota.service, QuotaCode=quota.code
     )
     value = answer.get("Quota", {}).get("Value")
-    return None if value is None else max(int(value) - quota.kept, 0)
+    return None if value is None else max(int(value) - quota.withheld, 0)
 
 
 def _used(sets: StackSets, quota: Quota, target: Target) -> int | None:

@@ -93,11 +93,11 @@ class Headroom:
     @property
     def _may_be_new(self) -> bool:
         new = self.demand.quota.new
-        return not self.read and new is not None and self.total > new - self.kept
-
-    @property
-    def kept(self) -> int:
-        return self.demand.quota.kept
+        return (
+            not self.read
+            and new is not None
+            and self.total > new - self.demand.quota.withheld
+        )
 
     @property
     def where(self) -> str:
@@ -239,7 +239,8 @@ def _reserved(plan: Plan) -> Iterator[Demand]:
 def _reserving(properties: object) -> int:
     """What the properties of a function reserve; 0 where only AWS knows."""
     given = properties.get(_RESERVES) if isinstance(properties, Mapping) else None
-    return int(given) if str(given).isdigit() else 0
+    text = str(given)
+    return int(text) if text.isdecimal() else 0
 
 
 def _mappings(template: str) -> Iterator[Mapping[str, object]]:

@@ -182,7 +182,7 @@ Resources:
                     for value in (values if isinstance(values, list) else [values])
                 ),
             ]
-            named = [_made_here(it, one) or beginning(one) or "" for one in who]
+            named = [_own_role(it, one) or beginning(one) or "" for one in who]
             named = [one for one in named if not one.endswith(":root")]
             if text(statement, "Effect") != "Allow" or not named:
                 continue
@@ -197,7 +197,7 @@ Resources:
                     )
 
 
-def _made_here(it: Resource, node: Any) -> str:
+def _own_role(it: Resource, node: Any) -> str:
     """Return a role of the template that a value is the ARN of, as the end of an ARN."""
     match node:
         case {"Fn::GetAtt": [str(name), "Arn"]}:
