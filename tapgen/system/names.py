@@ -74,13 +74,20 @@ def of(
 
 def exclusive(
     kind: str, properties: Mapping[str, Any], account: str, region: str
-) -> tuple[str, Name] | None:
-    """Return the name of a resource, and what AWS creates no second time; None where it
-    would create another one, or overwrite the first."""
-    found = of(kind, properties, Target(account, region), "")
+) -> tuple[str, Name, tuple[str, ...]] | None:
+    """Return the name of a resource, what AWS creates no second time, and where: in its
+    account and region, in its account, or, where empty, anywhere. None where AWS would
+    create another one, or overwrite the first."""
+    target = Target(account, region)
+    found = of(kind, properties, target, "")
     if found is None or not found.is_refused:
         return None
-    return found.short or account, found
+    within: tuple[str, ...] = ()
+    if found.scope.partition(" ")[0] == str(target):
+        within = (account, region)
+    elif found.scope == account:
+        within = (account,)
+    return found.short or account, found, within
 
 
 def given(kind: str, name: str, target: Target) -> Name | None:

@@ -34,9 +34,13 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
-Named = Callable[[str, Mapping[str, Any], str, str], tuple[str, Hashable] | None]
-"""Takes a type, its properties, account and region. Gives the name of the resource, and
-what no second resource of its kind may share; None where it has no name of its own."""
+Exclusive = tuple[str, Hashable, tuple[str, ...]]
+"""The name of a resource, what no second resource of its kind may share, and where: in its
+account and region, in its account, or, where empty, anywhere."""
+
+Named = Callable[[str, Mapping[str, Any], str, str], Exclusive | None]
+"""Takes a type, its properties, account and region. Gives what is exclusive to the
+resource; None where it has no name of its own."""
 
 _named: list[Named] = []
 # Their services refuse a second one themselves, in words of their own.
@@ -101,14 +105,14 @@ def _updating(original: Callable[..., Any]) -> Callable[..., Any]:
 def _refuse(kind: str, properties: Any, stack: str, logical_id: str) -> None:
     """Raise ValueError when another resource has the name of a new one."""
     found = None if kind.startswith(_REFUSED_BY_SERVICE) else _name(kind, properties)
-    if found and found[1] in _others(kind, stack, logical_id):
+    if found and found[1] in _others(kind, stack, logical_id, found[2]):
         words = (
             f"Resource of type '{kind}' with identifier '{found[0]}' already exists."
         )
         raise ValueError(sentence(words, "AlreadyExists"))
 
 
-def _name(kind: str, properties: Any) -> tuple[str, Hashable] | None:
+def _name(kind: str, properties: Any) -> Exclusive | None:
     responses = loaded("ministack.core.responses")
     if not isinstance(properties, Mapping):
         return None
@@ -117,13 +121,18 @@ def _name(kind: str, properties: Any) -> tuple[str, Hashable] | None:
     )
 
 
-def _others(kind: str, stack: str, logical_id: str) -> Iterator[Hashable]:
-    """Yield what the resources of a service in all stacks have for themselves."""
+def _others(
+    kind: str, stack: str, logical_id: str, within: tuple[str, ...]
+) -> Iterator[Hashable]:
+    """Yield what the resources of a service have for themselves in all stacks within an
+    account and region, an account, or anywhere."""
     responses = loaded("ministack.core.responses")
     here = (responses.get_account_id(), responses.get_region(), stack)
     service = kind.rpartition("::")[0]
-    for place, record in list(loaded(CFN)._stacks._data.items()):
-        if record.get("StackStatus") == "DELETE_COMPLETE":
+    stacks, size = loaded(CFN)._stacks._data, len(within)
+    for place in [key for key in list(stacks) if key[:size] == within]:
+        record = stacks.get(place)
+        if record is None or record.get("StackStatus") == "DELETE_COMPLETE":
             continue
         for name, resource in list(record.get("_resources", {}).items()):
             its = str(resource.get("ResourceType"))
