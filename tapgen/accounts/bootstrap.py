@@ -71,7 +71,7 @@ def run(
     deployed = frozenset(deployed_types)
     changed = _trusted_access(aws, system, on_event)
     there = _roles_stacks(aws, system)
-    _refuse_strays(aws, system, there)
+    administration = _refuse_strays(aws, system, there)
     used = (roles.types(roles.own(system)) | deployed) - system.granted_types
     for name in sorted(schemas.without_permissions(used)):
         on_event(f"{name}: {_UNKNOWN}")
@@ -81,9 +81,12 @@ def run(
         needs = replace(needs, boundary=boundary.CREATED)
 
     def deploy(stack: _Stack) -> tuple[_Stack, list[str], bool]:
-        missing = []
-        if stack.name == roles.stack_name(system) and stack.target in there:
-            missing = _delete_without_roles(aws, stack)
+        missing, text = [], None
+        if stack.name == ADMINISTRATION_STACK:
+            text = administration
+        elif stack.name == roles.stack_name(system):
+            text = there.get(stack.target)
+            missing = _delete_without_roles(aws, system, stack, text or "")
         done = stacks.deploy(
             aws,
             stack.target,
@@ -92,6 +95,7 @@ def run(
             parameters=stack.parameters,
             capabilities=_CAPABILITIES,
             tags=stack.tags,
+            there=None if missing else text,
         )
         return stack, missing, done
 
@@ -122,16 +126,21 @@ def _roles_stacks(aws: Aws, system: System) -> dict[Target, str]:
         return {t: text for t, text in zip(targets, texts, strict=True) if text}
 
 
-def _delete_without_roles(aws: Aws, stack: _Stack) -> list[str]:
+def _delete_without_roles(
+    aws: Aws, system: System, stack: _Stack, there: str
+) -> list[str]:
     """Delete a stack of roles if one of them no longer exists, so that it is created
-    again; return the missing roles.
+    again; return the missing roles. `there` is its present template.
 
     CloudFormation compares templates only: it does not create again what was deleted
     other than through the stack. The stack has roles and policies, and no data.
     """
-    there = stacks.resources(aws, stack.target, stack.name).values()
+    named = {
+        "ExecutionRoleArn": system.execution_role,
+        "OperatorRoleArn": system.operator_role,
+    }
     missing = []
-    for role in [id for kind, id in there if kind == "AWS::IAM::Role" and id]:
+    for role in [role for output, role in named.items() if f'"{output}"' in there]:
         try:
             if not role_exists(aws, stack.target, role):
                 missing.append(f"role {role} of {stack.target.account}")
@@ -188,9 +197,12 @@ def _trusted_access(
     return [] if there else [name]
 
 
-def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> None:
+def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> str | None:
     """Refuse what CloudFormation would fail on with a worse message: a bucket that was
-    deleted without its stack, and roles that another administration region created."""
+    deleted without its stack, and roles that another administration region created.
+
+    Return the template of the administration stack; None where there is none.
+    """
     admin = system.admin
     template = stacks.template(aws, admin, ADMINISTRATION_STACK)
     if template and not ArtifactBucket(aws, admin).exists():
@@ -213,6 +225,7 @@ def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> Non
                 f"does not exist in {target.region}: the system is administered from "
                 "another region; restore admin.region, or destroy the system there first",
             )
+    return template
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,8 @@ _ONLY_DELETE = (
 # Stacks without resources: deleted, or rolled back before they were ever made.
 _EMPTY = ("DELETE_COMPLETE", "ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS")
 _NO_UPDATES = "No updates are to be performed"
+# Stacks that run the template and the values that they have.
+_UPDATED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 _ECHOES = ("cancelled", "canceled", "The following resource(s) failed")
 # The reason of a nested stack that fails, with its id.
@@ -72,9 +74,13 @@ def deploy(
     parameters: Mapping[str, str] | None = None,
     capabilities: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
+    there: str | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> bool:
     """Create or update a stack and wait for it; return whether it changed.
+
+    `there` is its present template, where the caller has read it: then a stack that is as
+    it should be needs no update to find that out.
 
     Raises AwsError with the first failed resource when CloudFormation rolls back.
     """
@@ -87,8 +93,11 @@ def deploy(
         "Tags": _pairs(tags or {}, "Key", "Value"),
     }
     found = _find(client, name)
-    if found:  # an interrupted run may have left it in progress
+    # An interrupted run may have left it in progress.
+    if found and found["StackStatus"].endswith("_IN_PROGRESS"):
         found["StackStatus"] = _settled(client, found["StackId"], sleep)
+    elif found and there and _is_so(found, there, request):
+        return False
     if found and found["StackStatus"] in _ONLY_DELETE:
         # A stack whose creation failed can only be deleted (CloudFormation user
         # guide, "Stack status codes").
@@ -109,6 +118,26 @@ def deploy(
         detail = f": {failure.logical_id}: {failure.reason}" if failure else ""
         raise AwsError(f"cloudformation:{operation}", status, where + detail)
     return True
+
+
+def _is_so(found: Mapping[str, Any], there: str, request: Mapping[str, Any]) -> bool:
+    """Whether a stack has exactly this template, these values and these tags: an update
+    would be refused as none (`_NO_UPDATES`)."""
+
+    def pairs(of: Mapping[str, Any], name: str, key: str, value: str) -> dict[str, str]:
+        return {one[key]: one.get(value, "") for one in of.get(name, ())}
+
+    return (
+        found["StackStatus"] in _UPDATED
+        and _parsed(there) == _parsed(request["TemplateBody"])
+        and all(
+            pairs(found, *names) == pairs(request, *names)
+            for names in (
+                ("Parameters", "ParameterKey", "ParameterValue"),
+                ("Tags", "Key", "Value"),
+            )
+        )
+    )
 
 
 def remove(
@@ -185,6 +214,14 @@ def _resolved(stack: Mapping[str, Any]) -> dict[str, str]:
         for p in stack.get("Parameters", [])
         if "ResolvedValue" in p
     }
+
+
+def _parsed(body: str) -> Any:
+    """Return a template as data; its text where it is none."""
+    try:
+        return json.loads(_json(body))
+    except ValueError:
+        return body
 
 
 def _json(body: Any) -> str:

@@ -25,7 +25,7 @@ from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.remembered import Memory, Newest
 from tapgen.aws.session import Aws, ask, one_line, pages
-from tapgen.aws.sweep import Given, Sweep, Wanted
+from tapgen.aws.sweep import Given, Listed, Sweep, Wanted
 from tapgen.errors import AwsError, Busy, NotFound
 from tapgen.model import (
     HIDDEN,
@@ -172,6 +172,7 @@ class StackSets:
         having: Collection[str] | None = None,
         outputs: Wanted = sweep.everywhere,
         given: Given | None = None,
+        listed: Listed | None = None,
     ) -> dict[str, Observed]:
         """Return the stack sets that exist, with instances and their outputs.
 
@@ -179,15 +180,23 @@ class StackSets:
         doubt, with `read_stacks` everywhere. `outputs` says of a stack set, and of how many
         instances there are in all, whether outputs are to be read; where they are not, they
         are None. With `having`, only stack sets whose templates contain one of these texts,
-        and without outputs. Overrides are read where neither `given` nor memory has them.
+        and without outputs. Overrides are read where neither `given` nor memory has them,
+        and instances are listed where `listed` does not have them.
         """
-        return Sweep(self, read_stacks, having, outputs, given).observe(names)
+        sweep_of = Sweep(self, read_stacks, having, outputs, given, listed)
+        return sweep_of.observe(names)
 
     def describe(
-        self, name: str, outputs: Wanted = sweep.everywhere, given: Given | None = None
+        self,
+        name: str,
+        outputs: Wanted = sweep.everywhere,
+        given: Given | None = None,
+        listed: Listed | None = None,
     ) -> Observed | None:
         """Return one stack set with its instances; None when it does not exist."""
-        return self.observe([name], outputs=outputs, given=given).get(name)
+        return self.observe([name], outputs=outputs, given=given, listed=listed).get(
+            name
+        )
 
     def definitions(self, names: Iterable[str]) -> dict[str, Observed]:
         """Return the stack sets that exist, without their instances: a call for each."""

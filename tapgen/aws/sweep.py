@@ -49,6 +49,11 @@ Given = Callable[[str, Target, ObservedInstance], Mapping[str, str] | None]
 """The overrides of a listed instance of a stack set; None where they are to be read."""
 
 
+Listed = Callable[[str, Newest], Mapping[Target, ObservedInstance] | None]
+"""The list of the instances of a stack set, where its newest operation says that it is
+known; None where it is to be read."""
+
+
 def everywhere(name: str, instances: int) -> bool:
     """Read the outputs of every stack."""
     return True
@@ -88,6 +93,7 @@ class Sweep:
     having: Collection[str] | None = None
     outputs: Wanted = everywhere
     given: Given | None = None
+    listed: Listed | None = None
 
     def observe(self, names: Iterable[str]) -> dict[str, Observed]:
         """Return the stack sets that exist."""
@@ -118,9 +124,19 @@ class Sweep:
             return None
         newest, active = self.sets.newest(name)
         running = active.id if active else None
-        found = replace(found, running=running, busy_with=str(active or ""))
+        found = replace(
+            found,
+            running=running,
+            busy_with=str(active or ""),
+            last_operation=newest.id,
+        )
         in_units = found.permission_model is PermissionModel.SERVICE_MANAGED
-        return _Look(found, newest, self.sets.listed(name, in_units))
+        listed = None
+        if self.listed and not newest.runs and not in_units:
+            listed = self.listed(name, newest)
+        if listed is None:
+            listed = self.sets.listed(name, in_units)
+        return _Look(found, newest, listed)
 
     def _has(self, found: Observed) -> bool:
         return self.having is None or any(x in found.template for x in self.having)

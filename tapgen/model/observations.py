@@ -102,6 +102,7 @@ class Observed:
     administration_role: str | None = None
     running: str | None = None  # id of an operation that has not ended
     busy_with: str = ""  # the same in words: whose it is, what it does, since when
+    last_operation: str = ""  # id of the newest operation when instances were read
     id: str = ""  # StackSetId: differs for another stack set of the same name
     permission_model: PermissionModel = PermissionModel.SELF_MANAGED
     auto_deployment: AutoDeployment = AutoDeployment()

@@ -37,6 +37,10 @@ NO_ROLE = re.compile(r"should have '[^']+' role with trust relationship")
 FAILED_READS = 5
 """How many times in a row AWS may refuse to be read before a run is left open."""
 
+RESULTS_PER_PAGE = 100
+"""How many results a call gives ("MaxResults", API reference,
+ListStackSetOperationResults)."""
+
 BUSY_SECONDS = 3600.0
 """How long a run waits for an operation that is not its own."""
 
@@ -60,6 +64,34 @@ class Ways:
 
 
 @dataclass
+class Looks:
+    """When the results of an operation are read: each read takes a call for every hundred
+    targets, so they are read once in as many polls, and at once when a target has failed
+    or the operation has ended."""
+
+    rest: int = 0
+    failed: int = 0
+
+    def due(self, operation: Operation) -> bool:
+        """Whether to read them at this poll."""
+        self.rest -= 1
+        return self.rest < 0 or operation.ended or operation.failed != self.failed
+
+    def looked(self, operation: Operation, results: int) -> None:
+        """Note that there were so many."""
+        self.rest = max(0, results - 1) // RESULTS_PER_PAGE
+        self.failed = operation.failed
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The instances of a stack set, as they were listed `after` an operation."""
+
+    after: str
+    instances: Mapping[Target, ObservedInstance]
+
+
+@dataclass
 class Engine:
     """One process that advances one run."""
 
@@ -73,7 +105,10 @@ class Engine:
     announced: dict[str, tuple[float, float]] = field(default_factory=dict)
     busy: dict[str, float] = field(default_factory=dict)
     seen: dict[tuple[str, Target], ResultStatus] = field(default_factory=dict)
+    looks: dict[str, Looks] = field(default_factory=dict)
     awaits: dict[str, Await] = field(default_factory=dict)
+    ended: dict[str, str] = field(default_factory=dict)  # last operations, by stack set
+    listings: dict[str, Listing] = field(default_factory=dict)
     evidence: dict[str, gates.Evidence] = field(default_factory=dict)
     away: float | None = None  # for how many seconds AWS has not answered
     away_since: float = 0.0
@@ -364,7 +399,11 @@ class Engine:
             self.sent.add(one.id)
         name = found.call.stack_set
         operation = self.sets.operation(name, found.intent)
+        looks = self.looks.setdefault(operation.id, Looks())
+        if not looks.due(operation):
+            return False
         results = self.sets.results(name, operation.id)
+        looks.looked(operation, len(results))
         self._show(name, operation, results)
         if not operation.ended:
             return False
@@ -420,6 +459,9 @@ class Engine:
             return True
         if outputs is None:
             return False
+        self.listings[step.stack_set] = Listing(
+            self.ended.get(step.stack_set, ""), waiting.listed
+        )
         shown = {"outputs": encode(outputs)} if outputs else {}
         self.record("finished", step=one.id, **shown)
         if step.kind is Kind.RESTORE:
@@ -487,6 +529,8 @@ class Engine:
 
     def _forget(self, operation: Operation) -> None:
         self.seen = {k: v for k, v in self.seen.items() if k[0] != operation.id}
+        self.looks.pop(operation.id, None)
+        self.ended[operation.stack_set] = operation.id
 
     def _causes(self, operation: Operation, results: list[Result]) -> list[Failure]:
         """Return why an operation failed; cancelled targets are no cause."""
@@ -596,13 +640,23 @@ class Engine:
             found = None
             if name not in self.state.dropped:
                 found = self.sets.describe(
-                    name, outputs=sweep.nowhere, given=self._given
+                    name,
+                    outputs=sweep.nowhere,
+                    given=self._given,
+                    listed=self._listed,
                 )
             if found and snapshot.is_good(found):
                 place = snapshot.key(self.journal.prefix, name)
                 self.journal.store.put(place, snapshot.dump(found))
                 if known := self.sets.memory.body(name):
                     self.journal.store.put(remembered.key(name), known)
+
+    def _listed(
+        self, name: str, newest: remembered.Newest
+    ) -> Mapping[Target, ObservedInstance] | None:
+        """The instances as they were listed after the newest operation, one of this run."""
+        known = self.listings.get(name)
+        return known.instances if known and known.after == newest.id else None
 
     def _given(
         self, name: str, target: Target, one: ObservedInstance

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tapgen.aws import stuck
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import RolloutError
-from tapgen.model import InstanceDetailedStatus, InstanceStatus, Target
+from tapgen.model import (
+    InstanceDetailedStatus,
+    InstanceStatus,
+    ObservedInstance,
+    Target,
+)
 from tapgen.rollout.program import Call, Kind, Step, Verb
 
 READS = 30
@@ -31,10 +36,12 @@ Outputs = Mapping[Target, Mapping[str, str]]
 
 @dataclass
 class Await:
-    """The end of a step: its targets have to be CURRENT, or gone."""
+    """The end of a step: its targets have to be CURRENT, or gone. `listed` are all
+    instances of the stack set, once they are."""
 
     step: Step
     reads: int = 0
+    listed: Mapping[Target, ObservedInstance] = field(default_factory=dict)
 
     def finished(
         self, sets: StackSets, everything: Collection[Target]
@@ -58,6 +65,7 @@ class Await:
         instances = self._current(sets, targets)
         if instances is None:
             return None
+        self.listed = instances
         return self._outputs(sets, targets, instances)
 
     def _rolled_back(self, sets: StackSets, call: Call) -> bool:

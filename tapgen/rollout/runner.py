@@ -15,9 +15,10 @@ from typing import Any
 
 from tapgen import __version__
 from tapgen.aws import sweep
+from tapgen.aws.remembered import Newest
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
-from tapgen.model import Artifact, Observed, System
+from tapgen.model import Artifact, Observed, ObservedInstance, System, Target
 from tapgen.plan import Plan
 from tapgen.rollout import compile, lock, places, reconcile, snapshot, uploads
 from tapgen.rollout.copies import Copied, Copy
@@ -470,7 +471,21 @@ def _store_before(
 def _require_unchanged(plan: Plan, sets: StackSets) -> None:
     """Raise RolloutError when a stack set is not as the plan observed it."""
     names = {step.stack_set for step in plan.steps}
-    now = sets.observe(sorted(names), outputs=sweep.nowhere)
+    seen = plan.observed
+
+    def listed(name: str, newest: Newest) -> Mapping[Target, ObservedInstance] | None:
+        """Only operations change instances (`remembered`): after the same one as before,
+        they are as they were."""
+        known = seen.get(name)
+        return known.instances if known and known.last_operation == newest.id else None
+
+    def given(
+        name: str, target: Target, one: ObservedInstance
+    ) -> Mapping[str, str] | None:
+        known = seen[name].instances.get(target) if name in seen else None
+        return one.overrides if one is known else None
+
+    now = sets.observe(sorted(names), outputs=sweep.nowhere, given=given, listed=listed)
     for name in sorted(names):
         before, after = plan.observed.get(name), now.get(name)
         if _facts(before) != _facts(after):

@@ -14,7 +14,8 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tapgen.aws.remembered import Memory
+from tapgen.aws import sweep
+from tapgen.aws.remembered import Memory, Newest
 from tapgen.aws.session import ask
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
@@ -58,6 +59,10 @@ class Operator:
     @property
     def fresh(self) -> dict[str, Observed]:
         return replace(self.cloud.sets, memory=Memory()).observe([NAME])
+
+    def observed(self, listed: Any) -> dict[str, Observed]:
+        sets = replace(self.cloud.sets, memory=Memory())
+        return sets.observe([NAME], outputs=sweep.nowhere, listed=listed)
 
     def do(self, call: str, **more: Any) -> None:
         """Start an operation; one that AWS refuses changes nothing."""
@@ -180,13 +185,23 @@ def test_memory_and_a_fresh_look_agree_whatever_was_done_between(
     who = Operator(cloud, system)
     _begin(who)
     first = ("create", list(REGIONS), "one"), (False, False)
+    before: dict[str, Observed] = {}
+
+    def listed(name: str, newest: Newest) -> Any:
+        known = before.get(name)
+        return known.instances if known and known.last_operation == newest.id else None
+
     for step, (at_once, later) in [first, *history]:
         _do(who, step)
         if at_once:
             who.sets(later).observe([NAME])
         who.settle()
 
-        assert who.sets(later).observe([NAME]) == who.fresh
+        fresh = who.fresh
+        assert who.sets(later).observe([NAME]) == fresh
+        # Only operations change what is listed.
+        assert who.observed(listed) == who.observed(None)
+        before = fresh
 
 
 @dataclass
@@ -195,6 +210,7 @@ class Commands(Cloud):
 
     kept: Kept = field(default_factory=Kept)
     described: int = 0
+    listed: int = 0
 
     @property
     def sets(self) -> StackSets:
@@ -204,8 +220,13 @@ class Commands(Cloud):
         def called(**_: Any) -> None:
             self.described += 1
 
+        def listing(**_: Any) -> None:
+            self.listed += 1
+
         name = "before-call.cloudformation.DescribeStackInstance"
         self.aws.session.events.register(name, called)
+        name = "before-call.cloudformation.ListStackInstances"
+        self.aws.session.events.register(name, listing)
 
 
 rollouts = st.lists(
@@ -248,3 +269,17 @@ def test_a_run_remembers_what_it_gave(server: Any, history: list[Any]) -> None:
         found = cloud.sets.observe([NAME])
         assert cloud.described == 0
         assert found == replace(cloud.sets, memory=Memory()).observe([NAME])
+
+    for value in "yz":
+        assert cloud.rollout(_plain(cloud, value)).green
+        cloud.listed = 0
+    assert cloud.rollout(_plain(cloud, "x")).green
+    assert cloud.listed == 2  # for the plan, and once the operation has ended
+
+
+def _plain(cloud: Commands, value: str) -> System:
+    targets = [Target(cloud.account, region) for region in REGIONS]
+    part = make.stack_set(
+        "topic", targets=targets, text=_template(""), parameters={"Name": value}
+    )
+    return replace(make.system(part), admin=targets[0])

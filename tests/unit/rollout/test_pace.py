@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 
 from tapgen import plan
 from tapgen.aws.stacksets import Operation
+from tapgen.model import OperationStatus
+from tapgen.rollout import execute
 from tapgen.rollout.opening import opened
 from tests import make
 from tests.unit.rollout.fakes import Cloud
@@ -80,3 +82,30 @@ def test_a_long_run_keeps_no_calls_of_what_is_finished() -> None:
 
     calls_of_a_step = 2  # define the stack set, create its instances
     assert max(kept) == calls_of_a_step
+
+
+def test_a_long_operation_at_many_targets_takes_few_calls_but_shows_a_failure_at_once() -> (
+    None
+):
+    targets = [make.Target(f"{n:012}", "us-east-1") for n in range(1000)]
+    cloud = Timed(duration=2400.0)
+    the_plan = plan.make(
+        make.system(make.stack_set("p0", targets=targets)), observed(cloud)
+    )
+
+    assert run(cloud, the_plan, sleep=cloud.sleep, clock=lambda: cloud.now).green
+
+    polls, results = (
+        sum(call.startswith(kind) for call in cloud.faults.calls)
+        for kind in ("operation ", "results ")
+    )
+    assert 0 < results * 10 <= polls + 20  # a hundred results in a call; first and last
+
+    looks = execute.Looks()
+    one = Operation("o", "p0", OperationStatus.RUNNING)
+    assert looks.due(one)
+    looks.looked(one, 1000)
+    assert not looks.due(one)
+    assert looks.due(replace(one, failed=1))
+    looks.looked(one, 100)
+    assert looks.due(one)
