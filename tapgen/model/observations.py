@@ -110,12 +110,18 @@ class Observed:
     def values(self, target: Target) -> dict[str, str]:
         """Return the parameter values of one instance, overrides applied; those of its
         stack where that was read."""
-        instance = self.instances[target]
+        return self.values_of(self.instances[target])
+
+    def values_of(self, instance: ObservedInstance) -> dict[str, str]:
+        """Return the same of an instance that was looked up."""
         if instance.parameters is not None:
             return dict(instance.parameters)
         return {**self.parameters, **instance.overrides}
 
     def template_of(self, target: Target) -> str:
         """Return the template that one instance runs."""
-        own = self.instances[target].template
-        return self.template if own is None else own
+        return self.template_at(self.instances[target])
+
+    def template_at(self, instance: ObservedInstance) -> str:
+        """Return the same of an instance that was looked up."""
+        return self.template if instance.template is None else instance.template

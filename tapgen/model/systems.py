@@ -105,6 +105,13 @@ class StackSet:
             values.update(artifact.values(target))
         return values
 
+    @cached_property
+    def is_uniform(self) -> bool:
+        """Whether all targets have the same values, and none of them is an output."""
+        values = self.parameters.values()
+        own = self.overrides or self.artifacts
+        return not own and not any(isinstance(value, Output) for value in values)
+
     def sent(self, target: Target) -> dict[str, Value]:
         """Return the same as CloudFormation gets it: names of SSM parameters in place of
         the outputs that are handed on by name."""

@@ -18,10 +18,10 @@ from tapgen.plan.model import Moves, Reference, Step, Value
 from tapgen.plan.values import (
     ChangingOutputs,
     by_name,
+    every,
     has_pending,
     is_pending,
     looked_up_again,
-    resolve,
     varying_parameters,
     with_defaults,
 )
@@ -43,14 +43,14 @@ def steps_for(
     parts = {other.part: other for other in system.stack_sets}
     order, apart = system.rollout.order, system.rollout.stops_between_regions
     wanted = sorted(s.targets, key=lambda t: (rank(t.region, order), t))
-    values = with_defaults(
-        s, {t: resolve(s, t, parts, observed, touched) for t in wanted}
-    )
+    values = with_defaults(s, every(s, wanted, parts, observed, touched))
     there = [t for t in wanted if found and t in found.instances]
     missing = [t for t in wanted if not found or t not in found.instances]
     varying = varying_parameters(values)
     unshared = list(units.unshared(s, varying))
-    foreseen = {t: by_name(s, t, parts, observed, touched) for t in wanted}
+    foreseen: dict[Target, Mapping[str, Reference]] = dict.fromkeys(wanted, {})
+    if not s.is_uniform:
+        foreseen = {t: by_name(s, t, parts, observed, touched) for t in wanted}
     steps: list[Step] = []
     if found:
         steps += _updates(system, s, found, there, values, foreseen, varying)
@@ -147,31 +147,31 @@ def _updates(
     if units.follows(s):
         # Accounts that join get the values of the stack set itself.
         everywhere += _shared_reasons(s, found, values, varying)
-    reasons = {
-        t: (
+    reasons: dict[Target, tuple[str, ...]] = {}
+    alike: dict[int, list[str]] = {}  # by the identity of values that targets share
+    chosen = []
+    for t in there:
+        given, by_names = values[t], foreseen[t]
+        instance = found.instances[t]
+        why = (
             *everywhere,
-            *_target_reasons(s, found, t, values[t]),
-            *_reasons_by_name(found, t, foreseen[t]),
+            *_target_reasons(s, found, t, instance, given, alike),
+            *_reasons_by_name(t, instance, by_names),
         )
-        for t in there
-    }
-    certain = {t for t in there if reasons[t]}
-    maybe = {
-        t
-        for t in there
-        if not reasons[t] and (has_pending(values[t]) or _moving(foreseen[t]))
-    }
+        if why:
+            reasons[t] = why
+        if why or has_pending(given) or _moving(by_names):
+            chosen.append(t)
     steps = []
-    chosen = [t for t in there if t in certain or t in maybe]
     order, apart = system.rollout.order, system.rollout.stops_between_regions
     for targets in _groups(chosen, values, order if apart else (), apart):
-        why = dict.fromkeys(r for t in targets for r in reasons[t])
-        conditional = not certain.intersection(targets)
+        said = dict.fromkeys(r for t in targets for r in reasons.get(t, ()))
+        conditional = not said
         if conditional:
             pending = [v for v in values[targets[0]].values() if is_pending(v)]
             pending += [v for t in targets for v in _moving(foreseen[t])]
             waiting = dict.fromkeys(map(str, pending))
-            why = {f"if {name} changes": None for name in waiting}
+            said = {f"if {name} changes": None for name in waiting}
         steps.append(
             Step(
                 s.name,
@@ -179,7 +179,7 @@ def _updates(
                 Action.UPDATE,
                 targets,
                 values[targets[0]],
-                tuple(why),
+                tuple(said),
                 conditional=conditional,
                 redefine=bool(everywhere),
                 varying=varying,
@@ -200,10 +200,10 @@ def _moving(foreseen: Mapping[str, Reference]) -> list[Reference]:
 
 
 def _reasons_by_name(
-    found: Observed, target: Target, foreseen: Mapping[str, Reference]
+    target: Target, instance: ObservedInstance, foreseen: Mapping[str, Reference]
 ) -> list[str]:
     """Why an instance must read its SSM parameters again."""
-    if target.joins_later or found.instances[target].has_no_stack:
+    if not foreseen or target.joins_later or instance.has_no_stack:
         return []
     return [f"{v} will change" for v in foreseen.values() if v.moves > Moves.PERHAPS]
 
@@ -254,32 +254,60 @@ def _shared_reasons(
 
 
 def _target_reasons(
-    s: StackSet, found: Observed, target: Target, values: Mapping[str, Value]
-) -> tuple[str, ...]:
-    """Why this instance must be updated."""
+    s: StackSet,
+    found: Observed,
+    target: Target,
+    instance: ObservedInstance,
+    values: Mapping[str, Value],
+    alike: dict[int, list[str]],
+) -> Iterator[str]:
+    """Why this instance must be updated. `alike` has what the values say of the
+    instances that have nothing of their own."""
     if target.joins_later:
-        return ()  # no stack exists yet
-    instance = found.instances[target]
-    reasons = list(_state_reasons(s, found, target))
+        return  # no stack exists yet
+    yield from _state_reasons(found, target, instance)
     if instance.has_no_stack:
-        return tuple(reasons)
-    now = complete(found.values(target), found.template_of(target))
+        return
+    if not _is_plain(instance):
+        yield from _value_reasons(s, found, target, instance, values)
+        return
+    if id(values) not in alike:
+        found_reasons = _value_reasons(s, found, target, instance, values)
+        alike[id(values)] = list(found_reasons)
+    yield from alike[id(values)]
+
+
+def _is_plain(instance: ObservedInstance) -> bool:
+    """Whether an instance runs just what its stack set has, as far as is known."""
+    own = instance.overrides or instance.resolved or instance.current
+    return not own and instance.template is None and instance.parameters is None
+
+
+def _value_reasons(
+    s: StackSet,
+    found: Observed,
+    target: Target,
+    instance: ObservedInstance,
+    values: Mapping[str, Value],
+) -> Iterator[str]:
+    """Why an instance has to be updated for its values."""
+    now = complete(found.values_of(instance), found.template_at(instance))
     for name, value in complete(values, s.template).items():
         if now.get(name) == HIDDEN:
             continue
         if isinstance(value, Reference):
             if value.now is None:
-                reasons.append(f"{value} will change")
+                yield f"{value} will change"
         elif now.get(name) != value:
-            reasons.append(f"parameter {name} differs")
-    again = looked_up_again(found, s, target, values)
-    reasons += [f"SSM parameter {name} has another value" for name in again]
-    return tuple(reasons)
+            yield f"parameter {name} differs"
+    for name in looked_up_again(found, s, target, values):
+        yield f"SSM parameter {name} has another value"
 
 
-def _state_reasons(s: StackSet, found: Observed, target: Target) -> Iterator[str]:
+def _state_reasons(
+    found: Observed, target: Target, instance: ObservedInstance
+) -> Iterator[str]:
     """Why an instance has to be updated whatever its values are."""
-    instance = found.instances[target]
     if instance.status is not InstanceStatus.CURRENT:
         status = f"{instance.status} ({instance.detailed_status or 'unknown'})"
         yield f"{status}{_of_its_stack(instance)}"
@@ -308,11 +336,15 @@ def _groups(
 ) -> list[tuple[Target, ...]]:
     """Targets with the same values together, in region order; each region `apart` where a
     gate comes between them."""
-    groups: dict[str, list[Target]] = {}
+    groups: dict[tuple[str, str], list[Target]] = {}
+    texts: dict[int, str] = {}  # of values that targets share, by identity
     for target in sorted(targets, key=lambda t: rank(t.region, order)):
-        key = repr(sorted((k, repr(v)) for k, v in values[target].items()))
-        key += target.region if apart else ""
-        groups.setdefault(key, []).append(target)
+        given = values[target]
+        text = texts.get(id(given))
+        if text is None:
+            text = repr(sorted((k, repr(v)) for k, v in given.items()))
+            texts[id(given)] = text
+        groups.setdefault((text, target.region if apart else ""), []).append(target)
     return [tuple(group) for group in groups.values()]
 
 

@@ -72,14 +72,14 @@ def split(
 
 
 def split_waves(
-    waves: Iterable[Sequence[Step]],
+    waves: Sequence[Sequence[Step]],
     observed: Mapping[str, Observed],
     shut: Collection[str] = (),
 ) -> tuple[list[tuple[Step, ...]], list[Omitted]]:
     """Return the deletions that can be done now, and what they leave out."""
     done: list[tuple[Step, ...]] = []
     left: list[Omitted] = []
-    silent = away(observed, shut)
+    silent = away(observed, shut) if waves else frozenset[Target]()
     for wave in waves:
         steps, more = split(wave, observed, silent, shut=shut)
         left += more

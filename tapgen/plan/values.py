@@ -29,18 +29,27 @@ ChangingOutputs = Mapping[Target, Mapping[str, Moves]]
 
 def with_defaults(
     s: StackSet, values: Mapping[Target, Mapping[str, Value]]
-) -> dict[Target, dict[str, Value]]:
+) -> dict[Target, Mapping[str, Value]]:
     """Return the values, with the template's default where only other targets set a
     parameter: without a value of its own a target would get that of the stack set."""
-    given = {name for own in values.values() for name in own}
+    given = {name for own in _different(values) for name in own}
     defaults = {k: v for k, v in complete({}, s.template).items() if k in given}
+    if all(name in own for own in _different(values) for name in defaults):
+        return dict(values)
     return {target: {**defaults, **own} for target, own in values.items()}
+
+
+def _different(
+    values: Mapping[Target, Mapping[str, Value]],
+) -> Iterable[Mapping[str, Value]]:
+    """Return the values of all targets, once where targets share them (`every`)."""
+    return {id(own): own for own in values.values()}.values()
 
 
 def varying_parameters(values: Mapping[Target, Mapping[str, Value]]) -> frozenset[str]:
     """Return the parameters whose values differ between targets."""
     seen: dict[str, set[str]] = {}
-    for given in values.values():
+    for given in _different(values):
         for name, value in given.items():
             seen.setdefault(name, set()).add(repr(value))
     return frozenset(name for name, different in seen.items() if len(different) > 1)
@@ -52,6 +61,21 @@ def is_pending(value: Value) -> bool:
 
 def has_pending(values: Mapping[str, Value]) -> bool:
     return any(is_pending(v) for v in values.values())
+
+
+def every(
+    s: StackSet,
+    targets: Sequence[Target],
+    parts: Mapping[str, StackSet],
+    observed: Mapping[str, Observed],
+    touched: Mapping[str, ChangingOutputs],
+) -> dict[Target, Mapping[str, Value]]:
+    """Return the values of targets (`resolve`), the same object where they are the same
+    for all."""
+    if s.is_uniform and targets:
+        same = resolve(s, targets[0], parts, observed, touched)
+        return dict.fromkeys(targets, same)
+    return {t: resolve(s, t, parts, observed, touched) for t in targets}
 
 
 def resolve(

@@ -139,7 +139,8 @@ def _wiring(system: System, groups: Groups | None = None) -> list[Problem]:
     for s in system.stack_sets:
         found += _at_targets(s, look)
         for target in s.targets:
-            found += _values(s, target, look)
+            if not s.is_uniform or target.account in look.groups:
+                found += _values(s, target, look)
     return found
 
 
