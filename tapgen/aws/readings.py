@@ -5,12 +5,14 @@ No answer is never an empty answer: an instance whose stack cannot be read says 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from tapgen.aws import stacks
 from tapgen.aws.session import NOBODY, Aws
 from tapgen.errors import AwsError, Denied
 from tapgen.model import (
+    HIDDEN,
     NO_STACK,
     InstanceStatus,
     ObservedInstance,
@@ -28,13 +30,15 @@ def read(
     instance: ObservedInstance,
     outputs: bool | None,
     read_stacks: bool,
+    ssm: Mapping[str, str] | None = None,
 ) -> ObservedInstance:
     """Return an instance with the outputs of its stack, and its values from SSM; None says
     that its template has neither, and outputs that are not read are unknown. With what the
-    stack runs, where the stack set's word is in doubt or with `read_stacks`.
+    stack runs, where the stack set's word is in doubt or with `read_stacks`. `ssm` are the
+    names of the SSM parameters that it should read, by parameter.
     """
     if outputs:
-        instance = _with_outputs(aws, target, instance)
+        instance = _with_outputs(aws, target, instance, ssm or {})
     elif outputs is None:
         instance = replace(instance, outputs={})
     in_doubt = read_stacks or _in_doubt(instance)
@@ -44,7 +48,7 @@ def read(
 
 
 def _with_outputs(
-    aws: Aws, target: Target, instance: ObservedInstance
+    aws: Aws, target: Target, instance: ObservedInstance, ssm: Mapping[str, str]
 ) -> ObservedInstance:
     if not instance.stack_id:
         return instance
@@ -56,7 +60,23 @@ def _with_outputs(
         return _without_stack(instance)
     if found is None:
         return replace(instance, outputs=None)
-    return replace(instance, outputs=found.outputs, resolved=found.resolved)
+    resolved = {**_kept(found, ssm), **found.resolved}
+    return replace(instance, outputs=found.outputs, resolved=resolved)
+
+
+def _kept(found: stacks.Described, ssm: Mapping[str, str]) -> dict[str, str]:
+    """Return the values that a stack still has where it should read SSM parameters.
+
+    Handing a value on by name changes no resource and no output, and then CloudFormation
+    updates nothing: the stack keeps the parameter of before, with the value itself in it
+    (https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/2027). A
+    parameter that has the name of the SSM parameter says nothing.
+    """
+    return {
+        name: found.plain[name]
+        for name, its in ssm.items()
+        if found.plain.get(name, its) not in (its, HIDDEN)
+    }
 
 
 def _with_stack(

@@ -181,10 +181,12 @@ class Deployed:
 
 @dataclass(frozen=True)
 class Described:
-    """The outputs of a stack, and the values of its parameters of SSM types."""
+    """The outputs of a stack, the values of its parameters of SSM types, and those of its
+    other parameters as they were given."""
 
     outputs: Mapping[str, str]
     resolved: Mapping[str, str]
+    plain: Mapping[str, str] = field(default_factory=dict)
 
 
 def deployed(aws: Aws, target: Target, name: str) -> Deployed | None:
@@ -249,7 +251,13 @@ def described(aws: Aws, target: Target, name: str) -> Described | None:
     if not found or found["StackStatus"] == "DELETE_COMPLETE":
         return None
     given = {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
-    return Described(given, _resolved(found))
+    resolved = _resolved(found)
+    plain = {
+        p["ParameterKey"]: p.get("ParameterValue", "")
+        for p in found.get("Parameters", [])
+        if p["ParameterKey"] not in resolved
+    }
+    return Described(given, resolved, plain)
 
 
 def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]:

@@ -181,7 +181,11 @@ class Sweep:
             instance = self.sets.instance(look.name, target)
         if instance is None:
             return None
-        return readings.read(self.sets.aws, target, instance, outputs, self.read_stacks)
+        found = look.found
+        ssm = parameter_store.names(found.template, found.values_of(instance))
+        return readings.read(
+            self.sets.aws, target, instance, outputs, self.read_stacks, ssm
+        )
 
     def _whole(self, look: _Look, read: Mapping[Target, ObservedInstance]) -> Observed:
         """Return a stack set with its instances; remember their overrides, unless an

@@ -138,4 +138,17 @@ def test_a_value_becomes_one_by_name_without_a_change(
     assert all(not changes for changes in step.changes.values())
     assert cloud.rollout(of(base, by_name)).green
     assert arrived(cloud, "mid") == {"one"}
+    # The update changed no resource: the stack has the value that it was given before.
+    again = cloud.plan(of(base, by_name))
+    assert not again and not again.not_known
+    for target in TARGETS:
+        name = "/tapgen/demo-test/base/Out"
+        ssm = cloud.client("ssm", target.region)
+        ssm.put_parameter(Name=name, Value="by-hand", Overwrite=True)
+    (step,) = cloud.plan(of(base, by_name)).steps
+    assert step.reasons == (
+        "SSM parameter /tapgen/demo-test/base/Out has another value",
+    )
+    assert cloud.rollout(of(base, by_name)).green
+    assert arrived(cloud, "mid") == {"by-hand"}
     assert not cloud.plan(of(base, by_name))

@@ -106,3 +106,30 @@ def test_an_update_that_failed_as_the_stack_is_gone_says_that_it_is_gone() -> No
     )
 
     assert found.reading is Reading.GONE
+
+
+@pytest.mark.parametrize(
+    ("parameter", "has"),
+    [
+        ({"ParameterValue": "/its/name", "ResolvedValue": "x"}, {"In": "x"}),
+        ({"ParameterValue": "arn:kept"}, {"In": "arn:kept"}),
+        ({"ParameterValue": "/its/name"}, {}),
+        ({"ParameterValue": "****"}, {}),
+    ],
+)
+def test_a_stack_that_kept_a_plain_value_has_it_until_it_reads_the_ssm_parameter(
+    parameter: dict[str, str], has: dict[str, str]
+) -> None:
+    stack = {
+        "StackStatus": "UPDATE_COMPLETE",
+        "Parameters": [
+            {"ParameterKey": "In", **parameter},
+            {"ParameterKey": "Other", "ParameterValue": "plain"},
+        ],
+    }
+    instance = ObservedInstance(InstanceStatus.CURRENT, None, stack_id="arn:it")
+    aws = cast(Aws, FakeAws(stack))
+
+    found = readings.read(aws, WEST, instance, True, False, {"In": "/its/name"})
+
+    assert found.resolved == has
