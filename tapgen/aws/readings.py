@@ -60,11 +60,11 @@ def _with_outputs(
         return _without_stack(instance)
     if found is None:
         return replace(instance, outputs=None)
-    resolved = {**_kept(found, ssm), **found.resolved}
+    resolved = {**_still_there(found, ssm), **found.resolved}
     return replace(instance, outputs=found.outputs, resolved=resolved)
 
 
-def _kept(found: stacks.Described, ssm: Mapping[str, str]) -> dict[str, str]:
+def _still_there(found: stacks.Described, ssm: Mapping[str, str]) -> dict[str, str]:
     """Return the values that a stack still has where it should read SSM parameters.
 
     Handing a value on by name changes no resource and no output, and then CloudFormation

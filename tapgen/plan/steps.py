@@ -148,14 +148,14 @@ def _updates(
         # Accounts that join get the values of the stack set itself.
         everywhere += _shared_reasons(s, found, values, varying)
     reasons: dict[Target, tuple[str, ...]] = {}
-    alike: dict[int, list[str]] = {}  # by the identity of values that targets share
+    common: dict[int, list[str]] = {}  # by the identity of values that targets share
     chosen = []
     for t in there:
         given, by_names = values[t], foreseen[t]
         instance = found.instances[t]
         why = (
             *everywhere,
-            *_target_reasons(s, found, t, instance, given, alike),
+            *_target_reasons(s, found, t, instance, given, common),
             *_reasons_by_name(t, instance, by_names),
         )
         if why:
@@ -259,9 +259,9 @@ def _target_reasons(
     target: Target,
     instance: ObservedInstance,
     values: Mapping[str, Value],
-    alike: dict[int, list[str]],
+    common: dict[int, list[str]],
 ) -> Iterator[str]:
-    """Why this instance must be updated. `alike` has what the values say of the
+    """Why this instance must be updated. `common` has what the values say of the
     instances that have nothing of their own."""
     if target.joins_later:
         return  # no stack exists yet
@@ -271,10 +271,10 @@ def _target_reasons(
     if not _is_plain(instance):
         yield from _value_reasons(s, found, target, instance, values)
         return
-    if id(values) not in alike:
+    if id(values) not in common:
         found_reasons = _value_reasons(s, found, target, instance, values)
-        alike[id(values)] = list(found_reasons)
-    yield from alike[id(values)]
+        common[id(values)] = list(found_reasons)
+    yield from common[id(values)]
 
 
 def _is_plain(instance: ObservedInstance) -> bool:
