@@ -62,6 +62,11 @@ class Client:
         self._shared, self._caller = shared, caller
         self.meta, self.tapgen_place = shared.meta, caller.place
 
+    @property
+    def throttled(self) -> int:
+        """How many calls of this caller were throttled."""
+        return self._caller.pace.throttled
+
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._shared, name)
         if not callable(found):

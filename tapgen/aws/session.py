@@ -190,6 +190,15 @@ class Aws:
             )
         return known
 
+    def throttled(self) -> dict[str, int]:
+        """Return how many calls were throttled so far, by service, caller and place."""
+        found: dict[str, int] = {}
+        for (service, *_), client in [*self._handles.items()]:
+            if client.throttled:
+                key = f"{service}, {client.tapgen_place}"
+                found[key] = found.get(key, 0) + client.throttled
+        return found
+
     def _place(self, account: str, region: str) -> str:
         """Who calls, and where, for messages."""
         own = account == self.account or self.role is None

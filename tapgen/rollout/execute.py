@@ -19,7 +19,13 @@ from tapgen.aws import remembered, sweep
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
-from tapgen.model import ApprovalGate, ObservedInstance, ResultStatus, Target
+from tapgen.model import (
+    ApprovalGate,
+    Observed,
+    ObservedInstance,
+    ResultStatus,
+    Target,
+)
 from tapgen.rollout import fold, gates, gating, restore, snapshot
 from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
 from tapgen.rollout.codec import encode
@@ -40,6 +46,9 @@ FAILED_READS = 5
 RESULTS_PER_PAGE = 100
 """How many results a call gives ("MaxResults", API reference,
 ListStackSetOperationResults)."""
+
+THROTTLED = 10
+"""How many throttled calls are worth mentioning: then ten times as many."""
 
 BUSY_SECONDS = 3600.0
 """How long a run waits for an operation that is not its own."""
@@ -114,6 +123,7 @@ class Engine:
     away_since: float = 0.0
     refused: int = 0
     pause: float = 0.0
+    throttled: int = THROTTLED
     stop_by: str = ""  # who asked this process to stop, from elsewhere
     wave: tuple[bool, int] | None = None
 
@@ -136,12 +146,28 @@ class Engine:
         moved = False
         for one in fold.todo(self.state, stopping=self.stopping):
             moved |= bool(self._try(self._do, one))
+        self._mention_throttling()
         if moved:
             self.pause = self.ways.poll_seconds[0]
             return
         longest = self.ways.poll_seconds[1]
         self._sleep(self.pause * random.uniform(0.8, 1.2))
         self.pause = min(max(self.pause, 0.01) * 1.1, longest)
+
+    def _mention_throttling(self) -> None:
+        """Say why a run is slow, where AWS throttles its calls."""
+        found = self.sets.aws.throttled()
+        count = sum(found.values())
+        if count < self.throttled:
+            return
+        while count >= self.throttled:
+            self.throttled *= 10
+        most = max(found, key=found.__getitem__)
+        text = (
+            f"AWS has throttled {count} calls of tapgen, most of them of {most}; they are "
+            "repeated, more slowly"
+        )
+        self.emit("waiting", text)
 
     def _sleep(self, seconds: float) -> None:
         self.ways.sleep(seconds)
@@ -184,6 +210,7 @@ class Engine:
             self._try(work, *args)
             if self.away is None and not self.refused:
                 return
+            self._beat()
             self._sleep(self.ways.poll_seconds[0])
 
     def _try(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -579,11 +606,9 @@ class Engine:
     def turn(self, why: str) -> None:
         """Go back from here: compile the way back from what is deployed now."""
         known = dict(self.state.there.templates)
-        now = {}
+        now: dict[str, Observed] = {}
         for name in restore.names(self.state):
-            found = self.sets.describe(name)
-            if found:
-                now[name] = restore.by_digest(found, self.texts)
+            self.patiently(self._describe, name, now)
         for found in now.values():
             named = {found.template}
             named |= {i.template for i in found.instances.values() if i.template}
@@ -597,6 +622,11 @@ class Engine:
         self.sent.clear()
         self.busy.clear()
         self.awaits.clear()
+
+    def _describe(self, name: str, now: dict[str, Observed]) -> None:
+        found = self.sets.describe(name)
+        if found:
+            now[name] = restore.by_digest(found, self.texts)
 
     def _close(self) -> None:
         if self._late_arrivals():
@@ -637,19 +667,18 @@ class Engine:
     def _store_good(self) -> None:
         """Store the good definitions, for when the next rollout finds others."""
         for name in self.state.touched:
-            found = None
             if name not in self.state.dropped:
-                found = self.sets.describe(
-                    name,
-                    outputs=sweep.nowhere,
-                    given=self._given,
-                    listed=self._listed,
-                )
-            if found and snapshot.is_good(found):
-                place = snapshot.key(self.journal.prefix, name)
-                self.journal.store.put(place, snapshot.dump(found))
-                if known := self.sets.memory.body(name):
-                    self.journal.store.put(remembered.key(name), known)
+                self.patiently(self._store_good_one, name)
+
+    def _store_good_one(self, name: str) -> None:
+        found = self.sets.describe(
+            name, outputs=sweep.nowhere, given=self._given, listed=self._listed
+        )
+        if found and snapshot.is_good(found):
+            place = snapshot.key(self.journal.prefix, name)
+            self.journal.store.put(place, snapshot.dump(found))
+            if known := self.sets.memory.body(name):
+                self.journal.store.put(remembered.key(name), known)
 
     def _listed(
         self, name: str, newest: remembered.Newest

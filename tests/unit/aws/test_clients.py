@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import threading
 from collections import Counter
@@ -232,5 +233,24 @@ def test_a_pace_comes_close_to_what_aws_takes(rate: float, calls: int) -> None:
             done += 1
             pace.quicken()
 
-    assert throttled <= calls / 5
+    assert throttled == pace.throttled <= 1.2 * calls
     assert clock.now <= 3 * calls / rate + 10
+
+
+@given(share=st.floats(0, 0.3), seed=st.integers())
+def test_who_is_throttled_however_slow_does_not_wait_ever_longer(
+    share: float, seed: int
+) -> None:
+    """An account's quota that others use up: a bad day of which nobody slow is spared."""
+    clock, chance = Clock(), random.Random(seed)
+    pace = clock.pace()
+    done = 0
+    while done < 500:
+        pace.wait()
+        if chance.random() < share:
+            pace.slow_down()
+        else:
+            done += 1
+            pace.quicken()
+
+    assert clock.now < 500

@@ -191,13 +191,14 @@ class Cloud:
     admin: Target = make.EAST
     alarms: dict[str, str] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
+    throttled: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bucket.faults = self.faults
 
     @property
     def aws(self) -> Any:
-        """Clients of CloudWatch only, which know `alarms`."""
+        """Clients of CloudWatch only, which know `alarms`; how often `throttled`."""
         model = SimpleNamespace(service_name="cloudwatch")
         names = {"describe_alarms": "", "describe_alarm_history": ""}
         client = SimpleNamespace(
@@ -205,7 +206,9 @@ class Cloud:
             describe_alarms=self.describe_alarms,
             describe_alarm_history=lambda **_: {},
         )
-        return SimpleNamespace(client=lambda service, target: client)
+        return SimpleNamespace(
+            client=lambda service, target: client, throttled=lambda: self.throttled
+        )
 
     def describe_alarms(self, AlarmNames: Sequence[str], **more: Any) -> Any:
         self.faults.enter("alarms")

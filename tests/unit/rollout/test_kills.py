@@ -10,12 +10,13 @@ import os
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from tapgen import plan, rollout
-from tapgen.errors import RolloutError
+from tapgen.errors import AwsError, Expired, RolloutError, Unreachable
 from tapgen.model import Output, Override, StackSet, Target
 from tests import make
 from tests.make import EAST, WEST
@@ -105,17 +106,23 @@ def undisturbed(fails: bool = False) -> Cloud:
     return cloud
 
 
-def disturbed(number: int, after: bool, *, fails: bool = False) -> tuple[Cloud, bool]:
-    """A cloud whose run is killed at a call; whether it was."""
+def expire() -> None:
+    raise Expired("cloudformation", "ExpiredToken", "they have expired")
+
+
+def disturbed(
+    number: int, after: bool, *, fails: bool = False, what: Any = kill
+) -> tuple[Cloud, bool]:
+    """A cloud whose run is killed at a call, or ends otherwise; whether it did."""
     cloud = deployed()
     cloud.failing = failing if fails else cloud.failing
     the_plan = plan.make(make.system(*SECOND), observed(cloud))
     cloud.faults = cloud.bucket.faults = Faults()
     faults = cloud.faults
-    (faults.after if after else faults.before)[number] = kill
+    (faults.after if after else faults.before)[number] = what
     try:
         run(cloud, the_plan)
-    except Killed:
+    except (Killed, Expired, rollout.Lost):
         faults.after.clear()
         faults.before.clear()
         return cloud, True
@@ -159,6 +166,68 @@ def test_a_killed_run_that_is_resumed_ends_like_an_undisturbed_one(
         assert cloud.history == wanted.history, number
         assert operations(cloud) == operations(wanted), number
         assert resume(cloud) is None
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["there", "and back"])
+def test_credentials_that_expire_at_any_call_leave_a_run_that_is_resumed(
+    fails: bool,
+) -> None:
+    wanted = undisturbed(fails)
+    for number in some(calls_of_a_run(fails), f"expired {fails}"):
+        cloud, _ = disturbed(number, False, fails=fails, what=expire)
+        _finish(cloud)
+        assert cloud.everything() == wanted.everything(), number
+        assert cloud.history == wanted.history, number
+        assert operations(cloud) == operations(wanted), number
+        assert resume(cloud) is None
+
+
+@dataclass
+class Storm(Faults):
+    """30 % of the calls of an open run are throttled, 5 % of the answers lost, and now
+    and then the service fails ten times in a row."""
+
+    chance: random.Random = field(default_factory=random.Random)
+    rages: bool = False
+    broken: int = 0
+
+    def enter(self, name: str, writes: bool = False) -> int:
+        number = super().enter(name, writes)
+        self.broken = self.broken - 1 if self.broken else 10 * self._happens(0.01)
+        if self.broken:
+            raise AwsError("cloudformation", "InternalFailure", "status 500")
+        if self._happens(0.3):
+            raise AwsError("cloudformation", "Throttling", "Rate exceeded")
+        return number
+
+    def leave(self, number: int) -> None:
+        super().leave(number)
+        self.rages |= self.calls[number - 1].endswith("/000001.json")
+        if self._happens(0.05):
+            raise Unreachable("cloudformation", "ConnectionClosedError", "reset")
+
+    def _happens(self, share: float) -> bool:
+        return self.rages and self.chance.random() < share
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["there", "and back"])
+def test_throttling_lost_answers_and_failures_of_the_service_only_take_time(
+    fails: bool,
+) -> None:
+    wanted = undisturbed(fails)
+    for seed in range(200 if SOAK else 10):
+        cloud = deployed()
+        cloud.failing = failing if fails else cloud.failing
+        the_plan = plan.make(make.system(*SECOND), observed(cloud))
+        cloud.faults = cloud.bucket.faults = Storm(chance=random.Random(seed))
+
+        ended = run(cloud, the_plan)
+
+        assert not ended.open, seed
+        cloud.faults = cloud.bucket.faults = Faults()
+        assert cloud.everything() == wanted.everything(), seed
+        assert cloud.history == wanted.history, seed
+        assert operations(cloud) == operations(wanted), seed
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])

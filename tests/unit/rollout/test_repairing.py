@@ -50,7 +50,9 @@ class Hanging(Cloud):
             describe_stack_events=lambda **_: {"StackEvents": [LOCKED]},
             continue_update_rollback=self.continue_update_rollback,
         )
-        return SimpleNamespace(client=lambda service, target: client)
+        return SimpleNamespace(
+            client=lambda service, target: client, throttled=lambda: {}
+        )
 
     def describe_stacks(self, StackName: str) -> Any:
         return {"Stacks": [{"StackStatus": self.stacks[StackName]}]}

@@ -188,6 +188,18 @@ def test_while_aws_is_away_the_run_waits_and_reports_it_once(cloud: Cloud) -> No
     assert "no answer from AWS" in waiting[0]
 
 
+def test_a_run_that_is_throttled_says_why_it_is_slow(cloud: Cloud) -> None:
+    cloud.throttled = {"s3, the caller in A": 3, "cloudformation, the caller in B": 9}
+
+    _, events = run(cloud)
+
+    waiting = [e.message for e in events if e.kind == "waiting"]
+    assert waiting == [
+        "AWS has throttled 12 calls of tapgen, most of them of cloudformation, the caller "
+        "in B; they are repeated, more slowly"
+    ]
+
+
 @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException"])
 def test_credentials_that_end_leave_the_run_open_and_say_how_to_go_on(
     cloud: Cloud, code: str
