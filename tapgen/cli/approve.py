@@ -11,7 +11,7 @@ from tapgen.cli import DONE
 from tapgen.cli.answers import answer_gates
 from tapgen.cli.common import Timings, aws_options, say, system_options
 from tapgen.cli.reach import reach_system
-from tapgen.cli.running import nearest, user
+from tapgen.cli.running import nearest, to_act, user
 
 _EPILOG = """\b
 Examples:
@@ -39,6 +39,7 @@ def approve_command(
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
+    to_act(reached)
     near = nearest(reached)
     for line in answer_gates(near, approved=not reject, by=user(), comment=comment):
         say(line)

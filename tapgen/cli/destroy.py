@@ -76,6 +76,7 @@ def destroy_command(
     from tapgen.cli.progress import console
     from tapgen.plan import allowances, destroy, writers
     from tapgen.report import text, unread
+    from tapgen.rollout import places
     from tapgen.system import ownership
 
     require_terminal_or(yes)
@@ -101,9 +102,9 @@ def destroy_command(
     plan = writers.with_writers(destroy(reached.system, observed), reached.sets.aws)
     out = console(stderr=output == "json")
     out.print(text.plan(plan))
-    store, place = reached.sets.bucket, f"leftovers/{prefix}.json"
+    place = retained.key(prefix)
     resources = retained.merge(
-        retained.load(store.get(place) or b"[]"),
+        retained.load(reached.sets.bucket.get(place) or b"[]"),
         retained.find(reached.sets.aws, observed),
     )
     _show_retained(
@@ -117,7 +118,7 @@ def destroy_command(
     if plan:
         confirm(yes, f"Delete {prefix}?")
         # Once the stacks are deleted, AWS does not list what they retained: store it.
-        store.put(place, retained.dump(resources))
+        places.put(reached.sets, place, retained.dump(resources))
         ended = run_plan(reached, plan, command="destroy", supersede=supersede)
         if isinstance(ended, int):
             return ended
@@ -131,7 +132,7 @@ def destroy_command(
         fates = _delete_retained(out, reached.aws.assuming(assume_role), resources)
         if resources:
             remaining = [x for x in resources if fates[x].startswith("not deleted")]
-            store.put(place, retained.dump(remaining))
+            places.put(reached.sets, place, retained.dump(remaining))
     elif plan and ended.green and not plan.omitted:
         out.print(
             "the roles of tapgen bootstrap stay: delete the stack "

@@ -107,7 +107,7 @@ def elsewhere(reached: Reached, types: Collection[str]) -> Elsewhere:
     from tapgen.system import ownership
 
     folder = reached.loaded.config.path.parent
-    place = f"leftovers/{reached.system.prefix}.json"
+    place = retained.key(reached.system.prefix)
     try:
         found = ownership.others(
             reached.system, reached.sets, system_names(folder), types

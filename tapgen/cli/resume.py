@@ -19,7 +19,13 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.confirmation import require_account
 from tapgen.cli.reach import command_line, reach_system
-from tapgen.cli.running import away_text, exit_code, next_lines, resume_run
+from tapgen.cli.running import (
+    away_text,
+    exit_code,
+    next_lines,
+    resume_run,
+    to_act,
+)
 
 _EPILOG = """\b
 Examples:
@@ -57,7 +63,6 @@ def resume_command(
     """
     from tapgen.cli.progress import console
     from tapgen.report import data, text
-    from tapgen.rollout import places
 
     reached = reach_system(
         system,
@@ -69,7 +74,7 @@ def resume_command(
         without=without,
     )
     require_account(reached, True, aws_choice["account"])
-    near = places.nearest(reached.sets, reached.system.prefix)
+    near = to_act(reached)
     if not near.is_home:
         say(f"error: {away_text(reached, near, 'resume')}")
         found = near.opened()

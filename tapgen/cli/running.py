@@ -18,6 +18,19 @@ LOCAL_PATIENCE = 30.0
 """For how many seconds at most a rollout waits for an embedded AWS that is away."""
 
 
+def to_act(reached: Reached) -> Any:
+    """Return the first place of the journal that answers, for a command that writes there;
+    a journal that the administration region has lost is brought back first."""
+    from tapgen.rollout import places, reconcile
+
+    sets, prefix = reached.sets, reached.system.prefix
+    near = places.nearest(sets, prefix)
+    if near.lost:
+        say(reconcile.recover(sets, prefix))
+        near = places.nearest(sets, prefix)
+    return near
+
+
 def nearest(reached: Reached) -> Any:
     """Return the first place of the journal that answers; say which one, if it is not
     that of the administration region, and else who acted without that one."""
@@ -57,7 +70,7 @@ def require_room(reached: Reached, command: str, supersede: str | None) -> None:
     from tapgen.rollout import lock, opening, places
 
     prefix = reached.system.prefix
-    near = places.nearest(reached.sets, prefix)
+    near = to_act(reached)
     if not near.is_home:
         raise RolloutError(away_text(reached, near, command))
     places.require_answers(reached.sets, reached.without)
@@ -99,12 +112,14 @@ def what_is_open(reached: Reached) -> tuple[dict[str, str] | None, list[str]]:
     from tapgen.rollout import opening, places
 
     try:
-        found = places.nearest(reached.sets, reached.system.prefix).opened()
+        near = places.nearest(reached.sets, reached.system.prefix)
+        found = near.opened()
         running = found is not None and opening.is_advanced(found)
     except TapgenError as error:
         return None, [f"whether a run is open cannot be read: {error}"]
+    lost = [near.words] if near.lost else []
     if found is None:
-        return None, []
+        return None, lost
     held = found.lock
     facts = {
         "run": held.run,
@@ -120,7 +135,7 @@ def what_is_open(reached: Reached) -> tuple[dict[str, str] | None, list[str]]:
     )
     if running:
         ways = f"it goes on; stop it: {command_line('stop', reached)}"
-    return facts, [
+    return facts, lost + [
         f"run {held.run} of tapgen {held.command} is open since {held.since} "
         f"({found.progress}), started by {held.who} on {held.host}; {ways}"
     ]

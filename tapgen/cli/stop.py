@@ -11,7 +11,7 @@ from tapgen.cli import DONE
 from tapgen.cli.common import Timings, aws_options, say, system_options
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import abandon_run, nearest, user
+from tapgen.cli.running import abandon_run, nearest, to_act, user
 from tapgen.errors import RolloutError
 
 _EPILOG = """\b
@@ -51,6 +51,7 @@ def stop_command(
     )
     if abandon:
         require_account(reached, yes, aws_choice["account"])
+    to_act(reached)
     near = nearest(reached)
     found = near.opened()
     if found and not near.waits_here(found):

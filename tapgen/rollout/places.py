@@ -21,13 +21,15 @@ from tapgen.rollout.opening import Opened, opened
 @dataclass(frozen=True)
 class Near:
     """The first place that answers: its region and bucket; `home` is the administration
-    region, and `away` says what the regions before it answered instead."""
+    region, and `away` says what the regions before it answered instead. `lost` says that the
+    administration region answers and has no journal, although this one has its copy."""
 
     prefix: str
     home: str
     region: str
     store: Store
     away: Mapping[str, str] = field(default_factory=dict)
+    lost: bool = False
 
     @property
     def is_home(self) -> bool:
@@ -47,7 +49,13 @@ class Near:
 
     @property
     def words(self) -> str:
-        """Which place is read, and which one does not answer."""
+        """Which place is read, and which one does not answer, or has lost its journal."""
+        if self.lost:
+            return (
+                f"the artifact bucket in {self.home} has no journal of {self.prefix} any "
+                f"more; what follows is the copy in {self.region}, which may lack the last "
+                "events; resume, rollout, destroy and stop bring it back"
+            )
         gone = "; ".join(f"{r} does not answer ({w})" for r, w in self.away.items())
         return (
             f"{gone}; what follows is the copy of the journal in {self.region}, which may "
@@ -74,9 +82,11 @@ def nearest(sets: StackSets, prefix: str) -> Near:
     for region, bucket in sets.buckets.items():
         quick = bucket.hasty
         try:
+            if region == home and quick.get(lock.key(prefix)) is None:
+                return _copied(sets, prefix) or Near(prefix, home, region, bucket)
             if region == home:
-                quick.get(lock.key(prefix))
-            elif not quick.exists():  # it has nothing to read
+                return Near(prefix, home, region, bucket)
+            if not quick.exists():  # it has nothing to read
                 continue
         except AwsError as error:
             if not is_away(error):
@@ -88,6 +98,31 @@ def nearest(sets: StackSets, prefix: str) -> Near:
     raise RolloutError(
         f"{prefix}: no region that has its journal answers: {gone}; try again later"
     )
+
+
+def _copied(sets: StackSets, prefix: str) -> Near | None:
+    """Return the first place with a copy of the journal that the administration region
+    had; None where it never had one, as far as can be seen."""
+    home = sets.admin.region
+    for region, bucket in sets.buckets.items():
+        try:
+            if region != home and bucket.hasty.get(lock.key(prefix, home)):
+                return Near(prefix, home, region, bucket, lost=True)
+        except AwsError as error:
+            if not is_away(error):
+                raise
+    return None
+
+
+def put(sets: StackSets, key: str, body: bytes) -> None:
+    """Store an object that may change in the administration region, and in each region
+    with a copy that answers; `reconcile` brings it to the others."""
+    for region, bucket in sets.buckets.items():
+        try:
+            (bucket if region == sets.admin.region else bucket.hasty).put(key, body)
+        except AwsError as error:
+            if region == sets.admin.region or not is_away(error):
+                raise
 
 
 def acting(sets: StackSets, prefix: str, without: Iterable[str]) -> Near:

@@ -9,6 +9,10 @@ every run that is open, the oldest first:
 - A run that another one has continued ends here as superseded, if nothing was written here
   since. Otherwise both stay open, each with its own journal, and `reconcile` names them:
   only a person can say what is right.
+
+A journal that the administration region has lost comes back from the copies in the same
+way (`recover`). What is beside the journals changes, and is written in the administration
+region only: that is copied to the others, and back only where it is missing.
 """
 
 from __future__ import annotations
@@ -20,10 +24,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from tapgen.aws import retained
 from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, Conflict, RolloutError
-from tapgen.rollout import lock
+from tapgen.rollout import history, lock, snapshot
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.fold import End
 from tapgen.rollout.journal import Fenced, Journal, Store, home
@@ -104,9 +109,60 @@ def complete(sides: Sides) -> int:
     held = lock.read(sides.store, sides.prefix)
     _bring(sides.prefix, sides.copy, sides.store)
     count = _bring(sides.prefix, sides.store, sides.copy)
+    _bring_beside(sides)
     if held:
         sides.copy.put(lock.key(sides.prefix, sides.region), lock.dump(held.lock))
     return count
+
+
+def _bring_beside(sides: Sides) -> None:
+    """Copy last good definitions, and lists of what deletions have left."""
+    prefix, here, there = sides.prefix, sides.store, sides.copy
+    for start in (snapshot.key(prefix, "").removesuffix(".json"), retained.key(prefix)):
+        for key in {*here.keys(start), *there.keys(start)}:
+            own, copied = here.get(key), there.get(key)
+            if own is None and copied is not None:
+                here.put(key, copied)
+            elif own is not None and own != copied:
+                there.put(key, own)
+
+
+def recover(sets: StackSets, prefix: str) -> str:
+    """Bring the journal back that the administration region has lost, from all copies that
+    answer, and its lock last; return what a person has to know."""
+    home, found = sets.admin.region, list[lock.Lock]()
+    for one in sides(sets, prefix):
+        try:
+            copied = lock.read(one.copy, prefix, home)
+            complete(one)
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            continue
+        found += [copied.lock] if copied else []
+    if not found:
+        raise RolloutError(
+            f"{prefix}: no copy of the journal of {home} answers any more"
+        )
+    newest = max(found, key=lambda one: (one.run, not one.open))
+    # A copy of the lock may be older than the events that were copied.
+    runs = {run for run in history.names(sets.bucket, prefix) if run > newest.run}
+    runs |= {*newest.also, newest.run}
+    left = [run for run in sorted(runs) if _is_open(sets.bucket, prefix, run)]
+    wanted = replace(
+        newest,
+        run=left[0] if left else newest.run,
+        also=tuple(left[1:]),
+        open=bool(left),
+    )
+    try:
+        lock.take(sets.bucket, prefix, wanted, None)
+    except lock.Taken:
+        pass  # somebody else has just done the same
+    return (
+        f"the artifact bucket in {home} had no journal of {prefix} any more; it is there "
+        "again, as it was copied: the last events before the loss may be missing"
+    )
 
 
 def is_complete(sides: Sides) -> bool:

@@ -63,4 +63,4 @@ def repair(
     `run` raises."""
     wanted = program(repairs)
     chosen = Ways(on_event, **ways)
-    return start(sets, system, starter, chosen, lambda old: (wanted, {}, {}))
+    return start(sets, system, starter, chosen, lambda old, store: (wanted, {}, {}))

@@ -74,16 +74,16 @@ def run(
         content(artifact)
     chosen = replace(chosen, content=lambda key: content(sources[key]))
 
-    def compiled(old: Opened | None) -> Compiled:
+    def compiled(old: Opened | None, store: Store) -> Compiled:
         _require_unchanged(plan, sets)
         program, texts = compile.program(
             plan,
-            good=_good(plan, sets, old),
+            good=_good(plan, store, old),
             uploads=missing,
             inherited=tuple(old.state.changed) if old else (),
             burnt=tuple(old.state.burnt) if old else (),
         )
-        _store_before(sets, plan.system.prefix, program, texts)
+        _store_before(store, plan.system.prefix, program, texts)
         return program, texts, {"plan": plan.digest}
 
     return start(sets, plan.system, starter, chosen, compiled)
@@ -98,10 +98,11 @@ def start(
     system: System,
     starter: Starter,
     chosen: Ways,
-    compiled: Callable[[Opened | None], Compiled],
+    compiled: Callable[[Opened | None, Store], Compiled],
 ) -> Outcome:
     """Take the lock of a system, and run the program that `compiled` returns for the run
-    that this one supersedes, if any; raises what `run` raises."""
+    that this one supersedes, if any; `compiled` may store what belongs to it. Raises what
+    `run` raises."""
     prefix, who = system.prefix, starter.who or _somebody(sets)
     store, beside = _ground(sets, prefix, chosen, who, starter.without)
     old, before = _room(sets, store, prefix, starter, chosen)
@@ -110,7 +111,7 @@ def start(
     wanted = lock.new(journal.run, who, starter.command, without)
     held = _take(sets, store, prefix, wanted, before)
     try:
-        program, texts, more = compiled(old)
+        program, texts, more = compiled(old, store)
         name = _store(journal, program, texts)
         facts = {
             "run": journal.run,
@@ -220,6 +221,9 @@ def _ground(
     Raises RolloutError unless every region that does not answer was typed.
     """
     near = places.acting(sets, prefix, without)
+    if near.lost:
+        chosen.on_event(Event("conflict", reconcile.recover(sets, prefix)))
+        near = places.acting(sets, prefix, without)
     if not near.is_home:
         return near.store, opened(near.store, prefix, near.home)
     lines, left_out = reconcile.reconcile(sets, prefix, chosen, who, without)
@@ -415,7 +419,7 @@ def _room(
     return found, found.held
 
 
-def _good(plan: Plan, sets: StackSets, old: Opened | None) -> dict[str, Observed]:
+def _good(plan: Plan, store: Store, old: Opened | None) -> dict[str, Observed]:
     """Return the last good definitions of the stack sets that are half-way: those before
     the first unfinished run, else those that an earlier run has stored."""
     found: dict[str, Observed] = {}
@@ -429,7 +433,7 @@ def _good(plan: Plan, sets: StackSets, old: Opened | None) -> dict[str, Observed
         now = plan.observed.get(name)
         if now is None or snapshot.is_good(now):
             continue
-        body = sets.bucket.get(snapshot.key(plan.system.prefix, name))
+        body = store.get(snapshot.key(plan.system.prefix, name))
         stored = snapshot.load(body) if body else None
         if stored and stored.id == now.id:
             found[name] = stored
@@ -457,7 +461,7 @@ def _store(journal: Journal, program: Program, texts: Mapping[str, str]) -> str:
 
 
 def _store_before(
-    sets: StackSets, prefix: str, program: Program, texts: Mapping[str, str]
+    store: Store, prefix: str, program: Program, texts: Mapping[str, str]
 ) -> None:
     """Store the last good definitions of what is about to be changed."""
     names = {s.stack_set for s in program.steps.values()}
@@ -465,7 +469,7 @@ def _store_before(
         good = program.good_before(name)
         if good and snapshot.is_good(good):
             place = snapshot.key(prefix, name)
-            sets.bucket.put(place, snapshot.dump(with_texts(good, texts.__getitem__)))
+            store.put(place, snapshot.dump(with_texts(good, texts.__getitem__)))
 
 
 def _require_unchanged(plan: Plan, sets: StackSets) -> None:

@@ -176,7 +176,7 @@ def test_a_journal_of_before_is_copied_and_read_while_the_admin_region_is_away(
         ways = Ways(cloud.events.append)
         nothing = Program(())
         elsewhere = runner.start(
-            there, newer, acting, ways, lambda old: (nothing, {}, {})
+            there, newer, acting, ways, lambda old, store: (nothing, {}, {})
         )
     finally:
         lifecycle.clear_faults(server.folder, fault["id"])

@@ -381,6 +381,7 @@ class Cloud:
             return
         last = next(reversed(found.operations), None)
         if last and found.polls[last] >= 0:
+            found.polls[last] -= 1  # it goes on, also where nobody looks
             raise Busy("cloudformation", "OperationInProgressException", last)
         self.started.append(f"{verb} {name} {id}")
         targets = list(work(found))

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -20,7 +22,16 @@ from tapgen.rollout.journal import Fenced
 from tapgen.rollout.opening import opened
 from tests import make
 from tests.unit.rollout.fakes import Bucket, Cloud, Faults, Killed, kill
-from tests.unit.rollout.test_kills import FIRST, SECOND, SOAK, observed
+from tests.unit.rollout.test_kills import (
+    FIRST,
+    SECOND,
+    SOAK,
+    calls_of_a_run,
+    observed,
+    run,
+    some,
+    undisturbed,
+)
 
 HOME, NEAR, FAR = "us-east-1", "us-west-2", "eu-west-1"
 EVENT = re.compile(r"runs/demo-test/[^/]+/\d{6}\.json")
@@ -71,7 +82,7 @@ def start(
     system = make.system(*parts)
     the_plan = plan.make(system, observed(cloud))
 
-    def compiled(old: Any) -> Any:
+    def compiled(old: Any, store: Any) -> Any:
         return (*compile.program(the_plan, good={}), {})
 
     starter = rollout.Starter("Ada", without=without)
@@ -231,7 +242,7 @@ def test_two_who_went_on_on_both_sides_are_named_and_both_stay_open() -> None:
     with pytest.raises(RolloutError, match="besides run"):
         system = make.system(*SECOND)
         starter = rollout.Starter(supersede=run)
-        runner.start(cloud, system, starter, ways(), lambda old: 1 / 0)  # type: ignore
+        runner.start(cloud, system, starter, ways(), lambda old, store: 1 / 0)  # type: ignore
     first = resume(cloud, lines=lines)
     assert first and first.green
     left = rollout.abandon(cloud, "demo-test", lambda event: None)  # type: ignore
@@ -306,7 +317,60 @@ def test_who_starts_at_home_sees_who_has_just_begun_elsewhere() -> None:
     assert held and not held.lock.open
 
 
-ACTIONS = st.sampled_from(["start", "resume", "back", "home", "near", "far"])
+@pytest.mark.parametrize("lag", [0, 1, 3])
+def test_a_journal_that_its_region_has_lost_comes_back_from_the_copy(lag: int) -> None:
+    """Killed at any call, then the bucket is lost, and the copy lacks the last events: what
+    is done twice has the same result, else what was there is restored."""
+    wanted = undisturbed()
+    for number in some(calls_of_a_run(), f"lost {lag}"):
+        cloud = deployed(NEAR)
+        the_plan = plan.make(make.system(*SECOND), observed(cloud))
+        cloud.faults = cloud.bucket.faults = Faults(before={number: kill})
+        with suppress(Killed):
+            run(cloud, the_plan)
+        cloud.faults = cloud.bucket.faults = Faults()
+        wait_for_threads()
+        copy = cloud.copies[NEAR]
+        lost = opened(cloud.bucket, "demo-test")
+        missing = sorted(k for k in events(copy) if lost and lost.lock.run in k)
+        for key in missing[1:][-lag:] if lag else ():
+            del copy.objects[key]
+        cloud.bucket.objects.clear()
+
+        near = places.nearest(cloud, "demo-test")  # type: ignore[arg-type]
+        assert near.lost and "has no journal of demo-test any more" in near.words
+        lines: list[str] = []
+        ended = resume(cloud, lines=lines)
+        if ended is None or ended.back:
+            start(cloud, SECOND)
+
+        assert "it is there again" in lines[0]
+        assert cloud.everything() == wanted.everything(), number
+        if ended is None or not ended.back:
+            assert cloud.history == wanted.history, number
+        assert opened(cloud.bucket, "demo-test") is None
+        snapshots = [k for k in cloud.bucket.objects if k.startswith("snapshots/")]
+        assert snapshots and {*snapshots} == {k for k in copy.objects if "snaps" in k}
+
+
+def wait_for_threads() -> None:
+    """Wait until nothing is copied any more."""
+    for thread in threading.enumerate():
+        if "_work" in thread.name:
+            thread.join()
+
+
+def lose(cloud: Cloud) -> None:
+    """Let the administration region lose all of which a copy has something."""
+    wait_for_threads()
+    copied = {k for b in cloud.copies.values() if not b.away for k in b.objects}
+    if f"runs/demo-test/open.{HOME}.json" in copied:
+        copied.add("runs/demo-test/open.json")
+        for key in copied & {*cloud.bucket.objects}:
+            del cloud.bucket.objects[key]
+
+
+ACTIONS = st.sampled_from(["start", "resume", "back", "lose", "home", "near", "far"])
 
 
 @settings(max_examples=400 if SOAK else 25, deadline=None)
@@ -314,8 +378,8 @@ ACTIONS = st.sampled_from(["start", "resume", "back", "home", "near", "far"])
 def test_whatever_happens_no_event_is_lost_and_every_run_comes_to_an_end(
     days: list[tuple[str, int]],
 ) -> None:
-    """Regions go away and return, runs start and go on on any side, and processes are
-    killed anywhere, also while the journals are brought together."""
+    """Regions go away and return, or lose their journal, runs start and go on on any side,
+    and processes are killed anywhere, also while the journals are brought together."""
     cloud = deployed(NEAR, FAR)
     buckets = {HOME: cloud.bucket, **cloud.copies}
     named = {"home": HOME, "near": NEAR, "far": FAR}
@@ -323,6 +387,9 @@ def test_whatever_happens_no_event_is_lost_and_every_run_comes_to_an_end(
         if action in named:
             bucket = buckets[named[action]]
             bucket.away = not bucket.away
+            continue
+        if action == "lose":
+            lose(cloud)
             continue
         gone = tuple(region for region, b in buckets.items() if b.away)
         _killed(cloud, call, action, gone, SECOND if number % 2 else FIRST)
@@ -362,6 +429,7 @@ def _killed(
     except (Killed, RolloutError, rollout.Lost):
         pass
     finally:
+        wait_for_threads()
         cloud.faults = Faults()
         for bucket in cloud.buckets.values():
             bucket.faults = Faults()
