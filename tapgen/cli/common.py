@@ -247,10 +247,11 @@ def reach(
     return aws
 
 
-def local_server(port: int | None = None, persist: bool = False) -> Any:
+def local_server(port: int | None = None, persist: bool | None = None) -> Any:
     """Return the embedded AWS of this folder; start it if it is not running.
 
-    With `persist` or TAPGEN_LOCAL_PERSIST its state stays on disk.
+    With `persist` or TAPGEN_LOCAL_PERSIST its state stays on disk. Where nobody has chosen,
+    it goes on with the state that is on disk: after a kill, a run that was open is open.
     """
     lifecycle = embedded()
     command = [sys.executable, "-m", "tapgen", "local", "serve"]
@@ -259,7 +260,10 @@ def local_server(port: int | None = None, persist: bool = False) -> Any:
         if running and port in (None, running.port) and not persist:
             return running
         if not running:
-            say("starting the embedded AWS …")
+            if persist is None and lifecycle.PERSIST_VARIABLE not in os.environ:
+                persist = lifecycle.has_state(LOCAL_FOLDER)
+            stored = " with its stored state" if persist else ""
+            say(f"starting the embedded AWS{stored} …")
         return lifecycle.start(local_folder(), command, port, persist=persist or None)
     except lifecycle.EmulatorError as error:
         raise LocalError(str(error)) from error

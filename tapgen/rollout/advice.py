@@ -17,7 +17,9 @@ _ADVICE = (
     ),
     (
         r"should have '[^']+' role with trust relationship",
-        "run tapgen bootstrap for this system and account",
+        "run tapgen bootstrap for this system and account; if it has run, somebody has "
+        "changed the trust policy of that role, or a service control policy denies "
+        "sts:AssumeRole",
     ),
     (
         r"is not authorized to perform|AccessDenied|UnauthorizedOperation",

@@ -262,6 +262,8 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
         if found.position == len(found.calls) and name in state.states:
             if found.step.kind is not Kind.RESTORE:
                 state.states[name].pending = found.pending
+    elif event.get("as_before") and found.position + 1 < len(found.calls):
+        found.position += 1  # the other targets, and what all share, come next
     elif result is not Result.BURNT:
         found.failed = True
         _fail(state, event)

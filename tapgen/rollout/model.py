@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tapgen.errors import AwsError, RolloutError
+from tapgen.errors import AwsError, Denied, RolloutError
 from tapgen.model import Target
 
 
@@ -104,6 +104,8 @@ class Lost(RolloutError):
         self.interrupted = error is None
         self.run = run
         why = f"lost the connection to AWS ({error})" if error else "stopped at once"
+        if isinstance(error, Denied):
+            why = f"AWS refuses a call without which the run cannot go on ({error})"
         names = ", ".join(self.begun) or "none"
         super().__init__(
             f"{why}; stack sets begun: {names}; running operations continue in AWS, and "

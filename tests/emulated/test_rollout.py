@@ -498,10 +498,13 @@ def test_missing_roles_are_named_as_aws_names_them(cloud: Cloud) -> None:
     assert "tapgen-demo-other-execution" in ended.failures[0].reason
 
 
-def test_other_accounts_are_reached_through_the_operator_role(cloud: Cloud) -> None:
+def test_other_accounts_are_reached_through_the_operator_role(
+    cloud: Cloud, server: lifecycle.Server
+) -> None:
     other = "9" + cloud.account[1:]
     here, there = Target(SELF, "us-east-1"), Target(other, "eu-west-1")
-    wanted = system(part("source", targets=(here, there), Text="1"))
+    source = part("source", targets=(here, there), Text="1")
+    wanted = system(source)
     cloud.bootstrap(wanted)
     resolved = wanted.resolve(cloud.account)
     looking = cloud.aws.assuming(resolved.operator_role)
@@ -512,6 +515,36 @@ def test_other_accounts_are_reached_through_the_operator_role(cloud: Cloud) -> N
     instance = cloud.sets.listed("demo-test-source")[there]
     assert instance.stack_id
     assert stacks.outputs(looking, there, instance.stack_id) == {"Name": "/demo/source"}
+    # The hop that is refused is named, and the run waits until it is allowed again.
+    fault = refuse_assume_role(server, cloud.account)
+    told = template({"Here": parameter("/demo/source")}, Told={"Ref": "Text"})
+    text = template({"There": parameter("/demo/reader")})
+    reader = part("reader", text, targets=(here, there), Text=Output("source", "Told"))
+    bigger = replace(wanted, stack_sets=(replace(source, template=told), reader))
+    sets = replace(cloud.sets, aws=cloud.aws.assuming(resolved.operator_role))
+    hop = (
+        f"{cloud.account}, to assume arn:aws:iam::{other}:role/{resolved.operator_role}"
+    )
+    try:
+        with pytest.raises(rollout.Lost, match=f"sts:AssumeRole: refused for.*{hop}"):
+            rollout.run(
+                plan.make(bigger.resolve(cloud.account), cloud.observe(wanted)),
+                sets,
+                cloud.events.append,
+                poll_seconds=(0.02, 0.1),
+            )
+    finally:
+        lifecycle.clear_faults(server.folder, fault)
+    resumed = cloud.resume(bigger)
+    assert resumed and resumed.green
+
+
+def refuse_assume_role(server: lifecycle.Server, account: str) -> str:
+    """Let no policy allow an account to assume a role; return the fault."""
+    calls = {"service": "sts", "action": "AssumeRole", "account": account}
+    match = {**calls, "times": "always"}
+    (fault,) = lifecycle.add_faults(server.folder, {"effect": "denied", "match": match})
+    return str(fault["id"])
 
 
 def test_losing_aws_under_a_rollout_says_how_to_go_on(

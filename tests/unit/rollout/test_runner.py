@@ -10,10 +10,16 @@ import pytest
 
 from tapgen import plan, rollout
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
-from tapgen.model import InstanceStatus, RolloutSettings, Target
+from tapgen.model import (
+    InstanceStatus,
+    Override,
+    RolloutSettings,
+    StackSet,
+    Target,
+)
 from tapgen.rollout import calls, snapshot
 from tests import make
-from tests.make import EAST
+from tests.make import EAST, WEST
 from tests.unit.rollout.fakes import Cloud, Instance
 
 WANTED = make.stack_set(parameters={"Size": "2"})
@@ -337,6 +343,39 @@ def test_a_run_ends_where_no_role_lets_it_in_and_all_else_is_restored(
     cloud.failing = Cloud.failing
     again, _ = run(cloud)
     assert again.green
+
+
+def test_an_account_that_shuts_roles_out_keeps_no_other_from_being_restored(
+    cloud: Cloud,
+) -> None:
+    """Values of one target each are restored one after the other, and what all share last:
+    a failure in between must not be the end."""
+    both = {"targets": (EAST, WEST)}
+
+    def of(east: str, west: str, size: str) -> StackSet:
+        over = Override({"Size": west}, region="us-west-2")
+        text = make.template(("Size", "All"))
+        values = {"Size": east, "All": size}
+        return make.stack_set(parameters=values, overrides=(over,), text=text, **both)
+
+    assert run(cloud, of("1", "2", "3"))[0].green
+    before = cloud.everything()
+    cloud.words = (
+        "Account 111111111111 should have 'x-execution' role with trust relationship "
+        "to Role 'x-administration'."
+    )
+    cloud.failing = lambda name, target, *rest: target == WEST
+
+    ended, _ = run(cloud, of("4", "5", "6"))
+
+    assert not ended.open and ended.restored == (NAME,)
+    (_, values, *_), (_, old, *_) = cloud.everything()[NAME], before[NAME]
+    assert values == old
+    found = cloud.sets[NAME].instances
+    assert found[EAST].status is InstanceStatus.CURRENT
+    assert {str(t): i.stack for t, i in found.items()} == {
+        target: stack for target, (_, _, stack) in before[NAME][-1].items()
+    }
 
 
 def test_a_snapshot_of_an_earlier_stack_set_is_not_restored(cloud: Cloud) -> None:
