@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from tapgen.model import (
     HIDDEN,
     Action,
+    AutoDeployment,
     InstanceStatus,
     Observed,
     ObservedInstance,
+    ServiceManaged,
     StackSet,
     System,
     Target,
@@ -225,12 +227,20 @@ def _definition_reasons(
         )
         reasons += [f"{kind} role differs" for kind, was, now in roles if was != now]
     elif found.auto_deployment != s.service_managed.auto_deployment:
-        reasons.append("automatic deployment differs")
+        reasons.append(_follows_otherwise(found.auto_deployment, s.service_managed))
     if set(found.capabilities) != set(s.capabilities):
         reasons.append("capabilities differ")
     gone = [k for k in found.tags if k not in s.tags and not k.startswith("tapgen:")]
     reasons += [f"tag {key} is removed" for key in gone]
     return tuple(reasons)
+
+
+def _follows_otherwise(was: AutoDeployment, managed: ServiceManaged) -> str:
+    """Why automatic deployment must be changed, with what it waits for from then on."""
+    now = managed.auto_deployment
+    before = " and ".join(now.depends_on) or "no other stack set"
+    waits = f": from then on after {before}" if was.depends_on != now.depends_on else ""
+    return f"automatic deployment differs{waits}"
 
 
 def _shared_reasons(

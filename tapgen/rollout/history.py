@@ -7,7 +7,6 @@ journal elsewhere. `timeline` is a fold like `fold.fold`, with times.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from tapgen.model import Target
 from tapgen.rollout import fold, lock
 from tapgen.rollout.codec import decode
 from tapgen.rollout.gating import counts, gate_of
-from tapgen.rollout.journal import Store, home
+from tapgen.rollout.journal import Store, names
 from tapgen.rollout.model import Failure
 from tapgen.rollout.opening import Opened, read_run
 from tapgen.rollout.program import Kind, Program, Step
@@ -94,17 +93,6 @@ def _between(start: str, end: str) -> float:
 
 
 # -- the list --------------------------------------------------------------------------
-
-
-def names(store: Store, prefix: str) -> dict[str, list[str]]:
-    """Return the keys of the events of each run of a system, the oldest run first."""
-    event = re.compile(re.escape(home(prefix)) + r"/([^/]+)/\d{6}\.json")
-    found: dict[str, list[str]] = {}
-    for key in sorted(store.keys(f"{home(prefix)}/")):
-        match = event.fullmatch(key)
-        if match:
-            found.setdefault(match[1], []).append(key)
-    return found
 
 
 def runs(store: Store, prefix: str, last: int) -> tuple[list[Summary], int]:

@@ -15,6 +15,7 @@ number. So each object is written in one region only, and all others may copy it
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping
@@ -63,6 +64,17 @@ class Fenced(RolloutError):
 def home(prefix: str) -> str:
     """Return the folder of all runs of a system; `prefix` is its name and suffix."""
     return f"runs/{prefix}"
+
+
+def names(store: Store, prefix: str) -> dict[str, list[str]]:
+    """Return the keys of the events of each run of a system, the oldest run first."""
+    event = re.compile(re.escape(home(prefix)) + r"/([^/]+)/\d{6}\.json")
+    found: dict[str, list[str]] = {}
+    for key in sorted(store.keys(f"{home(prefix)}/")):
+        match = event.fullmatch(key)
+        if match:
+            found.setdefault(match[1], []).append(key)
+    return found
 
 
 def new_run() -> str:

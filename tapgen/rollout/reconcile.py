@@ -28,10 +28,10 @@ from tapgen.aws import retained
 from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, Conflict, RolloutError
-from tapgen.rollout import history, lock, snapshot
+from tapgen.rollout import lock, snapshot
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.fold import End
-from tapgen.rollout.journal import Fenced, Journal, Store, home
+from tapgen.rollout.journal import Fenced, Journal, Store, home, names
 from tapgen.rollout.opening import Opened, read_run, wait_for_silence
 from tapgen.rollout.places import require_typed
 
@@ -146,7 +146,7 @@ def recover(sets: StackSets, prefix: str) -> str:
         )
     newest = max(found, key=lambda one: (one.run, not one.open))
     # A copy of the lock may be older than the events that were copied.
-    runs = {run for run in history.names(sets.bucket, prefix) if run > newest.run}
+    runs = {run for run in names(sets.bucket, prefix) if run > newest.run}
     runs |= {*newest.also, newest.run}
     left = [run for run in sorted(runs) if _is_open(sets.bucket, prefix, run)]
     wanted = replace(

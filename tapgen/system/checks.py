@@ -30,7 +30,7 @@ from tapgen.model import (
     Target,
     Value,
 )
-from tapgen.system import handed_on, parameter_values, representatives
+from tapgen.system import handed_on, parameter_values, representatives, units
 from tapgen.system.parameter_values import element, text_of
 from tapgen.system.representatives import Groups
 from tapgen.template import evaluate, loops
@@ -41,6 +41,10 @@ MAX_BYTES = 1_048_576
 
 LIMITS = {"Parameters": 200, "Outputs": 200, "Resources": 500, "Mappings": 200}
 """The maximum number of each in a template."""
+
+MOST_BEFORE = 10
+"""The stack sets after which another one may follow accounts: `DependsOn` of its automatic
+deployment (https://aws.amazon.com/blogs/devops/take-fine-grained-control-of-your-aws-cloudformation-stacksets-deployment-with-stackset-dependencies)."""
 
 _MOST_PLACES = 4
 _DESCRIPTION_BYTES = 1024
@@ -128,6 +132,7 @@ def _wiring(system: System, groups: Groups | None = None) -> list[Problem]:
             found.append(Problem(message, s.part))
     found += map(Problem, _circle(by_part))
     found += _gates(system, by_part)
+    found += _too_many_before(system)
     if found:
         return found  # values of missing stack sets cannot be checked
     accounts = {
@@ -218,6 +223,21 @@ def _too_large(template: Mapping[str, Any], where: str = "") -> Iterator[str]:
             f"{size:,} bytes without white space{where}; CloudFormation "
             f"allows {MAX_BYTES:,}; split the part"
         )
+
+
+def _too_many_before(system: System) -> Iterator[Problem]:
+    """A problem for each stack set that follows accounts after too many others."""
+    following = {s.part for s in system.stack_sets if units.follows(s)}
+    for s in system.stack_sets:
+        before = s.requires() & following
+        if s.part in following and len(before) > MOST_BEFORE:
+            message = (
+                f"it needs {len(before)} stack sets that follow accounts as well "
+                f"({', '.join(sorted(before))}); automatic deployment takes "
+                f"{MOST_BEFORE} (DependsOn); put parts together, or let depends_on name "
+                "only those that come last"
+            )
+            yield Problem(message, s.part)
 
 
 def _without_condition(s: StackSet) -> Iterator[Problem]:

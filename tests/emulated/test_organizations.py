@@ -438,7 +438,13 @@ def test_an_account_that_joins_gets_what_depends_on_another_after_it(
         parameters={},
         depends_on=("baseline",),
     )
+    free = replace(second, depends_on=())
+    assert organization.rollout(replace(system, stack_sets=(first, free))).green
     system = replace(system, stack_sets=(first, second))
+    (step,) = organization.plan(system).steps
+    assert step.reasons == (
+        "automatic deployment differs: from then on after demo-test-baseline",
+    )
 
     assert organization.rollout(system).green
 

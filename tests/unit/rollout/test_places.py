@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from tapgen import plan, rollout
 from tapgen.errors import AwsError, RolloutError
-from tapgen.rollout import compile, history, lock, places, reconcile, runner
+from tapgen.rollout import compile, history, journal, lock, places, reconcile, runner
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.journal import Fenced
 from tapgen.rollout.opening import opened
@@ -297,7 +297,7 @@ def test_who_types_a_region_that_answers_again_starts_nothing() -> None:
     faults.after = {}
 
     assert start(cloud, SECOND).green
-    assert len(history.names(cloud.bucket, "demo-test")) == 2
+    assert len(journal.names(cloud.bucket, "demo-test")) == 2
 
 
 def test_who_starts_at_home_sees_who_has_just_begun_elsewhere() -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from tapgen.model import SELF, Output, Override, StackSet, System, Target
+from tapgen.model import (
+    SELF,
+    AutoDeployment,
+    Output,
+    Override,
+    ServiceManaged,
+    StackSet,
+    System,
+    Target,
+)
 from tapgen.system import checks
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST
@@ -295,6 +304,18 @@ def test_a_part_in_a_circle_is_reported_and_a_description_too_long() -> None:
         "stack sets depend on each other: a -> b -> a; remove a dependency",
         "stack sets depend on each other: b -> a -> b; remove a dependency",
     )
+
+
+def test_what_follows_accounts_follows_at_most_ten_others() -> None:
+    follows = ServiceManaged(("ou-a",), auto_deployment=AutoDeployment(True))
+    more = {"service_managed": follows, "targets": (Target("ou-a", "us-east-1"),)}
+    names = [f"p{number}" for number in range(11)]
+    parts = [make.stack_set(name, **more) for name in names]
+
+    assert said(*parts, make.stack_set("app", depends_on=names[:10], **more)) == []
+    assert said(*parts, make.stack_set("app", depends_on=names)) == []
+    (line,) = said(*parts, make.stack_set("app", depends_on=names, **more))
+    assert line.startswith("app: it needs 11 stack sets that follow accounts as well")
 
 
 def test_a_mistake_in_many_accounts_is_reported_once() -> None:
