@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tapgen"
 LOCAL = "emulator"
 
-# Room -> the rooms it uses: a room is a package directly in tapgen/, and `model` and
-# `errors`, which every room may use. Below its own, a room uses nothing else.
+# Room -> the rooms it uses: a room is a package directly in tapgen/, and `model`, `errors`
+# and `frozen`, which every room may use. Below its own, a room uses nothing else.
 ROOMS: dict[str, set[str]] = {
     "cache": set(),
     "knowledge": set(),
@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     "accounts": {"template", "aws", "system", "blueprints"},
     "report": {"template", "plan", "rollout"},
 }
-EVERYWHERE = {"model", "errors"}
+EVERYWHERE = {"model", "errors", "frozen"}
 # Rooms of the embedded AWS -> the ones they use.
 LOCAL_ROOMS: dict[str, set[str]] = {
     "accounts": set(),
@@ -70,8 +70,8 @@ ENGINE = {
     *("reconcile", "restore", "snapshot"),
 }
 # What they may import, besides the standard library and each other.
-ENGINE_USES = ("tapgen.aws", "tapgen.model", "tapgen.errors")
-# Tables of facts, which use the standard library only.
+ENGINE_USES = ("tapgen.aws", "tapgen.model", "tapgen.errors", "tapgen.frozen")
+# Tables of facts, which use the standard library and `frozen` only.
 TABLES = "knowledge"
 # Lambda sources: they run in AWS and use nothing of tapgen.
 HANDLERS = "handlers"
@@ -89,7 +89,7 @@ OWNERS = {
     "orjson": {"system.templates_out"},
     "cloudformation_validate": {"lint"},
     "ruamel": {"config"},
-    "yaml": {"template.decode", "emulator"},
+    "yaml": {"config.document", "template.decode", "emulator"},
     "click": {"cli"},
     "rich": {"cli", "report"},
 }
@@ -122,10 +122,10 @@ def room_of(name: str) -> str:
 
 def allowed(room: str) -> set[str]:
     """The rooms that may be imported from a room, its own included."""
-    if room == TABLES:
-        return {room}
+    if room in (TABLES, "cache", "model", "frozen"):
+        return {room, "frozen"}
     if room in EVERYWHERE:
-        return {room} | (EVERYWHERE if room == "errors" else set())
+        return {room, *EVERYWHERE}
     if room == "cli":
         return {room, LOCAL, *ROOMS, *EVERYWHERE}
     if room in (LOCAL, HANDLERS):
@@ -156,7 +156,7 @@ def test_third_party_packages_stay_with_their_owners(name: str) -> None:
 
 
 def test_tables_use_the_standard_library_only() -> None:
-    own = (f"tapgen.{TABLES}.", "__future__")
+    own = (f"tapgen.{TABLES}.", "tapgen.frozen.", "__future__")
     for name in (n for n in IMPORTS if room_of(n) == TABLES):
         for imported in IMPORTS[name]:
             root = imported.split(".")[0]

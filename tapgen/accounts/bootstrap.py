@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
 from tapgen.accounts import roles
@@ -24,6 +24,7 @@ from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import boundary, indirect_permissions
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, Denied
+from tapgen.frozen import dataclass
 from tapgen.model import PassedRole, Permission, System, Target
 from tapgen.system import resource_names
 from tapgen.template import schemas

@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from tapgen.blueprints import bootstrap as blueprint
 from tapgen.blueprints import boundary, indirect_permissions
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import TemplateError
+from tapgen.frozen import dataclass
 from tapgen.model import PassedRole, Permission, StackSet, System
-from tapgen.system import checks, representatives, resource_names
+from tapgen.system import representatives, resource_names
 from tapgen.template import evaluate
 from tapgen.template.values import unmarked
 
@@ -139,15 +141,20 @@ def template(system: System, code: str, needs: Needs) -> str:
     would not take it even without white space."""
     name = system.name.replace("_", "-")
     blueprint.role_names(name, system.suffix)
-    scope = needs.scope(code)
-    text = blueprint.target(name, scope, needs.types, needs.passed_to)
-    size = len(compact(text).encode())
+    text, size = _written(name, code, needs)
     if size > _TEMPLATE_BYTES:
         raise TemplateError(
             f"{stack_name(system)}: the template has {size:,} bytes, CloudFormation "
             f"accepts {_TEMPLATE_BYTES:,}; split the system in two"
         )
     return text
+
+
+@lru_cache(32)
+def _written(name: str, code: str, needs: Needs) -> tuple[str, int]:
+    """Return the template, which most environments share, and its size."""
+    text = blueprint.target(name, needs.scope(code), needs.types, needs.passed_to)
+    return text, len(compact(text).encode())
 
 
 def compact(text: str) -> str:
@@ -244,7 +251,7 @@ def unbounded(resource: Mapping[str, Any]) -> bool:
 def _trusted(s: StackSet, accounts: Container[str]) -> Iterator[str]:
     """Yield the services that the roles of a stack set trust, or may trust, at any
     target; what differs between regions is `*`."""
-    body = evaluate.only(checks.body(s.template), _ROLE, "AssumeRolePolicyDocument")
+    body = evaluate.only(evaluate.parsed(s.template), _ROLE, "AssumeRolePolicyDocument")
     for target in s.targets if body["Resources"] else ():
         if target.account not in accounts:
             continue

@@ -26,7 +26,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from awacs.aws import PolicyDocument
@@ -48,6 +47,7 @@ from troposphere import (
 
 from tapgen.blocks import compute, frame, monitoring, names
 from tapgen.blocks.api_logs import ACCESS_LOG, log_groups
+from tapgen.frozen import dataclass
 
 RELEASE = "release"
 """The stage variable that names the alias to call, if the function has aliases."""

@@ -24,8 +24,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from awacs import ec2, xray
@@ -33,6 +32,7 @@ from awacs.aws import ArnEquals, Statement
 from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda
 
 from tapgen.blocks import frame, monitoring, names, security
+from tapgen.frozen import dataclass
 
 RUNTIME = "python3.13"
 LARGEST_SOURCE = 4 * 2**20
@@ -42,6 +42,9 @@ _SHARED = re.compile(
     r"^from tapgen\.handlers\.(\w+) import (?:\([^)]*\)|[^(\n]+)$", re.MULTILINE
 )
 _FUTURE = "from __future__ import annotations\n"
+
+# importlib.resources would import zipfile and more.
+_HANDLERS = Path(__file__).parents[1] / "handlers"
 
 LIVE = "live"
 CANARY = "canary"
@@ -60,8 +63,7 @@ def source(handler: str) -> str:
 
 
 def _handler(name: str) -> str:
-    file = resources.files("tapgen") / "handlers" / f"{name}.py"
-    return file.read_text(encoding="utf-8")
+    return (_HANDLERS / f"{name}.py").read_text(encoding="utf-8")
 
 
 def log_group_name(function: str) -> str:

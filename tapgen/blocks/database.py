@@ -19,7 +19,7 @@ support its own managed password for an instance with replicas.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from awacs import kms
@@ -37,6 +37,7 @@ from troposphere import (
 )
 
 from tapgen.blocks import frame, monitoring, names, network, security
+from tapgen.frozen import dataclass
 
 PORT = 5432
 MOST_STORAGE_GIB = 65536

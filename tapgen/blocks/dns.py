@@ -16,12 +16,12 @@ therefore depend on health checks, never on a change of records.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from troposphere import Equals, Ref, Tags, Template, route53
 
 from tapgen.blocks import frame, monitoring, names
+from tapgen.frozen import dataclass
 
 DOMAIN_PATTERN = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,}"
 ZONE_PATTERN = "Z[A-Z0-9]{1,31}"

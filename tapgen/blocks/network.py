@@ -16,7 +16,6 @@ existing subnet.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from troposphere import (
@@ -35,6 +34,7 @@ from troposphere import (
 )
 
 from tapgen.blocks import frame, names
+from tapgen.frozen import dataclass
 
 MAX_ZONES = 4
 """Zones that each tier has room for."""

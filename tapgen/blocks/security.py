@@ -17,7 +17,6 @@ it means "this key" (a key policy cannot name its own key).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from awacs import kms as actions
@@ -38,6 +37,7 @@ from awacs.sts import AssumeRole
 from troposphere import GetAtt, Ref, Tags, Template, encode_to_dict, iam, kms
 
 from tapgen.blocks import names
+from tapgen.frozen import dataclass
 
 # All actions of a key's owner. The key policy allows them to the account, which
 # delegates them through IAM. They are listed one by one, so that none is hidden.

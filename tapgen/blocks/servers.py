@@ -17,7 +17,6 @@ that never change, and a traffic dial for each region.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from awacs import s3 as s3_actions
@@ -39,6 +38,7 @@ from troposphere import (
 from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
 from tapgen.blocks import frame, monitoring, names, security, storage
+from tapgen.frozen import dataclass
 
 MAX_WEIGHT = 999
 """The largest weight of a target group."""

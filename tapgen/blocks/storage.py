@@ -14,7 +14,6 @@ before it exists. It returns the policy statements that allow its use.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from awacs import kms
@@ -30,6 +29,7 @@ from awacs.aws import (
 from troposphere import If, NoValue, Ref, Tags, Template, s3
 
 from tapgen.blocks import frame, monitoring, names, security
+from tapgen.frozen import dataclass
 
 MULTIPART_DAYS = 7
 """Days after which S3 deletes the parts of an unfinished upload."""

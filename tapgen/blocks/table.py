@@ -26,7 +26,6 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from awacs import dynamodb as actions
@@ -35,6 +34,7 @@ from awacs.aws import Action, ConditionElement, Statement, StringEquals
 from troposphere import If, NoValue, Ref, Tags, Template, dynamodb
 
 from tapgen.blocks import frame, monitoring, names, security
+from tapgen.frozen import dataclass
 
 RECOVERY_DAYS = 35
 """Days of point-in-time recovery: DynamoDB's maximum."""

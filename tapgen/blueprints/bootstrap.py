@@ -566,8 +566,8 @@ def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
     empty = _size()
     documents: list[list[Statement]] = [[]]
     used = empty
-    for piece in (piece for s in statements for piece in _pieces(s)):
-        more = _size(piece) - empty + 1  # the comma after it
+    for piece, size in (found for s in statements for found in _pieces(s)):
+        more = size - empty + 1  # the comma after it
         # The last one has none.
         if used + more - 1 > _POLICY_SIZE:
             documents.append([])
@@ -577,11 +577,12 @@ def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
     return [security.document(*document) for document in documents]
 
 
-def _pieces(statement: Statement) -> Iterator[Statement]:
+def _pieces(statement: Statement) -> Iterator[tuple[Statement, int]]:
     """Split a statement by halves of its actions or its resources, whichever are longer,
-    until each fits into a policy."""
-    if _size(statement) <= _POLICY_SIZE:
-        yield statement
+    until each fits into a policy; with the size of that policy."""
+    size = _size(statement)
+    if size <= _POLICY_SIZE:
+        yield statement, size
         return
     properties = statement.properties
     key = max(

@@ -7,6 +7,7 @@ compares its JSON.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -95,9 +96,9 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         source=_source(config, given),
     )
     if given.capabilities is None:
-        stack_set = replace(
-            stack_set, capabilities=parts.capabilities(evaluate.whole(stack_set))
-        )
+        whole = evaluate.whole(stack_set)
+        needed = parts.capabilities(whole, json.dumps(whole))
+        stack_set = replace(stack_set, capabilities=needed)
     return stack_set
 
 

@@ -11,12 +11,12 @@ so that what is equal is made once.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from troposphere import AWSHelperFn, BaseAWSObject, Tags, Template
 
+from tapgen.frozen import dataclass
 from tapgen.system import templates_out
 
 _MOST = 256
@@ -99,12 +99,13 @@ def _same(value: Any) -> Any:
     return value
 
 
+# Most values are text, and take no call.
 def _mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {key: plain(inner) for key, inner in value.items()}
+    return {k: v if type(v) is str else plain(v) for k, v in value.items()}
 
 
 def _list(value: Any) -> list[Any]:
-    return [plain(inner) for inner in value]
+    return [v if type(v) is str else plain(v) for v in value]
 
 
 def _object(value: BaseAWSObject) -> Any:

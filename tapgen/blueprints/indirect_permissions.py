@@ -8,7 +8,8 @@ CloudFormation makes before it creates a resource. IAM checks these, too.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from tapgen.frozen import dataclass
 
 SSM_VALUE = "AWS::SSM::Parameter::Value"
 """Stands for template parameters whose values CloudFormation reads from SSM."""

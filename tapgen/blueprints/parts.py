@@ -7,9 +7,8 @@ blueprint whose parts do not fit together.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from troposphere import Template
@@ -19,6 +18,7 @@ from tapgen.blueprints import python
 from tapgen.blueprints.encoding import Recipe
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
+from tapgen.frozen import dataclass
 from tapgen.model import (
     SAME,
     Output,
@@ -149,14 +149,15 @@ def _stack_set(
     config: Config, system: System, part: Part, body: Mapping[str, Any]
 ) -> StackSet:
     first, *others = _roles(config, part)
+    text = (
+        part.template.text()
+        if isinstance(part.template, Recipe)
+        else templates_out.render(body)
+    )
     return StackSet(
         name=f"{system.prefix}-{part.name}",
         part=part.name,
-        template=(
-            part.template.text()
-            if isinstance(part.template, Recipe)
-            else templates_out.render(body)
-        ),
+        template=text,
         role=part.role,
         targets=tuple(
             Target(account, config.regions[role])
@@ -169,7 +170,7 @@ def _stack_set(
             for role in others
         ),
         depends_on=part.depends_on,
-        capabilities=capabilities(body),
+        capabilities=capabilities(body, text),
         tags=system.tags,
     )
 
@@ -203,19 +204,18 @@ def _differing(
 
 def _real(config: Config, value: Value) -> Value:
     """Return the value with its region role replaced by the region."""
-    if isinstance(value, Output):
-        region = value.region if value.region == SAME else config.regions[value.region]
-        return replace(value, region=region)
+    if isinstance(value, Output) and value.region != SAME:
+        return replace(value, region=config.regions[value.region])
     return value
 
 
-def capabilities(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the capabilities that a template requires."""
+def capabilities(body: Mapping[str, Any], text: str) -> tuple[str, ...]:
+    """Return the capabilities that a template with this text requires."""
     found = [r for r in body["Resources"].values() if r["Type"] in _IAM_NAMES]
     wanted = ["CAPABILITY_IAM"] if found else []
     if any(_IAM_NAMES[r["Type"]] in r.get("Properties", {}) for r in found):
         wanted = ["CAPABILITY_NAMED_IAM"]
-    if "Transform" in body or "Fn::Transform" in json.dumps(body):
+    if "Transform" in body or "Fn::Transform" in text:
         wanted.append("CAPABILITY_AUTO_EXPAND")
     return tuple(wanted)
 

@@ -7,7 +7,7 @@ suffix, so that ARN patterns limit the role to that system.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from awacs import s3 as as3
 from awacs.aws import (
@@ -15,6 +15,7 @@ from awacs.aws import (
 )
 
 from tapgen.blocks import names, security
+from tapgen.frozen import dataclass
 from tapgen.model import STACKS_IN_REVIEW, PassedRole, Permission
 
 ARN_ENDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {

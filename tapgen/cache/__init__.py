@@ -2,5 +2,5 @@
 
 `store` stores texts in a folder with a digest of what they depend on; `fingerprint` is
 the digest of a config and of everything that turns it into templates. Uses nothing of
-tapgen. Begin reading at `store.Store`.
+tapgen but `frozen`. Begin reading at `store.Store`.
 """

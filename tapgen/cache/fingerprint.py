@@ -29,6 +29,7 @@ _DISTRIBUTIONS = {
     "pydantic_core": "pydantic_core",
     "ruamel.yaml": "ruamel*yaml",
     "troposphere": "troposphere",
+    "yaml": "[Pp]y[Yy][Aa][Mm][Ll]",
 }
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from tapgen.cli.common import (
     load_all,
     local_folder,
 )
+from tapgen.frozen import dataclass
 from tapgen.model import Finding
 
 CACHE_FOLDER = LOCAL_FOLDER / "made"

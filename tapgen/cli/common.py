@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,6 +18,7 @@ import click
 
 from tapgen.cli import near
 from tapgen.errors import ConfigError, LocalError
+from tapgen.frozen import dataclass
 from tapgen.model import System
 from tapgen.report.control import visible
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +102,8 @@ def near(given: object, allowed: Collection[str]) -> str:
     for word in allowed:
         if sorted(word) == sorted(given) and word != given:
             return f"; did you mean {word!r}?"
+    from difflib import get_close_matches  # a config that is right needs no help
+
     lower = {word.lower().replace("-", "_"): word for word in allowed}
     close = get_close_matches(given.lower().replace("-", "_"), lower, 1)
     return f"; did you mean {lower[close[0]]!r}?" if close else ""

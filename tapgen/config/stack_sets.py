@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from tapgen.config.document import Node, wrong
 from tapgen.config.model import ArtifactConfig, Place, StackSetConfig
 from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import Problems, dotted, listed, near, shown
+from tapgen.frozen import dataclass
 from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import SAME, SELF, Output, Override, Target, Value
 

@@ -5,7 +5,7 @@ Sources: the resource reference of each type, and the API references that it nam
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,8 @@ is replaced. These do not. Other attributes may change with any property.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from tapgen.frozen import dataclass
 
 ANY = ""
 

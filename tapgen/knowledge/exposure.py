@@ -5,7 +5,7 @@ Sources: the resource reference of each property, where nothing else is said.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ reference of each property, where the docs of a service say no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

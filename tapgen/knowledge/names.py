@@ -5,7 +5,7 @@ STS quotas" for IAM, and the API reference of each service for the others: `PutD
 ("names are unique in an account"), `CreateBudget`, CloudFront's `Create…` actions
 (`…AlreadyExists`), `CreateMultiRegionAccessPoint`. A name of any other type is unique in
 one account and region: where the registry schema makes it the identifier, where
-`refusals.names` has it, or where it is listed here.
+`custom_names` has it, or where it is listed here.
 """
 
 from __future__ import annotations

@@ -9,8 +9,9 @@ resource reference. Some properties replace although no schema lists them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from tapgen.frozen import dataclass
 
 
 class Rule(StrEnum):

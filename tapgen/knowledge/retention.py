@@ -11,8 +11,9 @@ is the CloudFormation template reference of the type and property.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
+
+from tapgen.frozen import dataclass
 
 FOREVER = inf
 

@@ -8,7 +8,7 @@ APIs) and versions of state machines, guardrails, prompts and flows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.model import Output, Override, StackSet, System, Target, Value
-from tapgen.system import checks, templates_out
+from tapgen.system import templates_out
 from tapgen.template import evaluate, nested
 from tapgen.template.values import scalar
 
@@ -37,7 +37,7 @@ def job_for(system: System, stack_set: StackSet) -> Job:
 def _apart(stack_set: StackSet) -> str:
     """Return a template without those of its nested stacks, which have jobs of their
     own."""
-    body = checks.body(stack_set.template)
+    body = evaluate.parsed(stack_set.template)
     if nested.TYPE not in stack_set.template or not any(nested.inner(body)):
         return stack_set.template
     return templates_out.written(nested.emptied(body))
@@ -55,7 +55,7 @@ def with_nested(stack_set: StackSet) -> Iterator[StackSet]:
         there = evaluate.of_nested(stack_set.template, values, target)
         for name, parameters in there.items():
             given.setdefault(name, {})[target] = parameters
-    for name, template in nested.inner(checks.body(stack_set.template)):
+    for name, template in nested.inner(evaluate.parsed(stack_set.template)):
         yield from with_nested(
             _as_stack_set(stack_set, name, template, given.get(name))
         )

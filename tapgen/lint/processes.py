@@ -13,8 +13,7 @@ from collections.abc import Iterator, Sequence
 from tapgen.lint.cfn_lint import config, rules, run
 from tapgen.lint.jobs import Job
 from tapgen.model import Finding
-from tapgen.system import checks
-from tapgen.template import schemas
+from tapgen.template import evaluate, schemas
 
 # Below this many templates, starting processes costs more than it saves.
 _WORTH_FORKING = 3
@@ -68,7 +67,7 @@ def _have_same_schemas(jobs: Sequence[Job]) -> bool:
     cfn-lint looks up by region beside schemas only ever adds errors and warnings.
     Templates with transforms run alone: they are expanded with the first region's values.
     """
-    body = checks.body(jobs[0].template)
+    body = evaluate.parsed(jobs[0].template)
     resources = body.get("Resources")
     if "Transform" in body or not isinstance(resources, dict):
         return False

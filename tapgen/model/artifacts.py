@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model.targets import Target
 
 

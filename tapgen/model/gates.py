@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, ClassVar
+
+from tapgen.frozen import dataclass
 
 WAVE = "wave"
 """Stands for every wave, as the place of a gate."""

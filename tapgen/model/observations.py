@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
+from tapgen.frozen import dataclass
 from tapgen.model.organizations import AutoDeployment, PermissionModel
 from tapgen.model.statuses import InstanceDetailedStatus, InstanceStatus
 from tapgen.model.targets import Target

@@ -9,8 +9,10 @@ step has saved, and `RUN` the id of the run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
+
+from tapgen.frozen import dataclass
 
 HERE = "here"
 """The region in which a procedure is started."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model.artifacts import Artifact
 from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
 from tapgen.model.procedures import Procedure

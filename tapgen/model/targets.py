@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+
+from tapgen.frozen import dataclass
 
 SELF = "self"
 """The caller's own account, until a plan resolves it."""

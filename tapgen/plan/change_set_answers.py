@@ -20,9 +20,8 @@ from tapgen.model import CHANGE_SETS, HIDDEN, Action, Target
 from tapgen.plan import reviews
 from tapgen.plan.model import Plan, Reference, Step
 from tapgen.plan.reviews import Judged
-from tapgen.system import checks
 from tapgen.system.ownership import ownership_tags
-from tapgen.template import nested, replacements
+from tapgen.template import evaluate, nested, replacements
 from tapgen.template.diff import Property, Resource, Verb, Verdict
 from tapgen.template.evaluate import no_echo, whole
 from tapgen.template.values import LATER
@@ -251,7 +250,7 @@ def _reviewed(plan: Plan, step: Step, target: Target, found: ChangeSet) -> Answe
     s = plan.system.part(step.part)
     filled = reviews.placeholders(s.template, step.values)
     change_set = _without_secrets(found, [whole(s)])
-    body = checks.body(s.template)
+    body = evaluate.parsed(s.template)
     return Answer(
         change_set,
         today=_today(step, filled.names),

@@ -23,7 +23,7 @@ from tapgen.plan.durations import NOTHING, POLL, STACK, Span
 from tapgen.plan.model import Plan, Step
 from tapgen.plan.unheard import unheard
 from tapgen.system import checks
-from tapgen.template import diff
+from tapgen.template import evaluate
 from tapgen.template.diff import Resource, Verb, Verdict
 from tapgen.template.values import references
 
@@ -385,7 +385,7 @@ def _order(template: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
     For circular dependencies, which AWS refuses, without dependencies.
     """
-    resources = diff.block(template, "Resources")
+    resources = evaluate.block(template, "Resources")
     waits: dict[str, tuple[str, ...]] = {}
     for logical_id, resource in resources.items():
         named = resource.get("DependsOn", ()) if isinstance(resource, Mapping) else ()
@@ -446,5 +446,7 @@ def fit(s: StackSet) -> Fit:
     size = len(compact(s.template).encode())
     measures = [Measure("bytes", size, checks.MAX_BYTES)]
     for name, limit in checks.LIMITS.items():
-        measures.append(Measure(name.lower(), len(diff.block(s.template, name)), limit))
+        measures.append(
+            Measure(name.lower(), len(evaluate.block(s.template, name)), limit)
+        )
     return Fit(s.part, s.name, size > MAX_BODY, tuple(measures))

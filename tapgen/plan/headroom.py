@@ -25,7 +25,7 @@ from tapgen.aws.quotas import (
 from tapgen.model import Action, Observed, System, Target
 from tapgen.plan.forecast import TIGHT, Forecast
 from tapgen.plan.model import Plan, Step
-from tapgen.template import diff
+from tapgen.template import diff, evaluate
 
 # The resource types that count against a quota in their target.
 _COUNTED: Mapping[str, Quota] = {
@@ -244,7 +244,7 @@ def _reserving(properties: object) -> int:
 
 
 def _mappings(template: str) -> Iterator[Mapping[str, object]]:
-    for resource in diff.block(template, "Resources").values():
+    for resource in evaluate.block(template, "Resources").values():
         if isinstance(resource, Mapping):
             yield resource
 

@@ -16,8 +16,8 @@ from typing import Any
 from tapgen.aws.change_sets import Finding
 from tapgen.model import HIDDEN, STACKS_IN_REVIEW, System, Target
 from tapgen.plan.model import Plan, Reference, Step, Value
-from tapgen.system import checks, names
-from tapgen.template import values
+from tapgen.system import names
+from tapgen.template import evaluate, values
 from tapgen.template.diff import Verb
 from tapgen.template.placeholders import fill
 
@@ -184,7 +184,7 @@ def judged(
 ) -> tuple[Judged, ...]:
     """Return AWS's findings about one stack, each with whether it counts."""
     s = plan.system.part(step.part)
-    body = checks.body(s.template)
+    body = evaluate.parsed(s.template)
     opened: frozenset[str] = frozenset()
     if is_new(plan, step, target):
         opened = open_names(body, placeholders(s.template, step.values).names)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tapgen.frozen import dataclass
 from tapgen.model.procedures import WRITER, Call, Check, Script, Step
 
 LONGEST_SNAPSHOT = 12 * 3600

@@ -7,8 +7,8 @@ matches the instance.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from tapgen.frozen import dataclass
 from tapgen.model.procedures import RUN, Call, Check, Procedure, Step, saved
 from tapgen.procedures import databases
 

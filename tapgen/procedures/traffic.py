@@ -7,8 +7,7 @@ https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/gl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from tapgen.frozen import dataclass
 from tapgen.model.procedures import Call, Check, Script, Step
 from tapgen.procedures.databases import alarm
 

@@ -13,7 +13,7 @@ from tapgen.rules.iam import statements, texts
 from tapgen.rules.system_view import FoundIn, SystemRule, SystemView
 from tapgen.rules.values import absent, get
 from tapgen.rules.view import Resource
-from tapgen.system import checks
+from tapgen.template import evaluate
 
 _GUIDE = f"{DOCS}IAM/latest/UserGuide/access_policies_boundaries.html"
 _IDENTITIES = ("AWS::IAM::Role", "AWS::IAM::User")
@@ -153,7 +153,7 @@ def _of(it: SystemView, kinds: Iterable[str]) -> Iterator[tuple[StackSet, Resour
 
 
 def _as_written(stack_set: StackSet, found: Resource) -> str:
-    body = checks.body(stack_set.template)
+    body = evaluate.parsed(stack_set.template)
     properties = get(body, "Resources", found.id, "Properties")
     # A resource of a loop has another id in the template.
     return json.dumps(properties) if isinstance(properties, dict) else BEGINNING
@@ -166,7 +166,7 @@ def _name(system: System) -> str:
 def _line(system: System, stack_set: StackSet) -> str:
     """Return the property to add. A template that takes the suffix as a parameter serves
     every environment."""
-    parameters = get(checks.body(stack_set.template), "Parameters")
+    parameters = get(evaluate.parsed(stack_set.template), "Parameters")
     name = _name(system)
     if isinstance(parameters, dict) and _SUFFIX in parameters:
         name = f"{name.removesuffix(system.suffix)}${{{_SUFFIX}}}"

@@ -14,7 +14,6 @@ from tapgen.rules.base import Found, Rule, in_properties
 from tapgen.rules.system_view import FoundIn, SystemView
 from tapgen.rules.view import View
 from tapgen.rules.wide import WideRule, of_system
-from tapgen.system import checks
 from tapgen.template import evaluate
 
 
@@ -61,7 +60,7 @@ def _key(view: View, found: Found) -> tuple[object, ...]:
 
 def _alone(it: SystemView, stack_set: StackSet) -> View:
     """Return a stack set without the values that it takes from others."""
-    body = checks.body(stack_set.template)
+    body = evaluate.parsed(stack_set.template)
     places = tuple(
         views.place(body, evaluate.given(stack_set.values(place.target)), place.target)
         for s, place in it.places

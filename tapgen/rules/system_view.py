@@ -28,6 +28,7 @@ from tapgen.rules.values import Path, get, text
 from tapgen.rules.view import Place, Resource
 from tapgen.system import checks, representatives
 from tapgen.system.representatives import Groups
+from tapgen.template import evaluate
 from tapgen.template.values import FOUND, LATER
 
 FoundIn = tuple[StackSet, Path, str]
@@ -132,7 +133,7 @@ class SystemView:
                 name: self._value(value, target)
                 for name, value in stack_set.values(target).items()
             }
-            body = checks.body(stack_set.template)
+            body = evaluate.parsed(stack_set.template)
             self._evaluated[key] = views.place(body, given, target)
         return self._evaluated[key]
 
@@ -200,7 +201,7 @@ class SystemView:
     def exports(self) -> Iterator[tuple[StackSet, Place, str, str]]:
         """Yield stack set, place, output and export name of every export."""
         for stack_set, place in self.places:
-            body = checks.body(stack_set.template)
+            body = evaluate.parsed(stack_set.template)
             outputs = get(body, "Outputs")
             if not isinstance(outputs, Mapping) or place.target is None:
                 continue
@@ -255,7 +256,7 @@ def _unique(found: Iterable[Finding]) -> list[Finding]:
 def finding(rule: Rule, found: FoundIn) -> Finding:
     """Return what a rule found in a system, without file and line."""
     stack_set, path, message = found
-    written = views.locate(checks.body(stack_set.template), path)
+    written = views.locate(evaluate.parsed(stack_set.template), path)
     named = len(written) > 1 and isinstance(written[1], str)
     return Finding(
         stack_set=stack_set.name,

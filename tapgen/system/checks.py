@@ -14,11 +14,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from dataclasses import field, replace
+from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import (
     REGION,
     SAME,
@@ -90,13 +91,15 @@ def unmapped(system: System, groups: Groups | None = None) -> list[str]:
     found: dict[str, str] = {}
     accounts = groups or representatives.of(system)
     for s in system.stack_sets:
-        if not _block(s.template, "Mappings"):
+        if not evaluate.block(s.template, "Mappings"):
             continue
         for target in s.targets:
             if target.account not in accounts:
                 continue
             given = evaluate.given(s.values(target))
-            for one in evaluate.evaluate(body(s.template), given, target).unmapped:
+            for one in evaluate.evaluate(
+                evaluate.parsed(s.template), given, target
+            ).unmapped:
                 where = "/".join(map(str, one.path))
                 key = f"{s.part} {target.region} {where} {one}"
                 found.setdefault(key, f"{s.part}: {target}: {where}: {one}")
@@ -177,29 +180,13 @@ def _place(value: Output, target: Target) -> tuple[str | None, str | None]:
     )
 
 
-@lru_cache(maxsize=512)
-def body(template: str) -> Mapping[str, Any]:
-    """Return the template in a text; empty for one that is not a JSON object. The result
-    is shared: do not change it."""
-    try:
-        found = json.loads(template)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _block(template: str, name: str) -> Mapping[str, Any]:
-    found = body(template).get(name, {})
-    return found if isinstance(found, dict) else {}
-
-
 # Sizes ----------------------------------------------------------------------------------
 
 
 def _too_much(s: StackSet) -> Iterator[Problem]:
-    for message in _too_large(body(s.template)):
+    for message in _too_large(evaluate.parsed(s.template)):
         yield Problem(message, s.part)
-    described = str(body(s.template).get("Description", ""))
+    described = str(evaluate.parsed(s.template).get("Description", ""))
     if len(described.encode()) > _DESCRIPTION_BYTES:
         message = (
             f"the description has {len(described.encode())} bytes; CloudFormation "
@@ -287,7 +274,9 @@ class _Look:
         if key not in self.cache:
             s = self.by_part[part]
             values = evaluate.given(s.values(target))
-            self.cache[key] = evaluate.evaluate(body(s.template), values, target)
+            self.cache[key] = evaluate.evaluate(
+                evaluate.parsed(s.template), values, target
+            )
         return self.cache[key]
 
     @cached_property
@@ -339,7 +328,7 @@ def _against_template(
     """Yield the values that a template does not accept, and those that it misses."""
     declared = {
         name: parameter if isinstance(parameter, dict) else {}
-        for name, parameter in _block(s.template, "Parameters").items()
+        for name, parameter in evaluate.block(s.template, "Parameters").items()
     }
     for name in sorted(set(values) - set(declared)):
         known = ", ".join(sorted(declared)) or "none"
@@ -373,13 +362,13 @@ def _at_targets(s: StackSet, look: _Look) -> Iterator[Problem]:
 def _template_problems(s: StackSet, target: Target, look: _Look) -> Iterator[str]:
     """Yield broken rules of the template, mistakes in its loops, and sizes beyond
     CloudFormation's limits with loops expanded."""
-    looped = loops.TRANSFORM in loops.transforms(body(s.template))
-    if looped or "Rules" in body(s.template):
+    looped = loops.TRANSFORM in loops.transforms(evaluate.parsed(s.template))
+    if looped or "Rules" in evaluate.parsed(s.template):
         yield from look.evaluated(s.part, target).problems
     if not looped:
         return
     given = evaluate.given(s.values(target))
-    expanded = evaluate.written_out(body(s.template), given, target)
+    expanded = evaluate.written_out(evaluate.parsed(s.template), given, target)
     where = f" in {target.region} with its loops expanded"
     yield from _too_large(expanded, where)
 
@@ -433,7 +422,7 @@ def _value(
         return  # reported already
     for place, output in found:
         if output is _MISSING:
-            loop = value.output not in _block(source.template, "Outputs")
+            loop = value.output not in evaluate.block(source.template, "Outputs")
             why = "no loop creates it" if loop else "its condition is false"
             yield f"{value} does not exist in {look.everywhere(place)}: {why} there"
     known = [text_of(output) for _, output in found]

@@ -95,7 +95,7 @@ def _known(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return a template whose unknown parameters have no default, and the values that
     are known."""
-    body = dict(checks.body(stack_set.template))
+    body = dict(evaluate.parsed(stack_set.template))
     given = stack_set.values(target)
     declared: dict[str, Any] = {}
     values: dict[str, str] = {}
@@ -137,7 +137,7 @@ def _output_of(
     parts: Mapping[str, StackSet],
     depth: int,
 ) -> str | None:
-    body, values = checks.body(source.template), {}
+    body, values = evaluate.parsed(source.template), {}
     for name, value in source.values(at).items():
         known = _literal(value, at, parts, depth + 1)
         about = mapping(mapping(body.get("Parameters")).get(name))

@@ -12,9 +12,9 @@ Pure: takes data, returns data. Begin reading at `uses`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.parameter_forms import SSM_VALUE
 from tapgen.model import Observed, Target
 from tapgen.template import evaluate

@@ -6,9 +6,9 @@ A name that only AWS can fill in is left out: nothing certain can be said about 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.names import (
     ACCOUNT_WIDE,
     BELOW,
@@ -22,8 +22,8 @@ from tapgen.knowledge.names import (
 )
 from tapgen.model import Target
 from tapgen.template import schemas, scope
+from tapgen.template.custom_names import custom_name
 from tapgen.template.places import value_at
-from tapgen.template.refusals import custom_name
 
 _LISTED = {**IAM, **ACCOUNT_WIDE, **WORLD, **REGIONAL}
 

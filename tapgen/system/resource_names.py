@@ -17,7 +17,7 @@ from typing import Any
 
 from tapgen.knowledge.named_resources import FIXED, GENERATED, NAMED, REFERS
 from tapgen.model import StackSet, System, Target
-from tapgen.system import checks, representatives
+from tapgen.system import representatives
 from tapgen.template import evaluate, parameter_store
 from tapgen.template.values import LATER, marked, pieces, references, scalar, unmarked
 
@@ -97,7 +97,7 @@ def _start(names: list[str]) -> str:
 
 
 def _of(system: System, s: StackSet, accounts: Container[str]) -> Iterator[_Named]:
-    body = checks.body(s.template)
+    body = evaluate.parsed(s.template)
     for target in s.targets:
         if target.account not in accounts:
             continue

@@ -33,7 +33,7 @@ from tapgen.model import (
     gate_data,
     procedure_data,
 )
-from tapgen.system import checks, representatives
+from tapgen.system import representatives
 from tapgen.template import evaluate, schemas
 from tapgen.template.values import text, unmarked
 
@@ -318,7 +318,7 @@ def _artifact(stack_set: StackSet, artifact: Artifact) -> dict[str, Any]:
 def _alarms(system: System, stack_set: StackSet) -> dict[str, list[str]]:
     """Return region → the names of the alarms that a stack set creates there in any
     account; what only AWS knows is a variable, and so is the account."""
-    body = evaluate.only(checks.body(stack_set.template), _ALARM, "AlarmName")
+    body = evaluate.only(evaluate.parsed(stack_set.template), _ALARM, "AlarmName")
     if not body["Resources"]:
         return {}
     accounts = representatives.of(replace(system, stack_sets=(stack_set,)))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.template import schemas
 from tapgen.template.differences import Path
 from tapgen.template.refusals import Refused

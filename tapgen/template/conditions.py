@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.policies import OPEN_TO_ALL
 from tapgen.template.patterns import ANY, Pattern, joined, pattern, symbol
 from tapgen.template.sets import (

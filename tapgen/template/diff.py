@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import HIDDEN, Target
 from tapgen.template import evaluate, propagation, refusals, schemas, snapshots
 from tapgen.template.changes import Property, Resource, Verb, Verdict
@@ -49,7 +50,6 @@ __all__ = [
     "Side",
     "Verb",
     "Verdict",
-    "block",
     "compare",
     "entries",
     "moving_outputs",
@@ -196,15 +196,6 @@ def same(old: str, new: str) -> bool:
         return identical(json.loads(old), json.loads(new))
     except (ValueError, RecursionError):
         return old == new
-
-
-def block(text: str, name: str) -> Mapping[str, Any]:
-    """Return a top-level block of a template text; empty when there is none."""
-    try:
-        found = json.loads(text).get(name, {})
-    except (ValueError, AttributeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def show(path: Path) -> str:

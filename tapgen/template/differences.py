@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.template.values import LATER, MAX_DEPTH, equal, is_function, normal
 
 Path = tuple[str | int, ...]

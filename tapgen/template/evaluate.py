@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import SELF, Observed, Output, StackSet, Target, Value
 from tapgen.template import loops, nested
 from tapgen.template.scope import Scope
@@ -172,7 +173,8 @@ def written_out(
 
 def only(body: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
     """Return a template with nothing but its resources of a type, these with nothing but
-    the property of a name, and its loops: evaluating that takes a tenth of the time."""
+    the property of a name, and its loops, without outputs and rules: evaluating that takes
+    a tenth of the time."""
     resources = {
         logical_id: _with_only(resource, name)
         for logical_id, resource in mapping(body.get("Resources")).items()
@@ -183,7 +185,7 @@ def only(body: Mapping[str, Any], kind: str, name: str) -> Mapping[str, Any]:
         stack = mapping(body["Resources"][logical_id])
         inside = {**only(template, kind, name), "Outputs": template.get("Outputs", {})}
         resources[logical_id] = nested.carrying(stack, inside)
-    return {**body, "Resources": resources, "Outputs": {}}
+    return {**body, "Resources": resources, "Outputs": {}, "Rules": {}}
 
 
 def _with_only(resource: Any, name: str) -> Any:
@@ -207,7 +209,7 @@ def _flat(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _written(s: StackSet | Observed) -> Mapping[str, Any]:
-    body = mapping(_shared(s.template))
+    body = parsed(s.template)
     if loops.TRANSFORM not in loops.transforms(body):
         return body
     sections: dict[str, dict[str, Any]] = {name: {} for name in loops.SECTIONS}
@@ -218,10 +220,17 @@ def _written(s: StackSet | Observed) -> Mapping[str, Any]:
     return {k: sections.get(k, section) for k, section in body.items()}
 
 
-@lru_cache(128)
-def _shared(template: str) -> Any:
-    """Return a parsed template, which is shared: whoever asks only reads it."""
-    return _parsed(template)
+def block(template: str, name: str) -> Mapping[str, Any]:
+    """Return a top-level block of a template text, empty where there is none. It is
+    shared: do not change it."""
+    return mapping(parsed(template).get(name))
+
+
+@lru_cache(512)
+def parsed(template: str) -> Mapping[str, Any]:
+    """Return the template in a text; empty for one that is not a JSON object. The result
+    is shared: do not change it."""
+    return mapping(_parsed(template))
 
 
 def _parsed(template: Mapping[str, Any] | str) -> Any:

@@ -10,7 +10,6 @@ ports). `knowledge/addresses.py` says where rules are.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from ipaddress import (
     IPv4Network,
     IPv6Network,
@@ -18,6 +17,7 @@ from ipaddress import (
 )
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.addresses import RULES, Rules
 from tapgen.template.conditions import address_ranges
 from tapgen.template.places import value_at

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.template import conditions
 from tapgen.template.conditions import Test, pattern_of
 from tapgen.template.patterns import ANY, Pattern, bits

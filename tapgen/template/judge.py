@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.template import interruptions, replacements, schemas
 from tapgen.template.changes import ORDER, Property, Resource, Verdict
 from tapgen.template.values import (

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from tapgen.template import diff
+from tapgen.template import evaluate
 from tapgen.template.values import mapping, scalar
 
 
 def parameters_of(template: str) -> dict[str, dict[str, Any]]:
     """Return the Parameters block of a template text; empty for a text without one. A
     malformed parameter has no keys."""
-    declared = diff.block(template, "Parameters")
+    declared = evaluate.block(template, "Parameters")
     return {name: dict(mapping(one)) for name, one in declared.items()}
 
 

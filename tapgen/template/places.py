@@ -7,8 +7,9 @@ items of a list.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.attributes import ANY, ANY_REF, CHANGING, IDENTIFIERS, Changing
 from tapgen.template import schemas
 from tapgen.template.changes import ORDER, Property, Resource, Verb, Verdict

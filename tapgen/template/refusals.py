@@ -12,14 +12,15 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from string import Formatter
 from typing import Any
 
-from tapgen.knowledge.refusals import NAMES, REFUSALS, Refusal, Rule
-from tapgen.knowledge.refusals.model import RENAME, CustomName
+from tapgen.frozen import dataclass
+from tapgen.knowledge.refusals import REFUSALS, Refusal, Rule
+from tapgen.knowledge.refusals.model import RENAME
 from tapgen.template import replacements, schemas
+from tapgen.template.custom_names import custom_name
 from tapgen.template.places import value_at
 from tapgen.template.values import equal, is_open, mapping, scalar, surely_differ
 
@@ -380,20 +381,6 @@ def _by_name(
     text = "|".join(_text(value) for value in given)
     words = _filled(custom.words, {"name": name if is_open(given) else text})
     yield Refused(tuple(replacing), words, RENAME, custom.source, custom.code)
-
-
-@cache
-def custom_name(type_name: str) -> CustomName | None:
-    """The properties that name a resource of a type, joined with `|`; None where AWS
-    makes the name up, or allows one name twice."""
-    if type_name in NAMES:
-        return NAMES[type_name]
-    names = schemas.identifier(type_name)
-    if not names or not set(names) <= schemas.create_only(type_name):
-        return None
-    return CustomName(
-        "|".join(names), f"registry schema of {type_name}, primaryIdentifier"
-    )
 
 
 # -- values --------------------------------------------------------------------------

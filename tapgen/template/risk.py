@@ -7,10 +7,10 @@ nothing beyond them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.replacements import LEFT_BEHIND
 from tapgen.template import (
     choices,

@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from math import inf
 
+from tapgen.frozen import dataclass
 from tapgen.template.patterns import (
     ANY,
     Automaton,

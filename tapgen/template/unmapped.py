@@ -6,9 +6,9 @@ CloudFormation fails such a stack, often after other regions have changed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.template.scope import Scope
 from tapgen.template.values import MAX_DEPTH, mapping
 

@@ -6,12 +6,12 @@ depend on the `Shape` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from troposphere import Equals, Not, Ref, Template
 
 from tapgen.blocks import aurora, frame, names, storage, table, tagging
+from tapgen.frozen import dataclass
 
 CODE = "pd"
 ROLES = ("primary", "dr")

@@ -6,12 +6,12 @@ depend on the `Shape` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from troposphere import Template
 
 from tapgen.blocks import backup, frame, names
+from tapgen.frozen import dataclass
 
 INSTANCE_TYPES = (
     *("t3.micro", "t3.small", "t3.medium", "t3.large", "t3.xlarge"),

@@ -6,12 +6,12 @@ depend on the `Shape` alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from troposphere import Ref, Template
 
 from tapgen.blocks import frame, names
+from tapgen.frozen import dataclass
 
 CODE = "sn"
 name = partial(names.name, CODE)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 from troposphere import Equals, Not, Ref, Template
 
 from tapgen.blocks import frame, names, storage, table
+from tapgen.frozen import dataclass
 
 CODE = "sa"
 ROLES = ("source", "target")

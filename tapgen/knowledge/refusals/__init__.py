@@ -1,21 +1,18 @@
-"""The updates that AWS refuses: `REFUSALS` by property, `NAMES` by custom name."""
+"""The updates that AWS refuses: those of custom names are in
+`custom_names`."""
 
 from __future__ import annotations
 
 from tapgen.knowledge.refusals.compute import COMPUTE
 from tapgen.knowledge.refusals.databases import DATABASES
 from tapgen.knowledge.refusals.identity import IDENTITY
-from tapgen.knowledge.refusals.model import CustomName, Refusal, Rule
-from tapgen.knowledge.refusals.names import CUSTOM_NAMED, NAMES
+from tapgen.knowledge.refusals.model import Refusal, Rule
 from tapgen.knowledge.refusals.services import SERVICES
 from tapgen.knowledge.refusals.storage import STORAGE
 from tapgen.knowledge.refusals.tables import TABLES
 
 __all__ = [
-    "CUSTOM_NAMED",
-    "NAMES",
     "REFUSALS",
-    "CustomName",
     "Refusal",
     "Rule",
 ]

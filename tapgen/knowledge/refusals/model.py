@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
-CUSTOM_NAMED = (
-    "CloudFormation cannot update a stack when a custom-named resource requires "
-    "replacing. Rename {name} and update the stack again."
-)
-"""CloudFormation's words for a replacement that a custom name forbids."""
+from tapgen.frozen import dataclass
 
 RENAME = (
     "give it another name, or another logical id and another name, and let its users "
@@ -77,19 +73,4 @@ class Refusal:
     parts: tuple[str, ...] = ()
     default: Any = None
     although_replaced: bool = False
-    checked: str = ""
-
-
-@dataclass(frozen=True)
-class CustomName:
-    """A property whose value no two resources of a type may share.
-
-    While it is given and unchanged, CloudFormation cannot replace the resource: it
-    makes the new one before it deletes the old one.
-    """
-
-    property: str
-    source: str
-    words: str = CUSTOM_NAMED
-    code: str = ""
     checked: str = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tapgen.knowledge.refusals.model import CUSTOM_NAMED, RENAME, Refusal, Rule
+from tapgen.knowledge.custom_names import CUSTOM_NAMED
+from tapgen.knowledge.refusals.model import RENAME, Refusal, Rule
 
 _TABLE: Mapping[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",

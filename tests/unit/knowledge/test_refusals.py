@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tapgen.knowledge.refusals import NAMES, REFUSALS, Refusal, Rule
+from tapgen.knowledge.custom_names import NAMES
+from tapgen.knowledge.refusals import REFUSALS, Refusal, Rule
 from tapgen.template import refusals, replacements, schemas
 from tests.unit.knowledge.paths import is_known
 

@@ -10,9 +10,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tapgen.knowledge.refusals.model import CUSTOM_NAMED, CustomName
+from tapgen.frozen import dataclass
 
-__all__ = ["CUSTOM_NAMED", "NAMES"]
+CUSTOM_NAMED = (
+    "CloudFormation cannot update a stack when a custom-named resource requires "
+    "replacing. Rename {name} and update the stack again."
+)
+"""CloudFormation's words for a replacement that a custom name forbids."""
+
+
+@dataclass(frozen=True)
+class CustomName:
+    """A property whose value no two resources of a type may share.
+
+    While it is given and unchanged, CloudFormation cannot replace the resource: it
+    makes the new one before it deletes the old one.
+    """
+
+    property: str
+    source: str
+    words: str = CUSTOM_NAMED
+    code: str = ""
+    checked: str = ""
+
 
 _NAME_TYPE = "CloudFormation user guide, Name type"
 
