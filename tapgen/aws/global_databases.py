@@ -1,4 +1,4 @@
-"""Global databases of Aurora: which cluster writes now.
+"""Global databases of Aurora: which cluster writes now, and in which version.
 
 A switchover and a failover change it without CloudFormation, so templates do not know.
 
@@ -8,6 +8,7 @@ Source: `DescribeGlobalClusters` in the RDS API reference.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError
@@ -17,9 +18,17 @@ _NOT_THERE = "GlobalClusterNotFoundFault"
 _ATTEMPTS = 2  # the region may be lost; the others are asked next
 
 
-def writer(aws: Aws, identifier: str, places: Iterable[Target]) -> str:
-    """Return the ARN of the cluster that writes; empty where none does, or where there is
-    no such global database.
+@dataclass(frozen=True)
+class State:
+    """The ARN of the cluster that writes, and the engine version of the database; empty
+    where there is none."""
+
+    writer: str = ""
+    version: str = ""
+
+
+def read(aws: Aws, identifier: str, places: Iterable[Target]) -> State:
+    """Return the state of a global database; an empty one where there is no such.
 
     Each place is asked until one answers. Raises AwsError, that of the first place, where
     none does.
@@ -33,7 +42,7 @@ def writer(aws: Aws, identifier: str, places: Iterable[Target]) -> str:
             )
         except AwsError as error:
             if error.code == _NOT_THERE:
-                return ""
+                return State()
             first = first or error
             continue
         members = [
@@ -41,7 +50,9 @@ def writer(aws: Aws, identifier: str, places: Iterable[Target]) -> str:
             for g in found["GlobalClusters"]
             for m in g.get("GlobalClusterMembers", ())
         ]
-        return next((str(m["DBClusterArn"]) for m in members if m.get("IsWriter")), "")
+        arns = (str(m["DBClusterArn"]) for m in members if m.get("IsWriter"))
+        versions = (str(g.get("EngineVersion", "")) for g in found["GlobalClusters"])
+        return State(next(arns, ""), next(versions, ""))
     if first:
         raise first
-    return ""
+    return State()

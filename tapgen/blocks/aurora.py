@@ -9,8 +9,12 @@ failover changes the writing cluster without CloudFormation.
         t, identifier=..., parameter_group_name="...-${Major}", engine=aurora.ENGINE
     )
     cluster = aurora.primary(t, "Cluster", place=place, secret=secret, **more)
-    aurora.instances(t, cluster=cluster, place=place, number=2, instance_class=...)
-    aurora.global_cluster(t, "GlobalCluster", name=..., source=cluster, **more)
+    writer, *_ = aurora.instances(
+        t, cluster=cluster, place=place, number=2, instance_class=...
+    )
+    aurora.global_cluster(
+        t, "GlobalCluster", name=..., source=cluster, writer=writer, **more
+    )
 
 and in the other region `aurora.secondary`, with the id of the global cluster.
 """
@@ -119,9 +123,17 @@ def primary(
 
 
 def global_cluster(
-    t: Template, title: str, *, name: str, source: Any, deletion_protection: Any
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    source: Any,
+    writer: Any,
+    deletion_protection: Any,
 ) -> Any:
-    """Add the global database around an existing cluster.
+    """Add the global database around an existing cluster, once its writer runs: the
+    primary cluster of a global database has an instance.
+    https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-getting-started.html
 
     It takes engine, version and encryption from the cluster. It holds no data of its
     own, and is deleted with its stack unless deletion protection is on.
@@ -129,6 +141,7 @@ def global_cluster(
     return t.add_resource(
         rds.GlobalCluster(
             title,
+            DependsOn=[writer.title],
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             GlobalClusterIdentifier=names.sub(name),

@@ -180,7 +180,8 @@ class Precondition:
     """What must be deployed before a parameter of a part gets a value.
 
     `needs` are values of other parameters, as part, parameter and value. They count as
-    they are before the rollout. `advice` says what to do first.
+    they are before the rollout. `advice` says what to do first. With `ordered`, the rollout
+    that brings them may do it itself: their parts change before this one.
     """
 
     part: str
@@ -188,6 +189,7 @@ class Precondition:
     value: str
     needs: tuple[tuple[str, str, str], ...]
     advice: str
+    ordered: bool = False
 
 
 @dataclass(frozen=True)

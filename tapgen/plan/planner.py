@@ -19,7 +19,7 @@ from tapgen.plan import lookups, unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
 from tapgen.plan.names import moved, taken
-from tapgen.plan.preconditions import unmet
+from tapgen.plan.preconditions import first, unmet
 from tapgen.plan.steps import steps_for
 from tapgen.plan.values import (
     ChangingOutputs,
@@ -56,7 +56,7 @@ def make(
     by_part = {s.part: s for s in system.stack_sets}
     check(system)
     observed, blocked = _without_others(system, observed)
-    blocked += [*_impossible(system, observed), *unmet(system, observed)]
+    blocked += _impossible(system, observed)
     blocked += [
         f"{name}: {o.busy_with or f'operation {o.running} runs'}; wait for it to end, "
         "then plan again"
@@ -68,19 +68,24 @@ def make(
     uses = ledger.uses(observed)
     steps = [step for wave in waves for step in wave]
     complete = _complete(waves, by_part, observed)
-    moves = moved(complete, observed)
+    moves: dict[str, list[str]] = {
+        taker: [*givers] for taker, givers in moved(complete, observed).items()
+    }
+    for later, earlier in first(system, observed).items():
+        moves.setdefault(later, []).extend(earlier)
     order = users.ordered(system, observed, uses, steps, touched, moves)
     if order:
-        later = list(levels_of(order.requires))
+        after_users = list(levels_of(order.requires))
         waves, _, problems, omitted = _waves(
-            system, observed, later, shut, reordered=True
+            system, observed, after_users, shut, reordered=True
         )
         complete = _complete(waves, by_part, observed)
         blocked += order.blocked
+    blocked += unmet(system, observed, order.requires if order else {})
     deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
-    first, last = in_order(system, observed, deletions)
+    ahead, last = in_order(system, observed, deletions)
     early, last = users.early_and_late(last, order.leaving if order else frozenset())
-    before, left = unread.split_waves([*first, *early], observed, shut)
+    before, left = unread.split_waves([*ahead, *early], observed, shut)
     after, more = unread.split_waves(last, observed, shut)
     complete_waves = [
         *_complete(before, by_part, observed),

@@ -6,16 +6,40 @@ promoted only while writes are paused.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from tapgen.model import Observed, Precondition, StackSet, System, Target
+from tapgen.plan.waves import reaches
 
 
-def unmet(system: System, observed: Mapping[str, Observed]) -> list[str]:
+def first(system: System, observed: Mapping[str, Observed]) -> dict[str, list[str]]:
+    """Return stack set → those that the same plan changes and that must come before it."""
+    by_part = {s.part: s for s in system.stack_sets}
+    found: dict[str, list[str]] = {}
+    for one in system.preconditions:
+        then = by_part[one.part]
+        if one.ordered and any(_gets(then, observed.get(then.name), one)):
+            for part, parameter, value in one.needs:
+                brings = all(
+                    by_part[part].values(t).get(parameter) == value
+                    for t in by_part[part].targets
+                )
+                if brings:
+                    found.setdefault(then.name, []).append(by_part[part].name)
+    return found
+
+
+def unmet(
+    system: System,
+    observed: Mapping[str, Observed],
+    requires: Mapping[str, Collection[str]] = {},
+) -> list[str]:
     """Return a sentence for each value that would come too early.
 
-    What is not deployed yet has no order.
+    What is not deployed yet has no order. `requires` are the parts that each part waits
+    for, where the plan has another order than the templates.
     """
+    ahead = first(system, observed) if requires else {}
     by_part = {s.part: s for s in system.stack_sets}
     found: dict[str, None] = {}
     for one in system.preconditions:
@@ -23,7 +47,11 @@ def unmet(system: System, observed: Mapping[str, Observed]) -> list[str]:
         places = list(_gets(stack_set, observed.get(stack_set.name), one))
         if places:
             for part, parameter, value in one.needs:
-                deployed = observed.get(by_part[part].name)
+                name = by_part[part].name
+                waits = name in ahead.get(stack_set.name, ())
+                if waits and reaches(requires, one.part, part):
+                    continue
+                deployed = observed.get(name)
                 for target, now in _others(deployed, parameter, value):
                     found[
                         f"{stack_set.name} in {places[0]}: {one.parameter} would become"

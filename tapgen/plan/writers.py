@@ -5,13 +5,17 @@ writer as if it were: a new password would go to a cluster that only reads, and 
 not delete the one that writes while others copy it. So who writes is asked, never
 assumed, and what would change or delete these clusters meanwhile is refused.
 
-Source: "Using switchover or failover in Amazon Aurora Global Database" and "Removing a
-cluster from an Amazon Aurora global database" in the Aurora user guide.
+A major version is upgraded for the whole global database, never for a cluster alone.
+
+Source: "Using switchover or failover in Amazon Aurora Global Database", "Removing a
+cluster from an Amazon Aurora global database" and "Upgrading an Amazon Aurora global
+database" in the Aurora user guide.
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-upgrade.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tapgen.aws import global_databases
@@ -39,16 +43,17 @@ def with_writers(plan: Plan, aws: Aws) -> Plan:
     finds deployed; AWS is asked where there are any."""
     for database in deployed(plan.observed):
         places = sorted({t for _, t in database.members} - {database.home})
+        state, why = global_databases.State(), ""
         try:
-            arn, why = (
-                global_databases.writer(
-                    aws, database.identifier, [database.home, *places]
-                ),
-                "",
+            state = global_databases.read(
+                aws, database.identifier, [database.home, *places]
             )
         except AwsError as error:
-            arn, why = "", str(error)
-        plan = judged(plan, database, arn, why)
+            why = str(error)
+        plan = judged(plan, database, state.writer, why)
+        if not why:
+            alone = _major_alone(plan.steps, database, state.version)
+            plan = replace(plan, blocked=(*plan.blocked, *alone))
     return plan
 
 
@@ -124,3 +129,37 @@ def _touched(steps: Iterable[Step], database: GlobalDatabase) -> Iterator[str]:
             if changed and (step.stack_set, target) in database.members:
                 what = ", ".join(sorted(changed))
                 yield f"{step.stack_set} in {target} {verb} {what}"
+
+
+def _major_alone(
+    steps: Sequence[Step], database: GlobalDatabase, version: str
+) -> Iterator[str]:
+    """Yield what would give single clusters another major version than the global
+    database has, or gets by its own resource."""
+    wanted = {
+        (step.stack_set, target, change.type, change.logical_id): str(one.new)
+        for step in steps
+        for target, changes in step.changes.items()
+        if (step.stack_set, target) in database.members
+        for change in changes
+        for one in change.properties
+        if one.path == ("EngineVersion",)
+    }
+    whole = {_major(new) for (_, _, kind, _), new in wanted.items() if kind == _GLOBAL}
+    for (name, target, kind, title), new in wanted.items():
+        if kind == _CLUSTER and _major(new) not in whole | {_major(version)}:
+            now = (
+                f"runs {version}" if version else "has a version that RDS does not say"
+            )
+            yield (
+                f"{name} in {target} would upgrade {title} to {new}, and "
+                f"{database.identifier} {now}: Aurora upgrades the major version of a "
+                "global database as a whole; run aws rds modify-global-cluster "
+                f"--global-cluster-identifier {database.identifier} --engine-version "
+                f"{new} --allow-major-version-upgrade --region {database.home.region}, "
+                "wait until all clusters are available, then plan again"
+            )
+
+
+def _major(version: str) -> str:
+    return version.partition(".")[0]

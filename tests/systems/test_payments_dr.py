@@ -159,6 +159,7 @@ def test_the_secondary_cluster_is_upgraded_before_the_primary() -> None:
     (order,) = built(database={"aurora_version": "16.9"}).preconditions
     assert (order.part, order.value) == ("database", "16.9")
     assert order.needs == (("database-dr", "AuroraVersion", "16.9"),)
+    assert order.ordered
 
 
 def test_no_member_lets_rds_manage_its_password(system: System) -> None:

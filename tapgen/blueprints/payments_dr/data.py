@@ -214,14 +214,15 @@ def _place(t: Template, role: str) -> postgres.Place:
     )
 
 
-def _instances(t: Template, shape: Shape, cluster: Any, place: postgres.Place) -> None:
-    aurora.instances(
+def _instances(t: Template, shape: Shape, cluster: Any, place: postgres.Place) -> Any:
+    """Add the instances of a cluster; return the first one."""
+    return aurora.instances(
         t,
         cluster=cluster,
         place=place,
         number=shape.instances,
         instance_class=postgres.instance_class(t, "instances"),
-    )
+    )[0]
 
 
 def _cluster_outputs(t: Template, cluster: Any, role: str) -> None:
@@ -269,14 +270,15 @@ def database_primary(shape: Shape) -> Template:
         **settings,
     )
     _backed_up(cluster)
+    writer = _instances(t, shape, cluster, place)
     around = aurora.global_cluster(
         t,
         "GlobalDatabase",
         name=GLOBAL_DATABASE,
         source=cluster,
+        writer=writer,
         deletion_protection=settings["deletion_protection"],
     )
-    _instances(t, shape, cluster, place)
     _cluster_outputs(t, cluster, "primary")
     frame.outputs(
         t,

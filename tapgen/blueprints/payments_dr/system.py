@@ -109,10 +109,8 @@ def _secondary_first(settings: Settings) -> Precondition:
         version,
         (("database-dr", "AuroraVersion", version),),
         "Aurora upgrades the secondary cluster of a global database first: set"
-        f" database.dr_aurora_version to {version!r}, keep aurora_version, roll that out,"
-        " and change aurora_version in a rollout of its own; before another major"
-        " version, let RDS upgrade both clusters (aws rds modify-global-cluster"
-        " --engine-version … --allow-major-version-upgrade)",
+        f" database.dr_aurora_version to {version!r} too, or leave it out",
+        ordered=True,
     )
 
 

@@ -60,10 +60,19 @@ def test_the_primary_takes_its_password_from_the_secret() -> None:
 
 
 def test_the_global_cluster_takes_everything_from_its_source() -> None:
-    t, _, cluster = primary()
-    aurora.global_cluster(
-        t, "Global", name="pd-x-global", source=cluster, deletion_protection="true"
+    t, place, cluster = primary()
+    writer, _ = aurora.instances(
+        t, cluster=cluster, place=place, number=2, instance_class="db.r6g.large"
     )
+    aurora.global_cluster(
+        t,
+        "Global",
+        name="pd-x-global",
+        source=cluster,
+        writer=writer,
+        deletion_protection="true",
+    )
+    assert resources(t)["Global"]["DependsOn"] == ["ClusterInstance1"]
     found = resources(t)["Global"]["Properties"]
     assert found["SourceDBClusterIdentifier"] == {
         "Fn::GetAtt": ["Cluster", "DBClusterArn"]

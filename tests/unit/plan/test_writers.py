@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 
 from tapgen import plan
 from tapgen.errors import AwsError
-from tapgen.model import StackSet, Target
+from tapgen.model import Output, Precondition, StackSet, Target
 from tapgen.plan import writers
 from tests import make
 from tests.make import ACCOUNT, EAST, WEST
@@ -48,8 +50,8 @@ class Client:
         method_to_api_mapping={"describe_global_clusters": "DescribeGlobalClusters"},
     )
 
-    def __init__(self, answer: Any) -> None:
-        self.answer = answer
+    def __init__(self, answer: Any, version: str) -> None:
+        self.answer, self.version = answer, version
 
     def describe_global_clusters(self, GlobalClusterIdentifier: str) -> Any:
         assert GlobalClusterIdentifier == "db-aws"
@@ -59,19 +61,20 @@ class Client:
             {"DBClusterArn": ARN % (region, role), "IsWriter": region == self.answer}
             for region, role in (("us-east-1", "main"), ("us-west-2", "dr"))
         ]
-        return {"GlobalClusters": [{"GlobalClusterMembers": members}]}
+        whole = {"GlobalClusterMembers": members, "EngineVersion": self.version}
+        return {"GlobalClusters": [whole]}
 
 
 class Aws:
     """Answers in each region, and notes which were asked."""
 
-    def __init__(self, answers: dict[str, Any]) -> None:
-        self.answers, self.asked = answers, list[str]()
+    def __init__(self, answers: dict[str, Any], version: str = "16.8") -> None:
+        self.answers, self.asked, self.version = answers, list[str](), version
 
     def client(self, service: str, place: Target, attempts: int) -> Client:
         assert (service, place.account) == ("rds", ACCOUNT)
         self.asked.append(place.region)
-        return Client(self.answers[place.region])
+        return Client(self.answers[place.region], self.version)
 
 
 def planned(
@@ -127,6 +130,73 @@ def test_a_deletion_waits_too() -> None:
         f"demo-test-db-dr in {WEST} would delete C",
         f"demo-test-db in {EAST} would delete C, G",
     }
+
+
+def _versions(first: str, second: str) -> tuple[StackSet, ...]:
+    """The second part takes the name of the global database from the first."""
+    db, dr = parts(7)
+    db_text = json.loads(db.template)
+    db_text["Resources"]["C"]["Properties"]["EngineVersion"] = {"Ref": "Version"}
+    db_text["Outputs"] = {"Id": {"Value": {"Ref": "G"}}}
+    dr_text = json.loads(dr.template)
+    dr_text["Resources"]["C"]["Properties"] |= {
+        "EngineVersion": {"Ref": "Version"},
+        "GlobalClusterIdentifier": {"Ref": "Id"},
+    }
+    for text, more in ((db_text, {}), (dr_text, {"Id": {"Type": "String"}})):
+        text["Parameters"] = {"Version": {"Type": "String"}, **more}
+    around = Output("db", "Id", region=EAST.region)
+    return (
+        replace(db, template=json.dumps(db_text), parameters={"Version": first}),
+        replace(
+            dr,
+            template=json.dumps(dr_text),
+            parameters={"Version": second, "Id": around},
+        ),
+    )
+
+
+def upgraded(first: str, second: str, runs: str = "16.8") -> plan.Plan:
+    """A plan that upgrades both from 16.8, with the order that Aurora needs."""
+    order = Precondition(
+        "db", "Version", first, (("db-dr", "Version", first),), "dr first", True
+    )
+    system = replace(make.system(*_versions(first, second)), preconditions=(order,))
+    db, dr = _versions("16.8", "16.8")
+    known = replace(dr, parameters={"Version": "16.8", "Id": "db-aws"})
+    there = {EAST: make.instance(outputs={"Id": "db-aws"})}
+    observed = {
+        db.name: make.observed(db, instances=there),
+        dr.name: make.observed(known),
+    }
+    found = plan.make(system, observed)
+    aws: Any = Aws({HOME: HOME}, runs)
+    return writers.with_writers(found, aws)
+
+
+def parts_of(found: plan.Plan) -> list[str]:
+    return [step.part for wave in found.waves for step in wave]
+
+
+def test_a_minor_version_reaches_the_secondary_cluster_first() -> None:
+    found = upgraded("16.9", "16.9")
+    assert plan.refusals(found) == []
+    assert parts_of(found) == ["db-dr", "db"]
+
+
+def test_the_primary_cluster_alone_is_refused() -> None:
+    (line,) = plan.refusals(upgraded("16.9", "16.8"))
+    assert line.endswith("is still 16.8; dr first")
+
+
+def test_a_major_version_is_that_of_the_global_database() -> None:
+    lines = plan.refusals(upgraded("17.4", "17.4"))
+    assert len(lines) == 2
+    assert all("modify-global-cluster" in line for line in lines)
+    after = upgraded("17.4", "17.4", runs="17.4")
+    assert plan.refusals(after) == []
+    assert parts_of(after) == ["db-dr", "db"]
+    assert "RDS does not say" in plan.refusals(upgraded("17.4", "17.4", ""))[0]
 
 
 def test_systems_without_a_global_database_ask_nothing() -> None:
