@@ -55,7 +55,10 @@ class RolloutError(TapgenError):
 
 
 class AwsError(TapgenError):
-    """AWS refused a call: the call, the error code, and AWS's own message."""
+    """AWS refused a call: the call, the error code, and AWS's own message. `region` is
+    where it was made, as far as that is known."""
+
+    region = ""
 
     def __init__(self, call: str, code: str, message: str) -> None:
         super().__init__(f"{call}: {message} ({code})")

@@ -320,9 +320,13 @@ def ask(client: Any, operation: str, **parameters: Any) -> dict[str, Any]:
     given = {k: v for k, v in parameters.items() if v is not None}
     service = client.meta.service_model.service_name
     name = client.meta.method_to_api_mapping[operation]
-    with _translated(f"{service}:{name}", getattr(client, _PLACE, "")):
-        answer: dict[str, Any] = getattr(client, operation)(**given)
-        return answer
+    try:
+        with _translated(f"{service}:{name}", getattr(client, _PLACE, "")):
+            answer: dict[str, Any] = getattr(client, operation)(**given)
+            return answer
+    except AwsError as error:
+        error.region = client.meta.region_name
+        raise
 
 
 def is_away(error: AwsError) -> bool:

@@ -178,7 +178,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return FAILED
     except TapgenError as error:
         for line in str(error).splitlines():
-            click.echo(f"error: {visible(line)}", err=True)
+            start = "" if line.startswith(" ") else "error: "  # it belongs to the last
+            click.echo(f"{start}{visible(line)}", err=True)
         return FAILED
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)

@@ -10,8 +10,9 @@ import click
 from tapgen.cli import DONE
 from tapgen.cli.answers import answer_gates
 from tapgen.cli.common import Timings, aws_options, say, system_options
+from tapgen.cli.open_run import nearest, to_act
 from tapgen.cli.reach import reach_system
-from tapgen.cli.running import nearest, to_act, user
+from tapgen.cli.running import user
 
 _EPILOG = """\b
 Examples:

@@ -19,6 +19,7 @@ from tapgen.cli.common import (
     system_options,
 )
 from tapgen.cli.confirmation import confirm, require_account
+from tapgen.cli.open_run import administered
 from tapgen.cli.reach import Reached, reach_system
 from tapgen.model import Observed
 
@@ -58,10 +59,11 @@ def bootstrap_command(
     for line in bootstrap.announced(reached.system, bool(assume_role)):
         say(line)
     confirm(yes or reached.local, "Create or update these?")
-    changed = run_bootstrap(reached, assume_role)
-    if bootstrap.ARTIFACTS_STACK in changed:
-        for line in copy_journal(reached):
-            say(line)
+    with administered(reached, "bootstrap"):
+        changed = run_bootstrap(reached, assume_role)
+        if bootstrap.ARTIFACTS_STACK in changed:
+            for line in copy_journal(reached):
+                say(line)
     if output == "json":
         print_json({"changed": changed})
     else:

@@ -20,12 +20,12 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.open_run import administered, require_room
 from tapgen.cli.plan import refused
 from tapgen.cli.reach import reach_system
 from tapgen.cli.running import (
     exit_code,
     next_lines,
-    require_room,
     run_plan,
     wait_for_running,
 )
@@ -96,17 +96,18 @@ def destroy_command(
             f"its data, give --delete-data {prefix}"
         )
     require_account(reached, yes, aws_choice["account"])
-    require_room(reached, "destroy", supersede)
-    wait_for_running(reached)
-    observed = ownership.observe(reached.system, reached.sets)
-    plan = writers.with_writers(destroy(reached.system, observed), reached.sets.aws)
+    place = retained.key(prefix)
+    with administered(reached, "destroy", acts=True) as near:
+        require_room(reached, near, "destroy", supersede)
+        wait_for_running(reached)
+        observed = ownership.observe(reached.system, reached.sets)
+        plan = writers.with_writers(destroy(reached.system, observed), reached.sets.aws)
+        resources = retained.merge(
+            retained.load(reached.sets.bucket.get(place) or b"[]"),
+            retained.find(reached.sets.aws, observed),
+        )
     out = console(stderr=output == "json")
     out.print(text.plan(plan))
-    place = retained.key(prefix)
-    resources = retained.merge(
-        retained.load(reached.sets.bucket.get(place) or b"[]"),
-        retained.find(reached.sets.aws, observed),
-    )
     _show_retained(
         out, resources, "to be deleted with --delete-data" if delete_data else "kept"
     )

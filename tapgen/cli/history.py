@@ -17,8 +17,8 @@ from tapgen.cli.common import (
     stacksets_option,
     system_argument,
 )
+from tapgen.cli.open_run import nearest
 from tapgen.cli.reach import command_line, reach_system
-from tapgen.cli.running import nearest
 
 _EPILOG = """\b
 Examples:

@@ -19,6 +19,7 @@ from tapgen.cli.common import (
     system_options,
     timings_option,
 )
+from tapgen.cli.open_run import administered, what_is_open
 from tapgen.cli.reach import (
     Reached,
     command_line,
@@ -97,21 +98,24 @@ def plan_command(
 
     clock = Timings()
     reached = reach_system(system, environment, folder, clock, aws_choice)
-    before = make_plan(reached, clock)
-    if detect_drift:
-        with clock.stage("detecting drift"):
-            _detect_drift(reached, before)
-        before = make_plan(reached, clock, read_stacks=True)
-    plan, answers = (
-        _with_change_sets(reached, before, clock) if change_sets else (before, {})
-    )
-    allowed = exact_allowances(plan, allowed)
-    with clock.stage("quotas and drift"):
-        ahead = replace(
-            outlook_of(reached, plan, drift_of_all=detect_drift),
-            answers=answers,
-            undescribed=undescribed(reached, deployed=bool(plan.observed)),
+    with administered(reached, "plan") as near:
+        before = make_plan(reached, clock)
+        if detect_drift:
+            with clock.stage("detecting drift"):
+                _detect_drift(reached, before)
+            before = make_plan(reached, clock, read_stacks=True)
+        plan, answers = (
+            _with_change_sets(reached, before, clock) if change_sets else (before, {})
         )
+        allowed = exact_allowances(plan, allowed)
+        with clock.stage("quotas and drift"):
+            ahead = replace(
+                outlook_of(reached, plan, drift_of_all=detect_drift),
+                answers=answers,
+                undescribed=undescribed(reached, deployed=bool(plan.observed)),
+            )
+        open_run, lines = what_is_open(reached, near)
+        ahead = replace(ahead, open_run=open_run, first=lines)
     steps = program_of(plan) if details and plan else None
     if output == "json":
         shown = {"program": program.data(steps)} if steps else {}
@@ -129,11 +133,23 @@ def plan_command(
     if refused(plan, allowed):
         return FAILED
     if plan and output == "text":
-        more = f" --plan {out}" if out else ""
-        say(f"to apply this plan: {command_line('rollout', reached)}{more}")
+        say(_next(reached, open_run, f" --plan {out}" if out else ""))
     if plan:
         return CHANGES
     return FAILED if is_incomplete(plan) else DONE
+
+
+def _next(reached: Reached, open_run: Any, saved: str) -> str:
+    """Return how to apply a plan; `saved` is the option for a saved one."""
+    apply = f"{command_line('rollout', reached)}{saved}"
+    if not open_run or "unread" in open_run:
+        return f"to apply this plan: {apply}"
+    if open_run["running"]:
+        return f"run {open_run['run']} comes first; then plan again, and apply: {apply}"
+    return (
+        f"run {open_run['run']} comes first; to replace it by this plan: {apply} "
+        f"--supersede {open_run['run']}"
+    )
 
 
 def program_of(plan: Any) -> Any:

@@ -23,18 +23,8 @@ from tapgen.rollout import Event
 Place = tuple[str, Target]
 """The name of a stack set, and a target of it."""
 
-_LOUD = (
-    "upload",
-    "wave",
-    "failed",
-    "waiting",
-    "restoring",
-    "restored",
-    "stopping",
-    "skipped",
-    "resumed",
-    "gate",
-)
+_IN_TABLE = ("start", "target", "done")
+"""Kinds of events that a live table shows without a line of their own."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -104,9 +94,9 @@ class Screen:
         if event.status == "FAILED":  # the line of "failed" reports it, with its cause
             return
         what = MARKS.get(event.status, escape(event.kind))
-        where = f" {event.target}" if event.target else ""
-        note = f"  {escape(event.message)}" if event.message else ""
-        self.out.print(f"{seconds}   {what} {event.stack_set}{where}{note}")
+        place = f"{what} {event.stack_set} {event.target or ''}".rstrip()
+        words = "  ".join(filter(None, (place, escape(event.message))))
+        self.out.print(f"{seconds}   {words}")
 
     def table(self) -> Table:
         return Table()
@@ -131,7 +121,7 @@ class LiveTable(Screen):
             for name, target in self.cells:
                 if name == event.stack_set:
                     self.cells[name, target] = "SUCCEEDED"
-        if event.kind in _LOUD:
+        if event.kind not in _IN_TABLE:
             self.line(event)
 
     def table(self) -> Table:

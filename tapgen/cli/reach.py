@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from tapgen.cli.common import (
     Loaded,
@@ -58,6 +60,7 @@ def reach_system(
     """Build a system, then connect to AWS; errors in the config need no connection.
 
     With `leaving`, only what is deployed counts: an organizational unit may be missing.
+    Raises UsageError where the journal is in none of the regions to do `without`.
     """
     from tapgen.aws import organizations
     from tapgen.aws.remembered import Memory
@@ -66,6 +69,7 @@ def reach_system(
 
     with clock.stage("config and templates"):
         loaded = load(system_path(name, folder), environment)
+    _require_journals(loaded.system, without)
     with clock.stage("connecting to AWS"):
         admin = loaded.system.admin
         others = [target.region for target in loaded.system.journal_copies]
@@ -80,6 +84,17 @@ def reach_system(
     store = OverridesStore(local_folder() / "overrides", sets.bucket)
     sets = replace(sets, memory=Memory(store))
     return Reached(loaded, system, aws, sets, aws_choice["local"], without)
+
+
+def _require_journals(system: System, without: Iterable[str]) -> None:
+    """Raise UsageError for a region to do without that has no journal of the system."""
+    places = [system.admin.region, *(t.region for t in system.journal_copies)]
+    for region in without:
+        if region not in places:
+            raise click.UsageError(
+                f"--without-region {region}: the journal of {system.prefix} is in "
+                f"{', '.join(places)}; give one of these, or leave the option out"
+            )
 
 
 def undescribed(

@@ -23,8 +23,9 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account
+from tapgen.cli.open_run import administered, require_room
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import require_room, run_repairs, wait_for_running
+from tapgen.cli.running import run_repairs, wait_for_running
 
 _EPILOG = """\b
 Examples:
@@ -94,9 +95,10 @@ def repair_command(
     if assume_role:
         sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))
         reached = replace(reached, sets=sets)
-    require_room(reached, "repair", supersede)
-    wait_for_running(reached)
-    hanging, unread = _hanging(reached)
+    with administered(reached, "repair", acts=True) as near:
+        require_room(reached, near, "repair", supersede)
+        wait_for_running(reached)
+        hanging, unread = _hanging(reached)
     repairs = _chosen(hanging, only, skipped)
     for line in _lines(repairs, unread):
         say(line) if output == "json" else click.echo(line)

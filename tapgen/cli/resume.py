@@ -18,14 +18,9 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import require_account
+from tapgen.cli.open_run import away, say_not_needed, to_act
 from tapgen.cli.reach import command_line, reach_system
-from tapgen.cli.running import (
-    away_text,
-    exit_code,
-    next_lines,
-    resume_run,
-    to_act,
-)
+from tapgen.cli.running import exit_code, next_lines, resume_run
 
 _EPILOG = """\b
 Examples:
@@ -76,9 +71,10 @@ def resume_command(
     require_account(reached, True, aws_choice["account"])
     near = to_act(reached)
     if not near.is_home:
-        say(f"error: {away_text(reached, near, 'resume')}")
+        say(f"error: {away(reached, near, 'resume')}")
         found = near.opened()
         return PARTIAL if found and found.state.changed else FAILED
+    say_not_needed(reached)
     ended = resume_run(reached, back)
     if isinstance(ended, int):
         return ended

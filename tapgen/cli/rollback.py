@@ -8,35 +8,22 @@ from typing import Any
 
 import click
 
-from tapgen.cli import DONE, FAILED, PARTIAL
+from tapgen.cli import DONE
 from tapgen.cli.common import (
     Timings,
     aws_options,
     output_option,
-    print_json,
     say,
     supersede_option,
     system_options,
     without_option,
 )
-from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
-from tapgen.cli.plan import (
-    allow_option,
-    exact_allowances,
-    is_incomplete,
-    make_plan,
-    outlook_of,
-    refused,
-)
+from tapgen.cli.confirmation import require_account, require_terminal_or
+from tapgen.cli.open_run import administered, require_room
+from tapgen.cli.plan import allow_option, exact_allowances, make_plan, outlook_of
 from tapgen.cli.reach import command_line, reach_system
-from tapgen.cli.rollout import require_bootstrap
-from tapgen.cli.running import (
-    exit_code,
-    next_lines,
-    require_room,
-    run_plan,
-    wait_for_running,
-)
+from tapgen.cli.rollout import Rollout, require_bootstrap
+from tapgen.cli.running import wait_for_running
 
 _EPILOG = """\b
 Examples:
@@ -81,8 +68,6 @@ def rollback_command(
     deletes, and runs in the same way.
     """
     from tapgen.cli.progress import console
-    from tapgen.plan import refusals
-    from tapgen.report import data, text, unread
     from tapgen.rollout import earlier
 
     require_terminal_or(yes)
@@ -91,38 +76,28 @@ def rollback_command(
         system, environment, folder, clock, aws_choice, leaving=True, without=without
     )
     require_account(reached, yes, aws_choice["account"])
-    require_room(reached, "rollback", supersede)
-    then = earlier.find(reached.sets.bucket, reached.system.prefix, to)
-    shut = require_bootstrap(reached, clock)
-    wait_for_running(reached)
-    back = replace(reached, system=earlier.system_of(reached.system, then))
-    plan = earlier.with_unknown(make_plan(back, clock, shut=shut), then)
-    allowed = exact_allowances(plan, allowed)
-    out = console(stderr=output == "json")
-    out.print(f"back to the state {then.words}")
-    out.print(text.plan(plan, details=details, outlook=outlook_of(back, plan)))
-    shown = {"state": then.words, "plan": data.plan(plan, allowed)}
-    if refused(plan, allowed) or not plan:
-        if output == "json":
-            print_json({**shown, "outcome": None})
-        unknown = not plan and is_incomplete(plan)
-        return FAILED if refusals(plan, allowed) or unknown else DONE
-    confirm(yes, "Roll back?")
-    ended = run_plan(
-        back, plan, command="rollback", supersede=supersede, allowed=allowed
-    )
-    if isinstance(ended, int):
-        return ended
-    out.print(
-        text.outcome(
-            ended,
-            **next_lines(reached, ended, "rollback"),
-            left_out=unread.left_out(plan),
-        )
-    )
-    if output == "json":
-        print_json({**shown, "outcome": data.outcome(ended)})
-    if ended.green:
+    as_json = output == "json"
+    with administered(reached, "rollback", acts=True) as near:
+        require_room(reached, near, "rollback", supersede)
+        then = earlier.find(near.store, near.prefix, to)
+        shut = require_bootstrap(reached, clock)
+        wait_for_running(reached)
+        back = replace(reached, system=earlier.system_of(reached.system, then))
+        plan = earlier.with_unknown(make_plan(back, clock, shut=shut), then)
+        console(stderr=as_json).print(f"back to the state {then.words}")
+        code = Rollout(
+            back,
+            plan,
+            exact_allowances(plan, allowed),
+            as_json=as_json,
+            yes=yes,
+            details=details,
+            supersede=supersede,
+            command="rollback",
+            question="Roll back?",
+            facts={"state": then.words},
+        ).carry_out(outlook_of(back, plan), clock, linted=True)
+    if code == DONE and plan:
         line = command_line("plan", reached)
         say(f"to see in what the file differs from what is deployed now: {line}")
-    return PARTIAL if ended.green and plan.omitted else exit_code(ended)
+    return code

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.lint import lint_passes
+from tapgen.cli.open_run import administered, require_room
 from tapgen.cli.plan import (
     allow_option,
     exact_allowances,
@@ -35,7 +37,6 @@ from tapgen.cli.reach import Reached, command_line, reach_system, undescribed
 from tapgen.cli.running import (
     exit_code,
     next_lines,
-    require_room,
     run_plan,
     wait_for_running,
 )
@@ -89,9 +90,7 @@ def rollout_command(
     stack sets (rollout.on_failure: rollback). What was interrupted stays open: continue
     it with tapgen resume.
     """
-    from tapgen.cli.progress import console
-    from tapgen.plan import refusals
-    from tapgen.report import data, saved, text, unread
+    from tapgen.report import saved
 
     require_terminal_or(yes)
     clock = Timings()
@@ -103,44 +102,86 @@ def rollout_command(
         system, environment, folder, clock, aws_choice, without=without
     )
     require_account(reached, yes, aws_choice["account"])
-    require_room(reached, "rollout", supersede)
-    shut = require_bootstrap(reached, clock)
-    wait_for_running(reached)
-    read_stacks = saved_plan.read_stacks if saved_plan else False
-    plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)
-    if saved_plan:
-        saved.check(saved_plan, plan, str(plan_file))
-    allowed = exact_allowances(plan, allowed)
-    others = undescribed(reached, deployed=bool(plan.observed))
-    ahead = replace(outlook_of(reached, plan), undescribed=others)
-    console(stderr=output == "json").print(
-        text.plan(plan, details=details, outlook=ahead)
-    )
-    if refused(plan, allowed) or not plan:
-        if output == "json":
-            print_json({"plan": data.plan(plan, allowed), "outcome": None})
-        unknown = not plan and is_incomplete(plan)
-        return FAILED if refusals(plan, allowed) or unknown else DONE
-    with clock.stage("lint"):
-        if not lint_passes(plan.system, {step.stack_set for step in plan.steps}):
-            return FAILED
-    confirm(yes, "Roll this out?")
-    with clock.stage("rollout"):
-        ended = run_plan(reached, plan, supersede=supersede, allowed=allowed)
-    if isinstance(ended, int):
-        return ended
-    console(stderr=output == "json").print(
-        text.outcome(
-            ended,
-            **next_lines(reached, ended, "rollout"),
-            left_out=unread.left_out(plan),
-        )
-    )
-    if output == "json":
-        print_json({"plan": data.plan(plan, allowed), "outcome": data.outcome(ended)})
+    with administered(reached, "rollout", acts=True) as near:
+        require_room(reached, near, "rollout", supersede)
+        shut = require_bootstrap(reached, clock)
+        wait_for_running(reached)
+        read_stacks = saved_plan.read_stacks if saved_plan else False
+        plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)
+        if saved_plan:
+            saved.check(saved_plan, plan, str(plan_file))
+        others = undescribed(reached, deployed=bool(plan.observed))
+        code = Rollout(
+            reached,
+            plan,
+            exact_allowances(plan, allowed),
+            as_json=output == "json",
+            yes=yes,
+            details=details,
+            supersede=supersede,
+        ).carry_out(replace(outlook_of(reached, plan), undescribed=others), clock)
     if timings:
         clock.show()
-    return PARTIAL if ended.green and plan.omitted else exit_code(ended)
+    return code
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """A plan that a command shows, lets the user confirm, and runs. `facts` are what its
+    result as JSON has besides the plan and the outcome."""
+
+    reached: Reached
+    plan: Any
+    allowed: tuple[str, ...]
+    as_json: bool
+    yes: bool
+    details: bool
+    supersede: str | None
+    command: str = "rollout"
+    question: str = "Roll this out?"
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def carry_out(self, ahead: Any, clock: Timings, *, linted: bool = False) -> int:
+        """Show the plan with its outlook, confirm, run it, show how it ended; return the
+        exit code. The templates are checked first, unless they are `linted`."""
+        from tapgen.cli.progress import console
+        from tapgen.plan import refusals
+        from tapgen.report import text, unread
+
+        plan, out = self.plan, console(stderr=self.as_json)
+        out.print(text.plan(plan, details=self.details, outlook=ahead))
+        if refused(plan, self.allowed) or not plan:
+            self._print(None)
+            unknown = not plan and is_incomplete(plan)
+            return FAILED if refusals(plan, self.allowed) or unknown else DONE
+        if not linted:
+            with clock.stage("lint"):
+                if not lint_passes(plan.system, {s.stack_set for s in plan.steps}):
+                    return FAILED
+        confirm(self.yes, self.question)
+        with clock.stage(self.command):
+            ended = run_plan(
+                self.reached,
+                plan,
+                command=self.command,
+                supersede=self.supersede,
+                allowed=self.allowed,
+            )
+        if isinstance(ended, int):
+            return ended
+        lines = next_lines(self.reached, ended, self.command)
+        out.print(text.outcome(ended, **lines, left_out=unread.left_out(plan)))
+        self._print(ended)
+        return PARTIAL if ended.green and plan.omitted else exit_code(ended)
+
+    def _print(self, ended: Any) -> None:
+        """Print the result as JSON, if that is wanted; None where nothing was run."""
+        from tapgen.report import data
+
+        if self.as_json:
+            plan = data.plan(self.plan, self.allowed)
+            outcome = data.outcome(ended) if ended else None
+            print_json({**self.facts, "plan": plan, "outcome": outcome})
 
 
 def _read(path: Path) -> str:

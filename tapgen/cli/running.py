@@ -12,40 +12,9 @@ from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.cli.common import interactive, say
 from tapgen.cli.reach import Reached, command_line
-from tapgen.errors import RolloutError, TapgenError
 
 LOCAL_PATIENCE = 30.0
 """For how many seconds at most a rollout waits for an embedded AWS that is away."""
-
-
-def to_act(reached: Reached) -> Any:
-    """Return the first place of the journal that answers, for a command that writes there;
-    a journal that the administration region has lost is brought back first."""
-    from tapgen.rollout import places, reconcile
-
-    sets, prefix = reached.sets, reached.system.prefix
-    near = places.nearest(sets, prefix)
-    if near.lost:
-        say(reconcile.recover(sets, prefix))
-        near = places.nearest(sets, prefix)
-    return near
-
-
-def nearest(reached: Reached) -> Any:
-    """Return the first place of the journal that answers; say which one, if it is not
-    that of the administration region, and else who acted without that one."""
-    from tapgen.rollout import places
-
-    near = places.nearest(reached.sets, reached.system.prefix)
-    if not near.is_home:
-        say(near.words)
-        return near
-    for region, one in places.elsewhere(reached.sets, near.prefix).items():
-        say(
-            f"run {one.run} of {one.who} on {one.host} acted in {region}, without "
-            f"{', '.join(one.without)}; fetch its journal: {command_line('resume', reached)}"
-        )
-    return near
 
 
 def wait_for_running(reached: Reached) -> None:
@@ -62,83 +31,6 @@ def wait_for_running(reached: Reached) -> None:
                 say(f"waiting for {name}: {operation} …")
                 reported.add(operation)
         time.sleep(reached.poll_seconds[1])
-
-
-def require_room(reached: Reached, command: str, supersede: str | None) -> None:
-    """Raise RolloutError when a run of the system is open that is not to be replaced,
-    when the one to be replaced is not open, or when a region of the journal is away."""
-    from tapgen.rollout import lock, opening, places
-
-    prefix = reached.system.prefix
-    near = to_act(reached)
-    if not near.is_home:
-        raise RolloutError(away_text(reached, near, command))
-    places.require_answers(reached.sets, reached.without)
-    found = opening.opened(near.store, prefix)
-    if found and found.lock.run != supersede:
-        line = command_line("", reached)
-        text = lock.refusal(
-            prefix, found.lock, found.progress, line, command, found.state.back
-        )
-        raise lock.Taken(found.lock, text)
-    if supersede and not found:
-        raise RolloutError(
-            f"{prefix}: run {supersede} is not open; leave --supersede out"
-        )
-
-
-def away_text(reached: Reached, near: Any, command: str) -> str:
-    """Return why a command can do nothing while the administration region is away, and
-    what can be done."""
-    found = near.opened()
-    prefix, home = reached.system.prefix, near.home
-    run = "no run is open, as far as is known there"
-    if found:
-        one = found.lock
-        run = f"run {one.run} of tapgen {one.command} by {one.who} is open: {found.progress}"
-    return (
-        f"tapgen {command} can do nothing now: {home} does not answer, and the stack sets of "
-        f"{prefix} are administered there ({near.away[home]})\n"
-        f"  read in {near.region}: {run}\n"
-        "  what CloudFormation has begun may go on; nothing more is started\n"
-        f"  what was deployed: {command_line('history', reached)}\n"
-        f"  once {home} answers: {command_line('resume' if found else command, reached)}"
-    )
-
-
-def what_is_open(reached: Reached) -> tuple[dict[str, str] | None, list[str]]:
-    """Return the open run of the system as data, None where none is open, and lines with
-    how to go on. Who may not read journals still gets an answer to everything else."""
-    from tapgen.rollout import opening, places
-
-    try:
-        near = places.nearest(reached.sets, reached.system.prefix)
-        found = near.opened()
-        running = found is not None and opening.is_advanced(found)
-    except TapgenError as error:
-        return None, [f"whether a run is open cannot be read: {error}"]
-    lost = [near.words] if near.lost else []
-    if found is None:
-        return None, lost
-    held = found.lock
-    facts = {
-        "run": held.run,
-        "command": held.command,
-        "who": held.who,
-        "host": held.host,
-        "since": held.since,
-        "progress": found.progress,
-    }
-    line = command_line("resume", reached)
-    ways = f"continue it: {line}" + (
-        "" if found.state.back else f"; undo: {line} --back"
-    )
-    if running:
-        ways = f"it goes on; stop it: {command_line('stop', reached)}"
-    return facts, lost + [
-        f"run {held.run} of tapgen {held.command} is open since {held.since} "
-        f"({found.progress}), started by {held.who} on {held.host}; {ways}"
-    ]
 
 
 def run_plan(

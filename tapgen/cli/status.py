@@ -15,11 +15,12 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    say,
     system_options,
 )
+from tapgen.cli.open_run import Away, administered, what_is_open
 from tapgen.cli.plan import outlook_of
 from tapgen.cli.reach import reach_system, undescribed
-from tapgen.cli.running import what_is_open
 from tapgen.report.control import shell_word, visible
 
 
@@ -49,10 +50,16 @@ def status_command(
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
-    observed = ownership.observe(reached.system, reached.sets)
-    others = undescribed(reached, deployed=bool(observed))
-    found = data.status(reached.system, observed, others)
-    found["open_run"], lines = what_is_open(reached)
+    try:
+        with administered(reached, "status") as near:
+            observed = ownership.observe(reached.system, reached.sets)
+            others = undescribed(reached, deployed=bool(observed))
+            found = data.status(reached.system, observed, others)
+            found["open_run"], lines = what_is_open(reached, near)
+    except Away as away:
+        if output == "json":
+            print_json(away.known)
+        raise
     if output == "json":
         print_json(found)
     else:
@@ -62,14 +69,16 @@ def status_command(
         for s in found["stack_sets"]:
             if s["running"]:
                 click.echo(f"{s['name']}: operation {s['running']} is running")
-    away = unread.is_away(observed)
-    for line in (*lines, *(unread.of(observed) if away else ())):
-        click.echo(visible(line), err=True)
+    silent = unread.is_away(observed)
+    if lines:
+        say("; ".join(lines))
+    for line in unread.of(observed) if silent else ():
+        say(line)
     green = all(
         not s["missing"] and all(i["status"] == "CURRENT" for i in s["instances"])
         for s in found["stack_sets"]
     )
-    return DONE if green and not away else CHANGES
+    return DONE if green and not silent else CHANGES
 
 
 @click.command(
@@ -102,8 +111,9 @@ def limits_command(
     reached = reach_system(
         system, environment, folder, Timings(), aws_choice, leaving=True
     )
-    plan = make(reached.system, ownership.observe(reached.system, reached.sets))
-    rooms = outlook_of(reached, plan, everything=True).limits
+    with administered(reached, "limits"):
+        plan = make(reached.system, ownership.observe(reached.system, reached.sets))
+        rooms = outlook_of(reached, plan, everything=True).limits
     fits = [forecast.fit(s) for s in reached.system.stack_sets]
     if output == "json":
         print_json(outlook.limits_data(rooms, fits))
@@ -140,11 +150,12 @@ def outputs_command(
     from tapgen.system import ownership
 
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
-    observed = ownership.observe(reached.system, reached.sets)
+    with administered(reached, "outputs"):
+        observed = ownership.observe(reached.system, reached.sets)
     found = data.outputs(reached.system, observed)
     missing = unread.of(observed)
     for line in missing:
-        click.echo(visible(line), err=True)
+        say(line)
     code = FAILED if missing else DONE
     if output == "json":
         print_json(found)

@@ -10,8 +10,9 @@ import click
 from tapgen.cli import DONE
 from tapgen.cli.common import Timings, aws_options, say, system_options
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
+from tapgen.cli.open_run import nearest, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import abandon_run, nearest, to_act, user
+from tapgen.cli.running import abandon_run, user
 from tapgen.errors import RolloutError
 
 _EPILOG = """\b

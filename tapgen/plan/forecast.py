@@ -108,26 +108,44 @@ class StepForecast:
 
     @property
     def words(self) -> str:
-        """The pace as a sentence, of the region with the most accounts."""
+        """The pace as a sentence."""
         if not self.paces:
             return "nothing to do until accounts join"
-        region, most = max(self.paces.items(), key=lambda p: p[1].accounts)
-        several_accounts = f"{most.at_once} of {most.accounts} accounts at a time"
-        words = [several_accounts if most.accounts > 1 else "1 account at a time"]
+        words = self._crowds()
         if len(self.paces) > 1:
-            words.append(
-                "region by region" if self.sequential else "all regions at once"
+            words += (
+                ", region by region" if self.sequential else ", all regions at once"
             )
-        stops = "stops at the first failure"
-        if most.tolerance >= most.accounts:
-            stops = "no failure stops it"
-        elif len(self.paces) > 1 or most.worst > 1:
-            failures = most.tolerance + 1
-            stops = f"stops {region} after {failures} failure" + "s" * (failures > 1)
-            stops += f", at most {most.worst} fail" if most.worst > failures else ""
-        if self.sequential and len(self.paces) > 1 and most.tolerance < most.accounts:
+        return f"{words}; {self.stops}"
+
+    @property
+    def stops(self) -> str:
+        """When failures stop it; it names the first region that they can stop."""
+        several = len(self.paces) > 1
+        stopped = (p for p in self.paces.items() if p[1].tolerance < p[1].accounts)
+        region, first = next(stopped, ("", None))
+        if first is None:
+            return "no failure stops it" if self.paces else ""
+        if not several and first.worst == 1:
+            return "stops at the first failure"
+        failures = first.tolerance + 1
+        stops = f"stops {region} after {failures} failure" + "s" * (failures > 1)
+        stops += f", at most {first.worst} fail" if first.worst > failures else ""
+        if self.sequential and region != [*self.paces][-1]:
             stops += "; later regions are not started"
-        return f"{', '.join(words)}; {stops}"
+        return stops
+
+    def _crowds(self) -> str:
+        """How many accounts at a time; regions that differ are named."""
+        crowds: dict[tuple[int, int], list[str]] = {}
+        for region, pace in self.paces.items():
+            crowds.setdefault((pace.at_once, pace.accounts), []).append(region)
+        (at_once, accounts), _ = next(iter(crowds.items()))
+        if len(crowds) > 1:
+            each = [f"{n} of {of} in {', '.join(r)}" for (n, of), r in crowds.items()]
+            return f"accounts at a time: {'; '.join(each)}"
+        many = f"{at_once} of {accounts} accounts" if accounts > 1 else "1 account"
+        return f"{many} at a time"
 
 
 @dataclass(frozen=True)

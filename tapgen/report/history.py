@@ -48,8 +48,9 @@ def runs(system: str, found: Sequence[Summary], older: int, more: str) -> str:
 
 
 def _result(one: Summary) -> str:
-    paused = f" ({one.paused})" if one.paused else ""
-    return f"{_RESULTS.get(one.result, one.result)}{escape(paused)}"
+    notes = ["back"] * one.back + ([one.paused] if one.paused else [])
+    words = f" ({', '.join(notes)})" if notes else ""
+    return f"{_RESULTS.get(one.result, one.result)}{escape(words)}"
 
 
 def _who(one: Summary) -> str:
@@ -167,6 +168,7 @@ def data(one: Summary) -> dict[str, Any]:
         "seconds": one.seconds,
         "result": one.result,
         "paused": one.paused,
+        "back": one.back,
         "plan": one.plan,
         "tapgen": one.tapgen,
         "supersedes": one.supersedes,

@@ -51,7 +51,8 @@ def plan(
     if not the_plan:
         stops = [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
         unchanged = "No changes in what can be read." if away else "No changes."
-        return "\n".join([title, "", unchanged, *stops, *away, *unseen]) + "\n"
+        first = ahead.markdown_alone(outlook)
+        return "\n".join([title, "", unchanged, *stops, *first, *away, *unseen]) + "\n"
     head = [title, "", f"**{summary(the_plan)}**, stack sets in `{system.admin}`"]
     head += [f"\n> ❌ refused: {text}" for text in refusals(the_plan, allowed)]
     head += away

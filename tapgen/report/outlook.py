@@ -24,6 +24,7 @@ from tapgen.report.counting import counted
 from tapgen.report.targets import target_list
 
 _MOST_PARAMETERS = 4  # named in a line
+_OPEN = "before this plan"
 _MAX_VALUE = 60  # characters of a value shown in a line
 
 
@@ -32,7 +33,8 @@ class Outlook:
     """The forecast of a plan and, as read from AWS, its quota headroom, the drift of what
     it updates, AWS's change sets, and stack sets of the system that its file does not
     describe. `left_out` are quotas, and `not_read` is the number of stacks, that were not
-    read."""
+    read. `open_run` is the run that comes before this plan, as data, and `first` the same
+    in lines, with how to go on."""
 
     forecast: Forecast
     limits: tuple[Headroom, ...] = ()
@@ -41,6 +43,8 @@ class Outlook:
     undescribed: tuple[Undescribed | Unsearched, ...] = ()
     left_out: tuple[Demand, ...] = ()
     not_read: int = 0
+    open_run: Mapping[str, Any] | None = None
+    first: Sequence[str] = ()
 
 
 # -- text ----------------------------------------------------------------------------
@@ -53,7 +57,17 @@ def alone(outlook: Outlook | None) -> Iterator[str]:
         yield from _found(outlook.drift)
         yield from _checked(outlook.drift)
     if outlook:
+        yield from _open(outlook)
         yield from _not_read(outlook)
+
+
+def _open(outlook: Outlook) -> Iterator[str]:
+    """The run that comes first."""
+    if outlook.first:
+        words, *more = outlook.first
+        yield f"\n[bold red]{_OPEN}[/]"
+        yield f"  [red]![/] {escape(words)}"
+        yield from (f"      {escape(line)}" for line in more)
 
 
 def _not_read(outlook: Outlook) -> Iterator[str]:
@@ -85,7 +99,8 @@ def _found(drift: Drift) -> Iterator[str]:
 
 
 def first(outlook: Outlook) -> Iterator[str]:
-    """Yield the lines before the waves: what may be unintended."""
+    """Yield the lines before the waves: what comes first, and what may be unintended."""
+    yield from _open(outlook)
     short = [h for h in outlook.limits if not h.fits]
     if short:
         yield "\n[bold red]exceeds a quota[/]"
@@ -115,8 +130,16 @@ def last(outlook: Outlook, *, details: bool = False) -> Iterator[str]:
     yield from map(escape, lines)
 
 
+def markdown_alone(outlook: Outlook | None) -> Iterator[str]:
+    """Yield, for a comment on a pull request, what counts where a plan changes nothing."""
+    if outlook and outlook.first:
+        yield f"\n**⚠️ {_OPEN}**\n"
+        yield f"- {'; '.join(outlook.first)}"
+
+
 def markdown(outlook: Outlook) -> Iterator[str]:
     """Yield the same for a comment on a pull request."""
+    yield from markdown_alone(outlook)
     short = [h for h in outlook.limits if not h.fits]
     if short:
         yield "\n**⚠️ exceeds a quota**\n"
@@ -287,6 +310,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
     """Return what `plan --output json` has besides the plan itself."""
     forecast = outlook.forecast
     return {
+        "open_run": outlook.open_run,
         "estimate": {
             **_span(forecast.span),
             "longest": _longest(forecast.slowest),
@@ -444,7 +468,7 @@ def _pace(step: StepForecast) -> dict[str, Any]:
         **_span(step.span),
         "at_once": step.at_once,
         "region_concurrency": "SEQUENTIAL" if step.sequential else "PARALLEL",
-        "stops": step.words.partition("; ")[2],
+        "stops": step.stops,
         "regions": [
             {
                 "region": region,

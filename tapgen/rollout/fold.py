@@ -360,6 +360,10 @@ class Act(StrEnum):
     CLOSE = "close"
 
 
+STARTS = (Act.BEGIN, Act.INTEND, Act.FINISH)
+"""What is not done any more once a run is asked to stop."""
+
+
 @dataclass(frozen=True)
 class Todo:
     """One thing to do now, for the step `id`."""

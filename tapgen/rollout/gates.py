@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -63,6 +63,11 @@ MOST_OUTPUT = 2_000
 _MOST_ALARMS = 50  # named in one piece of evidence
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _LOOK = 0.2  # seconds between two looks whether the run is asked to stop
+# Its input ends when tapgen does, however that happens.
+_GUARD = f"""\
+read group; read nothing
+kill -TERM "-$group"; sleep {_GRACE:.0f}; kill -KILL "-$group"
+"""
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
@@ -472,10 +477,11 @@ def execute(
     stopping: Callable[[], bool] = lambda: False,
 ) -> Ended:
     """Run a command in a process group of its own; after `timeout` seconds, or when this
-    process is interrupted, end the whole group. Raises Interrupted once `stopping`."""
+    process is interrupted or killed, end the whole group. Raises Interrupted once `stopping`.
+    """
     start = time.monotonic()
     # A file and no pipe: a child in the background must not hold up the end.
-    with tempfile.TemporaryFile() as output:
+    with tempfile.TemporaryFile() as output, _guard() as take:
         try:
             process = subprocess.Popen(
                 command,
@@ -490,6 +496,7 @@ def execute(
             return Ended(0.0, error=f"cannot be started ({reason})")
         late = ""
         try:
+            take(process.pid)
             if not _ends(process, start + timeout, stopping):
                 late = "was stopped: it ran longer than its timeout"
                 _end(process)
@@ -498,6 +505,36 @@ def execute(
             raise
         spent = time.monotonic() - start
         return Ended(spent, None if late else process.returncode, _tail(output), late)
+
+
+@contextlib.contextmanager
+def _guard() -> Iterator[Callable[[int], None]]:
+    """Yield what takes a process group that ends with this process, also where this one is
+    killed: the run is resumed, and would start a command beside the one that still runs.
+    """
+    try:
+        guard = subprocess.Popen(
+            ["sh", "-c", _GUARD],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError:  # no shell on this machine
+        yield lambda group: None
+        return
+
+    def take(group: int) -> None:
+        assert guard.stdin
+        with contextlib.suppress(OSError):  # somebody has ended it
+            guard.stdin.write(f"{group}\n".encode())
+            guard.stdin.flush()
+
+    with guard:
+        try:
+            yield take
+        finally:
+            guard.kill()
 
 
 def _ends(

@@ -1,7 +1,7 @@
 """What runs of a system there were, and what happened in one: read from the journals.
 
-`runs` reads two events of a run where its last one names what it changed, and the whole
-journal elsewhere. `timeline` is a fold like `fold.fold`, with times.
+`runs` reads two events of a run that has ended, where its last one names what it changed,
+and the whole journal elsewhere. `timeline` is a fold like `fold.fold`, with times.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Summary:
     """One run: who started what, when, and how it ended.
 
     `result` is that of `fold.End`, or open; `paused` says why no process advances an open
-    one. `until` is the time of its last event. `changed` are the stack sets that a call
+    one, and `back` that it restores. `until` is the time of its last event. `changed` are the stack sets that a call
     has changed, None where the journal cannot be read.
     """
 
@@ -49,6 +49,7 @@ class Summary:
     supersedes: str = ""
     changed: tuple[str, ...] | None = ()
     left: tuple[str, ...] = ()
+    back: bool = False
 
     @property
     def seconds(self) -> float:
@@ -108,13 +109,13 @@ def runs(store: Store, prefix: str, last: int) -> tuple[list[Summary], int]:
 
 def _summary(store: Store, prefix: str, run: str, keys: Sequence[str]) -> Summary:
     first, end = (json.loads(store.get(k) or b"{}") for k in (keys[0], keys[-1]))
-    if end.get("changed") is not None:
+    if end.get("event") == "closed" and end.get("changed") is not None:
         return _described(run, first, end, tuple(end["changed"]))
     try:
         state = _read(store, prefix, run).state
     except RolloutError:  # of another version of tapgen, or damaged
         return _described(run, first, end, None)
-    return _described(run, first, end, tuple(state.changed))
+    return _described(run, first, end, tuple(state.changed), state.back)
 
 
 def _described(
@@ -122,6 +123,7 @@ def _described(
     first: Mapping[str, Any],
     end: Mapping[str, Any],
     changed: tuple[str, ...] | None,
+    back: bool = False,
 ) -> Summary:
     ended = end.get("event") == "closed"
     paused = end.get("event") == "paused"
@@ -139,6 +141,7 @@ def _described(
         first.get("supersedes", ""),
         changed,
         tuple(end.get("left", ())),
+        back and not ended,
     )
 
 
@@ -163,7 +166,8 @@ def read(store: Store, prefix: str, run: str) -> tuple[Summary, tuple[Entry, ...
         )
     found = _read(store, prefix, fitting[0])
     events = found.events
-    summary = _described(fitting[0], events[0], events[-1], tuple(found.state.changed))
+    changed, back = tuple(found.state.changed), found.state.back
+    summary = _described(fitting[0], events[0], events[-1], changed, back)
     return summary, timeline(events, found.programs)
 
 

@@ -14,7 +14,8 @@ from tapgen.model import Target
 class Event:
     """One thing that happened during a rollout; `kind` is one of the words below.
 
-    upload, wave, gate, resumed, start, target, done, skipped, failed, waiting, restoring, restored, stopping
+    upload, wave, gate, resumed, start, target, done, skipped, failed, waiting, restoring,
+    restored, stopping, conflict, warning
     """
 
     kind: str

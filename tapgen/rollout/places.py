@@ -71,6 +71,12 @@ class Near:
         return opened(self.store, self.prefix, self.home)
 
 
+def at_home(sets: StackSets, prefix: str) -> Near:
+    """Return the place in the administration region, whether it answers or not."""
+    home = sets.admin.region
+    return Near(prefix, home, home, sets.bucket)
+
+
 def nearest(sets: StackSets, prefix: str) -> Near:
     """Return the first place of a system's journal that answers.
 
@@ -78,14 +84,14 @@ def nearest(sets: StackSets, prefix: str) -> Near:
     """
     home, away = sets.admin.region, dict[str, str]()
     if len(sets.buckets) == 1:
-        return Near(prefix, home, home, sets.bucket)
+        return at_home(sets, prefix)
     for region, bucket in sets.buckets.items():
         quick = bucket.hasty
         try:
             if region == home and quick.get(lock.key(prefix)) is None:
-                return _copied(sets, prefix) or Near(prefix, home, region, bucket)
+                return _copied(sets, prefix) or at_home(sets, prefix)
             if region == home:
-                return Near(prefix, home, region, bucket)
+                return at_home(sets, prefix)
             if not quick.exists():  # it has nothing to read
                 continue
         except AwsError as error:
@@ -152,8 +158,9 @@ def elsewhere(sets: StackSets, prefix: str) -> dict[str, lock.Lock]:
     return found
 
 
-def require_answers(sets: StackSets, without: Iterable[str]) -> None:
-    """Raise RolloutError unless every region with a copy answers, or was typed."""
+def require_answers(sets: StackSets, without: Iterable[str]) -> list[str]:
+    """Raise RolloutError unless every region with a copy answers, or was typed; return
+    those that were typed, and answer. The administration region is known to answer."""
     away = {}
     for region, bucket in sets.buckets.items():
         try:
@@ -164,6 +171,7 @@ def require_answers(sets: StackSets, without: Iterable[str]) -> None:
                 raise
             away[region] = str(error)
     require_typed(away, without)
+    return [region for region in dict.fromkeys(without) if region not in away]
 
 
 def require_alone(sets: StackSets, prefix: str, at_home: bool) -> None:

@@ -347,14 +347,15 @@ def _finish(engine: Engine) -> None:
     if not isinstance(store, Copied):
         return
     for region, why in store.finish().items():
-        sides = reconcile.Sides(
-            prefix, store.region, store.home, region, sets.buckets[region]
-        )
+        # It did not take a copy a moment ago: nobody waits for it with patience again.
+        copy = sets.buckets[region].hasty
+        sides = reconcile.Sides(prefix, store.region, store.home, region, copy)
         try:
             reconcile.complete(sides)
         except AwsError as error:
-            text = f"the journal has no complete copy in {region} ({why}; {error})"
-            engine.emit("waiting", f"{text}; the next run completes it")
+            reasons = "; ".join(dict.fromkeys((why, str(error))))
+            text = f"the journal has no complete copy in {region} ({reasons})"
+            engine.emit("warning", f"{text}; the next run completes it")
 
 
 def _content(key: str, known: Mapping[str, Artifact]) -> bytes:

@@ -330,6 +330,11 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None
     shown = shell.run("status", "--local", "--output", "json", expect=2)
     assert json.loads(shown.stdout)["open_run"]["command"] == "rollout"
     assert "continue it: tapgen resume secure_network --local" in shown.stderr
+    run = json.loads(shown.stdout)["open_run"]["run"]
+    plan = shell.run("plan", "--local", "--out", "plan.json", expect=2)
+    assert f"run {run} of tapgen rollout by" in plan.stdout
+    apply = "tapgen rollout secure_network --local --plan plan.json --supersede"
+    assert f"to replace it by this plan: {apply} {run}" in plan.stderr
     shell.run("resume", "--local")
     assert "no changes" in shell.run("plan", "--local").stdout
 
@@ -564,5 +569,23 @@ def test_a_region_that_is_away_is_named_and_the_others_go_on(shell: Shell) -> No
     left = "left out: note: update in 000000000000 in us-west-2"
     assert left in rollout.stdout.partition("✓ done")[2]
     shell.run("local", "fault", "clear")
-    shell.run("rollout", "--local", "--yes")
+    needless = shell.run("rollout", "--local", "--yes", *without).stderr
+    assert "us-west-2 answers: --without-region us-west-2 is not needed" in needless
+    mars = ("--without-region", "mars-1")
+    refused = shell.run("resume", "--local", *mars, expect=64)
+    assert "notes-test is in us-east-1, us-west-2" in refused.stderr
     shell.run("status", "--local")
+
+    shell.run("local", "fault", "add", "unavailable", "--region", "us-east-1")
+    status = shell.run("status", "--local", "--output", "json", expect=1)
+    found = json.loads(status.stdout)
+    assert (found["stack_sets"], found["read_in"]) == (None, "us-west-2")
+    assert [*found["away"]] == ["us-east-1"] and found["last_run"]["result"] == "done"
+    last = f"no run is open; the last one, {found['last_run']['run']} of tapgen rollout"
+    assert f"a copy that may lack the last events: {last}" in status.stderr
+    assert "once us-east-1 answers: tapgen status notes --local" in status.stderr
+    shell.run("local", "fault", "clear")
+    only = ("--region", "us-east-1", "--service", "cloudformation")
+    shell.run("local", "fault", "add", "unavailable", *only)
+    plan = shell.run("plan", "--local", expect=1).stderr
+    assert f"in the journal in us-east-1: {last}" in plan

@@ -36,6 +36,7 @@ class FakeClient:
     """CloudWatch and CloudFormation, with pages of answers."""
 
     meta = SimpleNamespace(
+        region_name="us-east-1",
         service_model=SimpleNamespace(service_name="cloudwatch"),
         method_to_api_mapping=METHODS,
     )

@@ -25,6 +25,7 @@ class FakeClient:
     """CloudFormation, with one answer to DescribeStacks."""
 
     meta = SimpleNamespace(
+        region_name="us-east-1",
         service_model=SimpleNamespace(service_name="cloudformation"),
         method_to_api_mapping={"describe_stacks": "DescribeStacks"},
     )

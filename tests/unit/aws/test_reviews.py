@@ -39,6 +39,7 @@ class CloudFormation:
 
     def __init__(self, **script: list[Any]) -> None:
         self.meta = SimpleNamespace(
+            region_name="us-east-1",
             service_model=SimpleNamespace(service_name="cloudformation"),
             method_to_api_mapping={m: m for m in METHODS},
         )

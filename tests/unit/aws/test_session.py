@@ -31,6 +31,7 @@ class FakeClient:
     def __init__(self, error: Exception, service: str = "cloudformation") -> None:
         self.error = error
         self.meta = SimpleNamespace(
+            region_name="us-east-1",
             service_model=SimpleNamespace(service_name=service),
             method_to_api_mapping=self.method_names,
         )

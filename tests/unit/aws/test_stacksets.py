@@ -58,6 +58,7 @@ class Busy:
     """CloudFormation while an operation holds the stack set."""
 
     meta = SimpleNamespace(
+        region_name="us-east-1",
         service_model=SimpleNamespace(service_name="cloudformation"),
         method_to_api_mapping={
             "delete_stack_set": "DeleteStackSet",

@@ -41,6 +41,10 @@ def fleet(*regions: str) -> StackSet:
     return make.stack_set(targets=[Target(a, r) for r in regions for a in ACCOUNTS])
 
 
+NO_RECTANGLE = make.stack_set(
+    targets=[Target(ACCOUNTS[0], "us-east-1"), *fleet("us-west-2").targets]
+)
+
 # -- by name ---------------------------------------------------------------------------
 
 
@@ -184,6 +188,18 @@ def test_percentages_are_rounded_down_and_at_least_one_account() -> None:
             },
             "4 of 8 accounts at a time, all regions at once; stops us-east-1 after 2 "
             "failures, at most 5 fail",
+        ),
+        (
+            NO_RECTANGLE,
+            {},
+            "accounts at a time: 1 of 1 in us-east-1; 1 of 8 in us-west-2, region by "
+            "region; stops us-east-1 after 1 failure; later regions are not started",
+        ),
+        (
+            NO_RECTANGLE,
+            {"failure_tolerance_count": 1, "max_concurrent_count": 2},
+            "accounts at a time: 1 of 1 in us-east-1; 2 of 8 in us-west-2, region by "
+            "region; stops us-west-2 after 2 failures",
         ),
         (
             fleet("us-east-1"),

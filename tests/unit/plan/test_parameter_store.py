@@ -171,6 +171,7 @@ def test_what_the_plan_itself_changes_is_not_known() -> None:
 
 class Ssm:
     meta = SimpleNamespace(
+        region_name="us-east-1",
         service_model=SimpleNamespace(service_name="ssm"),
         method_to_api_mapping={"get_parameters": "GetParameters"},
     )

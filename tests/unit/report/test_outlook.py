@@ -101,6 +101,21 @@ def test_the_data_has_pace_time_moves_and_templates() -> None:
     assert found["templates"][0]["resources"] == {"used": 1, "limit": 500}
 
 
+def test_an_open_run_comes_first_in_every_form_also_where_nothing_changes() -> None:
+    nothing = plan.make(make.system(OLD), {OLD.name: make.observed(OLD)})
+    words = ("run r1 is open since today", "continue it: tapgen resume demo")
+
+    for the_plan in (MOVED, nothing):
+        shown = replace(ahead(the_plan), open_run={"run": "r1"}, first=words)
+        for form in (
+            text.plan(the_plan, outlook=shown),
+            markdown.plan(the_plan, (), shown),
+        ):
+            assert form.index(words[0]) < form.index(words[1])
+            assert "wave 1" not in form.partition(words[1])[0]
+        assert outlook.data(shown)["open_run"] == {"run": "r1"}
+
+
 def test_nothing_to_do_has_no_pace_and_no_time() -> None:
     nothing = plan.make(make.system(OLD), {OLD.name: make.observed(OLD)})
 

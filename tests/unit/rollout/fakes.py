@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -77,7 +77,8 @@ def kill() -> None:
 @dataclass
 class Bucket:
     """Objects with conditional writes; `now` is S3's clock. `away` says that its region
-    does not answer; `written` has all that conditional writes have ever made."""
+    does not answer, and `waited` has the calls that were made with patience all the same;
+    `written` has all that conditional writes have ever made."""
 
     faults: Faults = field(default_factory=Faults)
     objects: dict[str, bytes] = field(default_factory=dict)
@@ -86,16 +87,19 @@ class Bucket:
     lock: Any = field(default_factory=threading.Lock)
     away: bool = False
     written: list[tuple[str, bytes]] = field(default_factory=list)
+    patient: bool = True
+    waited: list[str] = field(default_factory=list)
 
     def _enter(self, name: str, writes: bool = False) -> int:
         number = self.faults.enter(name, writes)
         if self.away:
+            self.waited += [name] * self.patient
             raise Unreachable("s3", "EndpointConnectionError", "no route")
         return number
 
     @property
     def hasty(self) -> Bucket:
-        return self
+        return replace(self, patient=False)
 
     def exists(self) -> bool:
         self._enter("exists")
@@ -202,7 +206,11 @@ class Cloud:
         model = SimpleNamespace(service_name="cloudwatch")
         names = {"describe_alarms": "", "describe_alarm_history": ""}
         client = SimpleNamespace(
-            meta=SimpleNamespace(service_model=model, method_to_api_mapping=names),
+            meta=SimpleNamespace(
+                service_model=model,
+                method_to_api_mapping=names,
+                region_name="us-east-1",
+            ),
             describe_alarms=self.describe_alarms,
             describe_alarm_history=lambda **_: {},
         )

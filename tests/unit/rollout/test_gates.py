@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -342,6 +343,22 @@ def test_a_command_ends_with_all_its_children_when_the_run_is_asked_to_stop(
 
     with pytest.raises(gates.Interrupted):
         gates.execute(words, 60, os.environ, file.exists)
+
+    assert _ends(int(file.read_text()))
+
+
+def test_a_command_does_not_outlive_a_tapgen_that_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    words = f"echo $$ > {file}.new; mv {file}.new {file}; sleep 60"
+    code = (
+        "import os, sys; from tapgen.rollout import gates; "
+        "gates.execute(['sh', '-c', sys.argv[1]], 60, os.environ)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, words])
+    while not file.exists():
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
 
     assert _ends(int(file.read_text()))
 

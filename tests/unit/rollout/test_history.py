@@ -85,6 +85,17 @@ def test_a_killed_run_is_open_and_lists_what_it_has_changed(cloud: Cloud) -> Non
     assert "no result" in report.run(found, entries)
 
 
+def test_an_open_run_that_restores_says_so(cloud: Cloud) -> None:
+    run(cloud, BEFORE)
+    cloud.failing = lambda name, target, template, values: True
+    run(cloud, WANTED)
+
+    found = history.runs(cloud.bucket, PREFIX, 1)[0][0]
+
+    assert (found.result, found.paused, found.back) == ("open", "failed", True)
+    assert "… open[/] (back, failed)" in report.runs(PREFIX, [found], 0, "")
+
+
 def test_a_timeline_has_waves_operations_and_gates_with_evidence(cloud: Cloud) -> None:
     run(cloud, BEFORE)
     ended, _ = run(cloud, WANTED, HELD)

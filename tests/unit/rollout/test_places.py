@@ -137,6 +137,7 @@ def test_a_copy_that_is_away_stops_no_run_once_it_was_typed_and_is_completed() -
     lines: list[str] = []
     assert start(cloud, SECOND, without=(NEAR,), lines=lines).green
     assert any(f"no complete copy in {NEAR}" in line for line in lines)
+    assert cloud.copies[NEAR].waited == []
 
     cloud.copies[NEAR].away = False
     assert resume(cloud) is None

@@ -45,7 +45,11 @@ class Hanging(Cloud):
     def aws(self) -> Any:
         model = SimpleNamespace(service_name="cloudformation")
         client = SimpleNamespace(
-            meta=SimpleNamespace(service_model=model, method_to_api_mapping=NAMES),
+            meta=SimpleNamespace(
+                service_model=model,
+                method_to_api_mapping=NAMES,
+                region_name="us-east-1",
+            ),
             describe_stacks=self.describe_stacks,
             describe_stack_events=lambda **_: {"StackEvents": [LOCKED]},
             continue_update_rollback=self.continue_update_rollback,

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tapgen import rollout
+from tapgen import plan, rollout
 from tapgen.rollout import history, opening
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.journal import Journal
+from tests import make
 from tests.unit.rollout.fakes import Cloud, Faults, Killed
 from tests.unit.rollout.test_gating import BEFORE, NAME, WANTED, command, run
 
@@ -82,6 +83,26 @@ def test_a_run_that_is_asked_to_stop_finishes_its_operation_and_stays_open(
     assert last["by"] == "Bob on desktop"
     results = [e["result"] for e in found(cloud).events if e["event"] == "result"]
     assert results == ["done"]
+
+
+def test_nothing_is_begun_or_reported_as_begun_after_the_wish_to_stop() -> None:
+    cloud = Cloud()
+    two = make.system(make.stack_set("data"), make.stack_set("more"))
+    kinds: list[str] = []
+    sets: Any = cloud
+
+    ended = rollout.run(
+        plan.make(two, {}),
+        sets,
+        lambda event: kinds.append(event.kind),
+        stopping=lambda: "start" in kinds,
+        sleep=lambda seconds: None,
+    )
+
+    assert (ended.interrupted, kinds.count("start")) == (True, 1)
+    begun = [e["step"] for e in found(cloud).events if e["event"] == "began"]
+    assert len(begun) == 1
+    assert resume(cloud).green
 
 
 def test_a_resumed_run_does_not_obey_the_earlier_wish(cloud: Cloud) -> None:

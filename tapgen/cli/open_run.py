@@ -1,0 +1,221 @@
+"""The open run of a system, and what is known of it while its region gives no answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from tapgen.cli.common import say
+from tapgen.cli.reach import Reached, command_line
+from tapgen.errors import AwsError, RolloutError, TapgenError
+
+if TYPE_CHECKING:  # slow to import
+    from tapgen.rollout.opening import Opened
+    from tapgen.rollout.places import Near
+
+
+class Away(RolloutError):
+    """The administration region gives no answer. The message says what is known, and what
+    to do; `known` is the same as JSON data, in the form of `tapgen status`."""
+
+    def __init__(self, message: str, known: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.known = known
+
+
+@contextmanager
+def administered(
+    reached: Reached, command: str, *, acts: bool = False
+) -> Iterator[Near]:
+    """Let a command use what only the administration region has; yield the place of the
+    journal there, or of its copy where it is lost and the command does not act.
+
+    Raises Away where the region does not answer: at once, before anything waits for it
+    with patience, and also when it goes away meanwhile.
+    """
+    from tapgen.aws.session import is_away
+    from tapgen.rollout import places
+
+    prefix, home = reached.system.prefix, reached.system.admin.region
+    try:
+        near = to_act(reached) if acts else places.nearest(reached.sets, prefix)
+    except AwsError:  # who may not read journals may read stack sets all the same
+        near = places.at_home(reached.sets, prefix)
+    if near.away:
+        raise away(reached, near, command)
+    try:
+        yield near
+    except AwsError as error:
+        if not is_away(error) or error.region != home:
+            raise
+        quick = reached.sets.buckets[near.region].hasty
+        gone = replace(near, store=quick, away={home: str(error)})
+        raise away(reached, gone, command) from error
+
+
+def away(reached: Reached, near: Near, command: str) -> Away:
+    """Return the error that a command can do nothing while the administration region is
+    away, with what the nearest journal says."""
+    from tapgen.model import Target
+
+    prefix, home = reached.system.prefix, near.home
+    admin: Target = reached.system.admin
+    known: dict[str, Any] = {
+        "system": reached.system.name,
+        "suffix": reached.system.suffix,
+        "admin": {"account": admin.account, "region": admin.region},
+        "stack_sets": None,
+        "read_in": near.region,
+        "away": dict(near.away),
+        "open_run": None,
+        "last_run": None,
+    }
+    found, after = None, command
+    try:
+        found = near.opened()
+        if found:
+            known["open_run"], after = _facts(found), "resume"
+            run = f"run {_described(found)} is open: {found.progress}"
+        else:
+            run, known["last_run"] = _last_run(near)
+        note = "" if near.is_home else ", a copy that may lack the last events"
+        journal = f"in the journal in {near.region}{note}: {run}"
+    except TapgenError as error:
+        journal = f"the journal cannot be read either: {error}"
+    lines = [
+        f"tapgen {command} can do nothing now: {home} does not answer, and the stack sets "
+        f"of {prefix} are administered there ({near.away[home]})",
+        journal,
+        *["what CloudFormation has begun may go on; nothing more is started"]
+        * bool(found),
+        f"what was deployed: {command_line('history', reached)}",
+        f"once {home} answers: {command_line(after, reached)}",
+    ]
+    return Away("\n  ".join(lines), known)
+
+
+def _last_run(near: Near) -> tuple[str, dict[str, Any] | None]:
+    """Return the last run in words and as data; there is no open one."""
+    from tapgen.report import history as report
+    from tapgen.rollout import history
+
+    listed, _ = history.runs(near.store, near.prefix, 1)
+    if not listed:
+        return "no run", None
+    one = listed[0]
+    changed = ", ".join(one.changed or ()) or "nothing"
+    return (
+        f"no run is open; the last one, {one.run} of tapgen {one.command} by {one.who} on "
+        f"{one.host}, ended at {one.until}: {one.result}, changed: {changed}",
+        report.data(one),
+    )
+
+
+def to_act(reached: Reached) -> Near:
+    """Return the first place of the journal that answers, for a command that writes there;
+    a journal that the administration region has lost is brought back first."""
+    from tapgen.rollout import places, reconcile
+
+    sets, prefix = reached.sets, reached.system.prefix
+    near = places.nearest(sets, prefix)
+    if near.lost:
+        say(reconcile.recover(sets, prefix))
+        near = places.nearest(sets, prefix)
+    return near
+
+
+def nearest(reached: Reached) -> Near:
+    """Return the first place of the journal that answers; say which one, if it is not
+    that of the administration region, and else who acted without that one."""
+    from tapgen.rollout import places
+
+    near = places.nearest(reached.sets, reached.system.prefix)
+    if not near.is_home:
+        say(near.words)
+        return near
+    for region, one in places.elsewhere(reached.sets, near.prefix).items():
+        say(
+            f"run {one.run} of {one.who} on {one.host} acted in {region}, without "
+            f"{', '.join(one.without)}; fetch its journal: {command_line('resume', reached)}"
+        )
+    return near
+
+
+def say_not_needed(reached: Reached) -> None:
+    """Raise RolloutError when a region of the journal is away and was not typed; say which
+    ones were typed, and answer."""
+    from tapgen.rollout import places
+
+    for region in places.require_answers(reached.sets, reached.without):
+        say(f"{region} answers: --without-region {region} is not needed")
+
+
+def require_room(
+    reached: Reached, near: Near, command: str, supersede: str | None
+) -> None:
+    """Raise RolloutError when a run of the system is open that is not to be replaced,
+    when the one to be replaced is not open, or when a region of the journal is away."""
+    from tapgen.rollout import lock, opening
+
+    prefix = reached.system.prefix
+    say_not_needed(reached)
+    found = opening.opened(near.store, prefix)
+    if found and found.lock.run != supersede:
+        line = command_line("", reached)
+        text = lock.refusal(
+            prefix, found.lock, found.progress, line, command, found.state.back
+        )
+        raise lock.Taken(found.lock, text)
+    if supersede and not found:
+        raise RolloutError(
+            f"{prefix}: run {supersede} is not open; leave --supersede out"
+        )
+
+
+def what_is_open(
+    reached: Reached, near: Near
+) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the open run of the system as data, None where none is open, and lines with
+    how to go on. Who may not read journals still gets an answer to everything else: then
+    the data has only `unread`, the reason."""
+    from tapgen.rollout import opening
+
+    try:
+        found = near.opened()
+        running = found is not None and opening.is_advanced(found)
+    except TapgenError as error:
+        return {"unread": str(error)}, [
+            f"whether a run is open cannot be read: {error}"
+        ]
+    lost = [near.words] if near.lost else []
+    if found is None:
+        return None, lost
+    line = command_line("resume", reached)
+    ways = f"continue it: {line}" + (
+        "" if found.state.back else f"; undo it: {line} --back"
+    )
+    if running:
+        ways = f"it goes on; stop it: {command_line('stop', reached)}"
+    return {**_facts(found), "running": running}, lost + [
+        f"run {_described(found)} is open since {found.lock.since} ({found.progress})",
+        ways,
+    ]
+
+
+def _described(found: Opened) -> str:
+    held = found.lock
+    return f"{held.run} of tapgen {held.command} by {held.who} on {held.host}"
+
+
+def _facts(found: Opened) -> dict[str, Any]:
+    held = found.lock
+    return {
+        "run": held.run,
+        "command": held.command,
+        "who": held.who,
+        "host": held.host,
+        "since": held.since,
+        "progress": found.progress,
+    }
