@@ -311,15 +311,20 @@ def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
     """Return the earliest real failure of the latest operation on a stack that had one.
 
     Works on deleted stacks when `name` is the stack id (`DescribeStackEvents`).
-    Later failures are echoes: resources that were cancelled because of the first.
+    Later failures are echoes: resources that were cancelled because of the first. No page
+    of events before that operation is read.
     """
     client = aws.client("cloudformation", target)
+    newest_first = pages(client, "describe_stack_events", "StackEvents", StackName=name)
     try:
-        newest_first = list(
-            pages(client, "describe_stack_events", "StackEvents", StackName=name)
-        )
+        return _first_failure(aws, target, newest_first)
     except NotFound:
         return None
+
+
+def _first_failure(
+    aws: Aws, target: Target, newest_first: Iterable[dict[str, Any]]
+) -> Failure | None:
     for events in _operations(newest_first):
         for event in reversed(events):
             reason = one_line(event.get("ResourceStatusReason", ""))

@@ -182,7 +182,9 @@ def test_a_second_rollout_has_nothing_to_do(rolled: Shell) -> None:
     assert "no changes" in rolled.run("rollout", "--local", "--yes").stdout
 
 
-def test_a_saved_plan_is_obeyed_once_and_then_refused(shell: Shell) -> None:
+def test_a_saved_plan_is_obeyed_once_also_after_a_kill_and_then_refused(
+    shell: Shell,
+) -> None:
     path = shell.config(MINIMAL)
     shell.run("rollout", "--local", "--yes")
     path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
@@ -192,7 +194,11 @@ def test_a_saved_plan_is_obeyed_once_and_then_refused(shell: Shell) -> None:
     changed = shell.run(*agreed, expect=1).stderr
     path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
 
-    assert "✓ done" in shell.run(*agreed).stdout
+    kill_at(shell.start(*agreed), "wave 1 of")
+    path.write_text(MINIMAL.replace("203.0.113.0/24", "192.0.2.0/24"))
+    assert "✓ done" in shell.run("resume", "--local").stdout
+    path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
+    assert "no changes" in shell.run("plan", "--local").stdout
     again = shell.run(*agreed, expect=1).stderr
 
     assert "secure-network-test-network: wanted parameters changed" in changed
@@ -201,6 +207,14 @@ def test_a_saved_plan_is_obeyed_once_and_then_refused(shell: Shell) -> None:
     assert "no.json: cannot be read" in missing.stderr
     shown = shell.run("plan", "--local", "--output", "markdown").stdout
     assert "No changes" in shown
+
+
+def kill_at(process: subprocess.Popen[str], words: str) -> None:
+    """Kill a command once it has printed these words as progress."""
+    assert process.stderr
+    assert any(words in line for line in process.stderr)
+    process.kill()
+    process.communicate()
 
 
 def test_a_plan_shows_what_a_replacement_carries_along(rolled: Shell) -> None:
