@@ -60,8 +60,10 @@ def vault(t: Template, title: str, *, name: str, key_arn: Any, least_days: int) 
     It is locked in governance mode: its backups are kept for `least_days` at least, and
     nobody deletes one before its time without removing the lock first. Its access policy
     says the same, also for those who may remove locks. Backups that have reached the end
-    of their retention go all the same.
+    of their retention go all the same. A job with a shorter retention fails; through
+    CloudFormation a lock needs the shortest retention, one day at least.
     https://docs.aws.amazon.com/aws-backup/latest/devguide/vault-lock.html
+    https://docs.aws.amazon.com/aws-backup/latest/devguide/API_PutBackupVaultLockConfiguration.html
     https://docs.aws.amazon.com/aws-backup/latest/devguide/create-a-vault-access-policy.html
     """
     keep = security.statement(

@@ -14,6 +14,7 @@ from tapgen.model.procedures import (
     OTHER_ROLE,
     Argument,
     Call,
+    Check,
     Pause,
     Procedure,
     Step,
@@ -166,4 +167,16 @@ def _cost_tags(keys: Sequence[str]) -> Step:
         given = {"CostAllocationTagsStatus": tags}
         return Call("ce", "UpdateCostAllocationTagsStatus", given)
 
-    return Step("ActivateTags", status("Active"), undo=status("Inactive"))
+    # The call succeeds also where it changes nothing: its answer lists the tags that AWS
+    # does not know yet as errors.
+    # https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_UpdateCostAllocationTagsStatus.html
+    active = tuple(
+        Check(
+            f"{key.replace('-', '')}IsActive",
+            Call("ce", "ListCostAllocationTags", {"TagKeys": [key]}),
+            "$.CostAllocationTags[0].Status",
+            ("Active",),
+        )
+        for key in keys
+    )
+    return Step("ActivateTags", status("Active"), after=active, undo=status("Inactive"))

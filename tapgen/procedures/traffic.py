@@ -42,16 +42,41 @@ def fence(name: str, fence: Fence, role: str, closed: bool) -> Step:
 
     Its API then says 503 or 200 to health checks.
     """
-    return Step(name, _put(fence, role, closed), undo=_put(fence, role, not closed))
+    return Step(
+        name,
+        _put(fence, role, closed),
+        after=(_reads(f"{name}IsWritten", fence, role, closed),),
+        undo=_put(fence, role, not closed),
+    )
 
 
 def _put(fence: Fence, role: str, closed: bool) -> Call:
     item = {
-        "paymentId": {"S": fence.item},
-        "timestamp": {"S": role},
+        **_key(fence, role),
         "closed": {"BOOL": closed},
+        # Runbooks compare texts: no page says how they compare what is no text.
+        "state": {"S": _state(closed)},
     }
     return Call("dynamodb", "PutItem", {"TableName": fence.table, "Item": item})
+
+
+def _reads(name: str, fence: Fence, role: str, closed: bool) -> Check:
+    """The replica here says so: it is what the API of this region reads."""
+    given = {
+        "TableName": fence.table,
+        "Key": _key(fence, role),
+        "ConsistentRead": True,
+    }
+    read = Call("dynamodb", "GetItem", given)
+    return Check(name, read, "$.Item.state.S", (_state(closed),))
+
+
+def _key(fence: Fence, role: str) -> dict[str, dict[str, str]]:
+    return {"paymentId": {"S": fence.item}, "timestamp": {"S": role}}
+
+
+def _state(closed: bool) -> str:
+    return "closed" if closed else "open"
 
 
 def turn(switch: Switch, on: bool, *, seen: bool = True) -> Step:

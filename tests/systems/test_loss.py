@@ -32,6 +32,7 @@ TABLE = "pd-prod-payments"
 # What a procedure may call while a region is lost: data planes, and RDS in the region
 # that takes over. Route 53, IAM and CloudFormation are not among them.
 CALLS = {
+    ("dynamodb", "GetItem"),
     ("dynamodb", "PutItem"),
     ("cloudwatch", "PutMetricData"),
     ("cloudwatch", "DescribeAlarms"),
@@ -197,6 +198,10 @@ class Loss:
                 for replica in {role, OTHER[role]} - {self.lost}:
                     closed = item["closed"]["BOOL"]
                     self.closed[replica][item["timestamp"]["S"]] = closed
+                    assert item["state"] == {"S": "closed" if closed else "open"}
+            case "GetItem":
+                key = given["Key"]["timestamp"]["S"]
+                return "closed" if self.closed[role][key] else "open"
             case "PutMetricData":
                 (point,) = given["MetricData"]
                 assert point["MetricName"] == _switch(role)["MetricName"]

@@ -758,7 +758,7 @@ def test_operators_may_move_this_database_and_close_regions_and_no_more(
     kinds = [arn.split(":")[-2] for arn in arns(move)]
     assert sorted(kinds) == ["cluster", "cluster", "global-cluster"]
     close = allowed["CloseRegions"]
-    assert close["Action"] == ["dynamodb:PutItem"]
+    assert close["Action"] == ["dynamodb:GetItem", "dynamodb:PutItem"]
     keys = close["Condition"]["ForAllValues:StringEquals"]["dynamodb:LeadingKeys"]
     assert keys == ["#fence"]
     ring = allowed["RingAlarms"]
@@ -1196,9 +1196,10 @@ def test_each_procedure_has_a_runbook_in_its_region(system: System) -> None:
     assert "RingLagAlarm" in procedures["drill"]
     assert "StopDBCluster" not in json.dumps(documents)
     switch = ["PutSwitch", "WaitForSwitch"]
-    assert procedures["redirect"] == [*switch, "CloseOtherRegion"]
-    assert procedures["release"] == [*switch, "OpenOtherRegion"]
-    assert procedures["cost-tags"] == ["ActivateTags"]
+    for procedure, step in (("redirect", "Close"), ("release", "Open")):
+        fence = f"{step}OtherRegion"
+        assert procedures[procedure] == [*switch, fence, f"{fence}IsWritten"]
+    assert procedures["cost-tags"][0] == "ActivateTags"
 
 
 @pytest.mark.parametrize("title", ["SwitchoverRunbook", "FailbackRunbook"])
@@ -1244,7 +1245,7 @@ def test_the_switch_is_put_as_a_number_and_seen_to_have_moved(
 ) -> None:
     runbook = body(system, "drills")["Resources"][title]
     assert "Condition" not in runbook, "from a runbook in each region"
-    put, wait, _ = _steps(system, title)
+    put, wait, fence, read = _steps(system, title)
     (point,) = put["inputs"]["MetricData"]
     assert point["Value"] == value and isinstance(point["Value"], int)
     alarm = only_alarm(system, "observe", "FailoverRequestedAlarm")
@@ -1254,6 +1255,12 @@ def test_the_switch_is_put_as_a_number_and_seen_to_have_moved(
     )
     assert wait["inputs"]["AlarmNames"] == [alarm["AlarmName"]]
     assert wait["inputs"]["DesiredValues"] == [state]
+    # What the other region is told is read back, in the replica that the API here reads.
+    assert read["inputs"]["ConsistentRead"] is True
+    item = fence["inputs"]["Item"]
+    assert read["inputs"]["Key"].items() <= item.items()
+    assert read["inputs"]["DesiredValues"] == [item["state"]["S"]]
+    assert (item["state"]["S"] == "closed") is item["closed"]["BOOL"]
 
 
 def _steps(system: System, title: str) -> list[dict[str, Any]]:
@@ -1270,7 +1277,9 @@ def only_alarm(system: System, part: str, title: str) -> dict[str, Any]:
 
 def test_cost_tags_that_are_activated_are_those_that_are_there(system: System) -> None:
     document = body(system, "drills")["Resources"]["CostTagsRunbook"]
-    (step,) = document["Properties"]["Content"]["mainSteps"]
+    step, *read = document["Properties"]["Content"]["mainSteps"]
+    keys = [key for one in read for key in one["inputs"]["TagKeys"]]
+    assert {*keys} == {"Project", "Environment", "DR-Role"}
     tags = {t["TagKey"] for t in step["inputs"]["CostAllocationTagsStatus"]}
     assert tags == {"Project", "Environment", "DR-Role"}
 

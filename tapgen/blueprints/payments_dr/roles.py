@@ -267,7 +267,9 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
             Condition(person),
         ),
         [move, start],
-        # The second one is for tags that are passed on with a session.
+        # Where an identity provider passes tags, each role that its sessions assume must
+        # trust them with the second one, else nobody can assume it.
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
         actions=[AssumeRole, TagSession],
     )
     machine = ArnLike({"aws:PrincipalArn": automation})
@@ -430,7 +432,9 @@ def _operations(primary_key: Ref, dr_key: Ref) -> list[Statement]:
         security.statement(
             "AskForFailover", [cloudwatch.PutMetricData], ["*"], metrics
         ),
-        *payments(primary_key, dr_key).allow("CloseRegions", [dynamodb.PutItem], fence),
+        *payments(primary_key, dr_key).allow(
+            "CloseRegions", [dynamodb.GetItem, dynamodb.PutItem], fence
+        ),
     ]
 
 

@@ -153,6 +153,10 @@ class Health(BaseModel):
         " five minutes, at extra cost; 0 for no AWS WAF, otherwise 100 at least",
     )
 
+    # AWS WAF takes 10 and more, in windows of one to ten minutes; five by default. A checker
+    # of Route 53 asks every 10 or 30 seconds, so up to 30 times in five minutes.
+    # https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based-high-level-settings.html
+    # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
     @field_validator("requests_per_address")
     @classmethod
     def _rate(cls, number: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tapgen.model.procedures import (
     WRITER,
     Argument,
@@ -15,6 +17,7 @@ from tapgen.model.procedures import (
     saved,
 )
 from tapgen.procedures import automation
+from tests.systems import look
 
 READ = Call("rds", "DescribeX", {"Id": "1"})
 NOW = Check("Before", READ, "$.Y", ("ok",))
@@ -69,3 +72,27 @@ def test_a_manifest_says_what_a_procedure_does_and_what_undoes_it() -> None:
     assert second["pause"] == {"minutes": 1}
     assert (second["region"], second["roles"]) == ("writer", ["dr"])
     assert set(third) == {"name", "after", "region"}
+
+
+# Steps whose change is seen otherwise → how.
+SEEN_OTHERWISE = {
+    (
+        "failover",
+        "PutSwitch",
+    ): "by the step SeeTraffic, last: payments need no database",
+    ("drill", "RingLagAlarm"): "by people, and by the end of the alarm",
+    ("failback", "ReleaseTraffic"): "the script waits for the alarm of the switch",
+}
+
+
+@pytest.mark.parametrize("name", ["payments_dr", "region_migration"])
+def test_each_change_is_read_back_and_says_what_undoes_it(name: str) -> None:
+    procedures = look.shipped(name).procedures
+    assert procedures
+    for procedure in procedures:
+        for step in procedure.steps:
+            where = procedure.name, step.name
+            if step.act is not None:
+                assert bool(step.after) != (where in SEEN_OTHERWISE), where
+            if isinstance(step.act, Call | Script):
+                assert step.undo, where
