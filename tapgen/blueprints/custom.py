@@ -84,6 +84,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         targets=given.targets,
         parameters={**_implied(config, body), **given.parameters},
         overrides=given.overrides,
+        at_first=given.at_first,
         depends_on=given.depends_on,
         capabilities=given.capabilities or (),
         tags={**system.tags, **given.tags},

@@ -21,6 +21,7 @@ from tapgen.errors import BlueprintError
 from tapgen.frozen import dataclass
 from tapgen.model import (
     SAME,
+    AtFirst,
     Output,
     Override,
     Permission,
@@ -56,7 +57,8 @@ class Part:
     then reports its errors with the name of the part. A `Recipe` is made once for all
     environments. `outputs` are all outputs of the
     template. `values` are the values of its parameters, `by_role` those that differ
-    between region roles. `Output.region` may be a region role.
+    between region roles. `Output.region` may be a region role. `at_first` is what
+    parameters have in new stacks, until those of other parts are there.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Part:
     values: Mapping[str, Value] = field(default_factory=dict)
     by_role: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    at_first: Mapping[str, AtFirst] = field(default_factory=dict)
 
 
 def assemble(config: Config, parts: Iterable[Part]) -> System:
@@ -169,6 +172,7 @@ def _stack_set(
             Override(_differing(config, part, body, role), region=config.regions[role])
             for role in others
         ),
+        at_first=part.at_first,
         depends_on=part.depends_on,
         capabilities=capabilities(body, text),
         tags=system.tags,

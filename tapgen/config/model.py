@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from tapgen.frozen import dataclass
 from tapgen.model import (
+    AtFirst,
     Override,
     PassedRole,
     RolloutSettings,
@@ -85,6 +86,7 @@ class StackSetConfig:
     targets: tuple[Target, ...]
     parameters: Mapping[str, Value] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    at_first: Mapping[str, AtFirst] = field(default_factory=dict)
     artifacts: Mapping[str, ArtifactConfig] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     capabilities: tuple[str, ...] | None = None

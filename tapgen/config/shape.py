@@ -410,6 +410,20 @@ class OverrideShape(Shape):
     parameters: Parameters = _PARAMETERS
 
 
+class AtFirstShape(Shape):
+    """The value of a parameter in a new stack, until other stack sets are there."""
+
+    value: Annotated[Any, WithJsonSchema(_SCALAR)] = Field(
+        description="What the parameter has until then.",
+        examples=["false", ""],
+    )
+    until: list[str] = Field(
+        min_length=1,
+        description="Stack sets that must be deployed before the parameter gets its value.",
+        examples=[["copy"]],
+    )
+
+
 class ArtifactShape(Shape):
     """A file or folder to upload beside the template."""
 
@@ -467,6 +481,12 @@ class StackSetShape(Shape):
         default=[],
         description="Different parameter values in a region, an account, or both.",
         examples=[[{"region": "eu-west-1", "parameters": {"Size": "small"}}]],
+    )
+    at_first: dict[str, AtFirstShape] = Field(
+        default={},
+        description="Parameters with another value in a new stack, because this stack set "
+        "and another one refer to each other.",
+        examples=[{"Replicate": {"value": "false", "until": ["copy"]}}],
     )
     artifacts: dict[str, ArtifactShape] = Field(
         default={},

@@ -456,6 +456,40 @@ def check_override_shape(data: Any) -> OverrideShape:
     return found
 
 
+class AtFirstShape(Record):
+    __slots__ = ("value", "until")
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_at_first_shape(values)
+
+
+def check_at_first_shape(data: Any) -> AtFirstShape:
+    if type(data) is not dict or not data.keys() <= {*("value", "until")}:
+        raise Wrong
+    found = object.__new__(AtFirstShape)
+    if "value" in data:
+        value = data["value"]
+        pass
+        found.value = value
+    else:
+        raise Wrong
+    if "until" in data:
+        value = data["until"]
+        if type(value) is not list:
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_items.append(value_item)
+        value = value_items
+        if len(value) < 1:
+            raise Wrong
+        found.until = value
+    else:
+        raise Wrong
+    return found
+
+
 class ArtifactShape(Record):
     __slots__ = ("path", "bucket", "key")
 
@@ -502,6 +536,7 @@ class StackSetShape(Record):
         "targets",
         "parameters",
         "overrides",
+        "at_first",
         "artifacts",
         "depends_on",
         "capabilities",
@@ -525,6 +560,7 @@ def check_stack_set_shape(data: Any) -> StackSetShape:
             "targets",
             "parameters",
             "overrides",
+            "at_first",
             "artifacts",
             "depends_on",
             "capabilities",
@@ -654,6 +690,19 @@ def check_stack_set_shape(data: Any) -> StackSetShape:
         found.overrides = value
     else:
         found.overrides = []
+    if "at_first" in data:
+        value = data["at_first"]
+        if type(value) is not dict:
+            raise Wrong
+        value_pairs = {}
+        for value_key, value_inner in value.items():
+            check_text(value_key)
+            value_inner = check_at_first_shape(value_inner)
+            value_pairs[value_key] = value_inner
+        value = value_pairs
+        found.at_first = value
+    else:
+        found.at_first = {}
     if "artifacts" in data:
         value = data["artifacts"]
         if type(value) is not dict:

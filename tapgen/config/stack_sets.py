@@ -19,7 +19,7 @@ from tapgen.config.patterns import ACCOUNT
 from tapgen.config.problems import Problems, dotted, listed, near, shown
 from tapgen.frozen import dataclass
 from tapgen.knowledge.regions import PARTITION_OF
-from tapgen.model import SAME, SELF, Output, Override, Target, Value
+from tapgen.model import SAME, SELF, AtFirst, Output, Override, Target, Value
 
 if TYPE_CHECKING:  # the models are needed only to say what is wrong
     from tapgen.config.shape import FileShape, OverrideShape, StackSetShape
@@ -85,6 +85,7 @@ def check(root: Node, problems: Problems, path: Path) -> None:
         look.targets(root)
         look.overrides(root)
         look.values()
+        look.at_first()
         look.artifacts(path)
         look.waits()
     _check_circles(node, problems)
@@ -236,11 +237,23 @@ class _Part:
                     message = f"no value; put a space after the colon of {shown(name)}"
                     self.wrong(value, message)
                 else:
-                    self.value(value)
+                    self.value(value, waits=name in _at_first(self.node))
 
-    def value(self, node: Node) -> None:
+    def at_first(self) -> None:
+        for inner in _at_first(self.node).values():
+            value, until = inner.get("value"), inner.get("until")
+            if value is not None and isinstance(value.value, dict | list):
+                message = f"{value.shown()} is not one value; give text or a number"
+                self.wrong(value, message)
+            elif value is not None:
+                self.scalar(value)
+            for item in until.items if until else []:
+                if isinstance(item.value, str):
+                    self.part(item, item.value, waits=True)
+
+    def value(self, node: Node, waits: bool) -> None:
         if isinstance(node.value, dict):
-            self.reference(node)
+            self.reference(node, waits)
         elif isinstance(node.value, list):
             for item in node.items:
                 if isinstance(item.value, dict | list):
@@ -267,13 +280,13 @@ class _Part:
                     node, f'the number {text} may lose digits; quote it: "{text}"'
                 )
 
-    def reference(self, node: Node) -> None:
+    def reference(self, node: Node, waits: bool) -> None:
         for key, inner in node.mapping.items():
             if key not in _REFERENCE:
                 allowed = ", ".join(_REFERENCE)
                 hint = near(key, _REFERENCE)
                 self.wrong(inner, f"unknown key; allowed: {allowed}{hint}")
-        self.output(node)
+        self.output(node, waits)
         region, account = node.get("region"), node.get("account")
         if region is not None and not isinstance(region.value, str):
             self.wrong(region, f"{region.shown()} is not text; give a region")
@@ -292,7 +305,7 @@ class _Part:
                 "to hand on the value itself",
             )
 
-    def output(self, node: Node) -> None:
+    def output(self, node: Node, waits: bool) -> None:
         output = node.get("output")
         if output is None:
             self.wrong(node, "missing; give STACK_SET.OUTPUT", "output")
@@ -302,11 +315,12 @@ class _Part:
         if found is None:
             self.wrong(output, f"{output.shown()} is not of the form STACK_SET.OUTPUT")
         else:
-            self.part(output, found[1])
+            self.part(output, found[1], waits)
 
-    def part(self, node: Node, name: str) -> None:
-        others = [part for part in self.every.mapping if part != self.name]
-        if name == self.name:
+    def part(self, node: Node, name: str, waits: bool = False) -> None:
+        """Report a name that is no other stack set, or with `waits` none at all."""
+        others = [part for part in self.every.mapping if waits or part != self.name]
+        if name == self.name and not waits:
             self.wrong(node, "a stack set cannot depend on itself; give another one")
         elif name not in others:
             has = f"give {listed(others)}" if others else "it has no other"
@@ -372,6 +386,12 @@ def _parameter_blocks(part: Node) -> Iterator[Node]:
             yield inner
 
 
+def _at_first(part: Node) -> Mapping[str, Node]:
+    """Return the parameters that have another value in a new stack."""
+    node = part.get("at_first")
+    return node.mapping if node else {}
+
+
 def _artifact_parameters(name: str, node: Node) -> tuple[str, str]:
     bucket, key = node.get("bucket"), node.get("key")
     return (
@@ -404,9 +424,9 @@ def _waits_for(part: Node) -> Iterator[str]:
     for item in node.items if node else []:
         yield str(item.value)
     for block in _parameter_blocks(part):
-        for value in block.mapping.values():
+        for name, value in block.mapping.items():
             output = value.get("output")
-            if output is not None:
+            if output is not None and name not in _at_first(part):
                 yield str(output.value).partition(".")[0]
 
 
@@ -493,6 +513,10 @@ def _read(
         targets=tuple(_pairs(node, root, known)),
         parameters=_values(node, known),
         overrides=tuple(_overrides(node, shape.overrides, known)),
+        at_first={
+            name: AtFirst(_text(inner.mapping["value"]), tuple(inner.data()["until"]))
+            for name, inner in _at_first(node).items()
+        },
         artifacts={
             name: ArtifactConfig(
                 shape.artifacts[name].path, *_artifact_parameters(name, inner)

@@ -116,9 +116,15 @@ def facts(stack_set: StackSet) -> dict[str, Any]:
             }
             for o in _overrides(stack_set)
         ],
+        **_at_first(stack_set),
         "capabilities": sorted(stack_set.capabilities),
         **(stack_set.permissions() if stack_set.service_managed else {}),
     }
+
+
+def _at_first(stack_set: StackSet) -> dict[str, Any]:
+    first = {n: {"value": one.value} for n, one in stack_set.at_first.items()}
+    return {"at_first": first} if first else {}
 
 
 def _overrides(stack_set: StackSet) -> Iterator[Override]:

@@ -59,6 +59,18 @@ class Permission:
     resource: str
 
 
+@dataclass(frozen=True)
+class AtFirst:
+    """The value of a parameter in a new stack, until stacks of other parts are there.
+
+    Of two stacks that refer to each other, one is created without its reference. `value`
+    is what its parameter has until then, `until` are the parts that must be there first.
+    """
+
+    value: str
+    until: tuple[str, ...]
+
+
 _Place = tuple[str | None, str | None]
 
 
@@ -68,6 +80,7 @@ class StackSet:
 
     `template` is the template's JSON text, exactly as committed.
     `parameters` are the values of the stack set, `overrides` those of single targets,
+    `at_first` what parameters have in new stacks before they get these values, by name,
     `artifacts` the files to upload beside the template, by name.
     `depends_on` names parts of the same system, besides those that `Output` values
     imply. `role` is `every`, `global` or a region role of the system. `service_managed`
@@ -82,6 +95,7 @@ class StackSet:
     targets: tuple[Target, ...]
     parameters: Mapping[str, Value] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    at_first: Mapping[str, AtFirst] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -169,10 +183,14 @@ class StackSet:
 
     def requires(self) -> set[str]:
         """Return the parts that must be deployed before this stack set."""
-        values = [*self.parameters.values()]
-        for override in self.overrides:
-            values += override.parameters.values()
-        return {*self.depends_on} | {v.part for v in values if isinstance(v, Output)}
+        found = {*self.depends_on}
+        for given in (self.parameters, *(o.parameters for o in self.overrides)):
+            found |= {
+                value.part
+                for name, value in given.items()
+                if isinstance(value, Output) and name not in self.at_first
+            }
+        return found
 
 
 @dataclass(frozen=True)

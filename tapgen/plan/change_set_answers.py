@@ -91,6 +91,8 @@ def questions(plan: Plan) -> tuple[dict[Key, Question], dict[Key, Answer]]:
     skipped: dict[Key, Answer] = {}
     for step in plan.steps:
         for target in step.targets if step.action is not Action.DELETE else ():
+            if target in step.before:
+                continue  # its change set is that of the step before
             why_not = _why_not(plan, step, target)
             if why_not:
                 skipped[step.stack_set, target] = Answer(why_not=why_not)
@@ -114,6 +116,8 @@ def merge(
         for step in wave:
             changes = dict(step.changes)
             for target in step.targets:
+                if target in step.before:
+                    continue
                 found = change_sets.get((step.stack_set, target))
                 if isinstance(found, AwsError):
                     answers[step.stack_set, target] = Answer(why_not=_advised(found))

@@ -115,9 +115,10 @@ def concerned(plan: Plan) -> Iterator[tuple[Step, Target, ObservedInstance]]:
     """Yield the instances that a plan certainly updates: it may overwrite their drift."""
     for step in plan.steps:
         if step.action is Action.UPDATE and not step.conditional:
-            instances = plan.observed[step.stack_set].instances
+            found = plan.observed.get(step.stack_set)
+            instances = found.instances if found else {}
             for target in step.targets:
-                if not target.joins_later:
+                if not target.joins_later and target not in step.before:
                     yield step, target, instances[target]
 
 

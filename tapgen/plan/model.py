@@ -65,7 +65,9 @@ class Step:
     which the stack set is updated at the very end, because targets with other values are
     still there. A `conditional` step runs only if a value that it waits for has changed.
     `by_name` are, for each target, the parameters that take the name of an SSM parameter
-    whose value this plan may change, or creates.
+    whose value this plan may change, or creates. Steps `at_last` give parameters the
+    values that waited for other parts (`at_first`); `before` are the values that their
+    targets have by then, where an earlier step of the plan brings them there.
     """
 
     stack_set: str
@@ -83,6 +85,8 @@ class Step:
     changes: Mapping[Target, tuple[diff.Resource, ...]] = field(default_factory=dict)
     drop: bool = False  # DELETE: deletes the stack set too
     whole: bool = False  # DELETE: all instances of their units in their regions
+    at_last: bool = False
+    before: Mapping[Target, Mapping[str, Value]] = field(default_factory=dict)
 
     @property
     def references(self) -> tuple[Reference, ...]:
@@ -208,6 +212,8 @@ class Plan:
         that never got one."""
         if step.action is not Action.UPDATE:
             return step.action is Action.CREATE
+        if target in step.before:
+            return False
         return self.observed[step.stack_set].instances[target].has_no_stack
 
     def does(self, step: Step) -> Action:
@@ -221,7 +227,8 @@ class Plan:
             number
             for number, wave in enumerate(self.waves, 1)
             for step in wave
-            if step.part == reference.part and {*step.targets} & {*reference.sources}
+            if step.part == reference.part and not step.at_last
+            if {*step.targets} & {*reference.sources}
         ]
         return max(numbers, default=None)
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from tapgen.errors import PlanError
 from tapgen.model import Action, Observed, StackSet, System, Target
-from tapgen.plan import lookups, unread, users
+from tapgen.plan import at_first, lookups, unread, users
 from tapgen.plan.deletions import delete_step, deletions_for, in_order
 from tapgen.plan.model import Omitted, Plan, Step
 from tapgen.plan.names import moved, taken
@@ -53,9 +53,10 @@ def make(
     refused, and still shows all the rest. Raises PlanError for references that cannot be
     resolved, and cycles.
     """
-    by_part = {s.part: s for s in system.stack_sets}
     check(system)
     observed, blocked = _without_others(system, observed)
+    until_then = at_first.before(system, observed)
+    by_part = {s.part: s for s in until_then.stack_sets}
     blocked += _impossible(system, observed)
     blocked += [
         f"{name}: {o.busy_with or f'operation {o.running} runs'}; wait for it to end, "
@@ -64,7 +65,7 @@ def make(
         if o.running
     ]
     levels = list(dependency_levels(by_part))
-    waves, touched, problems, omitted = _waves(system, observed, levels, shut)
+    waves, touched, problems, omitted = _waves(until_then, observed, levels, shut)
     uses = ledger.uses(observed)
     steps = [step for wave in waves for step in wave]
     complete = _complete(waves, by_part, observed)
@@ -73,16 +74,19 @@ def make(
     }
     for later, earlier in first(system, observed).items():
         moves.setdefault(later, []).extend(earlier)
-    order = users.ordered(system, observed, uses, steps, touched, moves)
+    order = users.ordered(until_then, observed, uses, steps, touched, moves)
     if order:
         after_users = list(levels_of(order.requires))
-        waves, _, problems, omitted = _waves(
-            system, observed, after_users, shut, reordered=True
+        waves, touched, problems, omitted = _waves(
+            until_then, observed, after_users, shut, reordered=True
         )
         complete = _complete(waves, by_part, observed)
         blocked += order.blocked
     blocked += unmet(system, observed, order.requires if order else {})
     deletions = users.deletions_in_order(deletions_for(system, levels, observed), uses)
+    end, waiting = at_first.last_waves(
+        system, until_then, observed, touched, waves, omitted, shut
+    )
     ahead, last = in_order(system, observed, deletions)
     early, last = users.early_and_late(last, order.leaving if order else frozenset())
     before, left = unread.split_waves([*ahead, *early], observed, shut)
@@ -90,6 +94,7 @@ def make(
     complete_waves = [
         *_complete(before, by_part, observed),
         *complete,
+        *_complete(end, {s.part: s for s in system.stack_sets}, observed),
         *_complete(after, by_part, observed),
     ]
     blocked += [*problems, *unread.stuck(left), *taken(complete_waves, observed)]
@@ -98,7 +103,7 @@ def make(
         observed,
         tuple(complete_waves),
         blocked=tuple(blocked),
-        omitted=(*omitted, *left, *more),
+        omitted=(*omitted, *waiting, *left, *more),
         not_known=lookups.not_known(
             system, observed, [step for wave in complete_waves for step in wave]
         ),
@@ -239,7 +244,13 @@ def _with_changes(
     s = None if step.action is Action.DELETE else by_part[step.part]
     changes: dict[Target, tuple[diff.Resource, ...]] = {}
     for targets in grouped(found, s, step):
-        sides = evaluated_sides(found, s, targets[0], step.foreseen(targets[0]))
+        sides = evaluated_sides(
+            found,
+            s,
+            targets[0],
+            step.foreseen(targets[0]),
+            step.before.get(targets[0]),
+        )
         one = diff.compare(*sides, moved_values(step))
         # Where accounts join later no stack exists, and none is created.
         changes |= {target: one for target in targets if not target.joins_later}

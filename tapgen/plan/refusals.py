@@ -173,6 +173,8 @@ def _hanging(plan: Plan) -> Iterator[str]:
         if step.action is not Action.UPDATE:
             continue
         for target in step.targets:
+            if target in step.before:
+                continue
             instance = plan.observed[step.stack_set].instances[target]
             if instance.status is InstanceStatus.INOPERABLE:
                 why = f" ({instance.reason})" if instance.reason else ""

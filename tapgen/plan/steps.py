@@ -66,7 +66,7 @@ def steps_for(
     # While targets are there that leave, the stack set keeps what they have: an
     # update of it would update them, too.
     settles = redefine and bool(leaving(s, found)) and not moves_away(system, s, found)
-    for number, targets in enumerate(_groups(missing, values, order, apart)):
+    for number, targets in enumerate(groups(missing, values, order, apart)):
         steps.append(
             Step(
                 s.name,
@@ -166,7 +166,7 @@ def _updates(
             chosen.append(t)
     steps = []
     order, apart = system.rollout.order, system.rollout.stops_between_regions
-    for targets in _groups(chosen, values, order if apart else (), apart):
+    for targets in groups(chosen, values, order if apart else (), apart):
         said = dict.fromkeys(r for t in targets for r in reasons.get(t, ()))
         conditional = not said
         if conditional:
@@ -338,7 +338,7 @@ def _of_its_stack(instance: ObservedInstance) -> str:
     return ""
 
 
-def _groups(
+def groups(
     targets: Sequence[Target],
     values: Mapping[Target, Mapping[str, Value]],
     order: Sequence[str],

@@ -219,7 +219,7 @@ def grouped(
     groups: dict[Any, list[Target]] = {}
     for target, one in there.items():
         place = target.region, target.account if named else ""
-        named_values = repr(step.by_name.get(target))
+        named_values = repr((step.by_name.get(target), step.before.get(target)))
         key = place, named_values, one and _what_it_runs(one)
         groups.setdefault(key, []).append(target)
     return groups.values()
@@ -250,12 +250,19 @@ def evaluated_sides(
     s: StackSet | None,
     target: Target,
     values: Mapping[str, Value],
+    given: Mapping[str, Value] | None = None,
 ) -> tuple[Evaluated, Evaluated]:
     """Return the deployed and the desired template, evaluated for this target.
 
     A value that is not known yet is evaluated with its current value. The values of SSM
     parameters are those that the stack has read, and those that it would read now.
+    With `given` the target already has the desired template, with these values.
     """
+    if given is not None and s is not None:
+        by_then, wanted = (
+            {n: _foreseen(v) for n, v in each.items()} for each in (given, values)
+        )
+        return diff.sides((s.template, by_then), (s.template, wanted), target)
     deployed = found and target in found.instances
     old = found.template_of(target) if found and deployed else NO_STACK
     before = found.values(target) if found and deployed else {}

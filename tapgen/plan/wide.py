@@ -21,9 +21,11 @@ def by_name(plan: Plan) -> tuple[tuple[str, ...], Waves]:
     """Return the parameters (`part.Name`) that could get names, and the waves that there
     would be; nothing where there would be as many."""
     deploying: dict[str, list[Step]] = {}
-    deleting = [w for w in plan.waves if all(s.action is Action.DELETE for s in w)]
+    others = [
+        w for w in plan.waves if all(s.action is Action.DELETE or s.at_last for s in w)
+    ]
     for step in plan.steps:
-        if step.action is not Action.DELETE:
+        if step.action is not Action.DELETE and not step.at_last:
             deploying.setdefault(step.part, []).append(step)
     if not differs_by_account(deploying):
         return (), []
@@ -33,7 +35,7 @@ def by_name(plan: Plan) -> tuple[tuple[str, ...], Waves]:
     joined = {
         part: _joined(steps, named[part], apart) for part, steps in deploying.items()
     }
-    waves = deleting
+    waves = others
     for level in dependency_levels(parts):
         steps = [joined[part] for part in level if part in joined]
         waves += interleave(steps, plan.system.rollout.order)

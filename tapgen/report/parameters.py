@@ -56,7 +56,9 @@ def lines(plan: Plan, step: Step, *, details: bool = False) -> Iterator[str]:
     """Yield the lines of parameters that change; with `details` of every parameter."""
     for one in of(plan, step):
         later = isinstance(one.value, Reference)
-        if details or (not step.conditional and (later or one.differs)):
+        if details or (
+            not step.conditional and (one.differs or (later and not one.old))
+        ):
             yield from _lines(plan, one)
 
 
@@ -80,13 +82,19 @@ def _lines(plan: Plan, one: Parameter) -> Iterator[str]:
 
 
 def _before(plan: Plan, step: Step) -> list[Mapping[str, Any]]:
-    """The current values of each instance that a step updates."""
-    found = plan.observed.get(step.stack_set)
-    if found is None or step.action is not Action.UPDATE:
+    """The values of each instance that a step updates, as they are by then."""
+    if step.action is not Action.UPDATE:
         return []
+    template = plan.system.part(step.part).template
+    earlier = [complete(values, template) for values in step.before.values()]
+    found = plan.observed.get(step.stack_set)
+    if found is None:
+        return [*earlier]
     there = (
         t
         for t in step.targets
-        if t in found.instances and not found.instances[t].has_no_stack
+        if t in found.instances and t not in step.before
+        if not found.instances[t].has_no_stack
     )
-    return [complete(found.values(t), found.template_of(t)) for t in there]
+    now = (complete(found.values(t), found.template_of(t)) for t in there)
+    return [*earlier, *now]

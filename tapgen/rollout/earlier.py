@@ -7,13 +7,14 @@ output refers to it again, since going back may create what provides it anew.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from tapgen.aws.stacksets import Definition
 from tapgen.errors import RolloutError
 from tapgen.model import (
     HIDDEN,
+    AtFirst,
     InstanceStatus,
     Observed,
     ObservedInstance,
@@ -34,6 +35,7 @@ from tapgen.rollout.opening import Opened, read_run
 from tapgen.rollout.program import Reference
 from tapgen.rollout.runner import with_texts
 from tapgen.template import evaluate, parameter_store
+from tapgen.template.parameters import parameters_of
 
 
 @dataclass(frozen=True)
@@ -231,11 +233,24 @@ def _stack_set(
         targets=targets,
         parameters=dict(found.parameters),
         overrides=tuple(overrides),
+        at_first=_at_first(known, found, wanted),
         depends_on=tuple(sorted(set(known.depends_on) & wanted)) if known else (),
         capabilities=found.capabilities,
         tags={k: v for k, v in found.tags.items() if not k.startswith("tapgen:")},
         service_managed=_managed(known, found),
     )
+
+
+def _at_first(
+    known: StackSet | None, found: Observed, parts: Collection[str]
+) -> dict[str, AtFirst]:
+    """What parameters of the template of then have in new stacks."""
+    declared = parameters_of(found.template)
+    return {
+        name: replace(one, until=tuple(p for p in one.until if p in parts))
+        for name, one in (known.at_first if known else {}).items()
+        if name in declared
+    }
 
 
 def _values(

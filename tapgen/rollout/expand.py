@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tapgen.aws import stacksets
-from tapgen.aws.stacksets import Definition
+from tapgen.aws.stacksets import Definition, rectangles
 from tapgen.errors import RolloutError
 from tapgen.model import HIDDEN, Preferences, Target
 from tapgen.rollout.program import (
@@ -79,9 +79,8 @@ def after(state: StackSetState | None, call: Call) -> StackSetState | None:
             state.overrides.pop(target, None)
     else:
         state.overrides.update({t: dict(call.overrides) for t in where})
-        if call.verb is Verb.CREATE_INSTANCES:
-            given = state.template, state.parameters
-            state.deployed.update({target: given for target in where})
+        given = state.template, state.parameters
+        state.deployed.update({target: given for target in where})
     return state
 
 
@@ -144,8 +143,28 @@ class Draft:
     def override(self, targets: Iterable[Target], values: Mapping[str, str]) -> None:
         """Give targets exactly these overrides."""
         there = [t for t in targets if not t.joins_later]
-        for rectangle in stacksets.rectangles(there):
+        for rectangle in rectangles(there):
             self.operate(Verb.OVERRIDE, rectangle, overrides=dict(values))
+
+    def deploy(self, definition: Definition, targets: Iterable[Target] | None) -> None:
+        """Write a definition, and bring it to these targets; None means all.
+
+        Where they are no full product, a definition given again would leave the first
+        ones OUTDATED (API reference, UpdateStackSet, `Accounts`). Overrides, which stay
+        as they are, bring it to the others.
+        """
+        if targets is None:
+            self.define(definition, None)
+            return
+        first, *others = rectangles(targets)
+        self.define(definition, first)
+        assert self.state
+        groups: dict[str, list[Target]] = {}
+        for target in (t for rectangle in others for t in rectangle):
+            had = self.state.overrides.get(target, {})
+            groups.setdefault(repr(sorted(had.items())), []).append(target)
+        for group in groups.values():
+            self.override(group, self.state.overrides.get(group[0], {}))
 
     def complete(self, values: Mapping[str, Any], template: str) -> dict[str, Any]:
         """Return values with the template's defaults filled in."""
@@ -180,7 +199,7 @@ class Draft:
             was = self._as_deployed(definition, group[0], capabilities)
             now = state.template, state.parameters
             if (was.template, was.parameters) != now:
-                for rectangle in stacksets.rectangles(group):
+                for rectangle in rectangles(group):
                     self.define(was, rectangle)
             remaining = {k: v for k, v in had.items() if v in (wanted.get(k), HIDDEN)}
             self.override(group, remaining)
@@ -285,7 +304,7 @@ def _create(
     overrides = defaults | {
         k: v for k, v in values.items() if k in step.varying or base.get(k) != v
     }
-    for targets in stacksets.rectangles(step.targets):
+    for targets in rectangles(step.targets):
         draft.operate(Verb.CREATE_INSTANCES, targets, overrides=overrides)
     return pending
 
@@ -327,16 +346,17 @@ def _update(
     found = program.start.get(step.stack_set)
     deployed = found.capabilities if found else ()
     draft.remove_stale_overrides(step.targets, definition, deployed)
-    where = [None] if everywhere else stacksets.rectangles(step.targets)
-    for targets in where:
-        draft.define(definition, targets)
+    first, *others = [step.targets] if everywhere else rectangles(step.targets)
+    draft.define(definition, None if everywhere else first)
     stale = any(
         {**values, **state.overrides[t]} != {**values, **overrides}
         or not set(step.varying) <= set(state.overrides[t])
-        for t in step.targets
+        for t in first
     )
     if stale:
-        draft.override(step.targets, overrides)
+        draft.override(first, overrides)
+    for targets in others:  # as in `Draft.deploy`
+        draft.override(targets, overrides)
     return None if final else _with(step, own)
 
 
@@ -344,7 +364,7 @@ def _delete(step: Step, draft: Draft) -> None:
     """Delete instances, or with `drop` and without targets the stack set."""
     # A target that waits for accounts has no stack: deleting the stack set removes it.
     there = [t for t in step.targets if not (step.drop and t.joins_later)]
-    for targets in stacksets.rectangles(there):
+    for targets in rectangles(there):
         draft.operate(Verb.DELETE_INSTANCES, targets, backwards=True, whole=step.whole)
     if step.drop and not step.targets:
         draft.add(Call(Verb.DELETE_STACK_SET, step.stack_set))
@@ -357,9 +377,8 @@ def _settle(step: Step, draft: Draft) -> None:
     if state is None or state.pending is None:
         return
     there = [t for t in state.overrides if t not in step.untouched]
-    where = stacksets.rectangles(there) if step.untouched else [None]
-    for targets in where:
-        draft.define(state.pending, targets)
+    if there or not step.untouched:
+        draft.deploy(state.pending, there if step.untouched else None)
 
 
 def _changes_any_value(step: Step, draft: Draft, values: Mapping[str, str]) -> bool:

@@ -63,19 +63,21 @@ def way_back(
 
 
 def _reads_ssm(step: Step, templates: Mapping[str, Template]) -> bool:
-    definition = step.calls[-1].definition if step.calls else None
+    definition = step.calls[_last_definition(step)].definition if step.calls else None
     known = templates.get(definition.template) if definition else None
     return known is not None and known.reads_ssm
 
 
 def _read_again(step: Step) -> Step:
     """The end of a restore once more: it changes nothing but what SSM parameters say."""
-    definition = step.calls[-1].definition
-    calls = [
-        c for c in step.calls if (c.verb, c.definition) == (Verb.DEFINE, definition)
-    ]
     words = "with the SSM parameters that it reads"
-    return replace(step, calls=tuple(calls), words=words)
+    return replace(step, calls=step.calls[_last_definition(step) :], words=words)
+
+
+def _last_definition(step: Step) -> int:
+    """The place of the call of a restore that writes the last good definition."""
+    defining = (n for n, c in enumerate(step.calls) if c.verb is Verb.DEFINE)
+    return max(defining, default=0)
 
 
 def by_digest(found: Observed, texts: dict[str, str]) -> Observed:
@@ -154,8 +156,8 @@ def _restore(
     for group in changed.values():
         _restore_overrides(draft, good, definition, group, now)
     everywhere = len(known) == len(now.instances)
-    for targets in [None] if everywhere else stacksets.rectangles(known):
-        draft.define(definition, targets)
+    if known or everywhere:
+        draft.deploy(definition, None if everywhere else known)
     return Step(
         Kind.RESTORE,
         name,

@@ -62,7 +62,12 @@ def _alone(it: SystemView, stack_set: StackSet) -> View:
     """Return a stack set without the values that it takes from others."""
     body = evaluate.parsed(stack_set.template)
     places = tuple(
-        views.place(body, evaluate.given(stack_set.values(place.target)), place.target)
+        views.place(
+            body,
+            evaluate.given(stack_set.values(place.target)),
+            place.target,
+            first={name: one.value for name, one in stack_set.at_first.items()},
+        )
         for s, place in it.places
         if s is stack_set and place.target
     )

@@ -276,8 +276,8 @@ class MutualReplication(WideRule):
         "The destination of a replication must exist, with versioning, before the"
         " bucket that names it. Of two buckets that name each other, neither can be"
         " created first, and the first stack instance fails with 'Destination bucket"
-        " must exist'. Create both without replication, and add it in a second rollout"
-        " by a parameter, or in a stack set that depends on both."
+        " must exist'. Add the replication by a parameter that has another value at first"
+        " (at_first), or in a second rollout."
     )
     source_url = f"{_GUIDE}replication-requirements.html"
     needs_targets = True
@@ -323,13 +323,14 @@ Resources:
         # Two stack sets can be rolled out in two steps; one has to know both at once.
         owner = {id(place): s.name if s else "" for s, place in world.places}
         for it in buckets:
-            for path, name in destinations(it):
+            for path, name in destinations(it.at_creation):
                 other = named.get(name)
                 if other is None or other is it:
                     continue
                 if owner.get(id(it.place)) != owner.get(id(other.place)):
                     continue
-                back = [named.get(theirs) for _, theirs in destinations(other)]
+                theirs = destinations(other.at_creation)
+                back = [named.get(name) for _, name in theirs]
                 if any(b is it for b in back):
                     yield it, path, (
                         f"{other.id} in {other.place.region} also replicates to this"
@@ -337,9 +338,9 @@ Resources:
                     )
 
 
-def destinations(it: Resource) -> Iterator[tuple[Path, str]]:
+def destinations(it: Resource | None) -> Iterator[tuple[Path, str]]:
     """Yield the names of the buckets that a bucket is replicated to."""
-    if it.type != "AWS::S3::Bucket":
+    if it is None or it.type != "AWS::S3::Bucket":
         return
     steps = ("ReplicationConfiguration", "Rules")
     for index, rule in enumerate(items(it.properties, *steps)):

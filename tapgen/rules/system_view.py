@@ -134,7 +134,8 @@ class SystemView:
                 for name, value in stack_set.values(target).items()
             }
             body = evaluate.parsed(stack_set.template)
-            self._evaluated[key] = views.place(body, given, target)
+            first = {name: one.value for name, one in stack_set.at_first.items()}
+            self._evaluated[key] = views.place(body, given, target, first=first)
         return self._evaluated[key]
 
     def _value(self, value: str | Output, target: Target) -> Any:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,15 @@ class Resource:
         return found if isinstance(found, Mapping) else {}
 
     @property
+    def at_creation(self) -> Resource | None:
+        """The resource as a new stack creates it, before parameters get the values that
+        wait for other parts; None where it does not."""
+        if self.place.new is None:
+            return self
+        found = self.place.new.resources.get(self.id)
+        return None if found is None else replace(self, attributes=found)
+
+    @property
     def certain(self) -> bool:
         """Whether the resource is certainly created here."""
         condition = self.attributes.get("Condition")
@@ -103,12 +112,14 @@ class Place:
     """A template as evaluated for a target; `target` is None if it is not known.
 
     `entry` is the number of the stack set among those that share the template, as
-    the stack sets of environments do.
+    the stack sets of environments do. `new` is the template in a new stack, None where
+    no parameter has another value at first.
     """
 
     target: Target | None
     evaluated: evaluate.Evaluated
     entry: int = 0
+    new: evaluate.Evaluated | None = None
 
     @property
     def region(self) -> str:
@@ -167,7 +178,8 @@ class View:
                 if target.account in accounts:
                     given = given_values(entry, target)
                     name = stack_name(entry, target)
-                    found.append(place(body, given, target, number, name))
+                    first = _at_first(entry)
+                    found.append(place(body, given, target, number, name, first))
         return tuple(found) or (self._nowhere(),)
 
     def given(self, place: Place) -> dict[str, Any]:
@@ -224,14 +236,18 @@ def place(
     at: Target,
     entry: int = 0,
     named: str | None = None,
+    first: Mapping[str, Any] = {},
 ) -> Place:
     """Evaluate a template with these parameter values for a target.
 
-    `named` is the name of its stack, if it is known.
+    `named` is the name of its stack, if it is known, `first` the values that new stacks
+    have instead.
     """
     account = OWN_ACCOUNT if at.account == SELF else at.account
     here = Target(account, at.region)
-    return Place(at, evaluate.evaluate(template, given, here, named), entry)
+    found = evaluate.evaluate(template, given, here, named)
+    new = evaluate.evaluate(template, {**given, **first}, here, named)
+    return Place(at, found, entry, new if first else None)
 
 
 def stack_name(entry: Mapping[str, Any], target: Target) -> str | None:
@@ -321,6 +337,12 @@ def given_values(entry: Mapping[str, Any], target: Target) -> dict[str, Any]:
         name: {LATER: str(value.get("output"))} if isinstance(value, Mapping) else value
         for name, value in found.items()
     }
+
+
+def _at_first(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameter values that new stacks have at first."""
+    given = _mapping(entry.get("at_first"))
+    return {name: values.get(one, "value") for name, one in given.items()}
 
 
 def _mapping(node: Any) -> Mapping[str, Any]:

@@ -214,8 +214,9 @@ class NamedBeforeItExists(SystemRule):
     description = (
         "A destination bucket, a role or a global cluster that is given by name must"
         " exist before the stack that names it; otherwise S3, Lambda or RDS rejects"
-        " it. Names define no order: add depends_on, or use an output. Two buckets"
-        " that replicate to each other need a second update after both exist."
+        " it. Names define no order: add depends_on, or use an output. Of two buckets"
+        " that replicate to each other, one gets its replication from a parameter that"
+        " has another value at first (at_first)."
     )
     source_url = f"{DOCS}AmazonS3/latest/userguide/replication-requirements.html"
     at = (
@@ -228,7 +229,7 @@ class NamedBeforeItExists(SystemRule):
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         creators = _creators(it)
         for stack_set, resource in it.resources():
-            for path, key in _named(resource):
+            for path, key in _named(resource.at_creation):
                 parts = creators.get((*key, resource.place.account), {})
                 if not parts or stack_set.part in parts:
                     continue
@@ -260,8 +261,10 @@ def _creators(it: SystemView) -> dict[tuple[str, str, str], dict[str, str]]:
     return found
 
 
-def _named(resource: Resource) -> Iterator[tuple[Path, _Name]]:
+def _named(resource: Resource | None) -> Iterator[tuple[Path, _Name]]:
     """Yield what a resource names that must exist before it."""
+    if resource is None:
+        return
     for path, bucket in destinations(resource):
         yield path, ("bucket", bucket)
     for steps in ROLES.get(resource.type, ()):

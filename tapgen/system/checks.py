@@ -145,6 +145,7 @@ def _wiring(system: System, groups: Groups | None = None) -> list[Problem]:
     groups = groups or representatives.of(system)
     look = _Look(by_part, groups, definite=not vague or len(accounts) == 1)
     for s in system.stack_sets:
+        found += _at_first(s, look)
         found += _at_targets(s, look)
         for target in s.targets:
             if not s.is_uniform or target.account in look.groups:
@@ -253,6 +254,57 @@ def _circle(by_part: Mapping[str, StackSet]) -> Iterator[str]:
     except CycleError as error:
         circle = " -> ".join(reversed(error.args[1]))
         yield f"stack sets depend on each other: {circle}; remove a dependency"
+
+
+def _at_first(s: StackSet, look: _Look) -> Iterator[Problem]:
+    """Yield what is wrong with the values that parameters have in new stacks."""
+    if s.at_first and units.follows(s):
+        message = (
+            "an account that joins gets one value of each parameter, and none at first; "
+            "turn automatic deployment off, or give no value at first"
+        )
+        yield Problem(message, s.part)
+    declared = evaluate.block(s.template, "Parameters")
+    for name, one in s.at_first.items():
+        unknown = sorted({*one.until} - look.by_part.keys())
+        parameter = mapping(declared.get(name))
+        if unknown or not one.until:
+            message = (
+                f"waits for {', '.join(unknown) or 'no part'}; give parts among "
+                f"{', '.join(sorted(look.by_part))}"
+            )
+            yield Problem(message, s.part, name)
+        if evaluate.no_echo(parameter):
+            message = (
+                "has a value at first, but is NoEcho, so AWS does not show what it is"
+            )
+            yield Problem(f"{message}; make it another parameter", s.part, name)
+        for message in parameter_values.given(parameter, one.value):
+            yield Problem(f"at first: {message}", s.part, name)
+        if not all(name in s.values(t) for t in s.targets):
+            message = "has a value at first, but none for every target; give it one"
+            yield Problem(message, s.part, name)
+        for output in _moving_outputs(s, name, look):
+            message = (
+                f"decides the output {output}, so it must not have another value at first;"
+                " let the output not depend on it"
+            )
+            yield Problem(message, s.part, name)
+
+
+def _moving_outputs(s: StackSet, name: str, look: _Look) -> Iterator[str]:
+    """Yield the outputs that differ between a new stack and a complete one."""
+    found: dict[str, None] = {}
+    for target in s.targets:
+        if target.account in look.groups:
+            given = evaluate.given(s.values(target))
+            first = {**given, name: s.at_first[name].value}
+            new = evaluate.evaluate(evaluate.parsed(s.template), first, target).outputs
+            then = look.evaluated(s.part, target).outputs
+            found |= dict.fromkeys(
+                o for o in {*new, *then} if new.get(o) != then.get(o)
+            )
+    yield from sorted(found)
 
 
 # Values ---------------------------------------------------------------------------------

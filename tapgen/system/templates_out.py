@@ -262,6 +262,7 @@ def _stack_set(
             }
             for override in stack_set.overrides
         ],
+        **_at_first(stack_set, parts),
         "parameter_types": {
             name: {"type": p["Type"], "no_echo": p.get("NoEcho", False)}
             for name, p in body.get("Parameters", {}).items()
@@ -281,6 +282,15 @@ def _stack_set(
         "tags": dict(stack_set.tags),
         **stack_set.permissions(),
     }
+
+
+def _at_first(stack_set: StackSet, parts: Mapping[str, str]) -> dict[str, Any]:
+    """What parameters have in new stacks; left out where there is none."""
+    found = {
+        name: {"value": one.value, "until": [parts.get(p, p) for p in one.until]}
+        for name, one in stack_set.at_first.items()
+    }
+    return {"at_first": found} if found else {}
 
 
 def _values(values: Mapping[str, Value]) -> dict[str, Any]:

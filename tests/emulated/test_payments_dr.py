@@ -364,10 +364,7 @@ def _domain(live: Live) -> dict[str, Any]:
     return {"name": values["DomainName"], "hosted_zone_id": values["HostedZoneId"]}
 
 
-def test_objects_are_copied_back_once_that_is_asked_for(live: Live) -> None:
-    settings = {"reverse_replication": True, "deletion_protection": False}
-    changed = replace(live, system=built(domain=_domain(live), **settings))
-    assert changed.rollout().green
+def test_receipts_of_the_recovery_region_are_in_the_primary_one(live: Live) -> None:
     wanted = payment()
     _, content = pay(live, "dr", wanted)
     key = f"receipts/{content['timestamp'][:10]}/{wanted['paymentId']}.json"

@@ -12,9 +12,12 @@ from cfnlint.config import ConfigMixIn
 from cfnlint.runner.template import run_template_by_file_path
 
 from tapgen import blueprints, config, rules
-from tapgen.model import SELF, Output, StackSet, System, Target
+from tapgen.lint.jobs import facts
+from tapgen.model import SELF, AtFirst, Output, StackSet, System, Target
 from tapgen.rules.backup import BackupDuringWindow
+from tapgen.rules.replication import MutualReplication
 from tapgen.rules.system_view import SystemRule, SystemsRule
+from tapgen.rules.view import View
 from tests.rules import examples
 from tests.rules.test_rules import ROOT, ours, plain
 
@@ -119,6 +122,54 @@ def test_values_that_ask_for_each_other_end() -> None:
     second = part("b", TOPIC, "us-east-1", body=ask, parameters={"P": Output("a", "O")})
 
     assert {f.rule for f in rules.system(system(first, second))} == {"E9580"}
+
+
+def bucket(name: str, to: str) -> Any:
+    role = "arn:aws:iam::111122223333:role/replication"
+    destination = {"Bucket": {"Fn::Sub": f"arn:aws:s3:::{to}"}}
+    rules = [{"Status": "Enabled", "Destination": destination}]
+    copying = {
+        "Fn::If": ["On", {"Role": role, "Rules": rules}, {"Ref": "AWS::NoValue"}]
+    }
+    properties = {
+        "BucketName": {"Fn::Sub": name},
+        "VersioningConfiguration": {"Status": "Enabled"},
+        "ReplicationConfiguration": copying,
+    }
+    kept = {"DeletionPolicy": "Retain", "UpdateReplacePolicy": "Retain"}
+    return {"Bucket": {"Type": "AWS::S3::Bucket", **kept, "Properties": properties}}
+
+
+@pytest.mark.parametrize("first", [{}, {"Copy": AtFirst("no", ("a", "b"))}])
+def test_buckets_replicate_to_each_other_once_all_are_there(first: Any) -> None:
+    """From two stack sets, and from one: without another value at first it is a mistake."""
+    asked = {
+        "Parameters": {"Copy": {"Type": "String"}},
+        "Conditions": {"On": {"Fn::Equals": [{"Ref": "Copy"}, "yes"]}},
+        "Mappings": {
+            "Peer": {"us-east-1": {"Is": "us-west-2"}, "us-west-2": {"Is": "us-east-1"}}
+        },
+    }
+    more = {"body": asked, "parameters": {"Copy": "yes"}}
+    a = part("a", bucket("one", "two"), "us-east-1", **more)
+    b = part("b", bucket("two", "one"), "us-west-2", depends_on=["a"], **more)
+    peer = {"Fn::FindInMap": ["Peer", {"Ref": "AWS::Region"}, "Is"]}
+    resources = json.loads(
+        json.dumps(bucket("x-${AWS::Region}", "x-?")).replace(
+            '"arn:aws:s3:::x-?"',
+            json.dumps(["arn:aws:s3:::x-${Peer}", {"Peer": peer}]),
+        )
+    )
+    mesh = part("mesh", resources, "us-east-1", "us-west-2", **more)
+    both = replace(
+        mesh, at_first={n: replace(o, until=("mesh",)) for n, o in first.items()}
+    )
+
+    found = found_in(system(replace(a, at_first=first), b))
+    alone = View(json.loads(mesh.template), (facts(both),))
+
+    assert {name for name, _ in found} == (set() if first else {"E9586"})
+    assert len([*MutualReplication().check(alone)]) == (0 if first else 2)
 
 
 def test_accounts_that_may_be_the_same_are_not_compared() -> None:

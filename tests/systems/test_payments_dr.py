@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from tapgen import lint
+from tapgen import lint, plan
 from tapgen.blueprints.payments_dr.settings import Settings
 from tapgen.errors import BlueprintError
 from tapgen.knowledge import consistency
-from tapgen.model import Output, System
+from tapgen.model import Action, Output, System
 from tapgen.template import evaluate, schemas
 from tests.systems import look
 from tests.systems.look import body, every, granted, only, service, statements, texts
@@ -377,14 +377,22 @@ def test_receipts_are_replicated_in_time_and_measured(system: System) -> None:
     assert "storage-dr" in system.part("storage").requires()
 
 
-def test_the_way_back_is_opened_by_a_setting(system: System) -> None:
+def test_the_way_back_is_opened_once_both_buckets_are_there(system: System) -> None:
     bucket = only(system, "storage-dr", "AWS::S3::Bucket")
     when, _, otherwise = bucket["ReplicationConfiguration"]["Fn::If"]
     assert (when, otherwise) == ("IsBothWays", {"Ref": "AWS::NoValue"})
     for part in ("storage", "storage-dr"):
-        assert system.part(part).parameters["ReverseReplication"] == "false"
-        back = built(reverse_replication=True).part(part)
-        assert back.parameters["ReverseReplication"] == "true"
+        assert system.part(part).parameters["ReverseReplication"] == "true"
+        closed = built(reverse_replication=False).part(part)
+        assert closed.parameters["ReverseReplication"] == "false"
+    waves = plan.make(system.resolve("111111111111"), {}).waves
+    (last,) = waves[-1]
+    assert (last.part, last.action) == ("storage-dr", Action.UPDATE)
+    (changes,) = last.changes.values()
+    assert [(c.logical_id, str(c.verdict)) for c in changes] == [
+        ("DataBucket", "in place")
+    ]
+    assert not [s for s in waves[0] if s.at_last]
 
 
 @pytest.mark.parametrize(
@@ -1350,7 +1358,7 @@ def test_a_certificate_of_another_region_is_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"domain": DOMAIN, "cost_category": True, "reverse_replication": True},
+        {"domain": DOMAIN, "cost_category": True},
         {"account_baseline": "existing", "database": {"instances": 3}},
     ],
     ids=["everything", "existing baseline"],

@@ -240,9 +240,9 @@ class Settings(BaseModel):
         description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
     reverse_replication: bool = Field(
-        default=False,
-        description="Whether objects are also replicated back; set it once both"
-        " buckets exist",
+        default=True,
+        description="Whether receipts are also replicated from the recovery region to"
+        " the primary one",
     )
     noncurrent_version_days: int = Field(
         default=90,

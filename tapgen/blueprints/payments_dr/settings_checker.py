@@ -542,7 +542,7 @@ def check_settings(data: Any) -> Settings:
             raise Wrong
         found.reverse_replication = value
     else:
-        found.reverse_replication = False
+        found.reverse_replication = True
     if "noncurrent_version_days" in data:
         value = data["noncurrent_version_days"]
         if type(value) is not int:

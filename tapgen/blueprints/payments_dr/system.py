@@ -25,7 +25,7 @@ from tapgen.blueprints.payments_dr.shape import OTHER, ROLES, Shape, finish
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.knowledge.consistency import STRONG, witness
-from tapgen.model import Output, Precondition, System, Value
+from tapgen.model import AtFirst, Output, Precondition, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.payments_dr.settings import Domain, Settings
@@ -283,15 +283,18 @@ def _data(config: Config, shape: Shape, settings: Settings) -> Iterator[Part]:
         "ReplicationTimeControl": _text(settings.replication_time_control),
         "ReverseReplication": _text(settings.reverse_replication),
     }
-    for name, role, template, copier, after in (
-        ("storage-dr", "dr", data.storage_dr, "ReverseReplicationRoleArn", ()),
+    # The destination of a replication must exist: this way is open from the creation of
+    # the second bucket, the way back once both are there.
+    back = {"ReverseReplication": AtFirst("false", ("storage",))}
+    for name, role, template, copier, after, first in (
+        ("storage-dr", "dr", data.storage_dr, "ReverseReplicationRoleArn", (), back),
         (
             "storage",
             "primary",
             data.storage_primary,
             "ReplicationRoleArn",
-            # The destination bucket must exist.
             ("storage-dr",),
+            {},
         ),
     ):
         yield Part(
@@ -306,6 +309,7 @@ def _data(config: Config, shape: Shape, settings: Settings) -> Iterator[Part]:
                 "ReplicationRoleArn": _role(copier),
             },
             depends_on=after,
+            at_first=first,
         )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
 from tests.emulator.places import Place, get, of, tags
 from tests.emulator.resources.samples import (
     EAST,
@@ -288,3 +291,42 @@ def test_replication_needs_a_destination_and_leaves_no_bucket_without(
     assert "Destination bucket must exist" in reason
     name = f"data-{place.account}"
     assert absent(place.client("s3").head_bucket, Bucket=name) == "404"
+
+
+def test_two_buckets_replicate_to_each_other_once_both_are_there(place: Place) -> None:
+    """An object, its deletion and its return go to the other bucket and no further."""
+    names, west = (f"data-{place.account}", f"copy-{place.account}"), place.at(WEST)
+    clients = place.client("s3"), west.client("s3")
+    place.create("data", {"R": bucket(names[0])})
+    there = {"Role": f"arn:aws:iam::{place.account}:role/replication", "Rules": []}
+
+    def replicate(source: int, to: str) -> None:
+        rule = {
+            "ID": "all",
+            "Status": "Enabled",
+            "Priority": 1,
+            "Filter": {"Prefix": ""},
+            "DeleteMarkerReplication": {"Status": "Enabled"},
+            "SourceSelectionCriteria": {"ReplicaModifications": {"Status": "Enabled"}},
+            "Destination": {"Bucket": f"arn:aws:s3:::{to}"},
+        }
+        clients[source].put_bucket_replication(
+            Bucket=names[source], ReplicationConfiguration={**there, "Rules": [rule]}
+        )
+
+    with pytest.raises(ClientError, match="Destination bucket must exist"):
+        replicate(0, names[1])
+    west.create("copy", {"R": bucket(names[1])})
+    replicate(0, names[1])
+    replicate(1, names[0])
+
+    clients[1].put_object(Bucket=names[1], Key="a", Body=b"one")
+    clients[0].delete_object(Bucket=names[0], Key="a")
+    for client, name, mark in zip(
+        clients, names, ("REPLICA", "COMPLETED"), strict=True
+    ):
+        found = client.list_object_versions(Bucket=name)
+        assert (len(found["Versions"]), len(found["DeleteMarkers"])) == (1, 1)
+        version = found["Versions"][0]["VersionId"]
+        head = client.head_object(Bucket=name, Key="a", VersionId=version)
+        assert head["ReplicationStatus"] == mark

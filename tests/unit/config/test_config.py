@@ -1163,7 +1163,7 @@ def test_every_key_of_the_schema_is_explained_with_an_example() -> None:
     schema = config.json_schema(BLUEPRINTS.values())
     # Definitions of a blueprint's settings are its own, under `<blueprint>.`.
     ours = [d for name, d in schema["$defs"].items() if name.endswith("Shape")]
-    assert len(ours) == 10
+    assert len(ours) == 11
     for owner in (schema, *ours):
         for key, said in owner["properties"].items():
             assert said["title"] and said["description"], key

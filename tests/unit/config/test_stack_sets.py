@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from tapgen import config
 from tapgen.config import ArtifactConfig, Blueprint, Config, Place, StackSetConfig
 from tapgen.errors import ConfigError
-from tapgen.model import Output, Override, PassedRole, System, Target
+from tapgen.model import AtFirst, Output, Override, PassedRole, System, Target
 
 
 class Nothing(BaseModel):
@@ -98,6 +98,8 @@ stack_sets:
     artifacts:
       Code: {path: code.zip}
       More: {path: code.zip, bucket: B, key: K}
+    at_first:
+      Vpc: {value: false, until: [net, app]}
     depends_on: [net]
     capabilities: [CAPABILITY_IAM]
     tags: {Team: shop}
@@ -134,6 +136,7 @@ stack_sets:
         "Code": ArtifactConfig("code.zip", "CodeBucket", "CodeKey"),
         "More": ArtifactConfig("code.zip", "B", "K"),
     }
+    assert app.at_first == {"Vpc": AtFirst("false", ("net", "app"))}
     assert (app.depends_on, app.capabilities) == (("net",), ("CAPABILITY_IAM",))
     assert app.tags == {"Team": "shop"}
     assert found.regions == {
@@ -204,6 +207,14 @@ stack_sets:
         (
             "depends_on: [ent]",
             "8: stack_sets.app.depends_on[0]: 'ent' is not a stack set ",
+        ),
+        (
+            "at_first: {A: {value: [], until: [net]}}",
+            "8: stack_sets.app.at_first.A.value: a list is not one value; give text or",
+        ),
+        (
+            "at_first: {A: {value: x, until: [nett]}}",
+            "8: stack_sets.app.at_first.A.until[0]: 'nett' is not a stack set of this",
         ),
         ("depends_on: [ent]", "; give net; did you mean 'net'?"),
         ("depends_on: [app]", "a stack set cannot depend on itself; give another one"),
@@ -440,6 +451,20 @@ stack_sets:
         and "; remove a dependency" in found
     )
     assert any(pair in found for pair in ("a -> b", "b -> c", "c -> a"))
+
+
+def test_what_waits_for_another_one_makes_no_circle(load: Load) -> None:
+    found = load(HEAD + """\
+stack_sets:
+  a:
+    template: t.yaml
+    regions: [us-east-1]
+    parameters: {X: {output: b.X}, Y: {output: a.Y}}
+    at_first: {X: {value: "", until: [b]}, Y: {value: "", until: [a]}}
+  b: {template: t.yaml, regions: [us-east-1], depends_on: [a]}
+""")
+
+    assert found.stack_sets[0].at_first["X"] == AtFirst("", ("b",))
 
 
 def test_every_mistake_is_reported_in_one_go(mistakes: Mistakes) -> None:

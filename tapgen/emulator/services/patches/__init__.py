@@ -15,6 +15,7 @@ from tapgen.emulator.services.patches import (
     object_encryption,
     public_parameters,
     replicated_secrets,
+    replication_destinations,
     strong_consistency,
 )
 from tapgen.emulator.wire import cbor
@@ -27,6 +28,7 @@ PATCHES = (
     encrypted_replicas,
     health_checks,
     replicated_secrets,
+    replication_destinations,
     gateway_stages,
     listener_weights,
     deletion_protection,
