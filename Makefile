@@ -7,6 +7,8 @@ SYSTEM ?= secure_network
 # The editors' schema, and all that says what it is.
 SCHEMA := stacksets/tapgen.schema.json
 SHAPES := $(shell find tapgen/config tapgen/blueprints tapgen/model tapgen/template/schemas.py -name '*.py')
+# For `make scan`: a checkout of AWS's registry of Guard rules.
+GUARD ?= ../aws-guard-rules-registry
 # For `make soak`: how many random systems.
 SOAK ?= 200
 # For `make bench`: --runs N, --json.
@@ -17,7 +19,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 # Tests start hundreds of commands, each slower by a third without its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help rollout test soak templates lint validate check style types fresh format picture bench clean
+.PHONY: help rollout test soak templates lint validate check style types fresh format picture scan bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +56,11 @@ validate: .venv/.ready ## Check every template with AWS's cloudformation-validat
 
 check: ## Everything a merge needs, as CI runs it: style types fresh validate lint test
 	@$(MAKE) --no-print-directory style types fresh validate lint test
+
+scan: .venv/.ready ## What Checkov and AWS's Guard rules find (GUARD=checkout of aws-guard-rules-registry)
+	@test -x .tapgen/checkov/bin/checkov || $(PYTHON) -m venv .tapgen/checkov
+	.tapgen/checkov/bin/pip install --quiet --disable-pip-version-check checkov==3.3.30
+	$(BIN)/python -m tools.scan --guard $(GUARD) --checkov .tapgen/checkov/bin/checkov
 
 style: .venv/.ready ## Fail when the code is not formatted as `make format` does
 	$(BIN)/black --check tapgen tests benchmarks tools

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,6 +47,37 @@ def test_the_code_has_what_the_vocabulary_names(name: str) -> None:
         assert (PACKAGE / path).exists()
     elif name not in FIELDS_OF_A_FILE:
         assert set(name.split(".")) <= DEFINED
+
+
+SYSTEMS = {
+    "SN": "secure_network",
+    "SA": "serverless_api",
+    "RM": "region_migration",
+    "PD": "payments_dr",
+}
+# What the page of security names, after the systems that it is about.
+NAMED = re.compile(r"\b(SN|SA|RM|PD)\b|`([a-z-]+)\.([A-Z]\w+)`")
+
+
+def test_the_resources_of_the_page_of_security_exist() -> None:
+    page = (ROOT / "docs" / "security.md").read_text()
+    seen = 0
+    for cell in re.split(r"[|;\n]", page):
+        about: list[str] = []
+        before = ""
+        for system, part, resource in NAMED.findall(cell):
+            if system:
+                about = [*(about if not before else ()), SYSTEMS[system]]
+            before = resource
+            if system:
+                continue
+            seen += 1
+            for each in about or SYSTEMS.values():
+                path = ROOT / "templates_out" / each / f"{part}.json"
+                if about or path.exists():
+                    body = json.loads(path.read_text())
+                    assert resource in body["Resources"], (each, part, resource)
+    assert seen > 40
 
 
 PATH = re.compile(r"`((?:tapgen|tests)/[\w./-]+)`")

@@ -45,7 +45,7 @@ from troposphere import (
     encode_to_dict,
 )
 
-from tapgen.blocks import compute, frame, monitoring, names
+from tapgen.blocks import compute, explained, frame, monitoring, names
 from tapgen.blocks.api_logs import ACCESS_LOG, log_groups
 from tapgen.frozen import dataclass
 
@@ -251,6 +251,10 @@ def rest_api(
         {each.title: encode_to_dict(each) for each in methods},
     ]
     deployment = _deployment(t, title, rest, methods, seen)
+    for each in methods:
+        # After what the deployment's name is made of: it changes no deployment.
+        if _is_open(each):
+            each.Metadata = explained.metadata("open method")
     served: Any = Ref(deployment)
     stage: dict[str, Any] = {}
     if release is not None:
@@ -266,6 +270,7 @@ def rest_api(
         stage=t.add_resource(
             apigateway.Stage(
                 f"{title}Stage",
+                Metadata=explained.metadata("API stage"),
                 DependsOn=[logs[1].title, *after],
                 RestApiId=Ref(rest),
                 DeploymentId=served,
@@ -293,6 +298,15 @@ def rest_api(
         ),
         access_logs=logs[0],
         name=name,
+    )
+
+
+def _is_open(method: Any) -> bool:
+    """Whether anybody may call a method that does more than a browser's preflight."""
+    given = method.properties
+    return (
+        given.get("AuthorizationType") == "NONE"
+        and given.get("HttpMethod") != "OPTIONS"
     )
 
 

@@ -39,7 +39,7 @@ from troposphere import (
     rds,
 )
 
-from tapgen.blocks import database, frame, monitoring, names, security
+from tapgen.blocks import database, explained, frame, monitoring, names, security
 from tapgen.blocks.database import Place, attach, login
 
 PORT = database.PORT
@@ -189,6 +189,7 @@ def instances(
         t.add_resource(
             rds.DBInstance(
                 f"{cluster.title}Instance{rank}",
+                Metadata=explained.metadata("member of a cluster"),
                 # The cluster keeps the data; an instance has none to snapshot.
                 DeletionPolicy="Delete",
                 UpdateReplacePolicy="Delete",

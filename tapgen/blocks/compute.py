@@ -22,6 +22,7 @@ the role, with the statements of `write_logs`, `trace` and (in a VPC) `attach_to
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,9 +30,9 @@ from typing import Any
 
 from awacs import ec2, xray
 from awacs.aws import ArnEquals, Statement
-from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda
+from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda, encode_to_dict
 
-from tapgen.blocks import frame, monitoring, names, security
+from tapgen.blocks import explained, frame, monitoring, names, security
 from tapgen.frozen import dataclass
 
 RUNTIME = "python3.13"
@@ -162,6 +163,7 @@ def function(
     `timeout` is in seconds, `memory` in MiB. With `subnet_ids` (a list, or a parameter
     that is one) it runs in a VPC. `reserved` is how many of it run at once at most, which
     are taken from all other functions of the region. It logs JSON and traces every call.
+    The key encrypts its environment too.
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
     group = monitoring.log_group(
@@ -172,15 +174,21 @@ def function(
         retention_days=retention_days,
     )
     optional: dict[str, Any] = {}
+    kinds = ["synchronous function"]
     if subnet_ids is not None:
         optional["VpcConfig"] = awslambda.VPCConfig(
             SubnetIds=subnet_ids, SecurityGroupIds=list(security_group_ids)
         )
+    else:
+        kinds.append("function without a VPC")
     if reserved is not None:
         optional["ReservedConcurrentExecutions"] = reserved
+    else:
+        kinds.append("unreserved function")
     return t.add_resource(
         awslambda.Function(
             title,
+            Metadata=explained.metadata(*kinds),
             FunctionName=names.sub(name),
             Description=description,
             Runtime=RUNTIME,
@@ -191,6 +199,7 @@ def function(
             MemorySize=memory,
             Timeout=timeout,
             Environment=awslambda.Environment(Variables=dict(environment)),
+            KmsKeyArn=key_arn,
             LoggingConfig=_Logging(
                 LogFormat="JSON",
                 LogGroup=Ref(group),
@@ -208,6 +217,10 @@ class _Logging(awslambda.LoggingConfig):  # type: ignore[misc]
     """Troposphere's class lacks the log format: a type of the same name hides it."""
 
     props = {**awslambda.LoggingConfig.props, "LogFormat": (str, True)}
+
+
+# A version does not keep these: their change alone publishes none.
+_NOT_OF_A_VERSION = ("FunctionName", "ReservedConcurrentExecutions", "Tags")
 
 
 @dataclass(frozen=True)
@@ -234,7 +247,9 @@ def release(
     parameters that change the function. They are part of the version's description, so
     that a change of them publishes a new version.
     """
-    code = hashlib.sha256(function.Code.ZipFile.encode()).hexdigest()[:12]
+    fixed = {k: v for k, v in function.properties.items() if k not in _NOT_OF_A_VERSION}
+    text = json.dumps(encode_to_dict(fixed), sort_keys=True)
+    code = hashlib.sha256(text.encode()).hexdigest()[:12]
     values = "".join(f", {name} ${{{name}}}" for name in settings)
     title = function.title
     version = t.add_resource(

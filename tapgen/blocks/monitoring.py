@@ -203,7 +203,13 @@ def retention(t: Template) -> Ref:
 
 
 def log_group(
-    t: Template, title: str, *, name: str, key_arn: Any, retention_days: Any
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    key_arn: Any,
+    retention_days: Any,
+    condition: str = "",
 ) -> Any:
     """Add an encrypted log group; `key_arn` must be an ARN, not an alias."""
     return t.add_resource(
@@ -214,6 +220,7 @@ def log_group(
             LogGroupName=names.sub(name),
             KmsKeyId=key_arn,
             RetentionInDays=retention_days,
+            **({"Condition": condition} if condition else {}),
         )
     )
 
@@ -223,12 +230,11 @@ def write_logs(log_group_arns: Sequence[str]) -> list[Statement]:
     return [
         security.statement(
             "WriteLogStreams",
-            [log_actions.CreateLogStream, log_actions.PutLogEvents],
-            [f"{arn}:*" for arn in log_group_arns],
-        ),
-        security.statement(
-            "DescribeLogStreams",
-            [log_actions.DescribeLogStreams],
+            [
+                log_actions.CreateLogStream,
+                log_actions.DescribeLogStreams,
+                log_actions.PutLogEvents,
+            ],
             [f"{arn}:*" for arn in log_group_arns],
         ),
     ]

@@ -33,7 +33,7 @@ from troposphere import (
     ec2,
 )
 
-from tapgen.blocks import frame, names
+from tapgen.blocks import explained, frame, names
 from tapgen.frozen import dataclass
 
 MAX_ZONES = 4
@@ -230,6 +230,11 @@ def route_table(
         t.add_resource(
             ec2.Route(
                 f"{title}DefaultRoute",
+                **(
+                    {"Metadata": explained.metadata("way out")}
+                    if "GatewayId" in default
+                    else {}
+                ),
                 # EC2 refuses a route to a gateway that is not attached yet.
                 DependsOn=[vpc.attachment.title],
                 RouteTableId=Ref(table),

@@ -9,7 +9,8 @@
         ],
     )
     protection.trail(
-        t, "Trail", name=name("trail"), bucket_name=Ref("LogBucket"), key_arn=Ref("Key")
+        t, "Trail", name=name("trail"), bucket_name=Ref("LogBucket"), key_arn=Ref("Key"),
+        watched=[name("data", unique=True)],
     )
 
 The bucket's policy allows each service to deliver logs from one source only.
@@ -20,11 +21,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from awacs import logs as log_actions
 from awacs import s3 as actions
 from awacs.aws import ArnLike, Statement, StringEquals
-from troposphere import Ref, Tags, Template, cloudtrail, config
+from troposphere import GetAtt, Ref, Tags, Template, cloudtrail, config
 
-from tapgen.blocks import frame, names, security, storage
+from tapgen.blocks import explained, frame, monitoring, names, security, storage
 
 TRAIL_PREFIX = "trail"
 CONFIG_PREFIX = "config"
@@ -65,6 +67,7 @@ def log_bucket(
             expire_days=days,
         ),
         policy=policy,
+        kinds=["log bucket"],
     )
     frame.output(
         t, "LogBucketName", Ref("LogBucket"), description="Name of the log bucket"
@@ -140,15 +143,34 @@ def trail(
     name: str,
     bucket_name: Any,
     key_arn: Any,
+    watched: Sequence[str],
     condition: str = "",
 ) -> Any:
-    """Add a trail of all regions' management events, with digest files.
+    """Add a trail of all regions' management events, with digest files, and its log
+    group, by whose filters alarms may follow what is done.
 
-    A second trail in another region would record every event twice, at extra cost.
+    It also records who reads and writes the objects of the `watched` buckets, by name. A
+    second trail in another region would record every event twice, at extra cost. The
+    parameters are the role that writes the log group (`trail_role`) and its retention.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html
     """
+    group = monitoring.log_group(
+        t,
+        f"{title}Logs",
+        name=name,
+        key_arn=key_arn,
+        retention_days=monitoring.retention(t),
+        condition=condition,
+    )
+    role_arn = frame.role_arn(
+        t,
+        "TrailRoleArn",
+        "ARN of the role that CloudTrail uses to write its log group.",
+    )
     return t.add_resource(
         cloudtrail.Trail(
             title,
+            Metadata=explained.metadata("trail"),
             TrailName=names.sub(name),
             S3BucketName=bucket_name,
             S3KeyPrefix=TRAIL_PREFIX,
@@ -157,9 +179,46 @@ def trail(
             IsMultiRegionTrail=True,
             IncludeGlobalServiceEvents=True,
             EnableLogFileValidation=True,
+            CloudWatchLogsLogGroupArn=GetAtt(group, "Arn"),
+            CloudWatchLogsRoleArn=role_arn,
+            EventSelectors=[
+                cloudtrail.EventSelector(
+                    IncludeManagementEvents=True,
+                    ReadWriteType="All",
+                    DataResources=[
+                        cloudtrail.DataResource(
+                            Type="AWS::S3::Object",
+                            Values=[
+                                names.sub(f"{names.bucket_arn(each)}/")
+                                for each in watched
+                            ],
+                        )
+                    ],
+                )
+            ],
             Tags=Tags(Name=names.sub(name)),
             **({"Condition": condition} if condition else {}),
         )
+    )
+
+
+def trail_role(t: Template, title: str, *, name: str, group: str) -> Any:
+    """Add the role that CloudTrail uses to write its log group in the primary region.
+
+    CloudTrail takes it without a condition: no page says that it names the trail then.
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
+    """
+    streams = f"log-group:{group}:log-stream:${{AWS::AccountId}}_CloudTrail_*"
+    write = [log_actions.CreateLogStream, log_actions.PutLogEvents]
+    arn = names.arn("logs", streams, region="${PrimaryRegion}")
+    return security.service_role(
+        t,
+        title,
+        name=name,
+        service="cloudtrail.amazonaws.com",
+        description="Lets CloudTrail write the events of the trail to its log group",
+        allow=[security.statement("WriteEvents", write, [arn])],
+        when=(),
     )
 
 

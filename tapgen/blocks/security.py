@@ -36,7 +36,7 @@ from awacs.aws import (
 from awacs.sts import AssumeRole
 from troposphere import GetAtt, Ref, Tags, Template, encode_to_dict, iam, kms
 
-from tapgen.blocks import names
+from tapgen.blocks import explained, names
 from tapgen.frozen import dataclass
 
 # All actions of a key's owner. The key policy allows them to the account, which
@@ -273,16 +273,24 @@ def trail_statements(trail: str) -> list[Statement]:
 
 
 def key(
-    t: Template, title: str, *, name: str, description: str, policy: Iterable[Statement]
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    description: str,
+    policy: Iterable[Statement],
+    kinds: Sequence[str] = (),
 ) -> Any:
     """Add a multi-Region key with rotation, and its alias; return the key.
 
-    `policy` holds the statements besides those of the owner. A key is retained when its
-    stack is deleted: without it, encrypted data is lost.
+    `policy` holds the statements besides those of the owner, `kinds` are what scanners are
+    told about it (`explained`). A key is retained when its stack is deleted: without it,
+    encrypted data is lost.
     """
     resource = t.add_resource(
         kms.Key(
             title,
+            **({"Metadata": explained.metadata(*kinds)} if kinds else {}),
             DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
             Description=description,
@@ -354,12 +362,14 @@ def service_role(
     allow: Iterable[Statement] = (),
     managed: Iterable[str] = (),
     when: Sequence[ConditionElement] | None = None,
+    kinds: Sequence[str] = (),
 ) -> Any:
     """Add a role for one service, with exactly the statements given.
 
     `managed` are names of AWS managed policies. `when` are the conditions of the trust
     policy, by default that the service acts for this account. The role is within the
-    boundary of the system whose names begin as its own does (decision 31).
+    boundary of the system whose names begin as its own does (decision 31). `kinds` are what
+    scanners are told about it, besides that its policy is its own (`explained`).
     """
     conditions = [own_account()] if when is None else when
     trust = Statement(
@@ -374,6 +384,9 @@ def service_role(
     if statements:
         policy = iam.Policy(PolicyName=title, PolicyDocument=document(*statements))
         optional["Policies"] = [policy]
+        kinds = ["role", *kinds]
+    if kinds:
+        optional["Metadata"] = explained.metadata(*kinds)
     policies = [
         names.sub(names.arn("iam", f"policy/{m}", region="", account="aws"))
         for m in managed

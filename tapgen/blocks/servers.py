@@ -37,7 +37,7 @@ from troposphere import (
 )
 from troposphere.policies import AutoScalingRollingUpdate, UpdatePolicy
 
-from tapgen.blocks import frame, monitoring, names, security, storage
+from tapgen.blocks import explained, frame, monitoring, names, security, storage
 from tapgen.frozen import dataclass
 
 MAX_WEIGHT = 999
@@ -288,6 +288,7 @@ def listeners(
     http = t.add_resource(
         elasticloadbalancingv2.Listener(
             "HttpListener",
+            Metadata=explained.metadata("HTTP listener"),
             LoadBalancerArn=Ref(balancer),
             Port=80,
             Protocol="HTTP",

@@ -28,7 +28,7 @@ from awacs.aws import (
 )
 from troposphere import If, NoValue, Ref, Tags, Template, s3
 
-from tapgen.blocks import frame, monitoring, names, security
+from tapgen.blocks import explained, frame, monitoring, names, security
 from tapgen.frozen import dataclass
 
 MULTIPART_DAYS = 7
@@ -292,13 +292,14 @@ def bucket(
     website: Website | None = None,
     policy: Sequence[Statement] = (),
     tags: Mapping[str, Any] | None = None,
+    kinds: Sequence[str] = (),
 ) -> Bucket:
     """Add a bucket and its policy.
 
     Without `key_arn` S3-managed keys encrypt it, for buckets that support no others.
     `log_to` is the name of the access log bucket in the same region. `policy` holds the
     statements besides the one that denies plain HTTP, `tags` the tags besides the
-    purpose.
+    purpose, `kinds` what scanners are told about it (`explained`).
     """
     assert website is None or key_arn is None, "who is anonymous cannot decrypt"
     optional: dict[str, Any] = {}
@@ -312,6 +313,10 @@ def bucket(
         )
     if replication is not None:
         optional["ReplicationConfiguration"] = _replication(replication)
+    if website is not None:
+        kinds = [*kinds, "website"]
+    if kinds:
+        optional["Metadata"] = explained.metadata(*kinds)
     resource = t.add_resource(
         s3.Bucket(
             title,
@@ -340,6 +345,7 @@ def bucket(
     t.add_resource(
         s3.BucketPolicy(
             f"{title}Policy",
+            **_of_website(website),
             Bucket=Ref(resource),
             PolicyDocument=security.document(
                 _tls_only(bucket) if website is None else _anybody_reads(bucket),
@@ -350,12 +356,17 @@ def bucket(
     return bucket
 
 
+def _of_website(website: Website | None) -> dict[str, Any]:
+    return {"Metadata": explained.metadata("website policy")} if website else {}
+
+
 def _tls_only(bucket: Bucket) -> Statement:
     return security.statement(
         "DenyPlainHttp",
         [Action("s3", "*")],
         [bucket.arn, bucket.objects],
-        Bool({"aws:SecureTransport": "false"}),
+        # Not as text, which IAM takes too: scanners look for the boolean.
+        Bool({"aws:SecureTransport": False}),
         principal=Principal("*"),
         deny=True,
     )

@@ -1,7 +1,8 @@
 """The templates of a system as each target gets them, for scanners.
 
 A scanner that reads a template as written cannot judge a value that is a parameter.
-Parameters, mappings, conditions and look-ups are filled in here. What only AWS knows
+Parameters, mappings, conditions and look-ups are filled in here, as numbers and booleans
+where a resource takes nothing else: CloudFormation converts them too. What only AWS knows
 stays as written: references to resources, outputs of other stack sets that are not
 literals, values of SSM parameters, and NoEcho parameters, whose values are never
 written.
@@ -16,7 +17,7 @@ from typing import Any
 from tapgen.model import Output, StackSet, System, Target
 from tapgen.system import checks
 from tapgen.system.templates_out import written
-from tapgen.template import evaluate
+from tapgen.template import evaluate, schemas
 from tapgen.template.values import mapping
 
 _ALWAYS: Mapping[bool, Any] = {
@@ -48,7 +49,11 @@ def template(
     found = evaluate.evaluate(body, values, target)
     resources = {
         name: {
-            key: value
+            key: (
+                schemas.typed(str(resource.get("Type")), value)
+                if key == "Properties"
+                else value
+            )
             for key, value in resource.items()
             if key != "Condition" or found.conditions.get(str(value)) is None
         }

@@ -186,6 +186,41 @@ def _inside(
             yield from _inside(one["items"], name, root)
 
 
+def typed(type_name: str, properties: Any) -> Any:
+    """Return properties with numbers and booleans where the schema takes nothing else.
+
+    Parameters are text in a template. CloudFormation converts them, by the same schema.
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/parameters-section-structure.html
+    """
+    root = _anywhere(_generic(type_name))
+    return _typed(properties, [root], root) if root else properties
+
+
+def _typed(value: Any, nodes: Sequence[Mapping[str, Any]], root: Any) -> Any:
+    every = [one for node in nodes for one in _described(node, root)]
+    if isinstance(value, Mapping):
+        found = {
+            k: [inner for node in nodes for inner in _inside(node, k, root)]
+            for k in value
+        }
+        return {k: _typed(v, found[k], root) for k, v in value.items()}
+    if isinstance(value, list):
+        items = [o["items"] for o in every if isinstance(o.get("items"), Mapping)]
+        return [_typed(one, items, root) for one in value]
+    if not isinstance(value, str):
+        return value
+    given = (o["type"] for o in every if "type" in o)
+    kinds = {k for kind in given for k in ([kind] if isinstance(kind, str) else kind)}
+    if kinds == {"boolean"} and value in ("true", "false"):
+        return value == "true"
+    if kinds and kinds <= {"integer", "number"} and _NUMBER.fullmatch(value):
+        return float(value) if "." in value else int(value)
+    return value
+
+
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+
+
 def _described(
     node: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0
 ) -> Iterator[Mapping[str, Any]]:

@@ -38,8 +38,9 @@ BESIDES = {"s3:CreateJob": ("iam:PassRole",)}
 _USE = ("kms:Decrypt", "kms:GenerateDataKey")
 BY_SERVICES: Mapping[str, tuple[str, ...]] = {
     # The service that runs the code writes its logs and traces, and connects it.
-    "WriteLogStreams": ("logs:CreateLogStream", "logs:PutLogEvents"),
-    "DescribeLogStreams": ("logs:DescribeLogStreams",),
+    "WriteLogStreams": (
+        *("logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"),
+    ),
     "SendTraces": ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
     "ManageNetworkInterfaces": (

@@ -254,7 +254,7 @@ def test_every_bucket_is_versioned_private_and_takes_tls_only(system: System) ->
         assert ownership == {"ObjectOwnership": "BucketOwnerEnforced"}
         policy = body(system, part)["Resources"][f"{name}Policy"]
         (deny,) = (s for s in statements(policy) if s["Effect"] == "Deny")
-        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        assert deny["Condition"] == {"Bool": {"aws:SecureTransport": False}}
         assert deny["Principal"] == "*"
         assert len(deny["Resource"]) == 2
 
@@ -508,6 +508,7 @@ def test_each_service_has_a_role_of_its_own(ideal: System) -> None:
     assert {part for part, _ in roles} == {"roles"}
     assert sorted(trusted) == sorted(set(trusted))
     assert set(trusted) == {
+        "cloudtrail.amazonaws.com",
         "config.amazonaws.com",
         "ec2.${AWS::URLSuffix}",
         "monitoring.rds.amazonaws.com",

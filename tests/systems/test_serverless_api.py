@@ -359,7 +359,7 @@ def test_behind_cloudfront_nobody_else_reads_pages(private: System, part: str) -
     assert "WebsiteConfiguration" not in bucket
     policy = only(private, part, "AWS::S3::BucketPolicy")
     deny, serve = statements(policy)
-    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": False}}
     assert service(serve) == "cloudfront.amazonaws.com"
     assert serve["Condition"] == {
         "StringEquals": {"aws:SourceArn": {"Ref": "DistributionArn"}}

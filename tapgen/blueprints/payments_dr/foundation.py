@@ -103,6 +103,7 @@ def audit() -> Template:
         name=TRAIL,
         bucket_name=frame.log_bucket(t),
         key_arn=frame.key_arn(t),
+        watched=[DATA, REPLICA],
     )
     frame.output(t, "TrailArn", GetAtt(trail, "Arn"), description="ARN of the trail")
     return t

@@ -32,13 +32,28 @@ from troposphere import (
     iam,
 )
 
-from tapgen.blocks import api_logs, aurora, backup, compute
+from tapgen.blocks import (
+    api_logs,
+    aurora,
+    backup,
+    compute,
+)
 from tapgen.blocks import database as postgres
-from tapgen.blocks import drills, flows, frame, monitoring, names, security, storage
+from tapgen.blocks import (
+    drills,
+    flows,
+    frame,
+    monitoring,
+    names,
+    protection,
+    security,
+    storage,
+)
 from tapgen.blueprints.payments_dr.shape import (
     METRICS,
     REGIONS,
     ROLES,
+    TRAIL,
     Shape,
     buckets,
     database_arn,
@@ -81,6 +96,8 @@ def roles(shape: Shape) -> Template:
         groups={name("flow", role): REGIONS[role] for role in ROLES},
     )
     _give(t, "FlowLogsRole", "Lets the VPCs write their flow logs")
+    protection.trail_role(t, "TrailRole", name=name("trail"), group=TRAIL)
+    _give(t, "TrailRole", "Lets CloudTrail write its log group")
     if shape.baseline:
         api_logs.logging_role(t, "ApiLoggingRole", name=name("api-logging"))
         _give(t, "ApiLoggingRole", "Lets API Gateway write its logs")
@@ -134,6 +151,7 @@ def _function_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
             compute.trace(),
             *compute.attach_to_vpc(functions, regions),
         ],
+        kinds=["role in a VPC"],
         # Lambda sends no source when it assumes a role for a function.
         when=(),
     )
@@ -161,6 +179,7 @@ def _health_role(t: Template, primary_key: Ref, dr_key: Ref) -> None:
             compute.trace(),
             *compute.attach_to_vpc(functions, regions),
         ],
+        kinds=["role in a VPC"],
         when=(),
     )
     _give(t, "HealthRole", what)

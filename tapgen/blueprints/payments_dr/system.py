@@ -151,6 +151,7 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
         "ReverseReplicationRoleArn",
     ]
     outputs += ["MonitoringRoleArn", "BackupRoleArn", "FlowLogsRoleArn"]
+    outputs += ["TrailRoleArn"]
     outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
     yield Part(
         "roles", "global", recipe(roles.roles, shape), tuple(outputs), _BOTH_KEYS
@@ -184,7 +185,12 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
         "primary",
         recipe(foundation.audit),
         ("TrailArn",),
-        {"LogBucketName": _LOG_BUCKET, "KmsKeyArn": _KEYS["primary"]},
+        {
+            "LogBucketName": _LOG_BUCKET,
+            "KmsKeyArn": _KEYS["primary"],
+            "TrailRoleArn": _role("TrailRoleArn"),
+            "LogRetentionDays": _text(settings.log_retention_days),
+        },
     )
 
 

@@ -54,6 +54,7 @@ def storage_target(shape: Shape) -> Template:
         log_to=logs,
         lifecycle=storage.lifecycle(noncurrent_days=days),
         tags=BACKED_UP,
+        kinds=["copy"],
     )
     storage.bucket(
         t,
@@ -74,6 +75,7 @@ def storage_target(shape: Shape) -> Template:
                 MaxValue=3650,
             ),
         ),
+        kinds=["backup bucket"],
     )
     storage.latency_alarm(
         t,

@@ -42,6 +42,7 @@ def keys(shape: Shape) -> Template:
         name=name("key", "source"),
         description="Encrypts the data of the system, in every region",
         policy=_key_users(),
+        kinds=["key of disks"],
     )
     _key_and_topic(t, "source")
     return t

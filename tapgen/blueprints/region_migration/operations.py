@@ -29,7 +29,7 @@ from awacs.aws import (
 from awacs.sts import AssumeRole
 from troposphere import GetAtt, Ref, Sub, Template, iam, ssm
 
-from tapgen.blocks import frame, names, security
+from tapgen.blocks import explained, frame, names, security
 from tapgen.blueprints.region_migration import runbooks
 from tapgen.blueprints.region_migration.shape import (
     COLOURS,
@@ -63,6 +63,7 @@ def operations(shape: Shape) -> Template:
     t.add_resource(
         iam.Role(
             "MigrationRole",
+            Metadata=explained.metadata("role"),
             RoleName=names.sub(name("migration")),
             **security.within(name("migration")),
             Description="Carries out the migration, step by step",

@@ -38,6 +38,7 @@ def storage_dr(shape: Shape) -> Template:
         lifecycle=storage.lifecycle(
             noncurrent_days=days, transitions=_data_transitions(shape)
         ),
+        kinds=["copy"],
     )
     frame.output(
         t,
@@ -64,6 +65,7 @@ def storage_dr(shape: Shape) -> Template:
                 noncurrent_days=days,
                 transitions=[("GLACIER_IR", 30), ("DEEP_ARCHIVE", 180)],
             ),
+            kinds=["backup bucket"],
         )
         frame.output(
             t,

@@ -172,6 +172,13 @@ def _service_roles(t: Template, shape: Shape) -> None:
         GetAtt(role, "Arn"),
         description="Role that VPCs use to write flow logs",
     )
+    role = protection.trail_role(t, "TrailRole", name=name("trail"), group=TRAIL)
+    frame.output(
+        t,
+        "TrailRoleArn",
+        GetAtt(role, "Arn"),
+        description="Role that CloudTrail uses to write its log group",
+    )
     role = database.monitoring_role(t, "MonitoringRole", name=name("db-monitoring"))
     frame.output(
         t,
@@ -278,6 +285,7 @@ def audit(shape: Shape) -> Template:
         name=TRAIL,
         bucket_name=bucket,
         key_arn=frame.key_arn(t),
+        watched=[DATA, REPLICA, BACKUP],
         condition=frame.IS_PRIMARY,
     )
     recorder = None

@@ -84,7 +84,7 @@ def build(config: Config) -> System:
     parts += _storage(shape, settings)
     if shape.ideal:
         parts += _database(shape, settings)
-        parts.append(_audit(shape))
+        parts.append(_audit(shape, settings))
     parts.append(_observability(shape, settings))
     return assemble(replace(config, tags={**TAGS, **config.tags}), parts)
 
@@ -108,6 +108,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     outputs = ["ReplicationRoleArn"]
     if shape.ideal:
         outputs += ["FlowLogsRoleArn", "MonitoringRoleArn", "InstanceProfileName"]
+        outputs += ["TrailRoleArn"]
         outputs += ["ConfigRoleArn"] if shape.baseline else []
     yield Part(
         "roles",
@@ -244,8 +245,12 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
     )
 
 
-def _audit(shape: Shape) -> Part:
-    values: dict[str, Value] = {"LogBucketName": Output("logs", "LogBucketName")}
+def _audit(shape: Shape, settings: Settings) -> Part:
+    values: dict[str, Value] = {
+        "LogBucketName": Output("logs", "LogBucketName"),
+        "LogRetentionDays": _text(settings.log_retention_days),
+        "TrailRoleArn": _role("TrailRoleArn"),
+    }
     if shape.baseline:
         values["ConfigRoleArn"] = _role("ConfigRoleArn")
     return Part(

@@ -188,6 +188,8 @@ def _bucket(
         replication=replication,
         website=None if shape.cloudfront else _PAGES,
         policy=policy,
+        # The bucket in the target region has what S3 copies to it, and nothing else.
+        kinds=["unlogged website", *([] if replication else ["copy"])],
     )
     frame.output(t, "BucketName", Ref("Website"), description="Bucket of the pages")
     frame.output(

@@ -160,7 +160,7 @@ def test_the_artifact_bucket_is_versioned_encrypted_private_and_retained(
     policy = administration["Resources"]["ArtifactBucketPolicy"]["Properties"]
     denied = policy["PolicyDocument"]["Statement"][0]
     assert denied["Effect"] == "Deny"
-    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert denied["Condition"] == {"Bool": {"aws:SecureTransport": False}}
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,26 @@ def test_one_trail_delivers_and_leaves_the_objects_to_the_bucket() -> None:
 def test_a_trail_takes_all_regions_and_proves_its_files() -> None:
     t = Template()
     protection.trail(
-        t, "Trail", name="x-trail", bucket_name="x-logs", key_arn="key", condition="Is"
+        t,
+        "Trail",
+        name="x-trail",
+        bucket_name="x-logs",
+        key_arn="key",
+        watched=["x-data"],
+        condition="Is",
     )
     trail = resources(t)["Trail"]
     given = trail["Properties"]
     assert given["IsMultiRegionTrail"] is given["EnableLogFileValidation"] is True
     assert given["KMSKeyId"] == "key" and trail["Condition"] == "Is"
+
+    group = resources(t)["TrailLogs"]
+    assert group["Condition"] == "Is" and group["Properties"]["KmsKeyId"] == "key"
+    assert given["CloudWatchLogsLogGroupArn"] == {"Fn::GetAtt": ["TrailLogs", "Arn"]}
+    (selector,) = given["EventSelectors"]
+    assert selector["IncludeManagementEvents"] is True
+    (objects,) = selector["DataResources"]
+    assert str(objects["Values"]).endswith(":s3:::x-data/'}]")
 
 
 def test_the_role_of_config_delivers_to_these_buckets() -> None:

@@ -43,6 +43,12 @@ app:
         Condition: Home
         Metadata: {checkov: {skip: [{id: CKV_AWS_158, comment: no data}]}}
         Properties: {RetentionInDays: !Ref Days}
+      Disk:
+        Type: AWS::EC2::LaunchTemplate
+        Properties:
+          LaunchTemplateData:
+            UserData: '7'
+            BlockDeviceMappings: [{Ebs: {VolumeSize: !Ref Days, Encrypted: 'true'}}]
       One:
         Type: AWS::SSM::Parameter
         Condition: Both
@@ -75,7 +81,11 @@ def test_what_is_known_is_filled_in() -> None:
     away = found[f"example/dev/app/{examples.ACCOUNT}.eu-west-1.json"]
 
     log = here["Resources"]["Log"]
-    assert log["Properties"] == {"RetentionInDays": "7"} and "Condition" not in log
+    assert log["Properties"] == {"RetentionInDays": 7} and "Condition" not in log
+    assert here["Resources"]["Disk"]["Properties"]["LaunchTemplateData"] == {
+        "UserData": "7",
+        "BlockDeviceMappings": [{"Ebs": {"VolumeSize": 7, "Encrypted": True}}],
+    }
     assert log["Metadata"]["checkov"]["skip"]
     assert "Log" not in away["Resources"] and "One" not in away["Resources"]
     assert here["Resources"]["One"]["Properties"]["Value"] == "large"
