@@ -304,10 +304,8 @@ def rest_api(
 def _is_open(method: Any) -> bool:
     """Whether anybody may call a method that does more than a browser's preflight."""
     given = method.properties
-    return (
-        given.get("AuthorizationType") == "NONE"
-        and given.get("HttpMethod") != "OPTIONS"
-    )
+    is_preflight: bool = given["HttpMethod"] == "OPTIONS"
+    return not is_preflight and given["AuthorizationType"] == "NONE"
 
 
 def _own_throttles(routes: Sequence[Route]) -> list[Any]:

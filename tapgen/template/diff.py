@@ -97,7 +97,7 @@ def _unpublished(
     names = {
         name: frozenset(str(p.path[0]) for p in change.properties)
         for name, change in found.items()
-        if change.verdict is not Verdict.REPLACES
+        if change.verdict is not Verdict.REPLACES and not _is_beside(change)
     }
     fresh = frozenset(
         name
@@ -105,6 +105,13 @@ def _unpublished(
         if change.verb is Verb.ADD or change.verdict is Verdict.REPLACES
     )
     return list(snapshots.unpublished(names, fresh, old.resources, new.resources))
+
+
+def _is_beside(change: Resource) -> bool:
+    """Whether only policies or metadata of a resource change: no snapshot has them."""
+    return change.verb is Verb.CHANGE and all(
+        place.of in _ATTRIBUTES for place in change.properties
+    )
 
 
 @dataclass(frozen=True)

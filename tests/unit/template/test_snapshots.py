@@ -47,6 +47,9 @@ def test_a_new_version_publishes_it() -> None:
 
 def test_what_reaches_users_without_a_version_is_not_named() -> None:
     assert named(function(), function(ReservedConcurrentExecutions=5)) == {}
+    noted = function()
+    noted["Handler"]["Metadata"] = {"Why": "for scanners"}
+    assert named(function(), noted) == {}
     alone = {"Handler": function()["Handler"]}, {
         "Handler": function(key="b")["Handler"]
     }
