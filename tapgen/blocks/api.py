@@ -304,8 +304,8 @@ def rest_api(
 def _is_open(method: Any) -> bool:
     """Whether anybody may call a method that does more than a browser's preflight."""
     given = method.properties
-    is_preflight: bool = given["HttpMethod"] == "OPTIONS"
-    return not is_preflight and given["AuthorizationType"] == "NONE"
+    is_open: bool = given.get("AuthorizationType") == "NONE"
+    return is_open and given["HttpMethod"] != "OPTIONS"
 
 
 def _own_throttles(routes: Sequence[Route]) -> list[Any]:
