@@ -13,6 +13,7 @@ from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, TemplateError
 from tapgen.model import Target
 from tapgen.template import decode, nested
+from tapgen.template.parameters import complete
 
 _ONLY_DELETE = (
     "ROLLBACK_COMPLETE",
@@ -127,16 +128,15 @@ def _is_so(found: Mapping[str, Any], there: str, request: Mapping[str, Any]) -> 
     def pairs(of: Mapping[str, Any], name: str, key: str, value: str) -> dict[str, str]:
         return {one[key]: one.get(value, "") for one in of.get(name, ())}
 
+    tags = "Tags", "Key", "Value"
+    values = "Parameters", "ParameterKey", "ParameterValue"
+    template = request["TemplateBody"]
     return (
         found["StackStatus"] in _UPDATED
-        and _parsed(there) == _parsed(request["TemplateBody"])
-        and all(
-            pairs(found, *names) == pairs(request, *names)
-            for names in (
-                ("Parameters", "ParameterKey", "ParameterValue"),
-                ("Tags", "Key", "Value"),
-            )
-        )
+        and _parsed(there) == _parsed(template)
+        and pairs(found, *tags) == pairs(request, *tags)
+        # A stack also has the values that its template gives by default.
+        and pairs(found, *values) == complete(pairs(request, *values), template)
     )
 
 

@@ -102,10 +102,10 @@ def _collisions(
     waves: Sequence[Sequence[Step]], observed: Mapping[str, Observed]
 ) -> Iterator[tuple[Name, _Holder, _Holder, bool]]:
     """Yield name, new and old resource, and whether the old one goes by these waves."""
-    names_ = wanted(waves)
-    if not names_:
+    added = [[one for step in wave for one in _added(step)] for wave in waves]
+    if not any(added):
         return
-    holders = _deployed(observed, names_)
+    holders = _deployed(observed, {name for some in added for name, _ in some})
     leaving = {
         (step.stack_set, t, change.logical_id)
         for wave in waves
@@ -114,9 +114,9 @@ def _collisions(
         for change in changes
         if _freed(change, t, step.stack_set)
     }
-    for wave in waves:
+    for wave, some in zip(waves, added, strict=True):
         before = dict(holders)
-        for name, new in (one for step in wave for one in _added(step)):
+        for name, new in some:
             old = holders.setdefault(name, new)
             if _place(old) != _place(new):
                 yield name, new, old, _place(old) in leaving
@@ -128,8 +128,14 @@ def _added(step: Step) -> Iterator[tuple[Name, _Holder]]:
     """Yield the names that resources get by a step."""
     if step.action is Action.DELETE:
         return
+    named: dict[int, list[diff.Resource]] = {}  # of changes that targets share
     for target, changes in step.changes.items():
-        for change in changes:
+        if id(changes) not in named:
+            # Whether a resource has a name does not depend on the target.
+            named[id(changes)] = [
+                c for c in changes if _after(c, target, step.stack_set) is not None
+            ]
+        for change in named[id(changes)]:
             name = _after(change, target, step.stack_set)
             if name and name != _before(change, target, step.stack_set):
                 holder = _Holder(step.stack_set, target, change.logical_id, new=True)
@@ -152,6 +158,8 @@ def _after(change: diff.Resource, target: Target, stack_set: str) -> Name | None
 
 def _freed(change: diff.Resource, target: Target, stack_set: str) -> Name | None:
     """Return the name that a resource no longer has after a change."""
+    if change.verb is diff.Verb.ADD:
+        return None
     old = _before(change, target, stack_set)
     return old if old != _after(change, target, stack_set) else None
 

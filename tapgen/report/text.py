@@ -179,12 +179,21 @@ def risks(the_plan: Plan) -> dict[risk.Kind, dict[str, list[Target]]]:
         (kind, what, target)
         for step in the_plan.steps
         if not step.conditional
-        for where, changes in step.changes.items()
-        for kind, what, target in _risky(
-            step.part, where, changes, whole=step.action is Action.DELETE
-        )
-        if not the_plan.is_new(step, where) or kind is risk.Kind.PUBLIC
+        for kind, what, target in _risks_of(step)
+        if kind is risk.Kind.PUBLIC or not the_plan.is_new(step, target)
     )
+
+
+def _risks_of(step: Step) -> Iterator[tuple[risk.Kind, str, Target]]:
+    """Yield kind, what and where of every risk of a step; changes that targets share are
+    judged once."""
+    whole = step.action is Action.DELETE
+    judged: dict[int, list[tuple[risk.Kind, str, Target]]] = {}
+    for where, changes in step.changes.items():
+        if id(changes) not in judged:
+            judged[id(changes)] = [*_risky(step.part, where, changes, whole=whole)]
+        for kind, what, _ in judged[id(changes)]:
+            yield kind, what, where
 
 
 def _risky(

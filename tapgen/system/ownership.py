@@ -61,12 +61,9 @@ def definitions(system: System, sets: StackSets) -> dict[str, Observed]:
 
 def running(system: System, sets: StackSets) -> dict[str, str]:
     """Return the operations that run on these stack sets, in words, by stack set."""
-    found = {}
-    for name in definitions(system, sets):
-        operation = sets.running(name)
-        if operation:
-            found[name] = str(operation)
-    return found
+    found = {name: sets.running(name) for name in _names(system, sets)}
+    active = {name: str(operation) for name, operation in found.items() if operation}
+    return {name: active[name] for name in _ours(system, sets.definitions(active))}
 
 
 def _names(system: System, sets: StackSets) -> list[str]:
