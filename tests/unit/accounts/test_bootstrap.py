@@ -595,6 +595,7 @@ class FakeLookUps:
         self.meta = SimpleNamespace(
             service_model=SimpleNamespace(service_name=service),
             method_to_api_mapping=FakeMapping(),
+            region_name=target.region,
         )
 
     def _found(self, there: bool, code: str) -> dict[str, Any]:
@@ -624,6 +625,7 @@ class FakeCloudFormation:
         self.meta = SimpleNamespace(
             service_model=SimpleNamespace(service_name="cloudformation"),
             method_to_api_mapping=FakeMapping(),
+            region_name=target.region,
         )
 
     def _refuse(self, message: str) -> NoReturn:
