@@ -7,6 +7,8 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from tapgen.aws.session import Aws, ask, one_line, pages
@@ -307,8 +309,11 @@ def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
     ]
 
 
-def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
-    """Return the earliest real failure of the latest operation on a stack that had one.
+def first_failure(
+    aws: Aws, target: Target, name: str, since: datetime | None = None
+) -> Failure | None:
+    """Return the earliest real failure of the latest operation on a stack that had one,
+    at all or `since` a time.
 
     Works on deleted stacks when `name` is the stack id (`DescribeStackEvents`).
     Later failures are echoes: resources that were cancelled because of the first. No page
@@ -316,21 +321,28 @@ def first_failure(aws: Aws, target: Target, name: str) -> Failure | None:
     """
     client = aws.client("cloudformation", target)
     newest_first = pages(client, "describe_stack_events", "StackEvents", StackName=name)
+
+    def is_new(event: Mapping[str, Any]) -> bool:
+        return since is None or event["Timestamp"] >= since
+
     try:
-        return _first_failure(aws, target, newest_first)
+        return _first_failure(aws, target, takewhile(is_new, newest_first), since)
     except NotFound:
         return None
 
 
 def _first_failure(
-    aws: Aws, target: Target, newest_first: Iterable[dict[str, Any]]
+    aws: Aws,
+    target: Target,
+    newest_first: Iterable[dict[str, Any]],
+    since: datetime | None,
 ) -> Failure | None:
     for events in _operations(newest_first):
         for event in reversed(events):
             reason = one_line(event.get("ResourceStatusReason", ""))
             if not event["ResourceStatus"].endswith("_FAILED"):
                 continue
-            if found := _within(aws, target, event):
+            if found := _within(aws, target, event, since):
                 return found
             if not any(echo in reason for echo in _ECHOES):
                 return Failure(
@@ -342,7 +354,9 @@ def _first_failure(
     return None
 
 
-def _within(aws: Aws, target: Target, event: Mapping[str, Any]) -> Failure | None:
+def _within(
+    aws: Aws, target: Target, event: Mapping[str, Any], since: datetime | None
+) -> Failure | None:
     """Return the failure in a nested stack, whose own event says only that there is one."""
     if event["ResourceType"] != nested.TYPE:
         return None
@@ -350,7 +364,7 @@ def _within(aws: Aws, target: Target, event: Mapping[str, Any]) -> Failure | Non
     stack_id = event.get("PhysicalResourceId") or (named and named[1])
     if not stack_id or stack_id == event["StackId"]:
         return None
-    found = first_failure(aws, target, stack_id)
+    found = first_failure(aws, target, stack_id, since)
     name = f"{event['LogicalResourceId']}{nested.SEPARATOR}"
     return found and replace(found, logical_id=f"{name}{found.logical_id}")
 

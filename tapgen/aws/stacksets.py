@@ -16,6 +16,7 @@ from collections.abc import (
 )
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -73,6 +74,7 @@ class Operation:
     status: OperationStatus
     reason: str = ""
     failed: int = 0
+    since: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -357,6 +359,7 @@ class StackSets:
             OperationStatus(found["Status"]),
             one_line(found.get("StatusReason", "")),
             int(found.get("StatusDetails", {}).get("FailedStackInstancesCount") or 0),
+            found.get("CreationTimestamp"),
         )
 
     def results(self, name: str, operation_id: str) -> list[Result]:
@@ -500,23 +503,24 @@ class StackSets:
         """Delete a stack set that has no instances."""
         self._ask("delete_stack_set", StackSetName=name)
 
-    def failure(self, name: str, result: Result) -> stacks.Failure | None:
-        """Return the first failed resource of a failed target; None when its stack has no
-        more than the reason of the result, or when it took no update: its events are
-        those of an earlier operation then."""
+    def failure(self, operation: Operation, result: Result) -> stacks.Failure | None:
+        """Return the first failed resource of a target that failed in an operation; None
+        where its stack has no more than the reason of the result: it took no update, or no
+        role let StackSets in. Events of before the operation are not its own."""
         if stuck.TAKES_NO_UPDATE.search(result.reason or ""):
             return None
         try:
             found = self._ask(
                 "describe_stack_instance",
-                StackSetName=name,
+                StackSetName=operation.stack_set,
                 StackInstanceAccount=result.target.account,
                 StackInstanceRegion=result.target.region,
             )["StackInstance"]
             stack_id = found.get("StackId")
             if not stack_id:
                 return None
-            return stacks.first_failure(self.aws, result.target, stack_id)
+            place = result.target
+            return stacks.first_failure(self.aws, place, stack_id, operation.since)
         except AwsError:  # explaining a failure must never hide it
             return None
 

@@ -449,19 +449,20 @@ class Engine:
         return True
 
     def _are_as_before(self, step: Step, results: list[Result]) -> bool:
-        """Whether the way back failed only where no role let StackSets in, there and
-        back: nothing was ever changed there, and all other targets are restored."""
+        """Whether the way back failed only where no role lets StackSets in, and nothing was
+        changed there on the way there either: all other targets are restored."""
         if not self.state.back or step.kind is not Kind.RESTORE:
             return False
-        causes = self.state.failures[: self.state.causes]
+        name, causes = step.stack_set, self.state.failures[: self.state.causes]
         shut = {
-            f.target
-            for f in causes
-            if f.stack_set == step.stack_set and NO_ROLE.search(f.reason)
+            f.target for f in causes if f.stack_set == name and NO_ROLE.search(f.reason)
         }
         return all(
             r.status is ResultStatus.SUCCEEDED
-            or (r.target in shut and NO_ROLE.search(r.reason or ""))
+            or (
+                NO_ROLE.search(r.reason or "")
+                and (r.target in shut or (name, r.target) not in self.state.begun)
+            )
             for r in results
         )
 
@@ -570,10 +571,10 @@ class Engine:
         if not failed:
             reason = operation.reason or "no target reports a reason"
             return [Failure(name, None, f"operation {operation.status}: {reason}")]
-        return [self._explained(name, result) for result in failed]
+        return [self._explained(operation, result) for result in failed]
 
-    def _explained(self, name: str, result: Result) -> Failure:
-        found = self.sets.failure(name, result)
+    def _explained(self, operation: Operation, result: Result) -> Failure:
+        name, found = operation.stack_set, self.sets.failure(operation, result)
         if not found:
             return Failure(name, result.target, result.reason or "no reason given")
         return Failure(name, result.target, found.reason, found.logical_id, found.type)

@@ -16,7 +16,7 @@ def outcome(state: State, sets: StackSets) -> Outcome:
     """Return how a run ended, or how far it got; reads which instances there are now,
     unless all is done."""
     ended = Outcome(
-        failures=tuple(state.failures),
+        failures=tuple(dict.fromkeys(state.failures)),
         interrupted=state.paused == "interrupted",
         done=tuple(state.done),
         run=state.run,

@@ -2,6 +2,8 @@
 
 Compiled from what was deployed before the run and from what is deployed now; pure.
 Stack sets and instances that the run created stay, so that the next one continues there.
+What is restored was good: a target where that fails, such as in an account that lets no
+role in, keeps no other from being restored.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from tapgen.model import (
     Observed,
     ObservedInstance,
     PermissionModel,
+    Preferences,
     Target,
     digest,
 )
@@ -58,7 +61,13 @@ def way_back(
     return Program(
         waves=tuple(((step,),) for step in steps),
         templates=templates,
-        preferences=state.there.preferences,
+        preferences=_tolerant(state.there.preferences),
+    )
+
+
+def _tolerant(chosen: Preferences) -> Preferences:
+    return replace(
+        chosen, failure_tolerance_count=None, failure_tolerance_percentage=100
     )
 
 
@@ -146,7 +155,7 @@ def _restore(
         name,
         _as_deployed(now, state.states.get(name)),
         templates,
-        state.there.preferences,
+        _tolerant(state.there.preferences),
     )
     changed: dict[str, list[Target]] = {}
     for target in known:

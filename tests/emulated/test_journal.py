@@ -10,7 +10,7 @@ import pytest
 from tapgen import rollout
 from tapgen.emulator.server import lifecycle
 from tapgen.errors import AwsError, Conflict, RolloutError
-from tapgen.model import Target
+from tapgen.model import Target, artifact_bucket
 from tapgen.rollout import history as runs
 from tapgen.rollout import lock, places, runner
 from tapgen.rollout.execute import Ways
@@ -187,3 +187,23 @@ def test_a_journal_of_before_is_copied_and_read_while_the_admin_region_is_away(
     listed, _ = runs.runs(sets.bucket, "demo-test", 5)
     assert [one.command for one in listed] == ["failover", "rollout", "rollout"]
     assert not cloud.plan(newer)
+    before = {key: sets.bucket.get(key) for key in sets.bucket.keys("runs/demo-test/")}
+    empty(cloud, "us-east-1")
+    near = places.nearest(sets, "demo-test")
+    assert near.lost and near.region == "us-west-2"
+    assert runs.runs(near.store, "demo-test", 5)[0] == listed
+    assert rollout.resume(sets, "demo-test", cloud.events.append) is None
+    assert "it is there again" in cloud.events[-1].message
+    assert runs.runs(sets.bucket, "demo-test", 5)[0] == listed
+    fleeting = {key for key in before if key.endswith("heartbeat.json")}
+    assert {*sets.bucket.keys("runs/demo-test/")} == {*before} - fleeting
+    assert sets.bucket.keys("snapshots/demo-test/")
+
+
+def empty(cloud: Cloud, region: str) -> None:
+    """Delete all objects of an artifact bucket, as somebody may who tidies up."""
+    client, name = cloud.client("s3", region), artifact_bucket(
+        Target(cloud.account, region)
+    )
+    for one in client.list_objects_v2(Bucket=name)["Contents"]:
+        client.delete_object(Bucket=name, Key=one["Key"])

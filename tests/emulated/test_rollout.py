@@ -482,20 +482,29 @@ def test_one_account_administers_systems_from_two_regions(cloud: Cloud) -> None:
     assert {f"tapgen-administration-{r}" for r in ("us-east-1", "eu-west-1")} <= names
 
 
-def test_missing_roles_are_named_as_aws_names_them(cloud: Cloud) -> None:
-    wanted = system(part("source", Text="1"))
-    cloud.bootstrap(wanted)
-    the_plan = cloud.plan(
-        replace(
-            wanted,
-            suffix="other",
-            stack_sets=(replace(part("source", Text="1"), name="demo-other-source"),),
-        )
+def test_a_role_that_lets_nobody_in_is_named_whatever_failed_before(
+    cloud: Cloud,
+) -> None:
+    """Its stack has events of an earlier failure: they explain nothing."""
+    there = (EAST,)
+    assert cloud.rollout(system(part("source", targets=there, Text="1"))).green
+    place = {"Bucket": "demo-test-taken"}
+    cloud.client("s3").create_bucket(**place)
+    broken = system(part("source", BROKEN, targets=there, Text="1"))
+    assert "Taken" in str(cloud.run(cloud.plan(broken)).failures)
+    wanted = system(part("source", targets=there, Text="2"))
+    nobody = {"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}
+    role = wanted.resolve(cloud.account).execution_role
+    cloud.client("iam").update_assume_role_policy(
+        RoleName=role, PolicyDocument=json.dumps({"Statement": [nobody]})
     )
 
-    ended = cloud.run(the_plan)
+    ended = cloud.run(cloud.plan(wanted))
 
-    assert "tapgen-demo-other-execution" in ended.failures[0].reason
+    (failure,) = ended.failures
+    assert f"should have '{role}' role with trust relationship" in failure.reason
+    assert not failure.logical_id
+    assert ended.restored == ("demo-test-source",) and not ended.open
 
 
 def test_other_accounts_are_reached_through_the_operator_role(

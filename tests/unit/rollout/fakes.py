@@ -176,7 +176,8 @@ class Cloud:
     """The stack sets of one account; an operation takes one poll more than `slow`.
 
     `failing` decides whether deploying these values to a target fails. `history` has
-    everything that each stack ever ran, `started` the operations that were started.
+    everything that each stack ever ran, `started` the operations that were started,
+    `preferences` those of updates.
     """
 
     faults: Faults = field(default_factory=Faults)
@@ -188,6 +189,7 @@ class Cloud:
         default_factory=dict
     )
     started: list[str] = field(default_factory=list)
+    preferences: list[Mapping[str, Any]] = field(default_factory=list)
     words: str = "it broke"
     slow: int = 1
     bucket: Bucket = field(default_factory=Bucket)
@@ -292,7 +294,7 @@ class Cloud:
         self.faults.enter(f"results {name}")
         return self._find(name).results[operation_id]
 
-    def failure(self, name: str, result: Result) -> None:
+    def failure(self, operation: Operation, result: Result) -> None:
         return None
 
     # -- operations ----------------------------------------------------------------
@@ -320,6 +322,8 @@ class Cloud:
         preferences: Mapping[str, Any],
         operation_id: str,
     ) -> None:
+        self.preferences.append(preferences)
+
         def work(found: StackSet) -> Iterable[Target]:
             found.parameters = _values(definition, found.parameters)
             found.definition = definition
