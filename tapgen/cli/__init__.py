@@ -49,8 +49,8 @@ COMMANDS = {
 
 
 # Commands that end soon, without threads: what they make is never collected, and the
-# process ends without taking it apart.
-_ONE_SHOT = frozenset({"init", "new", "list", "schema", "templates", "rules", "diff"})
+# process ends without taking it apart. (Lint collects while cfn-lint runs.)
+_ONE_SHOT = frozenset("init new list schema templates lint rules diff".split())
 
 
 class _Commands(click.Group):

@@ -10,10 +10,12 @@ Nothing else in tapgen changes what it imports.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from importlib import metadata
+from importlib.util import find_spec
 from typing import Any
+from urllib.parse import unquote, urljoin
 
 VERSION = "1.58.0"
 """The version of cfn-lint that the patches are for."""
@@ -35,11 +37,14 @@ def apply() -> None:
     """Change the imported cfn-lint, if it is the version that this is for."""
     if note() is not None:
         return
+    from cfnlint.conditions import conditions
+    from cfnlint.context.conditions import _conditions
     from cfnlint.context.context import Context, Path
     from cfnlint.jsonschema import validators
     from cfnlint.jsonschema._filter import FunctionFilter
     from cfnlint.rules import Rules
     from cfnlint.rules.jsonschema.Base import BaseJsonSchema
+    from cfnlint.schema.resolver import RefResolver
 
     Context.evolve = _context_evolve
     Path.evolve = _copied
@@ -47,9 +52,19 @@ def apply() -> None:
     FunctionFilter.evolve = _copied
     for kind in (validators.CfnTemplateValidator, validators.StandardValidator):
         kind.evolve = _validator_evolve
+        kind.is_type = _is_type
     validators.create = _creator(validators.StandardValidator)
     BaseJsonSchema.extend_validator = _extend_validator
     Rules.run = _run
+    RefResolver.__post_init__ = _start
+    RefResolver.resolve_fragment = _resolve_fragment
+    RefResolver._get_subschemas_cache = _subschemas
+    FunctionFilter.filter = _filter
+    FunctionFilter._filter_schemas = _filter_schemas
+    conditions.Conditions.satisfiable = _remembered(conditions.Conditions.satisfiable)
+    if find_spec("pycosat") is None:
+        for module in (conditions, _conditions):
+            module.satisfiable = partial(module.satisfiable, algorithm="dpll2")
 
 
 def apply_to(rules: Any) -> None:
@@ -62,10 +77,12 @@ def apply_to(rules: Any) -> None:
 # 0001: a copy instead of asking for the fields, 700,000 times for 60 templates -----------
 
 
+_new, _set = object.__new__, object.__setattr__
+
+
 def _copied(self: Any, **changes: Any) -> Any:
-    found = object.__new__(type(self))
-    found.__dict__.update(self.__dict__)
-    found.__dict__.update(changes)
+    found = _new(type(self))
+    _set(found, "__dict__", self.__dict__ | changes)
     return found
 
 
@@ -85,12 +102,13 @@ def _descend(self: Any, **steps: Any) -> Any:
         raise ValueError(f"{step!r} cannot be in 'cfn_path'")
     if isinstance(step, int):
         raise ValueError(f"{step!r} cannot be an integer")
-    changes = {
-        name: getattr(self, name) + deque([value])
-        for name, value in steps.items()
-        if value is not None
-    }
-    return _copied(self, **changes)
+    found = _copied(self)
+    values = found.__dict__
+    for name, value in steps.items():
+        if value is not None:
+            values[name] = values[name].copy()
+            values[name].append(value)
+    return found
 
 
 # 0002: a subclass with three attributes instead of a new dataclass, 2,000 times ----------
@@ -165,26 +183,6 @@ def _extend_validator(
 # 0003: rules of a resource by its type --------------------------------------------------
 
 
-def _enabled(self: Any, cfn: Any, config: Any) -> set[str]:
-    """Prepare the rules as `Rules.run` does, and return the ids of those in use."""
-    enabled = set()
-    for rule_id, rule in self.data.items():
-        rule.configure(
-            config.configure_rules.get(rule_id, None), config.include_experimental
-        )
-        rule.initialize(cfn)
-        if self.is_rule_enabled(rule_id, config):
-            enabled.add(rule_id)
-    for rule_id, rule in self.data.items():
-        for key in rule.child_rules.keys():
-            if key in self.data:
-                rule.child_rules[key] = self.data.get(key)
-        for parent in rule.parent_rules:
-            if parent in self.data:
-                self.data[parent].child_rules[rule_id] = rule
-    return enabled
-
-
 def _run(self: Any, filename: str | None, cfn: Any, config: Any) -> Iterator[Any]:
     from cfnlint.rules import CloudFormationLintRule
 
@@ -242,3 +240,229 @@ def _by_keyword(self: Any) -> dict[Any, list[Any]]:
         self._children, self._rules_of = children, found
     known: dict[Any, list[Any]] = self._rules_of
     return known
+
+
+# 0005: a schema is searched for the names of its parts once, not by each resolver -------
+
+
+_NAMES = ("$id", "id", "$anchor", "$dynamicAnchor")
+_searched: dict[int, tuple[Any, dict[str, list[Any]]]] = {}
+_MOST_SEARCHED = 4_096
+
+
+def _named(document: Any) -> dict[str, list[Any]]:
+    """Return keyword -> the parts of a schema that have it, breadth first."""
+    known = _searched.get(id(document))
+    if known is None or known[0] is not document:
+        found: dict[str, list[Any]] = {name: [] for name in _NAMES}
+        waiting = deque([document])
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                for name in _NAMES:
+                    if name in part:
+                        found[name].append(part)
+                waiting.extendleft(part.values())
+        if len(_searched) >= _MOST_SEARCHED:
+            _searched.clear()
+        known = _searched[id(document)] = (document, found)
+    return known[1]
+
+
+_joined = cache(urljoin)
+
+
+def _start(self: Any) -> None:
+    self._scopes_stack = [self.base_uri]
+    self._cache = self._cache or _remembering(self.resolve_from_url)
+    self._cache_cfn_pointer = self._cache_cfn_pointer or _remembering(
+        self.resolve_cfn_pointer
+    )
+    self._urljoin_cache = self._urljoin_cache or _joined
+    self.store = {} if self.store is None else self.store
+
+
+def _remembering(function: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Return the same as `lru_cache`, which takes longer to make than to use."""
+    known: dict[str, Any] = {}
+
+    def remembering(key: str) -> Any:
+        if key not in known:
+            known[key] = function(key)
+        return known[key]
+
+    return remembering
+
+
+def _subschemas(self: Any) -> dict[str, list[Any]]:
+    return _named(self.referrer)
+
+
+def _resolve_fragment(self: Any, document: Any, fragment: str) -> Any:
+    fragment = fragment.lstrip("/")
+    if not fragment:
+        return document
+    named = _named(document)
+    for keyword in ("id", "$id"):
+        for part in named[keyword]:
+            if f"#{fragment}" == part[keyword]:
+                return part
+    for step in unquote(fragment).split("/"):
+        document = _part(document, step.replace("~1", "/").replace("~0", "~"), fragment)
+    return document
+
+
+def _part(document: Any, step: Any, fragment: str) -> Any:
+    from cfnlint.schema.resolver._exceptions import RefResolutionError
+
+    if isinstance(document, Sequence):
+        try:
+            step = int(step)
+        except ValueError:
+            pass
+    try:
+        return document[step]
+    except (TypeError, LookupError) as error:
+        message = f"Unresolvable JSON pointer: {fragment!r}"
+        raise RefResolutionError(message) from error
+
+
+# 0006: what kind of value it is, and which keywords are for groups, is asked once --------
+
+
+def _is_type(self: Any, instance: Any, type: str) -> bool:
+    from cfnlint.jsonschema.exceptions import UnknownType
+
+    checks = self._type_checker.type_checkers
+    if type not in checks:
+        raise UnknownType(type, instance, self.schema)
+    return checks[type](self._type_checker, instance)  # type: ignore[no-any-return]
+
+
+def _filter(self: Any, validator: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    from cfnlint.helpers import ToPy
+
+    context = validator.context
+    if "cfnContext" in schema:
+        yield instance, schema, validator
+        return
+    if validator.is_type(instance, "string"):
+        keyword = _keyword_of_text(self, instance, context.path.path)
+        if keyword is not None:
+            if keyword:
+                yield instance, {keyword: schema}, validator
+            return
+    if not context.functions:
+        yield instance, schema, validator
+        return
+    standard, group = self._filter_schemas(schema, validator)
+    if group:
+        yield from _in_scenarios(validator, instance, group)
+    if validator.is_type(instance, "object") and len(instance) == 1:
+        (key,) = instance
+        if key in context.functions:
+            standard = {ToPy(key).py: standard}
+    yield instance, standard, validator
+
+
+def _in_scenarios(validator: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    context = validator.context
+    for its, scenario in context.conditions.evolve_from_instance(
+        instance, context=context
+    ):
+        if its is not None:
+            evolved = context.evolve(conditions=scenario)
+            yield its, schema, validator.evolve(context=evolved)
+
+
+def _keyword_of_text(self: Any, text: str, path: Any) -> str | None:
+    """Return the keyword that checks a dynamic reference or a pseudo parameter; empty
+    where nothing does, None for any other text."""
+    from cfnlint.helpers import (
+        FUNCTIONS,
+        PSEUDOPARAMS,
+        REGEX_DYN_REF,
+        REGEX_DYN_REF_SPACES,
+    )
+
+    if self.validate_dynamic_references:
+        if REGEX_DYN_REF.findall(text):
+            others = {*FUNCTIONS} - {"Fn::If"}
+            return "" if any(step in others for step in path) else "dynamicReference"
+        if REGEX_DYN_REF_SPACES.search(text):
+            return "dynamicReferenceSpaces"
+    pseudo = text in PSEUDOPARAMS and "Ref" not in path
+    return "rawPseudoParameter" if pseudo else None
+
+
+def _filter_schemas(self: Any, schema: Any, validator: Any) -> tuple[Any, Any]:
+    from cfnlint.helpers import ensure_list
+    from cfnlint.jsonschema._filter import _all_types
+
+    path = validator.context.path
+    if path.path and path.path[-1] == "Fn::If":
+        return schema, None
+    grouping = _group_functions(tuple(self.group_functions))
+    standard: dict[str, Any] = {}
+    group: dict[str, Any] = {}
+    for key, value in schema.items():
+        (group if key in grouping else standard)[key] = value
+    if self.add_cfn_lint_keyword and "$ref" not in standard:
+        standard["cfnLint"] = ensure_list(standard.get("cfnLint", []))
+        standard["cfnLint"].append("/".join(path.cfn_path))
+    kind = standard.get("type", [])
+    if "object" in ensure_list(kind) and not _OBJECTS & standard.keys():
+        standard["patternProperties"] = {".*": {"type": _all_types}}
+    if "array" in kind and "items" not in standard:
+        standard["items"] = {"type": _all_types}
+    return standard, group
+
+
+_OBJECTS = {"properties", "additionalProperties", "patternProperties"}
+
+
+@cache
+def _group_functions(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(names)
+
+
+# 0007: whether conditions can hold together is worked out once -----------------------------
+
+
+def _remembered(satisfiable: Any) -> Any:
+    def remembered(self: Any, conditions: Any, parameter_values: Any) -> Any:
+        key = (tuple(conditions.items()), repr(parameter_values))
+        known = self.__dict__.setdefault("_satisfied", {})
+        if key not in known:
+            known[key] = satisfiable(self, conditions, parameter_values)
+        return known[key]
+
+    return remembered
+
+
+# 0008: the configuration is read once for all rules ---------------------------------------
+
+
+def _enabled(self: Any, cfn: Any, config: Any) -> set[str]:
+    """Prepare the rules as `Rules.run` does, and return the ids of those in use."""
+    enabled = set()
+    experimental, given = config.include_experimental, config.configure_rules
+    wanted = {
+        "include_experimental": experimental,
+        "ignore_rules": config.ignore_checks,
+        "include_rules": config.include_checks,
+        "mandatory_rules": config.mandatory_checks,
+    }
+    for rule_id, rule in self.data.items():
+        rule.configure(given.get(rule_id, None), experimental)
+        rule.initialize(cfn)
+        if rule.is_enabled(**wanted):
+            enabled.add(rule_id)
+    for rule_id, rule in self.data.items():
+        for key in rule.child_rules.keys():
+            if key in self.data:
+                rule.child_rules[key] = self.data.get(key)
+        for parent in rule.parent_rules:
+            if parent in self.data:
+                self.data[parent].child_rules[rule_id] = rule
+    return enabled

@@ -4,11 +4,11 @@ the same template."""
 from __future__ import annotations
 
 import gc
-import multiprocessing
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from tapgen.lint.cfn_lint import config, rules, run
 from tapgen.lint.jobs import Job
@@ -26,9 +26,12 @@ def run_all(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, list[Fin
     # they hold stays locked in the child), and unreliable outside Linux.
     safe = sys.platform == "linux" and threading.active_count() == 1
     if len(batches) < _WORTH_FORKING or processes < 2 or not safe:
-        for batch in batches:
-            yield from _run_batch(batch)
+        with _collecting():
+            for batch in batches:
+                yield from _run_batch(batch)
         return
+    import multiprocessing  # a process without it can end at once
+
     rules()
     # The largest first, so that no process is left with it at the end.
     batches.sort(key=lambda batch: -len(batch[0].template))
@@ -90,12 +93,25 @@ def _run_batch(batch: _Batch) -> list[tuple[Job, list[Finding]]]:
     return [(job, run(job)) for job in batch]
 
 
+@contextmanager
+def _collecting() -> Iterator[None]:
+    """Collect garbage, also where the command does not: a run leaves tens of MiB."""
+    collects = gc.isenabled()
+    gc.enable()
+    try:
+        yield
+    finally:
+        if not collects:
+            gc.disable()
+
+
 def _own_signals() -> None:
     """Prepare a worker: what it inherits is never garbage, and it makes much that lasts.
 
     Ignore Ctrl-C, which reaches the whole process group: the parent ends us, by a
     SIGTERM that must not run a handler of the parent's."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(100_000, 20, 100)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -7,59 +7,57 @@ nothing about them. In a system these values are known, and its rules are run ag
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache, partial
 
 from tapgen.model import Output, StackSet
 from tapgen.rules import view as views
 from tapgen.rules.base import Found, Rule, in_properties
 from tapgen.rules.system_view import FoundIn, SystemView
-from tapgen.rules.view import View
+from tapgen.rules.view import Place, View
 from tapgen.rules.wide import WideRule, of_system
 from tapgen.template import evaluate
 
 
 def findings(it: SystemView, rules: Sequence[Rule]) -> Iterator[tuple[Rule, FoundIn]]:
     """Yield what these rules find in a system and not in its templates alone."""
-    alone = {s.part: _alone(it, s) for s in it.system.stack_sets}
+    # Few templates have findings, so that most are never looked at alone.
+    known: dict[tuple[str, str], set[tuple[object, ...]]] = {}
+    alone = cache(partial(_alone, it))
+
+    def is_new(rule: Rule, s: StackSet, found: Found) -> bool:
+        place = (rule.id, s.part)
+        if place not in known:
+            known[place] = {_key(s, one) for one in rule.allowed(alone(s.part))}
+        return _key(s, found) not in known[place]
+
     wide = [rule for rule in rules if isinstance(rule, WideRule)]
     for rule in wide:
-        known = {part: _keys(rule, view) for part, view in alone.items()}
         world = of_system(it)
         for resource, path, message in rule.check_world(world):
             stack_set = world.stack_set(resource.place)
-            whole = in_properties(resource, *path)
-            if stack_set and _key(alone[stack_set.part], (whole, message)) not in (
-                known[stack_set.part]
-            ):
-                yield rule, (stack_set, whole, message)
+            found = (in_properties(resource, *path), message)
+            if stack_set and is_new(rule, stack_set, found):
+                yield rule, (stack_set, *found)
     for stack_set in filter(_takes_outputs, it.system.stack_sets):
-        view = alone[stack_set.part]
         places = tuple(p for s, p in it.places if s is stack_set)
-        together = View(view.template, view.stack_sets, at=places)
+        together = _view(stack_set, places)
         for rule in rules:
             if not isinstance(rule, WideRule):
                 yield from (
-                    (rule, (stack_set, *found)) for found in _new(rule, view, together)
+                    (rule, (stack_set, *found))
+                    for found in rule.allowed(together)
+                    if is_new(rule, stack_set, found)
                 )
 
 
-def _new(rule: Rule, alone: View, together: View) -> Iterator[Found]:
-    known = _keys(rule, alone)
-    for found in rule.allowed(together):
-        if _key(together, found) not in known:
-            yield found
-
-
-def _keys(rule: Rule, view: View) -> set[tuple[object, ...]]:
-    return {_key(view, found) for found in rule.allowed(view)}
-
-
-def _key(view: View, found: Found) -> tuple[object, ...]:
+def _key(stack_set: StackSet, found: Found) -> tuple[object, ...]:
     path, message = found
-    return (*views.locate(view.template, path), message)
+    return (*views.locate(evaluate.parsed(stack_set.template), path), message)
 
 
-def _alone(it: SystemView, stack_set: StackSet) -> View:
+def _alone(it: SystemView, part: str) -> View:
     """Return a stack set without the values that it takes from others."""
+    stack_set = it.parts[part]
     body = evaluate.parsed(stack_set.template)
     places = tuple(
         views.place(
@@ -71,6 +69,11 @@ def _alone(it: SystemView, stack_set: StackSet) -> View:
         for s, place in it.places
         if s is stack_set and place.target
     )
+    return _view(stack_set, places)
+
+
+def _view(stack_set: StackSet, places: tuple[Place, ...]) -> View:
+    body = evaluate.parsed(stack_set.template)
     return View(body, ({"name": stack_set.name},), at=places)
 
 

@@ -35,7 +35,8 @@ _ARN = re.compile(r"arn:(aws[a-z-]*):([a-z0-9-]*):([a-z0-9-]*):([0-9a-z]*):(.*)"
 
 def is_function(node: Any) -> bool:
     """Return whether a node is an intrinsic function or the marker of a later value."""
-    if not isinstance(node, Mapping) or len(node) != 1:
+    # Most nodes are text, for which the question after a mapping takes longest.
+    if isinstance(node, str) or not isinstance(node, Mapping) or len(node) != 1:
         return False
     ((name, _),) = node.items()
     return name in ("Ref", "Condition", LATER) or str(name).startswith("Fn::")
@@ -133,11 +134,11 @@ def walk(node: Any, path: Path = (), depth: int = 0) -> Iterator[tuple[Path, Any
     """Yield the scalars and functions below a node, with their paths."""
     if depth > 60:
         return
-    if is_function(node) or not isinstance(node, Mapping | list):
-        yield path, node
-    elif isinstance(node, list):
+    if isinstance(node, list):
         for index, item in enumerate(node):
             yield from walk(item, (*path, index), depth + 1)
+    elif isinstance(node, str) or is_function(node) or not isinstance(node, Mapping):
+        yield path, node
     else:
         for key, value in node.items():
             yield from walk(value, (*path, str(key)), depth + 1)
