@@ -29,12 +29,15 @@ class Live:
     cloud: Cloud
     system: System
 
-    def rollout(self) -> Outcome:
-        """Bootstrap as `tapgen bootstrap` does, plan and run."""
+    def rollout(self, *, unbounded: bool = False) -> Outcome:
+        """Bootstrap as `tapgen bootstrap` does, plan and run. `unbounded` says that roles
+        of before have no permissions boundary."""
         blueprint = blueprints.find(self.system.blueprint)
         assert blueprint is not None
         resolved = self.system.resolve(self.cloud.account)
-        bootstrap.run(self.cloud.aws, resolved, code=blueprint.code)
+        bootstrap.run(
+            self.cloud.aws, resolved, code=blueprint.code, unbounded=unbounded
+        )
         return self.cloud.run(self.cloud.plan(self.system))
 
     def outputs(self, part: str, role: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from tapgen import blueprints, config, plan
 from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
 from tapgen.model import System
+from tests.emulated.before import before
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
 from tests.systems import look
@@ -206,10 +207,27 @@ def records(live: Live, system: System) -> dict[str, int]:
     }
 
 
+def replaced(the_plan: plan.Plan) -> set[str]:
+    """What a plan deletes, or replaces, of what holds data."""
+    return {
+        f"{step.part}.{change.logical_id}"
+        for step in the_plan.steps
+        for changes in step.changes.values()
+        for change in changes
+        if change.loses_data
+    }
+
+
 def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> None:
+    """It begins with the templates of before: its first change is an upgrade."""
     two = changed(live, "two")
-    assert two.rollout().green
-    assert not two.cloud.plan(two.system)
+    then = Live(two.cloud, before(two.system))
+    assert then.rollout(unbounded=True).green
+    assert not then.cloud.plan(then.system)
+    upgrade = two.cloud.plan(two.system)
+    changing = {step.part for step in upgrade.steps}
+    assert changing >= {"roles", "api"}
+    assert plan.refusals(upgrade) == [] and replaced(upgrade) == set()
     # Neither sees what the other has.
     _, made = two.ask("source", "POST", "/items", {"name": "only two"})
     assert live.ask("source", "GET", f"/items/{made['id']}")[0] == 404
@@ -217,7 +235,8 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
 
     settings = {"website": "cloudfront", "domain": domain(live), "memory_mib": 512}
     two = changed(live, "two", deletion_protection=False, **settings)
-    assert two.rollout().green
+    table = then.outputs("table", "source")["TableName"]
+    assert two.rollout(unbounded=True).green
     assert not two.cloud.plan(two.system)
     function = two.outputs("api", "target")["FunctionName"]
     served = two.client("lambda", "target").get_function_configuration(
@@ -233,7 +252,7 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     assert set(access["PublicAccessBlockConfiguration"].values()) == {True}
 
     observed = two.cloud.observe(two.system)
-    table = two.outputs("table", "source")["TableName"]
+    assert two.outputs("table", "source")["TableName"] == table
     kept = retained.find(two.cloud.aws, observed)
     gone = plan.destroy(two.system.resolve(UNSIGNED), observed)
     assert two.cloud.run(gone).green
