@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tapgen.model import StackSet, System
+from tapgen.plan import Plan
 from tests.systems import look
 
 FOLDER = Path(__file__).parent / "deployed_before"
@@ -51,6 +52,17 @@ def _with(s: StackSet, template: Mapping[str, Any], gone: set[str]) -> StackSet:
         ),
         depends_on=tuple(part for part in s.depends_on if part not in gone),
     )
+
+
+def losses(the_plan: Plan) -> set[str]:
+    """What a plan deletes, or replaces, of what holds data."""
+    return {
+        f"{step.part}.{change.logical_id}"
+        for step in the_plan.steps
+        for changes in step.changes.values()
+        for change in changes
+        if change.loses_data
+    }
 
 
 def record(name: str, version: str) -> None:

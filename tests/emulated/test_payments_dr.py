@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -20,6 +21,7 @@ from tapgen.emulator.server import lifecycle
 from tapgen.handlers import switchover, writer
 from tapgen.model import System
 from tapgen.plan import writers
+from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
 from tests.systems import look
@@ -36,7 +38,8 @@ def built(**settings: Any) -> System:
 
 @pytest.fixture(scope="module")
 def live(server: lifecycle.Server) -> Live:
-    """The shipped file with a name of its own, rolled out once for all tests here."""
+    """The shipped file with a name of its own, for all tests here. In `make soak`, they run
+    against a system that was upgraded from the templates of before."""
     cloud = Cloud(server.url, UNSIGNED)
     zone = cloud.client("route53").create_hosted_zone(
         Name=ZONE, CallerReference=str(uuid.uuid4())
@@ -45,8 +48,17 @@ def live(server: lifecycle.Server) -> Live:
     domain = {"name": f"api.{ZONE}", "hosted_zone_id": zone_id}
     settings = {"deletion_protection": False, "cost_category": True}
     deployed = Live(cloud, built(domain=domain, **settings))
-    assert deployed.rollout().green
+    if "TAPGEN_SOAK" in os.environ:
+        _before(deployed)
+    assert deployed.rollout(unbounded=True).green
     return deployed
+
+
+def _before(live: Live) -> None:
+    """Deploy the templates of before, and see what the upgrade would do."""
+    assert Live(live.cloud, before(live.system)).rollout(unbounded=True).green
+    upgrade = live.cloud.plan(live.system)
+    assert plan.refusals(upgrade) == [] and losses(upgrade) == set()
 
 
 def soon(found: Callable[[], Any]) -> Any:

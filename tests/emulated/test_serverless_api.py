@@ -15,7 +15,7 @@ from tapgen import blueprints, config, plan
 from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
 from tapgen.model import System
-from tests.emulated.before import before
+from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
 from tests.systems import look
@@ -207,17 +207,6 @@ def records(live: Live, system: System) -> dict[str, int]:
     }
 
 
-def replaced(the_plan: plan.Plan) -> set[str]:
-    """What a plan deletes, or replaces, of what holds data."""
-    return {
-        f"{step.part}.{change.logical_id}"
-        for step in the_plan.steps
-        for changes in step.changes.values()
-        for change in changes
-        if change.loses_data
-    }
-
-
 def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> None:
     """It begins with the templates of before: its first change is an upgrade."""
     two = changed(live, "two")
@@ -227,7 +216,7 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     upgrade = two.cloud.plan(two.system)
     changing = {step.part for step in upgrade.steps}
     assert changing >= {"roles", "api"}
-    assert plan.refusals(upgrade) == [] and replaced(upgrade) == set()
+    assert plan.refusals(upgrade) == [] and losses(upgrade) == set()
     # Neither sees what the other has.
     _, made = two.ask("source", "POST", "/items", {"name": "only two"})
     assert live.ask("source", "GET", f"/items/{made['id']}")[0] == 404
