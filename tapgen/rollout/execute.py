@@ -491,9 +491,9 @@ class Engine:
             return True
         if outputs is None:
             return False
-        self.listings[step.stack_set] = Listing(
-            self.ended.get(step.stack_set, ""), waiting.listed
-        )
+        if waiting.listed is not None:
+            after = self.ended.get(step.stack_set, "")
+            self.listings[step.stack_set] = Listing(after, waiting.listed)
         shown = {"outputs": encode(outputs)} if outputs else {}
         self.record("finished", step=one.id, **shown)
         if step.kind is Kind.RESTORE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from tapgen.aws import stuck
@@ -37,11 +37,11 @@ Outputs = Mapping[Target, Mapping[str, str]]
 @dataclass
 class Await:
     """The end of a step: its targets have to be CURRENT, or gone. `listed` are all
-    instances of the stack set, once they are."""
+    instances of the stack set once they are CURRENT; None where they were not listed."""
 
     step: Step
     reads: int = 0
-    listed: Mapping[Target, ObservedInstance] = field(default_factory=dict)
+    listed: Mapping[Target, ObservedInstance] | None = None
 
     def finished(
         self, sets: StackSets, everything: Collection[Target]

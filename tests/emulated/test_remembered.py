@@ -20,6 +20,7 @@ from tapgen.aws.session import ask
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
 from tapgen.model import Observed, Override, System, Target
+from tapgen.rollout import snapshot
 from tapgen.system import ownership
 from tests import make
 from tests.emulated.conftest import Cloud
@@ -275,10 +276,14 @@ def test_a_run_remembers_what_it_gave(server: Any, history: list[Any]) -> None:
         cloud.listed = 0
     assert cloud.rollout(_plain(cloud, "x")).green
     assert cloud.listed == 2  # for the plan, and once the operation has ended
+    assert cloud.rollout(_plain(cloud, "w", *REGIONS[:1])).green  # deletes at the end
+    body = cloud.sets.bucket.get(snapshot.key("demo-test", NAME))
+    assert body
+    assert {*snapshot.load(body).instances} == {Target(cloud.account, REGIONS[0])}
 
 
-def _plain(cloud: Commands, value: str) -> System:
-    targets = [Target(cloud.account, region) for region in REGIONS]
+def _plain(cloud: Commands, value: str, *regions: str) -> System:
+    targets = [Target(cloud.account, region) for region in regions or REGIONS]
     part = make.stack_set(
         "topic", targets=targets, text=_template(""), parameters={"Name": value}
     )
