@@ -90,8 +90,7 @@ _SIGNING_IN = {
 }
 _SIGN_IN = (
     "the AWS credentials have expired; sign in again (aws sso login, aws login, or as "
-    "your profile does it), then run the command again, or continue a run that stays open "
-    "with tapgen resume"
+    "your profile does it)"
 )
 _FILES = ("shared-credentials-file", "config-file")  # botocore's names of methods
 _REREAD = 60  # seconds after which keys in a file are read again

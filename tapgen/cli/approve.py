@@ -16,10 +16,10 @@ from tapgen.cli.running import user
 
 _EPILOG = """\b
 Examples:
-  tapgen approve secure_network
+  tapgen approve secure_network --local
   tapgen approve secure_network --reject --comment "the alarms are red"
 
-Exit codes: 0 answered, 1 nothing waits for an approval.
+Exit codes: 0 answered, 1 nothing waits for an approval, or error.
 """
 
 

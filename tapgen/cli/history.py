@@ -23,7 +23,8 @@ from tapgen.cli.reach import command_line, reach_system
 _EPILOG = """\b
 Examples:
   tapgen history secure_network --local
-  tapgen history secure_network 20260131t120000z-0a1b2c
+  tapgen history secure_network 20260301t101500123z-1a2b3c
+  tapgen history secure_network 1a2b3c
   tapgen history secure_network --output json
 
 A part of the name of a run is enough: how it begins, or how it ends.

@@ -157,17 +157,13 @@ def require_room(
 ) -> None:
     """Raise RolloutError when a run of the system is open that is not to be replaced,
     when the one to be replaced is not open, or when a region of the journal is away."""
-    from tapgen.rollout import lock, opening
+    from tapgen.rollout import opening
 
     prefix = reached.system.prefix
     say_not_needed(reached)
     found = opening.opened(near.store, prefix)
     if found and found.lock.run != supersede:
-        line = command_line("", reached)
-        text = lock.refusal(
-            prefix, found.lock, found.progress, line, command, found.state.back
-        )
-        raise lock.Taken(found.lock, text)
+        raise opening.already_open(found, command_line("", reached), command)
     if supersede and not found:
         raise RolloutError(
             f"{prefix}: run {supersede} is not open; leave --supersede out"

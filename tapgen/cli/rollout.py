@@ -48,6 +48,7 @@ Examples:
   tapgen rollout secure_network -e staging --yes --account 111111111111
   tapgen rollout secure_network --local --yes --timings
   tapgen rollout --plan plan.json --local --yes
+  tapgen rollout secure_network --supersede 20260301t101500123z-1a2b3c
 
 Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 3 partial (some stack sets changed, others did not), 130 interrupted.

@@ -152,7 +152,8 @@ def _watched(
             )
     except rollout.Lost as lost:
         say(f"error: {lost}")
-        say(f"continue with: {command_line('resume', reached)}")
+        line = command_line("resume", reached)
+        say(f"continue with: {line}; undo with: {line} --back")
         if lost.interrupted:
             return INTERRUPTED
         return PARTIAL if lost.begun else FAILED

@@ -8,7 +8,13 @@ from typing import Any
 import click
 
 from tapgen.cli import DONE
-from tapgen.cli.common import Timings, aws_options, say, system_options
+from tapgen.cli.common import (
+    Timings,
+    aws_options,
+    say,
+    system_options,
+    without_option,
+)
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.open_run import nearest, to_act
 from tapgen.cli.reach import Reached, command_line, reach_system
@@ -17,8 +23,9 @@ from tapgen.errors import RolloutError
 
 _EPILOG = """\b
 Examples:
-  tapgen stop secure_network
+  tapgen stop secure_network --local
   tapgen stop secure_network --abandon
+  tapgen stop secure_network --abandon --without-region us-west-2
 
 Exit codes: 0 stopped, closed, or no run is open, 1 error, 130 interrupted (the request to
 stop stays).
@@ -32,12 +39,14 @@ stop stays).
     "--abandon", is_flag=True, help="Close the run; what it has changed stays."
 )
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
+@without_option
 def stop_command(
     system: str | None,
     environment: str | None,
     folder: Path,
     abandon: bool,
     yes: bool,
+    without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
     """Stop the open rollout or destroy of SYSTEM, from any machine.
@@ -48,7 +57,13 @@ def stop_command(
     if abandon:
         require_terminal_or(yes)
     reached = reach_system(
-        system, environment, folder, Timings(), aws_choice, leaving=True
+        system,
+        environment,
+        folder,
+        Timings(),
+        aws_choice,
+        leaving=True,
+        without=without,
     )
     if abandon:
         require_account(reached, yes, aws_choice["account"])

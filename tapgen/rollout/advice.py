@@ -22,6 +22,18 @@ _ADVICE = (
         "sts:AssumeRole",
     ),
     (
+        r"refused for the caller in",
+        "the credentials that tapgen was started with lack a permission: choose others "
+        "with --profile, or allow the action; if the error stays, a service control policy "
+        "may deny it",
+    ),
+    (
+        r"refused for role",
+        "the role that tapgen assumes lacks a permission: run tapgen bootstrap, which "
+        "creates and repairs the operator role; if the error stays, a service control "
+        "policy may deny it",
+    ),
+    (
         r"is not authorized to perform|AccessDenied|UnauthorizedOperation",
         "the execution role lacks a permission: run tapgen bootstrap, which derives it "
         "from the templates; if the error stays, a service control policy may deny it",

@@ -21,6 +21,7 @@ from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
 from tapgen.model import (
     ApprovalGate,
+    CommandGate,
     Observed,
     ObservedInstance,
     ResultStatus,
@@ -512,6 +513,10 @@ class Engine:
         now = datetime.now(UTC)
         if known and (now - known.at).total_seconds() < known.again:
             return False
+        if isinstance(
+            gate, CommandGate
+        ):  # it may run for long, and is silent meanwhile
+            self.emit("gate", f"{gate}: running")
         try:
             found = gates.check(
                 gate,

@@ -156,19 +156,21 @@ def refusal(
     line: str = "",
     command: str = "rollout",
     back: bool = False,
+    running: bool = False,
 ) -> str:
     """Return why `command` cannot start another run, and the ways on.
 
-    `progress` says how far the open run is, and `back` that it is being restored; `line`
-    is the system as commands name it.
+    `progress` says how far the open run is, `back` that it is being restored, and
+    `running` that a process may still advance it; `line` is the system as commands name it.
     """
     system = line.removeprefix("tapgen").strip() or "SYSTEM"
     far = f" ({progress})" if progress else ""
+    stop = f"  it goes on; stop it first: tapgen stop {system}\n" if running else ""
     undo = "" if back else f"  undo it: tapgen resume {system} --back\n"
     return (
         f"{prefix}: run {found.run} of tapgen {found.command} is open since "
         f"{found.since}{far}, started by {found.who} on {found.host}\n"
-        f"  continue it: tapgen resume {system}\n"
+        f"{stop}  continue it: tapgen resume {system}\n"
         f"{undo}  replace it by a new plan: tapgen {command} {system} "
         f"--supersede {found.run}"
     )

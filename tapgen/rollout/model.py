@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tapgen.errors import AwsError, Denied, RolloutError
+from tapgen.errors import AwsError, Denied, Expired, RolloutError
 from tapgen.model import Target
 
 
@@ -107,9 +107,10 @@ class Lost(RolloutError):
         why = f"lost the connection to AWS ({error})" if error else "stopped at once"
         if isinstance(error, Denied):
             why = f"AWS refuses a call without which the run cannot go on ({error})"
+        if isinstance(error, Expired):
+            why = str(error)
         names = ", ".join(self.begun) or "none"
         super().__init__(
             f"{why}; stack sets begun: {names}; running operations continue in AWS, and "
-            f"run {run} stays open: continue it with tapgen resume, or undo it with tapgen "
-            "resume --back"
+            f"run {run} stays open"
         )

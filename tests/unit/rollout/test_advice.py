@@ -30,5 +30,20 @@ def test_what_stands_in_the_way_of_a_deletion_is_named(reason: str, words: str) 
     assert words in str(advice(reason))
 
 
+@pytest.mark.parametrize(
+    ("who", "words"),
+    [
+        (
+            "refused for the caller in 1/us-east-1: ",
+            "credentials that tapgen was started",
+        ),
+        ("refused for role ops in 1/us-east-1: ", "the operator role"),
+        ("", "the execution role"),
+    ],
+)
+def test_who_lacks_a_permission_is_named(who: str, words: str) -> None:
+    assert words in str(advice(f"{who}User: x is not authorized to perform: y"))
+
+
 def test_nothing_is_said_about_what_is_unknown() -> None:
     assert advice("something else") is None

@@ -143,6 +143,8 @@ def test_who_stops_a_run_waits_until_its_process_has_paused_it(cloud: Cloud) -> 
         other.append("paused", why="interrupted")
 
     assert opening.is_advanced(there)
+    refused = str(opening.already_open(there, "tapgen demo", "rollout"))
+    assert "it goes on; stop it first: tapgen stop demo" in refused
     event = opening.stop(there, "Bob", Ways(lambda event: None, sleep=sleep))
 
     assert event and event["event"] == "paused"
