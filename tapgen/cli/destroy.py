@@ -20,7 +20,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
-from tapgen.cli.open_run import administered, require_room
+from tapgen.cli.open_run import administered, require_room, stays_open
 from tapgen.cli.plan import refused
 from tapgen.cli.reach import reach_system
 from tapgen.cli.running import (
@@ -141,6 +141,8 @@ def destroy_command(
             "of each target account if you do not deploy this system again"
         )
     _print_data(output, plan, ended, resources, fates)
+    if not plan and stays_open(reached, supersede):
+        return FAILED
     if ended.green and plan.omitted:
         # An empty plan deletes nothing, and leaves all that does not answer.
         return PARTIAL if plan else FAILED

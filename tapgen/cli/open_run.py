@@ -170,6 +170,19 @@ def require_room(
         )
 
 
+def stays_open(reached: Reached, run: str | None) -> bool:
+    """Whether a run was to be replaced by what turned out to be nothing; then say that it
+    stays open, and how it ends: what it has begun, a plan need not see."""
+    if run is None:
+        return False
+    resume, stop = command_line("resume", reached), command_line("stop", reached)
+    say(
+        f"run {run} stays open, because there is nothing to replace it by; continue it: "
+        f"{resume}; undo it: {resume} --back; close it as it is: {stop} --abandon"
+    )
+    return True
+
+
 def what_is_open(
     reached: Reached, near: Near
 ) -> tuple[dict[str, Any] | None, list[str]]:

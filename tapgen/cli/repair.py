@@ -23,7 +23,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account
-from tapgen.cli.open_run import administered, require_room
+from tapgen.cli.open_run import administered, require_room, stays_open
 from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.running import run_repairs, wait_for_running
 
@@ -106,7 +106,7 @@ def repair_command(
     if not repairs:
         if output == "json":
             print_json({**found, "failures": []})
-        return FAILED if unread else DONE
+        return FAILED if unread or stays_open(reached, supersede) else DONE
     confirm(yes, "Repair this?")
     ended = run_repairs(reached, repairs, supersede)
     if isinstance(ended, int):

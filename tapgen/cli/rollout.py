@@ -24,7 +24,7 @@ from tapgen.cli.common import (
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.lint import lint_passes
-from tapgen.cli.open_run import administered, require_room
+from tapgen.cli.open_run import administered, require_room, stays_open
 from tapgen.cli.plan import (
     allow_option,
     exact_allowances,
@@ -154,6 +154,7 @@ class Rollout:
         if refused(plan, self.allowed) or not plan:
             self._print(None)
             unknown = not plan and is_incomplete(plan)
+            unknown |= not plan and stays_open(self.reached, self.supersede)
             return FAILED if refusals(plan, self.allowed) or unknown else DONE
         if not linted:
             with clock.stage("lint"):

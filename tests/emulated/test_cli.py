@@ -349,6 +349,9 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None
     assert f"run {run} of tapgen rollout by" in plan.stdout
     apply = "tapgen rollout secure_network --local --plan plan.json --supersede"
     assert f"to replace it by this plan: {apply} {run}" in plan.stderr
+    needless = ("repair", "--local", "--yes", "--supersede", run)
+    refused = shell.run(*needless, expect=1).stderr
+    assert f"run {run} stays open, because there is nothing to replace it by" in refused
     shell.run("resume", "--local")
     assert "no changes" in shell.run("plan", "--local").stdout
 
