@@ -22,7 +22,7 @@ from tapgen.cli.common import (
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
 from tapgen.cli.open_run import administered, require_room, stays_open
 from tapgen.cli.plan import refused
-from tapgen.cli.reach import reach_system
+from tapgen.cli.reach import Reached, reach_system
 from tapgen.cli.running import (
     exit_code,
     next_lines,
@@ -141,6 +141,10 @@ def destroy_command(
             "of each target account if you do not deploy this system again"
         )
     _print_data(output, plan, ended, resources, fates)
+    return _exit_code(reached, plan, ended, supersede)
+
+
+def _exit_code(reached: Reached, plan: Any, ended: Any, supersede: str | None) -> int:
     if not plan and stays_open(reached, supersede):
         return FAILED
     if ended.green and plan.omitted:
