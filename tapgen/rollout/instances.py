@@ -37,7 +37,8 @@ Outputs = Mapping[Target, Mapping[str, str]]
 @dataclass
 class Await:
     """The end of a step: its targets have to be CURRENT, or gone. `listed` are all
-    instances of the stack set once they are CURRENT; None where they were not listed."""
+    instances of the stack set once they are CURRENT; None where they were not listed.
+    """
 
     step: Step
     reads: int = 0
