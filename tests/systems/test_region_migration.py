@@ -253,6 +253,31 @@ def test_everything_is_replicated_to_the_target_and_measured(system: System) -> 
     assert given["TargetKeyArn"] == Output("keys-target", "KmsKeyArn", region=THERE)
 
 
+def test_objects_of_the_target_come_back_once_both_buckets_are_there(
+    system: System, existing: System
+) -> None:
+    (found,) = (
+        r["Properties"]["ReplicationConfiguration"]["Fn::If"]
+        for r in body(system, "storage-target")["Resources"].values()
+        if "ReplicationConfiguration" in r.get("Properties", {})
+    )
+    condition, configuration, _ = found
+    (rule,) = configuration["Rules"]
+    assert condition == "IsBothWays"
+    assert rule["SourceSelectionCriteria"] == {
+        "SseKmsEncryptedObjects": {"Status": "Enabled"},
+        "ReplicaModifications": {"Status": "Enabled"},
+    }
+    source = only(system, "storage", "AWS::S3::Bucket")
+    named = rule["Destination"]["Bucket"]["Fn::Sub"]
+    assert named.endswith(f":::{source['BucketName']['Fn::Sub']}")
+    first = system.part("storage-target").at_first["ReverseReplication"]
+    assert (first.value, first.until) == ("false", ("storage",))
+    assert not existing.part("storage-target").at_first  # its bucket is there
+    given = values(existing, "storage-target", THERE)
+    assert (given["SourceKeyArn"], given["ReverseReplication"]) == (KEY, "true")
+
+
 def test_what_was_there_before_can_be_replicated_by_a_batch_job(
     system: System,
 ) -> None:
@@ -606,6 +631,7 @@ def test_each_service_has_a_role_of_its_own(system: System) -> None:
         "batchoperations.s3.amazonaws.com",
         "ec2.${AWS::URLSuffix}",
         "monitoring.rds.amazonaws.com",
+        "s3.amazonaws.com",  # there and back
         "s3.amazonaws.com",
         "vpc-flow-logs.amazonaws.com",
     ]
@@ -1039,10 +1065,15 @@ def test_an_existing_source_gets_nothing_it_has_already(existing: System) -> Non
     assert "AWS::ElasticLoadBalancingV2::LoadBalancer" not in types
     buckets = {part for part, t in here if t == "AWS::S3::Bucket"}
     assert buckets == {"logs"}
-    # Failures are published in the source region, so that is where the alarm is.
-    alarm = only(existing, "storage", "AWS::CloudWatch::Alarm")
-    dimensions = {d["Name"]: d["Value"] for d in alarm["Dimensions"]}
-    assert dimensions["SourceBucket"] == {"Ref": "SourceBucketName"}
+    # S3 publishes failures where objects come from, and the lag where they go.
+    alarms = body(existing, "storage")["Resources"]
+    for title, role in (
+        ("ReplicationFailedAlarm", "SourceBucket"),
+        ("ReplicationLatencyAlarm", "DestinationBucket"),
+    ):
+        found = alarms[title]["Properties"]["Dimensions"]
+        dimensions = {d["Name"]: d["Value"] for d in found}
+        assert dimensions[role] == {"Ref": "SourceBucketName"}
 
 
 def test_an_existing_source_is_wired_in_by_its_names(existing: System) -> None:

@@ -17,7 +17,7 @@ from troposphere import (
     Template,
 )
 
-from tapgen.blocks import database, frame, storage
+from tapgen.blocks import database, frame, names, storage
 from tapgen.blueprints.region_migration.shape import (
     BACKED_UP,
     BACKUP,
@@ -32,15 +32,32 @@ from tapgen.blueprints.region_migration.shape import (
 )
 
 
-def replication_metrics(shape: Shape) -> dict[str, Any]:
-    """Return the dimensions of S3's replication metrics."""
-    return storage.replicated(shape.data, REPLICA, RULE)
+def replication_metrics(shape: Shape, back: bool = False) -> dict[str, Any]:
+    """Return the dimensions of S3's replication metrics, `back` from the target."""
+    ends = (REPLICA, shape.data) if back else (shape.data, REPLICA)
+    return storage.replicated(*ends, RULE)
+
+
+def _both_ways(t: Template) -> None:
+    frame.flag(
+        t,
+        "ReverseReplication",
+        description="Whether S3 also replicates from the target to the source region.",
+        condition="IsBothWays",
+    )
 
 
 def storage_target(shape: Shape) -> Template:
-    """The bucket that is migrated to, and the one for exports and dumps."""
+    """The bucket that is migrated to, and the one for exports and dumps.
+
+    With `ReverseReplication` it replicates to the bucket that is migrated, which must
+    exist: what servers of the target write is in both regions as long as there is a way
+    back. S3 does not replicate replicas.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html
+    """
     t = start("Bucket that is migrated to, and backup bucket", role="target")
     source_bucket(t, shape)
+    _both_ways(t)
     key = frame.key_arn(t)
     topic = frame.alert_topic(t)
     logs = frame.log_bucket(t)
@@ -53,6 +70,18 @@ def storage_target(shape: Shape) -> Template:
         key_arn=key,
         log_to=logs,
         lifecycle=storage.lifecycle(noncurrent_days=days),
+        replication=storage.replication(
+            t,
+            destination=names.sub(names.bucket_arn(shape.data)),
+            key_arn=frame.other_key(
+                t,
+                "SourceKeyArn",
+                "ARN of the key that the source bucket is encrypted with.",
+            ),
+            rule=RULE,
+            when="IsBothWays",
+            both_ways="IsBothWays",
+        ),
         tags=BACKED_UP,
         kinds=["copy"],
     )
@@ -84,6 +113,13 @@ def storage_target(shape: Shape) -> Template:
         replicated=replication_metrics(shape),
         topic_arn=topic,
     )
+    storage.failed_alarm(
+        t,
+        "ReplicationFailedAlarm",
+        name=name("replication-failed", "target"),
+        replicated=replication_metrics(shape, back=True),
+        topic_arn=topic,
+    )
     frame.outputs(
         t,
         ("TargetBucketName", Ref("TargetBucket"), "Bucket that is migrated to"),
@@ -107,6 +143,13 @@ def storage_source(shape: Shape) -> Template:
         replicated=replication_metrics(shape),
         topic_arn=topic,
     )
+    storage.latency_alarm(
+        t,
+        "ReplicationLatencyAlarm",
+        name=name("replication-latency", "source"),
+        replicated=replication_metrics(shape, back=True),
+        topic_arn=topic,
+    )
     frame.output(
         t,
         "SourceBucketName",
@@ -117,6 +160,7 @@ def storage_source(shape: Shape) -> Template:
 
 
 def _data_bucket(t: Template) -> None:
+    _both_ways(t)
     key = frame.key_arn(t)
     logs = frame.log_bucket(t)
     days = storage.noncurrent_days(t)
@@ -143,6 +187,7 @@ def _data_bucket(t: Template) -> None:
                 "ARN of the key in the target region that encrypts the copies.",
             ),
             rule=RULE,
+            both_ways="IsBothWays",
         ),
         tags=BACKED_UP,
     )

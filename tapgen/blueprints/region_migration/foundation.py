@@ -110,6 +110,7 @@ def roles(shape: Shape) -> Template:
     )
     for title, what in (
         ("ReplicationRole", "Role that S3 uses to replicate"),
+        ("ReverseReplicationRole", "Role that S3 uses to replicate back"),
         (
             "BatchRole",
             "Role that S3 Batch Operations uses to replicate existing objects",
@@ -131,7 +132,7 @@ def roles(shape: Shape) -> Template:
 def _replication_roles(
     t: Template, source: storage.Bucket, target: storage.Bucket
 ) -> None:
-    """Add two roles: for replicating new objects, and existing ones."""
+    """Add three roles: for replicating new objects, there and back, and existing ones."""
     storage.replication_role(
         t,
         "ReplicationRole",
@@ -139,6 +140,14 @@ def _replication_roles(
         description="Lets S3 copy objects to the target region",
         source=source,
         destination=target,
+    )
+    storage.replication_role(
+        t,
+        "ReverseReplicationRole",
+        name=name("replication-back"),
+        description="Lets S3 copy objects back to the source region",
+        source=target,
+        destination=source,
     )
     security.service_role(
         t,

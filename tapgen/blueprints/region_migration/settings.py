@@ -349,6 +349,11 @@ class Settings(_Model):
         default=True,
         description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
+    reverse_replication: bool = Field(
+        default=True,
+        description="Whether objects are also replicated back to the source, until it is"
+        " removed",
+    )
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,

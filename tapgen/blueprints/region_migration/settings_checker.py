@@ -619,6 +619,7 @@ class Settings(Record):
         "access_log_days",
         "noncurrent_version_days",
         "replication_time_control",
+        "reverse_replication",
         "rejected_packets_alarm",
         "deletion_protection",
         "servers",
@@ -748,6 +749,7 @@ def check_settings(data: Any) -> Settings:
             "access_log_days",
             "noncurrent_version_days",
             "replication_time_control",
+            "reverse_replication",
             "rejected_packets_alarm",
             "deletion_protection",
             "servers",
@@ -901,6 +903,13 @@ def check_settings(data: Any) -> Settings:
         found.replication_time_control = value
     else:
         found.replication_time_control = True
+    if "reverse_replication" in data:
+        value = data["reverse_replication"]
+        if type(value) is not bool:
+            raise Wrong
+        found.reverse_replication = value
+    else:
+        found.reverse_replication = True
     if "rejected_packets_alarm" in data:
         value = data["rejected_packets_alarm"]
         if type(value) is not int:

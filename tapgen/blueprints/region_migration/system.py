@@ -22,7 +22,7 @@ from tapgen.blueprints.region_migration import (
 from tapgen.blueprints.region_migration.shape import ROLES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, Permission, Precondition, System, Value
+from tapgen.model import AtFirst, Output, Permission, Precondition, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.region_migration.settings import Settings
@@ -176,6 +176,12 @@ def _existing_bucket(settings: Settings) -> Values:
     return {"SourceBucketName": settings.existing.bucket}
 
 
+def _source_bucket_key(settings: Settings) -> Value:
+    """Return the key that the bucket to migrate is encrypted with."""
+    existing = settings.existing
+    return SOURCE_KEY if existing is None else existing.bucket_key_arn
+
+
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     email: Values = {"AlertEmail": settings.alert_email}
     outputs = ("KmsKeyArn", "AlertTopicArn")
@@ -187,11 +193,13 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
         outputs,
         {"PrimaryKeyArn": SOURCE_KEY, **email},
     )
-    values: Values = {"SourceKeyArn": SOURCE_KEY, "TargetKeyArn": TARGET_KEY}
+    values: Values = {
+        "SourceKeyArn": _source_bucket_key(settings),
+        "TargetKeyArn": TARGET_KEY,
+    }
     if settings.existing is not None:
         values |= {
             **_existing_bucket(settings),
-            "SourceKeyArn": settings.existing.bucket_key_arn,
             "DatabaseSecretName": settings.existing.secret_name,
             "SecretKeyArn": settings.existing.secret_key_arn or TARGET_KEY,
         }
@@ -200,7 +208,8 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
         "global",
         recipe(foundation.roles, shape),
         (
-            *("ReplicationRoleArn", "BatchRoleArn", "MonitoringRoleArn"),
+            *("ReplicationRoleArn", "ReverseReplicationRoleArn"),
+            *("BatchRoleArn", "MonitoringRoleArn"),
             *("FlowLogsRoleArn", "BackupRoleArn", "InstanceProfileName"),
         ),
         values,
@@ -307,7 +316,11 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
     shared: Values = {
         "NoncurrentVersionDays": _text(settings.noncurrent_version_days),
         "LogBucketName": _LOGS,
+        "ReplicationTimeControl": _text(settings.replication_time_control),
+        "ReverseReplication": _text(settings.reverse_replication),
     }
+    # The bucket that is migrated is created last, as it replicates to the other one.
+    back = {"ReverseReplication": AtFirst("false", ("storage",))}
     yield Part(
         "storage-target",
         "target",
@@ -318,7 +331,10 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
             **shared,
             **existing,
             "BackupBucketDays": _text(settings.backups.bucket_days),
+            "SourceKeyArn": _source_bucket_key(settings),
+            "ReplicationRoleArn": _role("ReverseReplicationRoleArn"),
         },
+        at_first=back if shape.builds_source else {},
     )
     values: Values = {**_only("source", "AlertTopicArn"), **existing}
     if shape.builds_source:
@@ -330,7 +346,6 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
             ),
             "TargetKeyArn": TARGET_KEY,
             "ReplicationRoleArn": _role("ReplicationRoleArn"),
-            "ReplicationTimeControl": _text(settings.replication_time_control),
         }
     yield Part(
         "storage",
