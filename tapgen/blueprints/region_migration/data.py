@@ -83,7 +83,6 @@ def storage_target(shape: Shape) -> Template:
             both_ways="IsBothWays",
         ),
         tags=BACKED_UP,
-        kinds=["copy"],
     )
     storage.bucket(
         t,

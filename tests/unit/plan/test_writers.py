@@ -46,6 +46,7 @@ class Client:
     """A client of one region; `answer` is the region that writes, or an error."""
 
     meta = SimpleNamespace(
+        region_name="us-east-1",
         service_model=SimpleNamespace(service_name="rds"),
         method_to_api_mapping={"describe_global_clusters": "DescribeGlobalClusters"},
         region_name="us-east-1",
