@@ -70,7 +70,7 @@ class OutsideOfBoundary(SystemRule):
                 continue  # only AWS knows the account or partition
             kind = "user" if found.type.endswith("User") else "role"
             yield stack_set, in_properties(found), (
-                f"the {kind} is outside the permissions boundary of the system; add"
+                f"{kind} {found.id} is outside the permissions boundary of the system; add"
                 f" {_line(it.system, stack_set)}"
             )
 
