@@ -253,4 +253,4 @@ def test_who_is_throttled_however_slow_does_not_wait_ever_longer(
             done += 1
             pace.quicken()
 
-    assert clock.now < 500
+    assert clock.now < 1_000  # at the longest pause it would be thousands

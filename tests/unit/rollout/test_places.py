@@ -385,6 +385,9 @@ def test_whatever_happens_no_event_is_lost_and_every_run_comes_to_an_end(
     buckets = {HOME: cloud.bucket, **cloud.copies}
     named = {"home": HOME, "near": NEAR, "far": FAR}
     for number, (action, call) in enumerate(days):
+        lost = "runs/demo-test/open.json" not in cloud.bucket.objects
+        if lost and action in ("near", "far"):
+            continue  # whoever loses a journal and all its copies has none
         if action in named:
             bucket = buckets[named[action]]
             bucket.away = not bucket.away
