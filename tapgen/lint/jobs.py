@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import Output, Override, StackSet, System, Target, Value
 from tapgen.system import templates_out
 from tapgen.template import evaluate, nested

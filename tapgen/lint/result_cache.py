@@ -13,13 +13,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tapgen.cache.store import Store, digest
 from tapgen.errors import ConfigError
+from tapgen.frozen import dataclass
 from tapgen.model import Finding, Severity
 
 _PACKAGE = Path(__file__).parents[1]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from tapgen.frozen import dataclass
 from tapgen.model import SELF, StackSet, System
 from tapgen.rules.base import TEMPLATE_REFERENCE, in_properties
 from tapgen.rules.system_view import FoundIn, SystemsRule, SystemView

@@ -8,10 +8,11 @@ returns the resource, with its account and region, that the value comes from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import (
     SELF,
     Finding,

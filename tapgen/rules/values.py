@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from itertools import takewhile
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.template.values import LATER
 
 Path = tuple[str | int, ...]

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import StackSet
 from tapgen.rules.base import Found, Rule, in_properties
 from tapgen.rules.system_view import SystemView
