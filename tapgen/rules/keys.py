@@ -26,11 +26,13 @@ from tapgen.rules.wide import FoundAt, WideRule, World
 class ReplicaBesideItsKey(WideRule):
     id = "E9543"
     shortdesc = (
-        "A replica key is in the region of its primary key, or has no multi-Region key"
+        "A replica key is in the region of its primary key or of another replica, or has"
+        " no multi-Region key"
     )
     description = (
         "A multi-Region key has one key with the same ID in each region, so a replica"
-        " in the region of the primary key fails with AlreadyExists. Only keys created"
+        " in the region of the primary key, or of another replica, fails with"
+        " AlreadyExists. Only keys created"
         " with MultiRegion: true (their IDs begin with mrk-) can be replicated."
     )
     source_url = f"{DOCS}kms/latest/developerguide/multi-region-keys-replicate.html"
@@ -57,9 +59,29 @@ Resources:
     good = _key.format(region="us-west-2")
 
     def check_world(self, world: World) -> Iterator[FoundAt]:
+        taken: dict[tuple[Any, ...], Resource] = {}
         for it in world.resources("AWS::KMS::ReplicaKey"):
-            for message in _wrong_primary(world, it):
+            messages = list(_wrong_primary(world, it))
+            known = _replicated(world, it)
+            first = taken.setdefault(known, it) if known else it
+            if first is not it:
+                messages.append(
+                    f"{first.id} replicates the same key into {it.place.region}; a key"
+                    " has one replica in a region"
+                )
+            for message in messages:
                 yield it, ("PrimaryKeyArn",), message
+
+
+def _replicated(world: World, it: Resource) -> tuple[Any, ...]:
+    """Return which key a replica is of, and where it is; nothing if that is unknown."""
+    given = get(it.properties, "PrimaryKeyArn")
+    origin = world.origin(it, given)
+    target = it.place.target
+    if target is None or (origin is None and not isinstance(given, str)):
+        return ()
+    key = (origin[0].id, origin[0].place.target) if origin else given
+    return (key, it.place.entry, target.account, target.region)
 
 
 def _wrong_primary(world: World, it: Resource) -> Iterator[str]:

@@ -178,6 +178,23 @@ def test_the_primary_key_of_a_replica_may_be_an_output(
     assert bool(found("E9543", text)) == wrong
 
 
+@pytest.mark.parametrize("other", ["us-west-2", "eu-west-1"])
+@pytest.mark.parametrize("primary", ["keys.Arn", "arn:aws:kms:us-east-1:1:key/mrk-1"])
+def test_a_key_has_one_replica_in_a_region(other: str, primary: str) -> None:
+    text = parts(
+        keys=("us-east-1", key("true")),
+        copy=("us-west-2", REPLICA_KEY),
+        again=(other, REPLICA_KEY),
+    )
+    for part in ("copy", "again"):
+        if primary.startswith("keys"):
+            text = taking(text, part, primary)
+        else:
+            text = text.replace("!Ref Given", primary)
+
+    assert len(found("E9543", text)) == (other == "us-west-2")
+
+
 @pytest.mark.parametrize(
     ("primary", "wrong"),
     [
