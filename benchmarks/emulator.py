@@ -372,8 +372,12 @@ def _prepare(url: str, case: Case) -> None:
 def _role(url: str, account: str, name: str, principal: Mapping[str, Any]) -> None:
     statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
     trust = {"Version": "2012-10-17", "Statement": [statement]}
-    _client(url, "iam", account).create_role(
-        RoleName=name, AssumeRolePolicyDocument=json.dumps(trust)
+    iam = _client(url, "iam", account)
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    allowed = {"Version": "2012-10-17", "Statement": [everything]}
+    iam.put_role_policy(
+        RoleName=name, PolicyName="Everything", PolicyDocument=json.dumps(allowed)
     )
 
 

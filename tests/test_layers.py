@@ -31,7 +31,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan"},
-    "accounts": {"template", "aws", "system", "blueprints"},
+    "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
     "report": {"template", "plan", "rollout"},
 }
 EVERYWHERE = {"model", "errors", "frozen"}
@@ -41,15 +41,16 @@ LOCAL_ROOMS: dict[str, set[str]] = {
     "state": set(),
     "wire": set(),
     "faults": {"wire"},
+    "permissions": set(),
     "services": {"state", "wire"},
-    "cloudformation": {"accounts", "faults", "services", "wire"},
+    "cloudformation": {"accounts", "faults", "permissions", "services", "wire"},
     "resources": {"cloudformation", "services"},
     "live": {"resources"},
-    "stacksets": {"accounts", "cloudformation", "live", "wire"},
+    "stacksets": {"accounts", "cloudformation", "live", "permissions", "wire"},
     "persistence": {"cloudformation", "stacksets", "state", "wire"},
     "server": {
         *("accounts", "cloudformation", "faults", "persistence", "resources"),
-        *("stacksets", "state", "wire"),
+        *("permissions", "stacksets", "state", "wire"),
     },
 }
 # Modules of the rollout that advance a run: what could run in AWS as well.

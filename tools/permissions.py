@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tapgen.accounts import roles
 from tapgen.blueprints import execution
-from tapgen.blueprints.indirect_permissions import TABLE
 from tapgen.cli import common
+from tapgen.knowledge.indirect_permissions import TABLE
 from tapgen.system.names import paths_of
 from tapgen.template import schemas
 

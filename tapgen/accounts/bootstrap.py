@@ -21,10 +21,11 @@ from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.session import NOBODY, Aws, is_away, role_exists
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.blueprints import boundary, indirect_permissions
+from tapgen.blueprints import boundary
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, Denied
 from tapgen.frozen import dataclass
+from tapgen.knowledge import indirect_permissions
 from tapgen.model import PassedRole, Permission, System, Target
 from tapgen.system import resource_names
 from tapgen.template import schemas

@@ -14,10 +14,11 @@ from functools import lru_cache
 from typing import Any
 
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.blueprints import boundary, indirect_permissions
+from tapgen.blueprints import boundary
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import TemplateError
 from tapgen.frozen import dataclass
+from tapgen.knowledge import indirect_permissions
 from tapgen.model import PassedRole, Permission, StackSet, System
 from tapgen.system import representatives, resource_names
 from tapgen.template import evaluate

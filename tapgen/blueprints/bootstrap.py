@@ -54,7 +54,7 @@ from troposphere import (
 )
 
 from tapgen.blocks import names, security, storage
-from tapgen.blueprints import boundary, encoding, execution, indirect_permissions
+from tapgen.blueprints import boundary, encoding, execution
 from tapgen.blueprints.scope import (
     Scope,
     arns_by_kind,
@@ -65,6 +65,7 @@ from tapgen.blueprints.scope import (
     templates_by_url,
 )
 from tapgen.errors import BlueprintError
+from tapgen.knowledge import indirect_permissions
 from tapgen.model import CHANGE_SETS, LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
 from tapgen.system import templates_out
 

@@ -25,7 +25,7 @@ from awacs.aws import (
 from troposphere import AccountId
 
 from tapgen.blocks import names, security
-from tapgen.blueprints import boundary, indirect_permissions
+from tapgen.blueprints import boundary
 from tapgen.blueprints.listed_permissions import listed_actions
 from tapgen.blueprints.role_permissions import (
     SERVICE_LINKED,
@@ -43,6 +43,7 @@ from tapgen.blueprints.scope import (
     templates_by_url,
 )
 from tapgen.blueprints.tag_permissions import deny_other_systems, key_statements
+from tapgen.knowledge import indirect_permissions
 from tapgen.model import Permission
 from tapgen.system import resource_names
 from tapgen.system.names import reads

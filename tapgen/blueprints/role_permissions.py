@@ -12,7 +12,7 @@ from awacs.aws import (
 )
 
 from tapgen.blocks import names, security
-from tapgen.blueprints import indirect_permissions
+from tapgen.knowledge import indirect_permissions
 from tapgen.model import PassedRole
 from tapgen.template import schemas
 

@@ -23,8 +23,8 @@ from awacs.aws import (
 from troposphere import Ref
 
 from tapgen.blocks import names, security
-from tapgen.blueprints import indirect_permissions
 from tapgen.blueprints.scope import every_key
+from tapgen.knowledge import indirect_permissions
 from tapgen.template import schemas
 
 _SYSTEM_TAG = "aws:ResourceTag/tapgen:system"

@@ -69,7 +69,8 @@ def local_command() -> None:
 
 @local_command.command(
     "start",
-    epilog="\b\nExamples:\n  tapgen local start\n  tapgen local start --port 4600 --persist",
+    epilog="\b\nExamples:\n  tapgen local start\n  tapgen local start --port 4600 --persist"
+    "\n  tapgen local start --permissions warn",
 )
 @click.option("--port", type=click.IntRange(1, 65535), help="Port to listen on [4599].")
 @click.option(
@@ -78,9 +79,16 @@ def local_command() -> None:
     envvar="TAPGEN_LOCAL_PERSIST",
     help="Store all state in .tapgen/state/; it survives a stop and a kill.",
 )
-def _start(port: int | None, persist: bool) -> None:
+@click.option(
+    "--permissions",
+    type=click.Choice(["off", "warn", "on"]),
+    help="Refuse what the roles of stack sets may not do; warn: only list it [on].",
+)
+def _start(port: int | None, persist: bool, permissions: str | None) -> None:
     """Start the embedded AWS, unless it runs already."""
     server = local_server(port, persist)
+    if permissions:
+        _call("enforce", permissions)
     if not server.persist and embedded().has_state(LOCAL_FOLDER):
         say(
             "an earlier run stored its state; to continue with it, stop, then start with "
@@ -123,7 +131,8 @@ def _status(output: str) -> int:
 
     A shape-only resource has an identifier and attributes of the right form, with
     nothing behind them. Members are accounts of organizations: management account,
-    account, unit. Exit code 1 when it is not running.
+    account, unit. Refused calls are those that a role may not make: account, role,
+    action, resource, and how often. Exit code 1 when it is not running.
     """
     if not _call("running"):
         if output == "json":
@@ -294,14 +303,23 @@ def _serve(port: int, folder: Path, token: str) -> None:
     """Run the embedded AWS in the foreground."""
     from tapgen.emulator.server import lifecycle, process
     from tapgen.system import names
-    from tapgen.template import java_patterns, refusals, replacements, schemas
+    from tapgen.template import (
+        handler_calls,
+        java_patterns,
+        refusals,
+        replacements,
+        schemas,
+    )
 
     def shape(type: str, region: str) -> Any:
         return schemas.schema(type, region)
 
     try:
         known = refusals.reason, names.exclusive, replacements.of_update
-        process.serve(port, folder, token, shape, *known, java_patterns.matches)
+        process.serve(
+            *(port, folder, token, shape, *known),
+            *(java_patterns.matches, handler_calls.of),
+        )
     except lifecycle.EmulatorError as error:
         # The log of the process; `start` shows it, with its own heading.
         click.echo(str(error), err=True)

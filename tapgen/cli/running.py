@@ -10,7 +10,7 @@ from typing import Any
 
 from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.answers import Terminal, answer_gates
-from tapgen.cli.common import interactive, say
+from tapgen.cli.common import LOCAL_FOLDER, embedded, interactive, say
 from tapgen.cli.reach import Reached, command_line
 
 LOCAL_PATIENCE = 30.0
@@ -143,13 +143,16 @@ def _watched(
         with progress(places) as screen, _interruptible(screen) as stopping:
             terminal = Terminal(screen, lambda yes: _answer(reached, yes))
             listens = interactive()
-            return work(
+            ended = work(
                 terminal.on_event if listens else screen,
                 sleep=terminal.sleep if listens else time.sleep,
                 stopping=stopping,
                 poll_seconds=reached.poll_seconds,
                 patience=patience,
             )
+        if reached.local:
+            _say_unenforced()
+        return ended
     except rollout.Lost as lost:
         say(f"error: {lost}")
         line = command_line("resume", reached)
@@ -157,6 +160,25 @@ def _watched(
         if lost.interrupted:
             return INTERRUPTED
         return PARTIAL if lost.begun else FAILED
+
+
+def _say_unenforced() -> None:
+    """Say what a rehearsal that does not enforce permissions did not show."""
+    from tapgen.report.counting import counted
+
+    lifecycle = embedded()
+    try:
+        found = lifecycle.status(LOCAL_FOLDER)
+    except lifecycle.EmulatorError:
+        return  # it has stopped; the outcome is known
+    refused = sum(one["calls"] for one in found["refused_calls"])
+    if found["permissions"] == "off":
+        say("permissions were not checked: tapgen local start --permissions on")
+    elif found["permissions"] == "warn" and refused:
+        say(
+            f"warning: AWS would have refused {counted(refused, 'call')}, which the roles "
+            "of stack sets may not make; tapgen local status lists them"
+        )
 
 
 def _answer(reached: Reached, approved: bool) -> list[str]:

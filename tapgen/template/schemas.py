@@ -424,6 +424,33 @@ def limited_by(action: str) -> frozenset[str]:
     return _kinds(action.lower()) or frozenset()
 
 
+def kinds(service: str) -> frozenset[str]:
+    """Return the kinds of resources of a service, in IAM's words, in lower case."""
+    return frozenset(_services().get(service, {}).get("Resources", ()))
+
+
+def arns(service: str, kind: str) -> tuple[str, ...]:
+    """Return the forms of the ARNs of a kind of resource, with the variables Partition,
+    Region and Account, and `.*` for each other part that varies."""
+    known = _services().get(service, {}).get("Resources", {})
+    about = known.get(kind.lower(), {})
+    return tuple(about.get("ARNFormats", ()))
+
+
+def handlers(type_name: str) -> Mapping[str, Any]:
+    """Return operation → what the schema of a type says of its handler."""
+    found: Mapping[str, Any] = _anywhere(_generic(type_name)).get("handlers", {})
+    return found
+
+
+@cache
+def is_taggable(type_name: str) -> bool:
+    """Whether resources of a type have tags, and so those of their stack."""
+    about = _anywhere(type_name)
+    has = "Tags" in about.get("properties", {})
+    return bool(about.get("tagging", {}).get("taggable", has))
+
+
 def permissions(types: Iterable[str]) -> frozenset[str]:
     """Return the IAM actions that CloudFormation needs to manage such resources.
 

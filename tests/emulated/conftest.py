@@ -22,6 +22,7 @@ from tapgen.model import Observed, System, Target
 from tapgen.plan import Plan
 from tapgen.rollout import Event, Outcome
 from tapgen.system import ownership
+from tapgen.template import evaluate
 
 SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 _numbers = itertools.count(1)
@@ -61,7 +62,7 @@ class Cloud:
 
     url: str
     account: str
-    code: str = "demo"
+    code: str = ""
     events: list[Event] = field(default_factory=list)
 
     @cached_property
@@ -76,7 +77,17 @@ class Cloud:
         return self.aws.client(service, Target(self.account, region))
 
     def bootstrap(self, system: System) -> list[str]:
-        return bootstrap.run(self.aws, system.resolve(self.account), code=self.code)
+        """Bootstrap with the permissions for what is deployed, as the command does."""
+        return bootstrap.run(
+            self.aws,
+            system.resolve(self.account),
+            code=self.code,
+            deployed_types={
+                resource["Type"]
+                for found in self.observe(system).values()
+                for resource in evaluate.whole(found).get("Resources", {}).values()
+            },
+        )
 
     def observe(self, system: System) -> dict[str, Observed]:
         return ownership.observe(system.resolve(self.account), self.sets)

@@ -89,6 +89,7 @@ def test_one_operation_for_each_stack_set_and_a_new_value_goes_all_the_way(
     assert mid.reasons == ("base.Out will change",) and not mid.conditional
     assert top.reasons == ("if mid.Out changes",) and top.conditional
     assert not again.not_known
+    cloud.bootstrap(chain("two"))  # for the new names
     assert cloud.run(again).green
     assert arrived(cloud) == {"two"}
     assert not cloud.plan(chain("two"))

@@ -83,6 +83,7 @@ def test_a_move_with_another_template_deletes_the_old_target_first(
     assert cloud.rollout(system(orders(EAST, "east"))).green
     more = {"Queue": QUEUE, "Here": parameter("/demo/there")}
     after = system(orders(WEST, "west", template(Resources=more)))
+    cloud.bootstrap(after)
 
     the_plan = cloud.plan(after)
     assert [s.action for s in the_plan.steps] == [Action.DELETE, Action.CREATE]
@@ -99,6 +100,7 @@ def test_a_move_that_fails_leaves_the_old_target_as_it_is(cloud: Cloud) -> None:
     taken = cloud.client("ssm", "us-west-2")
     taken.put_parameter(Name="/demo/here", Value="mine", Type="String")
     after = system(orders(WEST, "west"))
+    cloud.bootstrap(after)
 
     ended = cloud.run(cloud.plan(after))
 
@@ -175,6 +177,7 @@ def test_half_a_rollout_hides_no_replacement(cloud: Cloud) -> None:
         Resources={**resources, "Bad": {**blocker, "Condition": "East"}},
     )
     half = system(replace(both, template=broken), on_failure="stop")
+    cloud.bootstrap(half)
 
     ended = cloud.run(cloud.plan(half))
 

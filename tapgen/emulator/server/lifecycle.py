@@ -36,6 +36,8 @@ TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
 SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
 """Environment variable with the listening socket that the command inherits."""
 
+PERMISSIONS_VARIABLE = "TAPGEN_LOCAL_PERMISSIONS"
+"""Environment variable with the mode of permissions: off, warn or on."""
 PERSIST_VARIABLE = "TAPGEN_LOCAL_PERSIST"
 """Environment variable that turns saving of state on."""
 
@@ -275,9 +277,15 @@ def status(folder: Path) -> dict[str, Any]:
 
     `url`, `port`, `pid`, `uptime` in seconds, `memory` in bytes, the numbers of
     `stack_sets`, `stack_instances` and `stacks`, the resources that are `shape_only`,
-    and the accounts that are `members` of organizations.
+    the accounts that are `members` of organizations, how `permissions` are enforced, the
+    `refused_calls`, and how many were `undecided_calls`.
     """
     return _ask(_must_run(folder), "GET", "status")
+
+
+def enforce(folder: Path, permissions: str) -> None:
+    """Change how the running embedded AWS enforces permissions: off, warn or on."""
+    _ask(_must_run(folder), "POST", "settings", body={"permissions": permissions})
 
 
 def faults(folder: Path) -> list[dict[str, Any]]:

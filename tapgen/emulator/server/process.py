@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import shutil
 import signal
@@ -19,6 +20,7 @@ from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.lifecycle import EmulatorError, Server
 
 if TYPE_CHECKING:
+    from tapgen.emulator.cloudformation.denied_calls import Calls
     from tapgen.emulator.cloudformation.patches.parameters import Matches
     from tapgen.emulator.cloudformation.refused_updates import Refuses
     from tapgen.emulator.cloudformation.replacing_updates import Replaces
@@ -39,6 +41,7 @@ def serve(
     named: Named | None = None,
     replaces: Replaces | None = None,
     matches: Matches | None = None,
+    calls: Calls | None = None,
 ) -> None:
     """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
@@ -47,10 +50,13 @@ def serve(
     `refuses` knows the updates that AWS refuses (see `refused_updates.Refuses`), `named`
     the names of resources (see `taken_names.Named`), `replaces` the changes that replace
     a resource (see `replacing_updates.Replaces`), `matches` the patterns of parameters
-    (see `patches.parameters.Matches`).
-    EmulatorError when the port is taken or ministack is not the tested version.
+    (see `patches.parameters.Matches`), `calls` those of handlers (see
+    `denied_calls.Calls`), without which no permissions are checked.
+    EmulatorError when the port is taken, the mode of permissions is none, or ministack
+    is not the tested version.
     """
-    from tapgen.emulator.cloudformation import patches, provisioning
+    from tapgen.emulator.cloudformation import denied_calls, patches, provisioning
+    from tapgen.emulator.permissions import enforcing
     from tapgen.emulator.persistence import stores
     from tapgen.emulator.server import settings
 
@@ -59,6 +65,12 @@ def serve(
     os.environ.pop(lifecycle.TOKEN_VARIABLE, None)  # not for the functions it runs
     persist = lifecycle.wants_persistence()
     os.environ.pop(lifecycle.PERSIST_VARIABLE, None)
+    permissions = os.environ.pop(lifecycle.PERMISSIONS_VARIABLE, "")
+    if permissions not in ("", *enforcing.MODES):
+        raise EmulatorError(
+            f"{lifecycle.PERMISSIONS_VARIABLE} must be {', '.join(enforcing.MODES)}, not "
+            f"{permissions}"
+        )
     listener = _inherited(port) or lifecycle.listen(port)
     for name in settings.of_the_shell([*os.environ]):
         del os.environ[name]
@@ -83,8 +95,13 @@ def serve(
         folder=folder,
         persist=persist,
     )
+    # ministack writes nothing, and so would all others.
+    logging.getLogger("tapgen").setLevel(logging.WARNING)
     if matches:
         patches.parameters.know(matches)
+    if calls:
+        denied_calls.apply(calls)
+        enforcing.ENFORCEMENT.start(permissions or enforcing.ON)
     asyncio.run(_serve(listener, server, shape, refuses, named, replaces))
 
 
@@ -133,6 +150,7 @@ async def _serve(
         validations,
     )
     from tapgen.emulator.faults.active import Faults
+    from tapgen.emulator.permissions import enforcing
     from tapgen.emulator.persistence import stores
     from tapgen.emulator.server.app import Embedded
     from tapgen.emulator.server.preload import warm_up
@@ -141,6 +159,7 @@ async def _serve(
     from tapgen.emulator.wire.inner import Inner, Place
 
     faults = Faults()
+    permissions = enforcing.ENFORCEMENT
 
     def unavailable(place: Place, service: str) -> str | None:
         fault = faults.on_internal(place, service) if faults else None
@@ -176,6 +195,8 @@ async def _serve(
             "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
             "members": organizations.members(),
+            "refused_calls": enforcing.listed(permissions.refused),
+            "undecided_calls": permissions.undecided.total(),
             **engine.settings,
             **await counts(engine),
         }

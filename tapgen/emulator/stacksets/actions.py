@@ -14,6 +14,7 @@ from typing import Any
 
 from tapgen.emulator import live
 from tapgen.emulator.accounts import organizations, regions
+from tapgen.emulator.permissions.enforcing import ENFORCEMENT, MODES
 from tapgen.emulator.stacksets import (
     access,
     autodeploy,
@@ -86,15 +87,16 @@ class Engine(Core):
     async def reset(self) -> None:
         """Abandon all operations and delete all stack sets; their stacks stay."""
         self.lag = 0.0
+        ENFORCEMENT.reset()
         await self.runner.clear()
         self.registry.clear()
 
     @property
-    def settings(self) -> dict[str, float]:
+    def settings(self) -> dict[str, float | str]:
         """What `configure` can change."""
-        return {"list_lag_seconds": self.lag}
+        return {"list_lag_seconds": self.lag, "permissions": ENFORCEMENT.mode}
 
-    def configure(self, given: Any) -> dict[str, float]:
+    def configure(self, given: Any) -> dict[str, float | str]:
         """Change settings; return all of them. ValueError when one is invalid."""
         if not isinstance(given, dict) or set(given) - set(self.settings):
             raise ValueError(f"settings are {', '.join(self.settings)}")
@@ -103,7 +105,10 @@ class Engine(Core):
             raise ValueError("list_lag_seconds must be a number")
         if not 0 <= lag <= MAX_LAG:
             raise ValueError(f"list_lag_seconds must be from 0 to {MAX_LAG}, not {lag}")
-        self.lag = float(lag)
+        mode = given.get("permissions", ENFORCEMENT.mode)
+        if mode not in MODES:
+            raise ValueError(f"permissions must be {', '.join(MODES)}, not {mode}")
+        self.lag, ENFORCEMENT.mode = float(lag), mode
         return self.settings
 
     # Stack sets

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from tapgen.emulator.accounts import organizations, regions
+from tapgen.emulator.permissions.enforcing import acting_as
 from tapgen.emulator.stacksets import access, describe, gate, trust
 from tapgen.emulator.stacksets.model import (
     Instance,
@@ -211,7 +212,8 @@ class Core:
                 result = await gate.check(self.inner, stack_set, place)
                 operation.results[place].gate = result
                 gate.refuse(result)
-                await work(stack_set, place)
+                with acting_as(place.account, _role(stack_set)):
+                    await work(stack_set, place)
             except Skipped as skipped:
                 outcome(instance, "SKIPPED_SUSPENDED_ACCOUNT", str(skipped))
                 raise
@@ -240,6 +242,12 @@ def _refuse_region(stack_set: StackSet, place: Place) -> None:
                 "AmazonCloudFormation; Status Code: 403; Error Code: "
                 "InvalidClientTokenId)",
             )
+
+
+def _role(stack_set: StackSet) -> str:
+    """The role whose permissions count: AWS's own may do everything."""
+    managed = stack_set.permission_model != "SELF_MANAGED"
+    return "" if managed else stack_set.execution_role
 
 
 class _Entry:

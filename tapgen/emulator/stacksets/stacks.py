@@ -8,6 +8,7 @@ from uuid import uuid4
 from xml.etree import ElementTree
 
 from tapgen.emulator.cloudformation.patches.template_bodies import large_bodies
+from tapgen.emulator.permissions.enforcing import ENFORCEMENT
 from tapgen.emulator.stacksets.model import Instance, StackSet
 from tapgen.emulator.wire.inner import Inner, Place, members, text
 from tapgen.emulator.wire.query_protocol import ServiceError, invalid
@@ -55,7 +56,7 @@ class Stacks:
         await self._call(place, "DeleteStack", StackName=name)
         status = await self._settled(place, name)
         if status != "DELETE_COMPLETE":
-            raise invalid(await self._reason(instance, status))
+            raise invalid(await self._reason(instance, status, "DELETE_IN_PROGRESS"))
         instance.exists = False
 
     async def _create(
@@ -87,6 +88,11 @@ class Stacks:
     async def _call(
         self, place: Place, action: str, **parameters: Any
     ) -> ElementTree.Element:
+        name = str(parameters["StackName"])
+        arn = name if name.startswith("arn:") else _arn(place, name)
+        refused = ENFORCEMENT.refusal([(f"cloudformation:{action}", (arn,), [{}])])
+        if refused:
+            raise ServiceError("AccessDenied", refused[1], 403)
         with large_bodies():
             return await self.inner.query(place, "cloudformation", action, **parameters)
 
@@ -108,10 +114,11 @@ class Stacks:
                 if status not in ("CREATE_FAILED", "ROLLBACK_COMPLETE") or pause > 0.04:
                     return status
 
-    async def _reason(self, instance: Instance, status: str) -> str:
+    async def _reason(self, instance: Instance, status: str, began: str = "") -> str:
         """Why the last operation on a stack failed, in StackSets' form.
 
-        The earliest failed resource is named: later ones are its consequences.
+        The earliest failed resource is named: later ones are its consequences. A stack
+        that has the status `began` is where the operation began, or whose reason says so.
         """
         failed: ElementTree.Element | None = None
         fallback = ""
@@ -119,7 +126,7 @@ class Stacks:
             failing = text(event, "ResourceStatus").endswith("_FAILED")
             reason = text(event, "ResourceStatusReason")
             if text(event, "PhysicalResourceId") == instance.stack_id:
-                if reason == "User Initiated":
+                if reason == "User Initiated" or text(event, "ResourceStatus") == began:
                     break  # where the operation began
                 # A refused deletion returns to the status that the stack had.
                 if reason and (failing or text(event, "ResourceStatus") == status):
@@ -150,3 +157,7 @@ class Stacks:
             token = text(page, "NextToken")
             if not token:
                 return
+
+
+def _arn(place: Place, name: str) -> str:
+    return f"arn:aws:cloudformation:{place.region}:{place.account}:stack/{name}/*"

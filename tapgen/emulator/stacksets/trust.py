@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tapgen.emulator.accounts.regions import OPT_IN
+from tapgen.emulator.permissions.enforcing import ENFORCEMENT, acting_as
 from tapgen.emulator.stacksets.model import StackSet
 from tapgen.emulator.wire.inner import Inner, Place, text
 from tapgen.emulator.wire.query_protocol import ServiceError, invalid
@@ -43,12 +44,16 @@ async def check_administration(inner: Inner, stack_set: StackSet, region: str) -
 
 
 async def check_execution(inner: Inner, stack_set: StackSet, place: Place) -> None:
-    """ServiceError unless the administration role may assume the execution role."""
+    """ServiceError unless the administration role may assume the execution role: it is
+    trusted, and its own policies allow it. StackSets word both in the same way."""
     arn = stack_set.administration_role_arn
     account = stack_set.owner.account
     who = {arn, account, f"arn:aws:iam::{account}:root"}
     statements = await _trust(inner, place, stack_set.execution_role)
-    if not _allows(statements, "AWS", who, {"aws:principalarn": arn}):
+    role = f"arn:aws:iam::{place.account}:role/{stack_set.execution_role}"
+    with acting_as(account, arn.rpartition("/")[2]):
+        refused = ENFORCEMENT.refusal([("sts:AssumeRole", (role,), [{}])])
+    if refused or not _allows(statements, "AWS", who, {"aws:principalarn": arn}):
         raise invalid(
             f"Account {place.account} should have '{stack_set.execution_role}' role "
             f"with trust relationship to Role '{arn.rpartition('/')[2]}'."

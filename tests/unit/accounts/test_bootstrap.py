@@ -19,9 +19,9 @@ from tapgen import blueprints, config, lint
 from tapgen.accounts import bootstrap, roles
 from tapgen.aws.session import Aws
 from tapgen.blueprints import bootstrap as blueprint
-from tapgen.blueprints import indirect_permissions
 from tapgen.blueprints.scope import Scope
 from tapgen.errors import AwsError, BlueprintError, TemplateError
+from tapgen.knowledge import indirect_permissions
 from tapgen.model import (
     PassedRole,
     Permission,

@@ -19,9 +19,9 @@ import pytest
 from tapgen import blueprints, config
 from tapgen.accounts import roles as needed_roles
 from tapgen.blueprints import bootstrap as roles
-from tapgen.blueprints.listed_permissions import UNUSED
 from tapgen.blueprints.scope import Scope, arns_by_kind
 from tapgen.knowledge import named_resources
+from tapgen.knowledge.unused_permissions import UNUSED
 from tapgen.model import Permission
 from tapgen.template import schemas
 from tests.systems import look

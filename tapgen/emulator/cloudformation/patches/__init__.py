@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from tapgen.emulator.accounts import organizations, organizations_api, regions
 from tapgen.emulator.cloudformation import (
     change_sets,
+    denied_calls,
     macros,
     nested,
     not_emulated,
@@ -52,6 +53,7 @@ from tapgen.emulator.cloudformation.patches import (
     wait_conditions,
     yaml_tags,
 )
+from tapgen.emulator.permissions import decisions, enforcing
 from tapgen.emulator.services import documents
 from tapgen.emulator.services import patches as services
 from tapgen.emulator.services import registry
@@ -117,6 +119,9 @@ def check() -> list[str]:
         *(private_names, *_PATCHES, *services.PATCHES),
         *(
             change_sets,
+            decisions,
+            denied_calls,
+            enforcing,
             macros,
             nested,
             refused_updates,
