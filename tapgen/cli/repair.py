@@ -106,7 +106,8 @@ def repair_command(
     if not repairs:
         if output == "json":
             print_json({**found, "failures": []})
-        return FAILED if unread or stays_open(reached, supersede) else DONE
+        stays = stays_open(reached, supersede)  # said also where some are unread
+        return FAILED if unread or stays else DONE
     confirm(yes, "Repair this?")
     ended = run_repairs(reached, repairs, supersede)
     if isinstance(ended, int):

@@ -94,11 +94,16 @@ def read_run(store: Store, prefix: str, held: lock.Held) -> Opened:
     return Opened(held, journal, tuple(events), programs, fold(events, programs))
 
 
+# The last events of a process, in words.
+_OVER = {"paused": "been paused", "closed": "ended"}
+
+
 def wait_for_silence(found: Opened, ways: Ways) -> None:
     """Wait until it is certain enough that no process advances a run any more.
 
     A process that has paused or ended, or that ran on this machine and is gone, needs no
-    waiting. Raises RolloutError as soon as the process gives a sign of life.
+    waiting. Raises RolloutError as soon as the process gives a sign of life, or pauses or
+    ends the run: what was read of it is no longer all.
     """
     if found.lock.is_dead or found.state.paused:
         return
@@ -115,7 +120,13 @@ def wait_for_silence(found: Opened, ways: Ways) -> None:
             reported = True
         ways.sleep(min(left, 5.0))
         now, left = found.journal.silence()
-        if now < silent:
+        newer = [*found.journal.newer()]
+        if newer and newer[-1]["event"] in _OVER:
+            raise RolloutError(
+                f"run {found.lock.run} has just {_OVER[newer[-1]['event']]} on "
+                f"{newer[-1]['host']}; give this command again"
+            )
+        if newer or now < silent:
             raise RolloutError(
                 f"run {found.lock.run} is still run by {found.lock.who} on "
                 f"{found.lock.host}; let it end there, or stop it with tapgen stop"

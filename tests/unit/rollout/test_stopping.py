@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tapgen import plan, rollout
+from tapgen.errors import RolloutError
 from tapgen.rollout import history, opening
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.journal import Journal
@@ -148,6 +149,28 @@ def test_who_stops_a_run_waits_until_its_process_has_paused_it(cloud: Cloud) -> 
     event = opening.stop(there, "Bob", Ways(lambda event: None, sleep=sleep))
 
     assert event and event["event"] == "paused"
+
+
+@pytest.mark.parametrize(
+    "event, facts, words",
+    [
+        ("paused", {"why": "interrupted"}, "has just been paused on .*again"),
+        ("closed", {"end": "done"}, "has just ended on .*again"),
+        ("resumed", {}, "is still run by"),
+    ],
+)
+def test_who_waits_for_silence_hears_what_the_process_does_meanwhile(
+    cloud: Cloud, event: str, facts: dict[str, str], words: str
+) -> None:
+    killed(cloud)
+    on_another_machine(cloud)
+    there, other = found(cloud), found(cloud).journal
+
+    def sleep(seconds: float) -> None:
+        other.append(event, **facts)
+
+    with pytest.raises(RolloutError, match=words):
+        opening.wait_for_silence(there, Ways(lambda event: None, sleep=sleep))
 
 
 def test_a_process_that_takes_over_meanwhile_is_asked_as_well(cloud: Cloud) -> None:
