@@ -138,14 +138,15 @@ class Plan:
 
     @property
     def artifacts(self) -> tuple[Upload, ...]:
-        """The artifacts that the steps need in the buckets of their targets."""
-        return tuple(
+        """The artifacts that the steps need in the buckets of their targets, each once."""
+        needed = (
             Upload(artifact, target)
             for step in self.steps
             if step.action is not Action.DELETE
             for artifact in self.system.part(step.part).artifacts.values()
             for target in step.targets
         )
+        return tuple(dict.fromkeys(needed))
 
     @property
     def recorded_later(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -37,26 +37,31 @@ def unheard(system: System) -> str | None:
     """Return a line about the topics that alarms of a resolved system notify and that
     have no subscription there; None where each alarm is heard."""
     look = _Look(system)
-    alarms: dict[_Topic, int] = {}
+    alarms: list[tuple[set[_Topic], int]] = []
     heard: set[_Topic] = set()
     for part, target in look.places:
         for name, resource in look.at(part, target).resources.items():
             properties = mapping(resource.get("Properties"))
             kind = resource.get("Type")
-            for key in _NOTIFYING.get(str(kind), ()):
-                for topic in look.topics(many(properties.get(key)), part, target):
-                    count = len(look.groups[target.account])
-                    alarms[topic] = alarms.get(topic, 0) + count
+            actions = [
+                {*look.topics(action, part, target)}
+                for key in _NOTIFYING.get(str(kind), ())
+                for action in many(properties.get(key))
+            ]
+            if actions and all(actions):  # another action may reach somebody
+                count = len(look.groups[target.account])
+                alarms.append((set().union(*actions), count))
             if kind == _SUBSCRIPTION:
                 heard |= {*look.topics(properties.get("TopicArn"), part, target)}
             elif kind == _TOPIC and many(properties.get("Subscription")):
                 heard.add((part, name, target))
+    missed = [(whom, count) for whom, count in alarms if not whom & heard]
     silent: dict[str, set[str]] = {}
-    for part, name, target in alarms.keys() - heard:
+    for part, name, target in {topic for whom, _ in missed for topic in whom}:
         silent.setdefault(f"{part}.{name}", set()).add(target.region)
     if not silent:
         return None
-    number = sum(alarms[topic] for topic in alarms.keys() - heard)
+    number = sum(count for _, count in missed)
     topics = [f"{name} in {', '.join(sorted(silent[name]))}" for name in sorted(silent)]
     mail = any(_EMAIL in s.parameters for s in system.stack_sets)
     return (

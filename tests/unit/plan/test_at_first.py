@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tapgen import plan
 from tapgen.model import (
     Action,
+    Artifact,
     AtFirst,
     AutoDeployment,
     Output,
@@ -56,6 +58,13 @@ def test_a_new_stack_gets_its_value_last_and_the_plan_shows_that() -> None:
     assert step["resources"][0]["new"] is False
     assert step["parameter_changes"][0]["old"] == ["no"]
     assert forecast.of(found).span.high > 0 and not plan.refusals(found)
+
+
+def test_what_two_steps_of_a_target_need_is_uploaded_once() -> None:
+    code = Artifact("code", Path("code"), "ab.zip", 1, "", "")
+    found = plan.make(make.system(copy(artifacts={"Code": code}), DATA), {})
+
+    assert [(u.artifact, u.target) for u in found.artifacts] == [(code, WEST)]
 
 
 def test_its_stack_is_reviewed_once_and_has_no_drift_yet() -> None:

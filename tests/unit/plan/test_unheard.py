@@ -81,6 +81,9 @@ def test_nothing_is_said_of_topics_elsewhere_and_of_alarms_for_others() -> None:
     arn = "arn:aws:sns:us-east-1:111111111111:desk"
 
     assert said(part("base", {"A": alarm(arn), "B": alarm()})) is None
+    assert said(part("base", {"T": TOPIC, "A": alarm({"Ref": "T"}, arn)})) is None
+    two = {"T": TOPIC, "U": TOPIC, "S": HEARD}
+    assert said(part("base", {**two, "A": alarm({"Ref": "U"}, {"Ref": "T"})})) is None
     assert said(part("base", {"T": TOPIC})) is None
 
 
