@@ -38,7 +38,7 @@ CONFIG = ROOT / "stacksets" / "secure_network.yaml"
 COMMAND = "tapgen rollout secure_network --local"
 SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 ACCOUNT, REGION = "000000000000", "us-east-1"
-LINES, COLUMNS = 34, 104
+LINES, COLUMNS = 36, 104
 
 # The moment: these two of wave 7 are done, and this one is still being created.
 READY = ("secure-network-prod-storage", "secure-network-prod-audit")

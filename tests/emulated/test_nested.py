@@ -109,8 +109,9 @@ def test_nested_stacks_are_rolled_out_changed_and_destroyed(
     nest.write("parts/network.yaml", NETWORK.replace("first", "third"))
     match = {"logical_id": "Data", "account": cloud.account}
     given = {"effect": "fail", "reason": "no room today", "match": match}
-    lifecycle.add_faults(server.folder, given)
+    (fault,) = lifecycle.add_faults(server.folder, given)
     (failure,) = cloud.run(cloud.plan(nest.system)).failures
+    lifecycle.clear_faults(server.folder, fault["id"])
     assert (failure.logical_id, failure.reason) == ("Network/Data", "no room today")
     nest.write("parts/network.yaml", NETWORK.replace("first", "second"))
     assert not cloud.plan(nest.system)

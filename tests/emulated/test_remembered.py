@@ -273,8 +273,8 @@ def test_a_run_remembers_what_it_gave(server: Any, history: list[Any]) -> None:
 
     for value in "yz":
         assert cloud.rollout(_plain(cloud, value)).green
-        cloud.listed = 0
-    assert cloud.rollout(_plain(cloud, "x")).green
+    cloud.listed = 0
+    assert cloud.run(cloud.plan(_plain(cloud, "x"))).green
     assert cloud.listed == 2  # for the plan, and once the operation has ended
     assert cloud.rollout(_plain(cloud, "w", *REGIONS[:1])).green  # deletes at the end
     body = cloud.sets.bucket.get(snapshot.key("demo-test", NAME))

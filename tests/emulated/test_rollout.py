@@ -525,11 +525,12 @@ def test_other_accounts_are_reached_through_the_operator_role(
     assert instance.stack_id
     assert stacks.outputs(looking, there, instance.stack_id) == {"Name": "/demo/source"}
     # The hop that is refused is named, and the run waits until it is allowed again.
-    fault = refuse_assume_role(server, cloud.account)
     told = template({"Here": parameter("/demo/source")}, Told={"Ref": "Text"})
     text = template({"There": parameter("/demo/reader")})
     reader = part("reader", text, targets=(here, there), Text=Output("source", "Told"))
     bigger = replace(wanted, stack_sets=(replace(source, template=told), reader))
+    cloud.bootstrap(bigger)
+    fault = refuse_assume_role(server, cloud.account)
     sets = replace(cloud.sets, aws=cloud.aws.assuming(resolved.operator_role))
     hop = (
         f"{cloud.account}, to assume arn:aws:iam::{other}:role/{resolved.operator_role}"

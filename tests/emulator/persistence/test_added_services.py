@@ -283,6 +283,12 @@ def test_what_is_deleted_stays_deleted(project: Project) -> None:
 # Variables that change and are no records: what is there anew after every start.
 NO_RECORDS = {
     "accounts.organizations:_observers": "what moves are reported to: the engine",
+    "cloudformation.denied_calls:_calls": "what knows the calls of handlers",
+    "cloudformation.denied_calls:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "permissions.enforcing:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "stacksets.actions:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "stacksets.stacks:ENFORCEMENT": "the mode, and what it found: both of this start",
+    "stacksets.trust:ENFORCEMENT": "the mode, and what it found: both of this start",
     "cloudformation.patches.resource_types:_unknown_types": "what knows resource types: shapes",
     "cloudformation.patches.parameters:_matches": "patterns: the command line's function",
     "cloudformation.patches.template_summary:_shapes": "the schemas of types",

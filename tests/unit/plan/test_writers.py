@@ -49,7 +49,6 @@ class Client:
         region_name="us-east-1",
         service_model=SimpleNamespace(service_name="rds"),
         method_to_api_mapping={"describe_global_clusters": "DescribeGlobalClusters"},
-        region_name="us-east-1",
     )
 
     def __init__(self, answer: Any, version: str) -> None:
