@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -164,21 +164,34 @@ def _watched(
 
 def _say_unenforced() -> None:
     """Say what a rehearsal that does not enforce permissions did not show."""
-    from tapgen.report.counting import counted
-
     lifecycle = embedded()
     try:
         found = lifecycle.status(LOCAL_FOLDER)
     except lifecycle.EmulatorError:
         return  # it has stopped; the outcome is known
-    refused = sum(one["calls"] for one in found["refused_calls"])
-    if found["permissions"] == "off":
-        say("permissions were not checked: tapgen local start --permissions on")
-    elif found["permissions"] == "warn" and refused:
-        say(
+    if line := unenforced(found):
+        say(line)
+
+
+def unenforced(status: Mapping[str, Any]) -> str:
+    """Return what the embedded AWS with this status did not show of permissions; empty
+    where it enforces them."""
+    from tapgen.report.counting import counted
+
+    if "permissions" not in status:  # a process of before goes on after an update
+        return (
+            "permissions were not checked: an older tapgen has started the embedded AWS; "
+            "tapgen local stop ends it, and the next command starts a new one"
+        )
+    refused = sum(one["calls"] for one in status["refused_calls"])
+    if status["permissions"] == "off":
+        return "permissions were not checked: tapgen local start --permissions on"
+    if status["permissions"] == "warn" and refused:
+        return (
             f"warning: AWS would have refused {counted(refused, 'call')}, which the roles "
             "of stack sets may not make; tapgen local status lists them"
         )
+    return ""
 
 
 def _answer(reached: Reached, approved: bool) -> list[str]:
