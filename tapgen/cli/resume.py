@@ -71,7 +71,10 @@ def resume_command(
     require_account(reached, True, aws_choice["account"])
     near = to_act(reached)
     if not near.is_home:
-        say(f"error: {away(reached, near, 'resume')}")
+        error = away(reached, near, "resume")
+        say(f"error: {error}")
+        if output == "json":
+            print_json(error.known)
         found = near.opened()
         return PARTIAL if found and found.state.changed else FAILED
     say_not_needed(reached)

@@ -111,9 +111,10 @@ def _words(found: Opened) -> str:
 
 def _before(found: Opened) -> tuple[str, Mapping[str, Observed], Opened] | None:
     """What a run found, half-way stack sets as they last were; None where it changed
-    nothing, or repaired only."""
+    nothing, restored everything, or repaired only."""
     state = found.state
-    if not state.changed or state.opening.get("command") == "repair":
+    repaired = state.opening.get("command") == "repair"
+    if not state.changed or repaired or state.end is End.RESTORED:
         return None
     good = {**state.there.start, **state.there.good}
     return f"before {_words(found)}", good, found

@@ -94,6 +94,17 @@ def test_a_run_that_changed_nothing_is_passed_over(cloud: Cloud) -> None:
     assert plan_back(cloud, *NEW).digest == wanted
 
 
+def test_a_run_that_restored_everything_is_passed_over(cloud: Cloud) -> None:
+    assert start(cloud, *NEW).green
+    wanted = plan_back(cloud, *NEW).digest
+    cloud.failing = lambda name, target, template, values: values.get("Text") == "d"
+    ended = start(cloud, part("data", "d", "d"), *NEW[1:])
+    cloud.failing = lambda name, target, template, values: False
+
+    assert not ended.green and ended.restored and not ended.open
+    assert plan_back(cloud, *NEW).digest == wanted
+
+
 def test_a_rollback_after_a_deletion_creates_all_again(cloud: Cloud) -> None:
     before = as_told(cloud)
     gone = plan.destroy(make.system(*OLD), observed(cloud))
