@@ -69,12 +69,15 @@ def _keys(kind: str, properties: Any) -> Iterator[str]:
             for value in values:
                 if isinstance(value, str) and value.startswith("user:"):
                     yield value.removeprefix("user:").partition("$")[0]
+        case {"Budget": {"FilterExpression": expression}}:
+            yield from _tags(expression)
         case {"Rules": str(rules)} if kind == _CATEGORY:
             yield from _tags(json.loads(rules) if _is_json(rules) else [])
 
 
 def _tags(node: Any) -> Iterator[str]:
-    """The keys of the tags in the rules of a cost category."""
+    """The keys of the tags in the rules of a cost category, or in the expression of a
+    budget."""
     match node:
         case {"DimensionName": "TAG", "DimensionKey": str(key)}:
             yield key

@@ -26,6 +26,16 @@ COSTS = make.template(
                 }
             },
         },
+        "Expressed": {
+            "Type": "AWS::Budgets::Budget",
+            "Properties": {
+                "Budget": {
+                    "FilterExpression": {
+                        "Not": {"Tags": {"Key": "Team", "Values": ["shop"]}}
+                    }
+                }
+            },
+        },
         "Category": {
             "Type": "AWS::CE::CostCategory",
             "Properties": {
@@ -47,7 +57,7 @@ COSTS = make.template(
 
 def warned(active: set[str] | None, *, deployed: bool = False) -> list[str]:
     def answer(target: Target, keys: Collection[str]) -> frozenset[str]:
-        assert (target, {*keys}) == (EAST, {"Project", "Role"})
+        assert (target, {*keys}) == (EAST, {"Project", "Role", "Team"})
         if active is None:
             raise Denied("ce:ListCostAllocationTags", "AccessDenied", "Linked account")
         return frozenset(active) & frozenset(keys)
@@ -58,7 +68,7 @@ def warned(active: set[str] | None, *, deployed: bool = False) -> list[str]:
 
 
 def test_a_budget_by_a_tag_that_is_not_active_is_named_with_what_to_do() -> None:
-    (line,) = warned({"Role"})
+    (line,) = warned({"Role", "Team"})
     assert ACCOUNT in line and "budget" in line
     assert line.endswith("TagKey=Project,Status=Active")
 
@@ -69,5 +79,5 @@ def test_what_a_member_account_cannot_read_is_said() -> None:
 
 
 def test_nothing_is_said_where_all_is_active_or_nothing_changes() -> None:
-    assert warned({"Role", "Project"}) == []
+    assert warned({"Role", "Project", "Team"}) == []
     assert warned({"Role"}, deployed=True) == []
