@@ -30,7 +30,7 @@ from tapgen.emulator.server.proof import (
 from tapgen.emulator.stacksets.actions import Engine
 from tapgen.emulator.state import tracked
 from tapgen.emulator.wire import guard, protocols, query_protocol
-from tapgen.emulator.wire.connection import cut
+from tapgen.emulator.wire.connection import after_request, cut
 from tapgen.emulator.wire.inner import Asgi, Inner, Message, Place, Receive, Send, text
 from tapgen.emulator.wire.protocols import Call, Refusal, Signature
 from tapgen.emulator.wire.query_protocol import ServiceError
@@ -68,6 +68,8 @@ class Embedded:
         if scope["type"] == "lifespan":
             await self._lifespan(scope, receive, send)
             return
+        if scope["type"] == "http":
+            receive, send = after_request(receive, send)
         reason = guard.reason_to_refuse(scope)
         if reason is not None:
             await _turn_away(scope, send, reason)
