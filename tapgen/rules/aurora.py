@@ -182,7 +182,7 @@ class SecondaryWithoutKey(WideRule):
         encrypted = {
             joined(world, it)
             for it in world.resources("AWS::RDS::DBCluster", "AWS::RDS::GlobalCluster")
-            if truth(it.properties, "StorageEncrypted") is True
+            if truth((_source(world, it) or it).properties, "StorageEncrypted") is True
         } - {None}
         for _, place in world.places:
             for it in place.of("AWS::RDS::DBCluster"):
@@ -195,6 +195,16 @@ class SecondaryWithoutKey(WideRule):
                         "an encrypted secondary cluster needs KmsKeyId, a key in its"
                         " own region"
                     )
+
+
+def _source(world: World, it: Resource) -> Resource | None:
+    """Return the cluster that a global cluster is made of, if it is known."""
+    given = get(it.properties, "SourceDBClusterIdentifier")
+    return (
+        world.named(it, given, "AWS::RDS::DBCluster", "DBClusterIdentifier")
+        if it.type == "AWS::RDS::GlobalCluster"
+        else None
+    )
 
 
 def joined(world: World, it: Resource) -> object:
@@ -245,9 +255,7 @@ class ManagedPasswordInGlobalCluster(WideRule):
                         " MasterUserPassword on the primary cluster"
                     )
         for it in world.resources("AWS::RDS::GlobalCluster"):
-            given = get(it.properties, "SourceDBClusterIdentifier")
-            kind, key = "AWS::RDS::DBCluster", "DBClusterIdentifier"
-            source = world.named(it, given, kind, key)
+            source = _source(world, it)
             if source and truth(source.properties, "ManageMasterUserPassword") is True:
                 yield it, ("SourceDBClusterIdentifier",), (
                     f"RDS manages the password of {source.id}, which cannot be in a"

@@ -113,7 +113,7 @@ database:
           Engine: postgres
           AllocatedStorage: '20'
           MasterUsername: orders
-          ManageMasterUserPassword: true
+          MasterUserPassword: '{{resolve:secretsmanager:orders}}'
     Outputs:
       Source: {Value: !Ref Database}
 replica:

@@ -221,7 +221,7 @@ Resources:
       Engine: postgres
       AllocatedStorage: '20'
       MasterUsername: orders
-      ManageMasterUserPassword: true
+      MasterUserPassword: '{{resolve:secretsmanager:orders}}'
       StorageEncrypted: true
   Replica:
     Type: AWS::RDS::DBInstance
@@ -276,7 +276,7 @@ class ReplicaOfSourceWithoutBackups(WideRule):
       Engine: postgres
       AllocatedStorage: '20'
       MasterUsername: orders
-      ManageMasterUserPassword: true
+      MasterUserPassword: '{{{{resolve:secretsmanager:orders}}}}'
       BackupRetentionPeriod: {days}
 """
     _referring = _example("      SourceDBInstanceIdentifier: !Ref Source\n")
@@ -289,4 +289,43 @@ class ReplicaOfSourceWithoutBackups(WideRule):
                 yield it, (step,), (
                     f"{source.id} has BackupRetentionPeriod 0, and replicas need"
                     " automated backups; set it to 1 or more"
+                )
+
+
+class ReplicaOfManagedPassword(WideRule):
+    id = "E9618"
+    shortdesc = "The source of a read replica has its password managed by RDS"
+    description = (
+        "RDS creates no read replica of an instance with ManageMasterUserPassword, of no"
+        " engine but SQL Server: 'Creating read replicas for source instance … where"
+        " ManageMasterUserPassword is enabled is not supported'. Create the secret"
+        " yourself, and set MasterUserPassword of the source with a dynamic reference."
+    )
+    source_url = f"{DOCS}AmazonRDS/latest/UserGuide/rds-secrets-manager.html"
+    at = "Resources/Replica/Properties/SourceDBInstanceIdentifier"
+    _pair = _example("      SourceDBInstanceIdentifier: !Ref Source\n") + """\
+  Source:
+    Type: AWS::RDS::DBInstance
+    DeletionPolicy: Snapshot
+    UpdateReplacePolicy: Snapshot
+    Properties:
+      DBInstanceClass: db.m6g.large
+      Engine: {engine}
+      AllocatedStorage: '20'
+      MasterUsername: orders
+      ManageMasterUserPassword: true
+"""
+    bad = _pair.format(engine="postgres")
+    good = _pair.format(engine="sqlserver-ee")
+
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        for it, step, source in _replicas(world):
+            if source is None:
+                continue
+            engine = text(source.properties, "Engine") or "sqlserver"
+            managed = truth(source.properties, "ManageMasterUserPassword") is True
+            if managed and not engine.startswith("sqlserver"):
+                yield it, (step,), (
+                    f"RDS manages the password of {source.id}, and creates no replicas"
+                    " of such an instance; set MasterUserPassword there"
                 )

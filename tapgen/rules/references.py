@@ -8,7 +8,8 @@ from typing import Any
 
 from tapgen.rules.base import DOCS, USER_GUIDE, Found, Rule, deployed_to
 from tapgen.rules.values import Path, beginning
-from tapgen.rules.view import View
+from tapgen.rules.view import Resource, View
+from tapgen.rules.wide import FoundAt, WideRule, World
 
 _REFERENCE = re.compile(r"\{\{resolve:(ssm|ssm-secure|secretsmanager):")
 _SECRET = re.compile(r"\{\{resolve:(?:secretsmanager|ssm-secure):")
@@ -17,21 +18,29 @@ _ARN = re.compile(
 )
 
 
-def _texts(node: Any, path: Path = (), depth: int = 0) -> Iterator[tuple[Path, str]]:
+def _texts(node: Any) -> Iterator[tuple[Path, str]]:
     """Yield all text below a node, also within functions and in their known beginnings;
     its path ends at the function."""
+    yield from ((path, known) for path, known, _ in _written(node))
+
+
+def _written(
+    node: Any, path: Path = (), depth: int = 0
+) -> Iterator[tuple[Path, str, Any]]:
+    """Yield the same as `_texts`, each with the text or the function that has it."""
     if depth > 60:
         return
     known = node if isinstance(node, str) else beginning(node)
     if known is not None:
-        yield path, known
+        yield path, known, node
     elif isinstance(node, Mapping):
         for key, value in node.items():
             function = str(key).startswith("Fn::") and len(node) == 1
-            yield from _texts(value, path if function else (*path, str(key)), depth + 1)
+            step = path if function else (*path, str(key))
+            yield from _written(value, step, depth + 1)
     elif isinstance(node, list):
         for index, item in enumerate(node):
-            yield from _texts(item, (*path, index), depth + 1)
+            yield from _written(item, (*path, index), depth + 1)
 
 
 class ReferenceInMetadata(Rule):
@@ -83,7 +92,7 @@ Resources:
                     )
 
 
-class SecretOfAnotherRegion(Rule):
+class SecretOfAnotherRegion(WideRule):
     id = "E9603"
     shortdesc = "A dynamic reference is about a secret of another region"
     description = (
@@ -111,16 +120,26 @@ Resources:
     bad = _user.format(region="us-east-1")
     good = _user.format(region="${AWS::Region}")
 
-    def check(self, view: View) -> Iterator[Found]:
-        for place in view.places:
+    def check_world(self, world: World) -> Iterator[FoundAt]:
+        for _, place in world.places:
             for it in place.of():
-                for path, known in _texts(it.properties):
-                    for found in _ARN.finditer(known):
-                        if found[2] != place.region:
-                            yield ("Resources", it.id, "Properties", *path), (
-                                f"the secret is in {found[2]}, but the stack in"
+                for path, known, node in _written(it.properties):
+                    for region in _regions(world, it, known, node):
+                        if region != place.region:
+                            yield it, path, (
+                                f"the secret is in {region}, but the stack in"
                                 f" {place.region} finds secrets of its own region only"
                             )
+
+
+def _regions(world: World, it: Resource, known: str, node: Any) -> Iterator[str]:
+    """Yield the region of each secret whose ARN is in a text; `known` is its beginning."""
+    yield from (found[2] for found in _ARN.finditer(known))
+    if known.endswith("{{resolve:secretsmanager:"):
+        # The rest is a reference: to a secret of this system, it is its ARN.
+        found = world.origin(it, node)
+        if found and found[0].type == "AWS::SecretsManager::Secret":
+            yield found[0].place.region
 
 
 class SecretInAnOutput(Rule):

@@ -93,6 +93,10 @@ def _only_reference(node: Any) -> Any:
         case {"Fn::Sub": str(whole)} if len(_PLACEHOLDER.findall(whole)) == 1:
             name, attribute = _PLACEHOLDER.findall(whole)[0]
             return {"Fn::GetAtt": [name, attribute]} if attribute else {"Ref": name}
+        case {"Fn::Sub": [str(whole), {**given}]} if len(given) == 1:
+            # Evaluated: what is known is in the text already.
+            names = [name for name, _ in _PLACEHOLDER.findall(whole)]
+            return next(iter(given.values())) if names == [*given] else node
         case {"Fn::Join": [_, [*parts]]}:
             open_ones = [part for part in parts if isinstance(part, Mapping)]
             return open_ones[0] if len(open_ones) == 1 else node

@@ -335,6 +335,20 @@ def test_zones_of_each_region_are_different() -> None:
     assert alone("E9605", text) == []
 
 
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("!Ref Zone", None), ("!ImportValue zone", "!ImportValue zone")],
+)
+def test_a_zone_may_be_named_or_imported(one: str, two: str | None) -> None:
+    second = record(FIRST.replace("a,", "b,"), two or "x").replace("Record:", "Other:")
+    if two is None:
+        second = second.replace("HostedZoneId: x", "HostedZoneName: A.com.")
+    zone = ZONE.partition("Outputs")[0].partition("\n")[2]
+    body = record(FIRST, one) + second.partition("\n")[2] + zone
+
+    assert len(alone("E9605", parts(one=("us-east-1", body)))) == 1
+
+
 def cluster(more: str) -> str:
     return f"""\
 Resources:
@@ -366,6 +380,20 @@ def test_a_secondary_is_encrypted_as_its_global_cluster(more: str, wrong: bool) 
     )
 
     assert bool(found("E9538", taking(text, "two", "one.Id"))) == wrong
+
+
+def test_a_secondary_is_encrypted_as_the_source_of_its_global_cluster() -> None:
+    first = cluster("StorageEncrypted: true, MasterUsername: x") + (
+        "  Global: {Type: AWS::RDS::GlobalCluster, Properties:"
+        " {GlobalClusterIdentifier: orders, SourceDBClusterIdentifier: !Ref Cluster}}\n"
+    )
+    text = parts(
+        one=("us-east-1", first),
+        two=("us-west-2", cluster("GlobalClusterIdentifier: Orders")),
+    )
+
+    assert len(found("E9538", text)) == 1
+    assert found("E9538", text.replace("Encrypted: true", "Encrypted: false")) == []
 
 
 @pytest.mark.parametrize(
@@ -424,7 +452,12 @@ BY_NAME = "!Sub 'arn:${AWS::Partition}:rds:us-east-1:${AWS::AccountId}:db:orders
 
 @pytest.mark.parametrize(
     ("given", "output"),
-    [("!Ref Given", "Arn"), ("!Ref Given", "Built"), (BY_NAME, "Arn")],
+    [
+        ("!Ref Given", "Arn"),
+        ("!Ref Given", "Built"),
+        (BY_NAME, "Arn"),
+        (BY_NAME.replace("orders", "${Given}"), "Name"),
+    ],
 )
 @pytest.mark.parametrize(("region", "far"), [("us-west-2", True), ("us-east-1", False)])
 def test_a_replica_has_a_key_of_its_region_and_a_source_with_backups(
@@ -441,6 +474,41 @@ def test_a_replica_has_a_key_of_its_region_and_a_source_with_backups(
     assert found("E9609", system(1, ", KmsKeyId: alias/x")) == []
     assert len(found("E9610", system(0))) == 1
     assert found("E9610", system(1)) == []
+
+
+@pytest.mark.parametrize(
+    ("engine", "managed", "wrong"),
+    [
+        ("mysql", "true", True),
+        ("mysql", "false", False),
+        ("sqlserver-ee", "true", False),
+    ],
+)
+def test_rds_replicates_no_instance_whose_password_it_manages(
+    engine: str, managed: str, wrong: bool
+) -> None:
+    more = f"Engine: {engine}, ManageMasterUserPassword: {managed}"
+    text = parts(
+        one=("us-east-1", SOURCE.replace("MORE", more)),
+        two=("us-east-1", replica("!Ref Given")),
+    )
+
+    assert bool(found("E9618", taking(text, "two", "one.Name"))) == wrong
+
+
+@pytest.mark.parametrize(("region", "wrong"), [("us-west-2", True), ("same", False)])
+def test_the_arn_of_a_secret_has_its_region(region: str, wrong: bool) -> None:
+    secrets = """\
+Resources: {Secret: {Type: AWS::SecretsManager::Secret}}
+Outputs: {Arn: {Value: !Ref Secret}}
+"""
+    password = "!Sub '{{resolve:secretsmanager:${Given}:SecretString:password}}'"
+    text = parts(
+        one=("us-east-1, us-west-2", secrets),
+        two=("us-east-1", PARAMETER + cluster(f"MasterUserPassword: {password}")),
+    )
+
+    assert bool(found("E9603", taking(text, "two", "one.Arn", region))) == wrong
 
 
 BUCKETS = """\
