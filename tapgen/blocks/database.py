@@ -126,8 +126,11 @@ def place(
     parameter_group_name: str,
     engine: Engine = POSTGRES,
     tags: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Place:
     """Add the resources that a database needs, and the parameters for them.
+
+    `settings` are parameters of the engine besides the common ones.
 
     `parameter_group_name` has `${Major}` for the major version: a new major version
     gets a new group, which a fixed name would prevent. The parameters are key and
@@ -154,7 +157,10 @@ def place(
         )
     )
     version = frame.parameter(t, **engine.version)
-    group = _parameter_group(t, engine, identifier, parameter_group_name, version)
+    given = {**_PARAMETERS, **(settings or {})}
+    group = _parameter_group(
+        t, engine, identifier, parameter_group_name, version, given
+    )
     return Place(
         identifier=identifier,
         key_arn=key_arn,
@@ -179,7 +185,12 @@ def place(
 
 
 def _parameter_group(
-    t: Template, engine: Engine, identifier: str, name: str, version: Ref
+    t: Template,
+    engine: Engine,
+    identifier: str,
+    name: str,
+    version: Ref,
+    settings: Mapping[str, Any],
 ) -> Any:
     major = Select(0, Split(".", version))
     kind = engine.group.__name__  # DBParameterGroup, DBClusterParameterGroup
@@ -192,7 +203,7 @@ def _parameter_group(
             # what it did until slow statements were no longer logged.
             Description="TLS only; connections and slow statements logged",
             Family=Sub(f"{engine.family}${{Major}}", Major=major),
-            Parameters=_PARAMETERS,
+            Parameters=settings,
             Tags=Tags(Name=names.sub(identifier)),
         )
     )
@@ -471,11 +482,14 @@ def replica(
     """Add a read replica of an instance in another region.
 
     `promoted` are properties for the time after the promotion, such as backups: each
-    must be `AWS::NoValue` until an update after the promotion.
+    must be `AWS::NoValue` until then.
 
     Properties that it takes from its source must be absent: engine, user, database,
     size, backups and encryption. The key of its own region must be present. Removing
-    `SourceDBInstanceIdentifier`, and nothing else, promotes it.
+    `SourceDBInstanceIdentifier` promotes it. CloudFormation passes backup retention and
+    backup window on to the promotion, and applies other changes afterwards
+    (`promoteReadReplica` in
+    https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds).
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html
     """
     instance = rds.DBInstance(

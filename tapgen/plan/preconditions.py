@@ -54,9 +54,9 @@ def unmet(
                 deployed = observed.get(name)
                 for target, now in _others(deployed, parameter, value):
                     found[
-                        f"{stack_set.name} in {places[0]}: {one.parameter} would become"
-                        f" {one.value}, while {parameter} of {part} in {target} is still"
-                        f" {now}; {one.advice}"
+                        f"{stack_set.name} in {places[0]}: {_what(one)}, while"
+                        f" {parameter} of {part} in {target} is still {now};"
+                        f" {one.advice}"
                     ] = None
     return list(found)
 
@@ -64,14 +64,27 @@ def unmet(
 def _gets(
     wanted: StackSet, deployed: Observed | None, one: Precondition
 ) -> Iterator[Target]:
-    """The targets where the parameter has another value now."""
+    """The targets where the parameter has another value now, or that go."""
+    if not one.parameter:
+        for target in deployed.instances if deployed else ():
+            if target.region == one.region and target not in wanted.targets:
+                yield target
+        return
     for target in wanted.targets:
         if deployed is None or target not in deployed.instances:
+            continue
+        if one.region not in ("", target.region):
             continue
         now = deployed.values(target).get(one.parameter)
         then = wanted.values(target).get(one.parameter)
         if then == one.value and now is not None and now != one.value:
             yield target
+
+
+def _what(one: Precondition) -> str:
+    if not one.parameter:
+        return "it would be removed"
+    return f"{one.parameter} would become {one.value}"
 
 
 def _others(

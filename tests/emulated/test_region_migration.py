@@ -12,6 +12,8 @@ import pytest
 
 from tapgen import blueprints, config, plan
 from tapgen.aws import retained
+from tapgen.blueprints.region_migration.path import PATH
+from tapgen.blueprints.region_migration.path import settings as at
 from tapgen.emulator.server import lifecycle
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
@@ -222,61 +224,45 @@ def test_the_plan_of_the_migration_can_be_read(live: Live) -> None:
 # --- The migration itself, in a second environment of the same account and regions -------
 
 
-def switches(word: str) -> dict[str, str]:
-    return {"source_writes": word, "target_writes": word}
-
-
 def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
-    """Two rollouts promote the replica in place; then everything is turned, and goes."""
+    """The documented path, a rollout for each step; then everything goes."""
     path = look.ROOT / "stacksets" / "region_migration.yaml"
     shipped = look.plain(config.load(path, blueprints.find).settings)
     unprotected = {
         "deletion_protection": False,
         "database": {**shipped["database"], "deletion_protection": False},
     }
+    blocks = {name: shipped[name] for name in ("traffic", "promotion")}
 
-    def environment(**settings: Any) -> Live:
-        return changed(live, "two", **unprotected, **settings)
+    def environment(step: str) -> Live:
+        return changed(live, "two", **unprotected, **at(step, blocks))
 
-    two = environment()
+    two = environment("prepare")
     assert two.rollout().green
     assert not two.cloud.plan(two.system)
     assert not live.cloud.plan(live.system)
     before = database(two, "target")
-
-    paused = {**shipped["traffic"], **switches("paused")}
-    early = environment(promotion={"promoted": True}, traffic=paused)
-    (refused,) = plan.refusals(two.cloud.plan(early.system))[:1]
+    (refused,) = plan.refusals(two.cloud.plan(environment("promote").system))[:1]
     assert "Promoted would become true, while Writes of servers" in refused
-    assert environment(traffic=paused).rollout().green
-    two = early
-    assert two.rollout().green
-    promoted = database(two, "target")
-    assert not promoted.get("ReadReplicaSourceDBInstanceIdentifier")
-    # In place: the same instance, under the same name.
-    for same in ("DbiResourceId", "DBInstanceArn", "Endpoint", "InstanceCreateTime"):
-        assert promoted[same] == before[same], same
-    assert promoted["BackupRetentionPeriod"] == before["BackupRetentionPeriod"]
-
-    traffic = {
-        **shipped["traffic"],
-        "source_dial": 0,
-        "target_dial": 100,
-        "app_source_weight": 0,
-        "app_target_weight": 100,
-        "db_source_weight": 0,
-        "db_target_weight": 100,
-        "source_writes": "paused",
-        "target_writes": "allowed",
-    }
-    done = {"promoted": True, "enable_backups": True}
-    moved = environment(promotion=done, traffic={**traffic, **switches("paused")})
-    assert moved.rollout().green
-    two = environment(promotion=done, traffic=traffic)
-    assert two.rollout().green
+    for step in PATH[2:]:  # all users at once
+        two = environment(step.name)
+        assert two.rollout().green, step.name
+        if step.name == "pause":
+            assert fenced(two) == "1"
+        if step.name == "promote":
+            promoted = database(two, "target")
+            assert not promoted.get("ReadReplicaSourceDBInstanceIdentifier")
+            # In place: the same instance, under the same name, with backups at once.
+            for same in (
+                *("DbiResourceId", "DBInstanceArn"),
+                *("Endpoint", "InstanceCreateTime"),
+            ):
+                assert promoted[same] == before[same], same
+            days = shipped["database"]["backup_days"]
+            assert promoted["BackupRetentionPeriod"] == days
+            assert promoted["MultiAZ"] is False
     kept = database(two, "target")
     assert kept["DbiResourceId"] == before["DbiResourceId"]
-    assert kept["BackupRetentionPeriod"] == shipped["database"]["backup_days"]
     assert kept["MultiAZ"] is True
     assert dials(two) == {"us-west-1": 0, "us-west-2": 100}
     assert records(two)[("db", "target")] == 100
@@ -285,12 +271,31 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
         switch = two.client("ssm", role).get_parameter(Name=name)["Parameter"]
         assert switch["Value"] == word
     assert not two.cloud.plan(two.system)
+    (undone,) = plan.refusals(two.cloud.plan(environment("pause").system))[:1]
+    assert "a promotion cannot be undone" in undone
     # The first environment does not notice.
     assert dials(live) == {"us-west-1": 100, "us-west-2": 0}
     assert database(live, "target")["ReadReplicaSourceDBInstanceIdentifier"]
+    assert fenced(live) == "0"
 
     _destroyed(two)
     assert live.cloud.statuses(live.system) == {"CURRENT"}
+
+
+def fenced(live: Live) -> str:
+    """Whether transactions are read-only by default in the source's database."""
+    client = live.client("rds", "source")
+    (group,) = database(live, "source")["DBParameterGroups"]
+    pages = client.get_paginator("describe_db_parameters").paginate(
+        DBParameterGroupName=group["DBParameterGroupName"]
+    )
+    (value,) = (
+        one["ParameterValue"]
+        for page in pages
+        for one in page["Parameters"]
+        if one["ParameterName"] == "default_transaction_read_only"
+    )
+    return str(value)
 
 
 def _destroyed(two: Live) -> None:

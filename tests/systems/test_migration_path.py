@@ -1,80 +1,201 @@
-"""The path of a migration: each documented step is accepted after the one before it, and
-steps that are left out are refused."""
+"""The path of a migration: its steps are accepted in their order, and whatever else may be
+rolled out from any state is right or refused, with the step that comes first."""
 
 from __future__ import annotations
 
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from tapgen.errors import ConfigError
-from tapgen.model import System
+from tapgen import blueprints
+from tapgen.blueprints.region_migration.path import PATH
+from tapgen.blueprints.region_migration.path import settings as at
+from tapgen.config import Config
+from tapgen.model import Observed, System
 from tapgen.plan import preconditions
 from tests import make
-from tests.systems.test_region_migration import build, values
+from tests.systems import look
+from tests.systems.test_region_migration import HERE, SETTINGS, THERE, load, values
 
-PAUSED = {"source_writes": "paused", "target_writes": "paused"}
-THERE = {
-    "source_dial": 0,
-    "target_dial": 100,
-    "app_source_weight": 0,
-    "app_target_weight": 100,
-}
-DB_THERE = {"db_source_weight": 0, "db_target_weight": 100}
-PROMOTED, BACKED_UP = {"promoted": True}, {"promoted": True, "enable_backups": True}
-# `traffic` and `promotion` of each step of docs/region_migration.md.
-PATH: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "prepare": ({}, {}),
-    "half": ({"source_dial": 50, "target_dial": 50, "target_writes": "allowed"}, {}),
-    "shift": ({**THERE, "target_writes": "allowed"}, {}),
-    "pause": ({**THERE, **PAUSED}, {}),
-    "promote": ({**THERE, **PAUSED}, PROMOTED),
-    "move": ({**THERE, **PAUSED, **DB_THERE}, BACKED_UP),
-    "resume": (
-        {**THERE, **DB_THERE, "source_writes": "paused", "target_writes": "allowed"},
-        BACKED_UP,
-    ),
-}
+ROLES = {"source": HERE, "target": THERE}
+PARTS = ("database", "servers", "database-target", "accelerator", "dns")
+"""The parts that a step changes, in the order of a rollout: those of one place in it may
+change in any order."""
+
+PLACES = {"database": 0, "servers": 0, "database-target": 1, "accelerator": 1, "dns": 2}
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> dict[str, System]:
-    """The system at each step."""
-    return {
-        step: build(
-            tmp_path_factory.mktemp(step),
-            {"traffic": traffic, "promotion": promotion},
-            accounts=[make.ACCOUNT],
+def first(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """The config of the first step."""
+    folder = tmp_path_factory.mktemp("path")
+    return load(folder, SETTINGS, accounts=[make.ACCOUNT])
+
+
+def build(first: Config, blocks: Mapping[str, Any]) -> System | str:
+    """The system with these blocks of settings, or why there is none."""
+    blueprint = blueprints.find("region_migration")
+    assert blueprint is not None
+    try:
+        checked = blueprint.model().model_validate(
+            {**look.plain(first.settings), **blocks}
         )
-        for step, (traffic, promotion) in PATH.items()
+    except ValueError as error:
+        return str(error)
+    return blueprint.build(replace(first, settings=checked))
+
+
+def built(first: Config, blocks: Mapping[str, Any]) -> System:
+    found = build(first, blocks)
+    assert isinstance(found, System), found
+    return found
+
+
+@pytest.fixture(scope="module")
+def path(first: Config) -> dict[str, System]:
+    """The system at each step."""
+    return {step.name: built(first, at(step.name)) for step in PATH}
+
+
+def deployed(system: System) -> dict[str, Observed]:
+    return {s.name: make.observed(s) for s in system.stack_sets if s.part in PARTS}
+
+
+def refused(before: System, after: System) -> str:
+    """Why the plan from one system to another is refused."""
+    return "\n".join(preconditions.unmet(after, deployed(before)))
+
+
+# --- What is right, said again without the words of the blueprint ------------------------
+
+State = Mapping[str, Any]
+
+
+def state(system: System) -> dict[str, Any]:
+    """Where users, writes and the name of the database are, by what is deployed."""
+    dns = values(system, "dns", HERE)
+    dials = values(system, "accelerator", HERE)
+    return {
+        "replica": values(system, "database-target", THERE)["Promoted"] == "false",
+        "writes": {
+            role: values(system, "servers", region)["Writes"] == "allowed"
+            for role, region in ROLES.items()
+        },
+        "users": {
+            role: (dials[f"{role.title()}Dial"], dns[f"App{role.title()}Weight"])
+            for role in ROLES
+        },
+        "led": {r for r in ROLES if dns[f"Db{r.title()}Weight"] != "0"},
     }
 
 
-def refused(path: dict[str, System], before: str, after: str) -> str:
-    """Why the plan from one step to another is refused."""
-    observed = {s.name: make.observed(s) for s in path[before].stack_sets}
-    return "\n".join(preconditions.unmet(path[after], observed))
+def writers(now: State) -> set[str]:
+    return {role for role, allowed in now["writes"].items() if allowed}
+
+
+def lost(now: State) -> str:
+    """Whether data would be lost at a moment."""
+    if now["replica"] and "target" in now["led"]:
+        return "the name leads to a replica"
+    if writers(now) and not now["replica"] and now["led"] != {"target"}:
+        return "two databases take writes"
+    return ""
+
+
+def stranded(now: State) -> str:
+    """Whether users cannot write, although the others can."""
+    for role, shares in now["users"].items():
+        if len(writers(now)) == 1 and not now["writes"][role] and set(shares) != {"0"}:
+            return f"users in {role} cannot write"
+    return ""
+
+
+def cut_off(before: System, now: State, after: System) -> str:
+    """Whether users cannot write for a moment, who could before, though one region takes
+    writes afterwards. A pause of all writes is what its rollout is for."""
+    if len(writers(state(after))) != 1:
+        return ""
+    could = writers(state(before))
+    for role in could - writers(now):
+        if set(now["users"][role]) != {"0"}:
+            return f"users in {role} are cut off"
+    return ""
+
+
+def moments(before: System, after: System) -> Iterator[dict[str, Any]]:
+    """What is there at any moment of a rollout that stops anywhere: a part has changed,
+    region by region, or not."""
+    changes = [("database-target", ""), ("accelerator", ""), ("dns", "")]
+    changes += [("servers", role) for role in ROLES]
+    old, new = state(before), state(after)
+    for done in product((False, True), repeat=len(changes)):
+        have = {c for c, is_done in zip(changes, done, strict=True) if is_done}
+        latest = max((PLACES[part] for part, _ in have), default=0)
+        if any(PLACES[c[0]] < latest and c not in have for c in changes):
+            continue
+
+        def of(part: str, role: str = "", have: set[Any] = have) -> dict[str, Any]:
+            return new if (part, role) in have else old
+
+        yield {
+            "replica": of("database-target")["replica"],
+            "writes": {r: of("servers", r)["writes"][r] for r in ROLES},
+            "users": {
+                r: (of("accelerator")["users"][r][0], of("dns")["users"][r][1])
+                for r in ROLES
+            },
+            "led": of("dns")["led"],
+        }
+
+
+def promotes_while_written(before: System, after: System) -> bool:
+    old, new = state(before), state(after)
+    written = any(old["writes"].values())
+    return bool(old["replica"] and not new["replica"] and written)
+
+
+# --- The path ------------------------------------------------------------------------------
 
 
 def test_each_step_is_accepted_after_the_one_before_it(path: dict[str, System]) -> None:
     for before, after in pairwise(PATH):
-        assert refused(path, before, after) == "", (before, after)
+        said = refused(path[before.name], path[after.name])
+        assert said == "", (before.name, after.name)
 
 
-def test_writes_go_to_one_database_at_every_step(path: dict[str, System]) -> None:
-    for step, system in path.items():
-        weights = values(system, "dns", "us-west-1")
-        writers = {
-            region
-            for region in ("us-west-1", "us-west-2")
-            if values(system, "servers", region)["Writes"] == "allowed"
-        }
-        led = {d for d in ("Source", "Target") if weights[f"Db{d}Weight"] != "0"}
-        replica = values(system, "database-target", "us-west-2")["Promoted"] == "false"
-        assert len(led) == 1, step
-        assert not writers or led == ({"Source"} if replica else {"Target"}), step
+def test_the_source_database_takes_no_writes_without_writers_and_after_the_promotion(
+    path: dict[str, System],
+) -> None:
+    fenced = [
+        step.name
+        for step in PATH
+        if values(path[step.name], "database", HERE)["ReadOnly"] == "true"
+    ]
+    assert fenced == ["pause", "promote", "move", "resume", "standby"]
+
+
+def test_there_is_a_way_back_to_each_step_before_the_promotion(
+    path: dict[str, System],
+) -> None:
+    """At the latest by the states between: first the users, then their switch."""
+    assert refused(path["pause"], path["shift"]) == ""
+    assert refused(path["shift"], path["half"]) == ""
+    said = refused(path["half"], path["prepare"])
+    assert "set target_dial: 0 and app_target_weight: 0 first" in said
+    (no_return,) = (step.name for step in PATH if not step.back)
+    for before, after in product(PATH, PATH):
+        if PATH.index(before) >= at_index(no_return) > PATH.index(after):
+            said = refused(path[before.name], path[after.name])
+            assert "a promotion cannot be undone" in said, (before.name, after.name)
+
+
+def at_index(name: str) -> int:
+    return [step.name for step in PATH].index(name)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +215,7 @@ def test_writes_go_to_one_database_at_every_step(path: dict[str, System]) -> Non
 def test_a_step_that_is_left_out_comes_first(
     path: dict[str, System], before: str, after: str, why: str
 ) -> None:
-    text = refused(path, before, after)
+    text = refused(path[before], path[after])
     assert why in text
     assert "in a rollout of its own" in text or "the last LSN of its source" in text
 
@@ -103,19 +224,51 @@ def test_what_is_not_deployed_yet_has_no_order(path: dict[str, System]) -> None:
     assert preconditions.unmet(path["resume"], {}) == []
 
 
-@pytest.mark.parametrize("step", PATH)
-def test_opening_a_switch_of_the_other_side_too_early_is_refused(
-    tmp_path: Path, step: str
+# --- Everything beside the path ------------------------------------------------------------
+
+_SHARES = st.sampled_from([(100, 0), (50, 50), (0, 100)])
+_WORDS = st.sampled_from(["allowed", "paused"])
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> dict[str, Any]:
+    """Any settings of traffic and promotion, near a step of the path more often."""
+    found = at(draw(st.sampled_from(PATH)).name, {"traffic": {}, "promotion": {}})
+    traffic, promotion = found["traffic"], found["promotion"]
+    for kind in ("{}_dial", "app_{}_weight", "db_{}_weight"):
+        if draw(st.integers(0, 3)) == 0:
+            for role, share in zip(ROLES, draw(_SHARES), strict=True):
+                traffic[kind.format(role)] = share
+    for role in ROLES:
+        if draw(st.integers(0, 3)) == 0:
+            traffic[f"{role}_writes"] = draw(_WORDS)
+    if draw(st.integers(0, 3)) == 0:
+        promotion["promoted"] = draw(st.booleans())
+        promotion["standby"] = promotion["promoted"] and draw(st.booleans())
+    return found
+
+
+@settings(max_examples=150, deadline=None)
+@given(before=blocks(), after=blocks())
+def test_any_rollout_is_right_at_every_moment_or_refused(
+    first: Config, before: dict[str, Any], after: dict[str, Any]
 ) -> None:
-    """Neighbours of each step: one switch or one weight is turned alone."""
-    traffic, promotion = PATH[step]
-    if promotion and not traffic.get("db_target_weight"):
-        wrong = [{"source_writes": "allowed"}, {"target_writes": "allowed"}]
-    elif promotion:
-        wrong = [{"db_source_weight": 1, "target_writes": "allowed"}]
-    else:
-        wrong = [{"db_target_weight": 1}]
-    for one in wrong:
-        given = {"traffic": {**traffic, **one}, "promotion": promotion}
-        with pytest.raises(ConfigError, match="writers"):
-            build(tmp_path, given)
+    """And nothing right is refused."""
+    old, new = build(first, before), build(first, after)
+    for one, given_blocks in ((old, before), (new, after)):
+        if isinstance(one, System):
+            now = state(one)
+            assert not lost(now) and not stranded(now), given_blocks
+        else:
+            assert "traffic." in one and "set" in one
+    if isinstance(old, str) or isinstance(new, str):
+        return
+    said = refused(old, new)
+    undone = not state(old)["replica"] and state(new)["replica"]
+    bad = {why for now in moments(old, new) if (why := lost(now))}
+    bad |= {why for now in moments(old, new) if (why := cut_off(old, now, new))}
+    if promotes_while_written(old, new):
+        bad.add("what is written is lost")
+    if undone:
+        bad.add("a promotion cannot be undone")
+    assert bool(said) == bool(bad), (bad, said)

@@ -117,14 +117,11 @@ def test_the_plan_names_only_alarms_and_parameters_that_exist(
             assert name in body(system, part)["Parameters"], turned
 
 
-def test_both_switches_of_the_promotion_are_turned_in_order(system: System) -> None:
+def test_a_standby_is_made_when_writers_wait_no_more(system: System) -> None:
     (promote,) = (p for p in plan_of(system)["phases"] if p["phase"] == "promote")
     turns = promote["turns"]
-    assert turns.index("database-target.Promoted") < turns.index(
-        "database-target.EnableBackups"
-    )
-    # Writers stop before, and are let in again at the very end.
-    assert turns[0] == turns[-1] == "servers.Writes"
+    assert turns[:2] == ["servers.Writes", "database-target.Promoted"]
+    assert turns[-2:] == ["servers.Writes", "database-target.Standby"]
 
 
 # --- S002-02: DNS ------------------------------------------------------------------------
@@ -514,17 +511,19 @@ def changed(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     return {k for k in {*before, *after} if before.get(k) != after.get(k)}
 
 
-def test_promotion_takes_away_the_source_and_changes_nothing_else(
+def test_promotion_takes_away_the_source_brings_backups_and_changes_nothing_else(
     system: System,
 ) -> None:
+    """What PromoteReadReplica takes: there is no time without backups."""
     states = [
-        resolved(replica(system), {"IsReplica": is_replica, "BackupsOn": backups})
-        for is_replica, backups in ((True, False), (False, False), (False, True))
+        resolved(replica(system), {"IsReplica": is_replica, "HasStandby": standby})
+        for is_replica, standby in ((True, False), (False, False), (False, True))
     ]
-    assert changed(states[0], states[1]) == {"SourceDBInstanceIdentifier"}
-    assert changed(states[1], states[2]) == {
-        *("BackupRetentionPeriod", "MultiAZ", "PreferredBackupWindow")
+    assert changed(states[0], states[1]) == {
+        "SourceDBInstanceIdentifier",
+        *("BackupRetentionPeriod", "PreferredBackupWindow"),
     }
+    assert changed(states[1], states[2]) == {"MultiAZ"}
     fixed = schemas.create_only("AWS::RDS::DBInstance")
     for before, after in zip(states, states[1:], strict=False):
         assert not changed(before, after) & fixed
@@ -532,7 +531,7 @@ def test_promotion_takes_away_the_source_and_changes_nothing_else(
 
 def test_the_two_switches_are_parameters_in_an_order(system: System) -> None:
     template = body(system, "database-target")
-    for name in ("Promoted", "EnableBackups"):
+    for name in ("Promoted", "Standby"):
         parameter = template["Parameters"][name]
         assert parameter["AllowedValues"] == ["true", "false"]
         assert parameter["Default"] == "false"
@@ -540,15 +539,26 @@ def test_the_two_switches_are_parameters_in_an_order(system: System) -> None:
     assert conditions["IsReplica"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "Promoted"}, "true"]}]
     }
-    assert {"Condition": "IsReplica"} in conditions["BackupsOn"]["Fn::And"][0][
+    assert {"Condition": "IsReplica"} in conditions["HasStandby"]["Fn::And"][0][
         "Fn::Not"
     ]
-    (rule,) = template["Rules"]["BackupsAfterPromotion"]["Assertions"]
+    (rule,) = template["Rules"]["StandbyAfterPromotion"]["Assertions"]
     assert {"Fn::Equals": [{"Ref": "Promoted"}, "true"]} in rule["Assert"]["Fn::Or"]
     # A promoted instance has no lag: the promotion deletes the alarm.
     alarm = template["Resources"]["ReplicaLagAlarm"]
     assert alarm["Condition"] == "IsReplica"
     assert alarm["Properties"]["TreatMissingData"] == "breaching"
+
+
+def test_the_source_database_refuses_writes_by_a_parameter_that_needs_no_restart(
+    system: System,
+) -> None:
+    groups = every(system, "AWS::RDS::DBParameterGroup")
+    name = "default_transaction_read_only"
+    fenced = {part for (part, _), g in groups.items() if name in str(g)}
+    assert fenced == {"database"}
+    (group,) = (g["Properties"] for (part, _), g in groups.items() if part in fenced)
+    assert group["Parameters"][name] == {"Fn::If": ["IsReadOnly", "1", "0"]}
 
 
 def test_the_source_can_have_a_replica(system: System) -> None:
@@ -768,7 +778,7 @@ def test_backups_begin_when_the_databases_let_them(system: System) -> None:
     for part in ("database", "database-target"):
         database = resolved(
             only(system, part, "AWS::RDS::DBInstance"),
-            {"IsReplica": False, "BackupsOn": True},
+            {"IsReplica": False, "HasStandby": True},
         )
         for window in ("PreferredBackupWindow", "PreferredMaintenanceWindow"):
             times = re.findall(r"(\d\d):(\d\d)", database[window])
@@ -1173,7 +1183,7 @@ def test_lint_says_that_a_region_has_no_third_zone(tmp_path: Path) -> None:
         ),
         ({"servers": {"source": {"green_min": 0}}}, "at least 1"),
         ({"servers": {"target": {"blue_min": 0}}}, "at least 1"),
-        ({"promotion": {"enable_backups": True}}, "set promoted: true first"),
+        ({"promotion": {"standby": True}}, "set promoted: true first"),
         ({"servers": {"instance_type": "t4g.small"}}, "is not offered"),
         ({"servers": {"health_path": "health"}}, "not a path such as /health"),
         ({"servers": {"target": {"blue_min": 6}}}, "leaves no room for an update"),
@@ -1193,7 +1203,7 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(
 
 def test_a_migration_that_is_done_may_say_so(tmp_path: Path) -> None:
     done = {
-        "promotion": {"promoted": True, "enable_backups": True},
+        "promotion": {"promoted": True, "standby": True},
         "traffic": {
             "source_dial": 0,
             "target_dial": 100,
@@ -1207,5 +1217,5 @@ def test_a_migration_that_is_done_may_say_so(tmp_path: Path) -> None:
     }
     system = build(tmp_path, done)
     given = values(system, "database-target", THERE)
-    assert (given["Promoted"], given["EnableBackups"]) == ("true", "true")
+    assert (given["Promoted"], given["Standby"]) == ("true", "true")
     assert values(system, "accelerator", HERE)["TargetDial"] == "100"

@@ -192,12 +192,13 @@ def _data_bucket(t: Template) -> None:
     )
 
 
-def _place(t: Template, role: str) -> database.Place:
+def _place(t: Template, role: str, **settings: Any) -> database.Place:
     return database.place(
         t,
         identifier=name("db", role),
         parameter_group_name=name("postgres${Major}", role),
         tags=BACKED_UP,
+        settings=settings,
     )
 
 
@@ -217,9 +218,25 @@ def _finish(t: Template, instance: Any, role: str) -> None:
 
 
 def database_source(shape: Shape) -> Template:
-    """PostgreSQL in the source region, with the password in Secrets Manager."""
+    """PostgreSQL in the source region, with the password in Secrets Manager.
+
+    `ReadOnly` fences it: the server refuses writes also of an application that does not
+    read the write switch. The parameter is dynamic, and open sessions get it, too, with
+    their next transaction. It is a default: a session that sets it for itself can write.
+    Replication goes on.
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.PostgreSQL.CommonDBATasks.Parameters.html
+    https://www.postgresql.org/docs/current/config-setting.html
+    """
     t = start("PostgreSQL in the source region", role="source")
-    place = _place(t, "source")
+    frame.flag(
+        t,
+        "ReadOnly",
+        description="Whether the database refuses writes, which is its default.",
+        condition="IsReadOnly",
+    )
+    place = _place(
+        t, "source", default_transaction_read_only=If("IsReadOnly", "1", "0")
+    )
     replica_key = frame.other_key(
         t,
         "TargetKeyArn",
@@ -252,9 +269,9 @@ def database_target(shape: Shape) -> Template:
     """The read replica in the target region, which becomes the new database.
 
     Two parameters promote it in place. `Promoted` removes the replication source and
-    nothing else: any other change in that update might replace the instance.
-    `EnableBackups`, in a later update, adds backups and a standby. The instance, its
-    name and its host name stay the same throughout.
+    adds backups, which RDS turns on with the promotion, so that there is no time without
+    them. `Standby`, in a later update, adds a standby, which takes longer than writes
+    should wait. The instance, its name and its host name stay the same throughout.
     """
     t = start(
         "PostgreSQL in the target region, a replica until promoted", role="target"
@@ -277,9 +294,9 @@ def database_target(shape: Shape) -> Template:
         # Removing it with the promotion would replace the instance.
         source_region=Ref("SourceRegion"),
         promoted={
-            "BackupRetentionPeriod": If("BackupsOn", keeping["backup_days"], NoValue),
-            "MultiAZ": If("BackupsOn", keeping["multi_az"], NoValue),
-            "PreferredBackupWindow": If("BackupsOn", database.BACKUP_WINDOW, NoValue),
+            "BackupRetentionPeriod": If("IsReplica", NoValue, keeping["backup_days"]),
+            "MultiAZ": If("HasStandby", keeping["multi_az"], NoValue),
+            "PreferredBackupWindow": If("IsReplica", NoValue, database.BACKUP_WINDOW),
         },
         **database.size_parameters(t),
     )
@@ -299,26 +316,23 @@ def database_target(shape: Shape) -> Template:
 def _promotion(t: Template) -> None:
     for title, text in (
         ("Promoted", "Whether the replica is promoted; this cannot be undone."),
-        (
-            "EnableBackups",
-            "Whether the promoted instance has backups and a standby.",
-        ),
+        ("Standby", "Whether the promoted instance has a standby, as MultiAz says."),
     ):
         frame.parameter(
             t, title, description=text, AllowedValues=["true", "false"], Default="false"
         )
-    promoted, backups = (Equals(Ref(p), "true") for p in ("Promoted", "EnableBackups"))
+    promoted, standby = (Equals(Ref(p), "true") for p in ("Promoted", "Standby"))
     t.add_condition("IsReplica", Not(promoted))
-    t.add_condition("BackupsOn", And(Not(Condition("IsReplica")), backups))
+    t.add_condition("HasStandby", And(Not(Condition("IsReplica")), standby))
     t.add_rule(
-        "BackupsAfterPromotion",
+        "StandbyAfterPromotion",
         {
             "Assertions": [
                 {
-                    "Assert": Or(promoted, Not(backups)),
+                    "Assert": Or(promoted, Not(standby)),
                     "AssertDescription": (
-                        "EnableBackups is for a promoted replica: set Promoted first,"
-                        " in an update of its own"
+                        "Standby is for a promoted replica: set Promoted first, in an"
+                        " update of its own"
                     ),
                 }
             ]

@@ -455,10 +455,10 @@ def plan(shape: Shape) -> dict[str, Any]:
                 turns=[
                     "servers.Writes",
                     "database-target.Promoted",
-                    "database-target.EnableBackups",
                     "dns.DbTargetWeight",
                     "dns.DbSourceWeight",
                     "servers.Writes",
+                    "database-target.Standby",
                 ],
             ),
             phase(

@@ -254,18 +254,22 @@ class Traffic(_Model):
 class Promotion(_Model):
     """The two switches of the replica; set them in two rollouts, in this order."""
 
-    promoted: bool = Field(default=False, description="Whether the replica is promoted")
-    enable_backups: bool = Field(
+    promoted: bool = Field(
         default=False,
-        description="Whether the promoted instance has backups and a standby",
+        description="Whether the replica is promoted, which also gives it backups",
+    )
+    standby: bool = Field(
+        default=False,
+        description="Whether the promoted instance has a standby, as database.multi_az"
+        " says",
     )
 
     @model_validator(mode="after")
     def _order(self) -> Promotion:
-        if self.enable_backups and not self.promoted:
+        if self.standby and not self.promoted:
             raise ValueError(
-                "enable_backups is for a promoted replica; set promoted: true first, in"
-                " a rollout of its own"
+                "standby is for a promoted replica; set promoted: true first, in a"
+                " rollout of its own"
             )
         return self
 
@@ -440,7 +444,7 @@ class Settings(_Model):
                     " promotion.promoted: true first, in a rollout of its own"
                 )
         elif self.traffic.db_source_weight:
-            for role in self._writers():
+            for role in self.writers():
                 yield (
                     f"traffic.{role}_writes is allowed, but db_source_weight"
                     f" {self.traffic.db_source_weight} still leads writers to the old"
@@ -450,7 +454,12 @@ class Settings(_Model):
                 )
         yield from self._served_where_writes_are_paused()
 
-    def _writers(self) -> list[Role]:
+    def read_only(self) -> bool:
+        """Return whether the source's database must take no writes: while they are
+        paused, and after the promotion, from which on nothing replicates them."""
+        return self.promotion.promoted or not self.writers()
+
+    def writers(self) -> list[Role]:
         """Return the region roles whose application may write.
 
         With `existing` the switch of the source is a statement about an application that
@@ -468,7 +477,7 @@ class Settings(_Model):
 
         Where no region may write, all of them wait for the promotion.
         """
-        traffic, writers = self.traffic, self._writers()
+        traffic, writers = self.traffic, self.writers()
         shares: dict[Role, dict[str, int]] = {
             "source": {
                 "source_dial": traffic.source_dial,

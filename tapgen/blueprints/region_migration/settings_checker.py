@@ -517,21 +517,21 @@ def check_traffic(data: Any) -> Traffic:
 
 
 class Promotion(Record):
-    __slots__ = ("promoted", "enable_backups")
+    __slots__ = ("promoted", "standby")
 
     def __new__(cls, **values: Any) -> Any:
         return check_promotion(values)
 
     def _order(self):
-        if self.enable_backups and (not self.promoted):
+        if self.standby and (not self.promoted):
             raise ValueError(
-                "enable_backups is for a promoted replica; set promoted: true first, in a rollout of its own"
+                "standby is for a promoted replica; set promoted: true first, in a rollout of its own"
             )
         return self
 
 
 def check_promotion(data: Any) -> Promotion:
-    if type(data) is not dict or not data.keys() <= {*("promoted", "enable_backups")}:
+    if type(data) is not dict or not data.keys() <= {*("promoted", "standby")}:
         raise Wrong
     found = object.__new__(Promotion)
     if "promoted" in data:
@@ -541,13 +541,13 @@ def check_promotion(data: Any) -> Promotion:
         found.promoted = value
     else:
         found.promoted = False
-    if "enable_backups" in data:
-        value = data["enable_backups"]
+    if "standby" in data:
+        value = data["standby"]
         if type(value) is not bool:
             raise Wrong
-        found.enable_backups = value
+        found.standby = value
     else:
-        found.enable_backups = False
+        found.standby = False
     found._order()
     return found
 
@@ -684,11 +684,16 @@ class Settings(Record):
             if self.traffic.db_target_weight:
                 yield "traffic.db_target_weight sends writers to a replica; set promotion.promoted: true first, in a rollout of its own"
         elif self.traffic.db_source_weight:
-            for role in self._writers():
+            for role in self.writers():
                 yield f"traffic.{role}_writes is allowed, but db_source_weight {self.traffic.db_source_weight} still leads writers to the old database, from which nothing is replicated after the promotion; set {role}_writes: paused, then db_source_weight: 0 and db_target_weight, and allow writes in the rollout after that"
         yield from self._served_where_writes_are_paused()
 
-    def _writers(self):
+    def read_only(self):
+        """Return whether the source's database must take no writes: while they are
+        paused, and after the promotion, from which on nothing replicates them."""
+        return self.promotion.promoted or not self.writers()
+
+    def writers(self):
         """Return the region roles whose application may write.
 
         With `existing` the switch of the source is a statement about an application that
@@ -706,7 +711,7 @@ class Settings(Record):
 
         Where no region may write, all of them wait for the promotion.
         """
-        traffic, writers = (self.traffic, self._writers())
+        traffic, writers = (self.traffic, self.writers())
         shares: dict[Role, dict[str, int]] = {
             "source": {
                 "source_dial": traffic.source_dial,

@@ -100,18 +100,28 @@ def build(config: Config) -> System:
     return replace(
         system,
         permissions=(*system.permissions, *_permissions(settings)),
-        preconditions=tuple(_preconditions(settings)),
+        preconditions=tuple(_preconditions(config, settings)),
         procedures=runbooks.procedures(shape),
     )
 
 
-def _preconditions(settings: Settings) -> Iterator[Precondition]:
-    """Return the order of the promotion, which no single config shows.
+def _preconditions(config: Config, settings: Settings) -> Iterator[Precondition]:
+    """Return the order of the steps, which no single config shows.
 
     One rollout would open the switch before it moves the name `db.`, and promote the
     replica between the two: what is written meanwhile would be lost.
     """
+    yield from _users_first(config, settings)
+    promoted = ("database-target", "Promoted", "true")
     if not settings.promotion.promoted:
+        yield Precondition(
+            "database-target",
+            "Promoted",
+            "false",
+            (("database-target", "Promoted", "false"),),
+            "a promotion cannot be undone, as RDS would create an empty replica in its"
+            " place: set promotion.promoted: true again",
+        )
         return
     yield Precondition(
         "database-target",
@@ -126,14 +136,31 @@ def _preconditions(settings: Settings) -> Iterator[Precondition]:
         "servers",
         "Writes",
         "allowed",
-        (
-            ("database-target", "Promoted", "true"),
-            ("dns", "DbSourceWeight", "0"),
-        ),
+        (promoted, ("dns", "DbSourceWeight", "0")),
         "what is written meanwhile would go to the old database: roll out the promotion"
         " and the weights of db. with writes paused, then allow writes in a rollout of"
         " its own",
     )
+
+
+def _users_first(config: Config, settings: Settings) -> Iterator[Precondition]:
+    """Return that users leave a region before its writes are paused, while the other one
+    takes writes: a rollout changes the switches before dials and weights."""
+    writers = settings.writers()
+    for role in ROLES:
+        if len(writers) == 1 and role not in writers:
+            yield Precondition(
+                "servers",
+                "Writes",
+                "paused",
+                (
+                    ("accelerator", f"{role.title()}Dial", "0"),
+                    ("dns", f"App{role.title()}Weight", "0"),
+                ),
+                f"users there could not write until it changes: set {role}_dial: 0 and"
+                f" app_{role}_weight: 0 first, in a rollout of its own",
+                region=config.regions[role],
+            )
 
 
 def _permissions(settings: Settings) -> Iterator[Permission]:
@@ -387,6 +414,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
                 **shared,
                 "TargetKeyArn": TARGET_KEY,
                 "DatabaseName": given.name,
+                "ReadOnly": _text(settings.read_only()),
                 "StorageGiB": _text(given.storage_gib),
             },
         )
@@ -400,7 +428,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
             **shared,
             "SourceDbArn": _source_database(settings),
             "Promoted": _text(settings.promotion.promoted),
-            "EnableBackups": _text(settings.promotion.enable_backups),
+            "Standby": _text(settings.promotion.standby),
         },
     )
 

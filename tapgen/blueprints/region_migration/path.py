@@ -1,0 +1,102 @@
+"""The steps of a migration, in order, as settings.
+
+Each step is a rollout, and changes `traffic` or `promotion`; what it leaves out stays as
+the step before it has it. What must be deployed before a step is in `system`, and holds
+for every other way through the same settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.frozen import dataclass
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rollout of a migration: its phase, the settings that it changes, by block, and
+    what to do before it.
+
+    With `back`, the step before it may be rolled out again.
+    """
+
+    name: str
+    phase: str
+    settings: Mapping[str, Mapping[str, Any]]
+    before: str
+    back: bool = True
+
+
+PATH: tuple[Step, ...] = (
+    Step("prepare", "prepare", {}, "see that images and quotas are there"),
+    Step(
+        "half",
+        "shift",
+        {"traffic": {"source_dial": 50, "target_dial": 50, "target_writes": "allowed"}},
+        "run the procedure sync in the source region",
+    ),
+    Step(
+        "shift",
+        "shift",
+        {
+            "traffic": {
+                "source_dial": 0,
+                "target_dial": 100,
+                "app_source_weight": 0,
+                "app_target_weight": 100,
+            }
+        },
+        "see that servers of the target serve without errors",
+    ),
+    Step(
+        "pause",
+        "promote",
+        {"traffic": {"source_writes": "paused", "target_writes": "paused"}},
+        "run the procedure ready-to-promote in the target region",
+    ),
+    Step(
+        "promote",
+        "promote",
+        {"promotion": {"promoted": True}},
+        "wait until the replica has replayed the last LSN of its source",
+        back=False,
+    ),
+    Step(
+        "move",
+        "promote",
+        {"traffic": {"db_source_weight": 0, "db_target_weight": 100}},
+        "see that the instance is available",
+    ),
+    Step(
+        "resume",
+        "promote",
+        {"traffic": {"target_writes": "allowed"}},
+        "wait 30 seconds, for which clients keep the address of db.",
+    ),
+    Step(
+        "standby",
+        "promote",
+        {"promotion": {"standby": True}},
+        "see that the application writes",
+    ),
+)
+"""The documented path: `docs/region_migration.md` explains each step."""
+
+
+def settings(
+    step: str, given: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Return the blocks of settings at a step, on top of those that are given.
+
+    Raises KeyError if there is no such step.
+    """
+    found: dict[str, dict[str, Any]] = {
+        block: dict(values) for block, values in (given or {}).items()
+    }
+    for one in PATH:
+        for block, values in one.settings.items():
+            found.setdefault(block, {}).update(values)
+        if one.name == step:
+            return found
+    raise KeyError(step)
