@@ -29,8 +29,7 @@ from tapgen.emulator.server.proof import (
 )
 from tapgen.emulator.stacksets.actions import Engine
 from tapgen.emulator.state import tracked
-from tapgen.emulator.wire import guard, protocols, query_protocol
-from tapgen.emulator.wire.connection import after_request, cut
+from tapgen.emulator.wire import connection, guard, protocols, query_protocol
 from tapgen.emulator.wire.inner import Asgi, Inner, Message, Place, Receive, Send, text
 from tapgen.emulator.wire.protocols import Call, Refusal, Signature
 from tapgen.emulator.wire.query_protocol import ServiceError
@@ -39,7 +38,6 @@ logger = logging.getLogger("tapgen.local")
 
 DEFAULT_ACCOUNT = "000000000000"
 DEFAULT_REGION = "us-east-1"
-BODY_LIMIT = 8 * 1024 * 1024  # of a CloudFormation request, or of a form
 
 STACK_SETS = re.compile(
     "StackSet|StackInstance|OrganizationsAccess|ImportStacksToStackSet"
@@ -69,13 +67,21 @@ class Embedded:
             await self._lifespan(scope, receive, send)
             return
         if scope["type"] == "http":
-            receive, send = after_request(receive, send)
+            most = connection.limit(protocols.signature(scope).service)
+            receive, send = connection.after_request(receive, send, most)
+            if int(_header(scope, "content-length") or 0) > most:
+                await _send(send, *_too_large(scope, most))
+                return
         reason = guard.reason_to_refuse(scope)
         if reason is not None:
             await _turn_away(scope, send, reason)
         elif scope["type"] != "http":
             await self.inner(scope, receive, send)
-        elif scope["path"].startswith(CONTROL):
+        else:
+            await self._http(scope, receive, send)
+
+    async def _http(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["path"].startswith(CONTROL):
             await self._control(scope, receive, send)
         elif (named := _header(scope, INSTANCE_HEADER)) not in ("", self._instance):
             await _turn_away_foreign(scope, send)
@@ -191,7 +197,7 @@ class Embedded:
             elif fault.effect == "cut":
                 if fault.when == "after":
                     await self._serve(scope, receive, _nowhere)
-                cut()
+                connection.cut()
                 return
             else:
                 refusal = await self._refusal(fault, call, signed)
@@ -337,14 +343,14 @@ async def _body(receive: Receive) -> bytes | None:
         if message["type"] != "http.request":
             return None
         body += message.get("body", b"")
-        if len(body) > BODY_LIMIT:
-            raise ServiceError(
-                "RequestEntityTooLarge",
-                f"Request size must be smaller than {BODY_LIMIT} bytes",
-                413,
-            )
         if not message.get("more_body", False):
             return bytes(body)
+
+
+def _too_large(scope: Any, most: int) -> protocols.Form:
+    text = f"Request size must be smaller than {most} bytes"
+    call = protocols.identify(scope, protocols.signature(scope), "", b"")
+    return protocols.formed(call, Refusal("RequestEntityTooLarge", text, 413))
 
 
 def _fields(scope: Any, body: bytes) -> dict[str, str]:

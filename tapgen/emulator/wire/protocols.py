@@ -107,8 +107,9 @@ def identify(scope: Any, signed: Signature, account: str, body: bytes) -> Call:
         action, protocol = target.rpartition(".")[2], f"json-{version}"
     elif in_cbor:
         action, protocol = in_cbor["action"], "cbor"
-    elif "Action" in given:
-        action, protocol = given["Action"], "ec2" if service == "ec2" else "query"
+    elif "Action" in given or is_form(scope):
+        action = given.get("Action", "")
+        protocol = "ec2" if service == "ec2" else "query"
     else:
         headers = {k.decode("latin-1").lower() for k, _ in scope["headers"]}
         action = _rest_action(service, scope["method"], scope["path"], given, headers)

@@ -159,7 +159,7 @@ def test_bodies_that_are_no_form_are_refused(raw: Raw, body: bytes) -> None:
 
 def test_a_huge_body_is_refused(raw: Raw) -> None:
     """HTTP status 413."""
-    body = b"Action=CreateStackSet&TemplateBody=" + b"x" * (9 * 1024 * 1024)
+    body = b"Action=CreateStackSet&TemplateBody=" + b"x" * (17 * 1024 * 1024)
     status, code, _ = error(*raw.send(body))
     assert (status, code) == (413, "RequestEntityTooLarge")
     assert raw.aws.cloudformation.list_stack_sets()["Summaries"]
