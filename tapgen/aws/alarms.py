@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tapgen.aws import stacks
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import NotFound
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 
 _AT_ONCE = 100  # AlarmNames of one call

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from tapgen.aws.session import ATTEMPTS, Aws, ask
 from tapgen.errors import AwsError, Conflict, NotFound
+from tapgen.frozen import dataclass
 from tapgen.model import Target, artifact_bucket
 
 

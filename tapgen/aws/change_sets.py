@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from threading import Event
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from tapgen.aws import reviews
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.aws.stacksets import parameters
 from tapgen.errors import AwsError, NotFound
+from tapgen.frozen import dataclass
 from tapgen.model import CHANGE_SETS, Target
 
 LIMIT = 300.0

@@ -12,10 +12,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from tapgen.aws.pace import Pace
+from tapgen.frozen import dataclass
 
 AT_ONCE = 8
 """Threads that make calls at the same time, and connections of a client."""

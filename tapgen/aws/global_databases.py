@@ -8,10 +8,10 @@ Source: `DescribeGlobalClusters` in the RDS API reference.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 
 _NOT_THERE = "GlobalClusterNotFoundFault"

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 
 

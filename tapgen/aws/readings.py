@@ -47,6 +47,11 @@ def read(
     return instance
 
 
+def asks(instance: ObservedInstance, outputs: bool | None, read_stacks: bool) -> bool:
+    """Whether `read` may make calls for an instance."""
+    return bool(outputs) or read_stacks or _in_doubt(instance)
+
+
 def _with_outputs(
     aws: Aws, target: Target, instance: ObservedInstance, ssm: Mapping[str, str]
 ) -> ObservedInstance:

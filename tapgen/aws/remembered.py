@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from tapgen.frozen import dataclass
 from tapgen.model import InstanceDetailedStatus, InstanceStatus, ObservedInstance
 
 FORMAT = 1

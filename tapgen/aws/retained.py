@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tapgen.aws import stacks
 from tapgen.aws.session import NOBODY, Aws, ask
 from tapgen.errors import AwsError, NotFound
+from tapgen.frozen import dataclass
 from tapgen.model import Observed, Target
 from tapgen.template import evaluate
 from tapgen.template.propagation import deletion_policy

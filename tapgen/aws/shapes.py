@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.session import one_line
+from tapgen.frozen import dataclass
 from tapgen.model import (
     AutoDeployment,
     InstanceDetailedStatus,

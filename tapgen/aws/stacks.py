@@ -6,13 +6,14 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, TemplateError
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 from tapgen.template import decode, nested
 from tapgen.template.parameters import complete

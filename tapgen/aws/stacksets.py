@@ -15,7 +15,7 @@ from collections.abc import (
     Sequence,
 )
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -28,6 +28,7 @@ from tapgen.aws.remembered import Memory, Newest
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.aws.sweep import Given, Listed, Sweep, Wanted
 from tapgen.errors import AwsError, Busy, NotFound
+from tapgen.frozen import dataclass
 from tapgen.model import (
     HIDDEN,
     AutoDeployment,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from tapgen.aws.session import Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 
 TAKES_NO_UPDATE = re.compile(r"is in \w+ state and can ?not be updated")

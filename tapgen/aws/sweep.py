@@ -8,9 +8,10 @@ outputs or the stack set's word is in doubt (`readings`).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 from tapgen.aws import readings
@@ -18,6 +19,7 @@ from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.remembered import Memory, Newest
 from tapgen.aws.session import Aws
 from tapgen.aws.shapes import Active
+from tapgen.frozen import dataclass
 from tapgen.model import Observed, ObservedInstance, PermissionModel, Target
 from tapgen.template import parameter_store
 
@@ -79,9 +81,9 @@ class _Look:
         return self.found.name
 
     @property
-    def stood(self) -> list[Target]:
-        """Where there is an instance already."""
-        return [target for target in self.listed if not target.joins_later]
+    def stood(self) -> dict[Target, ObservedInstance]:
+        """The instances that there are already."""
+        return {t: one for t, one in self.listed.items() if not t.joins_later}
 
 
 @dataclass(frozen=True)
@@ -101,13 +103,21 @@ class Sweep:
             looks = [look for look in pool.map(self._look, names) if look]
             total = sum(len(look.listed) for look in looks)
             jobs = [
-                (look, target, overrides, outputs)
+                (look, target, overrides(target, instance), outputs)
                 for look in looks
                 for overrides in [self._overrides(look)]
                 for outputs in [self._outputs(look, total)]
-                for target in look.stood
+                for target, instance in look.stood.items()
             ]
-            read = list(pool.map(lambda job: self._read(*job), jobs))
+            # Most instances take no call, and a thread for each only costs time.
+            asks = [self._asks(*job) for job in jobs]
+            answers = pool.map(
+                lambda job: self._read(*job), itertools.compress(jobs, asks)
+            )
+            read = [
+                next(answers) if calls else self._read(*job)
+                for job, calls in zip(jobs, asks, strict=True)
+            ]
         found: dict[str, dict[Target, ObservedInstance]] = {}
         for (look, target, *_), one in zip(jobs, read, strict=True):
             if one:  # the list is eventually consistent
@@ -164,16 +174,29 @@ class Sweep:
 
         return overrides
 
+    def _asks(
+        self,
+        look: _Look,
+        target: Target,
+        known: Mapping[str, str] | None,
+        outputs: bool | None,
+    ) -> bool:
+        """Whether `_read` makes calls."""
+        return known is None or readings.asks(
+            look.listed[target], outputs, self.read_stacks
+        )
+
     def _read(
         self,
         look: _Look,
         target: Target,
-        overrides: Callable[[Target, ObservedInstance], Mapping[str, str] | None],
+        known: Mapping[str, str] | None,
         outputs: bool | None,
     ) -> ObservedInstance | None:
+        """Return an instance with what is `known` of its overrides, or with those that are
+        read; None where it is gone."""
         instance: ObservedInstance | None = look.listed[target]
         assert instance
-        known = overrides(target, instance)
         if known is not None:
             instance = replace(instance, overrides=known)
         else:

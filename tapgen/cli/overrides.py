@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from tapgen.aws import remembered
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
+from rich.markup import escape, render
 from rich.table import Table
 
 from tapgen.model import Target
@@ -86,17 +86,26 @@ class Screen:
     def line(self, event: Event) -> None:
         seconds = f"[dim]{time.monotonic() - self.started:7.1f} s[/]"
         if event.kind == "wave":
-            self.out.print(f"{seconds} [bold]{escape(event.message)}[/]")
+            self._print(f"{seconds} [bold]{escape(event.message)}[/]")
             return
         if event.kind == "failed":
-            self.out.print(f"{seconds}   {MARKS['FAILED']}  {escape(event.message)}")
+            self._print(f"{seconds}   {MARKS['FAILED']}  {escape(event.message)}")
             return
         if event.status == "FAILED":  # the line of "failed" reports it, with its cause
             return
         what = MARKS.get(event.status, escape(event.kind))
         place = f"{what} {event.stack_set} {event.target or ''}".rstrip()
         words = "  ".join(filter(None, (place, escape(event.message))))
-        self.out.print(f"{seconds}   {words}")
+        self._print(f"{seconds}   {words}")
+
+    def _print(self, text: str) -> None:
+        if self.out.is_terminal:
+            self.out.print(text)
+            return
+        # Without styles and wrapping it is the same text, in a quarter of the time: a
+        # rollout to a thousand targets prints two thousand lines.
+        self.out.file.write(f"{render(visible(text), emoji=False).plain}\n")
+        self.out.file.flush()
 
     def table(self) -> Table:
         return Table()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ from tapgen.cli.common import (
     system_path,
 )
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 from tapgen.model import System, Undescribed, Unsearched
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ from tapgen.cli.running import (
     wait_for_running,
 )
 from tapgen.errors import PlanError, RolloutError
+from tapgen.frozen import dataclass
 
 _EPILOG = """\b
 Examples:

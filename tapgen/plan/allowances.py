@@ -8,8 +8,8 @@ is taken where only one part has it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
+from tapgen.frozen import dataclass
 from tapgen.model import Action, Target
 from tapgen.plan.model import Plan, Step
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tapgen.aws.change_sets import Change, ChangeSet, Detail, Question
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 from tapgen.model import CHANGE_SETS, HIDDEN, Action, Target
 from tapgen.plan import reviews
 from tapgen.plan.model import Plan, Reference, Step

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -19,6 +18,7 @@ from tapgen.aws import stacks
 from tapgen.aws.stacks import Difference, DriftedResource
 from tapgen.aws.stacksets import Operation, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError
+from tapgen.frozen import dataclass
 from tapgen.model import Action, ObservedInstance, Reading, ResultStatus, Target
 from tapgen.plan.model import Plan, Step
 from tapgen.template import diff

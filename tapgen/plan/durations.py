@@ -19,8 +19,8 @@ Only slow types are listed; every other type takes seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from tapgen.frozen import dataclass
 from tapgen.model import Action
 
 

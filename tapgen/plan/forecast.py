@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, reduce
 from graphlib import CycleError, TopologicalSorter
 from operator import add, or_
 
 from tapgen.aws.stacksets import MAX_BODY, compact, rectangles
+from tapgen.frozen import dataclass
 from tapgen.model import NO_STACK, Action, AlarmGate, Preferences, StackSet, Target
 from tapgen.plan import durations, gates, wide
 from tapgen.plan.durations import NOTHING, POLL, STACK, Span

@@ -7,7 +7,6 @@ since a plan deletes last.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from tapgen.aws.quotas import (
     ADDRESSES,
@@ -22,6 +21,7 @@ from tapgen.aws.quotas import (
     Quota,
     Reading,
 )
+from tapgen.frozen import dataclass
 from tapgen.model import Action, Observed, System, Target
 from tapgen.plan.forecast import TIGHT, Forecast
 from tapgen.plan.model import Plan, Step

@@ -21,11 +21,11 @@ def not_known(
     """Return the SSM parameters that the deployed stacks read, and whose values cannot be
     compared; each once for a part."""
     steps = [step for step in steps if step.action is not Action.DELETE]
-    changing = frozenset(_changing(system, observed, steps))
     found: dict[NotKnown, None] = {}
-    for s in system.stack_sets:
-        known = observed.get(s.name)
-        if known and parameter_store.reads(s.template):
+    readers = [s for s in system.stack_sets if parameter_store.reads(s.template)]
+    changing = frozenset(_changing(system, observed, steps) if readers else ())
+    for s in readers:
+        if known := observed.get(s.name):
             for target in s.targets:
                 for name, why in _of_types(s, known, target, changing):
                     found[s.part, name, why] = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from functools import cached_property
 
+from tapgen.frozen import dataclass
 from tapgen.model import (
     HIDDEN,
     Action,

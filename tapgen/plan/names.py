@@ -10,9 +10,10 @@ other systems and environments, and what an earlier `destroy` left (`Elsewhere`)
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tapgen.aws.retained import RetainedResource
+from tapgen.frozen import dataclass
 from tapgen.model import Action, Observed, System, Target
 from tapgen.plan.model import Step
 from tapgen.system import names

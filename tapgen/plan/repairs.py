@@ -9,10 +9,11 @@ creation leaves (ROLLBACK_COMPLETE) goes with its instance.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
 from tapgen.aws.stuck import GONE, StackState
+from tapgen.frozen import dataclass
 from tapgen.model import (
     InstanceDetailedStatus,
     InstanceStatus,

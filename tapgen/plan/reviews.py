@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tapgen.aws.change_sets import Finding
+from tapgen.frozen import dataclass
 from tapgen.model import HIDDEN, STACKS_IN_REVIEW, System, Target
 from tapgen.plan.model import Plan, Reference, Step, Value
 from tapgen.system import names

@@ -9,9 +9,10 @@ they must also change last, no order is right, and the change takes two rollouts
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
+from tapgen.frozen import dataclass
 from tapgen.model import Action, Observed, Output, StackSet, System, Target
 from tapgen.plan.model import Step
 from tapgen.plan.values import (

@@ -16,11 +16,12 @@ https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-datab
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tapgen.aws import global_databases
 from tapgen.aws.session import Aws
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 from tapgen.model import Action, Observed, Target
 from tapgen.plan.model import Plan, Step
 from tapgen.template import evaluate

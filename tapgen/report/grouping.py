@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import Gate, Target
 from tapgen.plan import Plan, Step
 from tapgen.plan.gates import gates as gates_of

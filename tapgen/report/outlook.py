@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from rich.markup import escape
 
+from tapgen.frozen import dataclass
 from tapgen.model import Target, Undescribed, Unsearched
 from tapgen.plan.change_set_answers import Answer, Key
 from tapgen.plan.drift import Drift, Drifted

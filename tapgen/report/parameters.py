@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from tapgen.frozen import dataclass
 from tapgen.model import HIDDEN, Action
 from tapgen.plan import Plan, Reference, Step, Value
 from tapgen.report.values import difference, short

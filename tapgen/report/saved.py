@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from tapgen.errors import PlanError
+from tapgen.frozen import dataclass
 from tapgen.model import Observed, System, digest
 from tapgen.plan import Plan
 from tapgen.report import data

@@ -8,10 +8,11 @@ output refers to it again, since going back may create what provides it anew.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from tapgen.aws.stacksets import Definition
 from tapgen.errors import RolloutError
+from tapgen.frozen import dataclass
 from tapgen.model import (
     HIDDEN,
     AtFirst,

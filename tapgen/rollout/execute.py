@@ -11,7 +11,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from tapgen.aws import remembered, sweep
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
+from tapgen.frozen import dataclass
 from tapgen.model import (
     ApprovalGate,
     CommandGate,

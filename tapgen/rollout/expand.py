@@ -13,12 +13,13 @@ Pure: what is deployed comes in as `StackSetState`, which `after` advances call 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tapgen.aws import stacksets
 from tapgen.aws.stacksets import Definition, rectangles
 from tapgen.errors import RolloutError
+from tapgen.frozen import dataclass
 from tapgen.model import HIDDEN, Preferences, Target
 from tapgen.rollout.program import (
     Call,

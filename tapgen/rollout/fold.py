@@ -19,11 +19,12 @@ event advance a run in the same way. Events are those of `journal`:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from tapgen.aws.stacksets import Definition
+from tapgen.frozen import dataclass
 from tapgen.model import InstanceStatus, Observed, Target
 from tapgen.rollout.codec import decode
 from tapgen.rollout.expand import StackSetState, after

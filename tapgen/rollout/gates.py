@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import StrEnum
 from http.client import HTTPException
@@ -30,6 +30,7 @@ from tapgen.aws import alarms
 from tapgen.aws.alarms import Alarm
 from tapgen.aws.session import Aws
 from tapgen.errors import Denied
+from tapgen.frozen import dataclass
 from tapgen.model import (
     AlarmGate,
     ApprovalGate,

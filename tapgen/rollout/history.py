@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
 from tapgen.errors import RolloutError
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 from tapgen.rollout import fold, lock
 from tapgen.rollout.codec import decode

@@ -14,11 +14,12 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from tapgen.errors import Conflict, RolloutError
+from tapgen.frozen import dataclass
 from tapgen.rollout.journal import Store, home, now_text
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
 from tapgen.errors import AwsError, Denied, Expired, RolloutError
+from tapgen.frozen import dataclass
 from tapgen.model import Target
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tapgen.errors import RolloutError
+from tapgen.frozen import dataclass
 from tapgen.rollout import lock
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.fold import State, fold

@@ -8,11 +8,12 @@ answers, in the order of `StackSets.buckets`: so all who act take the same one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError
+from tapgen.frozen import dataclass
 from tapgen.rollout import lock
 from tapgen.rollout.journal import Store
 from tapgen.rollout.opening import Opened, opened

@@ -8,12 +8,13 @@ function can do it; templates are named by digest and stored beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from tapgen.aws.stacksets import Definition
+from tapgen.frozen import dataclass
 from tapgen.model import Observed, Preferences, Target
 from tapgen.rollout.codec import decode, encode
 

@@ -21,13 +21,14 @@ import platform
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from tapgen.aws import retained
 from tapgen.aws.session import is_away
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, Conflict, RolloutError
+from tapgen.frozen import dataclass
 from tapgen.rollout import lock, snapshot
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.fold import End

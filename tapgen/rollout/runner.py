@@ -10,7 +10,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from tapgen import __version__
@@ -18,6 +18,7 @@ from tapgen.aws import sweep
 from tapgen.aws.remembered import Newest
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
+from tapgen.frozen import dataclass
 from tapgen.model import Artifact, Observed, ObservedInstance, System, Target
 from tapgen.plan import Plan
 from tapgen.rollout import compile, lock, places, reconcile, snapshot, uploads

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 
+from tapgen.frozen import dataclass
 from tapgen.knowledge.condition_keys import KEYS
 
 # Keys that sessions carry into every service. IAM user guide, "AWS global condition
