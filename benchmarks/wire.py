@@ -202,6 +202,7 @@ class Fleet:
             capture_output=True,
             text=True,
             preexec_fn=_few_files,
+            env={k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
         )
         seconds = time.perf_counter() - start
         found = json.loads(counts.read_text()) if counts.exists() else {}

@@ -25,6 +25,24 @@ class Stored:
     age: float
 
 
+def regions(aws: Aws, target: Target) -> frozenset[str]:
+    """Return the regions in which the account of a target has artifact buckets; their
+    names say so. One call, at any region, needs the action s3:ListAllMyBuckets
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html).
+
+    Raises AwsError where they cannot be listed.
+    """
+    client, found = aws.client("s3", target), set()
+    start = artifact_bucket(Target(target.account, ""))
+    more: dict[str, Any] = {}
+    while True:
+        answer = ask(client, "list_buckets", Prefix=start, MaxBuckets=1000, **more)
+        found |= {one["Name"].removeprefix(start) for one in answer.get("Buckets", ())}
+        if not (token := answer.get("ContinuationToken")):
+            return frozenset(found)
+        more = {"ContinuationToken": token}
+
+
 @dataclass(frozen=True)
 class ArtifactBucket:
     """Objects in the artifact bucket of one account and region.

@@ -109,10 +109,12 @@ def plan_command(
         )
         allowed = exact_allowances(plan, allowed)
         with clock.stage("quotas and drift"):
+            others, unsearched = undescribed(reached, deployed=bool(plan.observed))
             ahead = replace(
                 outlook_of(reached, plan, drift_of_all=detect_drift),
                 answers=answers,
-                undescribed=undescribed(reached, deployed=bool(plan.observed)),
+                undescribed=others,
+                unsearched=unsearched,
             )
         open_run, lines = what_is_open(reached, near)
         ahead = replace(ahead, open_run=open_run, first=lines)

@@ -99,16 +99,23 @@ def _require_journals(system: System, without: Iterable[str]) -> None:
 
 
 def undescribed(
-    reached: Reached, *, deployed: bool
-) -> tuple[Undescribed | Unsearched, ...]:
+    reached: Reached, *, deployed: bool, everything: bool = False
+) -> tuple[tuple[Undescribed | Unsearched, ...], tuple[str, ...]]:
     """Return the system's stack sets that neither its file nor an environment in it
-    describes; `deployed` says whether any that it describes exist."""
+    describes, and the regions of its file that were not searched, none with `everything`;
+    `deployed` says whether any that it describes exist."""
+    from tapgen.aws import artifact_bucket
     from tapgen.system import undescribed
 
-    system, read = reached.system, environments(reached.loaded.config.path)
+    system, sets = reached.system, reached.sets
+    read = environments(reached.loaded.config.path)
     described = {(c.admin.region, c.suffix) for c in read}
-    places = undescribed.regions(system, deployed)
-    return undescribed.find(system, reached.sets, described, places)
+    try:
+        buckets = artifact_bucket.regions(sets.aws, sets.admin)
+    except AwsError:  # whoever may not list them looks everywhere
+        buckets = None
+    there = undescribed.where(system, buckets, deployed=deployed, everything=everything)
+    return undescribed.find(system, sets, described, there.regions), there.left_out
 
 
 def elsewhere(reached: Reached, types: Collection[str]) -> Elsewhere:

@@ -112,7 +112,10 @@ def rollout_command(
         plan = make_plan(reached, clock, read_stacks=read_stacks, shut=shut)
         if saved_plan:
             saved.check(saved_plan, plan, str(plan_file))
-        others = undescribed(reached, deployed=bool(plan.observed))
+        others, unsearched = undescribed(reached, deployed=bool(plan.observed))
+        ahead = replace(
+            outlook_of(reached, plan), undescribed=others, unsearched=unsearched
+        )
         code = Rollout(
             reached,
             plan,
@@ -121,7 +124,7 @@ def rollout_command(
             yes=yes,
             details=details,
             supersede=supersede,
-        ).carry_out(replace(outlook_of(reached, plan), undescribed=others), clock)
+        ).carry_out(ahead, clock)
     if timings:
         clock.show()
     return code

@@ -53,7 +53,7 @@ def status_command(
     try:
         with administered(reached, "status") as near:
             observed = ownership.observe(reached.system, reached.sets)
-            others = undescribed(reached, deployed=bool(observed))
+            others, _ = undescribed(reached, deployed=bool(observed), everything=True)
             found = data.status(reached.system, observed, others)
             found["open_run"], lines = what_is_open(reached, near)
     except Away as away:

@@ -44,6 +44,7 @@ class Outlook:
     undescribed: tuple[Undescribed | Unsearched, ...] = ()
     left_out: tuple[Demand, ...] = ()
     not_read: int = 0
+    unsearched: tuple[str, ...] = ()
     open_run: Mapping[str, Any] | None = None
     first: Sequence[str] = ()
 
@@ -53,12 +54,13 @@ class Outlook:
 
 def alone(outlook: Outlook | None) -> Iterator[str]:
     """Yield what counts where a plan changes nothing: drift, if that of everything was
-    read, and what was not read."""
+    read, stack sets that the file does not describe, and what was not read."""
     if outlook and outlook.drift.whole:
         yield from _found(outlook.drift)
         yield from _checked(outlook.drift)
     if outlook:
         yield from _open(outlook)
+        yield from _undescribed(outlook)
         yield from _not_read(outlook)
 
 
@@ -71,12 +73,25 @@ def _open(outlook: Outlook) -> Iterator[str]:
         yield from (f"      {escape(line)}" for line in more)
 
 
+def _undescribed(outlook: Outlook) -> Iterator[str]:
+    if outlook.undescribed:
+        yield f"\n[bold red]{undescribed.TITLE}[/]"
+    for line in undescribed.lines(outlook.undescribed):
+        yield f"  [red]![/] {escape(line)}"
+
+
 def _not_read(outlook: Outlook) -> Iterator[str]:
     """What was left out because there is much of it, and who reads it."""
     if outlook.not_read:
         yield (
             f"not read: {counted(outlook.not_read, 'stack')} whose outputs nobody takes; "
             "tapgen status shows those deleted by hand, plan --detect-drift those changed"
+        )
+    if outlook.unsearched:
+        yield (
+            f"not searched: {counted(len(outlook.unsearched), 'region')} of the file "
+            "without an artifact bucket of tapgen; tapgen status looks there, too, for "
+            "stack sets that the file does not describe"
         )
     names: dict[str, list[Demand]] = {}
     for demand in outlook.left_out:
@@ -107,10 +122,7 @@ def first(outlook: Outlook) -> Iterator[str]:
         yield "\n[bold red]exceeds a quota[/]"
     yield from (f"  [red]![/] {escape(_too_much(h))}" for h in short)
     yield from _found(outlook.drift)
-    if outlook.undescribed:
-        yield f"\n[bold red]{undescribed.TITLE}[/]"
-    for line in undescribed.lines(outlook.undescribed):
-        yield f"  [red]![/] {escape(line)}"
+    yield from _undescribed(outlook)
     if outlook.forecast.moves:
         yield "\n[bold red]moves[/]"
     for move in outlook.forecast.moves:
@@ -136,6 +148,9 @@ def markdown_alone(outlook: Outlook | None) -> Iterator[str]:
     if outlook and outlook.first:
         yield f"\n**⚠️ {_OPEN}**\n"
         yield f"- {'; '.join(outlook.first)}"
+    if outlook and outlook.undescribed:
+        yield f"\n**⚠️ {undescribed.TITLE}**\n"
+        yield from (f"- {line}" for line in undescribed.lines(outlook.undescribed))
 
 
 def markdown(outlook: Outlook) -> Iterator[str]:
@@ -151,9 +166,6 @@ def markdown(outlook: Outlook) -> Iterator[str]:
     for what, places in drifted.items():
         code = what.replace("`", "'").replace("\n", " ")
         yield f"- `{code}` in {target_list(places)}"
-    if outlook.undescribed:
-        yield f"\n**⚠️ {undescribed.TITLE}**\n"
-    yield from (f"- {line}" for line in undescribed.lines(outlook.undescribed))
     if outlook.forecast.moves:
         yield "\n**⚠️ moves**\n"
     for move in outlook.forecast.moves:
@@ -329,6 +341,7 @@ def data(outlook: Outlook) -> dict[str, Any]:
         "not_read": {
             "stacks": outlook.not_read,
             "quotas": [_demand(one) for one in outlook.left_out],
+            "regions": [*outlook.unsearched],
         },
     }
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
+from tapgen.frozen import dataclass
 from tapgen.knowledge.regions import ALWAYS_ENABLED
 from tapgen.model import System, Target, Undescribed, Unsearched
 from tapgen.template import scope
@@ -21,17 +22,41 @@ Described = Collection[tuple[str, str]]
 """Administration region and suffix of the system, and of each of its environments."""
 
 
-def regions(system: System, deployed: bool) -> list[str]:
+MANY = 8
+"""Up to how many regions of a file are searched without a bucket in them."""
+
+
+@dataclass(frozen=True)
+class Where:
+    """The regions to search, and those in the file that are left out."""
+
+    regions: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def where(
+    system: System,
+    buckets: Collection[str] | None,
+    *,
+    deployed: bool,
+    everything: bool = False,
+) -> Where:
     """Return the regions that may administer stack sets of a system.
 
-    These are the regions in its file. Where none of the system is `deployed`, its
-    administration region may just have changed: then also all regions that every account
-    can use.
+    These are the regions in its file, and those with artifact `buckets`: without one,
+    tapgen deploys nothing from a region, since the journal is in it. None says that these
+    are not known. Where none of the system is `deployed`, its administration region may
+    just have changed: then also all regions that every account can use. Of a file with
+    many regions, those without a bucket are left out, unless `everything` is wanted.
     """
-    found = {system.admin.region, *system.regions.values()}
+    admin = system.admin.region
+    found = {admin, *system.regions.values()}
     if not deployed:
-        found |= {*ALWAYS_ENABLED.get(scope.partition(system.admin.region), ())}
-    return sorted(found)
+        found |= {*ALWAYS_ENABLED.get(scope.partition(admin), ())}
+    elif buckets is not None and len(found) > MANY and not everything:
+        left = found - {admin, *buckets}
+        return Where(tuple(sorted({admin, *buckets})), tuple(sorted(left)))
+    return Where(tuple(sorted(found.union(buckets or ()))))
 
 
 def find(

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tapgen import rollout
+from tapgen.aws import artifact_bucket as artifact_buckets
 from tapgen.emulator.server import lifecycle
 from tapgen.errors import AwsError, Conflict, RolloutError
 from tapgen.model import Target, artifact_bucket
@@ -57,6 +58,8 @@ def test_an_object_is_replaced_only_in_place_of_the_one_that_was_read(
         bucket.write("runs/demo-test/missing.json", b"3", etag=second)
 
     assert bucket.keys("runs/demo-test/t") == ["runs/demo-test/two.json"]
+    regions = artifact_buckets.regions(ready.sets.aws, ready.sets.admin)
+    assert ready.sets.admin.region in regions
 
 
 def test_of_twenty_starters_one_gets_the_lock(ready: Cloud) -> None:
@@ -96,6 +99,7 @@ def test_a_process_whose_number_is_taken_stops_and_says_who_went_on(
 def test_without_a_bucket_the_advice_is_bootstrap(cloud: Cloud) -> None:
     with pytest.raises(AwsError, match="run tapgen bootstrap"):
         cloud.sets.bucket.write("runs/x.json", b"1")
+    assert artifact_buckets.regions(cloud.sets.aws, cloud.sets.admin) == frozenset()
     assert cloud.sets.bucket.read("runs/x.json") is None
     assert cloud.sets.bucket.keys("runs/") == []
 

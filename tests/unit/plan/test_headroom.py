@@ -111,7 +111,12 @@ def test_of_many_quotas_those_are_read_that_may_fill_and_the_others_are_named() 
         every = headroom.demands(the_plan, forecast.of(the_plan))
         read, left = headroom.worth_reading(every, the_plan.system.admin)
         assert {*read} | {*left} == {*every}
-        ahead = outlook.Outlook(forecast.of(the_plan), left_out=left, not_read=7)
+        ahead = outlook.Outlook(
+            forecast.of(the_plan),
+            left_out=left,
+            not_read=7,
+            unsearched=("eu-west-1", "eu-west-2"),
+        )
         return {d.quota.name for d in read}, {d.quota.name for d in left}, ahead
 
     assert chosen(few)[1] == set()
@@ -127,10 +132,12 @@ def test_of_many_quotas_those_are_read_that_may_fill_and_the_others_are_named() 
         shown = " ".join(show(planned(many), outlook=ahead).split())
         assert line in shown
         assert "not read: 7 stacks whose outputs nobody takes" in shown
+        assert "not searched: 2 regions of the file without an artifact" in shown
     assert "not read: 7 stacks" in text.plan(
         planned(many, found=[make.observed(many)]), outlook=ahead
     )
     assert outlook.data(ahead)["not_read"]["stacks"] == 7
+    assert outlook.data(ahead)["not_read"]["regions"] == ["eu-west-1", "eu-west-2"]
     assert len(outlook.data(ahead)["not_read"]["quotas"]) == 30
 
 

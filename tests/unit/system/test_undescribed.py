@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
+from tapgen import plan
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
+from tapgen.knowledge.regions import PARTITIONS
 from tapgen.model import Target, Undescribed, Unsearched
+from tapgen.plan import forecast
+from tapgen.report import markdown, outlook, text
 from tapgen.report import undescribed as shown
 from tapgen.system import undescribed
 from tests import make
@@ -92,8 +96,27 @@ def test_a_region_that_cannot_be_read_hides_no_other_and_is_not_empty() -> None:
 def test_every_usual_region_is_looked_at_only_where_nothing_is_deployed() -> None:
     system = make.system()
 
-    assert undescribed.regions(system, deployed=True) == ["us-east-1", "us-west-2"]
-    assert "eu-west-1" in undescribed.regions(system, deployed=False)
+    for deployed, buckets in ((True, None), (True, ()), (False, ())):
+        found = undescribed.where(system, buckets, deployed=deployed)
+        assert {"us-east-1", "us-west-2"} <= {*found.regions}
+        assert ("eu-west-1" in found.regions) is not deployed
+        assert found.left_out == ()
+
+
+def test_regions_with_a_bucket_are_searched_and_of_many_without_one_none() -> None:
+    many = {f"r{n}": r for n, r in enumerate(PARTITIONS["aws"])}
+    system = replace(make.system(), regions=many)
+    buckets = {"us-east-1", "eu-west-1", "mx-central-1"}
+
+    found = undescribed.where(system, buckets, deployed=True)
+    assert {*found.regions} == buckets
+    assert {*found.left_out} == {*many.values()} - buckets
+
+    for known, everything in ((None, False), (buckets, True)):
+        found = undescribed.where(system, known, deployed=True, everything=everything)
+        assert {*found.regions} == {*many.values()} and not found.left_out
+    few = undescribed.where(make.system(), {"eu-west-3"}, deployed=True)
+    assert few.regions == ("eu-west-3", "us-east-1", "us-west-2")
 
 
 def test_a_line_names_suffix_and_region_to_destroy_them_with() -> None:
@@ -104,3 +127,14 @@ def test_a_line_names_suffix_and_region_to_destroy_them_with() -> None:
         "described by the file; they stay as they are. To delete them, run tapgen "
         "destroy with a file that has suffix old and admin.region us-east-1"
     ]
+
+
+def test_a_plan_without_changes_names_them_too() -> None:
+    system = make.system(make.stack_set())
+    same = plan.make(system, {s.name: make.observed(s) for s in system.stack_sets})
+    left = (Undescribed("us-west-2", "old", "demo-old-a"),)
+    ahead = outlook.Outlook(forecast.of(same), undescribed=left)
+
+    assert not same
+    for told in (text.plan(same, outlook=ahead), markdown.plan(same, outlook=ahead)):
+        assert "demo-old-a: deployed with suffix old" in " ".join(told.split())
