@@ -13,7 +13,6 @@ from troposphere import (
     If,
     Join,
     Not,
-    NoValue,
     Ref,
     Select,
     Split,
