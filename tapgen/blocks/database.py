@@ -26,6 +26,13 @@ from awacs import kms
 from awacs import secretsmanager as actions
 from awacs.aws import Statement, StringEquals
 from troposphere import (
+    And,
+    Condition,
+    Equals,
+    If,
+    Not,
+    NoValue,
+    Or,
     Ref,
     Select,
     Split,
@@ -506,6 +513,54 @@ def replica(
     # Troposphere requires Engine and StorageEncrypted, which a replica must not have.
     instance.no_validation()
     return t.add_resource(instance)
+
+
+IS_REPLICA = "IsReplica"
+"""The condition of `promotion` that a replica has not been promoted."""
+
+
+def promotion(t: Template, source_arn: Any) -> dict[str, Any]:
+    """Add the parameters that promote a replica of `source_arn` in place; return its
+    properties.
+
+    `Promoted` removes the replication source and adds backups, which RDS turns on with
+    the promotion, so that there is no time without them. `Standby`, in a later update,
+    adds a standby, which takes longer than writes should wait. The instance, its name and
+    its host name stay the same throughout.
+    """
+    for title, text in (
+        ("Promoted", "Whether the replica is promoted; this cannot be undone."),
+        ("Standby", "Whether the promoted instance has a standby, as MultiAz says."),
+    ):
+        frame.parameter(
+            t, title, description=text, AllowedValues=["true", "false"], Default="false"
+        )
+    promoted, standby = (Equals(Ref(p), "true") for p in ("Promoted", "Standby"))
+    t.add_condition(IS_REPLICA, Not(promoted))
+    t.add_condition("HasStandby", And(Not(Condition(IS_REPLICA)), standby))
+    t.add_rule(
+        "StandbyAfterPromotion",
+        {
+            "Assertions": [
+                {
+                    "Assert": Or(promoted, Not(standby)),
+                    "AssertDescription": (
+                        "Standby is for a promoted replica: set Promoted first, in an"
+                        " update of its own"
+                    ),
+                }
+            ]
+        },
+    )
+    keeping = keeping_parameters(t)
+    return {
+        "source_arn": If(IS_REPLICA, source_arn, NoValue),
+        "promoted": {
+            "BackupRetentionPeriod": If(IS_REPLICA, NoValue, keeping["backup_days"]),
+            "MultiAZ": If("HasStandby", keeping["multi_az"], NoValue),
+            "PreferredBackupWindow": If(IS_REPLICA, NoValue, BACKUP_WINDOW),
+        },
+    }
 
 
 def watch(t: Template, *, identifier: str, alarm_name: str) -> None:

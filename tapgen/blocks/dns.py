@@ -332,6 +332,41 @@ def weighted_name(
     )
 
 
+def failover_name(
+    t: Template,
+    title: str,
+    *,
+    zone: Any,
+    domain: Any,
+    first: bool,
+    identifier: str,
+    host: Any,
+    ttl: int,
+    check: Any = None,
+) -> Any:
+    """Add one of two CNAME records that fail over: the primary one, or the secondary
+    one.
+
+    Private zones allow this, too. The primary record needs a check; the secondary one
+    answers in any case. `ttl` is in seconds.
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-private-hosted-zones.html
+    """
+    assert check is not None or not first, "the first record needs a check"
+    return t.add_resource(
+        route53.RecordSetType(
+            title,
+            HostedZoneId=zone,
+            Name=domain,
+            Type="CNAME",
+            TTL=str(ttl),
+            SetIdentifier=identifier,
+            Failover="PRIMARY" if first else "SECONDARY",
+            ResourceRecords=[host],
+            **({} if check is None else {"HealthCheckId": Ref(check)}),
+        )
+    )
+
+
 def _record(
     t: Template,
     title: str,

@@ -49,6 +49,13 @@ EXPLAINED: Mapping[str, tuple[Explanation, ...]] = {
             " of its own.",
         ),
     ),
+    "audit bucket": (
+        Explanation(
+            ("S3_BUCKET_REPLICATION_ENABLED",),
+            "Nobody can delete its files, and the log group of the trail has its events,"
+            " too. CloudTrail itself keeps 90 days of them in every region.",
+        ),
+    ),
     "copy": (
         Explanation(
             ("S3_BUCKET_REPLICATION_ENABLED",),
@@ -132,8 +139,7 @@ EXPLAINED: Mapping[str, tuple[Explanation, ...]] = {
         Explanation(
             ("CKV_AWS_115", "LAMBDA_CONCURRENCY_CHECK"),
             "The stage throttles its only caller. A reservation is taken from the"
-            " account, and a new account has none to give: the setting concurrency"
-            " asks for one.",
+            " account, and a new account has none to give.",
         ),
     ),
     "function without a VPC": (

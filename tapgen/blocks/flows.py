@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from awacs import logs as log_actions
-from troposphere import Ref, Template
+from troposphere import Ref, Sub, Template, logs
 
 from tapgen.blocks import frame, monitoring, names, network, security
 
@@ -109,6 +109,46 @@ def count_rejected(
         missing="notBreaching",
         topic_arn=topic_arn,
     )
+
+
+# Fields of flow logs that Logs Insights finds by itself:
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/logs/CWL_AnalyzeLogData-discoverable-fields.html
+_TRAFFIC = "| sort megabytes desc\n| limit 50"
+_MEGABYTES = "stats sum(bytes) / 1048576 as megabytes, count(*) as records by"
+QUERIES = {
+    "who-is-rejected": (
+        'filter action = "REJECT"\n| stats sum(packets) as rejected by srcAddr, dstPort,'
+        " protocol\n| sort rejected desc\n| limit 50"
+    ),
+    "who-sends-most": f"{_MEGABYTES} srcAddr, dstAddr, dstPort\n{_TRAFFIC}",
+    "what-leaves-the-network": (
+        'filter action = "ACCEPT" and not isIpv4InSubnet(dstAddr, "${Cidr}")'
+        f"\n| {_MEGABYTES} dstAddr, dstPort\n{_TRAFFIC}"
+    ),
+    "who-reaches-the-database": (
+        "filter dstPort = ${Port}\n| stats count(*) as records, sum(packets) as packets"
+        " by srcAddr, dstAddr, action\n| sort records desc\n| limit 50"
+    ),
+}
+"""Questions to a flow log, by name, as text for `Fn::Sub`."""
+
+
+def queries(t: Template, group: Any, *, name: str, cidr: Any, port: int) -> None:
+    """Add the stored queries of a flow log, for Logs Insights.
+
+    `name` has a `%s` for the query; `cidr` is the range of the VPC, `port` that of the
+    database.
+    """
+    for thing, text in QUERIES.items():
+        text = text.replace("${Port}", str(port))
+        t.add_resource(
+            logs.QueryDefinition(
+                "".join(map(str.title, thing.split("-"))),
+                Name=names.sub(name % thing),
+                LogGroupNames=[Ref(group)],
+                QueryString=Sub(text, Cidr=cidr) if "${Cidr}" in text else text,
+            )
+        )
 
 
 def nat_alarms(

@@ -249,11 +249,13 @@ def metric_filter(
     namespace: Any,
     metric: str,
     value: str,
+    condition: str = "",
 ) -> Any:
     """Add a metric that counts log events; it is 0 without a match."""
     return t.add_resource(
         logs.MetricFilter(
             title,
+            **({"Condition": condition} if condition else {}),
             LogGroupName=Ref(log_group),
             FilterPattern=pattern,
             MetricTransformations=[

@@ -27,6 +27,7 @@ from awacs.aws import ArnLike, Statement, StringEquals
 from troposphere import GetAtt, Ref, Tags, Template, cloudtrail, config
 
 from tapgen.blocks import explained, frame, monitoring, names, security, storage
+from tapgen.frozen import dataclass
 
 TRAIL_PREFIX = "trail"
 CONFIG_PREFIX = "config"
@@ -71,6 +72,67 @@ def log_bucket(
     )
     frame.output(
         t, "LogBucketName", Ref("LogBucket"), description="Name of the log bucket"
+    )
+
+
+def audit_bucket(
+    t: Template,
+    *,
+    name: str,
+    days_parameter: str,
+    log_to: Any,
+    policy: Sequence[Statement],
+) -> None:
+    """Add the bucket that a trail is written to once, and its name as an output.
+
+    It is apart from the log bucket: S3 delivers access logs to no bucket with Object
+    Lock, and AWS Config delivers to none with a default retention. The trail encrypts
+    its files itself, its digest files have S3-managed keys.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+    https://docs.aws.amazon.com/config/latest/developerguide/manage-delivery-channel.html
+    """
+    days = frame.parameter(
+        t,
+        days_parameter,
+        type="Number",
+        description="Days that the files of the trail are kept.",
+        MinValue=91,
+        MaxValue=3650,
+    )
+    lock = storage.Lock(
+        frame.parameter(
+            t,
+            "LockMode",
+            description="GOVERNANCE: a permission ends the lock; COMPLIANCE: nothing does.",
+            AllowedValues=["GOVERNANCE", "COMPLIANCE"],
+        ),
+        frame.parameter(
+            t,
+            "LockDays",
+            type="Number",
+            description="Days that nobody can delete or overwrite a file, from its upload.",
+            MinValue=1,
+            MaxValue=3650,
+        ),
+    )
+    storage.bucket(
+        t,
+        "AuditBucket",
+        name=name,
+        purpose="audit",
+        key_arn=None,
+        log_to=log_to,
+        lifecycle=storage.lifecycle(
+            noncurrent_days=30,
+            transitions=[("STANDARD_IA", 30), ("GLACIER_IR", 90)],
+            expire_days=days,
+        ),
+        lock=lock,
+        policy=policy,
+        kinds=["audit bucket"],
+    )
+    frame.output(
+        t, "AuditBucketName", Ref("AuditBucket"), description="Bucket of the trail"
     )
 
 
@@ -199,6 +261,134 @@ def trail(
             Tags=Tags(Name=names.sub(name)),
             **({"Condition": condition} if condition else {}),
         )
+    )
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Events of a trail that somebody should look at: a pattern of CloudWatch Logs."""
+
+    thing: str
+    description: str
+    pattern: str
+
+
+def _any_of(source: str, *events: str) -> str:
+    """Return the pattern of some events of a service."""
+    named = " || ".join(f"($.eventName = {event})" for event in events)
+    return f"{{ ($.eventSource = {source}.amazonaws.com) && ({named}) }}"
+
+
+# The controls CloudWatch.1, 4, 5, 7 and 8 of Security Hub, from the benchmark of CIS:
+# https://docs.aws.amazon.com/securityhub/latest/userguide/cloudwatch-controls.html
+WATCHED = (
+    Watched(
+        "root",
+        "Somebody has used the root user of the account",
+        '{ ($.userIdentity.type = "Root") && ($.userIdentity.invokedBy NOT EXISTS)'
+        ' && ($.eventType != "AwsServiceEvent") }',
+    ),
+    Watched(
+        "trail",
+        "Somebody has changed a trail, or stopped one",
+        _any_of(
+            "cloudtrail",
+            *("CreateTrail", "UpdateTrail", "DeleteTrail", "StartLogging"),
+            *("StopLogging", "PutEventSelectors"),
+        ),
+    ),
+    Watched(
+        "keys",
+        "Somebody has disabled a key, changed who may use it, or scheduled its deletion",
+        _any_of("kms", "DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"),
+    ),
+    Watched(
+        "policies",
+        "Somebody has changed permissions in IAM",
+        _any_of(
+            "iam",
+            *("CreatePolicy", "CreatePolicyVersion", "DeletePolicy"),
+            *("DeletePolicyVersion", "SetDefaultPolicyVersion"),
+            *(
+                f"{verb}{whose}Policy"
+                for verb in ("Attach", "Detach", "Put", "Delete")
+                for whose in ("Group", "Role", "User")
+            ),
+        ),
+    ),
+    Watched(
+        "buckets",
+        "Somebody has changed who may use a bucket, or how long it keeps objects",
+        _any_of(
+            "s3",
+            *("PutBucketAcl", "PutBucketPolicy", "DeleteBucketPolicy"),
+            *("PutBucketLifecycle", "DeleteBucketLifecycle"),
+            *("PutBucketReplication", "DeleteBucketReplication"),
+        ),
+    ),
+)
+"""What alarms follow in a trail's log group."""
+
+
+def watch_trail(
+    t: Template,
+    group: Any,
+    *,
+    group_name: str,
+    alarm_name: str,
+    metrics: str,
+    topic_arn: Any,
+    condition: str = "",
+) -> None:
+    """Add an alarm on each of `WATCHED`, and one on a trail that has fallen silent.
+
+    `alarm_name` has a `%s` for what is watched, `metrics` is a namespace.
+    """
+    for watched in WATCHED:
+        title = f"Audit{watched.thing.title()}"
+        counted: dict[str, Any] = {"namespace": names.sub(metrics), "metric": title}
+        monitoring.metric_filter(
+            t,
+            title,
+            log_group=group,
+            pattern=watched.pattern,
+            value="1",
+            condition=condition,
+            **counted,
+        )
+        monitoring.alarm(
+            t,
+            f"{title}Alarm",
+            name=alarm_name % watched.thing,
+            description=f"{watched.description}: look for it in the trail",
+            dimensions={},
+            statistic="Sum",
+            period=300,
+            datapoints=(1, 1),
+            comparison=">",
+            threshold=0,
+            missing="notBreaching",
+            topic_arn=topic_arn,
+            condition=condition,
+            **counted,
+        )
+    monitoring.alarm(
+        t,
+        "AuditSilenceAlarm",
+        name=alarm_name % "silence",
+        description="For two hours the trail has written nothing to its log group",
+        namespace="AWS/Logs",
+        metric="IncomingLogEvents",
+        dimensions={"LogGroupName": names.sub(group_name)},
+        statistic="Sum",
+        period=3600,
+        datapoints=(2, 2),
+        comparison="<",
+        threshold=1,
+        # A group without events has no metric.
+        missing="breaching",
+        topic_arn=topic_arn,
+        condition=condition,
     )
 
 

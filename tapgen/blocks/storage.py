@@ -279,6 +279,20 @@ class Website:
     error: str = "error.html"
 
 
+@dataclass(frozen=True)
+class Lock:
+    """How long nobody can delete or overwrite an object of a bucket, from its upload.
+
+    `mode` is `GOVERNANCE`, which who has `s3:BypassGovernanceRetention` can end, or
+    `COMPLIANCE`, which nobody can. S3 can neither take the lock from a bucket again, nor
+    deliver access logs to it.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+    """
+
+    mode: Any
+    days: Any
+
+
 def bucket(
     t: Template,
     title: str,
@@ -290,6 +304,7 @@ def bucket(
     log_to: Any = None,
     replication: Replication | None = None,
     website: Website | None = None,
+    lock: Lock | None = None,
     policy: Sequence[Statement] = (),
     tags: Mapping[str, Any] | None = None,
     kinds: Sequence[str] = (),
@@ -313,6 +328,13 @@ def bucket(
         )
     if replication is not None:
         optional["ReplicationConfiguration"] = _replication(replication)
+    if lock is not None:
+        retention = s3.DefaultRetention(Mode=lock.mode, Days=lock.days)
+        optional["ObjectLockEnabled"] = True
+        optional["ObjectLockConfiguration"] = s3.ObjectLockConfiguration(
+            ObjectLockEnabled="Enabled",
+            Rule=s3.ObjectLockRule(DefaultRetention=retention),
+        )
     if website is not None:
         kinds = [*kinds, "website"]
     if kinds:

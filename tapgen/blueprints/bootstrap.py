@@ -558,24 +558,21 @@ def _resolved(value: Any) -> Any:
     return value
 
 
-_EMPTY = size(encoding.plain(security.document()))
-
-
-def _size(statement: Statement) -> int:
-    """Return the size of a policy of this statement alone."""
-    return _EMPTY + size(encoding.plain(statement))
+def _size(*statements: Statement) -> int:
+    return size(encoding.plain(security.document(*statements)))
 
 
 def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
     """Pack the statements, in order, into as few managed policies as possible."""
+    empty = _size()
     documents: list[list[Statement]] = [[]]
-    used = _EMPTY
+    used = empty
     for piece, size in (found for s in statements for found in _pieces(s)):
-        more = size - _EMPTY + 1  # the comma after it
+        more = size - empty + 1  # the comma after it
         # The last one has none.
         if used + more - 1 > _POLICY_SIZE:
             documents.append([])
-            used = _EMPTY
+            used = empty
         documents[-1].append(piece)
         used += more
     return [security.document(*document) for document in documents]

@@ -18,7 +18,6 @@ from troposphere import AWSHelperFn, BaseAWSObject, Tags, Template
 
 from tapgen.frozen import dataclass
 from tapgen.system import templates_out
-from tapgen.template import evaluate
 
 _MOST = 256
 """How many templates are kept: more than all shipped systems have together."""
@@ -59,14 +58,12 @@ def _template(source: Recipe) -> Template:
 
 @lru_cache(_MOST)
 def _data(source: Recipe) -> Mapping[str, Any]:
-    return templates_out.ordered(data(_template(source)))
+    return data(_template(source))
 
 
 @lru_cache(_MOST)
 def _text(source: Recipe) -> str:
-    text = templates_out.render(_data(source), ours=True)
-    evaluate.know(text, _data(source))
-    return text
+    return templates_out.render(_data(source), ours=True)
 
 
 def data(template: Template) -> dict[str, Any]:

@@ -63,6 +63,7 @@ UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "RoutingControlArn": ("route53-recovery-control-config:*",)
     },
     "AWS::S3::Bucket": {"Metadata*Configuration": ("s3tables:*",)},
+    "AWS::SSM::Document": {"Attachments": ("s3:GetObject",)},
     "AWS::SecretsManager::SecretTargetAttachment": {
         "AWS::DocDBElastic::*": ("docdb-elastic:*",),
         "AWS::Redshift*": ("redshift:*", "redshift-serverless:*"),

@@ -120,3 +120,44 @@ def received(name: str, source_arn: str) -> Script:
     Judged by the replication slot: an idle source makes ReplicaLag grow.
     """
     return Script(name, "behind", {"Source": source_arn, "Bytes": str(CLOSE_BYTES)})
+
+
+def ready(source_arn: str, replica: str, snapshot: str, lag_alarm: str) -> Step:
+    """Return the step with the checks of the replica, and a snapshot that has ended.
+
+    Neither a promotion nor a snapshot is possible while an instance is backed up, and the
+    first snapshot of a replica copies the whole disk.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
+    """
+    taken = {"DBSnapshotIdentifier": snapshot}
+    given = {**taken, "DBInstanceIdentifier": replica}
+
+    def available(name: str) -> Check:
+        longest = LONGEST_SNAPSHOT
+        return instance(name, replica, "DBInstanceStatus", "available", longest)
+
+    return Step(
+        "TakeSnapshot",
+        Call("rds", "CreateDBSnapshot", given),
+        before=(
+            available("ReplicaIsAvailable"),
+            instance(
+                "ReplicaReplicates", replica, "StatusInfos[0].Status", "replicating"
+            ),
+            alarm("ReplicaIsHeard", lag_alarm, ("OK",), 0),
+            received("ReplicaIsCloseBehind", source_arn),
+        ),
+        after=(
+            Check(
+                "SnapshotIsTaken",
+                Call("rds", "DescribeDBSnapshots", taken),
+                "$.DBSnapshots[0].Status",
+                ("available",),
+                LONGEST_SNAPSHOT,
+            ),
+            available("NoBackupRuns"),
+            alarm("ReplicaIsStillHeard", lag_alarm, ("OK",), 0),
+            received("ReplicaIsStillCloseBehind", source_arn),
+        ),
+        undo=Call("rds", "DeleteDBSnapshot", taken),
+    )

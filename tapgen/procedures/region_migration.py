@@ -65,7 +65,7 @@ def procedures(
             "Stops unless the replica is close behind and healthy, then takes a snapshot",
             PART,
             ("target",),
-            (_ready(source_arn, replica, f"{snapshot}-{RUN}", lag_alarm),),
+            (databases.ready(source_arn, replica, f"{snapshot}-{RUN}", lag_alarm),),
         ),
         *_switches(switch, switched),
     )
@@ -136,47 +136,4 @@ def _sync(job: Job) -> Step:
         ),
         undo="nothing: replicated objects stay, and are written again by no later job",
         saves={"JobId": "$.JobId"},
-    )
-
-
-def _ready(source_arn: str, replica: str, snapshot: str, lag_alarm: str) -> Step:
-    """Return the step with the checks of the replica, and a snapshot that has ended.
-
-    Neither a promotion nor a snapshot is possible while an instance is backed up, and the
-    first snapshot of a replica copies the whole disk.
-    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
-    """
-    taken = {"DBSnapshotIdentifier": snapshot}
-    given = {**taken, "DBInstanceIdentifier": replica}
-
-    def available(name: str) -> Check:
-        longest = databases.LONGEST_SNAPSHOT
-        return databases.instance(
-            name, replica, "DBInstanceStatus", "available", longest
-        )
-
-    return Step(
-        "TakeSnapshot",
-        Call("rds", "CreateDBSnapshot", given),
-        before=(
-            available("ReplicaIsAvailable"),
-            databases.instance(
-                "ReplicaReplicates", replica, "StatusInfos[0].Status", "replicating"
-            ),
-            databases.alarm("ReplicaIsHeard", lag_alarm, ("OK",), 0),
-            databases.received("ReplicaIsCloseBehind", source_arn),
-        ),
-        after=(
-            Check(
-                "SnapshotIsTaken",
-                Call("rds", "DescribeDBSnapshots", taken),
-                "$.DBSnapshots[0].Status",
-                ("available",),
-                databases.LONGEST_SNAPSHOT,
-            ),
-            available("NoBackupRuns"),
-            databases.alarm("ReplicaIsStillHeard", lag_alarm, ("OK",), 0),
-            databases.received("ReplicaIsStillCloseBehind", source_arn),
-        ),
-        undo=Call("rds", "DeleteDBSnapshot", taken),
     )

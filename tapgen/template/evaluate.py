@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import field, replace
+from functools import lru_cache
 from typing import Any
 
 from tapgen.frozen import dataclass
@@ -225,25 +226,11 @@ def block(template: str, name: str) -> Mapping[str, Any]:
     return mapping(parsed(template).get(name))
 
 
-_MOST = 512
-_known: dict[str, Mapping[str, Any]] = {}
-
-
-def know(template: str, body: Mapping[str, Any]) -> None:
-    """Let `parsed` return for a text the template that it was written from."""
-    if len(_known) >= _MOST:
-        _known.clear()
-    _known[template] = body
-
-
+@lru_cache(512)
 def parsed(template: str) -> Mapping[str, Any]:
     """Return the template in a text; empty for one that is not a JSON object. The result
     is shared: do not change it."""
-    found = _known.get(template)
-    if found is None:
-        found = mapping(_parsed(template))
-        know(template, found)
-    return found
+    return mapping(_parsed(template))
 
 
 def _parsed(template: Mapping[str, Any] | str) -> Any:

@@ -34,9 +34,7 @@ def physical_ids(cloud: Cloud, system: System) -> dict[tuple[str, str], str]:
     return found
 
 
-@pytest.mark.parametrize(
-    "name", ["secure_network", "serverless_api", "region_migration", "payments_dr"]
-)
+@pytest.mark.parametrize("name", ["serverless_api", "region_migration", "payments_dr"])
 def test_the_purpose_of_a_system_is_added_in_place(cloud: Cloud, name: str) -> None:
     system = look.shipped(name)
     assert system.tags["Purpose"]

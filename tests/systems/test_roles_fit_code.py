@@ -84,8 +84,12 @@ BY_PEOPLE: Mapping[str, str] = {
 """Sid → what a person does by hand with a role that runbooks use, too."""
 
 # A runbook without a role → why nobody's role is checked.
+_OPERATOR = "by whoever may change the stack of the database: this role is not ours"
 CALLERS_OWN = {
-    "pd-prod-cost-tags-primary": "in the account that pays, by whoever may do this there"
+    "pd-prod-cost-tags-primary": "in the account that pays, by whoever may do this there",
+    "sn-prod-ready-to-promote-dr": _OPERATOR,
+    "sn-prod-failover-dr": _OPERATOR,
+    "sn-prod-release-dr": _OPERATOR,
 }
 
 Role = tuple[str, str]

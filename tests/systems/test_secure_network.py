@@ -26,6 +26,9 @@ SETTINGS = {
 }
 
 
+NO_VALUE = {"Ref": "AWS::NoValue"}
+
+
 def load(folder: Path, settings: dict[str, Any], **more: Any) -> Config:
     keys = {"regions": {"primary": "us-east-1", "dr": "us-west-2"}, **more}
     return look.load(folder, "secure_network", settings, **keys)
@@ -232,7 +235,7 @@ def buckets(system: System) -> dict[tuple[str, str], dict[str, Any]]:
 
 def test_data_is_encrypted_with_the_key_of_its_own_region(system: System) -> None:
     for (part, _), bucket in buckets(system).items():
-        if part == "logs":
+        if part in ("logs", "audit-bucket"):
             continue
         (rule,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         assert rule["BucketKeyEnabled"] is True
@@ -487,7 +490,7 @@ def test_data_backups_and_logs_have_buckets_of_their_own(ideal: System) -> None:
         for tag in bucket["Tags"]
         if tag["Key"] == "Purpose"
     }
-    assert purposes == {"data", "backup", "logs"}
+    assert purposes == {"data", "backup", "logs", "audit"}
     policy = body(ideal, "logs")["Resources"]["LogBucketPolicy"]
     (deliver,) = (s for s in statements(policy) if service(s).startswith("logging.s3"))
     assert deliver["Action"] == ["s3:PutObject"]
@@ -557,8 +560,7 @@ def test_instances_find_in_either_region_what_they_need_after_a_failover(
 def test_logs_are_counted_and_alarms_raised(ideal: System) -> None:
     assert len(every(ideal, "AWS::Logs::LogGroup")) >= 2
     assert {k[0] for k in every(ideal, "AWS::Logs::MetricFilter")} == {
-        "network",
-        "observability",
+        *("audit", "network", "observability")
     }
     watched = {
         r["Properties"]["MetricName"]
@@ -567,7 +569,8 @@ def test_logs_are_counted_and_alarms_raised(ideal: System) -> None:
     assert watched >= {
         *("CPUUtilization", "FreeStorageSpace", "DatabaseConnections", "ReplicaLag"),
         *("ReplicationLatency", "OperationsFailedReplication", "PacketsDropCount"),
-        *("RejectedPackets", "AppErrors"),
+        *("RejectedPackets", "AppErrors", "AuditRoot", "AuditTrail", "AuditKeys"),
+        *("AuditPolicies", "AuditBuckets", "IncomingLogEvents"),
     }
 
 
@@ -587,10 +590,131 @@ def test_one_trail_covers_all_regions_and_proves_its_files(ideal: System) -> Non
     assert properties["IsMultiRegionTrail"] is True
     assert properties["EnableLogFileValidation"] is True
     assert properties["KMSKeyId"] == {"Ref": "KmsKeyArn"}
-    policy = body(ideal, "logs")["Resources"]["LogBucketPolicy"]
+    assert properties["S3BucketName"] == {"Ref": "AuditBucketName"}
+    policy = body(ideal, "audit-bucket")["Resources"]["AuditBucketPolicy"]
     deliver = [s for s in statements(policy) if service(s).startswith("cloudtrail")]
     assert all("aws:SourceArn" in s["Condition"]["StringEquals"] for s in deliver)
     assert len(deliver) == 2
+
+
+def test_nobody_deletes_what_the_trail_wrote(tmp_path: Path, ideal: System) -> None:
+    bucket = only(ideal, "audit-bucket", "AWS::S3::Bucket")
+    assert bucket["ObjectLockEnabled"] is True
+    assert bucket["ObjectLockConfiguration"]["Rule"]["DefaultRetention"] == {
+        "Mode": {"Ref": "LockMode"},
+        "Days": {"Ref": "LockDays"},
+    }
+    given = ideal.part("audit-bucket").parameters
+    assert (given["LockMode"], given["LockDays"]) == ("GOVERNANCE", "400")
+    other = build(tmp_path, {"audit_lock": "compliance", "audit_lock_days": 30})
+    given = other.part("audit-bucket").parameters
+    assert (given["LockMode"], given["LockDays"]) == ("COMPLIANCE", "30")
+    # S3 and AWS Config deliver to no bucket with a lock.
+    assert "ObjectLockEnabled" not in only(ideal, "logs", "AWS::S3::Bucket")
+
+
+EVENTS = {
+    "AuditTrail": ("cloudtrail", "StopLogging"),
+    "AuditKeys": ("kms", "ScheduleKeyDeletion"),
+    "AuditPolicies": ("iam", "AttachRolePolicy"),
+    "AuditBuckets": ("s3", "PutBucketPolicy"),
+}
+
+
+def test_events_of_the_trail_are_counted_each_for_an_alarm(ideal: System) -> None:
+    counted = {
+        title: r["Properties"]
+        for (part, title), r in every(ideal, "AWS::Logs::MetricFilter").items()
+        if part == "audit"
+    }
+    assert counted.keys() == {"AuditRoot", *EVENTS}
+    alarms = every(ideal, "AWS::CloudWatch::Alarm")
+    for title, given in counted.items():
+        assert given["LogGroupName"] == {"Ref": "TrailLogs"}
+        pattern, event = given["FilterPattern"], EVENTS.get(title)
+        assert len(pattern) <= 1024  # the quota of CloudWatch Logs
+        if event is not None:
+            source, name = event
+            assert f"$.eventSource = {source}.amazonaws.com" in pattern
+            assert f"$.eventName = {name})" in pattern
+        (transformed,) = given["MetricTransformations"]
+        alarm = alarms["audit", f"{title}Alarm"]["Properties"]
+        assert alarm["MetricName"] == transformed["MetricName"]
+        assert alarm["Namespace"] == transformed["MetricNamespace"]
+        assert alarm["AlarmActions"] == [{"Ref": "AlertTopicArn"}]
+
+
+# --- The loss of the primary region ---------------------------------------------------
+
+
+def test_the_name_of_the_database_follows_a_switch_in_the_recovery_region(
+    ideal: System,
+) -> None:
+    resources = body(ideal, "database-name")["Resources"]
+    records = {
+        r["Properties"]["Failover"]: r["Properties"]
+        for r in resources.values()
+        if r["Type"] == "AWS::Route53::RecordSet"
+    }
+    # Without a check, the second one answers whenever the first is not healthy.
+    assert records["PRIMARY"]["HealthCheckId"] == {"Ref": "SwitchCheck"}
+    assert "HealthCheckId" not in records["SECONDARY"]
+    assert records["PRIMARY"]["Name"] == records["SECONDARY"]["Name"]
+    check = resources["SwitchCheck"]["Properties"]["HealthCheckConfig"]
+    alarm = body(ideal, "database-dr")["Resources"]["DatabaseNameMovedAlarm"]
+    assert check["AlarmIdentifier"] == {
+        "Name": alarm["Properties"]["AlarmName"],
+        "Region": {"Ref": "DrRegion"},
+    }
+    # Without a value, the name stays where it is; the first time, with the primary.
+    assert check["InsufficientDataHealthStatus"] == "LastKnownStatus"
+    assert alarm["Properties"]["TreatMissingData"] == "ignore"
+    (zone,) = (r for r in resources.values() if r["Type"].endswith("HostedZone"))
+    assert [v["VPCRegion"] for v in zone["Properties"]["VPCs"]] == [
+        {"Ref": "PrimaryRegion"},
+        {"Ref": "DrRegion"},
+    ]
+
+
+def test_a_failover_asks_nothing_of_the_primary_region(ideal: System) -> None:
+    assert [p.name for p in ideal.procedures] == [
+        *("ready-to-promote", "failover", "release")
+    ]
+    runbooks = body(ideal, "runbooks")["Resources"]
+    for title in ("FailoverRunbook", "ReleaseRunbook"):
+        content = runbooks[title]["Properties"]["Content"]
+        said = "".join(texts(content))
+        assert "PrimaryRegion" not in said and "region_name" not in said
+        # Who starts it says in words what it does.
+        (argument,) = content["parameters"].values()
+        assert argument["allowedValues"] == ["yes"]
+    steps = runbooks["FailoverRunbook"]["Properties"]["Content"]["mainSteps"]
+    order = [s["name"] for s in steps]
+    # Writers come to a database that writes, not to a replica.
+    assert order.index("PromoteReplica") < order.index("DatabaseIsAvailable")
+    assert order.index("DatabaseIsAvailable") < order.index("PutSwitch")
+
+
+@pytest.mark.parametrize(
+    ("state", "promoted", "standby"),
+    [
+        *(("replica", "false", "false"), ("promoted", "true", "false")),
+        ("multi_az", "true", "true"),
+    ],
+)
+def test_the_replica_is_promoted_by_a_setting(
+    tmp_path: Path, state: str, promoted: str, standby: str
+) -> None:
+    system = build(tmp_path, {"dr_database": state})
+    given = system.part("database-dr").parameters
+    assert (given["Promoted"], given["Standby"]) == (promoted, standby)
+
+
+def test_flow_logs_have_queries_in_each_region(ideal: System) -> None:
+    found = every(ideal, "AWS::Logs::QueryDefinition")
+    assert {part for part, _ in found} == {"network"} and len(found) == 4
+    for query in found.values():
+        assert query["Properties"]["LogGroupNames"] == [{"Ref": "FlowLogGroup"}]
 
 
 def test_each_region_records_and_one_records_global_types(ideal: System) -> None:
@@ -630,12 +754,17 @@ def test_the_database_can_be_restored_and_is_guarded(ideal: System) -> None:
 
 def test_the_replica_has_what_a_replica_may_have(ideal: System) -> None:
     replica = only(ideal, "database-dr", "AWS::RDS::DBInstance")
-    assert replica["SourceDBInstanceIdentifier"] == {"Ref": "SourceDatabaseArn"}
+    assert replica["SourceDBInstanceIdentifier"] == {
+        "Fn::If": ["IsReplica", {"Ref": "SourceDatabaseArn"}, NO_VALUE]
+    }
+    for kept in ("BackupRetentionPeriod", "PreferredBackupWindow"):
+        assert replica[kept]["Fn::If"][:2] == ["IsReplica", NO_VALUE]
+    assert replica["MultiAZ"]["Fn::If"][::2] == ["HasStandby", NO_VALUE]
     assert replica["SourceRegion"] == {"Ref": "PrimaryRegion"}
     assert replica["KmsKeyId"] == {"Ref": "KmsKeyArn"}
     assert not {
         *("StorageEncrypted", "MasterUsername", "MasterUserPassword", "DBName"),
-        *("BackupRetentionPeriod", "DBSnapshotIdentifier", "AllocatedStorage"),
+        *("DBSnapshotIdentifier", "AllocatedStorage"),
     } & set(replica)
     assert replica["VPCSecurityGroups"] and replica["DBSubnetGroupName"]
     values = ideal.part("database-dr").parameters

@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import GetAtt, If, Join, NoValue, Ref, Template
 
-from tapgen.blocks import flows, frame, network, peering, vpc_endpoints
+from tapgen.blocks import flows, frame, network, peering
 from tapgen.blueprints.payments_dr.shape import (
     HERE,
     PORT,
@@ -38,13 +38,12 @@ def vpc() -> Template:
     isolated, isolated_routes = network.isolated_tier(t, vpc)
     function, database = _groups(t, vpc)
     for service in ("s3", "dynamodb"):
-        vpc_endpoints.gateway(
+        network.gateway_endpoint(
             t,
             f"{service.title()}Endpoint",
             vpc=vpc,
             service=service,
             tables=[*private_routes, isolated_routes],
-            policy=vpc_endpoints.own_account(service),
         )
     flows.nat_alarms(
         t,
@@ -146,14 +145,13 @@ def endpoints() -> Template:
         description="From the function",
     )
     added = [
-        vpc_endpoints.interface(
+        network.interface_endpoint(
             t,
             f"{service.title()}Endpoint",
             vpc=there,
             service=service,
             subnets=subnets,
             group=group,
-            policy=vpc_endpoints.own_account(service),
         )
         for service in SERVICES
     ]

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import (
-    And,
-    Condition,
-    Equals,
-    GetAtt,
-    If,
-    Not,
-    NoValue,
-    Or,
-    Ref,
-    Template,
-)
+from troposphere import GetAtt, If, Ref, Template
 
 from tapgen.blocks import database, frame, names, storage
 from tapgen.blueprints.region_migration.shape import (
@@ -268,10 +257,7 @@ def database_source(shape: Shape) -> Template:
 def database_target(shape: Shape) -> Template:
     """The read replica in the target region, which becomes the new database.
 
-    Two parameters promote it in place. `Promoted` removes the replication source and
-    adds backups, which RDS turns on with the promotion, so that there is no time without
-    them. `Standby`, in a later update, adds a standby, which takes longer than writes
-    should wait. The instance, its name and its host name stay the same throughout.
+    Two parameters promote it in place (`database.promotion`).
     """
     t = start(
         "PostgreSQL in the target region, a replica until promoted", role="target"
@@ -284,20 +270,13 @@ def database_target(shape: Shape) -> Template:
         database.ARN_PATTERN,
         "database instance",
     )
-    _promotion(t)
-    keeping = database.keeping_parameters(t)
     instance = database.replica(
         t,
         "Database",
         place=place,
-        source_arn=If("IsReplica", source, NoValue),
         # Removing it with the promotion would replace the instance.
         source_region=Ref("SourceRegion"),
-        promoted={
-            "BackupRetentionPeriod": If("IsReplica", NoValue, keeping["backup_days"]),
-            "MultiAZ": If("HasStandby", keeping["multi_az"], NoValue),
-            "PreferredBackupWindow": If("IsReplica", NoValue, database.BACKUP_WINDOW),
-        },
+        **database.promotion(t, source),
         **database.size_parameters(t),
     )
     _finish(t, instance, "target")
@@ -308,33 +287,6 @@ def database_target(shape: Shape) -> Template:
         name=name("db-lag", "target"),
         topic_arn=Ref("AlertTopicArn"),
         # A promoted instance publishes no lag, so the alarm would never end.
-        condition="IsReplica",
+        condition=database.IS_REPLICA,
     )
     return t
-
-
-def _promotion(t: Template) -> None:
-    for title, text in (
-        ("Promoted", "Whether the replica is promoted; this cannot be undone."),
-        ("Standby", "Whether the promoted instance has a standby, as MultiAz says."),
-    ):
-        frame.parameter(
-            t, title, description=text, AllowedValues=["true", "false"], Default="false"
-        )
-    promoted, standby = (Equals(Ref(p), "true") for p in ("Promoted", "Standby"))
-    t.add_condition("IsReplica", Not(promoted))
-    t.add_condition("HasStandby", And(Not(Condition("IsReplica")), standby))
-    t.add_rule(
-        "StandbyAfterPromotion",
-        {
-            "Assertions": [
-                {
-                    "Assert": Or(promoted, Not(standby)),
-                    "AssertDescription": (
-                        "Standby is for a promoted replica: set Promoted first, in an"
-                        " update of its own"
-                    ),
-                }
-            ]
-        },
-    )

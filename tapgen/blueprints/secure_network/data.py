@@ -5,6 +5,7 @@ from __future__ import annotations
 from troposphere import GetAtt, Ref, Template
 
 from tapgen.blocks import database, frame, storage
+from tapgen.blueprints.secure_network import runbooks
 from tapgen.blueprints.secure_network.shape import (
     BACKUP,
     DATA,
@@ -205,7 +206,8 @@ def database_primary(shape: Shape) -> Template:
 
 
 def database_dr(shape: Shape) -> Template:
-    """The read replica in the recovery region, ready to be promoted."""
+    """The read replica in the recovery region, until it is promoted
+    (`database.promotion`)."""
     t = frame.start("PostgreSQL read replica", role="dr")
     place = _database_place(t, "dr")
     source = frame.arn(
@@ -219,8 +221,9 @@ def database_dr(shape: Shape) -> Template:
         t,
         "Replica",
         place=place,
-        source_arn=source,
+        # Removing it with the promotion would replace the instance.
         source_region=Ref("PrimaryRegion"),
+        **database.promotion(t, source),
         **database.size_parameters(t),
     )
     _watch(t, "dr")
@@ -230,7 +233,10 @@ def database_dr(shape: Shape) -> Template:
         identifier=name("db", "dr"),
         name=name("db-lag", "dr"),
         topic_arn=Ref("AlertTopicArn"),
+        # A promoted instance publishes no lag, so the alarm would never end.
+        condition=database.IS_REPLICA,
     )
+    runbooks.switch(t)
     frame.outputs(
         t,
         ("ReplicaIdentifier", Ref(instance), "Identifier of the replica"),
@@ -240,5 +246,6 @@ def database_dr(shape: Shape) -> Template:
             GetAtt(instance, "Endpoint.Address"),
             "Host name of the instance",
         ),
+        ("ReplicaStackId", Ref("AWS::StackId"), "This stack, which promotes it"),
     )
     return t

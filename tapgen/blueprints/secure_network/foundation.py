@@ -16,8 +16,10 @@ from tapgen.blocks import (
     storage,
 )
 from tapgen.blueprints.secure_network.shape import (
+    AUDIT,
     BACKUP,
     DATA,
+    METRICS,
     REPLICA,
     SECRET,
     TRAIL,
@@ -267,9 +269,26 @@ def logs(shape: Shape) -> Template:
         days_parameter="AuditRetentionDays",
         what="access and audit logs",
         policy=[
-            *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP]),
+            *protection.access_log_statements(bucket, [DATA, REPLICA, BACKUP, AUDIT]),
+            # Where the trail was written to before it had a bucket of its own: it goes
+            # back there if the rollout that moves it does.
             *protection.trail_statements(bucket, trail),
         ],
+    )
+    return t
+
+
+def audit_bucket(shape: Shape) -> Template:
+    """The bucket that the trail is written to once."""
+    t = frame.start("Write-once bucket of the trail", role="primary")
+    bucket = storage.Bucket(AUDIT)
+    trail = names.arn("cloudtrail", f"trail/{TRAIL}", region="${PrimaryRegion}")
+    protection.audit_bucket(
+        t,
+        name=bucket.name,
+        days_parameter="AuditRetentionDays",
+        log_to=access_log_bucket(t, shape),
+        policy=protection.trail_statements(bucket, trail),
     )
     return t
 
@@ -278,14 +297,29 @@ def audit(shape: Shape) -> Template:
     """One trail for all regions; in each region a recorder and rules."""
     t = frame.start("CloudTrail and AWS Config", role=frame.EVERY)
     frame.is_primary(t)
-    bucket = access_log_bucket(t, shape)
+    topic = frame.alert_topic(t)
     protection.trail(
         t,
         "Trail",
         name=TRAIL,
-        bucket_name=bucket,
+        bucket_name=frame.wired(
+            t,
+            "AuditBucketName",
+            "Name of the bucket that the trail is written to.",
+            frame.BUCKET_PATTERN,
+            "the name of a bucket",
+        ),
         key_arn=frame.key_arn(t),
         watched=[DATA, REPLICA, BACKUP],
+        condition=frame.IS_PRIMARY,
+    )
+    protection.watch_trail(
+        t,
+        t.resources["TrailLogs"],
+        group_name=TRAIL,
+        alarm_name=name("audit-%s", "primary"),
+        metrics=METRICS,
+        topic_arn=topic,
         condition=frame.IS_PRIMARY,
     )
     recorder = None
@@ -297,7 +331,7 @@ def audit(shape: Shape) -> Template:
             role_arn=frame.role_arn(
                 t, "ConfigRoleArn", "ARN of the role that AWS Config uses to record."
             ),
-            bucket_name=bucket,
+            bucket_name=frame.log_bucket(t),
             # IAM is global: recording it in one region avoids paying twice.
             global_types=If(frame.IS_PRIMARY, True, False),
         )

@@ -74,6 +74,16 @@ class Settings(BaseModel):
         le=3650,
         description="Days that access and audit logs are kept (ideal)",
     )
+    audit_lock: Literal["governance", "compliance"] = Field(
+        default="governance",
+        description="Lock of the trail's files; nobody can end compliance early (ideal)",
+    )
+    audit_lock_days: int | None = Field(
+        default=None,
+        ge=1,
+        le=3650,
+        description="Days of that lock; by default audit_retention_days (ideal)",
+    )
     noncurrent_version_days: int = Field(
         default=90,
         ge=1,
@@ -91,10 +101,14 @@ class Settings(BaseModel):
         description="Alarm when more packets than this are rejected in five minutes (ideal)",
     )
     database: Database = Field(default=Database(), description="The database (ideal)")
+    dr_database: Literal["replica", "promoted", "multi_az"] = Field(
+        default="replica",
+        description="Database in the recovery region: each state in a rollout of its own (ideal)",
+    )
 
     @model_validator(mode="after")
     def _together(self) -> Settings:
-        problems = list(self._conflicts())
+        problems = [*self._conflicts(), *self._longer_lock()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -129,6 +143,19 @@ class Settings(BaseModel):
                     f"zone_names.{role} has {', '.join(given) or 'none'}; give"
                     f" {self.zones} different zones, as many as zones says"
                 )
+
+    def _longer_lock(self) -> Iterator[str]:
+        if self.lock_days() > self.audit_retention_days:
+            yield (
+                f"audit_lock_days {self.lock_days()} is longer than audit_retention_days"
+                f" {self.audit_retention_days}; S3 could not delete what expires: give at"
+                " most as many"
+            )
+
+    def lock_days(self) -> int:
+        """Return the days for which nobody can delete the trail's files."""
+        given = self.audit_lock_days
+        return self.audit_retention_days if given is None else given
 
     def ranges(self) -> list[str]:
         """Return the address ranges of the VPCs that are created."""

@@ -37,17 +37,20 @@ class Settings(Record):
         "alert_email",
         "log_retention_days",
         "audit_retention_days",
+        "audit_lock",
+        "audit_lock_days",
         "noncurrent_version_days",
         "replication_time_control",
         "rejected_packets_alarm",
         "database",
+        "dr_database",
     )
 
     def __new__(cls, **values: Any) -> Any:
         return check_settings(values)
 
     def _together(self):
-        problems = list(self._conflicts())
+        problems = [*self._conflicts(), *self._longer_lock()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -68,6 +71,15 @@ class Settings(Record):
         for role, given in self.zone_names.items():
             if len(given) != self.zones or len(set(given)) != self.zones:
                 yield f"zone_names.{role} has {', '.join(given) or 'none'}; give {self.zones} different zones, as many as zones says"
+
+    def _longer_lock(self):
+        if self.lock_days() > self.audit_retention_days:
+            yield f"audit_lock_days {self.lock_days()} is longer than audit_retention_days {self.audit_retention_days}; S3 could not delete what expires: give at most as many"
+
+    def lock_days(self):
+        """Return the days for which nobody can delete the trail's files."""
+        given = self.audit_lock_days
+        return self.audit_retention_days if given is None else given
 
     def ranges(self):
         """Return the address ranges of the VPCs that are created."""
@@ -97,10 +109,13 @@ def check_settings(data: Any) -> Settings:
             "alert_email",
             "log_retention_days",
             "audit_retention_days",
+            "audit_lock",
+            "audit_lock_days",
             "noncurrent_version_days",
             "replication_time_control",
             "rejected_packets_alarm",
             "database",
+            "dr_database",
         )
     }:
         raise Wrong
@@ -221,6 +236,25 @@ def check_settings(data: Any) -> Settings:
         found.audit_retention_days = value
     else:
         found.audit_retention_days = 400
+    if "audit_lock" in data:
+        value = data["audit_lock"]
+        if type(value) is not str or value not in ("governance", "compliance"):
+            raise Wrong
+        found.audit_lock = value
+    else:
+        found.audit_lock = "governance"
+    if "audit_lock_days" in data:
+        value = data["audit_lock_days"]
+        if value is not None:
+            if type(value) is not int:
+                raise Wrong
+        if value < 1:
+            raise Wrong
+        if value > 3650:
+            raise Wrong
+        found.audit_lock_days = value
+    else:
+        found.audit_lock_days = None
     if "noncurrent_version_days" in data:
         value = data["noncurrent_version_days"]
         if type(value) is not int:
@@ -256,5 +290,12 @@ def check_settings(data: Any) -> Settings:
         found.database = value
     else:
         found.database = check_database({})
+    if "dr_database" in data:
+        value = data["dr_database"]
+        if type(value) is not str or value not in ("replica", "promoted", "multi_az"):
+            raise Wrong
+        found.dr_database = value
+    else:
+        found.dr_database = "replica"
     found._together()
     return found

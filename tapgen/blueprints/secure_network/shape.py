@@ -20,8 +20,25 @@ name = partial(names.name, CODE)
 DATA = name("data", "primary", unique=True)
 REPLICA = name("data", "dr", unique=True)
 BACKUP = name("backup", "dr", unique=True)
+AUDIT = name("audit", "primary", unique=True)
 TRAIL = name("trail", "primary")
 SECRET = name("db-owner", "primary")
+
+ZONE = f"{CODE}-${{{names.SUFFIX}}}.internal"
+"""The private hosted zone of both VPCs."""
+
+DATABASE_NAME = f"db.{ZONE}"
+"""The name in front of the database that takes writes."""
+
+SWITCH_ROLE = "dr"
+"""The role of the region with the switch that brings the name of the database there.
+
+It is in the recovery region, so that it works without the primary region.
+"""
+
+SWITCH_ALARM = name("db-name-moved", SWITCH_ROLE)
+SWITCH_METRIC = "DatabaseNameMoved"
+"""The metric of the switch: 1 moves the name, 0 ends that."""
 
 
 def logs_bucket(role: str) -> str:

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
-from tapgen.blueprints.secure_network import data, foundation, networks, observability
+from tapgen.blueprints.secure_network import (
+    data,
+    foundation,
+    networks,
+    observability,
+    runbooks,
+)
 from tapgen.blueprints.secure_network.shape import Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, System, Value
+from tapgen.model import Output, Precondition, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.secure_network.settings import Settings
@@ -86,7 +92,35 @@ def build(config: Config) -> System:
         parts += _database(shape, settings)
         parts.append(_audit(shape, settings))
     parts.append(_observability(shape, settings))
-    return assemble(replace(config, tags={**TAGS, **config.tags}), parts)
+    system = assemble(replace(config, tags={**TAGS, **config.tags}), parts)
+    if not shape.ideal:
+        return system
+    return replace(
+        system,
+        preconditions=tuple(_preconditions(settings)),
+        procedures=runbooks.PROCEDURES,
+    )
+
+
+def _preconditions(settings: Settings) -> Iterator[Precondition]:
+    """Return the order of the states of the database in the recovery region."""
+    if settings.dr_database == "replica":
+        yield Precondition(
+            "database-dr",
+            "Promoted",
+            "false",
+            (("database-dr", "Promoted", "false"),),
+            "a promotion cannot be undone, as RDS would create an empty replica in its"
+            " place: set dr_database: promoted again",
+        )
+    yield Precondition(
+        "database-dr",
+        "Standby",
+        "true",
+        (("database-dr", "Promoted", "true"),),
+        "together with the promotion, it would keep writes waiting: roll out"
+        " dr_database: promoted first",
+    )
 
 
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
@@ -124,6 +158,18 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
             recipe(foundation.logs, shape),
             ("LogBucketName",),
             {"AuditRetentionDays": _text(settings.audit_retention_days)},
+        )
+        yield Part(
+            "audit-bucket",
+            "primary",
+            recipe(foundation.audit_bucket, shape),
+            ("AuditBucketName",),
+            {
+                "AuditRetentionDays": _text(settings.audit_retention_days),
+                "LockMode": settings.audit_lock.upper(),
+                "LockDays": _text(settings.lock_days()),
+                "LogBucketName": Output("logs", "LogBucketName"),
+            },
         )
 
 
@@ -236,30 +282,56 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
         "database-dr",
         "dr",
         recipe(data.database_dr, shape),
-        ("ReplicaIdentifier", "ReplicaArn", "ReplicaEndpoint"),
+        ("ReplicaIdentifier", "ReplicaArn", "ReplicaEndpoint", "ReplicaStackId"),
         {
             **_GUARDS["dr"],
             **shared,
             "SourceDatabaseArn": Output("database", "DatabaseArn", region="primary"),
+            "Promoted": _text(settings.dr_database != "replica"),
+            "Standby": _text(settings.dr_database == "multi_az"),
+            "BackupDays": _text(given.backup_days),
+            "MultiAz": _text(given.multi_az),
         },
+    )
+    yield Part(
+        "database-name",
+        "global",
+        recipe(runbooks.database_name),
+        ("PrivateZoneId", "DatabaseName", "SwitchCheckId"),
+        {
+            "PrimaryVpcId": Output("network", "VpcId", region="primary"),
+            "DrVpcId": Output("network", "VpcId", region="dr"),
+            "PrimaryDatabaseEndpoint": Output(
+                "database", "DatabaseEndpoint", region="primary"
+            ),
+            "DrDatabaseEndpoint": Output("database-dr", "ReplicaEndpoint", region="dr"),
+        },
+    )
+    yield Part(
+        "runbooks",
+        "dr",
+        recipe(runbooks.runbooks),
+        runbooks.OUTPUTS,
+        {"ReplicaStackId": Output("database-dr", "ReplicaStackId", region="dr")},
     )
 
 
 def _audit(shape: Shape, settings: Settings) -> Part:
     values: dict[str, Value] = {
-        "LogBucketName": Output("logs", "LogBucketName"),
+        "AuditBucketName": Output("audit-bucket", "AuditBucketName", region="primary"),
         "LogRetentionDays": _text(settings.log_retention_days),
         "TrailRoleArn": _role("TrailRoleArn"),
     }
     if shape.baseline:
         values["ConfigRoleArn"] = _role("ConfigRoleArn")
+        values["LogBucketName"] = Output("logs", "LogBucketName")
     return Part(
         "audit",
         "every",
         recipe(foundation.audit, shape),
         ("TrailArn",),
         values,
-        _everywhere("KmsKeyArn"),
+        _everywhere("KmsKeyArn", "AlertTopicArn"),
     )
 
 

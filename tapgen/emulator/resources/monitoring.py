@@ -1,4 +1,4 @@
-"""CloudWatch alarms of the forms that ministack's own handler does not create."""
+"""CloudWatch alarms of forms that ministack's own handler does not create, and queries."""
 
 from __future__ import annotations
 
@@ -35,6 +35,13 @@ def kinds() -> list[Kind]:
             _change_alarm,
             named_by="AlarmName",
         ),
+        Kind(
+            "AWS::Logs::QueryDefinition",
+            lambda request: _put_query(request.properties),
+            lambda physical_id, _: _delete_query(physical_id),
+            lambda physical_id, _, new: _put_query(new, physical_id)[1],
+            tags=None,
+        ),
     ]
 
 
@@ -62,6 +69,18 @@ def _put_composite(name: str, properties: Properties) -> Attributes:
 
 def _change_composite(physical_id: str, old: Properties, new: Properties) -> Attributes:
     return _put_composite(physical_id, new)
+
+
+def _put_query(properties: Properties, physical_id: str = "") -> Created:
+    given = {f"{name[0].lower()}{name[1:]}": v for name, v in properties.items()}
+    if physical_id:
+        given["queryDefinitionId"] = physical_id
+    stored = str(call("logs", "PutQueryDefinition", **given)["queryDefinitionId"])
+    return stored, {"QueryDefinitionId": stored}
+
+
+def _delete_query(physical_id: str) -> None:
+    call("logs", "DeleteQueryDefinition", queryDefinitionId=physical_id)
 
 
 def _delete_composite(physical_id: str, properties: Properties) -> None:

@@ -159,21 +159,19 @@ DATABASES: tuple[Interruption, ...] = (
         "the clusters of all regions are away while the engine is upgraded",
         "Aurora user guide, Upgrading an Aurora global database",
     ),
-    Interruption(
+    one(
         "AWS::RDS::DBParameterGroup",
-        ("Parameters",),
+        "Parameters",
         Effect.REBOOT,
         "static parameters take effect with a restart of its instances",
         "RDS user guide, Working with DB parameter groups",
-        static=True,
     ),
-    Interruption(
+    one(
         "AWS::RDS::DBClusterParameterGroup",
-        ("Parameters",),
+        "Parameters",
         Effect.REBOOT,
         "static parameters take effect with a restart of the instances",
         "Aurora user guide, Working with DB cluster parameter groups",
-        static=True,
     ),
     # other databases and caches
     one(

@@ -16,6 +16,7 @@ from tapgen.emulator.services.patches import (
     public_parameters,
     replicated_secrets,
     replication_destinations,
+    stored_queries,
     strong_consistency,
 )
 from tapgen.emulator.wire import cbor
@@ -35,6 +36,7 @@ PATCHES = (
     function_processes,
     object_encryption,
     public_parameters,
+    stored_queries,
     strong_consistency,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""

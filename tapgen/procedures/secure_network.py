@@ -1,0 +1,90 @@
+"""The procedures of secure_network: promote the replica, and move the name to it.
+
+All of them run in the recovery region. `failover` and `release` make calls there only: the
+primary region may be gone. `ready-to-promote` asks it how much the replica lacks.
+"""
+
+from __future__ import annotations
+
+from tapgen.model.procedures import RUN, Argument, Procedure, Script, Step
+from tapgen.procedures import databases, traffic
+from tapgen.procedures.traffic import Switch
+
+PART = "runbooks"
+ROLES = ("dr",)
+
+
+def procedures(
+    *,
+    source_arn: str,
+    replica: str,
+    stack: str,
+    snapshot: str,
+    lag_alarm: str,
+    switch: Switch,
+) -> tuple[Procedure, ...]:
+    """Return all procedures.
+
+    `replica` is the identifier of the replica of `source_arn`, `stack` the id of its
+    stack, `snapshot` the start of its snapshots' names.
+    """
+    return (
+        Procedure(
+            "ready-to-promote",
+            "Stops unless the replica is close behind and healthy, then takes a snapshot",
+            PART,
+            ROLES,
+            (databases.ready(source_arn, replica, f"{snapshot}-{RUN}", lag_alarm),),
+        ),
+        Procedure(
+            "failover",
+            "The replica becomes a database of its own, and the name leads to it",
+            PART,
+            ROLES,
+            (_promoted(replica, stack), traffic.turn(switch, True)),
+            (
+                Argument(
+                    "LossAccepted",
+                    "Say yes: what was not replicated yet is lost, for good",
+                    ("yes",),
+                ),
+            ),
+        ),
+        Procedure(
+            "release",
+            "The name of the database leads to the primary region again",
+            PART,
+            ROLES,
+            (traffic.turn(switch, False),),
+            (
+                Argument(
+                    "DataIsThere",
+                    "Say yes: the database of the primary region has all data again",
+                    ("yes",),
+                ),
+            ),
+        ),
+    )
+
+
+def _promoted(replica: str, stack: str) -> Step:
+    """Return the step that promotes the replica through its stack.
+
+    While the instance is backed up, RDS promotes nothing, so that is waited for.
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_PromoteReadReplica.html
+    """
+    available = databases.instance(
+        "ReplicaIsAvailable", replica, "DBInstanceStatus", "available", 3600
+    )
+    return Step(
+        "PromoteReplica",
+        # An hour: RDS restarts the instance, and names no longest time.
+        Script("PromoteReplica", "promotion", {"Stack": stack}, attempts=7),
+        before=(available,),
+        after=(
+            databases.instance(
+                "DatabaseIsAvailable", replica, "DBInstanceStatus", "available", 3600
+            ),
+        ),
+        undo="nothing: a promoted replica never follows its source again",
+    )
