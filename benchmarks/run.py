@@ -191,7 +191,7 @@ def generation(runs: int) -> tuple[list[Result], Memory]:
         _same(made, peer)
         bare = f"bare script, {len(made)} templates"
         results = [
-            compare("templates, anew", anew, bare, peer, 1.5, runs),
+            compare("templates, anew", anew, bare, peer, 1.35, runs),
             compare("templates, again", ours, bare, peer, 1.5, runs),
         ]
         name = "templates, anew"

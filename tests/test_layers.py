@@ -22,7 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "aws": {"template"},
     "config": {"knowledge", "template"},
     "blocks": set(),
-    "system": {"knowledge", "template", "aws"},
+    "system": {"knowledge", "template", "aws", "cache"},
     "rules": {"knowledge", "template", "system"},
     "lint": {"template", "system", "rules", "cache"},
     "procedures": set(),

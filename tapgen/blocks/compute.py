@@ -30,12 +30,25 @@ from typing import Any
 
 from awacs import ec2, xray
 from awacs.aws import ArnEquals, Statement
-from troposphere import GetAtt, If, Ref, Sub, Tags, Template, awslambda, encode_to_dict
+from troposphere import (
+    Equals,
+    GetAtt,
+    If,
+    Not,
+    NoValue,
+    Ref,
+    Sub,
+    Tags,
+    Template,
+    awslambda,
+    encode_to_dict,
+)
 
 from tapgen.blocks import explained, frame, monitoring, names, security
 from tapgen.frozen import dataclass
 
 RUNTIME = "python3.13"
+MOST_RESERVED = 1000
 LARGEST_SOURCE = 4 * 2**20
 """Bytes of source that a template may embed (`Code.ZipFile`)."""
 
@@ -141,6 +154,25 @@ def memory(t: Template) -> Ref:
     )
 
 
+def concurrency(t: Template, title: str, what: str) -> If:
+    """Add the parameter for the reserved concurrency of a function, which `what` names.
+
+    0 is for none: it is taken from all other functions of the region, of which 100 stay
+    unreserved.
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    reserved = frame.parameter(
+        t,
+        title,
+        type="Number",
+        description=f"Reserved concurrency of the {what}; 0 for none.",
+        MinValue=0,
+        MaxValue=MOST_RESERVED,
+    )
+    t.add_condition(f"Has{title}", Not(Equals(reserved, "0")))
+    return If(f"Has{title}", reserved, NoValue)
+
+
 def function(
     t: Template,
     title: str,
@@ -157,14 +189,15 @@ def function(
     subnet_ids: Any = None,
     security_group_ids: Sequence[Any] = (),
     reserved: Any = None,
+    unreserved_by_default: bool = False,
 ) -> Any:
     """Add a function from one of tapgen's handlers, and its encrypted log group.
 
     `timeout` is in seconds, `memory` in MiB. With `subnet_ids` (a list, or a parameter
-    that is one) it runs in a VPC. `reserved` is how many of it run at once at most, which
-    are taken from all other functions of the region. It logs JSON and traces every call.
+    that is one) it runs in a VPC. `reserved` is how many of it run at once at most
+    (`concurrency`); scanners are told of those that have no such number, or only if a
+    setting asks for it (`unreserved_by_default`). It logs JSON and traces every call.
     The key encrypts its environment too.
-    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
     """
     group = monitoring.log_group(
         t,
@@ -183,7 +216,7 @@ def function(
         kinds.append("function without a VPC")
     if reserved is not None:
         optional["ReservedConcurrentExecutions"] = reserved
-    else:
+    if reserved is None or unreserved_by_default:
         kinds.append("unreserved function")
     return t.add_resource(
         awslambda.Function(

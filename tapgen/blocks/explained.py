@@ -139,7 +139,8 @@ EXPLAINED: Mapping[str, tuple[Explanation, ...]] = {
         Explanation(
             ("CKV_AWS_115", "LAMBDA_CONCURRENCY_CHECK"),
             "The stage throttles its only caller. A reservation is taken from the"
-            " account, and a new account has none to give.",
+            " account, and a new account has none to give: the setting concurrency"
+            " asks for one.",
         ),
     ),
     "function without a VPC": (

@@ -385,7 +385,7 @@ def from_range(
     return t.add_resource(
         ec2.SecurityGroupIngress(
             title,
-            GroupId=_group_id(group),
+            GroupId=group_of(group),
             CidrIp=cidr,
             Description=description,
             IpProtocol="tcp",
@@ -405,8 +405,8 @@ def from_group(
     return t.add_resource(
         ec2.SecurityGroupIngress(
             title,
-            GroupId=_group_id(group),
-            SourceSecurityGroupId=_group_id(source),
+            GroupId=group_of(group),
+            SourceSecurityGroupId=group_of(source),
             Description=description,
             IpProtocol="tcp",
             FromPort=port,
@@ -415,7 +415,8 @@ def from_group(
     )
 
 
-def _group_id(group: Any) -> Any:
+def group_of(group: Any) -> Any:
+    """Return the id of a group of this template, or the parameter that is one."""
     return group if isinstance(group, Ref) else GetAtt(group, "GroupId")
 
 
@@ -437,53 +438,6 @@ def flow_log(
             Tags=tags(vpc.name),
         )
     )
-
-
-def gateway_endpoint(
-    t: Template, title: str, *, vpc: Vpc, service: str, tables: Sequence[Any]
-) -> Any:
-    """Add a gateway endpoint (S3 or DynamoDB): free, and bypasses the NAT gateways."""
-    return t.add_resource(
-        ec2.VPCEndpoint(
-            title,
-            VpcEndpointType="Gateway",
-            ServiceName=_service(service),
-            VpcId=vpc.id,
-            RouteTableIds=[Ref(table) for table in tables],
-        )
-    )
-
-
-def interface_endpoint(
-    t: Template,
-    title: str,
-    *,
-    vpc: Vpc,
-    service: str,
-    subnets: Sequence[Any] | Ref,
-    group: Any,
-) -> Any:
-    """Add an interface endpoint: private addresses for a service's usual name.
-
-    If the VPC is in another template, `subnets` is the parameter with the list of ids.
-    """
-    return t.add_resource(
-        ec2.VPCEndpoint(
-            title,
-            VpcEndpointType="Interface",
-            ServiceName=_service(service),
-            VpcId=vpc.id,
-            SubnetIds=(
-                subnets if isinstance(subnets, Ref) else [Ref(s) for s in subnets]
-            ),
-            SecurityGroupIds=[_group_id(group)],
-            PrivateDnsEnabled=True,
-        )
-    )
-
-
-def _service(service: str) -> Any:
-    return names.sub(f"com.amazonaws.${{AWS::Region}}.{service}")
 
 
 def ids(resources: Sequence[Any]) -> Any:

@@ -558,21 +558,24 @@ def _resolved(value: Any) -> Any:
     return value
 
 
-def _size(*statements: Statement) -> int:
-    return size(encoding.plain(security.document(*statements)))
+_EMPTY = size(encoding.plain(security.document()))
+
+
+def _size(statement: Statement) -> int:
+    """Return the size of a policy of this statement alone."""
+    return _EMPTY + size(encoding.plain(statement))
 
 
 def _packed(statements: Iterable[Statement]) -> list[PolicyDocument]:
     """Pack the statements, in order, into as few managed policies as possible."""
-    empty = _size()
     documents: list[list[Statement]] = [[]]
-    used = empty
+    used = _EMPTY
     for piece, size in (found for s in statements for found in _pieces(s)):
-        more = size - empty + 1  # the comma after it
+        more = size - _EMPTY + 1  # the comma after it
         # The last one has none.
         if used + more - 1 > _POLICY_SIZE:
             documents.append([])
-            used = empty
+            used = _EMPTY
         documents[-1].append(piece)
         used += more
     return [security.document(*document) for document in documents]

@@ -18,6 +18,7 @@ from troposphere import AWSHelperFn, BaseAWSObject, Tags, Template
 
 from tapgen.frozen import dataclass
 from tapgen.system import templates_out
+from tapgen.template import evaluate
 
 _MOST = 256
 """How many templates are kept: more than all shipped systems have together."""
@@ -58,12 +59,14 @@ def _template(source: Recipe) -> Template:
 
 @lru_cache(_MOST)
 def _data(source: Recipe) -> Mapping[str, Any]:
-    return data(_template(source))
+    return templates_out.ordered(data(_template(source)))
 
 
 @lru_cache(_MOST)
 def _text(source: Recipe) -> str:
-    return templates_out.render(_data(source), ours=True)
+    text = templates_out.render(_data(source), ours=True)
+    evaluate.know(text, _data(source))
+    return text
 
 
 def data(template: Template) -> dict[str, Any]:

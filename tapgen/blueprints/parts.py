@@ -157,6 +157,7 @@ def _stack_set(
         if isinstance(part.template, Recipe)
         else templates_out.render(body)
     )
+    values = _values(config, part, body, first)
     return StackSet(
         name=f"{system.prefix}-{part.name}",
         part=part.name,
@@ -167,10 +168,11 @@ def _stack_set(
             for role in (first, *others)
             for account in config.accounts
         ),
-        parameters=_values(config, part, body, first),
+        parameters=values,
         overrides=tuple(
-            Override(_differing(config, part, body, role), region=config.regions[role])
+            Override(_differing(values, its), region=config.regions[role])
             for role in others
+            for its in [_values(config, part, body, role)]
         ),
         at_first=part.at_first,
         depends_on=part.depends_on,
@@ -198,11 +200,9 @@ def _values(
 
 
 def _differing(
-    config: Config, part: Part, body: Mapping[str, Any], role: str
+    first: Mapping[str, Value], values: Mapping[str, Value]
 ) -> dict[str, Value]:
     """Return the values of a part in a role that differ from those in the first one."""
-    first = _values(config, part, body, _roles(config, part)[0])
-    values = _values(config, part, body, role)
     return {name: v for name, v in values.items() if first.get(name) != v}
 
 

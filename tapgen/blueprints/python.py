@@ -13,9 +13,8 @@ import io
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr
-from difflib import get_close_matches
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -51,7 +50,7 @@ def load(reference: str, folder: Path, names: tuple[str, ...]) -> tuple[Any, Pat
         if hasattr(found, each):
             return getattr(found, each), file
     has = [n for n in vars(found) if not n.startswith("_")]
-    close = get_close_matches(wanted[0], has, 1)
+    close = _close(wanted[0], has)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     raise BlueprintError(f"{file}: has no {' and no '.join(wanted)}{hint}")
 
@@ -201,7 +200,7 @@ def _reason(error: BaseException, frame: FrameType, subject: Any) -> str:
     takes = sorted(subject.props)
     given = frame.f_locals.get("name")
     if isinstance(error, AttributeError) and isinstance(given, str):
-        close = get_close_matches(given, takes, 1)
+        close = _close(given, takes)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"there is no property {given}; it takes {', '.join(takes)}{hint}"
     missing = _REQUIRED.match(str(error))
@@ -215,6 +214,13 @@ def _reason(error: BaseException, frame: FrameType, subject: Any) -> str:
     if isinstance(error, ValueError) and given in subject.props:
         return f"{given} is {frame.f_locals.get('value')!r}; {error}"
     return f"{type(error).__name__}: {error}"
+
+
+def _close(given: str, known: Iterable[str]) -> list[str]:
+    """Return the known name that resembles a given one, if there is one."""
+    from difflib import get_close_matches
+
+    return get_close_matches(given, [*known], 1)
 
 
 def _type(expected: Any) -> str:

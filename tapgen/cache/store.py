@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from pathlib import Path
 
 from tapgen.frozen import dataclass
@@ -34,7 +33,8 @@ class Store:
         """Store a text; a folder that cannot be written is ignored."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._path(name), f"{digest(name, about, text)}\n{text}")
+            head = digest(name, about, text)
+            replace(self._path(name), f"{head}\n{text}".encode())
         except OSError:
             pass  # without a cache tapgen is slow, not wrong
 
@@ -60,12 +60,16 @@ def digest(*parts: str) -> str:
     return found.hexdigest()
 
 
-def _replace(path: Path, text: str) -> None:
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+def replace(path: Path, data: bytes, mode: int = 0o600) -> None:
+    """Write a file with these permissions completely, or leave it as it is. Raises OSError."""
+    # Not by `tempfile`: importing it takes as long as writing a hundred templates.
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(text.encode())
-        os.replace(temporary, path)
+            file.write(data)
+        os.chmod(draft, mode)
+        os.replace(draft, path)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(draft)
         raise

@@ -11,8 +11,6 @@ The same system always gives the same bytes.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from graphlib import TopologicalSorter
@@ -20,6 +18,7 @@ from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tapgen.cache import store
 from tapgen.errors import TemplateError
 from tapgen.model import (
     Artifact,
@@ -95,8 +94,13 @@ def render(template: Template | Mapping[str, Any], ours: bool = False) -> str:
 
 def written(body: Mapping[str, Any], ours: bool = False) -> str:
     """Return a template's data as text, in that order, whatever its size."""
-    ordered = _in_order(body, _SECTIONS)
-    ordered["Resources"] = {
+    return (_quickly if ours else _indented)(ordered(body)) + "\n"
+
+
+def ordered(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template's data in the order in which it is written."""
+    found = _in_order(body, _SECTIONS)
+    found["Resources"] = {
         logical_id: (
             # A loop is a list.
             _in_order(resource, _ATTRIBUTES)
@@ -105,7 +109,7 @@ def written(body: Mapping[str, Any], ours: bool = False) -> str:
         )
         for logical_id, resource in body["Resources"].items()
     }
-    return (_quickly(ordered) if ours else _indented(ordered)) + "\n"
+    return found
 
 
 def _quickly(value: Any) -> str:
@@ -364,7 +368,8 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
     try:
         for path in changed:
             if path in files:
-                _replace(folder / path, files[path])
+                (folder / path).parent.mkdir(parents=True, exist_ok=True)
+                store.replace(folder / path, files[path].encode(), 0o644)
             else:
                 (folder / path).unlink()
     except OSError as error:
@@ -373,19 +378,6 @@ def write(folder: Path, files: Mapping[str, str]) -> list[str]:
             " or give another folder"
         ) from error
     return changed
-
-
-def _replace(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def stale(folder: Path, files: Mapping[str, str]) -> list[str]:

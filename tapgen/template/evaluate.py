@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import field, replace
-from functools import lru_cache
 from typing import Any
 
 from tapgen.frozen import dataclass
@@ -226,11 +225,25 @@ def block(template: str, name: str) -> Mapping[str, Any]:
     return mapping(parsed(template).get(name))
 
 
-@lru_cache(512)
+_MOST = 512
+_known: dict[str, Mapping[str, Any]] = {}
+
+
+def know(template: str, body: Mapping[str, Any]) -> None:
+    """Let `parsed` return for a text the template that it was written from."""
+    if len(_known) >= _MOST:
+        _known.clear()
+    _known[template] = body
+
+
 def parsed(template: str) -> Mapping[str, Any]:
     """Return the template in a text; empty for one that is not a JSON object. The result
     is shared: do not change it."""
-    return mapping(_parsed(template))
+    found = _known.get(template)
+    if found is None:
+        found = mapping(_parsed(template))
+        know(template, found)
+    return found
 
 
 def _parsed(template: Mapping[str, Any] | str) -> Any:

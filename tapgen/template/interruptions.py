@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tapgen.knowledge.interruptions import (
+    DYNAMIC,
     FIRST,
     INTERRUPTIONS,
     MILD,
@@ -59,7 +60,19 @@ def _counts(
         equal(side, value) for value in one.passes for side in (old, new)
     ):
         return False
+    if one.static and _dynamic(str(after.get("Family")), old, new):
+        return False
     return all(_has(after, *pair) for pair in one.given)
+
+
+def _dynamic(family: str, *groups: Any) -> bool:
+    """Whether all parameters of a group are known to take effect without a restart."""
+    known = DYNAMIC.get(family.rstrip("0123456789."), frozenset())
+    names = [{} if group is None else group for group in groups]
+    return all(
+        isinstance(group, Mapping) and {str(name).lower() for name in group} <= known
+        for group in names
+    )
 
 
 def _has(properties: Mapping[str, Any], path: str, wanted: str) -> bool:

@@ -219,6 +219,8 @@ def test_a_stack_in_the_wrong_region_is_refused_before_it_makes_anything(
 
 def test_nothing_is_allowed_that_is_not_spelled_out(system: System) -> None:
     for key, resource in every(system).items():
+        if resource["Type"] == "AWS::EC2::VPCEndpoint":
+            continue  # its policy gives nothing, it limits what others give
         for statement in statements(resource):
             if statement["Effect"] == "Deny":
                 continue
@@ -227,6 +229,17 @@ def test_nothing_is_allowed_that_is_not_spelled_out(system: System) -> None:
                 # "This key": a key policy cannot name its own key.
                 a_key = resource["Type"].startswith("AWS::KMS::")
                 assert a_key or statement["Sid"] in ANY_RESOURCE, (key, statement)
+
+
+def test_nobody_else_writes_through_an_endpoint(system: System) -> None:
+    ours = {"Ref": "AWS::AccountId"}
+    for key, endpoint in every(system, "AWS::EC2::VPCEndpoint").items():
+        for statement in statements(endpoint):
+            condition = statement.get("Condition", {}).get("StringEquals", {})
+            if condition.get("aws:PrincipalAccount") != ours:
+                reads = all(a.startswith("s3:Get") for a in statement["Action"])
+                answers = statement["Sid"] == "AnswerCloudFormation"
+                assert reads or answers, (key, statement)
 
 
 def test_roles_are_in_one_part_and_trust_one_service_each(system: System) -> None:

@@ -13,7 +13,6 @@ from troposphere import (
     If,
     Join,
     Not,
-    NoValue,
     Ref,
     Select,
     Split,
@@ -54,7 +53,6 @@ from tapgen.blueprints.payments_dr.shape import (
 HEALTH = "health"
 _HAS_DOMAIN = "HasDomain"
 _NEEDS_CERTIFICATE = "NeedsCertificate"
-_HAS_CONCURRENCY = "HasConcurrency"
 
 # API Gateway checks this before the function; the function checks more (currencies,
 # digits, card numbers) and explains it.
@@ -249,15 +247,6 @@ def _rate_rule(t: Template, served: api.Api) -> None:
 
 def _health(t: Template, key: Ref, retention: Ref, table_name: Ref) -> Any:
     """The function that health checks ask, with a concurrency of its own."""
-    reserved = frame.parameter(
-        t,
-        "HealthConcurrency",
-        type="Number",
-        description="Reserved concurrency of the function for health checks; 0 for none.",
-        MinValue=0,
-        MaxValue=1000,
-    )
-    t.add_condition(_HAS_CONCURRENCY, Not(Equals(reserved, "0")))
     return compute.function(
         t,
         "Health",
@@ -276,7 +265,9 @@ def _health(t: Template, key: Ref, retention: Ref, table_name: Ref) -> Any:
         },
         subnet_ids=Ref("SubnetIds"),
         security_group_ids=[Ref("SecurityGroupId")],
-        reserved=If(_HAS_CONCURRENCY, reserved, NoValue),
+        reserved=compute.concurrency(
+            t, "HealthConcurrency", "function for health checks"
+        ),
     )
 
 
@@ -296,6 +287,8 @@ def _function(t: Template, key: Ref, retention: Ref, table_name: Ref) -> Any:
         environment=_environment(t, table_name),
         subnet_ids=network.subnet_ids(t, "Private subnets, one in each zone."),
         security_group_ids=[network.group_id(t, "Security group of the function.")],
+        reserved=compute.concurrency(t, "Concurrency", "function"),
+        unreserved_by_default=True,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import GetAtt, If, Join, NoValue, Ref, Template
 
-from tapgen.blocks import flows, frame, network, peering
+from tapgen.blocks import flows, frame, network, peering, vpc_endpoints
 from tapgen.blueprints.payments_dr.shape import (
     HERE,
     PORT,
@@ -38,12 +38,13 @@ def vpc() -> Template:
     isolated, isolated_routes = network.isolated_tier(t, vpc)
     function, database = _groups(t, vpc)
     for service in ("s3", "dynamodb"):
-        network.gateway_endpoint(
+        vpc_endpoints.gateway(
             t,
             f"{service.title()}Endpoint",
             vpc=vpc,
             service=service,
             tables=[*private_routes, isolated_routes],
+            policy=vpc_endpoints.own_account(service),
         )
     flows.nat_alarms(
         t,
@@ -145,13 +146,14 @@ def endpoints() -> Template:
         description="From the function",
     )
     added = [
-        network.interface_endpoint(
+        vpc_endpoints.interface(
             t,
             f"{service.title()}Endpoint",
             vpc=there,
             service=service,
             subnets=subnets,
             group=group,
+            policy=vpc_endpoints.own_account(service),
         )
         for service in SERVICES
     ]

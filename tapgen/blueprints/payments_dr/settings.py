@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tapgen.blocks import dns, frame, network
+from tapgen.blocks import compute, dns, frame, network
 from tapgen.blueprints.values import (
     DatabaseName,
     Email,
@@ -141,7 +141,7 @@ class Health(BaseModel):
     concurrency: int = Field(
         default=5,
         ge=0,
-        le=1000,
+        le=compute.MOST_RESERVED,
         description="Reserved concurrency of the function for health checks; 0 for none"
         " of its own, in accounts with a small quota",
     )
@@ -216,6 +216,12 @@ class Settings(BaseModel):
     )
     health: Health = Field(
         default=Health(), description="Protection of the health checks"
+    )
+    concurrency: int = Field(
+        default=0,
+        ge=0,
+        le=compute.MOST_RESERVED,
+        description="Reserved concurrency of the function, in each region; 0 for none",
     )
     memory_mib: int = Field(
         default=512, ge=128, le=10240, description="Memory of the function, in MiB"

@@ -281,6 +281,7 @@ class Settings(Record):
         "requests_per_second",
         "burst",
         "health",
+        "concurrency",
         "memory_mib",
         "database",
         "deletion_protection",
@@ -374,6 +375,7 @@ def check_settings(data: Any) -> Settings:
             "requests_per_second",
             "burst",
             "health",
+            "concurrency",
             "memory_mib",
             "database",
             "deletion_protection",
@@ -487,6 +489,17 @@ def check_settings(data: Any) -> Settings:
         found.health = value
     else:
         found.health = check_health({})
+    if "concurrency" in data:
+        value = data["concurrency"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 1000:
+            raise Wrong
+        found.concurrency = value
+    else:
+        found.concurrency = 0
     if "memory_mib" in data:
         value = data["memory_mib"]
         if type(value) is not int:

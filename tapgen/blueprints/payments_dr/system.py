@@ -407,6 +407,7 @@ def _app(shape: Shape, settings: Settings) -> Part:
         "Consistency": settings.consistency,
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),
+        "Concurrency": _text(settings.concurrency),
         "HealthConcurrency": _text(settings.health.concurrency),
         "HealthRequestsPerAddress": _text(settings.health.requests_per_address),
         "MaxAmount": settings.max_amount,

@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import GetAtt, If, Join, NoValue, Ref, Select, Sub, Template
 
-from tapgen.blocks import database, flows, frame, names, network, peering
+from tapgen.blocks import database, flows, frame, names, network, peering, vpc_endpoints
 from tapgen.blueprints.region_migration.shape import METRICS, Shape, name, start
 
 WEB_PORTS = (80, 443)
@@ -20,12 +20,13 @@ def vpc(shape: Shape) -> Template:
     public, public_routes = network.public_tier(t, vpc, public_addresses=False)
     private, private_routes, gateways = network.private_tier(t, vpc, public=public)
     isolated, isolated_routes = network.isolated_tier(t, vpc)
-    network.gateway_endpoint(
+    vpc_endpoints.gateway(
         t,
         "S3Endpoint",
         vpc=vpc,
         service="s3",
         tables=[public_routes, *private_routes, isolated_routes],
+        policy=vpc_endpoints.for_servers(),
     )
     _groups(t, vpc, shape)
     nat = [f"NatAddress{number}" for number, _ in enumerate(gateways, 1)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import database, flows, frame, names, network
+from tapgen.blocks import database, flows, frame, names, network, vpc_endpoints
 from tapgen.blueprints.secure_network.shape import METRICS, Shape, name
 
 WEB_PORTS = (80, 443)
@@ -82,8 +82,14 @@ def _private_logs(
     Without NAT gateways and flow logs it is also the only source of a metric on dropped
     packets.
     """
-    endpoint = network.interface_endpoint(
-        t, "LogsEndpoint", vpc=vpc, service="logs", subnets=public, group=web
+    endpoint = vpc_endpoints.interface(
+        t,
+        "LogsEndpoint",
+        vpc=vpc,
+        service="logs",
+        subnets=public,
+        group=web,
+        policy=vpc_endpoints.own_account("logs"),
     )
     network.from_group(
         t,
@@ -180,12 +186,13 @@ def _tiers_of_subnets(
 ) -> None:
     private, private_routes, gateways = network.private_tier(t, vpc, public=public)
     isolated, isolated_routes = network.isolated_tier(t, vpc)
-    network.gateway_endpoint(
+    vpc_endpoints.gateway(
         t,
         "S3Endpoint",
         vpc=vpc,
         service="s3",
         tables=[public_routes, *private_routes, isolated_routes],
+        policy=vpc_endpoints.for_servers(),
     )
     topic = frame.alert_topic(t)
     flows.nat_alarms(t, gateways, name=name("nat-%s", names.THIS_ROLE), topic_arn=topic)

@@ -140,6 +140,8 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
             "REGION": Ref("AWS::Region"),
             "ALLOWED_ORIGINS": _origins(t),
         },
+        reserved=compute.concurrency(t, "Concurrency", "function"),
+        unreserved_by_default=True,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tapgen.blocks import dns
+from tapgen.blocks import compute, dns
 from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
 from tapgen.blueprints.values import PUBLIC_PREFIX, Email, Range, RetentionDays
 
@@ -172,6 +172,12 @@ class Settings(BaseModel):
     )
     deletion_protection: bool = Field(
         default=True, description="Whether the table has deletion protection"
+    )
+    concurrency: int = Field(
+        default=0,
+        ge=0,
+        le=compute.MOST_RESERVED,
+        description="Reserved concurrency of the function, in each region; 0 for none",
     )
     memory_mib: int = Field(
         default=256, ge=128, le=10240, description="Memory of the function, in MiB"

@@ -241,6 +241,7 @@ class Settings(Record):
         "noncurrent_version_days",
         "replication_time_control",
         "deletion_protection",
+        "concurrency",
         "memory_mib",
         "requests_per_second",
         "burst",
@@ -292,6 +293,7 @@ def check_settings(data: Any) -> Settings:
             "noncurrent_version_days",
             "replication_time_control",
             "deletion_protection",
+            "concurrency",
             "memory_mib",
             "requests_per_second",
             "burst",
@@ -396,6 +398,17 @@ def check_settings(data: Any) -> Settings:
         found.deletion_protection = value
     else:
         found.deletion_protection = True
+    if "concurrency" in data:
+        value = data["concurrency"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 1000:
+            raise Wrong
+        found.concurrency = value
+    else:
+        found.concurrency = 0
     if "memory_mib" in data:
         value = data["memory_mib"]
         if type(value) is not int:

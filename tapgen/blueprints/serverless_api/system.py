@@ -190,6 +190,7 @@ def _service(shape: Shape, settings: Settings) -> Part:
         "TableName": Output("table", "TableName", region="source"),
         "LogRetentionDays": _text(settings.log_retention_days),
         "MemorySize": _text(settings.memory_mib),
+        "Concurrency": _text(settings.concurrency),
         "AllowedCidr": settings.allowed_cidr,
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),

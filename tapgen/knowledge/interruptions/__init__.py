@@ -11,9 +11,18 @@ from __future__ import annotations
 
 from tapgen.knowledge.interruptions.databases import DATABASES
 from tapgen.knowledge.interruptions.model import MILD, Effect, Interruption
+from tapgen.knowledge.interruptions.parameters import DYNAMIC
 from tapgen.knowledge.interruptions.services import SERVICES
 
-__all__ = ["FIRST", "INTERRUPTIONS", "MILD", "REPLACED", "Effect", "Interruption"]
+__all__ = [
+    "DYNAMIC",
+    "FIRST",
+    "INTERRUPTIONS",
+    "MILD",
+    "REPLACED",
+    "Effect",
+    "Interruption",
+]
 
 INTERRUPTIONS: tuple[Interruption, ...] = (*DATABASES, *SERVICES)
 """What changes in place interrupt."""

@@ -159,19 +159,21 @@ DATABASES: tuple[Interruption, ...] = (
         "the clusters of all regions are away while the engine is upgraded",
         "Aurora user guide, Upgrading an Aurora global database",
     ),
-    one(
+    Interruption(
         "AWS::RDS::DBParameterGroup",
-        "Parameters",
+        ("Parameters",),
         Effect.REBOOT,
         "static parameters take effect with a restart of its instances",
         "RDS user guide, Working with DB parameter groups",
+        static=True,
     ),
-    one(
+    Interruption(
         "AWS::RDS::DBClusterParameterGroup",
-        "Parameters",
+        ("Parameters",),
         Effect.REBOOT,
         "static parameters take effect with a restart of the instances",
         "Aurora user guide, Working with DB cluster parameter groups",
+        static=True,
     ),
     # other databases and caches
     one(

@@ -30,7 +30,8 @@ class Interruption:
 
     It counts where the new value is one of `becomes` (none: any value), where the old or
     the new value is one of `passes`, and where the new properties have all of `given`; a
-    value that is empty stands for any.
+    value that is empty stands for any. With `static`, it counts only where a member of the
+    property, before or after, is not known to be dynamic (`parameters`).
     """
 
     type: str
@@ -41,6 +42,7 @@ class Interruption:
     becomes: tuple[str, ...] = ()
     passes: tuple[str, ...] = ()
     given: tuple[tuple[str, str], ...] = ()
+    static: bool = False
 
 
 REFERENCE = "reference"

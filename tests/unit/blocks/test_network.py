@@ -6,7 +6,7 @@ from typing import Any
 
 from troposphere import Ref, Template
 
-from tapgen.blocks import network
+from tapgen.blocks import network, vpc_endpoints
 
 
 def new_vpc(zones: int) -> tuple[Template, network.Vpc]:
@@ -109,8 +109,14 @@ def test_endpoints_can_be_added_to_a_vpc_of_another_template() -> None:
     network.from_group(
         t, "In", group=group, source=Ref("SourceId"), port=443, description="d"
     )
-    network.interface_endpoint(
-        t, "Sns", vpc=there, service="sns", subnets=Ref("SubnetIds"), group=group
+    vpc_endpoints.interface(
+        t,
+        "Sns",
+        vpc=there,
+        service="sns",
+        subnets=Ref("SubnetIds"),
+        group=group,
+        policy=vpc_endpoints.own_account("sns"),
     )
     found = {k: r["Properties"] for k, r in t.to_dict()["Resources"].items()}
     assert found["Group"]["VpcId"] == found["Sns"]["VpcId"] == {"Ref": "VpcId"}
@@ -147,7 +153,14 @@ def test_outputs_are_lists_that_such_parameters_take() -> None:
 def test_the_isolated_tier_has_no_way_out_and_endpoints_reach_past_nat() -> None:
     t, vpc = new_vpc(2)
     _, table = network.isolated_tier(t, vpc)
-    network.gateway_endpoint(t, "S3", vpc=vpc, service="s3", tables=[table])
+    vpc_endpoints.gateway(
+        t,
+        "S3",
+        vpc=vpc,
+        service="s3",
+        tables=[table],
+        policy=vpc_endpoints.for_servers(),
+    )
     network.route_table(
         t,
         "Out",

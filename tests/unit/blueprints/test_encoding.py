@@ -31,6 +31,7 @@ from tapgen.blueprints import encoding
 from tapgen.blueprints.encoding import recipe
 from tapgen.cli import common
 from tapgen.system import templates_out
+from tapgen.template import evaluate
 
 STACKSETS = Path(__file__).parents[3] / "stacksets"
 
@@ -98,6 +99,8 @@ def test_shipped_templates_have_the_text_that_the_json_module_writes() -> None:
             body = json.loads(stack_set.template)
             text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
             assert stack_set.template == text, stack_set.name
+            # What was handed on, in the order of the text.
+            assert repr(evaluate.parsed(stack_set.template)) == repr(body)
 
 
 def test_environments_share_what_is_equal() -> None:

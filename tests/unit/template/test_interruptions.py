@@ -170,3 +170,27 @@ def test_databases_come_first() -> None:
 
     lines = shown(*diff.templates(*texts))
     assert lines.index("Store (AWS::RDS") < lines.index("App (AWS::EC2")
+
+
+@pytest.mark.parametrize("kind", ["DBParameterGroup", "DBClusterParameterGroup"])
+@pytest.mark.parametrize(
+    ("family", "before", "after", "restarts"),
+    [
+        ("postgres16", {"log_statement": "ddl"}, {"log_statement": "none"}, False),
+        ("postgres16", {}, {"Log_Statement": "none", "work_mem": "1"}, False),
+        ("aurora-postgresql16", {"work_mem": "1"}, {}, False),
+        # A group with a static one restarts, whatever of it changes.
+        ("postgres16", {"ssl": "1", "work_mem": "1"}, {"ssl": "1"}, True),
+        ("postgres16", {"max_connections": "9"}, {}, True),
+        # Nothing is known of these.
+        ("postgres16", {}, {"some.extension": "1"}, True),
+        ("mysql8.0", {}, {"work_mem": "1"}, True),
+        ("postgres16", {}, {"Fn::Transform": {"Name": "x"}}, True),
+    ],
+)
+def test_dynamic_parameters_restart_nothing(
+    kind: str, family: str, before: Any, after: Any, restarts: bool
+) -> None:
+    pair = [{"Family": family, "Parameters": given} for given in (before, after)]
+
+    assert bool(named(f"AWS::RDS::{kind}", *pair)) is restarts
