@@ -2,7 +2,8 @@
 
 `run` deploys what `blueprints.bootstrap` and `roles` describe: `tapgen-administration`
 once, and `tapgen-<system>-<suffix>-roles` in every target account, all in the
-administration region (IAM is global, one region is enough); `tapgen-artifacts` wherever
+administration region (IAM is global, one region is enough; once the administration has
+moved, the roles stay with their stack, where they were made); `tapgen-artifacts` wherever
 the system uploads something or its journal has a copy, and no artifact bucket exists
 yet. A second run changes nothing.
 """
@@ -47,6 +48,8 @@ _ATTACH_FIRST = (
     "run tapgen bootstrap again, which holds the execution role to it"
 )
 _TRUSTED_OUTPUT = "TrustedServices"
+# A region that may be away is asked, and not waited for.
+_ATTEMPTS = 2
 
 
 def run(
@@ -72,7 +75,7 @@ def run(
     """
     deployed = frozenset(deployed_types)
     changed = _trusted_access(aws, system, on_event)
-    there = _roles_stacks(aws, system)
+    there = _roles_stacks(aws, system, bool(deployed))
     administration = _refuse_strays(aws, system, there)
     used = (roles.types(roles.own(system)) | deployed) - system.granted_types
     for name in sorted(schemas.without_permissions(used)):
@@ -87,7 +90,7 @@ def run(
         if stack.name == ADMINISTRATION_STACK:
             text = administration
         elif stack.name == roles.stack_name(system):
-            text = there.get(stack.target)
+            text = there.get(stack.target.account, _NOWHERE).text
             missing = _delete_without_roles(aws, system, stack, text or "")
         done = stacks.deploy(
             aws,
@@ -101,6 +104,8 @@ def run(
         )
         return stack, missing, done
 
+    for line in _out_of_reach(there):
+        on_event(line)
     places = {*resource_names.targets_of_artifacts(roles.own(system))}
     places |= set(_answering(aws, system.journal_copies, on_event))
     # IAM refuses to trust a role that does not exist: the administration role is first.
@@ -116,16 +121,74 @@ def run(
     return changed
 
 
-def _roles_stacks(aws: Aws, system: System) -> dict[Target, str]:
-    """Return the templates of the stacks with roles that there are: one call for each
-    account, several at once."""
+@dataclass(frozen=True)
+class _Roles:
+    """The stack with the roles of an account: where it is, and its template; None where
+    its region does not answer, and the roles are known to exist."""
+
+    target: Target
+    text: str | None
+
+
+_NOWHERE = _Roles(Target("", ""), None)
+
+
+def _roles_stacks(aws: Aws, system: System, moved: bool) -> dict[str, _Roles]:
+    """Return the stacks with roles that there are, by account: one call for each, several
+    at once. `moved` as of `_roles_stack`."""
     targets = _role_targets(roles.own(system))
     if aws.role or aws.local:  # else tapgen has no access there
         targets += looked_at(system)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        name = roles.stack_name(system)
-        texts = pool.map(lambda t: stacks.template(aws, t, name), targets)
-        return {t: text for t, text in zip(targets, texts, strict=True) if text}
+        found = pool.map(lambda t: _roles_stack(aws, system, t, moved), targets)
+        return {t.account: one for t, one in zip(targets, found, strict=True) if one}
+
+
+def _out_of_reach(there: Mapping[str, _Roles]) -> Iterator[str]:
+    """Yield whose roles stay as they are."""
+    for account, one in sorted(there.items()):
+        if one.text is None:
+            yield (
+                f"the roles in {account} stay as they are: their stack is in "
+                f"{one.target.region}, which does not answer; run tapgen bootstrap again "
+                "once it does"
+            )
+
+
+def _roles_stack(
+    aws: Aws, system: System, target: Target, moved: bool
+) -> _Roles | None:
+    """Return the stack with the roles of an account, None where there is none. Where the
+    administration may have `moved`, it is also looked for in the other regions with a role:
+    roles are global, and their stack stays where it was made."""
+    name = roles.stack_name(system)
+    text = stacks.template(aws, target, name)
+    if text or not moved:
+        return _Roles(target, text) if text else None
+    away = None
+    for region in sorted({*system.regions.values()} - {target.region}):
+        place = replace(target, region=region)
+        try:
+            if text := stacks.template(aws, place, name, attempts=_ATTEMPTS):
+                return _Roles(place, text)
+        except AwsError as error:
+            if not is_away(error):
+                raise
+            away = away or _Roles(place, None)
+    return away if away and _may_exist(aws, target, system.execution_role) else None
+
+
+def _may_exist(aws: Aws, target: Target, role: str) -> bool:
+    """Whether there is a role, or nobody can say: IAM is changed and read in one region,
+    and works on in the others without it
+    (https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html).
+    """
+    try:
+        return role_exists(aws, target, role)
+    except AwsError as error:
+        if not is_away(error):
+            raise
+        return True
 
 
 def _delete_without_roles(
@@ -199,7 +262,7 @@ def _trusted_access(
     return [] if there else [name]
 
 
-def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> str | None:
+def _refuse_strays(aws: Aws, system: System, there: Mapping[str, _Roles]) -> str | None:
     """Refuse what CloudFormation would fail on with a worse message: a bucket that was
     deleted without its stack, and roles that another administration region created.
 
@@ -219,13 +282,14 @@ def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> str
     if aws.role or aws.local:
         wanted += [(target, system.operator_role) for target in looked_at(system)]
     for target, role in wanted:
-        if target not in there and role_exists(aws, target, role):
+        if target.account not in there and role_exists(aws, target, role):
             raise AwsError(
                 "iam:GetRole",
                 "EntityAlreadyExists",
                 f"role {role} exists in {target.account}, but stack {roles.stack_name(system)} "
                 f"does not exist in {target.region}: the system is administered from "
-                "another region; restore admin.region, or destroy the system there first",
+                "another region; restore admin.region, then move the administration with "
+                "tapgen move-admin, or destroy the system there first",
             )
     return template
 
@@ -233,10 +297,11 @@ def _refuse_strays(aws: Aws, system: System, there: Mapping[Target, str]) -> str
 @dataclass(frozen=True)
 class Unready:
     """Missing prerequisites: those without which nothing can be deployed, and those of
-    single accounts, one sentence each."""
+    single accounts, one sentence each; `unread` is what could not be checked."""
 
     everywhere: tuple[str, ...]
     accounts: Mapping[str, tuple[str, ...]]
+    unread: tuple[str, ...] = ()
 
     def stops(self, system: System) -> bool:
         """Whether there is no account left to deploy to."""
@@ -269,23 +334,34 @@ def unready(aws: Aws, system: System, code: str) -> Unready:
                 f"the administration role in {admin} does not trust "
                 f"{', '.join(missing)}, which its opt-in regions need"
             )
-    accounts: dict[str, list[str]] = {}
-    needs = roles.needed(system, code)
-    targets = _role_targets(system)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        found_lacking = pool.map(
-            lambda t: _lacking_or_shut(aws, t, system, needs), targets
-        )
-        for target, lacking in zip(targets, found_lacking, strict=True):
-            if lacking:
-                accounts.setdefault(target.account, []).extend(lacking)
+    accounts, unread = _in_accounts(aws, system, roles.needed(system, code))
     uploads = resource_names.targets_of_artifacts(system)
     for target in _bucket_targets(aws, system, uploads):
         if stacks.outputs(aws, target, ARTIFACTS_STACK) is None:
             line = f"{target} has no artifact bucket"
             accounts.setdefault(target.account, []).append(line)
     by_account = {account: tuple(lines) for account, lines in accounts.items()}
-    return Unready(tuple(everywhere), by_account)
+    return Unready(tuple(everywhere), by_account, tuple(unread))
+
+
+def _in_accounts(
+    aws: Aws, system: System, needs: roles.Needs
+) -> tuple[dict[str, list[str]], list[str]]:
+    """Return what the roles of each account lack, and where nobody can look."""
+    accounts: dict[str, list[str]] = {}
+    unread: list[str] = []
+    targets = _role_targets(system)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda t: _lacking_or_shut(aws, t, system, needs), targets)
+        for target, lacking in zip(targets, found, strict=True):
+            if isinstance(lacking, Target):
+                unread.append(
+                    f"what the roles in {target.account} may do cannot be checked: their "
+                    f"stack is in {lacking.region}, which does not answer"
+                )
+            elif lacking:
+                accounts.setdefault(target.account, []).extend(lacking)
+    return accounts, unread
 
 
 @dataclass(frozen=True)
@@ -303,7 +379,7 @@ def _stacks(
     code: str,
     needs: roles.Needs,
     deployed: frozenset[str],
-    there: Mapping[Target, str],
+    there: Mapping[str, _Roles],
     places: Iterable[Target],
 ) -> Iterator[_Stack]:
     """The stacks to deploy, in order: IAM refuses to trust a role that does not exist."""
@@ -341,15 +417,18 @@ def _stacks(
     }
     name = roles.stack_name(system)
     for target in _role_targets(system):
+        known = there.get(target.account, _Roles(target, ""))
+        if known.text is None:
+            continue  # its region does not answer, and the roles exist
         needed = needs | roles.Needs(deployed)
-        has = _has(there.get(target)) if deployed else None
+        has = _has(known.text) if deployed else None
         if has is not None:
             # Deployed resources keep their old names, and are deleted by them.
             retained = has.names if not code else frozenset()
             read = has.types & indirect_permissions.REFERENCES
             needed |= replace(has, types=read, names=retained)
         text = roles.compact(roles.template(system, code, needed))
-        yield _Stack(target, name, text, parameters, tags)
+        yield _Stack(known.target, name, text, parameters, tags)
     if aws.role or aws.local:  # else tapgen has no access there
         looking = Scope(code, callers=whole.callers)
         title = system.name.replace("_", "-")
@@ -357,7 +436,10 @@ def _stacks(
             title, looking, roles.references(whole), roles.types(whole)
         )
         for target in looked_at(whole):
-            yield _Stack(target, name, roles.compact(text), parameters, tags)
+            known = there.get(target.account, _Roles(target, ""))
+            if known.text is not None:
+                target = known.target
+                yield _Stack(target, name, roles.compact(text), parameters, tags)
 
 
 def _answering(
@@ -453,11 +535,14 @@ def _has(text: str | None) -> roles.Needs | None:
 
 def _lacking_or_shut(
     aws: Aws, target: Target, system: System, needs: roles.Needs
-) -> list[str]:
+) -> list[str] | Target:
     """Return what the roles of an account lack, or that tapgen cannot look: which call
-    was refused, and for whom."""
+    was refused, and for whom; the place of their stack where its region is away."""
     try:
-        text = stacks.template(aws, target, roles.stack_name(system))
+        found = _roles_stack(aws, system, target, moved=True)
+        if found and found.text is None:
+            return found.target
+        text = found.text if found else None
         return list(_lacking(_has(text), target, system, needs))
     except AwsError as error:
         if error.code not in NOBODY and not isinstance(error, Denied):

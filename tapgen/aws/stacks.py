@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from tapgen.aws.session import Aws, ask, one_line, pages
+from tapgen.aws.session import ATTEMPTS, Aws, ask, one_line, pages
 from tapgen.errors import AwsError, NotFound, TemplateError
 from tapgen.frozen import dataclass
 from tapgen.model import Target
@@ -160,9 +160,12 @@ def remove(
         raise AwsError("cloudformation:DeleteStack", status, where)
 
 
-def template(aws: Aws, target: Target, name: str) -> str | None:
-    """Return the template text of a stack; None when there is no such stack."""
-    client = aws.client("cloudformation", target)
+def template(
+    aws: Aws, target: Target, name: str, attempts: int = ATTEMPTS
+) -> str | None:
+    """Return the template text of a stack; None when there is no such stack. A call
+    fails after `attempts`."""
+    client = aws.client("cloudformation", target, attempts)
     try:
         body = ask(client, "get_template", StackName=name, TemplateStage="Original")
     except NotFound:

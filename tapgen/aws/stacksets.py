@@ -45,6 +45,7 @@ from tapgen.model import (
 
 MAX_BODY = 51_200  # bytes of TemplateBody (API reference, CreateStackSet)
 MAX_OBJECT = 1_048_576  # bytes of the object behind TemplateURL
+IMPORTED = 10  # stacks in one call (API reference, ImportStacksToStackSet)
 
 rectangles = cover.rectangles
 
@@ -112,6 +113,13 @@ class StackSets:
     delegated: bool = False
     copies: tuple[Target, ...] = ()
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
+
+    def at(self, region: str) -> StackSets:
+        """Return the stack sets of the same account in another region; empty for this one."""
+        if region in ("", self.admin.region):
+            return self
+        place = replace(self.admin, region=region)
+        return replace(self, admin=place, copies=(), memory=Memory())
 
     def _ask(self, operation: str, **parameters: Any) -> dict[str, Any]:
         try:
@@ -482,6 +490,26 @@ class StackSets:
             OperationPreferences=dict(preferences) or None,
             OperationId=operation_id,
             **target_parameters(targets, whole),
+        )
+
+    def adopt(
+        self,
+        name: str,
+        stacks: Sequence[str],
+        preferences: Mapping[str, Any],
+        operation_id: str,
+    ) -> None:
+        """Start importing stacks by their ids, at most `IMPORTED` of them. No stack
+        changes; each must run the template of the stack set, have no NoEcho parameters,
+        and belong to no stack set
+        (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-import.html).
+        """
+        self._ask(
+            "import_stacks_to_stack_set",
+            StackSetName=name,
+            StackIds=list(stacks),
+            OperationPreferences=dict(preferences) or None,
+            OperationId=operation_id,
         )
 
     def detect_drift(self, name: str) -> Operation:

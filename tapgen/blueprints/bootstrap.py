@@ -72,6 +72,7 @@ from tapgen.system import templates_out
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
 # stacks that use the name are in that region.
 ADMINISTRATION_ROLE = "tapgen-administration-${AWS::Region}"
+_ADMINISTRATIONS = "role/tapgen-administration-*"
 
 _BUCKET = "tapgen-artifacts-${AWS::AccountId}-${AWS::Region}"
 
@@ -418,12 +419,19 @@ def _parameters(template: Template) -> None:
 def _execution_role(
     system: str, name: str, policies: Sequence[iam.ManagedPolicy]
 ) -> iam.Role:
-    administration = _in_administration(f"role/{ADMINISTRATION_ROLE}")
     return _role(
         "ExecutionRole",
         name=f"{name}-execution",
         description=f"With this role StackSets makes the resources of {system}",
-        trusted=AWSPrincipal(names.sub(administration)),
+        # The administration roles of every region: another one may have to take over while
+        # the region of this stack is away. IAM trusts no role by name that does not exist
+        # yet, so it is the account, and of it these roles alone.
+        trusted=AWSPrincipal(names.sub(_in_administration("root"))),
+        when=[
+            ArnLike(
+                {"aws:PrincipalArn": names.sub(_in_administration(_ADMINISTRATIONS))}
+            )
+        ],
         policies=policies,
     )
 

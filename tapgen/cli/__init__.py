@@ -36,6 +36,7 @@ COMMANDS = {
     "resume": ("resume", "Continue a rollout that was interrupted, or undo it."),
     "rollback": ("rollback", "Take a system back to the state of an earlier run."),
     "repair": ("repair", "Repair stack instances that hang, each in its safe way."),
+    "move-admin": ("move_admin", "Administer a system from another region."),
     "approve": ("approve", "Approve or reject what a rollout waits for."),
     "stop": ("stop", "Stop a rollout from elsewhere, or close its run."),
     "history": ("history", "List the runs of a system, or show what one did."),
@@ -66,7 +67,7 @@ class _Commands(click.Group):
         if name not in _ONE_SHOT:
             gc.enable()
         module = importlib.import_module(f"tapgen.cli.{COMMANDS[name][0]}")
-        command: click.Command = getattr(module, f"{name}_command")
+        command: click.Command = getattr(module, f"{name.replace('-', '_')}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: Any) -> None:

@@ -96,6 +96,13 @@ def away(reached: Reached, near: Near, command: str) -> Away:
     return Away("\n  ".join(lines), known)
 
 
+def _only_on(found: Opened) -> bool:
+    """Whether a run can only go on: nothing turns it back."""
+    from tapgen.rollout import lock
+
+    return found.lock.command == lock.MOVE
+
+
 def _last_run(near: Near) -> tuple[str, dict[str, Any] | None]:
     """Return the last run in words and as data; there is no open one."""
     from tapgen.report import history as report
@@ -203,7 +210,7 @@ def what_is_open(
         return None, lost
     line = command_line("resume", reached)
     ways = f"continue it: {line}" + (
-        "" if found.state.back else f"; undo it: {line} --back"
+        "" if found.state.back or _only_on(found) else f"; undo it: {line} --back"
     )
     if running:
         ways = f"it goes on; stop it: {command_line('stop', reached)}"

@@ -18,6 +18,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import require_account
+from tapgen.cli.move_admin import told
 from tapgen.cli.open_run import away, say_not_needed, to_act
 from tapgen.cli.reach import command_line, reach_system
 from tapgen.cli.running import exit_code, next_lines, resume_run
@@ -78,6 +79,8 @@ def resume_command(
         found = near.opened()
         return PARTIAL if found and found.state.changed else FAILED
     say_not_needed(reached)
+    found = near.opened()
+    to = found.state.opening.get("to", "") if found else ""
     ended = resume_run(reached, back)
     if isinstance(ended, int):
         return ended
@@ -87,6 +90,10 @@ def resume_command(
         if output == "json":
             print_json({"outcome": None})
         return DONE
+    if to:
+        if output == "json":
+            print_json({"outcome": data.outcome(ended)})
+        return told(reached, ended, to)
     lines = next_lines(reached, ended, "rollout")
     console(stderr=output == "json").print(text.outcome(ended, **lines))
     if output == "json":

@@ -208,6 +208,8 @@ def require_bootstrap(reached: Reached, clock: Timings) -> frozenset[str]:
             return frozenset()
         code = reached.loaded.blueprint.code
         missing = bootstrap.unready(reached.sets.aws, reached.system, code)
+    for line in missing.unread:
+        say(line)
     lines = [*missing.everywhere]
     lines += [line for some in missing.accounts.values() for line in some]
     if lines:

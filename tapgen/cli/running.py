@@ -83,6 +83,31 @@ def run_repairs(reached: Reached, repairs: Any, supersede: str | None) -> Any:
     )
 
 
+def run_move(reached: Reached, observed: Mapping[str, Any], to: str) -> Any:
+    """Move the administration; return the outcome, or an exit code when it was lost while
+    running."""
+    from tapgen import rollout
+    from tapgen.rollout import lock, moving
+
+    starter = rollout.Starter(
+        user(), lock.MOVE, without=reached.without, line=command_line("", reached)
+    )
+    return _watched(
+        reached,
+        [(name, t) for name, found in observed.items() for t in found.instances],
+        lambda screen, **ways: moving.move(
+            reached.system,
+            observed,
+            reached.sets,
+            to,
+            screen,
+            starter=starter,
+            **ways,
+        ),
+        goes_back=False,
+    )
+
+
 def resume_run(reached: Reached, back: bool) -> Any:
     """Go on with the open run; return its outcome, None when no run is open, or an exit
     code when it was lost while running."""
@@ -130,9 +155,13 @@ def abandon_run(reached: Reached) -> Any:
 
 
 def _watched(
-    reached: Reached, places: list[tuple[str, Any]], work: Callable[..., Any]
+    reached: Reached,
+    places: list[tuple[str, Any]],
+    work: Callable[..., Any],
+    goes_back: bool = True,
 ) -> Any:
-    """Do something with a screen of its progress, which signals interrupt."""
+    """Do something with a screen of its progress, which signals interrupt; `goes_back` says
+    that it can be undone."""
     from tapgen import rollout
     from tapgen.cli.progress import progress
 
@@ -156,7 +185,8 @@ def _watched(
     except rollout.Lost as lost:
         say(f"error: {lost}")
         line = command_line("resume", reached)
-        say(f"continue with: {line}; undo with: {line} --back")
+        undo = f"; undo with: {line} --back" if goes_back else ""
+        say(f"continue with: {line}{undo}")
         if lost.interrupted:
             return INTERRUPTED
         return PARTIAL if lost.begun else FAILED

@@ -83,6 +83,8 @@ def send(
     elif call.verb is Verb.DELETE_INSTANCES:
         more = {"retain": True} if call.retain else {}
         sets.delete_instances(name, targets, wanted, operation, call.whole, **more)
+    elif call.verb is Verb.IMPORT:
+        sets.adopt(name, call.stacks, wanted, operation)
     elif call.verb is Verb.CONTINUE_ROLLBACK:
         stuck.continue_rollback(sets.aws, targets[0], call.key, call.skip, operation)
     else:

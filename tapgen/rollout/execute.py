@@ -28,16 +28,16 @@ from tapgen.model import (
     ResultStatus,
     Target,
 )
-from tapgen.rollout import fold, gates, gating, restore, snapshot
+from tapgen.rollout import adoption, fold, gates, gating, restore, snapshot
 from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
 from tapgen.rollout.codec import encode
-from tapgen.rollout.expand import expand
+from tapgen.rollout.expand import Expanded, expand
 from tapgen.rollout.fold import Act, End, State, Todo
 from tapgen.rollout.instances import Await
 from tapgen.rollout.journal import FRESH_SECONDS, LOOK_SECONDS, Journal
 from tapgen.rollout.model import Event, Failure, Lost
 from tapgen.rollout.outcome import outcome
-from tapgen.rollout.program import Call, Kind, Program, Step, Verb, dump
+from tapgen.rollout.program import ADOPTING, Call, Kind, Program, Step, Verb, dump
 
 NO_ROLE = re.compile(r"should have '[^']+' role with trust relationship")
 """What StackSets says where it could not enter an account, and so changed nothing."""
@@ -61,7 +61,8 @@ class Ways:
     """How a run meets the world: events, time, interrupts, and the artifacts' bytes.
 
     `poll_seconds` are the shortest and the longest pause between two polls, `patience`
-    how many seconds AWS may be away before the run is left open.
+    how many seconds AWS may be away before the run is left open. `before_end` is what a
+    run that has done all does last.
     """
 
     on_event: Callable[[Event], None]
@@ -72,6 +73,7 @@ class Ways:
     clock: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
     content: Content = lambda key: b""
+    before_end: Callable[[State], None] = lambda state: None
 
 
 @dataclass
@@ -295,7 +297,11 @@ class Engine:
         step, state = one.step, self.state
         name = step.stack_set
         try:
-            found = expand(step, state.program, state.states.get(name), state.outputs)
+            if step.kind in ADOPTING:
+                found = Expanded(adoption.calls(step, self.sets.at(step.region)))
+            else:
+                was = state.states.get(name)
+                found = expand(step, state.program, was, state.outputs)
         except RolloutError as error:
             self._fail(one, "failed", [Failure(name, None, str(error))])
             return True
@@ -372,7 +378,7 @@ class Engine:
         self._check_fence(one)
         try:
             send(
-                self.sets,
+                self._sets_of(found.call),
                 found.call,
                 found.intent,
                 self.text,
@@ -385,7 +391,7 @@ class Engine:
             if kind is not Trouble.REFUSED and kind is not Trouble.TAKEN:
                 raise
             if kind is Trouble.REFUSED or not is_there(
-                self.sets, found.call, found.intent
+                self._sets_of(found.call), found.call, found.intent
             ):
                 self._refuse(one, error)
                 return True
@@ -424,18 +430,18 @@ class Engine:
             self.record("result", step=one.id, result=fold.Result.BURNT)
             return True
         if one.id not in self.sent:
-            if not is_there(self.sets, found.call, found.intent):
+            if not is_there(self._sets_of(found.call), found.call, found.intent):
                 return self._send(one)
             if not found.call.verb.is_operation:
                 self.record("result", step=one.id, result=fold.Result.DONE)
                 return True
             self.sent.add(one.id)
-        name = found.call.stack_set
-        operation = self.sets.operation(name, found.intent)
+        name, sets = found.call.stack_set, self._sets_of(found.call)
+        operation = sets.operation(name, found.intent)
         looks = self.looks.setdefault(operation.id, Looks())
         if not looks.due(operation):
             return False
-        results = self.sets.results(name, operation.id)
+        results = sets.results(name, operation.id)
         looks.looked(operation, len(results))
         self._show(name, operation, results)
         if not operation.ended:
@@ -444,7 +450,7 @@ class Engine:
         if operation.green:
             self.record("result", step=one.id, result=fold.Result.DONE)
         else:
-            failures = self._causes(operation, results)
+            failures = self._causes(sets, operation, results)
             as_before = self._are_as_before(one.step, results)
             facts = {"as_before": True} if as_before else {}
             self._fail(one, "result", failures, result=fold.Result.FAILED, **facts)
@@ -487,7 +493,7 @@ class Engine:
         known = self.state.states.get(step.stack_set)
         everything = known.overrides if known else ()
         try:
-            outputs = waiting.finished(self.sets, everything)
+            outputs = waiting.finished(self.sets.at(step.region), everything)
         except RolloutError as error:
             self._fail(one, "failed", [Failure(step.stack_set, None, str(error))])
             return True
@@ -503,7 +509,7 @@ class Engine:
         elif step.kind is Kind.REPAIR:
             self.emit("done", step.words, stack_set=step.stack_set)
         elif step.kind is not Kind.UPLOAD and step.last:
-            word = "deleted" if step.kind is Kind.DELETE else "deployed"
+            word = "deleted" if step.kind is Kind.DELETE else step.words or "deployed"
             self.emit("done", word, stack_set=step.stack_set)
         return True
 
@@ -570,20 +576,20 @@ class Engine:
         self.looks.pop(operation.id, None)
         self.ended[operation.stack_set] = operation.id
 
-    def _causes(self, operation: Operation, results: list[Result]) -> list[Failure]:
+    def _causes(
+        self, sets: StackSets, operation: Operation, results: list[Result]
+    ) -> list[Failure]:
         """Return why an operation failed; cancelled targets are no cause."""
         name = operation.stack_set
         failed = [r for r in results if r.status is ResultStatus.FAILED]
         if not failed:
             reason = operation.reason or "no target reports a reason"
             return [Failure(name, None, f"operation {operation.status}: {reason}")]
-        return [self._explained(operation, result) for result in failed]
+        return [_explained(sets, operation, result) for result in failed]
 
-    def _explained(self, operation: Operation, result: Result) -> Failure:
-        name, found = operation.stack_set, self.sets.failure(operation, result)
-        if not found:
-            return Failure(name, result.target, result.reason or "no reason given")
-        return Failure(name, result.target, found.reason, found.logical_id, found.type)
+    def _sets_of(self, call: Call) -> StackSets:
+        """The stack sets of the region in which that of a call is administered."""
+        return self.sets.at(call.region)
 
     def text(self, name: str) -> str:
         """Return the text of a template by its digest."""
@@ -606,7 +612,7 @@ class Engine:
         assert found.intent
         step = Todo(Act.SETTLE, one.id, found.step)
         if one.id not in self.sent:
-            if not is_there(self.sets, found.call, found.intent):
+            if not is_there(self._sets_of(found.call), found.call, found.intent):
                 self.record("result", step=one.id, result=fold.Result.BURNT)
                 return
             if found.call.verb.is_operation:
@@ -648,6 +654,7 @@ class Engine:
             return
         if not self.state.back:
             self._store_good()
+            self.ways.before_end(self.state)
             self.record("closed", end=End.DONE)
             return
         left = list(outcome(self.state, self.sets).left)
@@ -682,13 +689,14 @@ class Engine:
                 self.patiently(self._store_good_one, name)
 
     def _store_good_one(self, name: str) -> None:
-        found = self.sets.describe(
+        sets = self.sets.at(self.state.opening.get("to", ""))
+        found = sets.describe(
             name, outputs=sweep.nowhere, given=self._given, listed=self._listed
         )
         if found and snapshot.is_good(found):
             place = snapshot.key(self.journal.prefix, name)
             self.journal.store.put(place, snapshot.dump(found))
-            if known := self.sets.memory.body(name):
+            if known := sets.memory.body(name):
                 self.journal.store.put(remembered.key(name), known)
 
     def _listed(
@@ -712,6 +720,13 @@ class Engine:
         if found is None or not {*found} <= {*known.parameters}:
             return None
         return None if found and "NoEcho" in self.text(known.template) else found
+
+
+def _explained(sets: StackSets, operation: Operation, result: Result) -> Failure:
+    name, found = operation.stack_set, sets.failure(operation, result)
+    if not found:
+        return Failure(name, result.target, result.reason or "no reason given")
+    return Failure(name, result.target, found.reason, found.logical_id, found.type)
 
 
 def as_text(program: Program) -> str:

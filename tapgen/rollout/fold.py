@@ -29,7 +29,7 @@ from tapgen.model import InstanceStatus, Observed, Target
 from tapgen.rollout.codec import decode
 from tapgen.rollout.expand import StackSetState, after
 from tapgen.rollout.model import Failure
-from tapgen.rollout.program import Call, Kind, Program, Step
+from tapgen.rollout.program import ADOPTING, Call, Kind, Program, Step
 
 Programs = Mapping[str, Program]
 
@@ -204,7 +204,8 @@ def _resumed(state: State, event: Mapping[str, Any], programs: Programs) -> None
             return  # what has failed is going to be restored
         state.failures = []
     for id, found in list(state.progress.items()):
-        if found.failed and not found.calls:
+        again = not found.calls or found.step.kind in ADOPTING
+        if found.failed and again:
             del state.progress[id]
         found.failed = False
     state.failed_at = None
@@ -253,7 +254,9 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
         state.burnt.append((name, str(found.intent)))
     if result in (Result.DONE, Result.FAILED) and name:
         state.changed[name] = None
-    if result is Result.DONE:
+    if result is Result.DONE and found.step.kind in ADOPTING:
+        found.position += 1  # the values that the stacks have stay
+    elif result is Result.DONE:
         now = after(state.states.get(name), found.call)
         if now is None:
             state.states.pop(name, None)
@@ -295,6 +298,8 @@ def _finished(state: State, event: Mapping[str, Any], programs: Programs) -> Non
         state.outputs.setdefault(step.part, {})[where] = values
     if step.kind is Kind.RESTORE:
         state.restored[step.stack_set] = None
+    elif step.kind in ADOPTING and not step.last:
+        return
     elif step.kind not in (Kind.UPLOAD, Kind.SETTLE, Kind.GATE):
         state.done[step.stack_set] = None
 

@@ -16,7 +16,7 @@ from tapgen.model import (
     ObservedInstance,
     Target,
 )
-from tapgen.rollout.program import Call, Kind, Step, Verb
+from tapgen.rollout.program import ADOPTING, Call, Kind, Step, Verb
 
 READS = 30
 """How often instances are read again until they are CURRENT: lists are eventually
@@ -54,6 +54,8 @@ class Await:
         """
         step = self.step
         if step.kind in (Kind.UPLOAD, Kind.GATE):
+            return {}
+        if step.kind in ADOPTING and not step.last:
             return {}
         if step.kind is Kind.REPAIR:
             return {} if all(self._rolled_back(sets, c) for c in step.calls) else None

@@ -14,13 +14,16 @@ import json
 import os
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tapgen.errors import Conflict, RolloutError
 from tapgen.frozen import dataclass
 from tapgen.rollout.journal import Store, home, now_text
+
+MOVE = "move-admin"
+"""The command whose run moves the administration to another region."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Lock:
     administration region. `without` are the regions that such a run does without, `after`
     the number of the last event before its own, and `moved` says that its journal is in
     the administration region now. `brought` is the last run that came from elsewhere.
+    `administered` is the region that administers the system, once it was moved.
     """
 
     run: str
@@ -47,6 +51,7 @@ class Lock:
     after: int = 0
     moved: bool = False
     brought: str = ""
+    administered: str = ""
 
     @property
     def is_dead(self) -> bool:
@@ -137,6 +142,8 @@ def take(store: Store, prefix: str, wanted: Lock, before: Held | None) -> Held:
 
     Raises Taken when somebody else was quicker.
     """
+    if before and not wanted.administered:
+        wanted = replace(wanted, administered=before.lock.administered)
     try:
         etag = store.write(
             key(prefix), dump(wanted), etag=before.etag if before else None
@@ -167,6 +174,12 @@ def refusal(
     system = line.removeprefix("tapgen").strip() or "SYSTEM"
     far = f" ({progress})" if progress else ""
     stop = f"  it goes on; stop it first: tapgen stop {system}\n" if running else ""
+    if found.command == MOVE:
+        return (
+            f"{prefix}: run {found.run} of tapgen {MOVE} is open since {found.since}{far}, "
+            f"started by {found.who} on {found.host}; stacks may belong to no stack set, so "
+            f"it can only go on\n{stop}  continue it: tapgen resume {system}"
+        )
     undo = "" if back else f"  undo it: tapgen resume {system} --back\n"
     return (
         f"{prefix}: run {found.run} of tapgen {found.command} is open since "

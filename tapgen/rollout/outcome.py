@@ -25,6 +25,10 @@ def outcome(state: State, sets: StackSets) -> Outcome:
     )
     if ended.green and not state.back:
         return ended
+    if state.opening.get("to"):  # no stack has changed, wherever it belongs
+        return replace(
+            ended, left=tuple(n for n in state.changed if n not in state.done)
+        )
     instances = _fates(state, sets)
     whole, left = _sorted_out(state, instances)
     return replace(ended, restored=whole, left=left, instances=instances)

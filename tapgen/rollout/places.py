@@ -89,12 +89,14 @@ def nearest(sets: StackSets, prefix: str) -> Near:
     for region, bucket in sets.buckets.items():
         quick = bucket.hasty
         try:
-            if region == home and quick.get(lock.key(prefix)) is None:
-                return _copied(sets, prefix) or at_home(sets, prefix)
             if region == home:
-                return at_home(sets, prefix)
+                held = lock.read(quick, prefix)
+                _require_not_moved(sets, prefix, held)
+                lost = None if held else _copied(sets, prefix)
+                return lost or at_home(sets, prefix)
             if not quick.exists():  # it has nothing to read
                 continue
+            _require_administered_in(home, prefix, lock.read(quick, prefix))
         except AwsError as error:
             if not is_away(error):
                 raise
@@ -105,6 +107,36 @@ def nearest(sets: StackSets, prefix: str) -> Near:
     raise RolloutError(
         f"{prefix}: no region that has its journal answers: {gone}; try again later"
     )
+
+
+def _require_not_moved(sets: StackSets, prefix: str, held: lock.Held | None) -> None:
+    """Raise RolloutError where another region administers the system, or is about to hand
+    it over to this one: the config names the wrong one."""
+    home = sets.admin.region
+    if held:
+        moved = held.lock.administered not in ("", home)
+        if moved and opened(sets.bucket, prefix) is None:
+            _require_administered_in(home, prefix, held)
+        return
+    for region in sets.buckets:
+        copy = lock.read(sets.bucket, prefix, region) if region != home else None
+        if copy and copy.lock.open and copy.lock.command == lock.MOVE:
+            one = copy.lock
+            raise RolloutError(
+                f"{prefix}: run {one.run} of {one.who} on {one.host} moves the "
+                f"administration from {region} and has not ended; set admin.region: "
+                f"{region} until it has, and continue it with tapgen resume"
+            )
+
+
+def _require_administered_in(home: str, prefix: str, held: lock.Held | None) -> None:
+    """Raise RolloutError where a lock says that another region administers the system."""
+    now = held.lock.administered if held else ""
+    if held and now not in ("", home):
+        raise RolloutError(
+            f"{prefix} is administered in {now} since run {held.lock.run}, not in {home}; "
+            f"set admin.region: {now} in its config"
+        )
 
 
 def _copied(sets: StackSets, prefix: str) -> Near | None:

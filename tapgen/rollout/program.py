@@ -48,6 +48,7 @@ class Verb(StrEnum):
     DELETE_INSTANCES = "DeleteStackInstances"
     DELETE_STACK_SET = "DeleteStackSet"
     CONTINUE_ROLLBACK = "ContinueUpdateRollback"
+    IMPORT = "ImportStacksToStackSet"
 
     @property
     def is_operation(self) -> bool:
@@ -67,6 +68,8 @@ class Call:
     `targets` of None are all instances. The template of `definition` is its digest.
     `key` is the artifact of an upload, or the id of the stack whose update goes on rolling
     back without the resources in `skip`. `retain` keeps the stacks of deleted instances.
+    `stacks` are the ids of stacks to import. `region` is where the stack set is
+    administered, empty for the administration region of the run.
     """
 
     verb: Verb
@@ -79,6 +82,8 @@ class Call:
     key: str = ""
     retain: bool = False
     skip: tuple[str, ...] = ()
+    stacks: tuple[str, ...] = ()
+    region: str = ""
 
 
 class Kind(StrEnum):
@@ -92,6 +97,15 @@ class Kind(StrEnum):
     RESTORE = "restore"
     GATE = "gate"
     REPAIR = "repair"
+    FOUND = "found"
+    RELEASE = "release"
+    ADOPT = "adopt"
+    ALIGN = "align"
+
+
+ADOPTING = frozenset({Kind.FOUND, Kind.RELEASE, Kind.ADOPT, Kind.ALIGN})
+"""What `adoption` makes of stacks that exist: their calls are what AWS lacks when the step
+begins, also when it begins again."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,8 @@ class Step:
     `had` are the outputs that its targets read from SSM parameters, by part, as they read
     them last: a conditional step also runs where one has changed.
     `gate` is the data of a gate. `calls` are those of uploads, repairs and the way back, which need no expanding. `last` is
-    the step after which the stack set is reported as done.
+    the step after which the stack set is reported as done. `stacks` are the ids of stacks
+    that exist, `overrides` the values that they are to keep, and `region` is as of a `Call`.
     """
 
     kind: Kind
@@ -132,6 +147,9 @@ class Step:
     words: str = ""
     gate: Mapping[str, Any] = field(default_factory=dict)
     last: bool = False
+    stacks: Mapping[Target, str] = field(default_factory=dict)
+    overrides: Mapping[Target, Mapping[str, str]] = field(default_factory=dict)
+    region: str = ""
 
 
 @dataclass(frozen=True)

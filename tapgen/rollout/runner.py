@@ -21,7 +21,15 @@ from tapgen.errors import AwsError, RolloutError, TapgenError, TemplateError
 from tapgen.frozen import dataclass
 from tapgen.model import Artifact, Observed, ObservedInstance, System, Target
 from tapgen.plan import Plan
-from tapgen.rollout import compile, lock, places, reconcile, snapshot, uploads
+from tapgen.rollout import (
+    compile,
+    handing_over,
+    lock,
+    places,
+    reconcile,
+    snapshot,
+    uploads,
+)
 from tapgen.rollout.copies import Copied, Copy
 from tapgen.rollout.execute import Engine, Ways, as_text
 from tapgen.rollout.fold import End, State
@@ -138,6 +146,17 @@ def start(
     return _to_the_end(engine, held, lambda: engine.record("opened", **facts))
 
 
+def require_forward(found: Opened, what: str) -> None:
+    """Raise RolloutError where `what` would end or turn a run that can only go on: one
+    that moves the administration, whose stacks may belong to no stack set."""
+    if found.lock.command == lock.MOVE:
+        raise RolloutError(
+            f"run {found.lock.run} moves the administration, and stacks may belong to no "
+            f"stack set meanwhile: it cannot be {what}; continue it with tapgen resume, and "
+            "then move the administration back if you want to"
+        )
+
+
 def resume(
     sets: StackSets,
     prefix: str,
@@ -157,7 +176,9 @@ def resume(
     raises.
     """
     chosen = Ways(on_event, content=lambda key: _content(key, artifacts), **ways)
-    taken = _taken_over(sets, prefix, chosen, who, without)
+    taken = _taken_over(
+        sets, prefix, chosen, who, without, "turned back" if back else ""
+    )
     if taken is None:
         return None
     engine, held, facts = taken
@@ -195,7 +216,8 @@ def abandon(
 
     None when no run is open, or it had not begun. Raises what `resume` raises.
     """
-    taken = _taken_over(sets, prefix, Ways(on_event, **ways), who, without)
+    chosen = Ways(on_event, **ways)
+    taken = _taken_over(sets, prefix, chosen, who, without, "abandoned")
     if taken is None:
         return None
     engine, held, facts = taken
@@ -271,9 +293,15 @@ Taken = tuple[Engine, lock.Held, dict[str, Any]]
 
 
 def _taken_over(
-    sets: StackSets, prefix: str, chosen: Ways, who: str, without: Iterable[str]
+    sets: StackSets,
+    prefix: str,
+    chosen: Ways,
+    who: str,
+    without: Iterable[str],
+    what: str = "",
 ) -> Taken | None:
-    """Take the open run of a system over from a process that is gone.
+    """Take the open run of a system over from a process that is gone. `what` is to become
+    of it, if not to go on.
 
     None when no run is open, or it had not begun: then it is closed.
     """
@@ -284,6 +312,8 @@ def _taken_over(
         return _branched(sets, store, prefix, beside, chosen, who, without)
     if found is None:
         return None
+    if what and found.state.number:
+        require_forward(found, what)
     wait_for_silence(found, chosen)
     journal = _journal(store, prefix, found.lock.run, who, platform.node(), chosen)
     journal.number = found.journal.number
@@ -328,6 +358,15 @@ def _branched(
 
 def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> Outcome:
     store, prefix = engine.journal.store, engine.journal.prefix
+    handed = [held]
+
+    def hand_over(state: State) -> None:
+        if to := state.opening.get("to"):
+            handed.append(
+                handing_over.hand_over(engine.sets, engine.journal, handed[-1], to)
+            )
+
+    engine.ways = replace(engine.ways, before_end=hand_over)
     try:
         begin()
         engine.run()
@@ -337,7 +376,7 @@ def _to_the_end(engine: Engine, held: lock.Held, begin: Callable[[], None]) -> O
         raise Lost(engine.state.touched, None, engine.state.run) from None
     ended = outcome(engine.state, engine.sets)
     if engine.state.end:
-        _release(store, prefix, held)
+        _release(store, prefix, handed[-1])
     _finish(engine)
     return ended
 
@@ -396,6 +435,8 @@ def _room(
         return None, lock.read(store, prefix)
     if starter.supersede != found.lock.run:
         raise already_open(found, starter.line, starter.command)
+    if found.state.number:
+        require_forward(found, "replaced by a new plan")
     if found.lock.also:
         raise RolloutError(
             f"{prefix}: besides run {found.lock.run}, other runs are open: "

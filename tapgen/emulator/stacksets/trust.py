@@ -61,9 +61,14 @@ async def check_execution(inner: Inner, stack_set: StackSet, place: Place) -> No
 
 
 async def _trust(inner: Inner, place: Place, role: str) -> list[dict[str, Any]]:
-    """The statements of a role's trust policy; none when there is no such role."""
+    """The statements of a role's trust policy; none when there is no such role.
+
+    Also while IAM does not answer: its control plane is in one region, but who may assume
+    a role is decided in each region, with what was replicated there.
+    https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/global-services.html
+    """
     try:
-        found = await inner.query(place, "iam", "GetRole", RoleName=role)
+        found = await inner.unhindered.query(place, "iam", "GetRole", RoleName=role)
     except ServiceError:
         return []
     document = json.loads(unquote(text(found, "AssumeRolePolicyDocument")) or "{}")

@@ -198,9 +198,15 @@ class Cloud:
     alarms: dict[str, str] = field(default_factory=dict)
     memory: Memory = field(default_factory=Memory)
     throttled: dict[str, int] = field(default_factory=dict)
+    regions: dict[str, Cloud] = field(default_factory=dict)
+    released: dict[Target, dict[str, Instance]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.bucket.faults = self.faults
+
+    def at(self, region: str) -> Cloud:
+        """The stack sets of another region: `regions` has them."""
+        return self.regions.get(region, self) if region else self
 
     @property
     def aws(self) -> Any:
@@ -274,6 +280,11 @@ class Cloud:
     ) -> dict[Target, ObservedInstance]:
         self.faults.enter(f"list {name}")
         return {t: _seen(i) for t, i in self._find(name).instances.items()}
+
+    def instance(self, name: str, target: Target) -> ObservedInstance | None:
+        self.faults.enter(f"instance {name}")
+        found = self._find(name).instances.get(target)
+        return _seen(found) if found else None
 
     def outputs(self, target: Target, stack_id: str | None) -> Mapping[str, str]:
         self.faults.enter(f"outputs {target}")
@@ -370,13 +381,35 @@ class Cloud:
         preferences: Mapping[str, Any],
         operation_id: str,
         whole: bool = False,
+        retain: bool = False,
     ) -> None:
         def work(found: StackSet) -> Iterable[Target]:
             for target in targets:
-                found.instances.pop(target, None)
+                had = found.instances.pop(target, None)
+                if retain and had:
+                    self.released.setdefault(target, {})[name] = had
             return ()
 
         self._start("delete", name, operation_id, work)
+
+    def adopt(
+        self,
+        name: str,
+        stacks: Sequence[str],
+        preferences: Mapping[str, Any],
+        operation_id: str,
+    ) -> None:
+        """Take over stacks that were released, `account/region` of this stack set each.
+        Each value of a stack becomes an override, as it may in AWS."""
+
+        def work(found: StackSet) -> Iterable[Target]:
+            for target in [Target(*id.split("/")) for id in stacks]:
+                had = self.released[target].pop(name)  # else it belongs to a stack set
+                assert had.stack and had.stack[0] == found.definition.template
+                found.instances[target] = replace(had, overrides=dict(had.stack[1]))
+            return ()
+
+        self._start("adopt", name, operation_id, work)
 
     def _start(
         self,
