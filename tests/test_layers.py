@@ -67,6 +67,7 @@ ENGINE = {
         "instances",
         "journal",
     ),
+    *("adoption", "handing_over"),
     *("lock", "model", "opening", "outcome", "places", "program"),
     *("reconcile", "restore", "snapshot"),
 }

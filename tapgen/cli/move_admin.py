@@ -32,7 +32,8 @@ Examples:
   tapgen move-admin payments_dr --to us-west-2 --local
   tapgen resume payments_dr --local
 
-No stack is changed. The present region has to answer: a stack belongs to one stack set at
+No resource is changed. Stacks run on while they belong to no stack set, for a moment each.
+The present region has to answer: a stack belongs to one stack set at
 most, and only the region of that stack set can let it go. So move before you need it.
 
 Exit codes: 0 done, nothing to do, or shown by --dry-run, 1 failed, 3 partial, 130
@@ -94,13 +95,14 @@ def move_admin_command(
     )
     require_account(reached, yes or dry_run, aws_choice["account"])
     home, prefix = reached.system.admin.region, reached.system.prefix
-    if to == home:
+    if to != home:
+        _require_copy(reached, to)
+    observed, refused = _look(reached, to)
+    if to == home and observed:
         say(f"{prefix} is administered in {to} already; nothing to do")
         if output == "json":
-            print_json(_data(home, to, {}, [], None))
+            print_json(_data(home, to, observed, [], None))
         return DONE
-    _require_copy(reached, to)
-    observed, refused = _look(reached, to)
     for line in _lines(home, to, observed, refused):
         say(line) if output == "json" else click.echo(line)
     if refused or dry_run or not observed:
@@ -149,15 +151,15 @@ def _look(reached: Reached, to: str) -> tuple[dict[str, Any], list[str]]:
 
     home, prefix = reached.system.admin.region, reached.system.prefix
     try:
-        with administered(reached, "move-admin", acts=True) as near:
+        with administered(reached, f"move-admin --to {to}", acts=True) as near:
             require_room(reached, near, "move-admin", None)
             wait_for_running(reached)
             observed = ownership.observe(reached.system, reached.sets)
     except Away as error:
         words = _ONLY_THERE.format(home=home, prefix=prefix)
         raise Away(f"{error}\n  {words}", error.known) from error
-    there = reached.sets.at(to).definitions(observed)
-    return observed, moving.refusals(observed, there, to)
+    there = {} if to == home else reached.sets.at(to).definitions(observed)
+    return observed, moving.refusals(observed, there, to) if to != home else []
 
 
 def _lines(
@@ -165,9 +167,10 @@ def _lines(
 ) -> list[str]:
     if not observed:
         return [
-            f"nothing is deployed from {home}; set admin.region: {to} in the config"
+            f"no stack set of this system is in {home}, the admin.region of the config; to "
+            "move, let the config have the region that administers the system now"
         ]
-    lines = [f"administration: {home} becomes {to}; no stack is changed"]
+    lines = [f"administration: {home} becomes {to}; no resource is changed"]
     for name, found in observed.items():
         places = ", ".join(map(str, sorted(found.instances)))
         lines.append(f"  {name}: {places or 'no stacks'}")

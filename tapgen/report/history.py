@@ -66,7 +66,8 @@ def _facts(one: Summary) -> Iterator[str]:
         yield escape(f"changed and not restored: {', '.join(one.left)}")
     if one.supersedes:
         yield escape(f"supersedes run {one.supersedes}")
-    yield escape(f"plan {one.plan.removeprefix('sha256:')[:12]}")
+    if one.plan:
+        yield escape(f"plan {one.plan.removeprefix('sha256:')[:12]}")
 
 
 @printable

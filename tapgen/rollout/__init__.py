@@ -5,8 +5,9 @@ accompanies (`journal`, `lock`). `fold` says what its events add up to and what 
 `expand` turns a step into calls, `execute` is the loop that makes them (`calls`,
 `instances`), `gates` and `gating` gather the evidence for going on, `restore` compiles the way back,
 `outcome` says how it ended. Around them: `runner` (start, resume), `opening` (the open
-run), `history` (what runs there were, and what they did), `snapshot` (last good
-definitions), `uploads` (missing artifacts) and `advice` (what to do about a failure). May use `plan/`,
+run), `moving` (to another administration region, by `adoption` of the stacks and
+`handing_over` of the journal), `history` (what runs there were, and what they did),
+`snapshot` (last good definitions), `uploads` (missing artifacts) and `advice` (what to do about a failure). May use `plan/`,
 `system/`, `template/` and `aws/`, but only in `compile` and `runner`: everything that
 advances a run knows `aws/` and `model` only. Begin reading at `runner.run`.
 """
