@@ -117,7 +117,7 @@ def move_admin_command(
         return ended
     if output == "json":
         print_json(_data(home, to, observed, refused, ended))
-    return told(reached, ended, to)
+    return finish(reached, ended, to)
 
 
 def _require_copy(reached: Reached, to: str) -> None:
@@ -197,7 +197,7 @@ def _data(
     }
 
 
-def told(reached: Reached, ended: Any, to: str) -> int:
+def finish(reached: Reached, ended: Any, to: str) -> int:
     """Say how a move has ended, and what to do next; return the exit code."""
     if ended.green:
         say(moved_words(reached, to))

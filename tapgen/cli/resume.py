@@ -18,7 +18,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import require_account
-from tapgen.cli.move_admin import told
+from tapgen.cli.move_admin import finish
 from tapgen.cli.open_run import away, say_not_needed, to_act
 from tapgen.cli.reach import command_line, reach_system
 from tapgen.cli.running import exit_code, next_lines, resume_run
@@ -93,7 +93,7 @@ def resume_command(
     if to:
         if output == "json":
             print_json({"outcome": data.outcome(ended)})
-        return told(reached, ended, to)
+        return finish(reached, ended, to)
     lines = next_lines(reached, ended, "rollout")
     console(stderr=output == "json").print(text.outcome(ended, **lines))
     if output == "json":
