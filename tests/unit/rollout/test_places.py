@@ -161,7 +161,9 @@ def test_who_looks_reads_the_nearest_copy_and_says_which() -> None:
 
 def test_no_answer_is_overridden_and_a_refusal_is_not() -> None:
     cloud = deployed(NEAR)
-    cloud.bucket.faults.errors["read"] = [AwsError("s3:GetObject", "AccessDenied", "no")]
+    cloud.bucket.faults.errors["read"] = [
+        AwsError("s3:GetObject", "AccessDenied", "no")
+    ]
 
     with pytest.raises(AwsError, match="AccessDenied"):
         start(cloud, SECOND, without=(HOME,))
