@@ -116,7 +116,7 @@ def organization(cloud: Cloud) -> Organization:
 
 def eventually(look: Callable[[], object], wanted: object) -> None:
     """Automatic deployment works in the background."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while look() != wanted and time.monotonic() < deadline:
         time.sleep(0.05)
     assert look() == wanted

@@ -63,7 +63,7 @@ def _before(live: Live) -> None:
 
 def soon(found: Callable[[], Any]) -> Any:
     """What is found within a few seconds: copies arrive a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (value := found()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return value

@@ -177,7 +177,7 @@ class Broken:
         if action != "update_stack_set":
             more |= {"Accounts": [self.cloud.account], "Regions": ["us-east-1"]}
         id_ = getattr(client, action)(StackSetName="one", **more)["OperationId"]
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             found = client.list_stack_set_operation_results(
                 StackSetName="one", OperationId=id_

@@ -33,7 +33,7 @@ def live(server: lifecycle.Server) -> Live:
 
 def soon(found: Callable[[], Any]) -> Any:
     """What is found within a few seconds: copies arrive a moment later."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (value := found()) and time.monotonic() < deadline:
         time.sleep(0.05)
     return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -29,6 +28,7 @@ from tapgen.model import (
 )
 from tapgen.rollout import snapshot
 from tests.emulated.conftest import SERVE, Cloud
+from tests.ports import free_port
 
 EAST, WEST = Target(SELF, "us-east-1"), Target(SELF, "us-west-2")
 ORDER = ("us-west-2", "us-east-1")
@@ -562,10 +562,7 @@ def test_losing_aws_under_a_rollout_says_how_to_go_on(
 ) -> None:
     folder = tmp_path_factory.mktemp("killed")
     # A port of its own: nobody else may answer there once this server is gone.
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = lifecycle.start(folder, SERVE, port)
+    server = lifecycle.start(folder, SERVE, free_port())
     cloud = Cloud(server.url, "000000000000")
     wanted = system(part("source", Text="1"))
     cloud.bootstrap(wanted)

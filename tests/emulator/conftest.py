@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import pytest
 from botocore.config import Config
 
 from tapgen.emulator.server import lifecycle
+from tests.ports import free_port
 
 SERVE = [sys.executable, str(Path(__file__).with_name("serve.py"))]
 ADMINISTRATION = "AWSCloudFormationStackSetAdministrationRole"
@@ -32,14 +32,6 @@ PATIENCE = 60  # seconds
 Pair = tuple[str, str]
 
 _numbers = itertools.count(1)
-
-
-def free_port() -> int:
-    """A port that nobody has: others may start servers on the default one."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")
@@ -240,7 +232,7 @@ HELD = template(
         "Handle": {"Type": "AWS::CloudFormation::WaitConditionHandle"},
         "Wait": {
             "Type": "AWS::CloudFormation::WaitCondition",
-            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "60"},
+            "Properties": {"Handle": {"Ref": "Handle"}, "Timeout": "600"},
         },
     }
 )

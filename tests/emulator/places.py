@@ -17,7 +17,7 @@ from tests.emulator.conftest import connect
 
 ROOT = Path(__file__).parents[2]
 SERVE = [sys.executable, "-m", "tests.emulator.serve_schemas"]
-PATIENCE = 30  # seconds
+PATIENCE = 60  # seconds
 
 Outputs = dict[str, str]
 

@@ -30,11 +30,11 @@ from tests.emulator.conftest import (
     SERVE,
     Aws,
     connect,
-    free_port,
     template,
     topic,
 )
 from tests.emulator.server.test_lifecycle import wait_for_end
+from tests.ports import free_port
 
 ACCOUNT = "111111111111"
 
@@ -517,7 +517,7 @@ def test_an_operation_interrupted_by_a_kill_has_failed_and_can_be_repeated(
     assert results[ACCOUNT, "us-west-2"]["Status"] == "CANCELLED"
     assert {s for s, _ in aws.states("held").values()} == {"OUTDATED"}
     # The half of a stack is removed, as after any create that failed.
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while aws.cloudformation.describe_stacks()["Stacks"]:
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -545,7 +545,7 @@ def test_a_stack_whose_work_was_cut_short_can_be_worked_on(project: Project) -> 
     assert found["changing"]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     client.delete_stack(StackName="making")
     client.update_stack(StackName="changing", TemplateBody=template({"T": topic()}))
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         found = {s["StackName"]: s for s in client.describe_stacks()["Stacks"]}
         if {n: s["StackStatus"] for n, s in found.items()} == {
@@ -561,7 +561,11 @@ def test_background_work_is_saved_without_any_request(project: Project) -> None:
     slow = {"effect": "delay", "seconds": 0.5, "match": {"logical_id": "Topic"}}
     lifecycle.add_faults(project.folder, slow)
     client.create_stack(StackName="slow", TemplateBody=template())
-    time.sleep(3)
+    folder = project.folder / "state"
+    deadline = time.monotonic() + 60
+    while not any(b"CREATE_COMPLETE" in f.read_bytes() for f in folder.iterdir()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
     project.killed()
 

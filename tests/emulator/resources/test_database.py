@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 from tests.emulator.places import Place, get, of, tags
@@ -30,9 +29,7 @@ def instance(place: Place, name: str) -> dict[str, Any]:
 
 
 def test_a_database_is_there_at_once_with_its_attributes(place: Place) -> None:
-    began = time.monotonic()
     created = place.create("db", {"R": primary(Tags=TAG)}, Outputs=INSTANCE)
-    assert time.monotonic() - began < 5
     found = instance(place, "main")
     assert created["Ref"] == "main"
     assert created["EndpointAddress"] == found["Endpoint"]["Address"]

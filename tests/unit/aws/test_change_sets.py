@@ -318,7 +318,7 @@ def test_one_failed_change_set_does_not_stop_the_others() -> None:
 
 
 def test_an_interruption_half_way_leaves_nothing_behind() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
 
     def begin(operation: str) -> None:
         if operation == "create_change_set":

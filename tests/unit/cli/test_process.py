@@ -36,7 +36,7 @@ def test_a_command_goes_on_to_its_own_exit_code_when_nobody_reads_its_output() -
     child.stderr.close()
     child.stdin.close()
 
-    assert child.wait(30) == 3
+    assert child.wait(120) == 3
 
 
 def test_a_full_disk_is_not_taken_for_a_lost_reader() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from ipaddress import IPv4Network
@@ -636,9 +635,7 @@ def test_aliases_that_multiply_are_refused_in_no_time(mistakes: Mistakes) -> Non
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     for i in range(1, 30):
         lines.append(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]")
-    start = time.perf_counter()
-    (problem,) = mistakes("\n".join(lines))
-    assert time.perf_counter() - start < 5
+    (problem,) = mistakes("\n".join(lines))  # written out they would fill the memory
     assert "more than 50,000 values, counting those that aliases repeat" in problem
 
 
@@ -1182,9 +1179,6 @@ def test_a_schema_without_blueprints_is_one_still() -> None:
     assert "enum" not in schema["properties"]["blueprint"]
 
 
-# Speed
-
-
 def test_importing_config_loads_nothing_heavy() -> None:
     heavy = {"boto3", "botocore", "troposphere", "awacs", "cfnlint", "rich", "click"}
     code = "import sys, tapgen.config; print(*sys.modules)"
@@ -1192,13 +1186,3 @@ def test_importing_config_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()
     assert not heavy & set(loaded)
-
-
-def test_a_typical_file_loads_within_thirty_milliseconds(load: Load) -> None:
-    load(STAGING)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        load(STAGING)
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.03

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -209,6 +210,8 @@ def test_a_wrong_answer_is_tried_again_and_then_red(answer: Answer, words: str) 
 class Handler(BaseHTTPRequestHandler):
     """Answers by path."""
 
+    end = threading.Event()
+
     def do_GET(self) -> None:
         if self.path == "/moved":
             self.send_response(302)
@@ -216,14 +219,14 @@ class Handler(BaseHTTPRequestHandler):
             self.end_headers()
             return
         if self.path == "/slow":
-            time.sleep(0.6)
+            self.end.wait()
         self.send_response(503 if self.path == "/sick" else 200)
         self.end_headers()
         if self.path == "/trickle":
-            for _ in range(50):
-                self.wfile.write(b".")
-                self.wfile.flush()
-                time.sleep(0.05)
+            with suppress(OSError):
+                while not self.end.wait(0.05):
+                    self.wfile.write(b".")
+                    self.wfile.flush()
         elif self.path == "/large":
             self.wfile.write(b"x" * (gates.MOST_BYTES + 10))
         else:
@@ -243,20 +246,21 @@ def web() -> Iterator[str]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
+        Handler.end.set()
         server.shutdown()
         thread.join()
 
 
 def test_a_probe_reads_status_and_body(web: str) -> None:
-    good, sick = gates.probe(f"{web}/ok", 5), gates.probe(f"{web}/sick", 5)
+    good, sick = gates.probe(f"{web}/ok", 60), gates.probe(f"{web}/sick", 60)
 
     assert (good.status, good.body) == (200, b"tapgen healthy")
     assert (sick.status, sick.body) == (503, b"tapgen healthy")
-    assert 0 < good.seconds < 5
+    assert 0 < good.seconds < 60
 
 
 def test_a_probe_follows_no_redirect(web: str) -> None:
-    answer = gates.probe(f"{web}/moved", 5)
+    answer = gates.probe(f"{web}/moved", 60)
 
     assert (answer.status, answer.location) == (302, "/ok")
 
@@ -267,11 +271,10 @@ def test_a_probe_gives_up_in_time(web: str, path: str) -> None:
 
     assert answer.status is None
     assert "timed out" in answer.error
-    assert answer.seconds < 2
 
 
 def test_a_probe_reads_no_more_than_it_needs(web: str) -> None:
-    assert len(gates.probe(f"{web}/large", 5).body) == gates.MOST_BYTES
+    assert len(gates.probe(f"{web}/large", 60).body) == gates.MOST_BYTES
 
 
 @pytest.mark.parametrize(
@@ -286,7 +289,7 @@ def test_what_cannot_be_requested_is_no_answer(url: str) -> None:
 
 def test_a_certificate_is_verified(web: str) -> None:
     """The server speaks no TLS at all, so https cannot succeed there."""
-    answer = gates.probe(web.replace("http:", "https:"), 2)
+    answer = gates.probe(web.replace("http:", "https:"), 60)
 
     assert answer.status is None
     assert "SSL" in answer.error
@@ -295,7 +298,7 @@ def test_a_certificate_is_verified(web: str) -> None:
 # Commands -------------------------------------------------------------------------------
 
 
-def command(*words: str, timeout: float = 20) -> Evidence:
+def command(*words: str, timeout: float = 60) -> Evidence:
     gate = CommandGate(command=words, timeout=timeout)
     env = gates.environment(os.environ, FACTS)
     return look(gate, command=lambda c, t: gates.execute(c, t, env))
@@ -326,7 +329,12 @@ def test_a_command_that_does_not_exist_is_red() -> None:
 
 def test_a_command_past_its_timeout_ends_with_all_its_children(tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    found = command("sh", "-c", f"sleep 60 & echo $! > {file}; wait", timeout=0.5)
+    for timeout in (0.3, 3, 30):  # the longer ones for a machine that is busy
+        found = command(
+            "sh", "-c", f"sleep 600 & echo $! > {file}; wait", timeout=timeout
+        )
+        if file.exists():
+            break
 
     assert found.verdict is Verdict.RED
     assert found.words.startswith("sh was stopped: it ran longer than its timeout")
@@ -334,7 +342,7 @@ def test_a_command_past_its_timeout_ends_with_all_its_children(tmp_path: Path) -
     assert _ends(int(file.read_text()))
 
 
-@pytest.mark.parametrize("child", ["sleep 60", "trap '' TERM; sleep 60"])
+@pytest.mark.parametrize("child", ["sleep 600", "trap '' TERM; sleep 600"])
 def test_a_command_ends_with_all_its_children_when_the_run_is_asked_to_stop(
     tmp_path: Path, child: str
 ) -> None:
@@ -342,17 +350,17 @@ def test_a_command_ends_with_all_its_children_when_the_run_is_asked_to_stop(
     words = "sh", "-c", f"({child}) & echo $! > {file}.new; mv {file}.new {file}; wait"
 
     with pytest.raises(gates.Interrupted):
-        gates.execute(words, 60, os.environ, file.exists)
+        gates.execute(words, 600, os.environ, file.exists)
 
     assert _ends(int(file.read_text()))
 
 
 def test_a_command_does_not_outlive_a_tapgen_that_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    words = f"echo $$ > {file}.new; mv {file}.new {file}; sleep 60"
+    words = f"echo $$ > {file}.new; mv {file}.new {file}; sleep 600"
     code = (
         "import os, sys; from tapgen.rollout import gates; "
-        "gates.execute(['sh', '-c', sys.argv[1]], 60, os.environ)"
+        "gates.execute(['sh', '-c', sys.argv[1]], 600, os.environ)"
     )
     process = subprocess.Popen([sys.executable, "-c", code, words])
     while not file.exists():
@@ -364,7 +372,7 @@ def test_a_command_does_not_outlive_a_tapgen_that_is_killed(tmp_path: Path) -> N
 
 
 def _ends(pid: int) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while _runs(pid) and time.monotonic() < deadline:
         time.sleep(0.02)
     return not _runs(pid)
@@ -380,11 +388,9 @@ def _runs(pid: int) -> bool:
 
 def test_a_child_in_the_background_holds_nothing_up(tmp_path: Path) -> None:
     file = tmp_path / "pid"
-    start = time.monotonic()
-    found = command("sh", "-c", f"sleep 60 & echo $! > {file}")
+    found = command("sh", "-c", f"sleep 600 & echo $! > {file}")
 
-    assert found.verdict is Verdict.GREEN
-    assert time.monotonic() - start < 10
+    assert found.verdict is Verdict.GREEN  # it would be red at its timeout
     os.kill(int(file.read_text()), 9)
 
 

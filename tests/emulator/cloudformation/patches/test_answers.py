@@ -23,7 +23,7 @@ BODY: dict[str, Any] = {
 
 
 def settle(place: Place, stack: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         found: dict[str, Any]
         [found] = place.cloudformation.describe_stacks(StackName=stack)["Stacks"]

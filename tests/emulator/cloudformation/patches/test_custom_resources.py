@@ -35,21 +35,21 @@ def answer(event):
 _WITHOUT_PORT = _ANSWER + """
 def handler(event, context):
     url = urlparse(event["ResponseURL"])
-    connection = HTTPSConnection(url.hostname, timeout=5)
+    connection = HTTPSConnection(url.hostname, timeout=60)
     connection.request("PUT", url.path + "?" + url.query, answer(event))
     connection.getresponse().read()
 """
 _WITH_NETLOC = _ANSWER + """
 def handler(event, context):
     url = urlparse(event["ResponseURL"])
-    connection = HTTPSConnection(url.netloc, timeout=5)
+    connection = HTTPSConnection(url.netloc, timeout=60)
     connection.request("PUT", url.path, answer(event))
     connection.getresponse().read()
 """
 _OF_URLLIB3 = _ANSWER + """
 def handler(event, context):
     url = event["ResponseURL"].replace("http://", "https://")
-    urllib3.PoolManager().request("PUT", url, body=answer(event), timeout=5)
+    urllib3.PoolManager().request("PUT", url, body=answer(event), timeout=60)
 """
 _AT_THE_SECOND_ATTEMPT = _ANSWER + """
 import boto3
@@ -70,7 +70,7 @@ def _resources(code: str, runtime: str = "python3.12", **more: Any) -> dict[str,
         "Lambda::Function",
         Runtime=runtime,
         Handler="index.handler",
-        Timeout=20,
+        Timeout=120,
         Role={"Fn::GetAtt": ["Role", "Arn"]},
         Code={"ZipFile": code},
     )

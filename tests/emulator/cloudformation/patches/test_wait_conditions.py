@@ -43,7 +43,7 @@ def test_what_does_not_wait_is_created_first(place: Place) -> None:
 
 def _signal(place: Place) -> None:
     ssm = place.client("ssm")
-    for _ in range(200):
+    for _ in range(1200):
         found = ssm.get_parameters(Names=["url"])["Parameters"]
         if found:
             break
