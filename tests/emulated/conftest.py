@@ -23,6 +23,7 @@ from tapgen.plan import Plan
 from tapgen.rollout import Event, Outcome
 from tapgen.system import ownership
 from tapgen.template import evaluate
+from tests.emulated import forks
 
 SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 _numbers = itertools.count(1)
@@ -37,6 +38,13 @@ def linted(tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = (base if alone else base.parent) / "lint"
     folder.mkdir(exist_ok=True)
     _lint_results.append(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked() -> Iterator[None]:
+    """The process that forks for each command of tapgen ends with the tests."""
+    with forks.ending:
+        yield
 
 
 def share_lint_results(project: Path) -> None:

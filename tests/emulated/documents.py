@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tapgen.emulator.server import lifecycle
+from tests.emulated import forks
 from tests.emulated.conftest import share_lint_results
 
 ROOT = Path(__file__).parents[2]
@@ -111,7 +112,9 @@ def clean_environment(folder: Path) -> dict[str, str]:
         if not name.startswith(("AWS_", "TAPGEN_")) and name not in ("CI", "NO_COLOR")
     }
     return environment | {
-        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "PATH": os.pathsep.join(
+            [str(forks.script().parent), str(BIN), os.environ["PATH"]]
+        ),
         "HOME": str(folder),  # nobody's AWS configuration
         "AWS_PAGER": "",
     }

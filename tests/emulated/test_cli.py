@@ -8,7 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import boto3
 import pytest
 
 from tapgen.emulator.server import lifecycle
+from tests.emulated import forks
 from tests.emulated.conftest import share_lint_results
 
 TAPGEN = [sys.executable, "-m", "tapgen"]
@@ -58,11 +59,13 @@ class Shell:
             "PYTHONWARNINGS": "error",
         }
 
-    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, command: Sequence[str] = TAPGEN, **environment: str
+    ) -> subprocess.Popen[str]:
         if arguments[0] == "rollout" and "--yes" in arguments:
             share_lint_results(self.folder)
         return subprocess.Popen(
-            [*TAPGEN, *arguments],
+            [*command, *arguments],
             cwd=self.folder,
             env=self.environment | environment,
             stdin=subprocess.DEVNULL,
@@ -75,7 +78,8 @@ class Shell:
     def run(
         self, *arguments: str, expect: int = 0, **environment: str
     ) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, **environment)
+        command = [str(forks.script())]
+        process = self.start(*arguments, command=command, **environment)
         out, err = process.communicate(timeout=120)
         assert process.returncode == expect, f"{arguments}\n{out}\n{err}"
         assert "Traceback" not in err, err
