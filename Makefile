@@ -38,7 +38,7 @@ test: .venv/.ready ## Run all tests
 	$(PYTEST)
 
 soak: .venv/.ready ## Long sweeps: plans against what happens, kills at every call (SOAK=200)
-	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load tests/emulated/test_payments_dr.py tests/emulated/test_statements.py tests/emulated/test_truth.py tests/unit/rollout/test_kills.py tests/unit/rollout/test_places.py tests/unit/rollout/test_any_day.py tests/unit/lint/test_patches.py tests/unit/lint/test_matches.py tests/emulator/wire/test_connection.py
+	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load $$(grep -rlE 'TAPGEN_SOAK|^from hypothesis' tests --include='test_*.py')
 
 templates: .venv/.ready $(SCHEMA) ## Bring templates_out/, generated code and the editors' schema up to date
 	$(BIN)/python -m tools.generate

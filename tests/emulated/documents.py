@@ -87,7 +87,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=600,
         )
         self.printed += done.stdout
         assert done.returncode == expected, f"{line}\n{done.stdout}"

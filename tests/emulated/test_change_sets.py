@@ -275,7 +275,7 @@ def test_ctrl_c_during_change_sets_leaves_none_behind(shell: Shell) -> None:
     while not any(look() for look in stacks):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
     shell.run("local", "fault", "clear")
 
     assert process.returncode == 130, out + err

@@ -80,7 +80,7 @@ class Shell:
     ) -> subprocess.CompletedProcess[str]:
         command = [str(forks.script())]
         process = self.start(*arguments, command=command, **environment)
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == expect, f"{arguments}\n{out}\n{err}"
         assert "Traceback" not in err, err
         return subprocess.CompletedProcess(arguments, expect, out, err)
@@ -302,7 +302,7 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_resume_goes_on(
         if "wave 1 of" in line:
             process.send_signal(number)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
 
     text = "".join(lines) + err + out
     assert process.returncode == 130, text
@@ -322,7 +322,7 @@ def test_a_rollout_goes_on_when_nobody_reads_its_progress(shell: Shell) -> None:
     process.stderr.close()
     process.stdout.close()
 
-    assert process.wait(120) == 0
+    assert process.wait(600) == 0
     shell.run("status", "--local")
 
 
@@ -338,7 +338,7 @@ def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None
         if "stopping" in line:
             process.send_signal(signal.SIGINT)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
 
     text = "".join(lines) + err + out
     assert process.returncode == 130, text
@@ -400,7 +400,7 @@ def test_a_broken_file_does_not_hide_the_others(shell: Shell) -> None:
 
 
 def test_a_killed_embedded_aws_is_reported_without_a_traceback(shell: Shell) -> None:
-    shell.config(MINIMAL)
+    shell.config(f"{MINIMAL}rollout: {{patience: 1s}}\n")
     shell.run("local", "start")
     pid = json.loads(shell.run("local", "status", "--output", "json").stdout)["pid"]
     process = shell.start("rollout", "--local", "--yes")
@@ -411,7 +411,7 @@ def test_a_killed_embedded_aws_is_reported_without_a_traceback(shell: Shell) -> 
         if "wave 1 of" in line:
             os.kill(pid, signal.SIGKILL)
             break
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=600)
 
     text = "".join(lines) + err + out
     assert process.returncode in (1, 3), text

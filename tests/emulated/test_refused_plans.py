@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
-from tests.emulated.test_cli import Shell, shell
-
-__all__ = ["shell"]
+from tests.emulated.test_cli import Shell
 
 SHOP = """\
 blueprint: custom
@@ -43,13 +41,26 @@ Resources:
 """
 
 
+@pytest.fixture(scope="module")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
+    shell = Shell(tmp_path_factory.mktemp("shop"))
+    described(shell)
+    shell.run("rollout", "shop", "--local", "--yes")
+    yield shell
+    shell.run("local", "stop")
+
+
 @pytest.fixture
-def shop(shell: Shell) -> Shell:
-    path: Path = shell.config(SHOP, "shop")
+def shop(deployed: Shell) -> Shell:
+    """A shop that is rolled out, of which no test takes anything away."""
+    described(deployed)
+    return deployed
+
+
+def described(shell: Shell) -> None:
+    path = shell.config(SHOP, "shop")
     (path.parent / "queue.yaml").write_text(QUEUE)
     (path.parent / "table.yaml").write_text(TABLE)
-    shell.run("rollout", "shop", "--local", "--yes")
-    return shell
 
 
 def test_a_refused_plan_is_whole_and_allowed_by_exact_names(shop: Shell) -> None:

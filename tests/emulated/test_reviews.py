@@ -206,7 +206,7 @@ def test_ctrl_c_leaves_no_stack_and_what_a_kill_leaves_goes_with_the_next_plan(
         while not in_shell(shell):
             assert process.poll() is None
         process.send_signal(by)
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         shell.run("local", "fault", "clear")
         return process.returncode
 

@@ -37,7 +37,7 @@ def cli(aws: Aws, tmp_path: Path) -> Cli:
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         if fails:
             assert done.returncode != 0

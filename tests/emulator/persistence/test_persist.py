@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import signal
 import sqlite3
 import sys
@@ -615,41 +616,42 @@ def test_without_persistence_nothing_is_saved(tmp_path: Path) -> None:
             lifecycle.stop(folder)
 
 
-@pytest.mark.parametrize(
-    ("value", "has_state"), [("1", True), ("0", False), ("", False)]
-)
 def test_the_environment_can_ask_for_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, has_state: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(lifecycle.PERSIST_VARIABLE, value)
+    for value in ("0", "", "no"):
+        monkeypatch.setenv(lifecycle.PERSIST_VARIABLE, value)
+        assert not lifecycle.wants_persistence()
+    monkeypatch.setenv(lifecycle.PERSIST_VARIABLE, "1")
     folder = tmp_path / ".tapgen"
     server = lifecycle.start(folder, SERVE, port=free_port())
     try:
-        assert server.persist is has_state
-        assert lifecycle.status(folder)["persistent"] is has_state
-        assert lifecycle.has_state(folder) is has_state
+        assert server.persist
+        assert lifecycle.status(folder)["persistent"]
+        assert lifecycle.has_state(folder)
     finally:
         lifecycle.stop(folder)
 
 
-def test_two_projects_keep_their_own(tmp_path: Path) -> None:
-    projects = [Project(tmp_path / name) for name in ("one", "two")]
-    try:
-        for number, project in enumerate(projects):
-            project.client("s3").create_bucket(Bucket=f"bbb{number}")
-        for project in projects:
-            project.killed()
-        found = [p.client("s3").list_buckets()["Buckets"] for p in projects]
-        assert [[b["Name"] for b in f] for f in found] == [["bbb0"], ["bbb1"]]
-    finally:
-        for project in projects:
-            lifecycle.stop(project.folder)
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a project that has stopped, with a bucket in its state."""
+    with looked_after(tmp_path_factory.mktemp("stored") / ".tapgen") as project:
+        project.client("s3").create_bucket(Bucket="bbb")
+    return project.folder
 
 
-def test_the_state_is_for_the_owner_only(project: Project) -> None:
-    project.client("s3").create_bucket(Bucket="bbb")
-    for path in (project.folder / "state").iterdir():
-        assert path.stat().st_mode & 0o077 == 0, path
+@pytest.fixture
+def folder(stored: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(stored, tmp_path / ".tapgen")
+
+
+def test_a_project_keeps_its_state_wherever_its_folder_is(folder: Path) -> None:
+    for path in (folder / "state").iterdir():
+        assert path.stat().st_mode & 0o077 == 0, path  # for the owner only
+    with looked_after(folder) as project:
+        (bucket,) = project.client("s3").list_buckets()["Buckets"]
+        assert bucket["Name"] == "bbb"
 
 
 def start_anew(folder: Path) -> str:
@@ -664,31 +666,26 @@ MOVED = b"ctapgen.emulator.model\nStackSet\n."
 
 @pytest.mark.parametrize("name", ["tapgen", "ministack", "format"])
 def test_state_of_another_version_is_refused_until_it_is_emptied(
-    tmp_path: Path, name: str
+    folder: Path, name: str
 ) -> None:
-    project = Project(tmp_path / ".tapgen")
-    project.client("s3").create_bucket(Bucket="bbb")
-    lifecycle.stop(project.folder)
-    path = project.folder / "state" / persist.FILE
+    state = folder / "state"
+    path = state / persist.FILE
     with closing(sqlite3.connect(path)) as file, file:
         file.execute("UPDATE about SET value = '0.0' WHERE name = ?", [name])
         # Records of an earlier version name modules that have moved: they are not read.
         file.execute("UPDATE entries SET value = ?", [MOVED])
 
-    message = start_anew(project.folder)
+    message = start_anew(folder)
 
-    state = project.folder / "state"
     assert f"the state in {state} was saved by another version (tapgen" in message
     assert "cannot be used" not in message
     assert f"{name} 0.0" in message
     assert "delete it with tapgen local reset" in message
     assert "Traceback" not in message
-    assert lifecycle.has_state(project.folder)
-    assert lifecycle.forget(project.folder)
-    assert not lifecycle.forget(project.folder)
-    project.start()
-    assert project.client("s3").list_buckets()["Buckets"] == []
-    lifecycle.stop(project.folder)
+    assert lifecycle.has_state(folder)
+    assert lifecycle.forget(folder)
+    assert not lifecycle.has_state(folder)
+    assert not lifecycle.forget(folder)
 
 
 class Evil:
@@ -697,11 +694,8 @@ class Evil:
 
 
 @pytest.mark.parametrize("spoil", ["file", "record", "code"])
-def test_spoilt_state_is_refused_with_what_to_do(tmp_path: Path, spoil: str) -> None:
-    project = Project(tmp_path / ".tapgen")
-    project.client("s3").create_bucket(Bucket="bbb")
-    lifecycle.stop(project.folder)
-    path = project.folder / "state" / persist.FILE
+def test_spoilt_state_is_refused_with_what_to_do(folder: Path, spoil: str) -> None:
+    path = folder / "state" / persist.FILE
     if spoil == "file":
         path.write_bytes(b"no database" * 1000)
     else:
@@ -709,7 +703,7 @@ def test_spoilt_state_is_refused_with_what_to_do(tmp_path: Path, spoil: str) -> 
         with closing(sqlite3.connect(path)) as file, file:
             file.execute("UPDATE entries SET value = ?", [bad])
 
-    message = start_anew(project.folder)
+    message = start_anew(folder)
 
     assert "cannot be used" in message
     assert "delete it with tapgen local reset" in message

@@ -349,7 +349,7 @@ def test_the_server_outlives_the_process_that_started_it(folder: Path) -> None:
         [sys.executable, "-W", "error", "-c", program, str(folder), *SERVE],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
     )
     assert done.stderr == ""
     server = lifecycle.running(folder)

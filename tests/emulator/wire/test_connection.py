@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError
 from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.proof import CONTROL
 from tapgen.emulator.wire.connection import BODY_LIMIT, UNREAD_LIMIT, after_request
-from tests.emulator.conftest import SERVE, Aws, free_port
+from tests.emulator.conftest import SERVE, Aws
+from tests.ports import free_port
 
 AWS = "/"
 EVIL = "Origin: http://evil.example\r\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,7 @@ NETWORK = Blueprint("secure_network", "sn", ("primary", "dr"), Settings, build)
 
 # Many short runs on one file; the file's own state never matters.
 often = settings(
-    max_examples=200,
+    max_examples=1000 if "TAPGEN_SOAK" in os.environ else 70,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

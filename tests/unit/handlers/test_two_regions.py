@@ -9,6 +9,7 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_
 from __future__ import annotations
 
 import json
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -250,12 +251,13 @@ steps = st.lists(
     ),
     max_size=24,
 )
+EXAMPLES = 1000 if "TAPGEN_SOAK" in os.environ else 120
 AT_ONCE = [("pay", 0, 1, -1), ("pay", 1, 2, -1)]
 CRASHED_AND_LAST = [("pay", 0, 1, -1), ("pay", 1, 2, 1), ("deliver", 1, 0, 0)]
 MEETING = [("pay", 0, 1, -1, 1), ("pay", 1, 2, -1)]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(steps, st.integers(-60, 60))
 @example(AT_ONCE, 0)
 @example([*AT_ONCE, ("deliver", 0, 0, 0), ("deliver", 1, 0, 0)], -60)
@@ -287,7 +289,7 @@ def test_every_double_claim_is_found_and_ends_in_one(
     assert bool(told) == bool(withdrawn)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(steps, st.integers(-60, 60))
 @example(AT_ONCE, 0)
 @example(MEETING, 0)
