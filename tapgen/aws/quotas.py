@@ -19,6 +19,7 @@ from tapgen.aws.stacksets import StackSets
 from tapgen.errors import AwsError
 from tapgen.frozen import dataclass
 from tapgen.model import Target
+from tapgen.template import instance_types
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Quota:
     """A service quota: AWS's codes for it, and its default value.
 
     AWS withholds a part of the value in Service Quotas, which `default` does not count. `new`
-    is what accounts may have at first, where that is less than the default.
+    is what accounts may have at first, where that is less than the default, and `other` are
+    regions with another default.
     """
 
     name: str
@@ -36,6 +38,11 @@ class Quota:
     regional: bool = True
     withheld: int = 0
     new: int | None = None
+    other: tuple[tuple[str, int], ...] = ()
+
+    def default_in(self, region: str) -> int:
+        """The default in a region."""
+        return dict(self.other).get(region, self.default)
 
 
 STACK_SETS = Quota("stack sets", "cloudformation", "L-EC62D81A", 1_000)
@@ -55,6 +62,22 @@ ROLES = Quota("IAM roles", "iam", "L-FE177D64", 1_000, regional=False)
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 RESERVED = Quota(
     "reserved concurrent executions", "lambda", "L-B99A9384", 900, withheld=100, new=10
+)
+
+# Service Quotas gives 5 as the default (CLI user guide, GetAWSDefaultServiceQuota):
+# https://docs.aws.amazon.com/cli/latest/userguide/cli_service-quotas_code_examples.html
+# What counts: running instances of the families A, C, D, H, I, M, R, T and Z.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-on-demand-instances.html
+VCPUS = Quota("vCPUs of On-Demand Standard instances", "ec2", "L-1216C47A", 5)
+VCPUS_MOST = Quota(f"{VCPUS.name}, groups at their largest", "ec2", VCPUS.code, 5)
+# Of one event bus: those of the systems are on the default one.
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+RULES = Quota(
+    "event rules",
+    "events",
+    "L-244521F2",
+    300,
+    other=(("af-south-1", 100), ("eu-south-1", 100)),
 )
 
 Place = tuple[Quota, Target]
@@ -97,7 +120,8 @@ def _reading(sets: StackSets, quota: Quota, target: Target) -> Reading:
         used = _used(sets, quota, target)
     except AwsError:
         used = None
-    return Reading(quota.default if limit is None else limit, limit is not None, used)
+    known = quota.default_in(target.region) if limit is None else limit
+    return Reading(known, limit is not None, used)
 
 
 def _limit(aws: Aws, quota: Quota, target: Target) -> int | None:
@@ -153,12 +177,32 @@ def _used(sets: StackSets, quota: Quota, target: Target) -> int | None:
     if quota is ADDRESSES:
         client = sets.aws.client("ec2", target)
         return len(ask(client, "describe_addresses")["Addresses"])
+    if quota in (VCPUS, VCPUS_MOST):
+        return _running(sets.aws, target)
+    if quota is RULES:
+        client = sets.aws.client("events", target)
+        return sum(1 for _ in pages(client, "list_rules", "Rules"))
     if quota is ROLES:
         return _summary(sets.aws, target).get("Roles")
     if quota is RESERVED:
         all_together, unreserved = _concurrency(sets.aws, target)
         return all_together - unreserved
     return None
+
+
+def _running(aws: Aws, target: Target) -> int:
+    """The vCPUs of the running On-Demand instances of the Standard families."""
+    states = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    client = aws.client("ec2", target)
+    found = pages(client, "describe_instances", "Reservations", Filters=states)
+    return sum(
+        cpu.get("CoreCount", 0) * cpu.get("ThreadsPerCore", 1)
+        for reservation in found
+        for one in reservation.get("Instances", ())
+        if instance_types.is_standard(one["InstanceType"])
+        and one.get("InstanceLifecycle") is None  # neither Spot nor reserved capacity
+        for cpu in [one.get("CpuOptions", {})]
+    )
 
 
 def _concurrency(aws: Aws, target: Target) -> tuple[int, int]:

@@ -24,6 +24,7 @@ from awacs import ce as ace
 from awacs import cloudformation as acfn
 from awacs import cloudwatch as acloudwatch
 from awacs import ec2 as aec2
+from awacs import events as aevents
 from awacs import iam as aiam
 from awacs import s3 as as3
 from awacs import servicequotas as aquotas
@@ -120,7 +121,9 @@ _QUOTA_ACTIONS = (
     ace.ListCostAllocationTags,
     acfn.DescribeAccountLimits,
     aec2.DescribeAddresses,
+    aec2.DescribeInstances,
     aec2.DescribeVpcs,
+    aevents.ListRules,
     aiam.GetAccountSummary,
     alambda.GetAccountSettings,
     aquotas.GetServiceQuota,

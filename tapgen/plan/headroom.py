@@ -14,8 +14,11 @@ from tapgen.aws.quotas import (
     OPERATIONS,
     RESERVED,
     ROLES,
+    RULES,
     STACK_SETS,
     STACKS,
+    VCPUS,
+    VCPUS_MOST,
     VPCS,
     Place,
     Quota,
@@ -25,17 +28,19 @@ from tapgen.frozen import dataclass
 from tapgen.model import Action, Observed, System, Target
 from tapgen.plan.forecast import TIGHT, Forecast
 from tapgen.plan.model import Plan, Step
-from tapgen.template import diff, evaluate
+from tapgen.template import diff, evaluate, instance_types
 
 # The resource types that count against a quota in their target.
 _COUNTED: Mapping[str, Quota] = {
     "AWS::EC2::VPC": VPCS,
     "AWS::EC2::EIP": ADDRESSES,
     "AWS::IAM::Role": ROLES,
+    "AWS::Events::Rule": RULES,
 }
 
 
 _FUNCTION, _RESERVES = "AWS::Lambda::Function", "ReservedConcurrentExecutions"
+_GROUP, _TEMPLATE = "AWS::AutoScaling::AutoScalingGroup", "AWS::EC2::LaunchTemplate"
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,7 @@ def demands(plan: Plan, forecast: Forecast) -> tuple[Demand, ...]:
         *_stacks(plan),
         *_resources(plan),
         *_reserved(plan),
+        *_servers(plan),
     )
 
 
@@ -161,7 +167,8 @@ def headroom(
     """Return demands with their quotas and usage, those that do not fit first."""
     rooms = []
     for demand in wanted:
-        reading = found.get(demand.place) or Reading(demand.quota.default, False, None)
+        default = demand.quota.default_in(demand.target.region)
+        reading = found.get(demand.place) or Reading(default, False, None)
         used = reading.used if demand.used is None else demand.used
         rooms.append(Headroom(demand, reading.limit, reading.read, used))
     return tuple(sorted(rooms, key=lambda h: (h.fits, not h.tight)))
@@ -236,11 +243,63 @@ def _reserved(plan: Plan) -> Iterator[Demand]:
     return (Demand(RESERVED, target, adds) for target, adds in added.items())
 
 
+def _servers(plan: Plan) -> Iterator[Demand]:
+    """vCPUs of groups of servers, where the system has any: those that start with them, and
+    those that they may grow to. Only groups whose instance type the plan shows count.
+    """
+    places = {
+        target
+        for s in plan.system.stack_sets
+        if _GROUP in s.template
+        for target in s.targets
+        if not target.joins_later
+    }
+    added = {(quota, t): 0 for quota in (VCPUS, VCPUS_MOST) for t in sorted(places)}
+    for step in plan.steps:
+        for target, changes in () if step.conditional else step.changes.items():
+            kinds = {c.logical_id: c for c in changes if c.type == _TEMPLATE}
+            for change in changes:
+                if change.type != _GROUP or (VCPUS, target) not in added:
+                    continue
+                old = {} if _is_new(change) else _sizes(change.before, kinds, "before")
+                for quota, size in _sizes(change.after, kinds, "after").items():
+                    added[quota, target] += max(size - old.get(quota, 0), 0)
+    return (Demand(*place, adds) for place, adds in added.items())
+
+
+def _sizes(
+    group: object, kinds: Mapping[str, diff.Resource], side: str
+) -> dict[Quota, int]:
+    """The vCPUs of a group at its start and at its largest, by the launch template that
+    it names; nothing where the plan does not show both."""
+    match group:
+        case {"LaunchTemplate": {"LaunchTemplateId": {"Ref": str(name)}}}:
+            named = kinds.get(name)
+        case _:
+            return {}
+    match getattr(named, side, None) if named else None:
+        case {"LaunchTemplateData": {"InstanceType": str(kind)}}:
+            each = (
+                instance_types.vcpus(kind) if instance_types.is_standard(kind) else None
+            )
+        case _:
+            return {}
+    assert isinstance(group, Mapping)
+    most = _number(group.get("MaxSize"))
+    least = _number(group.get("DesiredCapacity", group.get("MinSize")))
+    return {VCPUS: (each or 0) * least, VCPUS_MOST: (each or 0) * most}
+
+
+def _number(value: object) -> int:
+    """A number of the template; 0 where only AWS knows it."""
+    text = str(value)
+    return int(text) if text.isdecimal() else 0
+
+
 def _reserving(properties: object) -> int:
     """What the properties of a function reserve; 0 where only AWS knows."""
     given = properties.get(_RESERVES) if isinstance(properties, Mapping) else None
-    text = str(given)
-    return int(text) if text.isdecimal() else 0
+    return _number(given)
 
 
 def _mappings(template: str) -> Iterator[Mapping[str, object]]:

@@ -160,6 +160,45 @@ def test_concurrency_counts_by_how_much_more_functions_reserve() -> None:
     assert what not in {quota for quota, _, _ in wanted(planned(_functions(None)))}
 
 
+def _servers(kind: str, least: int, most: int) -> StackSet:
+    template = {"LaunchTemplateData": {"InstanceType": kind}}
+    group = {
+        "MinSize": str(least),
+        "MaxSize": str(most),
+        "LaunchTemplate": {"LaunchTemplateId": {"Ref": "Kind"}, "Version": "1"},
+    }
+    made = {
+        "Kind": {"Type": "AWS::EC2::LaunchTemplate", "Properties": template},
+        "Group": {"Type": "AWS::AutoScaling::AutoScalingGroup", "Properties": group},
+    }
+    return make.stack_set(targets=(EAST, WEST), text=make.template(resources=made))
+
+
+def test_servers_count_as_they_start_and_at_the_largest_size_of_their_group() -> None:
+    def count(kind: str, found: Any = (), least: int = 3, most: int = 6) -> list[int]:
+        adds = wanted(planned(_servers(kind, least, most), found=found))
+        names = (quotas.VCPUS.name, quotas.VCPUS_MOST.name)
+        return [adds[name, WEST, ""] for name in names]
+
+    assert count("t3.small") == [6, 12]  # more than the five of a new account
+    assert count("m7g.4xlarge") == [48, 96]
+    assert count("c6g.medium") == [3, 6] and count("t2.micro") == [3, 6]
+    assert count("p5.48xlarge") == [0, 0]  # a quota of its own
+    there = [make.observed(_servers("t3.small", 3, 6))]
+    assert count("t3.small", there) == [0, 0]
+    assert quotas.VCPUS.name not in {q for q, _, _ in wanted(planned(_functions(1)))}
+
+
+def test_rules_of_a_bus_have_another_default_in_some_regions() -> None:
+    rule = {"Type": "AWS::Events::Rule", "Properties": {"State": "ENABLED"}}
+    cape = Target(ACCOUNT, "af-south-1")
+    text = make.template(resources={"Rule": rule})
+    the_plan = planned(make.stack_set(targets=(EAST, cape), text=text))
+    found = headroom.headroom(headroom.demands(the_plan, forecast.of(the_plan)), {})
+    limits = {h.demand.target: h.limit for h in found if h.demand.quota is quotas.RULES}
+    assert limits == {EAST: 300, cape: 100}
+
+
 def test_a_new_account_cannot_reserve_and_an_unread_one_may_be_new() -> None:
     demand = Demand(quotas.RESERVED, EAST, 5)
     fresh = Headroom(demand, 0, True, 0)
