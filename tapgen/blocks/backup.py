@@ -212,11 +212,16 @@ def selection(
     )
 
 
-def failed_alarms(t: Template, *, name: str, topic_arn: Any) -> None:
-    """Add alarms on failed backups and copies; `name` has a `%s` for which.
+def failed_alarms(t: Template, *, vault: Any, name: str, topic_arn: Any) -> None:
+    """Add alarms on failed backups and copies of a vault, by its name; `name` has a `%s`
+    for which.
 
-    AWS Backup counts over the whole region: failures of other plans trigger them as
-    well.
+    AWS Backup publishes its metrics by vault, and by vault and resource type
+    ("Supported metrics for resource tags for telemetry", CloudWatch user guide; each
+    combination of dimensions is a metric of its own). An alarm without dimensions waits
+    for a metric that no page knows, and never rings. Of a copy, no page says whether it
+    counts at the vault that it comes from or at the one that it goes to: so both have
+    these alarms. Other plans with the same vault trigger them as well.
     """
     for title, metric, thing in (
         ("Backup", "NumberOfBackupJobsFailed", "backup"),
@@ -229,7 +234,7 @@ def failed_alarms(t: Template, *, name: str, topic_arn: Any) -> None:
             description=f"A {thing} job of AWS Backup failed in the last hour",
             namespace="AWS/Backup",
             metric=metric,
-            dimensions={},
+            dimensions={"BackupVaultName": vault},
             statistic="Sum",
             period=3600,
             datapoints=(1, 1),

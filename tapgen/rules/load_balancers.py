@@ -14,8 +14,11 @@ TYPES = (
 )
 _DNS_NAME = re.compile(r".*\.([a-z]{2}(?:-[a-z]+)+-\d)\.elb\.amazonaws\.com\.?")
 
-# From "Enable access logs for your Application Load Balancer", for regions available
-# before August 2022; in the others, a service principal writes the logs.
+# From "Enable access logs for your Application Load Balancer": the service principal
+# `LOG_SERVICES[0]` writes logs in every region, and AWS recommends it; these accounts, of
+# regions available before August 2022, are still supported. Regions that are not in the
+# list never supported an account.
+# https://docs.aws.amazon.com/elasticloadbalancing/latest/application/enable-access-logging.html
 _LOG_ACCOUNTS: Mapping[str, str] = {
     "127311923021": "us-east-1",
     "033677994240": "us-east-2",

@@ -209,7 +209,10 @@ def _vault(t: Template, role: str) -> Any:
         least_days=LEAST_BACKUP_DAYS,
     )
     backup.failed_alarms(
-        t, name=name("%s-failed", role), topic_arn=frame.alert_topic(t)
+        t,
+        vault=Ref(vault),
+        name=name("%s-failed", role),
+        topic_arn=frame.alert_topic(t),
     )
     frame.output(
         t, "VaultArn", GetAtt(vault, "BackupVaultArn"), description="ARN of the vault"

@@ -317,7 +317,10 @@ def backups(shape: Shape) -> Template:
         tag=names.sub(name("daily")),
     )
     backup.failed_alarms(
-        t, name=name("%s-failed", shape.role), topic_arn=frame.alert_topic(t)
+        t,
+        vault=vault,
+        name=name("%s-failed", shape.role),
+        topic_arn=frame.alert_topic(t),
     )
     frame.output(t, "PlanId", Ref(plan), description="Backup plan")
     return t

@@ -80,7 +80,7 @@ def test_the_role_is_for_aws_backup() -> None:
 
 def test_failed_backups_and_copies_ring() -> None:
     t = Template()
-    backup.failed_alarms(t, name="rm-%s", topic_arn="topic")
+    backup.failed_alarms(t, vault="vault", name="rm-%s", topic_arn="topic")
     alarms = {
         r["Properties"]["AlarmName"]: r["Properties"] for r in resources(t).values()
     }
@@ -88,6 +88,9 @@ def test_failed_backups_and_copies_ring() -> None:
         "rm-backup": "NumberOfBackupJobsFailed",
         "rm-copy": "NumberOfCopyJobsFailed",
     }
+    # Without it, no metric of AWS Backup would ever reach them.
+    by_vault = [{"Name": "BackupVaultName", "Value": "vault"}]
+    assert all(a["Dimensions"] == by_vault for a in alarms.values())
 
 
 def test_the_arn_of_a_vault_differs_from_other_arns() -> None:
