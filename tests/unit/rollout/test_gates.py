@@ -360,13 +360,17 @@ def test_a_command_does_not_outlive_a_tapgen_that_is_killed(tmp_path: Path) -> N
     words = f"echo $$ > {file}.new; mv {file}.new {file}; sleep 600"
     code = (
         "import os, sys; from tapgen.rollout import gates; "
-        "gates.execute(['sh', '-c', sys.argv[1]], 600, os.environ)"
+        "gates.execute(['sh', '-c', sys.argv[1]], 600, os.environ, "
+        "lambda: print('waits', flush=True))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, words])
-    while not file.exists():
-        time.sleep(0.02)
-    process.kill()
-    process.wait()
+    call = [sys.executable, "-c", code, words]
+    with subprocess.Popen(call, stdout=subprocess.PIPE) as process:
+        assert (
+            process.stdout and process.stdout.readline()
+        )  # its guard knows the command
+        while not file.exists():
+            time.sleep(0.02)
+        process.kill()
 
     assert _ends(int(file.read_text()))
 
