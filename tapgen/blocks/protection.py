@@ -24,7 +24,7 @@ from typing import Any
 from awacs import logs as log_actions
 from awacs import s3 as actions
 from awacs.aws import ArnLike, Statement, StringEquals
-from troposphere import GetAtt, Ref, Tags, Template, cloudtrail, config
+from troposphere import GetAtt, If, NoValue, Ref, Tags, Template, cloudtrail, config
 
 from tapgen.blocks import explained, frame, monitoring, names, security, storage
 from tapgen.frozen import dataclass
@@ -206,12 +206,14 @@ def trail(
     bucket_name: Any,
     key_arn: Any,
     watched: Sequence[str],
+    tables: Sequence[str] = (),
     condition: str = "",
 ) -> Any:
     """Add a trail of all regions' management events, with digest files, and its log
     group, by whose filters alarms may follow what is done.
 
-    It also records who reads and writes the objects of the `watched` buckets, by name. A
+    It also records who reads and writes the objects of the `watched` buckets, by name,
+    and the items of `tables`, by ARN, where the parameter that they add asks for it. A
     second trail in another region would record every event twice, at extra cost. The
     parameters are the role that writes the log group (`trail_role`) and its retention.
     https://docs.aws.amazon.com/awscloudtrail/latest/userguide/send-cloudtrail-events-to-cloudwatch-logs.html
@@ -248,13 +250,11 @@ def trail(
                     IncludeManagementEvents=True,
                     ReadWriteType="All",
                     DataResources=[
-                        cloudtrail.DataResource(
-                            Type="AWS::S3::Object",
-                            Values=[
-                                names.sub(f"{names.bucket_arn(each)}/")
-                                for each in watched
-                            ],
-                        )
+                        _events_of(
+                            "AWS::S3::Object",
+                            [f"{names.bucket_arn(each)}/" for each in watched],
+                        ),
+                        *_table_events(t, tables),
                     ],
                 )
             ],
@@ -390,6 +390,23 @@ def watch_trail(
         topic_arn=topic_arn,
         condition=condition,
     )
+
+
+def _events_of(kind: str, arns: Sequence[str]) -> Any:
+    return cloudtrail.DataResource(Type=kind, Values=[names.sub(arn) for arn in arns])
+
+
+def _table_events(t: Template, tables: Sequence[str]) -> list[Any]:
+    if not tables:
+        return []
+    frame.flag(
+        t,
+        "TableEvents",
+        description="Whether the trail records each call that reads or writes items, at"
+        " extra cost.",
+        condition="HasTableEvents",
+    )
+    return [If("HasTableEvents", _events_of("AWS::DynamoDB::Table", tables), NoValue)]
 
 
 def trail_role(t: Template, title: str, *, name: str, group: str) -> Any:

@@ -873,6 +873,30 @@ def test_a_rate_rule_stands_before_the_health_where_it_is_set() -> None:
         built(health={"requests_per_address": 10})
 
 
+def test_concurrency_is_reserved_and_the_table_watched_where_it_is_set() -> None:
+    for concurrency, watched in ((0, False), (30, True)):
+        system = built(concurrency=concurrency, table_events=watched)
+        found: dict[str, Any] = {}
+        for part in ("app", "audit"):
+            stack_set = system.part(part)
+            target = stack_set.targets[0]
+            given = evaluate.given(stack_set.values(target))
+            found |= evaluate.evaluate(stack_set.template, given, target).resources
+        function = found["Function"]["Properties"]
+        reserved = str(concurrency) if concurrency else None
+        assert function.get("ReservedConcurrentExecutions") == reserved
+        assert found["Health"]["Properties"]["ReservedConcurrentExecutions"] == "5"
+        (selector,) = found["Trail"]["Properties"]["EventSelectors"]
+        tables = [
+            region
+            for one in selector["DataResources"]
+            if one["Type"] == "AWS::DynamoDB::Table"
+            for region in ("us-east-1", "us-east-2")
+            if region in str(one["Values"])
+        ]
+        assert tables == (["us-east-1", "us-east-2"] if watched else [])
+
+
 def test_the_stage_serves_a_deployment_that_waits_for_every_method(
     system: System,
 ) -> None:

@@ -26,6 +26,7 @@ from tapgen.blueprints.payments_dr.shape import (
     database,
     logs_bucket,
     name,
+    payment_tables,
 )
 
 
@@ -104,6 +105,7 @@ def audit() -> Template:
         bucket_name=frame.log_bucket(t),
         key_arn=frame.key_arn(t),
         watched=[DATA, REPLICA],
+        tables=payment_tables(),
     )
     frame.output(t, "TrailArn", GetAtt(trail, "Arn"), description="ARN of the trail")
     return t

@@ -268,6 +268,11 @@ class Settings(BaseModel):
         le=3650,
         description="Days that access logs and the trail are kept",
     )
+    table_events: bool = Field(
+        default=False,
+        description="Whether the trail records each call that reads or writes payments,"
+        " at extra cost",
+    )
     alert_email: Email = Field(
         default="", description="Email address that receives alarms"
     )

@@ -293,6 +293,7 @@ class Settings(Record):
         "backup_days",
         "log_retention_days",
         "audit_retention_days",
+        "table_events",
         "alert_email",
         "operators",
         "second_factor",
@@ -387,6 +388,7 @@ def check_settings(data: Any) -> Settings:
             "backup_days",
             "log_retention_days",
             "audit_retention_days",
+            "table_events",
             "alert_email",
             "operators",
             "second_factor",
@@ -597,6 +599,13 @@ def check_settings(data: Any) -> Settings:
         found.audit_retention_days = value
     else:
         found.audit_retention_days = 400
+    if "table_events" in data:
+        value = data["table_events"]
+        if type(value) is not bool:
+            raise Wrong
+        found.table_events = value
+    else:
+        found.table_events = False
     if "alert_email" in data:
         value = data["alert_email"]
         check_text(value)

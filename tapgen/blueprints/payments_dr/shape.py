@@ -113,6 +113,14 @@ def payments(primary_key: Ref, dr_key: Ref) -> table.Table:
     )
 
 
+def payment_tables() -> list[str]:
+    """Return the ARNs of the table in both regions, as text for `Fn::Sub`."""
+    return [
+        names.arn("dynamodb", f"table/{PAYMENTS}", region=REGIONS[role])
+        for role in ROLES
+    ]
+
+
 def buckets(primary_key: Ref, dr_key: Ref) -> dict[str, storage.Bucket]:
     """Return the buckets for roles, by region role."""
     return {

@@ -189,6 +189,7 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
             "LogBucketName": _LOG_BUCKET,
             "KmsKeyArn": _KEYS["primary"],
             "TrailRoleArn": _role("TrailRoleArn"),
+            "TableEvents": _text(settings.table_events),
             "LogRetentionDays": _text(settings.log_retention_days),
         },
     )
