@@ -14,6 +14,7 @@ from tapgen.blocks import compute
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
 from tapgen.model import Output, System
+from tapgen.template import evaluate
 from tests.systems import look
 from tests.systems.look import body, every, only, service, statements, texts
 
@@ -55,6 +56,26 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> System:
 def private(tmp_path_factory: pytest.TempPathFactory) -> System:
     folder = tmp_path_factory.mktemp("private")
     return build(folder, {"website": "cloudfront"})
+
+
+def test_a_firewall_and_a_concurrency_are_there_where_they_are_set(
+    tmp_path: Path,
+) -> None:
+    for rate, reserved in ((0, None), (500, "20")):
+        settings = {"requests_per_address": rate, "concurrency": int(reserved or 0)}
+        stack_set = build(tmp_path, settings).part("api")
+        target = stack_set.targets[0]
+        given = evaluate.given(stack_set.values(target))
+        found = evaluate.evaluate(stack_set.template, given, target).resources
+        function: Any = found["Function"]["Properties"]
+        assert function.get("ReservedConcurrentExecutions") == reserved
+        assert ("WebAclOfApi" in found) is ("WebAcl" in found) is bool(rate)
+        if rate:
+            acl: Any = found["WebAcl"]["Properties"]
+            (rule,) = acl["Rules"]
+            assert rule["Statement"]["RateBasedStatement"]["Limit"] == str(rate)
+    with pytest.raises(ConfigError, match="give 100 at least"):
+        load(tmp_path, {**SETTINGS, "requests_per_address": 10})
 
 
 def test_cfn_lint_has_nothing_to_say_with_cloudfront_and_a_domain(

@@ -16,18 +16,18 @@ from troposphere import (
     Ref,
     Select,
     Split,
-    Tags,
     Template,
     awslambda,
 )
 from troposphere import certificatemanager as acm
-from troposphere import events, wafv2
+from troposphere import events
 
 from tapgen.blocks import (
     api,
     api_domain,
     compute,
     dns,
+    firewall,
     frame,
     monitoring,
     names,
@@ -119,7 +119,15 @@ def app() -> Template:
         throttle=api.throttle(t),
     )
     domain = _domain(t, served)
-    _rate_rule(t, served)
+    firewall.limit(
+        t,
+        served,
+        name=name("api", HERE),
+        rule="health",
+        parameter="HealthRequestsPerAddress",
+        what="Requests for the health",
+        path=f"/{HEALTH}",
+    )
     _reconcile(t, function)
     topic = frame.alert_topic(t)
     compute.alarms(
@@ -174,73 +182,6 @@ def _reconcile(t: Template, function: Any) -> None:
             FunctionName=Ref(function),
             Principal="events.amazonaws.com",
             SourceArn=GetAtt(rule, "Arn"),
-        )
-    )
-
-
-_HAS_RATE_RULE = "HasRateRule"
-
-
-def _rate_rule(t: Template, served: api.Api) -> None:
-    """Add AWS WAF in front of the health, if a rate is given: a limit for an address.
-
-    https://docs.aws.amazon.com/waf/latest/developerguide/waf-rule-statement-type-rate-based.html
-    """
-    rate = frame.parameter(
-        t,
-        "HealthRequestsPerAddress",
-        type="Number",
-        description="Requests for the health that an address may send in five minutes;"
-        " 0 for no limit.",
-        MinValue=0,
-        MaxValue=2_000_000_000,
-    )
-    t.add_condition(_HAS_RATE_RULE, Not(Equals(rate, "0")))
-    seen = dict(CloudWatchMetricsEnabled=True, SampledRequestsEnabled=False)
-    health = wafv2.Statement(
-        ByteMatchStatement=wafv2.ByteMatchStatement(
-            FieldToMatch=wafv2.FieldToMatch(UriPath={}),
-            PositionalConstraint="CONTAINS",
-            SearchString=f"/{HEALTH}",
-            TextTransformations=[wafv2.TextTransformation(Priority=0, Type="NONE")],
-        )
-    )
-    acl = t.add_resource(
-        wafv2.WebACL(
-            "WebAcl",
-            Condition=_HAS_RATE_RULE,
-            Name=names.sub(name("api", HERE)),
-            Scope="REGIONAL",
-            DefaultAction=wafv2.DefaultAction(Allow=wafv2.AllowAction()),
-            Rules=[
-                wafv2.WebACLRule(
-                    Name="health",
-                    Priority=0,
-                    Action=wafv2.RuleAction(Block=wafv2.BlockAction()),
-                    Statement=wafv2.Statement(
-                        RateBasedStatement=wafv2.RateBasedStatement(
-                            AggregateKeyType="IP",
-                            Limit=rate,
-                            EvaluationWindowSec=300,
-                            ScopeDownStatement=health,
-                        )
-                    ),
-                    VisibilityConfig=wafv2.VisibilityConfig(
-                        MetricName="health", **seen
-                    ),
-                )
-            ],
-            VisibilityConfig=wafv2.VisibilityConfig(MetricName="api", **seen),
-            Tags=Tags(Name=names.sub(name("api", HERE))),
-        )
-    )
-    stage = f"/restapis/${{{served.rest_api.title}}}/stages/${{{served.stage.title}}}"
-    t.add_resource(
-        wafv2.WebACLAssociation(
-            "WebAclOfApi",
-            Condition=_HAS_RATE_RULE,
-            ResourceArn=names.sub(names.arn("apigateway", stage, account="")),
-            WebACLArn=GetAtt(acl, "Arn"),
         )
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tapgen.blocks import compute, dns, frame, network
+from tapgen.blocks import compute, dns, firewall, frame, network
 from tapgen.blueprints.values import (
     DatabaseName,
     Email,
@@ -148,7 +148,7 @@ class Health(BaseModel):
     requests_per_address: int = Field(
         default=0,
         ge=0,
-        le=2_000_000_000,
+        le=firewall.MOST_REQUESTS,
         description="AWS WAF blocks an address that asks for the health more often in"
         " five minutes, at extra cost; 0 for no AWS WAF, otherwise 100 at least",
     )
@@ -160,10 +160,10 @@ class Health(BaseModel):
     @field_validator("requests_per_address")
     @classmethod
     def _rate(cls, number: int) -> int:
-        if 0 < number < 100:
+        if 0 < number < firewall.LEAST_REQUESTS:
             raise ValueError(
-                f"{number} would block Route 53's own checkers; give 100 at least, or 0"
-                " for no AWS WAF"
+                f"{number} would block Route 53's own checkers; give"
+                f" {firewall.LEAST_REQUESTS} at least, or 0 for no AWS WAF"
             )
         return number
 

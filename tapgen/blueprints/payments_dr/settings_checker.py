@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from ipaddress import IPv4Network
 from typing import Any
 
-from tapgen.blocks import dns, network
+from tapgen.blocks import dns, firewall, network
 from tapgen.blueprints.values_checker import (
     _database_name,
     _email,
@@ -229,9 +229,9 @@ class Health(Record):
 
     @classmethod
     def _rate(cls, number):
-        if 0 < number < 100:
+        if 0 < number < firewall.LEAST_REQUESTS:
             raise ValueError(
-                f"{number} would block Route 53's own checkers; give 100 at least, or 0 for no AWS WAF"
+                f"{number} would block Route 53's own checkers; give {firewall.LEAST_REQUESTS} at least, or 0 for no AWS WAF"
             )
         return number
 

@@ -13,6 +13,7 @@ from tapgen.blocks import (
     api_domain,
     compute,
     dns,
+    firewall,
     frame,
     monitoring,
     names,
@@ -74,6 +75,14 @@ def service(shape: Shape) -> Template:
         cors=api.Cors("${WebsiteOrigin}", ("Content-Type", *_SIGNED)),
     )
     _domain(t, rest_api)
+    firewall.limit(
+        t,
+        rest_api,
+        name=name("api", names.THIS_ROLE),
+        rule="api",
+        parameter="RequestsPerAddress",
+        what="Requests",
+    )
     compute.alarms(
         t,
         function=function,

@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tapgen.blocks import compute, dns
+from tapgen.blocks import compute, dns, firewall
 from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
 from tapgen.blueprints.values import PUBLIC_PREFIX, Email, Range, RetentionDays
 
@@ -194,6 +194,13 @@ class Settings(BaseModel):
         le=5000,
         description="Requests that it accepts at once (burst)",
     )
+    requests_per_address: int = Field(
+        default=0,
+        ge=0,
+        le=firewall.MOST_REQUESTS,
+        description="AWS WAF blocks an address that sends more requests in five minutes,"
+        " at extra cost; 0 for no AWS WAF, otherwise 100 at least",
+    )
     canary: Canary = Field(
         default=Canary(),
         description="Canary: a share of the requests gets the newest version first",
@@ -201,6 +208,16 @@ class Settings(BaseModel):
     domain: Domain | None = Field(
         default=None, description="Custom domain, with weighted records"
     )
+
+    @field_validator("requests_per_address")
+    @classmethod
+    def _rate(cls, number: int) -> int:
+        if 0 < number < firewall.LEAST_REQUESTS:
+            raise ValueError(
+                f"{number} would block Route 53's own checkers; give"
+                f" {firewall.LEAST_REQUESTS} at least, or 0 for no AWS WAF"
+            )
+        return number
 
     @field_validator("cors_origins")
     @classmethod

@@ -11,7 +11,7 @@ import re
 from ipaddress import IPv4Network
 from typing import Any, Literal, cast
 
-from tapgen.blocks import dns
+from tapgen.blocks import dns, firewall
 from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
 from tapgen.blueprints.values_checker import (
     PUBLIC_PREFIX,
@@ -245,12 +245,21 @@ class Settings(Record):
         "memory_mib",
         "requests_per_second",
         "burst",
+        "requests_per_address",
         "canary",
         "domain",
     )
 
     def __new__(cls, **values: Any) -> Any:
         return check_settings(values)
+
+    @classmethod
+    def _rate(cls, number):
+        if 0 < number < firewall.LEAST_REQUESTS:
+            raise ValueError(
+                f"{number} would block Route 53's own checkers; give {firewall.LEAST_REQUESTS} at least, or 0 for no AWS WAF"
+            )
+        return number
 
     @classmethod
     def _origins(cls, origins):
@@ -297,6 +306,7 @@ def check_settings(data: Any) -> Settings:
             "memory_mib",
             "requests_per_second",
             "burst",
+            "requests_per_address",
             "canary",
             "domain",
         )
@@ -442,6 +452,18 @@ def check_settings(data: Any) -> Settings:
         found.burst = value
     else:
         found.burst = 200
+    if "requests_per_address" in data:
+        value = data["requests_per_address"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 2000000000:
+            raise Wrong
+        value = Settings._rate(value)
+        found.requests_per_address = value
+    else:
+        found.requests_per_address = 0
     if "canary" in data:
         value = data["canary"]
         value = check_canary(value)

@@ -194,6 +194,7 @@ def _service(shape: Shape, settings: Settings) -> Part:
         "AllowedCidr": settings.allowed_cidr,
         "RequestsPerSecond": _text(settings.requests_per_second),
         "Burst": _text(settings.burst),
+        "RequestsPerAddress": _text(settings.requests_per_address),
         "CanaryPercent": _text(settings.canary.percent),
         "MoreOrigins": ",".join(settings.cors_origins),
         **_website_origins(shape),
