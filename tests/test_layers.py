@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tapgen"
 LOCAL = "emulator"
+# Sources that run in AWS, as functions and scripts of runbooks: they use nothing of tapgen.
+HANDLERS = "handlers"
 
 # Room -> the rooms it uses: a room is a package directly in tapgen/, and `model`, `errors`
 # and `frozen`, which every room may use. Below its own, a room uses nothing else.
@@ -19,7 +21,7 @@ ROOMS: dict[str, set[str]] = {
     "cache": set(),
     "knowledge": set(),
     "template": {"knowledge"},
-    "aws": {"template"},
+    "aws": {"template", HANDLERS},
     "config": {"knowledge", "template"},
     "blocks": set(),
     "system": {"knowledge", "template", "aws", "cache"},
@@ -31,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan"},
+    "operate": {"template", "aws", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
     "report": {"template", "plan", "rollout"},
 }
@@ -75,8 +78,6 @@ ENGINE = {
 ENGINE_USES = ("tapgen.aws", "tapgen.model", "tapgen.errors", "tapgen.frozen")
 # Tables of facts, which use the standard library and `frozen` only.
 TABLES = "knowledge"
-# Lambda sources: they run in AWS and use nothing of tapgen.
-HANDLERS = "handlers"
 
 # Third-party package -> the only rooms that may import it (`room.module` for one file).
 OWNERS = {

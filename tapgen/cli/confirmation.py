@@ -39,3 +39,19 @@ def confirm(yes: bool, question: str) -> None:
         return
     require_terminal_or(yes)
     click.confirm(question, abort=True, err=True)
+
+
+def require_typed(given: str | None, wanted: str) -> None:
+    """Ask for a text that names what is lost, or compare the one that `--confirm` gave.
+
+    Raises UsageError without a terminal to type it on, and where it is another text.
+    """
+    if given is None and interactive():
+        given = click.prompt(f"Type '{wanted}' to continue", err=True)
+    if given is None:
+        raise click.UsageError(
+            f"this loses data, and there is no terminal to confirm on; give --confirm "
+            f"'{wanted}' (--yes is not enough)"
+        )
+    if given != wanted:
+        raise click.UsageError(f"confirmed was {given!r}; to continue, give {wanted!r}")

@@ -177,6 +177,19 @@ def require_room(
         )
 
 
+def require_unopened(reached: Reached, near: Near, command: str) -> None:
+    """Raise RolloutError when a run of the system is open, as far as the nearest journal
+    knows, or when a region of the journal is away and was not typed."""
+    from tapgen.rollout import opening, places
+
+    places.require_typed(near.away, reached.without)
+    if not near.is_home:
+        say(near.words)
+    found = near.opened() if near.is_home else opening.opened(near.store, near.prefix)
+    if found:
+        raise opening.already_open(found, command_line("", reached), command)
+
+
 def stays_open(reached: Reached, run: str | None) -> bool:
     """Whether a run was to be replaced by what turned out to be nothing; then say that it
     stays open, and how it ends: what it has begun, a plan need not see."""

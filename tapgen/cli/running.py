@@ -108,6 +108,24 @@ def run_move(reached: Reached, observed: Mapping[str, Any], to: str) -> Any:
     )
 
 
+def run_acts(reached: Reached, steps: Any, command: str) -> Any:
+    """Run the steps of procedures; return the outcome, or an exit code when AWS was lost
+    while running."""
+    from tapgen import rollout
+    from tapgen.operate import running
+
+    starter = rollout.Starter(
+        user(), command, without=reached.without, line=command_line("", reached)
+    )
+    return _watched(
+        reached,
+        [],
+        lambda screen, **ways: running.run(
+            steps, reached.system, reached.sets, screen, starter=starter, **ways
+        ),
+    )
+
+
 def resume_run(reached: Reached, back: bool) -> Any:
     """Go on with the open run; return its outcome, None when no run is open, or an exit
     code when it was lost while running."""

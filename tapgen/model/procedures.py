@@ -13,6 +13,7 @@ from dataclasses import field
 from typing import Any
 
 from tapgen.frozen import dataclass
+from tapgen.model.targets import Target
 
 HERE = "here"
 """The region in which a procedure is started."""
@@ -42,7 +43,8 @@ class Call:
 class Check:
     """A value in an answer (by JSONPath) that must be one of those `wanted`.
 
-    It is read again for up to `seconds`; 0 means at once.
+    It is read again for up to `seconds`; 0 means at once. With `missing`, it also holds
+    where there is no such value.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Check:
     selector: str
     wanted: tuple[str, ...]
     seconds: int = 0
+    missing: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +119,38 @@ class Procedure:
     arguments: tuple[Argument, ...] = ()
 
 
+@dataclass(frozen=True)
+class Act:
+    """A call, a script or a check of a procedure at one target, with its texts filled in.
+
+    Either `service` and `action` with `arguments`, or `script`, the name of one in
+    `aws/scripts.py`, with them as its payload. A check has `wanted` values of `selector`,
+    and is read again for up to `seconds`; that of a script decides by itself. With
+    `missing`, it also holds where there is no value.
+    """
+
+    name: str
+    target: Target
+    service: str = ""
+    action: str = ""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    script: str = ""
+    selector: str = ""
+    wanted: tuple[str, ...] = ()
+    seconds: int = 0
+    missing: bool = False
+
+    @property
+    def what(self) -> str:
+        """The call or script, in a few words."""
+        return (
+            f"script {self.script}" if self.script else f"{self.service} {self.action}"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.what} in {self.target}"
+
+
 def procedure_data(procedure: Procedure) -> dict[str, Any]:
     """Return a procedure as the data of a manifest; what is empty is left out."""
     return {
@@ -141,7 +176,8 @@ def _step_data(step: Step) -> dict[str, Any]:
 def _data(value: Any) -> Any:
     match value:
         case Call() | Check() | Script() | Pause() | Argument():
-            return {key: _data(inner) for key, inner in vars(value).items()}
+            facts = vars(value).items()
+            return {key: _data(inner) for key, inner in facts if inner is not False}
         case Mapping():
             return {key: _data(inner) for key, inner in value.items()}
         case tuple() | list():

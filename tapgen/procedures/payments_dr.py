@@ -53,7 +53,7 @@ def procedures(
             _guarded(database, databases.switch_over(database)),
             # Last: payments return to a region whose database already writes.
             open_this,
-            traffic.release_there(switch, far),
+            traffic.release(switch, far),
         ),
         both(
             "drill",
@@ -69,7 +69,7 @@ def procedures(
         both(
             "release",
             "Lets traffic go to where it is well again, the primary region first",
-            traffic.turn(switch, False),
+            traffic.release(switch, (switch.role,)),
             _close_there(fence, switch, far, False),
         ),
         Procedure(

@@ -61,14 +61,16 @@ def _put(fence: Fence, role: str, closed: bool) -> Call:
 
 
 def _reads(name: str, fence: Fence, role: str, closed: bool) -> Check:
-    """The replica here says so: it is what the API of this region reads."""
+    """The replica here says so: it is what the API of this region reads. A region without
+    an item is open."""
     given = {
         "TableName": fence.table,
         "Key": _key(fence, role),
         "ConsistentRead": True,
     }
     read = Call("dynamodb", "GetItem", given)
-    return Check(name, read, "$.Item.state.S", (_state(closed),))
+    wanted = (_state(closed),)
+    return Check(name, read, "$.Item.state.S", wanted, missing=not closed)
 
 
 def _key(fence: Fence, role: str) -> dict[str, dict[str, str]]:
@@ -103,8 +105,9 @@ def followed(switch: Switch, on: bool) -> Check:
     return alarm("WaitForSwitch", switch.alarm, (state,), LONGEST_SWITCH)
 
 
-def release_there(switch: Switch, roles: tuple[str, ...]) -> Step:
-    """Turn a switch off from the regions of other roles, while its region is there."""
+def release(switch: Switch, roles: tuple[str, ...]) -> Step:
+    """Turn a switch off from the regions of some roles, while its region is there, also
+    in a minute in which it was turned on: then one more value changes nothing."""
     return Step(
         "ReleaseTraffic",
         Script(

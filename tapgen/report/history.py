@@ -60,8 +60,10 @@ def _who(one: Summary) -> str:
 def _facts(one: Summary) -> Iterator[str]:
     if one.changed is None:
         yield "changed: its journal cannot be read by this version of tapgen"
-    else:
+    elif one.changed or not one.performed:
         yield escape(f"changed: {', '.join(one.changed) or 'nothing'}")
+    if one.performed:
+        yield escape(f"performed: {'; '.join(one.performed)}")
     if one.left:
         yield escape(f"changed and not restored: {', '.join(one.left)}")
     if one.supersedes:

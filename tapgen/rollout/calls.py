@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 
-from tapgen.aws import stuck
+from tapgen.aws import acting, stuck
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Definition, StackSets
@@ -85,6 +85,9 @@ def send(
         sets.delete_instances(name, targets, wanted, operation, call.whole, **more)
     elif call.verb is Verb.IMPORT:
         sets.adopt(name, call.stacks, wanted, operation)
+    elif call.verb is Verb.PERFORM:
+        assert call.act
+        acting.perform(sets.aws, call.act)
     elif call.verb is Verb.CONTINUE_ROLLBACK:
         stuck.continue_rollback(sets.aws, targets[0], call.key, call.skip, operation)
     else:
@@ -101,6 +104,8 @@ def is_there(sets: StackSets, call: Call, operation: str) -> bool:
         return True
     if call.verb is Verb.UPLOAD:
         return False  # the same bytes again do no harm
+    if call.verb is Verb.PERFORM:
+        return call.proof is not None and acting.look(sets.aws, call.proof).holds
     if call.verb is Verb.CONTINUE_ROLLBACK:
         assert call.targets
         status = stuck.status(sets.aws, call.targets[0], call.key)

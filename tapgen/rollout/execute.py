@@ -15,7 +15,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
-from tapgen.aws import remembered, sweep
+from tapgen.aws import acting, remembered, sweep
 from tapgen.aws.readings import OPERATION_PREFIX
 from tapgen.aws.stacksets import Operation, Result, StackSets
 from tapgen.errors import AwsError, Busy, RolloutError, TapgenError
@@ -123,6 +123,7 @@ class Engine:
     ended: dict[str, str] = field(default_factory=dict)  # last operations, by stack set
     listings: dict[str, Listing] = field(default_factory=dict)
     evidence: dict[str, gates.Evidence] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)  # what checks saw last
     away: float | None = None  # for how many seconds AWS has not answered
     away_since: float = 0.0
     refused: int = 0
@@ -256,9 +257,11 @@ class Engine:
 
     def record(self, kind: str, **facts: Any) -> None:
         """Write an event into the journal and apply it; the last one of a run names what
-        it has changed, for `history.runs`."""
+        it has changed and performed, for `history.runs`."""
         if kind in ("paused", "closed"):
             facts["changed"] = list(self.state.changed)
+            if self.state.performed:
+                facts["performed"] = list(self.state.performed.values())
         while True:
             try:
                 event = self.journal.append(kind, **facts)
@@ -330,7 +333,7 @@ class Engine:
             return
         self.wave = here
         steps = [s for lane in self.state.program.waves[here[1] - 1] for s in lane]
-        if steps[0].kind in (Kind.UPLOAD, Kind.GATE):
+        if steps[0].kind in (Kind.UPLOAD, Kind.GATE, Kind.CHECK):
             return
         if steps[0].kind is Kind.SETTLE:
             names = [s.stack_set for s in steps if self._is_pending(s.stack_set)]
@@ -341,6 +344,9 @@ class Engine:
         waves = self.state.program.waves
         total = sum(map(gating.counts, waves))
         number = sum(map(gating.counts, waves[: here[1]]))
+        if steps[0].kind is Kind.ACT:
+            self.emit("wave", f"step {number} of {total}: {steps[0].words}")
+            return
         parts = ", ".join(dict.fromkeys(s.part for s in steps))
         self.emit("wave", f"wave {number} of {total}: {parts}")
 
@@ -485,10 +491,20 @@ class Engine:
             self.emit("failed", str(failure), stack_set=name, target=target)
 
     def _finish(self, one: Todo) -> bool:
+        """Do what ends a step, by its kind."""
+        if one.step.kind is Kind.GATE:
+            return self._gate(one)
+        if one.step.kind is Kind.CHECK:
+            return self._check(one)
+        if one.step.kind is Kind.ACT:
+            self.record("finished", step=one.id)
+            self.emit("restored" if one.step.undoes else "done", one.step.words)
+            return True
+        return self._await(one)
+
+    def _await(self, one: Todo) -> bool:
         """Wait for a step's targets, then read the outputs that later steps need."""
         step = one.step
-        if step.kind is Kind.GATE:
-            return self._gate(one)
         waiting = self.awaits.setdefault(one.id, Await(step))
         known = self.state.states.get(step.stack_set)
         everything = known.overrides if known else ()
@@ -554,6 +570,39 @@ class Engine:
             failure = Failure("", None, f"gate {gate}: {found.words}")
             self._fail(one, "failed", [failure], evidence=found.data())
         return True
+
+    def _check(self, one: Todo) -> bool:
+        """Look whether a check of a procedure holds, until its time is up; what it has
+        seen goes into the journal."""
+        check = one.step.check
+        assert check
+        try:
+            seen = acting.look(self.sets.aws, check)
+        except AwsError as error:
+            if trouble(error) is not Trouble.REFUSED:
+                raise
+            self._fail(one, "failed", [Failure("", None, f"{one.step.words}: {error}")])
+            return True
+        if seen.holds:
+            self.record("finished", step=one.id, seen=seen.shown)
+            self.emit("gate", f"{one.step.words}: {seen.shown}")
+            return True
+        since = datetime.fromisoformat(self.state.progress[one.id].since)
+        left = check.seconds - (datetime.now(UTC) - since).total_seconds()
+        if left <= 0:
+            text = f"{one.step.words}: {seen.shown}"
+            wanted = f", not {' or '.join(check.wanted)}" if check.wanted else ""
+            waited = f" after {check.seconds} seconds" if check.seconds else ""
+            failure = Failure("", None, f"{text}{wanted}{waited}")
+            self._fail(one, "failed", [failure], seen=seen.shown)
+            return True
+        if one.step.again:
+            self.journal.require_unfenced()
+            acting.perform(self.sets.aws, one.step.again)
+        if self.waits.get(one.id) != seen.shown:
+            self.waits[one.id] = seen.shown
+            self.emit("waiting", f"{one.step.words}: {seen.shown}")
+        return False
 
     # -- operations --------------------------------------------------------------------
 

@@ -227,7 +227,7 @@ def expand(
     step: Step, program: Program, state: StackSetState | None, outputs: Outputs
 ) -> Expanded:
     """Return the calls of a step; RolloutError when it cannot be done."""
-    if step.kind in (Kind.UPLOAD, Kind.RESTORE, Kind.GATE, Kind.REPAIR):
+    if step.kind in (Kind.RESTORE, Kind.REPAIR) or not step.kind.deploys:
         return Expanded(step.calls)
     draft = Draft(
         step.stack_set,

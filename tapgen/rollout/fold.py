@@ -84,7 +84,8 @@ class State:
     `program` is the one that runs now: the way there, or the way back. `touched`, `done`
     and `dropped` are names of stack sets: changed or about to be, green, and to be
     deleted as a whole; `changed` those that a call has really changed; `begun` are the
-    instances of steps that started. `at` is the wave that runs, `failed_at` the first one
+    instances of steps that started. `performed` are the acts of a procedure that were
+    done, or may have been, and were not undone: by id, with their words. `at` is the wave that runs, `failed_at` the first one
     in which a step failed, both from 0; `causes` counts the failures on the way there.
     """
 
@@ -100,6 +101,7 @@ class State:
     touched: dict[str, None] = field(default_factory=dict)
     changed: dict[str, None] = field(default_factory=dict)
     begun: set[tuple[str, Target]] = field(default_factory=set)
+    performed: dict[str, str] = field(default_factory=dict)
     done: dict[str, None] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     burnt: list[tuple[str, str]] = field(default_factory=list)
@@ -231,7 +233,7 @@ def _began(state: State, event: Mapping[str, Any], programs: Programs) -> None:
         state.states[name].pending = found.pending
     if found.skipped:
         found.finished = True
-    if found.skipped or state.back or step.kind in (Kind.UPLOAD, Kind.GATE):
+    if found.skipped or state.back or not step.kind.deploys:
         return
     state.touched[step.stack_set] = None
     if step.kind is not Kind.SETTLE:
@@ -244,14 +246,18 @@ def _intent(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     found = state.progress[event["step"]]
     found.intent = event["operation"]
     found.intent_number = event["number"]
+    step = found.step
+    if step.kind is Kind.ACT and not state.back and (step.undo or step.remains):
+        state.performed[event["step"]] = step.words
 
 
 def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     found = state.progress[event["step"]]
     result = Result(event["result"])
     name = found.call.stack_set
-    if result is Result.BURNT:
+    if result is Result.BURNT and name:
         state.burnt.append((name, str(found.intent)))
+    _forget_unperformed(state, event, result)
     if result in (Result.DONE, Result.FAILED) and name:
         state.changed[name] = None
     if result is Result.DONE and found.step.kind in ADOPTING:
@@ -272,6 +278,14 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
         found.failed = True
         _fail(state, event)
     found.intent = None
+
+
+def _forget_unperformed(state: State, event: Mapping[str, Any], result: Result) -> None:
+    """Forget an act that was refused, or that its proof says was never done."""
+    proof = state.progress[event["step"]].call.proof
+    never = result is Result.REFUSED or result is Result.BURNT and proof
+    if never and not state.back:
+        state.performed.pop(event["step"], None)
 
 
 def _fail(state: State, event: Mapping[str, Any]) -> None:
@@ -300,7 +314,9 @@ def _finished(state: State, event: Mapping[str, Any], programs: Programs) -> Non
         state.restored[step.stack_set] = None
     elif step.kind in ADOPTING and not step.last:
         return
-    elif step.kind not in (Kind.UPLOAD, Kind.SETTLE, Kind.GATE):
+    elif step.undoes:
+        state.performed.pop(step.undoes, None)
+    elif step.kind.deploys and step.kind is not Kind.SETTLE:
         state.done[step.stack_set] = None
 
 
@@ -405,7 +421,8 @@ def _what_then(state: State, stopping: bool) -> Act:
     if state.back:
         return Act.PAUSE if state.failed_back else Act.CLOSE
     if state.failed:
-        acts = {"rollback": Act.TURN, "end": Act.CLOSE}
+        held = Act.PAUSE if state.performed else Act.CLOSE
+        acts = {"rollback": Act.TURN, "end": Act.CLOSE, "hold": held}
         return acts.get(state.there.on_failure, Act.PAUSE)
     return Act.CLOSE
 

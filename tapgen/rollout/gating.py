@@ -94,7 +94,7 @@ def _facts(state: State, id: str) -> gates.Facts:
 def counts(wave: Sequence[Sequence[Step]]) -> bool:
     """Whether a wave of a program is one of its plan's."""
     kinds = {step.kind for lane in wave for step in lane}
-    return not kinds <= {Kind.UPLOAD, Kind.SETTLE, Kind.GATE}
+    return not kinds <= {Kind.UPLOAD, Kind.SETTLE, Kind.GATE, Kind.CHECK}
 
 
 # -- approvals -------------------------------------------------------------------------

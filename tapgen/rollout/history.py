@@ -33,8 +33,9 @@ class Summary:
     """One run: who started what, when, and how it ended.
 
     `result` is that of `fold.End`, or open; `paused` says why no process advances an open
-    one, and `back` that it restores. `until` is the time of its last event. `changed` are the stack sets that a call
-    has changed, None where the journal cannot be read.
+    one, and `back` that it restores. `until` is the time of its last event. `changed` are
+    the stack sets that a call has changed, None where the journal cannot be read, and
+    `performed` the acts of a procedure that were not undone.
     """
 
     run: str
@@ -49,6 +50,7 @@ class Summary:
     tapgen: str = ""
     supersedes: str = ""
     changed: tuple[str, ...] | None = ()
+    performed: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     back: bool = False
 
@@ -111,12 +113,15 @@ def runs(store: Store, prefix: str, last: int) -> tuple[list[Summary], int]:
 def _summary(store: Store, prefix: str, run: str, keys: Sequence[str]) -> Summary:
     first, end = (json.loads(store.get(k) or b"{}") for k in (keys[0], keys[-1]))
     if end.get("event") == "closed" and end.get("changed") is not None:
-        return _described(run, first, end, tuple(end["changed"]))
+        return _described(
+            run, first, end, tuple(end["changed"]), tuple(end.get("performed", ()))
+        )
     try:
         state = _read(store, prefix, run).state
     except RolloutError:  # of another version of tapgen, or damaged
         return _described(run, first, end, None)
-    return _described(run, first, end, tuple(state.changed), state.back)
+    performed = tuple(state.performed.values())
+    return _described(run, first, end, tuple(state.changed), performed, state.back)
 
 
 def _described(
@@ -124,6 +129,7 @@ def _described(
     first: Mapping[str, Any],
     end: Mapping[str, Any],
     changed: tuple[str, ...] | None,
+    performed: tuple[str, ...] = (),
     back: bool = False,
 ) -> Summary:
     ended = end.get("event") == "closed"
@@ -141,6 +147,7 @@ def _described(
         first.get("tapgen", ""),
         first.get("supersedes", ""),
         changed,
+        performed,
         tuple(end.get("left", ())),
         back and not ended,
     )
@@ -167,8 +174,11 @@ def read(store: Store, prefix: str, run: str) -> tuple[Summary, tuple[Entry, ...
         )
     found = _read(store, prefix, fitting[0])
     events = found.events
-    changed, back = tuple(found.state.changed), found.state.back
-    summary = _described(fitting[0], events[0], events[-1], changed, back)
+    state = found.state
+    changed, performed = tuple(state.changed), tuple(state.performed.values())
+    summary = _described(
+        fitting[0], events[0], events[-1], changed, performed, state.back
+    )
     return summary, timeline(events, found.programs)
 
 
@@ -263,6 +273,8 @@ def _wave(state: fold.State, number: int) -> str:
     waves = state.program.waves
     steps = [s for lane in waves[number] for s in lane]
     here, total = sum(map(counts, waves[: number + 1])), sum(map(counts, waves))
+    if steps[0].kind is Kind.ACT:
+        return f"step {here} of {total}: {steps[0].words}"
     parts = ", ".join(dict.fromkeys(s.part or s.stack_set for s in steps))
     word = "restoring" if state.back else "wave"
     return f"{word} {here} of {total}: {parts}"
@@ -283,7 +295,7 @@ def _intent(found: _Found, state: fold.State, event: Mapping[str, Any]) -> None:
         back=state.back,
         stack_set=call.stack_set,
         targets=call.targets,
-        action=str(call.verb),
+        action=call.act.what if call.act else str(call.verb),
         id=event["operation"] if call.verb.is_operation else "",
     )
     found.add(entry, ("operation", event["operation"]))

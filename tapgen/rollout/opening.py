@@ -16,7 +16,7 @@ from tapgen.rollout.fold import State, fold
 from tapgen.rollout.gating import counts
 from tapgen.rollout.journal import Journal, Store
 from tapgen.rollout.model import Event
-from tapgen.rollout.program import FORMAT, Kind, Program, load
+from tapgen.rollout.program import FORMAT, WITH_ACTS, Kind, Program, load
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ def read_run(store: Store, prefix: str, held: lock.Held) -> Opened:
         name = event.get("program")
         if name and name not in programs:
             data = json.loads(journal.object(name))
-            if data.get("format") != FORMAT:
+            if data.get("format") not in (FORMAT, WITH_ACTS):
                 raise RolloutError(
                     f"run {held.lock.run}: its journal has format {data.get('format')}, "
-                    f"this tapgen reads format {FORMAT}; resume it with tapgen "
+                    f"this tapgen reads format {FORMAT} and {WITH_ACTS}; resume it with tapgen "
                     f"{events[0].get('tapgen', 'of the version that started it')}"
                 )
             programs[name] = load(data)

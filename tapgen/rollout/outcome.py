@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 
 from tapgen.aws.stacksets import StackSets
@@ -31,7 +31,15 @@ def outcome(state: State, sets: StackSets) -> Outcome:
         )
     instances = _fates(state, sets)
     whole, left = _sorted_out(state, instances)
-    return replace(ended, restored=whole, left=left, instances=instances)
+    acts = tuple(_performed(state))
+    return replace(ended, restored=whole, left=(*left, *acts), instances=instances)
+
+
+def _performed(state: State) -> Iterator[str]:
+    """Yield the acts of a procedure that were not taken back, with what would."""
+    for id, words in state.performed.items():
+        remains = state.there.steps[id].remains
+        yield f"{words} (undone by {remains})" if remains else words
 
 
 def _fates(state: State, sets: StackSets) -> tuple[InstanceFate, ...]:

@@ -16,10 +16,15 @@ from typing import Any
 from tapgen.aws.stacksets import Definition
 from tapgen.frozen import dataclass
 from tapgen.model import Observed, Preferences, Target
+from tapgen.model.procedures import Act
 from tapgen.rollout.codec import decode, encode
 
 FORMAT = 1
-"""The version of programs and events; another one is refused."""
+"""The version of programs and events."""
+
+WITH_ACTS = 2
+"""The version of programs with acts and checks, so that a tapgen that does not know them
+refuses to go on with one."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class Verb(StrEnum):
     DELETE_STACK_SET = "DeleteStackSet"
     CONTINUE_ROLLBACK = "ContinueUpdateRollback"
     IMPORT = "ImportStacksToStackSet"
+    PERFORM = "Perform"
 
     @property
     def is_operation(self) -> bool:
@@ -58,6 +64,7 @@ class Verb(StrEnum):
             Verb.CREATE_STACK_SET,
             Verb.DELETE_STACK_SET,
             Verb.CONTINUE_ROLLBACK,
+            Verb.PERFORM,
         )
 
 
@@ -70,6 +77,8 @@ class Call:
     back without the resources in `skip`. `retain` keeps the stacks of deleted instances.
     `stacks` are the ids of stacks to import. `region` is where the stack set is
     administered, empty for the administration region of the run.
+    `act` is that of a procedure, and `proof` the check that says whether it is done: without
+    one it is made again after an answer was lost, which must do no harm.
     """
 
     verb: Verb
@@ -84,6 +93,8 @@ class Call:
     skip: tuple[str, ...] = ()
     stacks: tuple[str, ...] = ()
     region: str = ""
+    act: Act | None = None
+    proof: Act | None = None
 
 
 class Kind(StrEnum):
@@ -101,6 +112,13 @@ class Kind(StrEnum):
     RELEASE = "release"
     ADOPT = "adopt"
     ALIGN = "align"
+    ACT = "act"
+    CHECK = "check"
+
+    @property
+    def deploys(self) -> bool:
+        """Whether a step of this kind changes a stack set."""
+        return self not in (Kind.UPLOAD, Kind.GATE, Kind.ACT, Kind.CHECK)
 
 
 ADOPTING = frozenset({Kind.FOUND, Kind.RELEASE, Kind.ADOPT, Kind.ALIGN})
@@ -121,6 +139,9 @@ class Step:
     `gate` is the data of a gate. `calls` are those of uploads, repairs and the way back, which need no expanding. `last` is
     the step after which the stack set is reported as done. `stacks` are the ids of stacks
     that exist, `overrides` the values that they are to keep, and `region` is as of a `Call`.
+    An act of a procedure is taken back by the calls in `undo`; `remains` says what no call
+    takes back, and `undoes` is the id of the act that a step of the way back undoes. `check`
+    is what a check looks at, and `again` is performed as long as it does not hold.
     """
 
     kind: Kind
@@ -150,6 +171,11 @@ class Step:
     stacks: Mapping[Target, str] = field(default_factory=dict)
     overrides: Mapping[Target, Mapping[str, str]] = field(default_factory=dict)
     region: str = ""
+    check: Act | None = None
+    again: Act | None = None
+    undo: tuple[Call, ...] = ()
+    remains: str = ""
+    undoes: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,7 +201,8 @@ class Program:
     digests. `outputs` are those that steps refer to. `replaced` are the resources that
     the program replaces for certain. `inherited` are stack sets that superseded runs
     have changed. `burnt` are the calls of superseded runs that were announced and never
-    seen: stack set and operation id.
+    seen: stack set and operation id. `on_failure` is `rollback`, `stop`, `end`, or `hold`:
+    stop, and end where no act was performed.
     """
 
     waves: tuple[tuple[Lane, ...], ...]
@@ -215,7 +242,9 @@ class Program:
 
 def dump(program: Program) -> dict[str, Any]:
     """Return a program as JSON data."""
-    return {"format": FORMAT, **encode(program)}
+    kinds = {step.kind for step in program.steps.values()}
+    version = WITH_ACTS if kinds & {Kind.ACT, Kind.CHECK} else FORMAT
+    return {"format": version, **encode(program)}
 
 
 def load(data: Mapping[str, Any]) -> Program:

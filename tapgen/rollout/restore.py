@@ -9,7 +9,7 @@ role in, keeps no other from being restored.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from tapgen.aws import stacksets
@@ -51,7 +51,10 @@ def way_back(
     `now` is what they are, with digests of templates, which are in `templates`.
 
     A stack set that reads SSM parameters is restored before those that write them, and
-    gets their values only afterwards, by one more update."""
+    gets their values only afterwards, by one more update. Acts of a procedure are undone
+    first, the last one first, as far as one that no call takes back: what was done before
+    that one, it relies on."""
+    undone = [*_undone(state)]
     steps = []
     for name in names(state):
         good, found = state.there.good_before(name), now.get(name)
@@ -59,10 +62,19 @@ def way_back(
             steps.append(_restore(state, good, found, templates))
     steps += [_read_again(s) for s in reversed(steps[:-1]) if _reads_ssm(s, templates)]
     return Program(
-        waves=tuple(((step,),) for step in steps),
+        waves=tuple(((step,),) for step in (*undone, *steps)),
         templates=templates,
         preferences=_tolerant(state.there.preferences),
     )
+
+
+def _undone(state: State) -> Iterator[Step]:
+    """Yield the steps that take acts back."""
+    for id in reversed(state.performed):
+        step = state.there.steps[id]
+        if not step.undo:
+            return
+        yield Step(Kind.ACT, calls=step.undo, words=f"undo {step.words}", undoes=id)
 
 
 def _tolerant(chosen: Preferences) -> Preferences:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -18,9 +19,12 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from tapgen import blueprints, config, plan
 from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
-from tapgen.handlers import switchover, writer
+from tapgen.handlers import writer
 from tapgen.model import System
+from tapgen.operate import databases, programs, running
+from tapgen.operate.databases import Moving
 from tapgen.plan import writers
+from tapgen.rollout import Starter
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
@@ -281,19 +285,25 @@ def test_runbooks_see_which_region_writes(live: Live) -> None:
         assert writer.writes(asked, live.client("rds", role)) is writes
 
 
-def test_after_a_switchover_clusters_are_left_alone_until_it_is_undone(
-    live: Live,
+def test_a_lost_region_is_failed_over_and_clusters_are_left_alone_until_it_is_undone(
+    live: Live, server: lifecycle.Server
 ) -> None:
-    """By the code of the runbooks, in the region that is to write."""
+    """By the steps of the commands, without those for traffic: the switch is turned off
+    only a minute after it was turned on."""
+    system = live.system.resolve(live.cloud.account)
+    sets = replace(live.cloud.sets, copies=system.journal_copies)
 
-    def move(to: str) -> None:
-        region = live.system.regions[to]
-        arn = f"arn:aws:rds:{region}:{live.cloud.account}:cluster:pd-prod-db-{to}"
-        asked = {"GlobalDatabase": "pd-prod-db-global", "Target": arn}
-        there = live.cloud.client
-        switchover.switch(
-            asked, live.client("rds", to), lambda region_name: there("rds", region_name)
+    def carry_out(moving: Moving, without: tuple[str, ...] = ()) -> None:
+        steps = programs.steps(moving.moves, databases.unread)
+        ended = running.run(
+            [s for s in steps if not re.search("Switch|Traffic", s.words)],
+            system,
+            sets,
+            live.cloud.events.append,
+            starter=Starter("Ada", moving.command, without=without),
+            poll_seconds=(0.02, 0.1),
         )
+        assert ended.green, ended.failures
 
     def refused() -> list[str]:
         kept = {"deletion_protection": False, "database": {"backup_days": 30}}
@@ -302,12 +312,22 @@ def test_after_a_switchover_clusters_are_left_alone_until_it_is_undone(
         return [text for text in found.blocked if "pd-prod-db-dr in us-east-2" in text]
 
     assert refused() == []
-    move("dr")
+    everything = {"region": "us-east-1", "account": system.admin.account}
+    away = {"effect": "unavailable", "match": {**everything, "times": "always"}}
+    (fault,) = lifecycle.add_faults(server.folder, away)
     try:
+        taking_over = databases.failover(system, sets.aws, lose_data=True)
+        carry_out(taking_over, without=("us-east-1",))
+    finally:
+        lifecycle.clear_faults(server.folder, fault["id"])
+    try:
+        assert pay(live, "primary", payment())[0] == 503
+        assert pay(live, "dr", payment())[0] == 201
         assert len(refused()) == 2, "both clusters"
     finally:
-        move("primary")
+        carry_out(databases.failback(system, sets.aws))
     assert refused() == []
+    assert pay(live, "primary", payment())[0] == 201
 
 
 def test_the_database_copy_is_encrypted_and_has_the_same_engine(live: Live) -> None:

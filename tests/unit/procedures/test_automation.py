@@ -82,6 +82,7 @@ SEEN_OTHERWISE = {
     ): "by the step SeeTraffic, last: payments need no database",
     ("drill", "RingLagAlarm"): "by people, and by the end of the alarm",
     ("failback", "ReleaseTraffic"): "the script waits for the alarm of the switch",
+    ("release", "ReleaseTraffic"): "the script waits for the alarm of the switch",
 }
 
 

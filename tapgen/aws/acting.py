@@ -1,0 +1,67 @@
+"""Make the calls of procedures, and look whether what they want is so.
+
+The words of a call are those of its API, so that any service works without code here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tapgen.aws import scripts
+from tapgen.aws.session import Aws, ask
+from tapgen.errors import RolloutError
+from tapgen.model.procedures import Act
+
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")  # of a JSONPath like $.Members[0].Status
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Whether a check holds, and the value that was found."""
+
+    holds: bool
+    shown: str
+
+
+def perform(aws: Aws, act: Act) -> None:
+    """Make the call of an act. Raises AwsError, and RolloutError for what a script cannot
+    do."""
+    if act.script:
+        try:
+            scripts.ACTS[act.script](aws, act.target, act.arguments)
+        except (LookupError, TimeoutError) as error:
+            raise RolloutError(f"{act}: {error}") from error
+        return
+    _answer(aws, act)
+
+
+def look(aws: Aws, act: Act) -> Seen:
+    """Look once whether a check holds. Raises AwsError: no answer is not a "no"."""
+    if act.script:
+        try:
+            return Seen(*scripts.CHECKS[act.script](aws, act.target, act.arguments))
+        except (LookupError, TimeoutError) as error:
+            return Seen(False, str(error))
+    found = select(_answer(aws, act), act.selector)
+    if found is None:
+        return Seen(act.missing, "missing")
+    return Seen(found in act.wanted, found)
+
+
+def select(answer: Any, selector: str) -> str | None:
+    """Return the value at a JSONPath of names and positions, as text; None without one."""
+    for name, position in _STEP.findall(selector):
+        try:
+            answer = answer[name] if name else answer[int(position)]
+        except (LookupError, TypeError):
+            return None
+    return None if answer is None else str(answer)
+
+
+def _answer(aws: Aws, act: Act) -> Any:
+    from botocore import xform_name
+
+    client = aws.client(act.service, act.target)
+    return ask(client, xform_name(act.action), **act.arguments)

@@ -1,0 +1,110 @@
+"""Scripts of procedures, run from here: the code that runbooks give Systems Manager.
+
+A runbook's script waits by itself; a run looks once in each poll, so that it can be
+stopped and goes on elsewhere. The code in `handlers/` is the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tapgen.aws.session import Aws, ask
+from tapgen.model import Target
+
+Payload = Mapping[str, str]
+
+
+class Asking:
+    """A client whose calls raise our exceptions, for code that is written for boto3."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        return lambda **given: ask(self._client, operation, **given)
+
+
+def _move_writer(aws: Aws, target: Target, payload: Payload) -> None:
+    """Ask for the move of a global database, in the region where AWS wants to be asked."""
+    from tapgen.handlers import switchover
+
+    def there(region_name: str) -> Asking:
+        return _client(aws, "rds", Target(target.account, region_name))
+
+    switchover.switch(payload, _client(aws, "rds", target), there)
+
+
+def _is_moving(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    """Whether the target of a move writes, or is about to.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_FailoverState.html
+    """
+    found = _client(aws, "rds", target).describe_global_clusters(
+        GlobalClusterIdentifier=payload["GlobalDatabase"]
+    )["GlobalClusters"][0]
+    members = found.get("GlobalClusterMembers", ())
+    writers = [m["DBClusterArn"] for m in members if m.get("IsWriter")]
+    to = found.get("FailoverState", {}).get("ToDbClusterArn")
+    return payload["Target"] in (*writers, to), ", ".join(writers) or "no writer"
+
+
+def _writes(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    """Whether a cluster writes, and is available."""
+    from tapgen.handlers import writer
+
+    holds = writer.writes(payload, _client(aws, "rds", target))
+    return holds, "it writes" if holds else "it does not write yet"
+
+
+def _turn_off(aws: Aws, target: Target, payload: Payload) -> None:
+    """Put 0 as the metric of a switch in its region."""
+    there = _client(aws, "cloudwatch", Target(target.account, payload["Region"]))
+    there.put_metric_data(
+        Namespace=payload["Namespace"],
+        MetricData=[{"MetricName": payload["Metric"], "Value": 0}],
+    )
+
+
+def _is_off(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    """Whether the alarm of a switch is OK."""
+    there = _client(aws, "cloudwatch", Target(target.account, payload["Region"]))
+    found = there.describe_alarms(AlarmNames=[payload["Alarm"]])["MetricAlarms"]
+    state = found[0]["StateValue"] if found else "missing"
+    return state == "OK", state
+
+
+def _is_close(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    """Whether a replica has received nearly all that its source has written."""
+    from tapgen.handlers import behind
+
+    source = payload["Source"]
+    there = _client(aws, "cloudwatch", Target(target.account, source.split(":")[3]))
+    held = behind.latest(source.rpartition(":")[2], there)
+    if held is None:
+        return False, "the replication slot publishes no size: the lag is unknown"
+    return held <= int(payload["Bytes"]), f"{held:.0f} bytes behind"
+
+
+def _client(aws: Aws, service: str, target: Target) -> Asking:
+    return Asking(aws.client(service, target))
+
+
+ACTS: Mapping[str, Callable[[Aws, Target, Payload], None]] = {
+    "switchover": _move_writer,
+    "release": _turn_off,
+}
+"""What scripts change, by the name of their handler."""
+
+AGAIN = frozenset({"release"})
+"""Scripts whose change is made again while it has no effect: in a minute in which somebody
+put 1 as a metric, the highest value counts."""
+
+CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[bool, str]]] = {
+    "switchover": _is_moving,
+    "release": _is_off,
+    "writer": _writes,
+    "behind": _is_close,
+}
+"""Whether what scripts change or wait for is so, and what there is instead. They only
+look."""

@@ -1,0 +1,42 @@
+"""Run procedures with the journal and the lock of a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tapgen.aws import acting
+from tapgen.aws.stacksets import StackSets
+from tapgen.model import System
+from tapgen.operate import programs
+from tapgen.rollout.execute import Ways
+from tapgen.rollout.model import Event, Outcome
+from tapgen.rollout.program import Step
+from tapgen.rollout.runner import Starter, start
+
+
+def run(
+    steps: Sequence[Step],
+    system: System,
+    sets: StackSets,
+    on_event: Callable[[Event], None],
+    *,
+    starter: Starter,
+    **ways: Any,
+) -> Outcome:
+    """Run the steps of procedures until the end, the first failure, or a wish to stop.
+
+    What failed stays as it is, and the run open, to be resumed or reversed; a run that
+    failed before its first act ends. Raises what `rollout.run` raises.
+    """
+    return start(
+        sets,
+        system,
+        starter,
+        Ways(on_event, **ways),
+        lambda old, store: (
+            programs.compiled(steps, lambda act: acting.look(sets.aws, act).holds),
+            {},
+            {},
+        ),
+    )

@@ -1,0 +1,265 @@
+"""Failover and failback, killed at every call and resumed or reversed: a move is made once,
+and what cannot be taken back is said. A lost region is never called.
+
+`make test` tries some of the calls, `make soak` all of them (TAPGEN_SOAK).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tapgen import rollout
+from tapgen.errors import AwsError, RolloutError
+from tapgen.operate import databases, programs, running
+from tapgen.operate.databases import Moving
+from tapgen.rollout import (
+    Event,
+    Outcome,
+    Starter,
+    history,
+    lock,
+    opening,
+    places,
+)
+from tests.systems.test_loss import region, system
+from tests.unit.operate.world import Around, World
+from tests.unit.rollout.fakes import Killed, kill
+from tests.unit.rollout.test_kills import SOAK
+
+WAYS = {"sleep": lambda seconds: None}
+HOME = ("us-east-1",)
+
+
+def silent(event: Event) -> None:
+    pass
+
+
+def planned(cloud: Around) -> Moving:
+    return databases.failover(system(), cloud.aws)
+
+
+def unplanned(cloud: Around) -> Moving:
+    return databases.failover(system(), cloud.aws, lose_data=True)
+
+
+def back(cloud: Around) -> Moving:
+    return databases.failback(system(), cloud.aws)
+
+
+def carry_out(
+    cloud: Around,
+    moving: Moving,
+    without: tuple[str, ...] = (),
+    on_event: Callable[[Event], None] = silent,
+    **ways: Any,
+) -> Outcome:
+    return running.run(
+        programs.steps(moving.moves, databases.unread),
+        system(),
+        cloud,  # type: ignore[arg-type]
+        on_event,
+        starter=Starter("Ada", moving.command, without=without),
+        **{**WAYS, **ways},
+    )
+
+
+def resume(
+    cloud: Around, *, reverse: bool = False, without: tuple[str, ...] = ()
+) -> Any:
+    return rollout.resume(
+        cloud,  # type: ignore[arg-type]
+        system().prefix,
+        silent,
+        back=reverse,
+        without=without,
+        sleep=lambda seconds: None,
+    )
+
+
+def at_home() -> Around:
+    return Around()
+
+
+def over() -> Around:
+    """The recovery region has taken over, and both regions are there."""
+    world = World(writes="dr", closed={"primary": "closed", "dr": "open"}, switch=1)
+    return Around(world=world)
+
+
+def lost() -> Around:
+    cloud = Around()
+    cloud.lose_primary()
+    return cloud
+
+
+OPEN = {"primary": "open", "dr": "open"}
+# Where it begins, what is done, and what there is afterwards: writer, regions, switch.
+SCENARIOS: dict[str, tuple[Any, Any, tuple[str, ...], Any]] = {
+    "planned": (at_home, planned, (), ("dr", OPEN, 1)),
+    "lost": (lost, unplanned, HOME, ("dr", {**OPEN, "primary": "closed"}, 1)),
+    "back": (over, back, (), ("primary", OPEN, 0)),
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_move_ends_where_it_should_and_asks_nothing_of_a_lost_region(
+    name: str,
+) -> None:
+    begin, find, without, wanted = SCENARIOS[name]
+    cloud = begin()
+    moving = find(cloud)
+    cloud.world.asked.clear()
+
+    ended = carry_out(cloud, moving, without)
+
+    assert ended.green and cloud.world.state() == wanted
+    if name == "lost":
+        assert {role for role, _ in cloud.world.asked} == {"dr"}
+    (last,), _ = history.runs(
+        places.nearest(cloud, system().prefix).store,
+        system().prefix,
+        5,
+    )
+    assert last.result == "done" and last.command == moving.command
+    assert any(act.startswith("MoveDatabase") for act in last.performed)
+
+
+def kills(name: str) -> list[tuple[int, bool]]:
+    """The calls of an undisturbed move, before and after each."""
+    begin, find, without, _ = SCENARIOS[name]
+    cloud = begin()
+    moving = find(cloud)
+    first = len(cloud.faults.calls) + 1
+    carry_out(cloud, moving, without)
+    every = [*range(first, len(cloud.faults.calls) + 1)]
+    writes = [number for number in cloud.faults.writes if number >= first]
+    found = [(n, False) for n in every] + [(n, True) for n in writes]
+    # Without the soak some, another one each day would find nothing twice.
+    return found if SOAK else random.Random(name).sample(found, min(12, len(found)))
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["resumed", "reversed"])
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_at_any_call_it_is_continued_or_reversed(
+    name: str, reverse: bool
+) -> None:
+    begin, find, without, wanted = SCENARIOS[name]
+    for number, takes_effect in kills(name):
+        cloud = begin()
+        before, moving = cloud.world.state(), find(cloud)
+        faults = cloud.faults.after if takes_effect else cloud.faults.before
+        faults[number] = kill
+        try:
+            carry_out(cloud, moving, without)
+        except Killed:
+            pass
+        faults.clear()
+
+        ended = resume(cloud, reverse=reverse, without=without)
+
+        where = f"{name}, call {number}, {takes_effect}"
+        world = cloud.world
+        store = cloud.copies[region("dr")] if without else cloud.bucket
+        assert opening.opened(store, system().prefix) is None, where
+        assert len(world.moved) <= 1, where
+        if ended is None:  # it had not begun, or had ended
+            assert world.state() in (before, wanted), where
+        elif not reverse:
+            assert ended.green and world.state() == wanted, where
+        elif not world.moved:
+            assert world.state() == before and not ended.left, where
+        else:
+            assert any(one.startswith("MoveDatabase") for one in ended.left), where
+
+
+@pytest.mark.parametrize(
+    ("world", "words"),
+    [
+        (World(alarm="ALARM"), "CopyIsCloseBehind"),
+        (World(status="switching-over"), "switching-over, not available"),
+    ],
+)
+def test_a_red_check_before_the_first_act_changes_nothing_and_ends_the_run(
+    world: World, words: str
+) -> None:
+    cloud = Around(world=world)
+
+    ended = carry_out(cloud, planned(cloud))
+
+    assert words in str(ended.failures) and not ended.open and not ended.left
+    assert cloud.world.state() == World().state()
+    cloud.world = World(faults=cloud.faults)
+    assert carry_out(cloud, planned(cloud)).green
+
+
+def test_a_missing_permission_is_named_and_leaves_no_run() -> None:
+    cloud = Around(world=World(refused="GetItem"))
+    with pytest.raises(AwsError, match="not authorized: GetItem"):
+        carry_out(cloud, planned(cloud))
+    assert cloud.world.state() == World().state()
+    cloud.world.refused = ""
+    assert carry_out(cloud, planned(cloud)).green
+
+
+def test_a_refused_call_leaves_the_run_open_until_it_is_allowed_or_reversed() -> None:
+    for reverse in (False, True):
+        cloud = Around(world=World(refused="SwitchoverGlobalCluster"))
+        cloud.world.closed["dr"] = "closed"
+        before = cloud.world.state()
+        ended = carry_out(cloud, planned(cloud))
+        assert ended.open and ended.partial
+        assert "not authorized: SwitchoverGlobalCluster" in str(ended.failures)
+        with pytest.raises(lock.Taken, match="tapgen failover"):
+            carry_out(cloud, planned(cloud))
+        cloud.world.refused = ""
+        ended = resume(cloud, reverse=reverse)
+        assert not ended.left
+        assert cloud.world.state() == (before if reverse else ("dr", OPEN, 1))
+
+
+def test_what_was_so_before_is_not_undone() -> None:
+    cloud = Around(world=World(refused="SwitchoverGlobalCluster"))
+    cloud.world.closed["dr"] = "open"
+
+    ended = carry_out(cloud, planned(cloud))
+
+    assert not ended.open and not ended.left, "opening it again has changed nothing"
+    assert cloud.world.closed == {"dr": "open"}
+
+
+@pytest.mark.parametrize(
+    ("cloud", "ask", "words"),
+    [
+        (over(), planned, "us-east-2 .dr. already writes.*tapgen failback"),
+        (at_home(), back, "there is nothing to go back from"),
+        (lost(), planned, "us-east-1 does not answer.*--lose-data"),
+        (
+            at_home(),
+            partial(lambda c: databases.failover(system(), c.aws, to="mars-1")),
+            "--to mars-1 is none of its regions: primary .us-east-1., dr .us-east-2.",
+        ),
+    ],
+)
+def test_what_cannot_be_done_now_is_said(cloud: Around, ask: Any, words: str) -> None:
+    with pytest.raises(RolloutError, match=words):
+        ask(cloud)
+
+
+def test_the_lag_is_measured_before_data_is_lost_or_said_to_be_unknown() -> None:
+    cloud = lost()
+    assert str(unplanned(cloud).survey.lag).startswith("120 ms at ")
+    assert unplanned(cloud).loses == "lose data of pd-prod-db-global"
+    cloud.world.lag = None
+    assert "has no data of the last 15 minutes" in str(unplanned(cloud).survey.lag)
+
+
+def test_a_region_that_failed_over_to_home_is_opened_again_by_failback() -> None:
+    cloud = Around(world=World(closed={"dr": "closed"}))
+
+    assert carry_out(cloud, back(cloud)).green
+    assert cloud.world.state() == ("primary", OPEN, 0)

@@ -1,0 +1,181 @@
+"""payments_dr in memory: what its procedures ask and change, in both regions.
+
+A call to a lost region raises what botocore raises. Calls go through `Faults`, as those of
+the StackSets and the bucket of a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+from botocore import xform_name
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from tapgen.model import Target
+from tests.systems.test_loss import ACCOUNT, ROLES, cluster, region, role_of
+from tests.unit.rollout.fakes import Bucket, Cloud, Faults
+
+GLOBAL = "pd-prod-db-global"
+# What is changed; everything else only reads.
+WRITES = {
+    *("PutItem", "PutMetricData"),
+    *("SwitchoverGlobalCluster", "FailoverGlobalCluster"),
+}
+
+
+@dataclass
+class World:
+    """Both regions. `closed` are the items that close a region, `switch` is the value of the
+    metric that brings traffic to dr. `refused` is an action that nobody may call, and
+    `status` that of the global database; `alarm` is the state of the alarms on the lag.
+    """
+
+    lost: str = ""
+    writes: str = "primary"
+    closed: dict[str, str] = field(default_factory=dict)
+    switch: int = 0
+    refused: str = ""
+    status: str = "available"
+    alarm: str = "OK"
+    lag: float | None = 120.0
+    moved: list[str] = field(default_factory=list)
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    faults: Faults = field(default_factory=Faults)
+
+    def state(self) -> tuple[str, dict[str, str], int]:
+        """What a move changes; an item that is missing is an open region."""
+        closed = {role: self.closed.get(role, "open") for role in ROLES}
+        return self.writes, closed, self.switch
+
+    def call(self, role: str, service: str, api: str, given: dict[str, Any]) -> Any:
+        number = self.faults.enter(f"{role} {service} {api}", writes=api in WRITES)
+        if role == self.lost:
+            raise EndpointConnectionError(endpoint_url=f"https://{region(role)}")
+        self.asked.append((role, api))
+        if api == self.refused:
+            error = {"Code": "AccessDenied", "Message": f"not authorized: {api}"}
+            raise ClientError({"Error": error}, api)
+        answer = getattr(self, f"_{xform_name(api)}")(role, **given)
+        self.faults.leave(number)
+        return answer
+
+    def _put_item(self, role: str, TableName: str, Item: Any) -> Any:
+        self.closed[Item["timestamp"]["S"]] = Item["state"]["S"]
+        return {}
+
+    def _get_item(self, role: str, Key: Any, **_: Any) -> Any:
+        found = self.closed.get(Key["timestamp"]["S"])
+        return {"Item": {"state": {"S": found}}} if found else {}
+
+    def _put_metric_data(self, role: str, Namespace: str, MetricData: Any) -> Any:
+        assert role == "dr", "the switch is there"
+        (point,) = MetricData
+        self.switch = point["Value"]
+        return {}
+
+    def _describe_alarms(self, role: str, AlarmNames: list[str]) -> Any:
+        (name,) = AlarmNames
+        state = self.alarm
+        if name == "pd-prod-failover-requested-dr":
+            state = "ALARM" if self.switch else "OK"
+        metric = {"Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBReplicationLag"}
+        return {"MetricAlarms": [{"StateValue": state, **metric}]}
+
+    def _get_metric_data(self, role: str, EndTime: Any, **_: Any) -> Any:
+        values = [] if self.lag is None else [self.lag]
+        found = {"Values": values, "Timestamps": [EndTime] * len(values)}
+        return {"MetricDataResults": [found]}
+
+    def _describe_global_clusters(self, role: str, GlobalClusterIdentifier: str) -> Any:
+        assert GlobalClusterIdentifier == GLOBAL
+        members = [
+            {"DBClusterArn": cluster(r), "IsWriter": r == self.writes} for r in ROLES
+        ]
+        found = {"Status": self.status, "GlobalClusterMembers": members}
+        return {"GlobalClusters": [found]}
+
+    def _describe_db_clusters(self, role: str, DBClusterIdentifier: str) -> Any:
+        found = {"DBClusterArn": cluster(role), "Status": "available"}
+        return {"DBClusters": [found]}
+
+    def _switchover_global_cluster(
+        self, role: str, TargetDbClusterIdentifier: str, **_: Any
+    ) -> Any:
+        assert role == self.writes, "asked for where the writer is"
+        self._move(TargetDbClusterIdentifier)
+        return {}
+
+    def _failover_global_cluster(
+        self, role: str, TargetDbClusterIdentifier: str, AllowDataLoss: bool, **_: Any
+    ) -> Any:
+        assert AllowDataLoss and TargetDbClusterIdentifier == cluster(role)
+        self._move(TargetDbClusterIdentifier)
+        return {}
+
+    def _move(self, arn: str) -> None:
+        role = role_of(arn.split(":")[3])
+        assert role != self.writes, "moved once"
+        self.writes = role
+        self.moved.append(role)
+
+
+class _Names(dict[str, str]):
+    """The APIs of methods: `put_item` is PutItem."""
+
+    def __missing__(self, method: str) -> str:
+        words = method.split("_")
+        name = "".join(word.title() for word in words)
+        return name.replace("Db", "DB")
+
+
+@dataclass
+class Client:
+    """A client of boto3 in a region of the world."""
+
+    world: World
+    role: str
+    service: str
+
+    @property
+    def meta(self) -> Any:
+        return SimpleNamespace(
+            service_model=SimpleNamespace(service_name=self.service),
+            method_to_api_mapping=_Names(),
+            region_name=region(self.role),
+        )
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        api = _Names()[method]
+        return lambda **given: self.world.call(self.role, self.service, api, given)
+
+
+@dataclass
+class Around(Cloud):
+    """The world, and the bucket of the journal in both of its regions."""
+
+    world: World = field(default_factory=World)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.admin = Target(ACCOUNT, region("primary"))
+        self.copies = {region("dr"): Bucket()}
+        self.world.faults = self.faults
+
+    @property
+    def aws(self) -> Any:
+        def client(service: str, target: Target, attempts: int = 0) -> Client:
+            assert target.account == ACCOUNT
+            return Client(self.world, role_of(target.region), service)
+
+        return SimpleNamespace(client=client, throttled=lambda: {})
+
+    def lose_primary(self) -> None:
+        """Take the primary region away, with its bucket."""
+        self.world.lost, self.bucket.away = "primary", True
+
+    def find_primary(self) -> None:
+        """Let the primary region answer again."""
+        self.world.lost, self.bucket.away = "", False
