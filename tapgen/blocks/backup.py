@@ -142,12 +142,12 @@ def plan(
     *,
     name: str,
     vault_name: Any,
-    copy_to: Any,
+    copy_to: Any | None,
     days: Any,
     copy_days: Any,
     hour: int = 5,
 ) -> Any:
-    """Add a plan: a backup each day at an hour (UTC), copied to a second vault.
+    """Add a plan: a backup each day at an hour (UTC), copied to a second vault, if any.
 
     The hour is after the windows of `blocks.database`: RDS starts no backup within its
     own windows or in the hour before them; Aurora does.
@@ -172,20 +172,23 @@ def plan(
                         Lifecycle=aws_backup.LifecycleResourceType(
                             DeleteAfterDays=days
                         ),
-                        CopyActions=[
-                            aws_backup.CopyActionResourceType(
-                                DestinationBackupVaultArn=copy_to,
-                                Lifecycle=aws_backup.LifecycleResourceType(
-                                    DeleteAfterDays=copy_days
-                                ),
-                            )
-                        ],
+                        **_copies(copy_to, copy_days),
                     )
                 ],
             ),
             BackupPlanTags={"Name": names.sub(name)},
         )
     )
+
+
+def _copies(vault: Any | None, days: Any) -> dict[str, Any]:
+    if vault is None:
+        return {}
+    copy = aws_backup.CopyActionResourceType(
+        DestinationBackupVaultArn=vault,
+        Lifecycle=aws_backup.LifecycleResourceType(DeleteAfterDays=days),
+    )
+    return {"CopyActions": [copy]}
 
 
 def selection(

@@ -228,10 +228,10 @@ def secret(
     *,
     name: str,
     key_arn: Any,
-    replica_region: Any,
-    replica_key_arn: Any,
+    replica_region: Any | None,
+    replica_key_arn: Any = None,
 ) -> Any:
-    """Add the owner's user name and password, with a copy in another region.
+    """Add the owner's user name and password, with a copy in another region, if any.
 
     Only this template may contain the secret: its copy has the same name in the other
     region.
@@ -252,11 +252,17 @@ def secret(
                 # RDS does not accept these in a password.
                 ExcludeCharacters="\"@/\\' ",
             ),
-            ReplicaRegions=[
-                secretsmanager.ReplicaRegion(
-                    Region=replica_region, KmsKeyId=replica_key_arn
-                )
-            ],
+            **(
+                {}
+                if replica_region is None
+                else {
+                    "ReplicaRegions": [
+                        secretsmanager.ReplicaRegion(
+                            Region=replica_region, KmsKeyId=replica_key_arn
+                        )
+                    ]
+                }
+            ),
             Tags=Tags(Name=names.sub(name)),
         )
     )
@@ -381,8 +387,10 @@ def keeping_parameters(t: Template) -> dict[str, Ref]:
 
 
 def login(secret: Any) -> dict[str, Any]:
-    """Return the properties that take user and password from a secret."""
-    resolved = f"{{{{resolve:secretsmanager:${{{secret.title}}}:SecretString:%s}}}}"
+    """Return the properties that take user and password from a secret, or from the one
+    with a name (text for `Fn::Sub`) in this region."""
+    of = secret if isinstance(secret, str) else f"${{{secret.title}}}"
+    resolved = f"{{{{resolve:secretsmanager:{of}:SecretString:%s}}}}"
     return {
         "MasterUsername": Sub(resolved % "username"),
         "MasterUserPassword": Sub(resolved % "password"),
@@ -447,7 +455,8 @@ def postgres(
     multi_az: Any,
     deletion_protection: Any,
 ) -> Any:
-    """Add a PostgreSQL instance, and write its address into the secret.
+    """Add a PostgreSQL instance, and write its address into the secret, unless that is
+    given by name: it is then a copy, which nobody can write.
 
     Automated backups allow a restore to any second of the last `backup_days`; a replica
     requires them on its source.
@@ -470,7 +479,8 @@ def postgres(
             DeletionProtection=deletion_protection,
         )
     )
-    attach(t, secret, instance)
+    if not isinstance(secret, str):
+        attach(t, secret, instance)
     return instance
 
 

@@ -198,8 +198,7 @@ class Precondition:
     """What must be deployed before a parameter of a part gets a value.
 
     `needs` are values of parameters, as part, parameter and value. They count as they are
-    before the rollout: with the value of before among them, the change is refused for
-    good. `advice` says what to do first. With `ordered`, the rollout that brings them may
+    before the rollout; without any, the change is refused for good. `advice` says what to do first. With `ordered`, the rollout that brings them may
     do it itself: their parts change before this one. With `region`, only the value there
     counts. Without a parameter, it is the removal of the part from there.
     """

@@ -45,6 +45,8 @@ def unmet(
     for one in system.preconditions:
         stack_set = by_part[one.part]
         places = list(_gets(stack_set, observed.get(stack_set.name), one))
+        if places and not one.needs:
+            found[f"{stack_set.name} in {places[0]}: {_what(one)}; {one.advice}"] = None
         if places:
             for part, parameter, value in one.needs:
                 name = by_part[part].name

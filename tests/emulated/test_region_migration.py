@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from tapgen.aws import retained
 from tapgen.blueprints.region_migration.path import PATH
 from tapgen.blueprints.region_migration.path import settings as at
 from tapgen.emulator.server import lifecycle
+from tapgen.model import Action
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
 from tests.systems import look
@@ -142,7 +144,7 @@ def test_two_servers_of_the_serving_colour_are_wanted_and_one_of_the_other(
 
 def dials(live: Live) -> dict[str, float]:
     """The dial of each region behind the accelerator."""
-    outputs = live.outputs("accelerator", "source")
+    outputs = live.outputs("accelerator", "target")
     client = live.cloud.client("globalaccelerator", "us-west-2")
     groups = [
         client.describe_endpoint_group(EndpointGroupArn=outputs[name])["EndpointGroup"]
@@ -152,14 +154,14 @@ def dials(live: Live) -> dict[str, float]:
 
 
 def test_two_addresses_lead_to_the_source_first(live: Live) -> None:
-    outputs = live.outputs("accelerator", "source")
+    outputs = live.outputs("accelerator", "target")
     assert len(outputs["AcceleratorIps"].split(",")) == 2
     assert dials(live) == {"us-west-1": 100, "us-west-2": 0}
 
 
 def records(live: Live) -> dict[tuple[str, str], Any]:
     """(name, region role) -> weight, in the zone that the VPCs see."""
-    outputs = live.outputs("dns", "source")
+    outputs = live.outputs("dns", "target")
     found = live.client("route53", "source").list_resource_record_sets(
         HostedZoneId=outputs["PrivateZoneId"]
     )
@@ -206,8 +208,8 @@ def test_backups_are_copied_to_the_other_region(live: Live, role: str) -> None:
 
 
 def test_the_plan_of_the_migration_can_be_read(live: Live) -> None:
-    name = live.outputs("operations", "source")["MigrationPlanName"]
-    found = live.client("ssm", "source").get_parameter(Name=name)["Parameter"]
+    name = live.outputs("operations", "target")["MigrationPlanName"]
+    found = live.client("ssm", "target").get_parameter(Name=name)["Parameter"]
     phases = json.loads(found["Value"])["phases"]
     gates = {gate for phase in phases for gate in phase["gates"]}
     alarms = {
@@ -225,7 +227,7 @@ def test_the_plan_of_the_migration_can_be_read(live: Live) -> None:
 
 
 def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
-    """The documented path, a rollout for each step; then everything goes."""
+    """The documented path, a rollout for each step; then what is left goes, too."""
     path = look.ROOT / "stacksets" / "region_migration.yaml"
     shipped = look.plain(config.load(path, blueprints.find).settings)
     unprotected = {
@@ -244,7 +246,7 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     before = database(two, "target")
     (refused,) = plan.refusals(two.cloud.plan(environment("promote").system))[:1]
     assert "Promoted would become true, while Writes of servers" in refused
-    for step in PATH[2:]:  # all users at once
+    for step in PATH[2:-2]:  # all users at once
         two = environment(step.name)
         assert two.rollout().green, step.name
         if step.name == "pause":
@@ -278,8 +280,65 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     assert database(live, "target")["ReadReplicaSourceDBInstanceIdentifier"]
     assert fenced(live) == "0"
 
-    _destroyed(two)
+    _left(two, environment("leave"), environment("remove"), before["DbiResourceId"])
     assert live.cloud.statuses(live.system) == {"CURRENT"}
+
+
+def _left(two: Live, leaving: Live, removed: Live, database_id: str) -> None:
+    """The source region goes in one rollout, and what survives does not notice."""
+    assert (
+        "set source: leaving first" in plan.refusals(two.cloud.plan(removed.system))[0]
+    )
+    source = two.outputs("storage", "source")["SourceBucketName"]
+    two.client("s3", "source").put_object(Bucket=source, Key="kept", Body=b"data")
+    assert leaving.rollout().green
+    left = retained.find(two.cloud.aws, two.cloud.observe(leaving.system))
+    addresses = leaving.outputs("accelerator", "target")["AcceleratorIps"]
+    key = leaving.outputs("keys-target", "target")["KmsKeyArn"]
+
+    last = two.cloud.plan(removed.system)
+    # What holds data is named, and has to be named by whoever deletes its stack.
+    text = "\n".join(plan.refusals(last))
+    named = set(re.findall(r"--allow-replacement (\S+)", text))
+    assert named == {
+        *("keys", "storage", "database"),
+        *("network.NatAddress1", "network.NatAddress2"),
+    }
+    assert plan.refusals(last, named) == []
+    gone = {s.part for s in last.steps if s.action is Action.DELETE}
+    assert gone == {
+        *("keys", "peering", "routes", "storage", "database", "runbooks", "operations"),
+        *("logs", "vaults", "backups", "network", "servers", "observability"),
+    }
+    # The roles of before: those for what is left lack what deletes the rest.
+    assert two.cloud.run(last).green, [e.message for e in two.cloud.events[-8:]]
+    assert not two.cloud.plan(removed.system)
+    regions = {
+        target.region
+        for found in two.cloud.observe(removed.system).values()
+        for target in found.instances
+    }
+    assert regions == {"us-west-2"}
+    assert database(removed, "target")["DbiResourceId"] == database_id
+    assert removed.outputs("accelerator", "target")["AcceleratorIps"] == addresses
+    assert removed.outputs("keys-target", "target")["KmsKeyArn"] == key
+    secret = two.client("secretsmanager", "target").get_secret_value(
+        SecretId="rm-two-db-owner-source"
+    )
+    assert json.loads(secret["SecretString"])["password"]
+    assert records(removed) == {("app", "target"): 100, ("db", "target"): 100}
+
+    observed = two.cloud.observe(removed.system)
+    assert two.cloud.run(plan.destroy(removed.system.resolve(ACCOUNT), observed)).green
+    assert two.cloud.observe(removed.system) == {}
+    # What holds data stays until that is asked for, too.
+    kept = two.client("s3", "source").get_object(Bucket=source, Key="kept")
+    assert kept["Body"].read() == b"data"
+    told = {one.type: retained.delete(two.cloud.aws, one) for one in left}
+    for kind in ("S3::Bucket", "Backup::BackupVault", "GlobalAccelerator::Accelerator"):
+        assert told[f"AWS::{kind}"] == "deleted", told
+    names = two.client("s3", "source").list_buckets()["Buckets"]
+    assert not [b for b in names if b["Name"].startswith("rm-two-")]
 
 
 def fenced(live: Live) -> str:
@@ -296,23 +355,6 @@ def fenced(live: Live) -> str:
         if one["ParameterName"] == "default_transaction_read_only"
     )
     return str(value)
-
-
-def _destroyed(two: Live) -> None:
-    observed = two.cloud.observe(two.system)
-    source = two.outputs("storage", "source")["SourceBucketName"]
-    two.client("s3", "source").put_object(Bucket=source, Key="kept", Body=b"data")
-    left = retained.find(two.cloud.aws, observed)
-    assert two.cloud.run(plan.destroy(two.system.resolve(ACCOUNT), observed)).green
-    assert two.cloud.observe(two.system) == {}
-    # What holds data stays until that is asked for, too.
-    kept = two.client("s3", "source").get_object(Bucket=source, Key="kept")
-    assert kept["Body"].read() == b"data"
-    told = {one.type: retained.delete(two.cloud.aws, one) for one in left}
-    for gone in ("S3::Bucket", "Backup::BackupVault", "GlobalAccelerator::Accelerator"):
-        assert told[f"AWS::{gone}"] == "deleted", told
-    names = two.client("s3", "source").list_buckets()["Buckets"]
-    assert not [b for b in names if b["Name"].startswith("rm-two-")]
 
 
 def test_a_setting_changes_only_what_it_says(live: Live) -> None:

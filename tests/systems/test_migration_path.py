@@ -16,25 +16,34 @@ from tapgen import blueprints
 from tapgen.blueprints.region_migration.path import PATH
 from tapgen.blueprints.region_migration.path import settings as at
 from tapgen.config import Config
+from tapgen.errors import BlueprintError
 from tapgen.model import Observed, System
 from tapgen.plan import preconditions
 from tests import make
 from tests.systems import look
-from tests.systems.test_region_migration import HERE, SETTINGS, THERE, load, values
+from tests.systems.test_region_migration import (
+    EXISTING,
+    HERE,
+    SETTINGS,
+    THERE,
+    load,
+    values,
+)
 
 ROLES = {"source": HERE, "target": THERE}
-PARTS = ("database", "servers", "database-target", "accelerator", "dns")
-"""The parts that a step changes, in the order of a rollout: those of one place in it may
-change in any order."""
+PLACES = {"servers": 0, "database-target": 1, "accelerator": 1, "dns": 2}
+"""When parts change in a rollout: those of one place in any order."""
 
-PLACES = {"database": 0, "servers": 0, "database-target": 1, "accelerator": 1, "dns": 2}
+PARTS = (*PLACES, "database", "storage-target", "logs", "roles")
+"""What steps and their order read."""
 
 
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """The config of the first step."""
     folder = tmp_path_factory.mktemp("path")
-    return load(folder, SETTINGS, accounts=[make.ACCOUNT])
+    elsewhere = {"region": "us-east-1"}
+    return load(folder, SETTINGS, accounts=[make.ACCOUNT], admin=elsewhere)
 
 
 def build(first: Config, blocks: Mapping[str, Any]) -> System | str:
@@ -78,12 +87,18 @@ State = Mapping[str, Any]
 
 def state(system: System) -> dict[str, Any]:
     """Where users, writes and the name of the database are, by what is deployed."""
-    dns = values(system, "dns", HERE)
-    dials = values(system, "accelerator", HERE)
+    dns = {
+        "AppSourceWeight": "0",
+        "DbSourceWeight": "0",
+        **values(system, "dns", THERE),
+    }
+    dials = {"SourceDial": "0", **values(system, "accelerator", THERE)}
+    servers = {t.region: t for t in system.part("servers").targets}
     return {
         "replica": values(system, "database-target", THERE)["Promoted"] == "false",
         "writes": {
-            role: values(system, "servers", region)["Writes"] == "allowed"
+            role: region in servers
+            and values(system, "servers", region)["Writes"] == "allowed"
             for role, region in ROLES.items()
         },
         "users": {
@@ -174,9 +189,10 @@ def test_the_source_database_takes_no_writes_without_writers_and_after_the_promo
     fenced = [
         step.name
         for step in PATH
-        if values(path[step.name], "database", HERE)["ReadOnly"] == "true"
+        if step.name != "remove"
+        and values(path[step.name], "database", HERE)["ReadOnly"] == "true"
     ]
-    assert fenced == ["pause", "promote", "move", "resume", "standby"]
+    assert fenced == ["pause", "promote", "move", "resume", "standby", "leave"]
 
 
 def test_there_is_a_way_back_to_each_step_before_the_promotion(
@@ -187,9 +203,9 @@ def test_there_is_a_way_back_to_each_step_before_the_promotion(
     assert refused(path["shift"], path["half"]) == ""
     said = refused(path["half"], path["prepare"])
     assert "set target_dial: 0 and app_target_weight: 0 first" in said
-    (no_return,) = (step.name for step in PATH if not step.back)
+    assert [step.name for step in PATH if not step.back] == ["promote", "remove"]
     for before, after in product(PATH, PATH):
-        if PATH.index(before) >= at_index(no_return) > PATH.index(after):
+        if at_index(before.name) >= at_index("promote") > at_index(after.name):
             said = refused(path[before.name], path[after.name])
             assert "a promotion cannot be undone" in said, (before.name, after.name)
 
@@ -208,8 +224,10 @@ def at_index(name: str) -> int:
         (
             "promote",
             "resume",
-            "DbSourceWeight of dns in 111111111111/us-west-1 is still",
+            "DbSourceWeight of dns in 111111111111/us-west-2 is still",
         ),
+        ("standby", "remove", "ReverseReplication of storage-target in 11"),
+        ("pause", "remove", "Promoted of database-target in 111111111111/us-west-2"),
     ],
 )
 def test_a_step_that_is_left_out_comes_first(
@@ -234,6 +252,8 @@ _WORDS = st.sampled_from(["allowed", "paused"])
 def blocks(draw: st.DrawFn) -> dict[str, Any]:
     """Any settings of traffic and promotion, near a step of the path more often."""
     found = at(draw(st.sampled_from(PATH)).name, {"traffic": {}, "promotion": {}})
+    if draw(st.integers(0, 3)) == 0:
+        found["source"] = draw(st.sampled_from(["kept", "leaving", "removed"]))
     traffic, promotion = found["traffic"], found["promotion"]
     for kind in ("{}_dial", "app_{}_weight", "db_{}_weight"):
         if draw(st.integers(0, 3)) == 0:
@@ -260,7 +280,7 @@ def test_any_rollout_is_right_at_every_moment_or_refused(
             now = state(one)
             assert not lost(now) and not stranded(now), given_blocks
         else:
-            assert "traffic." in one and "set" in one
+            assert " set " in one
     if isinstance(old, str) or isinstance(new, str):
         return
     said = refused(old, new)
@@ -271,4 +291,65 @@ def test_any_rollout_is_right_at_every_moment_or_refused(
         bad.add("what is written is lost")
     if undone:
         bad.add("a promotion cannot be undone")
+    if after.get("source") == "removed" and before.get("source", "kept") == "kept":
+        bad.add("objects may be on the way to the source, and it is still protected")
     assert bool(said) == bool(bad), (bad, said)
+
+
+# --- What is left when the source region is ------------------------------------------------
+
+
+@pytest.mark.parametrize("existing", [False, True])
+def test_nothing_that_stays_needs_the_region_that_is_left(
+    first: Config, existing: bool
+) -> None:
+    """Neither where it is, nor by a value, nor by its name in a template."""
+    more = {"existing": EXISTING, "vpc_cidr": None} if existing else {}
+    removed = built(first, {**at("remove"), **more})
+    kept = built(first, {**at("leave"), **more})
+    stays = {s.part for s in removed.stack_sets}
+    assert {s.part for s in kept.stack_sets} - stays == {
+        *("keys", "storage", "runbooks", "operations"),
+        *(() if existing else ("peering", "routes", "database")),
+    }
+    for s in removed.stack_sets:
+        assert {t.region for t in s.targets} == {THERE}, s.part
+        given_values = s.values(s.targets[0])
+        for name, value in given_values.items():
+            text = str(value)
+            assert name == "SourceRegion" or HERE not in text, (s.part, name)
+        for key, resource in look.body(removed, s.part)["Resources"].items():
+            if s.part == "database-target" and key == "Database":
+                # It was created with it; without, RDS would create it again.
+                assert resource["Properties"].pop("SourceRegion")
+            assert "SourceRegion" not in str(resource), (s.part, key)
+
+
+def test_what_an_account_has_once_is_created_where_it_stays(
+    path: dict[str, System],
+) -> None:
+    for step, system in path.items():
+        for part in ("roles", "accelerator", "dns", "secret"):
+            (target,) = system.part(part).targets
+            assert target.region == THERE, (step, part)
+        assert look.only(system, "keys-target", "AWS::KMS::Key")["MultiRegion"] is True
+
+
+def test_the_stack_sets_themselves_do_not_stay_in_the_region_that_is_left(
+    first: Config,
+) -> None:
+    here = replace(first, admin=replace(first.admin, region=HERE))
+    built(here, at("leave"))
+    with pytest.raises(BlueprintError, match="the stack sets themselves are in"):
+        build(here, at("remove"))
+
+
+def test_what_was_created_in_the_source_region_stays_there_until_somebody_says(
+    first: Config, path: dict[str, System]
+) -> None:
+    old = built(first, {"home": "source"})
+    assert {t.region for t in old.part("roles").targets} == {HERE}
+    assert refused(old, old) == ""
+    assert "cannot move by a rollout: set home: source" in refused(old, path["prepare"])
+    said = build(first, {**at("remove"), "home": "source"})
+    assert isinstance(said, str) and "set source: leaving" in said

@@ -70,6 +70,7 @@ BY_PEOPLE: Mapping[str, str] = {
     "Replication": "removes the rule at the end",
     "WatchJobs": "stops a batch job",
     "PassReplicationRole": "puts the rule with its role",
+    "PassSyncRole": "starts the runbook sync, which has this role",
     "TurnWeights": "turns the load balancer's weights",
     "ScaleColours": "scales a colour, and rolls a refresh back",
     "Promote": "promotes the replica where the stack cannot",

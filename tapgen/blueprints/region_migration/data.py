@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from troposphere import GetAtt, If, Ref, Template
+from troposphere import GetAtt, If, NoValue, Ref, Template
 
 from tapgen.blocks import database, frame, names, storage
 from tapgen.blueprints.region_migration.shape import (
@@ -46,9 +46,10 @@ def storage_target(shape: Shape) -> Template:
     """
     t = start("Bucket that is migrated to, and backup bucket", role="target")
     source_bucket(t, shape)
-    _both_ways(t)
+    if not shape.removed:
+        _both_ways(t)
     key = frame.key_arn(t)
-    topic = frame.alert_topic(t)
+    topic = None if shape.removed else frame.alert_topic(t)
     logs = frame.log_bucket(t)
     days = storage.noncurrent_days(t)
     storage.bucket(
@@ -59,18 +60,7 @@ def storage_target(shape: Shape) -> Template:
         key_arn=key,
         log_to=logs,
         lifecycle=storage.lifecycle(noncurrent_days=days),
-        replication=storage.replication(
-            t,
-            destination=names.sub(names.bucket_arn(shape.data)),
-            key_arn=frame.other_key(
-                t,
-                "SourceKeyArn",
-                "ARN of the key that the source bucket is encrypted with.",
-            ),
-            rule=RULE,
-            when="IsBothWays",
-            both_ways="IsBothWays",
-        ),
+        replication=None if shape.removed else _back(t, shape),
         tags=BACKED_UP,
     )
     storage.bucket(
@@ -94,6 +84,34 @@ def storage_target(shape: Shape) -> Template:
         ),
         kinds=["backup bucket"],
     )
+    if topic is not None:
+        _replication_alarms(t, shape, topic)
+    frame.outputs(
+        t,
+        ("TargetBucketName", Ref("TargetBucket"), "Bucket that is migrated to"),
+        ("TargetBucketArn", GetAtt("TargetBucket", "Arn"), "ARN of the bucket"),
+        ("BackupBucketName", Ref("BackupBucket"), "Bucket for exports and dumps"),
+    )
+    return t
+
+
+def _back(t: Template, shape: Shape) -> storage.Replication:
+    """Return the replication from the target to the source."""
+    return storage.replication(
+        t,
+        destination=names.sub(names.bucket_arn(shape.data)),
+        key_arn=frame.other_key(
+            t,
+            "SourceKeyArn",
+            "ARN of the key that the source bucket is encrypted with.",
+        ),
+        rule=RULE,
+        when="IsBothWays",
+        both_ways="IsBothWays",
+    )
+
+
+def _replication_alarms(t: Template, shape: Shape, topic: Any) -> None:
     storage.latency_alarm(
         t,
         "ReplicationLatencyAlarm",
@@ -108,13 +126,6 @@ def storage_target(shape: Shape) -> Template:
         replicated=replication_metrics(shape, back=True),
         topic_arn=topic,
     )
-    frame.outputs(
-        t,
-        ("TargetBucketName", Ref("TargetBucket"), "Bucket that is migrated to"),
-        ("TargetBucketArn", GetAtt("TargetBucket", "Arn"), "ARN of the bucket"),
-        ("BackupBucketName", Ref("BackupBucket"), "Bucket for exports and dumps"),
-    )
-    return t
 
 
 def storage_source(shape: Shape) -> Template:
@@ -206,6 +217,49 @@ def _finish(t: Template, instance: Any, role: str) -> None:
     )
 
 
+def secret_of(shape: Shape) -> Template:
+    """The database's secret in the target region, which survives the migration, with a
+    copy of the same name in the source region while that has the database."""
+    t = start("Secret of the database, with a copy in the source region", role="target")
+    copied: dict[str, Any] = {"replica_region": None}
+    if not shape.removed:
+        copied = {
+            "replica_region": Ref("SourceRegion"),
+            "replica_key_arn": frame.other_key(
+                t,
+                "SourceKeyArn",
+                "ARN of the key in the source region that encrypts the copy.",
+            ),
+        }
+    secret = database.secret(
+        t, "DatabaseSecret", name=SECRET, key_arn=frame.key_arn(t), **copied
+    )
+    frame.output(
+        t, "SecretArn", Ref(secret), description="Secret with user name and password"
+    )
+    return t
+
+
+def _secret_here(t: Template, key_arn: Any) -> Any:
+    """Add the secret beside the database, with its copy in the target region."""
+    secret = database.secret(
+        t,
+        "DatabaseSecret",
+        name=SECRET,
+        key_arn=key_arn,
+        replica_region=Ref("TargetRegion"),
+        replica_key_arn=frame.other_key(
+            t,
+            "TargetKeyArn",
+            "ARN of the key in the target region that encrypts the copy of the secret.",
+        ),
+    )
+    frame.output(
+        t, "SecretArn", Ref(secret), description="Secret with user name and password"
+    )
+    return secret
+
+
 def database_source(shape: Shape) -> Template:
     """PostgreSQL in the source region, with the password in Secrets Manager.
 
@@ -226,19 +280,8 @@ def database_source(shape: Shape) -> Template:
     place = _place(
         t, "source", default_transaction_read_only=If("IsReadOnly", "1", "0")
     )
-    replica_key = frame.other_key(
-        t,
-        "TargetKeyArn",
-        "ARN of the key in the target region that encrypts the copy of the secret.",
-    )
-    secret = database.secret(
-        t,
-        "DatabaseSecret",
-        name=SECRET,
-        key_arn=place.key_arn,
-        replica_region=Ref("TargetRegion"),
-        replica_key_arn=replica_key,
-    )
+    at_home = shape.home == "source"
+    secret = _secret_here(t, place.key_arn) if at_home else SECRET
     instance = database.postgres(
         t,
         "Database",
@@ -248,9 +291,6 @@ def database_source(shape: Shape) -> Template:
         **database.size_parameters(t),
     )
     _finish(t, instance, "source")
-    frame.output(
-        t, "SecretArn", Ref(secret), description="Secret with user name and password"
-    )
     return t
 
 
@@ -263,13 +303,15 @@ def database_target(shape: Shape) -> Template:
         "PostgreSQL in the target region, a replica until promoted", role="target"
     )
     place = _place(t, "target")
-    source = frame.arn(
-        t,
-        "SourceDbArn",
-        "ARN of the instance to replicate.",
-        database.ARN_PATTERN,
-        "database instance",
-    )
+    source: Any = NoValue
+    if not shape.removed:
+        source = frame.arn(
+            t,
+            "SourceDbArn",
+            "ARN of the instance to replicate.",
+            database.ARN_PATTERN,
+            "database instance",
+        )
     instance = database.replica(
         t,
         "Database",

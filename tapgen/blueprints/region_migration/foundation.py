@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from awacs import ssm
-from awacs.aws import Statement
+from collections.abc import Mapping
+
+from awacs import iam, s3, ssm
+from awacs.aws import Statement, StringEquals
 from troposphere import GetAtt, Ref, Template
 
 from tapgen.blocks import (
@@ -33,34 +35,43 @@ from tapgen.blueprints.region_migration.shape import (
 )
 
 
+_BATCH = "batchoperations.s3.amazonaws.com"
+
+
 def keys(shape: Shape) -> Template:
-    """The multi-Region key of the system, and the alert topic of the region."""
-    t = start("Encryption key and alert topic, source region", role="source")
-    security.key(
-        t,
-        "Key",
-        name=name("key", "source"),
-        description="Encrypts the data of the system, in every region",
-        policy=_key_users(),
-        kinds=["key of disks"],
-    )
-    _key_and_topic(t, "source")
-    return t
+    """The key of the source region, and its alert topic."""
+    return _keys(shape, "source")
 
 
 def keys_target(shape: Shape) -> Template:
-    """The replica of the key in the target region, and its alert topic."""
-    t = start("Replica of the encryption key, and alert topic", role="target")
-    primary = frame.primary_key(t, "PrimaryKeyArn")
-    security.replica_key(
-        t,
-        "Key",
-        name=name("key", "target"),
-        description="Encrypts the data of the system in the target region",
-        primary_arn=primary,
-        policy=_key_users(),
-    )
-    _key_and_topic(t, "target")
+    """The key of the target region, and its alert topic."""
+    return _keys(shape, "target")
+
+
+def _keys(shape: Shape, role: str) -> Template:
+    """The multi-Region key of the system in a region: the primary one at home, or its
+    replica."""
+    if role == shape.home:
+        t = start(f"Encryption key and alert topic, {role} region", role=role)
+        security.key(
+            t,
+            "Key",
+            name=name("key", role),
+            description="Encrypts the data of the system, in every region",
+            policy=_key_users(),
+            kinds=["key of disks"],
+        )
+    else:
+        t = start("Replica of the encryption key, and alert topic", role=role)
+        security.replica_key(
+            t,
+            "Key",
+            name=name("key", role),
+            description=f"Encrypts the data of the system in the {role} region",
+            primary_arn=frame.primary_key(t, "PrimaryKeyArn"),
+            policy=_key_users(),
+        )
+    _key_and_topic(t, role)
     return t
 
 
@@ -89,19 +100,31 @@ def _key_and_topic(t: Template, role: str) -> None:
 
 def roles(shape: Shape) -> Template:
     """All roles of services, in one part, because IAM is global."""
-    t = start("IAM roles, one for each service", role=frame.GLOBAL)
+    t = start("IAM roles, one for each service", role=shape.home)
     source_bucket(t, shape)
-    source_key = frame.other_key(
-        t, "SourceKeyArn", "ARN of the key that the source bucket is encrypted with."
-    )
-    target_key = frame.other_key(
+    keys = {}
+    if not shape.removed:
+        keys["source"] = frame.other_key(
+            t,
+            "SourceKeyArn",
+            "ARN of the key that the source bucket is encrypted with.",
+        )
+    keys["target"] = frame.other_key(
         t, "TargetKeyArn", "ARN of the key in the target region."
     )
-    source = storage.Bucket(shape.data, "${SourceRegion}", source_key)
-    target = storage.Bucket(REPLICA, "${TargetRegion}", target_key)
-    _replication_roles(t, source, target)
+    buckets = {
+        role: storage.Bucket(
+            {"source": shape.data, "target": REPLICA}[role],
+            f"${{{frame.region_parameter(role)}}}",
+            key,
+        )
+        for role, key in keys.items()
+    }
+    if not shape.removed:
+        _replication_roles(t, buckets["source"], buckets["target"])
+        _sync_role(t)
     _database_and_network_roles(t, shape)
-    _instance_role(t, shape, source, target)
+    _instance_role(t, shape, buckets)
     backup.role(
         t,
         "BackupRole",
@@ -115,11 +138,13 @@ def roles(shape: Shape) -> Template:
             "BatchRole",
             "Role that S3 Batch Operations uses to replicate existing objects",
         ),
+        ("SyncRole", "Role of the runbook that replicates existing objects"),
         ("MonitoringRole", "Role that RDS uses to publish operating system metrics"),
         ("FlowLogsRole", "Role that VPCs use to write flow logs"),
         ("BackupRole", "Role that AWS Backup uses"),
     ):
-        frame.output(t, f"{title}Arn", GetAtt(title, "Arn"), description=what)
+        if title in t.resources:
+            frame.output(t, f"{title}Arn", GetAtt(title, "Arn"), description=what)
     frame.output(
         t,
         "InstanceProfileName",
@@ -153,12 +178,49 @@ def _replication_roles(
         t,
         "BatchRole",
         name=name("batch-replication"),
-        service="batchoperations.s3.amazonaws.com",
+        service=_BATCH,
         description="Lets S3 Batch Operations replicate what was there before",
         allow=source.replicate_existing(storage.Bucket(logs_bucket("source")), REPORTS),
         # As in the guide: nothing says that S3 Batch Operations names the source.
         # https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-iam-role-policies.html
         when=(),
+    )
+
+
+def _sync_role(t: Template) -> None:
+    """Add the role of the runbook that waits for a batch job.
+
+    A runbook without a role has a session of its caller, which ends after twelve hours; a
+    job of many objects takes longer.
+    https://docs.aws.amazon.com/systems-manager/latest/userguide/automation-working-executing.html
+    """
+    security.service_role(
+        t,
+        "SyncRole",
+        name=name("sync"),
+        service="ssm.amazonaws.com",
+        description="Lets the runbook sync start a batch job, and wait for it",
+        allow=[
+            # A job has no name before it is created; the role passed to it limits its
+            # actions.
+            security.statement(
+                "CreateJobWhereNoResourceCanBeNamed",
+                [s3.CreateJob],
+                ["*"],
+                StringEquals({"aws:RequestedRegion": Ref("SourceRegion")}),
+            ),
+            security.statement(
+                "WatchJobs",
+                [s3.DescribeJob],
+                [names.arn("s3", "job/*", region="${SourceRegion}")],
+            ),
+            security.statement(
+                "PassBatchRole",
+                [iam.PassRole],
+                [GetAtt("BatchRole", "Arn")],
+                StringEquals({"iam:PassedToService": _BATCH}),
+            ),
+        ],
     )
 
 
@@ -176,10 +238,10 @@ def _database_and_network_roles(t: Template, shape: Shape) -> None:
 
 
 def _instance_role(
-    t: Template, shape: Shape, source: storage.Bucket, target: storage.Bucket
+    t: Template, shape: Shape, buckets: Mapping[str, storage.Bucket]
 ) -> None:
     """Add the servers' role, the same for both regions."""
-    keys = {"source": Ref("SourceKeyArn"), "target": Ref("TargetKeyArn")}
+    keys = {role: bucket.key_arn for role, bucket in buckets.items()}
     secret, secret_keys = SECRET, keys
     if not shape.builds_source:
         # With Secrets Manager's own key, reading the secret includes decrypting it.
@@ -198,9 +260,8 @@ def _instance_role(
             "the name of a secret",
         )
     allow = []
-    for role, bucket in (("source", source), ("target", target)):
-        if role not in shape.roles:
-            continue
+    for role in shape.roles:
+        bucket = buckets[role]
         what, region = role.title(), f"${{{frame.region_parameter(role)}}}"
         allow += [*bucket.read(f"Read{what}"), *bucket.write(f"Write{what}")]
         allow += [
@@ -277,7 +338,7 @@ def vaults(shape: Shape) -> Template:
 
 
 def backups(shape: Shape) -> Template:
-    """The daily backups of a region, copied to the other one."""
+    """The daily backups of a region, copied to the other one while the system has it."""
     t = start("Daily backups, copied to the other region", role=shape.spread)
     vault = frame.wired(
         t,
@@ -286,9 +347,13 @@ def backups(shape: Shape) -> Template:
         r"^[\w-]{2,50}$",
         "the name of a backup vault",
     )
-    other = backup.vault_parameter(
-        t, "OtherVaultArn", description="ARN of the vault that backups are copied to."
-    )
+    other = None
+    if not shape.removed:
+        other = backup.vault_parameter(
+            t,
+            "OtherVaultArn",
+            description="ARN of the vault that backups are copied to.",
+        )
     role = frame.role_arn(t, "BackupRoleArn", "ARN of the role that AWS Backup uses.")
     days = {
         title: frame.parameter(
@@ -298,6 +363,7 @@ def backups(shape: Shape) -> Template:
             ("BackupRetentionDays", "Days that a backup is kept."),
             ("CopyRetentionDays", "Days that the copy in the other region is kept."),
         )
+        if other is not None or title != "CopyRetentionDays"
     }
     plan = backup.plan(
         t,
@@ -306,7 +372,7 @@ def backups(shape: Shape) -> Template:
         vault_name=vault,
         copy_to=other,
         days=days["BackupRetentionDays"],
-        copy_days=days["CopyRetentionDays"],
+        copy_days=days.get("CopyRetentionDays"),
     )
     backup.selection(
         t,

@@ -34,7 +34,7 @@ def observability(shape: Shape) -> Template:
         "Dashboard",
         name=name("migration", shape.role),
         widgets=[
-            *_replication_graphs(shape),
+            *([] if shape.removed else _replication_graphs(shape)),
             *_database_graphs(shape),
             *_server_graphs(t, shape),
         ],
@@ -79,14 +79,15 @@ def _database_graphs(shape: Shape) -> list[dict[str, Any]]:
         identifier = ["DBInstanceIdentifier", name("db", role)]
         return ["AWS/RDS", metric, *identifier, _at(role, label=role)]
 
+    lag = monitoring.graph(
+        "Replica behind (seconds)",
+        [instance("ReplicaLag", "target")],
+        region="${TargetRegion}",
+        statistic="Maximum",
+        period=60,
+    )
     return [
-        monitoring.graph(
-            "Replica behind (seconds)",
-            [instance("ReplicaLag", "target")],
-            region="${TargetRegion}",
-            statistic="Maximum",
-            period=60,
-        ),
+        *([] if shape.removed else [lag]),
         monitoring.graph(
             "Database connections",
             [instance("DatabaseConnections", role) for role in shape.roles],

@@ -55,7 +55,7 @@ SESSION_SECONDS = 4 * 3600
 
 def operations(shape: Shape) -> Template:
     """The migration role, and the plan."""
-    t = start("IAM role and plan for the migration", role=frame.GLOBAL)
+    t = start("IAM role and plan for the migration", role=shape.home)
     source_bucket(t, shape)
     operators = frame.principals(
         t, "OperatorArns", "ARN patterns of people that may carry out the migration."
@@ -150,8 +150,8 @@ def _storage(t: Template, shape: Shape) -> list[Statement]:
     roles = {
         title: frame.role_arn(t, f"{title}Arn", text)
         for title, text in (
-            ("BatchRole", "ARN of the role of S3 Batch Operations."),
             ("ReplicationRole", "ARN of the role that S3 uses to replicate."),
+            ("SyncRole", "ARN of the role of the runbook sync."),
         )
     }
     jobs = names.arn("s3", "job/*", region="${SourceRegion}")
@@ -163,14 +163,6 @@ def _storage(t: Template, shape: Shape) -> list[Statement]:
                 bucket_actions.PutReplicationConfiguration,
             ],
             [bucket],
-        ),
-        # A job has no name before it is created; the role passed to it limits its
-        # actions.
-        security.statement(
-            "CreateJobWhereNoResourceCanBeNamed",
-            [bucket_actions.CreateJob],
-            ["*"],
-            StringEquals({"aws:RequestedRegion": Ref("SourceRegion")}),
         ),
         security.statement(
             "WatchJobs",
@@ -185,8 +177,8 @@ def _storage(t: Template, shape: Shape) -> list[Statement]:
                 StringEquals({"iam:PassedToService": service}),
             )
             for title, service in (
-                ("BatchRole", "batchoperations.s3.amazonaws.com"),
                 ("ReplicationRole", "s3.amazonaws.com"),
+                ("SyncRole", "ssm.amazonaws.com"),
             )
         ),
     ]

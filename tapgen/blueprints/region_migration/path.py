@@ -1,7 +1,7 @@
 """The steps of a migration, in order, as settings.
 
-Each step is a rollout, and changes `traffic` or `promotion`; what it leaves out stays as
-the step before it has it. What must be deployed before a step is in `system`, and holds
+Each step is a rollout, and changes settings; what it leaves out stays as the step before
+it has it. What must be deployed before a step is in `system`, and holds
 for every other way through the same settings.
 """
 
@@ -15,15 +15,15 @@ from tapgen.frozen import dataclass
 
 @dataclass(frozen=True)
 class Step:
-    """A rollout of a migration: its phase, the settings that it changes, by block, and
-    what to do before it.
+    """A rollout of a migration: its phase, the settings that it changes, and what to do
+    before it.
 
-    With `back`, the step before it may be rolled out again.
+    Without `back`, no step before it can be rolled out again.
     """
 
     name: str
     phase: str
-    settings: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Any]
     before: str
     back: bool = True
 
@@ -80,23 +80,33 @@ PATH: tuple[Step, ...] = (
         {"promotion": {"standby": True}},
         "see that the application writes",
     ),
+    Step(
+        "leave",
+        "decommission",
+        {"source": "leaving"},
+        "wait for a day without requests and connections in the source region",
+    ),
+    Step(
+        "remove",
+        "decommission",
+        {"source": "removed"},
+        "copy what you still want from the source region",
+        back=False,
+    ),
 )
 """The documented path: `docs/region_migration.md` explains each step."""
 
 
-def settings(
-    step: str, given: Mapping[str, Mapping[str, Any]] | None = None
-) -> dict[str, dict[str, Any]]:
-    """Return the blocks of settings at a step, on top of those that are given.
+def settings(step: str, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the settings at a step, on top of those that are given.
 
     Raises KeyError if there is no such step.
     """
-    found: dict[str, dict[str, Any]] = {
-        block: dict(values) for block, values in (given or {}).items()
-    }
+    found = dict(given or {})
     for one in PATH:
-        for block, values in one.settings.items():
-            found.setdefault(block, {}).update(values)
+        for name, value in one.settings.items():
+            block = isinstance(value, Mapping)
+            found[name] = {**found.get(name, {}), **value} if block else value
         if one.name == step:
             return found
     raise KeyError(step)

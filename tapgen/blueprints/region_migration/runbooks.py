@@ -1,6 +1,7 @@
 """The procedures of region_migration with its names, and their runbooks.
 
-A runbook uses the permissions of its caller, such as the migration role.
+A runbook uses the permissions of its caller, such as the migration role; `sync`, which may
+take days, has a role of its own.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ def runbooks(shape: Shape) -> Template:
     t = start("Runbooks for the migration", role=frame.EVERY)
     source_bucket(t, shape)
     frame.role_arn(t, "BatchRoleArn", "ARN of the role of S3 Batch Operations.")
+    sync = frame.role_arn(t, "SyncRoleArn", "ARN of the role of the runbook sync.")
     if not shape.builds_source:
         frame.arn(
             t,
@@ -68,7 +70,14 @@ def runbooks(shape: Shape) -> Template:
             "database instance",
         )
     conditions = {role: _only_in(t, role) for role in ROLES}
-    documents.add(t, procedures(shape), name=document, conditions=conditions)
+    documents.add(
+        t,
+        procedures(shape),
+        name=document,
+        conditions=conditions,
+        # The others have a session of their caller, which ends after twelve hours.
+        role_arn=lambda one: sync if one.name == region_migration.SYNC else None,
+    )
     frame.output(
         t,
         "ResumeWritesRunbook",

@@ -358,6 +358,16 @@ class Settings(_Model):
         description="Whether objects are also replicated back to the source, until it is"
         " removed",
     )
+    home: Role = Field(
+        default="target",
+        description="Region role of roles, names, accelerator, primary key and secret:"
+        " target, or source where they were created there",
+    )
+    source: Literal["kept", "leaving", "removed"] = Field(
+        default="kept",
+        description="What becomes of the source region after the migration: leaving ends"
+        " its protection and the replication to it, removed deletes what is there",
+    )
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,
@@ -400,6 +410,7 @@ class Settings(_Model):
             *self._addresses(),
             *self._tls(),
             *self._order(),
+            *self._leaving(),
         ]
         if problems:
             raise ValueError("\n".join(problems))
@@ -453,6 +464,34 @@ class Settings(_Model):
                     " db_target_weight, and allow writes in the rollout after that"
                 )
         yield from self._served_where_writes_are_paused()
+
+    def _leaving(self) -> Iterator[str]:
+        """What still needs the source region that is left."""
+        if self.source == "kept":
+            return
+        traffic = self.traffic
+        wanted: dict[str, tuple[object, object]] = {
+            "promotion.promoted": (self.promotion.promoted, True),
+            "traffic.source_dial": (traffic.source_dial, 0),
+            "traffic.app_source_weight": (traffic.app_source_weight, 0),
+            "traffic.db_source_weight": (traffic.db_source_weight, 0),
+            "traffic.source_writes": (traffic.source_writes, "paused"),
+        }
+        for name, (given, needed) in wanted.items():
+            if given != needed:
+                yield (
+                    f"source is {self.source}, but {name} is {str(given).lower()}; set it"
+                    f" to {str(needed).lower()} first, in a rollout of its own"
+                )
+        if self.source == "removed" and self.home == "source":
+            yield (
+                "source is removed, but home is source: roles, names, accelerator, the"
+                " primary key and the secret are there; set source: leaving"
+            )
+
+    def replicates_back(self) -> bool:
+        """Return whether objects are also replicated to the source."""
+        return self.reverse_replication and self.source == "kept"
 
     def read_only(self) -> bool:
         """Return whether the source's database must take no writes: while they are

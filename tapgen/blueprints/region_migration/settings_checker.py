@@ -620,6 +620,8 @@ class Settings(Record):
         "noncurrent_version_days",
         "replication_time_control",
         "reverse_replication",
+        "home",
+        "source",
         "rejected_packets_alarm",
         "deletion_protection",
         "servers",
@@ -649,7 +651,7 @@ class Settings(Record):
         return given
 
     def _together(self):
-        problems = [*self._addresses(), *self._tls(), *self._order()]
+        problems = [*self._addresses(), *self._tls(), *self._order(), *self._leaving()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -687,6 +689,28 @@ class Settings(Record):
             for role in self.writers():
                 yield f"traffic.{role}_writes is allowed, but db_source_weight {self.traffic.db_source_weight} still leads writers to the old database, from which nothing is replicated after the promotion; set {role}_writes: paused, then db_source_weight: 0 and db_target_weight, and allow writes in the rollout after that"
         yield from self._served_where_writes_are_paused()
+
+    def _leaving(self):
+        """What still needs the source region that is left."""
+        if self.source == "kept":
+            return
+        traffic = self.traffic
+        wanted: dict[str, tuple[object, object]] = {
+            "promotion.promoted": (self.promotion.promoted, True),
+            "traffic.source_dial": (traffic.source_dial, 0),
+            "traffic.app_source_weight": (traffic.app_source_weight, 0),
+            "traffic.db_source_weight": (traffic.db_source_weight, 0),
+            "traffic.source_writes": (traffic.source_writes, "paused"),
+        }
+        for name, (given, needed) in wanted.items():
+            if given != needed:
+                yield f"source is {self.source}, but {name} is {str(given).lower()}; set it to {str(needed).lower()} first, in a rollout of its own"
+        if self.source == "removed" and self.home == "source":
+            yield "source is removed, but home is source: roles, names, accelerator, the primary key and the secret are there; set source: leaving"
+
+    def replicates_back(self):
+        """Return whether objects are also replicated to the source."""
+        return self.reverse_replication and self.source == "kept"
 
     def read_only(self):
         """Return whether the source's database must take no writes: while they are
@@ -755,6 +779,8 @@ def check_settings(data: Any) -> Settings:
             "noncurrent_version_days",
             "replication_time_control",
             "reverse_replication",
+            "home",
+            "source",
             "rejected_packets_alarm",
             "deletion_protection",
             "servers",
@@ -915,6 +941,20 @@ def check_settings(data: Any) -> Settings:
         found.reverse_replication = value
     else:
         found.reverse_replication = True
+    if "home" in data:
+        value = data["home"]
+        if type(value) is not str or value not in ("source", "target"):
+            raise Wrong
+        found.home = value
+    else:
+        found.home = "target"
+    if "source" in data:
+        value = data["source"]
+        if type(value) is not str or value not in ("kept", "leaving", "removed"):
+            raise Wrong
+        found.source = value
+    else:
+        found.source = "kept"
     if "rejected_packets_alarm" in data:
         value = data["rejected_packets_alarm"]
         if type(value) is not int:

@@ -67,12 +67,16 @@ class Shape:
     """What a template depends on.
 
     With `builds_source` the system creates the source side, too. A new server runs
-    `start_script`.
+    `start_script`. `home` is the region role of what survives the migration and an account
+    has once: roles, names, accelerator, the primary key and the secret. With `removed` the
+    source region has nothing of the system any more.
     """
 
     builds_source: bool
     zones: int
     start_script: str
+    home: str = "target"
+    removed: bool = False
 
     @property
     def spread(self) -> str:
@@ -87,7 +91,12 @@ class Shape:
     @property
     def roles(self) -> tuple[str, ...]:
         """The region roles in which the system creates these parts."""
-        return ROLES if self.builds_source else ROLES[1:]
+        return ROLES if self.builds_source and not self.removed else ROLES[1:]
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """The region roles in which the system has anything."""
+        return ROLES[1:] if self.removed else ROLES
 
     @property
     def data(self) -> str:
@@ -97,7 +106,7 @@ class Shape:
 
 def source_bucket(t: Template, shape: Shape) -> None:
     """Add the parameter for an existing bucket to migrate."""
-    if not shape.builds_source:
+    if not shape.builds_source and not shape.removed:
         frame.wired(
             t,
             "SourceBucketName",

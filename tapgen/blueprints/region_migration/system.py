@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from tapgen.blocks import names
+from tapgen.blocks import frame, names
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.region_migration import (
@@ -56,8 +56,17 @@ _GUARDS: Mapping[str, Mapping[str, Value]] = {
 _LOGS = Output("logs", "LogBucketName")
 
 
-def _role(output: str) -> Output:
-    return Output("roles", output, region="source")
+def _role(settings: Settings, output: str) -> Output:
+    return _at_home(settings, "roles", output)
+
+
+def _at_home(settings: Settings, part: str, output: str) -> Output:
+    return Output(part, output, region=settings.home)
+
+
+def _place(shape: Shape, *roles: str) -> str:
+    """Return the region role of a part with these, or with all that the system has."""
+    return frame.EVERY if (roles or shape.regions) == ROLES else "target"
 
 
 def _only(role: str, *wanted: str) -> Values:
@@ -81,7 +90,10 @@ def build(config: Config) -> System:
         builds_source=settings.existing is None,
         zones=settings.zones,
         start_script=settings.servers.start_script,
+        home=settings.home,
+        removed=settings.source == "removed",
     )
+    _administered_elsewhere(config, settings)
     system = assemble(
         replace(config, tags={**TAGS, **config.tags}),
         [
@@ -93,15 +105,14 @@ def build(config: Config) -> System:
             _servers(shape, settings),
             *_traffic(shape, settings),
             _observability(shape, settings),
-            _runbooks(shape, settings),
-            _operations(shape, settings),
+            *_migrating(shape, settings),
         ],
     )
     return replace(
         system,
         permissions=(*system.permissions, *_permissions(settings)),
         preconditions=tuple(_preconditions(config, settings)),
-        procedures=runbooks.procedures(shape),
+        procedures=() if shape.removed else runbooks.procedures(shape),
     )
 
 
@@ -112,13 +123,14 @@ def _preconditions(config: Config, settings: Settings) -> Iterator[Precondition]
     replica between the two: what is written meanwhile would be lost.
     """
     yield from _users_first(config, settings)
+    yield from _source_last(config, settings)
     promoted = ("database-target", "Promoted", "true")
     if not settings.promotion.promoted:
         yield Precondition(
             "database-target",
             "Promoted",
             "false",
-            (("database-target", "Promoted", "false"),),
+            (),
             "a promotion cannot be undone, as RDS would create an empty replica in its"
             " place: set promotion.promoted: true again",
         )
@@ -141,6 +153,37 @@ def _preconditions(config: Config, settings: Settings) -> Iterator[Precondition]
         " and the weights of db. with writes paused, then allow writes in a rollout of"
         " its own",
     )
+
+
+def _source_last(config: Config, settings: Settings) -> Iterator[Precondition]:
+    """Return that nothing leaves the source region while it is needed, and that what an
+    account has once is not created again in another region, as its names are taken."""
+    here = config.regions["source"]
+    if settings.home != "source":
+        yield Precondition(
+            "roles",
+            "",
+            "",
+            (),
+            "roles, names, accelerator, the primary key and the secret were created in"
+            f" {here}, and cannot move by a rollout: set home: source",
+            region=here,
+        )
+    if settings.source == "removed":
+        yield Precondition(
+            "logs",
+            "",
+            "",
+            (
+                ("database-target", "Promoted", "true"),
+                ("storage-target", "ReverseReplication", "false"),
+                ("accelerator", "SourceDial", "0"),
+                ("dns", "AppSourceWeight", "0"),
+                ("dns", "DbSourceWeight", "0"),
+            ),
+            "set source: leaving first, in a rollout of its own",
+            region=here,
+        )
 
 
 def _users_first(config: Config, settings: Settings) -> Iterator[Precondition]:
@@ -176,6 +219,16 @@ def _permissions(settings: Settings) -> Iterator[Permission]:
         )
 
 
+def _administered_elsewhere(config: Config, settings: Settings) -> None:
+    region = config.admin.region
+    if settings.source == "removed" and region == config.regions["source"]:
+        raise BlueprintError(
+            f"{config.path}: settings.source: removed, but admin.region is {region}: the"
+            " stack sets themselves are in the region that is left; give them another"
+            " region first"
+        )
+
+
 def _certificates_at_home(config: Config, settings: Settings) -> None:
     for role, arn in settings.certificate_arns.items():
         region = arn.split(":")[3]
@@ -198,7 +251,7 @@ def _secret_key_at_home(config: Config, settings: Settings) -> None:
 
 
 def _existing_bucket(settings: Settings) -> Values:
-    if settings.existing is None:
+    if settings.existing is None or settings.source == "removed":
         return {}
     return {"SourceBucketName": settings.existing.bucket}
 
@@ -212,38 +265,41 @@ def _source_bucket_key(settings: Settings) -> Value:
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     email: Values = {"AlertEmail": settings.alert_email}
     outputs = ("KmsKeyArn", "AlertTopicArn")
-    yield Part("keys", "source", recipe(foundation.keys, shape), outputs, email)
-    yield Part(
-        "keys-target",
-        "target",
-        recipe(foundation.keys_target, shape),
-        outputs,
-        {"PrimaryKeyArn": SOURCE_KEY, **email},
-    )
-    values: Values = {
-        "SourceKeyArn": _source_bucket_key(settings),
-        "TargetKeyArn": TARGET_KEY,
+    keys = {
+        "source": ("keys", foundation.keys, TARGET_KEY),
+        "target": ("keys-target", foundation.keys_target, SOURCE_KEY),
     }
+    for role in shape.regions:
+        part, template, other = keys[role]
+        primary: Values = {} if role == shape.home else {"PrimaryKeyArn": other}
+        yield Part(part, role, recipe(template, shape), outputs, {**primary, **email})
+    values: Values = {"TargetKeyArn": TARGET_KEY}
+    if not shape.removed:
+        values["SourceKeyArn"] = _source_bucket_key(settings)
     if settings.existing is not None:
         values |= {
             **_existing_bucket(settings),
             "DatabaseSecretName": settings.existing.secret_name,
             "SecretKeyArn": settings.existing.secret_key_arn or TARGET_KEY,
         }
+    replication = (
+        *("ReplicationRoleArn", "ReverseReplicationRoleArn"),
+        *("BatchRoleArn", "SyncRoleArn"),
+    )
     yield Part(
         "roles",
-        "global",
+        shape.home,
         recipe(foundation.roles, shape),
         (
-            *("ReplicationRoleArn", "ReverseReplicationRoleArn"),
-            *("BatchRoleArn", "MonitoringRoleArn"),
-            *("FlowLogsRoleArn", "BackupRoleArn", "InstanceProfileName"),
+            *(() if shape.removed else replication),
+            *("MonitoringRoleArn", "FlowLogsRoleArn"),
+            *("BackupRoleArn", "InstanceProfileName"),
         ),
         values,
     )
     yield Part(
         "logs",
-        "every",
+        _place(shape),
         recipe(foundation.logs, shape),
         ("LogBucketName",),
         {"AccessLogDays": _text(settings.access_log_days)},
@@ -253,26 +309,28 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
 def _backups(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "vaults",
-        "every",
+        _place(shape),
         recipe(foundation.vaults, shape),
         ("VaultName", "VaultArn"),
         {},
         _everywhere("KmsKeyArn"),
     )
     by_role = _everywhere("AlertTopicArn")
-    for role, other in (("source", "target"), ("target", "source")):
-        by_role[role]["OtherVaultArn"] = Output("vaults", "VaultArn", region=other)
+    values: Values = {
+        "VaultName": Output("vaults", "VaultName"),
+        "BackupRoleArn": _role(settings, "BackupRoleArn"),
+        "BackupRetentionDays": _text(settings.backups.days),
+    }
+    if not shape.removed:
+        values["CopyRetentionDays"] = _text(settings.backups.copy_days)
+        for role, other in (ROLES, ROLES[::-1]):
+            by_role[role]["OtherVaultArn"] = Output("vaults", "VaultArn", region=other)
     yield Part(
         "backups",
-        shape.spread,
+        _place(shape, *shape.roles),
         recipe(foundation.backups, shape),
         ("PlanId",),
-        {
-            "VaultName": Output("vaults", "VaultName"),
-            "BackupRoleArn": _role("BackupRoleArn"),
-            "BackupRetentionDays": _text(settings.backups.days),
-            "CopyRetentionDays": _text(settings.backups.copy_days),
-        },
+        values,
         by_role,
     )
 
@@ -283,7 +341,7 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
     by_role["target"]["VpcCidr"] = settings.target_vpc_cidr
     yield Part(
         "network",
-        shape.spread,
+        _place(shape, *shape.roles),
         recipe(networks.vpc, shape),
         (
             *("VpcId", "PublicSubnetIds", "PrivateSubnetIds", "IsolatedSubnetIds"),
@@ -296,12 +354,12 @@ def _network(shape: Shape, settings: Settings) -> Iterator[Part]:
             "AppPort": _text(settings.servers.port),
             "RejectedPacketsAlarm": _text(settings.rejected_packets_alarm),
             "LogRetentionDays": _text(settings.log_retention_days),
-            "FlowLogsRoleArn": _role("FlowLogsRoleArn"),
+            "FlowLogsRoleArn": _role(settings, "FlowLogsRoleArn"),
             "Tls": _text(bool(settings.certificate_arns)),
         },
         by_role,
     )
-    if settings.vpc_cidr is None:
+    if settings.vpc_cidr is None or shape.removed:
         return
     yield Part(
         "peering",
@@ -343,36 +401,47 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
     shared: Values = {
         "NoncurrentVersionDays": _text(settings.noncurrent_version_days),
         "LogBucketName": _LOGS,
-        "ReplicationTimeControl": _text(settings.replication_time_control),
-        "ReverseReplication": _text(settings.reverse_replication),
+    }
+    target: Values = {
+        **_only("target", "KmsKeyArn"),
+        **shared,
+        **existing,
+        "BackupBucketDays": _text(settings.backups.bucket_days),
     }
     # The bucket that is migrated is created last, as it replicates to the other one.
     back = {"ReverseReplication": AtFirst("false", ("storage",))}
+    replicated: Values = {
+        "ReplicationTimeControl": _text(settings.replication_time_control),
+        "ReverseReplication": _text(settings.replicates_back()),
+    }
+    if not shape.removed:
+        target |= {
+            **_only("target", "AlertTopicArn"),
+            **replicated,
+            "SourceKeyArn": _source_bucket_key(settings),
+            "ReplicationRoleArn": _role(settings, "ReverseReplicationRoleArn"),
+        }
     yield Part(
         "storage-target",
         "target",
         recipe(data.storage_target, shape),
         ("TargetBucketName", "TargetBucketArn", "BackupBucketName"),
-        {
-            **_GUARDS["target"],
-            **shared,
-            **existing,
-            "BackupBucketDays": _text(settings.backups.bucket_days),
-            "SourceKeyArn": _source_bucket_key(settings),
-            "ReplicationRoleArn": _role("ReverseReplicationRoleArn"),
-        },
-        at_first=back if shape.builds_source else {},
+        target,
+        at_first=back if shape.builds_source and not shape.removed else {},
     )
+    if shape.removed:
+        return
     values: Values = {**_only("source", "AlertTopicArn"), **existing}
     if shape.builds_source:
         values |= {
             **_GUARDS["source"],
             **shared,
+            **replicated,
             "TargetBucketArn": Output(
                 "storage-target", "TargetBucketArn", region="target"
             ),
             "TargetKeyArn": TARGET_KEY,
-            "ReplicationRoleArn": _role("ReplicationRoleArn"),
+            "ReplicationRoleArn": _role(settings, "ReplicationRoleArn"),
         }
     yield Part(
         "storage",
@@ -391,7 +460,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
     shared: Values = {
         "SubnetIds": Output("network", "IsolatedSubnetIds"),
         "SecurityGroupId": Output("network", "DatabaseSecurityGroupId"),
-        "MonitoringRoleArn": _role("MonitoringRoleArn"),
+        "MonitoringRoleArn": _role(settings, "MonitoringRoleArn"),
         "LogRetentionDays": _text(settings.log_retention_days),
         "PostgresVersion": given.postgres_version,
         "InstanceClass": given.instance_class,
@@ -403,21 +472,37 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
         "FreeStorageLimit": _text(given.storage_gib * GIB // 10),
         "ConnectionsLimit": _text(given.connections_alarm),
     }
-    if shape.builds_source:
+    at_home = shape.home == "source"
+    if shape.builds_source and not at_home:
+        keys: Values = {} if shape.removed else {"SourceKeyArn": SOURCE_KEY}
+        yield Part(
+            "secret",
+            "target",
+            recipe(data.secret_of, shape),
+            ("SecretArn",),
+            {"KmsKeyArn": TARGET_KEY, **keys},
+        )
+    if shape.builds_source and not shape.removed:
+        protected = given.deletion_protection and settings.source == "kept"
         yield Part(
             "database",
             "source",
             recipe(data.database_source, shape),
-            (*_DATABASE, "SecretArn"),
+            (*_DATABASE, "SecretArn") if at_home else _DATABASE,
             {
                 **_GUARDS["source"],
                 **shared,
-                "TargetKeyArn": TARGET_KEY,
+                **({"TargetKeyArn": TARGET_KEY} if at_home else {}),
+                "DeletionProtection": _text(protected),
                 "DatabaseName": given.name,
                 "ReadOnly": _text(settings.read_only()),
                 "StorageGiB": _text(given.storage_gib),
             },
+            depends_on=() if at_home else ("secret",),
         )
+    replicated: Values = {}
+    if not shape.removed:
+        replicated["SourceDbArn"] = _source_database(settings)
     yield Part(
         "database-target",
         "target",
@@ -426,7 +511,7 @@ def _databases(shape: Shape, settings: Settings) -> Iterator[Part]:
         {
             **_GUARDS["target"],
             **shared,
-            "SourceDbArn": _source_database(settings),
+            **replicated,
             "Promoted": _text(settings.promotion.promoted),
             "Standby": _text(settings.promotion.standby),
         },
@@ -457,12 +542,16 @@ def _servers(shape: Shape, settings: Settings) -> Part:
             "BlueWeight": _text(here.blue_weight),
             "GreenWeight": _text(here.green_weight),
             "Writes": writes,
+            "DeletionProtection": _text(
+                settings.deletion_protection
+                and not (role == "source" and settings.source != "kept")
+            ),
         }
     network = ("VpcId", "PublicSubnetIds", "PrivateSubnetIds")
     groups = ("BalancerSecurityGroupId", "ServerSecurityGroupId")
     return Part(
         "servers",
-        shape.spread,
+        _place(shape, *shape.roles),
         recipe(compute.fleet_of, shape),
         (
             *("AlbArn", "AlbDns", "AlbZone", "AlbFullName", "ListenerArn"),
@@ -472,14 +561,13 @@ def _servers(shape: Shape, settings: Settings) -> Part:
         {
             **{output: Output("network", output) for output in (*network, *groups)},
             "LogBucketName": _LOGS,
-            "InstanceProfileName": _role("InstanceProfileName"),
+            "InstanceProfileName": _role(settings, "InstanceProfileName"),
             "AppPort": _text(given.port),
             "HealthPath": given.health_path,
             "InstanceType": given.instance_type,
             "VolumeGiB": _text(given.volume_gib),
             "BlueImage": given.blue_image,
             "GreenImage": given.green_image,
-            "DeletionProtection": _text(settings.deletion_protection),
             "LostRequests": _text(settings.traffic.lost_requests),
         },
         by_role,
@@ -495,7 +583,8 @@ def _from_each(shape: Shape, part: str, output: str) -> dict[str, Value]:
 
 
 def _traffic(shape: Shape, settings: Settings) -> Iterator[Part]:
-    given, existing = settings.traffic, settings.existing
+    given = settings.traffic
+    existing = None if shape.removed else settings.existing
     balancers = _from_each(shape, "servers", "AlbArn")
     names: Values = {
         **_from_each(shape, "network", "VpcId"),
@@ -503,43 +592,51 @@ def _traffic(shape: Shape, settings: Settings) -> Iterator[Part]:
         **_from_each(shape, "servers", "AlbZone"),
         "TargetRdsEndpoint": Output("database-target", "RdsEndpoint", region="target"),
     }
-    if existing is None:
+    if existing is None and not shape.removed:
         names["SourceRdsEndpoint"] = Output("database", "RdsEndpoint", region="source")
-    else:
+    if existing is not None:
         balancers["SourceAlbArn"] = existing.load_balancer_arn
         names |= {
             "SourceAlbDns": existing.load_balancer_host,
             "SourceAlbZone": existing.load_balancer_zone,
             "SourceRdsEndpoint": existing.database_host,
         }
+    shares = {
+        "Dial": {"source": given.source_dial, "target": given.target_dial},
+        "App": {"source": given.app_source_weight, "target": given.app_target_weight},
+        "Db": {"source": given.db_source_weight, "target": given.db_target_weight},
+    }
     yield Part(
         "accelerator",
-        "global",
+        shape.home,
         recipe(traffic.accelerator, shape),
         (
             *("AcceleratorArn", "AcceleratorDns", "AcceleratorIps"),
-            *("SourceEndpointGroupArn", "TargetEndpointGroupArn"),
+            *(f"{role.title()}EndpointGroupArn" for role in shape.regions),
         ),
         {
             **balancers,
-            "SourceDial": _text(given.source_dial),
-            "TargetDial": _text(given.target_dial),
+            **{
+                f"{role.title()}Dial": _text(shares["Dial"][role])
+                for role in shape.regions
+            },
             "HealthPath": settings.servers.health_path,
             "Tls": _text(bool(settings.certificate_arns)),
         },
     )
     yield Part(
         "dns",
-        "global",
+        shape.home,
         recipe(traffic.names_of, shape),
         ("PrivateZoneId", "AppName", "DatabaseName"),
         {
             **names,
-            "AppSourceWeight": _text(given.app_source_weight),
-            "AppTargetWeight": _text(given.app_target_weight),
-            "DbSourceWeight": _text(given.db_source_weight),
-            "DbTargetWeight": _text(given.db_target_weight),
-            "AcceleratorDns": Output("accelerator", "AcceleratorDns", region="source"),
+            **{
+                f"{thing}{role.title()}Weight": _text(shares[thing][role])
+                for thing in ("App", "Db")
+                for role in shape.regions
+            },
+            "AcceleratorDns": _at_home(settings, "accelerator", "AcceleratorDns"),
             "DomainName": settings.domain,
             "HostedZoneId": settings.hosted_zone_id,
         },
@@ -550,7 +647,7 @@ def _observability(shape: Shape, settings: Settings) -> Part:
     balancer = ("AlbFullName", "BlueTgFullName", "GreenTgFullName")
     return Part(
         "observability",
-        shape.spread,
+        _place(shape, *shape.roles),
         recipe(observability.observability, shape),
         ("LogGroupName", "DashboardName"),
         {
@@ -560,6 +657,13 @@ def _observability(shape: Shape, settings: Settings) -> Part:
         },
         _everywhere("KmsKeyArn", "AlertTopicArn"),
     )
+
+
+def _migrating(shape: Shape, settings: Settings) -> Iterator[Part]:
+    """What only a migration needs, and not what it leaves behind."""
+    if not shape.removed:
+        yield _runbooks(shape, settings)
+        yield _operations(shape, settings)
 
 
 def _runbooks(shape: Shape, settings: Settings) -> Part:
@@ -575,7 +679,8 @@ def _runbooks(shape: Shape, settings: Settings) -> Part:
                 if settings.existing is None
                 else {"SourceDbArn": _source_database(settings)}
             ),
-            "BatchRoleArn": _role("BatchRoleArn"),
+            "BatchRoleArn": _role(settings, "BatchRoleArn"),
+            "SyncRoleArn": _role(settings, "SyncRoleArn"),
         },
     )
 
@@ -583,15 +688,15 @@ def _runbooks(shape: Shape, settings: Settings) -> Part:
 def _operations(shape: Shape, settings: Settings) -> Part:
     return Part(
         "operations",
-        "global",
+        shape.home,
         recipe(operations.operations, shape),
         ("MigrationRoleArn", "MigrationPlanName"),
         {
             **_existing_bucket(settings),
             "OperatorArns": names.anywhere(settings.operators),
             **_from_each(shape, "servers", "ListenerArn"),
-            "BatchRoleArn": _role("BatchRoleArn"),
-            "ReplicationRoleArn": _role("ReplicationRoleArn"),
+            "ReplicationRoleArn": _role(settings, "ReplicationRoleArn"),
+            "SyncRoleArn": _role(settings, "SyncRoleArn"),
             "SourceDbArn": _source_database(settings),
             "SourceKeyArn": (
                 SOURCE_KEY
@@ -599,9 +704,9 @@ def _operations(shape: Shape, settings: Settings) -> Part:
                 else settings.existing.database_key_arn
             ),
             "TargetKeyArn": TARGET_KEY,
-            "PrivateZoneId": Output("dns", "PrivateZoneId", region="source"),
+            "PrivateZoneId": _at_home(settings, "dns", "PrivateZoneId"),
             **{
-                output: Output("accelerator", output, region="source")
+                output: _at_home(settings, "accelerator", output)
                 for output in ("SourceEndpointGroupArn", "TargetEndpointGroupArn")
             },
         },

@@ -9,7 +9,6 @@ from troposphere import And, Equals, GetAtt, If, Not, Ref, Sub, Template, route5
 from tapgen.blocks import dns, frame, names, servers
 from tapgen.blueprints.region_migration.shape import (
     CODE,
-    ROLES,
     Shape,
     name,
     start,
@@ -30,9 +29,7 @@ ZONE_NAME = f"{CODE}-${{{names.SUFFIX}}}.internal"
 
 def accelerator(shape: Shape) -> Template:
     """Two static addresses, and a traffic dial for each region."""
-    t = start(
-        "Global Accelerator with a traffic dial for each region", role=frame.GLOBAL
-    )
+    t = start("Global Accelerator with a traffic dial for each region", role=shape.home)
     endpoints = [
         servers.Endpoint(
             title=f"{role.title()}Endpoints",
@@ -47,7 +44,7 @@ def accelerator(shape: Shape) -> Template:
             ),
             dial=_dial(t, role),
         )
-        for role in ROLES
+        for role in shape.regions
     ]
     path = frame.parameter(
         t,
@@ -84,15 +81,13 @@ def accelerator(shape: Shape) -> Template:
             servers.addresses(accelerator),
             "The two static IP addresses of the accelerator",
         ),
-        (
-            "SourceEndpointGroupArn",
-            Ref("SourceEndpoints"),
-            "Endpoint group of the source region",
-        ),
-        (
-            "TargetEndpointGroupArn",
-            Ref("TargetEndpoints"),
-            "Endpoint group of the target region",
+        *(
+            (
+                f"{role.title()}EndpointGroupArn",
+                Ref(f"{role.title()}Endpoints"),
+                f"Endpoint group of the {role} region",
+            )
+            for role in shape.regions
         ),
     )
     return t
@@ -114,7 +109,7 @@ def names_of(shape: Shape) -> Template:
 
     With a domain, also its record for the accelerator, which a migration never changes.
     """
-    t = start("DNS records with weights for each region", role=frame.GLOBAL)
+    t = start("DNS records with weights for each region", role=shape.home)
     zone = dns.private_zone(
         t,
         "PrivateZone",
@@ -124,7 +119,7 @@ def names_of(shape: Shape) -> Template:
             for role in shape.roles
         ],
     )
-    for role in ROLES:
+    for role in shape.regions:
         _records(t, shape, zone, role)
     _public_name(t)
     frame.outputs(
