@@ -121,21 +121,26 @@ def check_each(
     results: dict[Job, list[Finding]] = {}
     # Stack sets that share text and regions share one run.
     unique = list(dict.fromkeys(jobs.values()))
+    together: list[list[Finding]] = []
+
+    def look_at_systems() -> None:
+        together.extend(system_findings(one, results_cache) for one in systems)
+
+    count = processes or os.cpu_count() or 1
     for done, found in _results(
-        unique, processes or os.cpu_count() or 1, results_cache, on_first
+        unique, count, results_cache, on_first, look_at_systems
     ):
         results[done] = found
         for (_, name), job in jobs.items():
             if on_progress and job == done:
                 on_progress(name)
     each: list[list[Finding]] = []
-    for system in systems:
-        together = system_findings(system, results_cache)
+    for system, about_all in zip(systems, together, strict=True):
         unique_findings: dict[Finding, None] = {}
         for its, s in chosen:
             if its is not system:
                 continue
-            mine = [f for f in together if f.stack_set == s.name]
+            mine = [f for f in about_all if f.stack_set == s.name]
             found = [*results[jobs[system.name, s.name]], *mine]
             file = folder / system.name / f"{s.part}.json"
             placed = [*in_file(found, s, file), *repeated(s)]
@@ -228,8 +233,9 @@ def _results(
     processes: int,
     cache: ResultCache | None,
     on_first: Callable[[list[Finding]], None] | None,
+    meanwhile: Callable[[], None],
 ) -> Iterator[tuple[Job, list[Finding]]]:
-    """Yield every job with its findings, cached ones first."""
+    """Yield every job with its findings, cached ones first; `meanwhile` is called once."""
     missing = []
     for job in jobs:
         cached = cache.get(_key(cache, job)) if cache else None
@@ -239,7 +245,7 @@ def _results(
             yield job, cached
     if on_first and missing and quick.is_installed():
         _first_answer(missing, on_first)
-    for job, found in run_all(missing, processes):
+    for job, found in run_all(missing, processes, meanwhile):
         if cache and is_cacheable([job.template], found):
             cache.put(_key(cache, job), found)
         yield job, found

@@ -9,6 +9,8 @@ Nothing else in tapgen changes what it imports.
 
 from __future__ import annotations
 
+import json
+import operator
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -40,19 +42,30 @@ def apply() -> None:
     from cfnlint.conditions import conditions
     from cfnlint.context.conditions import _conditions
     from cfnlint.context.context import Context, Path
-    from cfnlint.jsonschema import validators
+    from cfnlint.jsonschema import _keywords, _keywords_cfn, validators
     from cfnlint.jsonschema._filter import FunctionFilter
     from cfnlint.rules import Rules
     from cfnlint.rules.jsonschema.Base import BaseJsonSchema
     from cfnlint.schema.resolver import RefResolver
+    from cfnlint.template import Template
 
     Context.evolve = _context_evolve
     Path.evolve = _copied
     Path.descend = _descend
     FunctionFilter.evolve = _copied
+    keywords = {
+        "enum": _enum_by(_keywords.enum),
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "properties": _properties,
+    }
     for kind in (validators.CfnTemplateValidator, validators.StandardValidator):
         kind.evolve = _validator_evolve
         kind.is_type = _is_type
+        kind.descend = _descend_to
+        kind(True).validators.update(keywords)
+    _keywords_cfn._raw_type = _raw_type
+    Template._search_deep_keys = _search_deep_keys
     validators.create = _creator(validators.StandardValidator)
     BaseJsonSchema.extend_validator = _extend_validator
     Rules.run = _run
@@ -346,7 +359,7 @@ def _filter(self: Any, validator: Any, instance: Any, schema: Any) -> Iterator[A
     if "cfnContext" in schema:
         yield instance, schema, validator
         return
-    if validator.is_type(instance, "string"):
+    if isinstance(instance, str):
         keyword = _keyword_of_text(self, instance, context.path.path)
         if keyword is not None:
             if keyword:
@@ -358,7 +371,7 @@ def _filter(self: Any, validator: Any, instance: Any, schema: Any) -> Iterator[A
     standard, group = self._filter_schemas(schema, validator)
     if group:
         yield from _in_scenarios(validator, instance, group)
-    if validator.is_type(instance, "object") and len(instance) == 1:
+    if isinstance(instance, dict) and len(instance) == 1:
         (key,) = instance
         if key in context.functions:
             standard = {ToPy(key).py: standard}
@@ -466,3 +479,137 @@ def _enabled(self: Any, cfn: Any, config: Any) -> set[str]:
             if parent in self.data:
                 self.data[parent].child_rules[rule_id] = rule
     return enabled
+
+
+# 0009: one step down is one copy of the validator and one of its context ------------------
+
+
+def _descend_to(
+    self: Any,
+    instance: Any,
+    schema: Any,
+    path: str | int | None = None,
+    schema_path: str | int | None = None,
+    property_path: str | None = None,
+) -> Iterator[Any]:
+    context = self.context
+    steps = context.path.descend(path=path, cfn_path=property_path)
+    lower = _context_evolve(context, path=steps)
+    evolved = _validator_evolve(self, schema=schema, context=lower)
+    for error in evolved.iter_errors(instance):
+        if path is not None:
+            error.path.appendleft(path)
+        if schema_path is not None:
+            error.schema_path.appendleft(schema_path)
+        yield error
+
+
+def _properties(
+    validator: Any, properties: Any, instance: Any, schema: Any
+) -> Iterator[Any]:
+    if not isinstance(instance, dict):
+        return
+    for name, subschema in properties.items():
+        if name in instance:
+            key = next(k for k in instance if k == name)  # which knows its place
+            yield from validator.descend(
+                instance[name],
+                subschema,
+                path=key,
+                schema_path=name,
+                property_path=name,
+            )
+
+
+# 0010: patterns are compiled once, and membership is asked of the list --------------------
+
+
+@cache
+def _compiled(pattern: str) -> Any:
+    from cfnlint.jsonschema._keywords import re
+
+    return re.compile(pattern)
+
+
+def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    from cfnlint.jsonschema.exceptions import ValidationError
+
+    if not isinstance(instance, (str, int, float, bool)):
+        return
+    text = instance if isinstance(instance, str) else json.dumps(instance)
+    if not _compiled(pattern).search(text):
+        yield ValidationError(f"{text!r} does not match {pattern!r}")
+
+
+def _pattern_properties(
+    validator: Any, patterns: Any, instance: Any, schema: Any
+) -> Iterator[Any]:
+    if not isinstance(instance, dict):
+        return
+    for pattern, subschema in patterns.items():
+        for key, value in instance.items():
+            if isinstance(key, str) and _compiled(pattern).search(key):
+                yield from validator.descend(
+                    value,
+                    subschema,
+                    path=key,
+                    schema_path=pattern,
+                    property_path="*",
+                )
+
+
+def _enum_by(enum: Any) -> Any:
+    def quick(validator: Any, enums: Any, instance: Any, schema: Any) -> Iterator[Any]:
+        # What is not in the list may still be equal to something in it: "True" to true.
+        if not (isinstance(instance, str) and instance in enums):
+            yield from enum(validator, enums, instance, schema)
+
+    return quick
+
+
+def _raw_type(validator: Any, kind: Any, instance: Any) -> bool:
+    from cfnlint.helpers import BOOLEAN_STRINGS
+
+    if kind in ("object", "array", "null") or instance is None:
+        return validator.is_type(instance, kind)  # type: ignore[no-any-return]
+    if kind == "string":
+        return not isinstance(instance, (dict, list))
+    if kind in ("number", "integer"):
+        if isinstance(instance, bool):
+            return False
+        try:
+            (float if kind == "number" else int)(instance)
+        except (ValueError, TypeError):
+            return False
+        return True
+    if kind == "boolean":
+        return isinstance(instance, bool) or instance in [*BOOLEAN_STRINGS]
+    return False
+
+
+# 0011: a template is searched without a list of the way to each place ---------------------
+
+
+def _search_deep_keys(self: Any, wanted: Any, value: Any, path: Any) -> list[Any]:
+    if isinstance(wanted, str):
+        fits: Callable[[Any], Any] = partial(operator.eq, wanted)
+    elif hasattr(wanted, "match"):
+        fits = partial(_matches, wanted)
+    else:
+        return []
+    return [*_places(value, [*path], fits)]
+
+
+def _matches(pattern: Any, key: Any) -> Any:
+    return isinstance(key, str) and pattern.match(key)
+
+
+def _places(value: Any, way: list[Any], fits: Callable[[Any], Any]) -> Iterator[Any]:
+    if not isinstance(value, (dict, list)):
+        return
+    for step in value if isinstance(value, dict) else range(len(value)):
+        inner = value[step]
+        if isinstance(value, dict) and fits(step):
+            yield [*way, step, inner]
+        if isinstance(inner, (dict, list)):
+            yield from _places(inner, [*way, step], fits)

@@ -7,7 +7,7 @@ import gc
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from tapgen.lint.cfn_lint import config, rules, run
@@ -19,13 +19,17 @@ from tapgen.template import evaluate, schemas
 _WORTH_FORKING = 3
 
 
-def run_all(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, list[Finding]]]:
-    """Yield every job with its findings, in the order in which they finish."""
+def run_all(
+    jobs: Sequence[Job], processes: int, meanwhile: Callable[[], None]
+) -> Iterator[tuple[Job, list[Finding]]]:
+    """Yield every job with its findings, in the order in which they finish; `meanwhile`
+    is called once, while other processes work."""
     batches = _batches(jobs)
     # Forking shares the loaded rules. It is unsafe while other threads run (a lock
     # they hold stays locked in the child), and unreliable outside Linux.
     safe = sys.platform == "linux" and threading.active_count() == 1
     if len(batches) < _WORTH_FORKING or processes < 2 or not safe:
+        meanwhile()
         with _collecting():
             for batch in batches:
                 yield from _run_batch(batch)
@@ -38,7 +42,9 @@ def run_all(jobs: Sequence[Job], processes: int) -> Iterator[tuple[Job, list[Fin
     context = multiprocessing.get_context("fork")
     processes = min(processes, len(batches))
     with context.Pool(processes, initializer=_own_signals) as pool:
-        for found in pool.imap_unordered(_run_batch, batches):
+        every = pool.imap_unordered(_run_batch, batches)
+        meanwhile()
+        for found in every:
             yield from found
 
 
