@@ -9,13 +9,15 @@ model and the errors only: whoever advances a rollout checks its gates with this
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import field
@@ -64,10 +66,14 @@ MOST_OUTPUT = 2_000
 _MOST_ALARMS = 50  # named in one piece of evidence
 _GRACE = 5.0  # seconds between SIGTERM and SIGKILL
 _LOOK = 0.2  # seconds between two looks whether the run is asked to stop
-# Its input ends when tapgen does, however that happens.
-_GUARD = f"""\
-read group; read nothing
-kill -TERM "-$group"; sleep {_GRACE:.0f}; kill -KILL "-$group"
+# Becomes the command, which leads its group. Beside it something waits for a line, which
+# never comes when tapgen is killed: the input just ends, and then so does the group.
+_GUARDED = f"""\
+exec 3<&0 </dev/null
+( {{ trap "" TERM; read -r line <&3 && exit
+kill -TERM "-$$"; sleep {_GRACE:.0f}; kill -KILL "-$$"; }} >/dev/null 2>&1 & )
+exec 3<&-
+exec "$@"
 """
 _CREDENTIALS = (
     "AWS_ACCESS_KEY_ID",
@@ -481,12 +487,15 @@ def execute(
     process is interrupted or killed, end the whole group. Raises Interrupted once `stopping`.
     """
     start = time.monotonic()
+    reason = _missing(command[0], env)
+    if reason:
+        return Ended(0.0, error=f"cannot be started ({reason})")
     # A file and no pipe: a child in the background must not hold up the end.
-    with tempfile.TemporaryFile() as output, _guard() as take:
+    with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
+                ["sh", "-c", _GUARDED, "sh", *command],
+                stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=dict(env),
@@ -497,10 +506,11 @@ def execute(
             return Ended(0.0, error=f"cannot be started ({reason})")
         late = ""
         try:
-            take(process.pid)
             if not _ends(process, start + timeout, stopping):
                 late = "was stopped: it ran longer than its timeout"
                 _end(process)
+            else:
+                _leave(process)
         except BaseException:
             _end(process)
             raise
@@ -508,34 +518,18 @@ def execute(
         return Ended(spent, None if late else process.returncode, _tail(output), late)
 
 
-@contextlib.contextmanager
-def _guard() -> Iterator[Callable[[int], None]]:
-    """Yield what takes a process group that ends with this process, also where this one is
-    killed: the run is resumed, and would start a command beside the one that still runs.
-    """
-    try:
-        guard = subprocess.Popen(
-            ["sh", "-c", _GUARD],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-    except OSError:  # no shell on this machine
-        yield lambda group: None
-        return
+def _missing(program: str, env: Mapping[str, str]) -> str | None:
+    """Return why a program cannot be started, as the system says it; None when it can."""
+    if shutil.which(program, path=env.get("PATH")):
+        return None
+    return os.strerror(errno.EACCES if os.path.exists(program) else errno.ENOENT)
 
-    def take(group: int) -> None:
-        assert guard.stdin
-        with contextlib.suppress(OSError):  # somebody has ended it
-            guard.stdin.write(f"{group}\n".encode())
-            guard.stdin.flush()
 
-    with guard:
-        try:
-            yield take
-        finally:
-            guard.kill()
+def _leave(process: subprocess.Popen[bytes]) -> None:
+    """Let go on what a command that has ended left in the background."""
+    assert process.stdin
+    with contextlib.suppress(OSError), process.stdin:  # something has ended the waiter
+        process.stdin.write(b"\n")
 
 
 def _ends(
@@ -558,6 +552,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, number)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE)
+    assert process.stdin
+    process.stdin.close()
 
 
 def _tail(output: Any) -> str:

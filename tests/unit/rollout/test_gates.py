@@ -355,24 +355,39 @@ def test_a_command_ends_with_all_its_children_when_the_run_is_asked_to_stop(
     assert _ends(int(file.read_text()))
 
 
-def test_a_command_does_not_outlive_a_tapgen_that_is_killed(tmp_path: Path) -> None:
-    file = tmp_path / "pid"
-    words = f"echo $$ > {file}.new; mv {file}.new {file}; sleep 600"
+@pytest.mark.parametrize("delay", [0.002, 0.006, 0.02, 1])
+def test_a_command_does_not_outlive_a_tapgen_that_is_killed(
+    tmp_path: Path, delay: float
+) -> None:
+    """Also one that is killed while it starts the command."""
     code = (
-        "import os, sys; from tapgen.rollout import gates; "
-        "gates.execute(['sh', '-c', sys.argv[1]], 600, os.environ, "
-        "lambda: print('waits', flush=True))"
+        "import os, sys; from tapgen.rollout import gates; print(flush=True); "
+        "gates.execute(['sh', '-c', sys.argv[1]], 600, os.environ)"
     )
+    mark = tmp_path / "mark"
+    words = f"while true; do echo > {mark}; sleep 0.1; done"
     call = [sys.executable, "-c", code, words]
     with subprocess.Popen(call, stdout=subprocess.PIPE) as process:
-        assert (
-            process.stdout and process.stdout.readline()
-        )  # its guard knows the command
-        while not file.exists():
-            time.sleep(0.02)
+        assert process.stdout and process.stdout.readline()
+        time.sleep(delay)
         process.kill()
 
-    assert _ends(int(file.read_text()))
+    marked = _commands(words)
+    deadline = time.monotonic() + 60
+    while marked and time.monotonic() < deadline:
+        time.sleep(0.02)
+        marked = _commands(words)
+    assert not marked
+
+
+def _commands(words: str) -> list[str]:
+    """The processes that run these words; not what ends them."""
+    found = []
+    for one in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if (one / "cmdline").read_text() == f"sh\0-c\0{words}\0":
+                found.append(one.name)
+    return found
 
 
 def _ends(pid: int) -> bool:
