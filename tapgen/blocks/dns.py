@@ -250,17 +250,31 @@ def weighted(
     identifier: str,
     weight: Any,
     to: Alias,
-    check: Any,
+    check: Any = None,
     condition: str = "",
 ) -> Any:
-    """Add a weighted alias record, which serves while its check is healthy.
+    """Add a weighted alias record, which serves while its check is healthy; without a
+    check, while what it leads to is.
 
-    The share is the weight divided by the sum of weights. If the checks of all records
-    with a weight fail, Route 53 answers with those of weight 0, so both sides need a
-    check.
+    A load balancer is healthy if each of its target groups that has targets has a healthy
+    one. Route 53 knows this without requests, so a region from which traffic has gone
+    away is not taken for healthy because nothing fails there any more.
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
+
+    The share is the weight divided by the sum of weights. If all records with a weight are
+    unhealthy, Route 53 answers with those of weight 0.
     """
     return _record(
-        t, title, zone, domain, identifier, to, check, condition, Weight=weight
+        t,
+        title,
+        zone,
+        domain,
+        identifier,
+        to,
+        check,
+        condition,
+        evaluated=check is None,
+        Weight=weight,
     )
 
 
@@ -376,6 +390,7 @@ def _record(
     to: Alias,
     check: Any,
     condition: str,
+    evaluated: bool = False,
     **routing: Any,
 ) -> Any:
     if check is not None:
@@ -392,8 +407,8 @@ def _record(
             AliasTarget=route53.AliasTarget(
                 DNSName=to.host,
                 HostedZoneId=to.zone,
-                # It would only show whether the region has API Gateway at all.
-                EvaluateTargetHealth=False,
+                # For an API, it would only show whether the region has API Gateway.
+                EvaluateTargetHealth=evaluated,
             ),
             **routing,
         )

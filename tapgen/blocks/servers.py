@@ -407,9 +407,8 @@ def balancer_alarms(
 
     `colours` are target groups by colour, `name` has a `%s` for the metric. The alarm
     `no-servers` goes off when at least `lost` requests a minute got no answer from a
-    server, for three minutes in a row; without requests there is no data. A health
-    check can use it: it needs all datapoints, as Route 53 does not support "M out of
-    N".
+    server, for three minutes in a row. It is for people, and no health check: without
+    requests there is no data, so it ends when traffic has left.
     """
     whole = {"LoadBalancer": GetAtt(balancer, "LoadBalancerFullName")}
     for colour, group in colours.items():

@@ -34,7 +34,6 @@ from tapgen.blueprints.region_migration.shape import (
     start,
 )
 
-
 _BATCH = "batchoperations.s3.amazonaws.com"
 
 

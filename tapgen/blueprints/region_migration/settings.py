@@ -229,8 +229,8 @@ class Traffic(_Model):
         default=1,
         ge=1,
         le=frame.MOST,
-        description="Requests a minute without an answer, three minutes in a row, that"
-        " turn the VPCs to the other region",
+        description="Requests a minute without an answer, three minutes in a row, for an"
+        " alarm",
     )
     source_writes: Literal["allowed", "paused"] = Field(
         default="allowed", description="Whether the source's application may write"

@@ -152,18 +152,6 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
         )
         for thing, text in (("App", "servers"), ("Db", "database"))
     }
-    check = None
-    if role in shape.roles:
-        check = dns.alarm_check(
-            t,
-            f"{what}Check",
-            name=name("app", role),
-            # It goes off while requests get no answer, and needs no checker with
-            # access.
-            alarm=name("no-servers", role),
-            region=Ref(frame.region_parameter(role)),
-            without_data="Healthy",
-        )
     hosts = {
         thing: frame.wired(
             t,
@@ -191,7 +179,6 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
         identifier=role,
         weight=weights["App"],
         to=dns.Alias(hosts["AlbDns"], hosts["AlbZone"]),
-        check=check,
     )
     dns.weighted_name(
         t,
