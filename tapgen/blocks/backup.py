@@ -219,10 +219,10 @@ def failed_alarms(t: Template, *, vault: Any, name: str, topic_arn: Any) -> None
     """Add alarms on failed backups and copies of a vault, by its name; `name` has a `%s`
     for which.
 
-    AWS Backup publishes its metrics by vault, and by vault and resource type
-    ("Supported metrics for resource tags for telemetry", CloudWatch user guide; each
-    combination of dimensions is a metric of its own). An alarm without dimensions waits
-    for a metric that no page knows, and never rings. Of a copy, no page says whether it
+    AWS documents the metrics of AWS Backup by vault, and by vault and resource type
+    ("Supported metrics for resource tags for telemetry", CloudWatch user guide). Each
+    combination of dimensions is a metric of its own, and no page says that there is one
+    without dimensions: an alarm on it may never ring. Nor does a page say whether a copy
     counts at the vault that it comes from or at the one that it goes to: so both have
     these alarms. Other plans with the same vault trigger them as well.
     """

@@ -88,7 +88,7 @@ def test_failed_backups_and_copies_ring() -> None:
         "rm-backup": "NumberOfBackupJobsFailed",
         "rm-copy": "NumberOfCopyJobsFailed",
     }
-    # Without it, no metric of AWS Backup would ever reach them.
+    # The only dimension that each metric of AWS Backup is documented with.
     by_vault = [{"Name": "BackupVaultName", "Value": "vault"}]
     assert all(a["Dimensions"] == by_vault for a in alarms.values())
 
