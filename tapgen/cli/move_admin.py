@@ -170,7 +170,11 @@ def _lines(
             f"no stack set of this system is in {home}, the admin.region of the config; to "
             "move, let the config have the region that administers the system now"
         ]
-    lines = [f"administration: {home} becomes {to}; no resource is changed"]
+    lines = [
+        f"administration: {home} becomes {to}; no resource is changed",
+        f"made first, where it is missing: the administration role of {to}, an artifact "
+        "bucket there, and execution roles that trust it",
+    ]
     for name, found in observed.items():
         places = ", ".join(map(str, sorted(found.instances)))
         lines.append(f"  {name}: {places or 'no stacks'}")

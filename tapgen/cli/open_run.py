@@ -96,7 +96,7 @@ def away(reached: Reached, near: Near, command: str) -> Away:
     return Away("\n  ".join(lines), known)
 
 
-def _only_on(found: Opened) -> bool:
+def only_on(found: Opened) -> bool:
     """Whether a run can only go on: nothing turns it back."""
     from tapgen.rollout import lock
 
@@ -223,7 +223,7 @@ def what_is_open(
         return None, lost
     line = command_line("resume", reached)
     ways = f"continue it: {line}" + (
-        "" if found.state.back or _only_on(found) else f"; undo it: {line} --back"
+        "" if found.state.back or only_on(found) else f"; undo it: {line} --back"
     )
     if running:
         ways = f"it goes on; stop it: {command_line('stop', reached)}"

@@ -11,6 +11,7 @@ from typing import Any
 from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.cli.common import LOCAL_FOLDER, embedded, interactive, say
+from tapgen.cli.open_run import only_on
 from tapgen.cli.reach import Reached, command_line
 
 LOCAL_PATIENCE = 30.0
@@ -134,6 +135,7 @@ def resume_run(reached: Reached, back: bool) -> Any:
 
     prefix = reached.system.prefix
     found = opening.opened(reached.sets.bucket, prefix)
+    goes_back = not (found and only_on(found))
     if found is None and not places.elsewhere(reached.sets, prefix):
         return None
     steps = found.state.there.steps.values() if found else ()
@@ -154,6 +156,7 @@ def resume_run(reached: Reached, back: bool) -> Any:
             without=reached.without,
             **ways,
         ),
+        goes_back=goes_back,
     )
 
 

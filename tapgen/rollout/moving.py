@@ -29,7 +29,7 @@ from tapgen.rollout.lock import MOVE
 from tapgen.rollout.model import Event, Outcome
 from tapgen.rollout.program import Lane, Program
 from tapgen.rollout.restore import by_digest
-from tapgen.rollout.runner import Starter, start
+from tapgen.rollout.runner import Compiled, Starter, require_unchanged, start
 from tapgen.system import ownership
 from tapgen.template import parameters
 
@@ -124,15 +124,15 @@ def move(
 ) -> Outcome:
     """Move the administration of a system to a region that has a copy of its journal.
 
-    Raises what `runner.run` raises. A move is never turned back: it goes on, with
+    Raises what `runner.run` raises, also where a stack set is not as it was `observed`
+    any more. A move is never turned back: it goes on, with
     `runner.resume`, until it has ended.
     """
-    wanted, texts = program(system, observed, to)
     starter = replace(starter, command=MOVE, facts={**starter.facts, "to": to})
-    return start(
-        sets,
-        system,
-        starter,
-        Ways(on_event, **ways),
-        lambda old, store: (wanted, texts, {}),
-    )
+
+    def compiled(old: object, store: object) -> Compiled:
+        since = "it was read; give the command again"
+        require_unchanged(observed, observed, sets, since)
+        return *program(system, observed, to), {}
+
+    return start(sets, system, starter, Ways(on_event, **ways), compiled)

@@ -84,7 +84,7 @@ def run(
     chosen = replace(chosen, content=lambda key: content(sources[key]))
 
     def compiled(old: Opened | None, store: Store) -> Compiled:
-        _require_unchanged(plan, sets)
+        require_unchanged({step.stack_set for step in plan.steps}, plan.observed, sets)
         program, texts = compile.program(
             plan,
             good=_good(plan, store, old),
@@ -507,10 +507,15 @@ def _store_before(
             store.put(place, snapshot.dump(with_texts(good, texts.__getitem__)))
 
 
-def _require_unchanged(plan: Plan, sets: StackSets) -> None:
-    """Raise RolloutError when a stack set is not as the plan observed it."""
-    names = {step.stack_set for step in plan.steps}
-    seen = plan.observed
+def require_unchanged(
+    names: Iterable[str],
+    seen: Mapping[str, Observed],
+    sets: StackSets,
+    since: str = "the plan was made; plan again",
+) -> None:
+    """Raise RolloutError when a stack set is not as it was `seen`; `since` says when that
+    was, and what to do."""
+    names = sorted(names)
 
     def listed(name: str, newest: Newest) -> Mapping[Target, ObservedInstance] | None:
         """Only operations change instances (`remembered`): after the same one as before,
@@ -524,13 +529,11 @@ def _require_unchanged(plan: Plan, sets: StackSets) -> None:
         known = seen[name].instances.get(target) if name in seen else None
         return one.overrides if one is known else None
 
-    now = sets.observe(sorted(names), outputs=sweep.nowhere, given=given, listed=listed)
-    for name in sorted(names):
-        before, after = plan.observed.get(name), now.get(name)
+    now = sets.observe(names, outputs=sweep.nowhere, given=given, listed=listed)
+    for name in names:
+        before, after = seen.get(name), now.get(name)
         if _facts(before) != _facts(after):
-            raise RolloutError(
-                f"{name} has changed since the plan was made; plan again"
-            )
+            raise RolloutError(f"{name} has changed since {since}")
 
 
 def _facts(found: Observed | None) -> Any:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -20,16 +20,35 @@ from tapgen.rollout.program import Kind, Verb
 from tests import make
 from tests.make import EAST, WEST
 from tests.unit.rollout.fakes import Cloud, Faults, Instance, Killed, kill
-from tests.unit.rollout.test_kills import FIRST, observed, resume, some, start
+from tests.unit.rollout.test_kills import (
+    FIRST,
+    SECOND,
+    observed,
+    resume,
+    some,
+    start,
+)
 
 HOME, TO = EAST.region, WEST.region
+
+
+@dataclass
+class Named(Cloud):
+    """A cloud whose stacks have ids by which `adopt` finds them again."""
+
+    def describe(self, name: str, **more: Any) -> Observed | None:
+        found = super().describe(name, **more)
+        if found is None:
+            return None
+        named = {t: replace(i, stack_id=str(t)) for t, i in found.instances.items()}
+        return replace(found, instances=named)
 
 
 def both() -> Cloud:
     """Two regions with the first version deployed from one of them; each has the bucket of
     the other one as its copy."""
-    cloud = Cloud()
-    there = Cloud(
+    cloud = Named()
+    there = Named(
         admin=WEST,
         history=cloud.history,
         started=cloud.started,
@@ -51,23 +70,10 @@ def demo() -> System:
     return make.system(*FIRST)
 
 
-def identified(cloud: Cloud) -> dict[str, Observed]:
-    """What is observed, with ids by which the fake finds stacks again."""
-    return {
-        name: replace(
-            found,
-            instances={
-                t: replace(one, stack_id=str(t)) for t, one in found.instances.items()
-            },
-        )
-        for name, found in observed(cloud).items()
-    }
-
-
-def move(cloud: Cloud) -> rollout.Outcome:
+def move(cloud: Cloud, seen: Any = None) -> rollout.Outcome:
     return moving.move(
         demo(),
-        identified(cloud),
+        observed(cloud) if seen is None else seen,
         cloud,  # type: ignore[arg-type]
         TO,
         lambda event: None,
@@ -163,6 +169,16 @@ def test_a_move_is_not_turned_back_abandoned_or_replaced() -> None:
     assert resume(cloud).green
 
 
+def test_what_has_changed_since_it_was_shown_is_not_moved() -> None:
+    cloud = both()
+    seen = observed(cloud)
+    assert start(cloud, *SECOND).green
+
+    with pytest.raises(RolloutError, match="has changed since"):
+        move(cloud, seen)
+    assert not cloud.regions[TO].sets and move(cloud).green
+
+
 def test_an_import_that_fails_is_done_again_without_what_it_has_done() -> None:
     stacks = {
         Target("1" * 12, f"region-{n}"): f"{'1' * 12}/region-{n}" for n in range(23)
@@ -184,7 +200,7 @@ def test_an_import_that_fails_is_done_again_without_what_it_has_done() -> None:
 
 def test_what_aws_would_not_import_is_refused_before_anything_is_let_go() -> None:
     cloud = both()
-    good = identified(cloud)
+    good = observed(cloud)
     name, one = next(iter(good.items()))
     secret = json.dumps({"Parameters": {"Key": {"Type": "String", "NoEcho": True}}})
     target, instance = next(iter(one.instances.items()))
