@@ -247,4 +247,5 @@ def _facts(found: Opened) -> dict[str, Any]:
         "host": held.host,
         "since": held.since,
         "progress": found.progress,
+        **({"to": found.state.opening["to"]} if found.state.opening.get("to") else {}),
     }

@@ -108,15 +108,17 @@ def plan_command(
             _with_change_sets(reached, before, clock) if change_sets else (before, {})
         )
         allowed = exact_allowances(plan, allowed)
+        open_run, lines = what_is_open(reached, near)
         with clock.stage("quotas and drift"):
-            others, unsearched = undescribed(reached, deployed=bool(plan.observed))
+            others, unsearched = undescribed(
+                reached, deployed=bool(plan.observed), open_run=open_run
+            )
             ahead = replace(
                 outlook_of(reached, plan, drift_of_all=detect_drift),
                 answers=answers,
                 undescribed=others,
                 unsearched=unsearched,
             )
-        open_run, lines = what_is_open(reached, near)
         ahead = replace(ahead, open_run=open_run, first=lines)
     steps = program_of(plan) if details and plan else None
     if output == "json":
@@ -146,6 +148,8 @@ def _next(reached: Reached, open_run: Any, saved: str) -> str:
     apply = f"{command_line('rollout', reached)}{saved}"
     if not open_run or "unread" in open_run:
         return f"to apply this plan: {apply}"
+    if "to" in open_run:
+        return f"run {open_run['run']} comes first: it moves the administration"
     if open_run["running"]:
         return f"run {open_run['run']} comes first; then plan again, and apply: {apply}"
     return (

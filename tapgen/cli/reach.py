@@ -99,17 +99,23 @@ def _require_journals(system: System, without: Iterable[str]) -> None:
 
 
 def undescribed(
-    reached: Reached, *, deployed: bool, everything: bool = False
+    reached: Reached,
+    *,
+    deployed: bool,
+    everything: bool = False,
+    open_run: Mapping[str, Any] | None = None,
 ) -> tuple[tuple[Undescribed | Unsearched, ...], tuple[str, ...]]:
     """Return the system's stack sets that neither its file nor an environment in it
     describes, and the regions of its file that were not searched, none with `everything`;
-    `deployed` says whether any that it describes exist."""
+    `deployed` says whether any that it describes exist. Those that `open_run` has moved to
+    another region already are described."""
     from tapgen.aws import artifact_bucket
     from tapgen.system import undescribed
 
     system, sets = reached.system, reached.sets
     read = environments(reached.loaded.config.path)
     described = {(c.admin.region, c.suffix) for c in read}
+    described |= {((open_run or {}).get("to", ""), system.suffix)}
     try:
         buckets = artifact_bucket.regions(sets.aws, sets.admin)
     except AwsError:  # whoever may not list them looks everywhere

@@ -53,9 +53,12 @@ def status_command(
     try:
         with administered(reached, "status") as near:
             observed = ownership.observe(reached.system, reached.sets)
-            others, _ = undescribed(reached, deployed=bool(observed), everything=True)
+            open_run, lines = what_is_open(reached, near)
+            others, _ = undescribed(
+                reached, deployed=bool(observed), everything=True, open_run=open_run
+            )
             found = data.status(reached.system, observed, others)
-            found["open_run"], lines = what_is_open(reached, near)
+            found["open_run"] = open_run
     except Away as away:
         if output == "json":
             print_json(away.known)

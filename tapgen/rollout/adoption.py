@@ -1,6 +1,6 @@
 """Let a stack set take over stacks that exist, in steps that can be done again.
 
-`lane` makes the steps: the stack set is created without stacks (found), the one that has
+`lane` makes the steps: the stack set is created without stacks (prepare), the one that has
 them lets them go (release), they are imported (adopt), and each gets back the overrides
 that it had (align). `calls` says what of a step AWS still lacks: so a step that failed or
 was interrupted does the rest of its work, and nothing twice.
@@ -39,7 +39,7 @@ def founding(name: str, part: str, definition: Definition, region: str) -> Step:
     """Return the step that creates a stack set without stacks, in a region."""
     words = f"an empty stack set in {region}"
     return Step(
-        Kind.FOUND,
+        Kind.PREPARE,
         name,
         part,
         definition=definition,
@@ -98,7 +98,7 @@ def calls(step: Step, sets: StackSets) -> tuple[Call, ...]:
     return tuple(_CALLS[step.kind](step, sets))
 
 
-def _found(step: Step, sets: StackSets) -> Iterator[Call]:
+def _prepare(step: Step, sets: StackSets) -> Iterator[Call]:
     if not sets.exists(step.stack_set):
         yield Call(
             Verb.CREATE_STACK_SET,
@@ -169,7 +169,7 @@ def _align(step: Step, sets: StackSets) -> Iterator[Call]:
 
 
 _CALLS = {
-    Kind.FOUND: _found,
+    Kind.PREPARE: _prepare,
     Kind.RELEASE: _release,
     Kind.ADOPT: _adopt,
     Kind.ALIGN: _align,

@@ -108,7 +108,7 @@ class Kind(StrEnum):
     RESTORE = "restore"
     GATE = "gate"
     REPAIR = "repair"
-    FOUND = "found"
+    PREPARE = "prepare"
     RELEASE = "release"
     ADOPT = "adopt"
     ALIGN = "align"
@@ -121,7 +121,7 @@ class Kind(StrEnum):
         return self not in (Kind.UPLOAD, Kind.GATE, Kind.ACT, Kind.CHECK)
 
 
-ADOPTING = frozenset({Kind.FOUND, Kind.RELEASE, Kind.ADOPT, Kind.ALIGN})
+ADOPTING = frozenset({Kind.PREPARE, Kind.RELEASE, Kind.ADOPT, Kind.ALIGN})
 """What `adoption` makes of stacks that exist: their calls are what AWS lacks when the step
 begins, also when it begins again."""
 
