@@ -228,6 +228,7 @@ class NamedBeforeItExists(SystemRule):
 
     def check_system(self, it: SystemView) -> Iterator[FoundIn]:
         creators = _creators(it)
+        found = []
         for stack_set, resource in it.resources():
             for path, key in _named(resource.at_creation):
                 parts = creators.get((*key, resource.place.account), {})
@@ -235,10 +236,21 @@ class NamedBeforeItExists(SystemRule):
                     continue
                 if not any(part in it.before[stack_set.part] for part in parts):
                     part, what = next(iter(parts.items()))
-                    yield stack_set, in_properties(resource, *path), (
-                        f"{part}.{what} creates {key[1]!r}, but may be deployed later;"
-                        f" add depends_on: [{part}]"
-                    )
+                    creates = f"{part}.{what} creates {key[1]!r}"
+                    where = in_properties(resource, *path)
+                    found.append((stack_set, where, part, creates))
+        pairs = {(stack_set.part, part) for stack_set, _, part, _ in found}
+        for stack_set, where, part, creates in found:
+            if (part, stack_set.part) in pairs or stack_set.part in it.before[part]:
+                # Each waiting for the other would be a circle.
+                yield stack_set, where, (
+                    f"{creates}, and needs this stack set itself; give the value by a"
+                    f" parameter with at_first, until: [{part}]"
+                )
+            else:
+                yield stack_set, where, (
+                    f"{creates}, but may be deployed later; add depends_on: [{part}]"
+                )
 
 
 _Name = tuple[str, str]

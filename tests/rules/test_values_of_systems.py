@@ -523,6 +523,28 @@ Resources:
 """
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+def test_two_stack_sets_that_name_each_other_are_not_sent_into_a_circle(
+    ordered: bool,
+) -> None:
+    def bucket(name: str, peer: str) -> str:
+        text = BUCKETS.replace("NAME", name).replace("PEER", peer)
+        return text.replace("STATUS", "Enabled")
+
+    text = parts(
+        one=("us-east-1", bucket("here", "there")),
+        two=("eu-west-1", bucket("there", "here")),
+    )
+    if ordered:
+        text = text.replace("two:\n", "two:\n  depends_on: [one]\n")
+    messages = [
+        f.message for f in rules.system(examples.system(text)) if f.rule == "E9586"
+    ]
+
+    assert len(messages) == (1 if ordered else 2)
+    assert all("at_first" in each for each in messages)
+
+
 def test_buckets_of_two_stack_sets_may_replicate_back_in_a_second_rollout() -> None:
     def bucket(name: str, peer: str) -> str:
         text = BUCKETS.replace("NAME", name).replace("PEER", peer)
