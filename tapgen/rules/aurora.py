@@ -214,7 +214,7 @@ def joined(world: World, it: Resource) -> object:
     if name:
         return name.lower()
     if it.type == "AWS::RDS::GlobalCluster":
-        return (it.id, it.place.target)
+        return it.identity
     found = world.origin(it, get(it.properties, "GlobalClusterIdentifier"))
     if found is None or found[0].type != "AWS::RDS::GlobalCluster":
         return None

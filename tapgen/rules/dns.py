@@ -315,10 +315,13 @@ def _whose(world: World, it: Resource, record: Any) -> tuple[object, ...] | None
         named = text(holder, "HostedZoneName")
         origin = world.origin(it, identifier)
         if origin:
-            zone = zone or (origin[0].place.target, origin[0].id)
+            zone = zone or origin[0].identity
         zone = zone or text(identifier) or (named and _zone(world, it, named))
         if zone is None and is_function(identifier):
-            zone = (it.place.target, repr(identifier))  # unknown, but one at a target
+            # Unknown, but the same: an export in its region, all else in its template.
+            shared = "Fn::ImportValue" in identifier
+            where = it.place.target if shared else id(it.place)
+            zone = (where, repr(identifier))
     name, kind = text(record, "Name"), text(record, "Type")
     return (zone, _plain(name), kind) if zone and name and kind else None
 
@@ -327,7 +330,7 @@ def _zone(world: World, it: Resource, name: str) -> object:
     """Return the hosted zone that a name means: Route 53 accepts a name where only one
     zone of the account has it, so it is that of the system, if it has one."""
     same = [
-        (zone.place.target, zone.id)
+        zone.identity
         for zone in world.resources("AWS::Route53::HostedZone")
         if zone.place.account == it.place.account
         and _plain(text(zone.properties, "Name") or "") == _plain(name)

@@ -80,7 +80,7 @@ def _replicated(world: World, it: Resource) -> tuple[Any, ...]:
     target = it.place.target
     if target is None or (origin is None and not isinstance(given, str)):
         return ()
-    key = (origin[0].id, origin[0].place.target) if origin else given
+    key = origin[0].identity if origin else given
     return (key, it.place.entry, target.account, target.region)
 
 

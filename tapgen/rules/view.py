@@ -99,6 +99,11 @@ class Resource:
         return None if found is None else replace(self, attributes=found)
 
     @property
+    def identity(self) -> tuple[int, str]:
+        """What no other resource has: stack sets may give theirs the same logical ids."""
+        return id(self.place), self.id
+
+    @property
     def certain(self) -> bool:
         """Whether the resource is certainly created here."""
         condition = self.attributes.get("Condition")

@@ -349,6 +349,42 @@ def test_a_zone_may_be_named_or_imported(one: str, two: str | None) -> None:
     assert len(alone("E9605", parts(one=("us-east-1", body)))) == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [("!Ref Zone", False), ("!GetAtt Zone.Id", False), ("!ImportValue zone", True)],
+)
+def test_stack_sets_may_name_different_zones_alike(given: str, wrong: bool) -> None:
+    zone = ZONE.partition("Outputs")[0].partition("\n")[2]
+    body = record(FIRST, given) + zone
+    text = parts(one=("us-east-1", body), two=("us-east-1", body))
+
+    assert bool(found("E9605", text)) == wrong
+
+
+def test_stack_sets_may_name_different_keys_and_global_clusters_alike() -> None:
+    text = parts(
+        orders=("us-east-1", key("true")),
+        billing=("us-east-1", key("true")),
+        one=("us-west-2", REPLICA_KEY),
+        two=("us-west-2", REPLICA_KEY),
+    )
+    same = taking(taking(text, "one", "orders.Arn"), "two", "orders.Arn")
+    other = taking(taking(text, "one", "orders.Arn"), "two", "billing.Arn")
+
+    assert len(found("E9543", same)) == 1
+    assert found("E9543", other) == []
+
+    secret = PRIMARY.replace("GlobalClusterIdentifier: orders, ", "")
+    plain = secret.replace("StorageEncrypted: true", "StorageEncrypted: false")
+    member = PARAMETER + cluster("GlobalClusterIdentifier: !Ref Given")
+    text = parts(
+        one=("us-east-1", secret), two=("us-east-1", plain), three=("us-west-2", member)
+    )
+
+    assert len(found("E9538", taking(text, "three", "one.Id"))) == 1
+    assert found("E9538", taking(text, "three", "two.Id")) == []
+
+
 def cluster(more: str) -> str:
     return f"""\
 Resources:
