@@ -205,7 +205,9 @@ class Sweep:
         if instance is None:
             return None
         found = look.found
-        ssm = parameter_store.names(found.template, found.values_of(instance))
+        ssm = {}
+        if parameter_store.reads(found.template):
+            ssm = parameter_store.names(found.template, found.values_of(instance))
         return readings.read(
             self.sets.aws, target, instance, outputs, self.read_stacks, ssm
         )

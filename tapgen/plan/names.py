@@ -132,15 +132,20 @@ def _added(step: Step) -> Iterator[tuple[Name, _Holder]]:
     named: dict[int, list[diff.Resource]] = {}  # of changes that targets share
     for target, changes in step.changes.items():
         if id(changes) not in named:
-            # Whether a resource has a name does not depend on the target.
+            # Whether a resource gets another name does not depend on the target.
             named[id(changes)] = [
-                c for c in changes if _after(c, target, step.stack_set) is not None
+                c for c in changes if _gets_a_name(c, target, step.stack_set)
             ]
         for change in named[id(changes)]:
-            name = _after(change, target, step.stack_set)
-            if name and name != _before(change, target, step.stack_set):
+            if name := _after(change, target, step.stack_set):
                 holder = _Holder(step.stack_set, target, change.logical_id, new=True)
                 yield name, holder
+
+
+def _gets_a_name(change: diff.Resource, target: Target, stack_set: str) -> bool:
+    """Whether a resource has a name after a change that it did not have before."""
+    new = _after(change, target, stack_set)
+    return new is not None and new != _before(change, target, stack_set)
 
 
 def _before(change: diff.Resource, target: Target, stack_set: str) -> Name | None:

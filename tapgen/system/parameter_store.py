@@ -9,7 +9,7 @@ from dataclasses import replace
 from tapgen.aws import parameter_store
 from tapgen.aws.stacksets import StackSets
 from tapgen.model import Observed, ObservedInstance, Reading, System, Target
-from tapgen.template.parameter_store import names
+from tapgen.template.parameter_store import names, reads
 
 
 def look_up(
@@ -20,7 +20,7 @@ def look_up(
     wanted = {
         (s.name, target): {*names(s.template, s.sent(target)).values()}
         for s in system.stack_sets
-        if s.name in found
+        if s.name in found and reads(s.template)
         for target in s.targets
         if _answers(found[s.name].instances.get(target), target)
     }
