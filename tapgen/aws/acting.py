@@ -11,18 +11,24 @@ from typing import Any
 
 from tapgen.aws import scripts
 from tapgen.aws.session import Aws, ask
-from tapgen.errors import RolloutError
+from tapgen.errors import AwsError, RolloutError
 from tapgen.model.procedures import Act
+
+_NOT_THERE = ("NotFound", "NotFoundFault", "NotFoundException")
+"""How the code of an error ends that says that what was asked for does not exist: an
+answer, and not the lack of one."""
 
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")  # of a JSONPath like $.Members[0].Status
 
 
 @dataclass(frozen=True)
 class Seen:
-    """Whether a check holds, and the value that was found."""
+    """Whether a check holds, and the value that was found; `hopeless` says that it will
+    never hold."""
 
     holds: bool
     shown: str
+    hopeless: bool = False
 
 
 def perform(aws: Aws, act: Act) -> None:
@@ -31,7 +37,7 @@ def perform(aws: Aws, act: Act) -> None:
     if act.script:
         try:
             scripts.ACTS[act.script](aws, act.target, act.arguments)
-        except (LookupError, TimeoutError) as error:
+        except (LookupError, TimeoutError, RuntimeError) as error:
             raise RolloutError(f"{act}: {error}") from error
         return
     _answer(aws, act)
@@ -44,7 +50,12 @@ def look(aws: Aws, act: Act) -> Seen:
             return Seen(*scripts.CHECKS[act.script](aws, act.target, act.arguments))
         except (LookupError, TimeoutError) as error:
             return Seen(False, str(error))
-    found = select(_answer(aws, act), act.selector)
+    try:
+        found = select(_answer(aws, act), act.selector)
+    except AwsError as error:
+        if not error.code.endswith(_NOT_THERE):
+            raise
+        found = None
     if found is None:
         return Seen(act.missing, "missing")
     return Seen(found in act.wanted, found)

@@ -19,20 +19,21 @@ _PERIOD = 60  # seconds
 
 @dataclass(frozen=True)
 class Lag:
-    """The last value of a lag, in the unit of its metric (milliseconds in Aurora), and when
-    it was measured. None where it is unknown; `why` says why."""
+    """The last value of a lag, in the `unit` of its metric (milliseconds in Aurora), and
+    when it was measured. None where it is unknown; `why` says why."""
 
     value: float | None = None
     at: datetime | None = None
     why: str = "the region does not answer"
+    unit: str = "ms"
 
     def __str__(self) -> str:
         if self.value is None or self.at is None:
             return f"unknown: {self.why}"
-        return f"{self.value:.0f} ms at {self.at:%H:%M:%S} UTC"
+        return f"{self.value:.0f} {self.unit} at {self.at:%H:%M:%S} UTC"
 
 
-def read(aws: Aws, target: Target, alarm: str) -> Lag:
+def read(aws: Aws, target: Target, alarm: str, unit: str = "ms") -> Lag:
     """Return the last value of the metric of an alarm; unknown where it cannot be read,
     which nobody in a failover has to wait for."""
     client = aws.client("cloudwatch", target, attempts=2)
@@ -57,7 +58,7 @@ def read(aws: Aws, target: Target, alarm: str) -> Lag:
         minutes = RECENT.seconds // 60
         name = metric["MetricName"]
         return Lag(why=f"{name} has no data of the last {minutes} minutes")
-    return Lag(float(values["Values"][0]), values["Timestamps"][0])
+    return Lag(float(values["Values"][0]), values["Timestamps"][0], unit=unit)
 
 
 _METRIC = ("Namespace", "MetricName", "Dimensions")

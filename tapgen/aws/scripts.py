@@ -86,6 +86,52 @@ def _is_close(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
     return held <= int(payload["Bytes"]), f"{held:.0f} bytes behind"
 
 
+def _promote(aws: Aws, target: Target, payload: Payload) -> None:
+    """Ask CloudFormation to promote the replica of a stack, unless it is promoted."""
+    from tapgen.handlers import promotion
+
+    stacks = _client(aws, "cloudformation", target)
+    status, promoted = _promotion(stacks, payload)
+    if status.endswith("_IN_PROGRESS") and not promoted:
+        raise LookupError(f"{payload['Stack']} is in {status}: try again once it ends")
+    try:
+        promotion.promote(payload, stacks, _end_waiting)
+    except _Waiting:
+        pass
+
+
+class _Waiting(Exception):
+    """A script would wait now, which the engine does itself."""
+
+
+def _end_waiting(seconds: float) -> None:
+    raise _Waiting
+
+
+def _is_promoted(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str, bool]:
+    """Whether the stack of a replica has promoted it; it never does where the update of
+    its stack was rolled back."""
+    status, promoted = _promotion(_client(aws, "cloudformation", target), payload)
+    complete = status.startswith("UPDATE_COMPLETE") or status == "CREATE_COMPLETE"
+    hopeless = not promoted and "ROLLBACK" in status or status.endswith("_FAILED")
+    word = "promoted" if promoted else "a replica"
+    return promoted and complete, f"{word}, its stack is in {status}", hopeless
+
+
+def _has_begun(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    """Whether a promotion was asked for; CloudFormation says so from then on, unless it
+    goes back."""
+    status, promoted = _promotion(_client(aws, "cloudformation", target), payload)
+    return promoted, f"its stack is in {status}"
+
+
+def _promotion(stacks: Asking, payload: Payload) -> tuple[str, bool]:
+    """Return the status of the stack of a replica, and whether it is to be promoted."""
+    stack = stacks.describe_stacks(StackName=payload["Stack"])["Stacks"][0]
+    given = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]}
+    return stack["StackStatus"], given["Promoted"] == "true"
+
+
 def _client(aws: Aws, service: str, target: Target) -> Asking:
     return Asking(aws.client(service, target))
 
@@ -93,18 +139,24 @@ def _client(aws: Aws, service: str, target: Target) -> Asking:
 ACTS: Mapping[str, Callable[[Aws, Target, Payload], None]] = {
     "switchover": _move_writer,
     "release": _turn_off,
+    "promotion": _promote,
 }
 """What scripts change, by the name of their handler."""
+
+PROOFS: Mapping[str, str] = {"promotion": "promotion begun"}
+"""Checks that say that a script was run, where its own says more: what it has led to."""
 
 AGAIN = frozenset({"release"})
 """Scripts whose change is made again while it has no effect: in a minute in which somebody
 put 1 as a metric, the highest value counts."""
 
-CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[bool, str]]] = {
+CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "switchover": _is_moving,
     "release": _is_off,
     "writer": _writes,
     "behind": _is_close,
+    "promotion": _is_promoted,
+    "promotion begun": _has_begun,
 }
-"""Whether what scripts change or wait for is so, and what there is instead. They only
-look."""
+"""Whether what scripts change or wait for is so, and what there is instead; a third value
+says that it will never be. They only look."""

@@ -251,6 +251,24 @@ def outputs(aws: Aws, target: Target, name: str) -> dict[str, str] | None:
     return dict(found.outputs) if found else None
 
 
+_NAME_START = 128 - 37  # the longest name of a stack, less a UUID
+
+
+def of_stack_set(aws: Aws, target: Target, name: str) -> str | None:
+    """Return the id of the stack of a stack set in a target, found by its name, so that the
+    administration region need not answer; None where there is none.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-concepts.html
+    """
+    start = f"StackSet-{name}"[:_NAME_START]
+    form = re.compile(re.escape(start) + "-[0-9a-f]{8}-[-0-9a-f]{27}")
+    client = aws.client("cloudformation", target)
+    for stack in pages(client, "describe_stacks", "Stacks"):
+        if form.fullmatch(stack["StackName"]):
+            return str(stack["StackId"])
+    return None
+
+
 def described(aws: Aws, target: Target, name: str) -> Described | None:
     """Return a stack, by name or id; None when there is no such stack."""
     found = _find(aws.client("cloudformation", target), name)

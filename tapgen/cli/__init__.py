@@ -43,6 +43,7 @@ COMMANDS = {
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
     "failover": ("failover", "Move database and traffic to the other region."),
     "failback": ("failover", "Move database and traffic back to the first region."),
+    "promote": ("promote", "Promote a read replica to a database of its own."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
     "limits": ("status", "Show AWS quotas and whether a system fits into them."),

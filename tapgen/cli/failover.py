@@ -2,36 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli import DONE
 from tapgen.cli.common import (
-    Timings,
     assume_role_option,
     aws_options,
     output_option,
-    print_json,
-    say,
     system_options,
     without_option,
 )
-from tapgen.cli.confirmation import confirm, require_account, require_typed
-from tapgen.cli.open_run import require_unopened, to_act
-from tapgen.cli.reach import Reached, command_line, reach_system
-from tapgen.cli.running import exit_code, next_lines, run_acts
+from tapgen.cli.confirmation import confirm, require_typed
+from tapgen.cli.operating import (
+    CODES,
+    Planned,
+    carry_out,
+    confirm_option,
+    dry_run_option,
+    in_account_option,
+    reach_to_operate,
+    yes_option,
+)
+from tapgen.cli.reach import Reached, command_line
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.operate.databases import Moving
 
-_CODES = """\b
-Exit codes: 0 done, 1 failed and nothing was changed, 3 partial: continue with tapgen
-resume, or go back with tapgen resume --back, 64 wrong usage, 130 interrupted.
-"""
 _FAILOVER = f"""\b
 Examples:
   tapgen failover payments_dr --local --dry-run
@@ -42,26 +40,13 @@ Without --lose-data it is a planned switchover: no data is lost, and both region
 answer. With it, the region that stays takes over by calls to that region only; what was
 not copied is lost, and you type that you accept it.
 
-{_CODES}"""
+{CODES}"""
 _FAILBACK = f"""\b
 Examples:
   tapgen failback payments_dr --local --dry-run
   tapgen failback payments_dr --local
 
-{_CODES}"""
-
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show every check and call, and change nothing."
-)
-in_account_option = click.option(
-    "--in-account",
-    metavar="ID",
-    default="",
-    help="Account to act in, where the system is in several.",
-)
-yes_option = click.option(
-    "-y", "--yes", is_flag=True, help="Do not ask for confirmation."
-)
+{CODES}"""
 
 
 @click.command("failover", epilog=_FAILOVER)
@@ -79,12 +64,7 @@ yes_option = click.option(
     is_flag=True,
     help="Take over without the other region, and lose what was not copied.",
 )
-@click.option(
-    "--confirm",
-    "typed",
-    metavar="TEXT",
-    help="What is lost, in the words that --dry-run shows; --yes is not enough.",
-)
+@confirm_option
 @yes_option
 @dry_run_option
 @in_account_option
@@ -113,7 +93,7 @@ def failover_command(
             "--confirm is for what loses data; a planned switchover loses none: leave it "
             "out, or give --lose-data"
         )
-    reached = _reach(
+    reached = reach_to_operate(
         system, environment, folder, assume_role, without, yes or dry_run, aws_choice
     )
     moving = databases.failover(
@@ -130,7 +110,13 @@ def failover_command(
         else:
             confirm(yes, "Fail over?")
 
-    return _carry_out(reached, moving, question, as_json=output == "json", dry=dry_run)
+    return carry_out(
+        reached,
+        _planned(reached, moving),
+        question,
+        as_json=output == "json",
+        dry=dry_run,
+    )
 
 
 @click.command("failback", epilog=_FAILBACK)
@@ -160,89 +146,31 @@ def failback_command(
     """
     from tapgen.operate import databases
 
-    reached = _reach(
+    reached = reach_to_operate(
         system, environment, folder, assume_role, without, yes or dry_run, aws_choice
     )
     moving = databases.failback(reached.system, reached.sets.aws, account=in_account)
-    return _carry_out(
+    return carry_out(
         reached,
-        moving,
+        _planned(reached, moving),
         lambda: confirm(yes, "Fail back?"),
         as_json=output == "json",
         dry=dry_run,
     )
 
 
-def _reach(
-    system: str | None,
-    environment: str | None,
-    folder: Path,
-    assume_role: str | None,
-    without: tuple[str, ...],
-    yes: bool,
-    aws_choice: dict[str, Any],
-) -> Reached:
-    reached = reach_system(
-        system,
-        environment,
-        folder,
-        Timings(),
-        aws_choice,
-        leaving=True,
-        without=without,
-    )
-    require_account(reached, yes, aws_choice["account"])
-    if assume_role:
-        sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))
-        reached = replace(reached, sets=sets)
-    return reached
-
-
-def _carry_out(
-    reached: Reached,
-    moving: Moving,
-    question: Callable[[], None],
-    *,
-    as_json: bool,
-    dry: bool,
-) -> int:
-    """Show a move, ask, run it, and report how it ended."""
-    from tapgen.cli.progress import console
+def _planned(reached: Reached, moving: Moving) -> Planned:
     from tapgen.operate import databases, programs
-    from tapgen.report import acts
-    from tapgen.report import data as report
-    from tapgen.report import text
 
-    steps = programs.steps(moving.moves, databases.unread)
-    known = _data(reached, moving)
-    show = say if as_json else click.echo
-    for line in _lines(reached, moving):
-        show(line)
-    if dry:
-        for line in acts.lines(steps):
-            show(line)
-        if as_json:
-            print_json({**known, "steps": acts.data(steps), "outcome": None})
-        return DONE
-    require_unopened(reached, to_act(reached), moving.command)
-    question()
-    ended = run_acts(reached, steps, moving.command)
-    if isinstance(ended, int):
-        return ended
-    if ended.green:
-        done = f"[green]✓ done:[/] {moving.to.region} ({moving.to.role}) writes"
-        console(stderr=as_json).print(done)
-        say(f"to see what a rollout takes into account now: {_line('plan', reached)}")
-    else:
-        lines = next_lines(reached, ended, moving.command)
-        console(stderr=as_json).print(text.outcome(ended, **lines))
-    if as_json:
-        print_json({**known, "outcome": report.outcome(ended)})
-    return exit_code(ended)
-
-
-def _line(command: str, reached: Reached) -> str:
-    return command_line(command, reached)
+    return Planned(
+        moving.command,
+        tuple(programs.steps(moving.moves, databases.unread)),
+        tuple(_lines(reached, moving)),
+        _data(reached, moving),
+        f"{moving.to.region} ({moving.to.role}) writes",
+        "to see what a rollout takes into account now: "
+        + command_line("plan", reached),
+    )
 
 
 def _lines(reached: Reached, moving: Moving) -> list[str]:

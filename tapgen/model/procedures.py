@@ -82,7 +82,8 @@ class Step:
     Without `after`, the answer to the call is the proof. `undo` is the call that takes
     the change back, or says in words what does; empty for what changes nothing. `region`
     is a region role, `HERE` or `WRITER`. A step with `roles` is left out in the regions
-    of others. `saves` are values of the answer, as JSONPath by name.
+    of others. `saves` are values of the answer, as JSONPath by name. `begun` are values of
+    the first reading after that also say that the call was made.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Step:
     region: str = HERE
     roles: tuple[str, ...] = ()
     saves: Mapping[str, str] = field(default_factory=dict)
+    begun: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
-"""Carry out procedures on a deployed system: fail over, and go back.
+"""Carry out procedures on a deployed system: fail over, go back, promote a replica.
 
 A procedure of `procedures/` gets the names of one system at one region role (`filling`),
 and becomes a program of acts and checks (`programs`), which runs with the journal and the
 lock of a rollout: so it can be stopped, resumed and reversed, and excludes a rollout.
 `databases` says which procedures a failover is, from who writes and which regions answer;
-`running` starts it. May use `rollout/` and `aws/`. Begin reading at
+`replicas` what a promotion is, and `outputs` reads what they need of stacks. `running` starts it. May use `rollout/` and `aws/`. Begin reading at
 `databases.failover`.
 """

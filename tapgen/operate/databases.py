@@ -214,8 +214,8 @@ def _mover(system: System, procedure: Procedure, here: Place) -> Mapping[str, st
         if isinstance(step.act, Script) and step.act.handler == "switchover":
             return filling.act(here, procedure, step.act, unread).arguments
     raise RolloutError(
-        f"{system.name}: its {procedure.name} moves no global database, so this command "
-        f"cannot run it; start its runbook {procedure.name} in {here.region}"
+        f"{system.name}: it has no global database to move; its replica is promoted by "
+        f"tapgen promote {system.name}"
     )
 
 

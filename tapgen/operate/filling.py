@@ -9,7 +9,7 @@ from typing import Any
 
 from tapgen.errors import RolloutError
 from tapgen.model import Output, System, Target
-from tapgen.model.procedures import Act, Call, Check, Procedure, Script
+from tapgen.model.procedures import RUN, Act, Call, Check, Procedure, Script
 from tapgen.template.scope import partition
 
 _NAME = re.compile(r"\$\{([^}]+)\}")
@@ -20,11 +20,13 @@ Read = Callable[[Output, Target], str]
 
 @dataclass(frozen=True)
 class Place:
-    """A system at the region of a role, where a procedure runs."""
+    """A system at the region of a role, where a procedure runs; `run` is part of the names
+    of what it makes."""
 
     system: System
     role: str
     target: Target
+    run: str = ""
 
     @property
     def region(self) -> str:
@@ -98,7 +100,8 @@ class Texts:
         """Return data with every text filled in."""
         match value:
             case str():
-                return _NAME.sub(lambda match: self._value(match[1]), value)
+                found = _NAME.sub(lambda match: self._value(match[1]), value)
+                return found.replace(RUN, self.here.run)
             case Mapping():
                 return {key: self.filled(inner) for key, inner in value.items()}
             case list() | tuple():

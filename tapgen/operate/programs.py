@@ -14,6 +14,9 @@ from tapgen.rollout.program import Kind, Program, Verb
 LONGEST_SCRIPT = 600
 """How long one attempt of a script in a runbook takes at most, in seconds."""
 
+WAITED_FOR = frozenset({"promotion"})
+"""Scripts that wait for what they have asked for."""
+
 
 @dataclass(frozen=True)
 class Move:
@@ -55,6 +58,8 @@ def _steps(move: Move, step: Step, read: Read) -> Iterator[program.Step]:
         yield _check(move, check, read)
     if isinstance(step.act, Call | Script):
         yield _act(move, step, step.act, read)
+    if isinstance(step.act, Script) and step.act.handler in WAITED_FOR:
+        yield _check(move, step.act, read)
     for check in step.after:
         yield _check(move, check, read)
     if isinstance(step.act, Script) and step.act.handler in scripts.AGAIN:
@@ -88,10 +93,11 @@ def _proof(done: Act, move: Move, step: Step, read: Read) -> Act | None:
     """Return the check that says whether an act is done, looked at once: that of its
     script, or its first read-back."""
     if done.script:
-        return done
+        return replace(done, script=scripts.PROOFS.get(done.script, done.script))
     for check in step.after:
         if isinstance(check, Check):
-            return replace(act(move.place, move.procedure, check, read), seconds=0)
+            found = act(move.place, move.procedure, check, read)
+            return replace(found, wanted=(*found.wanted, *step.begun), seconds=0)
     return None
 
 

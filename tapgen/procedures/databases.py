@@ -160,4 +160,5 @@ def ready(source_arn: str, replica: str, snapshot: str, lag_alarm: str) -> Step:
             received("ReplicaIsStillCloseBehind", source_arn),
         ),
         undo=Call("rds", "DeleteDBSnapshot", taken),
+        begun=("creating",),
     )

@@ -589,7 +589,7 @@ class Engine:
             return True
         since = datetime.fromisoformat(self.state.progress[one.id].since)
         left = check.seconds - (datetime.now(UTC) - since).total_seconds()
-        if left <= 0:
+        if left <= 0 or seen.hopeless:
             text = f"{one.step.words}: {seen.shown}"
             wanted = f", not {' or '.join(check.wanted)}" if check.wanted else ""
             waited = f" after {check.seconds} seconds" if check.seconds else ""

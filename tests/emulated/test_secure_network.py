@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tapgen import plan
-from tapgen.handlers import promotion
-from tapgen.model.procedures import Call, Script
+from tapgen.errors import RolloutError
+from tapgen.operate import replicas, running
+from tapgen.rollout import Starter
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
 from tests.systems import look
-
-
-def never(seconds: float) -> None:
-    """The embedded AWS has updated a stack when it answers for the next time."""
 
 
 def database(live: Live) -> dict[str, Any]:
@@ -65,17 +64,23 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(cloud: Cloud) ->
         "database-dr": {"Replica", "ReplicaLagAlarm"}
     }
 
-    # The primary region is lost: the runbook promotes, through the stack.
-    (failover,) = (p for p in live.system.procedures if p.name == "failover")
-    promote, name = (step.act for step in failover.steps)
-    assert isinstance(promote, Script) and promote.handler == "promotion"
-    assert isinstance(name, Call) and name.action == "PutMetricData"
+    # The primary region is lost: the replica is promoted, through its stack.
     follower = database(live)
     assert follower["ReadReplicaSourceDBInstanceIdentifier"]
-    asked = {"Stack": live.outputs("database-dr", "dr")["ReplicaStackId"]}
-    stacks = live.client("cloudformation", "dr")
-    for _ in range(2):  # the second time it is promoted already
-        assert promotion.promote(asked, stacks, never)["Status"] == "UPDATE_COMPLETE"
+    resolved = live.system.resolve(cloud.account)
+    found = replicas.promote(resolved, cloud.aws, "run", lose_data=True)
+    starter = Starter("Ada", "promote")
+    ended = running.run(
+        found.steps,
+        resolved,
+        cloud.sets,
+        cloud.events.append,
+        starter=starter,
+        poll_seconds=(0.02, 0.1),
+    )
+    assert ended.green, ended.failures
+    with pytest.raises(RolloutError, match="is promoted already"):
+        replicas.promote(resolved, cloud.aws, "run", lose_data=True)
     writer = database(live)
     assert not writer.get("ReadReplicaSourceDBInstanceIdentifier")
     assert writer["DbiResourceId"] == follower["DbiResourceId"]

@@ -7,16 +7,20 @@ and what cannot be taken back is said. A lost region is never called.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
-from functools import partial
+from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import pytest
 
 from tapgen import rollout
 from tapgen.errors import AwsError, RolloutError
-from tapgen.operate import databases, programs, running
+from tapgen.model import System
+from tapgen.operate import databases, programs, replicas, running
 from tapgen.operate.databases import Moving
+from tapgen.operate.replicas import Promotion
 from tapgen.rollout import (
     Event,
     Outcome,
@@ -26,8 +30,10 @@ from tapgen.rollout import (
     opening,
     places,
 )
-from tests.systems.test_loss import region, system
-from tests.unit.operate.world import Around, World
+from tapgen.rollout.program import Step
+from tests.systems import look
+from tests.systems.test_loss import ACCOUNT, system
+from tests.unit.operate.world import Around, Replica, World
 from tests.unit.rollout.fakes import Killed, kill
 from tests.unit.rollout.test_kills import SOAK
 
@@ -51,16 +57,46 @@ def back(cloud: Around) -> Moving:
     return databases.failback(system(), cloud.aws)
 
 
+@dataclass(frozen=True)
+class Promoting:
+    """A promotion, as the sweep takes it."""
+
+    found: Promotion
+    command: str = "promote"
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.found.steps
+
+
+def ready(cloud: Around) -> Any:
+    return Promoting(replicas.promote(network(), cloud.aws, "run"))
+
+
+def ready_or_not(cloud: Around) -> Any:
+    return Promoting(replicas.promote(network(), cloud.aws, "run", lose_data=True))
+
+
+@cache
+def network() -> System:
+    return look.shipped("secure_network").resolve(ACCOUNT)
+
+
 def carry_out(
     cloud: Around,
-    moving: Moving,
+    moving: Any,
     without: tuple[str, ...] = (),
     on_event: Callable[[Event], None] = silent,
     **ways: Any,
 ) -> Outcome:
+    steps = (
+        moving.steps
+        if isinstance(moving, Promoting)
+        else programs.steps(moving.moves, databases.unread)
+    )
     return running.run(
-        programs.steps(moving.moves, databases.unread),
-        system(),
+        steps,
+        system_of(cloud),
         cloud,  # type: ignore[arg-type]
         on_event,
         starter=Starter("Ada", moving.command, without=without),
@@ -73,12 +109,28 @@ def resume(
 ) -> Any:
     return rollout.resume(
         cloud,  # type: ignore[arg-type]
-        system().prefix,
+        system_of(cloud).prefix,
         silent,
         back=reverse,
         without=without,
         sleep=lambda seconds: None,
     )
+
+
+def system_of(cloud: Around) -> System:
+    return network() if isinstance(cloud.world, Replica) else system()
+
+
+def replica(**facts: Any) -> Around:
+    """secure_network, with a replica."""
+    regions = network().regions
+    return Around(world=Replica(**facts), regions=regions)
+
+
+def lost_source() -> Around:
+    cloud = replica()
+    cloud.lose_primary()
+    return cloud
 
 
 def at_home() -> Around:
@@ -97,12 +149,15 @@ def lost() -> Around:
     return cloud
 
 
+IRREVERSIBLE = "MoveDatabase|PromoteReplica"
 OPEN = {"primary": "open", "dr": "open"}
 # Where it begins, what is done, and what there is afterwards: writer, regions, switch.
 SCENARIOS: dict[str, tuple[Any, Any, tuple[str, ...], Any]] = {
     "planned": (at_home, planned, (), ("dr", OPEN, 1)),
     "lost": (lost, unplanned, HOME, ("dr", {**OPEN, "primary": "closed"}, 1)),
     "back": (over, back, (), ("primary", OPEN, 0)),
+    "promoted": (replica, ready, (), (True, True, 1)),
+    "source lost": (lost_source, ready_or_not, HOME, (True, False, 1)),
 }
 
 
@@ -118,15 +173,15 @@ def test_a_move_ends_where_it_should_and_asks_nothing_of_a_lost_region(
     ended = carry_out(cloud, moving, without)
 
     assert ended.green and cloud.world.state() == wanted
-    if name == "lost":
+    if "lost" in name:
         assert {role for role, _ in cloud.world.asked} == {"dr"}
     (last,), _ = history.runs(
-        places.nearest(cloud, system().prefix).store,
-        system().prefix,
+        places.nearest(cloud, system_of(cloud).prefix).store,  # type: ignore[arg-type]
+        system_of(cloud).prefix,
         5,
     )
     assert last.result == "done" and last.command == moving.command
-    assert any(act.startswith("MoveDatabase") for act in last.performed)
+    assert any(re.match(IRREVERSIBLE, act) for act in last.performed)
 
 
 def kills(name: str) -> list[tuple[int, bool]]:
@@ -164,17 +219,18 @@ def test_killed_at_any_call_it_is_continued_or_reversed(
 
         where = f"{name}, call {number}, {takes_effect}"
         world = cloud.world
-        store = cloud.copies[region("dr")] if without else cloud.bucket
-        assert opening.opened(store, system().prefix) is None, where
-        assert len(world.moved) <= 1, where
+        store = [*cloud.copies.values()][0] if without else cloud.bucket
+        assert opening.opened(store, system_of(cloud).prefix) is None, where
+        moved = world.updates if isinstance(world, Replica) else len(world.moved)
+        assert moved <= 1, where
         if ended is None:  # it had not begun, or had ended
             assert world.state() in (before, wanted), where
         elif not reverse:
             assert ended.green and world.state() == wanted, where
-        elif not world.moved:
+        elif not moved:
             assert world.state() == before and not ended.left, where
         else:
-            assert any(one.startswith("MoveDatabase") for one in ended.left), where
+            assert any(re.match(IRREVERSIBLE, one) for one in ended.left), where
 
 
 @pytest.mark.parametrize(
@@ -263,3 +319,24 @@ def test_a_region_that_failed_over_to_home_is_opened_again_by_failback() -> None
 
     assert carry_out(cloud, back(cloud)).green
     assert cloud.world.state() == ("primary", OPEN, 0)
+
+
+def test_a_promotion_whose_stack_goes_back_is_not_waited_for() -> None:
+    cloud = replica(breaks=True)
+
+    ended = carry_out(cloud, ready_or_not(cloud))
+
+    assert "UPDATE_ROLLBACK_COMPLETE" in str(ended.failures) and ended.open
+    assert not cloud.world.switch, "the name stays"
+
+
+def test_what_cannot_be_promoted_is_said() -> None:
+    with pytest.raises(RolloutError, match="is promoted already"):
+        ready(replica(promoted=True))
+    for name, words in (
+        ("payments_dr", "has no replica to promote"),
+        ("region_migration", "is promoted by its file"),
+    ):
+        other = look.shipped(name).resolve(ACCOUNT)
+        with pytest.raises(RolloutError, match=words):
+            replicas.promote(other, at_home().aws, "run")

@@ -1,4 +1,4 @@
-"""payments_dr in memory: what its procedures ask and change, in both regions.
+"""Systems in memory: what their procedures ask and change, in both regions.
 
 A call to a lost region raises what botocore raises. Calls go through `Faults`, as those of
 the StackSets and the bucket of a run.
@@ -6,7 +6,7 @@ the StackSets and the bucket of a run.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +23,7 @@ GLOBAL = "pd-prod-db-global"
 WRITES = {
     *("PutItem", "PutMetricData"),
     *("SwitchoverGlobalCluster", "FailoverGlobalCluster"),
+    *("CreateDBSnapshot", "DeleteDBSnapshot", "UpdateStack"),
 }
 
 
@@ -53,7 +54,7 @@ class World:
     def call(self, role: str, service: str, api: str, given: dict[str, Any]) -> Any:
         number = self.faults.enter(f"{role} {service} {api}", writes=api in WRITES)
         if role == self.lost:
-            raise EndpointConnectionError(endpoint_url=f"https://{region(role)}")
+            raise EndpointConnectionError(endpoint_url=f"https://{role}")
         self.asked.append((role, api))
         if api == self.refused:
             error = {"Code": "AccessDenied", "Message": f"not authorized: {api}"}
@@ -122,6 +123,90 @@ class World:
         self.moved.append(role)
 
 
+@dataclass
+class Replica(World):
+    """A replica in dr, its snapshots, and its stack. `held` are the bytes that the source
+    keeps for it, None where nobody knows; `breaks` lets the update of the stack go back.
+    """
+
+    promoted: bool = False
+    held: float | None = 1024.0
+    breaks: bool = False
+    updates: int = 0
+    stack: str = "CREATE_COMPLETE"
+    snapshots: dict[str, int] = field(default_factory=dict)
+
+    def state(self) -> Any:
+        return self.promoted, bool(self.snapshots), self.switch
+
+    def _describe_alarms(self, role: str, AlarmNames: list[str]) -> Any:
+        (name,) = AlarmNames
+        moved = "ALARM" if self.switch else "OK"
+        state = moved if "moved" in name else self.alarm
+        metric = {"Namespace": "AWS/RDS", "MetricName": "ReplicaLag"}
+        return {"MetricAlarms": [{"StateValue": state, **metric}]}
+
+    def _get_metric_data(self, role: str, EndTime: Any, **given: Any) -> Any:
+        found = self.held if role == "primary" else self.lag
+        values = [] if found is None else [found]
+        return {"MetricDataResults": [{"Values": values, "Timestamps": [EndTime]}]}
+
+    def _describe_db_instances(self, role: str, DBInstanceIdentifier: str) -> Any:
+        follows = [] if self.promoted else [{"Status": "replicating"}]
+        found = {"DBInstanceStatus": "available", "StatusInfos": follows}
+        return {"DBInstances": [found]}
+
+    def _create_db_snapshot(
+        self, role: str, DBSnapshotIdentifier: str, **_: Any
+    ) -> Any:
+        assert not self.snapshots, "taken once"
+        self.snapshots[DBSnapshotIdentifier] = 2
+        return {}
+
+    def _delete_db_snapshot(self, role: str, DBSnapshotIdentifier: str) -> Any:
+        del self.snapshots[DBSnapshotIdentifier]
+        return {}
+
+    def _describe_db_snapshots(self, role: str, DBSnapshotIdentifier: str) -> Any:
+        if DBSnapshotIdentifier not in self.snapshots:
+            error = {"Code": "DBSnapshotNotFound", "Message": "no such snapshot"}
+            raise ClientError({"Error": error}, "DescribeDBSnapshots")
+        self.snapshots[DBSnapshotIdentifier] -= 1
+        left = self.snapshots[DBSnapshotIdentifier]
+        return {"DBSnapshots": [{"Status": "creating" if left > 0 else "available"}]}
+
+    def _describe_stacks(self, role: str, StackName: str = "", **_: Any) -> Any:
+        assert role == "dr"
+        found = {
+            "StackName": f"StackSet-{REPLICA_SET}-{UUID}",
+            "StackId": f"arn:aws:cloudformation:us-west-2:{ACCOUNT}:stack/{UUID}",
+            "StackStatus": self.stack,
+            "Parameters": [
+                {
+                    "ParameterKey": "Promoted",
+                    "ParameterValue": str(self.promoted).lower(),
+                }
+            ],
+        }
+        found["Outputs"] = [
+            {"OutputKey": "ReplicaStackId", "OutputValue": found["StackId"]}
+        ]
+        if self.stack == "UPDATE_IN_PROGRESS":
+            self.stack = "UPDATE_COMPLETE"
+            if self.breaks:
+                self.stack, self.promoted = "UPDATE_ROLLBACK_COMPLETE", False
+        return {"Stacks": [found]}
+
+    def _update_stack(self, role: str, **_: Any) -> Any:
+        self.updates += 1
+        self.stack, self.promoted = "UPDATE_IN_PROGRESS", True
+        return {}
+
+
+REPLICA_SET = "secure-network-prod-database-dr"
+UUID = "04ccbc52-81d9-41b6-9319-3fbbe024a257"
+
+
 class _Names(dict[str, str]):
     """The APIs of methods: `put_item` is PutItem."""
 
@@ -135,7 +220,7 @@ class _Names(dict[str, str]):
 class Client:
     """A client of boto3 in a region of the world."""
 
-    world: World
+    world: Any
     role: str
     service: str
 
@@ -144,7 +229,7 @@ class Client:
         return SimpleNamespace(
             service_model=SimpleNamespace(service_name=self.service),
             method_to_api_mapping=_Names(),
-            region_name=region(self.role),
+            region_name=self.role,
         )
 
     def __getattr__(self, method: str) -> Callable[..., Any]:
@@ -156,19 +241,23 @@ class Client:
 class Around(Cloud):
     """The world, and the bucket of the journal in both of its regions."""
 
-    world: World = field(default_factory=World)
+    world: Any = field(default_factory=World)
+    regions: Mapping[str, str] = field(
+        default_factory=lambda: {role: region(role) for role in ROLES}
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.admin = Target(ACCOUNT, region("primary"))
-        self.copies = {region("dr"): Bucket()}
+        self.admin = Target(ACCOUNT, self.regions["primary"])
+        self.copies = {self.regions["dr"]: Bucket()}
         self.world.faults = self.faults
 
     @property
     def aws(self) -> Any:
         def client(service: str, target: Target, attempts: int = 0) -> Client:
             assert target.account == ACCOUNT
-            return Client(self.world, role_of(target.region), service)
+            (role,) = (r for r, name in self.regions.items() if name == target.region)
+            return Client(self.world, role, service)
 
         return SimpleNamespace(client=client, throttled=lambda: {})
 

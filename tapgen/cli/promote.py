@@ -1,0 +1,125 @@
+"""`tapgen promote`: make a read replica a database of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tapgen.cli.common import (
+    assume_role_option,
+    aws_options,
+    output_option,
+    system_options,
+    without_option,
+)
+from tapgen.cli.confirmation import require_typed
+from tapgen.cli.operating import (
+    CODES,
+    Planned,
+    carry_out,
+    confirm_option,
+    dry_run_option,
+    in_account_option,
+    reach_to_operate,
+)
+from tapgen.cli.reach import Reached
+
+if TYPE_CHECKING:  # slow to import
+    from tapgen.operate.replicas import Promotion
+
+_EPILOG = f"""\b
+Examples:
+  tapgen promote secure_network --local --dry-run
+  tapgen promote secure_network --local --confirm 'promote sn-prod-db-dr for good'
+  tapgen promote secure_network --lose-data --without-region us-east-1
+
+First stop what writes to the source: writes during a promotion are lost. A promoted
+replica never follows its source again.
+
+{CODES}"""
+
+
+@click.command("promote", epilog=_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option(
+    "--lose-data",
+    is_flag=True,
+    help="Promote without asking the source, and lose what was not received.",
+)
+@confirm_option
+@dry_run_option
+@in_account_option
+@assume_role_option
+@without_option
+def promote_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    lose_data: bool,
+    typed: str | None,
+    dry_run: bool,
+    in_account: str,
+    assume_role: str | None,
+    without: tuple[str, ...],
+    **aws_choice: Any,
+) -> int:
+    """Promote the read replica of SYSTEM, and lead the name of the database to it."""
+    from tapgen.operate import replicas
+    from tapgen.rollout.journal import new_run
+
+    reached = reach_to_operate(
+        system, environment, folder, assume_role, without, dry_run, aws_choice
+    )
+    found = replicas.promote(
+        reached.system,
+        reached.sets.aws,
+        new_run(),
+        lose_data=lose_data,
+        account=in_account,
+    )
+    return carry_out(
+        reached,
+        _planned(reached, found, lose_data),
+        lambda: require_typed(typed, found.loses),
+        as_json=output == "json",
+        dry=dry_run,
+    )
+
+
+def _planned(reached: Reached, found: Promotion, lose_data: bool) -> Planned:
+    system, place = reached.system, found.place
+    loses = (
+        "what the replica has not received is lost"
+        if lose_data
+        else "it is promoted once it has received nearly all; writes after that are lost"
+    )
+    return Planned(
+        "promote",
+        found.steps,
+        (
+            f"{system.prefix}: promote {found.replica} in {place.region} ({place.role}), "
+            f"account {place.target.account}",
+            f"  replication lag: {found.lag}",
+            f"  {loses}, and it never follows its source again; to accept that: --confirm "
+            f"'{found.loses}'",
+        ),
+        {
+            "system": system.name,
+            "suffix": system.suffix,
+            "command": "promote",
+            "account": place.target.account,
+            "to": {"role": place.role, "region": place.region},
+            "replica": found.replica,
+            "lag_s": found.lag.value,
+            "lag_at": found.lag.at.isoformat() if found.lag.at else None,
+            "loses": found.loses,
+        },
+        f"{found.replica} is promoted",
+        f"now bring the file of {system.name} in line with it, before the next rollout: "
+        f"docs/{system.blueprint}.md says how",
+    )
