@@ -57,7 +57,7 @@ RELEASE = "release"
 class Route:
     """A method of a path, such as `GET` of `items/{id}`.
 
-    `authorization` is `NONE` or `AWS_IAM`. `body` is the JSON Schema (draft 4) that
+    `authorization` is `NONE`, `AWS_IAM` or `COGNITO_USER_POOLS`. `body` is the JSON Schema (draft 4) that
     requests must match before they reach the function. `function` answers instead of the
     API's. `throttle` is requests per second, and burst, for this method alone. `part`
     takes the place of the last part of the path, where only the stack can know it.
@@ -213,6 +213,7 @@ def rest_api(
     policy_values: Mapping[str, str] | None = None,
     throttle: tuple[Any, Any] = (100, 200),
     cors: Cors | None = None,
+    user_pools: Any = None,
     after: Sequence[str] = (),
 ) -> Api:
     """Add a regional REST API whose routes all call one function, and its stage.
@@ -223,7 +224,9 @@ def rest_api(
     new value creates a new deployment. `throttle` is requests per second, and burst.
     The stage is created `after` these resources (the account's logging role). With
     `cors` each path also has a method OPTIONS, without authorization, as browsers send
-    preflight requests without credentials.
+    preflight requests without credentials. `user_pools` are the ARNs of Cognito's user
+    pools whose ID tokens routes with the authorization `COGNITO_USER_POOLS` take; they
+    belong into `policy_values`, too.
     """
     optional = {} if policy is None else {"Policy": encode_to_dict(policy)}
     rest = t.add_resource(
@@ -243,7 +246,11 @@ def rest_api(
     if cors is not None:
         paths = dict.fromkeys(route.path for route in routes)
         routes = [*routes, *(Route("OPTIONS", path) for path in paths)]
-    methods = _routes(t, title, rest, routes, _uri(function, release))
+    authorizer = [_authorizer(t, title, rest, user_pools)] if user_pools else []
+    methods = [
+        *authorizer,
+        *_routes(t, title, rest, routes, _uri(function, release), *authorizer),
+    ]
     methods += _errors(t, title, rest, cors) if cors is not None else []
     seen = [
         optional,
@@ -357,7 +364,12 @@ def _uri(function: Any, release: compute.Release | None) -> Any:
 
 
 def _routes(
-    t: Template, title: str, rest: Any, routes: Sequence[Route], uri: Any
+    t: Template,
+    title: str,
+    rest: Any,
+    routes: Sequence[Route],
+    uri: Any,
+    authorizer: Any = None,
 ) -> list[Any]:
     """Add the resources and methods of the routes, and the validation of bodies."""
     added: list[Any] = []
@@ -387,6 +399,8 @@ def _routes(
             added += [m for m in (validator, model) if m not in added]
             checks["RequestValidatorId"] = Ref(validator)
             checks["RequestModels"] = {"application/json": Ref(model)}
+        if route.authorization == "COGNITO_USER_POOLS":
+            checks["AuthorizerId"] = Ref(authorizer)
         added.append(
             t.add_resource(
                 apigateway.Method(
@@ -403,6 +417,24 @@ def _routes(
             )
         )
     return added
+
+
+def _authorizer(t: Template, title: str, rest: Any, user_pools: Any) -> Any:
+    """Add the authorizer that takes ID tokens of user pools.
+
+    REST APIs know no other issuers of tokens: those need a function.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-integrate-with-cognito.html
+    """
+    return t.add_resource(
+        apigateway.Authorizer(
+            f"{title}Authorizer",
+            Name="user-pools",
+            RestApiId=Ref(rest),
+            Type="COGNITO_USER_POOLS",
+            IdentitySource="method.request.header.Authorization",
+            ProviderARNs=user_pools,
+        )
+    )
 
 
 def _errors(t: Template, title: str, rest: Any, cors: Cors) -> list[Any]:

@@ -170,12 +170,12 @@ def check_alarm(
     )
 
 
-def domain(t: Template, *, optional: bool = False) -> Ref:
+def domain(t: Template, *, optional: bool = False, what: str = "API") -> Ref:
     """Add the parameter for the domain name of the records."""
     return frame.parameter(
         t,
         "DomainName",
-        description="Domain name of the API"
+        description=f"Domain name of the {what}"
         + ("; empty for none." if optional else "."),
         pattern=("^$|" if optional else "") + f"^{DOMAIN_PATTERN}$",
         constraint="a domain in lower case, such as api.example.com",
@@ -299,6 +299,22 @@ def failover(
     return _record(
         t, title, zone, domain, identifier, to, check, condition, Failover=order
     )
+
+
+def aliases(t: Template, title: str, *, zone: Any, domain: Any, to: Alias) -> None:
+    """Add the alias records of a name without routing, for IPv4 and IPv6."""
+    for kind in ("A", "AAAA"):
+        t.add_resource(
+            route53.RecordSetType(
+                f"{title}{kind.title()}",
+                HostedZoneId=zone,
+                Name=domain,
+                Type=kind,
+                AliasTarget=route53.AliasTarget(
+                    DNSName=to.host, HostedZoneId=to.zone, EvaluateTargetHealth=False
+                ),
+            )
+        )
 
 
 def private_zone(t: Template, title: str, *, name: Any, vpcs: Sequence[Any]) -> Any:

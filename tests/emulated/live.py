@@ -61,6 +61,7 @@ class Live:
         content: Any = None,
         part: str = "api",
         signed: bool = False,
+        token: str = "",
     ) -> tuple[int, Any]:
         """Status and content of what the API of a region answers.
 
@@ -71,6 +72,8 @@ class Live:
         body = None if content is None else json.dumps(content).encode()
         request = Request(f"{self.cloud.url}/{place}{path}", body, method=method)
         request.add_header("Content-Type", "application/json")
+        if token:
+            request.add_header("Authorization", token)
         if signed:
             self._sign(request, self.system.regions[role])
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -13,8 +14,10 @@ import pytest
 
 from tapgen import blueprints, config, plan
 from tapgen.aws import retained
+from tapgen.blueprints.serverless_api import website
 from tapgen.emulator.server import lifecycle
 from tapgen.model import System
+from tests.emulated import browser
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
@@ -113,6 +116,65 @@ def test_the_website_may_call_the_api_from_a_browser(live: Live, role: str) -> N
         assert headers["Access-Control-Allow-Origin"] is None
 
 
+PAGE = """<!doctype html><pre id="out"></pre>
+<script>
+const api = "API", heard = [];
+async function ask(method, path, body) {
+  const headers = body ? {"Content-Type": "application/json"} : {};
+  try {
+    const answer = await fetch(api + path, {method, headers, body});
+    const said = (await answer.json()).message || "";
+    heard.push([method, path.split("?")[0], answer.status, said].join(" ").trim());
+  } catch { heard.push([method, path, "unreadable"].join(" ")); }
+}
+const index = INDEX;
+const asked = uri => index({request: {uri, querystring: {q: {value: "1"}}}});
+(async () => {
+  await ask("POST", "/items", JSON.stringify({name: "tea"}));
+  await ask("GET", "/items?name=tea");
+  await ask("POST", "/items", "{}");
+  await ask("GET", "/nothing");
+  await ask("DELETE", "/items");
+  heard.push(asked("/docs/").uri, asked("/a.css").uri);
+  heard.push(asked("//evil.example/docs").headers.location.value);
+  document.getElementById("out").textContent = heard.join("\\n");
+})();
+</script>"""
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(
+    browser.find() is None, reason="no browser: install chromium, or set BROWSER"
+)
+def test_a_page_of_the_website_calls_the_api_in_a_real_browser(
+    live: Live, tmp_path: Path
+) -> None:
+    """Preflight requests are the browser's; so is who may read which answer."""
+    outputs = live.outputs("api", "target")
+    stage = f"restapis/{outputs['ApiId']}/{outputs['StageName']}/_user_request_"
+    page = PAGE.replace("API", f"{live.cloud.url}/{stage}", 1)
+    page = page.replace("INDEX", website.INDEX_DOCUMENTS, 1)
+    site = live.outputs("website", "source")
+    live.client("s3", "source").put_object(
+        Bucket=site["BucketName"],
+        Key="calls.html",
+        Body=page.encode(),
+        ContentType="text/html",
+    )
+    heard = browser.show(f"{site['WebsiteUrl']}/calls.html", live.cloud.url, tmp_path)
+    assert heard.splitlines() == [
+        "POST /items 201",
+        "GET /items 200",
+        "POST /items 400 name is missing; give a text",
+        # API Gateway's own answer.
+        "GET /nothing 403 Missing Authentication Token",
+        # The preflight allows no such method.
+        "DELETE /items unreadable",
+        # What CloudFront makes of paths, in a second engine of JavaScript.
+        *("/docs/index.html", "/a.css", "/evil.example/docs/?q=1"),
+    ]
+
+
 @pytest.mark.parametrize("role", REGIONS)
 def test_the_health_check_asks_for_what_answers(live: Live, role: str) -> None:
     output = "HealthCheckId" if role == "source" else "TargetHealthCheckId"
@@ -189,6 +251,29 @@ def domain(live: Live) -> dict[str, Any]:
     }
 
 
+def user(live: Live) -> tuple[str, str]:
+    """A user pool, and the ID token of a user who has signed in."""
+    cognito = live.client("cognito-idp", "source")
+    pool = cognito.create_user_pool(PoolName="callers")["UserPool"]
+    flows = ["ALLOW_ADMIN_USER_PASSWORD_AUTH"]
+    named = {"UserPoolId": pool["Id"]}
+    app = cognito.create_user_pool_client(
+        **named, ClientName="page", ExplicitAuthFlows=flows
+    )["UserPoolClient"]["ClientId"]
+    login = {"USERNAME": "ann", "PASSWORD": "Correct-horse-1"}
+    cognito.admin_create_user(**named, Username=login["USERNAME"])
+    cognito.admin_set_user_password(
+        **named, Username="ann", Password=login["PASSWORD"], Permanent=True
+    )
+    answer = cognito.admin_initiate_auth(
+        **named,
+        ClientId=app,
+        AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters=login,
+    )
+    return pool["Arn"], answer["AuthenticationResult"]["IdToken"]
+
+
 def leftover(kept: list[retained.RetainedResource]) -> retained.RetainedResource:
     """The table among what a template retains."""
     (found,) = (left for left in kept if left.type == "AWS::DynamoDB::GlobalTable")
@@ -223,6 +308,13 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     assert not live.cloud.plan(live.system)
 
     settings = {"website": "cloudfront", "domain": domain(live), "memory_mib": 512}
+    settings["website_domain"] = {
+        "name": "www.example.com",
+        "hosted_zone_id": settings["domain"]["hosted_zone_id"],
+        "certificate": settings["domain"]["certificates"]["source"],
+    }
+    pool, token = user(live)
+    settings |= {"authorizer": "cognito", "user_pools": [pool]}
     two = changed(live, "two", deletion_protection=False, **settings)
     table = then.outputs("table", "source")["TableName"]
     assert two.rollout(unbounded=True).green
@@ -233,7 +325,10 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     )
     # The alias has the change, too: a new version was published for it.
     assert (served["MemorySize"], served["Version"]) == (512, "2")
-    assert two.ask("target", "GET", f"/items/{made['id']}")[0] == 200
+    assert two.ask("target", "GET", f"/items/{made['id']}")[0] == 401
+    assert two.ask("target", "GET", f"/items/{made['id']}", token=token)[0] == 200
+    assert two.ask("target", "GET", "/health")[0] == 200
+    assert two.outputs("cdn", "source")["WebsiteUrl"] == "https://www.example.com"
     assert records(live, two.system) == {"blue": 90, "green": 10}
     bucket = two.outputs("website", "source")["BucketName"]
     s3 = two.client("s3", "source")

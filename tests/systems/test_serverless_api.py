@@ -36,6 +36,12 @@ DOMAIN = {
     "blue_weight": 90,
     "green_weight": 10,
 }
+POOL = f"arn:aws:cognito-idp:{EAST}:111111111111:userpool/{EAST}_Ab1"
+WEBSITE_DOMAIN = {
+    "name": "www.example.com",
+    "hosted_zone_id": "Z0123456789",
+    "certificate": CERTIFICATE.format(EAST),
+}
 
 
 def load(folder: Path, settings: dict[str, Any], **more: Any) -> Config:
@@ -81,7 +87,10 @@ def test_a_firewall_and_a_concurrency_are_there_where_they_are_set(
 def test_cfn_lint_has_nothing_to_say_with_cloudfront_and_a_domain(
     tmp_path: Path,
 ) -> None:
-    settings = {"website": "cloudfront", "domain": DOMAIN}
+    settings = {
+        **{"website": "cloudfront", "domain": DOMAIN, "website_domain": WEBSITE_DOMAIN},
+        **{"authorizer": "cognito", "user_pools": [POOL]},
+    }
     system = build(tmp_path, settings, account_baseline="existing")
     found = lint.check(system, tmp_path, processes=1)
     assert [f for f in found if f.severity != "informational"] == []
@@ -123,6 +132,23 @@ def test_both_regions_must_be_real_and_differ(
         ({"allowed_cidr": "office"}, "'office' is not an IPv4 range"),
         ({"allowed_cidr": "0.0.0.0/0"}, "allow_public: true"),
         ({"website": "s3"}, "cloudfront"),
+        ({"authorizer": "cognito"}, "user_pools need each other"),
+        ({"user_pools": [POOL]}, "user_pools need each other"),
+        ({"authorizer": "cognito", "user_pools": ["us-east-1_a"]}, "not a user pool"),
+        (
+            {"website_domain": WEBSITE_DOMAIN},
+            "website_domain needs website: cloudfront",
+        ),
+        (
+            {
+                "website": "cloudfront",
+                "website_domain": {
+                    **WEBSITE_DOMAIN,
+                    "certificate": "arn:aws:acm:eu-west-1:111111111111:certificate/1",
+                },
+            },
+            "CloudFront takes certificates of us-east-1 only",
+        ),
         ({"log_retention_days": 31}, "31 is not a retention"),
         ({"memory_mib": 64}, "128"),
         ({"canary": {"percent": 101}}, "100"),
@@ -139,7 +165,7 @@ def test_both_regions_must_be_real_and_differ(
         ({"cors_origins": ["https://www.example.com/"]}, "is not an origin"),
         ({"cors_origins": ["www.example.com"]}, "such as https://www.example.com"),
         ({"cors_origins": "https://www.example.com"}, "cors_origins"),
-        ({"authorizer": "cognito"}, "iam"),
+        ({"authorizer": "jwt"}, "cognito"),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_is_allowed(
@@ -388,6 +414,46 @@ def test_behind_cloudfront_nobody_else_reads_pages(private: System, part: str) -
     assert private.part(part).parameters["DistributionArn"] == Output(
         "cdn", "DistributionArn", region=EAST
     )
+
+
+def test_a_domain_of_the_website_leads_to_cloudfront(tmp_path: Path) -> None:
+    settings = {"website": "cloudfront", "website_domain": WEBSITE_DOMAIN}
+    system = build(tmp_path, settings)
+    found = only(system, "cdn", "AWS::CloudFront::Distribution")["DistributionConfig"]
+    assert found["Aliases"] == [{"Ref": "DomainName"}]
+    assert found["ViewerCertificate"]["MinimumProtocolVersion"] == "TLSv1.2_2021"
+    records = [
+        r["Properties"] for r in every(system, "AWS::Route53::RecordSet").values()
+    ]
+    assert {r["Type"] for r in records if r["Name"] == {"Ref": "DomainName"}} >= {
+        *("A", "AAAA")
+    }
+    # Pages under the domain may call the API.
+    url = body(system, "cdn")["Outputs"]["WebsiteUrl"]["Value"]
+    assert url == {"Fn::Sub": "https://${DomainName}"}
+    (association,) = found["DefaultCacheBehavior"]["FunctionAssociations"]
+    assert association["EventType"] == "viewer-request"
+
+
+def test_callers_of_user_pools_need_a_token_and_checkers_none(tmp_path: Path) -> None:
+    pools = [POOL, POOL.replace("_Ab1", "_Ab2")]
+    systems = [
+        build(tmp_path, {"authorizer": "cognito", "user_pools": pools[:n]})
+        for n in (1, 2)
+    ]
+    methods = every(systems[0], "AWS::ApiGateway::Method")
+    for (_, title), method in methods.items():
+        given = method["Properties"]
+        is_open = given["HttpMethod"] == "OPTIONS" or title == "ApiHealthGet"
+        kind = "NONE" if is_open else "COGNITO_USER_POOLS"
+        assert given["AuthorizationType"] == kind
+        assert ("AuthorizerId" in given) is not is_open
+    # A deployment keeps its authorizer, so other pools need another one.
+    deployments = [
+        {title for _, title in every(each, "AWS::ApiGateway::Deployment")}
+        for each in systems
+    ]
+    assert not deployments[0] & deployments[1]
 
 
 def test_cloudfront_signs_what_it_asks_and_falls_back_to_the_other_region(

@@ -29,12 +29,16 @@ from tapgen.blueprints.serverless_api.shape import (
     ORIGINS,
     ORIGINS_PATTERN,
     STAGE,
+    USER_POOL_PATTERN,
     Shape,
     name,
     start,
 )
 
 HEALTH = "health"
+HEALTH_THROTTLE = (20, 40)
+"""Requests per second of health checks, and burst: the checkers of all regions ask twice a
+minute each. Everybody may ask, so it is apart from what the stage allows."""
 
 # Headers that signed requests have besides Content-Type.
 _SIGNED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
@@ -70,7 +74,11 @@ def service(shape: Shape) -> Template:
         key_arn=key,
         retention_days=retention,
         policy=_policy(t),
-        policy_values={"AllowedCidr": shape.allowed_cidr},
+        policy_values={
+            "AllowedCidr": shape.allowed_cidr,
+            **({"UserPools": ",".join(shape.user_pools)} if shape.user_pools else {}),
+        },
+        user_pools=_user_pools(t) if shape.user_pools else None,
         throttle=api.throttle(t),
         cors=api.Cors("${WebsiteOrigin}", ("Content-Type", *_SIGNED)),
     )
@@ -108,7 +116,19 @@ def routes(shape: Shape) -> tuple[api.Route, ...]:
         api.Route("GET", "items", shape.authorization),
         api.Route("POST", "items", shape.authorization),
         api.Route("GET", "items/{id}", shape.authorization),
-        api.Route("GET", HEALTH),
+        api.Route("GET", HEALTH, throttle=HEALTH_THROTTLE),
+    )
+
+
+def _user_pools(t: Template) -> Ref:
+    """Add the parameter for the pools whose users may call the API."""
+    return frame.parameter(
+        t,
+        "UserPoolArns",
+        type="CommaDelimitedList",
+        description="ARNs of the user pools of Cognito whose users may call the API.",
+        pattern=USER_POOL_PATTERN,
+        constraint="ARNs of user pools, with commas between",
     )
 
 

@@ -10,10 +10,47 @@ from typing import Literal, cast
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from tapgen.blocks import compute, dns, firewall
-from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
+from tapgen.blueprints.serverless_api.shape import (
+    ORIGIN_PATTERN,
+    ROLES,
+    TEAM_PATTERN,
+    USER_POOL_PATTERN,
+)
 from tapgen.blueprints.values import PUBLIC_PREFIX, Email, Range, RetentionDays
 
 _CERTIFICATE = r"arn:aws[a-z-]*:acm:([a-z0-9-]+):\d{12}:certificate/[\w-]+"
+
+
+CERTIFICATES_REGION = "us-east-1"
+"""The only region whose certificates CloudFront takes.
+
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/cnames-and-https-requirements.html
+"""
+
+
+def _certificate(arn: str) -> str:
+    if not re.fullmatch(_CERTIFICATE, arn):
+        raise ValueError(
+            f"{arn!r} is not a certificate of ACM; give an ARN such as"
+            " arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
+        )
+    return arn
+
+
+def _domain(name: str) -> str:
+    if not re.fullmatch(dns.DOMAIN_PATTERN, name):
+        raise ValueError(
+            f"{name!r} is not a domain; give one in lower case such as api.example.com"
+        )
+    return name
+
+
+def _hosted_zone(zone: str) -> str:
+    if not re.fullmatch(dns.ZONE_PATTERN, zone):
+        raise ValueError(
+            f"{zone!r} is not a hosted zone; give its id, such as Z0123456789ABCDEFGHIJ"
+        )
+    return zone
 
 
 class Certificates(BaseModel):
@@ -27,12 +64,7 @@ class Certificates(BaseModel):
     @field_validator("source", "target")
     @classmethod
     def _arn(cls, arn: str) -> str:
-        if not re.fullmatch(_CERTIFICATE, arn):
-            raise ValueError(
-                f"{arn!r} is not a certificate of ACM; give an ARN such as"
-                " arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
-            )
-        return arn
+        return _certificate(arn)
 
 
 class Domain(BaseModel):
@@ -59,22 +91,12 @@ class Domain(BaseModel):
     @field_validator("name")
     @classmethod
     def _name(cls, name: str) -> str:
-        if not re.fullmatch(dns.DOMAIN_PATTERN, name):
-            raise ValueError(
-                f"{name!r} is not a domain; give one in lower case such as"
-                " api.example.com"
-            )
-        return name
+        return _domain(name)
 
     @field_validator("hosted_zone_id")
     @classmethod
     def _zone(cls, zone: str) -> str:
-        if not re.fullmatch(dns.ZONE_PATTERN, zone):
-            raise ValueError(
-                f"{zone!r} is not a hosted zone; give its id, such as"
-                " Z0123456789ABCDEFGHIJ"
-            )
-        return zone
+        return _hosted_zone(zone)
 
     @model_validator(mode="after")
     def _weights(self) -> Domain:
@@ -84,6 +106,39 @@ class Domain(BaseModel):
                 " shares; give one of them at least 1"
             )
         return self
+
+
+class WebsiteDomain(BaseModel):
+    """A custom domain for the website, which CloudFront serves."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="Domain name of the website")
+    hosted_zone_id: str = Field(description="Id of the hosted zone of the domain name")
+    certificate: str = Field(
+        description="ARN of its certificate, in us-east-1 for CloudFront"
+    )
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str) -> str:
+        return _domain(name)
+
+    @field_validator("hosted_zone_id")
+    @classmethod
+    def _zone(cls, zone: str) -> str:
+        return _hosted_zone(zone)
+
+    @field_validator("certificate")
+    @classmethod
+    def _arn(cls, arn: str) -> str:
+        _certificate(arn)
+        if arn.split(":")[3] != CERTIFICATES_REGION:
+            raise ValueError(
+                f"{arn!r} is in {arn.split(':')[3]}; CloudFront takes certificates of"
+                " us-east-1 only: give one there"
+            )
+        return arn
 
 
 class Stable(BaseModel):
@@ -146,13 +201,19 @@ class Settings(BaseModel):
         default="public",
         description="public: S3 serves everybody; cloudfront: private buckets behind CloudFront",
     )
+    website_domain: WebsiteDomain | None = Field(
+        default=None, description="Custom domain of the website, with cloudfront"
+    )
     cors_origins: list[str] = Field(
         default_factory=list,
         description="Origins besides the website's whose pages may call the API",
     )
-    authorizer: Literal["none", "iam"] = Field(
+    authorizer: Literal["none", "iam", "cognito"] = Field(
         default="none",
-        description="iam: callers sign their requests with credentials of AWS",
+        description="iam: signed requests; cognito: ID tokens of user_pools",
+    )
+    user_pools: tuple[str, ...] = Field(
+        default=(), description="ARNs of the user pools whose users may call (cognito)"
     )
     alert_email: Email = Field(
         default="", description="Email address that receives alarms"
@@ -230,6 +291,17 @@ class Settings(BaseModel):
                 )
         return origins
 
+    @field_validator("user_pools")
+    @classmethod
+    def _pools(cls, pools: tuple[str, ...]) -> tuple[str, ...]:
+        for pool in pools:
+            if not re.fullmatch(USER_POOL_PATTERN.strip("^$"), pool):
+                raise ValueError(
+                    f"{pool!r} is not a user pool; give its ARN, such as"
+                    " arn:aws:cognito-idp:us-east-1:111111111111:userpool/us-east-1_Ab1"
+                )
+        return pools
+
     @field_validator("team")
     @classmethod
     def _team(cls, team: str) -> str:
@@ -239,6 +311,25 @@ class Settings(BaseModel):
                 " letters, digits and hyphens"
             )
         return team
+
+    @model_validator(mode="after")
+    def _known(self) -> Settings:
+        if (self.authorizer == "cognito") != bool(self.user_pools):
+            raise ValueError(
+                "authorizer: cognito and user_pools need each other; give both, or"
+                " neither"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _served(self) -> Settings:
+        if self.website_domain is not None and self.website != "cloudfront":
+            raise ValueError(
+                "website_domain needs website: cloudfront; a website endpoint of S3"
+                " answers for a domain only from a bucket of its name, and two regions"
+                " cannot have a bucket of the same name"
+            )
+        return self
 
     @model_validator(mode="after")
     def _closed(self) -> Settings:

@@ -12,7 +12,12 @@ from ipaddress import IPv4Network
 from typing import Any, Literal, cast
 
 from tapgen.blocks import dns, firewall
-from tapgen.blueprints.serverless_api.shape import ORIGIN_PATTERN, ROLES, TEAM_PATTERN
+from tapgen.blueprints.serverless_api.shape import (
+    ORIGIN_PATTERN,
+    ROLES,
+    TEAM_PATTERN,
+    USER_POOL_PATTERN,
+)
 from tapgen.blueprints.values_checker import (
     PUBLIC_PREFIX,
     _email,
@@ -22,6 +27,31 @@ from tapgen.blueprints.values_checker import (
 from tapgen.config.record import Record, Wrong, check_text
 
 _CERTIFICATE = "arn:aws[a-z-]*:acm:([a-z0-9-]+):\\d{12}:certificate/[\\w-]+"
+CERTIFICATES_REGION = "us-east-1"
+
+
+def _certificate(arn):
+    if not re.fullmatch(_CERTIFICATE, arn):
+        raise ValueError(
+            f"{arn!r} is not a certificate of ACM; give an ARN such as arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
+        )
+    return arn
+
+
+def _domain(name):
+    if not re.fullmatch(dns.DOMAIN_PATTERN, name):
+        raise ValueError(
+            f"{name!r} is not a domain; give one in lower case such as api.example.com"
+        )
+    return name
+
+
+def _hosted_zone(zone):
+    if not re.fullmatch(dns.ZONE_PATTERN, zone):
+        raise ValueError(
+            f"{zone!r} is not a hosted zone; give its id, such as Z0123456789ABCDEFGHIJ"
+        )
+    return zone
 
 
 class Certificates(Record):
@@ -32,11 +62,7 @@ class Certificates(Record):
 
     @classmethod
     def _arn(cls, arn):
-        if not re.fullmatch(_CERTIFICATE, arn):
-            raise ValueError(
-                f"{arn!r} is not a certificate of ACM; give an ARN such as arn:aws:acm:us-east-1:111111111111:certificate/1234abcd"
-            )
-        return arn
+        return _certificate(arn)
 
 
 def check_certificates(data: Any) -> Certificates:
@@ -74,19 +100,11 @@ class Domain(Record):
 
     @classmethod
     def _name(cls, name):
-        if not re.fullmatch(dns.DOMAIN_PATTERN, name):
-            raise ValueError(
-                f"{name!r} is not a domain; give one in lower case such as api.example.com"
-            )
-        return name
+        return _domain(name)
 
     @classmethod
     def _zone(cls, zone):
-        if not re.fullmatch(dns.ZONE_PATTERN, zone):
-            raise ValueError(
-                f"{zone!r} is not a hosted zone; give its id, such as Z0123456789ABCDEFGHIJ"
-            )
-        return zone
+        return _hosted_zone(zone)
 
     def _weights(self):
         if self.blue_weight == self.green_weight == 0:
@@ -145,6 +163,60 @@ def check_domain(data: Any) -> Domain:
     else:
         found.green_weight = 0
     found._weights()
+    return found
+
+
+class WebsiteDomain(Record):
+    __slots__ = ("name", "hosted_zone_id", "certificate")
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_website_domain(values)
+
+    @classmethod
+    def _name(cls, name):
+        return _domain(name)
+
+    @classmethod
+    def _zone(cls, zone):
+        return _hosted_zone(zone)
+
+    @classmethod
+    def _arn(cls, arn):
+        _certificate(arn)
+        if arn.split(":")[3] != CERTIFICATES_REGION:
+            raise ValueError(
+                f"{arn!r} is in {arn.split(':')[3]}; CloudFront takes certificates of us-east-1 only: give one there"
+            )
+        return arn
+
+
+def check_website_domain(data: Any) -> WebsiteDomain:
+    if type(data) is not dict or not data.keys() <= {
+        *("name", "hosted_zone_id", "certificate")
+    }:
+        raise Wrong
+    found = object.__new__(WebsiteDomain)
+    if "name" in data:
+        value = data["name"]
+        check_text(value)
+        value = WebsiteDomain._name(value)
+        found.name = value
+    else:
+        raise Wrong
+    if "hosted_zone_id" in data:
+        value = data["hosted_zone_id"]
+        check_text(value)
+        value = WebsiteDomain._zone(value)
+        found.hosted_zone_id = value
+    else:
+        raise Wrong
+    if "certificate" in data:
+        value = data["certificate"]
+        check_text(value)
+        value = WebsiteDomain._arn(value)
+        found.certificate = value
+    else:
+        raise Wrong
     return found
 
 
@@ -234,8 +306,10 @@ class Settings(Record):
         "allowed_cidr",
         "allow_public",
         "website",
+        "website_domain",
         "cors_origins",
         "authorizer",
+        "user_pools",
         "alert_email",
         "log_retention_days",
         "noncurrent_version_days",
@@ -271,12 +345,35 @@ class Settings(Record):
         return origins
 
     @classmethod
+    def _pools(cls, pools):
+        for pool in pools:
+            if not re.fullmatch(USER_POOL_PATTERN.strip("^$"), pool):
+                raise ValueError(
+                    f"{pool!r} is not a user pool; give its ARN, such as arn:aws:cognito-idp:us-east-1:111111111111:userpool/us-east-1_Ab1"
+                )
+        return pools
+
+    @classmethod
     def _team(cls, team):
         if not re.fullmatch(TEAM_PATTERN.strip("^$"), team):
             raise ValueError(
                 f"{team!r} is not a team name; give a lower-case letter, then 1 to 30 letters, digits and hyphens"
             )
         return team
+
+    def _known(self):
+        if (self.authorizer == "cognito") != bool(self.user_pools):
+            raise ValueError(
+                "authorizer: cognito and user_pools need each other; give both, or neither"
+            )
+        return self
+
+    def _served(self):
+        if self.website_domain is not None and self.website != "cloudfront":
+            raise ValueError(
+                "website_domain needs website: cloudfront; a website endpoint of S3 answers for a domain only from a bucket of its name, and two regions cannot have a bucket of the same name"
+            )
+        return self
 
     def _closed(self):
         wide = IPv4Network(self.allowed_cidr).prefixlen <= PUBLIC_PREFIX
@@ -295,8 +392,10 @@ def check_settings(data: Any) -> Settings:
             "allowed_cidr",
             "allow_public",
             "website",
+            "website_domain",
             "cors_origins",
             "authorizer",
+            "user_pools",
             "alert_email",
             "log_retention_days",
             "noncurrent_version_days",
@@ -348,6 +447,13 @@ def check_settings(data: Any) -> Settings:
         found.website = value
     else:
         found.website = "public"
+    if "website_domain" in data:
+        value = data["website_domain"]
+        if value is not None:
+            value = check_website_domain(value)
+        found.website_domain = value
+    else:
+        found.website_domain = None
     if "cors_origins" in data:
         value = data["cors_origins"]
         if type(value) is not list:
@@ -363,11 +469,24 @@ def check_settings(data: Any) -> Settings:
         found.cors_origins = []
     if "authorizer" in data:
         value = data["authorizer"]
-        if type(value) is not str or value not in ("none", "iam"):
+        if type(value) is not str or value not in ("none", "iam", "cognito"):
             raise Wrong
         found.authorizer = value
     else:
         found.authorizer = "none"
+    if "user_pools" in data:
+        value = data["user_pools"]
+        if type(value) not in (list, tuple):
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_items.append(value_item)
+        value = tuple(value_items)
+        value = Settings._pools(value)
+        found.user_pools = value
+    else:
+        found.user_pools = ()
     if "alert_email" in data:
         value = data["alert_email"]
         check_text(value)
@@ -477,5 +596,7 @@ def check_settings(data: Any) -> Settings:
         found.domain = value
     else:
         found.domain = None
+    found._known()
+    found._served()
     found._closed()
     return found

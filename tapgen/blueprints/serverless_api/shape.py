@@ -37,6 +37,8 @@ ORIGINS = ("WebsiteOrigin", "WebsiteCopyOrigin", "MoreOrigins")
 ORIGIN_PATTERN = r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?"
 ORIGINS_PATTERN = f"^(|{ORIGIN_PATTERN}(,{ORIGIN_PATTERN})*)$"
 
+USER_POOL_PATTERN = r"^arn:aws[a-z-]*:cognito-idp:[a-z0-9-]+:\d{12}:userpool/[\w-]+$"
+
 TEAM_PATTERN = "^[a-z][a-z0-9-]{1,30}$"
 ENVIRONMENTS = ("dev", "staging", "prod")
 
@@ -46,16 +48,20 @@ class Shape:
     """What a template depends on.
 
     With `baseline` the system also creates resources that a region can have only once.
-    With `cloudfront` the website is private, behind CloudFront. `allowed_cidr` is a
+    With `cloudfront` the website is private, behind CloudFront, and with
+    `website_domain` under a domain of its own. `allowed_cidr` is a
     parameter, but is here as well: a deployment of the API keeps the policy that it was
     created with, so a new range needs a new deployment. `authorization` is how callers
-    prove who they are: `NONE` or `AWS_IAM`.
+    prove who they are: `NONE`, `AWS_IAM` or `COGNITO_USER_POOLS`; `user_pools` are the
+    ARNs of the pools for the last, parameters that a deployment keeps as well.
     """
 
     baseline: bool
     cloudfront: bool
     allowed_cidr: str
     authorization: str = "NONE"
+    website_domain: bool = False
+    user_pools: tuple[str, ...] = ()
 
 
 def start(description: str, *, role: str) -> Template:

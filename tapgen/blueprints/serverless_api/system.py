@@ -37,6 +37,9 @@ _GUARDS: Mapping[str, Mapping[str, Value]] = {
 }
 
 
+_AUTHORIZATION = {"none": "NONE", "iam": "AWS_IAM", "cognito": "COGNITO_USER_POOLS"}
+
+
 def _text(value: bool | int | str) -> str:
     """Return a setting as the text of a parameter."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -61,7 +64,9 @@ def build(config: Config) -> System:
         baseline=config.account_baseline == "create",
         cloudfront=settings.website == "cloudfront",
         allowed_cidr=settings.allowed_cidr,
-        authorization="AWS_IAM" if settings.authorizer == "iam" else "NONE",
+        authorization=_AUTHORIZATION[settings.authorizer],
+        user_pools=settings.user_pools,
+        website_domain=settings.website_domain is not None,
     )
     if settings.domain is not None:
         _check_certificates(config, settings.domain)
@@ -144,8 +149,9 @@ def _website(shape: Shape, settings: Settings) -> Iterator[Part]:
         yield Part(
             "cdn",
             "global",
-            recipe(website.cdn),
+            recipe(website.cdn, shape),
             ("WebsiteUrl", "DistributionId", "DistributionArn"),
+            _website_domain(settings),
         )
         shared["DistributionArn"] = Output("cdn", "DistributionArn", region="source")
     else:
@@ -174,6 +180,17 @@ def _website(shape: Shape, settings: Settings) -> Iterator[Part]:
     )
 
 
+def _website_domain(settings: Settings) -> dict[str, Value]:
+    given = settings.website_domain
+    if given is None:
+        return {}
+    return {
+        "DomainName": given.name,
+        "CertificateArn": given.certificate,
+        "HostedZoneId": given.hosted_zone_id,
+    }
+
+
 def _website_origins(shape: Shape) -> dict[str, Value]:
     """Return the origins of the website: CloudFront's, or those of both buckets."""
     if shape.cloudfront:
@@ -199,6 +216,8 @@ def _service(shape: Shape, settings: Settings) -> Part:
         "MoreOrigins": ",".join(settings.cors_origins),
         **_website_origins(shape),
     }
+    if settings.user_pools:
+        values["UserPoolArns"] = ",".join(settings.user_pools)
     by_role = {region: dict(guards) for region, guards in _GUARDS.items()}
     for role, stable in settings.canary.stable.items():
         # Each region has its own versions and deployments.

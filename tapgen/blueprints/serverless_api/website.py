@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from troposphere import GetAtt, Ref, Sub, Tags, Template, cloudfront
+from typing import Any
 
-from tapgen.blocks import frame, names, storage
+from troposphere import FindInMap, GetAtt, Ref, Sub, Tags, Template, cloudfront
+
+from tapgen.blocks import dns, frame, names, storage
 from tapgen.blueprints.serverless_api.shape import (
     REPLICATED,
     RULE,
@@ -22,12 +24,62 @@ CACHING_OPTIMIZED = "658327ea-f89d-4fab-a63d-7e88639e58f6"
 # https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/using-managed-response-headers-policies.html
 SECURITY_HEADERS = "67f7725c-6f97-4210-82d7-5512b31e9d03"
 
+# Of the alias records of every distribution, by partition.
+# https://docs.aws.amazon.com/general/latest/gr/cf_region.html
+CLOUDFRONT_ZONES = {"aws": "Z2FDTNDATAQYW2", "aws-cn": "Z3RFFRIM2A3IF5"}
+
 _PAGES = storage.Website()
 
+INDEX_DOCUMENTS = """\
+function handler(event) {
+    var request = event.request, path = request.uri;
+    if (path.endsWith('/')) {
+        request.uri = path + 'INDEX';
+    } else if (!path.split('/').pop().includes('.')) {
+        var asked = request.querystring, pairs = [];
+        Object.keys(asked).forEach(function (key) {
+            (asked[key].multiValue || [asked[key]]).forEach(function (one) {
+                pairs.push(one.value ? key + '=' + one.value : key);
+            });
+        });
+        // One slash: with two at its start, it would lead to another host.
+        var to = path.replace(/^\\/+/, '/') + '/';
+        return {
+            statusCode: 302,
+            statusDescription: 'Found',
+            headers: { location: { value: to + (pairs.length ? '?' + pairs.join('&') : '') } }
+        };
+    }
+    return request;
+}
+""".replace("INDEX", _PAGES.index)
+"""What CloudFront does to a request before anything else: `/docs/` gets the index document
+there, as from a website endpoint of S3, and `/docs` leads to `/docs/`. A distribution
+itself has an index document for its root only.
 
-def cdn() -> Template:
-    """CloudFront in front of both buckets; it uses the second if the first fails."""
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/DefaultRootObject.html
+"""
+
+
+def cdn(shape: Shape) -> Template:
+    """CloudFront in front of both buckets; it uses the second if the first fails.
+
+    So a domain name of the website leads to the distribution, and no record has to move.
+    """
     t = start("CloudFront distribution of the website", role=frame.GLOBAL)
+    named = _domain(t) if shape.website_domain else {}
+    index_documents = t.add_resource(
+        cloudfront.Function(
+            "IndexDocuments",
+            Name=names.sub(name("index-documents")),
+            AutoPublish=True,
+            FunctionCode=INDEX_DOCUMENTS,
+            FunctionConfig=cloudfront.FunctionConfig(
+                Comment="Gives index documents below the root",
+                Runtime="cloudfront-js-2.0",
+            ),
+        )
+    )
     control = t.add_resource(
         cloudfront.OriginAccessControl(
             "OriginAccess",
@@ -61,6 +113,7 @@ def cdn() -> Template:
                 Enabled=True,
                 Comment=names.sub(name("website")),
                 DefaultRootObject=_PAGES.index,
+                **named,
                 HttpVersion="http2and3",
                 IPV6Enabled=True,
                 PriceClass="PriceClass_100",
@@ -73,6 +126,12 @@ def cdn() -> Template:
                     Compress=True,
                     CachePolicyId=CACHING_OPTIMIZED,
                     ResponseHeadersPolicyId=SECURITY_HEADERS,
+                    FunctionAssociations=[
+                        cloudfront.FunctionAssociation(
+                            EventType="viewer-request",
+                            FunctionARN=GetAtt(index_documents, "FunctionARN"),
+                        )
+                    ],
                 ),
                 CustomErrorResponses=[
                     # S3's answer for a missing object without permission to list the
@@ -88,11 +147,13 @@ def cdn() -> Template:
             Tags=Tags(Name=names.sub(name("website"))),
         )
     )
+    if named:
+        _records(t, distribution)
     arn = names.arn("cloudfront", "distribution/${Distribution}", region="")
     frame.output(
         t,
         "WebsiteUrl",
-        Sub("https://${Distribution.DomainName}"),
+        Sub("https://${DomainName}" if named else "https://${Distribution.DomainName}"),
         description="Address of the website",
     )
     frame.output(
@@ -102,6 +163,39 @@ def cdn() -> Template:
         t, "DistributionArn", names.sub(arn), description="ARN of the distribution"
     )
     return t
+
+
+def _domain(t: Template) -> dict[str, Any]:
+    """Return what a distribution with a domain has, with the parameters for it."""
+    certificate = frame.parameter(
+        t,
+        "CertificateArn",
+        description="ARN of the domain's ACM certificate, in us-east-1.",
+        pattern=frame.CERTIFICATE_PATTERN,
+        constraint="the ARN of a certificate",
+    )
+    return {
+        "Aliases": [dns.domain(t, what="website")],
+        "ViewerCertificate": cloudfront.ViewerCertificate(
+            AcmCertificateArn=certificate,
+            SslSupportMethod="sni-only",
+            MinimumProtocolVersion="TLSv1.2_2021",
+        ),
+    }
+
+
+def _records(t: Template, distribution: Any) -> None:
+    t.add_mapping("CloudFront", {p: {"Zone": z} for p, z in CLOUDFRONT_ZONES.items()})
+    dns.aliases(
+        t,
+        "Website",
+        zone=dns.zone(t),
+        domain=Ref("DomainName"),
+        to=dns.Alias(
+            GetAtt(distribution, "DomainName"),
+            FindInMap("CloudFront", Ref("AWS::Partition"), "Zone"),
+        ),
+    )
 
 
 def _both() -> cloudfront.OriginGroups:

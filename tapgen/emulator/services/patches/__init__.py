@@ -18,6 +18,7 @@ from tapgen.emulator.services.patches import (
     replication_destinations,
     stored_queries,
     strong_consistency,
+    token_keys,
 )
 from tapgen.emulator.wire import cbor
 
@@ -38,6 +39,7 @@ PATCHES = (
     public_parameters,
     stored_queries,
     strong_consistency,
+    token_keys,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 
