@@ -2,11 +2,13 @@
 
 The system creates everything in the target region, replicates the data from the source
 region, and moves traffic by weights and dials, while clients keep their addresses. It
-creates the source side, too, unless `existing` names it (parts marked *).
+creates the source side, too, unless `existing` names it (parts marked *). What an account
+has once is where it stays (decision 41), and `path` has the steps.
 
-    keys             source            the multi-Region key, the alert topic
-    keys-target      target            its replica, the alert topic there
-    roles            global            every role, each for one service
+    keys-target      target            the multi-Region key, the alert topic
+    keys             source            its replica, the alert topic there
+    secret           target*           the database's secret, copied to the source
+    roles            target            every role, each for one service
     logs             every             the bucket for access logs and reports
     vaults           every             the backup vault
     backups          every*            daily backups, copied to the other region
@@ -18,11 +20,11 @@ creates the source side, too, unless `existing` names it (parts marked *).
     database         source*           PostgreSQL
     database-target  target            its replica, promoted in place in two steps
     servers          every*            blue and green servers behind a load balancer
-    accelerator      global            fixed addresses, a dial for each region
-    dns              global            names that move by weight
+    accelerator      target            fixed addresses, a dial for each region
+    dns              target            names that move by weight
     observability    every*            application logs, dashboard
     runbooks         every             what is done by hand, step by step
-    operations       global            the role that migrates, and the plan
+    operations       target            the role that migrates, and the plan
 """
 
 from __future__ import annotations

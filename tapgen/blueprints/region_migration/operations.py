@@ -456,8 +456,8 @@ def plan(shape: Shape) -> dict[str, Any]:
             phase(
                 "decommission",
                 {
-                    "s3": ("inventories equal", "rule removed, source kept read-only"),
-                    "ec2": ("24 h without requests", "source at 0 servers"),
+                    "s3": ("0 pending both ways", "rules removed, source retained"),
+                    "ec2": ("24 h without requests", "source removed"),
                     "rds": ("24 h without connections", "final snapshot, source gone"),
                 },
                 gates=[name("backup-failed", "target")],
