@@ -3,7 +3,7 @@ rolled out from any state is right or refused, with the step that comes first.""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import pairwise, product
 from typing import Any
@@ -130,31 +130,29 @@ def stranded(now: State) -> str:
     return ""
 
 
-def cut_off(before: System, now: State, after: System) -> str:
+def cut_off(before: State, now: State, after: State) -> str:
     """Whether users cannot write for a moment, who could before, though one region takes
     writes afterwards. A pause of all writes is what its rollout is for."""
-    if len(writers(state(after))) != 1:
+    if len(writers(after)) != 1:
         return ""
-    could = writers(state(before))
-    for role in could - writers(now):
+    for role in writers(before) - writers(now):
         if set(now["users"][role]) != {"0"}:
             return f"users in {role} are cut off"
     return ""
 
 
-def moments(before: System, after: System) -> Iterator[dict[str, Any]]:
+def moments(old: State, new: State) -> Iterator[State]:
     """What is there at any moment of a rollout that stops anywhere: a part has changed,
     region by region, or not."""
     changes = [("database-target", ""), ("accelerator", ""), ("dns", "")]
     changes += [("servers", role) for role in ROLES]
-    old, new = state(before), state(after)
     for done in product((False, True), repeat=len(changes)):
         have = {c for c, is_done in zip(changes, done, strict=True) if is_done}
         latest = max((PLACES[part] for part, _ in have), default=0)
         if any(PLACES[c[0]] < latest and c not in have for c in changes):
             continue
 
-        def of(part: str, role: str = "", have: set[Any] = have) -> dict[str, Any]:
+        def of(part: str, role: str = "", have: set[Any] = have) -> State:
             return new if (part, role) in have else old
 
         yield {
@@ -168,10 +166,19 @@ def moments(before: System, after: System) -> Iterator[dict[str, Any]]:
         }
 
 
-def promotes_while_written(before: System, after: System) -> bool:
-    old, new = state(before), state(after)
-    written = any(old["writes"].values())
-    return bool(old["replica"] and not new["replica"] and written)
+def wrong(
+    before: dict[str, Any], old: State, after: dict[str, Any], new: State
+) -> set[str]:
+    """What is wrong with a rollout from one state to another."""
+    found = {why for now in moments(old, new) if (why := lost(now))}
+    found |= {why for now in moments(old, new) if (why := cut_off(old, now, new))}
+    if old["replica"] and not new["replica"] and writers(old):
+        found.add("what is written during the promotion is lost")
+    if new["replica"] and not old["replica"]:
+        found.add("a promotion cannot be undone")
+    if after.get("source") == "removed" and before.get("source", "kept") == "kept":
+        found.add("objects may be on the way to the source, and it is still protected")
+    return found
 
 
 # --- The path ------------------------------------------------------------------------------
@@ -244,56 +251,92 @@ def test_what_is_not_deployed_yet_has_no_order(path: dict[str, System]) -> None:
 
 # --- Everything beside the path ------------------------------------------------------------
 
-_SHARES = st.sampled_from([(100, 0), (50, 50), (0, 100)])
-_WORDS = st.sampled_from(["allowed", "paused"])
+_SHARES = [(100, 0), (50, 50), (0, 100)]
+_SWITCHES: list[tuple[str, str, list[Any]]] = [
+    *(
+        ("traffic", f"{role}_writes", ["allowed", "paused"])
+        for role in ("source", "target")
+    ),
+    ("promotion", "promoted", [False, True]),
+    ("promotion", "standby", [False, True]),
+    ("", "source", ["kept", "leaving", "removed"]),
+]
 
 
-@st.composite
-def blocks(draw: st.DrawFn) -> dict[str, Any]:
-    """Any settings of traffic and promotion, near a step of the path more often."""
-    found = at(draw(st.sampled_from(PATH)).name, {"traffic": {}, "promotion": {}})
-    if draw(st.integers(0, 3)) == 0:
-        found["source"] = draw(st.sampled_from(["kept", "leaving", "removed"]))
-    traffic, promotion = found["traffic"], found["promotion"]
+def turns() -> Iterator[dict[str, Any]]:
+    """Each single change of settings, by block."""
     for kind in ("{}_dial", "app_{}_weight", "db_{}_weight"):
-        if draw(st.integers(0, 3)) == 0:
-            for role, share in zip(ROLES, draw(_SHARES), strict=True):
-                traffic[kind.format(role)] = share
-    for role in ROLES:
-        if draw(st.integers(0, 3)) == 0:
-            traffic[f"{role}_writes"] = draw(_WORDS)
-    if draw(st.integers(0, 3)) == 0:
-        promotion["promoted"] = draw(st.booleans())
-        promotion["standby"] = promotion["promoted"] and draw(st.booleans())
+        for shares in _SHARES:
+            names = [kind.format(role) for role in ROLES]
+            yield {"traffic": dict(zip(names, shares, strict=True))}
+    for block, name, choices in _SWITCHES:
+        for value in choices:
+            yield {block: {name: value}} if block else {name: value}
+
+
+def turned(step: str, changes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings of a step, with changes."""
+    found = at(step, {"traffic": {}, "promotion": {}})
+    for change in changes:
+        for name, value in change.items():
+            block = isinstance(value, dict)
+            found[name] = {**found.get(name, {}), **value} if block else value
     return found
 
 
-@settings(max_examples=150, deadline=None)
-@given(before=blocks(), after=blocks())
-def test_any_rollout_is_right_at_every_moment_or_refused(
-    first: Config, before: dict[str, Any], after: dict[str, Any]
+def is_right(said: System | str) -> bool:
+    """Whether a config is accepted, and right, or refused with what to do."""
+    if isinstance(said, str):
+        assert " set " in said
+        return False
+    now = state(said)
+    assert not lost(now) and not stranded(now), now
+    return True
+
+
+def test_each_step_and_each_neighbour_leads_only_where_it_is_right(
+    first: Config,
 ) -> None:
-    """And nothing right is refused."""
+    """The graph: all states that are a step, or a step with one change; each rollout from
+    one to another is right at every moment, or refused, and nothing right is refused.
+    """
+    graph: dict[str, tuple[dict[str, Any], System]] = {}
+    for step in PATH:
+        for changes in ([], *([turn] for turn in turns())):
+            given_blocks = turned(step.name, changes)
+            found = build(first, given_blocks)
+            if is_right(found):
+                assert isinstance(found, System)
+                graph.setdefault(
+                    str(state(found)) + str(given_blocks.get("source")),
+                    (given_blocks, found),
+                )
+    states = {key: state(system) for key, (_, system) in graph.items()}
+    there = {key: deployed(system) for key, (_, system) in graph.items()}
+    assert len(graph) > 30
+    for (one, (before, _)), (other, (after, system)) in product(
+        graph.items(), repeat=2
+    ):
+        said = preconditions.unmet(system, there[one])
+        bad = wrong(before, states[one], after, states[other])
+        assert bool(said) == bool(bad), (before, after, bad, said)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.tuples(*[st.sampled_from([step.name for step in PATH])] * 2),
+    changes=st.tuples(*[st.lists(st.sampled_from([*turns()]), max_size=6)] * 2),
+)
+def test_any_rollout_is_right_at_every_moment_or_refused(
+    first: Config, steps: tuple[str, str], changes: tuple[list[Any], list[Any]]
+) -> None:
+    """Also far from the path."""
+    before, after = (turned(*one) for one in zip(steps, changes, strict=True))
     old, new = build(first, before), build(first, after)
-    for one, given_blocks in ((old, before), (new, after)):
-        if isinstance(one, System):
-            now = state(one)
-            assert not lost(now) and not stranded(now), given_blocks
-        else:
-            assert " set " in one
-    if isinstance(old, str) or isinstance(new, str):
-        return
-    said = refused(old, new)
-    undone = not state(old)["replica"] and state(new)["replica"]
-    bad = {why for now in moments(old, new) if (why := lost(now))}
-    bad |= {why for now in moments(old, new) if (why := cut_off(old, now, new))}
-    if promotes_while_written(old, new):
-        bad.add("what is written is lost")
-    if undone:
-        bad.add("a promotion cannot be undone")
-    if after.get("source") == "removed" and before.get("source", "kept") == "kept":
-        bad.add("objects may be on the way to the source, and it is still protected")
-    assert bool(said) == bool(bad), (bad, said)
+    if is_right(old) and is_right(new):
+        assert isinstance(old, System) and isinstance(new, System)
+        said, bad = refused(old, new), wrong(before, state(old), after, state(new))
+        assert bool(said) == bool(bad), (bad, said)
 
 
 # --- What is left when the source region is ------------------------------------------------
