@@ -17,7 +17,7 @@ from dataclasses import replace
 from itertools import chain
 
 from tapgen.accounts import roles
-from tapgen.aws import organizations, stacks
+from tapgen.aws import artifact_bucket, organizations, stacks
 from tapgen.aws.artifact_bucket import ArtifactBucket
 from tapgen.aws.clients import AT_ONCE
 from tapgen.aws.session import NOBODY, Aws, is_away, role_exists
@@ -159,14 +159,14 @@ def _roles_stack(
     aws: Aws, system: System, target: Target, moved: bool
 ) -> _Roles | None:
     """Return the stack with the roles of an account, None where there is none. Where the
-    administration may have `moved`, it is also looked for in the other regions with a role:
-    roles are global, and their stack stays where it was made."""
+    administration may have `moved`, it is also looked for in the other regions: roles are
+    global, and their stack stays where it was made."""
     name = roles.stack_name(system)
     text = stacks.template(aws, target, name)
     if text or not moved:
         return _Roles(target, text) if text else None
     away = None
-    for region in sorted({*system.regions.values()} - {target.region}):
+    for region in sorted(_once_administered(aws, system) - {target.region}):
         place = replace(target, region=region)
         try:
             if text := stacks.template(aws, place, name, attempts=_ATTEMPTS):
@@ -176,6 +176,16 @@ def _roles_stack(
                 raise
             away = away or _Roles(place, None)
     return away if away and _may_exist(aws, target, system.execution_role) else None
+
+
+def _once_administered(aws: Aws, system: System) -> set[str]:
+    """The regions that may have administered the system before: each has an artifact
+    bucket. Where buckets cannot be listed, those with a role."""
+    found = {*system.regions.values()}
+    try:
+        return found | artifact_bucket.regions(aws, system.admin)
+    except AwsError:
+        return found
 
 
 def _may_exist(aws: Aws, target: Target, role: str) -> bool:

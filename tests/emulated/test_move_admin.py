@@ -136,6 +136,23 @@ def away(server: lifecycle.Server, cloud: Cloud) -> Iterator[Callable[[str], Non
         lifecycle.clear_faults(server.folder, id)
 
 
+def test_roles_are_found_in_a_region_that_has_no_role_in_the_system(
+    cloud: Cloud,
+) -> None:
+    old = "us-east-2"
+    bootstrap.run(cloud.aws, at(cloud, demo(), old), code="")
+    bootstrap.run(
+        cloud.aws,
+        at(cloud, demo(), TO),
+        code="",
+        deployed_types={"AWS::SSM::Parameter"},
+    )
+
+    found = bootstrap.unready(cloud.aws, at(cloud, demo(), TO), "")
+
+    assert found == bootstrap.Unready((), {})
+
+
 def test_another_region_takes_over_and_rolls_out_while_the_first_one_is_away(
     deployed: Cloud, away: Callable[[str], None]
 ) -> None:

@@ -589,6 +589,9 @@ class FakeAws:
         return FakeLookUps(self, place, service)
 
 
+_ADMIN = "tapgen-administration"
+
+
 class FakeLookUps:
     """S3 and IAM as stacks would leave them: a bucket and roles with their stacks."""
 
@@ -610,6 +613,11 @@ class FakeLookUps:
         stack_exists = (*self.place, "tapgen-administration") in self.aws.stacks
         there = stack_exists and Bucket not in self.aws.gone
         return self._found(there, "NoSuchBucket")
+
+    def list_buckets(self, **_: Any) -> dict[str, Any]:
+        account = self.place[0]
+        there = {r for a, r, name in self.aws.stacks if (a, name) == (account, _ADMIN)}
+        return {"Buckets": [{"Name": f"tapgen-artifacts-{account}-{r}"} for r in there]}
 
     def get_role(self, RoleName: str) -> dict[str, Any]:
         if (self.place[0], RoleName) in self.aws.gone_roles:
