@@ -44,6 +44,7 @@ COMMANDS = {
     "failover": ("failover", "Move database and traffic to the other region."),
     "failback": ("failover", "Move database and traffic back to the first region."),
     "promote": ("promote", "Promote a read replica to a database of its own."),
+    "runbook": ("runbook", "Write the procedures of a system as Markdown."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
     "limits": ("status", "Show AWS quotas and whether a system fits into them."),

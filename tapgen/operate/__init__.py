@@ -4,6 +4,7 @@ A procedure of `procedures/` gets the names of one system at one region role (`f
 and becomes a program of acts and checks (`programs`), which runs with the journal and the
 lock of a rollout: so it can be stopped, resumed and reversed, and excludes a rollout.
 `databases` says which procedures a failover is, from who writes and which regions answer;
-`replicas` what a promotion is, and `outputs` reads what they need of stacks. `running` starts it. May use `rollout/` and `aws/`. Begin reading at
-`databases.failover`.
+`replicas` what a promotion is, and `outputs` reads what they need of stacks. `running`
+starts it, and `chapters` lists all procedures for people. May use `rollout/` and `aws/`.
+Begin reading at `databases.failover`.
 """

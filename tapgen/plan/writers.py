@@ -109,7 +109,7 @@ def judged(plan: Plan, database: GlobalDatabase, arn: str, why: str) -> Plan:
             f"{home}, as its template has it"
         )
         advice = (
-            f"switch over to {home} (payments_dr: runbook failback), then plan again"
+            f"switch over to {home} (tapgen failback, for payments_dr), then plan again"
         )
     blocked = [f"{text}: {line}; {advice}" for text in _touched(plan.steps, database)]
     return replace(

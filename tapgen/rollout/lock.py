@@ -25,6 +25,9 @@ from tapgen.rollout.journal import Store, home, now_text
 MOVE = "move-admin"
 """The command whose run moves the administration to another region."""
 
+OPERATING = frozenset({"failover", "failback", "promote"})
+"""The commands whose runs carry out procedures, and have no plan."""
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -180,11 +183,14 @@ def refusal(
             f"started by {found.who} on {found.host}; stacks may belong to no stack set, so "
             f"it can only go on\n{stop}  continue it: tapgen resume {system}"
         )
-    undo = "" if back else f"  undo it: tapgen resume {system} --back\n"
+    ways = [f"continue it: tapgen resume {system}"]
+    if not back:
+        ways.append(f"undo it: tapgen resume {system} --back")
+    if not OPERATING & {command, found.command}:  # they have no plan
+        again = f"tapgen {command} {system} --supersede {found.run}"
+        ways.append(f"replace it by a new plan: {again}")
     return (
         f"{prefix}: run {found.run} of tapgen {found.command} is open since "
-        f"{found.since}{far}, started by {found.who} on {found.host}\n"
-        f"{stop}  continue it: tapgen resume {system}\n"
-        f"{undo}  replace it by a new plan: tapgen {command} {system} "
-        f"--supersede {found.run}"
+        f"{found.since}{far}, started by {found.who} on {found.host}\n{stop}"
+        + "\n".join(f"  {way}" for way in ways)
     )

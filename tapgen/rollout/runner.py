@@ -157,6 +157,17 @@ def require_forward(found: Opened, what: str) -> None:
         )
 
 
+def _require_plan(found: Opened) -> None:
+    """Raise RolloutError where a plan would replace a run that has none: what a procedure
+    has performed, no plan takes back."""
+    if found.lock.command in lock.OPERATING:
+        raise RolloutError(
+            f"run {found.lock.run} is a {found.lock.command}, which no plan replaces: go "
+            "on with tapgen resume, undo it with tapgen resume --back, or close it as it "
+            "is with tapgen stop --abandon"
+        )
+
+
 def resume(
     sets: StackSets,
     prefix: str,
@@ -437,6 +448,7 @@ def _room(
         raise already_open(found, starter.line, starter.command)
     if found.state.number:
         require_forward(found, "replaced by a new plan")
+        _require_plan(found)
     if found.lock.also:
         raise RolloutError(
             f"{prefix}: besides run {found.lock.run}, other runs are open: "

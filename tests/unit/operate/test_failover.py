@@ -270,8 +270,18 @@ def test_a_refused_call_leaves_the_run_open_until_it_is_allowed_or_reversed() ->
         ended = carry_out(cloud, planned(cloud))
         assert ended.open and ended.partial
         assert "not authorized: SwitchoverGlobalCluster" in str(ended.failures)
-        with pytest.raises(lock.Taken, match="tapgen failover"):
+        with pytest.raises(lock.Taken, match="tapgen failover") as taken:
             carry_out(cloud, planned(cloud))
+        assert "supersede" not in str(taken.value), "a procedure has no plan"
+        with pytest.raises(RolloutError, match="which no plan replaces"):
+            supersede = Starter("Bob", supersede=taken.value.lock.run)
+            running.run(
+                (),
+                system(),
+                cloud,  # type: ignore[arg-type]
+                silent,
+                starter=supersede,
+            )
         cloud.world.refused = ""
         ended = resume(cloud, reverse=reverse)
         assert not ended.left
