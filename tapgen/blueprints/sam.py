@@ -12,6 +12,7 @@ resource types in the SAM developer guide.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -189,6 +190,8 @@ def _translated(
     from samtranslator.translator.arn_generator import ArnGenerator
     from samtranslator.translator.translator import Translator
 
+    # It logs its own failures with tracebacks; they are raised, too.
+    logging.getLogger("samtranslator").setLevel(logging.CRITICAL + 1)
     session = SimpleNamespace(region_name=region)
     policies = get_bundled_managed_policy_map(ArnGenerator.get_partition_name(region))
     copy = json.loads(json.dumps(body))

@@ -66,10 +66,22 @@ def rules() -> Any:
         patches.apply()
         rules = Runner(config(())).rules
         patches.apply_to(rules)
+        _take_fractions(rules)
         for rule in ALL:
             if rule.id not in rules:  # a `.cfnlintrc` may append our pack as well
                 rules.register(rule())
     return rules
+
+
+def _take_fractions(rules: Any) -> None:
+    """Let metadata have a version such as 1.3: its values are any JSON, and cfn-lint
+    takes no number with a fraction
+    (https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/metadata-section-structure.html).
+    """
+    rule = rules["E4002"] if "E4002" in rules else None
+    kinds = rule.schema["definitions"]["metadata"]["type"] if rule else ["number"]
+    if "number" not in kinds:
+        kinds.append("number")
 
 
 @contextmanager

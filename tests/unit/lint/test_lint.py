@@ -16,7 +16,7 @@ from tapgen.model import Finding, Output, Override, Severity, StackSet, System, 
 
 FOLDER = Path("templates_out")
 TOPIC = {"Type": "AWS::SNS::Topic"}
-GOOD = {"Resources": {"Topic": TOPIC}}
+GOOD = {"Metadata": {"Version": 1.3}, "Resources": {"Topic": TOPIC}}
 BAD: dict[str, Any] = {
     "Parameters": {"Unused": {"Type": "String", "Default": ""}},
     "Resources": {"Topic": {**TOPIC, "Properties": {"Nope": 1}}},
