@@ -393,6 +393,8 @@ def _bare(service: str, kind: str, name: str) -> str:
         return name.rpartition("/")[2]
     if service == "ssm":
         return name.lstrip("/")
+    if service == "events" and kind.startswith("rule"):
+        return name.rpartition("|")[2]  # after the name of its bus
     # The id of a web ACL is its name, an id and its scope.
     return name.removeprefix("alias/") if kind == "alias" else name.split("|")[0]
 

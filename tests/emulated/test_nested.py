@@ -31,15 +31,20 @@ Resources:
     Type: AWS::CloudFormation::Stack
     DeletionPolicy: Delete
     UpdateReplacePolicy: Delete
-    Properties: {TemplateURL: parts/network.yaml, Parameters: {Block: !Ref Block}}
+    Properties:
+      TemplateURL: parts/network.yaml
+      Parameters: {Block: !Ref Block, Plain: true}
   Where:
     Type: AWS::SSM::Parameter
     Properties: {Type: String, Name: where, Value: !GetAtt Network.Outputs.VpcId}
 """
 NETWORK = """\
-Parameters: {Block: {Type: String}}
+Parameters:
+  Block: {Type: String}
+  Plain: {Type: String, AllowedValues: [true, false]}
 Resources:
   Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: !Ref Block}}
+  Shape: {Type: AWS::CodeDeploy::Application}  # only nested templates have one
   Data:
     Type: AWS::S3::Bucket
     DeletionPolicy: Retain
@@ -154,6 +159,7 @@ def test_lint_and_roles_see_what_is_in_nested_stacks(nest: Nest) -> None:
     role = roles.files(nest.system, "")["bootstrap/nest.json"]
     assert json.loads(role)["Metadata"]["tapgen"]["types"] == [
         "AWS::CloudFormation::Stack",
+        "AWS::CodeDeploy::Application",
         "AWS::EC2::VPC",
         "AWS::S3::Bucket",
         "AWS::SSM::Parameter",

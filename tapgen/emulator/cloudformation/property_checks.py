@@ -63,8 +63,8 @@ def _is_dynamic(value: Any) -> bool:
     return isinstance(value, str) and "{{resolve:" in value
 
 
-def _followed(root: Schema, node: Any) -> Schema:
-    """A schema, behind its reference to a definition."""
+def followed(root: Schema, node: Any) -> Schema:
+    """Return a schema, behind its reference to a definition."""
     seen = 0
     while isinstance(node, Mapping) and "$ref" in node and seen < 10:
         found: Any = root
@@ -75,7 +75,7 @@ def _followed(root: Schema, node: Any) -> Schema:
 
 
 def _value(root: Schema, node: Any, value: Any, path: str) -> Iterator[Problem]:
-    node = _followed(root, node)
+    node = followed(root, node)
     if value is UNKNOWN or _is_dynamic(value):
         return
     wrong = _wrong_kind(node, value)
@@ -151,4 +151,4 @@ def _fits(pattern: str, name: str) -> bool:
 def _in_a_branch(root: Schema, node: Schema, name: str) -> bool:
     """Whether one of several alternatives of a schema has the property."""
     branches = [b for key in ("oneOf", "anyOf", "allOf") for b in node.get(key, ())]
-    return any(name in (_followed(root, b).get("properties") or {}) for b in branches)
+    return any(name in (followed(root, b).get("properties") or {}) for b in branches)

@@ -39,7 +39,8 @@ class Correction:
 
     `name` is the property that names the resource and `stores` where ministack stores
     the existing ones, as module and attribute; `identify` returns the key there, or the
-    name is in the `field` of each.
+    name is in the `field` of each. `generated` says that CloudFormation generates a name
+    as for other types, where ministack has a form of its own.
     """
 
     type: str
@@ -47,6 +48,7 @@ class Correction:
     stores: tuple[str, str] | None = None
     identify: Callable[[str], str] = str
     field: str = ""
+    generated: bool = False
     settle: Callable[[str, Properties, Properties], None] = _nothing
     attributes: Callable[[str, Properties], Attributes] = _no_attributes
 
@@ -97,6 +99,9 @@ def _creating(
         name = properties.get(correction.name or "")
         if name and correction.stores and _taken(correction, str(name)):
             raise exists(correction.type, str(name))
+        if correction.generated and not name:
+            own = provisioners()._physical_name(stack, logical_id)
+            properties = {**properties, str(correction.name): own}
         physical_id, attributes = create(logical_id, properties, stack)
         try:
             refusing(correction.settle)(physical_id, {}, properties)
@@ -123,6 +128,9 @@ def _updating(correction: Correction, update: Callable[..., Any]) -> Callable[..
     def corrected(
         physical_id: str, old: Properties, new: Properties, *rest: Any
     ) -> Created:
+        if correction.generated:
+            unnamed = {str(correction.name): physical_id}
+            old, new = {**unnamed, **old}, {**unnamed, **new}
         changed, attributes = update(physical_id, old, new, *rest)
         # A handler may have replaced the resource; then nothing of it is set yet.
         before = old if changed == physical_id else {}
@@ -376,6 +384,7 @@ _CORRECTIONS: tuple[Correction, ...] = (
         "AWS::Logs::LogGroup",
         "LogGroupName",
         ("cloudwatch_logs", "_log_groups"),
+        generated=True,
         settle=_settle_log_group,
     ),
     Correction(

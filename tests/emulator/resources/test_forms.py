@@ -61,6 +61,7 @@ def test_instances_and_interfaces(place: Place) -> None:
         ),
         "Volume": of("EC2::Volume", AvailabilityZone="us-east-1b", Size=1),
         "Gateway": of("EC2::EgressOnlyInternetGateway", VpcId=subnet["VpcId"]),
+        "Logs": of("Logs::LogGroup"),
     }
     names = ("AvailabilityZone", "PrivateIp", "PublicIp", "VpcId")
     secondary = {"Fn::GetAtt": ["Interface", "SecondaryPrivateIpAddresses"]}
@@ -75,5 +76,33 @@ def test_instances_and_interfaces(place: Place) -> None:
     prefixes = {k: v.rpartition("-")[0] for k, v in place.ids("s").items()}
     assert prefixes == {
         **{"Server": "i", "Interface": "eni"},
-        **{"Volume": "vol", "Gateway": "eigw"},
+        **{"Volume": "vol", "Gateway": "eigw", "Logs": "s-Logs"},
     }
+
+
+def test_numbers_that_parameters_have_as_text(place: Place) -> None:
+    task = {"Name": "it", "Image": "it", "Memory": {"Ref": "Memory"}}
+    resources = {
+        "Cluster": of("ECS::Cluster"),
+        "Task": of("ECS::TaskDefinition", Family="it", ContainerDefinitions=[task]),
+        "Service": of(
+            *("ECS::Service",),
+            Cluster={"Ref": "Cluster"},
+            TaskDefinition={"Ref": "Task"},
+            DesiredCount={"Ref": "Count"},
+        ),
+    }
+    given = {
+        name: {"Type": "String", "Default": default}
+        for name, default in (("Count", "2"), ("Memory", "512"))
+    }
+
+    place.create("s", resources, Parameters=given)
+
+    ecs, ids = place.client("ecs"), place.ids("s")
+    [service] = ecs.describe_services(
+        cluster=ids["Cluster"], services=[ids["Service"]]
+    )["services"]
+    assert service["desiredCount"] == 2
+    defined = ecs.describe_task_definition(taskDefinition=ids["Task"])
+    assert defined["taskDefinition"]["containerDefinitions"][0]["memory"] == 512

@@ -35,6 +35,12 @@ def test_calls_are_about_the_resource_and_what_it_names() -> None:
         action: arns for action, arns, _ in calls("AWS::SQS::Queue", "create", queue)
     }
     assert found["sqs:CreateQueue"] == ("arn:aws:sqs:eu-west-1:111111111111:orders",)
+    # The physical id of a rule on a bus of its own has the name of the bus, too.
+    rule = {"Name": "nightly", "EventBusName": "orders"}
+    ids = calls("AWS::Events::Rule", "delete", rule, "orders|nightly")
+    deleted = {a: arns for a, arns, _ in ids}["events:DeleteRule"]
+    assert "arn:aws:events:eu-west-1:111111111111:rule/nightly" in deleted
+    assert not [arn for arn in deleted if arn.endswith("/orders")]
     permission = {"FunctionName": "f", "Principal": "s3.amazonaws.com"}
     ((action, arns, _),) = calls("AWS::Lambda::Permission", "create", permission)
     assert action == "lambda:AddPermission"

@@ -21,6 +21,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
             "stack_name",
             "logical_id",
         ),
+        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
         "_update_resource": (
             "resource_type",
             "physical_id",
@@ -38,9 +39,10 @@ _unknown_types: list[Callable[[frozenset[str]], frozenset[str]]] = []
 
 
 def apply() -> None:
-    """Look up each type before a resource of it is updated or deleted.
+    """Look up each type before a resource of it is created, updated or deleted.
 
-    A stack restored after a restart may have types that no template has named yet.
+    A stack restored after a restart may have types that no template has named yet, and
+    so may a nested one.
     """
 
     def looking_up(original: Any) -> Any:
@@ -52,6 +54,7 @@ def apply() -> None:
         return known
 
     replace_everywhere("_delete_resource", looking_up)
+    replace_everywhere("_provision_resource", looking_up)
     replace_everywhere("_update_resource", looking_up)
 
 
