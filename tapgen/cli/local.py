@@ -318,7 +318,7 @@ def _serve(port: int, folder: Path, token: str) -> None:
         known = refusals.reason, names.exclusive, replacements.of_update
         process.serve(
             *(port, folder, token, shape, *known),
-            *(java_patterns.matches, handler_calls.of),
+            *(java_patterns.matches, handler_calls.of, schemas.is_action),
         )
     except lifecycle.EmulatorError as error:
         # The log of the process; `start` shows it, with its own heading.

@@ -64,6 +64,7 @@ UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "AWS::S3::Bucket": {"Metadata*Configuration": ("s3tables:*",)},
     "AWS::SSM::Document": {"Attachments": ("s3:GetObject",)},
+    "AWS::SNS::Topic": {"DeliveryStatusLogging": ("iam:*",)},
     "AWS::SecretsManager::SecretTargetAttachment": {
         "AWS::DocDBElastic::*": ("docdb-elastic:*",),
         "AWS::Redshift*": ("redshift:*", "redshift-serverless:*"),

@@ -35,5 +35,5 @@ if __name__ == "__main__":
     process.serve(
         *(options.port, options.folder, os.environ[lifecycle.TOKEN_VARIABLE]),
         *(schemas.schema, refusals.reason, names.exclusive, replacements.of_update),
-        *(java_patterns.matches, recorded),
+        *(java_patterns.matches, recorded, schemas.is_action),
     )

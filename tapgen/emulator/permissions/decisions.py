@@ -127,6 +127,18 @@ def _on(about: _About, action: str, arn: str, keys: _Both) -> Verdict:
     return _ALLOWED if max(denied) == NO and min(allowed) == YES else _UNDECIDED
 
 
+def allowing(
+    statements: Iterable[Any], action: str, arn: str, keys: _Keys
+) -> tuple[int, int]:
+    """Whether statements allow an action on a resource, and whether they deny it."""
+    about = [s for s in statements if _is_about(s, action)]
+    allow, deny = (
+        _any([s for s in about if s.effect == effect], arn, (keys, {}))
+        for effect in ("Allow", "Deny")
+    )
+    return allow, deny
+
+
 def _any(statements: Iterable[Any], arn: str, keys: _Both) -> int:
     return max((_matches(s, arn, keys) for s in statements), default=NO)
 
@@ -147,7 +159,7 @@ def _value(keys: _Both, key: str) -> Any:
 
 
 def _is_about(statement: Any, action: str) -> bool:
-    matches = _evaluator().fnmatch_iam
+    matches = evaluator().fnmatch_iam
     if statement.actions:
         return any(matches(action, pattern) for pattern in statement.actions)
     return not any(matches(action, pattern) for pattern in statement.not_actions)
@@ -178,7 +190,7 @@ def _covers(arn: str, pattern: str) -> int:
     something."""
     if "${" in pattern:
         return MAYBE  # a variable of policies
-    if _evaluator().fnmatch_iam_cs(arn, pattern):
+    if evaluator().fnmatch_iam_cs(arn, pattern):
         return YES
     if "*" not in arn:
         return NO
@@ -215,7 +227,7 @@ def _condition(operator: str, key: str, expected: Any, keys: _Both) -> int:
     value = _value(keys, key)
     if value is _UNKNOWN or any("${" in text for text in texts):
         return MAYBE
-    holds: Callable[..., bool] = _evaluator()._evaluate_single_condition
+    holds: Callable[..., bool] = evaluator()._evaluate_single_condition
     return YES if holds(operator, value, texts) else NO
 
 
@@ -224,6 +236,10 @@ class Roles:
 
     def __init__(self) -> None:
         self._read: dict[tuple[str, str], tuple[tuple[Any, ...], Policies]] = {}
+
+    def exists(self, account: str, role: str) -> bool:
+        """Whether an account has a role."""
+        return bool(_roles().get_scoped(account, None, role))
 
     def trusted(self, arn: str) -> list[str]:
         """The services that may assume a role; none when it does not exist."""
@@ -248,14 +264,14 @@ class Roles:
         state = (own, boundary)
         known = self._read.get((account, role))
         if known is None or known[0] != state:
-            parse = _evaluator().parse_policy_document
+            parse = evaluator().parse_policy_document
             limit = None if boundary is None else parse(boundary)
             read = [statement for document in own for statement in parse(document)]
             known = self._read[account, role] = (state, Policies(read, limit))
         return known[1]
 
     def _documents(self, account: str, name: str) -> tuple[tuple[Any, ...], Any]:
-        managed = _evaluator()._resolve_managed_policy_document
+        managed = evaluator()._resolve_managed_policy_document
         role = _roles().get_scoped(account, None, name) or {}
         attached = (managed(arn, account) for arn in role.get("AttachedPolicies", ()))
         inline = (role.get("InlinePolicies") or {}).values()
@@ -267,7 +283,8 @@ class Roles:
 
 
 @cache
-def _evaluator() -> Any:
+def evaluator() -> Any:
+    """ministack's module of that name."""
     return import_module(_EVALUATOR)
 
 

@@ -11,11 +11,12 @@ import logging
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+from tapgen.emulator.permissions import resource_policies
 from tapgen.emulator.permissions.decisions import MAYBE, YES, Roles, decide
 
 logger = logging.getLogger("tapgen.permissions")
@@ -61,11 +62,13 @@ _JSON = frozenset(
 
 @dataclass(frozen=True)
 class Actor:
-    """A session of a role."""
+    """A session of a role; `via` is the service that calls for it, empty if it calls
+    itself."""
 
     account: str
     role: str
     session: str = field(default_factory=lambda: str(uuid.uuid4()), compare=False)
+    via: str = "cloudformation.amazonaws.com"
 
     @property
     def arn(self) -> str:
@@ -87,10 +90,15 @@ _actor: contextvars.ContextVar[Actor | None] = contextvars.ContextVar(
 )
 
 
+def acting_as(account: str, role: str) -> AbstractContextManager[None]:
+    """Let CloudFormation make calls as a role; as nobody, if `role` is empty."""
+    return acting(Actor(account, role) if role else None)
+
+
 @contextmanager
-def acting_as(account: str, role: str) -> Iterator[None]:
-    """Make calls as a role; as nobody, if `role` is empty."""
-    token = _actor.set(Actor(account, role) if role else None)
+def acting(actor: Actor | None) -> Iterator[None]:
+    """Make calls as an actor; as nobody, if there is none."""
+    token = _actor.set(actor)
     try:
         yield
     finally:
@@ -107,6 +115,11 @@ class Enforcement:
         self.undecided: Counter[Finding] = Counter()
 
     @property
+    def checks(self) -> bool:
+        """Whether policies are read at all."""
+        return self.mode != OFF
+
+    @property
     def actor(self) -> Actor | None:
         """Whose calls are checked now; None where none are."""
         return None if self.mode == OFF else _actor.get()
@@ -118,11 +131,20 @@ class Enforcement:
         if actor is None:
             return lambda action: False
         policies = self.roles.policies(actor.account, actor.role)
-        return lambda action: not policies.about(action).always
+        # The policy of a key must allow, whatever the role's own policies say.
+        return lambda action: (
+            not policies.about(action).always
+            or action.lower().startswith(resource_policies.SERVICES)
+        )
 
-    def refusal(self, calls: Iterable[Call]) -> tuple[str, str] | None:
+    def refusal(
+        self, calls: Iterable[Call], place: tuple[str, str] = ("", "")
+    ) -> tuple[str, str] | None:
         """Return the action and the words with which AWS refuses the first of the calls
-        that the actor may not make; None when it may make all, or nobody is checked."""
+        that the actor may not make; None when it may make all, or nobody is checked.
+
+        `place` is account and region, for calls outside of ministack's own requests.
+        """
         actor = self.actor
         if actor is None:
             return None
@@ -132,7 +154,12 @@ class Enforcement:
             if action == "iam:PassRole":
                 worlds = self._passing(arns[0], worlds)
             keys = {**common, **_tags_of(arns[0])}
-            verdict = decide(policies, action, arns, worlds, keys)
+            verdict = resource_policies.combined(
+                *(decide(policies, action, arns, worlds, keys), action, arns[0]),
+                actor.arn,
+                {**keys, **(worlds[0] if len(worlds) == 1 else {})},
+                place,
+            )
             if verdict.value == YES:
                 continue
             found = Finding(actor.account, actor.role, action, arns[0])
@@ -212,22 +239,21 @@ def handler_words(kind: str, action: str, words: str) -> str:
 
 
 def _given(actor: Actor) -> dict[str, str | None]:
-    """The keys of every call that CloudFormation makes on the behalf of a role.
+    """The keys of every call of an actor.
 
     IAM user guide, "AWS global condition context keys": those of the source are there
     only for calls that a service makes by itself.
     """
-    caller = "cloudformation.amazonaws.com"
     return {
-        "aws:calledviafirst": caller,
-        "aws:calledvialast": caller,
+        "aws:calledviafirst": actor.via or None,
+        "aws:calledvialast": actor.via or None,
         "aws:principalaccount": actor.account,
         "aws:principalarn": f"arn:aws:iam::{actor.account}:role/{actor.role}",
         "aws:principaltype": "AssumedRole",
         "aws:securetransport": "true",
         "aws:sourceaccount": None,
         "aws:sourcearn": None,
-        "aws:viaawsservice": "true",
+        "aws:viaawsservice": "true" if actor.via else "false",
     }
 
 

@@ -20,6 +20,8 @@ from urllib.parse import parse_qs
 from tapgen.emulator.faults.active import Faults
 from tapgen.emulator.faults.model import Fault, FaultError
 from tapgen.emulator.faults.parsing import parse_all
+from tapgen.emulator.permissions import callers, stack_roles
+from tapgen.emulator.permissions.enforcing import ENFORCEMENT, Actor, acting
 from tapgen.emulator.server.proof import (
     CONTROL,
     INSTANCE_HEADER,
@@ -48,6 +50,7 @@ STACK_SETS = re.compile(
 class Embedded:
     """The application; `status` returns the answer of the status route.
 
+    `is_action` knows the actions of IAM; without it, sessions of roles are not checked.
     `before_answer` is called at the beginning of each request and returns what to call
     before its answer: by then the state must be saved. `empty` runs after a reset.
     """
@@ -60,6 +63,7 @@ class Embedded:
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     faults: Faults = field(default_factory=Faults)
     before_answer: Callable[[], Callable[[], None]] | None = None
+    is_action: callers.IsAction | None = None
     empty: Callable[[], None] = lambda: None
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -102,12 +106,81 @@ class Embedded:
 
     async def _serve(self, scope: Any, receive: Receive, send: Send) -> None:
         # A path that is open to web pages must reach only what was deployed.
-        if scope["method"] in ("GET", "POST") and not guard.is_deployed(scope):
-            signed = protocols.signature(scope)
-            if signed.service == "cloudformation":
-                await self._cloudformation(scope, receive, send, signed)
+        if guard.is_deployed(scope):
+            await self.inner(scope, receive, send)
+            return
+        signed = protocols.signature(scope)
+        actor = await self._actor(signed)
+        if actor is not None:
+            checked = await self._checked(scope, receive, send, signed, actor)
+            if checked is None:
                 return
-        await self.inner(scope, receive, send)
+            receive = checked
+        if scope["method"] in ("GET", "POST") and signed.service == "cloudformation":
+            await self._cloudformation(scope, receive, send, signed, actor)
+        else:
+            await self.inner(scope, receive, send)
+
+    # Permissions
+
+    async def _actor(self, signed: Signature) -> Actor | None:
+        """The session of a role that calls, where permissions are checked."""
+        if not (self.is_action and ENFORCEMENT.checks and signed.key[:4] == "ASIA"):
+            return None
+        if signed.key not in self._sessions:
+            try:
+                arn = text(await self._identity(signed), "Arn")
+            except ServiceError:
+                return None  # the service says what is wrong with the credentials
+            kind, *names = arn.split(":")[5].split("/")
+            if kind != "assumed-role":
+                return None
+            account = arn.split(":")[4]
+            self._sessions[signed.key] = Actor(account, names[0], names[-1], via="")
+        actor = self._sessions[signed.key]
+        # ministack lets everybody assume a role that does not exist.
+        return actor if ENFORCEMENT.roles.exists(actor.account, actor.role) else None
+
+    @cached_property
+    def _sessions(self) -> dict[str, Actor]:
+        return {}
+
+    async def _checked(
+        self,
+        scope: Any,
+        receive: Receive,
+        send: Send,
+        signed: Signature,
+        actor: Actor,
+    ) -> Receive | None:
+        """Refuse what the session of a role may not call; None when it was refused or
+        has gone."""
+        body = b""
+        if protocols.is_form(scope):
+            try:
+                found = await _body(receive)
+            except ServiceError as error:
+                await _reply(send, error.status, query_protocol.refusal(error))
+                return None
+            if found is None:
+                return None
+            body, receive = found, _again(found, receive)
+        call = protocols.identify(scope, signed, actor.account, body)
+        given = _fields(scope, body)
+        place = (actor.account, signed.region)
+        assert self.is_action is not None
+        found_calls = callers.calls(
+            *(signed.service, call.action, place, scope["path"], given),
+            self.is_action,
+        )
+        with acting(actor):
+            refused = ENFORCEMENT.refusal(found_calls, place)
+        if refused is None:
+            return receive
+        denied = protocols.denied(call, actor.arn)
+        message = denied.message if signed.service == "ec2" else refused[1]
+        await _send(send, *protocols.formed(call, replace(denied, message=message)))
+        return None
 
     async def _lifespan(self, scope: Any, receive: Receive, send: Send) -> None:
         async def announce(message: Message) -> None:
@@ -120,7 +193,12 @@ class Embedded:
     # StackSets
 
     async def _cloudformation(
-        self, scope: Any, receive: Receive, send: Send, signed: Signature
+        self,
+        scope: Any,
+        receive: Receive,
+        send: Send,
+        signed: Signature,
+        actor: Actor | None,
     ) -> None:
         try:
             body = await _body(receive)
@@ -134,8 +212,21 @@ class Embedded:
         if action in query_protocol.known_actions() and STACK_SETS.search(action):
             status, answer = await self._answer(signed, action, given)
             await _reply(send, status, answer)
-        else:
+            return
+        if action not in stack_roles.WORK or not ENFORCEMENT.checks:
             await self.inner(scope, _again(body, receive), send)
+            return
+        account = actor.account if actor else await self._account(signed)
+        place = (account, signed.region)
+        try:
+            worker = stack_roles.worker(place, given, actor)
+        except stack_roles.RoleError as error:
+            refused = query_protocol.invalid(str(error))
+            await _reply(send, refused.status, query_protocol.refusal(refused))
+            return
+        with acting(worker):
+            await self.inner(scope, _again(body, receive), send)
+        stack_roles.remember(place, given)
 
     async def _answer(
         self, signed: Signature, action: str, given: dict[str, str]

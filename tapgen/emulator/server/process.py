@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tapgen.emulator.cloudformation.refused_updates import Refuses
     from tapgen.emulator.cloudformation.replacing_updates import Replaces
     from tapgen.emulator.cloudformation.taken_names import Named
+    from tapgen.emulator.permissions.callers import IsAction
     from tapgen.emulator.persistence.persist import StateStore
     from tapgen.emulator.server.app import Embedded
     from tapgen.emulator.stacksets.actions import Engine
@@ -42,6 +43,7 @@ def serve(
     replaces: Replaces | None = None,
     matches: Matches | None = None,
     calls: Calls | None = None,
+    is_action: IsAction | None = None,
 ) -> None:
     """Serve the embedded AWS on 127.0.0.1:`port` until a request or signal stops it, then exit.
 
@@ -51,7 +53,8 @@ def serve(
     the names of resources (see `taken_names.Named`), `replaces` the changes that replace
     a resource (see `replacing_updates.Replaces`), `matches` the patterns of parameters
     (see `patches.parameters.Matches`), `calls` those of handlers (see
-    `denied_calls.Calls`), without which no permissions are checked.
+    `denied_calls.Calls`), without which no permissions are checked, `is_action` the
+    actions of IAM (see `callers.IsAction`), without which sessions are not.
     EmulatorError when the port is taken, the mode of permissions is none, or ministack
     is not the tested version.
     """
@@ -102,7 +105,7 @@ def serve(
     if calls:
         denied_calls.apply(calls)
         enforcing.ENFORCEMENT.start(permissions or enforcing.ON)
-    asyncio.run(_serve(listener, server, shape, refuses, named, replaces))
+    asyncio.run(_serve(listener, server, shape, refuses, named, replaces, is_action))
 
 
 def _scratch(folder: Path) -> Path:
@@ -131,6 +134,7 @@ async def _serve(
     refuses: Refuses | None,
     named: Named | None,
     replaces: Replaces | None,
+    is_action: IsAction | None,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn
     from hypercorn.config import Config
@@ -143,6 +147,7 @@ async def _serve(
         macros,
         nested,
         patches,
+        property_types,
         provisioning,
         refused_updates,
         replacing_updates,
@@ -171,6 +176,7 @@ async def _serve(
     resources.register(shape)
     change_sets.apply(shape)
     patches.template_summary.know(shape)
+    property_types.apply(shape)
     validations.apply(shape)
     refused_updates.apply(refuses or refused_updates.nothing)
     taken_names.apply(named or taken_names.nothing)
@@ -208,7 +214,10 @@ async def _serve(
         lifecycle.record(server)
 
     embedded = Embedded(
-        ministack, engine, server.token, status, on_started=started_up, faults=faults
+        *(ministack, engine, server.token, status),
+        on_started=started_up,
+        faults=faults,
+        is_action=is_action,
     )
     store = await _restore(server.folder, embedded) if server.persist else None
     for number in (signal.SIGTERM, signal.SIGINT):

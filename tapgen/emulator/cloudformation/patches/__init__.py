@@ -20,6 +20,7 @@ from tapgen.emulator.cloudformation import (
     nested,
     not_emulated,
     private_names,
+    property_types,
     refused_updates,
     replacing_updates,
     taken_names,
@@ -53,7 +54,12 @@ from tapgen.emulator.cloudformation.patches import (
     wait_conditions,
     yaml_tags,
 )
-from tapgen.emulator.permissions import decisions, enforcing
+from tapgen.emulator.permissions import (
+    decisions,
+    enforcing,
+    resource_policies,
+    stack_roles,
+)
 from tapgen.emulator.services import documents
 from tapgen.emulator.services import patches as services
 from tapgen.emulator.services import registry
@@ -124,8 +130,11 @@ def check() -> list[str]:
             enforcing,
             macros,
             nested,
+            property_types,
             refused_updates,
             replacing_updates,
+            resource_policies,
+            stack_roles,
             validations,
             taken_names,
             documents,
