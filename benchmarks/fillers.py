@@ -312,7 +312,7 @@ def values(template: Path) -> tuple[dict[str, str], list[dict[str, Any]]]:
         if parameter.get("Default") is None
         or (
             parameter["Default"] == ""
-            and ("Rules" in body or not _accepts("", parameter))
+            and (_is_required(body) or not _accepts("", parameter))
         )
     }
     defaults = {
@@ -564,3 +564,8 @@ def _built(place: Path) -> None:
             (place / name).unlink(missing_ok=True)
         if not any(place.iterdir()):
             (place / "bootstrap").write_text("built\n")
+
+
+def _is_required(body: Mapping[str, Any]) -> bool:
+    """Whether rules of a template ask for values that have an empty default."""
+    return "are required" in json.dumps(body.get("Rules", ""))

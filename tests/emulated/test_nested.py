@@ -26,6 +26,7 @@ stack_sets:
 APP = """\
 Parameters:
   Block: {Type: String, Default: 10.0.0.0/16}
+Conditions: {Yes: !Equals [a, a]}
 Resources:
   Network:
     Type: AWS::CloudFormation::Stack
@@ -33,7 +34,7 @@ Resources:
     UpdateReplacePolicy: Delete
     Properties:
       TemplateURL: parts/network.yaml
-      Parameters: {Block: !Ref Block, Plain: true}
+      Parameters: {Block: !Ref Block, Plain: !If [Yes, true, false]}
   Where:
     Type: AWS::SSM::Parameter
     Properties: {Type: String, Name: where, Value: !GetAtt Network.Outputs.VpcId}

@@ -25,6 +25,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
+_STACK = "AWS::CloudFormation::Stack"
 Schema = Mapping[str, Any]
 Shape = Callable[[str, str], Schema | None]
 _shapes: list[Shape] = []
@@ -72,20 +73,30 @@ def _updating(original: Callable[..., Any]) -> Callable[..., Any]:
 def fitted(kind: str, properties: Any) -> Any:
     """Return properties with the numbers and booleans of the type's schema."""
     schema = _shapes[0](kind, "us-east-1") or {}
-    return _fitted(schema, schema, properties)
+    found = _fitted(schema, schema, properties)
+    if kind == _STACK and isinstance(found.get("Parameters"), Mapping):
+        # cfn-lint's schema allows more than text here; CloudFormation makes text of it.
+        given = {k: _as_text(v) for k, v in found["Parameters"].items()}
+        found = {**found, "Parameters": given}
+    return found
+
+
+def _as_text(value: Any) -> Any:
+    if not isinstance(value, bool | int | float):
+        return value
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _fitted(root: Schema, node: Any, value: Any) -> Any:
     node = followed(root, node)
     if isinstance(value, Mapping):
         inner = node.get("properties") or {}
-        others = next(iter((node.get("patternProperties") or {}).values()), None)
-        return {k: _fitted(root, inner.get(k, others), v) for k, v in value.items()}
+        return {k: _fitted(root, inner.get(k), v) for k, v in value.items()}
     if isinstance(value, list):
         return [_fitted(root, node.get("items"), one) for one in value]
     kind = str(node.get("type"))
-    if isinstance(value, bool | int | float) and kind == "string":
-        return str(value).lower() if isinstance(value, bool) else str(value)
+    if kind == "string":
+        return _as_text(value)
     if not isinstance(value, str):
         return value
     try:

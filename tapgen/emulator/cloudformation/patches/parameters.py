@@ -1,7 +1,8 @@
 """Parameters: unknown names, missing values and AWS's wordings.
 
 ministack accepts parameters that the template does not declare, which hides a typing
-error in an override, and reports missing ones one at a time. It reads an AllowedPattern
+error in an override, and reports missing ones one at a time. It compares a list as a
+whole with the allowed values, which are those of each item. It reads an AllowedPattern
 as Python does; in AWS it is a pattern of Java. Whoever starts the embedded AWS passes in
 the function that reads these.
 """
@@ -59,10 +60,27 @@ def apply() -> None:
             if missing:
                 raise ValueError(f"Parameters: [{', '.join(missing)}] must have values")
             _refuse_two_values(provided_params)
+            allowed = {
+                name: [_text(value) for value in definition["AllowedValues"]]
+                for name, definition in declared.items()
+                if "List" in str(definition.get("Type"))
+                and isinstance(definition.get("AllowedValues"), list)
+            }
+            kept = {
+                name: {k: v for k, v in d.items() if k != "AllowedValues"}
+                for name, d in declared.items()
+                if name in allowed
+            }
+            without = {**template, "Parameters": {**declared, **kept}}
             try:
-                return original(template, provided_params, previous_params)
+                found = original(without, provided_params, previous_params)
             except ValueError as error:
                 raise _as_aws(error, declared) from None
+            for name, values in allowed.items():
+                items = [item.strip() for item in str(found[name]["Value"]).split(",")]
+                if not {*items} <= {*values}:
+                    raise _not_allowed(name, declared[name])
+            return found
 
         return parameters
 
@@ -117,8 +135,15 @@ def _allowed_values(error: ValueError, declared: Mapping[str, Any]) -> ValueErro
     found = re.match(r"Parameter '(\w+)' value .* is not in AllowedValues", str(error))
     if not found:
         return error
-    name = found[1]
-    description = declared[name].get("ConstraintDescription")
+    return _not_allowed(found[1], declared[found[1]])
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _not_allowed(name: str, definition: Mapping[str, Any]) -> ValueError:
+    description = definition.get("ConstraintDescription")
     if description:
         return ValueError(
             f"Parameter {name} failed to satisfy constraint: {description}"

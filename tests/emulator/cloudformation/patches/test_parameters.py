@@ -15,6 +15,11 @@ def test_parameters_are_held_to_the_template(place: Place) -> None:
     sections = {
         "Parameters": {
             "Size": {"Type": "String", "AllowedValues": ["s", "l"]},
+            "Sizes": {  # each of them
+                "Type": "CommaDelimitedList",
+                "AllowedValues": ["s", "l"],
+                "Default": "s, l",
+            },
             "Name": {
                 "Type": "String",
                 "AllowedPattern": "[a-z]+",
@@ -43,6 +48,9 @@ def test_parameters_are_held_to_the_template(place: Place) -> None:
         "Parameters: [Sise, Other] do not exist in the template"
     )
     assert why(Size="m", Name="a") == "Parameter 'Size' must be one of AllowedValues"
+    assert why(Size="s", Name="a", Sizes="s,m") == (
+        "Parameter 'Sizes' must be one of AllowedValues"
+    )
     assert why(Size="s", Name="A") == (
         "Parameter Name failed to satisfy constraint: must be lower case"
     )
