@@ -295,7 +295,11 @@ class _Resource:
             for service in through
         ]
         worlds = [{**self._region("kms"), **one} for one in via or [{}]]
-        for key in sorted(_keys_in(self.properties)):
+        keys = sorted(_keys_in(self.properties))
+        if keys and not _kinds(action):
+            yield action, ("*",), worlds  # such as ListAliases: of no key
+            return
+        for key in keys:
             yield action, tuple(self._arns("kms", "key", key)), worlds
 
     def _service_linked(self) -> list[Keys]:

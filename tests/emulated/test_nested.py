@@ -26,7 +26,7 @@ stack_sets:
 APP = """\
 Parameters:
   Block: {Type: String, Default: 10.0.0.0/16}
-Conditions: {Yes: !Equals [a, a]}
+Conditions: {Always: !Equals [a, a]}
 Resources:
   Network:
     Type: AWS::CloudFormation::Stack
@@ -34,7 +34,7 @@ Resources:
     UpdateReplacePolicy: Delete
     Properties:
       TemplateURL: parts/network.yaml
-      Parameters: {Block: !Ref Block, Plain: !If [Yes, true, false]}
+      Parameters: {Block: !Ref Block, Plain: !If [Always, true, false]}
   Where:
     Type: AWS::SSM::Parameter
     Properties: {Type: String, Name: where, Value: !GetAtt Network.Outputs.VpcId}
@@ -153,7 +153,7 @@ def test_lint_and_roles_see_what_is_in_nested_stacks(nest: Nest) -> None:
     found = lint.check(nest.system, Path("templates_out"))
 
     assert {(f.stack_set, f.rule, f.line) for f in found if f.rule == "E3002"} == {
-        ("nest-prod-app/Network", "E3002", 3)
+        ("nest-prod-app/Network", "E3002", 5)
     }
     (wrong,) = (f for f in found if f.rule == "E3002")
     assert wrong.file.endswith("parts/network.yaml")
