@@ -66,12 +66,12 @@ def apply() -> None:
                 if "List" in str(definition.get("Type"))
                 and isinstance(definition.get("AllowedValues"), list)
             }
-            kept = {
+            unchecked = {
                 name: {k: v for k, v in d.items() if k != "AllowedValues"}
                 for name, d in declared.items()
                 if name in allowed
             }
-            without = {**template, "Parameters": {**declared, **kept}}
+            without = {**template, "Parameters": {**declared, **unchecked}}
             try:
                 found = original(without, provided_params, previous_params)
             except ValueError as error:
