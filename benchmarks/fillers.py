@@ -90,7 +90,7 @@ class Things:
 
     def __init__(self) -> None:
         self.made: dict[str, str] = {}
-        self.subnets = 0
+        self.subnets = self.names = 0
         folder = Path(".tapgen")
         serve = [sys.executable, "-m", "tapgen", "local", "serve"]
         self.url = lifecycle.start(folder, serve).url
@@ -374,7 +374,9 @@ def _own_names(body: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _new(things: Things, parameter: Mapping[str, Any]) -> str:
-    for text in ("filler-new", "fillernew", "fillernew.example.com", "/filler/new"):
+    things.names += 1
+    own = f"fillernew{things.names}"
+    for text in (own, f"{own}.example.com", f"/filler/{own}"):
         if _accepts(text, parameter):
             return text
     return _value(things, "", parameter)
@@ -533,7 +535,10 @@ def _nested(body: Mapping[str, Any], template: Path, repository: Path) -> bool:
     changed = False
     for resource in body["Resources"].values():
         if resource.get("Type") == "AWS::CloudFormation::Stack":
-            address = json.dumps(resource.get("Properties", {}).get("TemplateURL"))
+            url = resource.get("Properties", {}).get("TemplateURL")
+            if isinstance(url, str) and (template.parent / url).is_file():
+                continue
+            address = json.dumps(url)
             name = re.search(r"([\w.-]+\.(?:ya?ml|json|template))[^/]*$", address)
             files = sorted(repository.rglob(name[1])) if name else []
             own = template.read_bytes()

@@ -52,7 +52,7 @@ TABLE = (
         "sam-specification-template-anatomy.html",
     ),
     Sentence(
-        "E3001 error: Additional properties are not allowed",
+        "E3001 error: Additional properties are not|Invalid template resource property",
         "Invalid template resource property",
         f"{_ISSUES}/aws/aws-cli/issues/3361",
     ),
@@ -75,17 +75,34 @@ TABLE = (
     Sentence(
         r"E3012 error: \[.*\] is not of type 'string'",
         "Value of property … must be of type String",
-        f"{_ISSUES}/aws/aws-cdk/issues/3606",
+        f"{_ISSUES}/aws/aws-cli/issues/2255",
+    ),
+    Sentence(
+        r"Resource with id \[\w+\] is invalid\. Only one of",
+        "Only one of 'InlineCode' or 'CodeUri' can be set.",
+        f"{_ISSUES}/aws/serverless-application-model, samtranslator/model/sam_resources.py",
+    ),
+    Sentence(
+        "E1152 error: '.*' is not a 'AWS::EC2::Image.Id'",
+        "The specified AMI ID is malformed.",
+        f"{_GUIDE}/AWSEC2/latest/APIReference/errors-overview.html",
+    ),
+    Sentence(
+        "E9554 error: may be created before",
+        "If you create an AWS::ApiGateway::RestApi resource and its methods in the same "
+        "template as your deployment, the deployment must depend on the RestApi's methods.",
+        f"{_GUIDE}/AWSCloudFormation/latest/TemplateReference/"
+        "aws-resource-apigateway-deployment.html",
     ),
     Sentence(
         "has no such parameter; it has",
         "Parameters: […] do not exist in the template",
-        f"{_ISSUES}/aws/serverless-application-model/issues/1019",
+        f"{_ISSUES}/deep-security/cloudformation/issues/29",
     ),
     Sentence(
         "Transform .*: only AWS can expand it",
         "No transform named … found.",
-        f"{_ISSUES}/aws-cloudformation/aws-cloudformation-templates/issues/",
+        f"{_ISSUES}/aws-cloudformation/aws-cloudformation-templates/pull/363",
     ),
     Sentence(
         r"E1029 error: .*x-amazon-apigateway-integration",
