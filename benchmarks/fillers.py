@@ -389,7 +389,8 @@ def _resolve(things: Things, text: str) -> None:
     ):
         things.secret(secret, key)
     for name in re.findall(r"\{\{resolve:ssm:([\w/.-]+)", text):
-        things.parameter(name, "filler")
+        if not name.lstrip("/").startswith("aws/"):  # AWS's own are there
+            things.parameter(name, "filler")
 
 
 def _text(value: Any) -> str:

@@ -100,7 +100,7 @@ TABLE = (
         f"{_ISSUES}/deep-security/cloudformation/issues/29",
     ),
     Sentence(
-        "Transform .*: only AWS can expand it",
+        "Transform .*: only AWS can expand it|only AWS can expand Fn::Transform",
         "No transform named … found.",
         f"{_ISSUES}/aws-cloudformation/aws-cloudformation-templates/pull/363",
     ),
