@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from tapgen.cli import DONE, FAILED, PARTIAL
 from tapgen.cli.common import (
     Timings,
+    assume_role_option,
     aws_options,
     output_option,
     print_json,
@@ -20,8 +22,11 @@ from tapgen.cli.common import (
 from tapgen.cli.confirmation import require_account
 from tapgen.cli.move_admin import finish
 from tapgen.cli.open_run import away, say_not_needed, to_act
-from tapgen.cli.reach import command_line, reach_system
+from tapgen.cli.reach import Reached, command_line, reach_system
 from tapgen.cli.running import exit_code, next_lines, resume_run
+
+if TYPE_CHECKING:  # slow to import
+    from tapgen.rollout.opening import Opened
 
 _EPILOG = """\b
 Examples:
@@ -42,6 +47,7 @@ Exit codes: 0 done, restored, or nothing to resume, 1 failed and nothing remains
 @aws_options
 @output_option
 @click.option("--back", is_flag=True, help="Restore what was deployed before the run.")
+@assume_role_option
 @without_option
 def resume_command(
     system: str | None,
@@ -49,16 +55,17 @@ def resume_command(
     folder: Path,
     output: str,
     back: bool,
+    assume_role: str | None,
     without: tuple[str, ...],
     **aws_choice: Any,
 ) -> int:
-    """Continue the open rollout or destroy of SYSTEM.
+    """Continue the open run of SYSTEM: a rollout, a deletion, a failover.
 
     It was interrupted, lost its connection or its credentials, or a target failed that
     has been mended. It goes on in the direction that it had.
     """
-    from tapgen.cli.progress import console
-    from tapgen.report import data, text
+    from tapgen.rollout.lock import OPERATING
+    from tapgen.rollout.places import require_typed
 
     reached = reach_system(
         system,
@@ -70,32 +77,53 @@ def resume_command(
         without=without,
     )
     require_account(reached, True, aws_choice["account"])
+    if assume_role:
+        sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))
+        reached = replace(reached, sets=sets)
     near = to_act(reached)
-    if not near.is_home:
+    found = near.opened()
+    operates = found is not None and found.lock.command in OPERATING
+    if not near.is_home and not operates:
         error = away(reached, near, "resume")
         say(f"error: {error}")
         if output == "json":
             print_json(error.known)
-        found = near.opened()
         return PARTIAL if found and found.state.changed else FAILED
-    say_not_needed(reached)
-    found = near.opened()
-    to = found.state.opening.get("to", "") if found else ""
-    ended = resume_run(reached, back)
+    if near.is_home:
+        say_not_needed(reached)
+    else:
+        require_typed(near.away, without)
+        say(near.words)
+    ended = resume_run(reached, found, back)
     if isinstance(ended, int):
         return ended
+    return _report(reached, ended, found, operates, as_json=output == "json")
+
+
+def _report(
+    reached: Reached,
+    ended: Any,
+    found: Opened | None,
+    operates: bool,
+    *,
+    as_json: bool,
+) -> int:
+    """Report how the run `found` ended, None for no run; return the exit code."""
+    from tapgen.cli.progress import console
+    from tapgen.report import data, text
+
     if ended is None:
         line = command_line("rollout", reached)
         say(f"no run of {reached.system.prefix} is open; start one with: {line}")
-        if output == "json":
+        if as_json:
             print_json({"outcome": None})
         return DONE
-    if to:
-        if output == "json":
-            print_json({"outcome": data.outcome(ended)})
-        return finish(reached, ended, to)
-    lines = next_lines(reached, ended, "rollout")
-    console(stderr=output == "json").print(text.outcome(ended, **lines))
-    if output == "json":
+    if as_json:
         print_json({"outcome": data.outcome(ended)})
+    if to := found.state.opening.get("to", "") if found else "":
+        return finish(reached, ended, to)
+    shown = text.outcome(ended, **next_lines(reached, ended, "rollout"))
+    if found and operates and ended.green and not ended.back:
+        shown = f"[green]✓ done:[/] {found.lock.command}"
+    console(stderr=as_json).print(shown)
     return exit_code(ended)

@@ -6,13 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tapgen.cli import DONE, FAILED, INTERRUPTED, PARTIAL, process
 from tapgen.cli.answers import Terminal, answer_gates
 from tapgen.cli.common import LOCAL_FOLDER, embedded, interactive, say
 from tapgen.cli.open_run import only_on
 from tapgen.cli.reach import Reached, command_line
+
+if TYPE_CHECKING:  # slow to import
+    from tapgen.rollout.opening import Opened
 
 LOCAL_PATIENCE = 30.0
 """For how many seconds at most a rollout waits for an embedded AWS that is away."""
@@ -127,14 +130,14 @@ def run_acts(reached: Reached, steps: Any, command: str) -> Any:
     )
 
 
-def resume_run(reached: Reached, back: bool) -> Any:
-    """Go on with the open run; return its outcome, None when no run is open, or an exit
-    code when it was lost while running."""
+def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
+    """Go on with the open run, which was `found` in the nearest journal; return its
+    outcome, None when no run is open, or an exit code when it was lost while running.
+    """
     from tapgen import rollout
-    from tapgen.rollout import opening, places
+    from tapgen.rollout import places
 
     prefix = reached.system.prefix
-    found = opening.opened(reached.sets.bucket, prefix)
     goes_back = not (found and only_on(found))
     if found is None and not places.elsewhere(reached.sets, prefix):
         return None
@@ -205,7 +208,7 @@ def _watched(
         return ended
     except rollout.Lost as lost:
         say(f"error: {lost}")
-        line = command_line("resume", reached)
+        line = _resume_line(reached)
         undo = f"; undo with: {line} --back" if goes_back else ""
         say(f"continue with: {line}{undo}")
         if lost.interrupted:
@@ -263,6 +266,12 @@ def user() -> str:
         return "an unnamed user"
 
 
+def _resume_line(reached: Reached) -> str:
+    """The line that resumes a run, without the regions that this one did without."""
+    options = [f"--without-region {region}" for region in reached.without]
+    return " ".join([command_line("resume", reached), *options])
+
+
 def next_lines(reached: Reached, ended: Any, command: str) -> dict[str, str]:
     """Return the commands that check a result and go on from there."""
     if not ended.open:
@@ -270,7 +279,7 @@ def next_lines(reached: Reached, ended: Any, command: str) -> dict[str, str]:
             "look": command_line("status", reached),
             "resume": command_line(command, reached),
         }
-    line = command_line("resume", reached)
+    line = _resume_line(reached)
     back = {} if ended.back else {"back": f"{line} --back"}
     return {"look": command_line("status", reached), "resume": line, **back}
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,7 @@ from tapgen.plan import writers
 from tapgen.rollout import Starter
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
+from tests.emulated.documents import read
 from tests.emulated.live import UNSIGNED, Live
 from tests.systems import look
 
@@ -63,6 +65,11 @@ def _before(live: Live) -> None:
     assert Live(live.cloud, before(live.system)).rollout(unbounded=True).green
     upgrade = live.cloud.plan(live.system)
     assert plan.refusals(upgrade) == [] and losses(upgrade) == set()
+
+
+@pytest.mark.skipif("TAPGEN_SOAK" not in os.environ, reason="make soak runs it")
+def test_the_page_of_a_bad_night_is_true(tmp_path: Path) -> None:
+    assert read("docs/how-to/bad-night.md", tmp_path)
 
 
 def soon(found: Callable[[], Any]) -> Any:

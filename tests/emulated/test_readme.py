@@ -9,7 +9,12 @@ import pytest
 
 from tests.emulated.documents import ROOT, read, recipes
 
-HOW_TO = [p.relative_to(ROOT).as_posix() for p in sorted(ROOT.glob("docs/how-to/*.md"))]
+# The page of a bad night takes a minute and a half: test_payments_dr.py, in make soak.
+HOW_TO = [
+    p.relative_to(ROOT).as_posix()
+    for p in sorted(ROOT.glob("docs/how-to/*.md"))
+    if p.stem != "bad-night"
+]
 PAGES = [
     p.relative_to(ROOT)
     for p in sorted([*ROOT.glob("*.md"), *ROOT.rglob("docs/**/*.md")])
