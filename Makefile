@@ -19,7 +19,7 @@ PYTEST := $(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 # Tests start hundreds of commands, each slower by a third without its bytecode.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help rollout test soak templates lint validate check style types fresh format picture scan bench clean
+.PHONY: help rollout test soak clients templates lint validate check style types fresh format picture scan bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ test: .venv/.ready ## Run all tests
 
 soak: .venv/.ready ## Long sweeps: plans against what happens, kills at every call (SOAK=200)
 	TAPGEN_SOAK=$(SOAK) $(BIN)/pytest -n auto --dist load $$(grep -rlE 'TAPGEN_SOAK|^from hypothesis' tests --include='test_*.py')
+
+clients: .venv/.ready ## Let real clients use the embedded AWS: CDK, SAM, Sceptre, AWS CLI, Troposphere's examples
+	$(PYTEST) -m clients tests/clients
 
 templates: .venv/.ready $(SCHEMA) ## Bring templates_out/, generated code and the editors' schema up to date
 	$(BIN)/python -m tools.generate
