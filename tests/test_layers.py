@@ -53,7 +53,7 @@ LOCAL_ROOMS: dict[str, set[str]] = {
     "persistence": {"cloudformation", "stacksets", "state", "wire"},
     "server": {
         *("accounts", "cloudformation", "faults", "persistence", "resources"),
-        *("permissions", "stacksets", "state", "wire"),
+        *("permissions", "services", "stacksets", "state", "wire"),
     },
 }
 # Modules of the rollout that advance a run: what could run in AWS as well.

@@ -30,6 +30,7 @@ Examples:
   aws --endpoint-url http://127.0.0.1:4599 cloudformation list-stack-sets
   tapgen local fault add throttle --action CreateStackInstances
   tapgen local account Workloads/Prod
+  tapgen local clock --forward 10m
   tapgen local reset
 """
 
@@ -185,6 +186,34 @@ def _account(unit: str, account: str | None, output: str) -> None:
         print_json({"account": id, "unit": unit})
     else:
         click.echo(id)
+
+
+@local_command.command(
+    "clock",
+    epilog="\b\nExamples:\n  tapgen local clock --forward 10m\n  tapgen local clock --real",
+)
+@click.option("--forward", metavar="DURATION", help="Move it by 30s, 10m, 24h …")
+@click.option("--real", is_flag=True, help="Show the real time again.")
+def _clock(forward: str | None, real: bool) -> None:
+    """Let time go by in the embedded AWS, or not.
+
+    Its clock shows the real time until it is moved; then it stands still until it is
+    moved again. What AWS does as time goes by (backups, alarms without data, the end of
+    a promotion or of a key) happens when the clock is moved.
+    """
+    from tapgen.config.patterns import DURATION, seconds
+
+    if (forward is None) == (not real):
+        raise click.UsageError("give either --forward with a duration, or --real")
+    if real:
+        click.echo(_call_running("release_clock"))
+        return
+    if not re.fullmatch(DURATION, str(forward)):
+        raise click.UsageError(
+            f"--forward {forward!r} is not a duration; give a whole number with s, m or "
+            "h, such as 10m"
+        )
+    click.echo(_call_running("move_clock", seconds(str(forward))))
 
 
 @local_command.group("fault", epilog=_FAULT_EPILOG)

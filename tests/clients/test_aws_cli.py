@@ -66,9 +66,7 @@ def test_package_and_deploy(shell: Shell) -> None:
     (shell.folder / "parent.json").write_text(json.dumps(PARENT))
     shell.run(aws, "s3", "mb", "s3://artifacts")
     package = ("--template-file", "parent.json", "--output-template-file", "out.yaml")
-    shell.run(
-        *(aws, "cloudformation", "package", *package, "--s3-bucket", "artifacts")
-    )
+    shell.run(*(aws, "cloudformation", "package", *package, "--s3-bucket", "artifacts"))
     assert "S3Bucket: artifacts" in (shell.folder / "out.yaml").read_text()
 
     deploy = (aws, "cloudformation", "deploy", "--template-file", "out.yaml")

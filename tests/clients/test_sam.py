@@ -43,15 +43,11 @@ def test_deploy_and_delete(shell: Shell, python_package: Install) -> None:
         code = CODE.replace("WORD", word)
         (shell.folder / "function" / "index.py").write_text(code)
         options = ("--resolve-s3", "--no-confirm-changeset", "--capabilities")
-        shell.run(
-            command, "deploy", *named, *options, "CAPABILITY_IAM", more=quiet
-        )
+        shell.run(command, "deploy", *named, *options, "CAPABILITY_IAM", more=quiet)
 
     def answered() -> str:
         api = shell.outputs("shop")["Api"]
-        with urlopen(
-            f"{shell.url}/restapis/{api}/Prod/_user_request_/"
-        ) as answer:
+        with urlopen(f"{shell.url}/restapis/{api}/Prod/_user_request_/") as answer:
             return str(answer.read(), "utf-8")
 
     deploy("one")

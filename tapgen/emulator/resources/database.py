@@ -17,6 +17,7 @@ from tapgen.emulator.resources.kinds import (
     original,
     tag_list,
 )
+from tapgen.emulator.services.patches import database_states
 
 
 def kinds() -> list[Kind]:
@@ -174,20 +175,16 @@ def _follow(record: dict[str, Any], source: Mapping[str, Any]) -> None:
 
 def _part(record: dict[str, Any]) -> None:
     """Undo `_follow`, for a promoted or deleted replica."""
-    source = record.get("ReadReplicaSourceDBInstanceIdentifier")
-    if not source:
-        return
-    record["ReadReplicaSourceDBInstanceIdentifier"] = ""
-    record["StatusInfos"] = []
-    with in_region(_region_of(source)):
-        origin = _records().get(source.rpartition(":")[2]) or {}
-    replicas = origin.get("ReadReplicaDBInstanceIdentifiers", [])
-    for known_as in (record["DBInstanceArn"], record["DBInstanceIdentifier"]):
-        if known_as in replicas:
-            replicas.remove(known_as)
+    if record.get("ReadReplicaSourceDBInstanceIdentifier"):
+        database_states.part(record)
 
 
 def _change_instance(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    source = "SourceDBInstanceIdentifier"
+    # A template promotes a replica by removing the source.
+    promotes = old.get(source) and not new.get(source)
+    if promotes:
+        _refuse_promotion(_records().get(physical_id) or {})
     update = original("AWS::RDS::DBInstance")["update"]
     # Under its own identifier, so that ministack's handler never takes it for another.
     old_, new_ = ({**p, "DBInstanceIdentifier": physical_id} for p in (old, new))
@@ -195,12 +192,17 @@ def _change_instance(physical_id: str, old: Properties, new: Properties) -> Attr
     record = _records()[physical_id]
     _tag(record)
     _remember(record, new)
-    if old.get("SourceDBInstanceIdentifier") and not new.get(
-        "SourceDBInstanceIdentifier"
-    ):
-        # A template promotes a replica by removing the source.
+    if promotes:
         _part(record)
     return {**attributes, **_instance_attributes(record)}
+
+
+def _refuse_promotion(record: Mapping[str, Any]) -> None:
+    # A procedure may have promoted it before.
+    replica = record.get("ReadReplicaSourceDBInstanceIdentifier")
+    refused = database_states.refusal(record) if replica else None
+    if refused:
+        raise CallError("Rds", *refused, 400)
 
 
 def _delete_instance(physical_id: str, properties: Properties) -> None:

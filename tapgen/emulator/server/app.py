@@ -29,6 +29,7 @@ from tapgen.emulator.server.proof import (
     instance,
     proof,
 )
+from tapgen.emulator.services import clock
 from tapgen.emulator.stacksets.actions import Engine
 from tapgen.emulator.state import tracked
 from tapgen.emulator.wire import connection, guard, protocols, query_protocol
@@ -335,6 +336,8 @@ class Embedded:
             await _json(send, *await self._set_faults(method, query, given or b""))
         elif (method, route) == ("POST", "settings"):
             await _json(send, *self._configure(await _body(receive) or b""))
+        elif (method, route) == ("POST", "clock"):
+            await _json(send, *_move_clock(await _body(receive) or b""))
         elif (method, route) == ("POST", "shutdown"):
             await _json(send, 200, {})
             self.closing.set()
@@ -344,6 +347,7 @@ class Embedded:
     async def reset(self) -> None:
         """Empty all state, ours and that of the wrapped application."""
         self.faults.clear()
+        clock.real()
         await self.engine.reset()
         await self.engine.inner.request(
             Place(DEFAULT_ACCOUNT, "us-east-1"),
@@ -389,6 +393,19 @@ _REFUSALS: dict[tuple[str, int | None], Callable[[Call], Refusal]] = {
     ("unavailable", None): protocols.unavailable,
     ("expired", None): protocols.expired,
 }
+
+
+def _move_clock(body: bytes) -> tuple[int, dict[str, Any]]:
+    """Answer the clock route, `{"forward": SECONDS}` or `{"real": true}`: status and body."""
+    try:
+        given = json.loads(body)
+        if given == {"real": True}:
+            clock.real()
+        else:
+            clock.forward(float(given["forward"]))
+    except (ValueError, TypeError, LookupError) as error:
+        return 400, {"error": f"the clock takes forward or real: {error}"}
+    return 200, {"clock": clock.shown(), "stands": clock.stands()}
 
 
 def _parsed_faults(body: bytes) -> list[Fault]:

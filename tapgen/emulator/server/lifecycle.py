@@ -288,6 +288,17 @@ def enforce(folder: Path, permissions: str) -> None:
     _ask(_must_run(folder), "POST", "settings", body={"permissions": permissions})
 
 
+def move_clock(folder: Path, seconds: float) -> str:
+    """Move the clock of the running embedded AWS forward; return its time."""
+    body = {"forward": seconds}
+    return str(_ask(_must_run(folder), "POST", "clock", body=body)["clock"])
+
+
+def release_clock(folder: Path) -> str:
+    """Let the running embedded AWS show the real time again; return it."""
+    return str(_ask(_must_run(folder), "POST", "clock", body={"real": True})["clock"])
+
+
 def faults(folder: Path) -> list[dict[str, Any]]:
     """The faults of the running embedded AWS, with how often each matched and fired."""
     found: list[dict[str, Any]] = _ask(_must_run(folder), "GET", "faults")["faults"]

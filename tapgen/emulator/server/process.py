@@ -159,6 +159,7 @@ async def _serve(
     from tapgen.emulator.persistence import stores
     from tapgen.emulator.server.app import Embedded
     from tapgen.emulator.server.preload import warm_up
+    from tapgen.emulator.services import clock
     from tapgen.emulator.stacksets.actions import Engine
     from tapgen.emulator.wire import connection
     from tapgen.emulator.wire.inner import Inner, Place
@@ -198,6 +199,7 @@ async def _serve(
             "uptime": time.monotonic() - started,
             "memory": _memory(),
             "persistent": server.persist,
+            "clock": f"{clock.shown()}{', stands still' * clock.stands()}",
             "faults": len(faults.shown()),
             "shape_only": resources.shape_only(),
             "members": organizations.members(),
@@ -275,12 +277,14 @@ def _asking(
 async def _restore(folder: Path, embedded: Embedded) -> StateStore:
     """Restore the saved state, and save it from now on."""
     from tapgen.emulator.persistence.persist import PersistError, StateStore
+    from tapgen.emulator.services import clock
     from tapgen.emulator.wire.query_protocol import ServiceError
 
     engine = embedded.engine
     try:
         store = StateStore(folder / lifecycle.STATE, engine.registry)
         incomplete = store.restore()
+        clock.real()  # ends what had begun by a clock that was moved
         store.save()
     except PersistError as error:
         raise EmulatorError(str(error)) from error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from tapgen.emulator.services.patches import (
     address_blocks,
+    alarm_states,
     database_details,
+    database_states,
     deletion_protection,
     encrypted_replicas,
     function_processes,
@@ -13,6 +15,7 @@ from tapgen.emulator.services.patches import (
     listener_weights,
     network_details,
     object_encryption,
+    pending_keys,
     public_parameters,
     replicated_secrets,
     replication_destinations,
@@ -40,6 +43,9 @@ PATCHES = (
     stored_queries,
     strong_consistency,
     token_keys,
+    alarm_states,
+    database_states,
+    pending_keys,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 

@@ -1,0 +1,152 @@
+"""What AWS does by itself as time goes by, and what of it the embedded AWS does.
+
+A list of facts, with AWS's documentation of each: the table of `docs/local.md` is made
+from it (`table`). What follows the clock is in `patches/`; what does not is rehearsed by
+a fault, or by a call that sets the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+CLOCK, ALWAYS, NOT = "with the clock", "always", "not"
+"""Whether a behaviour is modelled: as the clock is moved, at any time, or not at all."""
+
+_DOCS = "https://docs.aws.amazon.com/"
+_RDS = _DOCS + "AmazonRDS/latest/UserGuide/"
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a service does (`does`), where AWS says so, and how to rehearse it."""
+
+    subject: str
+    does: str
+    source: str
+    modelled: str
+    rehearse: str
+
+
+BEHAVIOURS: tuple[Behaviour, ...] = (
+    Behaviour(
+        "RDS instance",
+        "is `backing-up` once a day, from the beginning of its backup window on, and "
+        "cannot be promoted meanwhile",
+        _DOCS + "AmazonRDS/latest/APIReference/API_PromoteReadReplica.html",
+        CLOCK,
+        "move the clock into its window; here a backup takes all of it",
+    ),
+    Behaviour(
+        "RDS instance",
+        "is `modifying` for minutes after a promotion",
+        _RDS + "USER_ReadRepl.Promote.html",
+        CLOCK,
+        "promote while the clock stands; five minutes later it is available",
+    ),
+    Behaviour(
+        "RDS instance",
+        "is `modifying`, `rebooting` or `creating` while it is changed",
+        _RDS + "accessing-monitoring.html",
+        NOT,
+        "`tapgen local fault add delay --type AWS::RDS::DBInstance --seconds 60`",
+    ),
+    Behaviour(
+        "RDS replica",
+        "lags behind its source",
+        _RDS + "rds-metrics.html",
+        NOT,
+        "`put-metric-data` for `ReplicaLag`, then move the clock: its alarm follows",
+    ),
+    Behaviour(
+        "CloudWatch alarm",
+        "goes to INSUFFICIENT_DATA, or what it says of missing data, when no data comes, "
+        "and back",
+        _DOCS + "AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html",
+        CLOCK,
+        "move the clock by its periods; alarms on expressions keep their state",
+    ),
+    Behaviour(
+        "KMS key",
+        "is `PendingDeletion` for 7 to 30 days, can be kept, and is gone afterwards",
+        _DOCS + "kms/latest/developerguide/deleting-keys.html",
+        CLOCK,
+        "move the clock by the days",
+    ),
+    Behaviour(
+        "Protected resource",
+        "is not deleted by a stack, also not in the rollback of a first rollout",
+        _DOCS + "AWSCloudFormation/latest/TemplateReference/"
+        "aws-resource-rds-dbinstance.html",
+        ALWAYS,
+        "let a resource that comes after it fail, with `tapgen local fault add fail`",
+    ),
+    Behaviour(
+        "Security group of a service",
+        "is left behind in a VPC, as by AWS Global Accelerator, which then cannot be "
+        "deleted",
+        _DOCS + "global-accelerator/latest/dg/best-practices-aga.html",
+        NOT,
+        "`aws ec2 create-security-group --group-name GlobalAccelerator` in the VPC",
+    ),
+    Behaviour(
+        "Accelerator endpoint",
+        "gets no traffic while it is unhealthy, unless all are",
+        _DOCS + "global-accelerator/latest/dg/"
+        "about-endpoints-endpoint-weights.unhealthy-endpoints.html",
+        NOT,
+        "`tapgen local fault add unavailable --service elasticloadbalancing`",
+    ),
+    Behaviour(
+        "Target of a load balancer",
+        "is `initial`, then healthy or not by its checks",
+        _DOCS
+        + "elasticloadbalancing/latest/application/target-group-health-checks.html",
+        NOT,
+        "always healthy here",
+    ),
+    Behaviour(
+        "Route 53 record",
+        "is answered by health checks and weights",
+        _DOCS + "Route53/latest/DeveloperGuide/"
+        "dns-failover-determining-health-of-endpoints.html",
+        NOT,
+        "nothing here resolves names; read the records",
+    ),
+    Behaviour(
+        "ACM certificate",
+        "is PENDING_VALIDATION until its record exists, and fails after 72 hours",
+        _DOCS + "acm/latest/userguide/domain-ownership-validation.html",
+        NOT,
+        "`tapgen local fault add fail --type AWS::CertificateManager::Certificate`",
+    ),
+    Behaviour(
+        "Object in a bucket that replicates",
+        "is PENDING, then COMPLETED or FAILED",
+        _DOCS + "AmazonS3/latest/userguide/replication-status.html",
+        NOT,
+        "replicated at once here",
+    ),
+    Behaviour(
+        "DynamoDB global table",
+        "replicates within seconds, `CREATING` until a new replica is filled",
+        _DOCS + "amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html",
+        NOT,
+        "replicated at once here; "
+        "`tapgen local fault add unavailable --service dynamodb --region us-east-2`",
+    ),
+)
+"""The behaviours, by subject."""
+
+
+def table() -> str:
+    """The list as a table in Markdown."""
+    return "\n".join(_rows())
+
+
+def _rows() -> Iterator[str]:
+    yield "| What | What it does on AWS | Modelled | To rehearse it |"
+    yield "| --- | --- | --- | --- |"
+    for one in BEHAVIOURS:
+        does = f"[{one.does}]({one.source})"
+        yield f"| {one.subject} | {does} | {one.modelled} | {one.rehearse} |"

@@ -1,0 +1,164 @@
+"""What AWS does as time goes by, when the clock is moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tapgen.emulator.server import lifecycle
+from tapgen.emulator.services import behaviours
+from tapgen.emulator.services.patches.alarm_states import state
+from tests.emulator.conftest import Aws
+
+MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
+
+
+class Clock:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def forward(self, seconds: float) -> str:
+        return lifecycle.move_clock(self.folder, seconds)
+
+
+@pytest.fixture
+def clock(server: lifecycle.Server) -> Iterator[Clock]:
+    yield Clock(server.folder)
+    lifecycle.release_clock(server.folder)
+
+
+def refused(call: Any, **arguments: Any) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    return str(caught.value.response["Error"]["Code"])
+
+
+def test_a_replica_is_not_promoted_while_it_is_backed_up(
+    aws: Aws, clock: Clock
+) -> None:
+    rds = aws.client("rds")
+    clock.forward(0)  # it stands still from here on
+    hour = int(clock.forward(0)[11:13])
+    window = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
+    rds.create_db_instance(
+        DBInstanceIdentifier="source",
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="admin1",
+        MasterUserPassword="a-password",
+        BackupRetentionPeriod=7,
+    )
+    rds.create_db_instance_read_replica(
+        DBInstanceIdentifier="copy", SourceDBInstanceIdentifier="source"
+    )
+    rds.modify_db_instance(DBInstanceIdentifier="copy", PreferredBackupWindow=window)
+
+    def status() -> str:
+        [found] = rds.describe_db_instances(DBInstanceIdentifier="copy")["DBInstances"]
+        return str(found["DBInstanceStatus"])
+
+    assert status() == "available"
+    clock.forward(2 * HOUR)
+    assert status() == "backing-up"
+    promote = {"DBInstanceIdentifier": "copy"}
+    assert refused(rds.promote_read_replica, **promote) == "InvalidDBInstanceState"
+    clock.forward(HOUR)
+    assert status() == "available"
+    rds.promote_read_replica(**promote)
+    assert status() == "modifying"
+    clock.forward(MINUTE)
+    assert status() == "modifying"
+    clock.forward(4 * MINUTE)
+    assert status() == "available"
+    [source] = rds.describe_db_instances(DBInstanceIdentifier="source")["DBInstances"]
+    assert source["ReadReplicaDBInstanceIdentifiers"] == []
+    assert refused(rds.promote_read_replica, **promote) == "InvalidDBInstanceState"
+
+
+def test_an_alarm_without_data_and_with_data_again(aws: Aws, clock: Clock) -> None:
+    cloudwatch = aws.client("cloudwatch")
+    for name, missing in {"lag": "missing", "silence": "breaching"}.items():
+        cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            Namespace="App",
+            MetricName="Lag",
+            Dimensions=[{"Name": "Replica", "Value": "one"}],
+            Statistic="Maximum",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=10,
+            ComparisonOperator="GreaterThanThreshold",
+            TreatMissingData=missing,
+        )
+
+    def report(value: float, replica: str = "one") -> None:
+        dimensions = [{"Name": "Replica", "Value": replica}]
+        data = {"MetricName": "Lag", "Value": value, "Dimensions": dimensions}
+        cloudwatch.put_metric_data(Namespace="App", MetricData=[data])
+
+    def states() -> dict[str, str]:
+        found = cloudwatch.describe_alarms()["MetricAlarms"]
+        return {alarm["AlarmName"]: alarm["StateValue"] for alarm in found}
+
+    clock.forward(0)
+    report(50)
+    assert states() == {"lag": "ALARM", "silence": "ALARM"}
+    clock.forward(10 * MINUTE)
+    report(0, "another")
+    assert states() == {"lag": "INSUFFICIENT_DATA", "silence": "ALARM"}
+    report(1)
+    assert states() == {"lag": "OK", "silence": "OK"}
+
+
+def test_a_key_is_gone_after_its_waiting_period(aws: Aws, clock: Clock) -> None:
+    kms = aws.client("kms")
+    key, kept = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))
+    kms.create_alias(AliasName="alias/gone", TargetKeyId=key)
+    for one in (key, kept):
+        kms.schedule_key_deletion(KeyId=one, PendingWindowInDays=7)
+    clock.forward(6 * DAY)
+    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    kms.cancel_key_deletion(KeyId=kept)
+    clock.forward(2 * DAY)
+    assert refused(kms.describe_key, KeyId=key) == "NotFoundException"
+    assert kms.list_aliases()["Aliases"] == []
+    assert kms.describe_key(KeyId=kept)["KeyMetadata"]["KeyState"] == "Disabled"
+
+
+# The tables of "Configuring how CloudWatch alarms treat missing data": the last data
+# points with the newest at the end (X breaches), then the states by TreatMissingData.
+TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
+OK, NOW, BAD, NONE = "OK", "now", "ALARM", "INSUFFICIENT_DATA"
+THREE_OF_THREE = {
+    "0-X-X": (OK, OK, OK, OK),
+    "----0": (OK, OK, OK, OK),
+    "-----": (NONE, NOW, BAD, OK),
+    "0XX-X": (BAD, BAD, BAD, BAD),
+    "--X--": (BAD, NOW, BAD, OK),
+}
+TWO_OF_THREE = {
+    "0-X-X": (BAD, BAD, BAD, BAD),
+    "00X0X": (BAD, BAD, BAD, BAD),
+    "0-X--": (BAD, NOW, BAD, OK),
+    "----0": (OK, OK, BAD, OK),
+    "---X-": (BAD, NOW, BAD, OK),
+}
+
+
+@pytest.mark.parametrize("to_alarm, rows", [(3, THREE_OF_THREE), (2, TWO_OF_THREE)])
+def test_missing_data(to_alarm: int, rows: dict[str, tuple[str, ...]]) -> None:
+    meaning = {"X": True, "0": False, "-": None}
+    for points, expected in rows.items():
+        newest_first = [meaning[point] for point in reversed(points)]
+        found = tuple(state(newest_first, 3, to_alarm, t, "now") for t in TREATMENTS)
+        assert found == expected, points
+
+
+def test_the_page_has_the_list() -> None:
+    page = Path(__file__).parents[3] / "docs" / "local.md"
+    assert behaviours.table() in page.read_text(), behaviours.table()
