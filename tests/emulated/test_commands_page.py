@@ -66,7 +66,7 @@ def test_the_commands_page_has_every_command_and_no_other() -> None:
     documented = {title for title in sections() if title.startswith("tapgen ")}
 
     assert documented == set(commands())
-    table = set(re.findall(r"^\| \[`(tapgen \w+)`\]", page(), re.MULTILINE))
+    table = set(re.findall(r"^\| \[`(tapgen [\w-]+)`\]", page(), re.MULTILINE))
     assert table == {f"tapgen {name}" for name in COMMANDS}
 
 
