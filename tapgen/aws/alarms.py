@@ -22,11 +22,28 @@ _TYPES = ("AWS::CloudWatch::Alarm", "AWS::CloudWatch::CompositeAlarm")
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A metric that an alarm watches; `account` is that of the metric where the alarm names
+    one, else empty."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, str]
+    account: str = ""
+
+    def __str__(self) -> str:
+        of = ", ".join(f"{name} {value}" for name, value in self.dimensions.items())
+        return f"{self.namespace} {self.name}" + (f" of {of}" if of else "")
+
+
+@dataclass(frozen=True)
 class Alarm:
     """An alarm as CloudWatch reports it; `state` is OK, ALARM or INSUFFICIENT_DATA.
 
     `changed` is when the state last changed. `went_off` is when the alarm last entered
-    ALARM after the time that was asked for, also where it has left it since.
+    ALARM after the time that was asked for, also where it has left it since. `metrics` are
+    those it watches, none of a composite alarm; `missing` is what it takes missing data
+    for (`TreatMissingData`).
     """
 
     target: Target
@@ -35,6 +52,8 @@ class Alarm:
     changed: datetime
     reason: str = ""
     went_off: datetime | None = None
+    metrics: tuple[Metric, ...] = ()
+    missing: str = "missing"
 
     def __str__(self) -> str:
         return f"{self.name} in {self.target}"
@@ -70,9 +89,44 @@ def read(
             alarm.get("StateTransitionedTimestamp") or alarm["StateUpdatedTimestamp"],
             alarm.get("StateReason", ""),
             went_off.get(alarm["AlarmName"]),
+            tuple(_metrics(alarm)),
+            alarm.get("TreatMissingData") or "missing",
         )
         for alarm in sorted(found, key=lambda a: str(a["AlarmName"]))
     ]
+
+
+def dimensions(aws: Aws, target: Target, metric: Metric) -> list[Mapping[str, str]]:
+    """Return under which dimensions CloudWatch has data of the last two weeks for a metric:
+    those of the metric, with or without others. A new metric may take 15 minutes.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_ListMetrics.html
+    """
+    given = [{"Name": n, "Value": v} for n, v in metric.dimensions.items()]
+    listed = pages(
+        aws.client("cloudwatch", target),
+        "list_metrics",
+        "Metrics",
+        Namespace=metric.namespace,
+        MetricName=metric.name,
+        Dimensions=given or None,
+    )
+    found = [_dimensions(one) for one in listed]
+    return [one for one in found if one.items() >= metric.dimensions.items()]
+
+
+def _metrics(alarm: Mapping[str, Any]) -> Iterator[Metric]:
+    if "MetricName" in alarm:
+        yield Metric(alarm["Namespace"], alarm["MetricName"], _dimensions(alarm))
+    for query in alarm.get("Metrics", ()):
+        if "MetricStat" in query:  # else an expression of the others
+            metric = query["MetricStat"]["Metric"]
+            name, account = metric["MetricName"], query.get("AccountId", "")
+            yield Metric(metric["Namespace"], name, _dimensions(metric), account)
+
+
+def _dimensions(of: Mapping[str, Any]) -> dict[str, str]:
+    return {one["Name"]: one["Value"] for one in of.get("Dimensions", ())}
 
 
 def _described(client: Any, names: list[str]) -> Iterator[Mapping[str, Any]]:

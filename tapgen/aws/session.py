@@ -46,6 +46,7 @@ _NOT_FOUND = {
     "NoSuchKey",
     "NoSuchBucket",
     "NoSuchEntity",
+    "NoSuchHealthCheck",
     "404",
 }
 NOBODY = ("AccessDenied", "NoRole", "NoSuchEntity")

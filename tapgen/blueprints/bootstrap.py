@@ -26,6 +26,7 @@ from awacs import cloudwatch as acloudwatch
 from awacs import ec2 as aec2
 from awacs import events as aevents
 from awacs import iam as aiam
+from awacs import route53 as aroute53
 from awacs import s3 as as3
 from awacs import servicequotas as aquotas
 from awacs import ssm as assm
@@ -130,8 +131,16 @@ _QUOTA_ACTIONS = (
 )
 
 
-# The calls of `aws.alarms`: gates read the alarms of the system and named ones.
-_ALARM_ACTIONS = (acloudwatch.DescribeAlarmHistory, acloudwatch.DescribeAlarms)
+# The calls of `aws.alarms` and `aws.health_checks`: gates read the alarms of the system and
+# named ones, `tapgen verify` also what they watch, and health checks. IAM knows no resources
+# for ListMetrics, and a template does not know the ids of health checks.
+_WATCHING_ACTIONS = (
+    acloudwatch.DescribeAlarmHistory,
+    acloudwatch.DescribeAlarms,
+    acloudwatch.ListMetrics,
+    aroute53.GetHealthCheck,
+    aroute53.GetHealthCheckStatus,
+)
 
 
 def service_principals(regions: Iterable[str]) -> tuple[str, ...]:
@@ -504,6 +513,7 @@ def _operator_role(
                 ["*"],
             ),
             security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
+            security.statement("AlarmsAndHealthChecks", _WATCHING_ACTIONS, ["*"]),
             templates_by_url(),
             security.statement(
                 "NeverDelete", [acfn.DeleteStack], [every_instance], deny=True

@@ -47,6 +47,7 @@ COMMANDS = {
     "runbook": ("runbook", "Write the procedures of a system as Markdown."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
+    "verify": ("verify", "Check outputs, alarms and health checks of a system."),
     "limits": ("status", "Show AWS quotas and whether a system fits into them."),
     "outputs": ("status", "Show the outputs of a system, by part and region."),
     "local": ("local", "Start, stop and inspect the embedded AWS."),
@@ -92,7 +93,7 @@ _ELSEWHERE = {
     "rollout": "deploy apply up launch create update ship release publish sync push "
     "provision execute run",
     "plan": "preview changes whatif what-if dry-run dryrun changeset change-set",
-    "lint": "validate check verify test",
+    "lint": "validate check test",
     "templates": "build synth synthesize generate render compile package",
     "history": "log events runs",
     "status": "show describe info ps state get",

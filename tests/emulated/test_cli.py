@@ -182,6 +182,29 @@ def test_outputs_are_listed_by_part_and_region_and_for_a_shell(rolled: Shell) ->
     assert f"NETWORK_VPCID_US_EAST_1={vpc}" in variables
 
 
+def test_a_system_is_verified_and_an_alarm_that_went_off_is_said(rolled: Shell) -> None:
+    well = rolled.run("verify", "--local", "--output", "json").stdout
+    part, name = next(
+        (f["part"], f["name"])
+        for f in json.loads(well)["found"]
+        if (f["kind"], f["region"]) == ("alarm", "us-east-1")
+    )
+    metrics = rolled.client("cloudwatch", "us-east-1")
+    metrics.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason="by hand")
+
+    said = rolled.run("verify", "--local", "--wait", "1ms", expect=2).stdout
+    answer = rolled.run("verify", "--local", "--output", "json", expect=2)
+
+    assert f"{part}: alarm {name} is in ALARM since" in said
+    found = json.loads(answer.stdout)
+    assert found["verdict"] == "fails" and "by hand" in answer.stdout
+    assert [f["name"] for f in found["found"] if f["verdict"] == "fails"] == [name]
+    assert {"output", "instance"} < {f["kind"] for f in found["found"]}
+    metrics.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="by hand")
+    wrong = rolled.run("verify", "--local", "--wait", "soon", expect=64).stderr
+    assert "'soon' is not a duration" in wrong
+
+
 def test_a_second_rollout_has_nothing_to_do(rolled: Shell) -> None:
     assert "no changes" in rolled.run("rollout", "--local", "--yes").stdout
 

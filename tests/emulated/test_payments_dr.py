@@ -21,8 +21,8 @@ from tapgen import blueprints, config, plan
 from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
 from tapgen.handlers import writer
-from tapgen.model import System
-from tapgen.operate import databases, programs, running
+from tapgen.model import System, verified
+from tapgen.operate import databases, programs, running, verifying
 from tapgen.operate.databases import Moving
 from tapgen.plan import writers
 from tapgen.rollout import Starter
@@ -385,6 +385,12 @@ def test_the_name_fails_over_by_health_checks(live: Live) -> None:
             AlarmNames=[name]
         )
         assert alarms["MetricAlarms"], name
+    resolved = live.system.resolve(live.cloud.account)
+    said = verifying.verify(resolved, live.cloud.aws, live.cloud.observe(live.system))
+    checks = [f for f in said if f.kind == "health check"]
+    asked = [f for f in checks if "1 of 1 checkers got a good answer" in f.words]
+    assert len(asked) == 3, checks  # both APIs, and dr once more, inverted
+    assert verified.worst(said) in ("holds", "expected"), said
 
 
 def test_a_change_of_a_setting_reaches_both_regions(live: Live) -> None:

@@ -288,6 +288,27 @@ def test_no_role_trusts_a_whole_account(name: str) -> None:
     assert "Condition" not in trust  # no shipped config names callers
 
 
+@pytest.mark.parametrize("name", blueprints.NAMES)
+def test_the_operator_role_may_read_alarms_and_health_checks(name: str) -> None:
+    """Gates and `tapgen verify` ask in the target accounts."""
+    made = json.loads(
+        (ROOT / "templates_out" / "bootstrap" / f"{name}.json").read_text()
+    )
+    policies = made["Resources"]["OperatorRole"]["Properties"]["Policies"]
+    allowed = {
+        action
+        for policy in policies
+        for statement in statements(policy["PolicyDocument"])
+        if statement["Effect"] == "Allow" and statement["Resource"] == ["*"]
+        for action in statement["Action"]
+    }
+    assert allowed >= {
+        *("cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"),
+        *("cloudwatch:ListMetrics", "route53:GetHealthCheck"),
+        "route53:GetHealthCheckStatus",
+    }
+
+
 def test_alarms_leave_nothing_to_defaults_and_notify_their_own_region(
     system: System,
 ) -> None:

@@ -59,6 +59,8 @@ def test_a_health_check_is_found_by_its_id(place: Place) -> None:
     created = place.create("check", {"R": check}, Outputs=get("R", "HealthCheckId"))
     assert created["Ref"] == created["HealthCheckId"]
     route53 = place.client("route53")
+    said = route53.get_health_check_status(HealthCheckId=created["Ref"])
+    assert said["HealthCheckObservations"] == []  # the host is not one of this AWS
     found = route53.get_health_check(HealthCheckId=created["Ref"])["HealthCheck"]
     assert found["HealthCheckConfig"]["ResourcePath"] == "/health"
     check["Properties"]["HealthCheckConfig"]["ResourcePath"] = "/ready"

@@ -1,0 +1,79 @@
+"""Health checks of Route 53, and what its checkers last said.
+
+https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tapgen.aws.session import Aws, ask
+from tapgen.errors import NotFound
+from tapgen.frozen import dataclass
+from tapgen.model import Target
+
+ALARM = "CLOUDWATCH_METRIC"
+CALCULATED = "CALCULATED"
+RECOVERY_CONTROL = "RECOVERY_CONTROL"
+# Of these, GetHealthCheckStatus says nothing: it is for endpoints.
+# https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHealthCheckStatus.html
+_NO_ENDPOINT = (ALARM, CALCULATED, RECOVERY_CONTROL)
+_SUCCESS = "Success"
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """A health check; `kind` is its type in the API.
+
+    `endpoint` is what it asks, `reports` what each checker last said of it, `alarm` the name
+    and region of the alarm that it follows, `children` the checks that it combines.
+    """
+
+    id: str
+    kind: str
+    disabled: bool = False
+    endpoint: str = ""
+    reports: tuple[str, ...] = ()
+    alarm: tuple[str, str] = ("", "")
+    children: tuple[str, ...] = ()
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """The reports of checkers that got no good answer, as Route 53 words them. An
+        inverted check turns its own state around, not these."""
+        return tuple(one for one in self.reports if not one.startswith(_SUCCESS))
+
+
+def read(aws: Aws, target: Target, id: str) -> HealthCheck | None:
+    """Return a health check of an account with the last reports; None where there is none."""
+    client = aws.client("route53", target)
+    try:
+        answer = ask(client, "get_health_check", HealthCheckId=id)
+    except NotFound:
+        return None
+    config: Mapping[str, Any] = answer["HealthCheck"]["HealthCheckConfig"]
+    kind = str(config["Type"])
+    alarm = config.get("AlarmIdentifier", {})
+    return HealthCheck(
+        id,
+        kind,
+        config.get("Disabled", False),
+        _endpoint(config),
+        () if kind in _NO_ENDPOINT else _reports(client, id),
+        (alarm.get("Name", ""), alarm.get("Region", "")),
+        tuple(config.get("ChildHealthChecks", ())),
+    )
+
+
+def _reports(client: Any, id: str) -> tuple[str, ...]:
+    answer = ask(client, "get_health_check_status", HealthCheckId=id)
+    observed = answer.get("HealthCheckObservations", ())
+    found = [one.get("StatusReport", {}).get("Status", "") for one in observed]
+    return tuple(one for one in found if one)
+
+
+def _endpoint(config: Mapping[str, Any]) -> str:
+    host = config.get("FullyQualifiedDomainName") or config.get("IPAddress", "")
+    port = f":{config['Port']}" if "Port" in config else ""
+    return f"{host}{port}{config.get('ResourcePath', '')}"
