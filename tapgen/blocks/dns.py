@@ -251,10 +251,12 @@ def weighted(
     weight: Any,
     to: Alias,
     check: Any = None,
+    evaluated: bool = False,
     condition: str = "",
 ) -> Any:
-    """Add a weighted alias record, which serves while its check is healthy; without a
-    check, while what it leads to is.
+    """Add a weighted alias record, which serves while its check is healthy, if it has one,
+    and if `evaluated`, what it leads to is, too.
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-values-weighted-alias.html
 
     A load balancer is healthy if each of its target groups that has targets has a healthy
     one. Route 53 knows this without requests, so a region from which traffic has gone
@@ -273,7 +275,7 @@ def weighted(
         to,
         check,
         condition,
-        evaluated=check is None,
+        evaluated=evaluated,
         Weight=weight,
     )
 

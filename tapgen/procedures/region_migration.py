@@ -10,9 +10,11 @@ from collections.abc import Iterable
 
 from tapgen.frozen import dataclass
 from tapgen.model.procedures import RUN, Call, Check, Procedure, Step, saved
-from tapgen.procedures import databases
+from tapgen.procedures import databases, traffic
+from tapgen.procedures.traffic import Switch
 
 PART = "runbooks"
+ROLES = ("source", "target")
 SYNC = "sync"
 READY = "ready-to-promote"
 WRITERS = {"paused": "pause-writes", "allowed": "resume-writes"}
@@ -45,12 +47,14 @@ def procedures(
     lag_alarm: str,
     switch: str,
     switched: tuple[str, ...],
+    here: Switch,
 ) -> tuple[Procedure, ...]:
     """Return all procedures.
 
     `replica` is the identifier of the instance to promote, a replica of `source_arn`,
-    `snapshot` the start of its snapshots' names, `switch` the SSM parameter that allows writes, in the regions of
-    the roles `switched`.
+    `snapshot` the start of its snapshots' names, `switch` the SSM parameter that allows
+    writes, in the regions of the roles `switched`. `here` brings the callers of `app.` to
+    the region in which it is turned.
     """
     return (
         Procedure(
@@ -68,6 +72,20 @@ def procedures(
             (databases.ready(source_arn, replica, f"{snapshot}-{RUN}", lag_alarm),),
         ),
         *_switches(switch, switched),
+        Procedure(
+            "redirect",
+            "Sends callers of app. to this region, whatever the weights say",
+            PART,
+            ROLES,
+            (traffic.turn(here, True),),
+        ),
+        Procedure(
+            "release",
+            "Lets callers of app. go by the weights again",
+            PART,
+            ROLES,
+            (traffic.release(here),),
+        ),
     )
 
 

@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/gl
 from __future__ import annotations
 
 from tapgen.frozen import dataclass
-from tapgen.model.procedures import Call, Check, Script, Step
+from tapgen.model.procedures import HERE, Call, Check, Script, Step
 from tapgen.procedures.databases import alarm
 
 LONGEST_SWITCH = 600
@@ -27,14 +27,15 @@ class Fence:
 class Switch:
     """A metric that a health check watches: 1 brings traffic to the region of `role`.
 
-    `region` is that region, as text. The alarm is where the metric is.
+    `region` is that region, as text. The alarm is where the metric is. Without a role,
+    each region has such a switch of its own.
     """
 
     namespace: str
     metric: str
     alarm: str
-    role: str
     region: str
+    role: str = ""
 
 
 def fence(name: str, fence: Fence, role: str, closed: bool) -> Step:
@@ -88,7 +89,7 @@ def turn(switch: Switch, on: bool, *, seen: bool = True) -> Step:
         _value(switch, on),
         after=(followed(switch, on),) if seen else (),
         undo=_value(switch, not on),
-        roles=(switch.role,),
+        roles=(switch.role,) if switch.role else (),
     )
 
 
@@ -105,7 +106,7 @@ def followed(switch: Switch, on: bool) -> Check:
     return alarm("WaitForSwitch", switch.alarm, (state,), LONGEST_SWITCH)
 
 
-def release(switch: Switch, roles: tuple[str, ...]) -> Step:
+def release(switch: Switch, roles: tuple[str, ...] = ()) -> Step:
     """Turn a switch off from the regions of some roles, while its region is there, also
     in a minute in which it was turned on: then one more value changes nothing."""
     return Step(
@@ -120,7 +121,8 @@ def release(switch: Switch, roles: tuple[str, ...]) -> Step:
                 "Alarm": switch.alarm,
             },
         ),
-        undo=f"the procedure redirect in the region of {switch.role}",
-        region=switch.role,
+        undo="the procedure redirect"
+        + (f" in the region of {switch.role}" if switch.role else ""),
+        region=switch.role or HERE,
         roles=roles,
     )

@@ -181,6 +181,24 @@ def test_names_lead_to_the_source_first(live: Live) -> None:
     }
 
 
+def test_callers_follow_an_alarm_that_is_in_the_region_they_go_to(live: Live) -> None:
+    client = live.client("route53", "target")
+    zone = live.outputs("dns", "target")["PrivateZoneId"]
+    found = client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+    checks = {
+        r["SetIdentifier"]: r["HealthCheckId"] for r in found if "HealthCheckId" in r
+    }
+    assert {*checks} == {*REGIONS}
+    for role, other in (REGIONS, REGIONS[::-1]):
+        config = client.get_health_check(HealthCheckId=checks[role])["HealthCheck"]
+        watched = config["HealthCheckConfig"]["AlarmIdentifier"]
+        assert watched["Region"] == live.system.regions[other]
+        (alarm,) = live.client("cloudwatch", other).describe_alarms(
+            AlarmNames=[watched["Name"]]
+        )["MetricAlarms"]
+        assert alarm["Namespace"] == "rm-prod-metrics"
+
+
 @pytest.mark.parametrize("role", REGIONS)
 def test_backups_are_copied_to_the_other_region(live: Live, role: str) -> None:
     client = live.client("backup", role)
@@ -327,6 +345,9 @@ def _left(two: Live, leaving: Live, removed: Live, database_id: str) -> None:
     )
     assert json.loads(secret["SecretString"])["password"]
     assert records(removed) == {("app", "target"): 100, ("db", "target"): 100}
+    checks = two.client("route53", "target").list_health_checks()["HealthChecks"]
+    names = {c["HealthCheckConfig"]["AlarmIdentifier"]["Name"] for c in checks}
+    assert names == {f"rm-prod-redirected-{role}" for role in REGIONS}
 
     observed = two.cloud.observe(removed.system)
     assert two.cloud.run(plan.destroy(removed.system.resolve(ACCOUNT), observed)).green

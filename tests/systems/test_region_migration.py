@@ -154,16 +154,53 @@ def test_application_and_database_have_names_that_move_by_weight(
 
 
 @pytest.mark.parametrize("which", ["system", "existing"])
-def test_a_region_without_servers_gets_no_requests_from_dns(
+def test_callers_follow_the_balancers_and_a_switch_in_the_region_they_go_to(
     which: str, request: pytest.FixtureRequest
 ) -> None:
-    """Route 53 asks the load balancer. An alarm on errors ends when traffic has left, and
-    then would bring it back."""
-    resources = body(request.getfixturevalue(which), "dns")["Resources"]
-    for role in ("Source", "Target"):
+    """Route 53 asks the load balancers. An alarm on errors ends when traffic has left, and
+    then would bring it back: a check may watch only what an operator puts, which is kept
+    while nothing comes, and only where a region that is left is not needed."""
+    system = request.getfixturevalue(which)
+    resources = body(system, "dns")["Resources"]
+    alarm = body(system, "runbooks")["Resources"]["RedirectedAlarm"]["Properties"]
+    assert alarm["Statistic"] in ("Maximum", "Minimum", "Sum", "Average")
+    assert alarm["DatapointsToAlarm"] == alarm["EvaluationPeriods"]
+    for role, other in (("Source", "target"), ("Target", "source")):
         record = resources[f"App{role}"]["Properties"]
         assert record["AliasTarget"]["EvaluateTargetHealth"] is True
-        assert "HealthCheckId" not in record
+        assert record["HealthCheckId"] == {"Ref": f"{role}Check"}
+        config = resources[f"{role}Check"]["Properties"]["HealthCheckConfig"]
+        assert config["InsufficientDataHealthStatus"] == "LastKnownStatus"
+        assert config["AlarmIdentifier"] == {
+            "Name": {
+                "Fn::Sub": alarm["AlarmName"]["Fn::Sub"].replace("${RegionRole}", other)
+            },
+            "Region": {"Ref": f"{other.title()}Region"},
+        }
+        # The alarm is there before the check that names it.
+        assert "runbooks" in system.part("dns").depends_on
+    # Writers never follow: their name moves by weight alone.
+    for role in ("Source", "Target"):
+        assert "HealthCheckId" not in resources[f"Database{role}"]["Properties"]
+    # One runbook in each region puts what its alarm, and so the check, looks at.
+    put, wait = steps_of(system, "Redirect")
+    assert put["inputs"]["Namespace"] == alarm["Namespace"]
+    (data,) = put["inputs"]["MetricData"]
+    assert data == {"MetricName": alarm["MetricName"], "Value": alarm["Threshold"]}
+    assert wait["inputs"]["AlarmNames"] == [alarm["AlarmName"]]
+    (off,) = steps_of(system, "Release")
+    given = off["inputs"]["InputPayload"]
+    assert given["Region"] == {"Ref": "AWS::Region"}
+    assert (given["Namespace"], given["Metric"], given["Alarm"]) == (
+        *(alarm["Namespace"], alarm["MetricName"], alarm["AlarmName"]),
+    )
+    for title in ("Redirect", "Release"):
+        document = body(system, "runbooks")["Resources"][f"{title}Runbook"]
+        assert "Condition" not in document
+    allowed = granted(system, "operations", "MigrationRole")["TurnSwitches"]
+    assert allowed["Action"] == ["cloudwatch:PutMetricData"]
+    only = {"cloudwatch:namespace": alarm["Namespace"]}
+    assert allowed["Condition"] == {"StringEquals": only}
 
 
 def test_unanswered_requests_ring_also_where_there_are_few(system: System) -> None:
@@ -592,7 +629,8 @@ def test_who_migrates_may_read_the_keys_of_snapshots_and_grant_them_to_rds_alone
 def test_who_migrates_may_touch_only_what_is_migrated(system: System) -> None:
     found = granted(system, "operations", "MigrationRole")
     for sid, statement in found.items():
-        if "*" in statement["Resource"]:
+        # Metrics are no resources: a condition limits who puts them.
+        if "*" in statement["Resource"] and sid != "TurnSwitches":
             assert sid.endswith("WhereNoResourceCanBeNamed"), sid
             reads = all(
                 a.split(":")[1].startswith(("Describe", "Get"))

@@ -33,6 +33,7 @@ from tapgen.blocks import explained, frame, names, security
 from tapgen.blueprints.region_migration import runbooks
 from tapgen.blueprints.region_migration.shape import (
     COLOURS,
+    METRICS,
     ROLES,
     WRITES,
     Shape,
@@ -90,6 +91,7 @@ def operations(shape: Shape) -> Template:
                     ("servers", _servers(t, shape)),
                     ("database", _database(t, shape)),
                     ("traffic", _traffic(t)),
+                    ("redirect", _redirect()),
                     ("runbooks", _runbooks(shape)),
                 )
             ],
@@ -341,6 +343,21 @@ def _traffic(t: Template) -> list[Statement]:
         ),
         security.statement("ReadNames", [dns_actions.ListResourceRecordSets], [zone]),
         security.statement("AwaitChanges", [dns_actions.GetChange], [changes]),
+    ]
+
+
+def _redirect() -> list[Statement]:
+    """Allow turning the switches that health checks watch, in both regions.
+
+    Metrics are no resources: a condition limits this to the namespace of the system.
+    """
+    return [
+        security.statement(
+            "TurnSwitches",
+            [metric_actions.PutMetricData],
+            ["*"],
+            StringEquals({"cloudwatch:namespace": names.sub(METRICS)}),
+        )
     ]
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from troposphere import Equals, Ref, Template
 
-from tapgen.blocks import database, frame, names, storage
+from tapgen.blocks import database, frame, monitoring, names, storage
 from tapgen.blueprints import runbooks as documents
 from tapgen.blueprints.region_migration.shape import (
+    METRICS,
+    REDIRECTED,
     REPORTS,
     ROLES,
     WRITES,
@@ -23,6 +25,15 @@ from tapgen.blueprints.region_migration.shape import (
 from tapgen.model.procedures import Procedure
 from tapgen.procedures import region_migration
 from tapgen.procedures.region_migration import WRITERS, Job
+from tapgen.procedures.traffic import Switch
+
+HERE = Switch(
+    namespace=METRICS,
+    metric="Redirected",
+    alarm=name(REDIRECTED, names.THIS_ROLE),
+    region="${AWS::Region}",
+)
+"""The switch of each region that brings the callers of `app.` there."""
 
 
 def document(procedure: str, role: str = names.THIS_ROLE) -> str:
@@ -45,6 +56,7 @@ def procedures(shape: Shape) -> tuple[Procedure, ...]:
         lag_alarm=name("db-lag", "target"),
         switch=WRITES,
         switched=shape.roles,
+        here=HERE,
     )
 
 
@@ -56,8 +68,25 @@ def _source(shape: Shape) -> str:
 
 
 def runbooks(shape: Shape) -> Template:
-    """The runbooks of a region."""
+    """The runbooks of a region, and its switch for the callers of `app.`."""
     t = start("Runbooks for the migration", role=frame.EVERY)
+    monitoring.alarm(
+        t,
+        "RedirectedAlarm",
+        name=HERE.alarm,
+        description="An operator has sent the callers of app. to this region",
+        namespace=names.sub(HERE.namespace),
+        metric=HERE.metric,
+        dimensions={},
+        statistic="Maximum",
+        period=60,
+        datapoints=(1, 1),
+        comparison=">=",
+        threshold=1,
+        # It keeps the last value.
+        missing="ignore",
+        topic_arn=frame.alert_topic(t),
+    )
     source_bucket(t, shape)
     frame.role_arn(t, "BatchRoleArn", "ARN of the role of S3 Batch Operations.")
     sync = frame.role_arn(t, "SyncRoleArn", "ARN of the role of the runbook sync.")

@@ -44,6 +44,10 @@ REPORTS = "batch"
 WRITES = f"/{CODE}/${{{names.SUFFIX}}}/writes"
 """The SSM parameter, in each region, that allows or pauses writes."""
 
+REDIRECTED = "redirected"
+"""The thing that the alarm of a region is named by, with which an operator sends callers
+of `app.` to it. It is where they go, so that it works without the region that they leave."""
+
 DAILY = name("daily")
 """The name of the backup plan, and the tag value that selects its resources."""
 

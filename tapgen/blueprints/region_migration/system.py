@@ -640,6 +640,8 @@ def _traffic(shape: Shape, settings: Settings) -> Iterator[Part]:
             "DomainName": settings.domain,
             "HostedZoneId": settings.hosted_zone_id,
         },
+        # The health checks watch the alarms there.
+        depends_on=() if shape.removed else ("runbooks",),
     )
 
 
@@ -682,6 +684,7 @@ def _runbooks(shape: Shape, settings: Settings) -> Part:
             "BatchRoleArn": _role(settings, "BatchRoleArn"),
             "SyncRoleArn": _role(settings, "SyncRoleArn"),
         },
+        _everywhere("AlertTopicArn"),
     )
 
 

@@ -9,6 +9,8 @@ from troposphere import And, Equals, GetAtt, If, Not, Ref, Sub, Template, route5
 from tapgen.blocks import dns, frame, names, servers
 from tapgen.blueprints.region_migration.shape import (
     CODE,
+    REDIRECTED,
+    ROLES,
     Shape,
     name,
     start,
@@ -171,6 +173,19 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
             ("RdsEndpoint", "Host name of the database", HOST_PATTERN, "a host name"),
         )
     }
+    check = None
+    if not shape.removed:
+        # It fails while an operator has sent callers to the other region: the switch is
+        # there, and counts nothing, so that it neither moves nor returns by itself.
+        (other,) = {*ROLES} - {role}
+        check = dns.alarm_check(
+            t,
+            f"{what}Check",
+            name=name("app", role),
+            alarm=name(REDIRECTED, other),
+            region=Ref(frame.region_parameter(other)),
+            without_data="LastKnownStatus",
+        )
     dns.weighted(
         t,
         f"App{what}",
@@ -179,6 +194,8 @@ def _records(t: Template, shape: Shape, zone: Any, role: str) -> None:
         identifier=role,
         weight=weights["App"],
         to=dns.Alias(hosts["AlbDns"], hosts["AlbZone"]),
+        check=check,
+        evaluated=True,
     )
     dns.weighted_name(
         t,
