@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +204,7 @@ def _watched(
                 patience=patience,
             )
         if reached.local:
-            _say_unenforced()
+            _say_unshown({name for name, _ in places})
         return ended
     except rollout.Lost as lost:
         say(f"error: {lost}")
@@ -216,15 +216,35 @@ def _watched(
         return PARTIAL if lost.begun else FAILED
 
 
-def _say_unenforced() -> None:
-    """Say what a rehearsal that does not enforce permissions did not show."""
+def _say_unshown(stack_sets: Set[str]) -> None:
+    """Say what a rehearsal of these stack sets did not show."""
     lifecycle = embedded()
     try:
         found = lifecycle.status(LOCAL_FOLDER)
     except lifecycle.EmulatorError:
         return  # it has stopped; the outcome is known
-    if line := unenforced(found):
-        say(line)
+    for line in (unenforced(found), shapes(found, stack_sets)):
+        if line:
+            say(line)
+
+
+def shapes(status: Mapping[str, Any], stack_sets: Set[str]) -> str:
+    """Return which resources of the stacks of stack sets are shape only in the embedded AWS
+    with this status, by type; empty where there are none."""
+    from tapgen.report.counting import counted
+
+    found = [
+        one["type"]
+        for one in status.get("shape_only", [])
+        if any(one["stack"].startswith(f"StackSet-{name}-") for name in stack_sets)
+    ]
+    if not found:
+        return ""
+    types = ", ".join(sorted(set(found)))
+    return (
+        f"warning: shape only in the embedded AWS, with nothing behind: "
+        f"{counted(len(found), 'resource')} of {types}; tapgen local status lists them"
+    )
 
 
 def unenforced(status: Mapping[str, Any]) -> str:

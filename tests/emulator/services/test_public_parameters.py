@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from tapgen.emulator.services.patches.public_parameters import value_of
+from tapgen.emulator.services.patches.public_parameters import listed, value_of
 
 _IMAGE = re.compile(r"ami-[0-9a-f]{17}")
 
@@ -64,3 +64,12 @@ def test_a_recommended_image_is_a_document() -> None:
 )
 def test_other_names_do_not_exist(name: str) -> None:
     assert value_of(name, "us-east-1") is None
+
+
+def test_what_is_listed_has_a_value() -> None:
+    names = listed("/aws/service", True)
+
+    assert all(value_of(name, "us-east-1") for name in names)
+    regions = listed("/aws/service/global-infrastructure/regions", False)
+    assert "/aws/service/global-infrastructure/regions/eu-west-1" in regions
+    assert listed("/aws/service", False) == []

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tapgen.cli.running import unenforced
+from tapgen.cli.running import shapes, unenforced
 
 REFUSED = [{"calls": 2}, {"calls": 1}]
 
@@ -27,3 +27,16 @@ def test_a_rehearsal_says_what_it_did_not_show_of_permissions(
     line = unenforced(status)
 
     assert words in line and bool(words) == bool(line)
+
+
+def test_a_rehearsal_names_what_of_its_own_was_shape_only() -> None:
+    listed = [
+        {"stack": "StackSet-mine-files-0", "type": "AWS::FSx::FileSystem"},
+        {"stack": "StackSet-mine-files-1", "type": "AWS::FSx::FileSystem"},
+        {"stack": "StackSet-other-0", "type": "AWS::FSx::Volume"},
+    ]
+
+    line = shapes({"shape_only": listed}, {"mine-files", "mine-app"})
+
+    assert "2 resources of AWS::FSx::FileSystem;" in line
+    assert shapes({"shape_only": listed}, {"mine-app"}) == ""

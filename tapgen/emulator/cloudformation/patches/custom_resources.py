@@ -5,6 +5,10 @@ the template says less. ministack waits, too, although it knows of the failure. 
 nothing waits for what cannot come: the resource fails at once, with the error of the
 function. Lambda calls a function that failed twice more (Lambda guide, "Retry behavior:
 asynchronous invocation"), so it is called again first.
+
+A ServiceToken may also be a topic, to which CloudFormation publishes the request
+(https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-custom-resources.html).
+Who answers is not known then, so the stack waits for the ServiceTimeout, as on AWS.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +24,7 @@ from tapgen.emulator.cloudformation.patches.replacing import CFN, loaded
 
 _MODULE = f"{CFN}.custom_resource"
 _LAMBDA = "ministack.services.lambda_svc"
+_TOPICS = "ministack.services.sns"
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     _MODULE: {
@@ -28,13 +34,19 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
             *("request_type", "logical_id", "props", "stack_name", "stack_id"),
             *("resource_type", "physical_id", "old_props"),
         ),
+        "_lock": None,
+        "_normalise_resource_properties": ("value",),
+        "_response_url": ("token",),
+        "register_token": ("token",),
     },
+    _TOPICS: {"_publish": ("params",)},
     _LAMBDA: {"_execute_function_with_config_scope": ("func", "event")},
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
 _ANSWERS = re.compile(r"/_ministack/cfn-response/([^/?]+)$")
 _ATTEMPTS = 3
+_SERVICE_TIMEOUT = 3600  # seconds
 _LONGEST = 4096  # bytes of an answer (CloudFormation guide, custom resource reference)
 
 # As AWS words it (aws/aws-cdk#24358 and other public logs).
@@ -139,13 +151,79 @@ def _wrong(response: Any) -> str:
 
 
 def _worded(invoke: Any) -> Any:
-    """Say of an answer that never came what AWS says."""
+    """Ask a topic, too, and say of an answer that never came what AWS says."""
 
-    def invoking(*given: Any, **named: Any) -> Any:
+    def invoking(
+        request_type: str,
+        logical_id: str,
+        props: Any,
+        stack_name: str,
+        stack_id: str,
+        resource_type: str,
+        physical_id: str | None = None,
+        old_props: Any = None,
+    ) -> Any:
+        topic = str(props.get("ServiceToken", ""))
+        is_topic = topic.split(":")[2:3] == ["sns"]
+        ask = _ask_topic if is_topic else invoke
         try:
-            return invoke(*given, **named)
+            return ask(
+                *(request_type, logical_id, props, stack_name, stack_id),
+                *(resource_type, physical_id, old_props),
+            )
         except TimeoutError as error:
             request = getattr(_current, "request", "")
             raise TimeoutError(_NO_ANSWER.format(request)) from error
 
     return invoking
+
+
+def _ask_topic(
+    request_type: str,
+    logical_id: str,
+    props: Any,
+    stack_name: str,
+    stack_id: str,
+    resource_type: str,
+    physical_id: str | None,
+    old_props: Any,
+) -> tuple[str, Any]:
+    """Publish the request, and wait for the answer; as ministack asks a function."""
+    module = loaded(_MODULE)
+    token, request = str(uuid.uuid4()), str(uuid.uuid4())
+    _current.request = request
+    plain = module._normalise_resource_properties
+    message = {
+        "RequestType": request_type,
+        "RequestId": request,
+        "StackId": stack_id,
+        "ResponseURL": module._response_url(token),
+        "ResourceType": resource_type,
+        "LogicalResourceId": logical_id,
+        "TopicArn": props["ServiceToken"],
+        "ResourceProperties": plain(props),
+    }
+    if physical_id is not None:
+        message["PhysicalResourceId"] = physical_id
+    if old_props is not None:
+        message["OldResourceProperties"] = plain(old_props)
+    answered = module.register_token(token)
+    published = {
+        "TopicArn": props["ServiceToken"],
+        "Subject": "AWS CloudFormation custom resource request",
+        "Message": json.dumps(message),
+    }
+    try:
+        status, _, body = loaded(_TOPICS)._publish(published)
+        if status >= 400:
+            raise ValueError(f"the topic refused the request: {body!r}")
+        answered.wait(float(props.get("ServiceTimeout") or _SERVICE_TIMEOUT))
+    finally:
+        with module._lock:
+            entry = module._pending.pop(token, None)
+    result = (entry or {}).get("result")
+    if result is None:
+        raise TimeoutError
+    if result["Status"] == "FAILED":
+        raise RuntimeError(result.get("Reason", "Custom resource reported FAILED"))
+    return result["PhysicalResourceId"], result.get("Data") or {}

@@ -9,17 +9,26 @@ one of its region, and none of AWS's.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 _SSM = "ministack.services.ssm"
 _RESPONSES = "ministack.core.responses"
+PREFIX = "/aws/service"
+"""Where the public parameters are."""
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    _SSM: {"_PUBLIC_AMI_PARAMETERS": None, "_public_parameter": ("name",)},
+    _SSM: {
+        "_PUBLIC_AMI_PARAMETERS": None,
+        "_get_parameters_by_path": ("data",),
+        "_public_parameter": ("name",),
+        "json_response": None,
+    },
     _RESPONSES: {"get_account_id": (), "get_region": ()},
 }
 """Private names of ministack used here, as `private_names` describes them."""
@@ -48,6 +57,37 @@ def apply() -> None:
         }
 
     ssm._public_parameter = public_parameter
+    by_path = ssm._get_parameters_by_path
+
+    def parameters_by_path(data: Any) -> Any:
+        path = str(data.get("Path", "")).rstrip("/")
+        if not (path + "/").startswith(f"{PREFIX}/"):
+            return by_path(data)
+        names = listed(path, bool(data.get("Recursive")))
+        # Many of a real path would not be on one page, but these are few.
+        return ssm.json_response({"Parameters": [*map(public_parameter, names)]})
+
+    parameters_by_path.__signature__ = inspect.signature(by_path)  # type: ignore[attr-defined]
+    ssm._get_parameters_by_path = parameters_by_path
+
+
+def listed(path: str, recursive: bool) -> list[str]:
+    """Names below a path that are listed: those in use most, and all regions."""
+    regions = f"{PREFIX}/global-infrastructure/regions"
+    names = [*_LISTED, *(f"{regions}/{name}" for name in _regions())]
+    return sorted(
+        name
+        for name in names
+        if name.startswith(f"{path}/")
+        and (recursive or "/" not in name.removeprefix(f"{path}/"))
+    )
+
+
+@cache
+def _regions() -> frozenset[str]:
+    from botocore.session import Session
+
+    return frozenset(Session().get_available_regions("ec2"))
 
 
 def value_of(name: str, region: str) -> str | None:
@@ -80,6 +120,11 @@ def _text(value: str) -> Callable[[str, str], str]:
     return lambda name, region: value.format(region=region)
 
 
+def _region(name: str, region: str) -> str | None:
+    named = name.rpartition("/")[2]
+    return named if named in _regions() else None
+
+
 _AL = "/aws/service/ami-amazon-linux-latest"
 _ECS = "/aws/service/ecs/optimized-ami"
 _ECS_OS = (
@@ -94,7 +139,7 @@ _VARIANT = r"(/(kernel-[\d.]+|arm64|gpu|inf|neuron|neuron/arm64))*"
 # and QUICKSTART-EKS.md; Ubuntu on AWS, "Find Ubuntu images"; Debian wiki,
 # Cloud/AmazonEC2Image; FreeBSD's release notes for EC2; Systems Manager guide, "Calling
 # AMI, region and service public parameters"; Lambda and FIS guides for their own.
-_FORMS: tuple[tuple[str, Callable[[str, str], str]], ...] = (
+_FORMS: tuple[tuple[str, Callable[[str, str], str | None]], ...] = (
     (rf"{_AL}/al20(22|23)-ami-(minimal-)?kernel-[\w.]+-(x86_64|arm64)", _image),
     (
         rf"{_AL}/amzn2-ami-(minimal-)?(kernel-[\d.]+-)?hvm-(x86_64|arm64)-(gp2|ebs|gp3)",
@@ -139,5 +184,20 @@ _FORMS: tuple[tuple[str, Callable[[str, str], str]], ...] = (
         r"/aws/service/aws-sdk-pandas/[\w.]+/py3\.\d+/(x86_64|arm64)/layer-arn",
         _text("arn:aws:lambda:{region}:336392948345:layer:AWSSDKPandas:18"),
     ),
+    (rf"{PREFIX}/global-infrastructure/regions/[a-z0-9-]+", _region),
     (r"/aws/service/marketplace/prod-\w+/[\w.-]+", _image),
+)
+_LISTED = (
+    *(
+        f"{_AL}/al2023-ami-{kind}kernel-{kernel}-{machine}"
+        for kind in ("", "minimal-")
+        for kernel in ("default", "6.1")
+        for machine in ("x86_64", "arm64")
+    ),
+    *(f"{_AL}/amzn2-ami-hvm-{machine}-gp2" for machine in ("x86_64", "arm64")),
+    *(
+        f"{_ECS}/{system}/{what}"
+        for system in ("amazon-linux-2023", "amazon-linux-2")
+        for what in ("recommended", "recommended/image_id", "arm64/recommended")
+    ),
 )

@@ -32,6 +32,13 @@ def answer(event):
     return json.dumps({"Status": "SUCCESS", "PhysicalResourceId": "mine",
                        "Data": {"Word": "hello"}, **{k: event[k] for k in keys}})
 """
+_OF_A_TOPIC = """
+import cfnresponse, json
+def handler(event, context):
+    asked = json.loads(event["Records"][0]["Sns"]["Message"])
+    word = {"Word": asked["RequestType"] + " " + asked["ResourceProperties"]["For"]}
+    cfnresponse.send(asked, context, cfnresponse.SUCCESS, word, "mine")
+"""
 _WITHOUT_PORT = _ANSWER + """
 def handler(event, context):
     url = urlparse(event["ResponseURL"])
@@ -123,6 +130,20 @@ def test_a_function_that_fails_fails_its_resource_at_once(
 
     assert "CloudFormation did not receive a response" in reason
     assert error in reason
+
+
+def test_a_topic_is_asked(place: Place) -> None:
+    resources = _resources(_OF_A_TOPIC, For="me")
+    function = {"Fn::GetAtt": ["F", "Arn"]}
+    subscribed = {"Protocol": "lambda", "Endpoint": function}
+    resources["Topic"] = of("SNS::Topic", Subscription=[subscribed])
+    resources["R"]["Properties"]["ServiceToken"] = {"Ref": "Topic"}
+    word = {"Word": {"Value": {"Fn::GetAtt": ["R", "Word"]}}}
+
+    assert place.create("custom", resources, Outputs=word) == {"Word": "Create me"}
+    resources["R"]["Properties"]["For"] = "you"
+    assert place.update("custom", resources, Outputs=word) == {"Word": "Update you"}
+    place.delete("custom")
 
 
 def test_a_function_that_never_answers_fails_after_its_service_timeout(
