@@ -8,6 +8,8 @@ module for each service has its types; `corrections` completes ministack's own h
 
 from __future__ import annotations
 
+from functools import partial
+
 from tapgen.emulator.cloudformation import patches
 from tapgen.emulator.cloudformation.patches import resource_types
 from tapgen.emulator.resources import (
@@ -51,6 +53,7 @@ def register(shape: Shape) -> None:
     corrections.correct(shape, servers.corrections())
     protected.guard()
     shapes.remember_real()
+    patches.property_attributes.know(partial(shapes.attributes, shape))
     resource_types.refuse_types(lambda types: shapes.unknown(types, shape))
 
 

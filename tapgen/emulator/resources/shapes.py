@@ -88,6 +88,9 @@ _ID_PREFIXES = {
 }
 _WITH_PREFIXES = ("ec2", "efs")
 
+# Attributes that a resource has only with some properties: GetAtt fails without them.
+_CONDITIONAL = ("MasterUserSecret", "ReadEndpoint", "StreamArn", "LatestStreamArn")
+
 _real: set[str] = set()
 
 
@@ -113,6 +116,21 @@ def unknown(types: frozenset[str], shape: Shape) -> frozenset[str]:
         elif name not in provisioners()._RESOURCE_HANDLERS:
             install(_kind(name, schema), shape)
     return frozenset(missing)
+
+
+def attributes(
+    shape: Shape, type_: str, physical_id: str, properties: Properties
+) -> Attributes:
+    """Values of the right form for what Fn::GetAtt takes of a type that is real.
+
+    They are for attributes that its handler does not return. None for those that a
+    resource has only with some properties.
+    """
+    schema = shape(type_, _responses().get_region())
+    if schema is None or type_.startswith("Custom::"):
+        return {}
+    drawn = _attributes(type_, schema, physical_id, properties)
+    return {k: v for k, v in drawn.items() if k.split(".")[0] not in _CONDITIONAL}
 
 
 def shape_only() -> list[dict[str, str]]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 
+from tapgen.template import schemas
 from tests.emulator.places import Place, get, of
 
 
@@ -106,3 +108,85 @@ def test_numbers_that_parameters_have_as_text(place: Place) -> None:
     assert service["desiredCount"] == 2
     defined = ecs.describe_task_definition(taskDefinition=ids["Task"])
     assert defined["taskDefinition"]["containerDefinitions"][0]["memory"] == 512
+
+
+_TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+_ROLE = {"Fn::GetAtt": ["Role", "Arn"]}
+_READS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}],
+}
+_PASSES = {"StartAt": "A", "States": {"A": {"Type": "Pass", "End": True}}}
+# Types whose handlers in ministack return only some of their attributes, and common ones.
+_MANY = {
+    "Role": of("IAM::Role", AssumeRolePolicyDocument=_TRUST),
+    "Policy": of("IAM::ManagedPolicy", PolicyDocument=_READS),
+    "Function": of(
+        *("Lambda::Function",),
+        Role=_ROLE,
+        Runtime="python3.12",
+        Handler="index.handler",
+        Code={"ZipFile": "def handler(event, context): pass"},
+    ),
+    "Version": of("Lambda::Version", FunctionName={"Ref": "Function"}),
+    "Alias": of(
+        *("Lambda::Alias",),
+        FunctionName={"Ref": "Function"},
+        FunctionVersion="$LATEST",
+        Name="live",
+    ),
+    "Machine": of(
+        "StepFunctions::StateMachine",
+        RoleArn=_ROLE,
+        DefinitionString=json.dumps(_PASSES),
+    ),
+    "Queue": of("SQS::Queue"),
+    "Topic": of("SNS::Topic"),
+    "Bucket": of("S3::Bucket"),
+    "Key": of("KMS::Key", KeyPolicy={"Version": "2012-10-17", "Statement": []}),
+    "Group": of("Logs::LogGroup"),
+    "Rule": of("Events::Rule", ScheduleExpression="rate(1 day)"),
+    "Secret": of("SecretsManager::Secret", SecretString="hidden"),
+    "Repository": of("ECR::Repository"),
+    "Cluster": of("ECS::Cluster"),
+    "Vpc": of("EC2::VPC", CidrBlock="10.9.0.0/16"),
+    "Address": of("EC2::EIP", Domain="vpc"),
+    "Template": of("EC2::LaunchTemplate", LaunchTemplateData={"ImageId": "ami-1"}),
+    "Files": of("EFS::FileSystem"),
+    "Api": of("ApiGateway::RestApi", Name="api"),
+    "Zone": of("Route53::HostedZone", Name="example.org"),
+    "Pool": of("Cognito::UserPool"),
+    "Vault": of("Backup::BackupVault", BackupVaultName="forms"),
+}
+
+
+def test_every_read_only_attribute_has_a_value(place: Place) -> None:
+    """Also those that no handler returns; a stack of outputs alone asks for them."""
+    outputs = {}
+    for name, resource in _MANY.items():
+        schema = schemas.schema(resource["Type"]) or {}
+        for path in schema["readOnlyProperties"]:
+            parts = path.split("/")[2:]
+            node = schema["properties"].get(parts[0], {})
+            plain = len(parts) == 1 and node.get("type") in ("string", "integer")
+            if plain:
+                got = {"Fn::GetAtt": [name, parts[0]]}
+                outputs[name + parts[0]] = {"Value": got}
+
+    found = place.create("many", _MANY, Outputs=outputs)
+
+    assert len(outputs) > 40
+    assert {name for name in outputs if not found.get(name)} == set()
+    arns = {k: v for k, v in found.items() if k.endswith("Arn")}
+    assert {
+        k for k, v in arns.items() if not re.match("arn:aws:[a-z0-9-]+:", v)
+    } == set()
