@@ -43,6 +43,24 @@ class Failure:
     type: str
     status: str
     reason: str
+    stack_id: str = ""
+
+
+@dataclass(frozen=True)
+class FailedEvent:
+    """An event of a stack that failed (`OperationEvent`).
+
+    `kind` is the event's type: STACK_EVENT, PROVISIONING_ERROR, VALIDATION_ERROR or
+    HOOK_INVOCATION_ERROR. `property` is the path below the properties that was validated,
+    joined with `/`.
+    """
+
+    kind: str
+    logical_id: str
+    type: str
+    reason: str
+    property: str = ""
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -372,8 +390,43 @@ def _first_failure(
                     event["ResourceType"],
                     event["ResourceStatus"],
                     reason or "no reason given",
+                    event["StackId"],
                 )
     return None
+
+
+def failed_events(aws: Aws, target: Target, stack_id: str) -> list[FailedEvent]:
+    """Return the failed events of a stack, the earliest first; none where this version of
+    botocore does not know `DescribeEvents`. The id also finds a stack that is deleted.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeEvents.html
+    """
+    client = aws.client("cloudformation", target)
+    if not hasattr(client, "describe_events"):
+        return []
+    found = pages(
+        client,
+        "describe_events",
+        "OperationEvents",
+        StackName=stack_id,
+        Filters={"FailedEvents": True},
+    )
+    events = [_failed_event(event) for event in found]
+    return sorted(events, key=lambda one: (one.at is not None, one.at))
+
+
+def _failed_event(event: Mapping[str, Any]) -> FailedEvent:
+    texts = ("ValidationStatusReason", "HookStatusReason", "ResourceStatusReason")
+    reason = next((event[key] for key in texts if event.get(key)), "")
+    path = event.get("ValidationPath", "")
+    return FailedEvent(
+        event.get("EventType", ""),
+        event.get("LogicalResourceId", ""),
+        event.get("ResourceType", ""),
+        one_line(reason),
+        path.partition("/Properties/")[2],
+        event.get("Timestamp"),
+    )
 
 
 def _within(

@@ -7,7 +7,7 @@ order, `interruptions` what a change in place interrupts, `guards` what protects
 `policies` where policies are and whom they are for, `exposure` and `addresses` what makes
 a resource public or lets traffic in, `snapshots` what does not follow the changes of its
 source.
-`refusals` lists the updates that AWS refuses, `custom_names` the names that forbid a
+`failures` lists the reasons of failed rollouts with what to do, `refusals` the updates that AWS refuses, `custom_names` the names that forbid a
 replacement.
 `template/` judges changes by these tables, and `cli` gives the embedded AWS a function
 that refuses by them. Imports the standard library and `frozen` only. Begin reading at

@@ -634,7 +634,7 @@ class Engine:
         if not failed:
             reason = operation.reason or "no target reports a reason"
             return [Failure(name, None, f"operation {operation.status}: {reason}")]
-        return [_explained(sets, operation, result) for result in failed]
+        return [explained(sets, operation, result) for result in failed]
 
     def _sets_of(self, call: Call) -> StackSets:
         """The stack sets of the region in which that of a call is administered."""
@@ -771,11 +771,20 @@ class Engine:
         return None if found and "NoEcho" in self.text(known.template) else found
 
 
-def _explained(sets: StackSets, operation: Operation, result: Result) -> Failure:
+def explained(sets: StackSets, operation: Operation, result: Result) -> Failure:
+    """Return why a target failed in an operation: the resource that failed first, else
+    the reason of the result."""
     name, found = operation.stack_set, sets.failure(operation, result)
     if not found:
         return Failure(name, result.target, result.reason or "no reason given")
-    return Failure(name, result.target, found.reason, found.logical_id, found.type)
+    return Failure(
+        name,
+        result.target,
+        found.reason,
+        found.logical_id,
+        found.type,
+        found.stack_id,
+    )
 
 
 def as_text(program: Program) -> str:

@@ -66,7 +66,8 @@ class Entry:
 
     `kind` is opened, resumed, wave, operation, gate, skipped, failed, turned, paused or
     closed. `action` is the API call of an operation, and `id` its operation id. `result`
-    is that of a call or a gate, `evidence` what a gate found.
+    is that of a call or a gate, `evidence` what a gate found. `region` administers the
+    stack set of an operation; empty for the administration region of the run.
     """
 
     at: str
@@ -79,6 +80,7 @@ class Entry:
     targets: tuple[Target, ...] | None = ()
     action: str = ""
     id: str = ""
+    region: str = ""
     result: str = ""
     failures: tuple[Failure, ...] = ()
     evidence: Mapping[str, Any] = field(default_factory=dict)
@@ -162,6 +164,13 @@ def read(store: Store, prefix: str, run: str) -> tuple[Summary, tuple[Entry, ...
 
     Raises RolloutError when there is no such run, or its journal cannot be read.
     """
+    found = find(store, prefix, run)
+    return summary(found), timeline(found.events, found.programs)
+
+
+def find(store: Store, prefix: str, run: str) -> Opened:
+    """Return a run by its name, or by a unique beginning or end of it; RolloutError as
+    for `read`."""
     known = names(store, prefix)
     fitting = [n for n in known if n == run] or [
         n for n in known if n.startswith(run) or n.endswith(run)
@@ -172,14 +181,21 @@ def read(store: Store, prefix: str, run: str) -> tuple[Summary, tuple[Entry, ...
         raise RolloutError(
             f"{prefix}: {run} {what}; the newest are: {newest}; tapgen history lists them"
         )
-    found = _read(store, prefix, fitting[0])
-    events = found.events
-    state = found.state
+    return _read(store, prefix, fitting[0])
+
+
+def newest(store: Store, prefix: str) -> str | None:
+    """Return the name of the newest run of a system; None where there is none."""
+    return next(reversed([*names(store, prefix)]), None)
+
+
+def summary(found: Opened) -> Summary:
+    """Return what is listed of a run that was read whole."""
+    events, state = found.events, found.state
     changed, performed = tuple(state.changed), tuple(state.performed.values())
-    summary = _described(
-        fitting[0], events[0], events[-1], changed, performed, state.back
+    return _described(
+        found.lock.run, events[0], events[-1], changed, performed, state.back
     )
-    return summary, timeline(events, found.programs)
 
 
 # -- one run ---------------------------------------------------------------------------
@@ -297,6 +313,7 @@ def _intent(found: _Found, state: fold.State, event: Mapping[str, Any]) -> None:
         targets=call.targets,
         action=call.act.what if call.act else str(call.verb),
         id=event["operation"] if call.verb.is_operation else "",
+        region=call.region,
     )
     found.add(entry, ("operation", event["operation"]))
 

@@ -27,13 +27,18 @@ class Event:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a target failed: the first failed resource, else the operation's reason."""
+    """Why a target failed: the first failed resource, else the operation's reason.
+
+    `stack_id` is the id of the stack that has the resource, which finds its events also
+    when it is deleted.
+    """
 
     stack_set: str
     target: Target | None
     reason: str
     logical_id: str = ""
     type: str = ""
+    stack_id: str = ""
 
     def __str__(self) -> str:
         where = f"{self.stack_set} in {self.target}" if self.target else self.stack_set

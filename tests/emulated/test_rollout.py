@@ -26,7 +26,9 @@ from tapgen.model import (
     Target,
     Value,
 )
+from tapgen.rollout import history as journals
 from tapgen.rollout import snapshot
+from tapgen.rollout.explain import Explanation, explain
 from tests.emulated.conftest import SERVE, Cloud
 from tests.ports import free_port
 
@@ -101,6 +103,14 @@ def take_the_bucket_name(cloud: Cloud) -> None:
     place = {"LocationConstraint": "us-west-2"}
     client = cloud.client("s3", "us-west-2")
     client.create_bucket(Bucket="demo-test-taken", CreateBucketConfiguration=place)
+
+
+def explanation(cloud: Cloud, system: System) -> Explanation:
+    """What `tapgen explain` says of the newest run."""
+    bucket = cloud.sets.bucket
+    name = journals.newest(bucket, system.prefix)
+    assert name
+    return explain(journals.find(bucket, system.prefix, name), cloud.sets)
 
 
 def test_outputs_of_finished_instances_feed_later_parameters(cloud: Cloud) -> None:
@@ -363,6 +373,11 @@ def test_on_failure_stop_leaves_the_failed_version_for_a_look(cloud: Cloud) -> N
 
     assert ended.partial
     assert ended.left == ("demo-test-source",)
+    explained = explanation(cloud, bad)
+    assert [c.failure.logical_id for c in explained.causes] == ["Taken"]
+    cancelled = [(c.kind, c.targets) for c in explained.consequences]
+    assert cancelled == [("cancelled", (Target(cloud.account, "us-east-1"),))]
+    assert explained.unread == ()
     (name,) = cloud.observe(bad)
     found = cloud.observe(bad)[name]
     assert json.loads(found.template) == json.loads(BROKEN)
@@ -378,6 +393,12 @@ def test_a_failed_first_rollout_goes_on_once_the_cause_is_gone(cloud: Cloud) -> 
 
     assert ended.partial
     assert ended.failures[0].logical_id == "Taken"
+    (cause,) = explanation(cloud, wanted).causes
+    stack = stacks.described(
+        cloud.aws, only_west.targets[0].resolve(cloud.account), cause.failure.stack_id
+    )
+    assert stack is None, "StackSets deletes a stack that was never created"
+    assert (cause.kind, cause.failure.type) == ("resource", "AWS::S3::Bucket")
     cloud.client("s3", "us-west-2").delete_bucket(Bucket="demo-test-taken")
     assert cloud.rollout(wanted).green
     assert cloud.statuses(wanted) == {"CURRENT"}
