@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
         *("knowledge", "template", "config", "system", "blocks", "procedures"),
     },
     "plan": {"knowledge", "template", "aws", "system"},
-    "rollout": {"template", "aws", "system", "plan"},
+    "rollout": {"template", "aws", "system", "plan", "knowledge"},
     "operate": {"template", "aws", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
     "report": {"template", "plan", "rollout"},

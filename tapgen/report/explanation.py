@@ -73,7 +73,8 @@ def _grouped(causes: Iterable[Cause]) -> list[tuple[Cause, list[Target]]]:
         f = cause.failure
         key = (f.stack_set, f.logical_id, f.type, f.reason, cause.kind, cause.property)
         _, targets = found.setdefault(key, (cause, []))
-        targets += [f.target] * (f.target is not None)
+        if f.target:
+            targets.append(f.target)
     return [*found.values()]
 
 

@@ -101,26 +101,27 @@ def explain(
     """Return why a run failed, from its journal and AWS; reads only. The regions `away`
     are not asked: they are known to give no answer, and why."""
     entries = history.timeline(found.events, found.programs)
-    asked = _Asked(sets, away or {})
-    pending, live = [], []
+    answers = _Answers(sets, away or {})
+    pending: list[Pending] = []
+    live: list[Cause] = []
     for entry in entries:
         if entry.kind == "operation" and entry.id and not entry.result:
-            one, causes = asked.pending(entry)
+            one, failing = answers.pending(entry)
             pending.append(one)
-            live += causes
+            live += failing
     attempts = [*_attempts(entries)]
-    failed = [n for n, causes in enumerate(attempts) if causes]
+    failed = [n for n, of_one in enumerate(attempts) if of_one]
     last = attempts[failed[-1]] if failed else []
     since = {e.id: e.at for e in entries}
     causes = tuple(
-        asked.details(one, since.get(one.operation, one.at)) for one in [*last, *live]
+        answers.details(one, since.get(one.operation, one.at)) for one in [*last, *live]
     )
     earlier = sum(len(attempts[n]) for n in failed[:-1])
     consequences: list[Consequence] = []
     if causes:
         ids = dict.fromkeys(one.operation for one in causes if one.operation)
         of = {entry.id: entry for entry in entries if entry.id in ids}
-        consequences += [c for entry in of.values() for c in asked.cancelled(entry)]
+        consequences += [c for entry in of.values() for c in answers.cancelled(entry)]
         if found.state.end is not End.DONE:
             consequences += _not_started(found)
     return Explanation(
@@ -130,7 +131,7 @@ def explain(
         tuple(consequences),
         tuple(pending),
         earlier,
-        tuple(dict.fromkeys(asked.unread)),
+        tuple(dict.fromkeys(answers.unread)),
     )
 
 
@@ -173,7 +174,7 @@ def _not_started(found: Opened) -> Iterator[Consequence]:
                 )
 
 
-class _Asked:
+class _Answers:
     """What AWS answers about a run; `unread` says what it did not answer."""
 
     def __init__(self, sets: StackSets, away: Mapping[str, str]) -> None:
