@@ -146,6 +146,16 @@ def _endpoints(given: Record) -> list[Record]:
     ]
 
 
+def preserving() -> frozenset[str]:
+    """The ARNs of all endpoints that see the addresses of their clients."""
+    return frozenset(
+        one["EndpointId"]
+        for group in _groups.values()
+        for one in group["EndpointDescriptions"]
+        if one["ClientIPPreservationEnabled"]
+    )
+
+
 def _create_group(given: Record) -> Record:
     above, region = given["ListenerArn"], given["EndpointGroupRegion"]
     _found(_listeners, above, "Listener")

@@ -82,12 +82,12 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "let a resource that comes after it fail, with `tapgen local fault add fail`",
     ),
     Behaviour(
-        "Security group of a service",
-        "is left behind in a VPC, as by AWS Global Accelerator, which then cannot be "
-        "deleted",
+        "Global Accelerator",
+        "makes a security group in the VPC of a load balancer whose clients' addresses "
+        "it preserves, and leaves it behind, so that the VPC cannot be deleted",
         _DOCS + "global-accelerator/latest/dg/best-practices-aga.html",
-        NOT,
-        "`aws ec2 create-security-group --group-name GlobalAccelerator` in the VPC",
+        CLOCK,
+        "roll out, move the clock, then `tapgen destroy`",
     ),
     Behaviour(
         "Accelerator endpoint",

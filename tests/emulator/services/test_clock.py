@@ -130,6 +130,45 @@ def test_a_key_is_gone_after_its_waiting_period(aws: Aws, clock: Clock) -> None:
     assert kms.describe_key(KeyId=kept)["KeyMetadata"]["KeyState"] == "Disabled"
 
 
+def test_an_accelerator_leaves_a_security_group(aws: Aws, clock: Clock) -> None:
+    ec2 = aws.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
+    subnets = [
+        ec2.create_subnet(
+            VpcId=vpc, CidrBlock=f"10.0.{n}.0/24", AvailabilityZone=f"us-east-1{zone}"
+        )["Subnet"]["SubnetId"]
+        for n, zone in enumerate("ab")
+    ]
+    [balancer] = aws.client("elbv2").create_load_balancer(Name="b", Subnets=subnets)[
+        "LoadBalancers"
+    ]
+    edge = aws.client("globalaccelerator", region="us-west-2")
+    made = edge.create_accelerator(Name="a", IdempotencyToken="a")["Accelerator"]
+    listener = edge.create_listener(
+        AcceleratorArn=made["AcceleratorArn"],
+        PortRanges=[{"FromPort": 443, "ToPort": 443}],
+        Protocol="TCP",
+        IdempotencyToken="l",
+    )["Listener"]
+    group = edge.create_endpoint_group(
+        ListenerArn=listener["ListenerArn"],
+        EndpointGroupRegion="us-east-1",
+        EndpointConfigurations=[{"EndpointId": balancer["LoadBalancerArn"]}],
+        IdempotencyToken="g",
+    )["EndpointGroup"]
+
+    def groups() -> list[str]:
+        filters = [{"Name": "vpc-id", "Values": [vpc]}]
+        found = ec2.describe_security_groups(Filters=filters)["SecurityGroups"]
+        return sorted(one["GroupName"] for one in found)
+
+    assert groups() == ["default"]
+    clock.forward(MINUTE)
+    edge.delete_endpoint_group(EndpointGroupArn=group["EndpointGroupArn"])
+    clock.forward(MINUTE)
+    assert groups() == ["GlobalAccelerator", "default"]
+
+
 # The tables of "Configuring how CloudWatch alarms treat missing data": the last data
 # points with the newest at the end (X breaches), then the states by TreatMissingData.
 TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")

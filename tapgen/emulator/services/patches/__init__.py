@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tapgen.emulator.services.patches import (
+    accelerator_groups,
     address_blocks,
     alarm_states,
     database_details,
@@ -46,6 +47,7 @@ PATCHES = (
     alarm_states,
     database_states,
     pending_keys,
+    accelerator_groups,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 
