@@ -99,11 +99,11 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         "Target of a load balancer",
-        "is `initial`, then healthy or not by its checks",
+        "is `initial` until it has passed one health check, then healthy or not",
         _DOCS
         + "elasticloadbalancing/latest/application/target-group-health-checks.html",
-        NOT,
-        "always healthy here",
+        CLOCK,
+        "register it while the clock stands; healthy here after one interval",
     ),
     Behaviour(
         "Route 53 record",

@@ -70,13 +70,20 @@ def test_a_replica_is_not_promoted_while_it_is_backed_up(
     clock.forward(HOUR)
     assert status() == "available"
     rds.promote_read_replica(**promote)
-    assert status() == "modifying"
-    clock.forward(MINUTE)
-    assert status() == "modifying"
     clock.forward(4 * MINUTE)
+    assert status() == "modifying"
+    lifecycle.release_clock(clock.folder)  # ends what has begun
     assert status() == "available"
     [source] = rds.describe_db_instances(DBInstanceIdentifier="source")["DBInstances"]
     assert source["ReadReplicaDBInstanceIdentifiers"] == []
+    second = {"DBInstanceIdentifier": "second"}
+    rds.create_db_instance_read_replica(**second, SourceDBInstanceIdentifier="source")
+    rds.modify_db_instance(**second, PreferredBackupWindow=window)
+    clock.forward(0)
+    rds.promote_read_replica(**second)
+    clock.forward(5 * MINUTE)
+    [found] = rds.describe_db_instances(**second)["DBInstances"]
+    assert found["DBInstanceStatus"] == "available"
     assert refused(rds.promote_read_replica, **promote) == "InvalidDBInstanceState"
 
 
@@ -167,6 +174,33 @@ def test_an_accelerator_leaves_a_security_group(aws: Aws, clock: Clock) -> None:
     edge.delete_endpoint_group(EndpointGroupArn=group["EndpointGroupArn"])
     clock.forward(MINUTE)
     assert groups() == ["GlobalAccelerator", "default"]
+
+
+def test_a_target_is_initial_until_its_first_check(aws: Aws, clock: Clock) -> None:
+    balancers = aws.client("elbv2")
+    [group] = balancers.create_target_group(
+        Name="t",
+        Protocol="HTTP",
+        Port=80,
+        TargetType="ip",
+        HealthCheckIntervalSeconds=10,
+    )["TargetGroups"]
+    arn = group["TargetGroupArn"]
+
+    def health() -> dict[str, str]:
+        found = balancers.describe_target_health(TargetGroupArn=arn)
+        return {
+            one["Target"]["Id"]: one["TargetHealth"]["State"]
+            for one in found["TargetHealthDescriptions"]
+        }
+
+    old, new = "10.0.0.1", "10.0.0.2"
+    balancers.register_targets(TargetGroupArn=arn, Targets=[{"Id": old}])
+    clock.forward(0)
+    balancers.register_targets(TargetGroupArn=arn, Targets=[{"Id": new}])
+    assert health() == {old: "healthy", new: "initial"}
+    clock.forward(10)
+    assert health() == {old: "healthy", new: "healthy"}
 
 
 # The tables of "Configuring how CloudWatch alarms treat missing data": the last data

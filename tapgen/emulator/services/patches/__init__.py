@@ -22,6 +22,7 @@ from tapgen.emulator.services.patches import (
     replication_destinations,
     stored_queries,
     strong_consistency,
+    target_health,
     token_keys,
 )
 from tapgen.emulator.wire import cbor
@@ -48,6 +49,7 @@ PATCHES = (
     database_states,
     pending_keys,
     accelerator_groups,
+    target_health,
 )
 """The modules; each has `apply` and the private names that it uses, `PRIVATE`."""
 

@@ -102,7 +102,8 @@ def _promote(p: Any) -> Any:
 def _happen() -> None:
     for _, instance in clock.everywhere(_rds()._instances):
         status = instance["DBInstanceStatus"]
-        if status == "modifying" and not instance.get(_UNTIL, 0) > clock.now():
+        until = instance.get(_UNTIL)
+        if until is not None and not (clock.stands() and until > clock.now()):
             del instance[_UNTIL]
             status = "available"
         if status in ("available", "backing-up"):
