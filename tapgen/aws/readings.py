@@ -31,17 +31,20 @@ def read(
     outputs: bool | None,
     read_stacks: bool,
     ssm: Mapping[str, str] | None = None,
+    given: Mapping[str, str] | None = None,
 ) -> ObservedInstance:
     """Return an instance with the outputs of its stack, and its values from SSM; None says
     that its template has neither, and outputs that are not read are unknown. With what the
     stack runs, where the stack set's word is in doubt or with `read_stacks`. `ssm` are the
-    names of the SSM parameters that it should read, by parameter.
+    names of the SSM parameters that it should read, by parameter, and `given` the values
+    that the stack set gives it: a stack with other ones was updated behind its back.
     """
+    in_doubt = read_stacks or _in_doubt(instance)
     if outputs:
-        instance = _with_outputs(aws, target, instance, ssm or {})
+        instance, others = _with_outputs(aws, target, instance, ssm or {}, given or {})
+        in_doubt = in_doubt or others
     elif outputs is None:
         instance = replace(instance, outputs={})
-    in_doubt = read_stacks or _in_doubt(instance)
     if in_doubt and instance.reading is Reading.READ:
         instance = _with_stack(aws, target, instance)
     return instance
@@ -53,20 +56,31 @@ def asks(instance: ObservedInstance, outputs: bool | None, read_stacks: bool) ->
 
 
 def _with_outputs(
-    aws: Aws, target: Target, instance: ObservedInstance, ssm: Mapping[str, str]
-) -> ObservedInstance:
+    aws: Aws,
+    target: Target,
+    instance: ObservedInstance,
+    ssm: Mapping[str, str],
+    given: Mapping[str, str],
+) -> tuple[ObservedInstance, bool]:
+    """Return an instance with outputs, and whether its stack has other values than were
+    given."""
     if not instance.stack_id:
-        return instance
+        return instance, False
     try:
         found = stacks.described(aws, target, instance.stack_id)
     except AwsError as error:
-        return _unread(instance, error)
+        return _unread(instance, error), False
     if found is None and _had_stack(instance):
-        return _without_stack(instance)
+        return _without_stack(instance), False
     if found is None:
-        return replace(instance, outputs=None)
+        return replace(instance, outputs=None), False
     resolved = {**_still_there(found, ssm), **found.resolved}
-    return replace(instance, outputs=found.outputs, resolved=resolved)
+    others = any(
+        found.plain.get(name, value) not in (value, HIDDEN)
+        for name, value in given.items()
+        if name not in ssm and value != HIDDEN
+    )
+    return replace(instance, outputs=found.outputs, resolved=resolved), others
 
 
 def _still_there(found: stacks.Described, ssm: Mapping[str, str]) -> dict[str, str]:

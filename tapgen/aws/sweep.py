@@ -22,6 +22,7 @@ from tapgen.aws.shapes import Active
 from tapgen.frozen import dataclass
 from tapgen.model import Observed, ObservedInstance, PermissionModel, Target
 from tapgen.template import parameter_store
+from tapgen.template.parameters import complete
 
 
 class Reads(Protocol):
@@ -205,11 +206,12 @@ class Sweep:
         if instance is None:
             return None
         found = look.found
+        given = complete(found.values_of(instance), found.template)
         ssm = {}
         if parameter_store.reads(found.template):
             ssm = parameter_store.names(found.template, found.values_of(instance))
         return readings.read(
-            self.sets.aws, target, instance, outputs, self.read_stacks, ssm
+            self.sets.aws, target, instance, outputs, self.read_stacks, ssm, given
         )
 
     def _whole(self, look: _Look, read: Mapping[Target, ObservedInstance]) -> Observed:

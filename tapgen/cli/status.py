@@ -153,10 +153,23 @@ def outputs_command(
     from tapgen.system import ownership
 
     reached = reach_system(system, environment, folder, Timings(), aws_choice)
-    with administered(reached, "outputs"):
+    with administered(reached, "outputs") as near:
         observed = ownership.observe(reached.system, reached.sets)
+        lacking = [
+            s.part
+            for s in reached.system.stack_sets
+            if s.name not in observed or set(s.targets) - set(observed[s.name].instances)
+        ]
+        open_run, lines = what_is_open(reached, near) if lacking else (None, [])
     found = data.outputs(reached.system, observed)
     missing = unread.of(observed)
+    if open_run and "to" in open_run:
+        missing = [
+            f"cannot be read while the administration moves: {', '.join(lacking)}; "
+            "their stacks run on",
+            *missing,
+            "; ".join(lines),
+        ]
     for line in missing:
         say(line)
     code = FAILED if missing else DONE

@@ -302,6 +302,10 @@ def _value_reasons(
 ) -> Iterator[str]:
     """Why an instance has to be updated for its values."""
     now = complete(found.values_of(instance), found.template_at(instance))
+    # A stack may have the values already, by an update behind the back of its stack set.
+    # The next operation would bring back those that the stack set has.
+    read = instance.parameters is not None and not instance.has_no_stack
+    written = {**found.parameters, **instance.overrides} if read else {}
     for name, value in complete(values, s.template).items():
         if now.get(name) == HIDDEN:
             continue
@@ -310,6 +314,8 @@ def _value_reasons(
                 yield f"{value} will change"
         elif now.get(name) != value:
             yield f"parameter {name} differs"
+        elif name in written and written[name] not in (value, HIDDEN):
+            yield f"parameter {name} of the stack set differs"
     for name in looked_up_again(found, s, target, values):
         yield f"SSM parameter {name} has another value"
 

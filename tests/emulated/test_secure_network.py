@@ -85,7 +85,23 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(cloud: Cloud) ->
     assert not writer.get("ReadReplicaSourceDBInstanceIdentifier")
     assert writer["DbiResourceId"] == follower["DbiResourceId"]
 
+    # The stack set knows nothing of it, but a plan does: a rollout would go back.
+    (reason,) = (
+        r
+        for s in cloud.plan(live.system).steps
+        if s.part == "database-dr"
+        for r in s.reasons
+    )
+    assert reason == "parameter Promoted differs"
+    back = plan.refusals(cloud.plan(live.system))
+    assert any("a promotion cannot be undone" in str(each) for each in back)
+
     # The config follows, and changes nothing in the stack; then comes the standby.
+    follows = cloud.plan(promoted)
+    assert [s.reasons for s in follows.steps] == [
+        ("parameter Promoted of the stack set differs",)
+    ]
+    assert changes(follows) == {}
     for state in ("promoted", "multi_az"):
         live = Live(
             cloud, look.shipped("secure_network", settings={"dr_database": state})

@@ -131,6 +131,8 @@ def test_a_stack_that_kept_a_plain_value_has_it_until_it_reads_the_ssm_parameter
     instance = ObservedInstance(InstanceStatus.CURRENT, None, stack_id="arn:it")
     aws = cast(Aws, FakeAws(stack))
 
-    found = readings.read(aws, WEST, instance, True, False, {"In": "/its/name"})
+    given = {"In": "/its/name", "Other": "plain", "New": "not there yet"}
+    found = readings.read(aws, WEST, instance, True, False, {"In": "/its/name"}, given)
 
     assert found.resolved == has
+    assert found.template is None  # nothing was updated behind the stack set's back
