@@ -158,7 +158,8 @@ def outputs_command(
         lacking = [
             s.part
             for s in reached.system.stack_sets
-            if s.name not in observed or set(s.targets) - set(observed[s.name].instances)
+            if s.name not in observed
+            or set(s.targets) - set(observed[s.name].instances)
         ]
         open_run, lines = what_is_open(reached, near) if lacking else (None, [])
     found = data.outputs(reached.system, observed)
