@@ -229,8 +229,19 @@ def organization(project: Project) -> Look:
     return look
 
 
+def queries(project: Project) -> Look:
+    logs = project.client("logs")
+    logs.put_query_definition(name="rejected", queryString="fields @message")
+
+    def look(project: Project) -> Any:
+        return [answer(project.client("logs"), "describe_query_definitions")]
+
+    return look
+
+
 KINDS = (
     costs,
+    queries,
     documents,
     experiments,
     accelerators,
