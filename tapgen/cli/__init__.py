@@ -46,6 +46,7 @@ COMMANDS = {
     "failback": ("failover", "Move database and traffic back to the first region."),
     "promote": ("promote", "Promote a read replica to a database of its own."),
     "runbook": ("runbook", "Write the procedures of a system as Markdown."),
+    "pipeline": ("pipeline", "Write a workflow that delivers a system from GitHub."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
     "verify": ("verify", "Check outputs, alarms and health checks of a system."),

@@ -1,0 +1,200 @@
+"""The workflow that `tapgen pipeline github` writes: its steps run on the embedded AWS."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+
+from tapgen.emulator.server import lifecycle
+from tests.emulated.documents import clean_environment
+from tests.emulated.forks import script
+
+ACCOUNT = "000000000000"  # of the embedded AWS
+CONFIG = f"""\
+blueprint: custom
+suffix: prod
+admin: {{account: "{ACCOUNT}", region: us-east-1}}
+stack_sets:
+  topics:
+    template: notes/topics.yaml
+    regions: [us-east-1]
+    parameters: {{Purpose: first}}
+environments:
+  staging: {{suffix: stg}}
+"""
+TEMPLATE = """\
+Parameters:
+  Purpose: {Type: String}
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      KmsMasterKeyId: alias/aws/sns
+      DisplayName: !Ref Purpose
+  Failed:
+    Type: AWS::CloudWatch::Alarm
+    Properties:
+      AlarmName: notes-failed
+      Namespace: AWS/SNS
+      MetricName: NumberOfNotificationsFailed
+      Dimensions: [{Name: TopicName, Value: !GetAtt Topic.TopicName}]
+      Statistic: Sum
+      Period: 60
+      EvaluationPeriods: 1
+      Threshold: 0
+      ComparisonOperator: GreaterThanThreshold
+      TreatMissingData: notBreaching
+Outputs:
+  Arn: {Value: !Ref Topic}
+"""
+
+
+@dataclass
+class Runner:
+    """A runner of GitHub, as far as the scripts of the workflow see it."""
+
+    folder: Path
+    outputs: dict[str, str] = field(default_factory=dict)
+
+    def tapgen(self, *arguments: str) -> str:
+        return self.shell(" ".join(["tapgen", *arguments]))
+
+    def shell(self, text: str, expect: int = 0, **more: str) -> str:
+        done = subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text],
+            cwd=self.folder,
+            env=clean_environment(self.folder)
+            | {"TAPGEN_LOCAL": "1", "CI": "true", "ACCOUNT": ACCOUNT}
+            | {"GITHUB_OUTPUT": "outputs", "GITHUB_STEP_SUMMARY": "summary"}
+            | more,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == expect, done.stdout
+        return done.stdout
+
+    def workflow(self) -> Mapping[str, Any]:
+        path = self.folder / ".github" / "workflows" / "tapgen-notes.yml"
+        found: Mapping[str, Any] = yaml.safe_load(path.read_text())
+        return found
+
+    def step(self, job: str, name: str, expect: int = 0) -> str:
+        """Run a step of the workflow, and keep its outputs."""
+        (step,) = (
+            s for s in self.workflow()["jobs"][job]["steps"] if s.get("name") == name
+        )
+        (self.folder / "outputs").write_text("")
+        said = self.shell(
+            step["run"],
+            expect,
+            CHANGES=self.outputs.get("changes", ""),
+            DIGEST=self.outputs.get("digest", ""),
+        )
+        given = (self.folder / "outputs").read_text().splitlines()
+        if given:
+            self.outputs = dict(line.split("=", 1) for line in given)
+        return said
+
+    def client(self, service: str) -> Any:
+        server = lifecycle.running(self.folder / ".tapgen")
+        assert server
+        return boto3.client(
+            service,
+            endpoint_url=server.url,
+            region_name="us-east-1",
+            aws_access_key_id=ACCOUNT,
+            aws_secret_access_key="local",
+        )
+
+    def purpose(self) -> str:
+        topics = self.client("sns")
+        (topic,) = topics.list_topics()["Topics"]
+        found = topics.get_topic_attributes(TopicArn=topic["TopicArn"])
+        return str(found["Attributes"]["DisplayName"])
+
+
+def test_what_was_planned_is_delivered_and_what_is_not_well_is_taken_back(
+    tmp_path: Path,
+) -> None:
+    assert script()
+    config = tmp_path / "stacksets" / "notes.yaml"
+    (tmp_path / "stacksets" / "notes").mkdir(parents=True)
+    config.write_text(CONFIG)
+    (config.parent / "notes" / "topics.yaml").write_text(TEMPLATE)
+    runner = Runner(tmp_path)
+    said = runner.tapgen("pipeline", "github", "notes")
+    assert "environment staging" in said and "TAPGEN_DEPLOY_ROLE_PROD" in said
+    assert "already exists" in runner.shell("tapgen pipeline github notes", 1)
+    try:
+        _deliver(runner, config)
+    finally:
+        lifecycle.stop(tmp_path / ".tapgen")
+
+
+def _deliver(runner: Runner, config: Path) -> None:
+    runner.step("comment-prod", "plan")
+    assert "topics" in (runner.folder / "comment.md").read_text()
+    runner.step("plan-prod", "plan")
+    plan = runner.folder / "plan.json"
+    agreed = plan.read_text()
+    plan.write_text(agreed + "\n")
+    assert "FAILED" in runner.step("deploy-prod", "roll out exactly this plan", 1)
+    plan.write_text(agreed)
+    runner.step("deploy-prod", "roll out exactly this plan")
+    runner.step("deploy-prod", "verify")
+
+    config.write_text(CONFIG.replace("first", "second"))
+    runner.step("plan-prod", "plan")
+    runner.step("deploy-prod", "roll out exactly this plan")
+    assert runner.purpose() == "second"
+    runner.client("cloudwatch").set_alarm_state(
+        AlarmName="notes-failed", StateValue="ALARM", StateReason="by hand"
+    )
+    verify = "tapgen verify notes --account $ACCOUNT --output json > verified.json"
+    assert runner.shell(verify, 2) == ""
+    # As the step does, save that it does not wait for a quarter of an hour.
+    (step,) = (
+        s
+        for s in runner.workflow()["jobs"]["deploy-prod"]["steps"]
+        if s.get("name") == "verify"
+    )
+    said = runner.shell(step["run"].replace("--wait 15m", ""), 2)
+    assert "fails: us-east-1 topics: alarm notes-failed is in ALARM since" in said
+    runner.step("deploy-prod", "go back")
+    assert runner.purpose() == "first"
+
+
+def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
+    tmp_path: Path,
+) -> None:
+    runner = Runner(tmp_path)
+    (tmp_path / "stacksets" / "notes").mkdir(parents=True)
+    (tmp_path / "stacksets" / "notes.yaml").write_text(CONFIG)
+    (tmp_path / "stacksets" / "notes" / "topics.yaml").write_text(TEMPLATE)
+    runner.tapgen("pipeline", "github", "notes", "--branch", "trunk")
+
+    found = runner.workflow()
+    jobs = found["jobs"]
+
+    assert found[True]["push"]["branches"] == ["trunk"]  # YAML 1.1 takes `on` for true
+    assert found["permissions"] == {}
+    assert jobs["plan-prod"]["needs"] == ["check", "deploy-staging"]
+    for stage in ("staging", "prod"):
+        deploy = jobs[f"deploy-{stage}"]
+        assert deploy["environment"] == stage
+        group = {"group": f"tapgen-notes-{stage}", "cancel-in-progress": False}
+        assert deploy["concurrency"] == group
+    text = str(found)
+    assert "secrets." not in text and "aws-access-key" not in text
+    assert "<" not in str([*jobs])
+    wrong = runner.shell("tapgen pipeline github notes --branch 'a b'", 64)
+    assert "is no branch" in wrong
