@@ -105,8 +105,9 @@ _Judged = tuple[Verified, str]
 
 def _instance(instance: ObservedInstance) -> _Judged:
     if instance.reading is not Reading.READ:
-        gone = instance.reading is Reading.GONE
-        return Verified.FAILS if gone else Verified.UNKNOWN, instance.unread
+        if instance.reading is Reading.GONE:
+            return Verified.FAILS, f"is not well: {instance.unread}"
+        return Verified.UNKNOWN, f"cannot be read: {instance.unread}"
     if instance.status is InstanceStatus.CURRENT:
         return Verified.HOLDS, "is CURRENT"
     why = f": {instance.reason}" if instance.reason else ""

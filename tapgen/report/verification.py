@@ -28,7 +28,7 @@ def lines(found: Sequence[Found], *, details: bool) -> Iterator[str]:
     for one in found:
         if details or one.verdict in (Verified.UNKNOWN, Verified.FAILS):
             where = f"{one.target.account} {one.target.region}"
-            what = f"{one.kind} {one.name}"
+            what = one.kind if one.kind == "instance" else f"{one.kind} {one.name}"
             yield f"{_MARKS[one.verdict]} {where}  {one.part}: {what} {one.words}"
     counts = Counter(one.verdict for one in found)
     yield ", ".join(f"{counts[v]} {_COUNTED[v]}" for v in Verified if counts[v])

@@ -232,6 +232,7 @@ def test_an_instance_that_is_not_current_or_unread_and_a_lost_output_are_said() 
     assert "why" in found(World(), **outdated)["instance data"].words
     away = found(World(), reading=Reading.AWAY, unread="no answer")
     assert worst(away.values()) is Verified.UNKNOWN and len(away) == 1
+    assert away["instance data"].words == "cannot be read: no answer"
     gone = found(World(), reading=Reading.GONE, unread="deleted")
     assert worst(gone.values()) is Verified.FAILS
 
