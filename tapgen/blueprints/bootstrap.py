@@ -26,6 +26,7 @@ from awacs import cloudwatch as acloudwatch
 from awacs import ec2 as aec2
 from awacs import events as aevents
 from awacs import iam as aiam
+from awacs import rds as ards
 from awacs import route53 as aroute53
 from awacs import s3 as as3
 from awacs import servicequotas as aquotas
@@ -468,6 +469,14 @@ def _reading(
     ]
 
 
+def _sources_read(scope: Scope) -> Iterable[Statement]:
+    """Allow what a plan asks of databases outside the system that it replicates."""
+    replicate = "rds:CreateDBInstanceReadReplica"
+    found = [p.resource for p in scope.permissions if p.action == replicate]
+    if found:
+        yield security.statement("SourcesOfReplicas", [ards.DescribeDBInstances], found)
+
+
 def _operator_role(
     system: str,
     name: str,
@@ -514,6 +523,7 @@ def _operator_role(
             ),
             security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
             security.statement("AlarmsAndHealthChecks", _WATCHING_ACTIONS, ["*"]),
+            *_sources_read(scope),
             templates_by_url(),
             security.statement(
                 "NeverDelete", [acfn.DeleteStack], [every_instance], deny=True

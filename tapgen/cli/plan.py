@@ -195,7 +195,8 @@ def make_plan(
 ) -> Any:
     """Read what is deployed, with `read_stacks` from every stack, and plan from that;
     accounts that are `shut` are left out."""
-    from tapgen.plan import make, names, permissions, users, writers
+    from tapgen.aws import database_instances
+    from tapgen.plan import make, names, permissions, sources, users, writers
     from tapgen.rollout import uploads
     from tapgen.system import ownership
 
@@ -217,6 +218,8 @@ def make_plan(
         found = names.taken_elsewhere(plan.waves, plan.system, others)
         plan = replace(plan, blocked=(*plan.blocked, *found))
     plan = writers.with_writers(plan, reached.sets.aws)
+    read_source = partial(database_instances.read, reached.sets.aws)
+    plan = sources.with_sources(plan, read_source)
     if unknown := permissions.missing(reached.system):
         plan = replace(plan, blocked=(*plan.blocked, *unknown))
     missing = uploads.missing(reached.sets.aws, plan.artifacts)

@@ -129,6 +129,7 @@ class Plan:
     # SSM parameters whose values cannot be compared: part, name, why.
     not_known: tuple[tuple[str, str, str], ...] = ()
     writers: tuple[str, ...] = ()  # global databases with another writer, as sentences
+    sources: tuple[str, ...] = ()  # doubts about sources of new replicas, as sentences
 
     @property
     def steps(self) -> tuple[Step, ...]:

@@ -63,6 +63,7 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
             for part, name, why in the_plan.not_known
         ],
         "writers": list(the_plan.writers),
+        "sources": list(the_plan.sources),
         "recorded_later": [
             {"part": part, "sections": list(sections)}
             for part, sections in the_plan.recorded_later

@@ -45,7 +45,12 @@ def plan(
     title = f"## tapgen plan: {system.name} ({system.suffix})"
     hidden = ", ".join(f"`{name}`" for name in the_plan.not_comparable)
     unseen = [f"\n{NOT_COMPARABLE}: {hidden}"] if hidden else []
-    notes = [*recorded_later(the_plan), *not_known(the_plan), *the_plan.writers]
+    notes = [
+        *recorded_later(the_plan),
+        *not_known(the_plan),
+        *the_plan.writers,
+        *the_plan.sources,
+    ]
     unseen += [f"\n{_plain(line)}" for line in notes]
     away = [f"\n> ⚠️ {line}" for line in unread.plan(the_plan)]
     if not the_plan:

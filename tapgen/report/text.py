@@ -80,7 +80,8 @@ def plan(
         notes += ahead.alone(outlook)
         return "\n".join([done, *away, *(left if suspended else []), *notes])
     lines = [f"[bold]{escape(_title(the_plan))}[/]", *away]
-    lines += [f"[yellow]{escape(line)}[/]" for line in the_plan.writers]
+    about = (*the_plan.writers, *the_plan.sources)
+    lines += [f"[yellow]{escape(line)}[/]" for line in about]
     lines += _first(risks(the_plan))
     lines += left if suspended else []
     lines += ahead.first(outlook) if outlook else ()

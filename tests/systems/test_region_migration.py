@@ -1156,6 +1156,10 @@ def test_the_database_that_is_there_may_be_replicated_and_nothing_else_of_it(
     allowed = {s["Sid"]: s for s in statements(role)}["MadeElsewhere1"]
     assert allowed["Action"] == ["rds:CreateDBInstanceReadReplica"]
     assert allowed["Resource"] == [EXISTING["database_arn"]]
+    # The plan asks what it is like, by the operator role.
+    read = {s["Sid"]: s for s in statements(role)}["SourcesOfReplicas"]
+    assert read["Action"] == ["rds:DescribeDBInstances"]
+    assert read["Resource"] == [EXISTING["database_arn"]]
 
 
 def test_servers_decrypt_the_copy_of_the_secret_with_its_own_key(
