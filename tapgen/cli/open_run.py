@@ -227,9 +227,26 @@ def what_is_open(
     )
     if running:
         ways = f"it goes on; stop it: {command_line('stop', reached)}"
-    return {**_facts(found), "running": running}, lost + [
+    facts = {**_facts(found), "running": running, "not_started": _not_started(found)}
+    return facts, lost + [
         f"run {_described(found)} is open since {found.lock.since} ({found.progress})",
         ways,
+    ]
+
+
+def _not_started(found: Opened) -> list[dict[str, Any]]:
+    """What the run was to change and has not begun: stack sets, waves and targets."""
+    from tapgen.rollout import explain
+
+    return [
+        {
+            "stack_set": one.stack_set,
+            "wave": one.wave,
+            "targets": [
+                {"account": t.account, "region": t.region} for t in one.targets or ()
+            ],
+        }
+        for one in explain.not_started(found)
     ]
 
 

@@ -27,6 +27,7 @@ from tapgen.report.control import shell_word, visible
 @click.command(
     "status",
     epilog="\b\nExamples:\n  tapgen status secure_network --local\n"
+    "  tapgen status secure_network --params\n"
     "  tapgen status secure_network -e staging --output json\n\n"
     "Exit codes: 0 every instance is CURRENT, 2 some are missing, not CURRENT or cannot be\n"
     "read, 1 error.",
@@ -34,16 +35,23 @@ from tapgen.report.control import shell_word, visible
 @system_options
 @aws_options
 @output_option
+@click.option(
+    "--params",
+    "with_parameters",
+    is_flag=True,
+    help="Show the parameters of each target, and where each value comes from.",
+)
 def status_command(
     system: str | None,
     environment: str | None,
     folder: Path,
     output: str,
+    with_parameters: bool,
     **aws_choice: Any,
 ) -> int:
-    """Show every stack instance of SYSTEM: account, region, status."""
+    """Show every stack instance of SYSTEM: account, region, status, and what it means."""
     from tapgen.cli.progress import console
-    from tapgen.report import data, text, unread
+    from tapgen.report import data, deployed_parameters, text, unread
     from tapgen.report.undescribed import lines as undescribed_lines
     from tapgen.system import ownership
 
@@ -57,8 +65,13 @@ def status_command(
             others, _ = undescribed(
                 reached, deployed=bool(observed), everything=True, open_run=open_run
             )
-            found = data.status(reached.system, observed, others)
-            found["open_run"] = open_run
+            found = data.status(
+                reached.system,
+                observed,
+                others,
+                open_run,
+                with_parameters=with_parameters,
+            )
     except Away as away:
         if output == "json":
             print_json(away.known)
@@ -67,6 +80,9 @@ def status_command(
         print_json(found)
     else:
         console().print(text.status(found))
+        if with_parameters:
+            for line in deployed_parameters.lines(found["stack_sets"]):
+                console().print(line)
         for line in undescribed_lines(others):
             click.echo(line)
         for s in found["stack_sets"]:

@@ -24,7 +24,7 @@ from tapgen.plan import (
     gates,
     refusals,
 )
-from tapgen.report import parameters, undescribed
+from tapgen.report import deployed_parameters, meanings, parameters, undescribed
 from tapgen.rollout import Failure, Outcome
 from tapgen.rollout.advice import advice
 from tapgen.template import risk
@@ -113,10 +113,26 @@ def status(
     system: System,
     observed: Mapping[str, Observed],
     others: Iterable[Undescribed | Unsearched] = (),
+    open_run: Mapping[str, Any] | None = None,
+    *,
+    with_parameters: bool = False,
 ) -> dict[str, Any]:
-    """Return every stack set of a system with its instances and its missing targets, and
-    the `others` that its file does not describe."""
+    """Return every stack set of a system with its instances and its missing targets, the
+    `open_run`, and the `others` that its file does not describe."""
     wanted = {s.name: s for s in system.stack_sets}
+    waves = meanings.waves(open_run)
+    placed = {name: frozenset(s.targets) for name, s in wanted.items()}
+
+    def deployed(name: str, target: Target, one: ObservedInstance) -> dict[str, Any]:
+        wave = waves.get((name, target.account, target.region))
+        found = _target(target) | _instance(one)
+        found["meaning"] = meanings.of_instance(one.status, one.detailed_status, wave)
+        if with_parameters:
+            part = wanted[name] if target in placed.get(name, ()) else None
+            rows = deployed_parameters.of(part, observed[name], target, one)
+            found["parameters"] = [deployed_parameters.data(row) for row in rows]
+        return found
+
     return {
         "system": system.name,
         "suffix": system.suffix,
@@ -130,11 +146,15 @@ def status(
                 "running": observed[name].running if name in observed else None,
                 "busy_with": observed[name].busy_with if name in observed else "",
                 "instances": [
-                    {**_target(t), **_instance(i)}
-                    for t, i in _instances(observed, name)
+                    deployed(name, t, i) for t, i in _instances(observed, name)
                 ],
                 "missing": [
-                    _target(t)
+                    {
+                        **_target(t),
+                        "meaning": meanings.of_missing(
+                            waves.get((name, t.account, t.region))
+                        ),
+                    }
                     for t in (wanted[name].targets if name in wanted else ())
                     if name not in observed or t not in observed[name].instances
                 ],
@@ -142,6 +162,7 @@ def status(
             for name in [*wanted, *(n for n in observed if n not in wanted)]
         ],
         "unread": unread(observed),
+        "open_run": open_run,
     }
 
 

@@ -247,9 +247,10 @@ def status(found: Mapping[str, Any]) -> str:
             if instance["status"] != "CURRENT":
                 note += f"  {instance['detailed_status'] or ''}"
                 note += f": {escape(instance['reason'])}" if instance["reason"] else ""
+                note += f" ({escape(instance['meaning'])})"
             rows.append((s["name"], instance["account"], instance["region"], note))
         for target in s["missing"]:
-            mark = MARKS["missing"]
+            mark = f"{MARKS['missing']} ({escape(target['meaning'])})"
             rows.append((s["name"], target["account"], target["region"], mark))
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [

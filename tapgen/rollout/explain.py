@@ -123,7 +123,7 @@ def explain(
         of = {entry.id: entry for entry in entries if entry.id in ids}
         consequences += [c for entry in of.values() for c in answers.cancelled(entry)]
         if found.state.end is not End.DONE:
-            consequences += _not_started(found)
+            consequences += not_started(found)
     return Explanation(
         history.summary(found),
         found.progress,
@@ -154,7 +154,7 @@ def _kind_of(failure: Failure) -> str:
     return "resource" if failure.logical_id else "operation"
 
 
-def _not_started(found: Opened) -> Iterator[Consequence]:
+def not_started(found: Opened) -> Iterator[Consequence]:
     """Yield what the program was to change and what no process began."""
     begun = set()
     for event in found.events:
