@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,7 @@ def status_command(
     **aws_choice: Any,
 ) -> int:
     """Show every stack instance of SYSTEM: account, region, status, and what it means."""
-    from tapgen.cli.progress import console
-    from tapgen.report import data, deployed_parameters, text, unread
-    from tapgen.report.undescribed import lines as undescribed_lines
+    from tapgen.report import data, unread
     from tapgen.system import ownership
 
     reached = reach_system(
@@ -79,15 +77,7 @@ def status_command(
     if output == "json":
         print_json(found)
     else:
-        console().print(text.status(found))
-        if with_parameters:
-            for line in deployed_parameters.lines(found["stack_sets"]):
-                console().print(line)
-        for line in undescribed_lines(others):
-            click.echo(line)
-        for s in found["stack_sets"]:
-            if s["running"]:
-                click.echo(f"{s['name']}: operation {s['running']} is running")
+        _show(found, others, with_parameters)
     silent = unread.is_away(observed)
     if lines:
         say("; ".join(lines))
@@ -98,6 +88,23 @@ def status_command(
         for s in found["stack_sets"]
     )
     return DONE if green and not silent else CHANGES
+
+
+def _show(found: dict[str, Any], others: Iterable[Any], with_parameters: bool) -> None:
+    from tapgen.cli.progress import console
+    from tapgen.report import deployed_parameters, text
+    from tapgen.report.undescribed import lines as undescribed_lines
+
+    out = console()
+    out.print(text.status(found))
+    if with_parameters:
+        for line in deployed_parameters.lines(found["stack_sets"]):
+            out.print(line)
+    for line in undescribed_lines(others):
+        click.echo(line)
+    for s in found["stack_sets"]:
+        if s["running"]:
+            click.echo(f"{s['name']}: operation {s['running']} is running")
 
 
 @click.command(

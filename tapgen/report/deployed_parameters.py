@@ -48,6 +48,7 @@ def of(
     rows = []
     for name in sorted({*declared, *found.parameters, *instance.overrides}):
         shape = declared.get(name, {})
+        value: str | None
         if name in instance.overrides:
             source, value = "override", instance.overrides[name]
         elif name in found.parameters:

@@ -85,6 +85,7 @@ def test_reasons_and_events_are_escaped(value: str) -> None:
         "status": "OUTDATED",
         "detailed_status": "FAILED",
         "reason": value,
+        "meaning": value,
     }
     found = {"stack_sets": [{"name": value, "instances": [instance], "missing": []}]}
     assert steers(text.status(found)) == []
