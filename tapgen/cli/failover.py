@@ -22,6 +22,7 @@ from tapgen.cli.operating import (
     confirm_option,
     dry_run_option,
     in_account_option,
+    naming_open_run,
     reach_to_operate,
     yes_option,
 )
@@ -96,13 +97,14 @@ def failover_command(
     reached = reach_to_operate(
         system, environment, folder, assume_role, without, yes or dry_run, aws_choice
     )
-    moving = databases.failover(
-        reached.system,
-        reached.sets.aws,
-        to=to,
-        lose_data=lose_data,
-        account=in_account,
-    )
+    with naming_open_run(reached):
+        moving = databases.failover(
+            reached.system,
+            reached.sets.aws,
+            to=to,
+            lose_data=lose_data,
+            account=in_account,
+        )
 
     def question() -> None:
         if moving.loses:
@@ -149,7 +151,10 @@ def failback_command(
     reached = reach_to_operate(
         system, environment, folder, assume_role, without, yes or dry_run, aws_choice
     )
-    moving = databases.failback(reached.system, reached.sets.aws, account=in_account)
+    with naming_open_run(reached):
+        moving = databases.failback(
+            reached.system, reached.sets.aws, account=in_account
+        )
     return carry_out(
         reached,
         _planned(reached, moving),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,10 @@ import click
 from tapgen.cli import DONE
 from tapgen.cli.common import Timings, print_json, say
 from tapgen.cli.confirmation import require_account
-from tapgen.cli.open_run import require_unopened, to_act
+from tapgen.cli.open_run import require_unopened, to_act, what_is_open
 from tapgen.cli.reach import Reached, reach_system
 from tapgen.cli.running import exit_code, next_lines, run_acts
+from tapgen.errors import RolloutError, TapgenError
 from tapgen.frozen import dataclass
 
 if TYPE_CHECKING:  # slow to import
@@ -82,6 +84,22 @@ def reach_to_operate(
         sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))
         reached = replace(reached, sets=sets)
     return reached
+
+
+@contextmanager
+def naming_open_run(reached: Reached) -> Iterator[None]:
+    """Where nothing can be planned, also name the open run: it may be why."""
+    from tapgen.rollout import places
+
+    try:
+        yield
+    except RolloutError as error:
+        try:
+            near = places.nearest(reached.sets, reached.system.prefix)
+        except TapgenError:
+            raise error from None
+        _, lines = what_is_open(reached, near)
+        raise RolloutError("\n  ".join([str(error), *lines])) from error
 
 
 def carry_out(

@@ -22,6 +22,7 @@ from tapgen.cli.operating import (
     confirm_option,
     dry_run_option,
     in_account_option,
+    naming_open_run,
     reach_to_operate,
 )
 from tapgen.cli.reach import Reached
@@ -75,13 +76,14 @@ def promote_command(
     reached = reach_to_operate(
         system, environment, folder, assume_role, without, dry_run, aws_choice
     )
-    found = replicas.promote(
-        reached.system,
-        reached.sets.aws,
-        new_run(),
-        lose_data=lose_data,
-        account=in_account,
-    )
+    with naming_open_run(reached):
+        found = replicas.promote(
+            reached.system,
+            reached.sets.aws,
+            new_run(),
+            lose_data=lose_data,
+            account=in_account,
+        )
     return carry_out(
         reached,
         _planned(reached, found, lose_data),
