@@ -80,7 +80,7 @@ def move_admin_command(
 
     Every stack set is created in the new region, lets its stacks go in the present one, and
     imports them. The journal and the lock move with them. Afterwards, set admin.region in
-    the config: who still has the present region there is refused.
+    the config: until then, every command is refused.
     """
     if not dry_run:
         require_terminal_or(yes)
