@@ -133,8 +133,8 @@ _QUOTA_ACTIONS = (
 
 
 # The calls of `aws.alarms` and `aws.health_checks`: gates read the alarms of the system and
-# named ones, `tapgen verify` also what they watch, and health checks. IAM knows no resources
-# for ListMetrics, and a template does not know the ids of health checks.
+# named ones, `tapgen verify` also what they watch, and health checks. Metrics of services are
+# no resource for IAM, and a template does not know the ids of health checks.
 _WATCHING_ACTIONS = (
     acloudwatch.DescribeAlarmHistory,
     acloudwatch.DescribeAlarms,

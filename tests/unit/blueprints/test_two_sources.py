@@ -24,6 +24,7 @@ FILES = sorted(
 # Actions that only one of both has, or limits to resources → which one is newer.
 DIFFER = {
     "cloudwatch:GetMetricData": "cfn-lint: datasets",
+    "cloudwatch:ListMetrics": "cfn-lint: datasets",
     "cloudwatch:PutMetricData": "cfn-lint: datasets",
     "s3:UpdateBucketMetadataAnnotationTableConfiguration": "cfn-lint: the whole action",
 }
