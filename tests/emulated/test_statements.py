@@ -44,6 +44,10 @@ ELSEWHERE = {
         "Wafv2IdsUnknownInAdvance": "a rate rule, with that setting",
         "Wafv2OfThisSystem": "a rate rule, with that setting",
     },
+    "serverless_api": {
+        "Wafv2IdsUnknownInAdvance": "a rate rule, with that setting",
+        "Wafv2OfThisSystem": "a rate rule, with that setting",
+    },
     "secure_network": {
         "Route53IdsUnknownInAdvance": "private DNS names of endpoints: EC2 calls Route 53",
     },
