@@ -29,6 +29,7 @@ ANY_RESOURCE = {
     "CreateJobWhereNoResourceCanBeNamed": "a batch job has no name before it is made",
     "ReadWhereNoResourceCanBeNamed": "lists of load balancers, groups and metrics",
     "AskForFailover": "metrics are no resources; a condition names their namespace",
+    "TurnSwitches": "metrics are no resources; a condition names their namespace",
 }
 # Stateful by their schemas, but a new stack creates them as they were.
 NO_DATA = (
