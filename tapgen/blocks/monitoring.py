@@ -191,6 +191,38 @@ _COMPARISONS = {
 }
 
 
+def switch(
+    t: Template,
+    title: str,
+    *,
+    name: str,
+    description: str,
+    namespace: Any,
+    metric: str,
+    topic_arn: Any,
+    condition: str = "",
+) -> Any:
+    """Add an alarm that is on while the last value of its metric is 1, which an operator
+    writes: without data it stays as it is, and it needs no other region."""
+    return alarm(
+        t,
+        title,
+        name=name,
+        description=description,
+        namespace=namespace,
+        metric=metric,
+        dimensions={},
+        statistic="Maximum",
+        period=60,
+        datapoints=(1, 1),
+        comparison=">=",
+        threshold=1,
+        missing="ignore",
+        topic_arn=topic_arn,
+        condition=condition,
+    )
+
+
 def retention(t: Template) -> Ref:
     """Add the parameter for the retention of log groups."""
     return frame.parameter(

@@ -107,20 +107,13 @@ def _override(t: Template, topic: Ref) -> None:
 
     It keeps the last value of its metric, and works without the primary region.
     """
-    monitoring.alarm(
+    monitoring.switch(
         t,
         "FailoverRequestedAlarm",
         name=OVERRIDE_ALARM,
         description="An operator sends traffic to the recovery region",
         namespace=names.sub(METRICS),
         metric=OVERRIDE_METRIC,
-        dimensions={},
-        statistic="Maximum",
-        period=60,
-        datapoints=(1, 1),
-        comparison=">=",
-        threshold=1,
-        missing="ignore",
         topic_arn=topic,
         condition=is_dr(t),
     )

@@ -70,21 +70,13 @@ def _source(shape: Shape) -> str:
 def runbooks(shape: Shape) -> Template:
     """The runbooks of a region, and its switch for the callers of `app.`."""
     t = start("Runbooks for the migration", role=frame.EVERY)
-    monitoring.alarm(
+    monitoring.switch(
         t,
         "RedirectedAlarm",
         name=HERE.alarm,
         description="An operator has sent the callers of app. to this region",
         namespace=names.sub(HERE.namespace),
         metric=HERE.metric,
-        dimensions={},
-        statistic="Maximum",
-        period=60,
-        datapoints=(1, 1),
-        comparison=">=",
-        threshold=1,
-        # It keeps the last value.
-        missing="ignore",
         topic_arn=frame.alert_topic(t),
     )
     source_bucket(t, shape)

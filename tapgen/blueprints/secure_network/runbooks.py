@@ -53,20 +53,13 @@ def switch(t: Template) -> None:
 
     It keeps the last value of its metric, and works without the primary region.
     """
-    monitoring.alarm(
+    monitoring.switch(
         t,
         "DatabaseNameMovedAlarm",
         name=SWITCH_ALARM,
         description="An operator has moved the name of the database to this region",
         namespace=names.sub(METRICS),
         metric=SWITCH_METRIC,
-        dimensions={},
-        statistic="Maximum",
-        period=60,
-        datapoints=(1, 1),
-        comparison=">=",
-        threshold=1,
-        missing="ignore",
         topic_arn=Ref("AlertTopicArn"),
     )
 
