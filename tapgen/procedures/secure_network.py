@@ -55,7 +55,7 @@ def procedures(
             "The name of the database leads to the primary region again",
             PART,
             ROLES,
-            (traffic.turn(switch, False),),
+            (traffic.release(switch, back="failover"),),
             (
                 Argument(
                     "DataIsThere",

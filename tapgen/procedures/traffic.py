@@ -106,9 +106,12 @@ def followed(switch: Switch, on: bool) -> Check:
     return alarm("WaitForSwitch", switch.alarm, (state,), LONGEST_SWITCH)
 
 
-def release(switch: Switch, roles: tuple[str, ...] = ()) -> Step:
+def release(
+    switch: Switch, roles: tuple[str, ...] = (), *, back: str = "redirect"
+) -> Step:
     """Turn a switch off from the regions of some roles, while its region is there, also
-    in a minute in which it was turned on: then one more value changes nothing."""
+    in a minute in which it was turned on: then one more value changes nothing. The
+    procedure `back` turns it on again."""
     return Step(
         "ReleaseTraffic",
         Script(
@@ -121,7 +124,7 @@ def release(switch: Switch, roles: tuple[str, ...] = ()) -> Step:
                 "Alarm": switch.alarm,
             },
         ),
-        undo="the procedure redirect"
+        undo=f"the procedure {back}"
         + (f" in the region of {switch.role}" if switch.role else ""),
         region=switch.role or HERE,
         roles=roles,

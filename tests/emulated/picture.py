@@ -1,7 +1,7 @@
 """The picture in README.md: `make picture` records it, nobody draws it.
 
 A rollout of secure_network runs against an embedded AWS of its own, on the screen that
-`tapgen rollout` has on a terminal. The recording stops in wave 8, where one stack
+`tapgen rollout` has on a terminal. The recording stops in wave 7, where one stack
 instance is being created, and what a terminal of `LINES` lines would show then is
 exported as SVG.
 """
@@ -40,8 +40,8 @@ SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 ACCOUNT, REGION = "000000000000", "us-east-1"
 LINES, COLUMNS = 44, 104
 
-# The moment: these two of wave 8 are done, and this one is still being created.
-READY = ("secure-network-prod-storage", "secure-network-prod-audit")
+# The moment: these two are done, and this one is still being created.
+READY = ("secure-network-prod-storage-dr", "secure-network-prod-audit")
 BUSY = "secure-network-prod-network"
 SLOW = {
     "effect": "delay",

@@ -24,10 +24,9 @@ def test_the_picture_shows_what_a_rollout_shows(tmp_path: Path) -> None:
 def test_the_picture_shows_a_plan_waves_and_a_stack_instance_in_progress() -> None:
     lines = words(PICTURE.read_text())
 
-    assert {COMMAND, "wave 13", "18 stack instances to create, in 13 waves"} <= set(
-        lines
-    )
-    assert any(line.endswith("wave 8 of 13: network, storage, audit") for line in lines)
+    assert {COMMAND, "wave 13"} <= {*lines}
+    assert any(line.startswith("18 stack instances to create, ") for line in lines)
+    assert any(line.endswith("wave 7 of 13: network, audit") for line in lines)
     (network,) = [line for line in lines if line.startswith(BUSY)]
     assert "… running✓ done" in network
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tapgen import plan
 from tapgen.errors import RolloutError
@@ -21,6 +24,24 @@ def database(live: Live) -> dict[str, Any]:
     found = live.client("rds", "dr").describe_db_instances(DBInstanceIdentifier=name)
     instance: dict[str, Any] = found["DBInstances"][0]
     return instance
+
+
+def is_copy(s3: Any, place: dict[str, str]) -> bool:
+    """Whether there is an object, which then must be a copy."""
+    try:
+        found = s3.head_object(**place)
+    except ClientError:
+        return False
+    assert found["ReplicationStatus"] == "REPLICA"
+    return True
+
+
+def soon(found: Callable[[], Any]) -> Any:
+    """What is found within a minute: copies arrive a moment later."""
+    deadline = time.monotonic() + 60
+    while not (value := found()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return value
 
 
 def changes(made: plan.Plan) -> dict[str, set[str]]:
@@ -55,6 +76,18 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(cloud: Cloud) ->
     queries = live.client("logs", "dr").describe_query_definitions()
     groups = {tuple(q["logGroupNames"]) for q in queries["queryDefinitions"]}
     assert groups == {(live.outputs("network", "dr")["FlowLogGroupName"],)}
+
+    # What is written in either region is in the other one, too.
+    names = {
+        "primary": live.outputs("storage", "primary")["PrimaryBucketName"],
+        "dr": live.outputs("storage-dr", "dr")["DestinationBucketName"],
+    }
+    for role, other in (("primary", "dr"), ("dr", "primary")):
+        live.client("s3", role).put_object(
+            Bucket=names[role], Key=role, Body=role.encode()
+        )
+        there = {"Bucket": names[other], "Key": role}
+        assert soon(lambda: is_copy(live.client("s3", other), there))
 
     early = look.shipped("secure_network", settings={"dr_database": "multi_az"})
     (refused,) = plan.refusals(cloud.plan(early))
@@ -113,3 +146,8 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(cloud: Cloud) ->
     assert (instance["BackupRetentionPeriod"], instance["MultiAZ"]) == (14, True)
     back = plan.refusals(cloud.plan(look.shipped("secure_network")))
     assert any("a promotion cannot be undone" in str(each) for each in back)
+
+    # No object has gone in a circle: each is there once, in both buckets.
+    for role, bucket in names.items():
+        versions = live.client("s3", role).list_object_versions(Bucket=bucket)
+        assert sorted(v["Key"] for v in versions["Versions"]) == ["dr", "primary"]

@@ -321,6 +321,46 @@ def test_replication_may_do_exactly_what_it_needs_between_these_two_buckets(
         assert len(contexts) == 2 and contexts[1] == f"{contexts[0]}/*"
 
 
+def test_what_the_recovery_region_writes_is_replicated_back(
+    tmp_path: Path, minimal: System, ideal: System
+) -> None:
+    resources = body(ideal, "storage-dr")["Resources"]
+    bucket = resources["DestinationBucket"]["Properties"]
+    when, way, _ = bucket["ReplicationConfiguration"]["Fn::If"]
+    (rule,) = way["Rules"]
+    forth = only(ideal, "storage", "AWS::S3::Bucket")
+    assert list(texts(rule["Destination"]["Bucket"])) == [
+        f"arn:${{AWS::Partition}}:s3:::{forth['BucketName']['Fn::Sub']}"
+    ]
+    # Changes of a copy's metadata go back, too; copies never do.
+    assert rule["SourceSelectionCriteria"]["ReplicaModifications"] == {
+        "Status": "Enabled"
+    }
+    assert rule["DeleteMarkerReplication"] == {"Status": "Enabled"}
+    part = ideal.part("storage-dr")
+    assert part.parameters["ReverseReplication"] == "true"
+    # The destination must exist, and this bucket is the first.
+    assert part.at_first["ReverseReplication"].value == "false"
+    alarms = every(ideal, "AWS::CloudWatch::Alarm")
+    for place, metric in (("storage-dr", "Failed"), ("storage", "Latency")):
+        (dimension,) = (
+            d
+            for d in alarms[place, f"Replication{metric}Alarm"]["Properties"][
+                "Dimensions"
+            ]
+            if d["Name"] == "SourceBucket"
+        )
+        assert dimension["Value"] == bucket["BucketName"]
+    closed = build(tmp_path, {"reverse_replication": False}).part("storage-dr")
+    assert closed.parameters["ReverseReplication"] == "false"
+    (copy,) = (
+        r["Properties"]
+        for r in body(minimal, "storage-dr")["Resources"].values()
+        if r["Type"] == "AWS::S3::Bucket"
+    )
+    assert "ReplicationConfiguration" not in copy
+
+
 def test_the_role_names_exactly_the_buckets_of_the_templates(system: System) -> None:
     source = only(system, "storage", "AWS::S3::Bucket")["BucketName"]["Fn::Sub"]
     bucket = body(system, "storage-dr")["Resources"]["DestinationBucket"]
@@ -509,7 +549,8 @@ def test_each_service_has_a_role_of_its_own(ideal: System) -> None:
         for r in roles.values()
     ]
     assert {part for part, _ in roles} == {"roles"}
-    assert sorted(trusted) == sorted(set(trusted))
+    # S3 has one for each direction.
+    assert sorted(trusted) == sorted([*set(trusted), "s3.amazonaws.com"])
     assert set(trusted) == {
         "cloudtrail.amazonaws.com",
         "config.amazonaws.com",
@@ -575,12 +616,27 @@ def test_logs_are_counted_and_alarms_raised(ideal: System) -> None:
 
 
 def test_replication_lag_is_watched_where_s3_publishes_it(system: System) -> None:
-    parts = {
-        r["Properties"]["MetricName"]: part
-        for (part, _), r in every(system, "AWS::CloudWatch::Alarm").items()
-    }
-    assert parts["ReplicationLatency"] == "storage-dr"
-    assert parts["OperationsFailedReplication"] == "storage"
+    # In the region of the destination, and failures in that of the source.
+    regions = {"primary": "storage", "dr": "storage-dr"}
+    watched = ("ReplicationLatency", "DestinationBucket"), (
+        *("OperationsFailedReplication", "SourceBucket"),
+    )
+    seen = set()
+    for (part, _), alarm in every(system, "AWS::CloudWatch::Alarm").items():
+        for metric, end in watched:
+            if alarm["Properties"]["MetricName"] != metric:
+                continue
+            (bucket,) = (
+                "".join(texts(d["Value"]))
+                for d in alarm["Properties"]["Dimensions"]
+                if d["Name"] == end
+            )
+            role = "primary" if "-data-primary" in bucket else "dr"
+            assert part == regions[role]
+            seen.add((metric, role))
+    forth = {("ReplicationLatency", "dr"), ("OperationsFailedReplication", "primary")}
+    both_ways = system.part("storage-dr").at_first
+    assert len(seen) == (4 if both_ways else 2) and seen >= forth
 
 
 def test_one_trail_covers_all_regions_and_proves_its_files(ideal: System) -> None:
@@ -684,7 +740,9 @@ def test_a_failover_asks_nothing_of_the_primary_region(ideal: System) -> None:
     for title in ("FailoverRunbook", "ReleaseRunbook"):
         content = runbooks[title]["Properties"]["Content"]
         said = "".join(texts(content))
-        assert "PrimaryRegion" not in said and "region_name" not in said
+        assert "PrimaryRegion" not in said
+        # A script that names a region is given its own.
+        assert ("region_name" in said) is ("DrRegion" in said)
         # Who starts it says in words what it does.
         (argument,) = content["parameters"].values()
         assert argument["allowedValues"] == ["yes"]

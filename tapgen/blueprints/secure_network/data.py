@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from troposphere import GetAtt, Ref, Template
 
-from tapgen.blocks import database, frame, storage
+from tapgen.blocks import database, frame, names, storage
 from tapgen.blueprints.secure_network import runbooks
 from tapgen.blueprints.secure_network.shape import (
     BACKUP,
@@ -17,7 +17,8 @@ from tapgen.blueprints.secure_network.shape import (
     name,
 )
 
-_REPLICATION = storage.replicated(DATA, REPLICA, RULE)
+_FORTH = storage.replicated(DATA, REPLICA, RULE)
+_BACK = storage.replicated(REPLICA, DATA, RULE)
 
 
 def storage_dr(shape: Shape) -> Template:
@@ -29,6 +30,7 @@ def storage_dr(shape: Shape) -> Template:
     topic = frame.alert_topic(t)
     log_bucket = access_log_bucket(t, shape)
     days = storage.noncurrent_days(t)
+    back = _back(t) if shape.ideal else None
     storage.bucket(
         t,
         "DestinationBucket",
@@ -39,7 +41,8 @@ def storage_dr(shape: Shape) -> Template:
         lifecycle=storage.lifecycle(
             noncurrent_days=days, transitions=_data_transitions(shape)
         ),
-        kinds=["copy"],
+        replication=back,
+        kinds=[] if back else ["copy"],
     )
     frame.output(
         t,
@@ -78,10 +81,52 @@ def storage_dr(shape: Shape) -> Template:
         t,
         "ReplicationLatencyAlarm",
         name=name("replication-latency", "dr"),
-        replicated=_REPLICATION,
+        replicated=_FORTH,
         topic_arn=topic,
     )
+    if shape.ideal:
+        storage.failed_alarm(
+            t,
+            "ReplicationFailedAlarm",
+            name=name("replication-failed", "dr"),
+            replicated=_BACK,
+            topic_arn=topic,
+        )
     return t
+
+
+def _back(t: Template) -> storage.Replication:
+    """Return the replication to the primary region, of what is written in this one.
+
+    Only with `ReverseReplication`: the destination must exist, and that bucket is created
+    after this one. S3 does not replicate replicas, so no object goes in circles.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-what-is-isnot-replicated.html
+    """
+    _both_ways(t)
+    return storage.replication(
+        t,
+        destination=names.sub(names.bucket_arn(DATA)),
+        key_arn=frame.other_key(
+            t,
+            "SourceKeyArn",
+            "ARN of the key in the primary region that encrypts the copies.",
+        ),
+        rule=RULE,
+        when=_BOTH_WAYS,
+        both_ways=_BOTH_WAYS,
+    )
+
+
+_BOTH_WAYS = "IsBothWays"
+
+
+def _both_ways(t: Template) -> None:
+    frame.flag(
+        t,
+        "ReverseReplication",
+        description="Whether S3 also replicates from the recovery to the primary region.",
+        condition=_BOTH_WAYS,
+    )
 
 
 def _data_transitions(shape: Shape) -> list[tuple[str, int]]:
@@ -107,8 +152,14 @@ def storage_primary(shape: Shape) -> Template:
         "DestinationKeyArn",
         "ARN of the key in the recovery region that encrypts the replicas.",
     )
+    if shape.ideal:
+        _both_ways(t)
     replication = storage.replication(
-        t, destination=destination, key_arn=replica_key, rule=RULE
+        t,
+        destination=destination,
+        key_arn=replica_key,
+        rule=RULE,
+        both_ways=_BOTH_WAYS if shape.ideal else "",
     )
     storage.bucket(
         t,
@@ -126,9 +177,17 @@ def storage_primary(shape: Shape) -> Template:
         t,
         "ReplicationFailedAlarm",
         name=name("replication-failed", "primary"),
-        replicated=_REPLICATION,
+        replicated=_FORTH,
         topic_arn=topic,
     )
+    if shape.ideal:
+        storage.latency_alarm(
+            t,
+            "ReplicationLatencyAlarm",
+            name=name("replication-latency", "primary"),
+            replicated=_BACK,
+            topic_arn=topic,
+        )
     frame.output(
         t,
         "PrimaryBucketName",

@@ -152,6 +152,20 @@ def roles(shape: Shape) -> Template:
         description="Role that S3 uses to replicate",
     )
     if shape.ideal:
+        role = storage.replication_role(
+            t,
+            "ReverseReplicationRole",
+            name=name("replication-back"),
+            description="Lets S3 copy objects back to the primary region",
+            source=destination,
+            destination=source,
+        )
+        frame.output(
+            t,
+            "ReverseReplicationRoleArn",
+            GetAtt(role, "Arn"),
+            description="Role that S3 uses to replicate back",
+        )
         _service_roles(t, shape)
         backup = storage.Bucket(BACKUP, "${DrRegion}", destination_key)
         _instance_role(t, source, destination, backup)

@@ -94,6 +94,11 @@ class Settings(BaseModel):
         default=False,
         description="Whether S3 guarantees replication in 15 minutes, at extra cost",
     )
+    reverse_replication: bool = Field(
+        default=True,
+        description="Whether objects are also replicated from the recovery region to the"
+        " primary one (ideal)",
+    )
     rejected_packets_alarm: int = Field(
         default=10_000,
         ge=1,

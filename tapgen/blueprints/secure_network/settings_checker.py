@@ -41,6 +41,7 @@ class Settings(Record):
         "audit_lock_days",
         "noncurrent_version_days",
         "replication_time_control",
+        "reverse_replication",
         "rejected_packets_alarm",
         "database",
         "dr_database",
@@ -113,6 +114,7 @@ def check_settings(data: Any) -> Settings:
             "audit_lock_days",
             "noncurrent_version_days",
             "replication_time_control",
+            "reverse_replication",
             "rejected_packets_alarm",
             "database",
             "dr_database",
@@ -273,6 +275,13 @@ def check_settings(data: Any) -> Settings:
         found.replication_time_control = value
     else:
         found.replication_time_control = False
+    if "reverse_replication" in data:
+        value = data["reverse_replication"]
+        if type(value) is not bool:
+            raise Wrong
+        found.reverse_replication = value
+    else:
+        found.reverse_replication = True
     if "rejected_packets_alarm" in data:
         value = data["rejected_packets_alarm"]
         if type(value) is not int:

@@ -19,7 +19,7 @@ from tapgen.blueprints.secure_network import (
 from tapgen.blueprints.secure_network.shape import Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, Precondition, System, Value
+from tapgen.model import AtFirst, Output, Precondition, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.secure_network.settings import Settings
@@ -142,7 +142,7 @@ def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
     outputs = ["ReplicationRoleArn"]
     if shape.ideal:
         outputs += ["FlowLogsRoleArn", "MonitoringRoleArn", "InstanceProfileName"]
-        outputs += ["TrailRoleArn"]
+        outputs += ["TrailRoleArn", "ReverseReplicationRoleArn"]
         outputs += ["ConfigRoleArn"] if shape.baseline else []
     yield Part(
         "roles",
@@ -217,15 +217,29 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
     shared: dict[str, Value] = {
         "NoncurrentVersionDays": _text(settings.noncurrent_version_days)
     }
+    time_control = _text(settings.replication_time_control)
+    back: dict[str, Value] = {}
     if shape.ideal:
         shared["LogBucketName"] = Output("logs", "LogBucketName")
+        shared["ReverseReplication"] = _text(settings.reverse_replication)
+        back = {
+            "SourceKeyArn": KEY,
+            "ReplicationRoleArn": _role("ReverseReplicationRoleArn"),
+            "ReplicationTimeControl": time_control,
+        }
     yield Part(
         "storage-dr",
         "dr",
         recipe(data.storage_dr, shape),
         ("DestinationBucketName", "DestinationBucketArn")
         + (("BackupBucketName",) if shape.ideal else ()),
-        {**_GUARDS["dr"], **shared},
+        {**_GUARDS["dr"], **shared, **back},
+        # The destination of a replication must exist, and this bucket is the first.
+        at_first=(
+            {"ReverseReplication": AtFirst("false", ("storage",))}
+            if shape.ideal
+            else {}
+        ),
     )
     yield Part(
         "storage",
@@ -240,7 +254,7 @@ def _storage(shape: Shape, settings: Settings) -> Iterator[Part]:
             ),
             "DestinationKeyArn": DR_KEY,
             "ReplicationRoleArn": _role("ReplicationRoleArn"),
-            "ReplicationTimeControl": _text(settings.replication_time_control),
+            "ReplicationTimeControl": time_control,
         },
     )
 
