@@ -16,6 +16,7 @@ from tapgen.emulator.resources.kinds import (
     dropped_tags,
     tag_list,
 )
+from tapgen.emulator.services.patches import table_replication
 
 
 def kinds() -> list[Kind]:
@@ -103,6 +104,7 @@ def _set_replicas(name: str, old: Properties, new: Properties) -> None:
         # DynamoDB takes one change of replicas at a time.
         for update in updates:
             call("dynamodb", "UpdateTable", TableName=name, ReplicaUpdates=[update])
+    table_replication.settle(name)
     for region, replica in wanted.items():
         with in_region(region):
             _set_replica(name, had.get(region, {}), replica)

@@ -378,6 +378,7 @@ class Embedded:
                 self.faults.add(given)
             elif method == "DELETE":
                 removed = self.faults.clear(query.get("id", [None])[0])
+                clock.tick()  # what could not be done may be possible again
                 return 200, {"removed": removed}
             elif method != "GET":
                 return 405, {"error": f"faults takes GET, POST, DELETE, not {method}"}

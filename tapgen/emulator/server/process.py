@@ -159,7 +159,7 @@ async def _serve(
     from tapgen.emulator.persistence import stores
     from tapgen.emulator.server.app import Embedded
     from tapgen.emulator.server.preload import warm_up
-    from tapgen.emulator.services import clock
+    from tapgen.emulator.services import clock, reach
     from tapgen.emulator.stacksets.actions import Engine
     from tapgen.emulator.wire import connection
     from tapgen.emulator.wire.inner import Inner, Place
@@ -183,6 +183,7 @@ async def _serve(
     taken_names.apply(named or taken_names.nothing)
     replacing_updates.apply(replaces or replacing_updates.unknown)
     provisioning.apply(faults)
+    reach.know(lambda a, r, service: unavailable(Place(a, r), service) is None)
     nested.apply()
     macros.apply()
     connection.remember()

@@ -109,9 +109,18 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "Route 53 record",
         "is answered by health checks and weights",
         _DOCS + "Route53/latest/DeveloperGuide/"
+        "health-checks-how-route-53-chooses-records.html",
+        ALWAYS,
+        "ask `TestDNSAnswer`; of public zones only, as on AWS",
+    ),
+    Behaviour(
+        "Route 53 health check",
+        "follows the data of its alarm, its children, or the answers of its endpoint",
+        _DOCS + "Route53/latest/DeveloperGuide/"
         "dns-failover-determining-health-of-endpoints.html",
-        NOT,
-        "nothing here resolves names; read the records",
+        ALWAYS,
+        "`put-metric-data`, or `tapgen local fault add unavailable --region us-east-1`; "
+        "one report decides here, whatever the threshold",
     ),
     Behaviour(
         "ACM certificate",
@@ -122,18 +131,27 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         "Object in a bucket that replicates",
-        "is PENDING, then COMPLETED or FAILED",
+        "is PENDING, also while a region is away, then COMPLETED or FAILED",
         _DOCS + "AmazonS3/latest/userguide/replication-status.html",
-        NOT,
-        "replicated at once here",
+        CLOCK,
+        "write it while the clock stands; replicated 15 minutes later. Or "
+        "`tapgen local fault add unavailable --region us-east-2`; replicated after "
+        "`tapgen local fault clear`",
     ),
     Behaviour(
         "DynamoDB global table",
-        "replicates within seconds, `CREATING` until a new replica is filled",
+        "replicates within a second, and what it has not is there when the region is back",
         _DOCS + "amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html",
-        NOT,
-        "replicated at once here; "
+        CLOCK,
+        "write while the clock stands; replicated one second later. Or "
         "`tapgen local fault add unavailable --service dynamodb --region us-east-2`",
+    ),
+    Behaviour(
+        "DynamoDB global table",
+        "has a new replica that is `CREATING` until it is filled",
+        _DOCS + "amazondynamodb/latest/APIReference/API_ReplicaDescription.html",
+        CLOCK,
+        "add it while the clock stands; ten minutes later it is active",
     ),
 )
 """The behaviours, by subject."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,123 @@ def test_a_target_is_initial_until_its_first_check(aws: Aws, clock: Clock) -> No
     assert health() == {old: "healthy", new: "initial"}
     clock.forward(10)
     assert health() == {old: "healthy", new: "healthy"}
+
+
+def test_an_object_is_pending_until_its_replica_is_there(
+    aws: Aws, clock: Clock
+) -> None:
+    home, away = aws.client("s3"), aws.client("s3", region="us-west-2")
+    source, replica = f"from-{aws.account}", f"to-{aws.account}"
+    home.create_bucket(Bucket=source)
+    place = {"LocationConstraint": "us-west-2"}
+    away.create_bucket(Bucket=replica, CreateBucketConfiguration=place)
+    for client, bucket in ((home, source), (away, replica)):
+        client.put_bucket_versioning(
+            Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+    rule = {
+        "ID": "all",
+        "Status": "Enabled",
+        "Priority": 1,
+        "Filter": {"Prefix": ""},
+        "DeleteMarkerReplication": {"Status": "Enabled"},
+        "Destination": {"Bucket": f"arn:aws:s3:::{replica}"},
+    }
+    role = f"arn:aws:iam::{aws.account}:role/replication"
+    home.put_bucket_replication(
+        Bucket=source, ReplicationConfiguration={"Role": role, "Rules": [rule]}
+    )
+
+    def status(client: Any, bucket: str, key: str) -> str:
+        try:
+            head = client.head_object(Bucket=bucket, Key=key)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return str(head.get("ReplicationStatus"))
+
+    def put(key: str) -> tuple[str, str]:
+        home.put_object(Bucket=source, Key=key, Body=key.encode(), Tagging="a=b")
+        return both(key)
+
+    def both(key: str) -> tuple[str, str]:
+        return status(home, source, key), status(away, replica, key)
+
+    assert put("now") == ("COMPLETED", "REPLICA")
+    clock.forward(0)
+    assert put("later") == ("PENDING", "404")
+    clock.forward(14 * MINUTE)
+    assert both("later") == ("PENDING", "404")
+    clock.forward(MINUTE)
+    assert both("later") == ("COMPLETED", "REPLICA")
+    tags = away.get_object_tagging(Bucket=replica, Key="later")["TagSet"]
+    assert tags == [{"Key": "a", "Value": "b"}]
+    home.delete_object(Bucket=source, Key="later")
+    assert both("later") == ("404", "REPLICA")
+    lifecycle.release_clock(clock.folder)
+    assert both("later") == ("404", "404")
+    with unavailable(clock, aws, "us-west-2"):
+        assert put("lost") == ("PENDING", "503")
+    assert both("lost") == ("COMPLETED", "REPLICA")
+
+
+@contextmanager
+def unavailable(clock: Clock, aws: Aws, region: str) -> Iterator[None]:
+    """A region that is away."""
+    match = {"account": aws.account, "region": region}
+    lifecycle.add_faults(clock.folder, [{"effect": "unavailable", "match": match}])
+    try:
+        yield
+    finally:
+        lifecycle.clear_faults(clock.folder)
+
+
+def test_writes_reach_other_regions_later(aws: Aws, clock: Clock) -> None:
+    home, away = aws.client("dynamodb"), aws.client("dynamodb", region="us-west-2")
+    key = {"AttributeName": "id", "AttributeType": "S"}
+    home.create_table(
+        TableName="items",
+        AttributeDefinitions=[key],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+    def add_replica(region: str) -> None:
+        new = [{"Create": {"RegionName": region}}]
+        home.update_table(TableName="items", ReplicaUpdates=new)
+
+    def write(client: Any, id_: str, value: str) -> None:
+        client.put_item(TableName="items", Item={"id": {"S": id_}, "v": {"S": value}})
+
+    def read(client: Any, id_: str) -> str | None:
+        found = client.get_item(TableName="items", Key={"id": {"S": id_}})
+        return found["Item"]["v"]["S"] if "Item" in found else None
+
+    def statuses() -> dict[str, str]:
+        table = home.describe_table(TableName="items")["Table"]
+        return {r["RegionName"]: r["ReplicaStatus"] for r in table["Replicas"]}
+
+    add_replica("us-west-2")
+    write(home, "now", "1")
+    assert read(away, "now") == "1"
+    clock.forward(0)
+    write(home, "later", "1")
+    assert (read(home, "later"), read(away, "later")) == ("1", None)
+    write(home, "both", "first")
+    write(away, "both", "last")
+    clock.forward(1)
+    assert read(away, "later") == "1"
+    assert (read(home, "both"), read(away, "both")) == ("last", "last")
+    add_replica("eu-west-1")
+    assert statuses() == {"us-west-2": "ACTIVE", "eu-west-1": "CREATING"}
+    clock.forward(10 * MINUTE)
+    assert statuses() == {"us-west-2": "ACTIVE", "eu-west-1": "ACTIVE"}
+    write(home, "here", "1")
+    with unavailable(clock, aws, "us-east-1"):
+        clock.forward(HOUR)
+        assert read(away, "here") is None  # not lost: it comes when the region is back
+        write(away, "here", "2")
+    lifecycle.release_clock(clock.folder)
+    assert (read(home, "here"), read(away, "here")) == ("2", "2")
 
 
 # The tables of "Configuring how CloudWatch alarms treat missing data": the last data

@@ -37,12 +37,16 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
+OK, ALARM, NO_DATA = "OK", "ALARM", "INSUFFICIENT_DATA"
+
 COMPARED: Mapping[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,
     "LessThanThreshold": operator.lt,
     "LessThanOrEqualToThreshold": operator.le,
 }
+# What the data of an alarm last said.
+_KNOWN = "_by_data"
 # More periods than an alarm needs are read, so that late data counts.
 _MORE = 2
 
@@ -55,6 +59,9 @@ def apply() -> None:
 
     def evaluate(alarm: dict[str, Any]) -> None:
         _judge(alarm) if clock.stands() else original(alarm)
+        now, _ = by_data(alarm)
+        if now != NO_DATA:
+            alarm[_KNOWN] = now
 
     evaluate.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     watch._evaluate_alarm = evaluate
@@ -67,10 +74,24 @@ def _happen() -> None:
             _judge(alarm)
 
 
-def _judge(alarm: dict[str, Any]) -> None:
+def by_data(alarm: Mapping[str, Any]) -> tuple[str, str]:
+    """The state of an alarm by its data alone, now and when there last was enough: what
+    Route 53 sees of it. Of an alarm on an expression, its state.
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
+    """
+    found = _by_metric(alarm, NO_DATA)
+    if found is None:
+        return alarm.get("StateValue", NO_DATA), alarm.get("StateValue", OK)
+    return found[0], alarm.get(_KNOWN, OK)
+
+
+def _by_metric(
+    alarm: Mapping[str, Any], now: str
+) -> tuple[str, list[float | None]] | None:
+    """The state that the metric of an alarm gives it, and its values; None without one."""
     breaches = COMPARED.get(alarm.get("ComparisonOperator", ""))
     if not (breaches and alarm.get("Namespace") and alarm.get("MetricName")):
-        return
+        return None
     needed = int(alarm.get("EvaluationPeriods") or 1)
     values = _values(alarm, needed + _MORE)
     # "Alarms that evaluate metrics in the AWS/DynamoDB namespace always ignore missing
@@ -82,8 +103,16 @@ def _judge(alarm: dict[str, Any]) -> None:
         needed,
         int(alarm.get("DatapointsToAlarm") or needed),
         missing,
-        alarm["StateValue"],
+        now,
     )
+    return new, values
+
+
+def _judge(alarm: dict[str, Any]) -> None:
+    found = _by_metric(alarm, alarm["StateValue"])
+    if found is None:
+        return
+    new, values = found
     old = alarm["StateValue"]
     if new == old:
         return

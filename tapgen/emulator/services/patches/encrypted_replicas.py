@@ -40,9 +40,7 @@ def apply() -> None:
         if rule is None or headers.get(_SSE) != "aws:kms":
             original(bucket_name, key, obj, data, tags)
             return
-        criteria = rule.get("SourceSelectionCriteria") or {}
-        wanted = criteria.get("SseKmsEncryptedObjects") or {}
-        if wanted.get("Status") != "Enabled":
+        if leaves_out(rule, obj):
             return
         encryption = rule["Destination"].get("EncryptionConfiguration") or {}
         replica_key = encryption.get("ReplicaKmsKeyID")
@@ -52,3 +50,11 @@ def apply() -> None:
 
     replicate.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
     s3._maybe_replicate = replicate
+
+
+def leaves_out(rule: Mapping[str, Any], obj: Mapping[str, Any]) -> bool:
+    """Whether a rule does not replicate an object because it is encrypted with a key."""
+    headers = obj.get("preserved_headers") or {}
+    criteria = rule.get("SourceSelectionCriteria") or {}
+    wanted = criteria.get("SseKmsEncryptedObjects") or {}
+    return headers.get(_SSE) == "aws:kms" and wanted.get("Status") != "Enabled"
