@@ -9,25 +9,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from tapgen.emulator.cloudformation.patches.replacing import (
-    CFN,
-    loaded,
-    replace_everywhere,
+from tapgen.emulator.cloudformation.patches.replacing import CFN, loaded
+from tapgen.emulator.cloudformation.patches.resource_work import (
+    CREATE,
+    UPDATE,
+    Work,
+    listen,
+    place,
 )
 from tapgen.emulator.permissions.enforcing import ENFORCEMENT, Call, handler_words
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     CFN: {"_stacks": None},
     f"{CFN}.provisioners": {
-        "_delete_resource": (
-            *("resource_type", "physical_id", "props", "stack_name", "logical_id"),
-        ),
-        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
         "_replacing_change": ("resource_type", "old_props", "new_props"),
-        "_update_resource": (
-            *("resource_type", "physical_id", "old_props", "new_props"),
-            *("stack_name", "logical_id", "old_attrs"),
-        ),
     },
 }
 """Private names of ministack used here, as `private_names` describes them."""
@@ -52,79 +47,39 @@ def nothing(*resource: Any) -> Iterable[Call]:
 
 def apply(calls: Calls) -> None:
     """Check `calls` from now on; calling it again changes only that."""
-    wrapped = bool(_calls)
     _calls[:] = [calls]
-    if not wrapped:
-        replace_everywhere("_provision_resource", _creating)
-        replace_everywhere("_update_resource", _updating)
-        replace_everywhere("_delete_resource", _deleting)
+    listen(_permitted)
 
 
-def _creating(original: Callable[..., Any]) -> Callable[..., Any]:
-    def provision(
-        resource_type: str, logical_id: str, props: Any, stack_name: str
-    ) -> Any:
-        if ENFORCEMENT.actor:
-            named = loaded(f"{CFN}.provisioners")._physical_name
-            name = named(stack_name, logical_id, max_len=63)
-            _check(resource_type, "create", props, {}, name, stack_name)
-        return original(resource_type, logical_id, props, stack_name)
-
-    return provision
-
-
-def _updating(original: Callable[..., Any]) -> Callable[..., Any]:
-    def update(
-        resource_type: str,
-        physical_id: str,
-        old_props: Any,
-        new_props: Any,
-        stack_name: str,
-        logical_id: str | None = None,
-        old_attrs: Any = None,
-    ) -> Any:
-        if ENFORCEMENT.actor and old_props != new_props:
-            replaces = loaded(f"{CFN}.provisioners")._replacing_change
-            # The replacement is created, and its predecessor deleted, by themselves.
-            if not replaces(resource_type, old_props, new_props):
-                changed = (new_props, old_props, physical_id, stack_name)
-                _check(resource_type, "update", *changed)
-        return original(
-            *(resource_type, physical_id, old_props, new_props),
-            *(stack_name, logical_id, old_attrs),
-        )
-
-    return update
-
-
-def _deleting(original: Callable[..., Any]) -> Callable[..., Any]:
-    def delete(
-        resource_type: str,
-        physical_id: str,
-        props: Any,
-        stack_name: str | None = None,
-        logical_id: str | None = None,
-    ) -> Any:
-        if ENFORCEMENT.actor:
-            _check(resource_type, "delete", props, {}, physical_id, stack_name or "")
-        return original(resource_type, physical_id, props, stack_name, logical_id)
-
-    return delete
-
-
-def _check(
-    kind: str, operation: str, properties: Any, previous: Any, name: str, stack: str
-) -> None:
+def _permitted(work: Work) -> Work:
     """Raise ValueError when the handler may not make one of its calls."""
-    responses = loaded("ministack.core.responses")
-    record = loaded(CFN)._stacks.get(stack) or {}
-    tags = {str(t["Key"]): str(t["Value"]) for t in record.get("Tags") or ()}
-    given = properties if isinstance(properties, Mapping) else {}
-    before = previous if isinstance(previous, Mapping) else {}
-    place = (responses.get_account_id(), responses.get_region())
-    wanted = ENFORCEMENT.in_question()
+    if not ENFORCEMENT.actor or _of_its_parts(work):
+        return work
+    properties, previous, name = work.properties, work.previous, work.physical_id
+    if work.operation == CREATE:
+        generate = loaded(f"{CFN}.provisioners")._physical_name
+        name = generate(work.stack, work.logical_id, max_len=63)
+    record = loaded(CFN)._stacks.get(work.stack) or {}
     refused = ENFORCEMENT.refusal(
-        _calls[0](kind, operation, given, before, name, place, tags, wanted)
+        _calls[0](
+            *(work.kind, work.operation),
+            properties if isinstance(properties, Mapping) else {},
+            previous if isinstance(previous, Mapping) else {},
+            *(name, place()),
+            {str(t["Key"]): str(t["Value"]) for t in record.get("Tags") or ()},
+            ENFORCEMENT.in_question(),
+        )
     )
     if refused:
-        raise ValueError(handler_words(kind, *refused))
+        raise ValueError(handler_words(work.kind, *refused))
+    return work
+
+
+def _of_its_parts(work: Work) -> bool:
+    """Whether an update changes nothing, or replaces the resource: the replacement is
+    created, and its predecessor deleted, by themselves."""
+    if work.operation != UPDATE:
+        return False
+    replaces = loaded(f"{CFN}.provisioners")._replacing_change
+    before, after = work.previous, work.properties
+    return before == after or bool(replaces(work.kind, before, after))

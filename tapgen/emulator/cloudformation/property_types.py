@@ -9,71 +9,43 @@ ministack's handlers get the text, and some of them count with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from tapgen.emulator.cloudformation.patches.replacing import CFN, replace_everywhere
 from tapgen.emulator.cloudformation.property_checks import followed
-
-PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    f"{CFN}.provisioners": {
-        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
-        "_update_resource": (
-            *("resource_type", "physical_id", "old_props", "new_props"),
-            *("stack_name", "logical_id", "old_attrs"),
-        ),
-    },
-}
-"""Private names of ministack used here, as `private_names` describes them."""
+from tapgen.emulator.cloudformation.patches.resource_work import (
+    DELETE,
+    UPDATE,
+    Work,
+    listen,
+)
 
 _STACK = "AWS::CloudFormation::Stack"
 Schema = Mapping[str, Any]
 Shape = Callable[[str, str], Schema | None]
 _shapes: list[Shape] = []
+_forms: dict[str, _Form] = {}
 
 
 def apply(shape: Shape) -> None:
     """Let handlers have the types of schemas; calling it again changes only `shape`."""
-    wrapped = bool(_shapes)
     _shapes[:] = [shape]
-    if not wrapped:
-        replace_everywhere("_provision_resource", _creating)
-        replace_everywhere("_update_resource", _updating)
+    _forms.clear()
+    listen(_fitting)
 
 
-def _creating(original: Callable[..., Any]) -> Callable[..., Any]:
-    def provision(
-        resource_type: str, logical_id: str, props: Any, stack_name: str
-    ) -> Any:
-        return original(
-            resource_type, logical_id, fitted(resource_type, props), stack_name
-        )
-
-    return provision
-
-
-def _updating(original: Callable[..., Any]) -> Callable[..., Any]:
-    def update(
-        resource_type: str,
-        physical_id: str,
-        old_props: Any,
-        new_props: Any,
-        stack_name: str,
-        logical_id: str | None = None,
-        old_attrs: Any = None,
-    ) -> Any:
-        return original(
-            *(resource_type, physical_id),
-            *(fitted(resource_type, old_props), fitted(resource_type, new_props)),
-            *(stack_name, logical_id, old_attrs),
-        )
-
-    return update
+def _fitting(work: Work) -> Work:
+    if work.operation == DELETE:
+        return work
+    after, before = fitted(work.kind, work.properties), work.previous
+    if work.operation == UPDATE:
+        before = fitted(work.kind, before)
+    return replace(work, properties=after, previous=before)
 
 
 def fitted(kind: str, properties: Any) -> Any:
     """Return properties with the numbers and booleans of the type's schema."""
-    schema = _shapes[0](kind, "us-east-1") or {}
-    found = _fitted(schema, schema, properties)
+    found = _fitted(_form(kind), properties)
     if kind == _STACK and isinstance(found.get("Parameters"), Mapping):
         # cfn-lint's schema allows more than text here; CloudFormation makes text of it.
         given = {k: _as_text(v) for k, v in found["Parameters"].items()}
@@ -87,20 +59,43 @@ def _as_text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _fitted(root: Schema, node: Any, value: Any) -> Any:
-    node = followed(root, node)
-    if isinstance(value, Mapping):
-        inner = node.get("properties") or {}
-        return {k: _fitted(root, inner.get(k), v) for k, v in value.items()}
+class _Form:
+    """A part of a schema, with the parts below it that templates have named so far."""
+
+    def __init__(self, root: Schema, node: Any) -> None:
+        self._root, self._node = root, followed(root, node)
+        self._below: dict[str | None, _Form | None] = {}
+        self.type = str(self._node.get("type"))
+
+    def below(self, name: str | None) -> _Form | None:
+        """The form of a property, of the items where `name` is None; None for any."""
+        if name not in self._below:
+            properties = self._node.get("properties") or {}
+            node = properties.get(name) if name is not None else self._node.get("items")
+            self._below[name] = _Form(self._root, node) if node else None
+        return self._below[name]
+
+
+def _form(kind: str) -> _Form:
+    if kind not in _forms:
+        schema = _shapes[0](kind, "us-east-1") or {}
+        _forms[kind] = _Form(schema, schema)
+    return _forms[kind]
+
+
+def _fitted(form: _Form | None, value: Any) -> Any:
+    if form is None:
+        return value
+    if isinstance(value, dict):
+        return {k: _fitted(form.below(k), v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_fitted(root, node.get("items"), one) for one in value]
-    kind = str(node.get("type"))
-    if kind == "string":
+        return [_fitted(form.below(None), one) for one in value]
+    if form.type == "string":
         return _as_text(value)
     if not isinstance(value, str):
         return value
     try:
-        return _SCALARS.get(kind, str)(value)
+        return _SCALARS.get(form.type, str)(value)
     except (KeyError, ValueError):
         return value  # a handler refuses it
 

@@ -14,24 +14,17 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
-from tapgen.emulator.cloudformation.patches.replacing import (
-    CFN,
-    loaded,
-    replace_everywhere,
-)
+from tapgen.emulator.cloudformation.patches.replacing import CFN, loaded
 from tapgen.emulator.cloudformation.refused_updates import rolls_back, sentence
+from tapgen.emulator.cloudformation.patches.resource_work import (
+    CREATE,
+    UPDATE,
+    Work,
+    listen,
+    place,
+)
 
-PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    CFN: {"_stacks": None},
-    f"{CFN}.provisioners": {
-        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
-        "_update_resource": (
-            *("resource_type", "physical_id", "old_props", "new_props"),
-            *("stack_name", "logical_id", "old_attrs"),
-        ),
-    },
-    "ministack.core.responses": {"get_account_id": (), "get_region": ()},
-}
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {CFN: {"_stacks": None}}
 """Private names of ministack used here, as `private_names` describes them."""
 
 Exclusive = tuple[str, Hashable, tuple[str, ...]]
@@ -62,86 +55,56 @@ def nothing(*resource: Any) -> None:
 
 def apply(named: Named) -> None:
     """Refuse names that are taken from now on; calling it again changes only `named`."""
-    wrapped = bool(_named)
     _named[:] = [named]
-    if not wrapped:
-        replace_everywhere("_provision_resource", _creating)
-        replace_everywhere("_update_resource", _updating)
+    listen(_free)
 
 
-def _creating(original: Callable[..., Any]) -> Callable[..., Any]:
-    def provision(
-        resource_type: str, logical_id: str, props: Any, stack_name: str
-    ) -> Any:
-        _refuse(resource_type, props, stack_name, logical_id)
-        return original(resource_type, logical_id, props, stack_name)
-
-    return provision
-
-
-def _updating(original: Callable[..., Any]) -> Callable[..., Any]:
-    def update(
-        resource_type: str,
-        physical_id: str,
-        old_props: Any,
-        new_props: Any,
-        stack_name: str,
-        logical_id: str | None = None,
-        old_attrs: Any = None,
-    ) -> Any:
-        renamed = old_props != new_props and not rolls_back()
-        if renamed and _name(resource_type, old_props) != _name(
-            resource_type, new_props
-        ):
-            _refuse(resource_type, new_props, stack_name, logical_id or "")
-        return original(
-            *(resource_type, physical_id, old_props, new_props),
-            *(stack_name, logical_id, old_attrs),
-        )
-
-    return update
-
-
-def _refuse(kind: str, properties: Any, stack: str, logical_id: str) -> None:
+def _free(work: Work) -> Work:
     """Raise ValueError when another resource has the name of a new one."""
-    found = None if kind.startswith(_REFUSED_BY_SERVICE) else _name(kind, properties)
-    if found and found[1] in _others(kind, stack, logical_id, found[2]):
+    if not _is_new(work) or work.kind.startswith(_REFUSED_BY_SERVICE):
+        return work
+    found = _name(work.kind, work.properties)
+    if found and found[1] in _others(work, found[2]):
         words = (
-            f"Resource of type '{kind}' with identifier '{found[0]}' already exists."
+            f"Resource of type '{work.kind}' with identifier '{found[0]}' already "
+            "exists."
         )
         raise ValueError(sentence(words, "AlreadyExists"))
+    return work
+
+
+def _is_new(work: Work) -> bool:
+    """Whether a resource gets a name that it does not have."""
+    if work.operation != UPDATE:
+        return work.operation == CREATE
+    before, after = work.previous, work.properties
+    if before == after or rolls_back():
+        return False
+    return _name(work.kind, before) != _name(work.kind, after)
 
 
 def _name(kind: str, properties: Any) -> Exclusive | None:
-    responses = loaded("ministack.core.responses")
     if not isinstance(properties, Mapping):
         return None
-    return _named[0](
-        kind, properties, responses.get_account_id(), responses.get_region()
-    )
+    return _named[0](kind, properties, *place())
 
 
-def _others(
-    kind: str, stack: str, logical_id: str, within: tuple[str, ...]
-) -> Iterator[Hashable]:
+def _others(work: Work, within: tuple[str, ...]) -> Iterator[Hashable]:
     """Yield what the resources of a service have for themselves in all stacks within an
     account and region, an account, or anywhere."""
-    responses = loaded("ministack.core.responses")
-    here = (responses.get_account_id(), responses.get_region(), stack)
-    service = kind.rpartition("::")[0]
+    here = (*place(), work.stack, work.logical_id)
+    service = work.kind.rpartition("::")[0] + "::"
     stacks, size = loaded(CFN)._stacks._data, len(within)
-    for place in [key for key in list(stacks) if key[:size] == within]:
-        record = stacks.get(place)
+    for where in [key for key in list(stacks) if key[:size] == within]:
+        record = stacks.get(where)
         if record is None or record.get("StackStatus") == "DELETE_COMPLETE":
             continue
         for name, resource in list(record.get("_resources", {}).items()):
             its = str(resource.get("ResourceType"))
-            if (*place, name) == (*here, logical_id):
-                continue
-            if its.rpartition("::")[0] != service:
+            if not its.startswith(service) or (*where, name) == here:
                 continue
             properties = resource.get("Properties")
             if isinstance(properties, Mapping):
-                found = _named[0](its, properties, place[0], place[1])
+                found = _named[0](its, properties, where[0], where[1])
                 if found:
                     yield found[1]

@@ -239,12 +239,12 @@ class Roles:
 
     def exists(self, account: str, role: str) -> bool:
         """Whether an account has a role."""
-        return bool(_roles().get_scoped(account, None, role))
+        return bool(_iam()._roles.get_scoped(account, None, role))
 
     def trusted(self, arn: str) -> list[str]:
         """The services that may assume a role; none when it does not exist."""
         account, name = arn.split(":")[4], arn.rpartition("/")[2]
-        role = _roles().get_scoped(account, None, name) or {}
+        role = _iam()._roles.get_scoped(account, None, name) or {}
         document = role.get("AssumeRolePolicyDocument") or "{}"
         if isinstance(document, str):
             document = json.loads(document)
@@ -272,7 +272,7 @@ class Roles:
 
     def _documents(self, account: str, name: str) -> tuple[tuple[Any, ...], Any]:
         managed = evaluator()._resolve_managed_policy_document
-        role = _roles().get_scoped(account, None, name) or {}
+        role = _iam()._roles.get_scoped(account, None, name) or {}
         attached = (managed(arn, account) for arn in role.get("AttachedPolicies", ()))
         inline = (role.get("InlinePolicies") or {}).values()
         boundary = role.get("PermissionsBoundary")
@@ -288,5 +288,6 @@ def evaluator() -> Any:
     return import_module(_EVALUATOR)
 
 
-def _roles() -> Any:
-    return import_module("ministack.services.iam")._roles
+@cache
+def _iam() -> Any:
+    return import_module("ministack.services.iam")

@@ -151,28 +151,25 @@ def _place() -> tuple[str, str]:
 
 
 def _vpc_attributes(physical_id: str, properties: Properties) -> Attributes:
-    vpc = call("ec2", "DescribeVpcs", VpcIds=[physical_id])["Vpcs"][0]
-    answer = {
+    vpc = address_blocks.record(physical_id)
+    further = address_blocks.blocks(physical_id)
+    return {
         "CidrBlock": vpc["CidrBlock"],
         "CidrBlockAssociations": [
-            one["AssociationId"] for one in vpc.get("CidrBlockAssociationSet", [])
+            vpc.get("_cidr_assoc_id", f"vpc-cidr-assoc-{physical_id[4:]}"),
+            *(id_ for id_, block in further.items() if ":" not in block),
         ],
-        "Ipv6CidrBlocks": [
-            one["Ipv6CidrBlock"] for one in vpc.get("Ipv6CidrBlockAssociationSet", [])
-        ],
+        "Ipv6CidrBlocks": [block for block in further.values() if ":" in block],
     }
-    return answer
 
 
 def _subnet_attributes(physical_id: str, properties: Properties) -> Attributes:
-    subnet = call("ec2", "DescribeSubnets", SubnetIds=[physical_id])["Subnets"][0]
+    subnet = address_blocks.record(physical_id)
+    further = address_blocks.blocks(physical_id).values()
     return {
         "AvailabilityZoneId": subnet.get("AvailabilityZoneId", ""),
         "CidrBlock": subnet["CidrBlock"],
-        "Ipv6CidrBlocks": [
-            one["Ipv6CidrBlock"]
-            for one in subnet.get("Ipv6CidrBlockAssociationSet", [])
-        ],
+        "Ipv6CidrBlocks": [block for block in further if ":" in block],
         "NetworkAclAssociationId": f"aclassoc-{physical_id.partition('-')[2]}",
         "VpcId": subnet["VpcId"],
     }

@@ -7,6 +7,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tapgen.emulator.resources.calls import CallError
@@ -55,6 +56,7 @@ class Kind:
     tags: tuple[str, str] | None = ("Tags", "list")
 
 
+@cache
 def provisioners() -> Any:
     """ministack's module of resource handlers."""
     return importlib.import_module("ministack.services.cloudformation.provisioners")

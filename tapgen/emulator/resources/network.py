@@ -284,7 +284,7 @@ def _delete_block(association: str, properties: Properties) -> None:
 
 def _refresh(owner: str) -> None:
     """Let the stack that has a VPC or subnet know its blocks, for Fn::GetAtt."""
-    six = [block for block in address_blocks.blocks(owner) if ":" in block]
+    six = [block for block in address_blocks.blocks(owner).values() if ":" in block]
     stacks = importlib.import_module("ministack.services.cloudformation")._stacks
     for stack in stacks.values():
         for resource in (stack.get("_resources") or {}).values():

@@ -13,6 +13,7 @@ import re
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from tapgen.emulator.resources.calls import CallError, call
@@ -156,6 +157,7 @@ def _is_shape(name: str) -> bool:
     return not (name in _real or name in _WITHOUT_SCHEMA or name.startswith("Custom::"))
 
 
+@cache
 def _responses() -> Any:
     return importlib.import_module("ministack.core.responses")
 

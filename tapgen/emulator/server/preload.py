@@ -12,7 +12,7 @@ from functools import partial
 from importlib import import_module
 
 # In the order in which a rollout meets them.
-_MODELS = ("cloudformation", "sts", "iam")
+_MODELS = ("cloudformation", "sts", "iam", "lambda")
 _SERVICES = (
     "sts",
     "iam",

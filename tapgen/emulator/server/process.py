@@ -58,7 +58,7 @@ def serve(
     EmulatorError when the port is taken, the mode of permissions is none, or ministack
     is not the tested version.
     """
-    from tapgen.emulator.cloudformation import denied_calls, patches, provisioning
+    from tapgen.emulator.cloudformation import patches, provisioning
     from tapgen.emulator.permissions import enforcing
     from tapgen.emulator.persistence import stores
     from tapgen.emulator.server import settings
@@ -103,9 +103,9 @@ def serve(
     if matches:
         patches.parameters.know(matches)
     if calls:
-        denied_calls.apply(calls)
         enforcing.ENFORCEMENT.start(permissions or enforcing.ON)
-    asyncio.run(_serve(listener, server, shape, refuses, named, replaces, is_action))
+    known = shape, refuses, named, replaces, calls, is_action
+    asyncio.run(_serve(listener, server, *known))
 
 
 def _scratch(folder: Path) -> Path:
@@ -134,6 +134,7 @@ async def _serve(
     refuses: Refuses | None,
     named: Named | None,
     replaces: Replaces | None,
+    calls: Calls | None,
     is_action: IsAction | None,
 ) -> None:
     from hypercorn.asyncio import serve as hypercorn
@@ -144,6 +145,7 @@ async def _serve(
     from tapgen.emulator.accounts import organizations
     from tapgen.emulator.cloudformation import (
         change_sets,
+        denied_calls,
         macros,
         nested,
         patches,
@@ -177,10 +179,13 @@ async def _serve(
     resources.register(shape)
     change_sets.apply(shape)
     patches.template_summary.know(shape)
-    property_types.apply(shape)
     validations.apply(shape)
     refused_updates.apply(refuses or refused_updates.nothing)
+    # In the order in which they are asked: names are compared as templates give them.
     taken_names.apply(named or taken_names.nothing)
+    property_types.apply(shape)
+    if calls:
+        denied_calls.apply(calls)
     replacing_updates.apply(replaces or replacing_updates.unknown)
     provisioning.apply(faults)
     reach.know(lambda a, r, service: unavailable(Place(a, r), service) is None)

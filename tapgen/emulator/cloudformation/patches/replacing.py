@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ CFN = "ministack.services.cloudformation"
 """The package of ministack's CloudFormation."""
 
 
+@cache
 def loaded(name: str) -> Any:
     """Return a module of ministack, untyped: what it has is private."""
     return import_module(name)

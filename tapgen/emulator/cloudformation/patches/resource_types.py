@@ -7,33 +7,12 @@ function that knows all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from tapgen.emulator.cloudformation.patches.replacing import CFN, replace_everywhere
+from tapgen.emulator.cloudformation.patches.resource_work import Work, listen
 from tapgen.emulator.cloudformation.template_checks import Template
 
-PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
-    f"{CFN}.provisioners": {
-        "_delete_resource": (
-            "resource_type",
-            "physical_id",
-            "props",
-            "stack_name",
-            "logical_id",
-        ),
-        "_provision_resource": ("resource_type", "logical_id", "props", "stack_name"),
-        "_update_resource": (
-            "resource_type",
-            "physical_id",
-            "old_props",
-            "new_props",
-            "stack_name",
-            "logical_id",
-            "old_attrs",
-        ),
-    }
-}
-"""Private names of ministack used here, as `private_names` describes them."""
+PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {}
+"""No private name of ministack is used here but those of `resource_work`."""
 
 _unknown_types: list[Callable[[frozenset[str]], frozenset[str]]] = []
 
@@ -44,18 +23,13 @@ def apply() -> None:
     A stack restored after a restart may have types that no template has named yet, and
     so may a nested one.
     """
+    listen(_looked_up)
 
-    def looking_up(original: Any) -> Any:
-        def known(resource_type: str, *args: Any, **kwargs: Any) -> Any:
-            for unknown in _unknown_types:
-                unknown(frozenset({resource_type}))
-            return original(resource_type, *args, **kwargs)
 
-        return known
-
-    replace_everywhere("_delete_resource", looking_up)
-    replace_everywhere("_provision_resource", looking_up)
-    replace_everywhere("_update_resource", looking_up)
+def _looked_up(work: Work) -> Work:
+    for unknown in _unknown_types:
+        unknown(frozenset({work.kind}))
+    return work
 
 
 def refuse_types(unknown: Callable[[frozenset[str]], frozenset[str]]) -> None:

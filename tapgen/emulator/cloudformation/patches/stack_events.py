@@ -213,8 +213,8 @@ def _announcing(handler: Any) -> Any:
 
 def _send(event: Mapping[str, Any]) -> None:
     stack = loaded(CFN)._stacks.get(event["StackName"]) or {}
-    lines = [f"{key}='{event.get(key, '')}'" for key in _KEYS]
     for topic in stack.get(SETTINGS, {}).get("NotificationARNs", ()):
+        lines = [f"{key}='{event.get(key, '')}'" for key in _KEYS]
         loaded("ministack.services.sns").publish_internal(
             topic, "\n".join(lines) + "\n", "AWS CloudFormation Notification"
         )

@@ -70,21 +70,21 @@ def associate(owner: str, block: str) -> str:
     kind = "subnet" if owner.startswith("subnet-") else "vpc"
     digest = hashlib.sha256(f"{owner}/{block}".encode()).hexdigest()
     id_ = f"{kind}-cidr-assoc-0{digest[:16]}"
-    _record(owner).setdefault(_BLOCKS, {})[id_] = str(ipaddress.ip_network(block))
+    record(owner).setdefault(_BLOCKS, {})[id_] = str(ipaddress.ip_network(block))
     return id_
 
 
 def disassociate(owner: str, association: str) -> None:
     """Take a block from a VPC or subnet; nothing happens where it is not there."""
     try:
-        _record(owner).get(_BLOCKS, {}).pop(association, None)
+        record(owner).get(_BLOCKS, {}).pop(association, None)
     except LookupError:
         pass
 
 
-def blocks(owner: str) -> list[str]:
-    """Return the further blocks of a VPC or subnet."""
-    return list((_record(owner).get(_BLOCKS) or {}).values())
+def blocks(owner: str) -> Mapping[str, str]:
+    """Return the further blocks of a VPC or subnet, by the ids of their associations."""
+    return {**(record(owner).get(_BLOCKS) or {})}
 
 
 def provided(vpc: str) -> str:
@@ -93,6 +93,7 @@ def provided(vpc: str) -> str:
     return f"2600:1f{digest[:2]}:{digest[2:6]}:{digest[6:8]}00::/56"
 
 
-def _record(owner: str) -> Any:
+def record(owner: str) -> Any:
+    """Return what ministack stores of a VPC or subnet; LookupError without one."""
     ec2: Any = import_module(_EC2)
     return (ec2._subnets if owner.startswith("subnet-") else ec2._vpcs)[owner]
