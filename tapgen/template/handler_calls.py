@@ -16,7 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from tapgen.knowledge.indirect_permissions import TABLE
@@ -94,12 +94,11 @@ def of(
     that CloudFormation would generate for a new resource. `place` is the account and the
     region, `tags` are those that the stack has.
     """
-    found = _Resource(
-        _CUSTOM if kind.startswith("Custom::") else kind,
-        *(operation, properties, previous, name, place, tags),
-    )
-    for action in _listed(found.kind, operation):
-        if wanted(action):
+    kind = _CUSTOM if kind.startswith("Custom::") else kind
+    actions = [action for action in _listed(kind, operation) if wanted(action)]
+    if actions:
+        found = _Resource(kind, operation, properties, previous, name, place, tags)
+        for action in actions:
             yield from found.calls(action)
 
 
@@ -115,6 +114,13 @@ def _listed(kind: str, operation: str) -> tuple[str, ...]:
         for action in sorted(WITHOUT_HANDLERS[kind])
         if action.partition(":")[2].startswith(_VERBS[operation]) or kind == _CUSTOM
     )
+
+
+@cache
+def _named_action(action: str) -> tuple[str, str]:
+    """The service of an action, in lower case, and what it does."""
+    service, _, verb = action.partition(":")
+    return service.lower(), verb
 
 
 @cache
@@ -163,8 +169,7 @@ class _Resource:
 
     def calls(self, action: str) -> Iterator[Call]:
         """The calls of an action: one for each resource that it is made for."""
-        service, _, verb = action.partition(":")
-        service = service.lower()
+        service, verb = _named_action(action)
         if self.kind == _CUSTOM:
             # The function or the topic behind it is called.
             token = str(self.properties.get("ServiceToken", ""))
@@ -287,6 +292,8 @@ class _Resource:
 
     def _keys_used(self, action: str) -> Iterator[Call]:
         """One call for each key that the resource names; keys of AWS need none."""
+        if not self._keys_named:
+            return
         through = sorted(
             {entry.through for entry in TABLE if self.kind in entry.types} - {""}
         )
@@ -295,12 +302,15 @@ class _Resource:
             for service in through
         ]
         worlds = [{**self._region("kms"), **one} for one in via or [{}]]
-        keys = sorted(_keys_in(self.properties))
-        if keys and not _kinds(action):
+        if not _kinds(action):
             yield action, ("*",), worlds  # such as ListAliases: of no key
             return
-        for key in keys:
+        for key in self._keys_named:
             yield action, tuple(self._arns("kms", "key", key)), worlds
+
+    @cached_property
+    def _keys_named(self) -> list[str]:
+        return sorted(_keys_in(self.properties))
 
     def _service_linked(self) -> list[Keys]:
         linked = [

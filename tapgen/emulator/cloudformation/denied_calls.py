@@ -17,7 +17,12 @@ from tapgen.emulator.cloudformation.patches.resource_work import (
     listen,
     place,
 )
-from tapgen.emulator.permissions.enforcing import ENFORCEMENT, Call, handler_words
+from tapgen.emulator.permissions.enforcing import (
+    ENFORCEMENT,
+    Call,
+    Wanted,
+    handler_words,
+)
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     CFN: {"_stacks": None},
@@ -29,7 +34,6 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 
 Given = Mapping[str, Any]
 Place = tuple[str, str]
-Wanted = Callable[[str], bool]
 Calls = Callable[
     [str, str, Given, Given, str, Place, Mapping[str, str], Wanted], Iterable[Call]
 ]
@@ -60,16 +64,14 @@ def _permitted(work: Work) -> Work:
         generate = loaded(f"{CFN}.provisioners")._physical_name
         name = generate(work.stack, work.logical_id, max_len=63)
     record = loaded(CFN)._stacks.get(work.stack) or {}
-    refused = ENFORCEMENT.refusal(
-        _calls[0](
-            *(work.kind, work.operation),
-            properties if isinstance(properties, Mapping) else {},
-            previous if isinstance(previous, Mapping) else {},
-            *(name, place()),
-            {str(t["Key"]): str(t["Value"]) for t in record.get("Tags") or ()},
-            ENFORCEMENT.in_question(),
-        )
+    tags = {str(t["Key"]): str(t["Value"]) for t in record.get("Tags") or ()}
+    about = (
+        *(work.kind, work.operation),
+        properties if isinstance(properties, Mapping) else {},
+        previous if isinstance(previous, Mapping) else {},
+        *(name, place(), tags),
     )
+    refused = ENFORCEMENT.refusal(lambda wanted: _calls[0](*about, wanted))
     if refused:
         raise ValueError(handler_words(work.kind, *refused))
     return work

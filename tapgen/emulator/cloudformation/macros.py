@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tapgen.emulator.cloudformation.patches.read_templates import known, note
 from tapgen.emulator.cloudformation.patches.replacing import (
     CFN,
     loaded,
@@ -76,9 +77,13 @@ _expanded: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVa
 )
 
 
+_AS_IT_IS = "no transform changes it"
+
+
 def apply() -> None:
     """Expand templates as AWS does; to be called after all other patches of actions."""
     replace_everywhere("_apply_transforms", _with_macros)
+    replace_everywhere("_apply_transforms", _where_needed)
     _expand_nested()
     module = loaded(CFN)
     if hasattr(module.handle_request, "awaits"):
@@ -97,6 +102,22 @@ def apply() -> None:
         handlers[action] = _on_thread(handlers[action])
 
 
+def _where_needed(original: Any) -> Any:
+    """Pass over a template that no transform changes, once that is known."""
+
+    def transforms(
+        template: Any, provided_params: Any = None, previous_params: Any = None
+    ) -> Any:
+        if known(template, _AS_IT_IS):
+            return template
+        expanded = original(template, provided_params, previous_params)
+        if expanded is template:
+            note(template, _AS_IT_IS)
+        return expanded
+
+    return transforms
+
+
 def _with_macros(original: Any) -> Any:
     def transforms(
         template: Any, provided_params: Any = None, previous_params: Any = None
@@ -104,9 +125,9 @@ def _with_macros(original: Any) -> Any:
         engine = loaded(f"{CFN}.engine")
         if isinstance(template, engine._TransformFailed) or not _is_ours(template):
             return _explained(original, template, provided_params, previous_params)
-        known = _expanded.get() or {}
-        if (key := json.dumps(template, sort_keys=True, default=str)) in known:
-            return copy.deepcopy(known[key])
+        done = _expanded.get() or {}
+        if (key := json.dumps(template, sort_keys=True, default=str)) in done:
+            return copy.deepcopy(done[key])
         values = engine._transform_parameters(
             template, provided_params, previous_params
         )
@@ -204,16 +225,16 @@ async def _after_macros(
     given = loaded(f"{CFN}.helpers")._extract_members(params, "Parameters")
     name = loaded(f"{CFN}.helpers")._p(params, "StackName")
     stack = loaded(f"{CFN}.handlers")._resolve_stack(name) or {}
-    before = stack.get("_resolved_params", {})
+    has = stack.get("_resolved_params", {})
     run = loaded("ministack.core.concurrency").run_reentrant
     transform = loaded(f"{CFN}.engine")._apply_transforms
-    expanded = await run(transform, copy.deepcopy(template), given, before)
+    expanded = await run(transform, copy.deepcopy(template), given, has)
     key = json.dumps(template, sort_keys=True, default=str)
-    known, token = _expanded.set({key: expanded}), requested.set(sent)
+    before, token = _expanded.set({key: expanded}), requested.set(sent)
     try:
         return handler(params)
     finally:
-        _expanded.reset(known)
+        _expanded.reset(before)
         requested.reset(token)
 
 
@@ -231,7 +252,10 @@ def _expand_nested() -> None:
                 for name, value in _nested_parameters.get().items()
             ]
             expanded = engine._apply_transforms(template, given)
-            if not isinstance(expanded, engine._TransformFailed):
+            if (
+                not isinstance(expanded, engine._TransformFailed)
+                and expanded is not template
+            ):
                 whole = dict(expanded)
                 template.clear()
                 template.update(whole)

@@ -9,16 +9,15 @@ ministack's handlers get the text, and some of them count with it.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
-from tapgen.emulator.cloudformation.property_checks import followed
 from tapgen.emulator.cloudformation.patches.resource_work import (
     DELETE,
     UPDATE,
     Work,
     listen,
 )
+from tapgen.emulator.cloudformation.property_checks import followed
 
 _STACK = "AWS::CloudFormation::Stack"
 Schema = Mapping[str, Any]
@@ -40,7 +39,7 @@ def _fitting(work: Work) -> Work:
     after, before = fitted(work.kind, work.properties), work.previous
     if work.operation == UPDATE:
         before = fitted(work.kind, before)
-    return replace(work, properties=after, previous=before)
+    return work._replace(properties=after, previous=before)
 
 
 def fitted(kind: str, properties: Any) -> Any:
@@ -59,21 +58,21 @@ def _as_text(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-class _Form:
-    """A part of a schema, with the parts below it that templates have named so far."""
+class _Form(dict[str | None, "_Form | None"]):
+    """A part of a schema: the form of each property that templates have named so far,
+    and of its items under None. None for what takes any value."""
 
     def __init__(self, root: Schema, node: Any) -> None:
+        super().__init__()
         self._root, self._node = root, followed(root, node)
-        self._below: dict[str | None, _Form | None] = {}
         self.type = str(self._node.get("type"))
+        self.of_text = _SCALARS.get(self.type, str)
 
-    def below(self, name: str | None) -> _Form | None:
-        """The form of a property, of the items where `name` is None; None for any."""
-        if name not in self._below:
-            properties = self._node.get("properties") or {}
-            node = properties.get(name) if name is not None else self._node.get("items")
-            self._below[name] = _Form(self._root, node) if node else None
-        return self._below[name]
+    def __missing__(self, name: str | None) -> _Form | None:
+        inner = self._node.get("properties") or {}
+        node = self._node.get("items") if name is None else inner.get(name)
+        self[name] = _Form(self._root, node) if node else None
+        return self[name]
 
 
 def _form(kind: str) -> _Form:
@@ -86,18 +85,16 @@ def _form(kind: str) -> _Form:
 def _fitted(form: _Form | None, value: Any) -> Any:
     if form is None:
         return value
+    if isinstance(value, str):
+        try:
+            return form.of_text(value)
+        except (KeyError, ValueError):
+            return value  # a handler refuses it
     if isinstance(value, dict):
-        return {k: _fitted(form.below(k), v) for k, v in value.items()}
+        return {k: _fitted(form[k], v) for k, v in value.items()}
     if isinstance(value, list):
-        return [_fitted(form.below(None), one) for one in value]
-    if form.type == "string":
-        return _as_text(value)
-    if not isinstance(value, str):
-        return value
-    try:
-        return _SCALARS.get(form.type, str)(value)
-    except (KeyError, ValueError):
-        return value  # a handler refuses it
+        return [_fitted(form[None], one) for one in value]
+    return _as_text(value) if form.type == "string" else value
 
 
 def _number(text: str) -> float:

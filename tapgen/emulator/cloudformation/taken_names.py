@@ -15,7 +15,6 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any
 
 from tapgen.emulator.cloudformation.patches.replacing import CFN, loaded
-from tapgen.emulator.cloudformation.refused_updates import rolls_back, sentence
 from tapgen.emulator.cloudformation.patches.resource_work import (
     CREATE,
     UPDATE,
@@ -23,6 +22,7 @@ from tapgen.emulator.cloudformation.patches.resource_work import (
     listen,
     place,
 )
+from tapgen.emulator.cloudformation.refused_updates import rolls_back, sentence
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {CFN: {"_stacks": None}}
 """Private names of ministack used here, as `private_names` describes them."""

@@ -64,7 +64,7 @@ class Policies:
         if found is None:
             layers = [self.own] if self.boundary is None else [self.own, self.boundary]
             found = self._read[action] = _About(
-                [[s for s in layer if _is_about(s, action)] for layer in layers]
+                action, [[s for s in layer if _is_about(s, action)] for layer in layers]
             )
         return found
 
@@ -72,7 +72,8 @@ class Policies:
 class _About:
     """Statements about one action: of the policies, and of the boundary."""
 
-    def __init__(self, layers: Sequence[Sequence[Any]]) -> None:
+    def __init__(self, action: str, layers: Sequence[Sequence[Any]]) -> None:
+        self.service = action.partition(":")[0].lower()
         self.denies = [[s for s in layer if s.effect == "Deny"] for layer in layers]
         self.allows = [[s for s in layer if s.effect == "Allow"] for layer in layers]
         self.always = not any(self.denies) and all(

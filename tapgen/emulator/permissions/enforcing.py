@@ -31,6 +31,8 @@ MODES = (OFF, WARN, ON)
 """Policies are not read; what they refuse is listed, and done; it is refused."""
 
 Keys = Mapping[str, str | None]
+Wanted = Callable[[str], bool]
+"""Whether calls of an action are asked for."""
 Call = tuple[str, tuple[str, ...], Sequence[Keys]]
 """An action; the ARNs of which it is about one, with `*` for what is not known; and what
 the keys of conditions may be (see `decisions.decide`)."""
@@ -124,42 +126,43 @@ class Enforcement:
         """Whose calls are checked now; None where none are."""
         return None if self.mode == OFF else _actor.get()
 
-    def in_question(self) -> Callable[[str], bool]:
-        """Return what says of an action whether it matters what it is about: whether the
-        actor may not simply do it."""
-        actor = self.actor
-        if actor is None:
-            return lambda action: False
-        policies = self.roles.policies(actor.account, actor.role)
-        # The policy of a key must allow, whatever the role's own policies say.
-        return lambda action: (
-            not policies.about(action).always
-            or action.lower().startswith(resource_policies.SERVICES)
-        )
-
     def refusal(
-        self, calls: Iterable[Call], place: tuple[str, str] = ("", "")
+        self,
+        calls: Iterable[Call] | Callable[[Wanted], Iterable[Call]],
+        place: tuple[str, str] = ("", ""),
     ) -> tuple[str, str] | None:
         """Return the action and the words with which AWS refuses the first of the calls
         that the actor may not make; None when it may make all, or nobody is checked.
 
-        `place` is account and region, for calls outside of ministack's own requests.
+        A function that gives the calls takes what says of an action whether it matters
+        what it is about: whether the actor may not simply do it. `place` is account and
+        region, for calls outside of ministack's own requests.
         """
         actor = self.actor
         if actor is None:
             return None
         policies = self.roles.policies(actor.account, actor.role)
-        common = _given(actor)
-        for action, arns, worlds in calls:
+
+        def matters(action: str) -> bool:
+            about = policies.about(action)
+            # The policy of a key must allow, whatever the role's own policies say.
+            return not about.always or about.service in resource_policies.SERVICES
+
+        common = None
+        for action, arns, worlds in calls(matters) if callable(calls) else calls:
+            policy = resource_policies.of(action, arns[0], place)
+            if policy is None and policies.about(action).always:
+                continue
             if action == "iam:PassRole":
                 worlds = self._passing(arns[0], worlds)
+            common = common or _given(actor)
             keys = {**common, **_tags_of(arns[0])}
-            verdict = resource_policies.combined(
-                *(decide(policies, action, arns, worlds, keys), action, arns[0]),
-                actor.arn,
-                {**keys, **(worlds[0] if len(worlds) == 1 else {})},
-                place,
-            )
+            verdict = decide(policies, action, arns, worlds, keys)
+            if policy is not None:
+                known = {**keys, **(worlds[0] if len(worlds) == 1 else {})}
+                verdict = resource_policies.combined(
+                    verdict, policy, action, arns[0], actor.arn, known
+                )
             if verdict.value == YES:
                 continue
             found = Finding(actor.account, actor.role, action, arns[0])

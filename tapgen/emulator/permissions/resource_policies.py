@@ -38,37 +38,54 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 }
 """Private names of ministack used here, as `private_names` describes them."""
 
-SERVICES = tuple(f"{name}:" for name in "kms s3 secretsmanager sns sqs".split())
-"""How the actions begin for which policies of resources count."""
+SERVICES = frozenset("kms s3 secretsmanager sns sqs".split())
+"""The services, as actions begin with them, for which policies of resources count."""
 # Where the policy of the resource must allow, too.
-_BOTH = ("kms",)
+_BOTH = ("kms:",)
+
+
+def of(action: str, arn: str, place: tuple[str, str] = ("", "")) -> str | None:
+    """Return the policy of the resource that a call is about, None where there is none.
+
+    `place` is as for `enforcing.Enforcement.refusal`.
+    """
+    service = action.partition(":")[0].lower()
+    if service not in SERVICES or "*" in arn or not arn.startswith("arn:"):
+        return None
+    if place[0]:
+        found = copy_context().run(_policy_at, service, arn, place)
+    else:
+        found = evaluator()._resource_policy(service, arn)
+    if found is None:
+        return None
+    return (found[0] if isinstance(found[0], str) else json.dumps(found[0])) or "{}"
+
+
+def _policy_at(service: str, arn: str, place: tuple[str, str]) -> Any:
+    account, region = place
+    responses = import_module("ministack.core.responses")
+    responses._request_account_id.set(account)
+    responses.set_request_region(region)
+    return evaluator()._resource_policy(service, arn)
 
 
 def combined(
     verdict: Verdict,
+    policy: str,
     action: str,
     arn: str,
     caller: str,
     keys: Mapping[str, str | None],
-    place: tuple[str, str] = ("", ""),
 ) -> Verdict:
     """Return the verdict of a caller's own policies on a call, together with the policy
-    of the resource, if there is one. `keys` are as for `decisions.decide`; `place` is as
-    for `enforcing.Enforcement.refusal`."""
-    service = action.partition(":")[0].lower()
-    if not action.lower().startswith(SERVICES) or "*" in arn:
+    of the resource. `keys` are as for `decisions.decide`."""
+    if "explicit deny" in verdict.why:
         return verdict
-    if not arn.startswith("arn:") or "explicit deny" in verdict.why:
-        return verdict
-    found = copy_context().run(_policy, service, arn, place)
-    if found is None:
-        return verdict
-    text = found[0] if isinstance(found[0], str) else json.dumps(found[0])
-    about, named = _statements(text or "{}", caller)
+    about, named = _statements(policy, caller)
     allowed, denied = allowing(about, action, arn, keys)
     if denied == YES:
         return Verdict(NO, "with an explicit deny in a resource-based policy")
-    if service in _BOTH and allowed == NO:
+    if action.lower().startswith(_BOTH) and allowed == NO:
         return Verdict(
             NO, f"because no resource-based policy allows the {action} action"
         )
@@ -76,16 +93,6 @@ def combined(
     if "no identity-based policy" in verdict.why and itself > NO:
         return Verdict(itself)
     return Verdict(min(verdict.value, YES - denied), verdict.why)
-
-
-def _policy(service: str, arn: str, place: tuple[str, str]) -> Any:
-    """The policy of a resource and its owner, as ministack has them for an account."""
-    account, region = place
-    if account:
-        responses = import_module("ministack.core.responses")
-        responses._request_account_id.set(account)
-        responses.set_request_region(region)
-    return evaluator()._resource_policy(service, arn)
 
 
 @lru_cache(maxsize=1 << 12)

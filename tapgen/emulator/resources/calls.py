@@ -48,7 +48,7 @@ def call(service: str, operation: str, /, **parameters: Any) -> Answer:
     Parameters are fitted to the operation (see `fitted`); those that are None are left
     out. Raises CallError when the service refuses.
     """
-    model = _model(service).operation_model(operation)
+    model = described(service).operation_model(operation)
     given = {name: value for name, value in parameters.items() if value is not None}
     if model.input_shape is not None:
         given = fitted(given, model.input_shape)
@@ -61,7 +61,7 @@ def call(service: str, operation: str, /, **parameters: Any) -> Answer:
     if status >= 300:
         error = answer.get("Error") or {}
         raise CallError(
-            _model(service).service_id,
+            described(service).service_id,
             error.get("Code") or str(status),
             error.get("Message") or body.decode(errors="replace"),
             status,
@@ -104,7 +104,7 @@ def fitted(value: Any, shape: Any) -> Any:
 
 def fitted_to(service: str, operation: str, parameters: Mapping[str, Any]) -> Answer:
     """`parameters` as `operation` takes them, without calling it."""
-    shape = _model(service).operation_model(operation).input_shape
+    shape = described(service).operation_model(operation).input_shape
     result: Answer = fitted(parameters, shape)
     return result
 
@@ -126,14 +126,15 @@ def _loader() -> Any:
 
 
 @cache
-def _model(service: str) -> Any:
+def described(service: str) -> Any:
+    """Return botocore's model of a service."""
     return botocore.model.ServiceModel(
         _loader().load_service_model(service, "service-2"), service
     )
 
 
 def _protocol(service: str) -> str:
-    return _PROTOCOLS.get(service) or str(_model(service).protocol)
+    return _PROTOCOLS.get(service) or str(described(service).protocol)
 
 
 @cache

@@ -218,7 +218,7 @@ async def _serve(
     warming: list[asyncio.Task[None]] = []
 
     def started_up() -> None:
-        warming.append(asyncio.create_task(warm_up()))
+        warming.append(asyncio.create_task(warm_up(is_action or bool)))
         lifecycle.record(server)
 
     embedded = Embedded(

@@ -96,3 +96,6 @@ def test_what_is_decided_without_knowing_everything_is_right(
         assert verdict.value == (YES if known.decision == "Allow" else NO)
     if named and not forgotten:
         assert verdict.value != MAYBE
+    # What is not asked further is what nothing about the call could change.
+    if Policies(*layers).about(action).always:
+        assert verdict.value == YES

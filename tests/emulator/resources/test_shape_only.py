@@ -59,8 +59,10 @@ def test_a_type_that_a_region_lacks_is_refused_there(place: Place) -> None:
     region = next(
         r for r in sorted(schemas.regions()) if lacking not in schemas.types(r)
     )
+    resources = {"R": {"Type": lacking, "Properties": {"Name": "x"}}}
+    place.create("x", resources)  # a good template, where the type exists
     with pytest.raises(ClientError) as error:
-        place.at(region).begin("x", {"R": {"Type": lacking, "Properties": {}}})
+        place.at(region).begin("x", resources)
     assert error.value.response["Error"] == {
         "Type": "Sender",
         "Code": "ValidationError",

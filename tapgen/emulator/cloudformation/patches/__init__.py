@@ -145,5 +145,5 @@ def check() -> list[str]:
         ),
     )
     for module in used:
-        problems += private_names.moved(module.PRIVATE)
+        problems += private_names.moved(getattr(module, "PRIVATE", {}))
     return problems

@@ -70,15 +70,16 @@ def _telling(original: Callable[..., None]) -> Callable[..., None]:
             *more,
             **named,
         )
-        stack = loaded(CFN)._stacks.get(stack_name) or {}
-        _mark(stack.get("_resources", {}).get(logical_id), status, reason)
+        if status in (_FAILED, _COMPLETE):
+            stack = loaded(CFN)._stacks.get(stack_name) or {}
+            _mark(stack.get("_resources", {}).get(logical_id), status, reason)
 
     return add_event
 
 
 def _mark(record: Any, status: str, reason: str) -> None:
     """Write the end of an update into what is known of a resource."""
-    if record is None or status not in (_FAILED, _COMPLETE):
+    if record is None:
         return
     record["ResourceStatus"] = status
     record["ResourceStatusReason"] = reason if status == _FAILED else ""

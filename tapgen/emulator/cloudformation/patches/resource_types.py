@@ -11,9 +11,6 @@ from collections.abc import Callable, Mapping
 from tapgen.emulator.cloudformation.patches.resource_work import Work, listen
 from tapgen.emulator.cloudformation.template_checks import Template
 
-PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {}
-"""No private name of ministack is used here but those of `resource_work`."""
-
 _unknown_types: list[Callable[[frozenset[str]], frozenset[str]]] = []
 
 

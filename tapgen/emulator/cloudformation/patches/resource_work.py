@@ -8,8 +8,7 @@ added; it may give other properties, or raise ValueError, and then nothing happe
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tapgen.emulator.cloudformation.patches.replacing import (
     CFN,
@@ -35,8 +34,7 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 CREATE, UPDATE, DELETE = "create", "update", "delete"
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """A resource, and what happens to it: `operation` is CREATE, UPDATE or DELETE.
 
     `properties` are those that it gets, or has when it is deleted; `previous` are those

@@ -141,7 +141,8 @@ def _with_properties(tag: Any) -> Any:
         tagged = tag(resource_type, props, tags, stack_name, stack_id, logical_id)
         now = _DEPLOYMENT.get()
         if now is not None:
-            now.tagged.setdefault(logical_id, []).append(copy.deepcopy(tagged))
+            if logical_id in now.before:
+                now.tagged.setdefault(logical_id, []).append(copy.deepcopy(tagged))
             now.given[logical_id] = _text(props)
             events = loaded(CFN)._stack_events.get(stack_id, [])
             if events and events[-1]["LogicalResourceId"] == logical_id:

@@ -8,6 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tapgen.emulator.cloudformation.patches.read_templates import (
+    known,
+    note,
+    reading,
+)
 from tapgen.emulator.cloudformation.patches.replacing import (
     CFN,
     loaded,
@@ -51,7 +56,13 @@ def apply() -> None:
             params: Parameters | None = None,
         ) -> None:
             # A template cannot be checked before its transform has expanded it.
-            if not isinstance(template, failed) and not template.get("Transform"):
+            checked = isinstance(template, failed) or template.get("Transform")
+            fact = "valid", frozenset(conditions.items())
+            if known(template, fact):
+                # Only this depends on the region.
+                refuse_unavailable(template, conditions)
+                return
+            if not checked:
                 refuse_malformed(template)
                 refuse_unknown_keys(template)
                 refuse_unavailable(template, conditions)
@@ -59,6 +70,8 @@ def apply() -> None:
                 refuse_unresolved(template, conditions)
                 refuse_cycles(template, loaded(f"{CFN}.engine")._extract_deps)
             original(template, conditions, params)
+            if not checked and not template.get("Rules"):
+                note(template, fact)
 
         return validate
 
@@ -78,8 +91,10 @@ def _refuse_nulls() -> None:
     def parsing(original: Any) -> Any:
         def parse(template_body: str) -> Any:
             template = original(template_body)
-            refusal = null_in(template)
+            reading(template, template_body)
+            refusal = None if known(template, "no null") else null_in(template)
             if refusal is None:
+                note(template, "no null")
                 return template
             declared = template.get("Parameters")
             names = declared if isinstance(declared, Mapping) else {}
