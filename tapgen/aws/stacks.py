@@ -321,6 +321,45 @@ def resources(aws: Aws, target: Target, name: str) -> dict[str, tuple[str, str]]
     return found
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """A resource that a stack creates, updates or deletes, since a time (ISO 8601)."""
+
+    logical_id: str
+    type: str
+    status: str
+    since: str
+
+
+def under_way(aws: Aws, target: Target, name: str) -> UnderWay | None:
+    """Return the resource that a stack has been working on for the longest time, by the
+    events of its latest operation; None where it works on none. Raises NotFound.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DescribeStackEvents.html
+    """
+    client = aws.client("cloudformation", target)
+    newest_first = pages(client, "describe_stack_events", "StackEvents", StackName=name)
+    newest: dict[str, Mapping[str, Any]] = {}
+    since: dict[str, datetime] = {}
+    for event in next(iter(_operations(newest_first)), ()):
+        if event.get("PhysicalResourceId") == event["StackId"]:
+            continue
+        logical_id = event["LogicalResourceId"]
+        newest.setdefault(logical_id, event)
+        if event["ResourceStatus"].endswith("_IN_PROGRESS"):
+            since[logical_id] = event["Timestamp"]  # at last the first of them
+    works = [e for e in newest.values() if e["ResourceStatus"].endswith("_IN_PROGRESS")]
+    if not works:
+        return None
+    first = min(works, key=lambda e: since[e["LogicalResourceId"]])
+    return UnderWay(
+        first["LogicalResourceId"],
+        first["ResourceType"],
+        first["ResourceStatus"],
+        since[first["LogicalResourceId"]].isoformat(),
+    )
+
+
 def drifts(aws: Aws, target: Target, name: str) -> list[DriftedResource]:
     """Return the drifted resources of a stack, as its last drift detection found them."""
     found = pages(

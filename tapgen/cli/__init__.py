@@ -39,6 +39,7 @@ COMMANDS = {
     "move-admin": ("move_admin", "Administer a system from another region."),
     "approve": ("approve", "Approve or reject what a rollout waits for."),
     "stop": ("stop", "Stop a rollout from elsewhere, or close its run."),
+    "watch": ("watch", "Follow a run: account, region, wave, status, time."),
     "history": ("history", "List the runs of a system, or show what one did."),
     "explain": ("explain", "Explain why a run failed, and what to do about it."),
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),

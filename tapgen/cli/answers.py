@@ -94,7 +94,7 @@ class Terminal:
     def _say(self, line: str) -> None:
         from tapgen.rollout import Event
 
-        self.screen(Event("gate", line))
+        self.screen(Event("gate", line, status="WAITING"))
 
 
 def _discard(stream: int) -> None:

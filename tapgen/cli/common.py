@@ -66,6 +66,24 @@ output_option = click.option(
     show_default=True,
     help="Format of the result on standard output.",
 )
+PROGRESS = "progress"
+"""Under which key a command keeps the form of its progress that was chosen."""
+
+
+def _keep(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    context.meta[PROGRESS] = value
+
+
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["bar", "lines", "errors-only", "json"]),
+    envvar="TAPGEN_PROGRESS",
+    expose_value=False,
+    callback=_keep,
+    help="Form of the progress on standard error: a table on a terminal, a line for each "
+    "event, failures and what waits for somebody only, or a JSON object for each event "
+    "[bar on a terminal, else lines].",
+)
 supersede_option = click.option(
     "--supersede",
     metavar="RUN",

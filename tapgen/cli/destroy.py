@@ -15,6 +15,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    progress_option,
     supersede_option,
     system_options,
     without_option,
@@ -48,6 +49,7 @@ Exit codes: 0 done or nothing to do, 1 failed, 3 partial, 130 interrupted.
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--delete-data",
@@ -74,7 +76,7 @@ def destroy_command(
     from tapgen.accounts import roles
     from tapgen.aws import retained
     from tapgen.cli.progress import console
-    from tapgen.plan import allowances, destroy, writers
+    from tapgen.plan import allowances, destroy, forecast, writers
     from tapgen.report import text, unread
     from tapgen.rollout import places
     from tapgen.system import ownership
@@ -120,7 +122,13 @@ def destroy_command(
         confirm(yes, f"Delete {prefix}?")
         # Once the stacks are deleted, AWS does not list what they retained: store it.
         places.put(reached.sets, place, retained.dump(resources))
-        ended = run_plan(reached, plan, command="destroy", supersede=supersede)
+        ended = run_plan(
+            reached,
+            plan,
+            command="destroy",
+            supersede=supersede,
+            forecast=forecast.of(plan),
+        )
         if isinstance(ended, int):
             return ended
         lines = next_lines(reached, ended, "destroy")

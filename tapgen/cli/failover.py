@@ -11,6 +11,7 @@ from tapgen.cli.common import (
     assume_role_option,
     aws_options,
     output_option,
+    progress_option,
     system_options,
     without_option,
 )
@@ -54,6 +55,7 @@ Examples:
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option(
     "--to",
     metavar="ROLE",
@@ -125,6 +127,7 @@ def failover_command(
 @system_options
 @aws_options
 @output_option
+@progress_option
 @yes_option
 @dry_run_option
 @in_account_option

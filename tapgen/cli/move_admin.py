@@ -17,6 +17,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    progress_option,
     say,
     system_options,
     without_option,
@@ -54,6 +55,7 @@ _ONLY_THERE = (
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option(
     "--to",
     metavar="REGION",

@@ -221,17 +221,21 @@ def what_is_open(
     lost = [near.words] if near.lost else []
     if found is None:
         return None, lost
-    line = command_line("resume", reached)
-    ways = f"continue it: {line}" + (
-        "" if found.state.back or only_on(found) else f"; undo it: {line} --back"
-    )
-    if running:
-        ways = f"it goes on; stop it: {command_line('stop', reached)}"
+    ways = ways_on(reached, found, running=running)
     facts = {**_facts(found), "running": running, "not_started": _not_started(found)}
     return facts, lost + [
         f"run {_described(found)} is open since {found.lock.since} ({found.progress})",
         ways,
     ]
+
+
+def ways_on(reached: Reached, found: Opened, *, running: bool) -> str:
+    """Return the commands that go on with an open run, or stop one that a process runs."""
+    if running:
+        return f"it goes on; stop it: {command_line('stop', reached)}"
+    line = command_line("resume", reached)
+    turns = not found.state.back and not only_on(found)
+    return f"continue it: {line}" + (f"; undo it: {line} --back" if turns else "")
 
 
 def _not_started(found: Opened) -> list[dict[str, Any]]:

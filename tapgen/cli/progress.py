@@ -1,19 +1,24 @@
-"""Progress of a rollout: a live table on a terminal, lines elsewhere."""
+"""Progress of a run, in the form that `--progress` chooses: a live table on a terminal,
+else lines; errors only; JSON."""
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape, render
 from rich.table import Table
 
+from tapgen.cli.common import PROGRESS
 from tapgen.model import Target
 from tapgen.report.control import visible
 from tapgen.report.counting import counted
@@ -25,6 +30,9 @@ Place = tuple[str, Target]
 
 _IN_TABLE = ("start", "target", "done")
 """Kinds of events that a live table shows without a line of their own."""
+
+_ALARMING = ("failed", "warning", "conflict", "waiting", "stopping", "restoring")
+"""Kinds of events that are shown also where only errors are wanted."""
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -51,12 +59,27 @@ class VisibleConsole(Console):
 def progress(places: Iterable[Place]) -> Iterator[Screen]:
     """Show a screen that takes the events of a rollout at these places."""
     out = console(stderr=True)
-    if out.is_terminal and not os.environ.get("CI"):
+    if form(out) == "bar":
         screen: Screen = LiveTable(out, places)
         with Live(get_renderable=screen.table, console=out, refresh_per_second=8):
             yield screen
     else:
-        yield Screen(out)
+        yield plain(out)
+
+
+def form(out: Console) -> str:
+    """Return the form of progress that was chosen; a table needs a terminal."""
+    context = click.get_current_context(silent=True)
+    chosen = context.meta.get(PROGRESS) if context else None
+    if chosen in (None, "bar"):
+        live = out.is_terminal and (chosen or not os.environ.get("CI"))
+        return "bar" if live else "lines"
+    return str(chosen)
+
+
+def plain(out: Console) -> Screen:
+    """Return the screen of every form but the table."""
+    return {"errors-only": Errors, "json": Objects}.get(form(out), Screen)(out)
 
 
 @contextmanager
@@ -109,6 +132,33 @@ class Screen:
 
     def table(self) -> Table:
         return Table()
+
+
+class Errors(Screen):
+    """A line for what fails, and for what somebody has to do or know."""
+
+    def line(self, event: Event) -> None:
+        asks = event.kind == "gate" and event.status in ("WAITING", "FAILED")
+        if event.kind in _ALARMING or asks:
+            super().line(event)
+
+
+class Objects(Screen):
+    """A JSON object for each event, in a line of its own."""
+
+    def line(self, event: Event) -> None:
+        facts = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "seconds": round(time.monotonic() - self.started, 3),
+            "kind": event.kind,
+            "message": event.message,
+            "stack_set": event.stack_set or None,
+            "account": event.target.account if event.target else None,
+            "region": event.target.region if event.target else None,
+            "status": event.status or None,
+        }
+        self.out.file.write(f"{json.dumps(facts)}\n")
+        self.out.file.flush()
 
 
 class LiveTable(Screen):

@@ -11,6 +11,7 @@ from tapgen.cli.common import (
     assume_role_option,
     aws_options,
     output_option,
+    progress_option,
     system_options,
     without_option,
 )
@@ -46,6 +47,7 @@ replica never follows its source again.
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option(
     "--lose-data",
     is_flag=True,

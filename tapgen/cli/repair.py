@@ -17,6 +17,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    progress_option,
     say,
     supersede_option,
     system_options,
@@ -45,6 +46,7 @@ interrupted.
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--only",

@@ -15,6 +15,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    progress_option,
     say,
     system_options,
     without_option,
@@ -46,6 +47,7 @@ Exit codes: 0 done, restored, or nothing to resume, 1 failed and nothing remains
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option("--back", is_flag=True, help="Restore what was deployed before the run.")
 @assume_role_option
 @without_option

@@ -13,6 +13,7 @@ from tapgen.cli.common import (
     Timings,
     aws_options,
     output_option,
+    progress_option,
     say,
     supersede_option,
     system_options,
@@ -43,6 +44,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option("--to", metavar="RUN", help="Go back to what this run left.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--details", is_flag=True, help="List every parameter and resource.")

@@ -16,6 +16,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    progress_option,
     say,
     supersede_option,
     system_options,
@@ -60,6 +61,7 @@ Exit codes: 0 done or nothing to do, 1 failed and nothing remains changed,
 @system_options
 @aws_options
 @output_option
+@progress_option
 @timings_option
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.option("--details", is_flag=True, help="List every parameter and resource.")
@@ -172,6 +174,7 @@ class Rollout:
                 command=self.command,
                 supersede=self.supersede,
                 allowed=self.allowed,
+                forecast=ahead.forecast if ahead else None,
             )
         if isinstance(ended, int):
             return ended

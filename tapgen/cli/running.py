@@ -44,14 +44,16 @@ def run_plan(
     command: str = "rollout",
     supersede: str | None = None,
     allowed: Iterable[str] = (),
+    forecast: Any = None,
 ) -> Any:
-    """Run a plan; return its outcome, or an exit code when it was lost while running."""
+    """Run a plan; return its outcome, or an exit code when it was lost while running. The
+    journal has how long the `forecast` says that it takes, for whoever watches."""
     from tapgen import rollout
 
     starter = rollout.Starter(
         user(),
         command,
-        {"allowed": sorted(allowed)},
+        {"allowed": sorted(allowed), "expected": _expected(forecast)},
         supersede,
         reached.without,
         line=command_line("", reached),
@@ -64,6 +66,17 @@ def run_plan(
             plan, reached.sets, screen, starter=starter, **ways
         ),
     )
+
+
+def _expected(forecast: Any) -> dict[str, dict[str, list[float]]]:
+    """Stack set → what is done to it → the shortest and the longest time, in seconds."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for one in forecast.steps if forecast else ():
+        kind = str(one.step.action).lower()
+        of = found.setdefault(one.step.stack_set, {})
+        low, high = of.get(kind, [0.0, 0.0])
+        of[kind] = [max(low, one.span.low), max(high, one.span.high)]
+    return found
 
 
 def run_repairs(reached: Reached, repairs: Any, supersede: str | None) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,8 @@ class Opened:
         waves = state.program.waves
         done = len([w for w in waves[: state.at] if counts(w)])
         every = len([w for w in waves if counts(w)])
+        if state.back and not every:
+            return "restoring: there is nothing to restore"
         what = "restoring: stack set" if state.back else "wave"
         here = f"{what} {min(done + 1, max(every, 1))} of {every}"
         if any(
@@ -80,19 +82,42 @@ def read_run(store: Store, prefix: str, held: lock.Held) -> Opened:
     """Return a run of a system from its journal, whether it is open or has ended."""
     journal = Journal(store, prefix, held.lock.run)
     events = journal.events()
-    programs = {}
+    programs = dict[str, Program]()
+    _load(journal, events, programs)
+    return Opened(held, journal, tuple(events), programs, fold(events, programs))
+
+
+def refresh(found: Opened) -> Opened:
+    """Return a run with what has happened since it was read: its new events, and who
+    advances it now."""
+    journal = found.journal
+    newer = journal.newer()
+    _load(journal, newer, found.programs)
+    for event in newer:
+        found.state.apply(event, found.programs)
+    held = lock.read(journal.store, journal.prefix)
+    if held is None or held.lock.run != found.lock.run:
+        held = found.held
+    return replace(found, held=held, events=(*found.events, *newer))
+
+
+def _load(
+    journal: Journal,
+    events: Iterable[Mapping[str, Any]],
+    programs: dict[str, Program],
+) -> None:
+    """Add the programs that events name; RolloutError for one of another format."""
     for event in events:
         name = event.get("program")
         if name and name not in programs:
             data = json.loads(journal.object(name))
             if data.get("format") not in (FORMAT, WITH_ACTS):
                 raise RolloutError(
-                    f"run {held.lock.run}: its journal has format {data.get('format')}, "
-                    f"this tapgen reads format {FORMAT} and {WITH_ACTS}; resume it with tapgen "
-                    f"{events[0].get('tapgen', 'of the version that started it')}"
+                    f"run {journal.run}: its journal has format {data.get('format')}, this "
+                    f"tapgen reads format {FORMAT} and {WITH_ACTS}; resume it with tapgen "
+                    f"{event.get('tapgen', 'of the version that started it')}"
                 )
             programs[name] = load(data)
-    return Opened(held, journal, tuple(events), programs, fold(events, programs))
 
 
 # The last events of a process, in words.
