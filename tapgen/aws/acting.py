@@ -6,10 +6,11 @@ The words of a call are those of its API, so that any service works without code
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tapgen.aws import scripts
+from tapgen.aws import probes, scripts
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model.procedures import Act
@@ -31,23 +32,27 @@ class Seen:
     hopeless: bool = False
 
 
-def perform(aws: Aws, act: Act) -> None:
-    """Make the call of an act. Raises AwsError, and RolloutError for what a script cannot
-    do."""
+_ACTS = {**scripts.ACTS, **probes.ACTS}
+_CHECKS = {**scripts.CHECKS, **probes.CHECKS}
+
+
+def perform(aws: Aws, act: Act) -> Mapping[str, Any]:
+    """Make the call of an act; return what it has measured, nothing for most. Raises
+    AwsError, and RolloutError for what a script cannot do."""
     if act.script:
         try:
-            scripts.ACTS[act.script](aws, act.target, act.arguments)
+            return _ACTS[act.script](aws, act.target, act.arguments) or {}
         except (LookupError, TimeoutError, RuntimeError) as error:
             raise RolloutError(f"{act}: {error}") from error
-        return
     _answer(aws, act)
+    return {}
 
 
 def look(aws: Aws, act: Act) -> Seen:
     """Look once whether a check holds. Raises AwsError: no answer is not a "no"."""
     if act.script:
         try:
-            return Seen(*scripts.CHECKS[act.script](aws, act.target, act.arguments))
+            return Seen(*_CHECKS[act.script](aws, act.target, act.arguments))
         except (LookupError, TimeoutError) as error:
             return Seen(False, str(error))
     try:

@@ -36,12 +36,24 @@ class Lag:
 def read(aws: Aws, target: Target, alarm: str, unit: str = "ms") -> Lag:
     """Return the last value of the metric of an alarm; unknown where it cannot be read,
     which nobody in a failover has to wait for."""
+    found, why = recent(aws, target, alarm)
+    if not found:
+        return Lag(why=why)
+    at, value = found[0]
+    return Lag(value, at, unit=unit)
+
+
+def recent(
+    aws: Aws, target: Target, alarm: str
+) -> tuple[list[tuple[datetime, float]], str]:
+    """Return the values of the metric of an alarm in the last minutes, the newest first;
+    where there are none, why."""
     client = aws.client("cloudwatch", target, attempts=2)
     now = datetime.now(UTC)
     try:
         found = ask(client, "describe_alarms", AlarmNames=[alarm])["MetricAlarms"]
         if not found:
-            return Lag(why=f"there is no alarm {alarm} in {target.region}")
+            return [], f"there is no alarm {alarm} in {target.region}"
         metric = {k: found[0].get(k, []) for k in _METRIC}
         query = {"Metric": metric, "Period": _PERIOD, "Stat": "Maximum"}
         values = ask(
@@ -53,12 +65,13 @@ def read(aws: Aws, target: Target, alarm: str, unit: str = "ms") -> Lag:
             ScanBy="TimestampDescending",
         )["MetricDataResults"][0]
     except AwsError as error:
-        return Lag(why=str(error))
+        return [], str(error)
     if not values["Values"]:
         minutes = RECENT.seconds // 60
         name = metric["MetricName"]
-        return Lag(why=f"{name} has no data of the last {minutes} minutes")
-    return Lag(float(values["Values"][0]), values["Timestamps"][0], unit=unit)
+        return [], f"{name} has no data of the last {minutes} minutes"
+    numbers = map(float, values["Values"])
+    return list(zip(values["Timestamps"], numbers, strict=True)), ""
 
 
 _METRIC = ("Namespace", "MetricName", "Dimensions")

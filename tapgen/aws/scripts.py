@@ -26,8 +26,12 @@ class Asking:
 
 
 def _move_writer(aws: Aws, target: Target, payload: Payload) -> None:
-    """Ask for the move of a global database, in the region where AWS wants to be asked."""
+    """Ask for the move of a global database, in the region where AWS wants to be asked;
+    one without loss that is under way is not asked for again."""
     from tapgen.handlers import switchover
+
+    if "LossAccepted" not in payload and _is_moving(aws, target, payload)[0]:
+        return
 
     def there(region_name: str) -> Asking:
         return _client(aws, "rds", Target(target.account, region_name))

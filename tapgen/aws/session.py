@@ -190,6 +190,11 @@ class Aws:
             )
         return known
 
+    def keys(self, account: str) -> Any:
+        """Return the credentials for an account, to sign a request with."""
+        found = self._credentials(account)
+        return found or self.session.get_credentials()
+
     def throttled(self) -> dict[str, int]:
         """Return how many calls were throttled so far, by service, caller and place."""
         found: dict[str, int] = {}

@@ -45,6 +45,7 @@ COMMANDS = {
     "destroy": ("destroy", "Delete a system in reverse order; stateful data stays."),
     "failover": ("failover", "Move database and traffic to the other region."),
     "failback": ("failover", "Move database and traffic back to the first region."),
+    "drill": ("drill", "Rehearse the loss of a region, and measure it."),
     "promote": ("promote", "Promote a read replica to a database of its own."),
     "runbook": ("runbook", "Write the procedures of a system as Markdown."),
     "pipeline": ("pipeline", "Write a workflow that delivers a system from GitHub."),

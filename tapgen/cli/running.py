@@ -125,20 +125,37 @@ def run_move(reached: Reached, observed: Mapping[str, Any], to: str) -> Any:
     )
 
 
-def run_acts(reached: Reached, steps: Any, command: str) -> Any:
+def run_acts(
+    reached: Reached,
+    steps: Any,
+    command: str,
+    *,
+    on_failure: str = "hold",
+    facts: Mapping[str, Any] = {},
+) -> Any:
     """Run the steps of procedures; return the outcome, or an exit code when AWS was lost
-    while running."""
+    while running. `facts` go into the first event."""
     from tapgen import rollout
     from tapgen.operate import running
 
     starter = rollout.Starter(
-        user(), command, without=reached.without, line=command_line("", reached)
+        user(),
+        command,
+        facts,
+        without=reached.without,
+        line=command_line("", reached),
     )
     return _watched(
         reached,
         [],
         lambda screen, **ways: running.run(
-            steps, reached.system, reached.sets, screen, starter=starter, **ways
+            steps,
+            reached.system,
+            reached.sets,
+            screen,
+            starter=starter,
+            on_failure=on_failure,
+            **ways,
         ),
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.model.artifacts import Artifact
+from tapgen.model.drills import Goals
 from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
 from tapgen.model.procedures import Procedure
 from tapgen.model.rollouts import RolloutSettings
@@ -241,6 +242,7 @@ class System:
     granted_types: frozenset[str] = frozenset()
     delegated: bool = False
     callers: tuple[str, ...] = ()
+    goals: Goals = Goals()
 
     @property
     def organizational_units(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from tapgen.aws.lags import Lag
 from tapgen.aws.session import Aws, is_away
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model import Output, System, Target
-from tapgen.model.procedures import Check, Procedure, Script
+from tapgen.model.procedures import Act, Check, Procedure, Script
 from tapgen.operate import filling, programs
 from tapgen.operate.filling import Place
 from tapgen.operate.programs import Move
@@ -19,6 +19,7 @@ PLANNED = ("switchover", "redirect")
 UNPLANNED = ("failover",)
 BACK = ("failback",)
 RELEASE = "release"
+_NEVER = "INSUFFICIENT_DATA"
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def failback(system: System, aws: Aws, *, account: str = "") -> Moving:
         )
     writer = _writer(system, first, survey)
     if writer == home:
-        moves = _releases(system, aws, first, account)
+        moves = releases(system, aws, account)
         if not moves:
             raise RolloutError(
                 f"{system.prefix}: {system.regions[home]} ({home}) writes in "
@@ -153,19 +154,24 @@ def read(
     return Survey(identifier, found.writer, away, lag)
 
 
-def _releases(
-    system: System, aws: Aws, procedure: Procedure, account: str
-) -> tuple[Move, ...]:
+def releases(system: System, aws: Aws, account: str) -> tuple[Move, ...]:
     """Return what opens the regions that are closed, and releases traffic that was
     redirected, in each region where there is something to do."""
     release = filling.procedure(system, RELEASE)
     found = []
-    for role in procedure.roles:
+    for role in release.roles:
         move = Move(release, filling.place(system, release, role, account))
         proofs = [c.proof for s in programs.steps([move], unread) for c in s.calls]
-        if not all(acting.look(aws, proof).holds for proof in proofs if proof):
+        if not all(_is_released(aws, proof) for proof in proofs if proof):
             found.append(move)
     return tuple(found)
+
+
+def _is_released(aws: Aws, proof: Act) -> bool:
+    """Whether a release is done, or its switch was never turned: it keeps its last value,
+    so its alarm lacks data only before the first."""
+    seen = acting.look(aws, proof)
+    return seen.holds or proof.script == "release" and seen.shown == _NEVER
 
 
 def _moving(

@@ -37,11 +37,15 @@ def steps(moves: Sequence[Move], read: Read) -> list[program.Step]:
     ]
 
 
-def compiled(found: Sequence[program.Step], holds: Callable[[Act], bool]) -> Program:
+def compiled(
+    found: Sequence[program.Step],
+    holds: Callable[[Act], bool],
+    on_failure: str = "hold",
+) -> Program:
     """Return the program of steps. What `holds` already is not undone on the way back:
     it was so before."""
     known = [_undoing_only_changes(one, holds) for one in found]
-    return Program(tuple(((one,),) for one in known), on_failure="hold")
+    return Program(tuple(((one,),) for one in known), on_failure=on_failure)
 
 
 def _undoing_only_changes(

@@ -22,12 +22,13 @@ def run(
     on_event: Callable[[Event], None],
     *,
     starter: Starter,
+    on_failure: str = "hold",
     **ways: Any,
 ) -> Outcome:
     """Run the steps of procedures until the end, the first failure, or a wish to stop.
 
-    What failed stays as it is, and the run open, to be resumed or reversed; a run that
-    failed before its first act ends. Raises what `rollout.run` raises.
+    What failed stays as it is, and the run open, to be resumed or reversed, unless
+    `on_failure` says `rollback`; a run that failed before its first act ends. Raises what `rollout.run` raises.
     """
     return start(
         sets,
@@ -35,7 +36,9 @@ def run(
         starter,
         Ways(on_event, **ways),
         lambda old, store: (
-            programs.compiled(steps, lambda act: acting.look(sets.aws, act).holds),
+            programs.compiled(
+                steps, lambda act: acting.look(sets.aws, act).holds, on_failure
+            ),
             {},
             {},
         ),

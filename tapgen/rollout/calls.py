@@ -6,9 +6,10 @@ however often it is asked to (API reference, OperationId).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 from tapgen.aws import acting, stuck
 from tapgen.aws.artifact_bucket import ArtifactBucket
@@ -64,8 +65,8 @@ def operation_id(run: str, number: int) -> str:
 
 def send(
     sets: StackSets, call: Call, operation: str, text: Text, content: Content
-) -> None:
-    """Send a call; raises Busy, Unreachable or AwsError."""
+) -> Mapping[str, Any]:
+    """Send a call; return what an act has measured. Raises Busy, Unreachable or AwsError."""
     name = call.stack_set
     targets = list(call.targets or ())
     wanted = call.preferences
@@ -87,11 +88,12 @@ def send(
         sets.adopt(name, call.stacks, wanted, operation)
     elif call.verb is Verb.PERFORM:
         assert call.act
-        acting.perform(sets.aws, call.act)
+        return acting.perform(sets.aws, call.act)
     elif call.verb is Verb.CONTINUE_ROLLBACK:
         stuck.continue_rollback(sets.aws, targets[0], call.key, call.skip, operation)
     else:
         _delete(sets, name)
+    return {}
 
 
 def is_there(sets: StackSets, call: Call, operation: str) -> bool:

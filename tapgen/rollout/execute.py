@@ -358,11 +358,16 @@ class Engine:
         found = self.state.progress[one.id]
         id = operation_id(self.state.run, self.journal.number + 1)
         now = self._now()  # writing may take as long as this process sleeps
-        self.record("intent", step=one.id, call=found.position, operation=id)
+        timed = self._timed(one.step)
+        self.record("intent", step=one.id, call=found.position, operation=id, **timed)
         self.announced[one.id] = now
         self.sent.discard(one.id)
         self._send(one)
         return True
+
+    def _timed(self, step: Step) -> dict[str, Any]:
+        """The time for an event of a step that measures: that of events is in seconds."""
+        return {"time": self.ways.wall()} if step.measures else {}
 
     def _now(self) -> tuple[float, float]:
         return self.journal.clock(), self.journal.wall()
@@ -383,7 +388,7 @@ class Engine:
         assert found.intent
         self._check_fence(one)
         try:
-            send(
+            measured = send(
                 self._sets_of(found.call),
                 found.call,
                 found.intent,
@@ -408,7 +413,8 @@ class Engine:
         if found.call.verb.is_operation:
             self.sent.add(one.id)
         else:
-            self.record("result", step=one.id, result=fold.Result.DONE)
+            facts = {"measured": measured} if measured else {}
+            self.record("result", step=one.id, result=fold.Result.DONE, **facts)
         return True
 
     def _refuse(self, one: Todo, error: TapgenError) -> None:
@@ -584,7 +590,8 @@ class Engine:
             self._fail(one, "failed", [Failure("", None, f"{one.step.words}: {error}")])
             return True
         if seen.holds:
-            self.record("finished", step=one.id, seen=seen.shown)
+            timed = self._timed(one.step)
+            self.record("finished", step=one.id, seen=seen.shown, **timed)
             self.emit("gate", f"{one.step.words}: {seen.shown}")
             return True
         since = datetime.fromisoformat(self.state.progress[one.id].since)

@@ -25,7 +25,7 @@ from tapgen.rollout.journal import Store, home, now_text
 MOVE = "move-admin"
 """The command whose run moves the administration to another region."""
 
-OPERATING = frozenset({"failover", "failback", "promote"})
+OPERATING = frozenset({"failover", "failback", "promote", "drill"})
 """The commands whose runs carry out procedures, and have no plan."""
 
 

@@ -26,6 +26,9 @@ WITH_ACTS = 2
 """The version of programs with acts and checks, so that a tapgen that does not know them
 refuses to go on with one."""
 
+WITH_MEASURES = 3
+"""The version of programs that measure, or that wait for what is taken back."""
+
 
 @dataclass(frozen=True)
 class Reference:
@@ -142,6 +145,8 @@ class Step:
     An act of a procedure is taken back by the calls in `undo`; `remains` says what no call
     takes back, and `undoes` is the id of the act that a step of the way back undoes. `check`
     is what a check looks at, and `again` is performed as long as it does not hold.
+    `measures` are the keys of what the step measures, or begins or ends to measure.
+    `before_undo` must hold before the act is taken back, `after_undo` afterwards.
     """
 
     kind: Kind
@@ -176,6 +181,16 @@ class Step:
     undo: tuple[Call, ...] = ()
     remains: str = ""
     undoes: str = ""
+    measures: tuple[str, ...] = ()
+    before_undo: Act | None = None
+    after_undo: Act | None = None
+
+    @property
+    def version(self) -> int:
+        """The version of a program that has such a step."""
+        if self.measures or self.before_undo or self.after_undo:
+            return WITH_MEASURES
+        return WITH_ACTS if self.kind in (Kind.ACT, Kind.CHECK) else FORMAT
 
 
 @dataclass(frozen=True)
@@ -242,8 +257,7 @@ class Program:
 
 def dump(program: Program) -> dict[str, Any]:
     """Return a program as JSON data."""
-    kinds = {step.kind for step in program.steps.values()}
-    version = WITH_ACTS if kinds & {Kind.ACT, Kind.CHECK} else FORMAT
+    version = max((s.version for s in program.steps.values()), default=FORMAT)
     return {"format": version, **encode(program)}
 
 

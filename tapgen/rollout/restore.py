@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from tapgen.aws import stacksets
+from tapgen.aws import scripts, stacksets
 from tapgen.aws.stacksets import Definition
 from tapgen.model import (
     NO_STACK,
@@ -25,6 +25,7 @@ from tapgen.model import (
     Target,
     digest,
 )
+from tapgen.model.procedures import Act
 from tapgen.rollout.expand import Draft, StackSetState
 from tapgen.rollout.fold import State
 from tapgen.rollout.program import Kind, Program, Step, Template, Verb
@@ -74,7 +75,15 @@ def _undone(state: State) -> Iterator[Step]:
         step = state.there.steps[id]
         if not step.undo:
             return
+        yield from _look(step.before_undo)
         yield Step(Kind.ACT, calls=step.undo, words=f"undo {step.words}", undoes=id)
+        yield from _look(step.after_undo)
+
+
+def _look(check: Act | None) -> Iterator[Step]:
+    if check:
+        again = replace(check, seconds=0) if check.script in scripts.AGAIN else None
+        yield Step(Kind.CHECK, check=check, again=again, words=str(check))
 
 
 def _tolerant(chosen: Preferences) -> Preferences:

@@ -1,0 +1,235 @@
+"""`tapgen drill`: rehearse the loss of a region, measure it, and report it."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tapgen.cli import DONE, FAILED, PARTIAL
+from tapgen.cli.common import (
+    Timings,
+    assume_role_option,
+    aws_options,
+    output_option,
+    print_json,
+    say,
+    system_options,
+)
+from tapgen.cli.confirmation import confirm
+from tapgen.cli.open_run import nearest, require_unopened, to_act
+from tapgen.cli.operating import (
+    dry_run_option,
+    in_account_option,
+    naming_open_run,
+    reach_to_operate,
+    yes_option,
+)
+from tapgen.cli.reach import Reached, command_line, reach_system
+from tapgen.cli.running import exit_code, next_lines, run_acts
+from tapgen.errors import ConfigError
+from tapgen.report.control import visible
+
+if TYPE_CHECKING:  # slow to import
+    from tapgen.model.drills import DrillReport
+    from tapgen.operate.drilling import Drill
+
+_SCENARIOS = ("region-loss", "database", "api", "dns")  # as in procedures/drills.py
+_SUFFIXES = (".json", ".md", ".html")
+_EPILOG = """\b
+Examples:
+  tapgen drill payments_dr --local --dry-run
+  tapgen drill payments_dr --local --scenario api
+  tapgen drill payments_dr --report drill.html
+  tapgen drill payments_dr --of 20261130t0101 --report drill.md
+
+A drill leaves the system as it was. Where a step fails, what was done is taken back; after
+an interruption tapgen resume goes on, and with --back takes it back.
+
+\b
+Exit codes: 0 every goal was met, 1 a goal was missed or a step failed, 3 partial: continue
+with tapgen resume, 64 wrong usage, 130 interrupted.
+"""
+
+
+def _report_file(_: Any, __: Any, value: Path | None) -> Path | None:
+    if value and value.suffix not in _SUFFIXES:
+        raise click.BadParameter(
+            f"{value}: the form of the report follows from the end of its name; give one "
+            f"of {', '.join(_SUFFIXES)}"
+        )
+    return value
+
+
+@click.command("drill", epilog=_EPILOG)
+@system_options
+@aws_options
+@output_option
+@click.option(
+    "--scenario",
+    type=click.Choice(_SCENARIOS),
+    default=_SCENARIOS[0],
+    show_default=True,
+    help="What to rehearse: everything, or what one part has.",
+)
+@click.option(
+    "--report",
+    "report_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    callback=_report_file,
+    help="File for the report: .json, .md or .html.",
+)
+@click.option(
+    "--of",
+    "run",
+    metavar="RUN",
+    help="Report an earlier drill, and rehearse nothing.",
+)
+@yes_option
+@dry_run_option
+@in_account_option
+@assume_role_option
+def drill_command(
+    system: str | None,
+    environment: str | None,
+    folder: Path,
+    output: str,
+    scenario: str,
+    report_file: Path | None,
+    run: str | None,
+    yes: bool,
+    dry_run: bool,
+    in_account: str,
+    assume_role: str | None,
+    **aws_choice: Any,
+) -> int:
+    """Rehearse the loss of a region with SYSTEM, and measure it against the goals.
+
+    It copies items and objects, sends signed requests, raises an alarm and receives its
+    notification, and moves database and traffic to the other region and back.
+    """
+    if run:
+        reached = reach_system(
+            system, environment, folder, Timings(), aws_choice, leaving=True
+        )
+        return _reported(reached, run, report_file, output == "json")
+    reached = reach_to_operate(
+        system, environment, folder, assume_role, (), yes or dry_run, aws_choice
+    )
+    found = _planned(reached, scenario, in_account)
+    show = say if output == "json" else click.echo
+    for line in _lines(reached, found):
+        show(line)
+    if dry_run:
+        return _shown(reached, found, output == "json")
+    require_unopened(reached, to_act(reached), "drill")
+    confirm(yes, "Start the drill?")
+    return _carried_out(reached, found, report_file, output == "json")
+
+
+def _planned(reached: Reached, scenario: str, account: str) -> Drill:
+    from tapgen.operate import drilling
+
+    with naming_open_run(reached):
+        return drilling.plan(
+            reached.system,
+            reached.sets.aws,
+            scenario,
+            secrets.token_hex(4),
+            account=account,
+        )
+
+
+def _lines(reached: Reached, found: Drill) -> list[str]:
+    system = reached.system
+    where = ", ".join(f"{region} ({role})" for role, region in system.regions.items())
+    lines = [
+        f"{system.prefix}: drill {found.scenario} in {where}, account {found.account}"
+    ]
+    if found.moves:
+        lines.append("  it moves what serves to the other region and back, without loss")
+    lines += [f"  left out: {words}" for words in found.left_out]
+    return lines
+
+
+def _shown(reached: Reached, found: Drill, as_json: bool) -> int:
+    from tapgen.report import acts
+
+    if as_json:
+        known = {"system": reached.system.name, "scenario": found.scenario}
+        print_json({**known, "steps": acts.data(found.steps), "report": None})
+        return DONE
+    for line in acts.lines(found.steps):
+        click.echo(line)
+    return DONE
+
+
+def _carried_out(
+    reached: Reached, found: Drill, report_file: Path | None, as_json: bool
+) -> int:
+    from tapgen.aws.session import ask
+    from tapgen.cli.progress import console
+    from tapgen.operate import drilled
+    from tapgen.report import text
+
+    aws = reached.sets.aws
+    caller = ask(aws.client("sts", aws.home), "get_caller_identity")["Arn"]
+    goals = asdict(reached.system.goals)
+    facts = drilled.facts(found, goals, str(caller), reached.local)
+    ended = run_acts(
+        reached, found.steps, drilled.COMMAND, on_failure="rollback", facts=facts
+    )
+    if isinstance(ended, int):
+        return ended
+    code = _reported(reached, ended.run, report_file, as_json)
+    if ended.green:
+        return code
+    lines = next_lines(reached, ended, drilled.COMMAND)
+    console(stderr=as_json).print(text.outcome(ended, **lines))
+    return exit_code(ended)
+
+
+def _reported(
+    reached: Reached, run: str, report_file: Path | None, as_json: bool
+) -> int:
+    """Show and write the report of a run; return the exit code."""
+    from tapgen.operate import drilled
+    from tapgen.report import drill as report
+    from tapgen.rollout import history
+
+    near = nearest(reached)
+    read = history.find(near.store, near.prefix, run)
+    found = drilled.report(read, reached.system.regions)
+    if as_json:
+        print_json(report.data(found))
+    else:
+        for line in report.lines(found):
+            click.echo(visible(line))
+    if report_file:
+        _write(report_file, found)
+    elif not as_json:
+        line = command_line("drill", reached)
+        say(f"its report: {line} --of {found.run} --report drill.html")
+    if not found.result:
+        return PARTIAL
+    return DONE if found.passed else FAILED
+
+
+def _write(path: Path, found: DrillReport) -> None:
+    from tapgen.report import drill as report
+
+    forms = {
+        ".json": lambda: json.dumps(report.data(found), indent=2) + "\n",
+        ".md": lambda: report.markdown(found),
+        ".html": lambda: report.html(found),
+    }
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(forms[path.suffix]())
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written ({error.strerror})"]) from error
+    say(f"wrote {path}")

@@ -1,0 +1,458 @@
+"""A drill as steps: what is measured, moved and brought back, and what takes each act back
+where the drill ends early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+from tapgen.aws import alarms
+from tapgen.aws.session import Aws
+from tapgen.errors import RolloutError
+from tapgen.model import Output, System, Target
+from tapgen.model.drills import Measure
+from tapgen.model.procedures import Act
+from tapgen.operate import databases, filling, outputs, programs
+from tapgen.operate.databases import Moving
+from tapgen.operate.programs import Move
+from tapgen.procedures import drills
+from tapgen.procedures.drills import (
+    API,
+    DATABASE,
+    DNS,
+    EXERCISES,
+    REGION_LOSS,
+    Exercises,
+    Request,
+)
+from tapgen.rollout.program import Call, Kind, Step, Verb
+
+ITEMS = 10
+"""How many items are put into a table, in each direction."""
+
+OBJECTS = 3
+REQUESTS = 5
+LONGEST_COPY = 1800
+"""How long the copy of an object is waited for, in seconds: twice what S3 promises."""
+
+LONGEST_NOTICE = 300
+LONGEST_ANSWER = 900
+_MOVES = 3600
+_NO_LAG = "the embedded AWS publishes no replication lag"
+
+
+@dataclass(frozen=True)
+class Drill:
+    """A drill of a system: its steps, what they measure, and what they leave out."""
+
+    id: str
+    scenario: str
+    account: str
+    steps: tuple[Step, ...]
+    measures: tuple[Measure, ...]
+    left_out: tuple[str, ...]
+    moves: bool
+
+
+def plan(
+    system: System, aws: Aws, scenario: str, id: str, *, account: str = ""
+) -> Drill:
+    """Return the drill of a scenario; `id` is part of the names of all that it makes.
+
+    Raises RolloutError where the system has no such scenario, is not deployed, or is not
+    in its first region with all regions open, and AwsError.
+    """
+    found = EXERCISES.get(system.blueprint)
+    if found is None:
+        known = ", ".join(EXERCISES)
+        raise RolloutError(
+            f"{system.name}: blueprint {system.blueprint} has nothing to rehearse; these "
+            f"have: {known}"
+        )
+    if scenario not in found.scenarios:
+        raise RolloutError(
+            f"{system.name}: blueprint {system.blueprint} has no scenario {scenario}; it "
+            f"has {', '.join(found.scenarios)}"
+        )
+    writing = _Writing(system, aws, id, account)
+    whole = scenario == REGION_LOSS
+    if whole and found.lag or scenario == DATABASE and found.lag:
+        writing.lag(found.lag)
+    if whole or scenario == API:
+        writing.tables(found.tables)
+    if whole:
+        writing.objects(found.objects)
+    if found.apis and scenario != DATABASE:
+        for role in system.regions:
+            writing.api(role, found.apis.part, found.apis.requests)
+    if found.bell and (whole or scenario == DATABASE):
+        writing.bell(found.bell)
+    moves = found.moves and scenario != API
+    if moves:
+        writing.move(found, scenario)
+    return Drill(
+        id,
+        scenario,
+        writing.account,
+        tuple(writing.steps),
+        tuple(writing.measures),
+        found.never,
+        moves,
+    )
+
+
+@dataclass
+class _Writing:
+    """The steps so far."""
+
+    system: System
+    aws: Aws
+    id: str
+    given: str
+    steps: list[Step] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        accounts = {
+            t.account
+            for s in self.system.stack_sets
+            for t in s.targets
+            if not t.joins_later
+        }
+        chosen = [a for a in sorted(accounts) if self.given in ("", a)]
+        if len(chosen) != 1:
+            raise RolloutError(
+                f"{self.system.prefix}: a drill is in one account, and the system is in "
+                f"{', '.join(sorted(accounts))}; name one with --in-account"
+            )
+        (self.account,) = chosen
+        self._read = outputs.reader(self.system, self.aws)
+
+    def target(self, role: str) -> Target:
+        return Target(self.account, self.system.regions[role])
+
+    def value(self, output: Output) -> str:
+        return self._read(output, self.target(output.region))
+
+    def measure(self, key: str, title: str, goal: str = "", silent: str = "") -> str:
+        self.measures.append(Measure(key, title, goal, silent))
+        return key
+
+    # -- what a step is ------------------------------------------------------------
+
+    def act(
+        self,
+        act: Act,
+        *measures: str,
+        undo: Act | None = None,
+        proof: Act | None = None,
+        undoes: int = 0,
+    ) -> int:
+        """Add an act; return its number."""
+        back = (Call(Verb.PERFORM, act=undo),) if undo else ()
+        self.steps.append(
+            Step(
+                Kind.ACT,
+                calls=(Call(Verb.PERFORM, act=act, proof=proof),),
+                words=str(act),
+                undo=back,
+                undoes=_id(undoes),
+                measures=measures,
+            )
+        )
+        return len(self.steps)
+
+    def check(self, check: Act, *measures: str) -> None:
+        words = str(check)
+        self.steps.append(
+            Step(Kind.CHECK, check=check, words=words, measures=measures)
+        )
+
+    # -- what is rehearsed ---------------------------------------------------------
+
+    def lag(self, alarm: Output | None) -> None:
+        assert alarm
+        target, name = self.target(alarm.region), self.value(alarm)
+        silent = _NO_LAG if self.aws.local else ""
+        key = self.measure(
+            "lag",
+            f"replication lag in {target.region}: what a loss of the other region loses "
+            "(RPO)",
+            "rpo",
+            silent,
+        )
+        given = {"Alarm": name}
+        self.act(Act("MeasureLag", target, arguments=given, script="measure lag"), key)
+
+    def tables(self, found: Sequence[drills.TableCopies]) -> None:
+        for one in found:
+            name = self.value(one.table)
+            for place, role in enumerate(one.roles):
+                here, there = self.target(role), self.target(one.roles[1 - place])
+                key = self.measure(
+                    f"table {here.region}",
+                    f"item of {name} from {here.region} to {there.region}",
+                    "table_copy",
+                )
+                given = {
+                    "Table": name,
+                    "To": there.region,
+                    "Samples": ITEMS,
+                    "Key": {
+                        k: text.replace("{id}", f"{self.id}-{role}")
+                        for k, text in one.key.items()
+                    },
+                }
+                undo = Act("RemoveItems", here, arguments=given, script="remove items")
+                done = Act("CopyItems", here, arguments=given, script="copy items")
+                self.act(done, key, undo=undo)
+                self.act(undo, undoes=len(self.steps))
+
+    def objects(self, found: Sequence[drills.ObjectCopies]) -> None:
+        for one in found:
+            here, there = self.target(one.source.region), self.target(one.copy.region)
+            bucket, copy = self.value(one.source), self.value(one.copy)
+            key = self.measure(
+                f"objects {here.region}",
+                f"object of {bucket} to {copy} in {there.region}",
+                "object_copy",
+            )
+            prefix = f"drill/{self.id}/"
+            given = {"Bucket": bucket, "Copy": copy, "To": there.region}
+            away = {**given, "Prefix": prefix}
+            undo = Act("RemoveObjects", here, arguments=away, script="remove objects")
+            first = 0
+            for number in range(OBJECTS):
+                mark = {**given, "Key": f"{prefix}{number}"}
+                put = Act("PutObject", here, arguments=mark, script="put object")
+                begun = self.act(put, key, undo=None if first else undo)
+                first = first or begun
+                self.check(
+                    Act(
+                        "ObjectIsCopied",
+                        here,
+                        arguments=mark,
+                        script="copied",
+                        seconds=LONGEST_COPY,
+                    ),
+                    key,
+                )
+            self.act(undo, undoes=first)
+
+    def api(self, role: str, part: str, requests: Sequence[Request]) -> None:
+        target = self.target(role)
+        for one in requests:
+            key = self.measure(
+                f"api {target.region} {one.method} {one.path}",
+                f"{one.method} {one.path} in {target.region}, signed",
+                "answer" if one.timed else "",
+            )
+            given = {**self._request(role, part, one)}
+            given["Samples"] = REQUESTS if one.timed else 1
+            self.act(Act("AskApi", target, arguments=given, script="ask api"), key)
+
+    def _request(self, role: str, part: str, one: Request) -> dict[str, Any]:
+        def output(name: str) -> str:
+            return self.value(Output(part, name, region=role))
+
+        return {
+            "Api": output("ApiId"),
+            "Stage": output("StageName"),
+            "Method": one.method,
+            "Path": one.path,
+            "Status": one.status,
+            "Body": one.body,
+            "Wanted": dict(one.wanted),
+        }
+
+    def bell(self, bell: drills.Bell) -> None:
+        target = self.target(bell.role)
+        alarm, topic = self.value(bell.alarm), self.value(bell.topic)
+        found = [*alarms.read(self.aws, target, [alarm])]
+        if not found or found[0].state == "ALARM":
+            state = "is in ALARM" if found else "does not exist"
+            raise RolloutError(
+                f"{self.system.prefix}: alarm {alarm} in {target.region} {state}, so it "
+                "cannot be raised; see tapgen verify"
+            )
+        key = self.measure(
+            "notification",
+            f"alarm {alarm} raised, until {topic} has notified a queue",
+            "notification",
+        )
+        reason = f"Drill {self.id} of tapgen"
+        queue = f"{self.system.prefix}-drill-{self.id}"[-80:].lstrip("-")
+        given = {"Queue": queue, "Topic": topic, "Reason": reason}
+        away = Act("StopListening", target, arguments=given, script="stop listening")
+        listens = self.act(
+            Act("Listen", target, arguments=given, script="listen"), undo=away
+        )
+
+        def state(name: str, value: str, why: str) -> Act:
+            sent = {"AlarmName": alarm, "StateValue": value, "StateReason": why}
+            return Act(name, target, "cloudwatch", "SetAlarmState", sent)
+
+        calm = state("CalmAlarm", found[0].state, f"{reason} is over")
+        rings = self.act(state("RaiseAlarm", "ALARM", reason), key, undo=calm)
+        self.check(
+            Act(
+                "NotificationIsReceived",
+                target,
+                arguments=given,
+                script="heard",
+                seconds=LONGEST_NOTICE,
+            ),
+            key,
+        )
+        self.act(calm, undoes=rings)
+        self.act(away, undoes=listens)
+
+    # -- there and back ------------------------------------------------------------
+
+    def move(self, found: Exercises, scenario: str) -> None:
+        """Move database or traffic, or both, to the last role and back, as procedures do."""
+        system, aws = self.system, self.aws
+        moving = databases.failover(system, aws, account=self.account)
+        _require_at_home(system, aws, moving, self.account)
+        there, back = _moves(system, moving, scenario)
+        far, near = moving.to.target, back[0].place.target
+        out = self.measure(
+            "there",
+            f"move to {far.region}, until that region serves (RTO)",
+            "rto",
+        )
+        first = len(self.steps)
+        begun = self._carried(there)
+        if found.apis and found.apis.taken_over and scenario != DNS:
+            self._serves(moving.to.role, found.apis)
+        self._span(first, out)
+        home = self.measure(
+            "back", f"move back to {near.region}, until that region serves", "rto"
+        )
+        first = len(self.steps)
+        self._returned(back, begun)
+        if found.apis and found.apis.taken_over and scenario != DNS:
+            self._serves(back[0].place.role, found.apis)
+        self._span(first, home)
+
+    def _span(self, first: int, key: str) -> None:
+        """Measure from the first act since a step to the last step."""
+        acts = (n for n in range(first, len(self.steps)) if self.steps[n].calls)
+        for number in (next(acts), -1):
+            self.steps[number] = replace(self.steps[number], measures=(key,))
+
+    def _serves(self, role: str, apis: drills.Apis) -> None:
+        assert apis.taken_over
+        given = self._request(role, apis.part, apis.taken_over)
+        self.check(
+            Act(
+                "RegionServes",
+                self.target(role),
+                arguments=given,
+                script="answers",
+                seconds=LONGEST_ANSWER,
+            )
+        )
+
+    def _carried(self, moves: Sequence[Move]) -> dict[str, int]:
+        """Add the steps there; return the numbers of the acts by name."""
+        begun: dict[str, int] = {}
+        for step in programs.steps(moves, databases.unread):
+            if step.kind is Kind.ACT:
+                act = step.calls[0].act
+                assert act
+                if act.script == "switchover":
+                    step = self._reversible(step)
+                elif act.name == "PutSwitch":
+                    step = self._released(step)
+                begun[act.name] = len(self.steps) + 1
+            self.steps.append(step)
+        return begun
+
+    def _reversible(self, step: Step) -> Step:
+        """Let a move of the writer be taken back, and waited for: both regions are there."""
+        home = self._back
+        (move,) = (s for s in home if _script(s) == "switchover")
+        (waits,) = (s.check for s in home if s.check and s.check.script == "writer")
+        (calm, *_) = (
+            s.check
+            for s in home
+            if s.check and s.check.action == "DescribeGlobalClusters"
+        )
+        return replace(
+            step,
+            undo=move.calls,
+            remains="",
+            before_undo=replace(calm, seconds=_MOVES),
+            after_undo=waits,
+        )
+
+    def _released(self, step: Step) -> Step:
+        """Let a switch be turned off until its alarm follows: in the minute in which it was
+        turned on, one value changes nothing."""
+        (release, seen) = (
+            s
+            for s in self._back
+            if "release" in (_script(s), s.check.script if s.check else "")
+        )
+        return replace(step, undo=release.calls, after_undo=seen.check)
+
+    @cached_property
+    def _back(self) -> list[Step]:
+        """The steps that bring all of it home."""
+        wanted = filling.procedure(self.system, databases.BACK[0])
+        here = filling.place(self.system, wanted, wanted.roles[0], self.account)
+        return programs.steps([Move(wanted, here)], databases.unread)
+
+    def _returned(self, moves: Sequence[Move], begun: dict[str, int]) -> None:
+        """Add the steps back: each takes back what was done, so nothing takes it back."""
+        for step in programs.steps(moves, databases.unread):
+            bare = replace(step, undo=(), remains="")
+            name = "PutSwitch" if _script(step) == "release" else ""
+            if step.check and step.check.script == "writer":
+                name = "MoveDatabase"
+            if name in begun and (step.kind is Kind.ACT or name == "MoveDatabase"):
+                bare = replace(bare, undoes=_id(begun[name]))
+            self.steps.append(bare)
+
+
+def _script(step: Step) -> str:
+    act = step.calls[0].act if step.calls else None
+    return act.script if act else ""
+
+
+def _id(number: int) -> str:
+    """The id of a step: each is in a wave of its own."""
+    return f"{number}.1.1" if number else ""
+
+
+def _require_at_home(system: System, aws: Aws, moving: Moving, account: str) -> None:
+    home = filling.procedure(system, databases.BACK[0]).roles[0]
+    where = system.regions[home]
+    if moving.origin != home or databases.releases(system, aws, account):
+        raise RolloutError(
+            f"{system.prefix}: a drill begins with {where} ({home}) writing, all regions "
+            f"open and no traffic redirected; first: tapgen failback {system.name}"
+        )
+
+
+def _moves(
+    system: System, moving: Moving, scenario: str
+) -> tuple[list[Move], list[Move]]:
+    """Return the procedures there and back. Both regions are there, so nothing is lost."""
+    back = filling.procedure(system, databases.BACK[0])
+    home = filling.place(system, back, back.roles[0], moving.to.target.account)
+
+    def at(place: filling.Place, *names: str) -> list[Move]:
+        return [Move(filling.procedure(system, name), place) for name in names]
+
+    database, traffic = databases.PLANNED
+    if scenario == DATABASE:
+        return at(moving.to, database), at(home, database)
+    if scenario == DNS:
+        return at(moving.to, traffic), at(moving.to, databases.RELEASE)
+    return [*moving.moves], at(home, back.name)
+
+

@@ -1,0 +1,262 @@
+"""The report of a drill as lines, data, Markdown and HTML: what an auditor files."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from tapgen.model.drills import DrillReport, Measured, Verdict, percentile
+from tapgen.report.control import visible
+
+_PERCENTILES = (50, 95)
+
+
+def verdict(found: DrillReport) -> str:
+    """Return how the drill ended, in words."""
+    if not found.result:
+        return "open: it was interrupted; continue it with tapgen resume"
+    if found.result != "done":
+        return f"failed, and ended as {found.result}"
+    if found.passed:
+        return "passed: every goal that can be measured here was met"
+    return "failed: not every goal was met"
+
+
+def lines(found: DrillReport) -> Iterator[str]:
+    """Yield what there is to say at a terminal."""
+    for one in found.measured:
+        yield f"{one.verdict:<12} {one.measure.title}: {_result(one)}"
+    for words in found.left_out:
+        yield f"{'left out':<12} {words}"
+    for words in found.failures:
+        yield f"{'failed':<12} {words}"
+    for words in found.left:
+        yield f"{'left':<12} {words}"
+    yield f"drill {found.scenario} {verdict(found)}"
+
+
+def data(found: DrillReport) -> dict[str, Any]:
+    """Return the report as data; times are in seconds, what did not come in time is null."""
+    return {
+        "format": 1,
+        "system": found.system,
+        "suffix": found.suffix,
+        "scenario": found.scenario,
+        "run": found.run,
+        "result": found.result or "open",
+        "passed": found.passed,
+        "embedded_aws": found.local,
+        "begun": found.begun,
+        "ended": found.ended,
+        "who": found.who,
+        "host": found.host,
+        "caller": found.caller,
+        "account": found.account,
+        "regions": dict(found.regions),
+        "tapgen": found.tapgen,
+        "goals": dict(found.goals),
+        "measured": [_measured(one) for one in found.measured],
+        "left_out": list(found.left_out),
+        "done": [
+            {"at": d.at, "what": d.words, "seen": d.seen, "back": d.back}
+            | ({"failed": True} if d.failed else {})
+            for d in found.done
+        ],
+        "failures": list(found.failures),
+        "left": list(found.left),
+    }
+
+
+def _measured(one: Measured) -> dict[str, Any]:
+    times = one.times
+    return {
+        "what": one.measure.title,
+        "goal": one.measure.goal or None,
+        "goal_seconds": one.goal,
+        "verdict": str(one.verdict),
+        "why": _why(one),
+        "samples": [
+            {"seconds": s.seconds, "at": s.at}
+            | ({"interrupted": True} if s.broken else {})
+            for s in one.samples
+        ],
+        "percentiles": {
+            str(p): None if math.isinf(value := percentile(times, p)) else value
+            for p in (*_PERCENTILES, 100)
+            if times
+        },
+    }
+
+
+def markdown(found: DrillReport) -> str:
+    """Return the report as Markdown."""
+    rows = [f"| {name} | {_cell(text)} |" for name, text in _head(found)]
+    text = [
+        f"# Drill {found.scenario} of {found.system} ({found.suffix})",
+        "",
+        f"**{verdict(found)[:1].upper()}{verdict(found)[1:]}.**",
+        "",
+        "| | |",
+        "| --- | --- |",
+        *rows,
+        "",
+        "## Goals",
+        "",
+        "| Measured | Goal | Result | Verdict |",
+        "| --- | --- | --- | --- |",
+    ]
+    text += [
+        f"| {_cell(m.measure.title)} | {_goal(m)} | {_cell(_result(m))} | {m.verdict} |"
+        for m in found.measured
+    ]
+    text += _section("Failures", [f"- {one}" for one in found.failures])
+    text += _section("Changed and not taken back", [f"- {one}" for one in found.left])
+    text += _section("Not rehearsed", [f"- {one}" for one in found.left_out])
+    text += ["", "## Samples", ""]
+    text += [f"- {m.measure.title}: {_samples(m)}" for m in found.measured]
+    text += ["", "## What was done", "", "| When (UTC) | What | Seen |"]
+    text += ["| --- | --- | --- |"]
+    text += [
+        f"| {d.at} | {_mark(d.back, d.failed)}{_cell(d.words)} | {_cell(d.seen)} |"
+        for d in found.done
+    ]
+    return "\n".join([*text, ""])
+
+
+def html(found: DrillReport) -> str:
+    """Return the report as a page that needs nothing else."""
+    head = _table((), ([name, text] for name, text in _head(found)))
+    goals = _table(
+        ("Measured", "Goal", "Result", "Verdict"),
+        (
+            [m.measure.title, _goal(m), _result(m), str(m.verdict)]
+            for m in found.measured
+        ),
+    )
+    samples = _table(
+        ("Measured", "Samples"), ([m.measure.title, _samples(m)] for m in found.measured)
+    )
+    done = _table(
+        ("When (UTC)", "What", "Seen"),
+        ([d.at, _mark(d.back, d.failed) + d.words, d.seen] for d in found.done),
+    )
+    lists = "".join(
+        f"<h2>{title}</h2><ul>{''.join(f'<li>{_safe(one)}</li>' for one in listed)}</ul>"
+        for title, listed in (
+            ("Failures", found.failures),
+            ("Changed and not taken back", found.left),
+            ("Not rehearsed", found.left_out),
+        )
+        if listed
+    )
+    title = f"Drill {found.scenario} of {found.system} ({found.suffix})"
+    state = "met" if found.passed else "missed"
+    return (
+        f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
+        f"<title>{_safe(title)}</title><style>{_STYLE}</style></head><body>"
+        f'<h1>{_safe(title)}</h1><p class="{state}">{_safe(verdict(found))}</p>{head}'
+        f"<h2>Goals</h2>{goals}{lists}<h2>Samples</h2>{samples}"
+        f"<h2>What was done</h2>{done}</body></html>\n"
+    )
+
+
+_STYLE = (
+    "body{font:15px/1.45 system-ui,sans-serif;max-width:64rem;margin:2rem auto;"
+    "padding:0 1rem;color:#1b1f24}h1{font-size:1.5rem}h2{font-size:1.1rem;"
+    "margin-top:2rem}table{border-collapse:collapse;width:100%}td,th{text-align:left;"
+    "vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9de;"
+    "overflow-wrap:anywhere}p.met,td.met{color:#176f2c;font-weight:600}"
+    "p.missed,td.missed,td.unknown{color:#b3261e;font-weight:600}"
+    "@media print{body{margin:0;max-width:none}}"
+)
+
+
+def _head(found: DrillReport) -> Iterator[tuple[str, str]]:
+    where = ", ".join(f"{region} ({role})" for role, region in found.regions.items())
+    yield "System", f"{found.system}, environment suffix {found.suffix}"
+    yield "Account", found.account + " of the embedded AWS" * found.local
+    yield "Regions", where
+    yield "Begun", found.begun
+    yield "Ended", found.ended
+    yield "Carried out by", f"{found.who} on {found.host}"
+    yield "Calls made as", found.caller
+    yield "Run", f"{found.run} (tapgen {found.tapgen}); tapgen history has its journal"
+
+
+def _goal(one: Measured) -> str:
+    if one.goal is None:
+        return "none"
+    return f"{one.measure.goal}: at most {_time(one.goal)}"
+
+
+def _result(one: Measured) -> str:
+    times = one.times
+    if not times:
+        return _why(one)
+    if len(times) == 1:
+        return _time(times[0])
+    parts = [f"p{p} {_time(percentile(times, p))}" for p in _PERCENTILES]
+    return f"{', '.join(parts)}, most {_time(times[-1])} ({len(times)} samples)"
+
+
+def _why(one: Measured) -> str:
+    if one.times:
+        return ""
+    if any(s.broken for s in one.samples):
+        return "not known: the drill was interrupted meanwhile"
+    said = one.why or one.measure.silent
+    return f"not measured: {said}" if said else "not measured"
+
+
+def _samples(one: Measured) -> str:
+    found = [
+        ("none in time" if s.seconds is None else _time(s.seconds))
+        + " (interrupted)" * s.broken
+        for s in one.samples
+    ]
+    return ", ".join(found) or _why(one)
+
+
+def _time(seconds: float) -> str:
+    if math.isinf(seconds):
+        return "not in time"
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min"
+
+
+def _mark(back: bool, failed: bool) -> str:
+    return "taking back: " * back + "FAILED: " * failed
+
+
+def _section(title: str, listed: list[str]) -> list[str]:
+    return ["", f"## {title}", "", *listed] if listed else []
+
+
+def _cell(text: str) -> str:
+    return visible(text).replace("|", "\\|")
+
+
+def _safe(text: str) -> str:
+    return escape(visible(text))
+
+
+def _table(head: tuple[str, ...], rows: Any) -> str:
+    top = "".join(f"<th>{_safe(name)}</th>" for name in head)
+    verdicts = {str(v) for v in Verdict}
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f'<td class="{cell}">{_safe(cell)}</td>'
+            if cell in verdicts
+            else f"<td>{_safe(cell)}</td>"
+            for cell in row
+        )
+        + "</tr>"
+        for row in rows
+    )
+    return f"<table>{f'<tr>{top}</tr>' if top else ''}{body}</table>"
