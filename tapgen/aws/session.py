@@ -195,6 +195,15 @@ class Aws:
         found = self._credentials(account)
         return found or self.session.get_credentials()
 
+    def send(self, request: Any, seconds: float) -> tuple[int, str]:
+        """Send a prepared request that is no call of a service; return the status and the
+        text of the answer. Raises Unreachable without one."""
+        from botocore.httpsession import URLLib3Session
+
+        with _translated(f"{request.method} {request.url}"):
+            answer = URLLib3Session(timeout=seconds).send(request)
+            return answer.status_code, answer.content.decode(errors="replace")
+
     def throttled(self) -> dict[str, int]:
         """Return how many calls were throttled so far, by service, caller and place."""
         found: dict[str, int] = {}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from tapgen.aws.session import Aws
-from tapgen.errors import Unreachable
 from tapgen.model import Target
 
 _PATIENCE = 10  # seconds; API Gateway itself answers within 29
@@ -51,21 +50,14 @@ def request(
     """
     from botocore.auth import SigV4Auth
     from botocore.awsrequest import AWSRequest
-    from botocore.exceptions import BotoCoreError
-    from botocore.httpsession import URLLib3Session
 
     url = api.url(aws, path)
     sent = AWSRequest(method, url, {"Content-Type": "application/json"}, body.encode())
     if signed:
         keys = aws.keys(api.target.account)
         SigV4Auth(keys, "execute-api", api.target.region).add_auth(sent)
+    status, text = aws.send(sent.prepare(), _PATIENCE)
     try:
-        answer = URLLib3Session(timeout=_PATIENCE).send(sent.prepare())
-        text = answer.content.decode(errors="replace")
-    except BotoCoreError as error:
-        name = type(error).__name__
-        raise Unreachable(f"{method} {url}", name, str(error)) from error
-    try:
-        return Answer(answer.status_code, json.loads(text))
+        return Answer(status, json.loads(text))
     except ValueError:
-        return Answer(answer.status_code, text)
+        return Answer(status, text)

@@ -138,6 +138,7 @@ def empty(config: Config) -> System:
         granted_types=frozenset(config.permissions),
         delegated=config.delegated,
         callers=config.callers,
+        goals=config.goals,
     )
 
 

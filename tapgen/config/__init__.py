@@ -37,6 +37,7 @@ from tapgen.model import (
     Strategy,
     Target,
 )
+from tapgen.model.drills import Goals
 
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
     from tapgen.config.shape import RolloutShape
@@ -203,6 +204,8 @@ def _config(
         delegated=shape.admin.call_as == "DELEGATED_ADMIN",
         callers=tuple(shape.admin.callers),
         permissions={name: tuple(its) for name, its in shape.permissions.items()},
+        goals=Goals(**{name: seconds(text) for name, text in shape.goals}),
+        allow_drill=shape.allow_drill,
     )
 
 

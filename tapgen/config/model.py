@@ -20,6 +20,8 @@ from tapgen.model import (
     Value,
 )
 
+from tapgen.model.drills import Goals
+
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong
     import pydantic
 
@@ -118,7 +120,8 @@ class Config:
     file without any overlay. `stack_sets` are those in the file, for a blueprint that
     has them; a region without a role is its own role. `delegated` is true where `admin`
     is a delegated administrator of StackSets, `callers` the roles and users of its
-    account that run tapgen, empty for any.
+    account that run tapgen, empty for any. `goals` are those of drills, and
+    `allow_drill` lets a workflow start one.
     """
 
     system: str
@@ -138,3 +141,5 @@ class Config:
     delegated: bool = False
     callers: tuple[str, ...] = ()
     permissions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    goals: Goals = Goals()
+    allow_drill: bool = False

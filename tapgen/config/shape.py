@@ -319,6 +319,42 @@ class RolloutShape(Shape):
     )
 
 
+class GoalsShape(Shape):
+    """How long what a drill measures may take."""
+
+    rto: Duration = Field(
+        default="15m",
+        description="From the request to move to another region until that region serves.",
+        examples=["5m"],
+    )
+    rpo: Duration = Field(
+        default="5s",
+        description="How far the copy of the database may be behind: what the loss of the "
+        "other region would lose.",
+        examples=["1s"],
+    )
+    table_copy: Duration = Field(
+        default="5s",
+        description="Until an item of a table is in the other region.",
+        examples=["2s"],
+    )
+    object_copy: Duration = Field(
+        default="15m",
+        description="Until an object is in the other bucket.",
+        examples=["5m"],
+    )
+    notification: Duration = Field(
+        default="1m",
+        description="From an alarm until its notification has arrived.",
+        examples=["30s"],
+    )
+    answer: Duration = Field(
+        default="3s",
+        description="Until an API answers a request.",
+        examples=["500ms"],
+    )
+
+
 # A value of a parameter: `stack_sets.value` reads it, with how it is written.
 _SCALAR = {"type": ["string", "number", "boolean"]}
 _VALUE = {
@@ -605,4 +641,17 @@ class FileShape(Shape):
         title="Rollout",
         description="Order, pace, and what happens after a failure.",
         examples=[{"strategy": "balanced", "order": ["dr", "primary"]}],
+    )
+    goals: GoalsShape = Field(
+        default=GoalsShape(),
+        title="Goals of drills",
+        description="What tapgen drill compares its measurements with.",
+        examples=[{"rto": "5m", "rpo": "1s"}],
+    )
+    allow_drill: bool = Field(
+        default=False,
+        title="Drills after delivery",
+        description="Whether the workflows of tapgen pipeline also drill what they have "
+        "rolled out: traffic and database move to the other region and back.",
+        examples=[True],
     )

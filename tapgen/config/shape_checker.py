@@ -385,6 +385,64 @@ def check_rollout_shape(data: Any) -> RolloutShape:
     return found
 
 
+class GoalsShape(Record):
+    __slots__ = ("rto", "rpo", "table_copy", "object_copy", "notification", "answer")
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_goals_shape(values)
+
+
+def check_goals_shape(data: Any) -> GoalsShape:
+    if type(data) is not dict or not data.keys() <= {
+        *("rto", "rpo", "table_copy", "object_copy", "notification", "answer")
+    }:
+        raise Wrong
+    found = object.__new__(GoalsShape)
+    if "rto" in data:
+        value = data["rto"]
+        check_text(value)
+        value = _duration(value)
+        found.rto = value
+    else:
+        found.rto = "15m"
+    if "rpo" in data:
+        value = data["rpo"]
+        check_text(value)
+        value = _duration(value)
+        found.rpo = value
+    else:
+        found.rpo = "5s"
+    if "table_copy" in data:
+        value = data["table_copy"]
+        check_text(value)
+        value = _duration(value)
+        found.table_copy = value
+    else:
+        found.table_copy = "5s"
+    if "object_copy" in data:
+        value = data["object_copy"]
+        check_text(value)
+        value = _duration(value)
+        found.object_copy = value
+    else:
+        found.object_copy = "15m"
+    if "notification" in data:
+        value = data["notification"]
+        check_text(value)
+        value = _duration(value)
+        found.notification = value
+    else:
+        found.notification = "1m"
+    if "answer" in data:
+        value = data["answer"]
+        check_text(value)
+        value = _duration(value)
+        found.answer = value
+    else:
+        found.answer = "3s"
+    return found
+
+
 class TargetShape(Record):
     __slots__ = ("account", "region")
 
@@ -819,6 +877,8 @@ class FileShape(Record):
         "auto_deployment",
         "account_baseline",
         "rollout",
+        "goals",
+        "allow_drill",
     )
 
     def __new__(cls, **values: Any) -> Any:
@@ -844,6 +904,8 @@ def check_file_shape(data: Any) -> FileShape:
             "auto_deployment",
             "account_baseline",
             "rollout",
+            "goals",
+            "allow_drill",
         )
     }:
         raise Wrong
@@ -1023,4 +1085,17 @@ def check_file_shape(data: Any) -> FileShape:
         found.rollout = value
     else:
         found.rollout = check_rollout_shape({})
+    if "goals" in data:
+        value = data["goals"]
+        value = check_goals_shape(value)
+        found.goals = value
+    else:
+        found.goals = check_goals_shape({})
+    if "allow_drill" in data:
+        value = data["allow_drill"]
+        if type(value) is not bool:
+            raise Wrong
+        found.allow_drill = value
+    else:
+        found.allow_drill = False
     return found

@@ -281,9 +281,11 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
 
 
 def _forget_unperformed(state: State, event: Mapping[str, Any], result: Result) -> None:
-    """Forget an act that was refused, or that its proof says was never done."""
-    proof = state.progress[event["step"]].call.proof
-    never = result is Result.REFUSED or result is Result.BURNT and proof
+    """Forget an act that was refused, or that its proof says was never done. A script of
+    several calls may have made some of them: only its proof says that it has not."""
+    call = state.progress[event["step"]].call
+    whole = call.proof or not (call.act and call.act.script)
+    never = result is Result.REFUSED and whole or result is Result.BURNT and call.proof
     if never and not state.back:
         state.performed.pop(event["step"], None)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from graphlib import TopologicalSorter
 from json.encoder import encode_basestring
 from pathlib import Path
@@ -32,6 +32,7 @@ from tapgen.model import (
     gate_data,
     procedure_data,
 )
+from tapgen.model.drills import Goals
 from tapgen.system import representatives
 from tapgen.template import evaluate, schemas
 from tapgen.template.values import text, unmarked
@@ -202,6 +203,7 @@ def manifest(system: System, default: System | None = None) -> dict[str, Any]:
         "operator_role": system.operator_role,
         "rollout": _rollout(system),
         "tags": dict(system.tags),
+        **({"goals": asdict(system.goals)} if system.goals != Goals() else {}),
         "stack_sets": [
             _stack_set(system, stack_set, name, waves[stack_set.part])
             for stack_set, name in _template_names(system, default)
