@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "plan": {"knowledge", "template", "aws", "system"},
     "rollout": {"template", "aws", "system", "plan", "knowledge"},
-    "operate": {"template", "aws", "rollout"},
+    "operate": {"template", "aws", "procedures", "rollout"},
     "accounts": {"knowledge", "template", "aws", "system", "blueprints"},
     "report": {"template", "plan", "rollout"},
 }

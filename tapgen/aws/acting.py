@@ -5,12 +5,12 @@ The words of a call are those of its API, so that any service works without code
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from tapgen.aws import probes, scripts
+from tapgen.aws.selecting import select
 from tapgen.aws.session import Aws, ask
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model.procedures import Act
@@ -18,8 +18,6 @@ from tapgen.model.procedures import Act
 _NOT_THERE = ("NotFound", "NotFoundFault", "NotFoundException")
 """How the code of an error ends that says that what was asked for does not exist: an
 answer, and not the lack of one."""
-
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")  # of a JSONPath like $.Members[0].Status
 
 
 @dataclass(frozen=True)
@@ -64,16 +62,6 @@ def look(aws: Aws, act: Act) -> Seen:
     if found is None:
         return Seen(act.missing, "missing")
     return Seen(found in act.wanted, found)
-
-
-def select(answer: Any, selector: str) -> str | None:
-    """Return the value at a JSONPath of names and positions, as text; None without one."""
-    for name, position in _STEP.findall(selector):
-        try:
-            answer = answer[name] if name else answer[int(position)]
-        except (LookupError, TypeError):
-            return None
-    return None if answer is None else str(answer)
 
 
 def _answer(aws: Aws, act: Act) -> Any:

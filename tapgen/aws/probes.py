@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tapgen.aws import lags, web
+from tapgen.aws.selecting import select
 from tapgen.aws.session import Aws, ask, pages
 from tapgen.errors import AwsError, Unreachable
 from tapgen.model import Target
@@ -154,8 +155,6 @@ def _ask_api(aws: Aws, target: Target, payload: Payload) -> Facts:
 
 def _answers(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
     """Whether an API gives the status and the values that are wanted."""
-    from tapgen.aws.acting import select
-
     api = web.Api(target, payload["Api"], payload["Stage"])
     method, path = payload["Method"], payload["Path"]
     try:
@@ -228,9 +227,9 @@ def _is_heard(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
         WaitTimeSeconds=1,
     ).get("Messages", [])
     for message in found:
-        told = json.loads(json.loads(message["Body"])["Message"])
-        if payload["Reason"] in told.get("NewStateReason", ""):
-            return True, f"the notification of {told['AlarmName']} was received"
+        notice = json.loads(json.loads(message["Body"])["Message"])
+        if payload["Reason"] in notice.get("NewStateReason", ""):
+            return True, f"the notification of {notice['AlarmName']} was received"
     return False, "no notification yet"
 
 

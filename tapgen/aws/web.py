@@ -24,7 +24,9 @@ class Api:
     def url(self, aws: Aws, path: str) -> str:
         """Return the address of a path; the embedded AWS has it below its own."""
         if aws.local:
-            return f"{aws.endpoint}/restapis/{self.id}/{self.stage}/_user_request_{path}"
+            return (
+                f"{aws.endpoint}/restapis/{self.id}/{self.stage}/_user_request_{path}"
+            )
         host = f"{self.id}.execute-api.{self.target.region}.amazonaws.com"
         return f"https://{host}/{self.stage}{path}"
 

@@ -17,6 +17,7 @@ from tapgen.cli.common import (
     aws_options,
     output_option,
     print_json,
+    progress_option,
     say,
     system_options,
 )
@@ -69,6 +70,7 @@ def _report_file(_: Any, __: Any, value: Path | None) -> Path | None:
 @system_options
 @aws_options
 @output_option
+@progress_option
 @click.option(
     "--scenario",
     type=click.Choice(_SCENARIOS),
@@ -151,20 +153,26 @@ def _lines(reached: Reached, found: Drill) -> list[str]:
         f"{system.prefix}: drill {found.scenario} in {where}, account {found.account}"
     ]
     if found.moves:
-        lines.append("  it moves what serves to the other region and back, without loss")
+        lines.append(
+            "  it moves what serves to the other region and back, without loss"
+        )
     lines += [f"  left out: {words}" for words in found.left_out]
     return lines
 
 
 def _shown(reached: Reached, found: Drill, as_json: bool) -> int:
+    from tapgen.operate import drilling
     from tapgen.report import acts
 
+    needs = drilling.permissions(found.steps)
     if as_json:
         known = {"system": reached.system.name, "scenario": found.scenario}
-        print_json({**known, "steps": acts.data(found.steps), "report": None})
+        steps = acts.data(found.steps)
+        print_json({**known, "steps": steps, "permissions": needs, "report": None})
         return DONE
     for line in acts.lines(found.steps):
         click.echo(line)
+    click.echo(f"permissions: {', '.join(needs)}")
     return DONE
 
 

@@ -19,7 +19,6 @@ from tapgen.model import (
     Target,
     Value,
 )
-
 from tapgen.model.drills import Goals
 
 if TYPE_CHECKING:  # slow to import, and needed only to say what is wrong

@@ -31,7 +31,8 @@ class Goals:
 @dataclass(frozen=True)
 class Measure:
     """What is measured: `key` is what steps carry, `goal` the name of its goal (empty where
-    it has none). `silent` says why the AWS that is asked may have nothing to measure."""
+    it has none). `silent` says why the AWS that is asked may have nothing to measure.
+    """
 
     key: str
     title: str
@@ -99,7 +100,8 @@ class Did:
 @dataclass(frozen=True)
 class DrillReport:
     """A drill as its journal has it. `result` is how its run ended; empty while it is open.
-    `caller` is the ARN that made the calls, `left` what was changed and not taken back."""
+    `caller` is the ARN that made the calls, `left` what was changed and not taken back.
+    """
 
     system: str
     suffix: str

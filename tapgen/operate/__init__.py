@@ -5,7 +5,8 @@ and becomes a program of acts and checks (`programs`), which runs with the journ
 lock of a rollout: so it can be stopped, resumed and reversed, and excludes a rollout.
 `databases` says which procedures a failover is, from who writes and which regions answer;
 `replicas` what a promotion is, and `outputs` reads what they need of stacks. `running`
-starts it, and `chapters` lists all procedures for people. `verifying` only looks: whether
-what is deployed is as it should be. May use `rollout/` and `aws/`. Begin reading at
+starts it, and `chapters` lists all procedures for people. `drilling` makes the steps of a
+drill, and `drilled` reads from its journal what it has found. `verifying` only looks: whether
+what is deployed is as it should be. May use `procedures/`, `rollout/` and `aws/`. Begin reading at
 `databases.failover`.
 """

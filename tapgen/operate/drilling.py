@@ -40,6 +40,30 @@ LONGEST_COPY = 1800
 LONGEST_NOTICE = 300
 LONGEST_ANSWER = 900
 _MOVES = 3600
+_NEEDS = {
+    "measure lag": ("cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"),
+    "copy items": ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"),
+    "remove items": ("dynamodb:DeleteItem",),
+    "put object": ("kms:GenerateDataKey", "s3:PutObject"),
+    "copied": ("s3:GetObject",),
+    "remove objects": ("s3:DeleteObjectVersion", "s3:ListBucketVersions"),
+    "ask api": ("execute-api:Invoke",),
+    "answers": ("execute-api:Invoke",),
+    "listen": ("sns:Subscribe", "sqs:CreateQueue"),
+    "heard": ("sqs:GetQueueUrl", "sqs:ReceiveMessage"),
+    "stop listening": (
+        *("sns:ListSubscriptionsByTopic", "sns:Unsubscribe"),
+        *("sqs:DeleteQueue", "sqs:GetQueueUrl"),
+    ),
+    "switchover": ("rds:DescribeGlobalClusters", "rds:SwitchoverGlobalCluster"),
+    "writer": ("rds:DescribeDBClusters", "rds:DescribeGlobalClusters"),
+    "release": ("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData"),
+}
+"""The IAM actions of scripts. Listing and deleting versions, and HeadObject, have actions
+with other names than their calls.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+"""
 _NO_LAG = "the embedded AWS publishes no replication lag"
 
 
@@ -166,9 +190,7 @@ class _Writing:
 
     def check(self, check: Act, *measures: str) -> None:
         words = str(check)
-        self.steps.append(
-            Step(Kind.CHECK, check=check, words=words, measures=measures)
-        )
+        self.steps.append(Step(Kind.CHECK, check=check, words=words, measures=measures))
 
     # -- what is rehearsed ---------------------------------------------------------
 
@@ -272,9 +294,9 @@ class _Writing:
         alarm, topic = self.value(bell.alarm), self.value(bell.topic)
         found = [*alarms.read(self.aws, target, [alarm])]
         if not found or found[0].state == "ALARM":
-            state = "is in ALARM" if found else "does not exist"
+            why = "is in ALARM" if found else "does not exist"
             raise RolloutError(
-                f"{self.system.prefix}: alarm {alarm} in {target.region} {state}, so it "
+                f"{self.system.prefix}: alarm {alarm} in {target.region} {why}, so it "
                 "cannot be raised; see tapgen verify"
             )
         key = self.measure(
@@ -376,7 +398,7 @@ class _Writing:
         home = self._back
         (move,) = (s for s in home if _script(s) == "switchover")
         (waits,) = (s.check for s in home if s.check and s.check.script == "writer")
-        (calm, *_) = (
+        calm, *_ = (
             s.check
             for s in home
             if s.check and s.check.action == "DescribeGlobalClusters"
@@ -392,7 +414,7 @@ class _Writing:
     def _released(self, step: Step) -> Step:
         """Let a switch be turned off until its alarm follows: in the minute in which it was
         turned on, one value changes nothing."""
-        (release, seen) = (
+        release, seen = (
             s
             for s in self._back
             if "release" in (_script(s), s.check.script if s.check else "")
@@ -416,6 +438,18 @@ class _Writing:
             if name in begun and (step.kind is Kind.ACT or name == "MoveDatabase"):
                 bare = replace(bare, undoes=_id(begun[name]))
             self.steps.append(bare)
+
+
+def permissions(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Return the IAM actions that a drill takes, beside those of its journal."""
+    acts = [call.act for s in steps for call in (*s.calls, *s.undo)]
+    looks = [one for s in steps for one in (s.check, s.before_undo, s.after_undo)]
+    found = {"cloudformation:DescribeStacks"}
+    for act in [a for a in (*acts, *looks) if a]:
+        found |= (
+            {*_NEEDS[act.script]} if act.script else {f"{act.service}:{act.action}"}
+        )
+    return tuple(sorted(found))
 
 
 def _script(step: Step) -> str:
@@ -454,5 +488,3 @@ def _moves(
     if scenario == DNS:
         return at(moving.to, traffic), at(moving.to, databases.RELEASE)
     return [*moving.moves], at(home, back.name)
-
-

@@ -136,7 +136,8 @@ def html(found: DrillReport) -> str:
         ),
     )
     samples = _table(
-        ("Measured", "Samples"), ([m.measure.title, _samples(m)] for m in found.measured)
+        ("Measured", "Samples"),
+        ([m.measure.title, _samples(m)] for m in found.measured),
     )
     done = _table(
         ("When (UTC)", "What", "Seen"),
@@ -247,13 +248,15 @@ def _safe(text: str) -> str:
 
 def _table(head: tuple[str, ...], rows: Any) -> str:
     top = "".join(f"<th>{_safe(name)}</th>" for name in head)
-    verdicts = {str(v) for v in Verdict}
+    marked = {str(v) for v in Verdict}
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td class="{cell}">{_safe(cell)}</td>'
-            if cell in verdicts
-            else f"<td>{_safe(cell)}</td>"
+            (
+                f'<td class="{cell}">{_safe(cell)}</td>'
+                if cell in marked
+                else f"<td>{_safe(cell)}</td>"
+            )
             for cell in row
         )
         + "</tr>"

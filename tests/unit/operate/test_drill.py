@@ -23,6 +23,7 @@ from tapgen.model.drills import DrillReport, Goals, Measure, Measured, Sample, V
 from tapgen.operate import drilled, drilling, running
 from tapgen.report import drill as report
 from tapgen.rollout import Event, Outcome, Starter, history, opening
+from tests.systems import look
 from tests.systems.test_loss import ROLES, region, system
 from tests.unit.operate import world as worlds
 from tests.unit.operate.world import Around, World
@@ -351,6 +352,34 @@ def test_killed_at_any_call_it_leaves_the_system_as_it_was(reverse: bool) -> Non
             # A time in which nobody ran the drill is no measurement.
             assert all(s.seconds is not None for m in found.measured for s in m.samples)
         assert at_home(cloud), where
+
+
+def test_the_permissions_are_those_that_are_used_and_are_documented() -> None:
+    """Actions are called as calls are, save for some of S3 and of API Gateway."""
+    cloud = place()
+    found = drilling.plan(system(), cloud.aws, "region-loss", ID)
+    before = len(cloud.faults.calls)
+    carry_out(cloud)
+    used = set()
+    for call in cloud.faults.calls[before:]:
+        role, service, *api = call.split()
+        if role in ROLES and api:
+            action = f"{service}:{api[0]}"
+            used.add(
+                "execute-api:Invoke"
+                if service == "api"
+                else _ACTIONS.get(action, action)
+            )
+    assert {*drilling.permissions(found.steps)} == used | {"kms:GenerateDataKey"}
+    page = (look.ROOT / "docs" / "how-to" / "drill.md").read_text()
+    assert all(f"`{one}`" in page for one in drilling.permissions(found.steps))
+
+
+_ACTIONS = {
+    "s3:HeadObject": "s3:GetObject",
+    "s3:ListObjectVersions": "s3:ListBucketVersions",
+    "s3:DeleteObject": "s3:DeleteObjectVersion",
+}
 
 
 def test_what_cannot_be_rehearsed_now_is_said() -> None:
