@@ -9,11 +9,21 @@ from __future__ import annotations
 import os
 
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
+
+SOAK = "TAPGEN_SOAK" in os.environ
 
 settings.register_profile(
     "tapgen",
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    derandomize="TAPGEN_SOAK" not in os.environ,
+    derandomize=not SOAK,
 )
 settings.load_profile("tapgen")
+
+if not SOAK:
+    # Now and then it takes a constant of the modules that are imported by then. Which
+    # these are depends on what the process has run before, so other examples would be
+    # tried where the tests are shared out in another way.
+    assert callable(providers._get_local_constants)
+    providers._get_local_constants = lambda: providers._local_constants

@@ -39,7 +39,7 @@ _NOT_RUNNING = "the embedded AWS is not running; start it with tapgen local star
 _FAULT_EPILOG = """\b
 Effects:
   fail         a resource fails (--logical-id or --type), and its stack rolls back
-  delay        an answer or a resource takes --seconds longer
+  delay        an answer or a resource takes --seconds longer, or until the fault is cleared
   throttle     the service throttles the call
   error        the service fails: --status 500 or 503, or an error --code of its own
   cut          the connection ends without an answer, --when before or after the work

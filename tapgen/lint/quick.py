@@ -34,7 +34,7 @@ MISSING = (
     "--quick needs cloudformation-validate, which is not installed; install it with: "
     "pip install 'tapgen[validate]', or leave out --quick to use cfn-lint"
 )
-PATIENCE = 30
+PATIENCE = 60
 """Seconds after which nobody waits for the first answer any longer."""
 
 # Rules whose findings cfn-lint does not have, or tapgen knows better. cfn-lint's own W1011

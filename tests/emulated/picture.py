@@ -45,7 +45,7 @@ READY = ("secure-network-prod-storage-dr", "secure-network-prod-audit")
 BUSY = "secure-network-prod-network"
 SLOW = {
     "effect": "delay",
-    "seconds": 6,  # a busy machine needs them
+    "seconds": 3600,  # or until the moment is there
     "match": {"region": REGION, "stack_set": BUSY, "type": "AWS::EC2::VPC"},
 }
 CELL = 12.2  # width of a character in rich's SVG
@@ -105,11 +105,17 @@ def record(folder: Path) -> tuple[str, ...]:
         out.print(text.plan(the_plan, outlook=Outlook(forecast.of(the_plan))))
         places = [(s.stack_set, t) for s in the_plan.steps for t in s.targets]
         screen = Recorder(out, places)
+
+        def pictured() -> bool:
+            if screen.frame:
+                lifecycle.clear_faults(folder)
+            return bool(screen.frame)
+
         rollout.run(
             the_plan,
             sets,
             screen,
-            stopping=lambda: bool(screen.frame),
+            stopping=pictured,
             poll_seconds=(0.02, 0.1),
         )
     finally:

@@ -9,9 +9,10 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import boto3
 import pytest
@@ -221,7 +222,11 @@ def test_a_saved_plan_is_obeyed_once_also_after_a_kill_and_then_refused(
     changed = shell.run(*agreed, expect=1).stderr
     path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
 
-    kill_at(shell.start(*agreed), "wave 1 of")
+    with held(shell):
+        process = shell.start(*agreed)
+        begun(shell, process)
+        process.kill()
+        process.communicate()
     path.write_text(MINIMAL.replace("203.0.113.0/24", "192.0.2.0/24"))
     assert "✓ done" in shell.run("resume", "--local").stdout
     path.write_text(MINIMAL.replace("203.0.113.0/24", "198.51.100.0/24"))
@@ -236,12 +241,37 @@ def test_a_saved_plan_is_obeyed_once_also_after_a_kill_and_then_refused(
     assert "No changes" in shown
 
 
-def kill_at(process: subprocess.Popen[str], words: str) -> None:
-    """Kill a command once it has printed these words as progress."""
-    assert process.stderr
-    assert any(words in line for line in process.stderr)
-    process.kill()
-    process.communicate()
+@contextmanager
+def held(shell: Shell) -> Iterator[None]:
+    """Stacks of stack sets are begun, and come to no end before this does."""
+    shell.run("local", "start")
+    every = ("--stack-set", "secure-network-*", "--type", "*", "--times", "always")
+    shell.run("local", "fault", "add", "delay", *every, "--seconds", "3600")
+    yield
+    shell.run("local", "fault", "clear")
+
+
+def begun(shell: Shell, process: subprocess.Popen[str]) -> None:
+    """Wait until a rollout creates or updates a stack."""
+    clients = [shell.client("cloudformation", r) for r in ("us-east-1", "us-west-2")]
+    while not any(
+        stack["StackStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+        and stack["StackName"].startswith("StackSet-")
+        for client in clients
+        for stack in client.describe_stacks()["Stacks"]
+    ):
+        assert process.poll() is None, process.communicate()
+
+
+def read_to(stream: IO[str] | None, words: str) -> str:
+    """What a command prints, until it prints these words."""
+    assert stream
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if words in line:
+            break
+    return "".join(lines)
 
 
 def test_a_plan_shows_what_a_replacement_carries_along(rolled: Shell) -> None:
@@ -317,17 +347,14 @@ def test_ctrl_c_and_sigterm_finish_what_runs_and_resume_goes_on(
     shell: Shell, number: int
 ) -> None:
     shell.config(MINIMAL)
-    process = shell.start("rollout", "--local", "--yes")
-    assert process.stderr
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "wave 1 of" in line:
-            process.send_signal(number)
-            break
+    with held(shell):
+        process = shell.start("rollout", "--local", "--yes")
+        begun(shell, process)
+        process.send_signal(number)
+        said = read_to(process.stderr, "no new operation starts")
     out, err = process.communicate(timeout=600)
 
-    text = "".join(lines) + err + out
+    text = said + err + out
     assert process.returncode == 130, text
     assert "no new operation starts" in text
     assert "continue with: tapgen resume secure_network --local" in text
@@ -339,9 +366,7 @@ def test_a_rollout_goes_on_when_nobody_reads_its_progress(shell: Shell) -> None:
     shell.config(MINIMAL)
     process = shell.start("rollout", "--local", "--yes")
     assert process.stderr and process.stdout
-    for line in process.stderr:
-        if "wave 1 of" in line:
-            break
+    assert "wave 1 of" in read_to(process.stderr, "wave 1 of")
     process.stderr.close()
     process.stdout.close()
 
@@ -351,21 +376,17 @@ def test_a_rollout_goes_on_when_nobody_reads_its_progress(shell: Shell) -> None:
 
 def test_a_second_ctrl_c_leaves_at_once_and_says_what_runs(shell: Shell) -> None:
     shell.config(MINIMAL)
-    process = shell.start("rollout", "--local", "--yes")
-    assert process.stderr
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "wave 1 of" in line:
-            process.send_signal(signal.SIGINT)
-        if "stopping" in line:
-            process.send_signal(signal.SIGINT)
-            break
-    out, err = process.communicate(timeout=600)
+    with held(shell):
+        process = shell.start("rollout", "--local", "--yes")
+        begun(shell, process)
+        process.send_signal(signal.SIGINT)
+        said = read_to(process.stderr, "stopping")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=600)
 
-    text = "".join(lines) + err + out
+    text = said + err + out
     assert process.returncode == 130, text
-    assert "stopped at once" in text or "interrupted" in text
+    assert "stopped at once" in text
     assert "Traceback" not in text
     assert "is open since" in shell.run("rollout", "--local", "--yes", expect=1).stderr
     shown = shell.run("status", "--local", "--output", "json", expect=2)
@@ -424,19 +445,15 @@ def test_a_broken_file_does_not_hide_the_others(shell: Shell) -> None:
 
 def test_a_killed_embedded_aws_is_reported_without_a_traceback(shell: Shell) -> None:
     shell.config(f"{MINIMAL}rollout: {{patience: 1s}}\n")
-    shell.run("local", "start")
-    pid = json.loads(shell.run("local", "status", "--output", "json").stdout)["pid"]
-    process = shell.start("rollout", "--local", "--yes")
-    assert process.stderr
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        if "wave 1 of" in line:
-            os.kill(pid, signal.SIGKILL)
-            break
-    out, err = process.communicate(timeout=600)
+    with held(shell):
+        process = shell.start("rollout", "--local", "--yes")
+        begun(shell, process)
+        pid = lifecycle.recorded(shell.folder / ".tapgen")["pid"]
+        os.kill(pid, signal.SIGKILL)
+        out, err = process.communicate(timeout=600)
+        shell.run("local", "start")  # without what held
 
-    text = "".join(lines) + err + out
+    text = err + out
     assert process.returncode in (1, 3), text
     assert "lost the connection to AWS" in text
     assert "Traceback" not in text

@@ -439,7 +439,7 @@ def empty(kind: str, name: str = "It") -> str:
 
 def failure(client: Any, stack: str) -> str:
     """Why a resource of a stack was not created, once it has failed."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         events = client.describe_stack_events(StackName=stack)["StackEvents"]
         for event in events:

@@ -118,7 +118,7 @@ class Place:
             Capabilities=["CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         waiter = self.cloudformation.get_waiter("change_set_create_complete")
-        waiter.config.delay = 0.05
+        waiter.config.delay, waiter.config.max_attempts = 0.05, 1200
         waiter.wait(StackName=name, ChangeSetName="c")
         found = self.cloudformation.describe_change_set(
             StackName=name, ChangeSetName="c"

@@ -12,7 +12,7 @@ from typing import Any
 from tapgen.emulator.cloudformation import private_names
 from tapgen.emulator.cloudformation.patches.replacing import replace_everywhere
 from tapgen.emulator.faults.active import Faults, service_of
-from tapgen.emulator.faults.model import ResourceFault
+from tapgen.emulator.faults.model import LOOK, ResourceFault
 from tapgen.emulator.wire.inner import Place
 
 _CFN = "ministack.services.cloudformation"
@@ -141,7 +141,9 @@ def _apply_faults(stack: str, logical_id: str, type_: str, action: str) -> None:
     place = Place(responses.get_account_id(), responses.get_region())
     for fault in _current[0].on_resource(place, stack, logical_id, type_, action):
         if fault.effect == "delay":
-            time.sleep(fault.seconds or 0)
+            end = time.monotonic() + (fault.seconds or 0)
+            while (left := end - time.monotonic()) > 0 and _current[0].is_set(fault):
+                time.sleep(min(left, LOOK))
             continue
         default = 'Resource handler returned message: "Internal failure"'
         if fault.effect == "unavailable":

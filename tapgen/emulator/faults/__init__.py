@@ -10,7 +10,8 @@ one effect on them. A key that is left out matches everything; names may have wi
               nth (of the matching times, 1 is the first) times (0 is always)
               probability (with seed)
     effects:  fail          a resource fails with a reason, and its stack rolls back
-              delay         an answer or a resource comes `seconds` later
+              delay         an answer or a resource comes `seconds` later, or when the fault
+                            is removed
               throttle      the service throttles the caller
               error         the service fails: status 500 or 503, or a `code` and status
               cut           the connection ends without an answer, `when` before or after

@@ -96,6 +96,11 @@ class Faults:
             self._active = left
             return removed
 
+    def is_set(self, fault: Fault) -> bool:
+        """Whether a fault that hit something has not been removed since: then what it
+        delays goes on at once."""
+        return any(active.fault is fault for active in self._active)
+
     def on_call(self, call: Call) -> list[Fault]:
         """Return the faults that hit a call: delays, then at most one other."""
         at = {

@@ -41,6 +41,8 @@ GLOBAL = frozenset({"iam", "organizations", "sts"})
 """Services that have one place, GLOBAL_REGION, for all regions."""
 GLOBAL_REGION = "us-east-1"
 LONGEST = 3600  # seconds of a delay
+LOOK = 0.02
+"""Seconds after which what is delayed looks whether its fault is still set."""
 
 
 class FaultError(ValueError):

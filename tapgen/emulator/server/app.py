@@ -11,6 +11,7 @@ import hmac
 import json
 import logging
 import re
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tapgen.emulator.faults.active import Faults
-from tapgen.emulator.faults.model import Fault, FaultError
+from tapgen.emulator.faults.model import LOOK, Fault, FaultError
 from tapgen.emulator.faults.parsing import parse_all
 from tapgen.emulator.permissions import callers, stack_roles
 from tapgen.emulator.permissions.enforcing import ENFORCEMENT, Actor, acting
@@ -285,7 +286,7 @@ class Embedded:
         call = protocols.identify(scope, signed, await self._account(signed), body)
         for fault in self.faults.on_call(call):
             if fault.effect == "delay":
-                await asyncio.sleep(fault.seconds or 0)
+                await self._delay(fault)
             elif fault.effect == "cut":
                 if fault.when == "after":
                     await self._serve(scope, receive, _nowhere)
@@ -296,6 +297,12 @@ class Embedded:
                 await _send(send, *protocols.formed(call, refusal))
                 return
         await self._serve(scope, receive, send)
+
+    async def _delay(self, fault: Fault) -> None:
+        """Wait as long as a fault says, and no longer than it is set."""
+        end = time.monotonic() + (fault.seconds or 0)
+        while (left := end - time.monotonic()) > 0 and self.faults.is_set(fault):
+            await asyncio.sleep(min(left, LOOK))
 
     async def _refusal(self, fault: Fault, call: Call, signed: Signature) -> Refusal:
         if fault.effect == "denied":

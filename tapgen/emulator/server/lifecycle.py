@@ -31,6 +31,8 @@ LAST_PORT = 65535
 STATE = "state"
 """The folder of the saved state."""
 _LAST_PID = 2**31 - 1  # of a signed 32-bit number, which the system takes
+PATIENCE = 60
+"""Seconds in which the embedded AWS starts, answers and ends, on however busy a machine."""
 TOKEN_VARIABLE = "TAPGEN_LOCAL_TOKEN"
 """Environment variable that hands the token to the command that `start` spawns."""
 SOCKET_VARIABLE = "TAPGEN_LOCAL_SOCKET"
@@ -101,7 +103,7 @@ def start(
     folder: Path,
     command: Sequence[str],
     port: int | None = None,
-    timeout: float = 30,
+    timeout: float = PATIENCE,
     persist: bool | None = None,
 ) -> Server:
     """Start the embedded AWS of a project in the background, unless it runs.
@@ -244,7 +246,7 @@ def stop(folder: Path) -> bool:
             return False
         with suppress(EmulatorError):
             _ask(server, "POST", "shutdown")
-        if not ended(server.pid, 10):
+        if not ended(server.pid, PATIENCE):
             _end(server.pid)
         (folder / "local.json").unlink(missing_ok=True)
         return True
@@ -252,7 +254,7 @@ def stop(folder: Path) -> bool:
 
 def reset(folder: Path) -> None:
     """Empty all state of the running embedded AWS; EmulatorError when none runs."""
-    _ask(_must_run(folder), "POST", "reset", timeout=60)
+    _ask(_must_run(folder), "POST", "reset")
 
 
 def has_state(folder: Path) -> bool:
@@ -311,8 +313,7 @@ def add_faults(folder: Path, given: Any) -> list[dict[str, Any]]:
     EmulatorError when none runs or when a fault is invalid; then none is set.
     """
     server = _must_run(folder)
-    # An unknown action is searched for in many service models.
-    answer = _ask(server, "POST", "faults", timeout=60, body=given)
+    answer = _ask(server, "POST", "faults", body=given)
     found: list[dict[str, Any]] = answer["faults"]
     return found
 
@@ -340,7 +341,7 @@ def _is_ours(server: Server) -> bool:
 
     nonce = secrets.token_hex(16)
     try:
-        answer = _request(server, "GET", f"identity?nonce={nonce}", 5)
+        answer = _request(server, "GET", f"identity?nonce={nonce}")
     except TimeoutError as error:
         raise EmulatorError(
             f"process {server.pid} on port {server.port} does not answer: wait, or end "
@@ -353,10 +354,10 @@ def _is_ours(server: Server) -> bool:
 
 
 def _ask(
-    server: Server, method: str, route: str, timeout: float = 10, body: Any = None
+    server: Server, method: str, route: str, body: Any = None
 ) -> dict[str, Any]:
     try:
-        answer = _request(server, method, route, timeout, body)
+        answer = _request(server, method, route, body)
     except (OSError, HTTPException, ValueError) as error:
         raise EmulatorError(
             f"the embedded AWS on port {server.port} does not answer ({error}): see its "
@@ -373,14 +374,14 @@ def _ask(
 
 
 def _request(
-    server: Server, method: str, route: str, timeout: float, body: Any = None
+    server: Server, method: str, route: str, body: Any = None
 ) -> dict[str, Any] | None:
     """The answer of a control route; None when it is not one of ours.
 
     It has `error` when the request was invalid.
     """
 
-    connection = HTTPConnection(HOST, server.port, timeout=timeout)
+    connection = HTTPConnection(HOST, server.port, timeout=PATIENCE)
     # The token is sent only to a listener that has proven that it knows it.
     known = not route.startswith("identity")
     headers = {TOKEN_HEADER: server.token} if known else {}

@@ -49,7 +49,7 @@ class Project:
 
     def start(self) -> lifecycle.Server:
         self.server = lifecycle.start(
-            self.folder, SERVE, port=free_port(), persist=True, timeout=60
+            self.folder, SERVE, port=free_port(), persist=True
         )
         return self.server
 
@@ -561,13 +561,17 @@ def test_background_work_is_saved_without_any_request(project: Project) -> None:
     client = project.client("cloudformation")
     slow = {"effect": "delay", "seconds": 0.5, "match": {"logical_id": "Topic"}}
     lifecycle.add_faults(project.folder, slow)
-    client.create_stack(StackName="slow", TemplateBody=template())
+    # Outputs are known when the stack is complete, a moment after its resources.
+    said = {"Value": {"Fn::Join": [" ", ["the", "stack", "is", "complete"]]}}
+    body = template(Outputs={"Said": said})
+    client.create_stack(StackName="slow", TemplateBody=body)
     folder = project.folder / "state"
     deadline = time.monotonic() + 60
-    while not any(b"CREATE_COMPLETE" in f.read_bytes() for f in folder.iterdir()):
+    while not any(b"the stack is complete" in f.read_bytes() for f in folder.iterdir()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
+    lifecycle.faults(project.folder)  # is answered once the file is written to its end
     project.killed()
 
     client = project.client("cloudformation")

@@ -10,11 +10,11 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tapgen.emulator.persistence import stores
-from tests.emulator.conftest import Aws, template
+from tests.emulator.conftest import PATIENCE, Aws, template
 
 
 def settled(client: Any, name: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
         stack: dict[str, Any] = client.describe_stacks(StackName=name)["Stacks"][0]
         if not stack["StackStatus"].endswith("_IN_PROGRESS"):

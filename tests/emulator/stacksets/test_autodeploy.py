@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tapgen.emulator.server import lifecycle
 from tests.emulator.conftest import BROKEN, HELD, PATIENCE, UNFINISHED, Aws
 from tests.emulator.stacksets.test_organizations import Organization, organization
 from tests.emulator.stacksets.test_sets import refused
@@ -111,15 +112,23 @@ def test_an_account_removed_from_the_organization_loses_the_instances(
     assert organization.accounts() == set()
 
 
-def test_a_move_deletes_first_and_then_creates(organization: Organization) -> None:
+def test_a_move_deletes_first_and_then_creates(
+    organization: Organization, server: lifecycle.Server
+) -> None:
     """User guide, "How automatic deployments work": StackSet1's instance is deleted,
     StackSet2's is queued to be created."""
     aws, other = organization.aws, organization.new_unit(organization.root, "other")
     for name, unit in (("one", organization.unit), ("two", other)):
         organization.make(name, AutoDeployment=ENABLED)
         organization.create(name, OrganizationalUnitIds=[unit])
-    organization.move(organization.account, organization.unit, other)
-    assert operations(aws, "two")[0]["Status"] == "QUEUED"
+    deletes = {"account": organization.account, "type": "*", "action": "delete"}
+    held = {"effect": "delay", "match": deletes, "seconds": 3600}
+    fault = lifecycle.add_faults(server.folder, held)[-1]
+    try:
+        organization.move(organization.account, organization.unit, other)
+        assert operations(aws, "two")[0]["Status"] == "QUEUED"
+    finally:
+        lifecycle.clear_faults(server.folder, fault["id"])
     newest = settled(aws, "two")[0]
     assert newest["CreationTimestamp"] <= settled(aws, "one")[0]["EndTimestamp"]
     assert organization.accounts("one") == set()

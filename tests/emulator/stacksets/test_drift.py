@@ -127,7 +127,7 @@ def plain_stack(aws: Aws, region: str, **parameters: str) -> str:
         StackName="plain", TemplateBody=NAMED, Parameters=values(**parameters)
     )["StackId"]
     client.get_waiter("stack_create_complete").wait(
-        StackName="plain", WaiterConfig={"Delay": 0}
+        StackName="plain", WaiterConfig={"Delay": 0, "MaxAttempts": 10_000}
     )
     return created
 

@@ -419,7 +419,7 @@ def delete_by_hand(aws: Aws) -> dict[str, Any]:
     client = aws.cloudformation
     client.delete_stack(StackName=instance["StackId"])
     client.get_waiter("stack_delete_complete").wait(
-        StackName=instance["StackId"], WaiterConfig={"Delay": 0}
+        StackName=instance["StackId"], WaiterConfig={"Delay": 0, "MaxAttempts": 10_000}
     )
     return instance
 

@@ -503,7 +503,7 @@ def test_imported_stacks_are_mapped_to_units(organization: Organization) -> None
     client = organization.aws.client("cloudformation", organization.account)
     id_ = client.create_stack(StackName="plain", TemplateBody=SHOWN)["StackId"]
     client.get_waiter("stack_create_complete").wait(
-        StackName="plain", WaiterConfig={"Delay": 0}
+        StackName="plain", WaiterConfig={"Delay": 0, "MaxAttempts": 10_000}
     )
     organization.make()
     started = organization.aws.cloudformation.import_stacks_to_stack_set(

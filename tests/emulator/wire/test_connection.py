@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.proof import CONTROL
 from tapgen.emulator.wire.connection import BODY_LIMIT, UNREAD_LIMIT, after_request
-from tests.emulator.conftest import SERVE, Aws
+from tests.emulator.conftest import PATIENCE, SERVE, Aws
 from tests.ports import free_port
 
 AWS = "/"
@@ -44,7 +44,7 @@ def test_an_answer_to_an_unread_body_keeps_the_connection(
     server: lifecycle.Server, path: str, header: str
 ) -> None:
     head = f"POST {path} HTTP/1.1\r\n{header}"
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
         first = answered(connection, head, b"{}")
         assert first.status >= 400
         assert not first.will_close
@@ -99,7 +99,7 @@ def test_a_crowd_of_slow_clients_does_not_stop_the_others(tmp_path: Path) -> Non
     def crowd(sent: bytes) -> None:
         with ExitStack() as clients:
             for _ in range(300):
-                client = socket.create_connection(("127.0.0.1", server.port), 30)
+                client = socket.create_connection(("127.0.0.1", server.port), PATIENCE)
                 clients.enter_context(client)
                 client.sendall(sent)
             aws.cloudformation.list_stack_sets()

@@ -34,7 +34,7 @@ def ask(
     **form: str,
 ) -> tuple[int, dict[str, str], str]:
     """One request as it stands; `Host` is 127.0.0.1 unless given."""
-    connection = HTTPConnection("127.0.0.1", server.port, timeout=30)
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     try:
         body = urlencode(form).encode() if form else None
         sent = {**(FORM if form else {}), **headers}
@@ -213,6 +213,6 @@ def test_a_page_opens_no_web_socket(server: lifecycle.Server) -> None:
         "Sec-WebSocket-Protocol: mqtt\r\n{}\r\n"
     )
     for headers, expected in (("", b"101"), (f"Origin: {EVIL}\r\n", b"403")):
-        with socket.create_connection(("127.0.0.1", server.port), 30) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
             connection.sendall(handshake.format(headers).encode())
             assert connection.recv(100).split()[1] == expected

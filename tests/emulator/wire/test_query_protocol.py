@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.emulator.conftest import Aws, template
+from tests.emulator.conftest import PATIENCE, Aws, template
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -48,7 +48,7 @@ class Raw:
     ) -> tuple[int, bytes]:
         data = body if isinstance(body, bytes) else urlencode(body).encode()
         headers = {"Authorization": self.authorization, "Content-Type": content_type}
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
             connection.request("POST", "/", data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
@@ -239,7 +239,7 @@ def test_an_assumed_role_acts_in_its_own_account(aws: Aws) -> None:
 def test_a_query_may_be_sent_by_get(raw: Raw) -> None:
     """API reference, "Making Query Requests": GET."""
     query = urlencode({"Action": "ListStackSets", "Version": "2010-05-15"})
-    with closing(HTTPConnection("127.0.0.1", raw.port, timeout=10)) as connection:
+    with closing(HTTPConnection("127.0.0.1", raw.port, timeout=PATIENCE)) as connection:
         headers = {"Authorization": raw.authorization}
         connection.request("GET", f"/?{query}", headers=headers)
         answer = connection.getresponse()
@@ -259,7 +259,7 @@ def test_a_signature_for_a_region_that_is_none_is_refused(aws: Aws) -> None:
 
 def test_control_routes_are_not_for_aws_clients(raw: Raw) -> None:
     """Not AWS: the control routes need the token."""
-    with closing(HTTPConnection("127.0.0.1", raw.port, timeout=10)) as connection:
+    with closing(HTTPConnection("127.0.0.1", raw.port, timeout=PATIENCE)) as connection:
         connection.request("POST", "/_tapgen/reset")
         answer = connection.getresponse()
         assert answer.status == 403

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -51,8 +50,7 @@ def test_a_gate_is_answered_at_the_terminal(
             write(word)
         terminal.sleep(min(seconds, 0.1))
 
-    gate = replace(APPROVE, timeout=3.0)
-    ended, _ = run(cloud, WANTED, gate, sleep=sleep, screen=terminal.on_event)
+    ended, _ = run(cloud, WANTED, APPROVE, sleep=sleep, screen=terminal.on_event)
 
     assert ended.green == approved
     assert cloud.sets[NAME].parameters == {"Size": "2" if approved else "1"}

@@ -123,7 +123,7 @@ def test_a_run_waits_for_an_approval_and_obeys_it(cloud: Cloud, approved: bool) 
     before = cloud.everything()
 
     sleep = answering(cloud, approved=approved)
-    ended, lines = run(cloud, WANTED, replace(APPROVE, timeout=3.0), sleep=sleep)
+    ended, lines = run(cloud, WANTED, APPROVE, sleep=sleep)
 
     assert ended.green == approved
     if not approved:

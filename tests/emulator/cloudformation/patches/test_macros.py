@@ -34,7 +34,7 @@ def macro(place: Place) -> Place:
         "Lambda::Function",
         Runtime="python3.12",
         Handler="index.handler",
-        Timeout=20,
+        Timeout=120,
         Role={"Fn::GetAtt": ["Role", "Arn"]},
         Code={"ZipFile": _CODE},
     )

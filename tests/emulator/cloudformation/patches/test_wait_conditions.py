@@ -18,7 +18,7 @@ def _waiting(**more: Any) -> dict[str, Any]:
         "Await": of(
             "CloudFormation::WaitCondition",
             Handle={"Ref": "Handle"},
-            Timeout="20",
+            Timeout="600",
             Count=2,
         ),
         **more,
