@@ -353,9 +353,7 @@ def _is_ours(server: Server) -> bool:
     return answer is not None and answer.get("proof") == expected
 
 
-def _ask(
-    server: Server, method: str, route: str, body: Any = None
-) -> dict[str, Any]:
+def _ask(server: Server, method: str, route: str, body: Any = None) -> dict[str, Any]:
     try:
         answer = _request(server, method, route, body)
     except (OSError, HTTPException, ValueError) as error:

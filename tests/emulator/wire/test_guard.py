@@ -12,6 +12,7 @@ import pytest
 
 from tapgen.emulator.server import lifecycle
 from tapgen.emulator.server.proof import CONTROL
+from tests.emulator.conftest import PATIENCE
 from tests.emulator.places import Place
 from tests.emulator.resources.test_gateway import api
 
@@ -213,6 +214,8 @@ def test_a_page_opens_no_web_socket(server: lifecycle.Server) -> None:
         "Sec-WebSocket-Protocol: mqtt\r\n{}\r\n"
     )
     for headers, expected in (("", b"101"), (f"Origin: {EVIL}\r\n", b"403")):
-        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as connection:
+        with socket.create_connection(
+            ("127.0.0.1", server.port), PATIENCE
+        ) as connection:
             connection.sendall(handshake.format(headers).encode())
             assert connection.recv(100).split()[1] == expected

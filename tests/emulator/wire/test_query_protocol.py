@@ -48,7 +48,9 @@ class Raw:
     ) -> tuple[int, bytes]:
         data = body if isinstance(body, bytes) else urlencode(body).encode()
         headers = {"Authorization": self.authorization, "Content-Type": content_type}
-        with closing(HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)) as connection:
+        with closing(
+            HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        ) as connection:
             connection.request("POST", "/", data, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
