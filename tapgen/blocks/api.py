@@ -37,6 +37,8 @@ from troposphere import (
     Not,
     NoValue,
     Ref,
+    Select,
+    Split,
     Sub,
     Tags,
     Template,
@@ -57,7 +59,7 @@ RELEASE = "release"
 class Route:
     """A method of a path, such as `GET` of `items/{id}`.
 
-    `authorization` is `NONE`, `AWS_IAM` or `COGNITO_USER_POOLS`. `body` is the JSON Schema (draft 4) that
+    `authorization` is `NONE`, `AWS_IAM`, `COGNITO_USER_POOLS` or `CUSTOM`. `body` is the JSON Schema (draft 4) that
     requests must match before they reach the function. `function` answers instead of the
     API's. `throttle` is requests per second, and burst, for this method alone. `part`
     takes the place of the last part of the path, where only the stack can know it.
@@ -130,6 +132,12 @@ class Api:
         """The host of the API's own endpoint, as text for `Fn::Sub`."""
         domain = "execute-api.${AWS::Region}.${AWS::URLSuffix}"
         return f"${{{self.rest_api.title}}}.{domain}"
+
+
+def unguessed() -> Any:
+    """Return a part of a path that no stranger guesses: the UUID in the stack's id, the
+    same as long as the stack is there."""
+    return Select(2, Split("/", Ref("AWS::StackId")))
 
 
 def canary(t: Template) -> Canary:
@@ -214,6 +222,7 @@ def rest_api(
     throttle: tuple[Any, Any] = (100, 200),
     cors: Cors | None = None,
     user_pools: Any = None,
+    verifier: Any = None,
     after: Sequence[str] = (),
 ) -> Api:
     """Add a regional REST API whose routes all call one function, and its stage.
@@ -226,7 +235,8 @@ def rest_api(
     `cors` each path also has a method OPTIONS, without authorization, as browsers send
     preflight requests without credentials. `user_pools` are the ARNs of Cognito's user
     pools whose ID tokens routes with the authorization `COGNITO_USER_POOLS` take; they
-    belong into `policy_values`, too.
+    belong into `policy_values`, too. `verifier` is the function that judges the tokens of
+    routes with the authorization `CUSTOM`.
     """
     optional = {} if policy is None else {"Policy": encode_to_dict(policy)}
     rest = t.add_resource(
@@ -244,9 +254,12 @@ def rest_api(
     for other in others.values():
         _let_in(t, f"{title}{other.title}", rest, other, None)
     if cors is not None:
-        paths = dict.fromkeys(route.path for route in routes)
+        # No page knows a path that only the stack knows.
+        paths = dict.fromkeys(route.path for route in routes if route.part is None)
         routes = [*routes, *(Route("OPTIONS", path) for path in paths)]
     authorizer = [_authorizer(t, title, rest, user_pools)] if user_pools else []
+    if verifier is not None:
+        authorizer = [_token_authorizer(t, title, rest, verifier)]
     methods = [
         *authorizer,
         *_routes(t, title, rest, routes, _uri(function, release), *authorizer),
@@ -399,7 +412,7 @@ def _routes(
             added += [m for m in (validator, model) if m not in added]
             checks["RequestValidatorId"] = Ref(validator)
             checks["RequestModels"] = {"application/json": Ref(model)}
-        if route.authorization == "COGNITO_USER_POOLS":
+        if route.authorization in ("COGNITO_USER_POOLS", "CUSTOM"):
             checks["AuthorizerId"] = Ref(authorizer)
         added.append(
             t.add_resource(
@@ -422,7 +435,8 @@ def _routes(
 def _authorizer(t: Template, title: str, rest: Any, user_pools: Any) -> Any:
     """Add the authorizer that takes ID tokens of user pools.
 
-    REST APIs know no other issuers of tokens: those need a function.
+    REST APIs know no other issuers of tokens: those need a function
+    (`_token_authorizer`).
     https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-integrate-with-cognito.html
     """
     return t.add_resource(
@@ -435,6 +449,38 @@ def _authorizer(t: Template, title: str, rest: Any, user_pools: Any) -> Any:
             ProviderARNs=user_pools,
         )
     )
+
+
+def _token_authorizer(t: Template, title: str, rest: Any, verifier: Any) -> Any:
+    """Add the authorizer that has a function judge each token.
+
+    Its answers are not kept: API Gateway would let a token in that has expired since.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-use-lambda-authorizer.html
+    """
+    authorizer = t.add_resource(
+        apigateway.Authorizer(
+            f"{title}TokenAuthorizer",
+            Name="tokens",
+            RestApiId=Ref(rest),
+            Type="TOKEN",
+            IdentitySource="method.request.header.Authorization",
+            # What is no token does not reach the function.
+            IdentityValidationExpression=r"^([Bb]earer +)?[\w-]+\.[\w-]+\.[\w-]+$",
+            AuthorizerUri=_uri(verifier, None),
+            AuthorizerResultTtlInSeconds=0,
+        )
+    )
+    called = f"${{{rest.title}}}/authorizers/${{{authorizer.title}}}"
+    t.add_resource(
+        awslambda.Permission(
+            f"{title}Invoke{verifier.title}",
+            Action="lambda:InvokeFunction",
+            FunctionName=Ref(verifier),
+            Principal="apigateway.amazonaws.com",
+            SourceArn=Sub(names.arn("execute-api", called)),
+        )
+    )
+    return authorizer
 
 
 def _errors(t: Template, title: str, rest: Any, cors: Cors) -> list[Any]:

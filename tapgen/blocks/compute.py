@@ -318,10 +318,12 @@ def alarms(
     alarm_name: str,
     topic_arn: Any,
     title: str = "Function",
+    refuses: bool = False,
 ) -> None:
     """Add alarms on errors, duration and throttles of a function of this template.
 
-    `alarm_name` has a `%s` for the metric.
+    `alarm_name` has a `%s` for the metric. One that `refuses` says so by an error, so
+    that its errors are no sign of a failure.
     """
     dimensions = {"FunctionName": Ref(function)}
     shared: dict[str, Any] = {
@@ -331,18 +333,19 @@ def alarms(
         "missing": "notBreaching",
         "topic_arn": topic_arn,
     }
-    monitoring.alarm(
-        t,
-        f"{title}ErrorsAlarm",
-        name=alarm_name % "errors",
-        description="The function fails, three minutes out of five",
-        metric="Errors",
-        statistic="Sum",
-        datapoints=(3, 5),
-        comparison=">=",
-        threshold=1,
-        **shared,
-    )
+    if not refuses:
+        monitoring.alarm(
+            t,
+            f"{title}ErrorsAlarm",
+            name=alarm_name % "errors",
+            description="The function fails, three minutes out of five",
+            metric="Errors",
+            statistic="Sum",
+            datapoints=(3, 5),
+            comparison=">=",
+            threshold=1,
+            **shared,
+        )
     monitoring.alarm(
         t,
         f"{title}DurationAlarm",

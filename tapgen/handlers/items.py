@@ -3,7 +3,8 @@
     POST /items         {"name": "tea"}       201  the item as it was stored
     GET  /items/{id}                          200  the item, or 404
     GET  /items?name=tea                      200  the newest items of a name, a page
-    GET  /health                              200  or 503 when the table is out of reach
+    GET  /health                              200  or 503; deployments of before ask it here,
+                                              newer ones `items_health`
 
 Pages of `ALLOWED_ORIGINS` (commas between) may call it from a browser: it answers their
 preflight requests (OPTIONS), and names their origin in its answers.

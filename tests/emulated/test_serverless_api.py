@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -184,10 +186,13 @@ def test_the_health_check_asks_for_what_answers(live: Live, role: str) -> None:
     probe = check["HealthCheck"]["HealthCheckConfig"]
     outputs = live.outputs("api", role)
     assert probe["FullyQualifiedDomainName"] == outputs["ApiHost"]
-    stage, path = probe["ResourcePath"].removeprefix("/").split("/")
+    assert probe["ResourcePath"] == outputs["HealthPath"]
+    stage, path = probe["ResourcePath"].removeprefix("/").split("/", 1)
     assert stage == outputs["StageName"]
     answer = (200, {"status": "ok", "region": live.system.regions[role]})
     assert live.ask(role, "GET", f"/{path}") == answer
+    # Others ask elsewhere, and use up nothing of this.
+    assert live.ask(role, "GET", "/health") == answer
 
 
 def test_a_page_put_into_the_source_appears_in_the_target(live: Live) -> None:
@@ -361,7 +366,10 @@ def test_a_canary_gets_the_new_version_and_the_others_keep_theirs(
         for role in REGIONS
     }
     canary = {"percent": 100, "stable": stable}
-    with_canary = changed(live, memory_mib=512, canary=canary)
+    jwt = {"issuer": "https://login.example.com", "audiences": ["items"]}
+    with_canary = changed(
+        live, memory_mib=512, canary=canary, authorizer="jwt", jwt=jwt
+    )
     function = live.outputs("api", "source")["FunctionName"]
     client = live.client("lambda", "source")
 
@@ -379,6 +387,13 @@ def test_a_canary_gets_the_new_version_and_the_others_keep_theirs(
     assert stage["canarySettings"]["deploymentId"] != stage["deploymentId"]
     assert float(stage["canarySettings"]["percentTraffic"]) == 100
     assert with_canary.ask("source", "GET", "/health")[0] == 200
+    # Who has no token of the issuer is told so; that needs no keys.
+    header, claims = (
+        base64.urlsafe_b64encode(json.dumps(each).encode()).decode().rstrip("=")
+        for each in ({"alg": "RS256", "kid": "one"}, {"iss": "https://evil.example"})
+    )
+    for token in ("", "nothing", f"Bearer {header}.{claims}.AAAA"):
+        assert with_canary.ask("source", "GET", "/items/1", token=token)[0] == 401
     # And back, so that the other tests find what they were promised.
     assert live.rollout().green
     assert not live.cloud.plan(live.system)

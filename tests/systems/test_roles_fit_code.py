@@ -53,6 +53,7 @@ BY_SERVICES: Mapping[str, tuple[str, ...]] = {
     "UsePaymentsKey": _USE,
     "CloseRegionsKey": _USE,
     "SeeClosedRegionsKey": _USE,
+    "AskTableKey": _USE,
     "EncryptMessages": _USE,
     "ReadPrimaryKey": ("kms:Decrypt",),
     "ReadDrKey": ("kms:Decrypt",),

@@ -11,8 +11,10 @@ import pytest
 
 from tapgen import lint
 from tapgen.blocks import compute
+from tapgen.blueprints.serverless_api import shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
+from tapgen.handlers import items_health, signatures
 from tapgen.model import Output, System
 from tapgen.template import evaluate
 from tests.systems import look
@@ -37,6 +39,7 @@ DOMAIN = {
     "green_weight": 10,
 }
 POOL = f"arn:aws:cognito-idp:{EAST}:111111111111:userpool/{EAST}_Ab1"
+JWT = {"issuer": "https://login.example.com", "audiences": ["items", "https://a.b"]}
 WEBSITE_DOMAIN = {
     "name": "www.example.com",
     "hosted_zone_id": "Z0123456789",
@@ -89,7 +92,7 @@ def test_cfn_lint_has_nothing_to_say_with_cloudfront_and_a_domain(
 ) -> None:
     settings = {
         **{"website": "cloudfront", "domain": DOMAIN, "website_domain": WEBSITE_DOMAIN},
-        **{"authorizer": "cognito", "user_pools": [POOL]},
+        **{"authorizer": "jwt", "jwt": JWT},
     }
     system = build(tmp_path, settings, account_baseline="existing")
     found = lint.check(system, tmp_path, processes=1)
@@ -165,7 +168,22 @@ def test_both_regions_must_be_real_and_differ(
         ({"cors_origins": ["https://www.example.com/"]}, "is not an origin"),
         ({"cors_origins": ["www.example.com"]}, "such as https://www.example.com"),
         ({"cors_origins": "https://www.example.com"}, "cors_origins"),
-        ({"authorizer": "jwt"}, "cognito"),
+        ({"authorizer": "oidc"}, "cognito"),
+        ({"authorizer": "jwt"}, "jwt need each other"),
+        ({"jwt": JWT}, "jwt need each other"),
+        (
+            {"authorizer": "jwt", "jwt": {**JWT, "issuer": "http://a.example"}},
+            "'http://a.example' is not an issuer",
+        ),
+        ({"authorizer": "jwt", "jwt": {**JWT, "audiences": []}}, "audiences"),
+        (
+            {"authorizer": "jwt", "jwt": {**JWT, "audiences": ["a,b"]}},
+            "'a,b' is not an audience",
+        ),
+        (
+            {"authorizer": "jwt", "jwt": {**JWT, "algorithms": ["HS256"]}},
+            "RS256",
+        ),
     ],
 )
 def test_a_wrong_setting_is_refused_with_what_is_allowed(
@@ -444,7 +462,7 @@ def test_callers_of_user_pools_need_a_token_and_checkers_none(tmp_path: Path) ->
     methods = every(systems[0], "AWS::ApiGateway::Method")
     for (_, title), method in methods.items():
         given = method["Properties"]
-        is_open = given["HttpMethod"] == "OPTIONS" or title == "ApiHealthGet"
+        is_open = given["HttpMethod"] == "OPTIONS" or title.startswith("ApiHealth")
         kind = "NONE" if is_open else "COGNITO_USER_POOLS"
         assert given["AuthorizationType"] == kind
         assert ("AuthorizerId" in given) is not is_open
@@ -481,8 +499,13 @@ def test_cloudfront_signs_what_it_asks_and_falls_back_to_the_other_region(
 # --- S000-20 … 27: function and API ----------------------------------------------------
 
 
-def code(system: System) -> str:
-    text = only(system, "api", "AWS::Lambda::Function")["Code"]["ZipFile"]
+def functions(system: System) -> dict[str, dict[str, Any]]:
+    found = every(system, "AWS::Lambda::Function")
+    return {title: r["Properties"] for (_, title), r in found.items()}
+
+
+def code(system: System, title: str = "Function") -> str:
+    text = functions(system)[title]["Code"]["ZipFile"]
     assert isinstance(text, str)
     return text
 
@@ -497,14 +520,14 @@ def test_the_code_is_the_tested_handler(system: System) -> None:
     assert code(system).endswith(after.split("\n\n", 1)[1])
     assert imports not in code(system)
     tree = ast.parse(code(system))
-    functions = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
-    assert "handler" in functions
-    assert only(system, "api", "AWS::Lambda::Function")["Handler"] == "index.handler"
+    assert "handler" in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+    assert {f["Handler"] for f in functions(system).values()} == {"index.handler"}
     assert "import boto3" in code(system)
+    assert code(system, "Health") == compute.source("items_health")
 
 
 def test_the_function_knows_its_table_and_region_and_logs_json(system: System) -> None:
-    function = only(system, "api", "AWS::Lambda::Function")
+    function = functions(system)["Function"]
     assert function["Environment"]["Variables"] == {
         "TABLE_NAME": {"Ref": "TableName"},
         "REGION": {"Ref": "AWS::Region"},
@@ -530,27 +553,33 @@ def test_the_same_template_serves_both_regions(system: System) -> None:
 def test_only_this_api_calls_the_function_and_by_its_aliases(system: System) -> None:
     permissions = every(system, "AWS::Lambda::Permission")
     called = {p["Properties"]["FunctionName"]["Ref"] for p in permissions.values()}
-    assert called == {"FunctionLive", "FunctionCanary"}
+    assert called == {"FunctionLive", "FunctionCanary", "Health"}
     for permission in permissions.values():
         properties = permission["Properties"]
         assert properties["Principal"] == "apigateway.amazonaws.com"
         (source,) = texts(properties["SourceArn"])
         assert ":execute-api:" in source and "${Api}/" in source
-    for method in every(system, "AWS::ApiGateway::Method").values():
+    for (_, title), method in every(system, "AWS::ApiGateway::Method").items():
         integration = method["Properties"]["Integration"]
         assert integration["Type"] == "AWS_PROXY"
         assert integration["IntegrationHttpMethod"] == "POST"
         (uri,) = texts(integration["Uri"])
-        assert "${Function.Arn}:${!stageVariables.release}/invocations" in uri
+        by_alias = "${Function.Arn}:${!stageVariables.release}/invocations"
+        # What else runs must not use up what the health runs on.
+        health = title in ("ApiHealthGet", "ApiHealthChecksGet")
+        assert ("${Health.Arn}/invocations" if health else by_alias) in uri
 
 
 def test_get_and_post_are_served_and_health_is(system: System) -> None:
     resources = body(system, "api")["Resources"]
     paths = {
-        name: r["Properties"]["PathPart"]
+        name: str(r["Properties"]["PathPart"])
         for name, r in resources.items()
         if r["Type"] == "AWS::ApiGateway::Resource"
     }
+    # Nobody else knows the path that health checks ask.
+    unguessed = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    assert paths["ApiHealthChecks"] == str(unguessed)
     methods = {
         (paths[r["Properties"]["ResourceId"]["Ref"]], r["Properties"]["HttpMethod"])
         for r in resources.values()
@@ -561,6 +590,7 @@ def test_get_and_post_are_served_and_health_is(system: System) -> None:
         ("items", "POST"),
         ("{id}", "GET"),
         ("health", "GET"),
+        (str(unguessed), "GET"),
         *((path, "OPTIONS") for path in ("items", "{id}", "health")),
     }
 
@@ -569,12 +599,18 @@ def test_allowed_addresses_call_everything_and_checkers_only_health(
     system: System,
 ) -> None:
     policy = only(system, "api", "AWS::ApiGateway::RestApi")["Policy"]
-    allowed, health = statements(policy)
+    allowed, health, others = statements(policy)
     assert allowed["Condition"] == {
         "IpAddress": {"aws:SourceIp": {"Ref": "AllowedCidr"}}
     }
     assert "Condition" not in health
-    assert health["Resource"] == ["execute-api:/*/GET/health"]
+    assert health["Resource"] == [f"execute-api:/*/GET/health{s}" for s in ("", "/*")]
+    # Where an authorizer allows a request, only a denial holds it back.
+    assert others["Effect"] == "Deny"
+    assert others["Condition"] == {
+        "NotIpAddress": {"aws:SourceIp": {"Ref": "AllowedCidr"}}
+    }
+    assert others["Resource"] == [f"execute-api:/*/*/items{s}" for s in ("", "/*")]
     parameter = body(system, "api")["Parameters"]["AllowedCidr"]
     assert parameter["AllowedPattern"] and "Default" not in parameter
 
@@ -693,14 +729,15 @@ def dimensions(alarm: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_function_errors_and_slow_calls_ring(system: System) -> None:
-    (errors,) = alarms(system, "Errors")
+    errors, _ = alarms(system, "Errors")
     assert errors["Namespace"] == "AWS/Lambda" and errors["Threshold"] == 1
-    (duration,) = alarms(system, "Duration")
+    duration, _ = alarms(system, "Duration")
     assert duration["ExtendedStatistic"] == "p99" and "Statistic" not in duration
-    function = only(system, "api", "AWS::Lambda::Function")
+    function = functions(system)["Function"]
     assert duration["Threshold"] < function["Timeout"] * 1000
-    for alarm in (errors, duration):
-        assert dimensions(alarm) == {"FunctionName": {"Ref": "Function"}}
+    for each in ("Errors", "Duration"):
+        watched = [dimensions(a)["FunctionName"]["Ref"] for a in alarms(system, each)]
+        assert watched == ["Function", "Health"]
 
 
 @pytest.mark.parametrize(
@@ -750,7 +787,7 @@ def test_alarms_of_a_region_notify_its_topic(system: System) -> None:
 
 def test_both_apis_are_probed_over_https_where_anybody_may(system: System) -> None:
     checks = every(system, "AWS::Route53::HealthCheck")
-    hosts = set()
+    hosts, paths = set(), set()
     for check in checks.values():
         probe = check["Properties"]["HealthCheckConfig"]
         assert (probe["Type"], probe["Port"], probe["EnableSNI"]) == (
@@ -758,13 +795,67 @@ def test_both_apis_are_probed_over_https_where_anybody_may(system: System) -> No
             443,
             True,
         )
-        assert probe["ResourcePath"] == f"/{stage(system)['StageName']}/health"
+        paths.add(probe["ResourcePath"]["Ref"])
         assert probe["RequestInterval"] in (10, 30)
         hosts.add(probe["FullyQualifiedDomainName"]["Ref"])
     values = system.part("edge").parameters
     assert {str(values[h]) for h in hosts} == {"api.ApiHost"}
     regions = {values[h].region for h in hosts}  # type: ignore[union-attr]
     assert regions == {EAST, WEST}
+    assert {str(values[p]) for p in paths} == {"api.HealthPath"}
+    assert {values[p].region for p in paths} == {EAST, WEST}  # type: ignore[union-attr]
+    output = body(system, "api")["Outputs"]["HealthPath"]["Value"]["Fn::Join"]
+    assert output[1][:3] == ["", stage(system)["StageName"], "health"]
+
+
+def test_the_function_for_health_checks_asks_the_table_and_nothing_else(
+    tmp_path: Path, system: System
+) -> None:
+    allowed = {s["Sid"]: s for s in statements(role(system, "HealthRole")["Policies"])}
+    assert allowed["AskTable"]["Action"] == ["dynamodb:GetItem"]
+    assert allowed["AskTable"]["Condition"] == {
+        "ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [items_health.HEALTH]}
+    }
+    own = stage(system)["MethodSettings"][1:]
+    assert [s["ThrottlingRateLimit"] for s in own] == [5, 20]
+    reserved = build(tmp_path, {"health_concurrency": 7}).part("api")
+    target = reserved.targets[0]
+    given = evaluate.given(reserved.values(target))
+    found = evaluate.evaluate(reserved.template, given, target).resources
+    health: Any = found["Health"]["Properties"]
+    assert health["ReservedConcurrentExecutions"] == "7"
+
+
+def test_tokens_of_an_issuer_are_judged_by_a_function_for_each_request(
+    tmp_path: Path,
+) -> None:
+    system = build(tmp_path, {"authorizer": "jwt", "jwt": JWT})
+    authorizer = only(system, "api", "AWS::ApiGateway::Authorizer")
+    # Not kept, or a token could be good after its end.
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    for (_, title), method in every(system, "AWS::ApiGateway::Method").items():
+        given = method["Properties"]
+        is_open = given["HttpMethod"] == "OPTIONS" or title.startswith("ApiHealth")
+        assert given["AuthorizationType"] == ("NONE" if is_open else "CUSTOM")
+        assert ("AuthorizerId" in given) is not is_open
+    assert code(system, "Verifier") == compute.source("tokens")
+    # It needs nothing of AWS: neither data nor keys.
+    allowed = {
+        a
+        for s in statements(role(system, "VerifierRole")["Policies"])
+        for a in s["Action"]
+    }
+    assert {a.partition(":")[0] for a in allowed} == {"logs", "xray"}
+    values = system.part("api").parameters
+    assert (values["Issuer"], values["Audiences"], values["Algorithms"]) == (
+        JWT["issuer"],
+        "items,https://a.b",
+        "RS256",
+    )
+    assert {*shape.ALGORITHMS} == {*signatures.ALGORITHMS}
+    # A refusal is an error of the function, so errors are no sign of a failure.
+    watched = [dimensions(a)["FunctionName"]["Ref"] for a in alarms(system, "Errors")]
+    assert watched == ["Function", "Health"]
 
 
 def test_a_failing_probe_rings_where_its_metric_is(system: System) -> None:

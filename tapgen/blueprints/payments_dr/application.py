@@ -14,8 +14,6 @@ from troposphere import (
     Join,
     Not,
     Ref,
-    Select,
-    Split,
     Template,
     awslambda,
 )
@@ -87,15 +85,10 @@ def _routes(health: Any) -> list[api.Route]:
             f"{HEALTH}/checks",
             function=health,
             throttle=CHECKS_THROTTLE,
-            part=_unguessed(),
+            part=api.unguessed(),
         ),
         api.Route("GET", "status", authorization="AWS_IAM"),
     ]
-
-
-def _unguessed() -> Any:
-    """The UUID in the stack's id: the same as long as the stack is there."""
-    return Select(2, Split("/", Ref("AWS::StackId")))
 
 
 def app() -> Template:
@@ -145,7 +138,7 @@ def app() -> Template:
     frame.output(
         t,
         "HealthPath",
-        Join("/", ["", STAGE, HEALTH, _unguessed()]),
+        Join("/", ["", STAGE, HEALTH, api.unguessed()]),
         description="Path that health checks ask; others do not know it",
     )
     api_domain.domain_outputs(t, domain, "DomainTarget", when=_HAS_DOMAIN)

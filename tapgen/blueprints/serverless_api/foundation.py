@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from awacs import dynamodb as actions
-from awacs.aws import Statement
+from awacs.aws import ForAllValuesStringEquals, Statement
 from troposphere import GetAtt, Ref, Template
 
 from tapgen.blocks import api_logs, compute, frame, monitoring, security, storage, table
 from tapgen.blueprints.serverless_api.shape import (
+    HEALTH_ITEM,
     INDEX,
     ITEMS,
+    ROLES,
     Shape,
     items,
     name,
@@ -85,7 +87,7 @@ def roles(shape: Shape) -> Template:
         )
         for role in ("source", "target")
     )
-    functions = [name("items", role) for role in ("source", "target")]
+    functions = [name("items", role) for role in ROLES]
     role = security.service_role(
         t,
         "FunctionRole",
@@ -96,7 +98,7 @@ def roles(shape: Shape) -> Template:
             *items(source_key, target_key).allow(
                 "UseItems", [actions.GetItem, actions.PutItem, actions.Query]
             ),
-            *compute.write_logs(functions, ("${SourceRegion}", "${TargetRegion}")),
+            *compute.write_logs(functions, _REGIONS),
             compute.trace(),
         ],
         # Lambda sends no source when it assumes a role for a function.
@@ -108,6 +110,9 @@ def roles(shape: Shape) -> Template:
         GetAtt(role, "Arn"),
         description="Role of the function behind the API",
     )
+    _health_role(t, source_key, target_key)
+    if shape.takes_tokens:
+        _verifier_role(t)
     website, copy = website_buckets()
     role = storage.replication_role(
         t,
@@ -132,6 +137,50 @@ def roles(shape: Shape) -> Template:
             description="Role that API Gateway uses to write logs",
         )
     return t
+
+
+_REGIONS = ("${SourceRegion}", "${TargetRegion}")
+
+
+def _health_role(t: Template, source_key: Ref, target_key: Ref) -> None:
+    """Add the role of the function for health checks, which anybody may call."""
+    what = "What the function behind the health checks may do"
+    role = security.service_role(
+        t,
+        "HealthRole",
+        name=name("health"),
+        service="lambda.amazonaws.com",
+        description=what,
+        allow=[
+            *items(source_key, target_key).allow(
+                "AskTable",
+                [actions.GetItem],
+                ForAllValuesStringEquals({"dynamodb:LeadingKeys": [HEALTH_ITEM]}),
+            ),
+            *compute.write_logs([name("health", role) for role in ROLES], _REGIONS),
+            compute.trace(),
+        ],
+        when=(),
+    )
+    frame.output(t, "HealthRoleArn", GetAtt(role, "Arn"), description=what)
+
+
+def _verifier_role(t: Template) -> None:
+    """Add the role of the function that judges tokens; it needs no service of AWS."""
+    what = "What the function that judges tokens may do"
+    role = security.service_role(
+        t,
+        "VerifierRole",
+        name=name("tokens"),
+        service="lambda.amazonaws.com",
+        description=what,
+        allow=[
+            *compute.write_logs([name("tokens", role) for role in ROLES], _REGIONS),
+            compute.trace(),
+        ],
+        when=(),
+    )
+    frame.output(t, "VerifierRoleArn", GetAtt(role, "Arn"), description=what)
 
 
 def api_account() -> Template:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from awacs import execute_api
-from awacs.aws import IpAddress, PolicyDocument, Principal
+from awacs.aws import IpAddress, NotIpAddress, PolicyDocument, Principal
 from troposphere import Equals, GetAtt, If, Join, Not, Ref, Template
 
 from tapgen.blocks import (
@@ -21,24 +21,33 @@ from tapgen.blocks import (
     table,
 )
 from tapgen.blueprints.serverless_api.shape import (
+    ALGORITHMS,
     API,
+    AUDIENCE_PATTERN,
     FUNCTION,
+    HEALTH_FUNCTION,
     INDEX,
+    ISSUER_PATTERN,
     ITEMS,
+    MOST_SKEW,
     ORIGIN_PATTERN,
     ORIGINS,
     ORIGINS_PATTERN,
     STAGE,
     USER_POOL_PATTERN,
+    VERIFIER,
     Shape,
     name,
     start,
 )
 
 HEALTH = "health"
-HEALTH_THROTTLE = (20, 40)
+CHECKS_THROTTLE = (20, 40)
 """Requests per second of health checks, and burst: the checkers of all regions ask twice a
 minute each. Everybody may ask, so it is apart from what the stage allows."""
+
+HEALTH_THROTTLE = (5, 10)
+"""Those of everybody else who asks for the health: so few that the function stays free."""
 
 # Headers that signed requests have besides Content-Type.
 _SIGNED = ("Authorization", "X-Amz-Date", "X-Amz-Security-Token")
@@ -54,6 +63,8 @@ def service(shape: Shape) -> Template:
     retention = monitoring.retention(t)
     canary = api.canary(t)
     function = _function(t, key, retention)
+    health = _health(t, key, retention)
+    verifier = _verifier(t, key, retention) if shape.takes_tokens else None
     release = compute.release(
         t,
         function,
@@ -69,7 +80,7 @@ def service(shape: Shape) -> Template:
         function=function,
         release=release,
         canary=canary,
-        routes=routes(shape),
+        routes=routes(shape, health),
         stage_name=STAGE,
         key_arn=key,
         retention_days=retention,
@@ -79,6 +90,7 @@ def service(shape: Shape) -> Template:
             **({"UserPools": ",".join(shape.user_pools)} if shape.user_pools else {}),
         },
         user_pools=_user_pools(t) if shape.user_pools else None,
+        verifier=verifier,
         throttle=api.throttle(t),
         cors=api.Cors("${WebsiteOrigin}", ("Content-Type", *_SIGNED)),
     )
@@ -97,6 +109,17 @@ def service(shape: Shape) -> Template:
         alarm_name=name("fn-%s", names.THIS_ROLE),
         topic_arn=topic,
     )
+    others = [(health, "health", False)]
+    others += [(verifier, "tokens", True)] if verifier else []
+    for each, thing, refuses in others:
+        compute.alarms(
+            t,
+            function=each,
+            alarm_name=name(f"{thing}-%s", names.THIS_ROLE),
+            topic_arn=topic,
+            title=each.title,
+            refuses=refuses,
+        )
     api.alarms(t, rest_api, alarm_name=name("api-%s", names.THIS_ROLE), topic_arn=topic)
     _table_alarms(t, topic)
     _dashboard(t, rest_api)
@@ -107,16 +130,33 @@ def service(shape: Shape) -> Template:
         GetAtt("FunctionVersion", "Version"),
         description="Newest version of the function",
     )
+    frame.output(
+        t,
+        "HealthPath",
+        Join("/", ["", STAGE, HEALTH, api.unguessed()]),
+        description="Path that health checks ask; others do not know it",
+    )
     return t
 
 
-def routes(shape: Shape) -> tuple[api.Route, ...]:
-    """Return the routes of the API; everybody may check its health."""
+def routes(shape: Shape, health: Any) -> tuple[api.Route, ...]:
+    """Return the routes of the API; everybody may check its health.
+
+    Nobody guesses the second path of the health, so that no stranger can use up its
+    throttle and move DNS.
+    """
     return (
         api.Route("GET", "items", shape.authorization),
         api.Route("POST", "items", shape.authorization),
         api.Route("GET", "items/{id}", shape.authorization),
-        api.Route("GET", HEALTH, throttle=HEALTH_THROTTLE),
+        api.Route("GET", HEALTH, function=health, throttle=HEALTH_THROTTLE),
+        api.Route(
+            "GET",
+            f"{HEALTH}/checks",
+            function=health,
+            throttle=CHECKS_THROTTLE,
+            part=api.unguessed(),
+        ),
     )
 
 
@@ -174,10 +214,83 @@ def _function(t: Template, key: Ref, retention: Ref) -> Any:
     )
 
 
+def _health(t: Template, key: Ref, retention: Ref) -> Any:
+    """The function that health checks ask, with a concurrency of its own."""
+    return compute.function(
+        t,
+        "Health",
+        name=HEALTH_FUNCTION,
+        handler="items_health",
+        description="Says whether this region can serve items",
+        role_arn=frame.role_arn(
+            t, "HealthRoleArn", "ARN of the role of the function for health checks."
+        ),
+        key_arn=key,
+        retention_days=retention,
+        environment={"TABLE_NAME": Ref("TableName"), "REGION": Ref("AWS::Region")},
+        reserved=compute.concurrency(
+            t, "HealthConcurrency", "function for health checks"
+        ),
+        unreserved_by_default=True,
+    )
+
+
+def _verifier(t: Template, key: Ref, retention: Ref) -> Any:
+    """The function that judges tokens of an issuer."""
+    algorithms = "|".join(ALGORITHMS)
+    return compute.function(
+        t,
+        "Verifier",
+        name=VERIFIER,
+        handler="tokens",
+        description="Says whether a token is good",
+        role_arn=frame.role_arn(
+            t, "VerifierRoleArn", "ARN of the role of the function that judges tokens."
+        ),
+        key_arn=key,
+        retention_days=retention,
+        environment={
+            "ISSUER": frame.parameter(
+                t,
+                "Issuer",
+                description="Issuer of the tokens that the API takes.",
+                pattern=f"^{ISSUER_PATTERN}$",
+                constraint="the HTTPS address of an issuer of OpenID Connect",
+            ),
+            "AUDIENCES": frame.parameter(
+                t,
+                "Audiences",
+                description="Audiences of the tokens that the API takes.",
+                pattern=f"^{AUDIENCE_PATTERN}(,{AUDIENCE_PATTERN})*$",
+                constraint="audiences, with commas between",
+            ),
+            "ALGORITHMS": frame.parameter(
+                t,
+                "Algorithms",
+                description="Algorithms that tokens may be signed with.",
+                pattern=f"^({algorithms})(,({algorithms}))*$",
+                constraint="algorithms, with commas between",
+            ),
+            "CLOCK_SKEW": frame.parameter(
+                t,
+                "ClockSkew",
+                label="Clock skew (s)",
+                type="Number",
+                description="Seconds by which the clock of the issuer may differ.",
+                MinValue=0,
+                MaxValue=MOST_SKEW,
+            ),
+        },
+    )
+
+
 def _policy(t: Template) -> PolicyDocument:
     """Allow the allowed addresses, and everybody for the health check.
 
-    Route 53 checks from its own public addresses, which change.
+    Route 53 checks from its own public addresses, which change. All others are denied:
+    where an authorizer or a policy of IAM allows a request, that no statement here allows
+    it would not stop it.
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-authorization-flow.html
     """
     allowed = frame.parameter(
         t,
@@ -199,8 +312,16 @@ def _policy(t: Template) -> PolicyDocument:
         security.statement(
             "HealthChecks",
             [execute_api.Invoke],
-            [f"execute-api:/*/GET/{HEALTH}"],
+            [f"execute-api:/*/GET/{HEALTH}", f"execute-api:/*/GET/{HEALTH}/*"],
             principal=anybody,
+        ),
+        security.statement(
+            "NoOtherAddresses",
+            [execute_api.Invoke],
+            ["execute-api:/*/*/items", "execute-api:/*/*/items/*"],
+            NotIpAddress({"aws:SourceIp": allowed}),
+            principal=anybody,
+            deny=True,
         ),
     )
 
@@ -294,7 +415,13 @@ def edge() -> Template:
             host=dns.host(
                 t, f"{prefix}ApiHost", f"Host of the API in the {role} region."
             ),
-            path=f"/{STAGE}/{HEALTH}",
+            path=frame.wired(
+                t,
+                f"{prefix}HealthPath",
+                f"Path of the health in the {role} region.",
+                r"^/[\w./-]{1,254}$",
+                "the path of a URL",
+            ),
         )
         dns.check_alarm(
             t,

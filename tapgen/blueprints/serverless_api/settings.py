@@ -11,6 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from tapgen.blocks import compute, dns, firewall
 from tapgen.blueprints.serverless_api.shape import (
+    AUDIENCE_PATTERN,
+    ISSUER_PATTERN,
+    MOST_SKEW,
     ORIGIN_PATTERN,
     ROLES,
     TEAM_PATTERN,
@@ -184,6 +187,51 @@ class Canary(BaseModel):
         return self
 
 
+class Jwt(BaseModel):
+    """The tokens (JWT) of an issuer of OpenID Connect that callers send."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    issuer: str = Field(
+        description="Address of the issuer, exactly as its tokens have it in iss"
+    )
+    audiences: tuple[str, ...] = Field(
+        min_length=1, description="Audiences of the tokens, of which one must match"
+    )
+    algorithms: tuple[Literal["RS256", "ES256"], ...] = Field(
+        default=("RS256",),
+        min_length=1,
+        description="Algorithms that tokens may be signed with: RS256, ES256",
+    )
+    clock_skew_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=MOST_SKEW,
+        description="Seconds by which the clock of the issuer may differ",
+    )
+
+    @field_validator("issuer")
+    @classmethod
+    def _issuer(cls, issuer: str) -> str:
+        if not re.fullmatch(ISSUER_PATTERN, issuer):
+            raise ValueError(
+                f"{issuer!r} is not an issuer; give its address over HTTPS without a"
+                " query, such as https://login.example.com/tenant"
+            )
+        return issuer
+
+    @field_validator("audiences")
+    @classmethod
+    def _audiences(cls, audiences: tuple[str, ...]) -> tuple[str, ...]:
+        for audience in audiences:
+            if not re.fullmatch(AUDIENCE_PATTERN, audience):
+                raise ValueError(
+                    f"{audience!r} is not an audience; give a name or an address"
+                    " without commas and spaces, such as https://api.example.com"
+                )
+        return audiences
+
+
 class Settings(BaseModel):
     """The `settings` of a serverless_api."""
 
@@ -208,12 +256,16 @@ class Settings(BaseModel):
         default_factory=list,
         description="Origins besides the website's whose pages may call the API",
     )
-    authorizer: Literal["none", "iam", "cognito"] = Field(
+    authorizer: Literal["none", "iam", "cognito", "jwt"] = Field(
         default="none",
-        description="iam: signed requests; cognito: ID tokens of user_pools",
+        description="iam: signed requests; cognito: ID tokens of user_pools; jwt: tokens"
+        " of an issuer of OpenID Connect",
     )
     user_pools: tuple[str, ...] = Field(
         default=(), description="ARNs of the user pools whose users may call (cognito)"
+    )
+    jwt: Jwt | None = Field(
+        default=None, description="The tokens that callers send (jwt)"
     )
     alert_email: Email = Field(
         default="", description="Email address that receives alarms"
@@ -239,6 +291,12 @@ class Settings(BaseModel):
         ge=0,
         le=compute.MOST_RESERVED,
         description="Reserved concurrency of the function, in each region; 0 for none",
+    )
+    health_concurrency: int = Field(
+        default=0,
+        ge=0,
+        le=compute.MOST_RESERVED,
+        description="Reserved concurrency of the function for health checks; 0 for none",
     )
     memory_mib: int = Field(
         default=256, ge=128, le=10240, description="Memory of the function, in MiB"
@@ -318,6 +376,10 @@ class Settings(BaseModel):
             raise ValueError(
                 "authorizer: cognito and user_pools need each other; give both, or"
                 " neither"
+            )
+        if (self.authorizer == "jwt") != (self.jwt is not None):
+            raise ValueError(
+                "authorizer: jwt and jwt need each other; give both, or neither"
             )
         return self
 

@@ -13,6 +13,9 @@ from typing import Any, Literal, cast
 
 from tapgen.blocks import dns, firewall
 from tapgen.blueprints.serverless_api.shape import (
+    AUDIENCE_PATTERN,
+    ISSUER_PATTERN,
+    MOST_SKEW,
     ORIGIN_PATTERN,
     ROLES,
     TEAM_PATTERN,
@@ -299,6 +302,87 @@ def check_canary(data: Any) -> Canary:
     return found
 
 
+class Jwt(Record):
+    __slots__ = ("issuer", "audiences", "algorithms", "clock_skew_seconds")
+
+    def __new__(cls, **values: Any) -> Any:
+        return check_jwt(values)
+
+    @classmethod
+    def _issuer(cls, issuer):
+        if not re.fullmatch(ISSUER_PATTERN, issuer):
+            raise ValueError(
+                f"{issuer!r} is not an issuer; give its address over HTTPS without a query, such as https://login.example.com/tenant"
+            )
+        return issuer
+
+    @classmethod
+    def _audiences(cls, audiences):
+        for audience in audiences:
+            if not re.fullmatch(AUDIENCE_PATTERN, audience):
+                raise ValueError(
+                    f"{audience!r} is not an audience; give a name or an address without commas and spaces, such as https://api.example.com"
+                )
+        return audiences
+
+
+def check_jwt(data: Any) -> Jwt:
+    if type(data) is not dict or not data.keys() <= {
+        *("issuer", "audiences", "algorithms", "clock_skew_seconds")
+    }:
+        raise Wrong
+    found = object.__new__(Jwt)
+    if "issuer" in data:
+        value = data["issuer"]
+        check_text(value)
+        value = Jwt._issuer(value)
+        found.issuer = value
+    else:
+        raise Wrong
+    if "audiences" in data:
+        value = data["audiences"]
+        if type(value) not in (list, tuple):
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_items.append(value_item)
+        value = tuple(value_items)
+        if len(value) < 1:
+            raise Wrong
+        value = Jwt._audiences(value)
+        found.audiences = value
+    else:
+        raise Wrong
+    if "algorithms" in data:
+        value = data["algorithms"]
+        if type(value) not in (list, tuple):
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            if type(value_item) is not str or value_item not in ("RS256", "ES256"):
+                raise Wrong
+            value_items.append(value_item)
+        value = tuple(value_items)
+        if len(value) < 1:
+            raise Wrong
+        found.algorithms = value
+    else:
+        found.algorithms = ("RS256",)
+    if "clock_skew_seconds" in data:
+        value = data["clock_skew_seconds"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 300:
+            raise Wrong
+        found.clock_skew_seconds = value
+    else:
+        found.clock_skew_seconds = 60
+    return found
+
+
 class Settings(Record):
     __slots__ = (
         "team",
@@ -310,12 +394,14 @@ class Settings(Record):
         "cors_origins",
         "authorizer",
         "user_pools",
+        "jwt",
         "alert_email",
         "log_retention_days",
         "noncurrent_version_days",
         "replication_time_control",
         "deletion_protection",
         "concurrency",
+        "health_concurrency",
         "memory_mib",
         "requests_per_second",
         "burst",
@@ -366,6 +452,10 @@ class Settings(Record):
             raise ValueError(
                 "authorizer: cognito and user_pools need each other; give both, or neither"
             )
+        if (self.authorizer == "jwt") != (self.jwt is not None):
+            raise ValueError(
+                "authorizer: jwt and jwt need each other; give both, or neither"
+            )
         return self
 
     def _served(self):
@@ -396,12 +486,14 @@ def check_settings(data: Any) -> Settings:
             "cors_origins",
             "authorizer",
             "user_pools",
+            "jwt",
             "alert_email",
             "log_retention_days",
             "noncurrent_version_days",
             "replication_time_control",
             "deletion_protection",
             "concurrency",
+            "health_concurrency",
             "memory_mib",
             "requests_per_second",
             "burst",
@@ -469,7 +561,7 @@ def check_settings(data: Any) -> Settings:
         found.cors_origins = []
     if "authorizer" in data:
         value = data["authorizer"]
-        if type(value) is not str or value not in ("none", "iam", "cognito"):
+        if type(value) is not str or value not in ("none", "iam", "cognito", "jwt"):
             raise Wrong
         found.authorizer = value
     else:
@@ -487,6 +579,13 @@ def check_settings(data: Any) -> Settings:
         found.user_pools = value
     else:
         found.user_pools = ()
+    if "jwt" in data:
+        value = data["jwt"]
+        if value is not None:
+            value = check_jwt(value)
+        found.jwt = value
+    else:
+        found.jwt = None
     if "alert_email" in data:
         value = data["alert_email"]
         check_text(value)
@@ -538,6 +637,17 @@ def check_settings(data: Any) -> Settings:
         found.concurrency = value
     else:
         found.concurrency = 0
+    if "health_concurrency" in data:
+        value = data["health_concurrency"]
+        if type(value) is not int:
+            raise Wrong
+        if value < 0:
+            raise Wrong
+        if value > 1000:
+            raise Wrong
+        found.health_concurrency = value
+    else:
+        found.health_concurrency = 0
     if "memory_mib" in data:
         value = data["memory_mib"]
         if type(value) is not int:

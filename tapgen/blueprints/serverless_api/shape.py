@@ -20,7 +20,12 @@ ITEMS = name("items")
 INDEX = "by-name"
 """The index that the function queries for the newest items of a name."""
 
+HEALTH_ITEM = "health"
+"""The id that the function for health checks asks the table for; no item has it."""
+
 FUNCTION = name("items", names.THIS_ROLE)
+HEALTH_FUNCTION = name("health", names.THIS_ROLE)
+VERIFIER = name("tokens", names.THIS_ROLE)
 API = name("api", names.THIS_ROLE)
 
 RULE = "everything"
@@ -37,6 +42,13 @@ ORIGINS = ("WebsiteOrigin", "WebsiteCopyOrigin", "MoreOrigins")
 ORIGIN_PATTERN = r"https?://[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?"
 ORIGINS_PATTERN = f"^(|{ORIGIN_PATTERN}(,{ORIGIN_PATTERN})*)$"
 
+ISSUER_PATTERN = r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(:[0-9]{1,5})?(/[\w.~/-]*)?"
+ALGORITHMS = ("RS256", "ES256")
+"""What tokens may be signed with: what `handlers/signatures.py` verifies."""
+MOST_SKEW = 300
+"""Seconds by which clocks may differ at most."""
+AUDIENCE_PATTERN = r"[\w.:/@~-]{1,256}"
+
 USER_POOL_PATTERN = r"^arn:aws[a-z-]*:cognito-idp:[a-z0-9-]+:\d{12}:userpool/[\w-]+$"
 
 TEAM_PATTERN = "^[a-z][a-z0-9-]{1,30}$"
@@ -52,8 +64,9 @@ class Shape:
     `website_domain` under a domain of its own. `allowed_cidr` is a
     parameter, but is here as well: a deployment of the API keeps the policy that it was
     created with, so a new range needs a new deployment. `authorization` is how callers
-    prove who they are: `NONE`, `AWS_IAM` or `COGNITO_USER_POOLS`; `user_pools` are the
-    ARNs of the pools for the last, parameters that a deployment keeps as well.
+    prove who they are: `NONE`, `AWS_IAM`, `COGNITO_USER_POOLS` or `CUSTOM` (tokens of an
+    issuer); `user_pools` are the ARNs of the pools, parameters that a deployment keeps as
+    well.
     """
 
     baseline: bool
@@ -62,6 +75,11 @@ class Shape:
     authorization: str = "NONE"
     website_domain: bool = False
     user_pools: tuple[str, ...] = ()
+
+    @property
+    def takes_tokens(self) -> bool:
+        """Whether a function judges the tokens of callers."""
+        return self.authorization == "CUSTOM"
 
 
 def start(description: str, *, role: str) -> Template:

@@ -37,7 +37,12 @@ _GUARDS: Mapping[str, Mapping[str, Value]] = {
 }
 
 
-_AUTHORIZATION = {"none": "NONE", "iam": "AWS_IAM", "cognito": "COGNITO_USER_POOLS"}
+_AUTHORIZATION = {
+    "none": "NONE",
+    "iam": "AWS_IAM",
+    "cognito": "COGNITO_USER_POOLS",
+    "jwt": "CUSTOM",
+}
 
 
 def _text(value: bool | int | str) -> str:
@@ -118,7 +123,8 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
         ("KmsKeyArn", "AlertTopicArn"),
         {"SourceKeyArn": _KEYS["SourceKeyArn"], **email},
     )
-    outputs = ["FunctionRoleArn", "ReplicationRoleArn"]
+    outputs = ["FunctionRoleArn", "HealthRoleArn", "ReplicationRoleArn"]
+    outputs += ["VerifierRoleArn"] if shape.takes_tokens else []
     outputs += ["ApiLoggingRoleArn"] if shape.baseline else []
     yield Part(
         "roles", "global", recipe(foundation.roles, shape), tuple(outputs), _KEYS
@@ -204,6 +210,8 @@ def _website_origins(shape: Shape) -> dict[str, Value]:
 def _service(shape: Shape, settings: Settings) -> Part:
     values: dict[str, Value] = {
         "FunctionRoleArn": _role("FunctionRoleArn"),
+        "HealthRoleArn": _role("HealthRoleArn"),
+        "HealthConcurrency": _text(settings.health_concurrency),
         "TableName": Output("table", "TableName", region="source"),
         "LogRetentionDays": _text(settings.log_retention_days),
         "MemorySize": _text(settings.memory_mib),
@@ -218,6 +226,14 @@ def _service(shape: Shape, settings: Settings) -> Part:
     }
     if settings.user_pools:
         values["UserPoolArns"] = ",".join(settings.user_pools)
+    if settings.jwt is not None:
+        values |= {
+            "VerifierRoleArn": _role("VerifierRoleArn"),
+            "Issuer": settings.jwt.issuer,
+            "Audiences": ",".join(settings.jwt.audiences),
+            "Algorithms": ",".join(settings.jwt.algorithms),
+            "ClockSkew": _text(settings.jwt.clock_skew_seconds),
+        }
     by_role = {region: dict(guards) for region, guards in _GUARDS.items()}
     for role, stable in settings.canary.stable.items():
         # Each region has its own versions and deployments.
@@ -235,6 +251,7 @@ def _service(shape: Shape, settings: Settings) -> Part:
             *("ApiUrl", "ApiHost", "ApiId", "ApiName", "StageName", "DeploymentId"),
             *("FunctionName", "FunctionArn", "FunctionVersion", "AccessLogGroup"),
             *("DashboardName", "CustomDomainTarget", "CustomDomainTargetZone"),
+            "HealthPath",
         ),
         values,
         by_role,
@@ -252,6 +269,7 @@ def _edge(settings: Settings) -> Part:
     }
     for role in ("source", "target"):
         values[f"{role.title()}ApiHost"] = Output("api", "ApiHost", region=role)
+        values[f"{role.title()}HealthPath"] = Output("api", "HealthPath", region=role)
     if domain is not None:
         values["DomainName"] = domain.name
         values["HostedZoneId"] = domain.hosted_zone_id
