@@ -14,6 +14,7 @@ from tapgen.emulator.cloudformation import patches
 from tapgen.emulator.cloudformation.patches import resource_types
 from tapgen.emulator.resources import (
     audit,
+    borders,
     clusters,
     corrections,
     database,
@@ -23,6 +24,7 @@ from tapgen.emulator.resources import (
     identity,
     instance_profiles,
     keys,
+    machines,
     monitoring,
     network,
     operating,
@@ -61,7 +63,18 @@ def all_kinds() -> list[Kind]:
     """Every kind of ours, by service."""
     modules = (
         *(identity, stack_sets),
-        *(network, keys, storage, database, global_tables, dns, monitoring, audit),
+        *(
+            network,
+            borders,
+            machines,
+            keys,
+            storage,
+            database,
+            global_tables,
+            dns,
+            monitoring,
+            audit,
+        ),
         *(gateway, servers, clusters, operating, instance_profiles, singles),
     )
     return [kind for module in modules for kind in module.kinds()]

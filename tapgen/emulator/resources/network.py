@@ -25,7 +25,7 @@ def kinds() -> list[Kind]:
         Kind("AWS::EC2::EIP", _make_address, _release_address, _retag_address),
         Kind("AWS::EC2::NatGateway", _make_gateway, _delete_gateway, _retag_gateway),
         Kind("AWS::EC2::FlowLog", _make_flow_log, _delete_flow_log, _retag_flow_log),
-        Kind("AWS::EC2::VPCPeeringConnection", _make_peering, _delete_peering, _retag),
+        Kind("AWS::EC2::VPCPeeringConnection", _make_peering, _delete_peering, retag),
         Kind("AWS::EC2::VPCCidrBlock", _make_block, _delete_block, tags=None),
         Kind("AWS::EC2::SubnetCidrBlock", _make_subnet_block, _delete_block, tags=None),
         _rule_kind("Ingress"),
@@ -33,12 +33,14 @@ def kinds() -> list[Kind]:
     ]
 
 
-def _specification(kind: str, properties: Properties) -> list[Mapping[str, Any]] | None:
+def specification(kind: str, properties: Properties) -> list[Mapping[str, Any]] | None:
+    """Return the tags of a new resource as calls of EC2 take them; None without tags."""
     tags = tag_list(properties)
     return [{"ResourceType": kind, "Tags": tags}] if tags else None
 
 
-def _retag(physical_id: str, old: Properties, new: Properties) -> Attributes:
+def retag(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    """Bring the tags of a resource of EC2 up to date; return its id as an attribute."""
     dropped = dropped_tags(old, new)
     if dropped:
         keys = [{"Key": key} for key in dropped]
@@ -57,7 +59,7 @@ def _make_address(request: Request) -> Created:
         "ec2",
         "AllocateAddress",
         Domain=properties.get("Domain", "vpc"),
-        TagSpecifications=_specification("elastic-ip", properties),
+        TagSpecifications=specification("elastic-ip", properties),
     )
     if properties.get("InstanceId"):
         call(
@@ -87,7 +89,7 @@ def _retag_address(physical_id: str, old: Properties, new: Properties) -> Attrib
         raise CallError(
             "Ec2", "InvalidAddress.NotFound", f"Address '{physical_id}' not found.", 400
         )
-    _retag(address["AllocationId"], old, new)
+    retag(address["AllocationId"], old, new)
     return _address_attributes(address)
 
 
@@ -118,14 +120,14 @@ def _make_gateway(request: Request) -> Created:
         SubnetId=properties.get("SubnetId"),
         AllocationId=allocation,
         ConnectivityType=properties.get("ConnectivityType", "public"),
-        TagSpecifications=_specification("natgateway", properties),
+        TagSpecifications=specification("natgateway", properties),
     )
     gateway = answer["NatGateway"]["NatGatewayId"]
     return gateway, {"NatGatewayId": gateway}
 
 
 def _retag_gateway(physical_id: str, old: Properties, new: Properties) -> Attributes:
-    _retag(physical_id, old, new)
+    retag(physical_id, old, new)
     return {"NatGatewayId": physical_id}
 
 
@@ -138,7 +140,7 @@ def _delete_gateway(physical_id: str, properties: Properties) -> None:
 
 def _make_flow_log(request: Request) -> Created:
     properties = {**request.properties}
-    tags = _specification("vpc-flow-log", properties)
+    tags = specification("vpc-flow-log", properties)
     properties.pop("Tags", None)
     resource = properties.pop("ResourceId", None)
     answer = call(
@@ -156,7 +158,7 @@ def _make_flow_log(request: Request) -> Created:
 
 
 def _retag_flow_log(physical_id: str, old: Properties, new: Properties) -> Attributes:
-    return _retag(physical_id, old, new)
+    return retag(physical_id, old, new)
 
 
 def _delete_flow_log(physical_id: str, properties: Properties) -> None:
@@ -175,7 +177,7 @@ def _make_peering(request: Request) -> Created:
         PeerVpcId=properties.get("PeerVpcId"),
         PeerOwnerId=properties.get("PeerOwnerId"),
         PeerRegion=properties.get("PeerRegion"),
-        TagSpecifications=_specification("vpc-peering-connection", properties),
+        TagSpecifications=specification("vpc-peering-connection", properties),
     )
     peering = answer["VpcPeeringConnection"]["VpcPeeringConnectionId"]
     call("ec2", "AcceptVpcPeeringConnection", VpcPeeringConnectionId=peering)

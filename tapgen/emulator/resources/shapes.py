@@ -89,8 +89,20 @@ _ID_PREFIXES = {
 }
 _WITH_PREFIXES = ("ec2", "efs")
 
-# Attributes that a resource has only with some properties: GetAtt fails without them.
-_CONDITIONAL = ("MasterUserSecret", "ReadEndpoint", "StreamArn", "LatestStreamArn")
+CONDITIONAL: Mapping[str, frozenset[str]] = {
+    "AWS::DynamoDB::GlobalTable": frozenset({"StreamArn"}),
+    "AWS::DynamoDB::Table": frozenset({"StreamArn"}),
+    "AWS::ElastiCache::CacheCluster": frozenset(
+        {"ConfigurationEndpoint", "RedisEndpoint"}
+    ),
+    "AWS::ElastiCache::ReplicationGroup": frozenset({"ConfigurationEndPoint"}),
+    "AWS::RDS::DBCluster": frozenset({"MasterUserSecret", "ReadEndpoint"}),
+    "AWS::RDS::DBInstance": frozenset({"MasterUserSecret"}),
+}
+"""Attributes that a resource has only with some properties: Fn::GetAtt fails without them
+("Return values" of each type in the template reference, such as
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-elasticache-replicationgroup.html).
+Their handlers return them where they are."""
 
 _real: set[str] = set()
 
@@ -124,14 +136,15 @@ def attributes(
 ) -> Attributes:
     """Values of the right form for what Fn::GetAtt takes of a type that is real.
 
-    They are for attributes that its handler does not return. None for those that a
-    resource has only with some properties.
+    They are for attributes that its handler does not return. None for those of
+    `CONDITIONAL`.
     """
     schema = shape(type_, _responses().get_region())
     if schema is None or type_.startswith("Custom::"):
         return {}
     drawn = _attributes(type_, schema, physical_id, properties)
-    return {k: v for k, v in drawn.items() if k.split(".")[0] not in _CONDITIONAL}
+    left_out = CONDITIONAL.get(type_, ())
+    return {k: v for k, v in drawn.items() if k.split(".")[0] not in left_out}
 
 
 def shape_only() -> list[dict[str, str]]:

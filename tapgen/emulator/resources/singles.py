@@ -6,7 +6,7 @@ References: "Return values" of each type in the CloudFormation template referenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from tapgen.emulator.resources.kinds import (
     Request,
     document,
     original,
+    tag_list,
 )
 
 Given = Mapping[str, Any]
@@ -34,7 +35,9 @@ class Single:
 
     `ref` picks the physical id from the answer and the request, `by` names the parameter
     of the deletion that takes it; `attributes` are those of Fn::GetAtt, by the key of
-    the answer. `change` is the call that updates it, with the parameter `by`.
+    the answer, `id_attribute` that which has the physical id. `change` is the call that
+    updates it, with the parameter `by`; `settle` does what calls are left after either,
+    from the physical id and the properties before and after.
     """
 
     type: str
@@ -47,14 +50,22 @@ class Single:
     attributes: Mapping[str, str] = field(default_factory=dict)
     change: str | None = None
     tags: tuple[str, str] | None = None
+    id_attribute: str = ""
+    settle: Callable[[str, Properties, Properties], object] | None = None
 
     def kind(self) -> Kind:
         """The kind that makes these calls."""
 
+        def own(physical_id: str) -> Attributes:
+            return {self.id_attribute: physical_id} if self.id_attribute else {}
+
         def make(request: Request) -> Created:
             answer = call(self.service, self.create, **self.given(request))
             values = {name: answer[key] for name, key in self.attributes.items()}
-            return self.ref(answer, request), values
+            physical_id = self.ref(answer, request)
+            if self.settle:
+                self.settle(physical_id, {}, request.properties)
+            return physical_id, {**values, **own(physical_id)}
 
         def forget(physical_id: str, properties: Properties) -> None:
             request = Request("", "", properties)
@@ -62,16 +73,18 @@ class Single:
             call(self.service, self.delete, **given)
 
         def change(physical_id: str, old: Properties, new: Properties) -> Attributes:
-            assert self.change
-            given = {**self.given(Request("", "", new)), self.by: physical_id}
-            call(self.service, self.change, **given)
-            return {}
+            if self.change:
+                given = {**self.given(Request("", "", new)), self.by: physical_id}
+                call(self.service, self.change, **given)
+            if self.settle:
+                self.settle(physical_id, old, new)
+            return own(physical_id)
 
         return Kind(
             self.type,
             make,
             forget,
-            change if self.change else None,
+            change if self.change or self.settle else None,
             tags=self.tags,
         )
 
@@ -96,6 +109,8 @@ def kinds() -> list[Kind]:
     ]
     return [
         *policies,
+        _set_kind("IPSet", ("Addresses", "Description")),
+        _set_kind("RegexPatternSet", ("RegularExpressionList", "Description")),
         Kind("AWS::Events::Rule", _make_rule, _delete_rule, _change_rule),
         *(single.kind() for single in _SINGLES),
     ]
@@ -110,6 +125,19 @@ def _named(name: str) -> Callable[[Request], Given]:
         return {**request.properties, name: request.name(name, longest=80)}
 
     return given
+
+
+def _tagged(request: Request) -> Given:
+    return {**request.properties, "Tags": tag_list(request.properties) or None}
+
+
+def _saml(request: Request) -> Given:
+    return {"Name": request.name("Name"), **_tagged(request)}
+
+
+def _archive(request: Request) -> Given:
+    source = request.properties.get("SourceArn")
+    return {**_named("ArchiveName")(request), "EventSourceArn": source}
 
 
 def _dhcp(request: Request) -> Given:
@@ -188,6 +216,83 @@ _SINGLES = (
         lambda answer, request: str(answer["PrefixList"]["PrefixListId"]),
     ),
     Single(
+        "AWS::IAM::OIDCProvider",
+        "iam",
+        "CreateOpenIDConnectProvider",
+        "DeleteOpenIDConnectProvider",
+        "OpenIDConnectProviderArn",
+        lambda answer, request: str(answer["OpenIDConnectProviderArn"]),
+        _tagged,
+        change="UpdateOpenIDConnectProviderThumbprint",
+        tags=("Tags", "list"),
+        id_attribute="Arn",
+    ),
+    Single(
+        "AWS::IAM::SAMLProvider",
+        "iam",
+        "CreateSAMLProvider",
+        "DeleteSAMLProvider",
+        "SAMLProviderArn",
+        lambda answer, request: str(answer["SAMLProviderArn"]),
+        _saml,
+        change="UpdateSAMLProvider",
+        tags=("Tags", "list"),
+        id_attribute="Arn",
+    ),
+    Single(
+        "AWS::IAM::ServiceLinkedRole",
+        "iam",
+        "CreateServiceLinkedRole",
+        "DeleteServiceLinkedRole",
+        "RoleName",
+        lambda answer, request: str(answer["Role"]["RoleName"]),
+        id_attribute="RoleName",
+    ),
+    Single(
+        "AWS::Athena::NamedQuery",
+        "athena",
+        "CreateNamedQuery",
+        "DeleteNamedQuery",
+        "NamedQueryId",
+        lambda answer, request: str(answer["NamedQueryId"]),
+        _named("Name"),
+        id_attribute="NamedQueryId",
+    ),
+    Single(
+        "AWS::Events::Archive",
+        "events",
+        "CreateArchive",
+        "DeleteArchive",
+        "ArchiveName",
+        lambda answer, request: request.name("ArchiveName", longest=48),
+        _archive,
+        {"Arn": "ArchiveArn"},
+        "UpdateArchive",
+    ),
+    Single(
+        "AWS::StepFunctions::StateMachineVersion",
+        "stepfunctions",
+        "PublishStateMachineVersion",
+        "DeleteStateMachineVersion",
+        "stateMachineVersionArn",
+        lambda answer, request: str(answer["stateMachineVersionArn"]),
+        lambda request: {
+            **request.properties,
+            "revisionId": request.properties.get("StateMachineRevisionId"),
+        },
+        id_attribute="Arn",
+    ),
+    Single(
+        "AWS::StepFunctions::StateMachineAlias",
+        "stepfunctions",
+        "CreateStateMachineAlias",
+        "DeleteStateMachineAlias",
+        "stateMachineAliasArn",
+        lambda answer, request: str(answer["stateMachineAliasArn"]),
+        change="UpdateStateMachineAlias",
+        id_attribute="Arn",
+    ),
+    Single(
         "AWS::Kinesis::StreamConsumer",
         "kinesis",
         "RegisterStreamConsumer",
@@ -254,6 +359,50 @@ def _change_secret_policy(
 
 def _delete_secret_policy(physical_id: str, properties: Properties) -> None:
     call("secretsmanager", "DeleteResourcePolicy", SecretId=physical_id)
+
+
+# --- Sets of AWS WAF ----------------------------------------------------------------------
+
+
+def _set(properties: Properties) -> Given:
+    """The properties of a set as calls take them."""
+    given = {**properties, "Tags": tag_list(properties) or None}
+    patterns = properties.get("RegularExpressionList")
+    if patterns is not None:
+        given["RegularExpressionList"] = [{"RegexString": one} for one in patterns]
+    return given
+
+
+def _set_kind(noun: str, changed: Sequence[str]) -> Kind:
+    """A set of which rules say that they match it; Ref gives `NAME|ID|SCOPE`."""
+
+    def attributes(arn: Any, physical_id: str) -> Attributes:
+        return {"Arn": str(arn), "Id": physical_id.split("|")[1]}
+
+    def make(request: Request) -> Created:
+        name, scope = request.name("Name"), str(request.properties["Scope"])
+        given = {**_set(request.properties), "Name": name}
+        created = call("wafv2", f"Create{noun}", **given)["Summary"]
+        physical_id = f"{name}|{created['Id']}|{scope}"
+        return physical_id, attributes(created["ARN"], physical_id)
+
+    def named(physical_id: str) -> tuple[Given, Any]:
+        """What names a set in calls, with the token that a change needs; and its ARN."""
+        name, own, scope = physical_id.split("|")
+        given = {"Name": name, "Id": own, "Scope": scope}
+        found = call("wafv2", f"Get{noun}", **given)
+        return {**given, "LockToken": found["LockToken"]}, found[noun]["ARN"]
+
+    def change(physical_id: str, old: Properties, new: Properties) -> Attributes:
+        given, arn = named(physical_id)
+        wanted = _set(new)
+        call("wafv2", f"Update{noun}", **given, **{k: wanted.get(k) for k in changed})
+        return attributes(arn, physical_id)
+
+    def forget(physical_id: str, properties: Properties) -> None:
+        call("wafv2", f"Delete{noun}", **named(physical_id)[0])
+
+    return Kind(f"AWS::WAFv2::{noun}", make, forget, change)
 
 
 # --- Rule -------------------------------------------------------------------------------

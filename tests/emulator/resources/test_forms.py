@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 
+from tapgen.emulator.resources.shapes import CONDITIONAL, attributes
 from tapgen.template import schemas
 from tests.emulator.places import Place, get, of
 
@@ -80,6 +81,30 @@ def test_instances_and_interfaces(place: Place) -> None:
         **{"Server": "i", "Interface": "eni"},
         **{"Volume": "vol", "Gateway": "eigw", "Logs": "s-Logs"},
     }
+
+
+def test_public_parameters_come_in_pages(place: Place) -> None:
+    listed = place.client("ssm").get_paginator("get_parameters_by_path")
+    path = "/aws/service/global-infrastructure/regions"
+
+    pages = [
+        [one["Name"] for one in page["Parameters"]]
+        for page in listed.paginate(Path=path)
+    ]
+
+    assert len(pages) > 1 and {len(page) for page in pages[:-1]} == {10}
+    names = [name for page in pages for name in page]
+    assert len({*names}) == len(names) and f"{path}/us-west-2" in names
+
+
+def test_what_only_some_resources_have_is_not_drawn() -> None:
+    for kind, conditional in CONDITIONAL.items():
+        assert conditional <= {a.split(".")[0] for a in schemas.attributes(kind)}
+        drawn = attributes(schemas.schema, kind, "it", {})
+        assert not {name.split(".")[0] for name in drawn} & conditional
+    assert "ReadEndpoint" in attributes(
+        schemas.schema, "AWS::Neptune::DBCluster", "it", {}
+    )
 
 
 def test_numbers_that_parameters_have_as_text(place: Place) -> None:

@@ -19,12 +19,16 @@ from typing import Any
 
 _SSM = "ministack.services.ssm"
 _RESPONSES = "ministack.core.responses"
+# https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
+_PAGE = 10
 PREFIX = "/aws/service"
 """Where the public parameters are."""
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     _SSM: {
         "_PUBLIC_AMI_PARAMETERS": None,
+        "_decode_next_token": ("token",),
+        "_encode_next_token": ("index",),
         "_get_parameters_by_path": ("data",),
         "_public_parameter": ("name",),
         "json_response": None,
@@ -64,8 +68,15 @@ def apply() -> None:
         if not (path + "/").startswith(f"{PREFIX}/"):
             return by_path(data)
         names = listed(path, bool(data.get("Recursive")))
-        # Many of a real path would not be on one page, but these are few.
-        return ssm.json_response({"Parameters": [*map(public_parameter, names)]})
+        token = data.get("NextToken")
+        start = ssm._decode_next_token(token) if token else 0
+        end = start + min(int(data.get("MaxResults") or _PAGE), _PAGE)
+        found: dict[str, Any] = {
+            "Parameters": [*map(public_parameter, names[start:end])]
+        }
+        if end < len(names):
+            found["NextToken"] = ssm._encode_next_token(end)
+        return ssm.json_response(found)
 
     parameters_by_path.__signature__ = inspect.signature(by_path)  # type: ignore[attr-defined]
     ssm._get_parameters_by_path = parameters_by_path
