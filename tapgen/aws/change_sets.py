@@ -1,7 +1,8 @@
 """Change sets: CloudFormation's preview of one stack, and what it validates before.
 
-A change set is created, waited for, read, and always deleted; it is never executed, and
-the stack does not change. No role is passed: CloudFormation would use it
+A preview is created, waited for, read, and always deleted; it is never executed, and
+the stack does not change. Only what reverts drift is executed (`propose_revert`), once
+somebody has confirmed it. No role is passed: CloudFormation would use it
 "for all future operations on the stack" (API reference, CreateChangeSet, RoleARN).
 For a stack that does not exist, the change set makes a stack in review, without
 resources, which is deleted with it (`reviews`).
@@ -167,6 +168,66 @@ def preview_all(
 def _wait(seconds: float) -> bool:
     time.sleep(seconds)
     return False
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A drift-aware change set, which brings drifted resources of a stack back to its
+    template, with what it changes. It stays until it is executed or discarded."""
+
+    target: Target
+    stack_set: str
+    stack_id: str
+    id: str
+    changes: tuple[Change, ...] = ()
+    failed: str = ""
+
+
+def propose_revert(
+    aws: Aws,
+    target: Target,
+    stack_id: str,
+    stack_set: str,
+    capabilities: Sequence[str],
+    *,
+    wait: Callable[[float], bool] = _wait,
+) -> Proposal:
+    """Create a drift-aware change set with the template and the values that a stack has.
+    Raises AwsError where AWS refuses it, and where there is no such stack.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html
+    """
+    client = aws.client("cloudformation", target)
+    name = f"{CHANGE_SETS}revert-{uuid4().hex[:12]}"
+    (stack,) = ask(client, "describe_stacks", StackName=stack_id)["Stacks"]
+    names = [p["ParameterKey"] for p in stack.get("Parameters", ())]
+    made = ask(
+        client,
+        "create_change_set",
+        StackName=stack_id,
+        ChangeSetName=name,
+        ChangeSetType="UPDATE",
+        ClientToken=str(uuid4()),
+        Description="created by tapgen drift --revert",
+        UsePreviousTemplate=True,
+        Parameters=parameters(dict.fromkeys(names)),
+        Capabilities=list(capabilities),
+        DeploymentMode="REVERT_DRIFT",
+    )
+    at = {"StackName": stack_id, "ChangeSetName": made["Id"]}
+    first = _wait_until_created(client, at, wait)
+    found = _read(client, at, first)
+    return Proposal(
+        target, stack_set, stack_id, made["Id"], found.changes, found.failed
+    )
+
+
+def discard(
+    aws: Aws, proposal: Proposal, sleep: Callable[[float], None] = time.sleep
+) -> None:
+    """Delete a change set that was not executed."""
+    client = aws.client("cloudformation", proposal.target)
+    _delete(client, {"ChangeSetName": proposal.id}, sleep)
 
 
 def preview(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tapgen.aws.session import Aws, ask
+from tapgen.aws.session import Aws, ask, pages
 from tapgen.model import Target
 
 Payload = Mapping[str, str]
@@ -136,6 +136,43 @@ def _promotion(stacks: Asking, payload: Payload) -> tuple[str, bool]:
     return stack["StackStatus"], given["Promoted"] == "true"
 
 
+def _is_reverted(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str, bool]:
+    """Whether the update of a stack that was started with a token has ended well; every
+    event of an operation has the token of its request.
+
+    https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_StackEvent.html
+    """
+    status, reason = _operation(aws, target, payload)
+    words = f"{status or 'not begun'}: {reason}" if reason else status or "not begun"
+    over = status.endswith(("ROLLBACK_COMPLETE", "_FAILED"))
+    return status == "UPDATE_COMPLETE", words, over
+
+
+def _revert_began(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    status, _ = _operation(aws, target, payload)
+    return bool(status), status or "not begun"
+
+
+def _operation(aws: Aws, target: Target, payload: Payload) -> tuple[str, str]:
+    """The status of a stack after the events with a token, empty where there are none; and
+    why the first of its resources failed."""
+    client = aws.client("cloudformation", target)
+    status = reason = ""
+    for event in pages(
+        client, "describe_stack_events", "StackEvents", StackName=payload["Stack"]
+    ):
+        if event.get("ClientRequestToken") != payload["Token"]:
+            if status:
+                break  # older ones belong to other operations
+            continue
+        if event.get("PhysicalResourceId") == event["StackId"]:
+            status = status or event["ResourceStatus"]
+        elif event["ResourceStatus"].endswith("_FAILED"):
+            why = event.get("ResourceStatusReason", "")
+            reason = f"{event['LogicalResourceId']}: {why}"
+    return status, reason
+
+
 def _client(aws: Aws, service: str, target: Target) -> Asking:
     return Asking(aws.client(service, target))
 
@@ -161,6 +198,8 @@ CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "behind": _is_close,
     "promotion": _is_promoted,
     "promotion begun": _has_begun,
+    "reverted": _is_reverted,
+    "revert begun": _revert_began,
 }
 """Whether what scripts change or wait for is so, and what there is instead; a third value
 says that it will never be. They only look."""

@@ -52,6 +52,7 @@ COMMANDS = {
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
     "verify": ("verify", "Check outputs, alarms and health checks of a system."),
+    "drift": ("drift", "Find what was changed by hand, and revert it."),
     "doctor": ("doctor", "Check what a rollout needs: roles, regions, buckets."),
     "limits": ("status", "Show AWS quotas and whether a system fits into them."),
     "outputs": ("status", "Show the outputs of a system, by part and region."),

@@ -160,6 +160,23 @@ def run_acts(
     )
 
 
+def run_reverts(reached: Reached, proposals: Any) -> Any:
+    """Execute drift-aware change sets; return the outcome, or an exit code when AWS was
+    lost while running."""
+    from tapgen import rollout
+    from tapgen.operate import reverting
+
+    starter = rollout.Starter(user(), "drift", line=command_line("", reached))
+    return _watched(
+        reached,
+        [],
+        lambda screen, **ways: reverting.run(
+            proposals, reached.system, reached.sets, screen, starter=starter, **ways
+        ),
+        goes_back=False,
+    )
+
+
 def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
     """Go on with the open run, which was `found` in the nearest journal; return its
     outcome, None when no run is open, or an exit code when it was lost while running.

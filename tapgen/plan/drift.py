@@ -1,7 +1,8 @@
-"""Drift of the instances that a plan updates, and what the plan does to it.
+"""Drift of the instances that a plan updates, and what the plan does to it; and that of
+all that is deployed.
 
 `detect` runs CloudFormation's drift detection; `of` is pure: it compares the drift found
-with a plan.
+with a plan; `survey` needs no plan.
 
 Source: "Detect unmanaged configuration changes in stack sets" and "Detect unmanaged
 configuration changes to stacks and resources" in CloudFormation's user guide.
@@ -11,14 +12,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from enum import StrEnum
 
 from tapgen.aws import stacks
 from tapgen.aws.stacks import Difference, DriftedResource
 from tapgen.aws.stacksets import Operation, StackSets
-from tapgen.errors import AwsError, Busy, RolloutError
+from tapgen.errors import AwsError, Busy, NotFound, RolloutError
 from tapgen.frozen import dataclass
+from tapgen.knowledge.drift import FalsePositive, false_positive
 from tapgen.model import Action, ObservedInstance, Reading, ResultStatus, Target
 from tapgen.plan.model import Plan, Step
 from tapgen.template import diff
@@ -29,14 +32,7 @@ PATIENCE = 3600
 
 DRIFTED = "DRIFTED"
 
-# What AWS reports as drift although nobody changed it: (type, property).
-_ECHOES = {
-    # A secondary cluster gets it without the template
-    # (aws-cloudformation/cloudformation-coverage-roadmap#1857).
-    ("AWS::RDS::DBCluster", "/GlobalClusterIdentifier"),
-    # The service fills it in.
-    ("AWS::ApiGateway::Stage", "/CanarySetting/DeploymentId"),
-}
+_AT_ONCE = 8
 
 
 class Fate(StrEnum):
@@ -180,13 +176,18 @@ def _retags(plan: Plan, step: Step) -> bool:
     return ours != dict(plan.system.part(step.part).tags)
 
 
+def known(type: str, difference: Difference) -> FalsePositive | None:
+    """Return the known false positive that a difference is; None where it is drift."""
+    return false_positive(type, difference.path, difference.kind, difference.actual)
+
+
 def _of(
     step: Step, target: Target, resource: DriftedResource, retags: bool
 ) -> Iterator[Drifted]:
     """Everything that drifted on a resource, except what AWS reports by mistake."""
     changes = {c.logical_id: c for c in step.changes.get(target, ())}
     change = changes.get(resource.logical_id)
-    real = (d for d in resource.differences if (resource.type, d.path) not in _ECHOES)
+    real = (d for d in resource.differences if known(resource.type, d) is None)
     for difference in (None,) if resource.deleted else real:
         yield Drifted(
             step.part,
@@ -230,6 +231,120 @@ def _names(path: Iterable[str], item: str = "") -> list[str]:
     return names
 
 
+# -- everything that is deployed ---------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Found:
+    """A drifted property of a resource of a deployed stack; `difference` is None for a
+    deleted resource. `explained` is the known false positive that it is."""
+
+    part: str
+    stack_set: str
+    target: Target
+    stack_id: str
+    logical_id: str
+    type: str
+    difference: Difference | None
+    explained: FalsePositive | None = None
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The drift of all instances of a system, as the last detection found it.
+
+    `unread` are drifted instances whose details AWS did not give, and why; `unchecked`
+    those without a successful detection. `oldest` is the time of the oldest one.
+    """
+
+    found: tuple[Found, ...] = ()
+    instances: int = 0
+    unread: tuple[tuple[str, Target, str], ...] = ()
+    unchecked: tuple[tuple[str, Target], ...] = ()
+    oldest: datetime | None = None
+
+    @property
+    def drifted(self) -> tuple[Found, ...]:
+        """What is drift, without known false positives."""
+        return tuple(one for one in self.found if one.explained is None)
+
+    @property
+    def explained(self) -> tuple[Found, ...]:
+        """Known false positives."""
+        return tuple(one for one in self.found if one.explained is not None)
+
+    @property
+    def clean(self) -> bool:
+        """Whether all was checked, and nothing has drifted."""
+        return not (self.drifted or self.unread or self.unchecked)
+
+
+def survey(sets: StackSets, parts: Mapping[str, str]) -> Survey:
+    """Return the drift of all instances of stack sets, which map to their parts; those
+    that do not exist are left out."""
+    places: list[tuple[str, Target, ObservedInstance]] = []
+    for name in parts:
+        try:
+            places += [(name, t, one) for t, one in sets.listed(name).items()]
+        except NotFound:
+            continue
+    drifted = [one for one in places if one[2].drift_status == DRIFTED]
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        answers = pool.map(lambda one: _details(sets, parts, *one), drifted)
+        details = list(answers)
+    checked = [one.drift_checked for _, _, one in places if one.drift_checked]
+    return Survey(
+        tuple(
+            found
+            for answer in details
+            if not isinstance(answer, str)
+            for found in answer
+        ),
+        len(places),
+        tuple(
+            (parts[name], target, answer)
+            for (name, target, _), answer in zip(drifted, details, strict=True)
+            if isinstance(answer, str)
+        ),
+        tuple(
+            (parts[name], target)
+            for name, target, one in places
+            if one.drift_status not in (DRIFTED, "IN_SYNC")
+        ),
+        min(checked, default=None),
+    )
+
+
+def _details(
+    sets: StackSets,
+    parts: Mapping[str, str],
+    name: str,
+    target: Target,
+    instance: ObservedInstance,
+) -> list[Found] | str:
+    """What drifted in an instance, or why AWS does not say."""
+    if not instance.stack_id:
+        return "its stack is not known"
+    try:
+        resources = stacks.drifts(sets.aws, target, instance.stack_id)
+    except AwsError as error:
+        return str(error)
+    return [
+        Found(
+            parts[name],
+            name,
+            target,
+            instance.stack_id,
+            resource.logical_id,
+            resource.type,
+            difference,
+            known(resource.type, difference) if difference else None,
+        )
+        for resource in resources
+        for difference in ((None,) if resource.deleted else resource.differences)
+    ]
+
+
 # -- detecting -------------------------------------------------------------------------
 
 
@@ -238,28 +353,35 @@ def detect(
     names: Iterable[str],
     report: Callable[[str], None],
     *,
+    brief: bool = False,
     sleep: Callable[[float], None] = time.sleep,
     poll_seconds: float = 5,
 ) -> None:
     """Run drift detection on stack sets in parallel, and wait for it to end.
 
-    Changes nothing. `report` takes a line of progress; what could not be checked is
-    reported and stays UNKNOWN. Raises RolloutError when another operation holds a stack
+    Changes nothing. `report` takes a line of progress, with `brief` only of what waits and
+    of what could not be checked, which stays UNKNOWN. Raises RolloutError when another operation holds a stack
     set for an hour.
     """
     waiting = list(dict.fromkeys(names))
     running: dict[str, Operation] = {}
     waited = 0.0
+
+    def progress(line: str) -> None:
+        if not brief:
+            report(line)
+
     while waiting or running:
         for name in list(waiting):
             started = _start(sets, name, waited, report)
             if started:
+                progress(f"{name}: detecting drift …")
                 waiting.remove(name)
                 running[name] = started
         for name, operation in list(running.items()):
             running[name] = sets.operation(name, operation.id)
             if running[name].ended:
-                _report_end(sets, running.pop(name), report)
+                _report_end(sets, running.pop(name), report, progress)
         if waiting or running:
             sleep(poll_seconds)
             waited += poll_seconds
@@ -280,12 +402,14 @@ def _start(
         if not waited:
             report(f"{name}: waiting for another operation to end …")
         return None
-    report(f"{name}: detecting drift …")
     return started
 
 
 def _report_end(
-    sets: StackSets, ended: Operation, report: Callable[[str], None]
+    sets: StackSets,
+    ended: Operation,
+    report: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> None:
     failed = [
         r
@@ -296,4 +420,4 @@ def _report_end(
         why = result.reason or str(result.status)
         report(f"{ended.stack_set} in {result.target}: could not be checked ({why})")
     if not failed:
-        report(f"{ended.stack_set}: drift detection {ended.status}")
+        progress(f"{ended.stack_set}: drift detection {ended.status}")

@@ -212,12 +212,13 @@ def _by_hand(one: Drifted) -> str:
     if difference is None:
         return f"{what} was deleted by hand; {one.fate}"
     path = difference.path.strip("/").replace("/", ".")
-    now = "absent" if difference.kind == "REMOVE" else _short(difference.actual)
-    was = "no value" if difference.kind == "ADD" else _short(difference.expected)
+    now = "absent" if difference.kind == "REMOVE" else shortened(difference.actual)
+    was = "no value" if difference.kind == "ADD" else shortened(difference.expected)
     return f"{what}: {path} is {now}, the template has {was}; {one.fate}"
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """Return a value in one line of a bearable length."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_VALUE else f"{line[: _MAX_VALUE - 1]}…"
 

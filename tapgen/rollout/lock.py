@@ -25,8 +25,8 @@ from tapgen.rollout.journal import Store, home, now_text
 MOVE = "move-admin"
 """The command whose run moves the administration to another region."""
 
-OPERATING = frozenset({"failover", "failback", "promote", "drill"})
-"""The commands whose runs carry out procedures, and have no plan."""
+OPERATING = frozenset({"failover", "failback", "promote", "drill", "drift"})
+"""The commands whose runs make calls one by one, and have no plan."""
 
 
 @dataclass(frozen=True)

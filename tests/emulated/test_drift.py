@@ -11,8 +11,12 @@ from typing import Any
 import pytest
 
 from tapgen import config
+from tapgen.aws import change_sets
 from tapgen.blueprints import find
 from tapgen.model import System
+from tapgen.operate import reverting
+from tapgen.plan import drift
+from tapgen.rollout import Event, Lost, Starter
 from tests.emulated.conftest import Cloud
 from tests.systems import look
 
@@ -80,3 +84,36 @@ def test_a_fresh_rollout_has_no_drift(
     assert {"AWS::EC2::SecurityGroup", "AWS::IAM::Role", "AWS::S3::Bucket"} <= set(
         checked
     )
+    if profile == "minimal":
+        reverted(cloud, system)
+
+
+def reverted(cloud: Cloud, system: System) -> None:
+    """What was changed by hand is reverted, by a process that stops in between and another
+    one; and nothing is executed twice."""
+    logs, group = cloud.client("logs"), "sn-prod-app-primary"
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    parts = {"secure-network-prod-observability": "observability"}
+    drift.detect(cloud.sets, parts, lambda line: None, poll_seconds=0.02)
+    (found,) = drift.survey(cloud.sets, parts).drifted
+    proposal = change_sets.propose_revert(
+        cloud.aws, found.target, found.stack_id, found.stack_set, ()
+    )
+    assert [c.logical_id for c in proposal.changes] == ["AppLogGroup"]
+
+    def stop(event: Event) -> None:
+        if event.kind == "done":
+            raise KeyboardInterrupt  # the change set is being executed
+
+    resolved = system.resolve(cloud.account)
+    with pytest.raises(Lost):
+        reverting.run(
+            [proposal], resolved, cloud.sets, stop, starter=Starter("a", "drift")
+        )
+    ended = cloud.resume(resolved)
+
+    assert ended and ended.green
+    (now,) = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert now["retentionInDays"] == 90
+    drift.detect(cloud.sets, parts, lambda line: None, poll_seconds=0.02)
+    assert drift.survey(cloud.sets, parts).clean

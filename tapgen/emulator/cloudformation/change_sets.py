@@ -216,7 +216,10 @@ def _with_shown_values(body: bytes, changes: Any) -> bytes:
     return written
 
 
-_OF_TARGETS = ("AttributeChangeType", "Path", "BeforeValue", "AfterValue")
+_OF_TARGETS = (
+    *("AttributeChangeType", "Path", "BeforeValue", "AfterValue"),
+    *("BeforeValueFrom", "AfterValueFrom"),  # of drift-aware ones only
+)
 
 
 def _add(place: Any, values: Mapping[str, Any], names: tuple[str, ...]) -> None:

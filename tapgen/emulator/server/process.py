@@ -146,6 +146,7 @@ async def _serve(
     from tapgen.emulator.cloudformation import (
         change_sets,
         denied_calls,
+        drift_aware,
         macros,
         nested,
         patches,
@@ -180,6 +181,7 @@ async def _serve(
     change_sets.apply(shape)
     patches.template_summary.know(shape)
     validations.apply(shape)
+    drift_aware.apply()  # what drifted exists, and no validation minds it
     refused_updates.apply(refuses or refused_updates.nothing)
     # In the order in which they are asked: names are compared as templates give them.
     taken_names.apply(named or taken_names.nothing)

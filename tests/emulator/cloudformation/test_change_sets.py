@@ -152,3 +152,55 @@ def test_a_change_set_that_is_deleted_leaves_the_stack_as_it_was(place: Place) -
     (after,) = client.describe_stacks(StackName="demo")["Stacks"]
     assert after == before
     assert client.list_change_sets(StackName="demo")["Summaries"] == []
+
+
+def test_a_drift_aware_change_set_brings_resources_back(place: Place) -> None:
+    """Changed, deleted and untouched resources; a plain change set sees none of it."""
+    resources = {
+        "Queue": queue("changed", DelaySeconds=1),
+        "Gone": queue("gone"),
+        "Same": queue("same"),
+    }
+    place.create("demo", resources)
+    client, sqs = place.cloudformation, place.client("sqs")
+
+    def url(name: str) -> str:
+        return str(sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+    sqs.set_queue_attributes(QueueUrl=url("changed"), Attributes={"DelaySeconds": "9"})
+    sqs.delete_queue(QueueUrl=url("gone"))
+    look = {"StackName": "demo", "ChangeSetName": "revert", "UsePreviousTemplate": True}
+    client.create_change_set(**look)
+    plain = client.describe_change_set(StackName="demo", ChangeSetName="revert")
+    assert plain["Status"] == "FAILED"
+    client.delete_change_set(StackName="demo", ChangeSetName="revert")
+
+    made = client.create_change_set(**look, DeploymentMode="REVERT_DRIFT")
+    found = client.describe_change_set(
+        ChangeSetName=made["Id"], IncludePropertyValues=True
+    )
+    client.execute_change_set(ChangeSetName=made["Id"], ClientRequestToken="t1")
+
+    assert found["DeploymentMode"] == "REVERT_DRIFT"
+    by_id = {
+        c["ResourceChange"]["LogicalResourceId"]: c["ResourceChange"]
+        for c in found["Changes"]
+    }
+    assert {k: c["Action"] for k, c in by_id.items()} == {
+        "Queue": "Modify",
+        "Gone": "Add",
+    }
+    (detail,) = by_id["Queue"]["Details"]
+    assert (detail["Target"]["BeforeValue"], detail["Target"]["AfterValue"]) == (
+        "9",
+        "1",
+    )
+    assert detail["Target"]["BeforeValueFrom"] == "ACTUAL_STATE"
+    place.outputs("demo", "UPDATE_COMPLETE")
+    names = ["DelaySeconds"]
+    now = sqs.get_queue_attributes(QueueUrl=url("changed"), AttributeNames=names)
+    assert now["Attributes"]["DelaySeconds"] == "1"
+    assert url("gone")
+    events = client.describe_stack_events(StackName="demo")["StackEvents"]
+    mine = {e["ResourceStatus"] for e in events if e.get("ClientRequestToken") == "t1"}
+    assert "UPDATE_COMPLETE" in mine

@@ -16,6 +16,7 @@ from tapgen.emulator.accounts import organizations, organizations_api, regions
 from tapgen.emulator.cloudformation import (
     change_sets,
     denied_calls,
+    drift_aware,
     macros,
     nested,
     not_emulated,
@@ -125,6 +126,7 @@ def check() -> list[str]:
         *(private_names, *_PATCHES, *services.PATCHES),
         *(
             change_sets,
+            drift_aware,
             decisions,
             denied_calls,
             enforcing,

@@ -1,0 +1,81 @@
+"""Bring drifted resources back to their templates: execute drift-aware change sets, with
+the journal and the lock of a rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tapgen.aws.change_sets import Proposal
+from tapgen.aws.stacksets import StackSets
+from tapgen.model import System
+from tapgen.model.procedures import Act
+from tapgen.rollout.execute import Ways
+from tapgen.rollout.model import Event, Outcome
+from tapgen.rollout.program import Call, Kind, Lane, Program, Step, Verb
+from tapgen.rollout.runner import Starter, start
+
+LONGEST = 3600
+"""How long an update may take before the run counts as failed, in seconds."""
+
+
+def run(
+    proposals: Sequence[Proposal],
+    system: System,
+    sets: StackSets,
+    on_event: Callable[[Event], None],
+    *,
+    starter: Starter,
+    **ways: Any,
+) -> Outcome:
+    """Execute change sets side by side, and wait until each has ended. What fails is rolled
+    back by CloudFormation, and leaves the run open. Raises what `rollout.run` raises.
+    """
+    program = Program((tuple(map(_lane, proposals)),), on_failure="hold")
+    return start(
+        sets,
+        system,
+        starter,
+        Ways(on_event, **ways),
+        lambda old, store: (program, {}, {}),
+    )
+
+
+def why_not(proposal: Proposal) -> str:
+    """Return why a change set is not to be executed; empty where it is."""
+    if proposal.failed:
+        return proposal.failed
+    if not proposal.changes:
+        return "CloudFormation finds nothing to revert"
+    for change in proposal.changes:
+        if change.action == "Remove":
+            return f"it would delete {change.logical_id}"
+        if change.replacement in ("True", "Conditional"):
+            may = "would" if change.replacement == "True" else "may"
+            return f"it {may} replace {change.logical_id}; revert that by hand"
+    return ""
+
+
+def _lane(proposal: Proposal) -> Lane:
+    target = proposal.target
+    token = proposal.id.rpartition("/")[2]
+    payload = {"Stack": proposal.stack_id, "Token": token}
+    words = f"revert the drift of {proposal.stack_set} in {target}"
+    execute = Act(
+        words,
+        target,
+        "cloudformation",
+        "ExecuteChangeSet",
+        {"ChangeSetName": proposal.id, "ClientRequestToken": token},
+    )
+    begun = Act(words, target, arguments=payload, script="revert begun")
+    ended = Act(words, target, arguments=payload, script="reverted", seconds=LONGEST)
+    return (
+        Step(
+            Kind.ACT,
+            calls=(Call(Verb.PERFORM, act=execute, proof=begun),),
+            words=words,
+            remains="making the change by hand again",
+        ),
+        Step(Kind.CHECK, check=ended, words=f"{words}: wait for its end"),
+    )
