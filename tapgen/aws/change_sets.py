@@ -201,7 +201,7 @@ def propose_revert(
     name = f"{CHANGE_SETS}revert-{uuid4().hex[:12]}"
     (stack,) = ask(client, "describe_stacks", StackName=stack_id)["Stacks"]
     names = [p["ParameterKey"] for p in stack.get("Parameters", ())]
-    made = ask(
+    answer = ask(
         client,
         "create_change_set",
         StackName=stack_id,
@@ -214,11 +214,11 @@ def propose_revert(
         Capabilities=list(capabilities),
         DeploymentMode="REVERT_DRIFT",
     )
-    at = {"StackName": stack_id, "ChangeSetName": made["Id"]}
+    at = {"StackName": stack_id, "ChangeSetName": answer["Id"]}
     first = _wait_until_created(client, at, wait)
     found = _read(client, at, first)
     return Proposal(
-        target, stack_set, stack_id, made["Id"], found.changes, found.failed
+        target, stack_set, stack_id, answer["Id"], found.changes, found.failed
     )
 
 

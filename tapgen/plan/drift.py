@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from enum import StrEnum
 
-from tapgen.aws import stacks
+from tapgen.aws import change_sets, stacks
 from tapgen.aws.stacks import Difference, DriftedResource
 from tapgen.aws.stacksets import Operation, StackSets
 from tapgen.errors import AwsError, Busy, NotFound, RolloutError
@@ -33,6 +33,9 @@ PATIENCE = 3600
 DRIFTED = "DRIFTED"
 
 _AT_ONCE = 8
+
+Proposal = change_sets.Proposal
+"""A change set that reverts the drift of a stack."""
 
 
 class Fate(StrEnum):

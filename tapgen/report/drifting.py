@@ -8,9 +8,8 @@ from typing import Any
 
 from rich.markup import escape
 
-from tapgen.aws.change_sets import Proposal
 from tapgen.model import Target
-from tapgen.plan.drift import Found, Survey
+from tapgen.plan.drift import Found, Proposal, Survey
 from tapgen.report import grouping
 from tapgen.report.control import printable
 from tapgen.report.counting import counted

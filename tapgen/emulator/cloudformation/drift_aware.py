@@ -81,8 +81,8 @@ def _creating(create: Handler) -> Handler:
             )
         answer = create(params)
         if mode and answer[0] == 200:
-            made = ElementTree.fromstring(answer[2]).findtext(".//{*}Id")
-            change_set = importlib.import_module(_CFN)._change_sets[made]
+            id_ = ElementTree.fromstring(answer[2]).findtext(".//{*}Id")
+            change_set = importlib.import_module(_CFN)._change_sets[id_]
             stack = _module("handlers")._resolve_stack(change_set["StackName"])
             if stack and change_set["ChangeSetType"] == "UPDATE":
                 _add_drift(change_set, stack)
