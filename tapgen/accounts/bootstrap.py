@@ -440,7 +440,8 @@ def _stacks(
         text = roles.compact(roles.template(system, code, needed))
         yield _Stack(known.target, name, text, parameters, tags)
     if aws.role or aws.local:  # else tapgen has no access there
-        looking = Scope(code, callers=whole.callers)
+        divided = sorted(roles.divided(whole))
+        looking = Scope(code, callers=whole.callers, divided=divided)
         title = system.name.replace("_", "-")
         text = blueprint.operator(
             title, looking, roles.references(whole), roles.types(whole)

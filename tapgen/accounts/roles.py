@@ -96,8 +96,8 @@ def own(system: System) -> System:
 @dataclass(frozen=True)
 class Needs:
     """What an execution role needs permissions for: resource types, services to pass
-    roles to, and, without a code, names as (kind, pattern). `boundary` and `callers` are
-    as in `Scope`.
+    roles to, and, without a code, names as (kind, pattern). `boundary`, `callers` and
+    `divided` are as in `Scope`.
     """
 
     types: frozenset[str]
@@ -108,6 +108,7 @@ class Needs:
     permissions: frozenset[Permission] = frozenset()
     boundary: str = ""
     callers: frozenset[str] = frozenset()
+    divided: frozenset[str] = frozenset()
 
     def __or__(self, other: Needs) -> Needs:
         return Needs(
@@ -120,6 +121,7 @@ class Needs:
             # The policy stays while deployed roles may have it.
             self.boundary or (other.boundary and boundary.CREATED),
             self.callers,
+            self.divided | other.divided,
         )
 
     def scope(self, code: str) -> Scope:
@@ -134,6 +136,7 @@ class Needs:
             sorted(self.pass_roles),
             sorted(self.permissions),
             sorted(self.callers),
+            sorted(self.divided),
         )
 
 
@@ -198,7 +201,13 @@ def needed(system: System, code: str) -> Needs:
         frozenset(system.permissions),
         _boundary(system, code),
         frozenset(system.callers),
+        divided(system),
     )
+
+
+def divided(system: System) -> frozenset[str]:
+    """Return by what the traffic of a system is divided, as in `Shift`."""
+    return frozenset(shift.by for shift in system.shifts)
 
 
 def _boundary(system: System, code: str) -> str:

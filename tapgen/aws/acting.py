@@ -35,15 +35,19 @@ _CHECKS = {**scripts.CHECKS, **probes.CHECKS}
 
 
 def perform(aws: Aws, act: Act) -> Mapping[str, Any]:
-    """Make the call of an act; return what it has measured, nothing for most. Raises
-    AwsError, and RolloutError for what a script cannot do."""
+    """Make the call of an act; return what it has measured, or saves of the answer, by
+    `Act.Name`; nothing for most. Raises AwsError, and RolloutError for what a script cannot
+    do, or an answer without what is to be saved."""
     if act.script:
         try:
             return _ACTS[act.script](aws, act.target, act.arguments) or {}
         except (LookupError, TimeoutError, RuntimeError) as error:
             raise RolloutError(f"{act}: {error}") from error
-    _answer(aws, act)
-    return {}
+    answer = _answer(aws, act)
+    found = {name: select(answer, wanted) for name, wanted in act.saves.items()}
+    if lacking := [act.saves[name] for name, value in found.items() if value is None]:
+        raise RolloutError(f"{act}: its answer has no {', '.join(lacking)}")
+    return {f"{act.name}.{name}": str(value) for name, value in found.items()}
 
 
 def look(aws: Aws, act: Act) -> Seen:

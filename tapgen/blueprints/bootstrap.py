@@ -19,12 +19,15 @@ from dataclasses import asdict
 from functools import cache
 from typing import Any
 
+from awacs import apigateway as aapigateway
 from awacs import awslambda as alambda
 from awacs import ce as ace
 from awacs import cloudformation as acfn
 from awacs import cloudwatch as acloudwatch
 from awacs import ec2 as aec2
+from awacs import elasticloadbalancing as aelb
 from awacs import events as aevents
+from awacs import globalaccelerator as aaccelerator
 from awacs import iam as aiam
 from awacs import rds as ards
 from awacs import route53 as aroute53
@@ -70,6 +73,7 @@ from tapgen.blueprints.scope import (
 from tapgen.errors import BlueprintError
 from tapgen.knowledge import indirect_permissions
 from tapgen.model import CHANGE_SETS, LONGEST_SUFFIX, SUFFIX_PATTERN, SUFFIX_RULE
+from tapgen.model.shifts import ACCELERATOR, CANARY, DNS, TARGETS
 from tapgen.system import templates_out
 
 # One for each administration region: IAM is global, the bootstrap stack is not. Both
@@ -142,6 +146,26 @@ _WATCHING_ACTIONS = (
     aroute53.GetHealthCheck,
     aroute53.GetHealthCheckStatus,
 )
+
+
+# The calls of `aws.shares`, by what divides traffic: a plan says where it is divided in
+# another way than the stacks have it.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+_DIVIDING: Mapping[str, tuple[Any, str]] = {
+    DNS: (
+        aroute53.ListResourceRecordSets,
+        names.arn("route53", "hostedzone/*", region="", account=""),
+    ),
+    ACCELERATOR: (
+        aaccelerator.DescribeEndpointGroup,
+        names.arn("globalaccelerator", "accelerator/*", region=""),
+    ),
+    TARGETS: (aelb.DescribeListeners, "*"),
+    CANARY: (
+        aapigateway.GET,
+        names.arn("apigateway", "/restapis/*/stages/*", region="*", account=""),
+    ),
+}
 
 
 def service_principals(regions: Iterable[str]) -> tuple[str, ...]:
@@ -469,6 +493,13 @@ def _reading(
     ]
 
 
+def _shares_read(scope: Scope) -> Iterator[Statement]:
+    """Allow reading how traffic is divided, in the ways that the system has."""
+    for by in scope.divided:
+        action, resource = _DIVIDING[by]
+        yield security.statement(f"SharesBy{by.title()}", [action], [resource])
+
+
 def _sources_read(scope: Scope) -> Iterable[Statement]:
     """Allow what a plan asks of databases outside the system that it replicates."""
     replicate = "rds:CreateDBInstanceReadReplica"
@@ -523,6 +554,7 @@ def _operator_role(
             ),
             security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
             security.statement("AlarmsAndHealthChecks", _WATCHING_ACTIONS, ["*"]),
+            *_shares_read(scope),
             *_sources_read(scope),
             templates_by_url(),
             security.statement(

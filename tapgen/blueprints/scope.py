@@ -113,7 +113,8 @@ class Scope:
     `artifacts` the role also reads the artifact bucket of its own account. `boundary` is
     one of `boundary.CREATED` and `boundary.ENFORCED`, empty for none. It may pass
     `pass_roles`, and has `permissions` on other resources that exist outside the
-    system. `callers` may assume the operator role, empty for the whole account.
+    system. `callers` may assume the operator role, empty for the whole account, which reads
+    by what traffic is `divided`, in the words of a `Shift`.
     """
 
     code: str = ""
@@ -123,6 +124,7 @@ class Scope:
     pass_roles: Sequence[PassedRole] = ()
     permissions: Sequence[Permission] = ()
     callers: Sequence[str] = ()
+    divided: Sequence[str] = ()
 
 
 def stacks(system: str) -> str:

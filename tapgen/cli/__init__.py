@@ -47,6 +47,7 @@ COMMANDS = {
     "failback": ("failover", "Move database and traffic back to the first region."),
     "drill": ("drill", "Rehearse the loss of a region, and measure it."),
     "promote": ("promote", "Promote a read replica to a database of its own."),
+    "shift": ("shift", "Move traffic share by share, and back where a gate is red."),
     "runbook": ("runbook", "Write the procedures of a system as Markdown."),
     "pipeline": ("pipeline", "Write a workflow that delivers a system from GitHub."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),

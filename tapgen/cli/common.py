@@ -33,7 +33,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
 
 
-def _options(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+def options(*decorators: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return a decorator that adds the options of several, in this order."""
+
     def add(function: F) -> F:
         return functools.reduce(lambda f, d: d(f), reversed(decorators), function)
 
@@ -57,7 +59,7 @@ environment_option = click.option(
     help="Apply this entry of `environments:` to the config.",
 )
 system_argument = click.argument("system", required=False, metavar="[SYSTEM]")
-system_options = _options(system_argument, environment_option, stacksets_option)
+system_options = options(system_argument, environment_option, stacksets_option)
 output_option = click.option(
     "--output",
     type=click.Choice(["text", "json"]),
@@ -96,7 +98,7 @@ without_option = click.option(
     multiple=True,
     help="Go on although this region, which has a copy of the journal, does not answer.",
 )
-aws_options = _options(
+aws_options = options(
     click.option(
         "--local",
         is_flag=True,

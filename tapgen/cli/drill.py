@@ -13,19 +13,14 @@ import click
 from tapgen.cli import DONE, FAILED, PARTIAL
 from tapgen.cli.common import (
     Timings,
-    assume_role_option,
-    aws_options,
-    output_option,
     print_json,
-    progress_option,
     say,
-    system_options,
 )
 from tapgen.cli.confirmation import confirm
 from tapgen.cli.open_run import nearest, require_unopened, to_act
 from tapgen.cli.operating import (
-    dry_run_option,
-    in_account_option,
+    Chosen,
+    drill_options,
     naming_open_run,
     reach_to_operate,
     yes_option,
@@ -67,10 +62,7 @@ def _report_file(_: Any, __: Any, value: Path | None) -> Path | None:
 
 
 @click.command("drill", epilog=_EPILOG)
-@system_options
-@aws_options
-@output_option
-@progress_option
+@drill_options
 @click.option(
     "--scenario",
     type=click.Choice(_SCENARIOS),
@@ -92,22 +84,12 @@ def _report_file(_: Any, __: Any, value: Path | None) -> Path | None:
     help="Report an earlier drill, and rehearse nothing.",
 )
 @yes_option
-@dry_run_option
-@in_account_option
-@assume_role_option
 def drill_command(
-    system: str | None,
-    environment: str | None,
-    folder: Path,
-    output: str,
+    chosen: Chosen,
     scenario: str,
     report_file: Path | None,
     run: str | None,
     yes: bool,
-    dry_run: bool,
-    in_account: str,
-    assume_role: str | None,
-    **aws_choice: Any,
 ) -> int:
     """Rehearse the loss of a region with SYSTEM, and measure it against the goals.
 
@@ -116,21 +98,24 @@ def drill_command(
     """
     if run:
         reached = reach_system(
-            system, environment, folder, Timings(), aws_choice, leaving=True
+            chosen.system,
+            chosen.environment,
+            chosen.folder,
+            Timings(),
+            chosen.aws,
+            leaving=True,
         )
-        return _reported(reached, run, report_file, output == "json")
-    reached = reach_to_operate(
-        system, environment, folder, assume_role, (), yes or dry_run, aws_choice
-    )
-    found = _planned(reached, scenario, in_account)
-    show = say if output == "json" else click.echo
+        return _reported(reached, run, report_file, chosen.as_json)
+    reached = reach_to_operate(chosen, yes)
+    found = _planned(reached, scenario, chosen.in_account)
+    show = say if chosen.as_json else click.echo
     for line in _lines(reached, found):
         show(line)
-    if dry_run:
-        return _shown(reached, found, output == "json")
+    if chosen.dry_run:
+        return _shown(reached, found, chosen.as_json)
     require_unopened(reached, to_act(reached), "drill")
     confirm(yes, "Start the drill?")
-    return _carried_out(reached, found, report_file, output == "json")
+    return _carried_out(reached, found, report_file, chosen.as_json)
 
 
 def _planned(reached: Reached, scenario: str, account: str) -> Drill:

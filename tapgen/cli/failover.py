@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tapgen.cli.common import (
-    assume_role_option,
-    aws_options,
-    output_option,
-    progress_option,
-    system_options,
-    without_option,
-)
 from tapgen.cli.confirmation import confirm, require_typed
 from tapgen.cli.operating import (
     CODES,
+    Chosen,
     Planned,
     carry_out,
     confirm_option,
-    dry_run_option,
-    in_account_option,
     naming_open_run,
+    operating_options,
     reach_to_operate,
     yes_option,
 )
@@ -52,10 +43,7 @@ Examples:
 
 
 @click.command("failover", epilog=_FAILOVER)
-@system_options
-@aws_options
-@output_option
-@progress_option
+@operating_options
 @click.option(
     "--to",
     metavar="ROLE",
@@ -69,24 +57,8 @@ Examples:
 )
 @confirm_option
 @yes_option
-@dry_run_option
-@in_account_option
-@assume_role_option
-@without_option
 def failover_command(
-    system: str | None,
-    environment: str | None,
-    folder: Path,
-    output: str,
-    to: str,
-    lose_data: bool,
-    typed: str | None,
-    yes: bool,
-    dry_run: bool,
-    in_account: str,
-    assume_role: str | None,
-    without: tuple[str, ...],
-    **aws_choice: Any,
+    chosen: Chosen, to: str, lose_data: bool, typed: str | None, yes: bool
 ) -> int:
     """Move the database that writes, and the traffic, of SYSTEM to its other region."""
     from tapgen.operate import databases
@@ -96,16 +68,14 @@ def failover_command(
             "--confirm is for what loses data; a planned switchover loses none: leave it "
             "out, or give --lose-data"
         )
-    reached = reach_to_operate(
-        system, environment, folder, assume_role, without, yes or dry_run, aws_choice
-    )
+    reached = reach_to_operate(chosen, yes)
     with naming_open_run(reached):
         moving = databases.failover(
             reached.system,
             reached.sets.aws,
             to=to,
             lose_data=lose_data,
-            account=in_account,
+            account=chosen.in_account,
         )
 
     def question() -> None:
@@ -114,56 +84,29 @@ def failover_command(
         else:
             confirm(yes, "Fail over?")
 
-    return carry_out(
-        reached,
-        _planned(reached, moving),
-        question,
-        as_json=output == "json",
-        dry=dry_run,
-    )
+    return carry_out(reached, chosen, _planned(reached, moving), question)
 
 
 @click.command("failback", epilog=_FAILBACK)
-@system_options
-@aws_options
-@output_option
-@progress_option
+@operating_options
 @yes_option
-@dry_run_option
-@in_account_option
-@assume_role_option
-@without_option
-def failback_command(
-    system: str | None,
-    environment: str | None,
-    folder: Path,
-    output: str,
-    yes: bool,
-    dry_run: bool,
-    in_account: str,
-    assume_role: str | None,
-    without: tuple[str, ...],
-    **aws_choice: Any,
-) -> int:
+def failback_command(chosen: Chosen, yes: bool) -> int:
     """Move the database that writes, and the traffic, of SYSTEM back to its first region.
 
     No data is lost; both regions must answer.
     """
     from tapgen.operate import databases
 
-    reached = reach_to_operate(
-        system, environment, folder, assume_role, without, yes or dry_run, aws_choice
-    )
+    reached = reach_to_operate(chosen, yes)
     with naming_open_run(reached):
         moving = databases.failback(
-            reached.system, reached.sets.aws, account=in_account
+            reached.system, reached.sets.aws, account=chosen.in_account
         )
     return carry_out(
         reached,
+        chosen,
         _planned(reached, moving),
         lambda: confirm(yes, "Fail back?"),
-        as_json=output == "json",
-        dry=dry_run,
     )
 
 

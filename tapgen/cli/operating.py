@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tapgen.cli import DONE
-from tapgen.cli.common import Timings, print_json, say
+from tapgen.cli.common import (
+    Timings,
+    assume_role_option,
+    aws_options,
+    options,
+    output_option,
+    print_json,
+    progress_option,
+    say,
+    system_options,
+    without_option,
+)
 from tapgen.cli.confirmation import require_account
 from tapgen.cli.open_run import require_unopened, to_act, what_is_open
 from tapgen.cli.reach import Reached, reach_system
@@ -20,16 +32,13 @@ from tapgen.errors import RolloutError, TapgenError
 from tapgen.frozen import dataclass
 
 if TYPE_CHECKING:  # slow to import
-    from tapgen.rollout.program import Step
+    from tapgen.rollout.program import Program, Step
 
 CODES = """\b
 Exit codes: 0 done, 1 failed and nothing was changed, 3 partial: continue with tapgen
 resume, or go back with tapgen resume --back, 64 wrong usage, 130 interrupted.
 """
 
-dry_run_option = click.option(
-    "--dry-run", is_flag=True, help="Show every check and call, and change nothing."
-)
 in_account_option = click.option(
     "--in-account",
     metavar="ID",
@@ -48,9 +57,72 @@ yes_option = click.option(
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """What the options say that all these commands have; `aws` is for `reach_system`."""
+
+    system: str | None
+    environment: str | None
+    folder: Path
+    output: str
+    dry_run: bool
+    in_account: str
+    assume_role: str | None
+    without: tuple[str, ...]
+    aws: Mapping[str, Any]
+
+    @property
+    def as_json(self) -> bool:
+        return self.output == "json"
+
+
+_AWS = ("local", "profile", "region", "account")
+_COMMON = (
+    *("system", "environment", "folder", "output"),
+    *("dry_run", "in_account", "assume_role"),
+)
+
+
+def _operating(
+    *decorators: Callable[[Any], Any],
+) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Return a decorator that adds options; the command gets them as `Chosen`."""
+
+    def add(command: Callable[..., int]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def chosen(**given: Any) -> int:
+            aws = {name: given.pop(name) for name in _AWS}
+            common = {name: given.pop(name) for name in _COMMON}
+            without = given.pop("without", ())
+            return command(Chosen(**common, without=without, aws=aws), **given)
+
+        return options(*decorators)(chosen)
+
+    return add
+
+
+_OPTIONS = (
+    system_options,
+    aws_options,
+    output_option,
+    progress_option,
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Show every check and call, and change nothing.",
+    ),
+    in_account_option,
+    assume_role_option,
+)
+drill_options = _operating(*_OPTIONS)
+operating_options = _operating(*_OPTIONS, without_option)
+"""The options that all these commands have; a drill needs every region."""
+
+
+@dataclass(frozen=True)
 class Planned:
     """What a command is about to do: its steps, lines and data that say so, what is then
-    done, and what to do next."""
+    done, and what to do next. Without a `program`, the steps are run as a procedure;
+    `facts` go into the journal."""
 
     command: str
     steps: tuple[Step, ...]
@@ -58,30 +130,25 @@ class Planned:
     known: Mapping[str, Any]
     done: str
     next: str
+    program: Program | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def reach_to_operate(
-    system: str | None,
-    environment: str | None,
-    folder: Path,
-    assume_role: str | None,
-    without: tuple[str, ...],
-    unattended: bool,
-    aws_choice: Mapping[str, Any],
-) -> Reached:
+def reach_to_operate(chosen: Chosen, unattended: bool) -> Reached:
     """Build a system and connect to AWS with the role that is to make the calls."""
     reached = reach_system(
-        system,
-        environment,
-        folder,
+        chosen.system,
+        chosen.environment,
+        chosen.folder,
         Timings(),
-        aws_choice,
+        chosen.aws,
         leaving=True,
-        without=without,
+        without=chosen.without,
     )
-    require_account(reached, unattended, aws_choice["account"])
-    if assume_role:
-        sets = replace(reached.sets, aws=reached.aws.assuming(assume_role))
+    unattended = unattended or chosen.dry_run
+    require_account(reached, unattended, chosen.aws["account"])
+    if chosen.assume_role:
+        sets = replace(reached.sets, aws=reached.aws.assuming(chosen.assume_role))
         reached = replace(reached, sets=sets)
     return reached
 
@@ -103,12 +170,7 @@ def naming_open_run(reached: Reached) -> Iterator[None]:
 
 
 def carry_out(
-    reached: Reached,
-    planned: Planned,
-    question: Callable[[], None],
-    *,
-    as_json: bool,
-    dry: bool,
+    reached: Reached, chosen: Chosen, planned: Planned, question: Callable[[], None]
 ) -> int:
     """Show what is planned, ask, run it, and report how it ended; return the exit code."""
     from tapgen.cli.progress import console
@@ -116,10 +178,11 @@ def carry_out(
     from tapgen.report import data as report
     from tapgen.report import text
 
+    as_json = chosen.as_json
     show = say if as_json else click.echo
     for line in planned.lines:
         show(line)
-    if dry:
+    if chosen.dry_run:
         for line in acts.lines(planned.steps):
             show(line)
         if as_json:
@@ -128,7 +191,8 @@ def carry_out(
         return DONE
     require_unopened(reached, to_act(reached), planned.command)
     question()
-    ended = run_acts(reached, planned.steps, planned.command)
+    what = planned.program or planned.steps
+    ended = run_acts(reached, what, planned.command, facts=planned.facts)
     if isinstance(ended, int):
         return ended
     if ended.green:

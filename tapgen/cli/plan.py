@@ -196,6 +196,7 @@ def make_plan(
     """Read what is deployed, with `read_stacks` from every stack, and plan from that;
     accounts that are `shut` are left out."""
     from tapgen.aws import database_instances
+    from tapgen.operate import shifting
     from tapgen.plan import make, names, permissions, sources, users, writers
     from tapgen.rollout import uploads
     from tapgen.system import ownership
@@ -220,6 +221,11 @@ def make_plan(
     plan = writers.with_writers(plan, reached.sets.aws)
     read_source = partial(database_instances.read, reached.sets.aws)
     plan = sources.with_sources(plan, read_source)
+    if reached.system.shifts:
+        with clock.stage("reading how traffic is divided"):
+            aws = reached.sets.aws
+            shifts = shifting.unpersisted(reached.system, aws, plan.observed)
+        plan = replace(plan, shifts=shifts)
     if unknown := permissions.missing(reached.system):
         plan = replace(plan, blocked=(*plan.blocked, *unknown))
     missing = uploads.missing(reached.sets.aws, plan.artifacts)

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from tapgen.cli.common import (
-    assume_role_option,
-    aws_options,
-    output_option,
-    progress_option,
-    system_options,
-    without_option,
-)
 from tapgen.cli.confirmation import require_typed
 from tapgen.cli.operating import (
     CODES,
+    Chosen,
     Planned,
     carry_out,
     confirm_option,
-    dry_run_option,
-    in_account_option,
     naming_open_run,
+    operating_options,
     reach_to_operate,
 )
 from tapgen.cli.reach import Reached
@@ -44,54 +35,32 @@ replica never follows its source again.
 
 
 @click.command("promote", epilog=_EPILOG)
-@system_options
-@aws_options
-@output_option
-@progress_option
+@operating_options
 @click.option(
     "--lose-data",
     is_flag=True,
     help="Promote without asking the source, and lose what was not received.",
 )
 @confirm_option
-@dry_run_option
-@in_account_option
-@assume_role_option
-@without_option
-def promote_command(
-    system: str | None,
-    environment: str | None,
-    folder: Path,
-    output: str,
-    lose_data: bool,
-    typed: str | None,
-    dry_run: bool,
-    in_account: str,
-    assume_role: str | None,
-    without: tuple[str, ...],
-    **aws_choice: Any,
-) -> int:
+def promote_command(chosen: Chosen, lose_data: bool, typed: str | None) -> int:
     """Promote the read replica of SYSTEM, and lead the name of the database to it."""
     from tapgen.operate import replicas
     from tapgen.rollout.journal import new_run
 
-    reached = reach_to_operate(
-        system, environment, folder, assume_role, without, dry_run, aws_choice
-    )
+    reached = reach_to_operate(chosen, False)
     with naming_open_run(reached):
         found = replicas.promote(
             reached.system,
             reached.sets.aws,
             new_run(),
             lose_data=lose_data,
-            account=in_account,
+            account=chosen.in_account,
         )
     return carry_out(
         reached,
+        chosen,
         _planned(reached, found, lose_data),
         lambda: require_typed(typed, found.loses),
-        as_json=output == "json",
-        dry=dry_run,
     )
 
 

@@ -133,8 +133,8 @@ def run_acts(
     on_failure: str = "hold",
     facts: Mapping[str, Any] = {},
 ) -> Any:
-    """Run the steps of procedures; return the outcome, or an exit code when AWS was lost
-    while running. `facts` go into the first event."""
+    """Run the steps of procedures, or a program; return the outcome, or an exit code when
+    AWS was lost while running. `facts` go into the first event."""
     from tapgen import rollout
     from tapgen.operate import running
 

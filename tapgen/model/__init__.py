@@ -1,6 +1,7 @@
 """The nouns that every stage shares: frozen data, no AWS calls, no files.
 
-`systems` describes what should be deployed, `procedures` what is done to it afterwards,
+`systems` describes what should be deployed, `procedures` and `shifts` what is done to it
+afterwards,
 `observations` what CloudFormation reports;
 `targets`, `organizations`, `rollouts`, `gates` and `artifacts` are parts of both, `statuses` and
 `findings` are results. Enums of statuses hold exactly the words of CloudFormation's API
@@ -21,6 +22,7 @@ from tapgen.model.gates import (
     ApprovalGate,
     CommandGate,
     Gate,
+    HealthGate,
     ProbeGate,
     duration,
     gate_data,
@@ -44,6 +46,7 @@ from tapgen.model.organizations import (
 )
 from tapgen.model.procedures import Procedure, procedure_data
 from tapgen.model.rollouts import PREFERENCES, Preferences, RolloutSettings, Strategy
+from tapgen.model.shifts import Share, Shift
 from tapgen.model.statuses import (
     Action,
     InstanceDetailedStatus,
@@ -78,6 +81,7 @@ __all__ = [
     "CommandGate",
     "Finding",
     "Gate",
+    "HealthGate",
     "HIDDEN",
     "InstanceDetailedStatus",
     "InstanceStatus",
@@ -106,6 +110,8 @@ __all__ = [
     "SUFFIX_RULE",
     "ServiceManaged",
     "Severity",
+    "Share",
+    "Shift",
     "STACKS_IN_REVIEW",
     "StackSet",
     "Strategy",

@@ -74,10 +74,31 @@ class ApprovalGate:
         return f"somebody approves within {duration(self.timeout)}"
 
 
-Gate = AlarmGate | ProbeGate | CommandGate | ApprovalGate
+@dataclass(frozen=True, kw_only=True)
+class HealthGate:
+    """For `bake` seconds no alarm of the system goes off, and the health checks of Route 53
+    with the ids `checks` in `account` stay healthy, as asked in `region`: the gate of a
+    shift."""
+
+    kind: ClassVar[str] = "health"
+    account: str = ""
+    region: str = ""
+    checks: tuple[str, ...] = ()
+    bake: float = 0.0
+    after: str = WAVE
+
+    def __str__(self) -> str:
+        what = "all alarms quiet"
+        if self.checks:
+            what += f" and {' and '.join(self.checks)} healthy"
+        return f"{what} for {duration(self.bake)}"
+
+
+Gate = AlarmGate | ProbeGate | CommandGate | ApprovalGate | HealthGate
 
 _KINDS: Mapping[str, type[Gate]] = {
-    kind.kind: kind for kind in (AlarmGate, ProbeGate, CommandGate, ApprovalGate)
+    kind.kind: kind
+    for kind in (AlarmGate, ProbeGate, CommandGate, ApprovalGate, HealthGate)
 }
 
 

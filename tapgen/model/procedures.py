@@ -8,8 +8,9 @@ step has saved, and `RUN` the id of the run.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 from tapgen.frozen import dataclass
@@ -28,6 +29,9 @@ RUN = "{{ automation:EXECUTION_ID }}"
 def saved(step: str, name: str) -> str:
     """Return the text that stands for what a step has saved under a name."""
     return f"{{{{ {step}.{name} }}}}"
+
+
+_SAVED = re.compile(r"\{\{ ([^{}.]+\.[^{}.]+) \}\}")
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ class Act:
     Either `service` and `action` with `arguments`, or `script`, the name of one in
     `aws/scripts.py`, with them as its payload. A check has `wanted` values of `selector`,
     and is read again for up to `seconds`; that of a script decides by itself. With
-    `missing`, it also holds where there is no value.
+    `missing`, it also holds where there is no value. A call with `saves` needs its answer:
+    it is made again where that was lost, which must do no harm.
     """
 
     name: str
@@ -141,6 +146,7 @@ class Act:
     wanted: tuple[str, ...] = ()
     seconds: int = 0
     missing: bool = False
+    saves: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def what(self) -> str:
@@ -151,6 +157,23 @@ class Act:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.what} in {self.target}"
+
+
+def with_saved(act: Act, known: Mapping[str, str]) -> Act:
+    """Return an act with what earlier ones have saved, by `Act.Name`, in place of the texts
+    of `saved`; what nobody has saved stays as it is."""
+
+    def filled(value: Any) -> Any:
+        match value:
+            case str():
+                return _SAVED.sub(lambda m: known.get(m[1], m[0]), value)
+            case Mapping():
+                return {key: filled(inner) for key, inner in value.items()}
+            case tuple() | list():
+                return [filled(inner) for inner in value]
+        return value
+
+    return replace(act, arguments=filled(act.arguments))
 
 
 def procedure_data(procedure: Procedure) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tapgen.model.drills import Goals
 from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
 from tapgen.model.procedures import Procedure
 from tapgen.model.rollouts import RolloutSettings
+from tapgen.model.shifts import Shift
 from tapgen.model.targets import SELF, Output, Override, Target, Value
 
 # No hyphens: names and IAM patterns are `<code>-<suffix>-…`, and those of `prod` must
@@ -236,6 +237,7 @@ class System:
     tags: Mapping[str, str] = field(default_factory=dict)
     environment: str | None = None
     procedures: tuple[Procedure, ...] = ()
+    shifts: tuple[Shift, ...] = ()
     pass_roles: tuple[PassedRole, ...] = ()
     permissions: tuple[Permission, ...] = ()
     preconditions: tuple[Precondition, ...] = ()

@@ -11,12 +11,12 @@ from tapgen.model import System
 from tapgen.operate import programs
 from tapgen.rollout.execute import Ways
 from tapgen.rollout.model import Event, Outcome
-from tapgen.rollout.program import Step
+from tapgen.rollout.program import Program, Step
 from tapgen.rollout.runner import Starter, start
 
 
 def run(
-    steps: Sequence[Step],
+    steps: Sequence[Step] | Program,
     system: System,
     sets: StackSets,
     on_event: Callable[[Event], None],
@@ -25,21 +25,25 @@ def run(
     on_failure: str = "hold",
     **ways: Any,
 ) -> Outcome:
-    """Run the steps of procedures until the end, the first failure, or a wish to stop.
+    """Run the steps of procedures, or a program, until the end, the first failure, or a
+    wish to stop.
 
     What failed stays as it is, and the run open, to be resumed or reversed, unless
-    `on_failure` says `rollback`; a run that failed before its first act ends. Raises what `rollout.run` raises.
+    `on_failure`, or that of the program, says `rollback`; a run that failed before its first
+    act ends. Raises what `rollout.run` raises.
     """
+
+    def compiled() -> Program:
+        if isinstance(steps, Program):
+            return steps
+        return programs.compiled(
+            steps, lambda act: acting.look(sets.aws, act).holds, on_failure
+        )
+
     return start(
         sets,
         system,
         starter,
         Ways(on_event, **ways),
-        lambda old, store: (
-            programs.compiled(
-                steps, lambda act: acting.look(sets.aws, act).holds, on_failure
-            ),
-            {},
-            {},
-        ),
+        lambda old, store: (compiled(), {}, {}),
     )

@@ -36,9 +36,6 @@ _AT_ONCE = 8
 # switches that somebody uses in an emergency.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
 _MAY_BE_SILENT = ("notBreaching", "ignore")
-# Route 53 takes an endpoint for healthy where more than 18 % of its checkers do.
-# https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
-_ENOUGH = 0.18
 
 
 def verify(
@@ -243,7 +240,7 @@ def _answers(check: HealthCheck) -> _Judged:
     said = (
         f"{good} of {len(check.reports)} checkers got a good answer of {check.endpoint}"
     )
-    if good > _ENOUGH * len(check.reports):
+    if good > health_checks.ENOUGH * len(check.reports):
         return Verified.HOLDS, said
     return Verified.FAILS, f"{said}: {check.failures[0]}"
 

@@ -130,6 +130,9 @@ class Plan:
     not_known: tuple[tuple[str, str, str], ...] = ()
     writers: tuple[str, ...] = ()  # global databases with another writer, as sentences
     sources: tuple[str, ...] = ()  # doubts about sources of new replicas, as sentences
+    shifts: tuple[
+        str, ...
+    ] = ()  # traffic that is not as the stacks have it, as sentences
 
     @property
     def steps(self) -> tuple[Step, ...]:

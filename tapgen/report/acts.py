@@ -8,6 +8,7 @@ from typing import Any
 
 from tapgen.model.procedures import Act
 from tapgen.rollout.codec import encode
+from tapgen.rollout.gating import gate_of
 from tapgen.rollout.program import Kind, Step
 
 
@@ -17,6 +18,9 @@ def lines(steps: Iterable[Step]) -> Iterator[str]:
         if step.kind is Kind.CHECK and step.check:
             yield f"check  {step.check}{_wanted(step.check)}"
             yield f"         {_sent(step.check)}"
+            continue
+        if step.kind is Kind.GATE:
+            yield f"gate   {gate_of(step)}"
             continue
         for call in step.calls:
             assert call.act
@@ -28,17 +32,18 @@ def lines(steps: Iterable[Step]) -> Iterator[str]:
 
 def data(steps: Iterable[Step]) -> list[dict[str, Any]]:
     """Return the same as data."""
-    return [
-        (
-            {"check": encode(step.check)}
-            if step.check
-            else {
-                "call": encode(step.calls[0].act),
-                "undo": [encode(call.act) for call in step.undo] or step.remains,
-            }
-        )
-        for step in steps
-    ]
+    return [_data(step) for step in steps]
+
+
+def _data(step: Step) -> dict[str, Any]:
+    if step.check:
+        return {"check": encode(step.check)}
+    if step.kind is Kind.GATE:
+        return {"gate": dict(step.gate)}
+    return {
+        "call": encode(step.calls[0].act),
+        "undo": [encode(call.act) for call in step.undo] or step.remains,
+    }
 
 
 def _wanted(check: Act) -> str:

@@ -64,6 +64,7 @@ def plan(the_plan: Plan, allowed: Iterable[str] = ()) -> dict[str, Any]:
         ],
         "writers": list(the_plan.writers),
         "sources": list(the_plan.sources),
+        "shifts": list(the_plan.shifts),
         "recorded_later": [
             {"part": part, "sections": list(sections)}
             for part, sections in the_plan.recorded_later

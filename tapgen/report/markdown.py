@@ -50,6 +50,7 @@ def plan(
         *not_known(the_plan),
         *the_plan.writers,
         *the_plan.sources,
+        *the_plan.shifts,
     ]
     unseen += [f"\n{_plain(line)}" for line in notes]
     away = [f"\n> ⚠️ {line}" for line in unread.plan(the_plan)]

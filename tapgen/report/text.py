@@ -76,11 +76,12 @@ def plan(
                 f"[yellow]{escape(_title(the_plan))}: no changes in what can be read[/]"
             )
         notes = [*_recorded_later(the_plan), *_not_comparable(the_plan)]
-        notes += [escape(line) for line in (*not_known(the_plan), *the_plan.writers)]
+        about = (*not_known(the_plan), *the_plan.writers, *the_plan.shifts)
+        notes += [escape(line) for line in about]
         notes += ahead.alone(outlook)
         return "\n".join([done, *away, *(left if suspended else []), *notes])
     lines = [f"[bold]{escape(_title(the_plan))}[/]", *away]
-    about = (*the_plan.writers, *the_plan.sources)
+    about = (*the_plan.writers, *the_plan.sources, *the_plan.shifts)
     lines += [f"[yellow]{escape(line)}[/]" for line in about]
     lines += _first(risks(the_plan))
     lines += left if suspended else []

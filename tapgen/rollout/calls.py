@@ -66,7 +66,8 @@ def operation_id(run: str, number: int) -> str:
 def send(
     sets: StackSets, call: Call, operation: str, text: Text, content: Content
 ) -> Mapping[str, Any]:
-    """Send a call; return what an act has measured. Raises Busy, Unreachable or AwsError."""
+    """Send a call; return what an act has measured, or saves of its answer. Raises Busy,
+    Unreachable or AwsError."""
     name = call.stack_set
     targets = list(call.targets or ())
     wanted = call.preferences

@@ -28,6 +28,7 @@ from tapgen.model import (
     ResultStatus,
     Target,
 )
+from tapgen.model.procedures import with_saved
 from tapgen.rollout import adoption, fold, gates, gating, restore, snapshot
 from tapgen.rollout.calls import Content, Trouble, is_there, operation_id, send, trouble
 from tapgen.rollout.codec import encode
@@ -308,7 +309,7 @@ class Engine:
         except RolloutError as error:
             self._fail(one, "failed", [Failure(name, None, str(error))])
             return True
-        calls = [encode(call) for call in found.calls]
+        calls = [encode(call.with_saved(state.saved)) for call in found.calls]
         pending = encode(found.pending) if found.pending else None
         skipped = {"skipped": True} if found.skipped else {}
         self.record("began", step=one.id, calls=calls, pending=pending, **skipped)
@@ -387,8 +388,9 @@ class Engine:
         found = self.state.progress[one.id]
         assert found.intent
         self._check_fence(one)
+        answer: Mapping[str, Any] = {}
         try:
-            measured = send(
+            answer = send(
                 self._sets_of(found.call),
                 found.call,
                 found.intent,
@@ -413,7 +415,8 @@ class Engine:
         if found.call.verb.is_operation:
             self.sent.add(one.id)
         else:
-            facts = {"measured": measured} if measured else {}
+            key = "saved" if found.call.needs_answer else "measured"
+            facts = {key: answer} if answer else {}
             self.record("result", step=one.id, result=fold.Result.DONE, **facts)
         return True
 
@@ -442,7 +445,8 @@ class Engine:
             self.record("result", step=one.id, result=fold.Result.BURNT)
             return True
         if one.id not in self.sent:
-            if not is_there(self._sets_of(found.call), found.call, found.intent):
+            there = is_there(self._sets_of(found.call), found.call, found.intent)
+            if not there or found.call.needs_answer:
                 return self._send(one)
             if not found.call.verb.is_operation:
                 self.record("result", step=one.id, result=fold.Result.DONE)
@@ -504,7 +508,7 @@ class Engine:
             return self._check(one)
         if one.step.kind is Kind.ACT:
             self.record("finished", step=one.id)
-            self.emit("restored" if one.step.undoes else "done", one.step.words)
+            self.emit("restored" if self.state.back else "done", one.step.words)
             return True
         return self._await(one)
 
@@ -580,8 +584,8 @@ class Engine:
     def _check(self, one: Todo) -> bool:
         """Look whether a check of a procedure holds, until its time is up; what it has
         seen goes into the journal."""
-        check = one.step.check
-        assert check
+        assert one.step.check
+        check = with_saved(one.step.check, self.state.saved)
         try:
             seen = acting.look(self.sets.aws, check)
         except AwsError as error:

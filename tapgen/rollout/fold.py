@@ -85,7 +85,8 @@ class State:
     and `dropped` are names of stack sets: changed or about to be, green, and to be
     deleted as a whole; `changed` those that a call has really changed; `begun` are the
     instances of steps that started. `performed` are the acts of a procedure that were
-    done, or may have been, and were not undone: by id, with their words. `at` is the wave that runs, `failed_at` the first one
+    done, or may have been, and were not undone: by id, with their words. `saved` is what was
+    saved of answers, by `Act.Name`. `at` is the wave that runs, `failed_at` the first one
     in which a step failed, both from 0; `causes` counts the failures on the way there.
     """
 
@@ -102,6 +103,7 @@ class State:
     changed: dict[str, None] = field(default_factory=dict)
     begun: set[tuple[str, Target]] = field(default_factory=set)
     performed: dict[str, str] = field(default_factory=dict)
+    saved: dict[str, str] = field(default_factory=dict)
     done: dict[str, None] = field(default_factory=dict)
     dropped: set[str] = field(default_factory=set)
     burnt: list[tuple[str, str]] = field(default_factory=list)
@@ -258,6 +260,7 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
     if result is Result.BURNT and name:
         state.burnt.append((name, str(found.intent)))
     _forget_unperformed(state, event, result)
+    state.saved |= event.get("saved", {})
     if result in (Result.DONE, Result.FAILED) and name:
         state.changed[name] = None
     if result is Result.DONE and found.step.kind in ADOPTING:

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from http.client import HTTPException
@@ -28,8 +28,9 @@ from typing import Any
 from urllib import request
 from urllib.error import HTTPError, URLError
 
-from tapgen.aws import alarms
+from tapgen.aws import alarms, health_checks
 from tapgen.aws.alarms import Alarm
+from tapgen.aws.health_checks import Health
 from tapgen.aws.session import Aws
 from tapgen.errors import Denied
 from tapgen.frozen import dataclass
@@ -38,6 +39,7 @@ from tapgen.model import (
     ApprovalGate,
     CommandGate,
     Gate,
+    HealthGate,
     ProbeGate,
     Target,
     duration,
@@ -202,7 +204,7 @@ class Readers:
     `alarms` takes names, none for all alarms of the system, and a time: it returns the
     alarms that exist, and when they went off after that time. `probe` takes a URL and
     seconds, `command` an argument list and seconds. `approval` returns what somebody
-    said, None as long as nobody has.
+    said, None as long as nobody has. `health` takes a place and the ids of health checks.
     """
 
     alarms: Callable[[Sequence[str], datetime], Sequence[Alarm]]
@@ -210,6 +212,7 @@ class Readers:
     command: Callable[[Sequence[str], float], Ended]
     approval: Callable[[], Approval | None]
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    health: Callable[[Target, Sequence[str]], Sequence[Health]] = lambda at, ids: ()
 
 
 def readers(
@@ -237,7 +240,10 @@ def readers(
     def request(url: str, timeout: float) -> Answer:
         return _interruptibly(lambda: probe(url, timeout), stopping)
 
-    return Readers(read, request, run, approval)
+    def health(at: Target, ids: Sequence[str]) -> list[Health]:
+        return [health_checks.health(aws, at, id) for id in ids]
+
+    return Readers(read, request, run, approval, health=health)
 
 
 def _in_stacks(aws: Aws, target: Target, stack_ids: Iterable[str]) -> list[str]:
@@ -270,6 +276,8 @@ def check(
     """
     if isinstance(gate, AlarmGate):
         return _alarms(gate, readers, since, before)
+    if isinstance(gate, HealthGate):
+        return _health(gate, readers, since, before, previous)
     if isinstance(gate, ProbeGate):
         return _probe(gate, readers, since, previous)
     if isinstance(gate, CommandGate):
@@ -332,6 +340,43 @@ def _alarm_data(alarm: Alarm) -> dict[str, Any]:
         "went_off": alarm.went_off and alarm.went_off.isoformat(),
         "reason": alarm.reason[:MOST_OUTPUT],
     }
+
+
+# -- health checks -------------------------------------------------------------------
+
+
+def _health(
+    gate: HealthGate,
+    readers: Readers,
+    since: datetime,
+    before: Collection[str],
+    previous: Evidence | None,
+) -> Evidence:
+    """What the alarms say, and the health checks: one that is not well fails the gate in
+    the third look in a row, one that nobody reports on at the end."""
+    found = _alarms(AlarmGate(bake=gate.bake), readers, since, before)
+    if found.verdict is Verdict.RED:
+        return replace(found, gate=gate)
+    try:
+        where = Target(gate.account, gate.region)
+        checks = readers.health(where, gate.checks)
+    except Denied as error:
+        return Evidence(gate, Verdict.RED, str(error), since, readers.now())
+    values = {**found.values, "checks": [{**vars(one)} for one in checks]}
+    bad = [one.words for one in checks if one.well is False]
+    unknown = [one.words for one in checks if one.well is None]
+    attempts = (previous.attempts if previous else 0) + 1 if bad else 0
+    verdict: Verdict = found.verdict
+    words, again = found.words, found.again
+    if bad:
+        words = "; ".join(bad)
+        verdict = Verdict.WAIT if attempts < ATTEMPTS else Verdict.RED
+        again = PAUSE if verdict is Verdict.WAIT else 0.0
+    elif unknown and verdict is Verdict.GREEN:
+        verdict, words = Verdict.RED, "; ".join(unknown)
+    elif checks:
+        words = f"{words}; {'; '.join(one.words for one in checks)}"
+    return Evidence(gate, verdict, words, since, found.at, values, attempts, again)
 
 
 # -- probes --------------------------------------------------------------------------

@@ -9,7 +9,14 @@ from typing import Any
 
 from tapgen.aws.stacksets import StackSets
 from tapgen.errors import Conflict, NotFound, RolloutError
-from tapgen.model import AlarmGate, ApprovalGate, Gate, Target, gate_from
+from tapgen.model import (
+    AlarmGate,
+    ApprovalGate,
+    Gate,
+    HealthGate,
+    Target,
+    gate_from,
+)
 from tapgen.rollout import gates
 from tapgen.rollout.fold import State
 from tapgen.rollout.journal import Journal, Store, now_text
@@ -30,8 +37,9 @@ def readers(
 ) -> gates.Readers:
     """Return what a check of the gate of step `id` needs."""
     gate = gate_of(state.program.steps[id])
-    wanted = isinstance(gate, AlarmGate)
-    stacks = stacks_of(sets, state.states) if wanted else {}
+    wanted = isinstance(gate, AlarmGate | HealthGate)
+    names = {**state.states, **dict.fromkeys(state.program.watched)}
+    stacks = stacks_of(sets, names) if wanted else {}
     return gates.readers(
         sets.aws,
         stacks,
@@ -60,9 +68,10 @@ def off_before(sets: StackSets, program: Program) -> list[str]:
     read before a run."""
     wanted = [gate_of(s) for s in program.steps.values() if s.kind is Kind.GATE]
     names = [g.names for g in wanted if isinstance(g, AlarmGate)]
+    names += [() for g in wanted if isinstance(g, HealthGate)]
     if not names:
         return []
-    stacks = stacks_of(sets, program.start)
+    stacks = stacks_of(sets, {**program.start, **dict.fromkeys(program.watched)})
     look = gates.readers(sets.aws, stacks, _nothing(), lambda: None)
     now = datetime.now(UTC)
     found = [a for one in dict.fromkeys(names) for a in look.alarms(one, now)]

@@ -8,15 +8,15 @@ function can do it; templates are named by digest and stored beside it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from tapgen.aws.stacksets import Definition
 from tapgen.frozen import dataclass
-from tapgen.model import Observed, Preferences, Target
-from tapgen.model.procedures import Act
+from tapgen.model import HealthGate, Observed, Preferences, Target
+from tapgen.model.procedures import Act, with_saved
 from tapgen.rollout.codec import decode, encode
 
 FORMAT = 1
@@ -28,6 +28,9 @@ refuses to go on with one."""
 
 WITH_MEASURES = 3
 """The version of programs that measure, or that wait for what is taken back."""
+
+WITH_ANSWERS = 4
+"""The version of programs that need answers of their calls, or watch health checks."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,17 @@ class Call:
     region: str = ""
     act: Act | None = None
     proof: Act | None = None
+
+    @property
+    def needs_answer(self) -> bool:
+        """Whether later steps need what is saved of the answer."""
+        return self.act is not None and bool(self.act.saves)
+
+    def with_saved(self, known: Mapping[str, str]) -> Call:
+        """Return the call with what earlier ones have saved of their answers."""
+        if self.act is None:
+            return self
+        return replace(self, act=with_saved(self.act, known))
 
 
 class Kind(StrEnum):
@@ -188,6 +202,9 @@ class Step:
     @property
     def version(self) -> int:
         """The version of a program that has such a step."""
+        answers = any(call.needs_answer for call in self.calls)
+        if answers or self.gate.get("kind") == HealthGate.kind:
+            return WITH_ANSWERS
         if self.measures or self.before_undo or self.after_undo:
             return WITH_MEASURES
         return WITH_ACTS if self.kind in (Kind.ACT, Kind.CHECK) else FORMAT
@@ -216,7 +233,8 @@ class Program:
     digests. `outputs` are those that steps refer to. `replaced` are the resources that
     the program replaces for certain. `inherited` are stack sets that superseded runs
     have changed. `burnt` are the calls of superseded runs that were announced and never
-    seen: stack set and operation id. `on_failure` is `rollback`, `stop`, `end`, or `hold`:
+    seen: stack set and operation id. `watched` are stack sets that the program leaves alone,
+    and whose alarms its gates watch. `on_failure` is `rollback`, `stop`, `end`, or `hold`:
     stop, and end where no act was performed.
     """
 
@@ -232,6 +250,7 @@ class Program:
     replaced: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     inherited: tuple[str, ...] = ()
     burnt: tuple[tuple[str, str], ...] = ()
+    watched: tuple[str, ...] = ()
 
     @cached_property
     def steps(self) -> dict[str, Step]:

@@ -28,7 +28,7 @@ from tapgen.model import (
 from tapgen.model.procedures import Act
 from tapgen.rollout.expand import Draft, StackSetState
 from tapgen.rollout.fold import State
-from tapgen.rollout.program import Kind, Program, Step, Template, Verb
+from tapgen.rollout.program import Kind, Lane, Program, Step, Template, Verb
 
 _OF_SSM = "AWS::SSM::Parameter::Value<"  # how the type of a parameter begins
 
@@ -63,21 +63,24 @@ def way_back(
             steps.append(_restore(state, good, found, templates))
     steps += [_read_again(s) for s in reversed(steps[:-1]) if _reads_ssm(s, templates)]
     return Program(
-        waves=tuple(((step,),) for step in (*undone, *steps)),
+        waves=tuple((lane,) for lane in (*undone, *((step,) for step in steps))),
         templates=templates,
         preferences=_tolerant(state.there.preferences),
     )
 
 
-def _undone(state: State) -> Iterator[Step]:
-    """Yield the steps that take acts back."""
+def _undone(state: State) -> Iterator[Lane]:
+    """Yield the steps that take each act back."""
     for id in reversed(state.performed):
         step = state.there.steps[id]
         if not step.undo:
             return
-        yield from _look(step.before_undo)
-        yield Step(Kind.ACT, calls=step.undo, words=f"undo {step.words}", undoes=id)
-        yield from _look(step.after_undo)
+        found = [
+            *_look(step.before_undo),
+            Step(Kind.ACT, calls=step.undo, words=f"undo {step.words}", undoes=id),
+            *_look(step.after_undo),
+        ]
+        yield tuple(found)
 
 
 def _look(check: Act | None) -> Iterator[Step]:

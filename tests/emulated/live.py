@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.error import HTTPError
@@ -15,7 +16,8 @@ from botocore.credentials import Credentials
 from tapgen import blueprints
 from tapgen.accounts import bootstrap
 from tapgen.model import System
-from tapgen.rollout import Outcome
+from tapgen.operate import running, shifting
+from tapgen.rollout import Event, Outcome, Starter
 from tests.emulated.conftest import Cloud
 
 UNSIGNED = "000000000000"
@@ -49,6 +51,39 @@ class Live:
             if target.region == region:
                 return dict(instance.outputs or {})
         raise AssertionError(f"{part} is not in {region}")
+
+    def shift(
+        self,
+        by: str,
+        to: str,
+        *steps: int,
+        role: str = "",
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> Outcome:
+        """Shift traffic, or without a side take the last shift back."""
+        system = self.system.resolve(self.cloud.account)
+        sets = self.cloud.sets
+        shift = shifting.chosen(system, by, role)
+        where = shifting.located(system, sets.aws, shift)
+        found = (
+            shifting.forward(system, sets.aws, where, to, steps, 0.0)
+            if to
+            else shifting.backward(system, sets.aws, where, sets.bucket)
+        )
+        return running.run(
+            shifting.compiled(found, system),
+            system,
+            sets,
+            on_event,
+            starter=Starter("tester", shifting.COMMAND, found.facts),
+            poll_seconds=(0.02, 0.1),
+        )
+
+    def unpersisted(self) -> tuple[str, ...]:
+        """What a plan says of traffic that is not as the stacks have it."""
+        system = self.system.resolve(self.cloud.account)
+        observed = self.cloud.observe(self.system)
+        return shifting.unpersisted(system, self.cloud.aws, observed)
 
     def client(self, service: str, role: str) -> Any:
         return self.cloud.client(service, self.system.regions[role])

@@ -17,6 +17,7 @@ from tapgen.blueprints.region_migration.path import PATH
 from tapgen.blueprints.region_migration.path import settings as at
 from tapgen.emulator.server import lifecycle
 from tapgen.model import Action
+from tapgen.rollout import Event
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
 from tests.systems import look
@@ -267,6 +268,8 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
     for step in PATH[2:-2]:  # all users at once
         two = environment(step.name)
         assert two.rollout().green, step.name
+        if step.name == "shift":
+            _shifted(two)
         if step.name == "pause":
             assert fenced(two) == "1"
         if step.name == "promote":
@@ -300,6 +303,38 @@ def test_a_second_suffix_migrates_and_goes(live: Live) -> None:
 
     _left(two, environment("leave"), environment("remove"), before["DbiResourceId"])
     assert live.cloud.statuses(live.system) == {"CURRENT"}
+
+
+def _shifted(two: Live) -> None:
+    """Traffic is shifted without a rollout; a red gate restores what was recorded."""
+    zone = two.outputs("dns", "target")["PrivateZoneId"]
+    client = two.client("route53", "target")
+    alarm = {"AlarmName": "rm-two-no-servers-source", "StateReason": "test"}
+    alarms = two.client("cloudwatch", "source")
+
+    def listed() -> Any:
+        return client.list_resource_record_sets(HostedZoneId=zone)["ResourceRecordSets"]
+
+    def ring(event: Event) -> None:
+        if event.kind == "done" and event.message.startswith("Shift100"):
+            alarms.set_alarm_state(StateValue="ALARM", **alarm)
+
+    before = listed()
+    red = two.shift("dns", "source", 50, 100, on_event=ring)
+    alarms.set_alarm_state(StateValue="OK", **alarm)
+    assert "rm-two-no-servers-source" in str(red.failures)
+    assert not red.open and not red.left
+    assert listed() == before and two.unpersisted() == ()
+
+    assert two.shift("accelerator", "source", 50).green
+    assert dials(two) == {"us-west-1": 50, "us-west-2": 50}
+    (line,) = two.unpersisted()
+    assert "source 50, target 50, not as its stack says (source 0, target 100)" in line
+    assert two.shift("accelerator", "").green
+    assert dials(two) == {"us-west-1": 0, "us-west-2": 100}
+    assert two.shift("targets", "green", 5, role="source").green
+    assert two.shift("targets", "", role="source").green
+    assert two.unpersisted() == ()
 
 
 def _left(two: Live, leaving: Live, removed: Live, database_id: str) -> None:

@@ -335,6 +335,8 @@ def test_a_second_suffix_lives_beside_it_takes_changes_and_goes(live: Live) -> N
     assert two.ask("target", "GET", "/health")[0] == 200
     assert two.outputs("cdn", "source")["WebsiteUrl"] == "https://www.example.com"
     assert records(live, two.system) == {"blue": 90, "green": 10}
+    assert two.shift("dns", "green", 50).green
+    assert records(live, two.system) == {"blue": 50, "green": 50}
     bucket = two.outputs("website", "source")["BucketName"]
     s3 = two.client("s3", "source")
     access = s3.get_public_access_block(Bucket=bucket)
@@ -386,6 +388,13 @@ def test_a_canary_gets_the_new_version_and_the_others_keep_theirs(
     )
     assert stage["canarySettings"]["deploymentId"] != stage["deploymentId"]
     assert float(stage["canarySettings"]["percentTraffic"]) == 100
+    assert with_canary.shift("canary", "stable", 75, role="source").green
+    stage = live.client("apigateway", "source").get_stage(
+        restApiId=outputs["ApiId"], stageName=outputs["StageName"]
+    )
+    assert float(stage["canarySettings"]["percentTraffic"]) == 25
+    (line,) = with_canary.unpersisted()
+    assert "canary 25, stable 75, not as its stack says (canary 100)" in line
     assert with_canary.ask("source", "GET", "/health")[0] == 200
     # Who has no token of the issuer is told so; that needs no keys.
     header, claims = (

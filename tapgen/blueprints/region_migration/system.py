@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -19,10 +19,20 @@ from tapgen.blueprints.region_migration import (
     runbooks,
     traffic,
 )
-from tapgen.blueprints.region_migration.shape import ROLES, Shape
+from tapgen.blueprints.region_migration.shape import COLOURS, ROLES, WRITES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import AtFirst, Output, Permission, Precondition, System, Value
+from tapgen.model import (
+    AtFirst,
+    Output,
+    Permission,
+    Precondition,
+    Share,
+    Shift,
+    System,
+    Value,
+)
+from tapgen.model.procedures import Call, Check
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.region_migration.settings import Settings
@@ -113,7 +123,74 @@ def build(config: Config) -> System:
         permissions=(*system.permissions, *_permissions(settings)),
         preconditions=tuple(_preconditions(config, settings)),
         procedures=() if shape.removed else runbooks.procedures(shape),
+        shifts=() if shape.removed else tuple(_shifts(shape)),
     )
+
+
+def _shifts(shape: Shape) -> Iterator[Shift]:
+    """Return by what traffic is divided. Nothing divides what is written: `db.` leads to one
+    database."""
+    yield Shift(
+        "dns",
+        "callers of app. inside the VPCs",
+        "dns",
+        {
+            "HostedZoneId": Output("dns", "PrivateZoneId"),
+            "Name": Output("dns", "AppName"),
+        },
+        _sides(shape, "App{}Weight", "app_{}_weight", lambda role: role),
+    )
+    yield Shift(
+        "accelerator",
+        "users of the static addresses",
+        "accelerator",
+        {},
+        _sides(
+            shape,
+            "{}Dial",
+            "{}_dial",
+            lambda role: Output("accelerator", f"{role.title()}EndpointGroupArn"),
+        ),
+    )
+    for role in shape.roles:
+        blue, green = (
+            Share(
+                colour,
+                Output("servers", f"{colour.title()}TgArn"),
+                f"{colour.title()}Weight",
+                f"servers.{role}.{colour}_weight",
+            )
+            for colour in COLOURS
+        )
+        yield Shift(
+            "targets",
+            "requests to the servers of one region",
+            "servers",
+            {"ListenerArn": Output("servers", "ListenerArn")},
+            (blue, green),
+            role,
+        )
+
+
+def _sides(
+    shape: Shape, parameter: str, setting: str, id: Callable[[str], Value]
+) -> tuple[Share, Share]:
+    """Return the two regions as the sides of a shift. One whose servers may not write gets
+    no users."""
+    read = Call("ssm", "GetParameter", {"Name": WRITES})
+    writes = Check("WritesAreAllowed", read, "$.Parameter.Value", ("allowed",))
+    source, target = (
+        Share(
+            role,
+            id(role),
+            parameter.format(role.title()),
+            f"traffic.{setting.format(role)}",
+            role,
+            (writes,) if role in shape.roles else (),
+        )
+        for role in ROLES
+    )
+    return source, target
 
 
 def _preconditions(config: Config, settings: Settings) -> Iterator[Precondition]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.serverless_api import foundation, service, website
-from tapgen.blueprints.serverless_api.shape import Shape
+from tapgen.blueprints.serverless_api.shape import ROLES, Shape
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Output, System, Value
+from tapgen.model import Output, Share, Shift, System, Value
 
 if TYPE_CHECKING:  # at run time it is the checker's, which is quick to import
     from tapgen.blueprints.serverless_api.settings import Domain, Settings
@@ -84,7 +84,7 @@ def build(config: Config) -> System:
         "Environment": settings.environment,
     }
     tags = {**TAGS, "Team": settings.team, "Environment": settings.environment}
-    return assemble(
+    system = assemble(
         replace(config, tags={**tags, **config.tags}),
         [
             replace(
@@ -95,6 +95,37 @@ def build(config: Config) -> System:
             for part in parts
         ],
     )
+    return replace(system, shifts=tuple(_shifts(settings)))
+
+
+def _shifts(settings: Settings) -> Iterator[Shift]:
+    """Return by what traffic is divided, as far as the file has it divided."""
+    if settings.domain is not None:
+        yield Shift(
+            "dns",
+            f"requests to {settings.domain.name}",
+            "edge",
+            {"HostedZoneId": "${HostedZoneId}", "Name": "${DomainName}"},
+            (
+                Share("blue", "blue", "BlueWeight", "domain.blue_weight"),
+                Share("green", "green", "GreenWeight", "domain.green_weight"),
+            ),
+        )
+    for role in ROLES if settings.canary.percent else ():
+        yield Shift(
+            "canary",
+            "requests to the API of one region",
+            "api",
+            {
+                "restApiId": Output("api", "ApiId"),
+                "stageName": Output("api", "StageName"),
+            },
+            (
+                Share("canary", "canary", "CanaryPercent", "canary.percent"),
+                Share("stable", "stable"),
+            ),
+            role,
+        )
 
 
 def _after(part: Part) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from tapgen.model import (
     Target,
 )
 from tapgen.template import schemas
+from tests.systems import look
 
 TYPES = [
     "AWS::EC2::VPC",
@@ -456,6 +457,26 @@ def test_the_operator_reads_parameters_only_where_templates_take_them() -> None:
     assert reading(["AWS::SNS::Topic"]) == []
     assert public["Fn::Sub"].endswith("ssm:*::parameter/aws/service/*")
     assert own["Fn::Sub"].endswith(":parameter/ss/${EnvironmentSuffix}/*")
+
+
+def test_the_operator_reads_shares_only_where_traffic_is_divided() -> None:
+    def reads(name: str, code: str) -> set[str]:
+        system = look.shipped(name)
+        needs = roles.needed(system, code)
+        text = json.loads(roles.template(system, code, needs))
+        return {
+            action
+            for s in operator_statements(text)
+            if s["Sid"].startswith("SharesBy")
+            for action in s["Action"]
+        }
+
+    assert reads("payments_dr", "pd") == reads("serverless_api", "sa") == set()
+    assert reads("region_migration", "rm") == {
+        "route53:ListResourceRecordSets",
+        "globalaccelerator:DescribeEndpointGroup",
+        "elasticloadbalancing:DescribeListeners",
+    }
 
 
 def test_the_operator_reads_the_parameters_that_own_templates_name() -> None:

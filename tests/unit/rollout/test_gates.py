@@ -19,8 +19,17 @@ from typing import Any
 import pytest
 
 from tapgen.aws.alarms import Alarm
+from tapgen.aws.health_checks import Health
 from tapgen.errors import Denied, Unreachable
-from tapgen.model import AlarmGate, ApprovalGate, CommandGate, Gate, ProbeGate, Target
+from tapgen.model import (
+    AlarmGate,
+    ApprovalGate,
+    CommandGate,
+    Gate,
+    HealthGate,
+    ProbeGate,
+    Target,
+)
 from tapgen.rollout import gates
 from tapgen.rollout.gates import Answer, Approval, Ended, Evidence, Readers, Verdict
 
@@ -43,10 +52,11 @@ def readers(
     probe: Callable[[str, float], Answer] = never,
     command: Callable[[Sequence[str], float], Ended] = never,
     approval: Callable[[], Approval | None] = never,
+    health: Callable[..., Sequence[Health]] = never,
 ) -> Readers:
     """Readers at a time after the gate was reached."""
     now = START + timedelta(seconds=seconds)
-    return Readers(alarms, probe, command, approval, lambda: now)
+    return Readers(alarms, probe, command, approval, lambda: now, health)
 
 
 def alarm(name: str = "errors", state: str = "OK", **more: Any) -> Alarm:
@@ -159,6 +169,56 @@ def test_alarms_that_may_not_be_read_are_red_and_no_answer_is_no_verdict() -> No
     assert "cloudwatch:DescribeAlarms: not you" in found.words
     with pytest.raises(Unreachable):
         look(AlarmGate(), alarms=away)
+
+
+# Health checks --------------------------------------------------------------------------
+
+WATCHED = HealthGate(account="1", region="us-east-1", checks=("hc",), bake=60)
+
+
+def watch(
+    seconds: float, well: bool | None, state: str = "OK", **more: Any
+) -> Evidence:
+    return look(
+        WATCHED,
+        seconds,
+        alarms=lambda *_: [alarm(state=state)],
+        health=lambda at, ids: [
+            Health(id, well, f"{id} of {at}: {well}") for id in ids
+        ],
+        **more,
+    )
+
+
+def test_a_health_check_is_watched_beside_the_alarms() -> None:
+    early, late = watch(50, True), watch(60, True)
+
+    assert (early.verdict, early.again) == (Verdict.WAIT, 10)
+    assert late.verdict is Verdict.GREEN
+    assert late.words == "1 alarms quiet for 1m; hc of 1/us-east-1: True"
+    assert watch(5, True, "ALARM").verdict is Verdict.RED
+    assert gates.evidence_from(json.loads(json.dumps(late.data()))) == late
+
+
+def test_the_third_bad_look_in_a_row_is_red_also_after_the_bake_time() -> None:
+    first = watch(58, False)
+    assert (first.verdict, first.again) == (Verdict.WAIT, gates.PAUSE)
+    assert watch(63, True, previous=first).verdict is Verdict.GREEN
+    second = watch(63, False, previous=first)
+    assert second.verdict is Verdict.WAIT
+    third = watch(68, False, previous=second)
+    assert (third.verdict, third.words) == (Verdict.RED, "hc of 1/us-east-1: False")
+
+
+def test_what_nobody_reports_on_is_not_taken_for_healthy() -> None:
+    assert watch(50, None).verdict is Verdict.WAIT
+    assert watch(60, None).verdict is Verdict.RED
+    refused = look(WATCHED, 60, alarms=lambda *_: [], health=denied)
+    assert refused.verdict is Verdict.RED and "not allowed" in refused.words
+
+
+def denied(*_: Any) -> Any:
+    raise Denied("route53:GetHealthCheck", "AccessDenied", "not allowed")
 
 
 # Probes ---------------------------------------------------------------------------------

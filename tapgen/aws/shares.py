@@ -1,0 +1,155 @@
+"""The shares by which AWS divides traffic: weights of records and of target groups, dials
+of an accelerator, the percentage of a canary.
+
+`of` and the ids of the sides are those of a `Shift`, with their texts filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import field
+from typing import Any
+
+from tapgen.aws.session import Aws, ask
+from tapgen.frozen import dataclass
+from tapgen.model import Target
+from tapgen.model.shifts import ACCELERATOR, CANARY, DNS, TARGETS
+
+ACCELERATORS = "us-west-2"
+"""Where Global Accelerator answers, wherever its endpoints are.
+https://docs.aws.amazon.com/global-accelerator/latest/api/Welcome.html
+"""
+
+ALIAS_SECONDS = 60
+"""How long resolvers keep an answer of an alias, which has no TTL of its own: as long as
+one of the load balancer that it leads to. Of other targets AWS does not say it.
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-choosing-alias-non-alias.html
+https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/how-elastic-load-balancing-works.html
+"""
+
+STABLE = "stable"
+"""The id of the side of a canary that is none; the other one is `CANARY`."""
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How traffic is divided: the share of each side by its id, as AWS counts it.
+
+    `recorded` is what AWS answered, to be written back as it is. `checks` are the health
+    checks by side, `unchecked` the sides that Route 53 takes for healthy whatever happens.
+    Resolvers keep answers for `ttl` seconds.
+    """
+
+    shares: Mapping[str, float]
+    recorded: Mapping[str, Any] = field(default_factory=dict)
+    checks: Mapping[str, str] = field(default_factory=dict)
+    unchecked: tuple[str, ...] = ()
+    ttl: int = 0
+
+
+def read(
+    aws: Aws, target: Target, by: str, of: Mapping[str, str], ids: Iterable[str]
+) -> Shares:
+    """Return how traffic is divided between sides. Raises AwsError, and LookupError where
+    AWS has no such sides."""
+    return _READ[by](aws, target, of, tuple(ids))
+
+
+def are(aws: Aws, target: Target, payload: Mapping[str, Any]) -> tuple[bool, str]:
+    """Return whether shares are as wanted, and what they are; with `Recorded` whether AWS
+    answers what it did then. A check of a procedure."""
+    wanted: Mapping[str, float] = payload["Shares"]
+    found = read(aws, target, payload["By"], payload["Of"], wanted)
+    shown = ", ".join(
+        f"{id.rpartition('/')[2]}: {n:g}" for id, n in found.shares.items()
+    )
+    same = all(found.shares[id] == share for id, share in wanted.items())
+    return same and payload.get("Recorded") in (None, found.recorded), shown
+
+
+def _records(
+    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
+) -> Shares:
+    client = aws.client("route53", target)
+    listed = ask(
+        client,
+        "list_resource_record_sets",
+        HostedZoneId=of["HostedZoneId"],
+        StartRecordName=of["Name"],
+    )["ResourceRecordSets"]
+    name = of["Name"].rstrip(".") + "."
+    here = [one for one in listed if one["Name"] == name and "Weight" in one]
+    sets = {one["SetIdentifier"]: one for one in here}
+    if {*sets} != {*ids} or len(sets) != len(here):
+        has = ", ".join(one["SetIdentifier"] for one in here) or "none"
+        raise LookupError(
+            f"{of['Name']} has the weighted records {has}, not {' and '.join(ids)}"
+        )
+    chosen = [sets[id] for id in ids]
+    return Shares(
+        {id: sets[id]["Weight"] for id in ids},
+        {"ResourceRecordSets": chosen},
+        {id: sets[id]["HealthCheckId"] for id in ids if "HealthCheckId" in sets[id]},
+        tuple(id for id in ids if not _is_checked(sets[id])),
+        max(one.get("TTL", ALIAS_SECONDS) for one in chosen),
+    )
+
+
+def _is_checked(record: Mapping[str, Any]) -> bool:
+    evaluated = record.get("AliasTarget", {}).get("EvaluateTargetHealth", False)
+    return "HealthCheckId" in record or evaluated
+
+
+def _dials(
+    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
+) -> Shares:
+    client = aws.client("globalaccelerator", Target(target.account, ACCELERATORS))
+    found = {
+        arn: ask(client, "describe_endpoint_group", EndpointGroupArn=arn) for arn in ids
+    }
+    # A group that was made without a dial has one of 100.
+    # https://docs.aws.amazon.com/global-accelerator/latest/api/API_EndpointGroup.html
+    dials = {
+        arn: one["EndpointGroup"].get("TrafficDialPercentage", 100.0)
+        for arn, one in found.items()
+    }
+    return Shares(dials, {"Dials": dials})
+
+
+def _weights(
+    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
+) -> Shares:
+    client = aws.client("elbv2", target)
+    arn = of["ListenerArn"]
+    listener = ask(client, "describe_listeners", ListenerArns=[arn])["Listeners"][0]
+    actions = listener["DefaultActions"]
+    groups = {
+        one["TargetGroupArn"]: one.get("Weight", 1)
+        for action in actions
+        for one in action.get("ForwardConfig", {}).get("TargetGroups", ())
+    }
+    if {*groups} != {*ids}:
+        has = ", ".join(groups) or "none"
+        raise LookupError(f"{arn} forwards to {has}, not to {' and '.join(ids)}")
+    return Shares({id: groups[id] for id in ids}, {"DefaultActions": actions})
+
+
+def _canary(
+    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
+) -> Shares:
+    client = aws.client("apigateway", target)
+    settings = ask(client, "get_stage", **of).get("canarySettings")
+    if settings is None:
+        raise LookupError(
+            f"stage {of['stageName']} of API {of['restApiId']} has no canary"
+        )
+    share = float(settings.get("percentTraffic", 0))
+    return Shares({CANARY: share, STABLE: 100 - share}, {"percentTraffic": share})
+
+
+_READ: Mapping[str, Callable[..., Shares]] = {
+    DNS: _records,
+    ACCELERATOR: _dials,
+    TARGETS: _weights,
+    CANARY: _canary,
+}

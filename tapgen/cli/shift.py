@@ -1,0 +1,240 @@
+"""`tapgen shift`: move traffic from one side to another, share by share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tapgen.cli import DONE
+from tapgen.cli.common import print_json, say
+from tapgen.cli.confirmation import confirm
+from tapgen.cli.operating import (
+    Chosen,
+    Planned,
+    carry_out,
+    naming_open_run,
+    operating_options,
+    reach_to_operate,
+    yes_option,
+)
+from tapgen.cli.reach import Reached, command_line
+
+if TYPE_CHECKING:  # slow to import
+    from tapgen.operate.shifting import Shifting
+
+WAYS = ("dns", "canary", "targets", "accelerator")
+_EPILOG = """\b
+Examples:
+  tapgen shift region_migration --by dns --to target --dry-run
+  tapgen shift region_migration --by accelerator --to target --steps 10,50,100 --bake 10m
+  tapgen shift region_migration --by targets --in-region source --to green
+  tapgen shift region_migration --by dns --rollback
+
+After each step the alarms of the system and the health check of the side that gets more are
+watched. If one turns red, the recorded shares are restored, without a question. At the end
+the settings are printed that make the file agree.
+
+\b
+Exit codes: 0 done or nothing to do, 1 failed and all shares are as they were, 3 partial:
+continue with tapgen resume, or go back with tapgen resume --back, 64 wrong usage, 130
+interrupted.
+"""
+
+
+def _steps(
+    context: click.Context, option: click.Parameter, text: str
+) -> tuple[int, ...]:
+    words = text.split(",")
+    found = [int(word) for word in words if re.fullmatch(r"[0-9]{1,3}", word)]
+    if len(found) != len(words) or found != sorted({*found}) or not 0 < found[0]:
+        found = []
+    if not found or found[-1] > 100:
+        raise click.BadParameter(
+            f"{text!r} is no list of rising percentages from 1 to 100; give one such as "
+            "5,25,50,100"
+        )
+    return tuple(found)
+
+
+def _bake(context: click.Context, option: click.Parameter, text: str) -> float:
+    from tapgen.config.patterns import DURATION, seconds
+
+    if not re.fullmatch(DURATION, text):
+        raise click.BadParameter(
+            f"{text!r} is no duration; give one such as 30s or 10m"
+        )
+    return seconds(text)
+
+
+@click.command("shift", epilog=_EPILOG)
+@operating_options
+@click.option(
+    "--to", metavar="NAME", default="", help="The side that gets more traffic."
+)
+@click.option(
+    "--steps",
+    metavar="PERCENT,…",
+    default="5,25,50,100",
+    show_default=True,
+    callback=_steps,
+    help="What it gets, step by step, in percent.",
+)
+@click.option(
+    "--bake",
+    metavar="DURATION",
+    default="5m",
+    show_default=True,
+    callback=_bake,
+    help="How long each step is watched; with DNS at least twice the TTL.",
+)
+@click.option(
+    "--by",
+    type=click.Choice(WAYS),
+    help="What divides the traffic [the only way that the system has].",
+)
+@click.option(
+    "--in-region",
+    "role",
+    metavar="ROLE",
+    default="",
+    help="Region role or region, where each region has its own shares.",
+)
+@click.option(
+    "--rollback", is_flag=True, help="Restore the shares from before the last shift."
+)
+@yes_option
+def shift_command(
+    chosen: Chosen,
+    to: str,
+    steps: tuple[int, ...],
+    bake: float,
+    by: str | None,
+    role: str,
+    rollback: bool,
+    yes: bool,
+) -> int:
+    """Move traffic of SYSTEM to another side: DNS weights, dials, target groups, a canary."""
+    from tapgen.operate import shifting
+    from tapgen.rollout import places
+
+    if bool(to) == rollback:
+        raise click.UsageError(
+            "give either --to NAME, the side that gets more traffic, or --rollback"
+        )
+    reached = reach_to_operate(chosen, yes)
+    system, aws = reached.system, reached.sets.aws
+    with naming_open_run(reached):
+        way = shifting.chosen(system, by or "", role)
+        where = shifting.located(system, aws, way, chosen.in_account)
+        if rollback:
+            store = places.nearest(reached.sets, system.prefix).store
+            found = shifting.backward(system, aws, where, store)
+        else:
+            found = shifting.forward(system, aws, where, to, steps, bake)
+    planned = _planned(reached, found)
+    if not found.steps:
+        say("\n".join([*planned.lines, "nothing to do"]))
+        if chosen.as_json:
+            print_json({**planned.known, "outcome": None})
+        return DONE
+    question = "Restore these shares?" if rollback else "Shift traffic?"
+    return carry_out(reached, chosen, planned, lambda: confirm(yes, question))
+
+
+def _planned(reached: Reached, found: Shifting) -> Planned:
+    from tapgen.operate import shifting
+
+    return Planned(
+        shifting.COMMAND,
+        found.steps,
+        tuple(_lines(reached, found)),
+        _data(reached, found),
+        f"{found.where.shift.what}: {_shares(found.ends)}",
+        "\n".join(_afterwards(reached, found)),
+        shifting.compiled(found, reached.system) if found.steps else None,
+        found.facts,
+    )
+
+
+def _shares(shares: Any) -> str:
+    return ", ".join(f"{name} {share:g}" for name, share in shares.items())
+
+
+def _lines(reached: Reached, found: Shifting) -> Iterator[str]:
+    where = found.where
+    what = f"shift {where.shift.what} to {found.to}"
+    if found.back:
+        what = f"take the shift of run {found.back} back"
+    yield f"{reached.system.prefix}: {what}, by {where.shift.by}, {where.target}"
+    yield f"  now: {_shares(found.starts)}; then: {_shares(found.ends)}"
+    yield from (f"  warning: {text}" for text in found.warnings)
+    if where.shift.by == "dns" and 0 in found.ends.values():
+        yield (
+            "  a record with weight 0 still answers when every other one is unhealthy: keep "
+            "what is behind it until you are sure"
+        )
+
+
+def _afterwards(reached: Reached, found: Shifting) -> Iterator[str]:
+    """Which lines of the file make it agree, so that no rollout moves traffic back."""
+    from tapgen.operate import shifting
+
+    system = reached.system
+    if shifting.is_persisted(system, found):
+        yield f"{reached.loaded.config.path} has these shares already"
+        return
+    given = shifting.settings(found)
+    under = f" under environments.{system.environment}" if system.environment else ""
+    yield f"now write this into {reached.loaded.config.path}{under}:"
+    yield from (f"  {line}" for line in nested({"settings": _tree(given)}))
+    yield (
+        "until then, a rollout that changes these resources moves traffic back: "
+        + command_line("plan", reached)
+        + " says so"
+    )
+
+
+def _tree(settings: dict[str, int]) -> dict[str, Any]:
+    """Settings by their paths, as they are nested in a file."""
+    found: dict[str, Any] = {}
+    for path, value in settings.items():
+        *above, name = path.split(".")
+        here = found
+        for key in above:
+            here = here.setdefault(key, {})
+        here[name] = value
+    return found
+
+
+def nested(data: dict[str, Any]) -> Iterator[str]:
+    """Yield nested settings as lines of a YAML file."""
+    for key, value in data.items():
+        if isinstance(value, dict):
+            yield f"{key}:"
+            yield from (f"  {line}" for line in nested(value))
+        else:
+            yield f"{key}: {str(value).lower() if isinstance(value, bool) else value}"
+
+
+def _data(reached: Reached, found: Shifting) -> dict[str, Any]:
+    from tapgen.operate import shifting
+
+    where = found.where
+    return {
+        "system": reached.system.name,
+        "suffix": reached.system.suffix,
+        "command": shifting.COMMAND,
+        "by": where.shift.by,
+        "part": where.shift.part,
+        "account": where.target.account,
+        "region": where.target.region,
+        "to": found.to,
+        "takes_back": found.back,
+        "before": found.starts,
+        "after": dict(found.ends),
+        "warnings": list(found.warnings),
+        "settings": shifting.settings(found),
+    }

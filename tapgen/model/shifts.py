@@ -1,0 +1,51 @@
+"""Shifts: by which shares AWS divides traffic, and which settings say how.
+
+As of a procedure, a text of `of` or an `id` may contain `${Name}`, a parameter of `part`;
+an `Output` is read from the deployed stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tapgen.frozen import dataclass
+from tapgen.model.procedures import Check
+from tapgen.model.targets import Value
+
+DNS, CANARY = "dns", "canary"
+TARGETS, ACCELERATOR = "targets", "accelerator"
+
+
+@dataclass(frozen=True)
+class Share:
+    """One of the two sides that traffic is divided between.
+
+    `name` is what people call it, `id` what AWS does. `parameter` is that of the shift's
+    part which holds the share, `setting` the path of the one that sets it; both are empty
+    for a side that gets the rest. `before` must hold, in the region of `role`, before this
+    side gets more.
+    """
+
+    name: str
+    id: Value
+    parameter: str = ""
+    setting: str = ""
+    role: str = ""
+    before: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class Shift:
+    """A way to move traffic of a system between two sides.
+
+    `by` is one of the words above, `what` says in a few words whose traffic it is. `part`
+    is in the region of `role`; without one it is in a single region. `of` is where AWS
+    keeps the shares: the arguments of the call that reads them.
+    """
+
+    by: str
+    what: str
+    part: str
+    of: Mapping[str, Value]
+    shares: tuple[Share, Share]
+    role: str = ""

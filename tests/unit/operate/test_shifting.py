@@ -1,0 +1,574 @@
+"""Traffic that is shifted in each way, killed at every call and resumed or reversed, with a
+gate that turns red at every step: it ends where it should, or exactly where it began.
+
+`make test` tries some of the calls, `make soak` all of them (TAPGEN_SOAK).
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from tapgen import rollout
+from tapgen.aws.stacksets import Definition
+from tapgen.errors import AwsError, RolloutError
+from tapgen.model import InstanceStatus, Share, Shift, System
+from tapgen.model.procedures import Call, Check
+from tapgen.operate import running, shifting
+from tapgen.operate.shifting import Shifting
+from tapgen.rollout import Event, Outcome, Starter, history, opening
+from tests import make
+from tests.make import EAST
+from tests.unit.operate.world import Client
+from tests.unit.rollout.fakes import (
+    Cloud,
+    Faults,
+    Instance,
+    Killed,
+    StackSet,
+    kill,
+)
+from tests.unit.rollout.test_kills import SOAK
+
+ACCELERATOR = "arn:aws:globalaccelerator::111111111111:accelerator/a1"
+GROUPS = [f"{ACCELERATOR}/listener/l1/endpoint-group/{n}" for n in ("blue", "green")]
+WRITES = {
+    *("ChangeResourceRecordSets", "UpdateEndpointGroup"),
+    *("ModifyListener", "UpdateStage"),
+}
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+WAYS = ("dns", "accelerator", "targets", "canary")
+
+
+def record(name: str, weight: int) -> dict[str, Any]:
+    """A weighted alias with what else a record may have."""
+    target = {"HostedZoneId": "Z2", "DNSName": name, "EvaluateTargetHealth": False}
+    return {
+        **{"Name": "api.example.com.", "Type": "A", "SetIdentifier": name},
+        **{"Weight": weight, "AliasTarget": target, "HealthCheckId": f"check-{name}"},
+    }
+
+
+@dataclass
+class World:
+    """What divides traffic. `reds` are alarms, by the share of green from which on they are
+    in ALARM; `lags` is for how many looks a change is under way."""
+
+    records: list[Any] = field(
+        default_factory=lambda: [record("blue", 100), record("green", 0)]
+    )
+    dials: dict[str, float] = field(
+        default_factory=lambda: dict(zip(GROUPS, (100.0, 0.0), strict=True))
+    )
+    actions: list[Any] = field(
+        default_factory=lambda: [
+            {
+                "Type": "forward",
+                "ForwardConfig": {
+                    "TargetGroups": [
+                        {"TargetGroupArn": "arn:tg/blue", "Weight": 100},
+                        {"TargetGroupArn": "arn:tg/green", "Weight": 0},
+                    ],
+                    "TargetGroupStickinessConfig": {"Enabled": True},
+                },
+            }
+        ]
+    )
+    stage: dict[str, Any] = field(
+        default_factory=lambda: {"canarySettings": {"percentTraffic": 0.0}}
+    )
+    reds: float | None = None
+    failing: float = 0.0
+    refused: str = ""
+    writes: str = "allowed"
+    changes: dict[str, int] = field(default_factory=dict)
+    faults: Faults = field(default_factory=Faults)
+
+    def state(self) -> Any:
+        return copy.deepcopy([self.records, self.dials, self.actions, self.stage])
+
+    def green(self) -> float:
+        """The share of green or the canary, however it is kept."""
+        groups = self.actions[0]["ForwardConfig"]["TargetGroups"]
+        settings = self.stage.get("canarySettings") or {"percentTraffic": 0.0}
+        return max(
+            self.records[1]["Weight"],
+            self.dials[GROUPS[1]],
+            groups[1]["Weight"],
+            settings["percentTraffic"],
+        )
+
+    def call(self, region: str, service: str, api: str, given: dict[str, Any]) -> Any:
+        number = self.faults.enter(f"{service} {api}", writes=api in WRITES)
+        if api == self.refused:
+            error = {"Code": "AccessDenied", "Message": f"not authorized: {api}"}
+            raise ClientError({"Error": error}, api)
+        if service == "globalaccelerator":
+            assert region == "us-west-2"
+        answer = _ANSWERS[api](self, **given)
+        self.faults.leave(number)
+        return answer
+
+    def list_records(self, HostedZoneId: str, **_: Any) -> Any:
+        return {"ResourceRecordSets": copy.deepcopy(self.records)}
+
+    def change_records(self, HostedZoneId: str, ChangeBatch: Any) -> Any:
+        sets = [one["ResourceRecordSet"] for one in ChangeBatch["Changes"]]
+        assert len(sets) == 2, "both in one batch"
+        self.records = copy.deepcopy(sets)
+        id = f"/change/C{len(self.changes)}"
+        self.changes[id] = 2
+        return {"ChangeInfo": {"Id": id, "Status": "PENDING"}}
+
+    def change(self, Id: str) -> Any:
+        self.changes[Id] -= 1  # KeyError: nobody was given this id
+        status = "PENDING" if self.changes[Id] > 0 else "INSYNC"
+        return {"ChangeInfo": {"Id": Id, "Status": status}}
+
+    def group(self, EndpointGroupArn: str) -> Any:
+        dial = self.dials[EndpointGroupArn]
+        return {"EndpointGroup": {"TrafficDialPercentage": dial}}
+
+    def turn(self, EndpointGroupArn: str, TrafficDialPercentage: float) -> Any:
+        self.dials[EndpointGroupArn] = TrafficDialPercentage
+        assert sum(self.dials.values()) > 0, "somebody gets the traffic"
+        return {}
+
+    def accelerator(self, AcceleratorArn: str) -> Any:
+        assert AcceleratorArn == ACCELERATOR
+        return {"Accelerator": {"Status": "DEPLOYED"}}
+
+    def listeners(self, ListenerArns: list[str]) -> Any:
+        return {"Listeners": [{"DefaultActions": copy.deepcopy(self.actions)}]}
+
+    def forward(self, ListenerArn: str, DefaultActions: Any) -> Any:
+        self.actions = copy.deepcopy(DefaultActions)
+        return {}
+
+    def get_stage(self, restApiId: str, stageName: str) -> Any:
+        return copy.deepcopy(self.stage)
+
+    def patch(self, patchOperations: Any, **_: Any) -> Any:
+        (one,) = patchOperations
+        self.stage["canarySettings"]["percentTraffic"] = float(one["value"])
+        return {}
+
+    def check(self, HealthCheckId: str) -> Any:
+        config = {"Type": "HTTPS", "FullyQualifiedDomainName": HealthCheckId}
+        return {"HealthCheck": {"HealthCheckConfig": config}}
+
+    def reports(self, HealthCheckId: str) -> Any:
+        bad = round(self.failing * 10)
+        words = ["Failure: no answer"] * bad + ["Success: HTTP 200"] * (10 - bad)
+        reports = [{"StatusReport": {"Status": word}} for word in words]
+        return {"HealthCheckObservations": reports}
+
+    def alarms(self, AlarmNames: list[str], **_: Any) -> Any:
+        red = self.reds is not None and self.green() >= self.reds
+        state = "ALARM" if red else "OK"
+        found = {"AlarmName": "errors", "StateValue": state}
+        return {"MetricAlarms": [{**found, "StateUpdatedTimestamp": LONG_AGO}]}
+
+    def resources(self, StackName: str) -> Any:
+        alarm = {
+            **{"LogicalResourceId": "Errors", "PhysicalResourceId": "errors"},
+            **{"ResourceType": "AWS::CloudWatch::Alarm", "ResourceStatus": "COMPLETE"},
+        }
+        return {"StackResourceSummaries": [alarm]}
+
+    def parameter(self, Name: str) -> Any:
+        return {"Parameter": {"Value": self.writes}}
+
+
+_ANSWERS: dict[str, Callable[..., Any]] = {
+    "ListResourceRecordSets": World.list_records,
+    "ChangeResourceRecordSets": World.change_records,
+    "GetChange": World.change,
+    "DescribeEndpointGroup": World.group,
+    "UpdateEndpointGroup": World.turn,
+    "DescribeAccelerator": World.accelerator,
+    "DescribeListeners": World.listeners,
+    "ModifyListener": World.forward,
+    "GetStage": World.get_stage,
+    "UpdateStage": World.patch,
+    "GetHealthCheck": World.check,
+    "GetHealthCheckStatus": World.reports,
+    "DescribeAlarms": World.alarms,
+    "DescribeAlarmHistory": lambda world, **_: {},
+    "ListStackResources": World.resources,
+    "GetParameter": World.parameter,
+}
+
+
+@dataclass
+class Around(Cloud):
+    """The world, and the bucket of the journal."""
+
+    world: World = field(default_factory=World)
+    local: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.world.faults = self.faults
+        there = Instance({}, InstanceStatus.CURRENT, stack=("", {}))
+        definition = Definition(template="", parameters={}, capabilities=(), tags={})
+        self.sets["demo-test-edge"] = StackSet(definition, {}, {EAST: there})
+
+    @property
+    def aws(self) -> Any:
+        def client(service: str, target: Any, attempts: int = 0) -> Any:
+            return Client(self.world, target.region, service)
+
+        return SimpleNamespace(
+            client=client, throttled=lambda: {}, local=self.local, account=EAST.account
+        )
+
+
+def way(by: str, **more: Any) -> Shift:
+    of = {
+        "dns": {"HostedZoneId": "Z1", "Name": "api.example.com"},
+        "targets": {"ListenerArn": "arn:listener"},
+        "canary": {"restApiId": "a", "stageName": "prod"},
+    }
+    blue = Share("blue", "blue", "BlueWeight", "domain.blue_weight")
+    green = Share("green", "green", "GreenWeight", "domain.green_weight", **more)
+    if by == "accelerator":
+        blue, green = replace(blue, id=GROUPS[0]), replace(green, id=GROUPS[1])
+    if by == "targets":
+        blue, green = replace(blue, id="arn:tg/blue"), replace(green, id="arn:tg/green")
+    if by == "canary":
+        blue, green = replace(blue, id="stable"), replace(green, id="canary")
+    return Shift(by, "requests", "edge", of.get(by, {}), (blue, green))
+
+
+def system(*ways: Shift) -> System:
+    return replace(make.system(make.stack_set("edge")), shifts=ways)
+
+
+def forward(cloud: Around, by: str, *, to: str = "green", **more: Any) -> Shifting:
+    shift = more.pop("shift", None) or way(by)
+    known = system(shift)
+    where = shifting.located(known, cloud.aws, shift)
+    given: dict[str, Any] = {"bake": 0.0, **more}
+    return shifting.forward(known, cloud.aws, where, to, **given)
+
+
+def backward(cloud: Around, by: str) -> Shifting:
+    where = shifting.located(system(way(by)), cloud.aws, way(by))
+    return shifting.backward(system(way(by)), cloud.aws, where, cloud.bucket)
+
+
+def carry_out(
+    cloud: Around, found: Shifting, on_event: Callable[[Event], None] = lambda e: None
+) -> Outcome:
+    return running.run(
+        shifting.compiled(found, system()),
+        system(way("dns")),
+        cloud,  # type: ignore[arg-type]
+        on_event,
+        starter=Starter("Ada", "shift", found.facts),
+        sleep=lambda seconds: None,
+    )
+
+
+def resume(cloud: Around, reverse: bool = False) -> Any:
+    return rollout.resume(
+        cloud,  # type: ignore[arg-type]
+        "demo-test",
+        lambda event: None,
+        back=reverse,
+        sleep=lambda seconds: None,
+    )
+
+
+def changes(cloud: Around) -> list[str]:
+    """The calls that moved traffic, in their order."""
+    return [c for c in cloud.faults.calls if c.split()[-1] in WRITES]
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_traffic_moves_step_by_step_and_exactly_back(by: str) -> None:
+    cloud = Around()
+    before, seen = cloud.world.state(), []
+
+    def note(event: Event) -> None:
+        if event.kind == "gate" and "all alarms quiet" in event.message:
+            seen.append(cloud.world.green())
+
+    found = forward(cloud, by)
+    ended = carry_out(cloud, found, note)
+
+    assert ended.green and seen == [5, 25, 50, 100]
+    there = shifting.read(cloud.aws, found.where)
+    assert sorted(there.shares.values()) == [0, 100]
+    assert shifting.settings(found) == {
+        "domain.blue_weight": 0,
+        "domain.green_weight": 100,
+    }
+    assert not forward(cloud, by).steps, "it has as much already"
+
+    back = backward(cloud, by)
+    assert carry_out(cloud, back).green
+    assert cloud.world.state() == before
+    with pytest.raises(
+        RolloutError, match="has taken the shift of run .* back already"
+    ):
+        backward(cloud, by)
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_a_gate_that_turns_red_at_any_step_restores_what_was_recorded(by: str) -> None:
+    for percent in (5, 25, 50, 100):
+        cloud = Around(world=World(reds=percent))
+        before = cloud.world.state()
+
+        ended = carry_out(cloud, forward(cloud, by))
+
+        assert "errors in 111111111111/us-east-1 went off" in str(ended.failures)
+        assert not ended.open and not ended.left and ended.back
+        assert cloud.world.state() == before
+        assert opening.opened(cloud.bucket, "demo-test") is None
+        with pytest.raises(RolloutError, match="no shift of requests was done"):
+            backward(cloud, by)
+
+
+def interesting(by: str, red: float | None) -> list[tuple[int, bool]]:
+    """The calls of an undisturbed shift, before and after each."""
+    cloud = Around(world=World(reds=red))
+    found = forward(cloud, by)
+    first = len(cloud.faults.calls) + 1
+    carry_out(cloud, found)
+    every = [*range(first, len(cloud.faults.calls) + 1)]
+    writes = [number for number in cloud.faults.writes if number >= first]
+    known = [(n, False) for n in every] + [(n, True) for n in writes]
+    # Without the soak some, another one each day would find nothing twice.
+    return known if SOAK else random.Random(f"{by}{red}").sample(known, 10)
+
+
+@pytest.mark.parametrize("red", [None, 50], ids=["green", "red"])
+@pytest.mark.parametrize("reverse", [False, True], ids=["resumed", "reversed"])
+@pytest.mark.parametrize("by", WAYS)
+def test_killed_at_any_call_it_is_continued_or_reversed(
+    by: str, reverse: bool, red: float | None
+) -> None:
+    for number, takes_effect in interesting(by, red):
+        cloud = Around(world=World(reds=red))
+        before, found = cloud.world.state(), forward(cloud, by)
+        faults = cloud.faults.after if takes_effect else cloud.faults.before
+        faults[number] = kill
+        try:
+            carry_out(cloud, found)
+        except Killed:
+            pass
+        faults.clear()
+
+        ended = resume(cloud, reverse)
+
+        where = f"{by}, call {number}, {takes_effect}"
+        assert opening.opened(cloud.bucket, "demo-test") is None, where
+        if ended is None:  # it had not begun, or had ended
+            assert cloud.world.green() in (0, 100), where
+        elif reverse or red:
+            assert cloud.world.state() == before and not ended.left, where
+        else:
+            assert ended.green and cloud.world.green() == 100, where
+            assert sorted(shifting.read(cloud.aws, found.where).shares.values()) == [
+                0,
+                100,
+            ], where
+
+
+@pytest.mark.parametrize("by", WAYS)
+def test_a_lost_answer_is_asked_for_again(by: str) -> None:
+    undisturbed = Around()
+    carry_out(undisturbed, forward(undisturbed, by))
+    for number in undisturbed.faults.writes:
+        cloud = Around()
+
+        def lose() -> None:
+            raise EndpointConnectionError(endpoint_url="https://aws")
+
+        if undisturbed.faults.calls[number - 1].split()[-1] in WRITES:
+            cloud.faults.after[number] = lose
+            assert carry_out(cloud, forward(cloud, by)).green
+            assert cloud.world.green() == 100
+            # Only the id of a change is needed, and asked for again.
+            again = 1 if by == "dns" else 0
+            assert len(changes(cloud)) == len(changes(undisturbed)) + again
+
+
+def test_a_refused_return_leaves_the_run_open_until_it_is_allowed() -> None:
+    cloud = Around(world=World(reds=25))
+    before = cloud.world.state()
+
+    def refuse(event: Event) -> None:
+        if event.kind == "failed":
+            cloud.world.refused = "ChangeResourceRecordSets"
+
+    ended = carry_out(cloud, forward(cloud, "dns"), refuse)
+
+    assert ended.open and ended.partial and ended.back
+    assert "Shift5" in ended.left[0]
+    cloud.world.refused = ""
+    assert not resume(cloud).left and cloud.world.state() == before
+
+
+def test_nothing_is_shifted_where_somebody_else_has_changed_it_meanwhile() -> None:
+    cloud = Around()
+    found = forward(cloud, "dns")
+    cloud.world.records[1]["AliasTarget"]["DNSName"] = "other"
+    before = cloud.world.state()
+
+    ended = carry_out(cloud, found)
+
+    assert "AsRecorded" in str(ended.failures) and not ended.open and not ended.left
+    assert cloud.world.state() == before and not changes(cloud)
+
+
+def test_a_rollback_undoes_nothing_but_the_shares() -> None:
+    cloud = Around()
+    carry_out(cloud, forward(cloud, "dns"))
+    cloud.world.records[0]["AliasTarget"]["DNSName"] = "other"
+    with pytest.raises(RolloutError, match="has changed in more than its shares"):
+        backward(cloud, "dns")
+
+
+def test_a_dial_of_the_side_that_gets_more_is_never_turned_down() -> None:
+    cloud = Around(world=World(dials=dict(zip(GROUPS, (100.0, 100.0), strict=True))))
+
+    found = forward(cloud, "accelerator")
+
+    sent = [c.act.arguments for s in found.steps for c in s.calls if c.act]
+    assert [(s["EndpointGroupArn"], s["TrafficDialPercentage"]) for s in sent] == [
+        (GROUPS[0], dial) for dial in (95, 75, 50, 0)
+    ]
+
+
+def test_a_step_is_watched_for_twice_as_long_as_resolvers_keep_answers() -> None:
+    def bakes(by: str, **more: Any) -> set[float]:
+        cloud = Around(local=False)
+        gates = [s.gate for s in forward(cloud, by, **more).steps if s.gate]
+        return {gate["bake"] for gate in gates}
+
+    assert bakes("dns", bake=30) == {120} and bakes("dns", bake=300) == {300}
+    assert bakes("accelerator", bake=30) == {30}
+
+
+def test_a_side_that_is_not_well_gets_nothing() -> None:
+    cloud = Around(world=World(failing=0.3))
+    with pytest.raises(RolloutError, match="green is not healthy: 7 of 10 checkers"):
+        forward(cloud, "dns")
+    cloud = Around(world=World(refused="GetHealthCheckStatus"))
+    with pytest.raises(AwsError, match="not authorized"):
+        forward(cloud, "dns")
+
+
+def test_what_must_hold_before_is_looked_at_first() -> None:
+    read = Call("ssm", "GetParameter", {"Name": "/writes"})
+    check = Check("WritesAreAllowed", read, "$.Parameter.Value", ("allowed",))
+    guarded = way("dns", role="primary", before=(check,))
+    for writes, moved in (("paused", 0), ("allowed", 4)):
+        cloud = Around(world=World(writes=writes))
+        ended = carry_out(cloud, forward(cloud, "dns", shift=guarded))
+        assert len(changes(cloud)) == moved and not ended.open
+        assert ended.green == bool(moved)
+
+
+@pytest.mark.parametrize(
+    ("ways", "asked", "words"),
+    [
+        ((), {}, "nothing in its file divides traffic"),
+        (("dns",), {"by": "canary"}, "it has no --by canary; it has dns .requests."),
+        (("dns", "targets"), {}, "choose one with --by: dns .requests., targets"),
+    ],
+)
+def test_what_cannot_be_chosen_is_said(
+    ways: tuple[str, ...], asked: dict[str, str], words: str
+) -> None:
+    with pytest.raises(RolloutError, match=words):
+        shifting.chosen(system(*map(way, ways)), **asked)
+
+
+def test_a_way_in_each_region_needs_the_region() -> None:
+    each = [replace(way("targets"), role=role) for role in ("primary", "dr")]
+    known = system(*each)
+    with pytest.raises(RolloutError, match="name a region; give --in-region"):
+        shifting.chosen(known)
+    with pytest.raises(RolloutError, match="--in-region mars is none of its regions"):
+        shifting.chosen(known, "targets", "mars")
+    assert shifting.chosen(known, "targets", "us-west-2").role == "dr"
+
+
+@pytest.mark.parametrize(
+    ("weights", "to", "steps", "words"),
+    [
+        ((100, 0), "red", (5,), "--to red is missing or unknown; give blue or green"),
+        ((50, 50), "green", (5, 25), "green has 50 % already, and 25 is less"),
+    ],
+)
+def test_a_shift_that_makes_no_sense_is_refused(
+    weights: tuple[int, int], to: str, steps: tuple[int, ...], words: str
+) -> None:
+    names = ("blue", "green")
+    records = [record(n, w) for n, w in zip(names, weights, strict=True)]
+    cloud = Around(world=World(records=records))
+    with pytest.raises(RolloutError, match=words):
+        forward(cloud, "dns", to=to, steps=steps)
+
+
+def test_weights_of_0_alone_divide_equally() -> None:
+    shift = way("dns")
+    assert shifting.progress(shift, {"blue": 0, "green": 0}, "green") == 50
+
+
+def test_a_shift_that_the_stack_does_not_have_is_said_and_so_is_what_is_unread() -> (
+    None
+):
+    values = {"BlueWeight": "100", "GreenWeight": "0"}
+    edge = make.stack_set("edge", parameters=values)
+    known = replace(make.system(edge), shifts=(way("dns"),))
+    observed = {edge.name: make.observed(edge)}
+
+    def lines(cloud: Around) -> tuple[str, ...]:
+        return shifting.unpersisted(known, cloud.aws, observed)
+
+    cloud = Around()
+    assert lines(cloud) == ()
+    carry_out(cloud, forward(cloud, "dns", steps=(25,)))
+    (line,) = lines(cloud)
+    assert "go blue 75, green 25, not as its stack says (blue 100, green 0)" in line
+    assert "domain.blue_weight: 75, domain.green_weight: 25" in line
+    cloud.world.refused = "ListResourceRecordSets"
+    (line,) = lines(cloud)
+    assert "cannot be read how traffic is divided" in line
+
+
+def test_the_journal_has_what_was_recorded_and_an_older_tapgen_refuses_it() -> None:
+    cloud = Around()
+    before = cloud.world.state()[0]
+    carry_out(cloud, forward(cloud, "dns"))
+    (last,), _ = history.runs(cloud.bucket, "demo-test", 5)  # type: ignore[arg-type]
+    assert last.command == "shift" and last.result == "done"
+    events = [
+        json.loads(b) for k, b in cloud.bucket.objects.items() if k[-5:] == ".json"
+    ]
+    (opened,) = (e for e in events if e.get("event") == "opened")
+    assert opened["shift"]["recorded"]["ResourceRecordSets"] == before
+    saved = [e["saved"] for e in events if e.get("saved")]
+    assert len(saved) == 4 and {"Shift5.ChangeId": "/change/C0"} in saved
+    program = json.loads(cloud.bucket.objects[_object(cloud, opened["program"])])
+    assert program["format"] == 4
+
+
+def _object(cloud: Around, digest: str) -> str:
+    (key,) = (k for k in cloud.bucket.objects if digest.removeprefix("sha256:") in k)
+    return key
