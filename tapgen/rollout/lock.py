@@ -25,9 +25,7 @@ from tapgen.rollout.journal import Store, home, now_text
 MOVE = "move-admin"
 """The command whose run moves the administration to another region."""
 
-OPERATING = frozenset(
-    {"failover", "failback", "promote", "drill", "shift", "drift"}
-)
+OPERATING = frozenset({"failover", "failback", "promote", "drill", "shift", "drift"})
 """The commands whose runs make calls one by one, and have no plan."""
 
 
