@@ -3,9 +3,11 @@ and name, the things in an account that they name, and the output of a build."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
+import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from re import _constants as parts  # type: ignore[attr-defined]
@@ -58,6 +60,7 @@ _BY_NAME = (
     ("password|secret", "password"),
     ("user", "user"),
     ("port", "number"),
+    ("layer", "layer"),
     ("arn", "topic"),
     ("version", "version"),
     ("listener", "listener"),
@@ -90,7 +93,7 @@ class Things:
 
     def __init__(self) -> None:
         self.made: dict[str, str] = {}
-        self.subnets = self.names = 0
+        self.subnets = self.zones = self.names = 0
         folder = Path(".tapgen")
         serve = [sys.executable, "-m", "tapgen", "local", "serve"]
         self.url = lifecycle.start(folder, serve).url
@@ -108,6 +111,9 @@ class Things:
         if name == "subnet":
             self.subnets += 1
             return self("subnets").split(",")[(self.subnets - 1) % 3]
+        if name == "az":  # whoever asks for two wants different ones
+            self.zones += 1
+            return self("azs").split(",")[(self.zones - 1) % 3]
         if name not in self.made:
             self.made[name] = getattr(self, f"_{name}", lambda: _TEXTS[name])()
         return self.made[name]
@@ -234,6 +240,15 @@ class Things:
         )
         return str(made["Listeners"][0]["ListenerArn"])
 
+    def _layer(self) -> str:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("python/filler.py", "")
+        made = self.client("lambda").publish_layer_version(
+            LayerName="filler", Content={"ZipFile": packed.getvalue()}
+        )
+        return str(made["LayerVersionArn"])
+
     def _parameter(self) -> str:
         self.client("ssm").put_parameter(Name="/filler", Value="filler", Type="String")
         return "/filler"
@@ -268,7 +283,6 @@ class Things:
 _TEXTS = {
     "account": "000000000000",
     "address": "203.0.113.7",
-    "az": "us-east-1a",
     "azs": "us-east-1a,us-east-1b,us-east-1c",
     "cidr": "10.78.0.0/16",
     "cidr32": "203.0.113.7/32",

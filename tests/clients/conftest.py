@@ -1,13 +1,14 @@
 """Real clients, each in an environment of its own, and an embedded AWS for them.
 
 They are installed into `.tapgen/clients/` by their tests. A client that cannot be had,
-as without a network, is skipped with the reason.
+as without a network, is skipped with the reason; any other trouble fails its test.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -133,13 +134,20 @@ def node_packages() -> Install:
             npm = ("npm", "install", "--prefix", folder, "--no-audit", "--no-fund")
             _done(*npm, *packages)
 
-        return _made(packages[0], make)
+        return _made("+".join(packages).replace("/", "+"), make)
 
     return install
 
 
+# What npm and pip say of a registry that does not answer, or has no such version.
+_NOT_TO_BE_HAD = re.compile(
+    r"E(404|AI_AGAIN|CONNREFUSED|CONNRESET|NETUNREACH|NOTFOUND|TARGET|TIMEDOUT)\\b|"
+    "No matching distribution|NewConnectionError|ReadTimeout|SSLError|timed out"
+)
+
+
 def _made(name: str, make: Callable[[Path], None]) -> Path:
-    """The folder of a client, made once; skips the test if that fails."""
+    """The folder of a client, made once; skips the test if the client cannot be had."""
     folder = CLIENTS / name
     ready = folder / ".ready"
     if ready.exists():
@@ -149,8 +157,11 @@ def _made(name: str, make: Callable[[Path], None]) -> Path:
     try:
         make(folder)
     except (OSError, subprocess.SubprocessError) as error:
-        said = (getattr(error, "stdout", None) or str(error)).strip().splitlines()
-        pytest.skip(f"{name} cannot be installed: {said[-1]}")
+        said = f"{error}\n{getattr(error, 'stdout', None) or ''}"
+        if not (found := _NOT_TO_BE_HAD.search(said)):
+            pytest.fail(f"{name} does not install:\n{said}")
+        [line] = [one for one in said.splitlines() if found[0] in one][:1]
+        pytest.skip(f"{name} cannot be had: {line.strip()}")
     ready.touch()
     return folder
 

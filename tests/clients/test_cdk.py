@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.clients.conftest import Install, Shell
 
-PACKAGES = ("aws-cdk@2.1148.1", "aws-cdk-lib@2.276.0", "constructs@10.4.2")
+PACKAGES = ("aws-cdk@2.1148.1", "aws-cdk-lib@2.276.0", "constructs@10.5.0")
 
 
 def test_the_cdk(shell: Shell, node_packages: Install) -> None:

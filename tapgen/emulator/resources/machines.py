@@ -43,6 +43,19 @@ def _ec2() -> Any:
     return importlib.import_module("ministack.services.ec2")
 
 
+def _record(kind: str, id_: str) -> Any:
+    """What is stored of an instance or interface; CallError when it is gone."""
+    stores = {
+        "instance": _ec2()._instances,
+        "networkInterface": _ec2()._network_interfaces,
+    }
+    found = stores[kind].get(id_)
+    if found is None:
+        code = f"Invalid{kind[0].upper()}{kind[1:]}ID.NotFound"
+        raise CallError("Ec2", code, f"The {kind} ID '{id_}' does not exist", 400)
+    return found
+
+
 # --- Instances ----------------------------------------------------------------------------
 
 
@@ -70,7 +83,7 @@ def _launch(request: Request) -> Created:
         },
     )
     instance = str(answer["Instances"][0]["InstanceId"])
-    record = _ec2()._instances[instance]
+    record = _record("instance", instance)
     zone = (_ec2()._subnets.get(subnet) or properties).get("AvailabilityZone")
     if zone:
         record["Placement"]["AvailabilityZone"] = zone
@@ -94,7 +107,7 @@ def _launch_template(properties: Properties) -> Mapping[str, Any]:
 
 
 def _instance(instance: str) -> Attributes:
-    record = _ec2()._instances[instance]
+    record = _record("instance", instance)
     return {
         "AvailabilityZone": record["Placement"]["AvailabilityZone"],
         "InstanceId": instance,
@@ -107,8 +120,8 @@ def _instance(instance: str) -> Attributes:
 
 
 def _change_instance(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    record = _record("instance", physical_id)
     retag(physical_id, old, new)
-    record = _ec2()._instances[physical_id]
     if new.get("InstanceType"):
         record["InstanceType"] = new["InstanceType"]
     if new.get("SecurityGroupIds"):
@@ -179,14 +192,14 @@ def _make_interface(request: Request) -> Created:
     )
     interface = str(answer["NetworkInterface"]["NetworkInterfaceId"])
     if properties.get("PrivateIpAddress"):
-        record = _ec2()._network_interfaces[interface]
+        record = _record("networkInterface", interface)
         record["PrivateIpAddress"] = properties["PrivateIpAddress"]
     retag(interface, {}, properties)
     return interface, _interface(interface)
 
 
 def _interface(interface: str) -> Attributes:
-    record = _ec2()._network_interfaces[interface]
+    record = _record("networkInterface", interface)
     return {
         "Id": interface,
         "PrimaryPrivateIpAddress": record["PrivateIpAddress"],
@@ -195,8 +208,8 @@ def _interface(interface: str) -> Attributes:
 
 
 def _change_interface(physical_id: str, old: Properties, new: Properties) -> Attributes:
+    record = _record("networkInterface", physical_id)
     retag(physical_id, old, new)
-    record = _ec2()._network_interfaces[physical_id]
     record["Description"] = new.get("Description", "")
     if new.get("GroupSet"):
         record["Groups"] = _groups(new["GroupSet"])
