@@ -1,4 +1,4 @@
-"""Changes to cfn-lint that make it twice as fast, with the same findings.
+"""Changes to cfn-lint that make it three times as fast, with the same findings.
 
 Each is offered upstream, as a patch with its reasons in `docs/upstream/`. Until a release
 has them they are applied here, to exactly one version: at any other, lint runs as
@@ -9,16 +9,23 @@ Nothing else in tapgen changes what it imports.
 
 from __future__ import annotations
 
+import itertools
 import json
+import logging
 import operator
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import unquote, urljoin
 
+import regex
+
+from tapgen.lint import judged
+
+LOGGER = logging.getLogger("cfnlint.jsonschema.validators")
 VERSION = "1.58.0"
 """The version of cfn-lint that the patches are for."""
 
@@ -30,7 +37,7 @@ def note(installed: str | None = None) -> str | None:
         return None
     return (
         f"cfn-lint {found} runs without tapgen's speed patches, which are for {VERSION}: "
-        "the findings are the same, and take twice as long"
+        "the findings are the same, and take three times as long"
     )
 
 
@@ -42,9 +49,11 @@ def apply() -> None:
     from cfnlint.conditions import conditions
     from cfnlint.context.conditions import _conditions
     from cfnlint.context.context import Context, Path
-    from cfnlint.jsonschema import _keywords, _keywords_cfn, validators
+    from cfnlint.jsonschema import _keywords, _keywords_cfn, _utils, validators
     from cfnlint.jsonschema._filter import FunctionFilter
     from cfnlint.rules import Rules
+    from cfnlint.rules.functions._BaseFn import BaseFn
+    from cfnlint.rules.jsonschema import CfnLintJsonSchema as lint_schema
     from cfnlint.rules.jsonschema.Base import BaseJsonSchema
     from cfnlint.schema.resolver import RefResolver
     from cfnlint.template import Template
@@ -54,18 +63,35 @@ def apply() -> None:
     Path.descend = _descend
     FunctionFilter.evolve = _copied
     keywords = {
+        "allOf": judged.all_of,
         "enum": _enum_by(_keywords.enum),
+        "if": judged.if_by(_keywords.if_),
         "pattern": _pattern,
         "patternProperties": _pattern_properties,
         "properties": _properties,
     }
+    BaseFn.validate = _validate_function
     for kind in (validators.CfnTemplateValidator, validators.StandardValidator):
         kind.evolve = _validator_evolve
         kind.is_type = _is_type
         kind.descend = _descend_to
+        kind.iter_errors = _iter_errors_by(kind.iter_errors)
         kind(True).validators.update(keywords)
+    _replaced["cfn_type"] = _type_by(_keywords_cfn.cfn_type)
+    _replaced["enum"], _replaced["re"] = keywords["enum"], _Patterns
+    judged.USUAL |= {
+        "const": [_keywords.const],
+        "enum": [_keywords.enum, keywords["enum"]],
+        "pattern": [_keywords.pattern, _pattern],
+        "properties": [_keywords.properties, _properties],
+        "required": [_keywords.required],
+        "type": [_keywords.type, _keywords_cfn.cfn_type, _replaced["cfn_type"]],
+    }
     _keywords_cfn._raw_type = _raw_type
+    lint_schema.cfn_type = _replaced["cfn_type"]
+    _keywords.re = _utils.re = _Patterns
     Template._search_deep_keys = _search_deep_keys
+    Template._cache_clear = _cache_clear
     validators.create = _creator(validators.StandardValidator)
     BaseJsonSchema.extend_validator = _extend_validator
     Rules.run = _run
@@ -83,8 +109,37 @@ def apply() -> None:
 def apply_to(rules: Any) -> None:
     """Change the loaded rules: cfn-lint loads their modules by file, so that they are
     known by their ids only."""
-    if note() is None and "E1101" in rules:
+    if note() is not None:
+        return
+    if "E1101" in rules:
         type(rules["E1101"]).cfnLint = _cfn_lint
+    if "E3012" in rules:
+        type(rules["E3012"]).type = _primitive_by(type(rules["E3012"]).type)
+    for name, keyword in (("E3012", "type"), ("E3030", "enum"), ("E3031", "pattern")):
+        if name in rules:
+            judged.USUAL[keyword].append(getattr(type(rules[name]), keyword))
+    for name, its in _IMPORTED.items():
+        for imported in its if name in rules else ():
+            _globals(rules[name])[imported] = _replaced[imported]
+
+
+_replaced: dict[str, Any] = {}
+_IMPORTED = {
+    "E1019": ["re"],
+    "E1029": ["re"],
+    "E3012": ["cfn_type"],
+    "E3030": ["enum"],
+    "I3042": ["re"],
+    "W1020": ["re"],
+}
+"""Rule -> what it imports that is replaced."""
+
+
+def _globals(rule: Any) -> dict[str, Any]:
+    """Return the names of the module of a rule, which is not in `sys.modules`."""
+    methods = (one for one in vars(type(rule)).values() if hasattr(one, "__globals__"))
+    found: dict[str, Any] = next(methods).__globals__
+    return found
 
 
 # 0001: a copy instead of asking for the fields, 700,000 times for 60 templates -----------
@@ -197,8 +252,6 @@ def _extend_validator(
 
 
 def _run(self: Any, filename: str | None, cfn: Any, config: Any) -> Iterator[Any]:
-    from cfnlint.rules import CloudFormationLintRule
-
     enabled = _enabled(self, cfn, config)
 
     def checked(rule_id: str, check: Any, *arguments: Any) -> Iterator[Any]:
@@ -208,17 +261,35 @@ def _run(self: Any, filename: str | None, cfn: Any, config: Any) -> Iterator[Any
         return self._filter_matches(enabled, found)  # type: ignore[no-any-return]
 
     for rule_id, rule in self.data.items():
-        yield from checked(rule_id, rule.matchall)
-    usual = CloudFormationLintRule.matchall_resource_properties
+        if not _is_usual(rule, "match") or not _is_usual(rule, "matchall"):
+            yield from checked(rule_id, rule.matchall)
+        elif rule_id in enabled:
+            self._used_rules[rule_id] = rule
+    by_type = _rules_by_type(self)
     for name, attributes in cfn.get_resources().items():
         kind, properties = attributes.get("Type"), attributes.get("Properties")
         if isinstance(kind, str) and isinstance(properties, dict):
             path = ["Resources", name, "Properties"]
-            for rule_id, rule in self.data.items():
-                check = rule.matchall_resource_properties
-                own = getattr(check, "__func__", None) is not usual
-                if own or kind in rule.resource_property_types:
-                    yield from checked(rule_id, check, properties, kind, path)
+            for _, rule in sorted(by_type.get("", []) + by_type.get(kind, [])):
+                check = self.data[rule].matchall_resource_properties
+                yield from checked(rule, check, properties, kind, path)
+
+
+def _rules_by_type(self: Any) -> dict[str, list[tuple[int, str]]]:
+    """Return type of resources -> its rules by number, and empty -> those of all."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for number, (rule_id, rule) in enumerate(self.data.items()):
+        of_all = not _is_usual(rule, "matchall_resource_properties")
+        for kind in {""} if of_all else {*rule.resource_property_types}:
+            found.setdefault(kind, []).append((number, rule_id))
+    return found
+
+
+def _is_usual(rule: Any, method: str) -> bool:
+    """Whether a rule has a method of all rules, which does nothing by itself."""
+    from cfnlint.rules import CloudFormationLintRule
+
+    return getattr(type(rule), method) is getattr(CloudFormationLintRule, method)
 
 
 # 0004: the rules of a keyword, without going through a hundred at each place -------------
@@ -352,30 +423,28 @@ def _is_type(self: Any, instance: Any, type: str) -> bool:
     return checks[type](self._type_checker, instance)  # type: ignore[no-any-return]
 
 
-def _filter(self: Any, validator: Any, instance: Any, schema: Any) -> Iterator[Any]:
+def _filter(self: Any, validator: Any, instance: Any, schema: Any) -> Iterable[Any]:
     from cfnlint.helpers import ToPy
 
     context = validator.context
     if "cfnContext" in schema:
-        yield instance, schema, validator
-        return
+        return ((instance, schema, validator),)
     if isinstance(instance, str):
         keyword = _keyword_of_text(self, instance, context.path.path)
         if keyword is not None:
-            if keyword:
-                yield instance, {keyword: schema}, validator
-            return
-    if not context.functions:
-        yield instance, schema, validator
-        return
+            return ((instance, {keyword: schema}, validator),) if keyword else ()
+    functions = context.functions
+    if not functions:
+        return ((instance, schema, validator),)
     standard, group = self._filter_schemas(schema, validator)
-    if group:
-        yield from _in_scenarios(validator, instance, group)
     if isinstance(instance, dict) and len(instance) == 1:
         (key,) = instance
-        if key in context.functions:
+        if key in functions:
             standard = {ToPy(key).py: standard}
-    yield instance, standard, validator
+    alone = (instance, standard, validator)
+    if not group:
+        return (alone,)
+    return itertools.chain(_in_scenarios(validator, instance, group), (alone,))
 
 
 def _in_scenarios(validator: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -467,7 +536,8 @@ def _enabled(self: Any, cfn: Any, config: Any) -> set[str]:
         "mandatory_rules": config.mandatory_checks,
     }
     for rule_id, rule in self.data.items():
-        rule.configure(given.get(rule_id, None), experimental)
+        if rule.config_definition or not _is_usual(rule, "configure"):
+            rule.configure(given.get(rule_id, None), experimental)
         rule.initialize(cfn)
         if rule.is_enabled(**wanted):
             enabled.add(rule_id)
@@ -525,10 +595,26 @@ def _properties(
 
 
 @cache
-def _compiled(pattern: str) -> Any:
-    from cfnlint.jsonschema._keywords import re
+def _compiled(pattern: Any) -> Any:
+    return regex.compile(pattern)
 
-    return re.compile(pattern)
+
+class _Patterns:
+    """The functions of `regex`, which looks up a pattern and its flags at each call."""
+
+    compile = _compiled
+
+    @staticmethod
+    def search(pattern: Any, text: str) -> Any:
+        return _compiled(pattern).search(text)
+
+    @staticmethod
+    def match(pattern: Any, text: str) -> Any:
+        return _compiled(pattern).match(text)
+
+    @staticmethod
+    def findall(pattern: Any, text: str) -> Any:
+        return _compiled(pattern).findall(text)
 
 
 def _pattern(validator: Any, pattern: Any, instance: Any, schema: Any) -> Iterator[Any]:
@@ -587,29 +673,159 @@ def _raw_type(validator: Any, kind: Any, instance: Any) -> bool:
     return False
 
 
-# 0011: a template is searched without a list of the way to each place ---------------------
+# 0011: a template is searched once for all of its keys -------------------------------------
 
 
 def _search_deep_keys(self: Any, wanted: Any, value: Any, path: Any) -> list[Any]:
+    if value is not self.template:
+        index = _indexed(value)
+    elif (index := self.__dict__.get("_index")) is None:
+        index = self._index = _indexed(value)
     if isinstance(wanted, str):
-        fits: Callable[[Any], Any] = partial(operator.eq, wanted)
+        found = index.get(wanted, [])
     elif hasattr(wanted, "match"):
-        fits = partial(_matches, wanted)
+        keys = [key for key in index if isinstance(key, str) and wanted.match(key)]
+        found = sorted((place for key in keys for place in index[key]), key=_number)
     else:
         return []
-    return [*_places(value, [*path], fits)]
+    return [[*path, *way, step, inside[step]] for _, way, inside, step in found]
 
 
-def _matches(pattern: Any, key: Any) -> Any:
-    return isinstance(key, str) and pattern.match(key)
+def _cache_clear(self: Any) -> None:
+    self.search_deep_keys.cache_clear()
+    self._index = None
 
 
-def _places(value: Any, way: list[Any], fits: Callable[[Any], Any]) -> Iterator[Any]:
-    if not isinstance(value, (dict, list)):
+_Place = tuple[int, tuple[Any, ...], Any, Any]
+"""The number of a key in its template, the way to what it is in, that, and the key."""
+
+_number = operator.itemgetter(0)
+
+
+def _indexed(value: Any) -> dict[Any, list[_Place]]:
+    """Return key -> its places in a template, from its beginning to its end."""
+    found: dict[Any, list[_Place]] = {}
+    numbers = itertools.count()
+
+    def look(value: Any, way: tuple[Any, ...]) -> None:
+        in_dict = isinstance(value, dict)
+        for step in value if in_dict else range(len(value)):
+            inner = value[step]
+            if in_dict:
+                found.setdefault(step, []).append((next(numbers), way, value, step))
+            if isinstance(inner, (dict, list)):
+                look(inner, (*way, step))
+
+    if isinstance(value, (dict, list)):
+        look(value, ())
+    return found
+
+
+# 0012: a simple condition of a schema is judged without making errors: in `judged` ---------
+
+
+# 0013: a value is validated without steps in between ---------------------------------------
+
+
+def _iter_errors_by(iter_errors: Any) -> Any:
+    def quick(self: Any, instance: Any) -> Iterator[Any]:
+        schema, validators = self.schema, self.validators
+        if isinstance(schema, bool) or schema.get("$id"):
+            yield from iter_errors(self, instance)
+            return
+        filtered = self.function_filter.filter(self, instance, schema)
+        for its, wanted, validator in filtered:
+            for keyword, value in wanted.items():
+                check = validators.get(keyword)
+                if check is None:
+                    continue
+                try:
+                    for error in check(validator, value, its, wanted) or ():
+                        yield _told(self, error, keyword, value, its, wanted)
+                except Exception as error:
+                    LOGGER.debug(error, exc_info=True)
+                    yield _failed(self, error, keyword, value, instance)
+
+    return quick
+
+
+def _told(
+    self: Any, error: Any, keyword: str, value: Any, instance: Any, schema: Any
+) -> Any:
+    from cfnlint.jsonschema._utils import custom_msg
+
+    message = custom_msg(keyword, schema) or error.message
+    if message is not None:
+        error.message = message
+    error._set(
+        validator=keyword,
+        validator_value=value,
+        instance=instance,
+        schema=schema,
+        type_checker=self._type_checker,
+    )
+    if keyword not in ("if", "$ref"):
+        error.schema_path.appendleft(keyword)
+    return error
+
+
+def _failed(
+    self: Any, error: Exception, keyword: str, value: Any, instance: Any
+) -> Any:
+    from cfnlint.jsonschema.exceptions import ValidationError
+
+    return ValidationError(
+        f"Exception {str(error)!r} raised while validating {keyword!r}",
+        validator=keyword,
+        validator_value=value,
+        instance=instance,
+        schema=self.schema,
+        schema_path=deque([keyword]),
+    )
+
+
+# 0014: a type and a reference that fit are seen at once -------------------------------------
+
+
+def _type_by(cfn_type: Any) -> Any:
+    def quick(validator: Any, types: Any, instance: Any, schema: Any) -> Any:
+        if not validator.context.strict_types and _has_type(validator, types, instance):
+            return ()
+        return cfn_type(validator, types, instance, schema)
+
+    return quick
+
+
+def _primitive_by(type_of_rule: Any) -> Any:
+    def type(self: Any, validator: Any, types: Any, instance: Any, schema: Any) -> Any:
+        strict = self.config.get("strict") or validator.context.strict_types
+        if not strict and _has_type(validator, types, instance):
+            return ()
+        return type_of_rule(self, validator, types, instance, schema)
+
+    return type
+
+
+def _has_type(validator: Any, types: Any, instance: Any) -> bool:
+    for kind in types if isinstance(types, list) else [types]:
+        if _raw_type(validator, kind, instance):
+            return True
+    return False
+
+
+def _validate_function(
+    self: Any, validator: Any, s: Any, instance: Any, schema: Any
+) -> Iterator[Any]:
+    from cfnlint.jsonschema.exceptions import ValidationError
+
+    if validator.context.unresolvable_function_mode:
+        message = f"Cannot resolve {self.fn.name} in composite validation"
+        yield ValidationError(message, unknown=True)
         return
-    for step in value if isinstance(value, dict) else range(len(value)):
-        inner = value[step]
-        if isinstance(value, dict) and fits(step):
-            yield [*way, step, inner]
-        if isinstance(inner, (dict, list)):
-            yield from _places(inner, [*way, step], fits)
+    found = [*self.fix_errors(self.validate_fn_output_types(validator, s, instance))]
+    key, value = self.key_value(instance)
+    if key != "Ref" or not judged.is_known(validator.context, value):
+        own = self.schema(validator, instance)
+        below = self.validator(validator, own).descend(value, own, path=key)
+        found += self.fix_errors(below)
+    yield from found or self.resolve(validator, s, instance, schema)

@@ -34,7 +34,6 @@ from tapgen.rules.values import (
     items,
     reached,
     text,
-    walk,
 )
 from tapgen.rules.view import OWN_ACCOUNT, Resource, View
 from tapgen.template.scope import partition
@@ -143,7 +142,7 @@ Resources:
 """
 
     def check_resource(self, it: Resource) -> Iterator[Found]:
-        for path, value in walk(it.properties):
+        for path, value in it.leaves:
             if not _ZONE_PROPERTIES & set(path):
                 continue
             match = _ZONE.fullmatch(text(value) or "")
@@ -204,7 +203,7 @@ def _shared(
         for resource in found:
             if not resource.type.startswith("AWS::"):
                 continue
-            for path, value in walk(resource.properties):
+            for path, value in resource.leaves:
                 known = text(value)
                 if known and pattern.fullmatch(known) and not ELSEWHERE & set(path):
                     same.setdefault((path, known), []).append(resource)
@@ -304,7 +303,7 @@ Resources:
 
     def check_resource(self, it: Resource) -> Iterator[Found]:
         mine = partition(it.place.region)
-        for path, value in walk(it.properties):
+        for path, value in it.leaves:
             match = _PARTITION.match(beginning(value) or "")
             if match and match[1] != mine:
                 yield path, (
@@ -547,7 +546,7 @@ def _regions_named(it: Resource) -> dict[Path, tuple[str, str]]:
     checked_elsewhere = {path for path, _ in regional(it)}
     found: dict[Path, tuple[str, str]] = {}
     beside: dict[tuple[Path, str], set[str]] = {}
-    for path, value in walk(it.properties):
+    for path, value in it.leaves:
         known = beginning(value)
         if known is None or _NOT_READ & set(path) or path in checked_elsewhere:
             continue

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from tapgen.rules.base import USER_GUIDE, Found, ResourceRule, Rule, deployed_to
-from tapgen.rules.values import Path, get, items, text, walk
+from tapgen.rules.values import Path, get, items, text
 from tapgen.rules.view import Resource, View
 
 _SHAPES = (
@@ -68,7 +68,7 @@ Resources:
 
     @staticmethod
     def _shaped(it: Resource) -> Iterator[Found]:
-        for path, value in walk(it.properties):
+        for path, value in it.leaves:
             for pattern, what in _SHAPES:
                 if isinstance(value, str) and pattern.search(value):
                     yield path, f"this looks like {what}; store it in Secrets Manager"

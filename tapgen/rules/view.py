@@ -89,6 +89,11 @@ class Resource:
         found = self.attributes.get("Properties")
         return found if isinstance(found, Mapping) else {}
 
+    @cached_property
+    def leaves(self) -> tuple[tuple[values.Path, Any], ...]:
+        """The scalars and functions of the properties, with their paths."""
+        return tuple(values.walk(self.properties))
+
     @property
     def at_creation(self) -> Resource | None:
         """The resource as a new stack creates it, before parameters get the values that
@@ -137,10 +142,14 @@ class Place:
 
     def of(self, *types: str) -> Iterator[Resource]:
         """Yield the resources of these types, or all of them."""
-        for logical_id, attributes in self.evaluated.resources.items():
-            kind = str(attributes.get("Type"))
-            if not types or kind in types:
-                yield Resource(logical_id, kind, attributes, self)
+        for resource in self._resources:
+            if not types or resource.type in types:
+                yield resource
+
+    @cached_property
+    def _resources(self) -> tuple[Resource, ...]:
+        found = self.evaluated.resources.items()
+        return tuple(Resource(k, str(one.get("Type")), one, self) for k, one in found)
 
 
 @dataclass(frozen=True)
@@ -252,8 +261,10 @@ def place(
     account = OWN_ACCOUNT if at.account == SELF else at.account
     here = Target(account, at.region)
     found = evaluate.evaluate(template, given, here, named)
-    new = evaluate.evaluate(template, {**given, **first}, here, named)
-    return Place(at, found, entry, new if first else None)
+    new = (
+        evaluate.evaluate(template, {**given, **first}, here, named) if first else None
+    )
+    return Place(at, found, entry, new)
 
 
 def stack_name(entry: Mapping[str, Any], target: Target) -> str | None:

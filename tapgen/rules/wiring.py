@@ -11,7 +11,7 @@ from tapgen.rules.base import DOCS, TEMPLATE_REFERENCE, USER_GUIDE, in_propertie
 from tapgen.rules.literals import ELSEWHERE
 from tapgen.rules.replication import destinations
 from tapgen.rules.system_view import FoundIn, SystemRule, SystemView
-from tapgen.rules.values import Path, arn, reached, text, walk
+from tapgen.rules.values import Path, arn, reached, text
 from tapgen.rules.view import Resource
 from tapgen.system import checks
 
@@ -185,7 +185,7 @@ logs:
     ) -> Iterator[FoundIn]:
         if resource.type in _ANY_REGION or not resource.type.startswith("AWS::"):
             return
-        for path, value in walk(resource.properties):
+        for path, value in resource.leaves:
             if ELSEWHERE & set(path):
                 continue
             found = it.origin(stack_set, resource.place, value)
@@ -357,7 +357,7 @@ app:
         if not exported:
             return
         for stack_set, resource in it.resources():
-            for path, value in walk(resource.properties):
+            for path, value in resource.leaves:
                 imported = _import(value)
                 if imported in exported:
                     by = exported[imported]

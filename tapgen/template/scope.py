@@ -101,7 +101,7 @@ class Scope:
 
     def value(self, node: Any) -> Any:
         """Evaluate a node; `NO_VALUE` for AWS::NoValue."""
-        if self.depth >= MAX_DEPTH:
+        if isinstance(node, str) or self.depth >= MAX_DEPTH:
             return node
         self.depth += 1
         try:
@@ -137,7 +137,9 @@ class Scope:
 
     def lookup(self, name: str) -> Any:
         """Return a parameter's or pseudo parameter's value; None for anything else."""
-        found = self.parameters.get(name, self.pseudo(name))
+        found = self.parameters.get(name)
+        if name not in self.parameters and name.startswith("AWS::"):
+            found = self.pseudo(name)
         if found is None:
             return self._of_resource(name)
         return marked(found) if name in self.marks and isinstance(found, str) else found
