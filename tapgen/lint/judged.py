@@ -9,10 +9,9 @@ whether there is an error. Nearly all are about a few properties, and those are 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-import regex
+from tapgen.frozen import dataclass
 
 USUAL: dict[str, list[Any]] = {}
 """Keyword -> the functions that check it as usual; another one is left to validate."""
@@ -228,6 +227,8 @@ def _as_check(wanted: Any) -> _Check | None:
 
 
 def _pattern(text: str) -> Any:
+    import regex
+
     try:
         return regex.compile(text)
     except regex.error:

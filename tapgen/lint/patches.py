@@ -21,8 +21,6 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import unquote, urljoin
 
-import regex
-
 from tapgen.lint import judged
 
 LOGGER = logging.getLogger("cfnlint.jsonschema.validators")
@@ -596,6 +594,8 @@ def _properties(
 
 @cache
 def _compiled(pattern: Any) -> Any:
+    import regex
+
     return regex.compile(pattern)
 
 
@@ -741,7 +741,7 @@ def _iter_errors_by(iter_errors: Any) -> Any:
                     continue
                 try:
                     for error in check(validator, value, its, wanted) or ():
-                        yield _told(self, error, keyword, value, its, wanted)
+                        yield _completed(self, error, keyword, value, its, wanted)
                 except Exception as error:
                     LOGGER.debug(error, exc_info=True)
                     yield _failed(self, error, keyword, value, instance)
@@ -749,7 +749,7 @@ def _iter_errors_by(iter_errors: Any) -> Any:
     return quick
 
 
-def _told(
+def _completed(
     self: Any, error: Any, keyword: str, value: Any, instance: Any, schema: Any
 ) -> Any:
     from cfnlint.jsonschema._utils import custom_msg

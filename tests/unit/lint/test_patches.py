@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import cfnlint.data.schemas.extensions
 import pytest
 
 from tapgen.lint import patches
@@ -20,6 +21,8 @@ ODD: tuple[Any, ...] = (
     *({"Fn::Sub": "${Nope}"}, {"Fn::GetAtt": ["A", "B"]}, {"Ref": "AWS::Region"}),
     *({"Fn::If": ["Nope", 1, 2]}, {"Ref": "AWS::NoValue"}, "{{resolve:ssm:x}}"),
 )
+# What conditions in cfn-lint's schemas ask for is found by name.
+SCHEMAS = Path(cfnlint.data.schemas.extensions.__path__[0])
 # The largest templates take longest, and have no other kinds of resources.
 LARGEST = 25_000
 CHANGED = int(os.environ.get("TAPGEN_SOAK", 16))
@@ -32,6 +35,41 @@ for text in json.load(sys.stdin):
     found = cfn_lint.run(Job(text, ("us-east-1", "eu-south-2"), ""))
     print([(f.rule, f.message, f.path, f.line, f.column) for f in found])
 """
+
+
+def asked() -> dict[str, list[Any]]:
+    """Property -> the values that conditions of cfn-lint's schemas ask for."""
+    found: dict[str, list[Any]] = {}
+
+    def look(node: Any) -> None:
+        if isinstance(node, dict) and isinstance(node.get("if"), dict):
+            for name, wanted in node["if"].get("properties", {}).items():
+                if isinstance(wanted, dict):
+                    values = wanted.get("enum", [wanted.get("const", "x")])
+                    found.setdefault(name, []).extend(values)
+        if isinstance(node, dict | list):
+            for inner in node.values() if isinstance(node, dict) else node:
+                look(inner)
+
+    for file in sorted(SCHEMAS.rglob("*.json")):
+        look(json.loads(file.read_text()))
+    return found
+
+
+def answered(value: Any, wanted: dict[str, list[Any]], chance: random.Random) -> Any:
+    """The value with others that conditions ask for, here and there."""
+    if isinstance(value, list):
+        return [answered(item, wanted, chance) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        k: (
+            chance.choice(wanted[k])
+            if k in wanted and chance.random() < 0.2
+            else answered(v, wanted, chance)
+        )
+        for k, v in value.items()
+    }
 
 
 def mutated(value: Any, chance: random.Random) -> Any:
@@ -59,9 +97,9 @@ def templates() -> list[str]:
         for file in files
         if "manifest" not in file.name and file.stat().st_size < LARGEST
     ]
-    found = []
+    found, wanted = [], asked()
     for _ in range(CHANGED):
-        body = chance.choice(small)
+        body = answered(chance.choice(small), wanted, chance)
         for _ in range(chance.choice([1, 1, 2, 4])):
             resources = mutated(body["Resources"], chance)
             if isinstance(resources, dict):
