@@ -167,6 +167,35 @@ def _answers(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
     return right and answer.status == payload["Status"], said
 
 
+# -- a name --------------------------------------------------------------------------
+
+
+def dns_answers(aws: Aws, account: str, zone: str, name: str) -> list[str]:
+    """Return what Route 53 answers now, with the present health of its records.
+
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_TestDNSAnswer.html
+    """
+    client = aws.client("route53", Target(account, aws.region))
+    given = {"HostedZoneId": zone, "RecordName": name, "RecordType": "A"}
+    return [*ask(client, "test_dns_answer", **given).get("RecordData", ())]
+
+
+def _leads(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
+    """Whether a name leads to a region: the API that answers under it says so. The embedded
+    AWS serves no names, so there another answer than at home has to do."""
+    name, home = payload["Name"], {*payload["Home"]}
+    found = dns_answers(aws, target.account, payload["Zone"], name)
+    said = f"Route 53 answers {', '.join(found) or 'nothing'}"
+    if aws.local:
+        return bool(found) and payload["Back"] == (not home.isdisjoint(found)), said
+    try:
+        answer = web.get(aws, f"https://{name}{payload['Path']}")
+    except Unreachable as error:
+        return False, f"{said}; {error}"
+    there = select(answer.content, "$.region") == target.region
+    return there and answer.status == 200, f"{said}; {name} answers {answer}"
+
+
 # -- an alarm ------------------------------------------------------------------------
 
 
@@ -273,5 +302,6 @@ CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "copied": _is_copied,
     "answers": _answers,
     "heard": _is_heard,
+    "leads": _leads,
 }
 """What a drill waits for; a third value says that it will never come."""

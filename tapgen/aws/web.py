@@ -42,9 +42,7 @@ class Answer:
         return f"{self.status} {json.dumps(self.content)[:200]}"
 
 
-def request(
-    aws: Aws, api: Api, method: str, path: str, body: str = "", *, signed: bool = True
-) -> Answer:
+def request(aws: Aws, api: Api, method: str, path: str, body: str = "") -> Answer:
     """Send a request, signed with Signature Version 4 as the caller in the API's account.
     Raises Unreachable where there is no answer.
 
@@ -55,10 +53,20 @@ def request(
 
     url = api.url(aws, path)
     sent = AWSRequest(method, url, {"Content-Type": "application/json"}, body.encode())
-    if signed:
-        keys = aws.keys(api.target.account)
-        SigV4Auth(keys, "execute-api", api.target.region).add_auth(sent)
-    status, text = aws.send(sent.prepare(), _PATIENCE)
+    keys = aws.keys(api.target.account)
+    SigV4Auth(keys, "execute-api", api.target.region).add_auth(sent)
+    return _sent(aws, sent)
+
+
+def get(aws: Aws, url: str) -> Answer:
+    """Send a request that nobody signs. Raises Unreachable where there is no answer."""
+    from botocore.awsrequest import AWSRequest
+
+    return _sent(aws, AWSRequest("GET", url))
+
+
+def _sent(aws: Aws, request: Any) -> Answer:
+    status, text = aws.send(request.prepare(), _PATIENCE)
     try:
         return Answer(status, json.loads(text))
     except ValueError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from tapgen.aws import alarms
+from tapgen.aws import alarms, probes
 from tapgen.aws.session import Aws
 from tapgen.errors import RolloutError
 from tapgen.model import Output, System, Target
@@ -50,6 +50,7 @@ _NEEDS = {
     "ask api": ("execute-api:Invoke",),
     "answers": ("execute-api:Invoke",),
     "listen": ("sns:Subscribe", "sqs:CreateQueue"),
+    "leads": ("route53:TestDNSAnswer",),
     "heard": ("sqs:GetQueueUrl", "sqs:ReceiveMessage"),
     "stop listening": (
         *("sns:ListSubscriptionsByTopic", "sns:Unsubscribe"),
@@ -122,7 +123,7 @@ def plan(
         writing.account,
         tuple(writing.steps),
         tuple(writing.measures),
-        found.never,
+        (*found.never, *writing.left_out),
         moves,
     )
 
@@ -137,6 +138,7 @@ class _Writing:
     given: str
     steps: list[Step] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         accounts = {
@@ -345,10 +347,13 @@ class _Writing:
             f"move to {far.region}, until that region serves (RTO)",
             "rto",
         )
+        name = None if scenario == DATABASE else self._name(found.name)
         first = len(self.steps)
         begun = self._carried(there)
         if found.apis and found.apis.taken_over and scenario != DNS:
             self._serves(moving.to.role, found.apis)
+        if name:
+            self._leads(moving.to.role, found, {**name, "Back": False})
         self._span(first, out)
         home = self.measure(
             "back", f"move back to {near.region}, until that region serves", "rto"
@@ -357,7 +362,36 @@ class _Writing:
         self._returned(back, begun)
         if found.apis and found.apis.taken_over and scenario != DNS:
             self._serves(back[0].place.role, found.apis)
+        if name:
+            self._leads(moving.origin, found, {**name, "Back": True})
         self._span(first, home)
+
+    def _name(self, found: drills.Name | None) -> dict[str, Any] | None:
+        """Return what is known of the name before anything moves; None without one."""
+        if not found:
+            return None
+        values = self.system.part(found.part).parameters
+        zone, name = values.get("HostedZoneId"), values.get("DomainName")
+        if not (isinstance(zone, str) and isinstance(name, str) and zone and name):
+            self.left_out.append("the name: the file sets no settings.domain")
+            return None
+        home = probes.dns_answers(self.aws, self.account, zone, name)
+        return {"Zone": zone, "Name": name, "Home": home}
+
+    def _leads(self, role: str, found: Exercises, given: dict[str, Any]) -> None:
+        assert found.apis and found.name
+        output = Output(found.apis.part, found.name.path, region=role)
+        # The path of an API begins with its stage, that of a domain does not.
+        path = "/" + self.value(output).split("/", 2)[2]
+        self.check(
+            Act(
+                "NameLeadsHere",
+                self.target(role),
+                arguments={**given, "Path": path},
+                script="leads",
+                seconds=LONGEST_ANSWER,
+            )
+        )
 
     def _span(self, first: int, key: str) -> None:
         """Measure from the first act since a step to the last step."""

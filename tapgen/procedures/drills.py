@@ -60,6 +60,15 @@ class Apis:
 
 
 @dataclass(frozen=True)
+class Name:
+    """The name that leads to the region that serves: the part whose parameters are zone and
+    domain, and a path, as an output of the APIs, that answers with `region` to anybody."""
+
+    part: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Bell:
     """An alarm, and the topic that it notifies, in the region of the role."""
 
@@ -78,6 +87,7 @@ class Exercises:
     objects: tuple[ObjectCopies, ...] = ()
     apis: Apis | None = None
     bell: Bell | None = None
+    name: Name | None = None
     lag: Output | None = None
     moves: bool = False
     never: tuple[str, ...] = ()
@@ -125,6 +135,7 @@ EXERCISES: Mapping[str, Exercises] = {
             ),
         ),
         bell=Bell("dr", _LAG, Output("messages", "AlertTopicArn", region="dr")),
+        name=Name("dns", "HealthPath"),
         lag=_LAG,
         moves=True,
         never=(

@@ -8,7 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -22,10 +22,18 @@ from tapgen.aws import retained
 from tapgen.emulator.server import lifecycle
 from tapgen.handlers import writer
 from tapgen.model import System, verified
-from tapgen.operate import databases, programs, running, verifying
+from tapgen.operate import (
+    databases,
+    drilled,
+    drilling,
+    filling,
+    programs,
+    running,
+    verifying,
+)
 from tapgen.operate.databases import Moving
 from tapgen.plan import writers
-from tapgen.rollout import Starter
+from tapgen.rollout import Starter, history, places
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.documents import read
@@ -335,6 +343,48 @@ def test_a_lost_region_is_failed_over_and_clusters_are_left_alone_until_it_is_un
         carry_out(databases.failback(system, sets.aws))
     assert refused() == []
     assert pay(live, "primary", payment())[0] == 201
+
+
+def test_a_drill_measures_what_there_is_and_leaves_nothing(live: Live) -> None:
+    """All but the way of the traffic, whose switch is turned off only a minute after it was
+    turned on: the page of a bad night has all of it."""
+    system = live.system.resolve(live.cloud.account)
+    sets = replace(live.cloud.sets, copies=system.journal_copies)
+    found = drilling.plan(system, sets.aws, "region-loss", "0a1b2c3d")
+    facts = drilled.facts(found, asdict(system.goals), "", True)
+    traffic = "Switch|Traffic|NameLeadsHere"
+
+    ended = running.run(
+        [s for s in found.steps if not re.search(traffic, s.words)],
+        system,
+        sets,
+        live.cloud.events.append,
+        starter=Starter("Ada", "drill", facts),
+        on_failure="rollback",
+        poll_seconds=(0.02, 0.1),
+    )
+
+    assert ended.green, ended.failures
+    near = places.nearest(sets, system.prefix)
+    report = drilled.report(
+        history.find(near.store, system.prefix, ended.run), system.regions
+    )
+    unmeasured = [m.measure.key for m in report.measured if not m.times]
+    assert unmeasured == ["lag", "there", "back"], "there is no lag, and no last step"
+    assert not report.left
+    for role, bucket in (("primary", "storage"), ("dr", "storage-dr")):
+        name = live.outputs(bucket, role)["BucketName"]
+        versions = live.client("s3", role).list_object_versions(
+            Bucket=name, Prefix="drill/"
+        )
+        assert not versions.get("Versions") and not versions.get("DeleteMarkers")
+        assert items(live, role, "#drill") == []
+    assert not live.client("sqs", "dr").list_queues(QueueNamePrefix=system.prefix).get(
+        "QueueUrls"
+    )
+    assert databases.read(
+        system, sets.aws, filling.procedure(system, "failback"), "primary", ""
+    ).writer.endswith("pd-prod-db-primary")
 
 
 def test_the_database_copy_is_encrypted_and_has_the_same_engine(live: Live) -> None:

@@ -41,7 +41,7 @@ OUTPUTS = {
     "table": {"TableName": "pd-prod-payments"},
     "storage": {"BucketName": "data-primary"},
     "storage-dr": {"BucketName": "data-dr"},
-    "app": {"ApiId": "abc", "StageName": "prod"},
+    "app": {"ApiId": "abc", "StageName": "prod", "HealthPath": "/prod/health/1"},
     "observe": {"LagAlarmName": "lag"},
     "messages": {"AlertTopicArn": "arn:aws:sns:us-east-2:123456789012:alerts"},
 }
@@ -164,8 +164,15 @@ class Drilled(World):
             ]
         }
 
+    def _test_dns_answer(self, role: str, **_: Any) -> Any:
+        return {"RecordData": ["192.0.2.2" if self.switch else "192.0.2.1"]}
+
     def send(self, request: Any, seconds: float) -> tuple[int, str]:
-        """What the APIs answer; a request that nobody signed is refused."""
+        """What the APIs answer; a request that nobody signed is refused, save for the one
+        under the name."""
+        if request.url == "https://pay.example.com/health/1":
+            where = region("dr" if self.switch else "primary")
+            return 200, json.dumps({"status": "ok", "region": where})
         place = request.headers["Authorization"].split("/")[2]
         (role,) = (r for r in ROLES if region(r) == place)
         self.faults.enter(f"{role} api {request.url}")
@@ -189,6 +196,7 @@ class Place(Around):
             **vars(super().aws),
             local=False,
             endpoint=None,
+            region=region("primary"),
             keys=lambda account: Credentials("key", "secret"),
             send=self.world.send,
         )

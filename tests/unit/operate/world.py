@@ -213,7 +213,7 @@ class _Names(dict[str, str]):
     def __missing__(self, method: str) -> str:
         words = method.split("_")
         name = "".join(word.title() for word in words)
-        return name.replace("Db", "DB")
+        return name.replace("Db", "DB").replace("Dns", "DNS")
 
 
 @dataclass
