@@ -108,7 +108,7 @@ _LONGEST = {
     "${EnvironmentSuffix}": "x" * 12,
 }
 
-_OPERATOR_ACTIONS = (
+OPERATOR_ACTIONS = (
     acfn.ContinueUpdateRollback,
     acfn.DescribeStackEvents,
     acfn.DescribeStackResource,
@@ -123,7 +123,7 @@ _OPERATOR_ACTIONS = (
 
 
 # The calls of `aws.quotas` and `aws.cost_tags`; IAM supports no resources for them.
-_QUOTA_ACTIONS = (
+QUOTA_ACTIONS = (
     ace.ListCostAllocationTags,
     acfn.DescribeAccountLimits,
     aec2.DescribeAddresses,
@@ -139,7 +139,7 @@ _QUOTA_ACTIONS = (
 # The calls of `aws.alarms` and `aws.health_checks`: gates read the alarms of the system and
 # named ones, `tapgen verify` also what they watch, and health checks. Metrics of services are
 # no resource for IAM, and a template does not know the ids of health checks.
-_WATCHING_ACTIONS = (
+WATCHING_ACTIONS = (
     acloudwatch.DescribeAlarmHistory,
     acloudwatch.DescribeAlarms,
     acloudwatch.ListMetrics,
@@ -531,7 +531,7 @@ def _operator_role(
         when=[ArnLike({"aws:PrincipalArn": callers})] if callers else (),
         policies=policies,
         allow=[
-            security.statement("StacksOfThisSystem", _OPERATOR_ACTIONS, own),
+            security.statement("StacksOfThisSystem", OPERATOR_ACTIONS, own),
             # Only the system's stacks, and never with a service role: a stack keeps it.
             security.statement(
                 "ChangeSetsOfTapgen",
@@ -552,8 +552,8 @@ def _operator_role(
                 [acfn.DescribeStackDriftDetectionStatus, acfn.ListStacks],
                 ["*"],
             ),
-            security.statement("Quotas", _QUOTA_ACTIONS, ["*"]),
-            security.statement("AlarmsAndHealthChecks", _WATCHING_ACTIONS, ["*"]),
+            security.statement("Quotas", QUOTA_ACTIONS, ["*"]),
+            security.statement("AlarmsAndHealthChecks", WATCHING_ACTIONS, ["*"]),
             *_shares_read(scope),
             *_sources_read(scope),
             templates_by_url(),

@@ -49,7 +49,7 @@ COMMANDS = {
     "promote": ("promote", "Promote a read replica to a database of its own."),
     "shift": ("shift", "Move traffic share by share, and back where a gate is red."),
     "runbook": ("runbook", "Write the procedures of a system as Markdown."),
-    "pipeline": ("pipeline", "Write a workflow that delivers a system from GitHub."),
+    "pipeline": ("pipeline", "Write what delivers a system: GitHub or CodePipeline."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),
     "status": ("status", "Show every stack instance of a system."),
     "verify": ("verify", "Check outputs, alarms and health checks of a system."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,13 +16,21 @@ from tapgen.cli.common import (
     system_argument,
     system_path,
 )
+from tapgen.config.patterns import SYSTEM
 from tapgen.errors import ConfigError
 
 if TYPE_CHECKING:  # slow to import
+    from tapgen.blueprints.delivery import Environment
     from tapgen.config import Config
     from tapgen.report.delivery import Stage
 
 _BRANCH = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
+_REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+"
+_CONNECTION = (
+    r"arn:aws[a-z-]*:(codeconnections|codestar-connections):[a-z0-9-]+:[0-9]{12}"
+    r":connection/[A-Za-z0-9-]+"
+)
+_DELIVERY = "_delivery"
 
 
 @click.group("pipeline")
@@ -29,22 +38,37 @@ def pipeline_command() -> None:
     """Write what delivers a system from your own repository."""
 
 
-@pipeline_command.command(
-    "github",
-    epilog="\b\nExamples:\n  tapgen pipeline github secure_network\n"
-    "  tapgen pipeline github secure_network --branch trunk --force\n\n"
-    "Exit codes: 0 done, 1 error.",
-)
-@system_argument
-@stacksets_option
-@click.option(
+_branch_option = click.option(
     "--branch",
     default="main",
     show_default=True,
     help="Branch that is delivered.",
 )
-@click.option("--force", is_flag=True, help="Write over a workflow that is there.")
-def github_command(system: str | None, folder: Path, branch: str, force: bool) -> int:
+_force_option = click.option(
+    "--force", is_flag=True, help="Write over files that are there."
+)
+_CODES = "Exit codes: 0 done, 1 error, 64 wrong usage."
+
+
+@pipeline_command.command(
+    "github",
+    epilog="\b\nExamples:\n  tapgen pipeline github secure_network\n"
+    "  tapgen pipeline github secure_network --repository acme/network\n"
+    f"  tapgen pipeline github secure_network --branch trunk --force\n\n{_CODES}",
+)
+@system_argument
+@stacksets_option
+@_branch_option
+@click.option(
+    "--repository",
+    metavar="OWNER/NAME",
+    default="",
+    help="Also write the roles that jobs of this repository assume.",
+)
+@_force_option
+def github_command(
+    system: str | None, folder: Path, branch: str, repository: str, force: bool
+) -> int:
     """Write .github/workflows/tapgen-SYSTEM.yml, for each environment of SYSTEM.
 
     Pull requests get the plans as comments. After the merge a person approves, exactly the
@@ -53,25 +77,20 @@ def github_command(system: str | None, folder: Path, branch: str, force: bool) -
     """
     from tapgen.report import delivery
 
-    if not re.fullmatch(_BRANCH, branch):
-        raise click.UsageError(
-            f"--branch {branch!r} is no branch; give letters, digits and ./_-"
-        )
+    _require(branch, _BRANCH, "--branch", "a branch", "give letters, digits and ./_-")
     path = system_path(system, folder)
-    name = path.stem
-    stages = [_stage(config) for config in _in_order(environments(path))]
+    name, found = path.stem, _in_order(environments(path))
+    stages = [_stage(config) for config in found]
     target = Path(".github") / "workflows" / f"tapgen-{name}.yml"
-    if target.exists() and not force:
-        raise ConfigError([f"{target}: already exists; to write over it, give --force"])
-    text = delivery.github(name, stages, branch, folder.as_posix())
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text)
-    except OSError as error:
-        raise ConfigError(
-            [f"{target}: cannot be written ({error.strerror})"]
-        ) from error
-    click.echo(f"wrote {target}; on GitHub it needs:")
+    files = {target: delivery.github(name, stages, branch, folder.as_posix())}
+    if repository:
+        from tapgen.blueprints import delivery as templates
+
+        _require_repository(repository)
+        text = templates.github(name, _delivered(found, folder), repository, branch)
+        files |= _system(found, folder, "roles", text, {})
+    _write(files, force)
+    click.echo("on GitHub it needs:")
     for stage in stages:
         click.echo(f"  environment {stage.name}, with required reviewers")
         if not stage.account:
@@ -79,6 +98,155 @@ def github_command(system: str | None, folder: Path, branch: str, force: bool) -
         for what in ("PLAN", "DEPLOY"):
             click.echo(f"  variable TAPGEN_{what}_ROLE_{stage.variable}: ARN of a role")
     return DONE
+
+
+@pipeline_command.command(
+    "codepipeline",
+    epilog="\b\nExamples:\n  tapgen pipeline codepipeline secure_network \\\n"
+    "    --repository acme/network \\\n"
+    "    --connection arn:aws:codeconnections:us-east-1:111111111111:connection/1234\n\n"
+    f"{_CODES}",
+)
+@system_argument
+@stacksets_option
+@_branch_option
+@click.option(
+    "--repository",
+    metavar="OWNER/NAME",
+    required=True,
+    help="Repository that is delivered.",
+)
+@click.option(
+    "--connection",
+    metavar="ARN",
+    required=True,
+    help="Connection of AWS CodeConnections to it.",
+)
+@_force_option
+def codepipeline_command(
+    system: str | None,
+    folder: Path,
+    branch: str,
+    repository: str,
+    connection: str,
+    force: bool,
+) -> int:
+    """Write SYSTEM_delivery: a system with a pipeline of AWS CodePipeline for SYSTEM.
+
+    It checks each commit of the branch. For each environment it plans, waits for an
+    approval, rolls out exactly that plan, verifies, and rolls back what is not well. The
+    default environment comes last.
+    """
+    from tapgen.blueprints import delivery
+
+    _require(branch, _BRANCH, "--branch", "a branch", "give letters, digits and ./_-")
+    _require_repository(repository)
+    example = "arn:aws:codeconnections:us-east-1:111111111111:connection/1234"
+    what = "the ARN of a connection"
+    _require(
+        connection, _CONNECTION, "--connection", what, f"give one such as {example}"
+    )
+    path = system_path(system, folder)
+    found = _in_order(environments(path))
+    text = delivery.code_pipeline(
+        path.stem, _delivered(found, folder), repository, branch, _where(folder)
+    )
+    given = {"ConnectionArn": connection}
+    _write(_system(found, folder, "pipeline", text, given), force)
+    name = f"{path.stem}{_DELIVERY}"
+    for command in ("lint", "bootstrap", "rollout"):
+        click.echo(f"next: tapgen {command} {name}{_where(folder)}")
+    return DONE
+
+
+def _require(given: str, pattern: str, option: str, what: str, advice: str) -> None:
+    if not re.fullmatch(pattern, given):
+        raise click.UsageError(f"{option} {given!r} is not {what}; {advice}")
+
+
+def _require_repository(given: str) -> None:
+    what, advice = "a repository", "give OWNER/NAME, such as acme/network"
+    _require(given, _REPOSITORY, "--repository", what, advice)
+
+
+def _where(folder: Path) -> str:
+    """Return the option that names the folder of configs, for commands."""
+    return "" if folder == Path("stacksets") else f" --stacksets {folder.as_posix()}"
+
+
+def _delivered(found: list[Config], folder: Path) -> list[Environment]:
+    """Return the environments, all of which are administered in one place: the roles and
+    the pipeline are there."""
+    from tapgen.blueprints.delivery import Environment
+
+    places = {(c.admin.account, c.admin.region) for c in found}
+    if len(places) > 1:
+        shown = ", ".join(sorted(f"{account}/{region}" for account, region in places))
+        raise ConfigError(
+            [
+                f"{found[0].path}: its environments are administered in {shown}; what "
+                "delivers them is in one account and region: give the environments of "
+                "each a file of their own"
+            ]
+        )
+    return [
+        Environment(
+            config.environment or config.suffix,
+            f"{config.system}"
+            + (f" -e {config.environment}" if config.environment else "")
+            + _where(folder),
+            f"{config.system.replace('_', '-')}-{config.suffix}",
+            _drills(config),
+        )
+        for config in found
+    ]
+
+
+def _system(
+    found: list[Config], folder: Path, part: str, text: str, parameters: dict[str, str]
+) -> dict[Path, str]:
+    """Return the files of a system of one template, beside the one that it delivers."""
+    config = found[-1]
+    name = f"{config.system}{_DELIVERY}"
+    if not re.fullmatch(SYSTEM, name):
+        raise ConfigError(
+            [f"{name} is too long for the name of a system; shorten {config.system}"]
+        )
+    lines = [
+        "# yaml-language-server: $schema=./tapgen.schema.json",
+        "",
+        f"# Delivers {config.system}: written by tapgen pipeline, and yours to change.",
+        "blueprint: custom",
+        f"suffix: {config.suffix}",
+        f'admin: {{account: "{config.admin.account}", region: {config.admin.region}}}',
+        "stack_sets:",
+        f"  {part}:",
+        f"    template: {name}/{part}.json",
+        f"    regions: [{config.admin.region}]",
+        *(["    parameters:"] if parameters else []),
+        *(f'      {key}: "{value}"' for key, value in parameters.items()),
+    ]
+    return {
+        folder / f"{name}.yaml": "\n".join(lines) + "\n",
+        folder / name / f"{part}.json": text,
+    }
+
+
+def _write(files: Mapping[Path, str], force: bool) -> None:
+    """Write files, or none: a file that is there is written over with `force` only."""
+    there = [str(path) for path in files if path.exists()]
+    if there and not force:
+        names = ", ".join(there)
+        raise ConfigError([f"{names}: already exists; to write over it, give --force"])
+    for path, text in files.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        except OSError as error:
+            raise ConfigError(
+                [f"{path}: cannot be written ({error.strerror})"]
+            ) from error
+        click.echo(f"wrote {path}")
 
 
 def _in_order(found: list[Config]) -> list[Config]:
@@ -96,4 +264,20 @@ def _stage(config: Config) -> Stage:
         config.environment,
         account,
         config.admin.region,
+        _drills(config),
     )
+
+
+def _drills(config: Config) -> bool:
+    """Whether an environment is drilled after its delivery; ConfigError where its blueprint
+    has nothing to rehearse."""
+    from tapgen.procedures.drills import EXERCISES
+
+    if config.allow_drill and config.blueprint not in EXERCISES:
+        raise ConfigError(
+            [
+                f"{config.path}: allow_drill: blueprint {config.blueprint} has nothing to "
+                f"rehearse; these have: {', '.join(EXERCISES)}; remove the key"
+            ]
+        )
+    return config.allow_drill

@@ -62,7 +62,8 @@ class Apis:
 @dataclass(frozen=True)
 class Name:
     """The name that leads to the region that serves: the part whose parameters are zone and
-    domain, and a path, as an output of the APIs, that answers with `region` to anybody."""
+    domain, and a path, as an output of the APIs, that answers with `region` to anybody.
+    """
 
     part: str
     path: str

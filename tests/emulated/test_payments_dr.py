@@ -379,8 +379,10 @@ def test_a_drill_measures_what_there_is_and_leaves_nothing(live: Live) -> None:
         )
         assert not versions.get("Versions") and not versions.get("DeleteMarkers")
         assert items(live, role, "#drill") == []
-    assert not live.client("sqs", "dr").list_queues(QueueNamePrefix=system.prefix).get(
-        "QueueUrls"
+    assert (
+        not live.client("sqs", "dr")
+        .list_queues(QueueNamePrefix=system.prefix)
+        .get("QueueUrls")
     )
     assert databases.read(
         system, sets.aws, filling.procedure(system, "failback"), "primary", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ import boto3
 import yaml
 
 from tapgen.emulator.server import lifecycle
+from tapgen.report import delivery
+from tapgen.report.delivery import Stage
 from tests.emulated.documents import clean_environment
 from tests.emulated.forks import script
 
@@ -104,6 +107,11 @@ class Runner:
             self.outputs = dict(line.split("=", 1) for line in given)
         return said
 
+    def commands(self, project: Mapping[str, Any]) -> str:
+        """What a project of CodeBuild runs, after the installation."""
+        spec = json.loads(project["Source"]["BuildSpec"])
+        return "\n".join(spec["phases"]["build"]["commands"])
+
     def client(self, service: str) -> Any:
         server = lifecycle.running(self.folder / ".tapgen")
         assert server
@@ -117,8 +125,9 @@ class Runner:
 
     def purpose(self) -> str:
         topics = self.client("sns")
-        (topic,) = topics.list_topics()["Topics"]
-        found = topics.get_topic_attributes(TopicArn=topic["TopicArn"])
+        arns = [topic["TopicArn"] for topic in topics.list_topics()["Topics"]]
+        (arn,) = (one for one in arns if "tapgen-notes-delivery" not in one)
+        found = topics.get_topic_attributes(TopicArn=arn)
         return str(found["Attributes"]["DisplayName"])
 
 
@@ -136,6 +145,7 @@ def test_what_was_planned_is_delivered_and_what_is_not_well_is_taken_back(
     assert "already exists" in runner.shell("tapgen pipeline github notes", 1)
     try:
         _deliver(runner, config)
+        _deliver_by_aws(runner, config)
     finally:
         lifecycle.stop(tmp_path / ".tapgen")
 
@@ -173,6 +183,92 @@ def _deliver(runner: Runner, config: Path) -> None:
     assert runner.purpose() == "first"
 
 
+CONNECTION = f"arn:aws:codeconnections:us-east-1:{ACCOUNT}:connection/1234-abcd"
+PIPELINE = (
+    f"pipeline codepipeline notes --repository acme/notes --connection {CONNECTION}"
+)
+
+
+def _deliver_by_aws(runner: Runner, config: Path) -> None:
+    """The pipeline of CodePipeline is rolled out, and the commands of its projects do what
+    those of the workflow do."""
+    for command in (
+        PIPELINE,
+        "lint notes_delivery",
+        "bootstrap notes_delivery --yes",
+        "rollout notes_delivery --yes",
+    ):
+        runner.shell(f"tapgen {command}")
+    (rule,) = runner.client("events").list_rules()["Rules"]
+    assert json.loads(rule["EventPattern"])["detail"]["pipeline"] == ["tapgen-notes"]
+    template = resources(runner, "pipeline")
+    stages = template["Pipeline"]["Stages"]
+    assert [s["Name"] for s in stages] == ["source", "check", "staging", "prod"]
+    assert template["Pipeline"]["ExecutionMode"] == "SUPERSEDED"
+    names = [(a["Name"], a["RunOrder"]) for a in stages[-1]["Actions"]]
+    assert names == [("plan", 1), ("approve", 2), ("deploy", 3)]
+
+    config.write_text(CONFIG.replace("first", "third"))
+    plan = runner.commands(template["ProdPlan"]) + '\necho "$CHANGES $DIGEST" > handed'
+    runner.shell(plan)
+    changes, digest = (runner.folder / "handed").read_text().split()
+    given = {
+        **{"CHANGES": changes, "DIGEST": digest},
+        "CODEBUILD_SRC_DIR_Plan_prod": str(runner.folder),
+    }
+    deploy = runner.commands(template["ProdDeploy"]).replace("--wait 15m", "")
+    assert "FAILED" in runner.shell(deploy, 1, **{**given, "DIGEST": "0" * 64})
+    # The alarm that was raised by hand before is still there: it is not well.
+    runner.shell(deploy, 1, **given)
+    assert runner.purpose() == "first", "taken back"
+
+
+def resources(runner: Runner, part: str) -> dict[str, Any]:
+    """The properties of what a template of the delivery has, by logical id."""
+    path = runner.folder / "stacksets" / "notes_delivery" / f"{part}.json"
+    found = json.loads(path.read_text())["Resources"]
+    return {name: one["Properties"] for name, one in found.items()}
+
+
+def test_roles_trust_the_jobs_of_one_repository_and_environment(tmp_path: Path) -> None:
+    runner = Runner(tmp_path)
+    (tmp_path / "stacksets" / "notes").mkdir(parents=True)
+    (tmp_path / "stacksets" / "notes.yaml").write_text(CONFIG)
+    (tmp_path / "stacksets" / "notes" / "topics.yaml").write_text(TEMPLATE)
+    runner.shell("tapgen pipeline github notes --repository acme/notes")
+    runner.shell("tapgen lint notes_delivery")
+
+    found = resources(runner, "roles")
+
+    trusted = {}
+    for name in ("StagingPlan", "StagingDeploy", "ProdPlan", "ProdDeploy"):
+        (trust,) = found[name]["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Action"] == ["sts:AssumeRoleWithWebIdentity"]
+        (condition,) = trust["Condition"].items()
+        kind, keys = condition
+        assert kind == "StringEquals", "no pattern"
+        assert keys["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+        trusted[name] = keys["token.actions.githubusercontent.com:sub"]
+    assert trusted["StagingDeploy"] == ["repo:acme/notes:environment:staging"]
+    assert trusted["ProdDeploy"] == ["repo:acme/notes:environment:prod"]
+    planned = ["repo:acme/notes:pull_request", "repo:acme/notes:ref:refs/heads/main"]
+    assert trusted["StagingPlan"] == trusted["ProdPlan"] == planned
+    plan, deploy = (
+        json.dumps(found[n]["Policies"]) for n in ("ProdPlan", "ProdDeploy")
+    )
+    assert "UpdateStackSet" in deploy and "UpdateStackSet" not in plan
+    assert "notes-prod-" in deploy and "notes-stg-" not in deploy
+    assert '"*:' not in deploy and '"Action": "*"' not in deploy
+    for words, wrong in (
+        ("is not a repository", "github notes --force --repository acme"),
+        (
+            "is not the ARN",
+            PIPELINE.replace(CONNECTION, "mine").removeprefix("pipeline "),
+        ),
+    ):
+        assert words in runner.shell(f"tapgen pipeline {wrong}", 64)
+
+
 def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
     tmp_path: Path,
 ) -> None:
@@ -197,4 +293,17 @@ def test_environments_are_delivered_in_turn_each_by_one_run_without_keys(
     assert "secrets." not in text and "aws-access-key" not in text
     assert "<" not in str([*jobs])
     wrong = runner.shell("tapgen pipeline github notes --branch 'a b'", 64)
-    assert "is no branch" in wrong
+    assert "is not a branch" in wrong
+    (tmp_path / "stacksets" / "notes.yaml").write_text(CONFIG + "allow_drill: true\n")
+    wrong = runner.shell("tapgen pipeline github notes --force", 1)
+    assert "notes.yaml: allow_drill: blueprint custom has nothing to rehearse" in wrong
+    stages = [
+        Stage(n, n, "", "us-east-1", drills=n == "staging") for n in ("staging", "eu")
+    ]
+    written = yaml.safe_load(delivery.github("pay", stages, "main", "stacksets"))[
+        "jobs"
+    ]
+    steps = {n: str(written[f"deploy-{n}"]["steps"]) for n in ("staging", "eu")}
+    assert (
+        "tapgen drill pay -e staging" in steps["staging"] and "drill" not in steps["eu"]
+    )
