@@ -241,7 +241,7 @@ def at_home(cloud: Place) -> bool:
 
 @pytest.mark.parametrize("scenario", ["region-loss", "database", "api", "dns"])
 def test_a_drill_measures_and_leaves_everything_as_it_was(scenario: str) -> None:
-    cloud = place()
+    cloud = place(unturned="INSUFFICIENT_DATA")
 
     ended = carry_out(cloud, scenario)
 

@@ -303,6 +303,11 @@ def test_what_was_so_before_is_not_undone() -> None:
     [
         (over(), planned, "us-east-2 .dr. already writes.*tapgen failback"),
         (at_home(), back, "there is nothing to go back from"),
+        (
+            Around(world=World(unturned="INSUFFICIENT_DATA")),
+            back,
+            "there is nothing to go back from",
+        ),
         (lost(), planned, "us-east-1 does not answer.*--lose-data"),
         (
             at_home(),

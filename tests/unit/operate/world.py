@@ -31,7 +31,8 @@ WRITES = {
 class World:
     """Both regions. `closed` are the items that close a region, `switch` is the value of the
     metric that brings traffic to dr. `refused` is an action that nobody may call, and
-    `status` that of the global database; `alarm` is the state of the alarms on the lag.
+    `status` that of the global database; `alarm` is the state of the alarms on the lag, and
+    `unturned` that of the switch's alarm while nobody has put its metric.
     """
 
     lost: str = ""
@@ -42,6 +43,7 @@ class World:
     status: str = "available"
     alarm: str = "OK"
     lag: float | None = 120.0
+    unturned: str = "OK"
     moved: list[str] = field(default_factory=list)
     asked: list[tuple[str, str]] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
@@ -74,14 +76,14 @@ class World:
     def _put_metric_data(self, role: str, Namespace: str, MetricData: Any) -> Any:
         assert role == "dr", "the switch is there"
         (point,) = MetricData
-        self.switch = point["Value"]
+        self.switch, self.unturned = point["Value"], "OK"
         return {}
 
     def _describe_alarms(self, role: str, AlarmNames: list[str]) -> Any:
         (name,) = AlarmNames
         state = self.alarm
         if name == "pd-prod-failover-requested-dr":
-            state = "ALARM" if self.switch else "OK"
+            state = "ALARM" if self.switch else self.unturned
         metric = {"Namespace": "AWS/RDS", "MetricName": "AuroraGlobalDBReplicationLag"}
         return {"MetricAlarms": [{"StateValue": state, **metric}]}
 
