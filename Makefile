@@ -83,8 +83,9 @@ format: .venv/.ready ## Format the code
 	$(BIN)/isort --quiet tapgen tests benchmarks tools
 	$(BIN)/black --quiet tapgen tests benchmarks tools
 
-picture: .venv/.ready ## Record the picture of a rollout in README.md
+picture: .venv/.ready ## Record the pictures of a rollout and of a drill in the documents
 	$(BIN)/python -m tests.emulated.picture
+	$(BIN)/python -m tests.emulated.drill_picture
 
 bench: .venv/.ready ## Measure speed against a peer in the same run (BENCH="--runs N --json")
 	$(BIN)/python -m benchmarks.run $(BENCH)

@@ -96,7 +96,7 @@ def markdown(found: DrillReport) -> str:
     text = [
         f"# Drill {found.scenario} of {found.system} ({found.suffix})",
         "",
-        f"**{verdict(found)[:1].upper()}{verdict(found)[1:]}.**",
+        f"**{_sentence(verdict(found))}**",
         "",
         "| | |",
         "| --- | --- |",
@@ -157,7 +157,7 @@ def html(found: DrillReport) -> str:
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         f"<title>{_safe(title)}</title><style>{_STYLE}</style></head><body>"
-        f'<h1>{_safe(title)}</h1><p class="{state}">{_safe(verdict(found))}</p>{head}'
+        f'<h1>{_safe(title)}</h1><p class="{state}">{_safe(_sentence(verdict(found)))}</p>{head}'
         f"<h2>Goals</h2>{goals}{lists}<h2>Samples</h2>{samples}"
         f"<h2>What was done</h2>{done}</body></html>\n"
     )
@@ -168,7 +168,7 @@ _STYLE = (
     "padding:0 1rem;color:#1b1f24}h1{font-size:1.5rem}h2{font-size:1.1rem;"
     "margin-top:2rem}table{border-collapse:collapse;width:100%}td,th{text-align:left;"
     "vertical-align:top;padding:.3rem .6rem;border-bottom:1px solid #d5d9de;"
-    "overflow-wrap:anywhere}p.met,td.met{color:#176f2c;font-weight:600}"
+    "overflow-wrap:anywhere}th,td[class]{white-space:nowrap}p.met,td.met{color:#176f2c;font-weight:600}"
     "p.missed,td.missed,td.unknown{color:#b3261e;font-weight:600}"
     "@media print{body{margin:0;max-width:none}}"
 )
@@ -226,8 +226,12 @@ def _time(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 120:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min"
+        return f"{round(seconds, 1):g} s"
+    return f"{round(seconds / 60, 1):g} min"
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
 
 
 def _mark(back: bool, failed: bool) -> str:
