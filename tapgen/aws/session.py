@@ -199,9 +199,11 @@ class Aws:
         """Send a prepared request that is no call of a service; return the status and the
         text of the answer. Raises Unreachable without one."""
         from botocore.httpsession import URLLib3Session
+        from botocore.utils import get_environ_proxies
 
         with _translated(f"{request.method} {request.url}"):
-            answer = URLLib3Session(timeout=seconds).send(request)
+            proxies = get_environ_proxies(request.url)
+            answer = URLLib3Session(timeout=seconds, proxies=proxies).send(request)
             return answer.status_code, answer.content.decode(errors="replace")
 
     def throttled(self) -> dict[str, int]:

@@ -27,7 +27,8 @@ class Api:
             return (
                 f"{aws.endpoint}/restapis/{self.id}/{self.stage}/_user_request_{path}"
             )
-        host = f"{self.id}.execute-api.{self.target.region}.amazonaws.com"
+        ending = ".cn" * self.target.region.startswith("cn-")
+        host = f"{self.id}.execute-api.{self.target.region}.amazonaws.com{ending}"
         return f"https://{host}/{self.stage}{path}"
 
 

@@ -128,4 +128,7 @@ def _report(
     if found and operates and ended.green and not ended.back:
         shown = f"[green]✓ done:[/] {found.lock.command}"
     console(stderr=as_json).print(shown)
+    if found and found.lock.command == "drill":
+        line = command_line("drill", reached)
+        say(f"its report: {line} --of {ended.run} --report drill.html")
     return exit_code(ended)

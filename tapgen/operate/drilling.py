@@ -235,7 +235,13 @@ class _Writing:
                 self.act(undo, undoes=len(self.steps))
 
     def objects(self, found: Sequence[drills.ObjectCopies]) -> None:
+        parts = {s.part for s in self.system.stack_sets}
         for one in found:
+            if not {one.source.part, one.copy.part} <= parts:
+                self.left_out.append(
+                    f"copies of objects: the system has no {one.source.part}"
+                )
+                continue
             here, there = self.target(one.source.region), self.target(one.copy.region)
             bucket, copy = self.value(one.source), self.value(one.copy)
             key = self.measure(
