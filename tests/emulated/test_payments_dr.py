@@ -38,6 +38,7 @@ from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.documents import read
 from tests.emulated.live import UNSIGNED, Live
+from tests.emulated.walks import WAYS, Walk
 from tests.systems import look
 
 OTHER = {"primary": "dr", "dr": "primary"}
@@ -453,7 +454,20 @@ def test_a_change_of_a_setting_reaches_both_regions(live: Live) -> None:
         name = f"pd-prod-db-lag-{role}"
         found = live.client("cloudwatch", role).describe_alarms(AlarmNames=[name])
         assert found["MetricAlarms"][0]["Threshold"] == 2000
-    assert live.rollout().green
+
+
+def test_a_short_walk_loses_nothing_and_always_goes_on(
+    live: Live, server: lifecycle.Server
+) -> None:
+    """From the settings of the one before; `make soak` walks far."""
+    brief = WAYS["payments_dr"].brief(
+        *("replication_lag_ms", "max_amount", "memory_mib"),
+        **{"domain": _domain(live), "deletion_protection": False},
+        replication_lag_ms=2000,
+    )
+    walk = Walk(live.cloud, server.folder, brief, seed=1)
+    walk.begin()
+    walk.step()
 
 
 def _domain(live: Live) -> dict[str, Any]:

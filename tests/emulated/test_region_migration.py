@@ -20,6 +20,7 @@ from tapgen.model import Action
 from tapgen.rollout import Event
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
+from tests.emulated.walks import WAYS, Walk
 from tests.systems import look
 
 ACCOUNT = "777700000001"
@@ -413,10 +414,14 @@ def fenced(live: Live) -> str:
     return str(value)
 
 
+TEN_PERCENT_GREEN = {
+    **{"blue_min": 2, "green_min": 2, "most": 6},
+    **{"blue_weight": 90, "green_weight": 10},
+}
+
+
 def test_a_setting_changes_only_what_it_says(live: Live) -> None:
-    fleet = {"blue_min": 2, "green_min": 2, "most": 6, "blue_weight": 90}
-    servers = {"target": {**fleet, "green_weight": 10}}
-    changed_live = changed(live, servers=servers)
+    changed_live = changed(live, servers={"target": TEN_PERCENT_GREEN})
     made = live.cloud.plan(changed_live.system)
     parts = {step.part for wave in made.waves for step in wave if not step.conditional}
     assert parts == {"servers"}
@@ -427,4 +432,15 @@ def test_a_setting_changes_only_what_it_says(live: Live) -> None:
     )["Listeners"]
     groups = listener["DefaultActions"][0]["ForwardConfig"]["TargetGroups"]
     assert [g["Weight"] for g in groups] == [90, 10]
-    assert live.rollout().green
+
+
+def test_a_short_walk_loses_nothing_and_always_goes_on(
+    live: Live, server: lifecycle.Server
+) -> None:
+    """The last test here, from the settings of the one before. `make soak` walks far."""
+    way = WAYS["region_migration"]
+    names = ("traffic.target_writes", "servers.target")
+    brief = way.brief(*names, **{"servers.target": TEN_PERCENT_GREEN})
+    walk = Walk(live.cloud, server.folder, brief, seed=1)
+    walk.begin()
+    walk.step()

@@ -10,12 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tapgen import plan
+from tapgen.emulator.server import lifecycle
 from tapgen.errors import RolloutError
 from tapgen.operate import replicas, running
 from tapgen.rollout import Starter
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
+from tests.emulated.walks import WAYS, Walk
 from tests.systems import look
 
 
@@ -53,7 +55,9 @@ def changes(made: plan.Plan) -> dict[str, set[str]]:
     }
 
 
-def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(cloud: Cloud) -> None:
+def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(
+    cloud: Cloud, server: lifecycle.Server
+) -> None:
     """It begins with the templates of before."""
     live = Live(cloud, look.shipped("secure_network"))
     then = Live(cloud, before(live.system))
@@ -151,3 +155,10 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(cloud: Cloud) ->
     for role, bucket in names.items():
         versions = live.client("s3", role).list_object_versions(Bucket=bucket)
         assert sorted(v["Key"] for v in versions["Versions"]) == ["dr", "primary"]
+
+    # A short walk from there; `make soak` walks far.
+    names = ("log_retention_days", "app_port", "reverse_replication")
+    brief = WAYS["secure_network"].brief(*names, dr_database="multi_az")
+    walk = Walk(cloud, server.folder, brief, seed=1)
+    walk.begin()
+    walk.step()

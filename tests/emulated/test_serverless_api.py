@@ -23,6 +23,7 @@ from tests.emulated import browser
 from tests.emulated.before import before, losses
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import UNSIGNED, Live
+from tests.emulated.walks import WAYS, Walk
 from tests.systems import look
 
 REGIONS = ("source", "target")
@@ -403,6 +404,16 @@ def test_a_canary_gets_the_new_version_and_the_others_keep_theirs(
     )
     for token in ("", "nothing", f"Bearer {header}.{claims}.AAAA"):
         assert with_canary.ask("source", "GET", "/items/1", token=token)[0] == 401
-    # And back, so that the other tests find what they were promised.
     assert live.rollout().green
     assert not live.cloud.plan(live.system)
+
+
+def test_a_short_walk_loses_nothing_and_always_goes_on(
+    live: Live, server: lifecycle.Server
+) -> None:
+    """The last test here: the settings are others afterwards. `make soak` walks far."""
+    brief = WAYS["serverless_api"].brief("website", "memory_mib", "authorizer")
+    walk = Walk(live.cloud, server.folder, brief, seed=1)
+    walk.begin()
+    for _ in range(2):
+        walk.step()
