@@ -45,6 +45,11 @@ TABLE = (
         f"{_GUIDE}/cloudformation-cli/latest/userguide/resource-type-schema.html",
     ),
     Sentence(
+        r"Cannot find version 5\.7\.mysql_aurora\.2\.08",
+        "has announced the end-of-life date for Aurora Serverless v1: March 31st, 2025",
+        f"{_GUIDE}/AmazonRDS/latest/AuroraUserGuide/aurora-serverless.relnotes.html",
+    ),
+    Sentence(
         "requires the serverless transform|used without the serverless transform",
         "The declaration Transform: AWS::Serverless-2016-10-31 is required for AWS SAM "
         "template files.",

@@ -37,14 +37,12 @@ async def warm_up(known: Callable[[str], bool]) -> None:
     """Load everything; requests are answered in between.
 
     `known` loads what is known of IAM's actions, when it is asked for one. What is loaded
-    stays, so the collector of garbage need not look at it again. It looks less often at
-    the rest, too: each stack has thousands of objects that stay.
+    stays, so the collector of garbage need not look at it again.
     """
     for load in _loads(known):
         await asyncio.sleep(_PAUSE)
         load()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
 
 
 def _loads(known: Callable[[str], bool]) -> Iterator[Callable[[], object]]:
