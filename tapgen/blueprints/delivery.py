@@ -59,6 +59,8 @@ _IMAGE = "aws/codebuild/amazonlinux-x86_64-standard:5.0"
 _LOG_DAYS = 365
 _ARTIFACT_DAYS = 30
 
+_BUCKETS = "arn:${AWS::Partition}:s3:::tapgen-artifacts-${AWS::AccountId}-*"
+
 _READ = (
     cloudformation.DescribeStackInstance,
     cloudformation.DescribeStackSet,
@@ -124,13 +126,16 @@ def planning(prefix: str) -> Iterator[Statement]:
         [sts.AssumeRole],
         [names.arn("iam", f"role/tapgen-{prefix}-operator", region="", account="*")],
     )
-    bucket = "arn:${AWS::Partition}:s3:::tapgen-artifacts-${AWS::AccountId}-*"
-    yield security.statement("ListJournals", [s3.ListBucket], [bucket])
-    yield security.statement(
-        "ReadJournals",
-        [s3.GetObject],
-        [f"{bucket}/runs/{prefix}/*", f"{bucket}/*.json"],
-    )
+    yield security.statement("ListJournals", [s3.ListBucket], [_BUCKETS])
+    yield security.statement("ReadJournals", [s3.GetObject], _objects(prefix))
+
+
+def _objects(prefix: str) -> list[str]:
+    """Return the objects in artifact buckets that are of a system, and templates and files
+    by their content."""
+    own = ("runs/{}/*", "snapshots/{}/*", "overrides/{}-*", "leftovers/{}.json")
+    keys = [one.format(prefix) for one in own]
+    return [f"{_BUCKETS}/{key}" for key in (*keys, "artifacts/*", "templates/*")]
 
 
 def deploying(prefix: str) -> Iterator[Statement]:
@@ -161,12 +166,7 @@ def deploying(prefix: str) -> Iterator[Statement]:
         [names.arn("iam", "role/tapgen-administration-*", region="")],
         StringEquals({"iam:PassedToService": "cloudformation.amazonaws.com"}),
     )
-    bucket = "arn:${AWS::Partition}:s3:::tapgen-artifacts-${AWS::AccountId}-*"
-    yield security.statement(
-        "WriteJournals",
-        [s3.GetObject, s3.PutObject],
-        [f"{bucket}/runs/{prefix}/*", f"{bucket}/artifacts/*"],
-    )
+    yield security.statement("WriteJournals", [s3.PutObject], _objects(prefix))
 
 
 # -- GitHub --------------------------------------------------------------------------

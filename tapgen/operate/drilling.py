@@ -210,29 +210,37 @@ class _Writing:
         given = {"Alarm": name}
         self.act(Act("MeasureLag", target, arguments=given, script="measure lag"), key)
 
-    def tables(self, found: Sequence[drills.TableCopies]) -> None:
+    def tables(
+        self, found: Sequence[drills.TableCopies], only: str = "", when: str = ""
+    ) -> None:
+        """Put items into tables in each region, or in that of one role."""
         for one in found:
             name = self.value(one.table)
             for place, role in enumerate(one.roles):
-                here, there = self.target(role), self.target(one.roles[1 - place])
-                key = self.measure(
-                    f"table {here.region}",
-                    f"item of {name} from {here.region} to {there.region}",
-                    "table_copy",
-                )
-                given = {
-                    "Table": name,
-                    "To": there.region,
-                    "Samples": ITEMS,
-                    "Key": {
-                        k: text.replace("{id}", f"{self.id}-{role}")
-                        for k, text in one.key.items()
-                    },
-                }
-                undo = Act("RemoveItems", here, arguments=given, script="remove items")
-                done = Act("CopyItems", here, arguments=given, script="copy items")
-                self.act(done, key, undo=undo)
-                self.act(undo, undoes=len(self.steps))
+                if only in ("", role):
+                    other = one.roles[1 - place]
+                    self._table(one, name, role, self.target(other).region, when)
+
+    def _table(
+        self, one: drills.TableCopies, name: str, role: str, to: str, when: str
+    ) -> None:
+        here = self.target(role)
+        key = self.measure(
+            f"table {here.region}{when}",
+            f"item of {name} from {here.region} to {to}{when}",
+            "table_copy",
+        )
+        mark = f"{self.id}-{role}{'-moved' * bool(when)}"
+        given = {
+            "Table": name,
+            "To": to,
+            "Samples": ITEMS,
+            "Key": {k: text.replace("{id}", mark) for k, text in one.key.items()},
+        }
+        undo = Act("RemoveItems", here, arguments=given, script="remove items")
+        done = Act("CopyItems", here, arguments=given, script="copy items")
+        self.act(done, key, undo=undo)
+        self.act(undo, undoes=len(self.steps))
 
     def objects(self, found: Sequence[drills.ObjectCopies]) -> None:
         parts = {s.part for s in self.system.stack_sets}
@@ -361,6 +369,8 @@ class _Writing:
         if name:
             self._leads(moving.to.role, found, {**name, "Back": False})
         self._span(first, out)
+        if scenario == REGION_LOSS:
+            self.tables(found.tables, moving.to.role, " after the move")
         home = self.measure(
             "back", f"move back to {near.region}, until that region serves", "rto"
         )

@@ -6,15 +6,18 @@ import json
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import boto3
 import yaml
 
+from tapgen.aws import remembered, retained
 from tapgen.emulator.server import lifecycle
 from tapgen.report import delivery
 from tapgen.report.delivery import Stage
+from tapgen.rollout import journal, snapshot
 from tests.emulated.documents import clean_environment
 from tests.emulated.forks import script
 
@@ -259,6 +262,19 @@ def test_roles_trust_the_jobs_of_one_repository_and_environment(tmp_path: Path) 
     assert "UpdateStackSet" in deploy and "UpdateStackSet" not in plan
     assert "notes-prod-" in deploy and "notes-stg-" not in deploy
     assert '"*:' not in deploy and '"Action": "*"' not in deploy
+    (policy,) = found["ProdDeploy"]["Policies"]
+    (written,) = (
+        [one["Fn::Sub"].partition("-*/")[2] for one in statement["Resource"]]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] == "WriteJournals"
+    )
+    for key in (
+        f"{journal.home('notes-prod')}/objects/1",
+        snapshot.key("notes-prod", "notes-prod-topics"),
+        remembered.key("notes-prod-topics"),
+        retained.key("notes-prod"),
+    ):
+        assert any(fnmatch(key, pattern) for pattern in written), key
     for words, wrong in (
         ("is not a repository", "github notes --force --repository acme"),
         (
