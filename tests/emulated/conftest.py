@@ -24,20 +24,10 @@ from tapgen.rollout import Event, Outcome
 from tapgen.system import ownership
 from tapgen.template import evaluate
 from tests.emulated import forks
+from tests.systems.look import LINTED
 
 SERVE = [sys.executable, "-m", "tapgen", "local", "serve"]
 _numbers = itertools.count(1)
-_lint_results: list[Path] = []
-
-
-@pytest.fixture(scope="session", autouse=True)
-def linted(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Where `share_lint_results` keeps them: one folder for all processes of a run."""
-    base = tmp_path_factory.getbasetemp()
-    alone = "PYTEST_XDIST_WORKER" not in os.environ
-    folder = (base if alone else base.parent) / "lint"
-    folder.mkdir(exist_ok=True)
-    _lint_results.append(folder)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -48,13 +38,14 @@ def forked() -> Iterator[None]:
 
 
 def share_lint_results(project: Path) -> None:
-    """Let a new project know what lint found in others of this run: half the time of a
-    rollout there is linting the same templates again. What lint finds at all, and when,
-    is tested in tests/unit/lint."""
+    """Let a new project know what lint found in others, and in `make lint`: half the time
+    of a rollout there is linting the same templates again. What lint finds at all, and
+    when, is tested in tests/unit/lint."""
     link = project / ".tapgen" / "lint"
     if not link.exists():
         link.parent.mkdir(exist_ok=True)
-        link.symlink_to(_lint_results[0])
+        LINTED.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(LINTED)
 
 
 @pytest.fixture(scope="session")

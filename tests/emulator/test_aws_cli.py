@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,21 @@ import pytest
 from tests.emulator.conftest import NAMED, Aws
 
 Cli = Callable[..., Any]
+# The AWS CLI, command by command in one process: most of its time are imports.
+DRIVES = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from awscli.clidriver import create_clidriver
+for line in sys.stdin:
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        code = create_clidriver().main(json.loads(line))
+    print(json.dumps([code, out.getvalue(), err.getvalue()]), flush=True)
+"""
 
 
 @pytest.fixture
-def cli(aws: Aws, tmp_path: Path) -> Cli:
+def cli(aws: Aws, tmp_path: Path) -> Iterator[Cli]:
     environment = {
         **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
         "AWS_ACCESS_KEY_ID": aws.account,
@@ -29,23 +40,28 @@ def cli(aws: Aws, tmp_path: Path) -> Cli:
         "AWS_MAX_ATTEMPTS": "1",
         "HOME": str(tmp_path),
     }
-    executable = Path(sys.executable).with_name("aws")
+    with subprocess.Popen(
+        [sys.executable, "-c", DRIVES],
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
 
-    def run(*arguments: str, fails: bool = False) -> Any:
-        done = subprocess.run(
-            [str(executable), "cloudformation", *arguments, "--output", "json"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=600,
-        )
-        if fails:
-            assert done.returncode != 0
-            return done.stderr
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout or "null")
+        def run(*arguments: str, fails: bool = False) -> Any:
+            assert process.stdin and process.stdout
+            asked = ["cloudformation", *arguments, "--output", "json"]
+            print(json.dumps(asked), file=process.stdin, flush=True)
+            code, out, err = json.loads(process.stdout.readline())
+            if fails:
+                assert code != 0
+                return err
+            assert code == 0, err
+            return json.loads(out or "null")
 
-    return run
+        yield run
+        assert process.stdin
+        process.stdin.close()
 
 
 def test_the_aws_cli_creates_lists_describes_updates_and_deletes(

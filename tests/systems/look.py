@@ -10,11 +10,14 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tapgen import blueprints, config
+from tapgen import blueprints, config, lint
 from tapgen.config.record import Record
-from tapgen.model import System
+from tapgen.model import Finding, Severity, System
 
 ROOT = Path(__file__).parents[2]
+LINTED = ROOT / ".tapgen" / "lint"
+"""What `make lint` has found, by all that it depends on: what is the same is not checked
+again."""
 
 
 def shipped(
@@ -67,6 +70,12 @@ def load(
     content = {"blueprint": name, "suffix": "prod", "settings": given, **more}
     file.write_text(json.dumps(content))  # JSON is YAML
     return config.load(file, blueprints.find)
+
+
+def found_by_lint(*systems: System) -> list[Finding]:
+    """Return what lint finds in systems, but for what is only information."""
+    found = lint.check_all(systems, ROOT / "templates_out", processes=1, cache=LINTED)
+    return [f for f in found if f.severity is not Severity.INFORMATIONAL]
 
 
 def body(system: System, part: str) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from tapgen import lint
 from tapgen.blueprints.values import Database
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
@@ -70,8 +69,7 @@ def system(request: pytest.FixtureRequest) -> System:
 def test_cfn_lint_has_nothing_to_say(
     tmp_path: Path, settings: dict[str, Any], more: dict[str, Any]
 ) -> None:
-    found = lint.check(build(tmp_path, settings, **more), tmp_path, processes=1)
-    assert [f for f in found if f.severity != "informational"] == []
+    assert look.found_by_lint(build(tmp_path, settings, **more)) == []
 
 
 def test_each_region_takes_its_own_role_ranges_and_keys(ideal: System) -> None:

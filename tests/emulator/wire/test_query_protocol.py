@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/CommonErrors.h
 from __future__ import annotations
 
 import json
+import os
 import socket
 from collections.abc import Mapping
 from contextlib import closing
@@ -282,7 +283,10 @@ ACTIONS = st.sampled_from(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=1000 if "TAPGEN_SOAK" in os.environ else 60,
+    suppress_health_check=list(HealthCheck),
+)
 @given(action=ACTIONS, fields=st.dictionaries(KEYS, WORDS, max_size=6))
 def test_no_form_breaks_the_service(
     raw: Raw, action: str, fields: dict[str, str]

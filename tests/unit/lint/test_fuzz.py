@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -86,7 +87,7 @@ ENTRY = most(
 )
 OURS = Rules.create_from_module("tapgen.rules")
 slow = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-quick = settings(slow, max_examples=300)
+quick = settings(slow, max_examples=1000 if "TAPGEN_SOAK" in os.environ else 100)
 
 
 def system(*texts: str) -> System:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from troposphere import Equals, Parameter, Ref, Sub, Tags, Template, cloudwatch, s3
 
@@ -73,9 +73,11 @@ DATA = st.recursive(
     lambda inner: st.lists(inner)
     | st.lists(inner).map(tuple)
     | st.dictionaries(st.text() | st.integers() | st.booleans() | st.none(), inner),
+    max_leaves=15,
 )
 
 
+@settings(max_examples=1000 if "TAPGEN_SOAK" in os.environ else 30)
 @given(st.dictionaries(st.text(), DATA))
 def test_a_template_is_indented_as_json_does_it(properties: dict[str, Any]) -> None:
     body = {"Resources": {"R": {"Type": "T", "Properties": properties}}}
