@@ -16,7 +16,8 @@ _NOT_THERE = "DBInstanceNotFound"  # the code; the exception has Fault at its en
 
 @dataclass(frozen=True)
 class Instance:
-    """A database instance; storage is in GiB, `most_storage` 0 without autoscaling."""
+    """A database instance; storage is in GiB, `most_storage` 0 without autoscaling,
+    `key_arn` empty where it is not encrypted."""
 
     status: str
     engine: str
@@ -28,6 +29,7 @@ class Instance:
     backup_days: int
     encrypted: bool
     managed_password: bool
+    key_arn: str = ""
 
 
 def read(aws: Aws, arn: str) -> Instance | None:
@@ -56,4 +58,5 @@ def read(aws: Aws, arn: str) -> Instance | None:
         backup_days=one["BackupRetentionPeriod"],
         encrypted=one.get("StorageEncrypted", False),
         managed_password="MasterUserSecret" in one,
+        key_arn=one.get("KmsKeyId", ""),
     )

@@ -28,6 +28,7 @@ from tapgen.template import changes
 
 _INSTANCE, _GROUP = "AWS::RDS::DBInstance", "AWS::RDS::DBParameterGroup"
 _ARN = re.compile(r"arn:aws[a-z-]*:rds:[a-z0-9-]+:\d{12}:db:[^:]+")
+_KEY = re.compile(r"arn:aws[a-z-]*:kms:(?P<region>[a-z0-9-]+):\d{12}:key/[\w-]+")
 
 ROOM = 110
 """The least limit of storage autoscaling, in percent of the storage that is allocated."""
@@ -68,6 +69,7 @@ def with_sources(plan: Plan, read: Callable[[str], Instance | None]) -> Plan:
             continue
         blocked = [f"{replica.place}: {text}" for text in _wrong(replica, source)]
         doubts = [f"{replica.place}: {text}" for text in _doubts(replica, source)]
+        doubts += _other_keys(plan, replica.source_arn, source)
         plan = replace(
             plan,
             blocked=(*plan.blocked, *blocked),
@@ -149,6 +151,29 @@ def _wrong(replica: Replica, source: Instance | None) -> Iterator[str]:
             f"{arn} has {source.storage:,} GiB, and the replica would have {own:,} GiB; "
             "give it as much"
         )
+
+
+def _other_keys(plan: Plan, arn: str, source: Instance | None) -> Iterator[str]:
+    """Yield which parts take the source, and for its key another one of its region.
+
+    Who works with the source there, such as on its snapshots, could not use its key.
+    """
+    if source is None or not source.key_arn:
+        return
+    for step in plan.steps:
+        keys = {
+            name: value
+            for name, value in step.values.items()
+            if isinstance(value, str)
+            and (key := _KEY.fullmatch(value))
+            and key["region"] == arn.split(":")[3]
+        }
+        if arn in step.values.values() and keys and source.key_arn not in keys.values():
+            given = ", ".join(f"{name} is {value}" for name, value in keys.items())
+            yield (
+                f"{step.part}: {arn} is encrypted with {source.key_arn}, and {given}: "
+                "roles for this database could not use its key; correct the ARN"
+            )
 
 
 def _fits(family: str, source: Instance) -> bool:

@@ -59,6 +59,23 @@ def planned(found: Instance | None, *parts: Any) -> plan.Plan:
     return sources.with_sources(made, {ARN: found}.__getitem__)
 
 
+@pytest.mark.parametrize("region", [EAST.region, WEST.region])
+@pytest.mark.parametrize("key", ["1", "2"])
+def test_a_key_that_is_not_the_sources_is_named(region: str, key: str) -> None:
+    """Only one of its region could be meant for it."""
+    right = f"arn:aws:kms:{EAST.region}:{ACCOUNT}:key/1"
+    meant = f"arn:aws:kms:{region}:{ACCOUNT}:key/{key}"
+    given = {"SourceDbArn": ARN, "SourceKeyArn": meant}
+    roles = make.stack_set("roles", parameters=given)
+    found = planned(replace(SOURCE, key_arn=right), replica(), roles)
+    if (region, key) == (EAST.region, "2"):
+        (line,) = found.sources
+        told = f"roles: {ARN} is encrypted with {right}, and SourceKeyArn is {meant}"
+        assert line.startswith(told)
+    else:
+        assert found.sources == ()
+
+
 def test_a_replica_that_fits_its_source_is_made_without_a_word() -> None:
     found = planned(SOURCE)
     assert (found.blocked, found.sources) == ((), ())
