@@ -19,6 +19,7 @@ from typing import Any
 from awacs.aws import (
     Action,
     Allow,
+    Null,
     PolicyDocument,
     Statement,
     StringEquals,
@@ -65,11 +66,13 @@ def policy(
         ManagedPolicyName=names.sub(security.boundary_name(subject)),
         # Constant: a change would replace the policy, whose name is taken.
         Description="The most that a role of the system can do, whatever its policies",
-        PolicyDocument=_document(arns, passed_to, runs_own),
+        PolicyDocument=_document(subject, arns, passed_to, runs_own),
     )
 
 
-def _document(arns: _Arns, passed_to: Iterable[str], runs_own: bool) -> PolicyDocument:
+def _document(
+    subject: str, arns: _Arns, passed_to: Iterable[str], runs_own: bool
+) -> PolicyDocument:
     services = [*passed_to]
     test = StringLike if any("*" in s for s in services) else StringEquals
     return security.document(
@@ -98,6 +101,7 @@ def _document(arns: _Arns, passed_to: Iterable[str], runs_own: bool) -> PolicyDo
             [SERVICE_LINKED],
         ),
         *(_own(arns) if runs_own else ()),
+        *_updates(subject, arns),
         # Plans, journals and the code of functions.
         security.statement(
             "NotWhatTapgenKeeps",
@@ -114,6 +118,21 @@ def _own(arns: _Arns) -> Iterator[Statement]:
         if known:
             sid = f"RunOwn{service.capitalize()}"
             yield security.statement(sid, _actions(actions), known)
+
+
+def _updates(subject: str, arns: _Arns) -> Iterator[Statement]:
+    parts = table.UPDATES_OWN.get(subject, ())
+    if parts:
+        yield security.statement(
+            "UpdateOwnStacks",
+            _actions(["cloudformation:UpdateStack"]),
+            [
+                f"{stacks.removesuffix('*')}{part}-*"
+                for stacks in arns["cloudformation", "stack"]
+                for part in parts
+            ],
+            Null({"cloudformation:RoleArn": "true"}),
+        )
 
 
 def limited(subject: str, arns: _Arns, actions: Iterable[str]) -> Iterator[Statement]:

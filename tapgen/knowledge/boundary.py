@@ -59,6 +59,12 @@ SEEN: tuple[str, ...] = (
 )
 """What of that only shows what there is, and stays within the boundary."""
 
+UPDATES_OWN: Mapping[str, tuple[str, ...]] = {"sn": ("database-dr",)}
+"""Code of a shipped system → parts whose stacks its roles may update. Such a stack has no
+role of its own, and none may be given: CloudFormation then changes what is in it with the
+permissions of the caller, which are within the boundary.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/using-iam-servicerole.html"""
+
 RUNS_OWN: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("lambda", "function"): ("lambda:InvokeFunction",),
     ("states", "statemachine"): (

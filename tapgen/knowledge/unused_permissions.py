@@ -59,6 +59,10 @@ UNUSED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
             "logs:PutResourcePolicy",
         ),
     },
+    "AWS::RDS::DBInstance": {
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-secrets-manager.html
+        "ManageMasterUserPassword": ("secretsmanager:*",),
+    },
     "AWS::Route53::HealthCheck": {
         "RoutingControlArn": ("route53-recovery-control-config:*",)
     },

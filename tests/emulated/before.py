@@ -50,6 +50,7 @@ def _with(s: StackSet, template: Mapping[str, Any], gone: set[str]) -> StackSet:
         overrides=tuple(
             replace(o, parameters=taken(o.parameters)) for o in s.overrides
         ),
+        at_first=taken(s.at_first),
         depends_on=tuple(part for part in s.depends_on if part not in gone),
     )
 

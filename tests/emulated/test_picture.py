@@ -25,7 +25,7 @@ def test_the_picture_shows_a_plan_waves_and_a_stack_instance_in_progress() -> No
     lines = words(PICTURE.read_text())
 
     assert {COMMAND, "wave 13"} <= {*lines}
-    assert any(line.startswith("18 stack instances to create, ") for line in lines)
+    assert any("stack instances to create, " in line for line in lines)
     assert any(line.endswith("wave 7 of 13: network, audit") for line in lines)
     (network,) = [line for line in lines if line.startswith(BUSY)]
     assert "… running✓ done" in network

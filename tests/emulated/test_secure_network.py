@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from tapgen import plan
+from tapgen.aws.stacksets import StackSets
 from tapgen.emulator.server import lifecycle
 from tapgen.errors import RolloutError
+from tapgen.model import Target
 from tapgen.operate import replicas, running
 from tapgen.rollout import Starter
 from tests.emulated.before import before, losses
@@ -19,6 +22,33 @@ from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
 from tests.emulated.walks import WAYS, Walk
 from tests.systems import look
+
+
+class AsRole:
+    """An account whose recovery region is asked as the role of the runbooks."""
+
+    def __init__(self, live: Live) -> None:
+        self.aws = live.cloud.aws
+        role = live.outputs("operators", "primary")["RunbookRoleArn"]
+        sts = live.client("sts", "dr")
+        answer = sts.assume_role(RoleArn=role, RoleSessionName="runbook")
+        self.region = live.system.regions["dr"]
+        keys = answer["Credentials"]
+        self.given = {
+            "endpoint_url": live.cloud.url,
+            "aws_access_key_id": keys["AccessKeyId"],
+            "aws_secret_access_key": keys["SecretAccessKey"],
+            "aws_session_token": keys["SessionToken"],
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.aws, name)
+
+    def client(self, service: str, target: Target, attempts: int = 10) -> Any:
+        # The journal is not what the role is for.
+        if target.region != self.region or service == "s3":
+            return self.aws.client(service, target, attempts)
+        return boto3.client(service, region_name=self.region, **self.given)
 
 
 def database(live: Live) -> dict[str, Any]:
@@ -101,16 +131,18 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(
         "database-dr": {"Replica", "ReplicaLagAlarm"}
     }
 
-    # The primary region is lost: the replica is promoted, through its stack.
+    # The primary region is lost: the replica is promoted, through its stack, with no
+    # other permissions than those of the runbooks' role.
     follower = database(live)
     assert follower["ReadReplicaSourceDBInstanceIdentifier"]
     resolved = live.system.resolve(cloud.account)
-    found = replicas.promote(resolved, cloud.aws, "run", lose_data=True)
+    aws: Any = AsRole(live)
+    found = replicas.promote(resolved, aws, "run", lose_data=True)
     starter = Starter("Ada", "promote")
     ended = running.run(
         found.steps,
         resolved,
-        cloud.sets,
+        StackSets(aws, cloud.sets.admin),
         cloud.events.append,
         starter=starter,
         poll_seconds=(0.02, 0.1),

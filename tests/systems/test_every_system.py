@@ -30,6 +30,7 @@ ANY_RESOURCE = {
     "ReadWhereNoResourceCanBeNamed": "lists of load balancers, groups and metrics",
     "AskForFailover": "metrics are no resources; a condition names their namespace",
     "TurnSwitches": "metrics are no resources; a condition names their namespace",
+    "LookInStack": "lists of networks, roles and parameter groups, by CloudFormation",
 }
 # Stateful by their schemas, but a new stack creates them as they were.
 NO_DATA = (

@@ -60,6 +60,25 @@ BY_SERVICES: Mapping[str, tuple[str, ...]] = {
     "PutPrimaryKey": ("kms:GenerateDataKey",),
     "PutDrKey": ("kms:GenerateDataKey",),
     "EncryptSnapshots": ("kms:CreateGrant",),
+    # CloudFormation changes the resources of a stack on behalf of the caller.
+    "ChangeInStack": (
+        *("rds:AddRoleToDBInstance", "rds:AddTagsToResource", "rds:ModifyDBInstance"),
+        *("rds:PromoteReadReplica", "rds:RebootDBInstance"),
+        *("rds:RemoveRoleFromDBInstance", "rds:RemoveTagsFromResource"),
+        "rds:StartDBInstanceAutomatedBackupsReplication",
+        "rds:StopDBInstanceAutomatedBackupsReplication",
+    ),
+    "LookInStack": (
+        *("ec2:DescribeAccountAttributes", "ec2:DescribeAvailabilityZones"),
+        *("ec2:DescribeInternetGateways", "ec2:DescribeSecurityGroups"),
+        *("ec2:DescribeSubnets", "ec2:DescribeVpcAttribute", "ec2:DescribeVpcs"),
+        *("iam:GetRole", "iam:ListRoles", "rds:DescribeDBClusters"),
+        *("rds:DescribeDBEngineVersions", "rds:DescribeDBInstanceAutomatedBackups"),
+        *("rds:DescribeDBParameterGroups", "rds:DescribeEvents"),
+    ),
+    "PassMonitoringRole": ("iam:PassRole",),
+    "ServiceLinkedRole": ("iam:CreateServiceLinkedRole",),
+    "RemoveLagAlarm": ("cloudwatch:DeleteAlarms",),
     "ReadKeysOfSnapshots": ("kms:DescribeKey",),
 }
 """Sid → what services do with the role of a code that calls them."""
@@ -86,12 +105,8 @@ BY_PEOPLE: Mapping[str, str] = {
 """Sid → what a person does by hand with a role that runbooks use, too."""
 
 # A runbook without a role → why nobody's role is checked.
-_OPERATOR = "by whoever may change the stack of the database: this role is not ours"
 CALLERS_OWN = {
     "pd-prod-cost-tags-primary": "in the account that pays, by whoever may do this there",
-    "sn-prod-ready-to-promote-dr": _OPERATOR,
-    "sn-prod-failover-dr": _OPERATOR,
-    "sn-prod-release-dr": _OPERATOR,
 }
 
 Role = tuple[str, str]

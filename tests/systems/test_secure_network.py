@@ -544,9 +544,10 @@ def test_each_service_has_a_role_of_its_own(ideal: System) -> None:
     roles = every(ideal, "AWS::IAM::Role")
     trusted = [
         service(next(statements(r["Properties"]["AssumeRolePolicyDocument"])))
-        for r in roles.values()
+        for (_, title), r in roles.items()
+        if title != "OperatorRole"  # of people
     ]
-    assert {part for part, _ in roles} == {"roles"}
+    assert {part for part, _ in roles} == {"roles", "operators"}
     # S3 has one for each direction.
     assert sorted(trusted) == sorted([*set(trusted), "s3.amazonaws.com"])
     assert set(trusted) == {
@@ -555,6 +556,7 @@ def test_each_service_has_a_role_of_its_own(ideal: System) -> None:
         "ec2.${AWS::URLSuffix}",
         "monitoring.rds.amazonaws.com",
         "s3.amazonaws.com",
+        "ssm.amazonaws.com",
         "vpc-flow-logs.amazonaws.com",
     }
 
@@ -749,6 +751,48 @@ def test_a_failover_asks_nothing_of_the_primary_region(ideal: System) -> None:
     # Writers come to a database that writes, not to a replica.
     assert order.index("PromoteReplica") < order.index("DatabaseIsAvailable")
     assert order.index("DatabaseIsAvailable") < order.index("PutSwitch")
+
+
+def test_people_start_runbooks_and_only_these_promote(ideal: System) -> None:
+    resources = body(ideal, "operators")["Resources"]
+
+    def allowed(title: str) -> dict[str, dict[str, Any]]:
+        found = statements(resources[title]["Properties"]["PolicyDocument"])
+        return {s["Sid"]: s for s in found}
+
+    steps = allowed("RunbookPolicy")
+    assert steps["PromoteThroughStack"]["Resource"] == [{"Ref": "ReplicaStackId"}]
+    instance, *groups = (
+        "".join(texts(r)).partition(":${AWS::AccountId}:")[2]
+        for r in steps["ChangeInStack"]["Resource"]
+    )
+    assert instance == "db:sn-${EnvironmentSuffix}-db-dr"
+    assert not any(group.startswith("db:") for group in groups)
+    start = allowed("StarterPolicy")
+    changing = {
+        action
+        for s in start.values()
+        for action in s["Action"]
+        if not action.partition(":")[2].startswith(("Describe", "Get"))
+    }
+    assert changing == {
+        *("ssm:StartAutomationExecution", "ssm:StopAutomationExecution"),
+        "iam:PassRole",
+    }
+    roles = {
+        title: resources[title]["Properties"]["ManagedPolicyArns"]
+        for title in ("OperatorRole", "RunbookRole")
+    }
+    assert roles == {
+        "OperatorRole": [{"Ref": "StarterPolicy"}],
+        "RunbookRole": [{"Ref": "RunbookPolicy"}],
+    }
+    values = ideal.part("operators").parameters
+    assert values["OperatorArns"] == "arn:*:iam::*:role/network-oncall"
+    assert (values["SecondFactor"], values["SecondFactorBy"]) == ("true", "session_tag")
+    for document in every(ideal, "AWS::SSM::Document").values():
+        content = document["Properties"]["Content"]
+        assert content["assumeRole"] == {"Ref": "RunbookRoleArn"}
 
 
 @pytest.mark.parametrize(

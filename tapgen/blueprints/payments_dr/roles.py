@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
-from awacs import cloudwatch, dynamodb
-from awacs import iam as iam_actions
-from awacs import route53, ssm
+from awacs import cloudwatch, dynamodb, route53, ssm
 from awacs.aws import (
-    Action,
-    Allow,
     ArnLike,
-    Bool,
     Condition,
     ForAllValuesStringEquals,
-    Principal,
     Statement,
     StringEquals,
 )
-from awacs.sts import AssumeRole, TagSession
-from troposphere import (
-    Equals,
-    GetAtt,
-    If,
-    Join,
-    Not,
-    Ref,
-    Template,
-    encode_to_dict,
-    iam,
-)
+from troposphere import Equals, GetAtt, Join, Not, Ref, Template
 
 from tapgen.blocks import (
     api_logs,
@@ -45,6 +28,7 @@ from tapgen.blocks import (
     frame,
     monitoring,
     names,
+    operators,
     protection,
     security,
     storage,
@@ -69,9 +53,6 @@ from tapgen.blueprints.payments_dr.shape import (
 
 FENCE = "#fence"
 """The id of the table's items that close regions for payments."""
-
-SECOND_FACTOR_TAG = "SecondFactor"
-"""The tag that the identity provider gives, as `true`, to sessions with a second factor."""
 
 EXTERNAL_ID = name("failover")
 """The external id with which automation assumes the operators' role."""
@@ -104,7 +85,7 @@ def roles(shape: Shape) -> Template:
     return t
 
 
-def operators() -> Template:
+def operator_roles() -> Template:
     """The roles for failover and drills: of people, runbooks, experiments."""
     t = frame.start("IAM roles for failover and drills", role=frame.GLOBAL)
     primary_key, dr_key = key_parameters(t)
@@ -211,8 +192,6 @@ def _replication_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
 
 
 _HAS_AUTOMATION = "HasAutomation"
-_SECOND_FACTOR = "NeedsSecondFactor"
-_BY_SESSION_TAG = "ShownBySessionTag"
 
 
 def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
@@ -224,7 +203,7 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
     both regions. The first two may also start runbooks, for which people need nothing
     else, and see how they go.
     """
-    operators = frame.principals(
+    named = frame.principals(
         t, "OperatorArns", "ARN patterns of people that may run a failover."
     )
     # Never those of people: an external id is no secret, so people who may assume both
@@ -236,174 +215,57 @@ def _operator_roles(t: Template, primary_key: Ref, dr_key: Ref) -> None:
         optional=True,
     )
     t.add_condition(_HAS_AUTOMATION, Not(Equals(Join("", automation), "")))
-    frame.flag(
-        t,
-        "SecondFactor",
-        description="Whether people need a second factor to assume the operators' role.",
-        condition=_SECOND_FACTOR,
-    )
-    by = frame.parameter(
-        t,
-        "SecondFactorBy",
-        description="What shows it: MFA of users, or a session tag of roles.",
-        AllowedValues=["mfa", "session_tag"],
-    )
-    t.add_condition(_BY_SESSION_TAG, Equals(by, "session_tag"))
-    move = _policy(
+    person = operators.people(t, named)
+    move = operators.policy(
         t,
         "OperatorPolicy",
-        "operator",
-        "Moves payments from one region to the other",
-        _operations(primary_key, dr_key),
+        name=name("operator"),
+        description="Moves payments from one region to the other",
+        allow=_operations(primary_key, dr_key),
     )
-    start = _policy(
+    start = operators.policy(
         t,
         "StarterPolicy",
-        "starter",
-        "Starts runbooks, and sees how they go",
-        [*_runbooks(), *_sight(primary_key, dr_key)],
+        name=name("starter"),
+        description="Starts runbooks, and sees how they go",
+        allow=[
+            *operators.start(
+                name("*"), [REGIONS[role] for role in ROLES], name("runbook")
+            ),
+            *_sight(primary_key, dr_key),
+        ],
     )
-    account = Principal("AWS", names.sub(names.arn("iam", "root", region="")))
-    person = ArnLike({"aws:PrincipalArn": operators})
-    # The sessions of roles never carry the key for MFA; a role is assumed with a code
-    # by users only.
-    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
-    twice = Bool({"aws:MultiFactorAuthPresent": "true"})
-    # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html
-    tagged = StringEquals({f"aws:PrincipalTag/{SECOND_FACTOR_TAG}": "true"})
-    _operator_role(
-        t,
+    what = "Fails payments over from one region to the other"
+
+    def role(title: str, thing: str, when: str = "", **more: Any) -> None:
+        operators.role(t, title, name=name(thing), description=what, when=when, **more)
+        _give(t, title, "Role for failover", when)
+
+    role(
         "OperatorRole",
         "operator",
-        account,
-        If(
-            _SECOND_FACTOR,
-            If(
-                _BY_SESSION_TAG,
-                Condition([person, tagged]),
-                Condition([person, twice]),
-            ),
-            Condition(person),
-        ),
-        [move, start],
-        # Where an identity provider passes tags, each role that its sessions assume must
-        # trust them with the second one, else nobody can assume it.
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html#id_session-tags_permissions-required
-        actions=[AssumeRole, TagSession],
+        who=operators.ACCOUNT,
+        condition=person,
+        policies=[move, start],
+        actions=operators.TAGGED,
     )
     machine = ArnLike({"aws:PrincipalArn": automation})
     external = StringEquals({"sts:ExternalId": names.sub(EXTERNAL_ID)})
-    _operator_role(
-        t,
+    role(
         "AutomationRole",
         "automation",
-        account,
-        Condition([machine, external]),
-        [move, start],
         when=_HAS_AUTOMATION,
+        who=operators.ACCOUNT,
+        condition=Condition([machine, external]),
+        policies=[move, start],
     )
-    _operator_role(
-        t,
+    role(
         "RunbookRole",
         "runbook",
-        Principal("Service", "ssm.amazonaws.com"),
-        Condition(security.own_account()),
-        [move],
+        who=operators.RUNBOOKS,
+        condition=Condition(security.own_account()),
+        policies=[move],
     )
-
-
-def _policy(
-    t: Template, title: str, thing: str, what: str, allow: list[Statement]
-) -> Any:
-    return t.add_resource(
-        iam.ManagedPolicy(
-            title,
-            ManagedPolicyName=names.sub(name(thing)),
-            Description=what,
-            PolicyDocument=security.document(*allow),
-        )
-    )
-
-
-def _operator_role(
-    t: Template,
-    title: str,
-    thing: str,
-    who: Principal,
-    condition: Any,
-    policies: list[Any],
-    when: str = "",
-    actions: Sequence[Action] = (AssumeRole,),
-) -> None:
-    trust = Statement(
-        Sid="Assume",
-        Effect=Allow,
-        Principal=who,
-        Action=list(actions),
-    )
-    role = t.add_resource(
-        iam.Role(
-            title,
-            RoleName=names.sub(name(thing)),
-            Description="Fails payments over from one region to the other",
-            MaxSessionDuration=3600,
-            AssumeRolePolicyDocument={
-                "Version": "2012-10-17",
-                # awacs does not support an Fn::If as a condition.
-                "Statement": [{**encode_to_dict(trust), "Condition": condition}],
-            },
-            ManagedPolicyArns=[Ref(policy) for policy in policies],
-            **security.within(name(thing)),
-        )
-    )
-    if when:
-        role.Condition = when
-    _give(t, title, "Role for failover", when)
-
-
-def _runbooks() -> list[Statement]:
-    """Allow starting the runbooks of this system, which use their own role.
-
-    https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html
-    """
-    regions = [REGIONS[role] for role in ROLES]
-    mine = name("*")
-    executions = [names.arn("ssm", "automation-execution/*", region=r) for r in regions]
-    return [
-        security.statement(
-            "StartRunbooks",
-            [ssm.StartAutomationExecution],
-            [
-                *(
-                    names.arn("ssm", thing, region=region)
-                    for region in regions
-                    for thing in (f"automation-definition/{mine}:*", f"document/{mine}")
-                ),
-                *executions,
-            ],
-        ),
-        # Systems Manager chooses the id of an execution when it starts.
-        security.statement(
-            "FollowRunbooks",
-            [
-                ssm.DescribeAutomationStepExecutions,
-                ssm.GetAutomationExecution,
-                ssm.StopAutomationExecution,
-            ],
-            executions,
-        ),
-        security.statement(
-            "ReadRunbooks",
-            [ssm.DescribeDocument, ssm.GetDocument],
-            [names.arn("ssm", f"document/{mine}", region=r) for r in regions],
-        ),
-        security.statement(
-            "GiveRunbooksTheirRole",
-            [iam_actions.PassRole],
-            [names.arn("iam", f"role/{name('runbook')}", region="")],
-            StringEquals({"iam:PassedToService": "ssm.amazonaws.com"}),
-        ),
-    ]
 
 
 def _sight(primary_key: Ref, dr_key: Ref) -> list[Statement]:

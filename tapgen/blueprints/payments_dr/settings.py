@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from tapgen.blocks import compute, dns, firewall, frame, network
+from tapgen.blocks import compute, dns, firewall, frame, network, operators
 from tapgen.blueprints.values import (
     DatabaseName,
     Email,
@@ -348,30 +348,9 @@ class Settings(BaseModel):
                 f"{both} is in operators and in automation; give it in one of them, or"
                 " an external id could replace its second factor"
             )
-        yield from self._unprovable()
-
-    def _unprovable(self) -> Iterator[str]:
-        """Operators that could never show a second factor, so that none could fail over.
-
-        https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
-        """
-        by_tag = self.second_factor_by == "session_tag"
-        wrong = [o for o in self.operators if o.startswith("user/") == by_tag]
-        if not self.second_factor or not wrong:
-            return
-        if by_tag:
-            yield (
-                f"operators: {wrong[0]} is a user, whose requests have no session tag;"
-                " set second_factor_by: mfa, with users only, or give roles"
-            )
-        else:
-            yield (
-                f"operators: {wrong[0]} is a role, whose sessions never say that they"
-                " had MFA, so it could not fail over; give users (user/…), set"
-                " second_factor_by: session_tag and let the identity provider give the"
-                " tag SecondFactor=true to sessions with a second factor, or set"
-                " second_factor: false"
-            )
+        yield from operators.unprovable(
+            self.operators, self.second_factor, self.second_factor_by
+        )
 
     def prefix(self) -> int:
         """Return the prefix length of every subnet."""

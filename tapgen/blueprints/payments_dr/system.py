@@ -159,7 +159,7 @@ def _foundation(shape: Shape, settings: Settings) -> Iterator[Part]:
     yield Part(
         "operators",
         "global",
-        recipe(roles.operators),
+        recipe(roles.operator_roles),
         (
             *("OperatorRoleArn", "AutomationRoleArn", "RunbookRoleArn"),
             *("ExperimentRoleArn", "ScheduleRoleArn"),

@@ -1,7 +1,4 @@
-"""The name in front of the database, the switch that moves it, and the procedures.
-
-A runbook uses the permissions of its caller.
-"""
+"""The name in front of the database, the switch that moves it, and the procedures."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ from troposphere import GetAtt, Ref, Template
 
 from tapgen.blocks import dns, frame, monitoring, names
 from tapgen.blueprints import runbooks as documents
+from tapgen.blueprints.secure_network import operators
 from tapgen.blueprints.secure_network.shape import (
     DATABASE_NAME,
     METRICS,
@@ -133,18 +131,14 @@ def _vpc_id(t: Template, role: str) -> Any:
 def runbooks() -> Template:
     """The runbooks of the recovery region."""
     t = frame.start("Runbooks for the loss of the primary region", role="dr")
-    frame.wired(
-        t,
-        "ReplicaStackId",
-        "Stack of the replica, in this region.",
-        r"^arn:aws[a-z-]*:cloudformation:[a-z0-9-]+:\d{12}:stack/[\w/-]+$",
-        "the id of a stack",
-    )
+    operators.stack_id(t)
+    role = frame.role_arn(t, "RunbookRoleArn", "ARN of the role that runbooks use.")
     documents.add(
         t,
         PROCEDURES,
         name=lambda procedure: name(procedure, "dr"),
         conditions={"dr": ""},
+        role_arn=lambda _: role,
     )
     for title, procedure in zip(OUTPUTS, PROCEDURES, strict=True):
         frame.output(t, title, Ref(title), description=f"Runbook of {procedure.name}")

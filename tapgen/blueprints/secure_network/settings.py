@@ -8,12 +8,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from tapgen.blocks import frame, network
+from tapgen.blocks import frame, network, operators
 from tapgen.blueprints.values import (
     PUBLIC_PREFIX,
     SMALLEST_SUBNET,
     Database,
     Email,
+    Principal,
     Range,
     RetentionDays,
     VpcRange,
@@ -106,6 +107,19 @@ class Settings(BaseModel):
         description="Alarm when more packets than this are rejected in five minutes (ideal)",
     )
     database: Database = Field(default=Database(), description="The database (ideal)")
+    operators: tuple[Principal, ...] = Field(
+        default=("role/network-oncall",),
+        min_length=1,
+        description="Roles and users of the account that may start the runbooks (ideal)",
+    )
+    second_factor: bool = Field(
+        default=True, description="Whether operators need a second factor (ideal)"
+    )
+    second_factor_by: Literal["mfa", "session_tag"] = Field(
+        default="session_tag",
+        description="What shows it: `mfa` of IAM users, or the session tag"
+        " SecondFactor=true, which the identity provider gives to sessions of roles",
+    )
     dr_database: Literal["replica", "promoted", "multi_az"] = Field(
         default="replica",
         description="Database in the recovery region: each state in a rollout of its own (ideal)",
@@ -114,6 +128,9 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _together(self) -> Settings:
         problems = [*self._conflicts(), *self._longer_lock()]
+        problems += operators.unprovable(
+            self.operators, self.second_factor, self.second_factor_by
+        )
         if problems:
             raise ValueError("\n".join(problems))
         return self

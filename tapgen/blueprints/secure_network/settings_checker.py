@@ -10,11 +10,12 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Any
 
-from tapgen.blocks import network
+from tapgen.blocks import network, operators
 from tapgen.blueprints.values_checker import (
     PUBLIC_PREFIX,
     SMALLEST_SUBNET,
     _email,
+    _principal,
     _retention,
     _vpc_range,
     check_database,
@@ -44,6 +45,9 @@ class Settings(Record):
         "reverse_replication",
         "rejected_packets_alarm",
         "database",
+        "operators",
+        "second_factor",
+        "second_factor_by",
         "dr_database",
     )
 
@@ -52,6 +56,9 @@ class Settings(Record):
 
     def _together(self):
         problems = [*self._conflicts(), *self._longer_lock()]
+        problems += operators.unprovable(
+            self.operators, self.second_factor, self.second_factor_by
+        )
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -117,6 +124,9 @@ def check_settings(data: Any) -> Settings:
             "reverse_replication",
             "rejected_packets_alarm",
             "database",
+            "operators",
+            "second_factor",
+            "second_factor_by",
             "dr_database",
         )
     }:
@@ -299,6 +309,35 @@ def check_settings(data: Any) -> Settings:
         found.database = value
     else:
         found.database = check_database({})
+    if "operators" in data:
+        value = data["operators"]
+        if type(value) not in (list, tuple):
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_item = _principal(value_item)
+            value_items.append(value_item)
+        value = tuple(value_items)
+        if len(value) < 1:
+            raise Wrong
+        found.operators = value
+    else:
+        found.operators = ("role/network-oncall",)
+    if "second_factor" in data:
+        value = data["second_factor"]
+        if type(value) is not bool:
+            raise Wrong
+        found.second_factor = value
+    else:
+        found.second_factor = True
+    if "second_factor_by" in data:
+        value = data["second_factor_by"]
+        if type(value) is not str or value not in ("mfa", "session_tag"):
+            raise Wrong
+        found.second_factor_by = value
+    else:
+        found.second_factor_by = "session_tag"
     if "dr_database" in data:
         value = data["dr_database"]
         if type(value) is not str or value not in ("replica", "promoted", "multi_az"):

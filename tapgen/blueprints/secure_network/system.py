@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, cast
 
+from tapgen.blocks import names
 from tapgen.blueprints.encoding import recipe
 from tapgen.blueprints.parts import Part, assemble
 from tapgen.blueprints.secure_network import (
@@ -14,6 +15,7 @@ from tapgen.blueprints.secure_network import (
     foundation,
     networks,
     observability,
+    operators,
     runbooks,
 )
 from tapgen.blueprints.secure_network.shape import Shape
@@ -321,12 +323,30 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
             "DrDatabaseEndpoint": Output("database-dr", "ReplicaEndpoint", region="dr"),
         },
     )
+    stack = Output("database-dr", "ReplicaStackId", region="dr")
+    yield Part(
+        "operators",
+        "global",
+        recipe(operators.roles),
+        operators.OUTPUTS,
+        {
+            "ReplicaStackId": stack,
+            "MonitoringRoleArn": _role("MonitoringRoleArn"),
+            "DestinationKeyArn": DR_KEY,
+            "OperatorArns": names.anywhere(settings.operators),
+            "SecondFactor": _text(settings.second_factor),
+            "SecondFactorBy": settings.second_factor_by,
+        },
+    )
     yield Part(
         "runbooks",
         "dr",
         recipe(runbooks.runbooks),
         runbooks.OUTPUTS,
-        {"ReplicaStackId": Output("database-dr", "ReplicaStackId", region="dr")},
+        {
+            "ReplicaStackId": stack,
+            "RunbookRoleArn": Output("operators", "RunbookRoleArn", region="primary"),
+        },
     )
 
 

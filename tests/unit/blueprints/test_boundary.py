@@ -24,6 +24,10 @@ CODES = {
     "serverless_api": "sa",
 }
 ADMIN = f"arn:aws:iam::{ACCOUNT}:role/admin"
+REPLICAS = (
+    f"arn:aws:cloudformation:us-west-2:{ACCOUNT}:stack/"
+    "StackSet-secure-network-prod-database-dr-1/2"
+)
 OTHERS = f"arn:aws:iam::{ACCOUNT}:user/alice"
 
 # Ways from some permissions to all of them. Sources: Rhino Security Labs, "AWS IAM
@@ -130,7 +134,11 @@ def test_every_role_is_within_it_and_what_its_policies_allow_is_too(name: str) -
         service = "".join(look.texts(service)).replace(
             "${AWS::URLSuffix}", "amazonaws.com"
         )
-        resource = {"iam:PassRole": own, "iam:CreateServiceLinkedRole": linked}
+        resource = {
+            "iam:PassRole": own,
+            "iam:CreateServiceLinkedRole": linked,
+            "cloudformation:UpdateStack": REPLICAS,
+        }
         allowed = it.allows(
             action, resource.get(action, "*"), {"iam:PassedToService": service}
         )
