@@ -48,6 +48,7 @@ COMMANDS = {
     "drill": ("drill", "Rehearse the loss of a region, and measure it."),
     "promote": ("promote", "Promote a read replica to a database of its own."),
     "shift": ("shift", "Move traffic share by share, and back where a gate is red."),
+    "migrate": ("migrate", "Show where a migration is, and what comes next."),
     "runbook": ("runbook", "Write the procedures of a system as Markdown."),
     "pipeline": ("pipeline", "Write what delivers a system: GitHub or CodePipeline."),
     "bootstrap": ("bootstrap", "Create the roles and the bucket that a rollout needs."),

@@ -21,6 +21,7 @@ from tapgen.cli.operating import (
     yes_option,
 )
 from tapgen.cli.reach import Reached, command_line
+from tapgen.cli.settings_lines import lines as settings_lines
 
 if TYPE_CHECKING:  # slow to import
     from tapgen.operate.shifting import Shifting
@@ -182,41 +183,15 @@ def _afterwards(reached: Reached, found: Shifting) -> Iterator[str]:
     """Which lines of the file make it agree, so that no rollout moves traffic back."""
     from tapgen.operate import shifting
 
-    system = reached.system
-    if shifting.is_persisted(system, found):
+    if shifting.is_persisted(reached.system, found):
         yield f"{reached.loaded.config.path} has these shares already"
         return
-    given = shifting.settings(found)
-    under = f" under environments.{system.environment}" if system.environment else ""
-    yield f"now write this into {reached.loaded.config.path}{under}:"
-    yield from (f"  {line}" for line in nested({"settings": _tree(given)}))
+    yield from settings_lines(reached, shifting.settings(found))
     yield (
         "until then, a rollout that changes these resources moves traffic back: "
         + command_line("plan", reached)
         + " says so"
     )
-
-
-def _tree(settings: dict[str, int]) -> dict[str, Any]:
-    """Settings by their paths, as they are nested in a file."""
-    found: dict[str, Any] = {}
-    for path, value in settings.items():
-        *above, name = path.split(".")
-        here = found
-        for key in above:
-            here = here.setdefault(key, {})
-        here[name] = value
-    return found
-
-
-def nested(data: dict[str, Any]) -> Iterator[str]:
-    """Yield nested settings as lines of a YAML file."""
-    for key, value in data.items():
-        if isinstance(value, dict):
-            yield f"{key}:"
-            yield from (f"  {line}" for line in nested(value))
-        else:
-            yield f"{key}: {str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _data(reached: Reached, found: Shifting) -> dict[str, Any]:

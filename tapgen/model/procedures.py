@@ -14,7 +14,7 @@ from dataclasses import field, replace
 from typing import Any
 
 from tapgen.frozen import dataclass
-from tapgen.model.targets import Target
+from tapgen.model.targets import Target, Value
 
 HERE = "here"
 """The region in which a procedure is started."""
@@ -68,7 +68,7 @@ class Script:
 
     name: str
     handler: str
-    payload: Mapping[str, str]
+    payload: Mapping[str, Value]
     attempts: int = 1
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from tapgen.frozen import dataclass
 from tapgen.model.artifacts import Artifact
 from tapgen.model.drills import Goals
+from tapgen.model.migrations import Migration
 from tapgen.model.organizations import PermissionModel, ServiceManaged, Unit
 from tapgen.model.procedures import Procedure
 from tapgen.model.rollouts import RolloutSettings
@@ -238,6 +239,7 @@ class System:
     environment: str | None = None
     procedures: tuple[Procedure, ...] = ()
     shifts: tuple[Shift, ...] = ()
+    migration: Migration | None = None
     pass_roles: tuple[PassedRole, ...] = ()
     permissions: tuple[Permission, ...] = ()
     preconditions: tuple[Precondition, ...] = ()

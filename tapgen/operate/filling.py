@@ -102,6 +102,8 @@ class Texts:
             case str():
                 found = _NAME.sub(lambda match: self._value(match[1]), value)
                 return found.replace(RUN, self.here.run)
+            case Output():
+                return self.read(value, self.here.target)
             case Mapping():
                 return {key: self.filled(inner) for key, inner in value.items()}
             case list() | tuple():

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from tapgen import blueprints
 from tapgen.accounts import bootstrap
 from tapgen.model import System
-from tapgen.operate import running, shifting
+from tapgen.operate import migrating, running, shifting
 from tapgen.rollout import Event, Outcome, Starter
 from tests.emulated.conftest import Cloud
 
@@ -85,6 +85,12 @@ class Live:
         observed = self.cloud.observe(self.system)
         return shifting.unpersisted(system, self.cloud.aws, observed)
 
+    def standing(self) -> migrating.Standing:
+        """Where the migration is, with nothing but what is deployed."""
+        system = self.system.resolve(self.cloud.account)
+        observed = self.cloud.sets.observe(sorted(migrating.parts(system)))
+        return migrating.standing(system, self.cloud.aws, observed, _not_in_the_file)
+
     def client(self, service: str, role: str) -> Any:
         return self.cloud.client(service, self.system.regions[role])
 
@@ -125,3 +131,7 @@ class Live:
         SigV4Auth(keys, "execute-api", region).add_auth(unsigned)
         for name, value in unsigned.headers.items():
             request.add_header(name, value)
+
+
+def _not_in_the_file(path: str) -> Any:
+    raise AssertionError(f"{path} shows in what is deployed")

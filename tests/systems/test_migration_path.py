@@ -18,6 +18,8 @@ from tapgen.blueprints.region_migration.path import settings as at
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
 from tapgen.model import Observed, System
+from tapgen.model.procedures import Procedure
+from tapgen.operate import filling, migrating
 from tapgen.plan import preconditions
 from tests import make
 from tests.systems import look
@@ -219,6 +221,74 @@ def test_there_is_a_way_back_to_each_step_before_the_promotion(
 
 def at_index(name: str) -> int:
     return [step.name for step in PATH].index(name)
+
+
+# --- Where a migration is -------------------------------------------------------------------
+
+
+def not_asked(path: str) -> Any:
+    raise AssertionError(f"{path} shows in what is deployed")
+
+
+def test_each_step_shows_in_what_is_deployed_whatever_the_file_says(
+    path: dict[str, System],
+) -> None:
+    for number, step in enumerate(PATH, 1):
+        for file in (path["prepare"], path[step.name]):
+            known = migrating.migration(file)
+            seen, unseen = migrating.deployed(
+                file, known, deployed(path[step.name]), not_asked
+            )
+            assert not unseen
+            assert migrating.done(known.steps, seen) == number, step.name
+    assert {*known.shown} == {*migrating.flat(at("remove"))} | {
+        *("traffic.source_dial", "traffic.target_dial"),
+    }
+
+
+def test_a_state_between_two_steps_counts_as_the_one_before(
+    path: dict[str, System],
+) -> None:
+    system = path["half"]
+    known = migrating.migration(system)
+    seen, _ = migrating.deployed(system, known, deployed(system), not_asked)
+    for dial in ("75", "100"):
+        between = {**seen, "traffic.target_dial": dial}
+        assert migrating.done(known.steps, between) == (2 if dial == "100" else 1)
+    assert migrating.deployed(system, known, {}, not_asked) == ({}, ())
+
+
+def test_what_no_stack_shows_is_taken_from_the_file_and_said(first: Config) -> None:
+    blocks = {"existing": EXISTING, "vpc_cidr": None, "reverse_replication": False}
+    system = built(first, {**at("shift"), **blocks})
+    asked = {"traffic.source_writes": "allowed", "source": "kept"}
+
+    seen, unseen = migrating.deployed(
+        system, migrating.migration(system), deployed(system), asked.__getitem__
+    )
+
+    assert {*unseen} == {*asked} and seen["traffic.target_writes"] == "allowed"
+
+
+def test_what_is_looked_at_only_reads_and_its_names_are_known(
+    path: dict[str, System],
+) -> None:
+    system = path["prepare"]
+    known = migrating.migration(system)
+    looks = [(step, look) for step in known.steps for look in step.looks]
+    assert {step.name for step, _ in looks} == {s.name for s in known.steps} - {
+        "prepare"
+    }
+    for _, one in looks:
+        procedure = Procedure("migrate", "", known.part, (one.role,), ())
+        here = filling.place(system, procedure, one.role)
+        act = filling.act(here, procedure, one.check, lambda value, target: "read")
+        assert "${" not in str(act.arguments)
+        assert act.script or act.action.startswith(("Describe", "Get", "List"))
+    (pause,) = (step for step in known.steps if step.name == "pause")
+    assert pause.runbook[1] == "target" and "SnapshotIsTaken" in {
+        one.check.name for one in pause.looks
+    }
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@
 The system creates everything in the target region, replicates the data from the source
 region, and moves traffic by weights and dials, while clients keep their addresses. It
 creates the source side, too, unless `existing` names it (parts marked *). What an account
-has once is where it stays (decision 41), and `path` has the steps.
+has once is where it stays (decision 41). `path` has the steps, `migration` what must be so
+before each.
 
     keys-target      target            the multi-Region key, the alert topic
     keys             source            its replica, the alert topic there

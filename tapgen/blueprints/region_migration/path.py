@@ -10,23 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tapgen.frozen import dataclass
-
-
-@dataclass(frozen=True)
-class Step:
-    """A rollout of a migration: its phase, the settings that it changes, and what to do
-    before it.
-
-    Without `back`, no step before it can be rolled out again.
-    """
-
-    name: str
-    phase: str
-    settings: Mapping[str, Any]
-    before: str
-    back: bool = True
-
+from tapgen.model.migrations import MigrationStep as Step
 
 PATH: tuple[Step, ...] = (
     Step("prepare", "prepare", {}, "see that images and quotas are there"),

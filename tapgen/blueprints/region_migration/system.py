@@ -13,6 +13,7 @@ from tapgen.blueprints.region_migration import (
     compute,
     data,
     foundation,
+    migration,
     networks,
     observability,
     operations,
@@ -124,6 +125,7 @@ def build(config: Config) -> System:
         preconditions=tuple(_preconditions(config, settings)),
         procedures=() if shape.removed else runbooks.procedures(shape),
         shifts=() if shape.removed else tuple(_shifts(shape)),
+        migration=migration.migration(shape, both_ways=settings.reverse_replication),
     )
 
 
