@@ -515,7 +515,7 @@ def _operator_role(
     types: Sequence[str],
     policies: Sequence[iam.ManagedPolicy],
 ) -> iam.Role:
-    own = [stacks(system), reviews(system)]
+    own = [*stacks(system, scope), reviews(system)]
     events = names.arn("cloudformation", f"changeSet/{CHANGE_SETS}*", region="*")
     every_instance = names.arn("cloudformation", "stack/StackSet-*", region="*")
     callers = [names.sub(_in_administration(c)) for c in sorted({*scope.callers})]
@@ -558,7 +558,10 @@ def _operator_role(
             *_sources_read(scope),
             templates_by_url(),
             security.statement(
-                "NeverDelete", [acfn.DeleteStack], [every_instance], deny=True
+                "NeverDelete",
+                [acfn.DeleteStack],
+                [every_instance, *stacks(system, scope)[1:]],
+                deny=True,
             ),
             security.statement(
                 "NeverExecute", [acfn.ExecuteChangeSet], ["*"], deny=True

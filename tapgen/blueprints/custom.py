@@ -86,6 +86,7 @@ def _stack_set(config: Config, system: System, given: StackSetConfig) -> StackSe
         overrides=given.overrides,
         at_first=given.at_first,
         depends_on=given.depends_on,
+        imported=given.imported,
         capabilities=given.capabilities or (),
         tags={**system.tags, **given.tags},
         artifacts={

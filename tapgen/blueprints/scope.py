@@ -17,6 +17,7 @@ from awacs.aws import (
 from tapgen.blocks import names, security
 from tapgen.frozen import dataclass
 from tapgen.model import STACKS_IN_REVIEW, PassedRole, Permission
+from tapgen.system.resource_names import STACKS
 
 ARN_ENDS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "autoscaling": {"autoScalingGroup": ("autoScalingGroup:*:autoScalingGroupName/@",)},
@@ -127,10 +128,15 @@ class Scope:
     divided: Sequence[str] = ()
 
 
-def stacks(system: str) -> str:
-    """ARNs of the stacks that StackSets creates: `StackSet-<stack set>-<uuid>`."""
-    name = f"stack/StackSet-{system}-${{{names.SUFFIX}}}-*"
-    return names.arn("cloudformation", name, region="*")
+def stacks(system: str, scope: Scope) -> list[str]:
+    """ARNs of the stacks that StackSets creates, `StackSet-<stack set>-<uuid>`, and of
+    those that were imported."""
+    own = f"StackSet-{system}-${{{names.SUFFIX}}}-*"
+    imported = [f"{name}/*" for name in scope.names.get(STACKS, ())]
+    return [
+        names.arn("cloudformation", f"stack/{name}", region="*")
+        for name in (own, *imported)
+    ]
 
 
 def reviews(system: str) -> str:
@@ -181,7 +187,7 @@ def arns_by_kind(
         return scope.names.get(kind) or [mine]
 
     found: dict[tuple[str, str], Sequence[str]] = {
-        ("cloudformation", "stack"): [stacks(system)],
+        ("cloudformation", "stack"): stacks(system, scope),
         ("kms", "alias"): [
             names.arn("kms", f"alias/{name}", region="*") for name in named("kms:alias")
         ],

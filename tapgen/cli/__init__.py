@@ -25,6 +25,7 @@ DONE, FAILED, CHANGES, PARTIAL, USAGE, INTERRUPTED = 0, 1, 2, 3, 64, 130
 COMMANDS = {
     "init": ("init", "Write the YAML file of a shipped system to start from."),
     "new": ("new", "Start a system of your own: config, template, test."),
+    "import": ("importing", "Turn stacks that exist into a system of stack sets."),
     "list": ("list", "List the systems, their environments and regions."),
     "schema": ("schema", "Print the JSON Schema of a system's YAML file."),
     "templates": ("templates", "Write the CloudFormation templates of systems."),

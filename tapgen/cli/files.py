@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ from tapgen.cli.common import (
     TEMPLATES_FOLDER,
     system_names,
 )
+from tapgen.errors import ConfigError
 
 folder_option = click.option(
     "--to",
@@ -49,3 +50,29 @@ def name_clashes(read: Iterable[tuple[Path, str, str]]) -> list[str]:
                 f"of the same names ({code}-{suffix}-…); give one of them another suffix"
             )
     return problems
+
+
+def require_unwritten(files: Mapping[Path, str]) -> None:
+    """Raise ConfigError for files that exist with another text."""
+    there = [p for p, text in files.items() if p.exists() and p.read_text() != text]
+    if there:
+        names = ", ".join(map(str, there))
+        raise ConfigError(
+            [
+                f"{names}: already exists with other content; move it, or give another name"
+            ]
+        )
+
+
+def write_all(files: Mapping[Path, str]) -> list[Path]:
+    """Write files; return those that did not exist."""
+    new = [path for path in files if not path.exists()]
+    for path in new:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(files[path])
+        except OSError as error:
+            raise ConfigError(
+                [f"{path}: cannot be written ({error.strerror})"]
+            ) from error
+    return new

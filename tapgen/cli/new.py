@@ -22,7 +22,10 @@ Examples:
   tapgen new shop --blueprint payments_dr
   tapgen new shop --blueprint ./blueprints/queues.py
 """
-_NAME = r"[a-z][a-z0-9_]{0,39}"  # as config requires of a file's name
+NAME = r"[a-z][a-z0-9_]{0,39}"
+"""The name of a system, as config requires of a file's name."""
+
+NAME_RULE = "give at most 40 lower-case letters, digits and underscores, beginning with a letter"
 
 
 @click.command("new", epilog=_EPILOG)
@@ -49,11 +52,8 @@ def new_command(name: str, blueprint: str, tests: Path, folder: Path) -> int:
     blueprint; both deploy without a change. Existing files are never overwritten, but
     .gitignore gets a line for .tapgen/ if it has none.
     """
-    if not re.fullmatch(_NAME, name):
-        raise click.UsageError(
-            f"{name!r} is not a valid system name; give at most 40 lower-case letters, "
-            "digits and underscores, beginning with a letter"
-        )
+    if not re.fullmatch(NAME, name):
+        raise click.UsageError(f"{name!r} is not a valid system name; {NAME_RULE}")
     files = _files(name, blueprint, folder)
     test = tests / f"test_{name}.py"
     files[test] = _test(name, test, folder)

@@ -177,6 +177,25 @@ def run_reverts(reached: Reached, proposals: Any) -> Any:
     )
 
 
+def run_import(reached: Reached, stacks: Any) -> Any:
+    """Import stacks, by part and target; return the outcome, or an exit code when AWS was
+    lost while running."""
+    from tapgen import rollout
+    from tapgen.rollout import importing
+
+    starter = rollout.Starter(user(), "import", line=command_line("", reached))
+    prefix = reached.system.prefix
+    places = [(f"{prefix}-{part}", t) for part, ids in stacks.items() for t in ids]
+    return _watched(
+        reached,
+        places,
+        lambda screen, **ways: importing.run(
+            reached.system, stacks, reached.sets, screen, starter=starter, **ways
+        ),
+        goes_back=False,
+    )
+
+
 def resume_run(reached: Reached, found: Opened | None, back: bool) -> Any:
     """Go on with the open run, which was `found` in the nearest journal; return its
     outcome, None when no run is open, or an exit code when it was lost while running.

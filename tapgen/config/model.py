@@ -90,6 +90,7 @@ class StackSetConfig:
     at_first: Mapping[str, AtFirst] = field(default_factory=dict)
     artifacts: Mapping[str, ArtifactConfig] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
     capabilities: tuple[str, ...] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     service_managed: ServiceManaged | None = None

@@ -23,6 +23,7 @@ from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 # Environment, ManagedBy).
 MOST_TAGS = 44
 
+STACK_NAME = r"[A-Za-z][A-Za-z0-9-]{0,127}"
 UNIT = r"^(?![0-9]{12}$)(/|[^/\s][^/]{0,127}(/[^/]{1,128})*)$"
 # IAM's set of characters, the narrowest of the services with tags.
 _TAG = re.compile(r"[\w .:/=+\-@]*")
@@ -37,6 +38,16 @@ def _suffix(value: str) -> str:
     if not re.match(SUFFIX_PATTERN, value) or value.endswith("\n"):
         raise ValueError(
             f"{shown(value)} is not a valid suffix; give {SUFFIX_RULE}, such as prod"
+        )
+    return value
+
+
+def _stack_name(value: str) -> str:
+    # API reference, CreateStack: StackName.
+    if not re.fullmatch(STACK_NAME, value):
+        raise ValueError(
+            f"{shown(value)} is not a name of a stack; give at most 128 letters, digits and "
+            "hyphens, beginning with a letter"
         )
     return value
 
@@ -145,6 +156,11 @@ Suffix = Annotated[
             "maxLength": LONGEST_SUFFIX,
         }
     ),
+]
+StackName = Annotated[
+    str,
+    AfterValidator(_stack_name),
+    WithJsonSchema({"type": "string", "pattern": f"^{STACK_NAME}$"}),
 ]
 Caller = Annotated[str, AfterValidator(_caller)]
 Region = Annotated[
@@ -535,6 +551,12 @@ class StackSetShape(Shape):
         description="Stack sets that must be deployed first, besides those whose outputs are "
         "used.",
         examples=[["audit"]],
+    )
+    imported: list[StackName] = Field(
+        default=[],
+        description="Names of stacks that were imported and keep their names, so that the "
+        "roles of the system reach them.",
+        examples=[["shop-network"]],
     )
     capabilities: list[Capability] | None = Field(
         default=None,

@@ -19,6 +19,7 @@ from tapgen.knowledge.regions import PARTITION_OF
 from tapgen.model import LONGEST_SUFFIX, SELF, SUFFIX_PATTERN, SUFFIX_RULE
 
 MOST_TAGS = 44
+STACK_NAME = "[A-Za-z][A-Za-z0-9-]{0,127}"
 UNIT = "^(?![0-9]{12}$)(/|[^/\\s][^/]{0,127}(/[^/]{1,128})*)$"
 _TAG = re.compile("[\\w .:/=+\\-@]*")
 
@@ -31,6 +32,14 @@ def _suffix(value):
     if not re.match(SUFFIX_PATTERN, value) or value.endswith("\n"):
         raise ValueError(
             f"{shown(value)} is not a valid suffix; give {SUFFIX_RULE}, such as prod"
+        )
+    return value
+
+
+def _stack_name(value):
+    if not re.fullmatch(STACK_NAME, value):
+        raise ValueError(
+            f"{shown(value)} is not a name of a stack; give at most 128 letters, digits and hyphens, beginning with a letter"
         )
     return value
 
@@ -597,6 +606,7 @@ class StackSetShape(Record):
         "at_first",
         "artifacts",
         "depends_on",
+        "imported",
         "capabilities",
         "tags",
     )
@@ -621,6 +631,7 @@ def check_stack_set_shape(data: Any) -> StackSetShape:
             "at_first",
             "artifacts",
             "depends_on",
+            "imported",
             "capabilities",
             "tags",
         )
@@ -786,6 +797,19 @@ def check_stack_set_shape(data: Any) -> StackSetShape:
         found.depends_on = value
     else:
         found.depends_on = []
+    if "imported" in data:
+        value = data["imported"]
+        if type(value) is not list:
+            raise Wrong
+        value_items = []
+        for value_item in value:
+            check_text(value_item)
+            value_item = _stack_name(value_item)
+            value_items.append(value_item)
+        value = value_items
+        found.imported = value
+    else:
+        found.imported = []
     if "capabilities" in data:
         value = data["capabilities"]
         if value is not None:

@@ -524,6 +524,7 @@ def _read(
             for name, inner in (artifacts.mapping if artifacts else {}).items()
         },
         depends_on=tuple(shape.depends_on),
+        imported=tuple(shape.imported),
         capabilities=None if shape.capabilities is None else (*shape.capabilities,),
         tags=shape.tags,
         service_managed=units.read(node, root),

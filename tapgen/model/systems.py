@@ -86,7 +86,7 @@ class StackSet:
     `at_first` what parameters have in new stacks before they get these values, by name,
     `artifacts` the files to upload beside the template, by name.
     `depends_on` names parts of the same system, besides those that `Output` values
-    imply. `role` is `every`, `global` or a region role of the system. `service_managed`
+    imply. `imported` are the names of stacks that StackSets did not create. `role` is `every`, `global` or a region role of the system. `service_managed`
     is None where tapgen's own roles deploy the stack set. `source` is the user's JSON or
     YAML file that the template comes from.
     """
@@ -100,6 +100,7 @@ class StackSet:
     overrides: tuple[Override, ...] = ()
     at_first: Mapping[str, AtFirst] = field(default_factory=dict)
     depends_on: tuple[str, ...] = ()
+    imported: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=dict)
     artifacts: Mapping[str, Artifact] = field(default_factory=dict)

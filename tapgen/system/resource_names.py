@@ -23,6 +23,9 @@ from tapgen.template.values import LATER, marked, pieces, references, scalar, un
 
 _SUFFIX = "EnvironmentSuffix"
 SUFFIX = f"${{{_SUFFIX}}}"
+STACKS = "cloudformation:stack"
+"""The kind of the names of imported stacks."""
+
 ACCOUNT = "${AWS::AccountId}"
 """Variables in a pattern: the template of the roles defines them."""
 
@@ -63,6 +66,8 @@ def patterns(system: System) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     accounts = representatives.of(system)
     for s in system.stack_sets:
+        if s.imported:
+            found.setdefault(STACKS, set()).update(s.imported)
         for kind, pattern in _of(system, s, accounts):
             found.setdefault(kind, set()).add(pattern)
     return {kind: tuple(sorted(_few(kind, found[kind]))) for kind in sorted(found)}
@@ -208,8 +213,9 @@ def _own_names(value: Any, kind: str, s: StackSet) -> list[str]:
         case None | {"Ref": "AWS::NoValue"} if kind not in GENERATED:
             return ["*"]
         case None | {"Ref": "AWS::NoValue"}:
-            stack = f"StackSet-{s.name}"[:_STACK_NAME_PART]
-            return [f"{stack.lower() if kind == 's3:bucket' else stack}*"]
+            stacks = (f"StackSet-{s.name}"[:_STACK_NAME_PART], *s.imported)
+            starts = [stack[:_STACK_NAME_PART] for stack in stacks]
+            return [f"{n.lower() if kind == 's3:bucket' else n}*" for n in starts]
         case {"Fn::If": [_, yes, no]}:
             return [*_own_names(yes, kind, s), *_own_names(no, kind, s)]
     return texts(value, s)

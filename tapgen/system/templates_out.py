@@ -268,6 +268,7 @@ def _stack_set(
             }
             for override in stack_set.overrides
         ],
+        **({"imported": [*stack_set.imported]} if stack_set.imported else {}),
         **_at_first(stack_set, parts),
         "parameter_types": {
             name: {"type": p["Type"], "no_echo": p.get("NoEcho", False)}

@@ -1,0 +1,86 @@
+"""Stack sets take over stacks that exist, killed at every call.
+
+`make test` tries some of the calls, `make soak` all of them (TAPGEN_SOAK).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tapgen import plan, rollout
+from tapgen.model import InstanceStatus
+from tapgen.rollout import importing
+from tests import make
+from tests.unit.rollout.fakes import Cloud, Faults, Instance, Killed, kill
+from tests.unit.rollout.test_kills import observed, part, resume, some
+from tests.unit.rollout.test_moving import Named
+
+PARTS = (part("data", "a", "b"), part("old", "x", "x"))
+STACKS = {s.part: {t: f"{t.account}/{t.region}" for t in s.targets} for s in PARTS}
+
+
+def stacks() -> Cloud:
+    """A cloud with stacks that belong to no stack set."""
+    cloud = Named()
+    for s in PARTS:
+        for target in s.targets:
+            values = {k: str(v) for k, v in s.values(target).items()}
+            runs = s.template, values
+            one = Instance({}, InstanceStatus.CURRENT, stack=runs)
+            cloud.released.setdefault(target, {})[s.name] = one
+    return cloud
+
+
+def run(cloud: Cloud) -> rollout.Outcome:
+    return importing.run(
+        make.system(*PARTS),
+        STACKS,
+        cloud,  # type: ignore[arg-type]
+        lambda event: None,
+        starter=rollout.Starter("tester", "import"),
+        sleep=lambda seconds: None,
+    )
+
+
+def left(cloud: Cloud) -> Any:
+    return {
+        name: (
+            found.definition.template,
+            {t: (i.status, i.stack) for t, i in sorted(found.instances.items())},
+        )
+        for name, found in sorted(cloud.sets.items())
+    }
+
+
+def test_an_import_changes_no_stack_and_leaves_an_empty_plan() -> None:
+    cloud = stacks()
+
+    ended = run(cloud)
+
+    assert ended.green and {*ended.done} == {s.name for s in PARTS}
+    assert not any(cloud.released.values()) and not cloud.history
+    assert not [line for line in cloud.started if line.split()[0] == "update"]
+    assert not plan.make(make.system(*PARTS), observed(cloud))
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_killed_import_goes_on_where_it_was(after: bool) -> None:
+    wanted = stacks()
+    faults = wanted.faults = wanted.bucket.faults = Faults()
+    run(wanted)
+    for number in some(len(faults.calls), f"import {after}"):
+        cloud = stacks()
+        faults = cloud.faults = cloud.bucket.faults = Faults()
+        (faults.after if after else faults.before)[number] = kill
+        try:
+            run(cloud)
+        except Killed:
+            pass
+        faults.before.clear()
+        faults.after.clear()
+        if resume(cloud) is None and not cloud.sets:
+            run(cloud)  # nothing had begun
+        assert left(cloud) == left(wanted), number
+        assert not any(cloud.released.values()), number
