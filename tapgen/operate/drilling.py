@@ -479,14 +479,12 @@ class _Writing:
         return programs.steps([Move(wanted, here)], databases.unread)
 
     def _returned(self, moves: Sequence[Move], begun: dict[str, int]) -> None:
-        """Add the steps back: each takes back what was done, so nothing takes it back."""
+        """Add the steps back: each takes back what was done, so nothing takes it back. It is
+        taken back once a check has seen so."""
+        ends = {"writer": "MoveDatabase", "release": "PutSwitch"}
         for step in programs.steps(moves, databases.unread):
-            bare = replace(step, undo=(), remains="")
-            name = "PutSwitch" if _script(step) == "release" else ""
-            if step.check and step.check.script == "writer":
-                name = "MoveDatabase"
-            if name in begun and (step.kind is Kind.ACT or name == "MoveDatabase"):
-                bare = replace(bare, undoes=_id(begun[name]))
+            name = ends.get(step.check.script, "") if step.check else ""
+            bare = replace(step, undo=(), remains="", undoes=_id(begun.get(name, 0)))
             self.steps.append(bare)
 
 

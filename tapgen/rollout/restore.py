@@ -75,18 +75,21 @@ def _undone(state: State) -> Iterator[Lane]:
         step = state.there.steps[id]
         if not step.undo:
             return
+        # Taken back is what the last of these steps has seen to be so.
+        last = "" if step.after_undo else id
         found = [
             *_look(step.before_undo),
-            Step(Kind.ACT, calls=step.undo, words=f"undo {step.words}", undoes=id),
-            *_look(step.after_undo),
+            Step(Kind.ACT, calls=step.undo, words=f"undo {step.words}", undoes=last),
+            *_look(step.after_undo, id),
         ]
         yield tuple(found)
 
 
-def _look(check: Act | None) -> Iterator[Step]:
+def _look(check: Act | None, undoes: str = "") -> Iterator[Step]:
     if check:
         again = replace(check, seconds=0) if check.script in scripts.AGAIN else None
-        yield Step(Kind.CHECK, check=check, again=again, words=str(check))
+        words = str(check)
+        yield Step(Kind.CHECK, check=check, again=again, words=words, undoes=undoes)
 
 
 def _tolerant(chosen: Preferences) -> Preferences:
