@@ -29,6 +29,8 @@ _CODE = {"CodeUri", "ContentUri"}
 # Part of a parameter's name, in lower case → the thing that it names.
 _BY_NAME = (
     ("stack", "text"),
+    ("networkacl", "acl"),
+    ("routetable", "table"),
     ("vpccidr|cidr", "cidr"),
     ("vpc", "vpc"),
     ("subnets|subnetids|subnetlist", "subnets"),
@@ -111,7 +113,10 @@ class Things:
         if name == "subnet":
             self.subnets += 1
             return self("subnets").split(",")[(self.subnets - 1) % 3]
-        if name == "az":  # whoever asks for two wants different ones
+        # Whoever asks for two wants different ones.
+        if name in ("acl", "table"):
+            return str(getattr(self, f"_{name}")())
+        if name == "az":
             self.zones += 1
             return self("azs").split(",")[(self.zones - 1) % 3]
         if name not in self.made:
@@ -143,6 +148,14 @@ class Things:
     def _group_name(self) -> str:
         self("group")
         return "filler"
+
+    def _acl(self) -> str:
+        made = self.client("ec2").create_network_acl(VpcId=self("vpc"))
+        return str(made["NetworkAcl"]["NetworkAclId"])
+
+    def _table(self) -> str:
+        made = self.client("ec2").create_route_table(VpcId=self("vpc"))
+        return str(made["RouteTable"]["RouteTableId"])
 
     def _pair(self) -> str:
         self.client("ec2").create_key_pair(KeyName="filler")
@@ -299,6 +312,7 @@ _TEXTS = {
     "user": "filleruser",
     "version": "1.0",
 }
+_PLACEHOLDER = re.compile("[a-z]+-0+")  # an id for the user to replace: acl-0000000
 _SERVICES = [
     f"{name}.amazonaws.com"
     for name in "lambda ecs-tasks ec2 states events codepipeline codebuild".split()
@@ -324,6 +338,7 @@ def values(template: Path) -> tuple[dict[str, str], list[dict[str, Any]]]:
         )
         for name, parameter in body.get("Parameters", {}).items()
         if parameter.get("Default") is None
+        or _PLACEHOLDER.fullmatch(str(parameter["Default"]))
         or (
             parameter["Default"] == ""
             and (_is_required(body) or not _accepts("", parameter))

@@ -11,7 +11,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from tapgen.emulator.resources.calls import CallError, call
+from tapgen.emulator.resources.calls import CallError, call, truth
 from tapgen.emulator.resources.kinds import (
     Attributes,
     Created,
@@ -146,7 +146,14 @@ def _entry(properties: Properties) -> Mapping[str, Any]:
 
 
 def _make_entry(request: Request) -> Created:
-    call("ec2", "CreateNetworkAclEntry", **_entry(request.properties))
+    entry = _entry(request.properties)
+    known = (_lists().get(entry.get("NetworkAclId")) or {}).get("Entries", ())
+    number, egress = str(entry.get("RuleNumber")), truth(entry["Egress"])
+    if any(str(e["RuleNumber"]) == number and e["Egress"] == egress for e in known):
+        # ministack takes a second one (words: ansible-collections/amazon.aws#2592).
+        message = f"The network acl entry identified by {number} already exists."
+        raise CallError("Ec2", "NetworkAclEntryAlreadyExists", message, 400)
+    call("ec2", "CreateNetworkAclEntry", **entry)
     name = request.name("")
     return name, {"Id": name}
 

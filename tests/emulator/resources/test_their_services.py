@@ -277,6 +277,10 @@ def test_each_is_there_and_goes_with_its_stack(place: Place) -> None:
     assert server["InstanceType"] == "t3.large"
     assert retagged[0] in server["Tags"] and TAG[0] not in server["Tags"]
 
+    again = _with(OTHERS["Entry"], NetworkAclId=ids["List"])
+    words = "The network acl entry identified by 100 already exists."
+    assert words in place.failed("again", {"R": again})
+
     place.delete("all")
     assert {*dict(_missing(place, ids))} == {*THERE}
 
