@@ -46,8 +46,7 @@ FAST = (0.02, 0.1)
 
 WHAT_TO_DO = re.compile(
     r"\b(set|pass|give|first|wait|keep|leave|remove|take|plan again|undone|run"
-    r"|roll out)\b"
-    r"|tapgen|--|in the file"
+    r"|roll out|turn|choose)\b|tapgen|--|in the file|there is nothing to"
 )
 
 
@@ -210,11 +209,9 @@ class Walk:
             self.look()
         for _ in range(PATIENCE):
             if ended is None or ended.open:
-                back = bool(self.draw.randrange(2))
-                self.say("resume" + " --back" * back)
-                resumed = self.attempt(lambda: self.resume(back), {})
-                if resumed is not None:
-                    ended = resumed
+                gone_on = self.gone_on_with(ended)
+                if gone_on is not None:
+                    ended = gone_on
                     continue
             the_plan = self.planned()
             if not the_plan:
@@ -232,6 +229,16 @@ class Walk:
             self.say("rollout again")
             ended = self.attempt(lambda: self.run(the_plan, {}), {})
         raise AssertionError(f"no way on:\n{self.told()}")
+
+    def gone_on_with(self, ended: Outcome | None) -> Outcome | None:
+        """Go on with the open run, there or back, or repair what keeps it from that; None
+        where no run is open."""
+        if ended is not None and hangs(ended):
+            self.repair([str(f) for f in ended.failures], ended.run)
+            return rollout.Outcome()
+        back = bool(self.draw.randrange(2))
+        self.say("resume" + " --back" * back)
+        return self.attempt(lambda: self.resume(back), {})
 
     # --- What may be done -----------------------------------------------------------
 
@@ -320,7 +327,7 @@ class Walk:
         self.say(" ".join(["ended", *state, f"restored {len(ended.restored)}"]))
         return ended
 
-    def repair(self, refused: Iterable[str]) -> None:
+    def repair(self, refused: Iterable[str], run: str | None = None) -> None:
         """Repair what hangs, as `tapgen repair` does; nothing else is left to do here."""
         observed = self.cloud.observe(self.system)
         states = {
@@ -337,6 +344,7 @@ class Walk:
             self.system.resolve(self.cloud.account),
             self.sets,
             self.cloud.events.append,
+            starter=Starter("walker", "repair", supersede=run),
             poll_seconds=FAST,
         )
         self.say(f"repaired, failures {[str(f) for f in ended.failures]}")
@@ -446,6 +454,11 @@ class Walk:
     def told(self) -> str:
         head = f"{self.way.system}, seed {self.seed}, in {self.cloud.account}"
         return "\n  ".join([head, *self.said])
+
+
+def hangs(ended: Outcome) -> bool:
+    """Whether a stack of a run can be neither updated nor taken back."""
+    return any("ROLLBACK_FAILED" in str(failure) for failure in ended.failures)
 
 
 def losses(the_plan: Plan) -> set[str]:

@@ -15,6 +15,8 @@ from tapgen.blueprints.values import Database
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
 from tapgen.model import Output, StackSet, System
+from tapgen.plan import preconditions
+from tests import make
 from tests.systems import look
 from tests.systems.look import body, every, only, service, statements, texts
 
@@ -366,6 +368,17 @@ def test_the_role_names_exactly_the_buckets_of_the_templates(system: System) -> 
     named = list(texts(body(system, "roles")["Resources"]["ReplicationRole"]))
     assert f"arn:${{AWS::Partition}}:s3:::{source}" in named
     assert f"arn:${{AWS::Partition}}:s3:::{destination}/*" in named
+
+
+def test_minimal_does_not_take_the_place_of_ideal(
+    minimal: System, ideal: System
+) -> None:
+    deployed = {s.name: make.observed(s) for s in ideal.stack_sets}
+    (said,) = preconditions.unmet(minimal, deployed)
+    assert "set profile: ideal again" in said
+    deployed = {s.name: make.observed(s) for s in minimal.stack_sets}
+    assert preconditions.unmet(minimal, deployed) == []
+    assert preconditions.unmet(ideal, deployed) == []
 
 
 def test_the_minimal_profile_has_one_role(minimal: System) -> None:

@@ -96,7 +96,17 @@ def build(config: Config) -> System:
     parts.append(_observability(shape, settings))
     system = assemble(replace(config, tags={**TAGS, **config.tags}), parts)
     if not shape.ideal:
-        return system
+        # Parts give up outputs before those that use them; no order leads there.
+        smaller = Precondition(
+            "network",
+            "",
+            "",
+            (),
+            "minimal does not take the place of ideal: set profile: ideal again, or create"
+            " a system with another suffix, and tapgen destroy this one",
+            region=config.regions["dr"],
+        )
+        return replace(system, preconditions=(smaller,))
     return replace(
         system,
         preconditions=tuple(_preconditions(settings)),

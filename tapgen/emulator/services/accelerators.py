@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 
+from tapgen.emulator.services import serving
 from tapgen.emulator.services.registry import Record, Refusal, Service, place, unknown
 from tapgen.emulator.state.tracked import Tracked
 
@@ -124,6 +125,7 @@ def _delete_listener(given: Record) -> Record:
 
 # --- Endpoint groups -------------------------------------------------------------------
 
+_GROUP = "EndpointGroup"
 _HEALTH: Record = {
     "HealthCheckPort": 443,
     "HealthCheckProtocol": "TCP",
@@ -140,7 +142,7 @@ def _endpoints(given: Record) -> list[Record]:
             "EndpointId": one["EndpointId"],
             "Weight": one.get("Weight", 128),
             "ClientIPPreservationEnabled": one.get("ClientIPPreservationEnabled", True),
-            "HealthState": "HEALTHY",
+            "HealthState": "INITIAL",
         }
         for one in given.get("EndpointConfigurations") or []
     ]
@@ -173,6 +175,34 @@ def _create_group(given: Record) -> Record:
         **{name: given.get(name, value) for name, value in _HEALTH.items()},
     }
     return {"EndpointGroup": _groups[arn]}
+
+
+def _describe_group(given: Record) -> Record:
+    return {"EndpointGroup": _seen(_found(_groups, given["EndpointGroupArn"], _GROUP))}
+
+
+def _list_groups(given: Record) -> Record:
+    found = _listed(_groups, _GROUP, "ListenerArn")(given)
+    return {f"{_GROUP}s": [_seen(group) for group in found[f"{_GROUP}s"]]}
+
+
+def _seen(group: Record) -> Record:
+    """A group with the health of its endpoints at this moment.
+    https://docs.aws.amazon.com/global-accelerator/latest/api/API_EndpointDescription.html
+    """
+    endpoints = [
+        {**one, "HealthState": _health(one["EndpointId"])}
+        for one in group["EndpointDescriptions"]
+    ]
+    return {**group, "EndpointDescriptions": endpoints}
+
+
+def _health(endpoint: str) -> str:
+    if ":loadbalancer/" not in endpoint:
+        return "HEALTHY"
+    _, _, _, region, account, _ = endpoint.split(":", 5)
+    answers = serving.is_serving(account, region, endpoint)
+    return "HEALTHY" if answers else "UNHEALTHY"
 
 
 def _update_group(given: Record) -> Record:
@@ -246,8 +276,8 @@ _OPERATIONS: Mapping[str, Callable[[Record], Record]] = {
     "UpdateListener": _update_listener,
     "DeleteListener": _delete_listener,
     "CreateEndpointGroup": _create_group,
-    "DescribeEndpointGroup": _described(_groups, "EndpointGroup"),
-    "ListEndpointGroups": _listed(_groups, "EndpointGroup", "ListenerArn"),
+    "DescribeEndpointGroup": _describe_group,
+    "ListEndpointGroups": _list_groups,
     "UpdateEndpointGroup": _update_group,
     "DeleteEndpointGroup": _delete_group,
     "TagResource": _tag,

@@ -46,17 +46,26 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     ),
     Behaviour(
         "RDS instance",
-        "is `modifying`, `rebooting` or `creating` while it is changed",
+        "is `modifying`, `rebooting`, `starting` or `creating` while it is changed",
         _RDS + "accessing-monitoring.html",
-        NOT,
+        CLOCK,
+        "call while the clock stands; five minutes later it is available. A stack waits: "
         "`tapgen local fault add delay --type AWS::RDS::DBInstance --seconds 60`",
     ),
     Behaviour(
-        "RDS replica",
-        "lags behind its source",
-        _RDS + "rds-metrics.html",
+        "Aurora global database",
+        "is `switching-over` or `failing-over` for minutes",
+        _DOCS + "AmazonRDS/latest/APIReference/API_GlobalCluster.html",
         NOT,
-        "`put-metric-data` for `ReplicaLag`, then move the clock: its alarm follows",
+        "`tapgen local fault add delay --action SwitchoverGlobalCluster --seconds 60`",
+    ),
+    Behaviour(
+        "RDS replica",
+        "reports every minute how far it lags behind its source",
+        _RDS + "rds-metrics.html",
+        CLOCK,
+        "move the clock: 0, or the time since the region of the source is away by a "
+        "fault. Aurora's lag: `put-metric-data`, then move the clock",
     ),
     Behaviour(
         "CloudWatch alarm",
@@ -94,8 +103,9 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
         "gets no traffic while it is unhealthy, unless all are",
         _DOCS + "global-accelerator/latest/dg/"
         "about-endpoints-endpoint-weights.unhealthy-endpoints.html",
-        NOT,
-        "`tapgen local fault add unavailable --service elasticloadbalancing`",
+        ALWAYS,
+        "`tapgen local fault add unavailable --service elasticloadbalancing`, or new "
+        "targets while the clock stands: its health is shown, no traffic flows",
     ),
     Behaviour(
         "Target of a load balancer",
@@ -125,8 +135,9 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour(
         "ACM certificate",
         "is PENDING_VALIDATION until its record exists, and fails after 72 hours",
-        _DOCS + "acm/latest/userguide/domain-ownership-validation.html",
-        NOT,
+        _DOCS + "acm/latest/userguide/troubleshooting-timed-out.html",
+        CLOCK,
+        "request it while the clock stands, add the record, and move the clock. A stack: "
         "`tapgen local fault add fail --type AWS::CertificateManager::Certificate`",
     ),
     Behaviour(

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from tapgen.emulator.server import lifecycle
 from tapgen.emulator.services import behaviours
 from tapgen.emulator.services.patches.alarm_states import state
-from tests.emulator.conftest import Aws
+from tests.emulator.conftest import Aws, template
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
 
@@ -42,8 +42,7 @@ def test_a_replica_is_not_promoted_while_it_is_backed_up(
     aws: Aws, clock: Clock
 ) -> None:
     rds = aws.client("rds")
-    clock.forward(0)  # it stands still from here on
-    hour = int(clock.forward(0)[11:13])
+    hour = int(clock.forward(0)[11:13])  # it stands still from here on
     window = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
     rds.create_db_instance(
         DBInstanceIdentifier="source",
@@ -57,12 +56,16 @@ def test_a_replica_is_not_promoted_while_it_is_backed_up(
     rds.create_db_instance_read_replica(
         DBInstanceIdentifier="copy", SourceDBInstanceIdentifier="source"
     )
-    rds.modify_db_instance(DBInstanceIdentifier="copy", PreferredBackupWindow=window)
 
     def status() -> str:
         [found] = rds.describe_db_instances(DBInstanceIdentifier="copy")["DBInstances"]
         return str(found["DBInstanceStatus"])
 
+    assert status() == "creating"
+    clock.forward(5 * MINUTE)
+    rds.modify_db_instance(DBInstanceIdentifier="copy", PreferredBackupWindow=window)
+    assert status() == "modifying"
+    clock.forward(5 * MINUTE)
     assert status() == "available"
     clock.forward(2 * HOUR)
     assert status() == "backing-up"
@@ -86,6 +89,89 @@ def test_a_replica_is_not_promoted_while_it_is_backed_up(
     [found] = rds.describe_db_instances(**second)["DBInstances"]
     assert found["DBInstanceStatus"] == "available"
     assert refused(rds.promote_read_replica, **promote) == "InvalidDBInstanceState"
+
+
+def test_a_replica_reports_its_lag(aws: Aws, clock: Clock) -> None:
+    source = aws.client("rds").create_db_instance(
+        DBInstanceIdentifier="source",
+        DBInstanceClass="db.t4g.micro",
+        Engine="postgres",
+        AllocatedStorage=20,
+        MasterUsername="admin1",
+        MasterUserPassword="a-password",
+        BackupRetentionPeriod=7,
+    )["DBInstance"]
+    replica = {
+        "DBInstanceIdentifier": "copy",
+        "SourceDBInstanceIdentifier": source["DBInstanceArn"],
+    }
+    resource = {"Type": "AWS::RDS::DBInstance", "Properties": replica}
+    stacks = aws.client("cloudformation", region="us-west-2")
+    stacks.create_stack(StackName="copy", TemplateBody=template({"Copy": resource}))
+    waiter = stacks.get_waiter("stack_create_complete")
+    waiter.wait(StackName="copy", WaiterConfig={"Delay": 0.1, "MaxAttempts": 600})
+    cloudwatch = aws.client("cloudwatch", region="us-west-2")
+    cloudwatch.put_metric_alarm(
+        AlarmName="lag",
+        Namespace="AWS/RDS",
+        MetricName="ReplicaLag",
+        Dimensions=[{"Name": "DBInstanceIdentifier", "Value": "copy"}],
+        Statistic="Maximum",
+        Period=60,
+        EvaluationPeriods=3,
+        Threshold=60,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="breaching",
+    )
+
+    def state() -> str:
+        [alarm] = cloudwatch.describe_alarms(AlarmNames=["lag"])["MetricAlarms"]
+        return str(alarm["StateValue"])
+
+    clock.forward(0)
+    clock.forward(5 * MINUTE)
+    assert state() == "OK"
+    with unavailable(clock, aws, "us-east-1"):
+        clock.forward(MINUTE)
+        assert state() == "OK"
+        clock.forward(5 * MINUTE)
+        assert state() == "ALARM"
+    clock.forward(5 * MINUTE)
+    assert state() == "OK"
+
+
+def test_a_certificate_waits_for_its_record(aws: Aws, clock: Clock) -> None:
+    acm, route53 = aws.client("acm"), aws.client("route53")
+    zone = route53.create_hosted_zone(Name="a.test", CallerReference="1")["HostedZone"]
+
+    def request(domain: str) -> str:
+        found = acm.request_certificate(DomainName=domain, ValidationMethod="DNS")
+        return str(found["CertificateArn"])
+
+    def status(arn: str) -> str:
+        found = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+        return str(found["Status"])
+
+    assert status(request("now.a.test")) == "ISSUED"
+    clock.forward(0)
+    proven, other = request("one.a.test"), request("two.a.test")
+    assert status(proven) == "PENDING_VALIDATION"
+    [option] = acm.describe_certificate(CertificateArn=proven)["Certificate"][
+        "DomainValidationOptions"
+    ]
+    record = option["ResourceRecord"]
+    entry = {
+        **{"Name": record["Name"], "Type": record["Type"], "TTL": 300},
+        "ResourceRecords": [{"Value": record["Value"]}],
+    }
+    change = {"Action": "CREATE", "ResourceRecordSet": entry}
+    route53.change_resource_record_sets(
+        HostedZoneId=zone["Id"], ChangeBatch={"Changes": [change]}
+    )
+    clock.forward(DAY)
+    assert (status(proven), status(other)) == ("ISSUED", "PENDING_VALIDATION")
+    clock.forward(2 * DAY)
+    assert (status(proven), status(other)) == ("ISSUED", "VALIDATION_TIMED_OUT")
 
 
 def test_an_alarm_without_data_and_with_data_again(aws: Aws, clock: Clock) -> None:
@@ -164,6 +250,17 @@ def test_an_accelerator_leaves_a_security_group(aws: Aws, clock: Clock) -> None:
         EndpointConfigurations=[{"EndpointId": balancer["LoadBalancerArn"]}],
         IdempotencyToken="g",
     )["EndpointGroup"]
+
+    def health() -> str:
+        found = edge.describe_endpoint_group(EndpointGroupArn=group["EndpointGroupArn"])
+        return str(found["EndpointGroup"]["EndpointDescriptions"][0]["HealthState"])
+
+    assert health() == "HEALTHY"
+    match = {"service": "elasticloadbalancing", "account": aws.account}
+    fault = {"effect": "unavailable", "match": match}
+    [added] = lifecycle.add_faults(clock.folder, [fault])
+    assert health() == "UNHEALTHY"
+    lifecycle.clear_faults(clock.folder, added["id"])
 
     def groups() -> list[str]:
         filters = [{"Name": "vpc-id", "Values": [vpc]}]

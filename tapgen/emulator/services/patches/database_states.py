@@ -1,4 +1,6 @@
-"""What RDS instances do as time goes by: daily backups, and the end of a promotion.
+"""What RDS instances do as time goes by: daily backups, and the end of what was asked for.
+
+What CloudFormation asks for is over when its stack says so.
 
 Backups take the whole of their window here; on AWS they begin in it, and take as long as
 there is to store.
@@ -9,7 +11,7 @@ https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_WorkingWithAutomated
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
@@ -28,15 +30,44 @@ PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
 """Private names of ministack used here, as `private_names` describes them."""
 
 PROMOTION = 300.0
-"""How long a promoted instance is `modifying`, in seconds; AWS says several minutes."""
+"""How long an instance is busy after a call, in seconds; AWS says several minutes."""
+
+BUSY: Mapping[str, str] = {
+    "CreateDBInstance": "creating",
+    "CreateDBInstanceReadReplica": "creating",
+    "ModifyDBInstance": "modifying",
+    "RebootDBInstance": "rebooting",
+    "StartDBInstance": "starting",
+}
+"""The status of an instance for as long after a call, while the clock stands."""
 
 _UNTIL = "_modifying_until"
 
 
 def apply() -> None:
     """Promote replicas by the API, and follow the clock."""
-    _rds()._ACTION_MAP["PromoteReadReplica"] = _promote
+    actions = _rds()._ACTION_MAP
+    actions["PromoteReadReplica"] = _promote
+    for action, status in BUSY.items():
+        actions[action] = _busy(actions[action], status)
     clock.watch(_happen)
+
+
+def _busy(original: Callable[[Any], Any], status: str) -> Callable[[Any], Any]:
+    def act(p: Any) -> Any:
+        rds = _rds()
+        name = rds._p(p, "DBInstanceIdentifier")
+        answer = original(p)
+        instance = rds._resolve_instance(name)
+        if answer[0] < 300 and instance and clock.stands():
+            _occupy(instance, status)
+        return answer
+
+    return act
+
+
+def _occupy(instance: dict[str, Any], status: str) -> None:
+    instance |= {"DBInstanceStatus": status, _UNTIL: clock.now() + PROMOTION}
 
 
 def refusal(instance: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -60,7 +91,7 @@ def promote(instance: dict[str, Any]) -> None:
     """Part a replica from its source; it is `modifying` until the clock goes forward."""
     part(instance)
     if clock.stands():
-        instance |= {"DBInstanceStatus": "modifying", _UNTIL: clock.now() + PROMOTION}
+        _occupy(instance, "modifying")
 
 
 def part(instance: dict[str, Any]) -> None:

@@ -15,13 +15,13 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 from xml.etree.ElementTree import SubElement
 
-from tapgen.emulator.services import reach
+from tapgen.emulator.services import serving
 from tapgen.emulator.services.patches import health_checks
 from tapgen.emulator.state.tracked import Tracked
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "ministack.core.responses": {"get_account_id": (), "get_region": ()},
-    "ministack.services.alb": {"_lbs": None, "_targets": None, "_tgs": None},
+    "ministack.services.alb": {"_lbs": None},
     "ministack.services.route53": {
         "_DEFAULT_NS": None,
         "_error_response": ("code", "message", "status"),
@@ -176,11 +176,11 @@ async def _is_healthy(zone: str, record: Record) -> bool:
         found = _named(_route53()._records.get(zone) or [], alias["DNSName"])
         group = [one for one in found if one["Type"] == record["Type"]]
         return not group or any([await _is_healthy(zone, one) for one in group])
-    return _has_targets(alias["DNSName"])
+    return _is_serving(alias["DNSName"])
 
 
-def _has_targets(name: str) -> bool:
-    """Whether a load balancer, if it is one, has a target for each of its groups.
+def _is_serving(name: str) -> bool:
+    """Whether a load balancer, if it is one, has targets that answer.
     https://docs.aws.amazon.com/Route53/latest/APIReference/API_AliasTarget.html
     """
     balancers: Any = import_module("ministack.services.alb")
@@ -190,14 +190,7 @@ def _has_targets(name: str) -> bool:
         found = balancers._lbs.get_scoped(owner, region, arn) or {}
         if owner != account or str(found.get("DNSName", "")).lower() != host:
             continue
-        groups = [
-            key
-            for at, where, key in [*balancers._tgs._data]
-            if (at, where) == (owner, region)
-            and arn in balancers._tgs.get_scoped(at, where, key)["LoadBalancerArns"]
-        ]
-        there = reach.can_reach(owner, region, "elasticloadbalancing")
-        return there and all(balancers._targets.get(key) for key in groups)
+        return serving.is_serving(owner, region, arn)
     return True
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
-from tapgen.emulator.services import clock
+from tapgen.emulator.services import clock, serving
 
 PRIVATE: Mapping[str, Mapping[str, tuple[str, ...] | None]] = {
     "ministack.services.alb": {
@@ -51,9 +51,8 @@ def apply() -> None:
 
 def _with_initial(params: Any, body: bytes) -> bytes:
     group = _balancers()._tgs[_balancers()._p(params, "TargetGroupArn")]
-    checked = clock.now() - float(group.get("HealthCheckIntervalSeconds") or 30)
-    new = [t["Id"] for t in _of(params) if t.get("_since", 0.0) > checked]
-    if not (clock.stands() and new):
+    new = [t["Id"] for t in _of(params) if not serving.is_checked(group, t)]
+    if not new:
         return body
     first, *members = body.decode().split("<member>")
     for number, member in enumerate(members):
