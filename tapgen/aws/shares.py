@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field
 from typing import Any
 
-from tapgen.aws.session import Aws, ask
+from tapgen.aws.session import ATTEMPTS, Aws, ask
 from tapgen.frozen import dataclass
 from tapgen.model import Target
 from tapgen.model.shifts import ACCELERATOR, CANARY, DNS, TARGETS
@@ -48,11 +48,18 @@ class Shares:
 
 
 def read(
-    aws: Aws, target: Target, by: str, of: Mapping[str, str], ids: Iterable[str]
+    aws: Aws,
+    target: Target,
+    by: str,
+    of: Mapping[str, str],
+    ids: Iterable[str],
+    attempts: int = ATTEMPTS,
 ) -> Shares:
     """Return how traffic is divided between sides. Raises AwsError, and LookupError where
     AWS has no such sides."""
-    return _READ[by](aws, target, of, tuple(ids))
+    where = Target(target.account, ACCELERATORS) if by == ACCELERATOR else target
+    client = aws.client(_SERVICES[by], where, attempts)
+    return _READ[by](client, of, tuple(ids))
 
 
 def are(aws: Aws, target: Target, payload: Mapping[str, Any]) -> tuple[bool, str]:
@@ -67,10 +74,7 @@ def are(aws: Aws, target: Target, payload: Mapping[str, Any]) -> tuple[bool, str
     return same and payload.get("Recorded") in (None, found.recorded), shown
 
 
-def _records(
-    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
-) -> Shares:
-    client = aws.client("route53", target)
+def _records(client: Any, of: Mapping[str, str], ids: tuple[str, ...]) -> Shares:
     listed = ask(
         client,
         "list_resource_record_sets",
@@ -100,10 +104,7 @@ def _is_checked(record: Mapping[str, Any]) -> bool:
     return "HealthCheckId" in record or evaluated
 
 
-def _dials(
-    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
-) -> Shares:
-    client = aws.client("globalaccelerator", Target(target.account, ACCELERATORS))
+def _dials(client: Any, of: Mapping[str, str], ids: tuple[str, ...]) -> Shares:
     found = {
         arn: ask(client, "describe_endpoint_group", EndpointGroupArn=arn) for arn in ids
     }
@@ -116,10 +117,7 @@ def _dials(
     return Shares(dials, {"Dials": dials})
 
 
-def _weights(
-    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
-) -> Shares:
-    client = aws.client("elbv2", target)
+def _weights(client: Any, of: Mapping[str, str], ids: tuple[str, ...]) -> Shares:
     arn = of["ListenerArn"]
     listener = ask(client, "describe_listeners", ListenerArns=[arn])["Listeners"][0]
     actions = listener["DefaultActions"]
@@ -134,10 +132,7 @@ def _weights(
     return Shares({id: groups[id] for id in ids}, {"DefaultActions": actions})
 
 
-def _canary(
-    aws: Aws, target: Target, of: Mapping[str, str], ids: tuple[str, ...]
-) -> Shares:
-    client = aws.client("apigateway", target)
+def _canary(client: Any, of: Mapping[str, str], ids: tuple[str, ...]) -> Shares:
     settings = ask(client, "get_stage", **of).get("canarySettings")
     if settings is None:
         raise LookupError(
@@ -147,6 +142,12 @@ def _canary(
     return Shares({CANARY: share, STABLE: 100 - share}, {"percentTraffic": share})
 
 
+_SERVICES: Mapping[str, str] = {
+    DNS: "route53",
+    ACCELERATOR: "globalaccelerator",
+    TARGETS: "elbv2",
+    CANARY: "apigateway",
+}
 _READ: Mapping[str, Callable[..., Shares]] = {
     DNS: _records,
     ACCELERATOR: _dials,

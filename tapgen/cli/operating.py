@@ -122,7 +122,8 @@ operating_options = _operating(*_OPTIONS, without_option)
 class Planned:
     """What a command is about to do: its steps, lines and data that say so, what is then
     done, and what to do next. Without a `program`, the steps are run as a procedure;
-    `facts` go into the journal."""
+    `facts` go into the journal. `returned` says what is so again where the run has taken
+    itself back."""
 
     command: str
     steps: tuple[Step, ...]
@@ -132,6 +133,7 @@ class Planned:
     next: str
     program: Program | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+    returned: str = ""
 
 
 def reach_to_operate(chosen: Chosen, unattended: bool) -> Reached:
@@ -201,6 +203,8 @@ def carry_out(
     else:
         lines = next_lines(reached, ended, planned.command)
         console(stderr=as_json).print(text.outcome(ended, **lines))
+        if planned.returned and ended.back and not ended.open and not ended.left:
+            say(planned.returned)
     if as_json:
         print_json({**planned.known, "outcome": report.outcome(ended)})
     return exit_code(ended)

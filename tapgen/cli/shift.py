@@ -157,6 +157,7 @@ def _planned(reached: Reached, found: Shifting) -> Planned:
         "\n".join(_afterwards(reached, found)),
         shifting.compiled(found, reached.system) if found.steps else None,
         found.facts,
+        f"all shares are as they were: {_shares(found.starts)}",
     )
 
 

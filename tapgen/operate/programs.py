@@ -75,7 +75,7 @@ def _steps(move: Move, step: Step, read: Read) -> Iterator[program.Step]:
 
 def _act(move: Move, step: Step, what: Call | Script, read: Read) -> program.Step:
     here, procedure = move.place, move.procedure
-    done = act(here, procedure, what, read, step.name)
+    done = replace(act(here, procedure, what, read, step.name), saves=step.saves)
     undo: tuple[program.Call, ...] = ()
     remains = step.undo if isinstance(step.undo, str) else ""
     if isinstance(step.undo, Call):
@@ -95,7 +95,9 @@ def _act(move: Move, step: Step, what: Call | Script, read: Read) -> program.Ste
 
 def _proof(done: Act, move: Move, step: Step, read: Read) -> Act | None:
     """Return the check that says whether an act is done, looked at once: that of its
-    script, or its first read-back."""
+    script, or its first read-back; none where that needs the answer of the act."""
+    if done.saves:
+        return None
     if done.script:
         return replace(done, script=scripts.PROOFS.get(done.script, done.script))
     for check in step.after:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tapgen.aws import health_checks, shares
-from tapgen.aws.session import Aws
+from tapgen.aws.session import ATTEMPTS, Aws
 from tapgen.aws.shares import ACCELERATORS, Shares
 from tapgen.errors import AwsError, Denied, RolloutError
 from tapgen.model import (
@@ -36,6 +36,7 @@ from tapgen.rollout.program import Kind, Program, Verb
 
 COMMAND = "shift"
 STEPS = (5, 25, 50, 100)
+_HASTY = 2  # attempts
 LONGEST_CHANGE = 1800
 """How long a change of records or dials is waited for, in seconds: AWS names no longest
 time. Its own waiter gives up after as long.
@@ -160,12 +161,17 @@ def _target(system: System, shift: Shift, account: str) -> Target:
     )
 
 
-def read(aws: Aws, where: Where) -> Shares:
+def read(aws: Aws, where: Where, attempts: int = ATTEMPTS) -> Shares:
     """Return how traffic is divided now. Raises AwsError, and RolloutError where AWS has
     other sides."""
     try:
         return shares.read(
-            aws, where.target, where.shift.by, where.of, where.ids.values()
+            aws,
+            where.target,
+            where.shift.by,
+            where.of,
+            where.ids.values(),
+            attempts,
         )
     except LookupError as error:
         raise RolloutError(
@@ -591,7 +597,7 @@ def _differs(
     part = system.part(shift.part)
     try:
         where = _located(system, shift, target, _reader(system, aws, observed))
-        found = read(aws, where)
+        found = read(aws, where, _HASTY)  # a plan does not wait for a lost region
     except (AwsError, RolloutError) as error:
         help = "; tapgen bootstrap gives the role that reads" * isinstance(
             error, Denied

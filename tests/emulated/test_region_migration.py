@@ -15,8 +15,12 @@ from tapgen import blueprints, config, plan
 from tapgen.aws import retained
 from tapgen.blueprints.region_migration.path import PATH
 from tapgen.blueprints.region_migration.path import settings as at
+from tapgen.cli.common import Timings
+from tapgen.cli.plan import make_plan
+from tapgen.cli.reach import Reached
 from tapgen.emulator.server import lifecycle
 from tapgen.model import Action
+from tapgen.report import text
 from tapgen.rollout import Event
 from tests.emulated.conftest import Cloud
 from tests.emulated.live import Live
@@ -337,6 +341,11 @@ def _shifted(two: Live) -> None:
     assert dials(two) == {"us-west-1": 50, "us-west-2": 50}
     (line,) = two.unpersisted()
     assert "source 50, target 50, not as its stack says (source 0, target 100)" in line
+    system = two.system.resolve(ACCOUNT)
+    nothing: Any = None  # no file is read
+    reached = Reached(nothing, system, two.cloud.aws, two.cloud.sets, local=True)
+    seen = make_plan(reached, Timings())
+    assert seen.shifts == (line,) and line in text.plan(seen)
     assert two.shift("accelerator", "").green
     assert dials(two) == {"us-west-1": 0, "us-west-2": 100}
     assert two.shift("targets", "green", 5, role="source").green

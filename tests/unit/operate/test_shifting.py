@@ -22,12 +22,14 @@ from tapgen import rollout
 from tapgen.aws.stacksets import Definition
 from tapgen.errors import AwsError, RolloutError
 from tapgen.model import InstanceStatus, Share, Shift, System
-from tapgen.model.procedures import Call, Check
-from tapgen.operate import running, shifting
+from tapgen.model.procedures import Call, Check, with_saved
+from tapgen.operate import filling, programs, running, shifting
+from tapgen.operate.programs import Move
 from tapgen.operate.shifting import Shifting
 from tapgen.rollout import Event, Outcome, Starter, history, opening
 from tests import make
 from tests.make import EAST
+from tests.systems import look
 from tests.unit.operate.world import Client
 from tests.unit.rollout.fakes import (
     Cloud,
@@ -572,3 +574,16 @@ def test_the_journal_has_what_was_recorded_and_an_older_tapgen_refuses_it() -> N
 def _object(cloud: Around, digest: str) -> str:
     (key,) = (k for k in cloud.bucket.objects if digest.removeprefix("sha256:") in k)
     return key
+
+
+def test_a_step_of_a_procedure_hands_what_it_saves_to_its_checks() -> None:
+    migrating = look.shipped("region_migration").resolve(EAST.account)
+    sync = filling.procedure(migrating, "sync")
+    here = filling.place(migrating, sync, "source")
+    start, wait, *_ = programs.steps([Move(sync, here)], lambda value, target: "arn:x")
+
+    (call,) = start.calls
+    assert call.needs_answer and call.proof is None, "its token makes it safe to repeat"
+    assert wait.check and wait.check.arguments["JobId"] == "{{ StartJob.JobId }}"
+    known = with_saved(wait.check, {"StartJob.JobId": "j1"})
+    assert known.arguments["JobId"] == "j1"
