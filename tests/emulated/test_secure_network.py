@@ -76,6 +76,19 @@ def soon(found: Callable[[], Any]) -> Any:
     return value
 
 
+def hosts(live: Live) -> set[str]:
+    """The hosts that the name of the database leads to."""
+    found = live.client("route53", "primary").list_resource_record_sets(
+        HostedZoneId=live.outputs("database-name", "primary")["PrivateZoneId"]
+    )
+    return {
+        r["Value"]
+        for s in found["ResourceRecordSets"]
+        if s["Type"] == "CNAME"
+        for r in s["ResourceRecords"]
+    }
+
+
 def changes(made: plan.Plan) -> dict[str, set[str]]:
     """Logical ids that a plan changes, by part."""
     return {
@@ -183,6 +196,32 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(
     back = plan.refusals(cloud.plan(look.shipped("secure_network")))
     assert any("a promotion cannot be undone" in str(each) for each in back)
 
+    # The way back: a new database in the primary region follows, and takes over.
+    # The first one, whose data are old, has lost the name for good.
+    states = {"dr_database": "multi_az"}
+    for state in ("replica", "promoted"):
+        states["primary_database"] = state
+        live = Live(cloud, look.shipped("secure_network", settings=states))
+        made = cloud.plan(live.system)
+        assert plan.refusals(made) == [] and losses(made) == set()
+        assert live.rollout().green
+        assert not cloud.plan(live.system)
+        outputs = live.outputs("database-back", "primary")
+        found = live.client("rds", "primary").describe_db_instances(
+            DBInstanceIdentifier=outputs["ReplicaIdentifier"]
+        )["DBInstances"][0]
+        follows_it = bool(found.get("ReadReplicaSourceDBInstanceIdentifier"))
+        assert follows_it is (state == "replica")
+        assert outputs["ReplicaEndpoint"] in hosts(live)
+    back = plan.refusals(
+        cloud.plan(
+            look.shipped(
+                "secure_network", settings={**states, "primary_database": "replica"}
+            )
+        )
+    )
+    assert any("a promotion cannot be undone" in str(each) for each in back)
+
     # No object has gone in a circle: each is there once, in both buckets.
     for role, bucket in names.items():
         versions = live.client("s3", role).list_object_versions(Bucket=bucket)
@@ -190,7 +229,7 @@ def test_an_upgrade_replaces_nothing_and_the_replica_takes_over(
 
     # A short walk from there; `make soak` walks far.
     names = ("log_retention_days", "app_port", "reverse_replication")
-    brief = WAYS["secure_network"].brief(*names, dr_database="multi_az")
+    brief = WAYS["secure_network"].brief(*names, **states)
     walk = Walk(cloud, server.folder, brief, seed=1)
     walk.begin()
     walk.step()

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tapgen import lint
 from tapgen.blueprints.values import Database
 from tapgen.config import Config
 from tapgen.errors import BlueprintError, ConfigError
@@ -823,6 +824,40 @@ def test_the_replica_is_promoted_by_a_setting(
     assert (given["Promoted"], given["Standby"]) == (promoted, standby)
 
 
+def test_a_database_for_the_way_back_has_the_name_from_its_first_day(
+    tmp_path: Path, ideal: System
+) -> None:
+    """So that nobody writes into the first one again, whose data are old."""
+    endpoint = "PrimaryDatabaseEndpoint"
+    first = ideal.part("database-name").parameters[endpoint]
+    assert str(first) == "database.DatabaseEndpoint"
+    for state, promoted, standby in (
+        *(("replica", "false", "false"), ("promoted", "true", "false")),
+        ("multi_az", "true", "true"),
+    ):
+        settings = {"dr_database": "promoted", "primary_database": state}
+        system = build(tmp_path, settings)
+        part = system.part("database-back")
+        assert {t.region for t in part.targets} == {"us-east-1"}
+        given = part.parameters
+        assert (given["Promoted"], given["Standby"]) == (promoted, standby)
+        assert str(given["SourceDatabaseArn"]) == "database-dr.ReplicaArn"
+        named = system.part("database-name").parameters[endpoint]
+        assert str(named) == "database-back.ReplicaEndpoint"
+    # Nothing of it collides with the first one, which stays.
+    here, there = (
+        {
+            "".join(texts(r["Properties"][key]))
+            for r in body(system, which)["Resources"].values()
+            for key in ("DBInstanceIdentifier", "LogGroupName", "AlarmName")
+            if key in r["Properties"]
+        }
+        for which in ("database-back", "database")
+    )
+    assert here and not here & there
+    assert lint.check(system, tmp_path, processes=1) == []
+
+
 def test_flow_logs_have_queries_in_each_region(ideal: System) -> None:
     found = every(ideal, "AWS::Logs::QueryDefinition")
     assert {part for part, _ in found} == {"network"} and len(found) == 4
@@ -935,6 +970,11 @@ def test_a_wrong_setting_is_refused_with_what_is_allowed(
     with pytest.raises(ConfigError) as caught:
         load(tmp_path, given)
     assert message in str(caught.value)
+
+
+def test_the_way_back_needs_somebody_to_follow(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="it comes after dr_database: promoted"):
+        build(tmp_path, {"primary_database": "replica"})
 
 
 def test_all_missing_settings_are_reported_at_once(tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from troposphere import GetAtt, Ref, Template
 
 from tapgen.blocks import database, frame, names, storage
 from tapgen.blueprints.secure_network import runbooks
 from tapgen.blueprints.secure_network.shape import (
+    BACK,
     BACKUP,
     DATA,
     REPLICA,
@@ -203,16 +206,18 @@ def storage_primary(shape: Shape) -> Template:
     return t
 
 
-def _database_place(t: Template, role: str) -> database.Place:
+def _database_place(t: Template, role: str, thing: str = "db") -> database.Place:
     return database.place(
         t,
-        identifier=name("db", role),
-        parameter_group_name=name("postgres${Major}", role),
+        identifier=name(thing, role),
+        parameter_group_name=name(thing.replace("db", "postgres${Major}"), role),
     )
 
 
-def _watch(t: Template, role: str) -> None:
-    database.watch(t, identifier=name("db", role), alarm_name=name("db-%s", role))
+def _watch(t: Template, role: str, thing: str = "db") -> None:
+    database.watch(
+        t, identifier=name(thing, role), alarm_name=name(f"{thing}-%s", role)
+    )
 
 
 def database_primary(shape: Shape) -> Template:
@@ -268,7 +273,23 @@ def database_dr(shape: Shape) -> Template:
     """The read replica in the recovery region, until it is promoted
     (`database.promotion`)."""
     t = frame.start("PostgreSQL read replica", role="dr")
-    place = _database_place(t, "dr")
+    instance = _replica(t, "dr", "db", source_region="PrimaryRegion")
+    runbooks.switch(t)
+    _replica_outputs(t, instance)
+    return t
+
+
+def database_back(shape: Shape) -> Template:
+    """The read replica in the primary region of the database that was promoted in the
+    recovery region, until it is promoted in turn: the way back."""
+    t = frame.start("PostgreSQL read replica, for the way back", role="primary")
+    instance = _replica(t, "primary", BACK, source_region="DrRegion")
+    _replica_outputs(t, instance)
+    return t
+
+
+def _replica(t: Template, role: str, thing: str, *, source_region: str) -> Any:
+    place = _database_place(t, role, thing)
     source = frame.arn(
         t,
         "SourceDatabaseArn",
@@ -281,21 +302,24 @@ def database_dr(shape: Shape) -> Template:
         "Replica",
         place=place,
         # Removing it with the promotion would replace the instance.
-        source_region=Ref("PrimaryRegion"),
+        source_region=Ref(source_region),
         **database.promotion(t, source),
         **database.size_parameters(t),
     )
-    _watch(t, "dr")
+    _watch(t, role, thing)
     database.lag_alarm(
         t,
         "ReplicaLagAlarm",
-        identifier=name("db", "dr"),
-        name=name("db-lag", "dr"),
+        identifier=name(thing, role),
+        name=name(f"{thing}-lag", role),
         topic_arn=Ref("AlertTopicArn"),
         # A promoted instance publishes no lag, so the alarm would never end.
         condition=database.IS_REPLICA,
     )
-    runbooks.switch(t)
+    return instance
+
+
+def _replica_outputs(t: Template, instance: Any) -> None:
     frame.outputs(
         t,
         ("ReplicaIdentifier", Ref(instance), "Identifier of the replica"),
@@ -307,4 +331,3 @@ def database_dr(shape: Shape) -> Template:
         ),
         ("ReplicaStackId", Ref("AWS::StackId"), "This stack, which promotes it"),
     )
-    return t

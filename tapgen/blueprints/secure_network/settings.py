@@ -125,9 +125,15 @@ class Settings(BaseModel):
         description="Database in the recovery region: each state in a rollout of its own (ideal)",
     )
 
+    primary_database: Literal["original", "replica", "promoted", "multi_az"] = Field(
+        default="original",
+        description="The way back: a new database in the primary region that follows the"
+        " promoted one, then takes over (ideal)",
+    )
+
     @model_validator(mode="after")
     def _together(self) -> Settings:
-        problems = [*self._conflicts(), *self._longer_lock()]
+        problems = [*self._conflicts(), *self._longer_lock(), *self._no_source()]
         problems += operators.unprovable(
             self.operators, self.second_factor, self.second_factor_by
         )
@@ -165,6 +171,13 @@ class Settings(BaseModel):
                     f"zone_names.{role} has {', '.join(given) or 'none'}; give"
                     f" {self.zones} different zones, as many as zones says"
                 )
+
+    def _no_source(self) -> Iterator[str]:
+        if self.primary_database != "original" and self.dr_database == "replica":
+            yield (
+                f"primary_database: {self.primary_database} needs a database to follow"
+                " in the recovery region: it comes after dr_database: promoted"
+            )
 
     def _longer_lock(self) -> Iterator[str]:
         if self.lock_days() > self.audit_retention_days:

@@ -49,13 +49,14 @@ class Settings(Record):
         "second_factor",
         "second_factor_by",
         "dr_database",
+        "primary_database",
     )
 
     def __new__(cls, **values: Any) -> Any:
         return check_settings(values)
 
     def _together(self):
-        problems = [*self._conflicts(), *self._longer_lock()]
+        problems = [*self._conflicts(), *self._longer_lock(), *self._no_source()]
         problems += operators.unprovable(
             self.operators, self.second_factor, self.second_factor_by
         )
@@ -79,6 +80,10 @@ class Settings(Record):
         for role, given in self.zone_names.items():
             if len(given) != self.zones or len(set(given)) != self.zones:
                 yield f"zone_names.{role} has {', '.join(given) or 'none'}; give {self.zones} different zones, as many as zones says"
+
+    def _no_source(self):
+        if self.primary_database != "original" and self.dr_database == "replica":
+            yield f"primary_database: {self.primary_database} needs a database to follow in the recovery region: it comes after dr_database: promoted"
 
     def _longer_lock(self):
         if self.lock_days() > self.audit_retention_days:
@@ -128,6 +133,7 @@ def check_settings(data: Any) -> Settings:
             "second_factor",
             "second_factor_by",
             "dr_database",
+            "primary_database",
         )
     }:
         raise Wrong
@@ -345,5 +351,17 @@ def check_settings(data: Any) -> Settings:
         found.dr_database = value
     else:
         found.dr_database = "replica"
+    if "primary_database" in data:
+        value = data["primary_database"]
+        if type(value) is not str or value not in (
+            "original",
+            "replica",
+            "promoted",
+            "multi_az",
+        ):
+            raise Wrong
+        found.primary_database = value
+    else:
+        found.primary_database = "original"
     found._together()
     return found

@@ -24,6 +24,9 @@ AUDIT = name("audit", "primary", unique=True)
 TRAIL = name("trail", "primary")
 SECRET = name("db-owner", "primary")
 
+BACK = "db-back"
+"""The database of the way back: the first one has lost what was written meanwhile."""
+
 ZONE = f"{CODE}-${{{names.SUFFIX}}}.internal"
 """The private hosted zone of both VPCs."""
 

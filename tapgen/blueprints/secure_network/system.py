@@ -115,24 +115,28 @@ def build(config: Config) -> System:
 
 
 def _preconditions(settings: Settings) -> Iterator[Precondition]:
-    """Return the order of the states of the database in the recovery region."""
-    if settings.dr_database == "replica":
+    """Return the order of the states of the databases that begin as replicas."""
+    states = [("database-dr", "dr_database", settings.dr_database)]
+    if settings.primary_database != "original":
+        states.append(("database-back", "primary_database", settings.primary_database))
+    for part, setting, state in states:
+        if state == "replica":
+            yield Precondition(
+                part,
+                "Promoted",
+                "false",
+                ((part, "Promoted", "false"),),
+                "a promotion cannot be undone, as RDS would create an empty replica in"
+                f" its place: set {setting}: promoted again",
+            )
         yield Precondition(
-            "database-dr",
-            "Promoted",
-            "false",
-            (("database-dr", "Promoted", "false"),),
-            "a promotion cannot be undone, as RDS would create an empty replica in its"
-            " place: set dr_database: promoted again",
+            part,
+            "Standby",
+            "true",
+            ((part, "Promoted", "true"),),
+            "together with the promotion, it would keep writes waiting: roll out"
+            f" {setting}: promoted first",
         )
-    yield Precondition(
-        "database-dr",
-        "Standby",
-        "true",
-        (("database-dr", "Promoted", "true"),),
-        "together with the promotion, it would keep writes waiting: roll out"
-        " dr_database: promoted first",
-    )
 
 
 def _keys_and_roles(shape: Shape, settings: Settings) -> Iterator[Part]:
@@ -319,6 +323,22 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
             "MultiAz": _text(given.multi_az),
         },
     )
+    if settings.primary_database != "original":
+        yield Part(
+            "database-back",
+            "primary",
+            recipe(data.database_back, shape),
+            ("ReplicaIdentifier", "ReplicaArn", "ReplicaEndpoint", "ReplicaStackId"),
+            {
+                **_GUARDS["primary"],
+                **shared,
+                "SourceDatabaseArn": Output("database-dr", "ReplicaArn", region="dr"),
+                "Promoted": _text(settings.primary_database != "replica"),
+                "Standby": _text(settings.primary_database == "multi_az"),
+                "BackupDays": _text(given.backup_days),
+                "MultiAz": _text(given.multi_az),
+            },
+        )
     yield Part(
         "database-name",
         "global",
@@ -327,8 +347,11 @@ def _database(shape: Shape, settings: Settings) -> Iterator[Part]:
         {
             "PrimaryVpcId": Output("network", "VpcId", region="primary"),
             "DrVpcId": Output("network", "VpcId", region="dr"),
-            "PrimaryDatabaseEndpoint": Output(
-                "database", "DatabaseEndpoint", region="primary"
+            # Whose data are old must not take writes again, whoever releases the name.
+            "PrimaryDatabaseEndpoint": (
+                Output("database", "DatabaseEndpoint", region="primary")
+                if settings.primary_database == "original"
+                else Output("database-back", "ReplicaEndpoint", region="primary")
             ),
             "DrDatabaseEndpoint": Output("database-dr", "ReplicaEndpoint", region="dr"),
         },
