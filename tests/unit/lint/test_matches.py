@@ -96,12 +96,14 @@ def test_matches_are_those_of_cfn_lint(fault: str, tmp_path: Path) -> None:
         "x", "custom", "dev", {}, Target("111122223333", "us-east-1"), tuple(sets)
     )
 
-    for cached in (None, tmp_path, tmp_path):
+    theirs = {
+        s.name: by_cfn_lint(s.template, tuple(t.region for t in s.targets))
+        for s in sets
+    }
+    for cached in (*([None] if fault in BOTH else []), tmp_path, tmp_path):
         found: dict[str, set[tuple[Any, ...]]] = {s.name: set() for s in sets}
         for f in lint.check(it, FOLDER, cache=cached):
             if f.rule[1:3] != "95":
                 match = (f.rule, f.message, f.line, f.column)
                 found[f.stack_set].add(match)
-        for s in sets:
-            regions = tuple(target.region for target in s.targets)
-            assert found[s.name] == by_cfn_lint(s.template, regions), s.name
+        assert found == theirs
