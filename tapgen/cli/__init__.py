@@ -63,6 +63,16 @@ COMMANDS = {
 }
 
 
+GROUPS = {
+    "Write and check": "init new import list schema templates lint rules diff",
+    "Every day": "plan rollout watch approve status outputs history verify drift",
+    "On a bad day": "explain doctor stop resume rollback repair failover failback promote",
+    "Operate": "shift migrate drill runbook limits move-admin destroy",
+    "Set up": "bootstrap pipeline local",
+}
+"""The commands as `tapgen --help` lists them."""
+
+
 # Commands that end soon, without threads: what they make is never collected, and the
 # process ends without taking it apart. (Lint collects while cfn-lint runs.)
 _ONE_SHOT = frozenset("init new list schema templates lint rules diff".split())
@@ -85,8 +95,11 @@ class _Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: Any) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+        for title, names in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name, COMMANDS[name][1]) for name in names.split()]
+                )
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         try:

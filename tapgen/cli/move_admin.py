@@ -84,8 +84,6 @@ def move_admin_command(
     imports them. The journal and the lock move with them. Afterwards, set admin.region in
     the config: until then, every command is refused.
     """
-    if not dry_run:
-        require_terminal_or(yes)
     reached = reach_system(
         system,
         environment,
@@ -99,6 +97,8 @@ def move_admin_command(
     home, prefix = reached.system.admin.region, reached.system.prefix
     if to != home:
         _require_copy(reached, to)
+    if not dry_run:
+        require_terminal_or(yes)
     observed, refused = _look(reached, to)
     if to == home and observed:
         say(f"{prefix} is administered in {to} already; nothing to do")

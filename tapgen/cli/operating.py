@@ -157,18 +157,29 @@ def reach_to_operate(chosen: Chosen, unattended: bool) -> Reached:
 
 @contextmanager
 def naming_open_run(reached: Reached) -> Iterator[None]:
-    """Where nothing can be planned, also name the open run: it may be why."""
+    """Where nothing can be planned, also name the open run: it may be why. With `--output
+    json`, the reason is printed as JSON, too."""
+    try:
+        yield
+    except TapgenError as error:
+        lines = _open_run(reached) if isinstance(error, RolloutError) else []
+        text = "\n  ".join([str(error), *lines])
+        if click.get_current_context().params.get("output") == "json":
+            print_json({"error": text, "outcome": None})
+        if not isinstance(error, RolloutError):
+            raise
+        raise RolloutError(text) from error
+
+
+def _open_run(reached: Reached) -> list[str]:
+    """The open run, in lines; none where journals cannot be read."""
     from tapgen.rollout import places
 
     try:
-        yield
-    except RolloutError as error:
-        try:
-            near = places.nearest(reached.sets, reached.system.prefix)
-        except TapgenError:
-            raise error from None
-        _, lines = what_is_open(reached, near)
-        raise RolloutError("\n  ".join([str(error), *lines])) from error
+        near = places.nearest(reached.sets, reached.system.prefix)
+    except TapgenError:
+        return []
+    return what_is_open(reached, near)[1]
 
 
 def carry_out(
