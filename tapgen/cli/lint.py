@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -151,6 +153,19 @@ def _counter(total: int) -> Callable[[str], None]:
             click.echo(f"\r{done} of {total} checked{end}", nl=False, err=True)
 
     return count
+
+
+def lint_beside(system: System) -> AbstractContextManager[Callable[[], None]]:
+    """Check a system in a process beside this one, for `lint_passes` to find the results;
+    give what waits for it."""
+    from tapgen import lint
+    from tapgen.lint import ahead
+
+    local_folder()
+    most = max(1, (os.cpu_count() or 1) - 1)  # one is needed here
+    return ahead.beside(
+        lambda: lint.check(system, TEMPLATES_FOLDER, processes=most, cache=LINT_FOLDER)
+    )
 
 
 def lint_passes(system: System, only: Collection[str] | None = None) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tapgen.cli.common import (
     without_option,
 )
 from tapgen.cli.confirmation import confirm, require_account, require_terminal_or
-from tapgen.cli.lint import lint_passes
+from tapgen.cli.lint import lint_beside, lint_passes
 from tapgen.cli.open_run import administered, require_room, stays_open
 from tapgen.cli.plan import (
     allow_option,
@@ -106,7 +106,10 @@ def rollout_command(
         system, environment, folder, clock, aws_choice, without=without
     )
     require_account(reached, yes, aws_choice["account"])
-    with administered(reached, "rollout", acts=True) as near:
+    with (
+        lint_beside(reached.system) as checked,
+        administered(reached, "rollout", acts=True) as near,
+    ):
         require_room(reached, near, "rollout", supersede)
         shut = require_bootstrap(reached, clock)
         wait_for_running(reached)
@@ -126,6 +129,7 @@ def rollout_command(
             yes=yes,
             details=details,
             supersede=supersede,
+            checked=checked,
         ).carry_out(ahead, clock)
     if timings:
         clock.show()
@@ -135,7 +139,8 @@ def rollout_command(
 @dataclass(frozen=True)
 class Rollout:
     """A plan that a command shows, lets the user confirm, and runs. `facts` are what its
-    result as JSON has besides the plan and the outcome."""
+    result as JSON has besides the plan and the outcome; `checked` waits for who checks the
+    templates meanwhile."""
 
     reached: Reached
     plan: Any
@@ -147,6 +152,7 @@ class Rollout:
     command: str = "rollout"
     question: str = "Roll this out?"
     facts: Mapping[str, Any] = field(default_factory=dict)
+    checked: Callable[[], None] = lambda: None
 
     def carry_out(self, ahead: Any, clock: Timings, *, linted: bool = False) -> int:
         """Show the plan with its outlook, confirm, run it, show how it ended; return the
@@ -164,6 +170,7 @@ class Rollout:
             return FAILED if refusals(plan, self.allowed) or unknown else DONE
         if not linted:
             with clock.stage("lint"):
+                self.checked()
                 if not lint_passes(plan.system, {s.stack_set for s in plan.steps}):
                     return FAILED
         confirm(self.yes, self.question)

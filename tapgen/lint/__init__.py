@@ -5,10 +5,10 @@ them up. A `jobs.Job` is one template with its regions. `cfn_lint` runs a job, w
 rules of `tapgen.rules` beside cfn-lint's own: rules are loaded once (that costs as much
 as checking a small template), and one run checks all regions of a template (four times
 cheaper than one run per region). `processes` spreads jobs over forked processes,
-`quick` has the first answer, without cfn-lint. `system_rules` compares stack sets with
-each other, `between_systems` systems, `places` finds the line in the
-source, `result_cache` caches results by content hash: where all are cached, cfn-lint is
-not even imported. `forms` has the output formats.
+`ahead` checks while a rollout reads what is deployed, and `quick` has the first answer,
+without cfn-lint. `system_rules` compares stack sets with each other, `between_systems`
+systems, `places` finds the line in the source, `result_cache` caches results by content
+hash: where all are cached, cfn-lint is not even imported. `forms` has the output formats.
 
 A template may carry cfn-lint's own `Metadata` (`ignore_checks` for the template, or for
 one resource), and a `.cfnlintrc` is honoured as cfn-lint does; both silence our rules

@@ -10,7 +10,7 @@ import json
 import random
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
@@ -49,6 +49,13 @@ FAILED_READS = 5
 RESULTS_PER_PAGE = 100
 """How many results a call gives ("MaxResults", API reference,
 ListStackSetOperationResults)."""
+
+SLOWER = 1.04
+"""How much longer each pause between polls is than the one before: it stays a
+twenty-fifth of what an operation has taken, and so does what its end waits to be seen."""
+
+_LISTED = {Kind.CREATE, Kind.UPDATE, Kind.SETTLE, Kind.RESTORE}
+"""Steps after whose last operation all instances are listed."""
 
 THROTTLED = 10
 """How many throttled calls are worth mentioning: then ten times as many."""
@@ -122,6 +129,7 @@ class Engine:
     looks: dict[str, Looks] = field(default_factory=dict)
     awaits: dict[str, Await] = field(default_factory=dict)
     ended: dict[str, str] = field(default_factory=dict)  # last operations, by stack set
+    unshown: dict[str, Operation] = field(default_factory=dict)  # green ones, by step
     listings: dict[str, Listing] = field(default_factory=dict)
     evidence: dict[str, gates.Evidence] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)  # what checks saw last
@@ -160,7 +168,7 @@ class Engine:
             return
         longest = self.ways.poll_seconds[1]
         self._sleep(self.pause * random.uniform(0.8, 1.2))
-        self.pause = min(max(self.pause, 0.01) * 1.1, longest)
+        self.pause = min(max(self.pause, 0.01) * SLOWER, longest)
 
     def _mention_throttling(self) -> None:
         """Say why a run is slow, where AWS throttles its calls."""
@@ -457,6 +465,13 @@ class Engine:
         looks = self.looks.setdefault(operation.id, Looks())
         if not looks.due(operation):
             return False
+        last = found.position + 1 == len(found.calls)
+        if operation.green and last and one.step.kind in _LISTED:
+            # The list of instances, which comes next, says the same about each target.
+            self.unshown[one.id] = operation
+            self.ended[name] = operation.id
+            self.record("result", step=one.id, result=fold.Result.DONE)
+            return True
         results = sets.results(name, operation.id)
         looks.looked(operation, len(results))
         self._show(name, operation, results)
@@ -526,6 +541,7 @@ class Engine:
         if outputs is None:
             return False
         if waiting.listed is not None:
+            self._show_ended(one, waiting.listed)
             after = self.ended.get(step.stack_set, "")
             self.listings[step.stack_set] = Listing(after, waiting.listed)
         shown = {"outputs": encode(outputs)} if outputs else {}
@@ -630,6 +646,30 @@ class Engine:
             self.emit(
                 "target", reason, stack_set=name, target=result.target, status=status
             )
+
+    def _show_ended(self, one: Todo, listed: Mapping[Target, ObservedInstance]) -> None:
+        """Show how the targets of a green operation ended, as the list of instances says;
+        where it names another operation, its results are read."""
+        operation = self.unshown.get(one.id)
+        if operation is None:
+            return
+        there = {
+            Target(t.account, t.region)
+            for t, instance in listed.items()
+            if instance.last_operation == operation.id
+        }
+        if there >= {Target(t.account, t.region) for t in one.step.targets}:
+            regions = [*dict.fromkeys(t.region for t in one.step.targets)]
+            results = [
+                Result(t, ResultStatus.SUCCEEDED)
+                for t in sorted(there, key=lambda t: (_place(regions, t.region), t))
+            ]
+        else:
+            sets = self.sets.at(one.step.region)
+            results = sets.results(operation.stack_set, operation.id)
+        self._show(operation.stack_set, operation, results)
+        self._forget(operation)
+        del self.unshown[one.id]
 
     def _forget(self, operation: Operation) -> None:
         self.seen = {k: v for k, v in self.seen.items() if k[0] != operation.id}
@@ -780,6 +820,11 @@ class Engine:
         if found is None or not {*found} <= {*known.parameters}:
             return None
         return None if found and "NoEcho" in self.text(known.template) else found
+
+
+def _place(regions: Sequence[str], region: str) -> int:
+    """Where a region comes in the order of an operation; last where it is not said."""
+    return regions.index(region) if region in regions else len(regions)
 
 
 def explained(sets: StackSets, operation: Operation, result: Result) -> Failure:
