@@ -739,6 +739,7 @@ class Engine:
         self.sent.clear()
         self.busy.clear()
         self.awaits.clear()
+        self.unshown.clear()
 
     def _describe(self, name: str, now: dict[str, Observed]) -> None:
         found = self.sets.describe(name)
