@@ -53,6 +53,7 @@ WHAT_TO_DO = re.compile(
 ADVICE = (
     re.compile(r"(?:set|and|also set) ([a-z_]+): ([\w.]+)"),
     re.compile(r"([a-z_]+) is [\w.]+; set it to (\w+)"),
+    re.compile(r"set it to 0 and ([a-z_]+) to (100)"),
 )
 """A setting that a refusal names, and its value."""
 

@@ -315,6 +315,13 @@ def test_a_step_that_is_left_out_comes_first(
     assert "in a rollout of its own" in text or "the last LSN of its source" in text
 
 
+def test_a_share_that_has_to_go_goes_somewhere(first: Config) -> None:
+    """Both names of a pair at 0 are refused, too."""
+    said = build(first, {**at("pause"), "source": "leaving"})
+    assert "set it to 0 and db_target_weight to 100 first" in str(said)
+    assert "app_target_weight" not in str(said)
+
+
 def test_what_is_not_deployed_yet_has_no_order(path: dict[str, System]) -> None:
     assert preconditions.unmet(path["resume"], {}) == []
 

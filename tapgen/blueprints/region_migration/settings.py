@@ -479,9 +479,11 @@ class Settings(_Model):
         }
         for name, (given, needed) in wanted.items():
             if given != needed:
+                other = name.partition(".")[2].replace("source", "target")
+                too = f" and {other} to 100" * (getattr(traffic, other, None) == 0)
                 yield (
                     f"source is {self.source}, but {name} is {str(given).lower()}; set it"
-                    f" to {str(needed).lower()} first, in a rollout of its own"
+                    f" to {str(needed).lower()}{too} first, in a rollout of its own"
                 )
         if self.source == "removed" and self.home == "source":
             yield (

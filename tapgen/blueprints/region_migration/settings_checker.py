@@ -704,7 +704,9 @@ class Settings(Record):
         }
         for name, (given, needed) in wanted.items():
             if given != needed:
-                yield f"source is {self.source}, but {name} is {str(given).lower()}; set it to {str(needed).lower()} first, in a rollout of its own"
+                other = name.partition(".")[2].replace("source", "target")
+                too = f" and {other} to 100" * (getattr(traffic, other, None) == 0)
+                yield f"source is {self.source}, but {name} is {str(given).lower()}; set it to {str(needed).lower()}{too} first, in a rollout of its own"
         if self.source == "removed" and self.home == "source":
             yield "source is removed, but home is source: roles, names, accelerator, the primary key and the secret are there; set source: leaving"
 
