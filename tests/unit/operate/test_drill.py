@@ -19,8 +19,10 @@ from botocore.exceptions import ClientError
 
 from tapgen import rollout
 from tapgen.errors import RolloutError
+from tapgen.model import Output
 from tapgen.model.drills import DrillReport, Goals, Measure, Measured, Sample, Verdict
 from tapgen.operate import drilled, drilling, running
+from tapgen.procedures.drills import EXERCISES
 from tapgen.report import drill as report
 from tapgen.rollout import Event, Outcome, Starter, history, opening
 from tests.systems import look
@@ -424,3 +426,38 @@ def test_a_percentile_is_judged_and_an_interrupted_time_is_not() -> None:
     assert verdict(*[quick] * 18, slow, slow) == verdict(Sample(None)) == "missed"
     assert verdict() == verdict(Sample(99.0, broken=True)) == "unknown"
     assert verdict(silent="why") == "not measured"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_what_a_drill_reads_is_what_the_shipped_system_has(name: str) -> None:
+    """Every output is there, in the region of its role, and marks have the keys of tables."""
+    found, shipped = EXERCISES[name], look.shipped(name)
+
+    def body(part: str, role: str) -> Any:
+        targets = shipped.part(part).targets
+        assert shipped.regions[role] in {t.region for t in targets}, part
+        return json.loads(shipped.part(part).template)
+
+    copies = [o for one in found.objects for o in (one.source, one.copy)]
+    bells = [found.bell.alarm, found.bell.topic] if found.bell else []
+    read = [
+        *(t.table for t in found.tables),
+        *copies,
+        *bells,
+        *filter(None, [found.lag]),
+    ]
+    if found.apis:
+        names = ["ApiId", "StageName", *([found.name.path] if found.name else [])]
+        read += [Output(found.apis.part, n, r) for n in names for r in shipped.regions]
+    for one in read:
+        assert one.output in body(one.part, one.region)["Outputs"], one
+    for table in found.tables:
+        (made,) = (
+            resource["Properties"]["KeySchema"]
+            for resource in body(table.table.part, table.table.region)[
+                "Resources"
+            ].values()
+            if resource["Type"] == "AWS::DynamoDB::GlobalTable"
+        )
+        assert {key["AttributeName"] for key in made} == {*table.key}
+    assert found.moves <= ("failback" in {p.name for p in shipped.procedures})
