@@ -96,7 +96,7 @@ def drill_command(
     It copies items and objects, sends signed requests, raises an alarm and receives its
     notification, and moves database and traffic to the other region and back.
     """
-    if run and (yes or dry_run):
+    if run and (yes or chosen.dry_run):
         raise click.UsageError(
             "--of reports a drill that was, and starts none; leave out --yes and --dry-run"
         )
