@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -30,6 +31,12 @@ Place = tuple[str, Target]
 
 _IN_TABLE = ("start", "target", "done")
 """Kinds of events that a live table shows without a line of their own."""
+
+_MOST_ROWS = 40
+"""How many rows a live table has at most: of more, targets are counted."""
+
+_FIRST = ("FAILED", "RUNNING", "CANCELLED", "PENDING", "SUCCEEDED")
+"""The order in which targets are counted, by status."""
 
 _ALARMING = ("failed", "warning", "conflict", "waiting", "stopping", "restoring")
 """Kinds of events that are shown also where only errors are wanted."""
@@ -184,14 +191,29 @@ class LiveTable(Screen):
             self.line(event)
 
     def table(self) -> Table:
+        rows = dict.fromkeys((name, t.account) for name, t in self.cells)
+        if len(rows) > _MOST_ROWS:
+            return self._counts()
         table = Table(box=None, pad_edge=False, header_style="bold")
         for column in ("stack set", "account", *self.regions):
             table.add_column(column)
-        rows = dict.fromkeys((name, t.account) for name, t in self.cells)
         for name, account in rows:
             cells = [
                 self.cells.get((name, Target(account, region)), "")
                 for region in self.regions
             ]
             table.add_row(visible(name), account, *(MARKS.get(c, "") for c in cells))
+        return table
+
+    def _counts(self) -> Table:
+        """A row for each stack set and status, with the number of targets; failures
+        first."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in ("stack set", "status", "targets"):
+            table.add_column(column)
+        numbers = Counter((status, name) for (name, _), status in self.cells.items())
+        for status in _FIRST:
+            for (of, name), number in numbers.items():
+                if of == status:
+                    table.add_row(visible(name), MARKS.get(of, ""), f"{number:,}")
         return table

@@ -181,9 +181,9 @@ def run_import(reached: Reached, stacks: Any) -> Any:
     """Import stacks, by part and target; return the outcome, or an exit code when AWS was
     lost while running."""
     from tapgen import rollout
-    from tapgen.rollout import importing
+    from tapgen.rollout import importing, lock
 
-    starter = rollout.Starter(user(), "import", line=command_line("", reached))
+    starter = rollout.Starter(user(), lock.IMPORT, line=command_line("", reached))
     prefix = reached.system.prefix
     places = [(f"{prefix}-{part}", t) for part, ids in stacks.items() for t in ids]
     return _watched(

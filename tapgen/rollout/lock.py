@@ -25,6 +25,9 @@ from tapgen.rollout.journal import Store, home, now_text
 MOVE = "move-admin"
 """The command whose run moves the administration to another region."""
 
+IMPORT = "import"
+"""The command whose run lets stack sets take over stacks; it replaces no other run."""
+
 OPERATING = frozenset({"failover", "failback", "promote", "drill", "shift", "drift"})
 """The commands whose runs make calls one by one, and have no plan."""
 
@@ -186,7 +189,7 @@ def refusal(
     ways = [f"continue it: tapgen resume {system}"]
     if not back:
         ways.append(f"undo it: tapgen resume {system} --back")
-    if not OPERATING & {command, found.command}:  # they have no plan
+    if command != IMPORT and not OPERATING & {command, found.command}:  # without a plan
         again = f"tapgen {command} {system} --supersede {found.run}"
         ways.append(f"replace it by a new plan: {again}")
     return (

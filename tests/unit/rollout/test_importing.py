@@ -11,7 +11,7 @@ import pytest
 
 from tapgen import plan, rollout
 from tapgen.model import InstanceStatus
-from tapgen.rollout import importing
+from tapgen.rollout import importing, lock
 from tests import make
 from tests.unit.rollout.fakes import Cloud, Faults, Instance, Killed, kill
 from tests.unit.rollout.test_kills import observed, part, resume, some
@@ -63,6 +63,19 @@ def test_an_import_changes_no_stack_and_leaves_an_empty_plan() -> None:
     assert not any(cloud.released.values()) and not cloud.history
     assert not [line for line in cloud.started if line.split()[0] == "update"]
     assert not plan.make(make.system(*PARTS), observed(cloud))
+
+
+def test_an_open_import_is_continued_and_not_replaced() -> None:
+    cloud = stacks()
+    cloud.faults.errors["adopt"] = [Killed()]
+    with pytest.raises(Killed):
+        run(cloud)
+
+    with pytest.raises(lock.Taken, match="continue it: tapgen resume") as refused:
+        run(cloud)
+
+    assert "--supersede" not in str(refused.value)
+    assert resume(cloud).green
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
