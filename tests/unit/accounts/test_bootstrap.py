@@ -202,9 +202,11 @@ def test_only_the_administration_role_takes_the_execution_role(
 
 def test_the_execution_role_may_do_what_the_types_need(target: dict[str, Any]) -> None:
     allowed = {a for s in execution_statements(target) for a in s["Action"]}
-    # Buckets with tables of metadata, policies of users, networks of their own hardware.
+    # Buckets with tables of metadata, policies of users, networks of their own hardware,
+    # passwords that RDS itself keeps.
     never = (
-        "s3tables:* iam:*UserPolicy iam:*GroupPolicy ec2:*VpcTenancy *EncryptionCo*l"
+        "s3tables:* iam:*UserPolicy iam:*GroupPolicy ec2:*VpcTenancy *EncryptionCo*l "
+        "secretsmanager:*"
     )
     left_out = {
         action
