@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
@@ -162,9 +161,8 @@ def lint_beside(system: System) -> AbstractContextManager[Callable[[], None]]:
     from tapgen.lint import ahead
 
     local_folder()
-    most = max(1, (os.cpu_count() or 1) - 1)  # one is needed here
     return ahead.beside(
-        lambda: lint.check(system, TEMPLATES_FOLDER, processes=most, cache=LINT_FOLDER)
+        lambda: lint.check(system, TEMPLATES_FOLDER, processes=1, cache=LINT_FOLDER)
     )
 
 

@@ -13,24 +13,27 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+
+_END_WITH_PARENT = 1
+"""PR_SET_PDEATHSIG: the signal that a process gets when its parent ends (prctl(2),
+https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html)."""
 
 
 @contextmanager
 def beside(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
     """Do some work in a process of its own within this context; give what waits for it.
 
-    At the end of the context it is killed, unless it has ended. Where processes cannot be
-    forked safely (see `processes.run_all`), nothing is done, and nothing waits.
+    At the end of the context it is killed, unless it has ended, and it ends with this
+    process, however that ends. Where processes cannot be forked safely (see
+    `processes.run_all`), nothing is done, and nothing waits. The work forks nothing itself.
     """
     if sys.platform != "linux" or threading.active_count() > 1:
         yield lambda: None
         return
-    child = os.fork()
+    parent, child = os.getpid(), os.fork()
     if not child:
-        _work(work)
-    with suppress(OSError):  # whoever is first
-        os.setpgid(child, child)
+        _work(work, parent)
     running = [child]
 
     def wait() -> None:
@@ -42,23 +45,26 @@ def beside(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
         yield wait
     finally:
         if running:
-            with suppress(ProcessLookupError):
-                os.killpg(child, signal.SIGKILL)
+            os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
 
 
-def _work(work: Callable[[], object]) -> None:
+def _work(work: Callable[[], object], parent: int) -> None:
     """Do the work in silence, and end: the parent says what there is to say."""
     code = 1
     try:
-        os.setpgid(0, 0)  # Ctrl-C is for the parent, and the kill for all below
+        os.setpgid(0, 0)  # Ctrl-C is for the parent
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for stream in range(3):
             os.dup2(nowhere, stream)
-        gc.freeze()
-        work()
-        code = 0
+        import ctypes  # only here: it takes longer than the fork
+
+        ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGKILL)
+        if os.getppid() == parent:
+            gc.freeze()
+            work()
+            code = 0
     finally:
         os._exit(code)

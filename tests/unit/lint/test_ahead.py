@@ -32,6 +32,23 @@ try:
 except ChildProcessError:
     print("gone")
 """
+# The parent is killed; its child, which alone holds the pipe then, closes it by its end.
+KILLED = """\
+import os, signal, sys
+from tapgen.lint import ahead
+
+reader, writer = os.pipe()
+ends, held = os.pipe()
+if parent := os.fork():
+    os.close(writer), os.close(held)
+    os.read(reader, 4)  # the child of the child runs
+    os.kill(parent, signal.SIGKILL)
+    os.waitpid(parent, 0)
+    print("ended" if not os.read(ends, 1) else "goes on")
+    sys.exit()
+with ahead.beside(lambda: (os.write(writer, b"here"), signal.pause())):
+    signal.pause()
+"""
 KEPT = """\
 import sys
 from tapgen.cli.lint import lint_beside, lint_passes
@@ -64,6 +81,11 @@ def run(code: str, folder: Path) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
 def test_work_is_waited_for_or_ended_in_silence(tmp_path: Path) -> None:
     assert run(GOES, tmp_path).split() == ["done", "here", "gone"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
+def test_work_ends_where_this_process_is_killed(tmp_path: Path) -> None:
+    assert run(KILLED, tmp_path).split() == ["ended"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="nothing is forked elsewhere")
