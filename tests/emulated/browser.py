@@ -12,7 +12,7 @@ from html import unescape
 from pathlib import Path
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-LONGEST = 120
+LONGEST = 600
 """Seconds for a start on a slow machine; nothing is judged by the time."""
 
 TRIES = 3
