@@ -243,7 +243,9 @@ def _two_rollouts(use: Use) -> str:
     return (
         f"{use.provider} in {use.source}: {use.what} would be removed while {use.user} "
         f"in {use.at} still uses it, and {use.user} can change only afterwards; it takes "
-        f"two rollouts: keep what it uses in {use.provider}, roll out, then remove it"
+        f"two rollouts: keep what it uses in {use.provider}, roll out, then remove it; "
+        "where a shipped blueprint decides that, it is no change but another system: "
+        "create one with another suffix"
     )
 
 

@@ -285,7 +285,8 @@ class Walk:
             stopping=lambda: bool(stopped)
             and len(self.cloud.events) - start >= stopped,
             poll_seconds=FAST,
-            patience=5.0,
+            # Nobody brings the service back while the run waits for it.
+            patience=5.0 if "unavailable" in str(trouble) else 600.0,
         )
 
     def resume(self, back: bool) -> Outcome | None:

@@ -107,7 +107,8 @@ def test_a_user_that_needs_a_new_output_takes_two_rollouts() -> None:
         "demo-test-net in 111111111111/us-east-1: output OldId would be removed while "
         "demo-test-app in 111111111111/us-east-1 still uses it, and demo-test-app can "
         "change only afterwards; it takes two rollouts: keep what it uses in "
-        "demo-test-net, roll out, then remove it"
+        "demo-test-net, roll out, then remove it; where a shipped blueprint decides "
+        "that, it is no change but another system: create one with another suffix"
     )
 
 
