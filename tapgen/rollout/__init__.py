@@ -6,9 +6,9 @@ accompanies (`journal`, `lock`). `fold` says what its events add up to and what 
 `instances`), `gates` and `gating` gather the evidence for going on, `restore` compiles the way back,
 `outcome` says how it ended. Around them: `runner` (start, resume), `opening` (the open
 run), `moving` (to another administration region, by `adoption` of the stacks and
-`handing_over` of the journal), `history` (what runs there were, and what they did),
-`explain` (why one failed), `watching` (how one goes on),
-`snapshot` (last good definitions), `uploads` (missing
+`handing_over` of the journal), `importing` (stacks that exist, by the same `adoption`),
+`history` (what runs there were, and what they did), `explain` (why one failed),
+`watching` (how one goes on), `snapshot` (last good definitions), `uploads` (missing
 artifacts) and `advice` (what to do about a failure). May use `plan/`,
 `system/`, `template/` and `aws/`, but only in `compile` and `runner`: everything that
 advances a run knows `aws/` and `model` only. Begin reading at `runner.run`.
