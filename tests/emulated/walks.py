@@ -208,9 +208,9 @@ class Walk:
         self.clear()
         if ended is None or not ended.green:
             self.look()
-        for _ in range(PATIENCE):
+        for number in range(PATIENCE):
             if ended is None or ended.open:
-                gone_on = self.gone_on_with(ended)
+                gone_on = self.gone_on_with(ended, number)
                 if gone_on is not None:
                     ended = gone_on
                     continue
@@ -231,12 +231,17 @@ class Walk:
             ended = self.attempt(lambda: self.run(the_plan, {}), {})
         raise AssertionError(f"no way on:\n{self.told()}")
 
-    def gone_on_with(self, ended: Outcome | None) -> Outcome | None:
-        """Go on with the open run, there or back, or repair what keeps it from that; None
-        where no run is open."""
+    def gone_on_with(self, ended: Outcome | None, number: int) -> Outcome | None:
+        """Go on with the open run, there or back, repair what keeps it from that, or in the
+        end replace it by another; None where no run is open."""
         if ended is not None and hangs(ended):
             self.repair([str(f) for f in ended.failures], ended.run)
             return rollout.Outcome()
+        if ended is not None and number > PATIENCE // 2:
+            the_plan = self.planned()
+            assert not plan.refusals(the_plan), self.told()
+            self.say("rollout --supersede")
+            return self.attempt(lambda: self.run(the_plan, {}, ended.run), {})
         back = bool(self.draw.randrange(2))
         self.say("resume" + " --back" * back)
         return self.attempt(lambda: self.resume(back), {})
@@ -268,7 +273,9 @@ class Walk:
             return allowed
         return found
 
-    def run(self, the_plan: Plan, trouble: Mapping[str, Any]) -> Outcome:
+    def run(
+        self, the_plan: Plan, trouble: Mapping[str, Any], supersede: str | None = None
+    ) -> Outcome:
         start = len(self.cloud.events)
         killed, stopped = (int(trouble.get(kind, 0)) for kind in ("kill", "stop"))
 
@@ -281,7 +288,7 @@ class Walk:
             the_plan,
             self.sets,
             heard,
-            starter=Starter("walker"),
+            starter=Starter("walker", supersede=supersede),
             stopping=lambda: bool(stopped)
             and len(self.cloud.events) - start >= stopped,
             poll_seconds=FAST,
