@@ -15,7 +15,15 @@ from typing import Any
 
 from tapgen.aws.stacksets import Definition
 from tapgen.frozen import dataclass
-from tapgen.model import HealthGate, Observed, Preferences, Target
+from tapgen.model import (
+    HIDDEN,
+    HealthGate,
+    InstanceStatus,
+    Observed,
+    ObservedInstance,
+    Preferences,
+    Target,
+)
 from tapgen.model.procedures import Act, with_saved
 from tapgen.rollout.codec import decode, encode
 
@@ -270,8 +278,36 @@ class Program:
         ]
 
     def good_before(self, stack_set: str) -> Observed | None:
-        """Return the last good state of a stack set, None if it did not exist."""
-        return self.good.get(stack_set) or self.start.get(stack_set)
+        """Return the last good state of a stack set, None if it did not exist.
+
+        What a stack got behind its stack set's back, such as by a promotion, is among the
+        overrides of its instance: restoring the stack set alone would take it back."""
+        found = self.good.get(stack_set) or self.start.get(stack_set)
+        if found is None:
+            return None
+        known = self.templates.get(found.template, Template())
+        instances = {
+            target: replace(one, overrides={**one.overrides, **own})
+            for target, one in found.instances.items()
+            if (own := _own_values(found, one, known))
+        }
+        return replace(found, instances={**found.instances, **instances})
+
+
+def _own_values(
+    found: Observed, one: ObservedInstance, known: Template
+) -> dict[str, str]:
+    """The values of a stack, where it was read, that its stack set does not give it."""
+    if one.status is not InstanceStatus.CURRENT or not one.parameters:
+        return {}
+    given = {**known.defaults, **found.parameters, **one.overrides}
+    return {
+        name: value
+        for name, value in one.parameters.items()
+        if name in known.declared
+        and value != HIDDEN
+        and given.get(name) not in (value, HIDDEN)
+    }
 
 
 def dump(program: Program) -> dict[str, Any]:

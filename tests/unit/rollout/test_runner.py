@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from tapgen import plan, rollout
 from tapgen.errors import AwsError, Busy, RolloutError, Unreachable
 from tapgen.model import (
     InstanceStatus,
+    Observed,
     Override,
     RolloutSettings,
     StackSet,
@@ -122,6 +123,33 @@ def test_a_failure_restores_what_was_there(cloud: Cloud) -> None:
     assert not ended.partial
     assert cloud.everything() == before
     assert [e.kind for e in events][-1] == "restored"
+
+
+def test_a_failure_keeps_what_a_stack_got_behind_its_stack_set(cloud: Cloud) -> None:
+    """As a database that a procedure has promoted: no way back makes it a replica."""
+
+    class Read(Cloud):
+        def observe(self, names: Iterable[str], **_: Any) -> dict[str, Observed]:
+            found = super().observe(names)
+            instances = {
+                target: replace(
+                    one, parameters=self.sets[NAME].instances[target].stack[1]
+                )
+                for target, one in found[NAME].instances.items()
+            }
+            return {NAME: replace(found[NAME], instances=instances)}
+
+    cloud = Read(**vars(cloud))
+    instance = cloud.sets[NAME].instances[EAST]
+    template, values = instance.stack
+    instance.stack = template, {**values, "Size": "7"}
+    before = {t: i.stack for t, i in cloud.sets[NAME].instances.items()}
+    cloud.failing = breaks("2")
+
+    ended, _ = run(cloud)
+
+    assert ended.restored == (NAME,)
+    assert {t: i.stack for t, i in cloud.sets[NAME].instances.items()} == before
 
 
 def test_green_means_current_not_only_succeeded(cloud: Cloud) -> None:
