@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 _END_WITH_PARENT = 1
 """PR_SET_PDEATHSIG: the signal that a process gets when its parent ends (prctl(2),
@@ -44,9 +44,11 @@ def beside(work: Callable[[], object]) -> Iterator[Callable[[], None]]:
     try:
         yield wait
     finally:
-        if running:
-            os.kill(child, signal.SIGKILL)
-            os.waitpid(child, 0)
+        # It is waited for already where an interrupt came just after that.
+        with suppress(ProcessLookupError, ChildProcessError):
+            if running:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
 
 
 def _work(work: Callable[[], object], parent: int) -> None:

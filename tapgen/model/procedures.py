@@ -83,8 +83,8 @@ class Pause:
 class Step:
     """One change of a procedure, with what must be so before, and is read back after.
 
-    Without `after`, the answer to the call is the proof. `undo` is the call that takes
-    the change back, or says in words what does; empty for what changes nothing. `region`
+    Without `after`, the answer to the call is the proof. `undo` is the call or script
+    that takes the change back, or says in words what does; empty for what changes nothing. `region`
     is a region role, `HERE` or `WRITER`. A step with `roles` is left out in the regions
     of others. `saves` are values of the answer, as JSONPath by name. `begun` are values of
     the first reading after that also say that the call was made.
@@ -94,7 +94,7 @@ class Step:
     act: Call | Script | Pause | None = None
     before: tuple[Check | Script, ...] = ()
     after: tuple[Check | Script, ...] = ()
-    undo: Call | str = ""
+    undo: Call | Script | str = ""
     region: str = HERE
     roles: tuple[str, ...] = ()
     saves: Mapping[str, str] = field(default_factory=dict)

@@ -437,8 +437,6 @@ class _Writing:
                 assert act
                 if act.script == "switchover":
                     step = self._reversible(step)
-                elif act.name == "PutSwitch":
-                    step = self._released(step)
                 begun[act.name] = len(self.steps) + 1
             self.steps.append(step)
         return begun
@@ -460,16 +458,6 @@ class _Writing:
             before_undo=replace(calm, seconds=_MOVES),
             after_undo=waits,
         )
-
-    def _released(self, step: Step) -> Step:
-        """Let a switch be turned off until its alarm follows: in the minute in which it was
-        turned on, one value changes nothing."""
-        release, seen = (
-            s
-            for s in self._back
-            if "release" in (_script(s), s.check.script if s.check else "")
-        )
-        return replace(step, undo=release.calls, after_undo=seen.check)
 
     @cached_property
     def _back(self) -> list[Step]:

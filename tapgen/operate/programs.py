@@ -67,10 +67,8 @@ def _steps(move: Move, step: Step, read: Read) -> Iterator[program.Step]:
     for check in step.after:
         yield _check(move, check, read)
     if isinstance(step.act, Script) and step.act.handler in scripts.AGAIN:
-        seen = _check(move, step.act, read)
-        yield replace(
-            seen, again=replace(seen.check, seconds=0) if seen.check else None
-        )
+        seen = _seen(move, step.act, read)
+        yield _checking(seen, again=replace(seen, seconds=0))
 
 
 def _act(move: Move, step: Step, what: Call | Script, read: Read) -> program.Step:
@@ -78,9 +76,12 @@ def _act(move: Move, step: Step, what: Call | Script, read: Read) -> program.Ste
     done = replace(act(here, procedure, what, read, step.name), saves=step.saves)
     undo: tuple[program.Call, ...] = ()
     remains = step.undo if isinstance(step.undo, str) else ""
-    if isinstance(step.undo, Call):
+    if isinstance(step.undo, Call | Script):
         undone = act(here, procedure, step.undo, read, f"Undo{step.name}")
         undo = (program.Call(Verb.PERFORM, act=undone),)
+    again = None
+    if isinstance(step.undo, Script) and step.undo.handler in scripts.AGAIN:
+        again = _seen(move, step.undo, read)
     return program.Step(
         Kind.ACT,
         part=procedure.part,
@@ -90,6 +91,7 @@ def _act(move: Move, step: Step, what: Call | Script, read: Read) -> program.Ste
         words=str(done),
         undo=undo,
         remains=remains,
+        after_undo=again,
     )
 
 
@@ -108,7 +110,15 @@ def _proof(done: Act, move: Move, step: Step, read: Read) -> Act | None:
 
 
 def _check(move: Move, what: Check | Script, read: Read) -> program.Step:
+    return _checking(_seen(move, what, read))
+
+
+def _checking(found: Act, again: Act | None = None) -> program.Step:
+    return program.Step(Kind.CHECK, check=found, again=again, words=str(found))
+
+
+def _seen(move: Move, what: Check | Script, read: Read) -> Act:
     found = act(move.place, move.procedure, what, read)
     if isinstance(what, Script):
-        found = replace(found, seconds=what.attempts * LONGEST_SCRIPT)
-    return program.Step(Kind.CHECK, check=found, words=str(found))
+        return replace(found, seconds=what.attempts * LONGEST_SCRIPT)
+    return found

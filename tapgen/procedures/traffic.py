@@ -88,7 +88,7 @@ def turn(switch: Switch, on: bool, *, seen: bool = True) -> Step:
         "PutSwitch",
         _value(switch, on),
         after=(followed(switch, on),) if seen else (),
-        undo=_value(switch, not on),
+        undo=_off(switch) if on else _value(switch, True),
         roles=(switch.role,) if switch.role else (),
     )
 
@@ -114,18 +114,19 @@ def release(
     procedure `back` turns it on again."""
     return Step(
         "ReleaseTraffic",
-        Script(
-            "ReleaseTraffic",
-            "release",
-            {
-                "Region": switch.region,
-                "Namespace": switch.namespace,
-                "Metric": switch.metric,
-                "Alarm": switch.alarm,
-            },
-        ),
+        _off(switch),
         undo=f"the procedure {back}"
         + (f" in the region of {switch.role}" if switch.role else ""),
         region=switch.role or HERE,
         roles=roles,
     )
+
+
+def _off(switch: Switch) -> Script:
+    given = {
+        "Region": switch.region,
+        "Namespace": switch.namespace,
+        "Metric": switch.metric,
+        "Alarm": switch.alarm,
+    }
+    return Script("ReleaseTraffic", "release", given)

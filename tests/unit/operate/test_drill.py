@@ -59,14 +59,13 @@ def no_such(code: str, api: str) -> ClientError:
 class Drilled(World):
     """Payments with all that a drill touches; what it makes is `litter`. `deaf` says that
     notifications do not arrive, `broken` that objects are not copied, and `ill` is the
-    region whose API answers 500; `minute` counts values of the switch that have no effect.
+    region whose API answers 500.
     """
 
     items: set[str] = field(default_factory=set)
     objects: set[tuple[str, str]] = field(default_factory=set)
     queues: dict[str, list[str]] = field(default_factory=dict)
     subscribed: set[str] = field(default_factory=set)
-    minute: int = 0
     deaf: bool = False
     broken: bool = False
     ill: str = ""
@@ -85,15 +84,6 @@ class Drilled(World):
         if Key["paymentId"]["S"] != "#drill":
             return super()._get_item(role, Key, **more)
         return {"Item": {"drill": self.mark}}
-
-    def _put_metric_data(self, role: str, Namespace: str, MetricData: Any) -> Any:
-        """In the minute in which the switch was turned on, the highest value counts."""
-        (point,) = MetricData
-        if point["Value"] == 0 and self.minute:
-            self.minute -= 1
-            return {}
-        self.minute = 2 * point["Value"]
-        return super()._put_metric_data(role, Namespace, MetricData)
 
     def _delete_item(self, role: str, Key: Any, **_: Any) -> Any:
         self.items.discard(Key["timestamp"]["S"])

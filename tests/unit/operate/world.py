@@ -30,15 +30,17 @@ WRITES = {
 @dataclass
 class World:
     """Both regions. `closed` are the items that close a region, `switch` is the value of the
-    metric that brings traffic to dr. `refused` is an action that nobody may call, and
-    `status` that of the global database; `alarm` is the state of the alarms on the lag, and
-    `unturned` that of the switch's alarm while nobody has put its metric.
+    metric that brings traffic to dr, `minute` counts values of it that have no effect.
+    `refused` is an action that nobody may call, and `status` that of the global database;
+    `alarm` is the state of the alarms on the lag, and `unturned` that of the switch's alarm
+    while nobody has put its metric.
     """
 
     lost: str = ""
     writes: str = "primary"
     closed: dict[str, str] = field(default_factory=dict)
     switch: int = 0
+    minute: int = 0
     refused: str = ""
     status: str = "available"
     alarm: str = "OK"
@@ -74,8 +76,13 @@ class World:
         return {"Item": {"state": {"S": found}}} if found else {}
 
     def _put_metric_data(self, role: str, Namespace: str, MetricData: Any) -> Any:
+        """In the minute in which the switch was turned on, the highest value counts."""
         assert role == "dr", "the switch is there"
         (point,) = MetricData
+        if point["Value"] == 0 and self.minute:
+            self.minute -= 1
+            return {}
+        self.minute = 2 * point["Value"]
         self.switch, self.unturned = point["Value"], "OK"
         return {}
 
