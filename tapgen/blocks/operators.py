@@ -3,7 +3,7 @@
     named = frame.principals(t, "OperatorArns", "ARN patterns of people that …")
     operators.role(
         t, "OperatorRole", name=name("operator"), description="Starts the runbooks",
-        who=operators.ACCOUNT, condition=operators.people(t, named), policies=[…],
+        who=operators.ACCOUNT, condition=operators.people(t, named), policies=[],
         actions=operators.TAGGED,
     )
 

@@ -42,7 +42,8 @@ def test_a_replica_is_not_promoted_while_it_is_backed_up(
     aws: Aws, clock: Clock
 ) -> None:
     rds = aws.client("rds")
-    hour = int(clock.forward(0)[11:13])  # it stands still from here on
+    minute = int(clock.forward(0)[14:16])  # it stands still from here on
+    hour = int(clock.forward((60 - minute) * MINUTE)[11:13])
     window = f"{(hour + 2) % 24:02}:00-{(hour + 3) % 24:02}:00"
     rds.create_db_instance(
         DBInstanceIdentifier="source",
