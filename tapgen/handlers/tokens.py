@@ -11,7 +11,8 @@ and `CLOCK_SKEW` (seconds) come from the environment, too.
 
 Keys are kept for an hour in each instance of the function. A token with an unknown key has
 them read again, at most once a minute: so a new key works soon, and invented keys do not
-send requests to the issuer. While the issuer does not answer, known keys are good for a day.
+send requests to the issuer. While the issuer does not answer, known keys are good for a day,
+and it is asked every half minute: so that few requests wait for it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import json
 import logging
 import math
 import os
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -35,12 +37,15 @@ LONGEST_TOKEN = 8192
 LARGEST_DOCUMENT = 2**18
 """Bytes of a document of the issuer that are read at most."""
 PATIENCE = 2
-"""Seconds that the issuer has for each of two documents: less than the function has."""
+"""Seconds that the issuer has for each answer on the way to a document."""
+LONGEST = 4
+"""Seconds that it has for all of it, names and two documents: less than the function has,
+whose instance, and the keys in it, would else be lost."""
 
 FRESH = 3600
 STALE = 24 * 3600
 """Seconds for which keys are taken as they are, and while the issuer does not answer."""
-AGAIN, RETRY = 60, 5
+AGAIN, RETRY = 60, 30
 """Seconds that go by before the issuer is asked again, once it has answered or not."""
 
 Claims = Mapping[str, Any]
@@ -81,7 +86,7 @@ def authorize(
         "Resource": event["methodArn"],
     }
     return {
-        "principalId": str(claims.get("sub", "unknown")),
+        "principalId": claims.get("sub", "unknown"),
         "policyDocument": {"Version": "2012-10-17", "Statement": [allow]},
     }
 
@@ -99,6 +104,9 @@ def verified(given: Any, settings: Mapping[str, str], keys: Keys, now: float) ->
         raise Refused("an extension is not known")
     if not isinstance(name, str):
         raise Refused("the token names no key")
+    if _kind(header) not in _ACCESS or "cnf" in claims:
+        # Other tokens of an issuer, and those that are good together with a proof only.
+        raise Refused("the token is for something else")
     # The issuer is compared first, so that a token of another one asks for no keys.
     if claims.get("iss") != settings["ISSUER"]:
         raise Refused("another issuer")
@@ -109,6 +117,14 @@ def verified(given: Any, settings: Mapping[str, str], keys: Keys, now: float) ->
         raise Refused("the signature is not the issuer's")
     _check(claims, settings, now)
     return claims
+
+
+_ACCESS = ("", "jwt", "at+jwt")
+"""What the type of a token may be (RFC 8725, 3.11; RFC 9068, 2.1)."""
+
+
+def _kind(header: Claims) -> str:
+    return str(header.get("typ", "")).lower().removeprefix("application/")
 
 
 class Token(NamedTuple):
@@ -123,7 +139,7 @@ class Token(NamedTuple):
 def _token(given: Any) -> Token:
     """Read a token, with or without its scheme."""
     scheme, _, text = str(given or "").strip().rpartition(" ")
-    if scheme.lower() not in ("", "bearer"):
+    if scheme.strip().lower() not in ("", "bearer"):
         raise Refused("another scheme than Bearer")
     if len(text) > LONGEST_TOKEN:
         raise Refused("the token is too long")
@@ -170,6 +186,8 @@ def _check(claims: Claims, settings: Mapping[str, str], now: float) -> None:
         raise Refused("the token has expired")
     if max(_time(claims, "nbf"), _time(claims, "iat")) - skew > now:
         raise Refused("the time of the token has not come")
+    if "sub" in claims and not (claims["sub"] and isinstance(claims["sub"], str)):
+        raise Refused("sub is no name")
 
 
 def _time(claims: Claims, name: str, *, needed: bool = False) -> float:
@@ -206,7 +224,7 @@ class Keys:
     def _ask(self, now: float) -> bool:
         """Read the keys again; say whether that was possible."""
         try:
-            self._known, self._read = self._published(), now
+            self._known, self._read = _in_time(self._published), now
         except Exception as error:
             log.error("the issuer gives no keys: %s", type(error).__name__)
             return False
@@ -219,7 +237,34 @@ class Keys:
         if found["issuer"] != self._issuer:
             raise ValueError("the issuer has another name")
         listed = self._fetch(found["jwks_uri"])["keys"]
-        return {k["kid"]: k for k in listed if isinstance(k.get("kid"), str)}
+        keys: dict[str, Claims] = {}
+        for one in listed:
+            # Keys for encryption may have the same name.
+            if isinstance(one, dict) and one.get("use", "sig") == "sig":
+                if one.get("kty") in ("RSA", "EC") and isinstance(one.get("kid"), str):
+                    keys.setdefault(one["kid"], one)
+        return keys
+
+
+def _in_time(work: Callable[[], dict[str, Claims]]) -> dict[str, Claims]:
+    """What some work gives within `LONGEST` seconds, whatever it waits for: limits of a
+    connection hold for each address and each answer, and for no name."""
+    found: list[dict[str, Claims] | Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except Exception as error:
+            found.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(LONGEST)
+    if not found:
+        raise TimeoutError
+    if isinstance(found[0], Exception):
+        raise found[0]
+    return found[0]
 
 
 @cache
@@ -240,6 +285,8 @@ def fetch(address: str) -> Any:
     if not address.startswith("https://"):
         raise ValueError("not over HTTPS")
     opener = urllib.request.build_opener(_NoRedirects)
+    # Some issuers answer scripts that do not say what they are with 403.
+    opener.addheaders = [("User-Agent", "tapgen"), ("Accept", "application/json")]
     with opener.open(address, timeout=PATIENCE) as answer:
         text = answer.read(LARGEST_DOCUMENT + 1)
     if len(text) > LARGEST_DOCUMENT:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -174,6 +175,8 @@ def test_a_good_token_lets_this_request_through_and_no_other() -> None:
         ({"exp": "never"}, "exp is missing, or not a time"),
         ({"exp": True}, "exp is missing, or not a time"),
         ({"exp": float("inf")}, "exp is not a time"),
+        ({"cnf": {"jkt": "a proof"}}, "the token is for something else"),
+        ({"sub": None}, "sub is no name"),
         ({"nbf": NOW + 61}, "the time of the token has not come"),
         ({"iat": NOW + 61}, "the time of the token has not come"),
     ],
@@ -215,7 +218,9 @@ def test_keys_for_other_things_and_weak_ones_sign_nothing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     not_signed = "the signature is not the issuer's"
-    for more in ({"use": "enc"}, {"alg": "RS512"}, {"key_ops": ["encrypt"]}):
+    other = Issuer({**RSA, "use": "enc"})
+    assert why(caplog, token(), other) == "the key is not known"
+    for more in ({"alg": "RS512"}, {"key_ops": ["encrypt"]}):
         assert why(caplog, token(), Issuer({**RSA, **more})) == not_signed
     for weak in ({"n": encoded(b"\x01" * 128)}, {"e": "AQ"}, {"n": None}):
         assert (
@@ -301,6 +306,42 @@ def test_known_keys_are_good_while_the_issuer_does_not_answer_but_not_for_ever()
             ask(text, keys, now)
     issuer.answers = True
     assert ask(long_, keys, NOW + tokens.STALE + tokens.AGAIN)
+
+
+def test_an_issuer_that_never_ends_to_answer_holds_few_requests(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    issuer, over = Issuer(RSA), threading.Event()
+    keys = tokens.Keys(ISSUER, lambda address: hold() or issuer(address))
+    hold: Any = lambda: None  # noqa: E731
+    long_ = token({**GOOD, "exp": NOW + 10**6})
+    ask(long_, keys)
+    monkeypatch.setattr(tokens, "LONGEST", 0.01)
+    hold = over.wait
+    late = NOW + tokens.FRESH + 1
+    assert ask(long_, keys, late)
+    hold = pytest.fail  # nobody asks again so soon
+    assert ask(long_, keys, late + tokens.LONGEST)
+    over.set()
+
+
+@pytest.mark.parametrize("kind", ["logout+jwt", "dpop+jwt", "id", 7])
+def test_other_tokens_of_the_issuer_let_nobody_in(
+    caplog: pytest.LogCaptureFixture, kind: Any
+) -> None:
+    assert why(caplog, token(typ=kind)) == "the token is for something else"
+    for good in ("JWT", "at+jwt", "application/at+jwt"):
+        assert ask(f"Bearer  {token(typ=good)}")
+
+
+def test_keys_beside_others_of_the_same_name_are_found() -> None:
+    odd: Any = [
+        None,
+        "x",
+        {**EC, "kid": "one", "use": "enc"},
+        {"kty": "oct", "kid": "one"},
+    ]
+    assert ask(token(), Issuer(*odd, RSA, {**RSA, "n": "AQAB"}))
 
 
 @pytest.mark.parametrize(
