@@ -202,6 +202,7 @@ CHECKS: Mapping[str, Callable[[Aws, Target, Payload], tuple[Any, ...]]] = {
     "reverted": _is_reverted,
     "revert begun": _revert_began,
     "shares": shares.are,
+    "shares ours": shares.are_ours,
 }
 """Whether what scripts change or wait for is so, and what there is instead; a third value
 says that it will never be. They only look."""

@@ -6,7 +6,7 @@ of an accelerator, the percentage of a canary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -63,15 +63,52 @@ def read(
 
 
 def are(aws: Aws, target: Target, payload: Mapping[str, Any]) -> tuple[bool, str]:
-    """Return whether shares are as wanted, and what they are; with `Recorded` whether AWS
-    answers what it did then. A check of a procedure."""
+    """Return whether shares are as wanted, and what they are; with `Recorded` whether all
+    else is what AWS answered then. A check of a procedure."""
     wanted: Mapping[str, float] = payload["Shares"]
     found = read(aws, target, payload["By"], payload["Of"], wanted)
-    shown = ", ".join(
-        f"{id.rpartition('/')[2]}: {n:g}" for id, n in found.shares.items()
-    )
     same = all(found.shares[id] == share for id, share in wanted.items())
-    return same and payload.get("Recorded") in (None, found.recorded), shown
+    recorded = payload.get("Recorded")
+    kept = recorded is None or without(recorded) == without(found.recorded)
+    more = "" if kept else "; more than the shares has changed"
+    return same and kept, _shown(found) + more
+
+
+def are_ours(
+    aws: Aws, target: Target, payload: Mapping[str, Any]
+) -> tuple[bool, str, bool]:
+    """Return whether shares are as a run may have left them, one of `States`, and all else
+    as recorded: then nobody else has changed it. A check of a procedure."""
+    states: Sequence[Mapping[str, float]] = payload["States"]
+    found = read(aws, target, payload["By"], payload["Of"], states[0])
+    kept = without(payload["Recorded"]) == without(found.recorded)
+    if kept and dict(found.shares) in [dict(one) for one in states]:
+        return True, _shown(found), False
+    left = " or ".join(dict.fromkeys(_listed(one) for one in states))
+    what = f"{_shown(found)}, not {left}" if kept else "more than its shares"
+    return False, f"somebody else has changed what divides traffic ({what})", True
+
+
+def without(value: Any) -> Any:
+    """What AWS answered, but for the shares, and for the order of lists."""
+    match value:
+        case Mapping():
+            kept = sorted(k for k in value if k not in _SHARES)
+            return {k: without(value[k]) for k in kept}
+        case list() | tuple():
+            return sorted(map(without, value), key=repr)
+    return value
+
+
+_SHARES = frozenset({"Weight", "Dials", "percentTraffic"})
+
+
+def _shown(found: Shares) -> str:
+    return _listed(found.shares)
+
+
+def _listed(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{id.rpartition('/')[2]}: {n:g}" for id, n in shares.items())
 
 
 def _records(client: Any, of: Mapping[str, str], ids: tuple[str, ...]) -> Shares:

@@ -224,12 +224,14 @@ def forward(
             f"{2 * found.ttl} s at least, twice as long as they keep answers"
         )
     planned = [*_before(system, aws, where, to), _as_recorded(where, found)]
-    touched: set[str] = set()
+    path = [now]
     for percent in wanted:
-        after = divided(shift, now, to, other, percent)
-        planned += _moved(where, found, now, after, to, str(percent), touched)
+        path.append(divided(shift, path[-1], to, other, percent))
+    touched: set[str] = set()
+    for number, percent in enumerate(wanted):
+        planned += _moved(where, found, path, number, to, str(percent), touched)
         planned.append(gate)
-        now = after
+    now = path[-1]
     return Shifting(where, found, to, now, tuple(planned), tuple(warnings))
 
 
@@ -333,32 +335,34 @@ def _check(
 def _moved(
     where: Where,
     found: Shares,
-    now: Mapping[str, float],
-    after: Mapping[str, float],
+    path: Sequence[Mapping[str, float]],
+    at: int,
     to: str,
     name: str,
     touched: set[str],
 ) -> Iterator[program.Step]:
-    """Yield the steps from some shares to others. The first call that changes something is
-    undone by what was recorded; those after it need no undoing. A dial is a call of its
-    own: the one of the side that gets more is turned first."""
-    by_id = {
-        id: after[side] for side, id in where.ids.items() if after[side] != now[side]
-    }
-    first = where.ids[to]
-    groups = [by_id]
+    """Yield the steps from the shares at a place of the path to those after it. The first
+    call that changes something is undone by what was recorded; those after it need no
+    undoing. A dial is a call of its own, only where it changes: the one of the side that
+    gets more is turned first. The other calls write both sides."""
+    by_id = [{id: one[side] for side, id in where.ids.items()} for one in path]
+    now, after = by_id[at], by_id[at + 1]
+    changed = [id for id in after if after[id] != now[id]]
+    groups: list[list[str]] = [[*after]] if changed else []
     if where.shift.by == ACCELERATOR:
-        groups = [{id: by_id[id]} for id in sorted(by_id, key=lambda id: id != first)]
-    for number, group in enumerate(groups):
+        first = where.ids[to]
+        groups = [[id] for id in sorted(changed, key=lambda id: id != first)]
+    for number, ids in enumerate(groups):
         called = f"Shift{name}" + ("Rest" if number else "")
+        left = [{id: one[id] for id in ids} for one in by_id]
         undo: tuple[program.Call, ...] = ()
         settled: Act | None = None
-        if not touched & {*group}:
-            was = {id: found.shares[id] for id in group}
-            undo = (_call(where, found, f"Undo{called}", was),)
+        if not touched & {*ids}:
+            was = {id: found.shares[id] for id in ids}
+            undo = (_call(where, found, f"Undo{called}", was, left),)
             settled = next(_waits(where, f"Undo{called}"), None)
-        touched |= {*group}
-        call = _call(where, found, called, group)
+        touched |= {*ids}
+        call = _call(where, found, called, left[at + 1], left[at : at + 2])
         yield program.Step(
             Kind.ACT,
             part=where.shift.part,
@@ -372,11 +376,26 @@ def _moved(
 
 
 def _call(
-    where: Where, found: Shares, name: str, wanted: Mapping[str, float]
+    where: Where,
+    found: Shares,
+    name: str,
+    wanted: Mapping[str, float],
+    left: Sequence[Mapping[str, float]],
 ) -> program.Call:
-    """Return the call that writes shares, with the reading that says whether they are."""
+    """Return the call that writes shares, with the reading that says whether they are. It
+    is made only where they are as this run has left them and all else as recorded: what
+    somebody else has changed meanwhile would be lost."""
     act = _CALLS[where.shift.by](where, found, name, wanted)
-    return program.Call(Verb.PERFORM, act=act, proof=_check(name, where, wanted))
+    states = [dict(one) for one in left]
+    payload: dict[str, Any] = {
+        "By": where.shift.by,
+        "Of": dict(where.of),
+        "States": states,
+        "Recorded": found.recorded,
+    }
+    ours = Act(f"{name}IsOurs", where.target, arguments=payload, script="shares ours")
+    proof = _check(name, where, wanted)
+    return program.Call(Verb.PERFORM, act=act, proof=proof, before=ours)
 
 
 def _records(
@@ -498,7 +517,7 @@ def backward(system: System, aws: Aws, where: Where, store: Store) -> Shifting:
             f"{system.prefix}: run {run} has taken the shift of run {fact['back']} back "
             "already; shift again with --to"
         )
-    if _without_shares(was.recorded) != _without_shares(found.recorded):
+    if shares.without(was.recorded) != shares.without(found.recorded):
         raise RolloutError(
             f"{system.prefix}: what divides traffic has changed in more than its shares "
             f"since run {run} recorded it, and writing that back would undo the rest; "
@@ -509,7 +528,7 @@ def backward(system: System, aws: Aws, where: Where, store: Store) -> Shifting:
     if dict(found.shares) == dict(was.shares):
         return Shifting(where, found, to, ends, (), back=run)
     now = {name: found.shares[id] for name, id in where.ids.items()}
-    moved = _moved(where, found, now, ends, to, "Back", set())
+    moved = _moved(where, found, [now, ends], 0, to, "Back", set())
     return Shifting(
         where, found, to, ends, (_as_recorded(where, found), *moved), back=run
     )
@@ -530,19 +549,6 @@ def _last(system: System, where: Where, store: Store) -> tuple[str, Mapping[str,
         f"{system.prefix}: no shift of {where.shift.what} was done that could be taken "
         "back; see tapgen history"
     )
-
-
-_SHARES = frozenset({"Weight", "Dials", "percentTraffic"})
-
-
-def _without_shares(value: Any) -> Any:
-    """What AWS answered, but for the shares."""
-    match value:
-        case Mapping():
-            return {k: _without_shares(v) for k, v in value.items() if k not in _SHARES}
-        case list() | tuple():
-            return [_without_shares(one) for one in value]
-    return value
 
 
 # -- what the file says ----------------------------------------------------------------

@@ -391,13 +391,16 @@ class Engine:
             self.journal.require_unfenced()
             self.announced[one.id] = now
 
-    def _send(self, one: Todo) -> bool:
-        """Send the announced call of a step; return whether something happened."""
+    def _send(self, one: Todo, again: bool = False) -> bool:
+        """Send the announced call of a step, which may have been sent before; return whether
+        something happened."""
         found = self.state.progress[one.id]
         assert found.intent
         self._check_fence(one)
         answer: Mapping[str, Any] = {}
         try:
+            self._require_before(found.call)
+            again = again or found.call.needs_answer
             answer = send(
                 self._sets_of(found.call),
                 found.call,
@@ -414,10 +417,10 @@ class Engine:
             if kind is Trouble.REFUSED or not is_there(
                 self._sets_of(found.call), found.call, found.intent
             ):
-                self._refuse(one, error)
+                self._refuse(one, error, self._took_effect(one, again))
                 return True
         except TapgenError as error:
-            self._refuse(one, error)
+            self._refuse(one, error, self._took_effect(one, again))
             return True
         self.busy.pop(one.id, None)
         if found.call.verb.is_operation:
@@ -428,9 +431,26 @@ class Engine:
             self.record("result", step=one.id, result=fold.Result.DONE, **facts)
         return True
 
-    def _refuse(self, one: Todo, error: TapgenError) -> None:
+    def _require_before(self, call: Call) -> None:
+        """Raise RolloutError where what must hold before a call does not."""
+        if call.before:
+            seen = acting.look(self.sets.aws, call.before)
+            if not seen.holds:
+                raise RolloutError(f"{call.act}: it is not made, because {seen.shown}")
+
+    def _took_effect(self, one: Todo, again: bool) -> bool:
+        """Whether a call that is refused now was made all the same: by an earlier sending
+        whose answer was lost, or by one whose answer cannot be used."""
+        found = self.state.progress[one.id]
+        assert found.intent
+        if not again or not found.call.proof:
+            return False
+        return is_there(self._sets_of(found.call), found.call, found.intent)
+
+    def _refuse(self, one: Todo, error: TapgenError, made: bool = False) -> None:
         failure = Failure(one.step.stack_set, None, str(error))
-        self._fail(one, "result", [failure], result=fold.Result.REFUSED)
+        more = {"made": True} if made else {}
+        self._fail(one, "result", [failure], result=fold.Result.REFUSED, **more)
 
     def _wait_for_another(self, one: Todo, error: Busy) -> bool:
         """Wait for an operation that is not this run's; fail after an hour."""
@@ -455,7 +475,7 @@ class Engine:
         if one.id not in self.sent:
             there = is_there(self._sets_of(found.call), found.call, found.intent)
             if not there or found.call.needs_answer:
-                return self._send(one)
+                return self._send(one, again=True)
             if not found.call.verb.is_operation:
                 self.record("result", step=one.id, result=fold.Result.DONE)
                 return True

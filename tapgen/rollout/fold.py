@@ -285,11 +285,12 @@ def _result(state: State, event: Mapping[str, Any], programs: Programs) -> None:
 
 def _forget_unperformed(state: State, event: Mapping[str, Any], result: Result) -> None:
     """Forget an act that was refused, or that its proof says was never done. A script of
-    several calls may have made some of them: only its proof says that it has not."""
+    several calls may have made some of them: only its proof says that it has not. One that
+    was `made` before it was sent again and refused stays."""
     call = state.progress[event["step"]].call
     whole = call.proof or not (call.act and call.act.script)
     never = result is Result.REFUSED and whole or result is Result.BURNT and call.proof
-    if never and not state.back:
+    if never and not event.get("made") and not state.back:
         state.performed.pop(event["step"], None)
 
 

@@ -92,7 +92,8 @@ class Call:
     `stacks` are the ids of stacks to import. `region` is where the stack set is
     administered, empty for the administration region of the run.
     `act` is that of a procedure, and `proof` the check that says whether it is done: without
-    one it is made again after an answer was lost, which must do no harm.
+    one it is made again after an answer was lost, which must do no harm. `before` must hold
+    each time right before it is sent, so that nothing of somebody else is written over.
     """
 
     verb: Verb
@@ -109,6 +110,7 @@ class Call:
     region: str = ""
     act: Act | None = None
     proof: Act | None = None
+    before: Act | None = None
 
     @property
     def needs_answer(self) -> bool:
@@ -210,7 +212,7 @@ class Step:
     @property
     def version(self) -> int:
         """The version of a program that has such a step."""
-        answers = any(call.needs_answer for call in self.calls)
+        answers = any(c.needs_answer or c.before for c in (*self.calls, *self.undo))
         if answers or self.gate.get("kind") == HealthGate.kind:
             return WITH_ANSWERS
         if self.measures or self.before_undo or self.after_undo:

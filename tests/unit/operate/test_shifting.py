@@ -424,6 +424,90 @@ def test_a_refused_return_leaves_the_run_open_until_it_is_allowed() -> None:
     assert not resume(cloud).left and cloud.world.state() == before
 
 
+@pytest.mark.parametrize("fault", ["lost", "killed"])
+def test_a_call_that_was_made_and_is_refused_when_sent_again_is_taken_back(
+    fault: str,
+) -> None:
+    cloud = Around()
+    before, found = cloud.world.state(), forward(cloud, "dns")
+
+    def fail() -> None:
+        cloud.world.refused = "ChangeResourceRecordSets"
+        if fault == "killed":
+            kill()
+        raise EndpointConnectionError(endpoint_url="https://aws")
+
+    undisturbed = Around()
+    first = forward(undisturbed, "dns")
+    carry_out(undisturbed, first)
+    number = 1 + next(
+        n for n, c in enumerate(undisturbed.faults.calls) if c.split()[-1] in WRITES
+    )
+    cloud.faults.after[number] = fail
+    try:
+        carry_out(cloud, found)
+    except Killed:
+        resume(cloud)
+
+    assert cloud.world.green() == 5 and opening.opened(cloud.bucket, "demo-test")
+    cloud.world.refused = ""
+    assert not resume(cloud).left and cloud.world.state() == before
+
+
+def by_a_colleague(world: World) -> None:
+    """All traffic to blue, at another address."""
+    world.records = [record("blue", 100), record("green", 0)]
+    world.records[1]["AliasTarget"]["DNSName"] = "other"
+    groups = world.actions[0]["ForwardConfig"]
+    for group, weight in zip(groups["TargetGroups"], (100, 0), strict=True):
+        group["Weight"] = weight
+    groups["TargetGroupStickinessConfig"] = {"Enabled": False}
+
+
+@pytest.mark.parametrize("fault", ["none", "killed", "red"])
+@pytest.mark.parametrize("by", ["dns", "targets"])
+def test_what_somebody_else_changes_between_two_steps_is_left_alone(
+    by: str, fault: str
+) -> None:
+    cloud = Around()
+    before, done = cloud.world.state(), []
+
+    def meddle(event: Event) -> None:
+        if not done and "all alarms quiet" in event.message:
+            if fault == "red":
+                cloud.world.reds = 0
+            done.append(cloud.world.state())
+            by_a_colleague(cloud.world)
+            done.append(cloud.world.state())
+            if fault == "killed":
+                kill()
+
+    try:
+        ended = carry_out(cloud, forward(cloud, by), meddle)
+    except Killed:
+        ended = resume(cloud)
+
+    assert ended.open and ended.left and ended.back
+    assert "somebody else has changed what divides traffic" in str(ended.failures)
+    assert cloud.world.state() == done[1] and len(changes(cloud)) == 1
+    assert resume(cloud).open and cloud.world.state() == done[1]
+    records, _, actions, _ = copy.deepcopy(done[0])
+    cloud.world.records, cloud.world.actions = records, actions
+    assert not resume(cloud).left and cloud.world.state() == before
+
+
+@pytest.mark.parametrize("by", ["dns", "targets"])
+def test_one_weight_that_changes_is_written_with_the_other_one(by: str) -> None:
+    world = World(records=[record("blue", 95), record("green", 0)])
+    world.actions[0]["ForwardConfig"]["TargetGroups"][0]["Weight"] = 95
+    cloud = Around(world=world)
+    before = cloud.world.state()
+    assert carry_out(cloud, forward(cloud, by, steps=(5,))).green
+    assert cloud.world.green() == 5
+    assert carry_out(cloud, backward(cloud, by)).green
+    assert cloud.world.state() == before
+
+
 def test_nothing_is_shifted_where_somebody_else_has_changed_it_meanwhile() -> None:
     cloud = Around()
     found = forward(cloud, "dns")
