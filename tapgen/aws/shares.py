@@ -69,9 +69,9 @@ def are(aws: Aws, target: Target, payload: Mapping[str, Any]) -> tuple[bool, str
     found = read(aws, target, payload["By"], payload["Of"], wanted)
     same = all(found.shares[id] == share for id, share in wanted.items())
     recorded = payload.get("Recorded")
-    kept = recorded is None or without(recorded) == without(found.recorded)
-    more = "" if kept else "; more than the shares has changed"
-    return same and kept, _shown(found) + more
+    unchanged = recorded is None or without(recorded) == without(found.recorded)
+    more = "" if unchanged else "; more than the shares has changed"
+    return same and unchanged, _shown(found) + more
 
 
 def are_ours(
@@ -81,20 +81,34 @@ def are_ours(
     as recorded: then nobody else has changed it. A check of a procedure."""
     states: Sequence[Mapping[str, float]] = payload["States"]
     found = read(aws, target, payload["By"], payload["Of"], states[0])
-    kept = without(payload["Recorded"]) == without(found.recorded)
-    if kept and dict(found.shares) in [dict(one) for one in states]:
+    unchanged = without(payload["Recorded"]) == without(found.recorded)
+    if unchanged and dict(found.shares) in [dict(one) for one in states]:
         return True, _shown(found), False
     left = " or ".join(dict.fromkeys(_listed(one) for one in states))
-    what = f"{_shown(found)}, not {left}" if kept else "more than its shares"
+    what = f"{_shown(found)}, not {left}" if unchanged else "more than its shares"
     return False, f"somebody else has changed what divides traffic ({what})", True
+
+
+def servers(aws: Aws, target: Target, group: str) -> tuple[bool | None, str]:
+    """Return whether a target group has a healthy target, None where its health checks are
+    off, and how many it has. Raises AwsError.
+
+    https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+    """
+    client = aws.client(_SERVICES[TARGETS], target)
+    found = ask(client, "describe_target_health", TargetGroupArn=group)
+    states = [t["TargetHealth"]["State"] for t in found["TargetHealthDescriptions"]]
+    healthy, unknown = states.count("healthy"), states.count("unavailable")
+    words = f"{healthy} of its {len(states)} targets are healthy"
+    return (None if unknown and not healthy else healthy > 0), words
 
 
 def without(value: Any) -> Any:
     """What AWS answered, but for the shares, and for the order of lists."""
     match value:
         case Mapping():
-            kept = sorted(k for k in value if k not in _SHARES)
-            return {k: without(value[k]) for k in kept}
+            names = sorted(k for k in value if k not in _SHARES)
+            return {k: without(value[k]) for k in names}
         case list() | tuple():
             return sorted(map(without, value), key=repr)
     return value

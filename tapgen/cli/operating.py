@@ -123,7 +123,7 @@ class Planned:
     """What a command is about to do: its steps, lines and data that say so, what is then
     done, and what to do next. Without a `program`, the steps are run as a procedure;
     `facts` go into the journal. `returned` says what is so again where the run has taken
-    itself back."""
+    itself back. `permissions` are the IAM actions that it takes, for a dry run."""
 
     command: str
     steps: tuple[Step, ...]
@@ -134,6 +134,7 @@ class Planned:
     program: Program | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
     returned: str = ""
+    permissions: tuple[str, ...] = ()
 
 
 def reach_to_operate(chosen: Chosen, unattended: bool) -> Reached:
@@ -198,9 +199,13 @@ def carry_out(
     if chosen.dry_run:
         for line in acts.lines(planned.steps):
             show(line)
+        needs = planned.permissions
+        if needs:
+            show(f"permissions: {', '.join(needs)}")
         if as_json:
+            more = {"permissions": needs} if needs else {}
             steps = acts.data(planned.steps)
-            print_json({**planned.known, "steps": steps, "outcome": None})
+            print_json({**planned.known, "steps": steps, **more, "outcome": None})
         return DONE
     require_unopened(reached, to_act(reached), planned.command)
     question()
@@ -215,7 +220,7 @@ def carry_out(
         lines = next_lines(reached, ended, planned.command)
         console(stderr=as_json).print(text.outcome(ended, **lines))
         if planned.returned and ended.back and not ended.open and not ended.left:
-            say(planned.returned)
+            say(planned.returned if ended.undone else "nothing was changed")
     if as_json:
         print_json({**planned.known, "outcome": report.outcome(ended)})
     return exit_code(ended)

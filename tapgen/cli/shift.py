@@ -158,6 +158,7 @@ def _planned(reached: Reached, found: Shifting) -> Planned:
         shifting.compiled(found, reached.system) if found.steps else None,
         found.facts,
         f"all shares are as they were: {_shares(found.starts)}",
+        shifting.permissions(found),
     )
 
 

@@ -275,6 +275,17 @@ def _warnings(
             )
         if health.well is None:
             yield f"nobody knows yet whether {to} is healthy: {health.words}"
+    if where.shift.by == TARGETS:
+        well, words = shares.servers(aws, where.target, id)
+        if well is False and not aws.local:
+            raise RolloutError(
+                f"{where.shift.part} in {where.target}: {to} is not healthy: {words}; "
+                "nothing was shifted"
+            )
+        if well is False:
+            yield f"{to}: {words}; the embedded AWS has no servers, on AWS nothing would be shifted"
+        if well is None:
+            yield f"nobody knows whether {to} is healthy: its health checks are off"
     for name in (to, other):
         if where.ids[name] in found.unchecked:
             yield f"{name} has no health check: Route 53 always takes it for healthy"
@@ -298,6 +309,53 @@ def compiled(shifting: Shifting, system: System) -> Program:
         watched=tuple(s.name for s in system.stack_sets),
         on_failure="hold" if shifting.back else "rollback",
     )
+
+
+def permissions(shifting: Shifting) -> tuple[str, ...]:
+    """Return the IAM actions that a shift takes, beside those of its journal."""
+    found = {*_NEEDS[shifting.where.shift.by]}
+    gates = [s.gate for s in shifting.steps if s.gate]
+    if gates:
+        found |= {*_WATCHING}
+    if any(gate.get("checks") for gate in gates):
+        found |= {*_CHECKING}
+    looks = [s.check for s in shifting.steps if s.check and not s.check.script]
+    found |= {f"{a.service}:{a.action}" for a in looks if a.service == "ssm"}
+    return tuple(sorted(found))
+
+
+_READING = ("cloudformation:DescribeStacks",)
+_WATCHING = (
+    *("cloudformation:ListStackInstances", "cloudformation:ListStackResources"),
+    *("cloudwatch:DescribeAlarms", "cloudwatch:DescribeAlarmHistory"),
+)
+_CHECKING = ("route53:GetHealthCheck", "route53:GetHealthCheckStatus")
+_NEEDS: Mapping[str, tuple[str, ...]] = {
+    DNS: (
+        *_READING,
+        *("route53:ListResourceRecordSets", "route53:ChangeResourceRecordSets"),
+        "route53:GetChange",
+    ),
+    ACCELERATOR: (
+        *_READING,
+        *("globalaccelerator:DescribeEndpointGroup",),
+        *("globalaccelerator:UpdateEndpointGroup",),
+        *("globalaccelerator:DescribeAccelerator",),
+    ),
+    TARGETS: (
+        *_READING,
+        *("elasticloadbalancing:DescribeListeners",),
+        *("elasticloadbalancing:ModifyListener",),
+        *("elasticloadbalancing:DescribeTargetHealth",),
+    ),
+    CANARY: (*_READING, "apigateway:GET", "apigateway:PATCH"),
+}
+"""The IAM actions of each way: those of load balancers and of API Gateway have other names
+than their calls.
+
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
+"""
 
 
 # -- steps -----------------------------------------------------------------------------
@@ -535,7 +593,8 @@ def backward(system: System, aws: Aws, where: Where, store: Store) -> Shifting:
 
 
 def _last(system: System, where: Where, store: Store) -> tuple[str, Mapping[str, Any]]:
-    """Return the last shift that was done in this way at this place, and its run."""
+    """Return the last shift in this way at this place that has moved traffic, and its run:
+    one that was done, or given up half-way."""
     known = names(store, system.prefix)
     for run, keys in reversed(known.items()):
         first, last = (json.loads(store.get(k) or b"{}") for k in (keys[0], keys[-1]))
@@ -543,12 +602,19 @@ def _last(system: System, where: Where, store: Store) -> tuple[str, Mapping[str,
         here = (where.shift.by, where.shift.part, str(where.target))
         if (fact.get("by"), fact.get("part"), fact.get("target")) != here:
             continue
-        if last.get("end") == "done":
+        if last.get("end") == "done" or _was_left(last, fact):
             return run, fact
     raise RolloutError(
         f"{system.prefix}: no shift of {where.shift.what} was done that could be taken "
         "back; see tapgen history"
     )
+
+
+def _was_left(last: Mapping[str, Any], fact: Mapping[str, Any]) -> bool:
+    """Whether a run was given up with traffic moved. One that took another back does not
+    count: what that one has recorded is still the way back."""
+    given_up = last.get("end") == "abandoned" and bool(last.get("performed"))
+    return given_up and not fact.get("back")
 
 
 # -- what the file says ----------------------------------------------------------------

@@ -447,9 +447,9 @@ class Engine:
             return False
         return is_there(self._sets_of(found.call), found.call, found.intent)
 
-    def _refuse(self, one: Todo, error: TapgenError, made: bool = False) -> None:
+    def _refuse(self, one: Todo, error: TapgenError, performed: bool = False) -> None:
         failure = Failure(one.step.stack_set, None, str(error))
-        more = {"made": True} if made else {}
+        more = {"made": True} if performed else {}
         self._fail(one, "result", [failure], result=fold.Result.REFUSED, **more)
 
     def _wait_for_another(self, one: Todo, error: Busy) -> bool:

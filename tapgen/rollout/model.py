@@ -75,7 +75,8 @@ class Outcome:
     good definition again and all instances that they had, and no others, `left` those
     that a failed or interrupted rollout changed and did not restore. `instances` says it
     of each stack instance. `run` names the run; `open` says that it can be resumed,
-    `back` that it then goes on to restore.
+    `back` that it then goes on to restore. `undone` are the acts of a procedure that were
+    performed and taken back.
     """
 
     failures: tuple[Failure, ...] = ()
@@ -87,6 +88,7 @@ class Outcome:
     run: str = ""
     open: bool = False
     back: bool = False
+    undone: tuple[str, ...] = ()
 
     @property
     def green(self) -> bool:

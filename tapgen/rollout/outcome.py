@@ -22,6 +22,7 @@ def outcome(state: State, sets: StackSets) -> Outcome:
         run=state.run,
         open=state.end is None,
         back=state.back,
+        undone=tuple(_undone(state)),
     )
     if ended.green and not state.back:
         return ended
@@ -40,6 +41,14 @@ def _performed(state: State) -> Iterator[str]:
     for id, words in state.performed.items():
         remains = state.there.steps[id].remains
         yield f"{words} (undone by {remains})" if remains else words
+
+
+def _undone(state: State) -> Iterator[str]:
+    """Yield the acts of a procedure that were taken back."""
+    for id, step in state.program.steps.items() if state.back else ():
+        found = state.progress.get(id)
+        if step.undoes and found and found.finished:
+            yield state.there.steps[step.undoes].words
 
 
 def _fates(state: State, sets: StackSets) -> tuple[InstanceFate, ...]:

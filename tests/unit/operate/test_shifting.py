@@ -92,6 +92,7 @@ class World:
     failing: float = 0.0
     refused: str = ""
     writes: str = "allowed"
+    servers: tuple[str, ...] = ("healthy", "unhealthy")
     changes: dict[str, int] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
 
@@ -187,6 +188,10 @@ class World:
         }
         return {"StackResourceSummaries": [alarm]}
 
+    def target_health(self, TargetGroupArn: str) -> Any:
+        found = [{"TargetHealth": {"State": state}} for state in self.servers]
+        return {"TargetHealthDescriptions": found}
+
     def parameter(self, Name: str) -> Any:
         return {"Parameter": {"Value": self.writes}}
 
@@ -208,6 +213,7 @@ _ANSWERS: dict[str, Callable[..., Any]] = {
     "DescribeAlarmHistory": lambda world, **_: {},
     "ListStackResources": World.resources,
     "GetParameter": World.parameter,
+    "DescribeTargetHealth": World.target_health,
 }
 
 
@@ -336,7 +342,7 @@ def test_a_gate_that_turns_red_at_any_step_restores_what_was_recorded(by: str) -
         ended = carry_out(cloud, forward(cloud, by))
 
         assert "errors in 111111111111/us-east-1 went off" in str(ended.failures)
-        assert not ended.open and not ended.left and ended.back
+        assert not ended.open and not ended.left and ended.back and ended.undone
         assert cloud.world.state() == before
         assert opening.opened(cloud.bucket, "demo-test") is None
         with pytest.raises(RolloutError, match="no shift of requests was done"):
@@ -517,7 +523,60 @@ def test_nothing_is_shifted_where_somebody_else_has_changed_it_meanwhile() -> No
     ended = carry_out(cloud, found)
 
     assert "AsRecorded" in str(ended.failures) and not ended.open and not ended.left
+    assert (
+        ended.back and not ended.undone
+    ), "nothing to say of shares that are as before"
     assert cloud.world.state() == before and not changes(cloud)
+
+
+def test_a_rollback_goes_back_to_before_a_shift_that_was_given_up() -> None:
+    cloud = Around()
+    assert carry_out(cloud, forward(cloud, "dns", steps=(25,))).green
+    middle = cloud.world.state()
+
+    def kill_it(event: Event) -> None:
+        if "all alarms quiet" in event.message:
+            kill()
+
+    for again in (False, True):  # a way back that is given up changes nothing of it
+        with pytest.raises(Killed):
+            if again:
+                wrote = 1 + len(cloud.faults.calls)
+                cloud.faults.after |= {
+                    wrote + n: kill_on_write(cloud) for n in range(60)
+                }
+                carry_out(cloud, backward(cloud, "dns"))
+            else:
+                carry_out(cloud, forward(cloud, "dns", steps=(50, 100)), kill_it)
+        cloud.faults.after.clear()
+        rollout.abandon(cloud, "demo-test", lambda event: None)  # type: ignore[arg-type]
+
+    cloud.world.records[0]["Weight"], cloud.world.records[1]["Weight"] = 50, 50
+    assert carry_out(cloud, backward(cloud, "dns")).green
+    assert cloud.world.state() == middle
+
+
+def kill_on_write(cloud: Around) -> Callable[[], None]:
+    """Kill after a call that moved traffic, and only then."""
+
+    def fault() -> None:
+        if cloud.faults.calls[-1].split()[-1] in WRITES:
+            kill()
+
+    return fault
+
+
+def test_a_dry_run_names_what_may_be_refused() -> None:
+    for by in WAYS:
+        known = " ".join(shifting.permissions(forward(Around(), by)))
+        assert "cloudwatch:DescribeAlarms" in known
+        wanted = {
+            "dns": "route53:ChangeResourceRecordSets",
+            "accelerator": "globalaccelerator:UpdateEndpointGroup",
+            "targets": "elasticloadbalancing:ModifyListener",
+            "canary": "apigateway:PATCH",
+        }
+        assert wanted[by] in known and ("GetHealthCheck" in known) == (by == "dns")
 
 
 def test_a_rollback_undoes_nothing_but_the_shares() -> None:
@@ -553,6 +612,14 @@ def test_a_side_that_is_not_well_gets_nothing() -> None:
     cloud = Around(world=World(failing=0.3))
     with pytest.raises(RolloutError, match="green is not healthy: 7 of 10 checkers"):
         forward(cloud, "dns")
+    for servers in ((), ("unhealthy", "draining")):
+        cloud = Around(world=World(servers=servers), local=False)
+        with pytest.raises(RolloutError, match="green is not healthy: 0 of its"):
+            forward(cloud, "targets")
+    cloud = Around(world=World(servers=("unavailable",)))
+    assert forward(cloud, "targets").warnings == (
+        "nobody knows whether green is healthy: its health checks are off",
+    )
     cloud = Around(world=World(refused="GetHealthCheckStatus"))
     with pytest.raises(AwsError, match="not authorized"):
         forward(cloud, "dns")
