@@ -256,10 +256,19 @@ def _is_heard(aws: Aws, target: Target, payload: Payload) -> tuple[bool, str]:
         WaitTimeSeconds=1,
     ).get("Messages", [])
     for message in found:
-        notice = json.loads(json.loads(message["Body"])["Message"])
-        if payload["Reason"] in notice.get("NewStateReason", ""):
+        notice = _object(_object(message["Body"]).get("Message"))
+        if payload["Reason"] in str(notice.get("NewStateReason", "")):
             return True, f"the notification of {notice['AlarmName']} was received"
     return False, "no notification yet"
+
+
+def _object(text: Any) -> Mapping[str, Any]:
+    """Return a JSON object; an empty one for another text: anybody may write to a topic."""
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _queue_url(client: Any, payload: Payload) -> str:

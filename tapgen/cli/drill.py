@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -169,9 +170,7 @@ def _carried_out(
     reached: Reached, found: Drill, report_file: Path | None, as_json: bool
 ) -> int:
     from tapgen.aws.session import ask
-    from tapgen.cli.progress import console
     from tapgen.operate import drilled
-    from tapgen.report import text
 
     aws = reached.sets.aws
     caller = ask(aws.client("sts", aws.home), "get_caller_identity")["Arn"]
@@ -182,8 +181,25 @@ def _carried_out(
     )
     if isinstance(ended, int):
         return ended
-    code = _reported(reached, ended.run, report_file, as_json)
-    if ended.green:
+    return finish(reached, ended, report_file, as_json=as_json)
+
+
+def finish(
+    reached: Reached,
+    ended: Any,
+    report_file: Path | None = None,
+    *,
+    as_json: bool,
+    known: Mapping[str, Any] | None = None,
+) -> int:
+    """Report how the run of a drill ended; return the exit code. JSON is the report alone,
+    or, with what is `known` of a resumed run, its `report`."""
+    from tapgen.cli.progress import console
+    from tapgen.operate import drilled
+    from tapgen.report import text
+
+    code = _reported(reached, ended.run, report_file, as_json, known)
+    if ended.green and not ended.back:
         return code
     lines = next_lines(reached, ended, drilled.COMMAND)
     console(stderr=as_json).print(text.outcome(ended, **lines))
@@ -191,7 +207,11 @@ def _carried_out(
 
 
 def _reported(
-    reached: Reached, run: str, report_file: Path | None, as_json: bool
+    reached: Reached,
+    run: str,
+    report_file: Path | None,
+    as_json: bool,
+    known: Mapping[str, Any] | None = None,
 ) -> int:
     """Show and write the report of a run; return the exit code."""
     from tapgen.operate import drilled
@@ -202,7 +222,8 @@ def _reported(
     read = history.find(near.store, near.prefix, run)
     found = drilled.report(read, reached.system.regions)
     if as_json:
-        print_json(report.data(found))
+        data = report.data(found)
+        print_json(data if known is None else {**known, "report": data})
     else:
         for line in report.lines(found):
             click.echo(visible(line))

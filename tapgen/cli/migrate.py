@@ -37,7 +37,8 @@ It reads stacks, alarms, snapshots and metrics, and changes nothing. What comes 
 change of the file and a rollout, or a runbook before it.
 
 \b
-Exit codes: 0 done, or nothing blocks the next step; 2 `next`: something blocks it, 1 error.
+Exit codes: 0 done, or nothing blocks the next step; 2 `next`: something blocks it, or cannot
+be known and there is no way back from the step; 1 error.
 """
 
 
@@ -148,7 +149,7 @@ def _next(reached: Reached, standing: Standing) -> Iterator[str]:
         yield f"  {sign} {one.name} in {one.target}: {one.words}"
     yield from standing.shifts
     if not step.back:
-        yield "  there is no way back from this step"
+        yield "  there is no way back from this step, so what is not known (?) blocks it"
     lacking = _lacking(reached, standing)
     file = reached.loaded.config.path
     if lacking:

@@ -38,8 +38,8 @@ The plan that was agreed to counts, whatever the config says now: it is in the j
 the run, in the artifact bucket of the administration account. So any machine can resume
 that has the config and access to AWS. --back restores what was deployed before.
 
-Exit codes: 0 done, restored, or nothing to resume, 1 failed and nothing remains changed,
-3 partial, 130 interrupted.
+Exit codes: 0 done, restored, or nothing to resume, 1 failed and nothing remains changed, or
+a drill missed a goal, 3 partial, 130 interrupted.
 """
 
 
@@ -120,15 +120,20 @@ def _report(
         if as_json:
             print_json({"outcome": None})
         return DONE
+    known = {"outcome": data.outcome(ended)}
+    if found and found.lock.command == "drill":
+        from tapgen.cli import drill
+
+        return drill.finish(reached, ended, as_json=as_json, known=known)
     if as_json:
-        print_json({"outcome": data.outcome(ended)})
+        print_json(known)
     if to := found.state.opening.get("to", "") if found else "":
         return finish(reached, ended, to)
     shown = text.outcome(ended, **next_lines(reached, ended, "rollout"))
     if found and operates and ended.green and not ended.back:
         shown = f"[green]✓ done:[/] {found.lock.command}"
     console(stderr=as_json).print(shown)
-    if found and found.lock.command == "drill":
-        line = command_line("drill", reached)
-        say(f"its report: {line} --of {ended.run} --report drill.html")
+    if found and found.lock.command == "shift" and not ended.open:
+        line = command_line("plan", reached)
+        say(f"whether a rollout would move traffic back: {line} says so")
     return exit_code(ended)

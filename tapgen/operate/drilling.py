@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from tapgen.aws import alarms, probes
+from tapgen.aws import acting, alarms, probes
 from tapgen.aws.session import Aws
 from tapgen.errors import RolloutError
 from tapgen.model import Output, System, Target
@@ -45,7 +45,7 @@ _NEEDS = {
     "copy items": ("dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem"),
     "remove items": ("dynamodb:DeleteItem",),
     "put object": ("kms:GenerateDataKey", "s3:PutObject"),
-    "copied": ("s3:GetObject",),
+    "copied": ("s3:GetObject", "s3:ListBucket"),
     "remove objects": ("s3:DeleteObjectVersion", "s3:ListBucketVersions"),
     "ask api": ("execute-api:Invoke",),
     "answers": ("execute-api:Invoke",),
@@ -61,9 +61,11 @@ _NEEDS = {
     "release": ("cloudwatch:DescribeAlarms", "cloudwatch:PutMetricData"),
 }
 """The IAM actions of scripts. Listing and deleting versions, and HeadObject, have actions
-with other names than their calls.
+with other names than their calls. Without s3:ListBucket, S3 answers 403 instead of 404 for
+an object that is not there.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 """
 _NO_LAG = "the embedded AWS publishes no replication lag"
 
@@ -86,8 +88,8 @@ def plan(
 ) -> Drill:
     """Return the drill of a scenario; `id` is part of the names of all that it makes.
 
-    Raises RolloutError where the system has no such scenario, is not deployed, or is not
-    in its first region with all regions open, and AwsError.
+    Raises RolloutError where the system has no such scenario, is not deployed, has nothing
+    to measure as it is, or is not in its first region with all regions open, and AwsError.
     """
     found = EXERCISES.get(system.blueprint)
     if found is None:
@@ -117,6 +119,7 @@ def plan(
     moves = found.moves and scenario != API
     if moves:
         writing.move(found, scenario)
+    writing.require_measures(scenario)
     return Drill(
         id,
         scenario,
@@ -165,6 +168,14 @@ class _Writing:
     def measure(self, key: str, title: str, goal: str = "", silent: str = "") -> str:
         self.measures.append(Measure(key, title, goal, silent))
         return key
+
+    def require_measures(self, scenario: str) -> None:
+        if not self.measures:
+            raise RolloutError(
+                f"{self.system.prefix}: scenario {scenario} has nothing to rehearse as the "
+                f"system is now: {'; '.join(self.left_out)}; a drill that measures nothing "
+                "says nothing"
+            )
 
     # -- what a step is ------------------------------------------------------------
 
@@ -353,7 +364,7 @@ class _Writing:
         """Move database or traffic, or both, to the last role and back, as procedures do."""
         system, aws = self.system, self.aws
         moving = databases.failover(system, aws, account=self.account)
-        _require_at_home(system, aws, moving, self.account)
+        self._require_at_home(moving)
         there, back = _moves(system, moving, scenario)
         far, near = moving.to.target, back[0].place.target
         out = self.measure(
@@ -362,6 +373,7 @@ class _Writing:
             "rto",
         )
         name = None if scenario == DATABASE else self._name(found.name)
+        self._is_at_home()
         first = len(self.steps)
         begun = self._carried(there)
         if found.apis and found.apis.taken_over and scenario != DNS:
@@ -381,6 +393,25 @@ class _Writing:
         if name:
             self._leads(moving.origin, found, {**name, "Back": True})
         self._span(first, home)
+
+    def _require_at_home(self, moving: Moving) -> None:
+        system, home = self.system, filling.procedure(self.system, databases.BACK[0])
+        role = home.roles[0]
+        if moving.origin == role and all(
+            acting.look(self.aws, check).holds for check in self._at_home
+        ):
+            return
+        raise RolloutError(
+            f"{system.prefix}: a drill begins with {system.regions[role]} ({role}) "
+            "writing, all regions open and no traffic redirected; first: tapgen failback "
+            f"{system.name}"
+        )
+
+    def _is_at_home(self) -> None:
+        """See once more that nothing has moved: runbooks and the console take no lock, and
+        the way back would reverse a real failover."""
+        for check in self._at_home:
+            self.check(check)
 
     def _name(self, found: drills.Name | None) -> dict[str, Any] | None:
         """Return what is known of the name before anything moves; None without one."""
@@ -445,7 +476,7 @@ class _Writing:
         """Let a move of the writer be taken back, and waited for: both regions are there."""
         home = self._back
         (move,) = (s for s in home if _script(s) == "switchover")
-        (waits,) = (s.check for s in home if s.check and s.check.script == "writer")
+        (waits,) = (s.check for s in home if s.check and _is_writer(s.check))
         calm, *_ = (
             s.check
             for s in home
@@ -458,6 +489,29 @@ class _Writing:
             before_undo=replace(calm, seconds=_MOVES),
             after_undo=waits,
         )
+
+    @cached_property
+    def _at_home(self) -> list[Act]:
+        """What is so while the first region writes, all regions are open, and no traffic is
+        redirected; each is looked at once."""
+        release = filling.procedure(self.system, databases.RELEASE)
+        places = (
+            filling.place(self.system, release, role, self.account)
+            for role in release.roles
+        )
+        moves = [Move(release, place) for place in places]
+        steps = [*self._back, *programs.steps(moves, databases.unread)]
+        (writes,) = (s.check for s in self._back if s.check and _is_writer(s.check))
+        found = [replace(writes, name="WriterIsAtHome", seconds=0)]
+        for proof in (c.proof for s in steps for c in s.calls if c.proof):
+            if proof.script == "switchover":
+                continue  # also so while the writer is still on its way home
+            check = replace(proof, name="RegionIsOpen")
+            if proof.script == "release":
+                check = _not_redirected(proof)
+            if check not in found:
+                found.append(check)
+        return found
 
     @cached_property
     def _back(self) -> list[Step]:
@@ -488,6 +542,10 @@ def permissions(steps: Sequence[Step]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+def _is_writer(check: Act) -> bool:
+    return check.script == "writer"
+
+
 def _script(step: Step) -> str:
     act = step.calls[0].act if step.calls else None
     return act.script if act else ""
@@ -498,14 +556,19 @@ def _id(number: int) -> str:
     return f"{number}.1.1" if number else ""
 
 
-def _require_at_home(system: System, aws: Aws, moving: Moving, account: str) -> None:
-    home = filling.procedure(system, databases.BACK[0]).roles[0]
-    where = system.regions[home]
-    if moving.origin != home or databases.releases(system, aws, account):
-        raise RolloutError(
-            f"{system.prefix}: a drill begins with {where} ({home}) writing, all regions "
-            f"open and no traffic redirected; first: tapgen failback {system.name}"
-        )
+def _not_redirected(proof: Act) -> Act:
+    """The switch that a release turns off is not on; its alarm has no data before somebody
+    has turned it."""
+    given = proof.arguments
+    return Act(
+        "NoTrafficIsRedirected",
+        Target(proof.target.account, given["Region"]),
+        "cloudwatch",
+        "DescribeAlarms",
+        {"AlarmNames": [given["Alarm"]]},
+        selector="$.MetricAlarms[0].StateValue",
+        wanted=("OK", "INSUFFICIENT_DATA"),
+    )
 
 
 def _moves(

@@ -55,8 +55,12 @@ class Standing:
 
     @property
     def blocked(self) -> bool:
-        """Whether something is not as the next step needs it."""
-        return any(f.verdict is Verified.FAILS for f in self.findings)
+        """Whether something is not as the next step needs it, or cannot be known where there
+        is no way back from it."""
+        bad = {Verified.FAILS}
+        if self.next and not self.next.back:
+            bad.add(Verified.UNKNOWN)
+        return any(f.verdict in bad for f in self.findings)
 
 
 def migration(system: System) -> Migration:

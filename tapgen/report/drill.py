@@ -11,6 +11,7 @@ from tapgen.model.drills import DrillReport, Measured, Verdict, percentile
 from tapgen.report.control import visible
 
 _PERCENTILES = (50, 95)
+_NOTHING = (Verdict.SILENT, Verdict.NONE)
 
 
 def verdict(found: DrillReport) -> str:
@@ -21,6 +22,8 @@ def verdict(found: DrillReport) -> str:
         return f"failed, and ended as {found.result}"
     if found.passed:
         return "passed: every goal that can be measured here was met"
+    if all(one.verdict in _NOTHING for one in found.measured):
+        return "failed: no goal was measured"
     return "failed: not every goal was met"
 
 

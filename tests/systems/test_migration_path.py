@@ -17,8 +17,9 @@ from tapgen.blueprints.region_migration.path import PATH
 from tapgen.blueprints.region_migration.path import settings as at
 from tapgen.config import Config
 from tapgen.errors import BlueprintError
-from tapgen.model import Observed, System
+from tapgen.model import Observed, System, Target
 from tapgen.model.procedures import Procedure
+from tapgen.model.verified import Verified
 from tapgen.operate import filling, migrating
 from tapgen.plan import preconditions
 from tests import make
@@ -473,3 +474,14 @@ def test_what_was_created_in_the_source_region_stays_there_until_somebody_says(
     assert "cannot move by a rollout: set home: source" in refused(old, path["prepare"])
     said = build(first, {**at("remove"), "home": "source"})
     assert isinstance(said, str) and "set source: leaving" in said
+
+
+@pytest.mark.parametrize("step", PATH, ids=lambda step: step.name)
+def test_what_is_not_known_blocks_a_step_without_a_way_back(step: Any) -> None:
+    def blocked(verdict: Verified) -> bool:
+        found = migrating.Finding("look", Target(make.ACCOUNT, HERE), verdict, "")
+        return migrating.Standing((), step, {}, findings=(found,)).blocked
+
+    assert blocked(Verified.FAILS)
+    assert not blocked(Verified.HOLDS) and not blocked(Verified.EXPECTED)
+    assert blocked(Verified.UNKNOWN) == (step.name in ("promote", "remove"))

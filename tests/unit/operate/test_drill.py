@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,9 +18,13 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tapgen import rollout
+from tapgen.aws import acting
+from tapgen.cli import DONE, FAILED
+from tapgen.cli import resume as cli_resume
 from tapgen.errors import RolloutError
-from tapgen.model import Output
+from tapgen.model import Output, Target
 from tapgen.model.drills import DrillReport, Goals, Measure, Measured, Sample, Verdict
+from tapgen.model.procedures import Act
 from tapgen.operate import drilled, drilling, running
 from tapgen.procedures.drills import EXERCISES
 from tapgen.report import drill as report
@@ -302,6 +306,102 @@ def test_what_fails_is_reported_and_all_of_it_taken_back(
     assert any(d.failed for d in found.done) and found.measured
 
 
+FAILOVER: dict[str, Any] = {
+    "writes": "dr",
+    "closed": {"primary": "closed"},
+    "switch": 1,
+}
+
+
+@pytest.mark.parametrize("scenario", ["region-loss", "database", "dns"])
+@pytest.mark.parametrize("moved", [*FAILOVER, "all"])
+def test_a_failover_of_somebody_else_is_not_taken_back(
+    scenario: str, moved: str
+) -> None:
+    """A runbook takes no lock: it moves all of it, or is still at it, once the drill has
+    begun."""
+    cloud = place()
+    found = {k: v for k, v in FAILOVER.items() if moved in (k, "all")}
+
+    happens = list(found.items())
+
+    def fails_over(event: Event) -> None:
+        while happens:
+            setattr(cloud.world, *happens.pop())
+
+    ended = carry_out(cloud, scenario, on_event=fails_over)
+
+    assert not ended.green and not ended.open and cloud.world.moved == []
+    assert cloud.world.state() == Drilled(**found).state()
+    assert cloud.world.litter() == []
+    assert reported(cloud, ended.run).result == "restored"
+
+
+def test_a_drill_that_measures_nothing_is_refused_and_has_not_passed() -> None:
+    shipped = look.shipped("region_migration")
+    kept = tuple(s for s in shipped.stack_sets if s.part != "storage")
+    left = replace(shipped, stack_sets=kept)
+    with pytest.raises(RolloutError, match="nothing to rehearse.*has no storage"):
+        drilling.plan(left, place().aws, "region-loss", ID)
+
+    cloud = place()
+    found = reported(cloud, carry_out(cloud, "database").run)
+    assert found.passed
+    silent = Measured(Measure("lag", "lag", "rpo", "why"), 5.0)
+    for measured in ((), (silent,)):
+        nothing = replace(found, measured=measured)
+        assert not nothing.passed
+        assert report.verdict(nothing) == "failed: no goal was measured"
+
+
+def test_a_resumed_drill_is_reported_and_judged_as_any_other(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def resumed(lag: float, *, reverse: bool = False, as_json: bool = False) -> int:
+        cloud, heard = place(lag=lag), list[Event]()
+        carry_out(
+            cloud, "database", on_event=heard.append, stopping=lambda: len(heard) > 9
+        )
+        found = opening.opened(cloud.bucket, PREFIX)  # type: ignore[arg-type]
+        assert found
+        ended = resume(cloud, reverse=reverse)
+        assert ended.green
+        reached = SimpleNamespace(sets=cloud, system=system(), local=False, without=())
+        return cli_resume._report(
+            reached, ended, found, True, as_json=as_json  # type: ignore[arg-type]
+        )
+
+    assert resumed(9000.0) == FAILED
+    assert "drill database failed: not every goal was met" in capsys.readouterr().out
+    assert resumed(9000.0, reverse=True) == DONE
+    capsys.readouterr()
+    assert resumed(9000.0, as_json=True) == FAILED
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["outcome"]["run"] == answer["report"]["run"]
+    assert not answer["report"]["passed"]
+
+
+@pytest.mark.parametrize(
+    "message", ["hello", "[1]", '"text"', '{"NewStateReason": null}', None]
+)
+def test_other_messages_on_the_topic_are_passed_over(message: str | None) -> None:
+    cloud = place()
+    cloud.world.queues["q"] = [
+        "no JSON",
+        json.dumps({"Message": message} if message else []),
+    ]
+    heard = Act(
+        "Heard",
+        Target("123456789012", region("dr")),
+        arguments={"Queue": "q", "Reason": "Drill"},
+        script="heard",
+    )
+    assert acting.look(cloud.aws, heard).shown == "no notification yet"
+    told = {"AlarmName": "lag", "NewStateReason": "Drill 1"}
+    cloud.world.queues["q"] += [json.dumps({"Message": json.dumps(told)})]
+    assert acting.look(cloud.aws, heard).holds
+
+
 def test_a_region_that_does_not_take_over_is_left_again() -> None:
     """The API there answers before the move, and no longer afterwards."""
     cloud = place()
@@ -383,7 +483,10 @@ def test_the_permissions_are_those_that_are_used_and_are_documented() -> None:
                 if service == "api"
                 else _ACTIONS.get(action, action)
             )
-    assert {*drilling.permissions(found.steps)} == used | {"kms:GenerateDataKey"}
+    assert {*drilling.permissions(found.steps)} == used | {
+        "kms:GenerateDataKey",
+        "s3:ListBucket",  # else HeadObject of what is not there is refused
+    }
     page = (look.ROOT / "docs" / "how-to" / "drill.md").read_text()
     assert all(f"`{one}`" in page for one in drilling.permissions(found.steps))
 
@@ -402,6 +505,9 @@ def test_what_cannot_be_rehearsed_now_is_said() -> None:
     closed = place(closed={"dr": "closed"})
     with pytest.raises(RolloutError, match="all regions open.*tapgen failback"):
         drilling.plan(system(), closed.aws, "database", ID)
+    home = place(closed={"primary": "closed"})
+    with pytest.raises(RolloutError, match="all regions open.*tapgen failback"):
+        drilling.plan(system(), home.aws, "database", ID)
     ringing = place(alarm="ALARM")
     with pytest.raises(RolloutError, match="is in ALARM, so it cannot be raised"):
         drilling.plan(system(), ringing.aws, "database", ID)
