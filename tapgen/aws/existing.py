@@ -32,6 +32,7 @@ class Existing:
     template: str
     parameters: Mapping[str, str]
     parent: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def stack_set(self) -> str:
@@ -89,4 +90,5 @@ def _in(aws: Aws, place: Target, wanted: Wanted) -> Iterator[Existing]:
                 for p in stack.get("Parameters", ())
             },
             stack.get("ParentId", ""),
+            {t["Key"]: t["Value"] for t in stack.get("Tags", ())},
         )

@@ -251,6 +251,8 @@ def _lines(
     refused: Sequence[str],
     files: dict[Path, str],
 ) -> list[str]:
+    from tapgen.system.imported import lost_tags
+
     if not parts:
         return ["no stack was found", *(f"refused: {line}" for line in refused)]
     number = counted(sum(len(p.stacks) for p in parts), "stack")
@@ -266,6 +268,7 @@ def _lines(
             )
     lines.append("no resource changes; files to write:")
     lines += [f"  {path}" for path in files]
+    lines += [f"warning: {line}" for line in lost_tags(parts)]
     return lines + [f"refused: {line}" for line in refused]
 
 
@@ -277,9 +280,12 @@ def _data(
     refused: Sequence[str],
     files: dict[Path, str],
 ) -> dict[str, Any]:
+    from tapgen.system.imported import lost_tags
+
     return {
         "system": name,
         "suffix": suffix,
+        "warnings": lost_tags(parts),
         "admin": {"account": admin.account, "region": admin.region},
         "stack_sets": [
             {

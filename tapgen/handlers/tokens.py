@@ -200,10 +200,12 @@ def _time(claims: Claims, name: str, *, needed: bool = False) -> float:
 
 
 class Keys:
-    """The published keys of an issuer, as they were read last; `fetch` reads a document."""
+    """The published keys of an issuer, as they were read last; `fetch` reads a document, and
+    the issuer has so many seconds for all of them."""
 
-    def __init__(self, issuer: str, fetch: Fetch) -> None:
+    def __init__(self, issuer: str, fetch: Fetch, seconds: float = LONGEST) -> None:
         self._issuer = issuer
+        self._seconds = seconds
         self._fetch = fetch
         self._known: Mapping[str, Claims] = {}
         self._read = self._next = -math.inf
@@ -224,7 +226,7 @@ class Keys:
     def _ask(self, now: float) -> bool:
         """Read the keys again; say whether that was possible."""
         try:
-            self._known, self._read = _in_time(self._published), now
+            self._known, self._read = _in_time(self._published, self._seconds), now
         except Exception as error:
             log.error("the issuer gives no keys: %s", type(error).__name__)
             return False
@@ -246,8 +248,10 @@ class Keys:
         return keys
 
 
-def _in_time(work: Callable[[], dict[str, Claims]]) -> dict[str, Claims]:
-    """What some work gives within `LONGEST` seconds, whatever it waits for: limits of a
+def _in_time(
+    work: Callable[[], dict[str, Claims]], seconds: float
+) -> dict[str, Claims]:
+    """What some work gives within some seconds, whatever it waits for: limits of a
     connection hold for each address and each answer, and for no name."""
     found: list[dict[str, Claims] | Exception] = []
 
@@ -259,7 +263,7 @@ def _in_time(work: Callable[[], dict[str, Claims]]) -> dict[str, Claims]:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(LONGEST)
+    thread.join(seconds)
     if not found:
         raise TimeoutError
     if isinstance(found[0], Exception):

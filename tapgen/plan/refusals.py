@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from tapgen.model import (
     Action,
+    InstanceDetailedStatus,
     InstanceStatus,
     Target,
 )
@@ -25,7 +26,13 @@ def refusals(plan: Plan, allowed: Iterable[str] = ()) -> list[str]:
     """
     names = set(allowed)
     found: dict[str, None] = dict.fromkeys(
-        [*plan.blocked, *_hanging(plan), *_not_possible(plan), *_protected(plan)]
+        [
+            *plan.blocked,
+            *_hanging(plan),
+            *_not_possible(plan),
+            *_protected(plan),
+            *_not_taken_over(plan),
+        ]
     )
     going = {
         (step.stack_set, target)
@@ -62,6 +69,27 @@ def _protected(plan: Plan) -> Iterator[str]:
                 f"{step.stack_set}: deletion protection is on and would fail the "
                 f"deletion halfway: {named}{f' and {more} more' if more > 0 else ''}; turn "
                 f"it off in the config, roll that out where the stacks are now, {then}"
+            )
+
+
+def _not_taken_over(plan: Plan) -> Iterator[str]:
+    """Stacks whose import has failed: whoever asked for it wished to keep them."""
+    for step in plan.steps:
+        if step.action is not Action.DELETE:
+            continue
+        instances = plan.observed[step.stack_set].instances
+        kept = [
+            t
+            for t in step.targets
+            if t in instances
+            and instances[t].detailed_status is InstanceDetailedStatus.FAILED_IMPORT
+        ]
+        if kept:
+            yield (
+                f"{step.stack_set} in {_places(kept)}: the import of a stack has failed, "
+                "and deleting its instance would delete the stack; let it go first: aws "
+                f"cloudformation delete-stack-instances --stack-set-name {step.stack_set} "
+                "--retain-stacks --accounts … --regions …"
             )
 
 

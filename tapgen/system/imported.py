@@ -23,6 +23,8 @@ from tapgen.model import System, Target
 from tapgen.template import decode
 from tapgen.template.parameters import parameters_of
 
+_LONGEST = 25
+"""The length of a part's name (`MOST_PART` of the config), without a number of its own."""
 _READY = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 _READY_AFTER_IMPORT = ("IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE")
 
@@ -95,7 +97,7 @@ def _name(names: Sequence[str], taken: set[str]) -> str:
     """The name of a part: what the names of its stacks have in common."""
     stem = os.path.commonprefix([*names]) if len(set(names)) > 1 else names[0]
     words = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")
-    name = (words if words[:1].isalpha() else f"stack-{words}".strip("-"))[:30]
+    name = (words if words[:1].isalpha() else f"stack-{words}".strip("-"))[:_LONGEST]
     name = name.rstrip("-")
     number, chosen = 1, name
     while chosen in taken:
@@ -126,6 +128,11 @@ def _refusals(part: Part, owners: Mapping[str, str]) -> Iterator[str]:
     if not part.data.startswith("{"):
         yield f"the template of {part.name} cannot be read"
         return
+    if "Transform" in json.loads(part.data):
+        yield (
+            f"the template of {part.name} has a macro (Transform), and tapgen deploys what "
+            "macros give; deploy the stack without it first"
+        )
     declared = parameters_of(part.data)
     hidden = sorted(
         n for n, p in declared.items() if str(p.get("NoEcho")).lower() == "true"
@@ -135,6 +142,21 @@ def _refusals(part: Part, owners: Mapping[str, str]) -> Iterator[str]:
             f"{part.name} has the NoEcho parameter {', '.join(hidden)}: AWS imports no such "
             "stacks; take the value from a secret or from Parameter Store instead"
         )
+
+
+def lost_tags(found: Iterable[Part]) -> list[str]:
+    """Return the tags that the next update takes from stacks, a line for each part: a stack
+    gets those of its stack set, and its resources those of the stack."""
+    lines = []
+    for part in found:
+        tags = {f"{k}={v}" for one in part.stacks for k, v in one.tags.items()}
+        if tags:
+            lines.append(
+                f"the next update gives the stacks of {part.name} and their resources the "
+                f"tags of the system in place of {', '.join(sorted(tags))}; write into the "
+                "file under tags: what is to stay"
+            )
+    return lines
 
 
 def changed(found: Iterable[Part], system: System) -> list[str]:

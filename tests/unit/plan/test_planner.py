@@ -20,6 +20,7 @@ from tapgen.model import (
     WAVE,
     Action,
     ApprovalGate,
+    InstanceDetailedStatus,
     InstanceStatus,
     Output,
     Override,
@@ -593,6 +594,19 @@ def test_a_plan_accounts_for_every_pair(before: System, after: System) -> None:
             assert pairs <= have
             have -= pairs
     assert have == {(s.name, t) for s in after.stack_sets for t in s.targets}
+
+
+def test_a_stack_that_could_not_be_imported_is_not_deleted() -> None:
+    failed = replace(
+        make.instance(InstanceStatus.INOPERABLE),
+        detailed_status=InstanceDetailedStatus.FAILED_IMPORT,
+    )
+    s = make.stack_set()
+    observed = {s.name: make.observed(s, instances={EAST: failed})}
+
+    (line,) = plan.refusals(plan.destroy(make.system(s), observed))
+
+    assert "would delete the stack" in line and "--retain-stacks" in line
 
 
 @pytest.mark.parametrize("value", ["true", {"Ref": "Protect"}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from tapgen import blueprints, config
 from tapgen.aws.existing import Existing, Wanted
+from tapgen.config.stack_sets import MOST_PART, PART
 from tapgen.model import Target
 from tapgen.system import imported
 from tests.make import EAST, WEST
@@ -77,6 +79,7 @@ def test_two_stacks_in_one_place_are_two_stack_sets() -> None:
             stack("a", text=YAML.replace("String}", "String, NoEcho: true}")),
             "NoEcho parameter Size",
         ),
+        (stack("a", text="Transform: AWS::LanguageExtensions\n" + YAML), "a macro"),
         (stack("a", text="]"), "cannot be read"),
     ],
 )
@@ -84,6 +87,19 @@ def test_what_aws_refuses_is_refused_before(one: Existing, words: str) -> None:
     owners = {stack("taken").id: "mine"}
 
     assert words in " ".join(imported.refusals(imported.parts([one]), owners))
+
+
+def test_a_long_name_becomes_one_that_a_part_may_have() -> None:
+    long = stack("prod-shop-network-vpc-and-subnets")
+    for part in imported.parts([long, replace(long, template=OTHER)]):
+        assert len(part.name) <= MOST_PART and PART.fullmatch(part.name)
+
+
+def test_tags_that_the_next_update_takes_are_named() -> None:
+    tagged = imported.parts([stack("net", tags={"CostCenter": "42"})])
+    (line,) = imported.lost_tags(tagged)
+    assert "CostCenter=42" in line
+    assert not imported.lost_tags(imported.parts([stack("net")]))
 
 
 def test_stacks_are_chosen_by_name_prefix_and_tags() -> None:
