@@ -78,15 +78,15 @@ def _not_taken_over(plan: Plan) -> Iterator[str]:
         if step.action is not Action.DELETE:
             continue
         instances = plan.observed[step.stack_set].instances
-        kept = [
+        failed = [
             t
             for t in step.targets
             if t in instances
             and instances[t].detailed_status is InstanceDetailedStatus.FAILED_IMPORT
         ]
-        if kept:
+        if failed:
             yield (
-                f"{step.stack_set} in {_places(kept)}: the import of a stack has failed, "
+                f"{step.stack_set} in {_places(failed)}: the import of a stack has failed, "
                 "and deleting its instance would delete the stack; let it go first: aws "
                 f"cloudformation delete-stack-instances --stack-set-name {step.stack_set} "
                 "--retain-stacks --accounts … --regions …"
