@@ -45,7 +45,7 @@ Examples:
   tapgen import shop --prefix shop- --in-account 222222222222 --assume-role Reader
 
 Stacks with the same template become one stack set; values that differ become overrides. No
-resource changes. Give the command again, or tapgen resume, to continue an import.
+resource changes. An import that was interrupted goes on with tapgen resume.
 
 Exit codes: 0 imported, and the plan is empty, 1 refused or failed, 2 imported, but the
 plan is not empty, 3 partial, 64 wrong usage, 130 interrupted.
